@@ -1,0 +1,1 @@
+"""Drivers move metal. A driver sees a device and a simple command, never a person; it imports only ports and errors."""
