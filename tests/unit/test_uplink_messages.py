@@ -1,0 +1,200 @@
+"""The messages of the link: each survives the wire, and whatever else comes is a FrameError, cheaply."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields
+
+import cbor2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubd.core import cbor, uplink
+from hubd.core.uplink import (
+    Acknowledge,
+    Evidence,
+    Hello,
+    NewPolicy,
+    Outcome,
+    Ping,
+    PolicyResult,
+    Pong,
+    Release,
+    Result,
+    Welcome,
+    decode_from_backend,
+    decode_from_hub,
+    encode,
+)
+from hubd.errors import FrameError
+
+HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 12, 4)
+FROM_HUB = [
+    HELLO,
+    Evidence(7, b"\xa0", bytes(32)),
+    Evidence(2**63 - 1, bytes(uplink.MAX_RECORD_BYTES), bytes(32)),
+    Result(bytes(16), Outcome.RELEASED, ""),
+    Result(bytes(range(16)), Outcome.LATE, "7 s too late"),
+    PolicyResult(4, ""),
+    PolicyResult(4, "the signature is not the issuer's"),
+    Ping(bytes(8)),
+]
+FROM_BACKEND = [
+    Welcome(1_795_305_600_123),
+    Acknowledge((1,)),
+    Acknowledge(tuple(range(2**63 - 256, 2**63))),
+    Release(bytes(16), 1, 1_795_305_600, None, "operator-9"),
+    Release(bytes(16), 65535, 1_795_305_600, 5, "x"),
+    NewPolicy(b"\x00"),
+    NewPolicy(bytes(uplink.MAX_POLICY_BYTES)),
+    Pong(bytes(8), 5),
+]
+WRONG_FROM_HUB = {
+    "empty": b"",
+    "one byte": b"\x82",
+    "no array": cbor.encode({1: 2}),
+    "unknown type": cbor.encode([9, 1]),
+    "type as text": cbor.encode(["hello"]),
+    "the backend's own message": encode(Welcome(1)),
+    "a field short": cbor.encode([2, 1, b"\xa0"]),
+    "a field more": cbor.encode([5, bytes(8), 1]),
+    "bytes behind": encode(Ping(bytes(8))) + b"\x00",
+    "cut": encode(HELLO)[:-1],
+    "indefinite length": b"\x9f" + encode(Ping(bytes(8)))[1:] + b"\xff",
+    "head too long": b"\x98\x02" + encode(Ping(bytes(8)))[1:],
+    "record number 0": cbor.encode([2, 0, b"\xa0", bytes(32)]),
+    "record number true": cbor.encode([2, True, b"\xa0", bytes(32)]),
+    "record number negative": cbor.encode([2, -1, b"\xa0", bytes(32)]),
+    "record number over 63 bits": cbor.encode([2, 2**63, b"\xa0", bytes(32)]),
+    "empty record": cbor.encode([2, 1, b"", bytes(32)]),
+    "record too long": cbor.encode([2, 1, bytes(uplink.MAX_RECORD_BYTES + 1), bytes(32)]),
+    "short hash": cbor.encode([2, 1, b"\xa0", bytes(31)]),
+    "hash as text": cbor.encode([2, 1, b"\xa0", "0" * 32]),
+    "outcome unknown": cbor.encode([3, bytes(16), 5, ""]),
+    "outcome as text": cbor.encode([3, bytes(16), "released", ""]),
+    "detail too long": cbor.encode([3, bytes(16), 0, "x" * 201]),
+    "detail too long in bytes": cbor.encode([3, bytes(16), 0, "ä" * 101]),
+    "control characters": cbor.encode([3, bytes(16), 0, "\x1b[2J"]),
+    "no UTF-8": cbor.encode([3, bytes(16), 0]).replace(b"\x83", b"\x84") + b"\x62\xff\xff",
+    "hub id empty": cbor.encode([1, 1, "", "site", bytes(16), "0.1", 0, 0, 0]),
+    "hub id too long": cbor.encode([1, 1, "h" * 33, "site", bytes(16), "0.1", 0, 0, 0]),
+    "boot id short": cbor.encode([1, 1, "h", "site", bytes(15), "0.1", 0, 0, 0]),
+    "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, 0, 0]),
+    "float": cbor2.dumps([4, 1.5, ""]),
+    "null for a number": cbor.encode([4, None, ""]),
+}
+WRONG_FROM_BACKEND = {
+    "the hub's own message": encode(HELLO),
+    "no numbers": cbor.encode([17, []]),
+    "257 numbers": cbor.encode([17, list(range(1, 258))]),
+    "a number 0": cbor.encode([17, [1, 0]]),
+    "numbers no list": cbor.encode([17, 5]),
+    "numbers nested": cbor.encode([17, [[1]]]),
+    "id of 15 bytes": cbor.encode([18, bytes(15), 1, 5, None, "x"]),
+    "access point over 16 bits": cbor.encode([18, bytes(16), 65536, 5, None, "x"]),
+    "no seconds": cbor.encode([18, bytes(16), 1, 5, 0, "x"]),
+    "seconds for ever": cbor.encode([18, bytes(16), 1, 5, 3601, "x"]),
+    "seconds false": cbor.encode([18, bytes(16), 1, 5, False, "x"]),
+    "by nobody": cbor.encode([18, bytes(16), 1, 5, None, ""]),
+    "by 33 bytes": cbor.encode([18, bytes(16), 1, 5, None, "x" * 33]),
+    "policy empty": cbor.encode([19, b""]),
+    "policy too long": cbor.encode([19, bytes(uplink.MAX_POLICY_BYTES + 1)]),
+    "policy no bytes": cbor.encode([19, "text"]),
+    "policy nested": cbor.encode([19, [b""]]),
+    "time negative": cbor.encode([16, -1]),
+    "time as bignum": b"\x82\x10\xc2\x49" + b"\x01" + bytes(8),
+}
+
+
+@pytest.mark.parametrize("message", FROM_HUB, ids=lambda m: type(m).__name__)
+def test_what_a_hub_says_survives_the_wire(message):
+    data = encode(message)
+    assert decode_from_hub(data) == message
+    assert len(data) <= message.CEILING <= uplink.MAX_MESSAGE_BYTES
+    with pytest.raises(FrameError):
+        decode_from_backend(data)
+
+
+@pytest.mark.parametrize("message", FROM_BACKEND, ids=lambda m: type(m).__name__)
+def test_what_the_backend_says_survives_the_wire(message):
+    data = encode(message)
+    assert decode_from_backend(data) == message
+    assert len(data) <= message.CEILING <= uplink.MAX_MESSAGE_BYTES
+    with pytest.raises(FrameError):
+        decode_from_hub(data)
+
+
+@pytest.mark.parametrize("data", WRONG_FROM_HUB.values(), ids=WRONG_FROM_HUB.keys())
+def test_a_wrong_message_of_a_hub_is_a_frame_error(data):
+    with pytest.raises(FrameError):
+        decode_from_hub(data)
+
+
+@pytest.mark.parametrize("data", WRONG_FROM_BACKEND.values(), ids=WRONG_FROM_BACKEND.keys())
+def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
+    with pytest.raises(FrameError):
+        decode_from_backend(data)
+
+
+def test_every_type_has_its_own_number_and_fits_one_byte():
+    kinds = [*uplink.FROM_HUB.values(), *uplink.FROM_BACKEND.values()]
+    numbers = [kind.TYPE for kind in kinds]
+    assert len(set(numbers)) == len(kinds) == 10
+    assert all(0 < number < 24 for number in numbers)
+    assert all(len(fields(kind)) < 23 for kind in kinds)
+
+
+def test_the_known_bytes_of_a_release():
+    message = Release(bytes(range(16)), 2, 1_795_305_600, None, "op")
+    assert encode(message).hex() == "861250000102030405060708090a0b0c0d0e0f021a6b023080f6626f70"
+
+
+def test_a_small_message_padded_to_megabytes_costs_nothing():
+    bombs = [
+        b"\x82\x13" + b"\x9a\x00\x3f\xff\xff" + bytes(4 * 2**20 - 1),  # a policy that is an array of four million
+        b"\x82\x11" + b"\x9a\x00\x3f\xff\xff" + bytes(4 * 2**20 - 1),  # as many acknowledgements
+        b"\x9a\x00\x3f\xff\xff" + bytes(4 * 2**20 - 1),
+        b"\x82\x10" + b"\x81" * 4_000_000,
+    ]
+    began = time.process_time()
+    for bomb in bombs:
+        with pytest.raises(FrameError):
+            decode_from_backend(bomb)
+    assert time.process_time() - began < 0.1
+
+
+def test_a_message_cannot_be_made_out_of_shape():
+    with pytest.raises(FrameError, match="body"):
+        Evidence(1, bytes(uplink.MAX_RECORD_BYTES + 1), bytes(32))
+    with pytest.raises(FrameError, match="outcome"):
+        Result(bytes(16), 0, "")  # type: ignore[arg-type]
+    with pytest.raises(FrameError, match="numbers"):
+        Acknowledge([1])  # type: ignore[arg-type]
+
+
+@given(st.text())
+def test_a_sentence_always_fits_a_detail(text):
+    Result(bytes(16), Outcome.FAILED, uplink.sentence(text + "ä" * 150 + "\n"))
+
+
+def _mutations():
+    corpus = [encode(message) for message in [*FROM_HUB, *FROM_BACKEND] if len(encode(message)) < 5000]
+    return st.builds(
+        lambda data, at, replacement, cut: (data[: at % len(data)] + replacement + data[at % len(data) + 1 :])[:cut],
+        st.sampled_from(corpus),
+        st.integers(0, 5000),
+        st.binary(max_size=4),
+        st.integers(1, 5000),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=80), _mutations()))
+def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
+    for decode in (decode_from_hub, decode_from_backend):
+        try:
+            message = decode(data)
+        except FrameError:
+            continue
+        assert encode(message) == data
