@@ -1,0 +1,314 @@
+"""The hub's side of one link as a state machine: messages and answers in, effects out.
+
+Laws: a challenge serves one request, whatever becomes of it; nothing is decided here; what is not in the table is
+refused; every failed proof gets the same answer; a request that took too long is answered with a timeout and moves
+nothing; all is forgotten when the link ends. Times are monotonic seconds, `wall` Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from hubd.core import sealing
+from hubd.core.budget import Budget
+from hubd.core.cose import KID_BYTES, VerifyKey
+from hubd.core.epochs import EpochRing
+from hubd.core.messages import (
+    NONCE_BYTES,
+    SID_BYTES,
+    TICKET_ID_BYTES,
+    Challenge,
+    DoorState,
+    Error,
+    ErrorCode,
+    GetEpoch,
+    Open,
+    Reason,
+    Resume,
+    State,
+    ToHub,
+    ToPhone,
+    Verdict,
+    decode_to_hub,
+    encode_to_phone,
+)
+from hubd.core.messages import Epoch as EpochAnswer
+from hubd.core.sealing import Opened, OpenJob, SessionKeys
+from hubd.core.tickets import Ticket, TicketTable
+from hubd.errors import FrameError, PeerError, ProofError, SequenceError
+
+CHALLENGE_SECONDS = 30.0
+WORKING_SECONDS = 3.0
+SESSION_SECONDS = 30.0
+EPOCHS_A_LINK = 2
+FAILURES_A_LINK = 3
+IV_BYTES = 12
+
+
+class Path(StrEnum):
+    """How a phone proved itself."""
+
+    FULL = "full"
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A phone presented its grant and every proof holds; the decision is still to be taken.
+
+    `arrived` is the monotonic second at which the last byte came.
+    """
+
+    opened: Opened
+    path: Path
+    arrived: float
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this message."""
+
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unseal:
+    """Do the slow work of `sealing.open_request` elsewhere and bring the result to `Handshake.unsealed`."""
+
+    job: OpenJob
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """Decide on this proof and bring the outcome to `Handshake.answer`."""
+
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Count and log the cause; the peer is told less."""
+
+    cause: PeerError
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """End the link."""
+
+    why: str
+
+
+Effect = Send | Unseal | Presented | Refused | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a proof."""
+
+    allowed: bool
+    reason: Reason
+    door: DoorState
+
+
+@dataclass(frozen=True, slots=True)
+class HubSide:
+    """What all links of a hub share. `chance(n)` gives n random bytes."""
+
+    hub: str
+    site: str
+    identity_kid: bytes
+    certificate: bytes
+    issuer: VerifyKey
+    epochs: EpochRing
+    tickets: TicketTable
+    budget: Budget
+    chance: Callable[[int], bytes]
+
+
+class Phase(Enum):
+    """Where a link stands."""
+
+    IDLE = "no live challenge"
+    READY = "a challenge is live"
+    WORKING = "a request is being opened or decided"
+    SESSION = "answered; door states may follow"
+
+
+class Handshake:
+    """One link's machine. Every method returns the effects to perform, in order."""
+
+    def __init__(self, side: HubSide, transport: str) -> None:
+        self._side = side
+        self._transport = transport
+        self._phase = Phase.IDLE
+        self._challenge = b""
+        self._minted = 0.0
+        self._epochs_sent = 0
+        self._failures = 0
+        self._out_of_turn = 0
+        self._proof: Proof | None = None
+        self._ticket: Ticket | None = None
+        self._arrived = 0.0
+        self._keys: SessionKeys | None = None
+        self._states = 0
+        self._answered = 0.0
+
+    @property
+    def phase(self) -> Phase:
+        """Where the link stands."""
+        return self._phase
+
+    def challenge(self, now: float) -> Challenge | None:
+        """Mint a challenge, which voids the one before; None while a request is at work."""
+        if self._phase is Phase.WORKING:
+            return None
+        self.forget()
+        side, epoch = self._side, self._side.epochs.current
+        kid = epoch.kid if epoch else bytes(KID_BYTES)
+        challenge = Challenge(side.chance(SID_BYTES), side.chance(NONCE_BYTES), side.identity_kid, kid)
+        self._challenge, self._minted, self._phase = challenge.encode(), now, Phase.READY
+        return challenge
+
+    def receive(self, data: bytes, now: float, wall: float) -> list[Effect]:
+        """Take one whole message that came at `now`."""
+        if self._phase is Phase.READY and now - self._minted > CHALLENGE_SECONDS:
+            self.forget()
+        if self._phase is Phase.WORKING:
+            return self._while_working()
+        try:
+            message = decode_to_hub(data)
+        except FrameError as error:
+            self.forget()
+            return self._fail(error, ErrorCode.BAD_FRAME)
+        step = _STEPS.get((self._phase, type(message)))
+        if step is None:
+            return [Refused(SequenceError("no live challenge")), _send(Error(ErrorCode.TIMEOUT))]
+        return step(self, message, data, now, wall)
+
+    def unsealed(self, result: Opened | ProofError, now: float) -> list[Effect]:
+        """Take what became of an Unseal."""
+        self._side.budget.done()
+        if self._phase is not Phase.WORKING:
+            return []
+        if isinstance(result, ProofError):
+            self.forget()
+            return self._fail(result, ErrorCode.FAILED)
+        if now - self._arrived > WORKING_SECONDS:
+            return self._too_late()
+        return self._present(result, Path.FULL)
+
+    def answer(self, outcome: Outcome, now: float, wall: float) -> list[Effect]:
+        """Take what was decided and done about the proof presented."""
+        if self._phase is not Phase.WORKING or self._proof is None:
+            return []
+        if now - self._arrived > WORKING_SECONDS and not outcome.allowed:
+            return self._too_late()
+        opened, side = self._proof.opened, self._side
+        new = None
+        if outcome.allowed:
+            began = self._ticket.chain_began if self._ticket else int(wall)
+            keys = opened.keys
+            new = side.tickets.issue(
+                side.chance(TICKET_ID_BYTES), keys.ratchet, keys.aead, opened.grant, int(wall), began
+            )
+        verdict = Verdict(opened.op, outcome.allowed, outcome.reason, outcome.door, int(wall), new)
+        self._phase, self._keys, self._answered, self._states = Phase.SESSION, opened.keys, now, 0
+        self._ticket = None
+        return [_send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))]
+
+    def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[Effect]:
+        """Tell the phone what the door did, if it is this session's access point."""
+        if self._phase is not Phase.SESSION or self._keys is None or self._proof is None:
+            return []
+        opened = self._proof.opened
+        if opened.access_point != access_point or now - self._answered > SESSION_SECONDS:
+            return []
+        self._states += 1
+        state = State(self._states, opened.op, access_point, door, int(wall))
+        return [_send(sealing.seal_state(state, self._keys, self._side.chance(IV_BYTES)))]
+
+    def forget(self) -> None:
+        """Drop the challenge and every key of this link; counts stay."""
+        self._phase, self._challenge = Phase.IDLE, b""
+        self._proof = self._ticket = self._keys = None
+
+    def _get_epoch(self, _: ToHub, _data: bytes, _now: float, _wall: float) -> list[Effect]:
+        self._epochs_sent += 1
+        if self._epochs_sent > EPOCHS_A_LINK:
+            self.forget()
+            return [Refused(SequenceError("certificates asked for too often")), Drop("certificates asked too often")]
+        epoch = self._side.epochs.current
+        if epoch is None:
+            return [_send(Error(ErrorCode.BUSY))]
+        return [_send(EpochAnswer(self._side.certificate, epoch.certificate))]
+
+    def _open(self, message: ToHub, data: bytes, now: float, wall: float) -> list[Effect]:
+        assert isinstance(message, Open)  # noqa: S101 - the table's
+        epoch = self._side.epochs.find(message.epoch, wall)
+        if epoch is None:
+            return [Refused(ProofError("open: sealed to an unknown epoch")), _send(Error(ErrorCode.UNKNOWN_EPOCH))]
+        challenge = self._challenge
+        self.forget()
+        if message.aead not in epoch.aeads or 8 * len(message.encrypted_key) != epoch.key.key_size:
+            return self._fail(ProofError("open: an AEAD or key size that the epoch does not offer"), ErrorCode.FAILED)
+        if not self._side.budget.take(now):
+            return [Refused(SequenceError("open: no RSA budget")), _send(Error(ErrorCode.BUSY))]
+        self._phase, self._arrived = Phase.WORKING, now
+        side, decoy = self._side, self._side.chance(message.aead.key_bytes)
+        names = (side.issuer, side.site, side.hub)
+        job = OpenJob(message, data, self._transport, challenge, epoch.key, epoch.digest, *names, decoy)
+        return [Unseal(job)]
+
+    def _resume(self, message: ToHub, data: bytes, now: float, wall: float) -> list[Effect]:
+        assert isinstance(message, Resume)  # noqa: S101 - the table's
+        challenge, side = self._challenge, self._side
+        self.forget()
+        ticket = side.tickets.find(message.ticket, wall)
+        if ticket is None or ticket.aead != message.aead:
+            return self._fail(ProofError("resume: no such ticket, or with another AEAD"), ErrorCode.FAILED)
+        key = sealing.resume_key(ticket.secret, self._transport, challenge, message.aead, side.hub)
+        try:
+            request = sealing.open_resume(message, key)
+        except ProofError as error:
+            return self._fail(error, ErrorCode.FAILED)
+        side.tickets.drop(ticket.id)
+        keys = sealing.session_keys(ticket.secret, self._transport, challenge, data, message.aead, side.hub)
+        self._phase, self._arrived, self._ticket = Phase.WORKING, now, ticket
+        opened = Opened(ticket.grant, request.op, request.access_point, request.action, keys)
+        return self._present(opened, Path.SHORT)
+
+    def _present(self, opened: Opened, path: Path) -> list[Effect]:
+        self._proof = Proof(opened, path, self._arrived)
+        return [Presented(self._proof)]
+
+    def _while_working(self) -> list[Effect]:
+        self._out_of_turn += 1
+        refused = Refused(SequenceError("a message while another is at work"))
+        return [refused] if self._out_of_turn == 1 else [refused, Drop("messages out of turn")]
+
+    def _too_late(self) -> list[Effect]:
+        self.forget()
+        return [Refused(SequenceError("the decision came too late")), _send(Error(ErrorCode.TIMEOUT))]
+
+    def _fail(self, cause: PeerError, code: ErrorCode) -> list[Effect]:
+        self._failures += 1
+        effects: list[Effect] = [Refused(cause), _send(Error(code))]
+        return [*effects, Drop("too many failures")] if self._failures >= FAILURES_A_LINK else effects
+
+
+def _send(message: ToPhone) -> Send:
+    return Send(encode_to_phone(message))
+
+
+_Step = Callable[[Handshake, ToHub, bytes, float, float], list[Effect]]
+
+_STEPS: dict[tuple[Phase, type[ToHub]], _Step] = {
+    (Phase.IDLE, GetEpoch): Handshake._get_epoch,
+    (Phase.READY, GetEpoch): Handshake._get_epoch,
+    (Phase.READY, Open): Handshake._open,
+    (Phase.READY, Resume): Handshake._resume,
+    (Phase.SESSION, GetEpoch): Handshake._get_epoch,
+}
