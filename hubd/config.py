@@ -1,0 +1,320 @@
+"""The configuration: one TOML file to one frozen, typed `Config`, every key checked before anything is built.
+
+Laws: a key that is unknown, missing, of the wrong type or out of range refuses the start; the sentence names the file,
+the key, what was expected and what was found; a value that passed is not checked again anywhere. A path is relative to
+the directory of the file; the path of a key may be `credential:NAME`, a file that systemd hands over (LoadCredential).
+The file holds no secrets, only where they lie; so what was found may be shown.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hubd.config_errors import explain, show
+from hubd.errors import ConfigError
+
+FILE_BYTES_MAX = 1 << 20
+SOCKET_PATH_BYTES_MAX = 107
+"""What `sun_path` of unix(7) holds beside its closing zero."""
+
+_CREDENTIAL = "credential:"
+_CREDENTIAL_UNKNOWN = "credential:NAME only where systemd sets $CREDENTIALS_DIRECTORY (LoadCredential= of the unit)"
+
+Id = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z", description="1 to 32 characters of a-z, 0-9 and -")]
+Name = Annotated[
+    str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f]{1,64}\Z", description="1 to 64 characters, none of them a control")
+]
+Chip = Annotated[
+    str, Meta(pattern=r"\A(/dev/)?[A-Za-z0-9_-]{1,32}\Z", description='a GPIO chip such as "gpiochip0", see gpiodetect')
+]
+LineNumber = Annotated[int, Meta(ge=0, le=65535)]
+LineName = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
+Aead = Literal["A256GCM", "A192GCM", "A128GCM"]
+
+
+class KeyFile:
+    """Where a key lies. One handed over by systemd is guarded by systemd, whatever the mode of its copy."""
+
+    __slots__ = ("credential", "path")
+
+    def __init__(self, path: Path, credential: bool = False) -> None:
+        self.path, self.credential = path, credential
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeyFile) and (self.path, self.credential) == (other.path, other.credential)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.credential))
+
+    def __repr__(self) -> str:
+        return f"KeyFile({str(self.path)!r}, credential={self.credential})"
+
+
+Key = Annotated[KeyFile, Meta(description="a path or credential:NAME")]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file: closed, and never changed after it was read."""
+
+
+class Hub(Section, frozen=True):
+    """Who this hub is. `site` and `id` must be the ones in its certificate."""
+
+    id: Id
+    site: Id
+    time_zone: Annotated[str, Meta(description='an IANA time zone such as "Europe/Berlin"')]
+    state_directory: Annotated[Path, Meta(description="a directory")] = Path("/var/lib/hubd")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the site; `load` has checked that the machine knows it."""
+        return ZoneInfo(self.time_zone)
+
+
+class Keys(Section, frozen=True):
+    """Where the keys lie: `identity` PEM (PKCS#8), `certificate` and `issuer` raw CBOR, the other two Z85 text."""
+
+    identity: Key
+    certificate: Key
+    issuer: Key
+    curve_secret: Key | None = None
+    backend_public: Key | None = None
+
+
+class Protocol(Section, frozen=True):
+    """The limits of docs/protocol.md that a hub may choose. `aead` is in order of preference."""
+
+    rsa_bits: Annotated[Literal[2048, 3072, 4096], Meta(description="2048, 3072 or 4096")] = 3072
+    aead: Annotated[
+        tuple[Aead, ...],
+        Meta(min_length=1, max_length=3, description='one to three of "A256GCM", "A192GCM", "A128GCM"'),
+    ] = ("A256GCM", "A192GCM", "A128GCM")
+    grant_days_max: Annotated[int, Meta(ge=1, le=366, description="1 to 366")] = 90
+    rsa_per_second: Annotated[float, Meta(ge=0.1, le=100, description="0.1 to 100")] = 5.0
+    rsa_burst: Annotated[int, Meta(ge=1, le=100, description="1 to 100")] = 10
+    links_max: Annotated[int, Meta(ge=1, le=32, description="1 to 32")] = 8
+
+
+class Radio(Section, frozen=True):
+    """Which Bluetooth adapter advertises."""
+
+    adapter: Annotated[
+        str,
+        Meta(
+            pattern=r"\A(default|([0-9A-F]{2}:){5}[0-9A-F]{2})\Z",
+            description='"default" or an adapter\'s address such as "00:1A:7D:DA:71:13"',
+        ),
+    ] = "default"
+
+
+class Backend(Section, frozen=True):
+    """Where the backend listens. Without this table the hub decides alone and keeps its records."""
+
+    endpoint: Annotated[
+        str,
+        Meta(
+            pattern=r"\Atcp://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}\Z",
+            description='"tcp://HOST:PORT" with a port of 1 to 65535',
+        ),
+    ]
+
+
+class Line(Section, frozen=True):
+    """One GPIO line, by its number or by its name. `active_low`: the line is active at low level."""
+
+    chip: Chip
+    line: Annotated[LineNumber | LineName, Meta(description="a line number of 0 to 65535 or a line name")]
+    active_low: bool = False
+
+
+class AccessPoint(Section, frozen=True):
+    """One direction through one door. `fresh` demands the phone's own key each time: no short path."""
+
+    number: Annotated[int, Meta(ge=1, le=65535, description="1 to 65535")]
+    name: Name
+    fresh: bool = False
+
+
+class Door(Section, frozen=True):
+    """One door: its strike, how long it is released, the inputs that watch it, and the ways through it."""
+
+    id: Id
+    name: Name
+    strike: Line
+    access_points: Annotated[
+        tuple[AccessPoint, ...], Meta(min_length=1, max_length=16, description="1 to 16 tables [[doors.access_points]]")
+    ]
+    strike_seconds: Annotated[float, Meta(ge=0.2, le=30, description="0.2 to 30")] = 5.0
+    strike_cap_seconds: Annotated[float, Meta(ge=0.2, le=60, description="strike_seconds to 60")] = 10.0
+    held_open_seconds: Annotated[float, Meta(ge=1, le=86400, description="1 to 86400")] = 60.0
+    dps: Line | None = None
+    rex: Line | None = None
+
+
+class Api(Section, frozen=True):
+    """The local socket of hubctl."""
+
+    socket: Annotated[Path, Meta(description="a path of at most 107 bytes")] = Path("/run/hubd/hubd.sock")
+
+
+class Log(Section, frozen=True):
+    """What is told to the journal."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description='"debug", "info", "warning" or "error"')
+    ] = "info"
+
+
+class Config(Section, frozen=True):
+    """The whole file, checked."""
+
+    hub: Hub
+    keys: Keys
+    doors: Annotated[tuple[Door, ...], Meta(min_length=1, max_length=64, description="1 to 64 tables [[doors]]")]
+    protocol: Protocol = Protocol()
+    radio: Radio = Radio()
+    backend: Backend | None = None
+    api: Api = Api()
+    log: Log = Log()
+
+
+class _Wrong(Exception):
+    """A value that the types alone cannot refuse: (key, what was expected, what was found)."""
+
+
+def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read and check the file at `path`. Raise ConfigError, a sentence for the installer, for whatever is wrong."""
+    file = Path(path)
+    return parse(_read(file), file, environment)
+
+
+def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Check the text of a configuration; `file` is for sentences and for relative paths. Raise ConfigError."""
+    try:
+        raw = tomllib.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{file}: this is no TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: this is no TOML for hubd: nested too deep") from error
+    try:
+        config = msgspec.convert(raw, Config, dec_hook=_paths(file.absolute().parent, environment))
+        for check in (_check_zone, _check_backend, _check_doors, _check_unique, _check_socket):
+            check(config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{file}: {explain(str(error), Config, raw)}") from error
+    except _Wrong as wrong:
+        key, expected, found = wrong.args
+        raise ConfigError(f"{file}: key {key}: expected {expected}, found {found}") from wrong
+    return config
+
+
+def _read(file: Path) -> str:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigError(f"{file}: expected a configuration file, found something that is no regular file")
+            data = stream.read(FILE_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{file}: there is no such file; copy config/hubd.toml there and edit it, or name yours"
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise ConfigError(f"{file}: the configuration cannot be read: {error}") from error
+    if len(data) > FILE_BYTES_MAX:
+        raise ConfigError(f"{file}: expected a configuration of at most {FILE_BYTES_MAX} bytes, found a longer file")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}: line {line}: expected UTF-8, found byte 0x{data[error.start]:02x}") from error
+
+
+def _paths(base: Path, environment: Mapping[str, str]) -> Callable[[type, Any], Any]:
+    """Return msgspec's hook that makes `Path` and `KeyFile` of text; a ValueError becomes its ValidationError."""
+
+    def text_of(value: Any) -> str:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ValueError("no path")
+        return value
+
+    def hook(kind: type, value: Any) -> Any:
+        text = text_of(value)
+        if kind is Path:
+            return base / text
+        if not text.startswith(_CREDENTIAL):
+            return KeyFile(base / text)
+        name, directory = text.removeprefix(_CREDENTIAL), environment.get("CREDENTIALS_DIRECTORY")
+        if not name or "/" in name or name in (".", ".."):
+            raise ValueError("no name of a credential")
+        if not directory:
+            raise ValueError(_CREDENTIAL_UNKNOWN)
+        return KeyFile(Path(directory) / name, credential=True)
+
+    return hook
+
+
+def _check_zone(config: Config) -> None:
+    try:
+        _ = config.hub.zone
+    except (OSError, ValueError, KeyError) as error:
+        expected = 'an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata)'
+        raise _Wrong("hub.time_zone", expected, show(config.hub.time_zone)) from error
+
+
+def _check_backend(config: Config) -> None:
+    if config.backend is None:
+        return
+    if not 1 <= int(config.backend.endpoint.rpartition(":")[2]) <= 65535:
+        raise _Wrong("backend.endpoint", "a port of 1 to 65535", show(config.backend.endpoint))
+    for name in ("curve_secret", "backend_public"):
+        if getattr(config.keys, name) is None:
+            raise _Wrong(f"keys.{name}", "a path or credential:NAME, because [backend] is there", "nothing")
+
+
+def _check_doors(config: Config) -> None:
+    for index, door in enumerate(config.doors):
+        if door.strike_cap_seconds < door.strike_seconds:
+            expected = f"at least strike_seconds, which is {door.strike_seconds:g}"
+            raise _Wrong(f"doors[{index}].strike_cap_seconds", expected, f"{door.strike_cap_seconds:g}")
+    if len(set(config.protocol.aead)) != len(config.protocol.aead):
+        raise _Wrong("protocol.aead", "each name once", show(list(config.protocol.aead)))
+
+
+def _check_unique(config: Config) -> None:
+    """One id one door, one number one access point, one line one purpose."""
+    seen: dict[object, str] = {}
+    for key, mark, shown in _marks(config):
+        if mark in seen:
+            raise _Wrong(key, "a value used once", f"{shown}, which {seen[mark]} has too")
+        seen[mark] = key
+
+
+def _marks(config: Config) -> Iterator[tuple[str, object, str]]:
+    """Yield (key, what must be unique, how to show it)."""
+    for index, door in enumerate(config.doors):
+        where = f"doors[{index}]"
+        yield f"{where}.id", ("door", door.id), show(door.id)
+        for number, point in enumerate(door.access_points):
+            key = f"{where}.access_points[{number}].number"
+            yield key, ("access point", point.number), str(point.number)
+        for role, line in (("strike", door.strike), ("dps", door.dps), ("rex", door.rex)):
+            if line is not None:
+                chip = line.chip.removeprefix("/dev/")
+                yield f"{where}.{role}", ("line", chip, line.line), f"line {line.line!r} of {chip}"
+
+
+def _check_socket(config: Config) -> None:
+    size = len(os.fsencode(config.api.socket))
+    if size > SOCKET_PATH_BYTES_MAX:
+        expected = f"a path of at most {SOCKET_PATH_BYTES_MAX} bytes"
+        raise _Wrong("api.socket", expected, f"{size} bytes ({config.api.socket})")

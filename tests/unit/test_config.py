@@ -1,0 +1,222 @@
+"""The configuration: what it accepts, and for each way to be wrong the sentence that the installer reads."""
+
+# ruff: noqa: E501 -- a table of whole sentences
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hubd import config
+from hubd.config import Config, KeyFile, load, parse
+from hubd.errors import ConfigError
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "hubd.toml"
+FILE = Path("/etc/hubd/hubd.toml")
+CREDENTIALS = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
+
+SMALL = """
+[hub]
+id = "hub-1"
+site = "site-1"
+time_zone = "Europe/Berlin"
+[keys]
+identity = "keys/identity.pem"
+certificate = "/abs/hub.cbor"
+issuer = "credential:issuer"
+[[doors]]
+id = "front"
+name = "Front door"
+strike = { chip = "gpiochip0", line = 17 }
+[[doors.access_points]]
+number = 1
+name = "In"
+"""
+
+
+def _parse(text: str) -> Config:
+    return parse(text, FILE, CREDENTIALS)
+
+
+def _refused(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        _parse(text)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{FILE}: ")
+    assert sentence.isprintable()
+    return sentence.removeprefix(f"{FILE}: ")
+
+
+def test_the_example_is_accepted_and_its_commented_defaults_are_the_defaults() -> None:
+    plain = load(EXAMPLE, CREDENTIALS)
+    lines = []
+    for line in EXAMPLE.read_text().splitlines():
+        key, equals, _ = line.removeprefix("# ").partition(" = ")
+        lines.append(line[2:] if line.startswith("# ") and equals and key.isidentifier() else line)
+    spelled_out = "\n".join(lines)
+    assert spelled_out.count("# ") < EXAMPLE.read_text().count("# ") - 10
+    assert parse(spelled_out, EXAMPLE, CREDENTIALS) == plain
+
+
+def test_a_small_file_gets_the_defaults() -> None:
+    got = _parse(SMALL)
+    assert got.protocol.rsa_bits == 3072
+    assert got.protocol.aead == ("A256GCM", "A192GCM", "A128GCM")
+    assert (got.protocol.grant_days_max, got.protocol.links_max) == (90, 8)
+    assert (got.protocol.rsa_per_second, got.protocol.rsa_burst) == (5.0, 10)
+    assert got.radio.adapter == "default"
+    assert got.backend is None
+    assert got.api.socket == Path("/run/hubd/hubd.sock")
+    assert got.hub.state_directory == Path("/var/lib/hubd")
+    assert got.hub.zone.key == "Europe/Berlin"
+    (door,) = got.doors
+    assert (door.strike_seconds, door.strike_cap_seconds, door.held_open_seconds) == (5.0, 10.0, 60.0)
+    assert (door.dps, door.rex, door.strike.active_low) == (None, None, False)
+    assert not door.access_points[0].fresh
+
+
+def test_paths_count_from_the_directory_of_the_file_and_credentials_from_systemds() -> None:
+    keys = _parse(SMALL).keys
+    assert keys.identity == KeyFile(Path("/etc/hubd/keys/identity.pem"))
+    assert keys.certificate == KeyFile(Path("/abs/hub.cbor"))
+    assert keys.issuer == KeyFile(Path("/run/credentials/hubd.service/issuer"), credential=True)
+
+
+def test_the_config_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        _parse(SMALL).hub.id = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('id = "hub-1"', "", "key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found nothing"),
+        ('id = "hub-1"', 'id = "Hub"', "key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found 'Hub'"),
+        ('id = "hub-1"', 'id = "hub\\n"', "key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found 'hub\\n'"),
+        ('id = "hub-1"', f'id = "{"x" * 33}"', f"key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found '{'x' * 33}'"),
+        ("[hub]", "[hubb]", "key hubb: expected one of hub, keys, doors, protocol, radio, backend, api, log, found this unknown key"),
+        ('site = "site-1"', 'site = "s"\ncolour = 1', "key hub.colour: expected one of id, site, time_zone, state_directory, found this unknown key"),
+        ("[hub]", "[log]\nlevel = 3\n[hub]", 'key log.level: expected "debug", "info", "warning" or "error", found 3'),
+        ("[hub]", "[protocol]\nrsa_bits = 1024\n[hub]", "key protocol.rsa_bits: expected 2048, 3072 or 4096, found 1024"),
+        ("[hub]", "[protocol]\nrsa_bits = true\n[hub]", "key protocol.rsa_bits: expected 2048, 3072 or 4096, found true"),
+        ("[hub]", "[protocol]\naead = []\n[hub]", 'key protocol.aead: expected one to three of "A256GCM", "A192GCM", "A128GCM", found []'),
+        ("[hub]", '[protocol]\naead = ["AES"]\n[hub]', 'key protocol.aead[0]: expected one to three of "A256GCM", "A192GCM", "A128GCM", found \'AES\''),
+        ("[hub]", '[protocol]\naead = ["A128GCM", "A128GCM"]\n[hub]', "key protocol.aead: expected each name once, found ['A128GCM', 'A128GCM']"),
+        ("[hub]", "[protocol]\ngrant_days_max = 367\n[hub]", "key protocol.grant_days_max: expected 1 to 366, found 367"),
+        ("[hub]", f"[protocol]\nrsa_burst = {10**30}\n[hub]", f"key protocol.rsa_burst: expected 1 to 100, found {10**30}"),
+        ("[hub]", "[protocol]\nrsa_per_second = nan\n[hub]", "key protocol.rsa_per_second: expected 0.1 to 100, found nan"),
+        ("[hub]", "[protocol]\nrsa_per_second = inf\n[hub]", "key protocol.rsa_per_second: expected 0.1 to 100, found inf"),
+        ("[hub]", "[protocol]\nlinks_max = 0\n[hub]", "key protocol.links_max: expected 1 to 32, found 0"),
+        ("[hub]", '[radio]\nadapter = "hci0"\n[hub]', 'key radio.adapter: expected "default" or an adapter\'s address such as "00:1A:7D:DA:71:13", found \'hci0\''),
+        ("[hub]", '[backend]\nendpoint = "udp://x:1"\n[hub]', 'key backend.endpoint: expected "tcp://HOST:PORT" with a port of 1 to 65535, found \'udp://x:1\''),
+        ("[hub]", '[backend]\nendpoint = "tcp://x:65536"\n[hub]', "key backend.endpoint: expected a port of 1 to 65535, found 'tcp://x:65536'"),
+        ("[hub]", '[backend]\nendpoint = "tcp://x:1"\n[hub]', "key keys.curve_secret: expected a path or credential:NAME, because [backend] is there, found nothing"),
+        ("[hub]", f'[api]\nsocket = "/{"s" * 107}"\n[hub]', f"key api.socket: expected a path of at most 107 bytes, found 108 bytes (/{'s' * 107})"),
+        ("Europe/Berlin", "Europe", 'key hub.time_zone: expected an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata), found \'Europe\''),
+        ("Europe/Berlin", "../../etc/passwd", 'key hub.time_zone: expected an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata), found \'../../etc/passwd\''),
+        ('"keys/identity.pem"', '""', "key keys.identity: expected a path or credential:NAME, found ''"),
+        ("credential:issuer", "credential:../x", "key keys.issuer: expected a path or credential:NAME, found 'credential:../x'"),
+        ("line = 17", "line = -1", "key doors[0].strike.line: expected a line number of 0 to 65535 or a line name, found -1"),
+        ("line = 17", "line = 17, active_low = 1", "key doors[0].strike.active_low: expected true or false, found 1"),
+        ("gpiochip0", "../mem", "key doors[0].strike.chip: expected a GPIO chip such as \"gpiochip0\", see gpiodetect, found '../mem'"),
+        ("strike =", "strike_seconds = 0.1\nstrike =", "key doors[0].strike_seconds: expected 0.2 to 30, found 0.1"),
+        ("strike =", "strike_seconds = 20\nstrike =", "key doors[0].strike_cap_seconds: expected at least strike_seconds, which is 20, found 10"),
+        ("strike =", "strike_cap_seconds = 61\nstrike =", "key doors[0].strike_cap_seconds: expected strike_seconds to 60, found 61"),
+        ("strike =", 'dps = { chip = "/dev/gpiochip0", line = 17 }\nstrike =', "key doors[0].dps: expected a value used once, found line 17 of gpiochip0, which doors[0].strike has too"),
+        ("Front door", "a\\u001b[2Jb", "key doors[0].name: expected 1 to 64 characters, none of them a control, found 'a\\x1b[2Jb'"),
+        ("number = 1", "number = 0", "key doors[0].access_points[0].number: expected 1 to 65535, found 0"),
+        ("number = 1", "number = 1\nname = 3 #", "key doors[0].access_points[0].name: expected 1 to 64 characters, none of them a control, found 3"),
+        ("[hub]", '"\\u001b[31m" = 1\n[hub]', "key '\\x1b[31m': expected one of hub, keys, doors, protocol, radio, backend, api, log, found this unknown key"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_by_key_expectation_and_finding(old: str, new: str, sentence: str) -> None:
+    text = SMALL.replace(old, new, 1)
+    if new.endswith("#"):
+        text = text.replace('\nname = "In"', "")
+    assert old in SMALL
+    assert _refused(text) == sentence
+
+
+DOOR = SMALL[SMALL.index("[[doors]]") :]
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (DOOR, "key doors[1].id: expected a value used once, found 'front', which doors[0].id has too"),
+        (
+            DOOR.replace('"front"', '"back"'),
+            "key doors[1].access_points[0].number: expected a value used once, found 1, "
+            "which doors[0].access_points[0].number has too",
+        ),
+        (
+            DOOR.replace('"front"', '"back"').replace("number = 1", "number = 2"),
+            "key doors[1].strike: expected a value used once, found line 17 of gpiochip0, which doors[0].strike has too",
+        ),
+    ],
+)
+def test_ids_numbers_and_lines_are_unique(second: str, sentence: str) -> None:
+    assert _refused(SMALL + second) == sentence
+
+
+def test_two_doors_with_their_own_ids_numbers_and_lines_are_fine() -> None:
+    second = DOOR.replace('"front"', '"back"').replace("number = 1", "number = 2").replace("17", '"RELAY_2"')
+    assert [door.id for door in _parse(SMALL + second).doors] == ["front", "back"]
+
+
+def test_a_door_is_needed_and_a_way_through_it() -> None:
+    without = SMALL[: SMALL.index("[[doors]]")]
+    assert _refused(without) == "key doors: expected 1 to 64 tables [[doors]], found nothing"
+    assert _refused("doors = []\n" + without) == "key doors: expected 1 to 64 tables [[doors]], found []"
+    no_way = SMALL[: SMALL.index("[[doors.access_points]]")]
+    assert "key doors[0].access_points: expected 1 to 16 tables" in _refused(no_way)
+
+
+def test_a_credential_without_systemd_says_what_is_missing() -> None:
+    with pytest.raises(
+        ConfigError, match=r"keys\.issuer: expected .*CREDENTIALS_DIRECTORY.* found 'credential:issuer'"
+    ):
+        parse(SMALL, FILE, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[hub\n", "line 1, column 5"),
+        ("a = " + "[" * 50_000, "nested too deep"),
+        ("a = " + "9" * 10_000, "this is no TOML"),
+        ("a = 1\na = 2\nb = 3", "line 2"),
+    ],
+)
+def test_bad_toml_is_a_sentence(text: str, part: str) -> None:
+    assert part in _refused(text)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    def refused(path: Path) -> str:
+        with pytest.raises(ConfigError) as caught:
+            load(path)
+        assert str(caught.value).startswith(f"{path}: ")
+        return str(caught.value)
+
+    assert "there is no such file" in refused(tmp_path / "missing.toml")
+    assert "Is a directory" in refused(tmp_path)
+    os.mkfifo(tmp_path / "fifo")
+    assert "no regular file" in refused(tmp_path / "fifo")
+    (tmp_path / "latin1.toml").write_bytes(b"# a\n# caf\xe9\n")
+    assert "line 2: expected UTF-8, found byte 0xe9" in refused(tmp_path / "latin1.toml")
+    (tmp_path / "long.toml").write_bytes(b"#" * (config.FILE_BYTES_MAX + 1))
+    assert "at most 1048576 bytes" in refused(tmp_path / "long.toml")
+    (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
+    assert "cannot be read" in refused(tmp_path / "loop.toml")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file(tmp_path: Path) -> None:
+    file = tmp_path / "hubd.toml"
+    file.write_text(SMALL)
+    file.chmod(0)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(file)
