@@ -1,0 +1,329 @@
+"""The reference backend: a ROUTER with its own ZAP handler, a durable store of every hub's records, remote releases.
+
+Laws: a record is acknowledged only after it is durable and follows the chain; the same record twice is stored once and
+acknowledged twice; another record under a known number is a fork: told loudly, never acknowledged. Who speaks is who
+the handshake proved, looked up again on every message, because a revoked key keeps the session that it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import math
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import zmq
+import zmq.asyncio
+from zmq.utils import z85
+
+from hubd.core import uplink
+from hubd.core.records import StoredRecord
+from hubd.errors import ConfigError, FrameError, LinkError, StoreError
+from hubsim.backend_control import Control, HubFiles
+from hubsim.recordstore import RecordStore
+from hubsim.zap import KEY_PROPERTY, Gate
+
+MAX_FROM_HUB_BYTES = uplink.Evidence.CEILING
+BATCH_MESSAGES = 256
+KEY_CHARACTERS = 40
+SEND_QUEUE_MESSAGES = 256
+RESULT_GRACE_SECONDS = 5.0
+"""Beyond its validity, how long a release waits for its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One hub that has said Hello: where to send to it, with which key it came, what it said."""
+
+    route: bytes
+    key: str
+    hello: uplink.Hello
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A record that contradicts the chain held here."""
+
+    hub: str
+    number: int
+    why: str
+
+
+class Backend:
+    """Serve hubs at `endpoint` (tcp://127.0.0.1:* for any port) with the Curve secret key `secret`, Z85 or 32 bytes.
+
+    `hubs` maps a hub's public key (Z85, 40 characters) to its id and is asked anew at every handshake: add a hub to
+    enrol it. An unknown key, or an OSError from the mapping, is answered with ZAP 300 (come again), a revoked one with
+    400. `directory` holds `records/<hub>.db` and `revoked`. `version_of` reads the version out of a policy document.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        secret: str | bytes,
+        hubs: Mapping[str, str],
+        directory: Path,
+        version_of: Callable[[bytes], int] = lambda _document: 0,
+    ) -> None:
+        self._secret = secret.encode() if isinstance(secret, str) else z85.encode(secret)
+        if len(self._secret) != KEY_CHARACTERS:
+            raise ConfigError(f"backend: the secret key has {len(self._secret)} characters, expected 40 of Z85")
+        self.endpoint = endpoint
+        self.public = zmq.curve_public(self._secret).decode("ascii")
+        self.handshake_seconds = 5.0
+        self.sessions: dict[str, Session] = {}
+        self.forks: list[Fork] = []
+        self.ignored: Counter[str] = Counter()
+        self.repeated_records = 0
+        self.policy_results: dict[str, uplink.PolicyResult] = {}
+        self.serving = asyncio.Event()
+        self.gate = Gate(hubs, directory / "revoked")
+        self._directory = directory
+        self._version_of = version_of
+        self._stores: dict[str, RecordStore] = {}
+        self._awaited: dict[bytes, asyncio.Future[uplink.Result]] = {}
+        self._changed = asyncio.Condition()
+        self._router: zmq.asyncio.Socket | None = None
+        self._policy: tuple[int, uplink.NewPolicy] | None = None
+
+    def revoke(self, public_key: str) -> None:
+        """Refuse this key from now on, on the session that it may have too."""
+        self.gate.revoke(public_key)
+        self.sessions = {hub: session for hub, session in self.sessions.items() if session.key != public_key}
+
+    async def serve(self) -> None:
+        """Serve until cancelled. Raise ConfigError when the endpoint cannot be bound."""
+        with zmq.asyncio.Context() as context, contextlib.ExitStack() as stack:
+            zap = stack.enter_context(context.socket(zmq.REP))
+            router = stack.enter_context(context.socket(zmq.ROUTER))
+            stack.callback(self._close)
+            zap.bind("inproc://zeromq.zap.01")
+            for option, value in self._options().items():
+                router.setsockopt(option, value)
+            try:
+                router.bind(self.endpoint)
+            except zmq.ZMQError as error:
+                raise ConfigError(f"backend: cannot listen on {self.endpoint}: {error}; is the port in use?") from error
+            self.endpoint = router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+            self._router = router
+            self.serving.set()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._answer_zap(zap))
+                group.create_task(self._receive(router))
+
+    def _options(self) -> dict[int, int | bytes]:
+        return {
+            zmq.LINGER: 0,
+            zmq.CURVE_SERVER: 1,
+            zmq.CURVE_SECRETKEY: self._secret,
+            zmq.ZAP_DOMAIN: b"hub",
+            zmq.ZAP_ENFORCE_DOMAIN: 1,
+            zmq.HANDSHAKE_IVL: round(1000 * self.handshake_seconds),
+            zmq.HEARTBEAT_IVL: 5000,
+            zmq.HEARTBEAT_TIMEOUT: 15000,
+            zmq.ROUTER_MANDATORY: 1,
+            zmq.SNDHWM: SEND_QUEUE_MESSAGES,
+            zmq.RCVHWM: BATCH_MESSAGES,
+            zmq.MAXMSGSIZE: MAX_FROM_HUB_BYTES,
+        }
+
+    def _close(self) -> None:
+        self.serving.clear()
+        self._router = None
+        self.sessions = {}
+        for store in self._stores.values():
+            store.close()
+        self._stores = {}
+
+    async def _answer_zap(self, zap: zmq.asyncio.Socket) -> None:
+        while True:
+            await zap.send_multipart(self.gate.answer(await zap.recv_multipart()))
+
+    async def _receive(self, router: zmq.asyncio.Socket) -> None:
+        """Take what has come, at most a batch; make its records durable together; then acknowledge them."""
+        while True:
+            batch = [await router.recv_multipart(copy=False)]
+            with contextlib.suppress(zmq.Again):
+                while len(batch) < BATCH_MESSAGES:
+                    batch.append(await router.recv_multipart(zmq.DONTWAIT, copy=False))
+            evidence: dict[str, list[StoredRecord]] = {}
+            for frames in batch:
+                self._take(frames, evidence)
+            for hub, records in evidence.items():
+                self._keep(hub, records)
+            async with self._changed:
+                self._changed.notify_all()
+            await asyncio.sleep(0)
+
+    def _take(self, frames: list[zmq.Frame], evidence: dict[str, list[StoredRecord]]) -> None:
+        """Look at one message: who sent it, whether it may, what it is. Evidence is only gathered."""
+        if len(frames) != 2:
+            self.ignored["parts"] += 1
+            return
+        route, data = frames[0].bytes, frames[1].bytes
+        hub, key = str(frames[1].get("User-Id")), str(frames[1].get(KEY_PROPERTY))
+        if self.gate.is_revoked(key):
+            self.ignored["revoked"] += 1
+            return
+        try:
+            message = uplink.decode_from_hub(data)
+        except FrameError:
+            self.ignored["undecodable"] += 1
+            return
+        session = self.sessions.get(hub)
+        match message:
+            case uplink.Hello():
+                self._greet(hub, Session(route, key, message))
+            case _ if session is None or session.route != route:
+                self.ignored["no hello"] += 1
+            case uplink.Evidence(number, body, digest):
+                evidence.setdefault(hub, []).append(StoredRecord(number, body, digest))
+            case uplink.Result(release_id):
+                waiting = self._awaited.get(release_id)
+                if waiting and not waiting.done():
+                    waiting.set_result(message)
+                else:
+                    self.ignored["result nobody waits for"] += 1
+            case uplink.PolicyResult():
+                self.policy_results[hub] = message
+                hello = dataclasses.replace(session.hello, policy_version=message.version)
+                self.sessions[hub] = dataclasses.replace(session, hello=hello)
+            case uplink.Ping(nonce):
+                self._send(hub, uplink.Pong(nonce, _now_ms()))
+
+    def _greet(self, hub: str, session: Session) -> None:
+        if session.hello.hub != hub or session.hello.protocol != uplink.PROTOCOL:
+            self.ignored["hello of another hub or protocol"] += 1
+            return
+        self.sessions[hub] = session
+        self._send(hub, uplink.Welcome(_now_ms()))
+        if self._policy and session.hello.policy_version < self._policy[0]:
+            self._send(hub, self._policy[1])
+
+    def _keep(self, hub: str, records: list[StoredRecord]) -> None:
+        """Make the records durable, then acknowledge them."""
+        try:
+            kept = self._store(hub).keep(records)
+        except StoreError as error:
+            _shout(f"hub {hub}: {error}; nothing is acknowledged")
+            return
+        self.repeated_records += kept.repeated
+        self.ignored["record before its predecessor"] += len(kept.early)
+        for number, why in kept.contradictions:
+            self.forks.append(Fork(hub, number, why))
+            _shout(f"hub {hub}: FORK: {why}; its evidence is no longer one story, look at the hub")
+        for start in range(0, len(kept.held), uplink.MAX_ACKNOWLEDGED):
+            self._send(hub, uplink.Acknowledge(kept.held[start : start + uplink.MAX_ACKNOWLEDGED]))
+
+    def _send(self, hub: str, message: uplink.BackendMessage) -> bool:
+        """Hand one message over to the hub's session; False when it has none or its queue is full."""
+        session = self.sessions.get(hub)
+        if session is None or self._router is None:
+            return False
+        sent = cast(
+            "asyncio.Future[object]",
+            self._router.send_multipart([session.route, uplink.encode(message)], zmq.DONTWAIT),
+        )
+        error = sent.exception()
+        if isinstance(error, zmq.ZMQError) and error.errno == zmq.EHOSTUNREACH:
+            del self.sessions[hub]
+        return error is None
+
+    def _store(self, hub: str) -> RecordStore:
+        if hub not in self._stores:
+            self._stores[hub] = RecordStore(self._directory / "records" / f"{hub}.db")
+        return self._stores[hub]
+
+    async def release(
+        self,
+        hub: str,
+        access_point: int,
+        valid_seconds: float = 10.0,
+        by: str = "operator",
+        *,
+        seconds: int | None = None,
+        release_id: bytes | None = None,
+    ) -> uplink.Result:
+        """Order a release and return how it ended. Raise LinkError when the hub is away or gives no answer in time.
+
+        Repeat with the same `release_id` to ask again what became of one: the hub never does it twice.
+        """
+        identity = release_id or secrets.token_bytes(uplink.ID_BYTES)
+        order = uplink.Release(identity, access_point, math.ceil(time.time() + valid_seconds), seconds, by)
+        answer = self._awaited.setdefault(identity, asyncio.get_running_loop().create_future())
+        try:
+            if not self._send(hub, order):
+                raise LinkError(f"backend: hub {hub} is not connected")
+            async with asyncio.timeout(valid_seconds + RESULT_GRACE_SECONDS):
+                return await asyncio.shield(answer)
+        except TimeoutError as error:
+            raise LinkError(f"backend: hub {hub} gave no answer; its records will tell what it did") from error
+        finally:
+            self._awaited.pop(identity, None)
+
+    def push_policy(self, document: bytes) -> int:
+        """Make this the policy for every hub; return to how many connected hubs it was sent now.
+
+        Raise FrameError for a document that no message can carry, and what `version_of` raises.
+        """
+        version, message = self._policy = self._version_of(document), uplink.NewPolicy(document)
+        behind = [hub for hub, session in self.sessions.items() if session.hello.policy_version < version]
+        return sum(self._send(hub, message) for hub in behind)
+
+    def records(self, hub: str) -> list[StoredRecord]:
+        """Return the hub's records in order, none for a hub that never sent one."""
+        if hub not in self._stores and not (self._directory / "records" / f"{hub}.db").exists():
+            return []
+        return self._store(hub).records()
+
+    async def wait_for(self, predicate: Callable[[Backend], bool], seconds: float = 10.0) -> None:
+        """Return when the predicate holds; it is asked after every batch of messages. Raise TimeoutError."""
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(lambda: predicate(self))
+
+
+async def serve_backend(
+    directory: Path,
+    endpoint: str,
+    version_of: Callable[[bytes], int] = lambda _document: 0,
+    ready: Callable[[Backend], None] = lambda _backend: None,
+) -> None:
+    """Serve the site in `directory` until cancelled; call `ready` when hubs and operators can come.
+
+    Read `curve.secret` (Z85), `hubs/<hub>.curve.pub` (Z85, looked at anew at every handshake) and `policy.cbor`, write
+    `records/<hub>.db` and `revoked`, and take orders on the unix socket `backend.sock`. Raise ConfigError.
+    """
+    try:
+        secret = (directory / "curve.secret").read_text("ascii").strip()
+        policy = (directory / "policy.cbor").read_bytes() if (directory / "policy.cbor").exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"backend: the site in {directory} cannot be read: {error}") from error
+    backend = Backend(endpoint, secret, HubFiles(directory / "hubs"), directory, version_of)
+    if policy is not None:
+        backend.push_policy(policy)
+    refused: list[BaseException] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(backend.serve())
+            await backend.serving.wait()
+            group.create_task(Control(backend, directory).serve(lambda: ready(backend)))
+    except* ConfigError as errors:
+        refused.extend(errors.exceptions)
+    if refused:
+        raise refused[0]
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _shout(text: str) -> None:
+    print(f"backend: {text}", file=sys.stderr, flush=True)

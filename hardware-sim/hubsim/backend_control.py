@@ -1,0 +1,172 @@
+"""The reference backend's door for operators: JSON lines on a unix socket, and the hubs enrolled as files.
+
+Laws: only the owner's account may connect (the socket's mode is 0600); each line gets exactly one line back, with
+`"ok": true` or `"ok": false` and an `"error"` sentence; a wrong line ends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubd.core.records import Record, StoredRecord
+from hubd.errors import ConfigError, HubError
+
+if TYPE_CHECKING:
+    from hubsim.backend import Backend
+
+MAX_LINE_BYTES = 65536
+SUFFIX = ".curve.pub"
+
+
+class HubFiles(Mapping[str, str]):
+    """Public key (Z85) to hub id, out of the files `<hub>.curve.pub` in a directory, read anew each time.
+
+    An OSError of the directory goes to the caller: it is away, which is not the same as an unknown key.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def _read(self) -> dict[str, str]:
+        files = [path for path in self._directory.iterdir() if path.name.endswith(SUFFIX)]
+        return {path.read_text("ascii", "replace").strip(): path.name.removesuffix(SUFFIX) for path in files}
+
+    def __getitem__(self, key: str) -> str:
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+class Control:
+    """Serve `backend.sock` in the site's directory."""
+
+    def __init__(self, backend: Backend, directory: Path) -> None:
+        self._backend = backend
+        self._directory = directory
+        self._orders = {
+            "release": self._release,
+            "policy": self._policy,
+            "records": self._records,
+            "hubs": self._hubs,
+            "revoke": self._revoke,
+            "allow": self._allow,
+        }
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Take orders until cancelled. Raise ConfigError when the socket cannot be made."""
+        path = self._directory / "backend.sock"
+        async with asyncio.TaskGroup() as group:
+
+            def visitor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                group.create_task(self._talk(reader, writer))
+
+            before = os.umask(0o177)
+            try:
+                with suppress(FileNotFoundError):
+                    path.unlink()  # left over from a kill; two backends for one directory are the operator's error
+                server = await asyncio.start_unix_server(visitor, path, limit=MAX_LINE_BYTES)
+            except OSError as error:
+                raise ConfigError(f"backend: cannot listen on {path}: {error}") from error
+            finally:
+                os.umask(before)
+            async with server:
+                ready()
+                await server.serve_forever()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await self.answer(line)).encode() + b"\n")
+                await writer.drain()
+        except (OSError, ValueError):  # the other side has gone, or its line has no end
+            pass
+        finally:
+            writer.close()
+
+    async def answer(self, line: bytes) -> dict[str, Any]:
+        """Do what one line asks; return the answer."""
+        try:
+            order = json.loads(line)
+            do = self._orders[order["do"]]
+        except (ValueError, KeyError, TypeError):
+            return {"ok": False, "error": f'expected a JSON object with "do": one of {", ".join(self._orders)}'}
+        try:
+            return {"ok": True, **await do(order)}
+        except KeyError as error:
+            return {"ok": False, "error": f"{order['do']}: {error} is missing"}
+        except (HubError, OSError, ValueError, TypeError) as error:
+            return {"ok": False, "error": f"{order['do']}: {error}"}
+
+    async def _release(self, order: dict[str, Any]) -> dict[str, Any]:
+        result = await self._backend.release(
+            str(order["hub"]),
+            order["access_point"],
+            float(order.get("valid_seconds", 10)),
+            str(order.get("by", "operator")),
+            seconds=order.get("seconds"),
+            release_id=bytes.fromhex(order["id"]) if "id" in order else None,
+        )
+        return {"id": result.id.hex(), "outcome": result.outcome.name.lower(), "detail": result.detail}
+
+    async def _policy(self, order: dict[str, Any]) -> dict[str, Any]:
+        document = await asyncio.to_thread(Path(order["path"]).read_bytes)
+        sent = self._backend.push_policy(document)
+        kept = self._directory / "policy.cbor"
+        await asyncio.to_thread(kept.with_suffix(".new").write_bytes, document)
+        kept.with_suffix(".new").replace(kept)
+        return {"sent": sent}
+
+    async def _records(self, order: dict[str, Any]) -> dict[str, Any]:
+        return {"records": [_told(record) for record in self._backend.records(str(order["hub"]))]}
+
+    async def _hubs(self, _order: dict[str, Any]) -> dict[str, Any]:
+        connected = self._backend.sessions
+        return {
+            "hubs": {
+                hub: {
+                    "connected": hub in connected,
+                    "records": len(self._backend.records(hub)),
+                    "policy_version": connected[hub].hello.policy_version if hub in connected else None,
+                    "software": connected[hub].hello.software if hub in connected else None,
+                }
+                for hub in sorted(self._backend.gate.hubs.values())
+            },
+            "forks": [{"hub": fork.hub, "number": fork.number, "why": fork.why} for fork in self._backend.forks],
+        }
+
+    async def _revoke(self, order: dict[str, Any]) -> dict[str, Any]:
+        self._backend.revoke(self._key(order["hub"]))
+        return {}
+
+    async def _allow(self, order: dict[str, Any]) -> dict[str, Any]:
+        self._backend.gate.allow(self._key(order["hub"]))
+        return {}
+
+    def _key(self, hub: str) -> str:
+        for key, enrolled in self._backend.gate.hubs.items():
+            if enrolled == hub:
+                return key
+        raise ValueError(f"no hub {hub} is enrolled")
+
+
+def _told(record: StoredRecord) -> dict[str, Any]:
+    """A record as JSON: its number, its hash and its fields, bytes as hexadecimal."""
+    body = Record.decode(record.body)
+    plain = {key: value.hex() if isinstance(value, bytes) else value for key, value in body.detail.items()}
+    return {
+        "number": record.number,
+        "hash": record.hash.hex(),
+        "kind": str(body.kind),
+        "at_ms": body.at_ms,
+        "detail": plain,
+    }
