@@ -1,0 +1,203 @@
+"""Evidence in SQLite: `AuditStore` is the port `AuditLog`.
+
+Laws: one thread owns the write connection; a number is given out only after the commit that holds its record, and the
+head of the chain in memory is always the last durable one. Whoever waits while a commit runs shares the next one: no
+window, no delay for one alone. A commit that fails fails its whole batch, leaves nothing behind, and the next append
+tries again. A caller that goes away takes nothing with it: its record is written all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from hubd.adapters.sqlite import warm
+from hubd.adapters.sqlite_audit_writer import AUDIT, Acknowledge, Append, Job, Outcome, Writer
+from hubd.core.records import Head, Record, StoredRecord, Walk, agrees
+from hubd.errors import AuditError
+
+QUEUE_LIMIT = 1024
+"""Appends and acknowledgements under way at once; one more is refused at once."""
+
+CHECKED_AT_START = 1000
+"""How many of the newest records have their chain checked at start; `hubctl audit verify` checks all."""
+
+RECENT_LIMIT = 10_000
+"""Most records that `recent` returns: the newest."""
+
+CLOSE_SECONDS = 10.0
+"""How long a close waits for the disk."""
+
+
+class AuditStore:
+    """`hubd.ports.AuditLog` on one SQLite file. Open with `await AuditStore.open(path)`, end with `aclose`."""
+
+    def __init__(self, path: Path, lock: int, connection: sqlite3.Connection, head: Head, waiting: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lock = lock
+        self._path = path
+        self._last = head.number
+        self._waiting = waiting
+        self._pending = 0
+        self._closed = False
+        self._reading = threading.Lock()
+        self._reader = AUDIT.reader(path)
+        self._writer = Writer(path, connection, head, waiting, self._delivered)
+        self._writer.start()
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open, or make, the log; check its newest records. Raise AuditError when the file cannot serve as evidence."""
+        with contextlib.ExitStack() as undo:
+            lock, connection, head, waiting = await asyncio.to_thread(_open, path)
+            undo.callback(os.close, lock)
+            undo.callback(connection.close)
+            store = cls(path, lock, connection, head, waiting)
+            undo.pop_all()
+            return store
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Write what is pending, fold the journal in, close. Raise AuditError when the disk does not answer in time."""
+        if not self._closed:
+            self._closed = True
+            self._writer.put(None)
+            await asyncio.to_thread(self._finish)
+
+    def _finish(self) -> None:
+        """In a thread of its own, so that it comes to its end even when the closer is cancelled."""
+        if not self._writer.join(CLOSE_SECONDS):
+            raise AUDIT.says(self._path, f"the disk did not answer within {CLOSE_SECONDS:.0f} s while closing")
+        with self._reading, AUDIT.errors(self._path):
+            self._reader.close()
+        os.close(self._lock)
+
+    async def append(self, record: Record) -> int:
+        """Return the record's number once it is durable. Raise AuditError when it is not and will not be.
+
+        A cancelled caller does not take its record back. There is no time limit in here: a disk that hangs hangs.
+        """
+        body = record.encode()
+        done: asyncio.Future[int] = self._loop.create_future()
+        self._submit(Append(body, record.at_ms, done))
+        return await done
+
+    async def acknowledge(self, numbers: Sequence[int]) -> None:
+        """Drop these from the outbox, durably. Raise AuditError, after the others, for numbers never given out."""
+        known = tuple(number for number in numbers if 1 <= number <= self._last)
+        last = self._last
+        if known:
+            done: asyncio.Future[None] = self._loop.create_future()
+            self._submit(Acknowledge(known, done))
+            await done
+        if len(known) != len(numbers):
+            raise AUDIT.says(
+                self._path,
+                f"the backend acknowledges records beyond {last}, the newest here: records were lost, or the "
+                "file is an older copy; compare with the backend",
+            )
+
+    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
+        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first; the newest 10,000."""
+        rows = self._read(
+            "SELECT number, body, hash FROM records WHERE at_ms >= ? ORDER BY at_ms DESC, number DESC LIMIT ?",
+            (since_ms, RECENT_LIMIT),
+        )
+        return sorted(rows, key=lambda record: record.number)
+
+    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
+        """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""
+        return await asyncio.to_thread(
+            self._read,
+            "SELECT number, body, hash FROM outbox CROSS JOIN records USING (number) "
+            "WHERE number > ? ORDER BY number LIMIT ?",
+            (after, max(0, limit)),
+        )
+
+    def waiting(self) -> int:
+        """How many records the backend has not acknowledged."""
+        return self._waiting
+
+    def last(self) -> int:
+        """The number of the newest durable record, 0 when there is none."""
+        return self._last
+
+    def _read(self, query: str, arguments: tuple[int, ...]) -> list[StoredRecord]:
+        with self._reading, AUDIT.errors(self._path):
+            return [StoredRecord(*row) for row in self._reader.execute(query, arguments)]
+
+    def _submit(self, job: Job) -> None:
+        if self._closed:
+            raise AUDIT.says(self._path, "it is closed")
+        if self._pending >= QUEUE_LIMIT:
+            raise AUDIT.says(self._path, f"{QUEUE_LIMIT} records wait for the disk: it hangs or is too slow")
+        self._pending += 1
+        self._writer.put(job)
+
+    def _delivered(self, outcome: Outcome) -> None:
+        """In the writer's thread: hand the outcome to the event loop, in one call for the batch."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended without a close: nobody waits any more
+            self._loop.call_soon_threadsafe(self._settle, outcome)
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._last, self._waiting = outcome.last, outcome.waiting
+        self._pending -= len(outcome.results)
+        for done, result in outcome.results:
+            if done.done():  # cancelled: the record stands, nobody asks for its number
+                continue
+            if isinstance(result, AuditError):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
+
+
+def _open(path: Path) -> tuple[int, sqlite3.Connection, Head, int]:
+    """Return the lock, the checked write connection, the chain's head and the size of the outbox."""
+    AUDIT.prepare(path)
+    with contextlib.ExitStack() as undo:
+        lock = AUDIT.hold(path)
+        undo.callback(os.close, lock)
+        connection = AUDIT.open(path)
+        undo.callback(connection.close)
+        with AUDIT.errors(path):
+            head, waiting = _check(connection, path)
+        warm(connection)
+        undo.pop_all()
+        return lock, connection, head, waiting
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
+    """Check the newest records and the marks; return the head and the size of the outbox. Raise AuditError."""
+    rows = connection.execute(
+        "SELECT number, at_ms, body, hash FROM records ORDER BY number DESC LIMIT ?", (CHECKED_AT_START + 1,)
+    ).fetchall()[::-1]
+    start = None
+    if len(rows) > CHECKED_AT_START:
+        number, _, _, hash_ = rows.pop(0)
+        start = Head(number, hash_)
+    try:
+        walk = Walk(start=start)
+        for number, at_ms, body, hash_ in rows:
+            walk.take(StoredRecord(number, body, hash_), at_ms)
+        head = walk.finish()
+        mark = connection.execute("SELECT number, hash FROM acknowledged").fetchone()
+        if mark:
+            row = connection.execute("SELECT number, body, hash FROM records WHERE number = ?", mark[:1]).fetchone()
+            agrees(Head(*mark), StoredRecord(*row) if row else None)
+        waiting, highest = connection.execute("SELECT count(*), max(number) FROM outbox").fetchone()
+        if highest is not None and highest > head.number:
+            raise AuditError(f"record {head.number + 1} is missing, for {highest} waits for the backend")
+    except AuditError as error:
+        raise AUDIT.broken(path, str(error)) from error
+    return head, waiting

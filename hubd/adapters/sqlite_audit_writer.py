@@ -1,0 +1,218 @@
+"""The one thread that writes evidence: it gathers what is pending into one commit and answers in one call.
+
+Laws: a number is given out only after the commit that holds its record; the head in memory is always the last durable
+one; every job handed in is answered, whatever happens; nothing of a failed commit lingers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubd.adapters.sqlite import DatabaseKind
+from hubd.core.records import Head, link
+from hubd.errors import AuditError
+
+BATCH_LIMIT = 256
+"""Appends and acknowledgements in one transaction."""
+
+IDLE_SECONDS = 1.0
+"""So long nothing must have come before the write-ahead log is folded into the file."""
+
+CHECKPOINT_COMMITS = 64
+"""After so many commits the write-ahead log is folded into the file at the next idle moment."""
+
+AUDIT = DatabaseKind(
+    name="audit log",
+    schema="audit",
+    application_id=0x68756241,  # "hubA"
+    lock="hubd.lock",
+    error=AuditError,
+    damaged="Look at it with `hubctl audit verify --file {path}`; to start a new chain stop hubd and move the file "
+    "aside, with its -wal beside it (keep both: they are evidence)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One record, encoded; `done` gets its number."""
+
+    body: bytes
+    at_ms: int
+    done: asyncio.Future[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Numbers of records that exist, for the outbox to drop."""
+
+    numbers: tuple[int, ...]
+    done: asyncio.Future[None]
+
+
+Job = Append | Acknowledge
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one batch came to: each future with its result or error, and the state on the disk."""
+
+    results: Sequence[tuple[asyncio.Future[Any], int | AuditError | None]]
+    last: int
+    waiting: int
+
+
+class Writer:
+    """The write connection and its thread. Whatever happens, every job handed in is answered, in one call a batch."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, head: Head, waiting: int, deliver: Callable[[Outcome], None]
+    ) -> None:
+        self._path = path
+        self._inode = path.stat().st_ino
+        self._connection: sqlite3.Connection | None = connection
+        self._head = head
+        self._waiting = waiting
+        self._deliver = deliver
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._commits = 0
+        self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def put(self, job: Job | None) -> None:
+        """Hand in a job; None: finish what is pending and end."""
+        self._jobs.put(job)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end; tell whether it came in time."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            try:
+                first = self._jobs.get(timeout=IDLE_SECONDS if self._commits >= CHECKPOINT_COMMITS else None)
+            except queue.Empty:
+                self._checkpoint("PASSIVE")
+                continue
+            batch: list[Job] = []
+            going = self._collect(first, batch)
+            if batch:
+                self._deliver(self._write(batch))
+        self._checkpoint("TRUNCATE")
+        self._drop_connection()
+
+    def _collect(self, job: Job | None, batch: list[Job]) -> bool:
+        """Take all that is pending, up to the ceiling; False when the end was asked for."""
+        while job is not None:
+            batch.append(job)
+            if len(batch) == BATCH_LIMIT:
+                return True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return True
+        return False
+
+    def _write(self, batch: Sequence[Job]) -> Outcome:
+        try:
+            numbers = self._transaction(self._ready(), batch)
+        except (sqlite3.Error, OSError) as error:
+            return self._failed(batch, AUDIT.translate(error, self._path), error)
+        except Exception as error:  # a caller must never wait for a thread that died
+            return self._failed(batch, error, error)
+        self._commits += 1
+        results = [(job.done, number) for job, number in zip(batch, numbers, strict=True)]
+        return Outcome(results, self._head.number, self._waiting)
+
+    def _transaction(self, connection: sqlite3.Connection, batch: Sequence[Job]) -> list[int | None]:
+        """Write the batch in one commit; only then move the head. Return the numbers of the appends."""
+        head, rows = self._head, list[tuple[int, int, bytes, bytes]]()
+        numbers, acknowledged = list[int | None](), list[int]()
+        for job in batch:
+            if isinstance(job, Append):
+                head = Head(head.number + 1, link(head.hash, head.number + 1, job.body))
+                rows.append((head.number, job.at_ms, job.body, head.hash))
+                numbers.append(head.number)
+            else:
+                acknowledged.extend(job.numbers)
+                numbers.append(None)
+        connection.execute("BEGIN IMMEDIATE")
+        if rows:
+            connection.executemany("INSERT INTO records (number, at_ms, body, hash) VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT INTO outbox (number) VALUES (?)", [row[:1] for row in rows])
+        waiting = self._waiting + len(rows)
+        if acknowledged:
+            waiting -= _acknowledge(connection, acknowledged)
+        connection.execute("COMMIT")
+        self._head, self._waiting = head, waiting
+        return numbers
+
+    def _ready(self) -> sqlite3.Connection:
+        """Return the write connection, opened anew after a failure, its file still the one under the name."""
+        try:
+            inode = os.stat(self._path).st_ino
+        except FileNotFoundError:
+            inode = 0
+        if inode != self._inode:
+            raise AUDIT.says(self._path, "it was removed or replaced while hubd runs: put it back and restart hubd")
+        if self._connection is None:
+            self._connection = AUDIT.connect(self._path)
+            if head_of(self._connection) != self._head:
+                self._drop_connection()
+                raise AUDIT.broken(self._path, "another process has written to it")
+        return self._connection
+
+    def _failed(self, batch: Sequence[Job], error: Exception, cause: Exception) -> Outcome:
+        """Undo the batch, and begin with a new connection next time: nothing of a failed commit must linger."""
+        self._drop_connection()
+        results = []
+        for job in batch:
+            answer = AuditError(str(error) if isinstance(error, AuditError) else f"{AUDIT.name}: {error!r}")
+            answer.__cause__ = cause
+            results.append((job.done, answer))
+        return Outcome(results, self._head.number, self._waiting)
+
+    def _drop_connection(self) -> None:
+        """Close the connection; SQLite rolls back what was not committed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _checkpoint(self, how: str) -> None:
+        """Fold the write-ahead log into the file. What is committed is durable without it, so a failure waits."""
+        self._commits = 0
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute(f"PRAGMA wal_checkpoint({how})")
+
+
+def head_of(connection: sqlite3.Connection) -> Head:
+    """Return the head of the chain as it is on the disk."""
+    row = connection.execute("SELECT number, hash FROM records ORDER BY number DESC LIMIT 1").fetchone()
+    return Head(*row) if row else Head()
+
+
+def _acknowledge(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
+    """Take the numbers out of the outbox and remember the highest; return how many were in it."""
+    deleted = connection.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in numbers]).rowcount
+    connection.execute(
+        "INSERT INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ? "
+        "ON CONFLICT (only_row) DO UPDATE SET number = excluded.number, hash = excluded.hash "
+        "WHERE excluded.number > acknowledged.number",
+        (max(numbers),),
+    )
+    return deleted

@@ -1,0 +1,210 @@
+"""`hubctl audit`: check the evidence and read it, with the daemon up, down, or from a copy of the file.
+
+Laws: the file is only ever read; every record is read once, in order, in constant memory; the exit status says who must
+act: 0 the evidence holds, 1 it is broken (the first wrong record is named), 2 it could not be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote
+
+import click
+
+from hubd.core.records import Head, StoredRecord, Walk, facts
+from hubd.errors import AuditError, StoreError
+
+BROKEN, UNREADABLE = 1, 2
+
+SCHEMA_KNOWN = 1
+"""The newest schema that this version can read."""
+
+APPLICATION_ID = 0x68756241
+"""The mark of an audit log in the file's header."""
+
+BUSY_SECONDS = 5.0
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+class _HeadType(click.ParamType[Head]):
+    name = "NUMBER:HASH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        try:
+            return value if isinstance(value, Head) else Head.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _file_option(command: _Command) -> _Command:
+    return click.option(
+        "--file",
+        "path",
+        type=click.Path(path_type=Path),
+        envvar="HUBD_AUDIT",
+        default=Path("/var/lib/hubd/audit.db"),
+        show_default=True,
+        show_envvar=True,
+        help="The audit log; of a copy, copy the file ending in -wal too.",
+    )(command)
+
+
+@click.group()
+def audit() -> None:
+    """Check and read the evidence: the numbered, chained records."""
+
+
+@audit.command()
+@_file_option
+@click.option("--head", type=_HeadType(), help="A head noted earlier; the chain must still hold that record.")
+def verify(path: Path, head: Head | None) -> None:
+    """Check every record's place and hash; find an edited, removed or reordered record and a cut end.
+
+    A chain that was rewritten as a whole is found by what others keep of it: the backend's acknowledgement, which is
+    stored beside the records, and the head that you give. Note the head that this prints where nobody on the hub can
+    change it.
+    """
+    with _reading(path) as connection:
+        try:
+            _verify(connection, head, str(path))
+        except AuditError as error:
+            click.echo(f"BROKEN: {error}", err=True)
+            click.echo(f"Keep {path} and its -wal as they are, and compare with the backend's records.", err=True)
+            sys.exit(BROKEN)
+
+
+def _verify(connection: sqlite3.Connection, noted: Head | None, name: str) -> None:
+    row = connection.execute("SELECT number, hash FROM acknowledged").fetchone()
+    acknowledged = Head(*row) if row else Head()
+    walk = Walk([head for head in (acknowledged, noted) if head and head.number])
+    first_ms = last_ms = None
+    for number, at_ms, body, hash_ in connection.execute(
+        "SELECT number, at_ms, body, hash FROM records ORDER BY number"
+    ):
+        walk.take(StoredRecord(number, body, hash_), at_ms)
+        first_ms, last_ms = at_ms if first_ms is None else first_ms, at_ms
+    head = walk.finish()
+    waiting = _check_outbox(connection, head, acknowledged)
+    span = f", from {_utc(first_ms)} to {_utc(last_ms)}" if first_ms is not None and last_ms is not None else ""
+    click.echo(f"{name}: {head.number} records{span}")
+    click.echo(f"head {head}")
+    click.echo(f"not acknowledged by the backend: {waiting}; highest acknowledged: {acknowledged.number}")
+    click.echo("The chain holds.")
+
+
+def _check_outbox(connection: sqlite3.Connection, head: Head, acknowledged: Head) -> int:
+    """Return how many records wait for the backend. Raise AuditError for one that is lost to it."""
+    (lost,) = connection.execute(
+        "SELECT min(number) FROM outbox WHERE number NOT IN (SELECT number FROM records)"
+    ).fetchone()
+    if lost is not None:
+        raise AuditError(f"record {min(lost, head.number + 1)} is missing, for {lost} waits for the backend")
+    (unsent,) = connection.execute(
+        "SELECT min(number) FROM records WHERE number > ? AND number NOT IN (SELECT number FROM outbox)",
+        (acknowledged.number,),
+    ).fetchone()
+    if unsent is not None:
+        raise AuditError(f"record {unsent} was neither acknowledged nor waits for the backend: the outbox was edited")
+    (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
+    return int(waiting)
+
+
+@audit.command("list")
+@_file_option
+@click.option("--last", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many, the newest.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; bytes in hexadecimal.")
+def list_records(path: Path, last: int, as_json: bool) -> None:
+    """Show the newest records, oldest first. This does not check them: see `verify`."""
+    with _reading(path) as connection:
+        (newest,) = connection.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
+        rows = connection.execute("SELECT number, body FROM records WHERE number > ? ORDER BY number", (newest - last,))
+        for number, body in rows:
+            try:
+                said = facts(body)
+            except AuditError as error:
+                click.echo(f"BROKEN: record {number}: {error}", err=True)
+                sys.exit(BROKEN)
+            click.echo(_as_json(number, said) if as_json else _as_text(number, said))
+
+
+def _as_json(number: int, said: dict[str, Any]) -> str:
+    kind, at_ms, mono_ms = said.pop("kind"), said.pop("at"), said.pop("mono")
+    detail = {key: _plain(value) for key, value in said.items()}
+    return json.dumps({"number": number, "at_ms": at_ms, "mono_ms": mono_ms, "kind": kind, "detail": detail})
+
+
+def _as_text(number: int, said: dict[str, Any]) -> str:
+    """One line; text is quoted as JSON, so that no record can write to the terminal what it likes."""
+    kind, at_ms, _ = json.dumps(said.pop("kind"))[1:-1], said.pop("at"), said.pop("mono")
+    detail = " ".join(f"{json.dumps(key)[1:-1]}={json.dumps(_plain(value))}" for key, value in said.items())
+    return f"{number:>8}  {_utc(at_ms)}  {kind:<8} {detail}".rstrip()
+
+
+def _plain(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _utc(at_ms: int) -> str:
+    try:
+        return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError:
+        return f"{at_ms} ms"
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the log for reading in one snapshot; end with a sentence and status 2 when it cannot be read."""
+    try:
+        with contextlib.closing(_open(path)) as connection:
+            yield connection
+    except (sqlite3.Error, StoreError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        _unreadable(f"{path} cannot be read: {error}")
+
+
+def _unreadable(sentence: str) -> NoReturn:
+    click.echo(sentence, err=True)
+    sys.exit(UNREADABLE)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Begin to read. Raise StoreError for what is no audit log of a known schema, sqlite3.Error for what is none."""
+    with path.open("rb"):  # the plainest error for a file that is missing or closed to this user
+        pass
+    try:
+        return _connect(path, "mode=ro")
+    except sqlite3.OperationalError:
+        journal = path.with_name(path.name + "-wal")
+        if journal.exists() and journal.stat().st_size:
+            raise
+        return _connect(path, "mode=ro&immutable=1")  # a closed log in a directory that this user cannot write
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?{how}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("BEGIN")
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if mark != APPLICATION_ID:
+            raise StoreError("it is a database, but no audit log of hubd")
+        if version > SCHEMA_KNOWN:
+            raise StoreError(f"it was written by a newer hubd (schema {version}): use that version's hubctl")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
