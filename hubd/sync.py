@@ -1,0 +1,355 @@
+"""The talk with the backend: records go up until each is acknowledged, orders come down and are answered.
+
+Laws: a record waits until the backend has acknowledged its own number; records go up in order, a window of them at a
+time; nothing is obeyed before the backend's Welcome; a slow or refused order never holds up a record; whatever the
+backend sends costs no more than a named ceiling and never ends the daemon. The link may lose any message: records come
+again, a release asked again is answered again, and the policy's version goes up with every Hello.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+from hubd.core import uplink
+from hubd.core.outbox import Outbox
+from hubd.core.uplink import Outcome
+from hubd.errors import ConfigError, FrameError, HubError, StoreError
+from hubd.ports import AuditLog, Clock, Uplink
+
+log = structlog.get_logger()
+
+
+class Phase(StrEnum):
+    """How far the talk is. SILENT: the link is up and was welcomed, but the backend has stopped answering."""
+
+    DOWN = "down"
+    GREETING = "greeting"
+    SPEAKING = "speaking"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this hub is: ids of at most 32 bytes, `boot_id` 16 bytes, the software's version."""
+
+    hub: str
+    site: str
+    boot_id: bytes
+    software: str
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for what no Hello can carry."""
+        try:
+            self.hello(0, 0, 0)
+        except FrameError as error:
+            raise ConfigError(f"this hub cannot introduce itself to the backend: {error}") from error
+
+    def hello(self, policy_version: int, last_record: int, waiting: int) -> uplink.Hello:
+        """Return the Hello of this hub."""
+        return uplink.Hello(
+            uplink.PROTOCOL, self.hub, self.site, self.boot_id, self.software, policy_version, last_record, waiting
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Who carries out what the backend orders.
+
+    `release` decides by itself about a repeated id, expiry and lateness, and bounds its own waits: it is never
+    cancelled between its record and its strike except with the daemon. `accept_policy` returns the version now in
+    force. Both may raise HubError: the backend is told. `policy_version` is asked for every Hello.
+    """
+
+    release: Callable[[uplink.Release], Awaitable[uplink.Result]]
+    accept_policy: Callable[[bytes], Awaitable[int]]
+    policy_version: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The clock, and how much and how long, in records, orders and seconds.
+
+    Without progress the time until a repetition doubles from `acknowledge_seconds` to `acknowledge_cap_seconds`.
+    """
+
+    clock: Clock
+    window: int = 64
+    releases_in_flight: int = 4
+    releases_waiting: int = 4
+    welcome_seconds: float = 10.0
+    acknowledge_seconds: float = 10.0
+    acknowledge_cap_seconds: float = 300.0
+    ping_seconds: float = 30.0
+    silent_seconds: float = 60.0
+    retry_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What `hubctl status` shows. `since` and `last_welcome` are Unix seconds, the offset is backend minus hub."""
+
+    phase: Phase
+    connected: bool
+    since: float
+    why: str
+    waiting: int
+    last_welcome: float | None
+    clock_offset_seconds: float | None
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+class Sync:
+    """The use case, and the listener of its uplink. Call `run` once, `notify` after every append to the log."""
+
+    def __init__(self, link: Uplink, records: AuditLog, orders: Orders, identity: Identity, pace: Pace) -> None:
+        self._link = link
+        self._records = records
+        self._orders = orders
+        self._identity = identity
+        self._pace = pace
+        self._wake = asyncio.Event()
+        self._phase = Phase.DOWN
+        self._since = pace.clock.wall()
+        self._why = "not connected yet"
+        self._counters: Counter[str] = Counter()
+        self._last_welcome: float | None = None
+        self._clock_offset: float | None = None
+        self._hello_at: float | None = None
+        self._heard_at = 0.0
+        self._ping: tuple[bytes, float] | None = None
+        self._outbox = Outbox(pace.window, pace.acknowledge_seconds, pace.acknowledge_cap_seconds)
+        self._acknowledged: set[int] = set()
+        self._releases: asyncio.Queue[uplink.Release] = asyncio.Queue(pace.releases_waiting)
+        self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
+
+    @property
+    def state(self) -> LinkState:
+        """The link as it is now."""
+        return LinkState(
+            self._phase,
+            self._phase is not Phase.DOWN,
+            self._since,
+            self._why,
+            self._records.waiting(),
+            self._last_welcome,
+            self._clock_offset,
+            dict(self._counters),
+        )
+
+    def notify(self) -> None:
+        """A record was appended. Call on the event loop; never waits."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve the link and the talk until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._link.serve(self))
+            group.create_task(self._talk())
+            group.create_task(self._take_policies())
+            for _ in range(self._pace.releases_in_flight):
+                group.create_task(self._take_releases())
+
+    # What the link tells: nothing here waits.
+
+    def connected(self) -> None:
+        """Greet; what was sent on an earlier link and not acknowledged goes again."""
+        self._go(Phase.GREETING, "connected, no Welcome yet")
+
+    def disconnected(self, why: str) -> None:
+        """Stop talking and remember why."""
+        self._go(Phase.DOWN, why)
+
+    def received(self, message: bytes) -> None:
+        """Read one message and act by the table; count and ignore what is no message or comes out of turn."""
+        try:
+            known = uplink.decode_from_backend(message)
+        except FrameError:
+            self._counters["undecodable"] += 1
+            return
+        step = _STEPS.get((self._phase, type(known)))
+        if step is None:
+            self._counters["out_of_turn"] += 1
+            return
+        self._heard_at = self._pace.clock.monotonic()
+        step(self, known)
+        self._wake.set()
+
+    def _go(self, phase: Phase, why: str) -> None:
+        if phase is not self._phase or why != self._why:
+            log.info("link", phase=str(phase), why=why, waiting=self._records.waiting())
+        if phase is not self._phase:
+            self._since = self._pace.clock.wall()
+        self._phase, self._why = phase, why
+        if phase is not Phase.SPEAKING:
+            self._hello_at = self._ping = None
+            self._outbox.rewind()
+        self._wake.set()
+
+    def _on_welcome(self, message: uplink.Welcome) -> None:
+        now = self._pace.clock.monotonic()
+        self._last_welcome = self._pace.clock.wall()
+        self._clock_offset = message.time_ms / 1000 - self._last_welcome + (now - (self._hello_at or now)) / 2
+        self._go(Phase.SPEAKING, "")
+
+    def _on_acknowledge(self, message: uplink.Acknowledge) -> None:
+        for number in message.numbers:
+            if self._outbox.acknowledged(number):
+                self._acknowledged.add(number)
+            else:
+                self._counters["acknowledged_unasked"] += 1
+
+    def _on_release(self, message: uplink.Release) -> None:
+        try:
+            self._releases.put_nowait(message)
+        except asyncio.QueueFull:
+            self._counters["releases_busy"] += 1
+            self._say(uplink.Result(message.id, Outcome.BUSY, "too many releases at once"))
+
+    def _on_policy(self, message: uplink.NewPolicy) -> None:
+        if self._policies.full():
+            self._policies.get_nowait()  # not begun yet, and a later one takes its place
+        self._policies.put_nowait(message.document)
+
+    def _on_pong(self, message: uplink.Pong) -> None:
+        if self._ping is None or self._ping[0] != message.nonce:
+            return
+        clock = self._pace.clock
+        self._clock_offset = message.time_ms / 1000 - clock.wall() + (clock.monotonic() - self._ping[1]) / 2
+        self._ping = None
+
+    # The talk: one task that writes receipts, greets, sends records and looks for silence.
+
+    async def _talk(self) -> None:
+        while True:
+            self._wake.clear()
+            now = self._pace.clock.monotonic()
+            try:
+                await self._note_acknowledged()
+                until = await self._speak(now) if self._phase is Phase.SPEAKING else self._greet(now)
+            except StoreError as error:
+                self._counters["store_errors"] += 1
+                log.warning("records_unreadable", why=str(error))
+                until = now + self._pace.retry_seconds
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if until is None else max(0.0, until - self._pace.clock.monotonic())):
+                    await self._wake.wait()
+
+    async def _note_acknowledged(self) -> None:
+        """Tell the log which records the backend holds. They stay noted here when the log cannot write it."""
+        while self._acknowledged:
+            numbers = sorted(self._acknowledged)
+            await self._records.acknowledge(numbers)
+            self._acknowledged.difference_update(numbers)
+
+    def _greet(self, now: float) -> float | None:
+        """Say Hello when it is time; return when to look again, None while the link is down."""
+        if self._phase is Phase.DOWN:
+            return None
+        if self._hello_at is not None and now - self._hello_at < self._pace.welcome_seconds:
+            return self._hello_at + self._pace.welcome_seconds
+        if self._hello_at is not None:
+            self._counters["no_welcome"] += 1
+            self._why = (
+                f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: the backend is frozen, "
+                f"or knows neither this hub's id nor version {uplink.PROTOCOL} of the link"
+            )
+        version = self._orders.policy_version()
+        hello = self._identity.hello(version, self._records.last(), self._records.waiting())
+        if not self._say(hello):
+            return now + self._pace.retry_seconds
+        self._hello_at = now
+        return now + self._pace.welcome_seconds
+
+    async def _speak(self, now: float) -> float:
+        """Look for silence, go back when nothing is acknowledged, send what fits; return when to look again."""
+        quiet = now - self._heard_at
+        if quiet >= self._pace.silent_seconds:
+            self._counters["silences"] += 1
+            self._go(Phase.SILENT, f"connected, but nothing heard from the backend for {quiet:.0f} s")
+            return now
+        ping_at = self._heard_at + self._pace.ping_seconds
+        if now >= ping_at and (self._ping is None or self._ping[1] < self._heard_at):
+            self._ping = (secrets.token_bytes(uplink.NONCE_BYTES), now)
+            self._say(uplink.Ping(self._ping[0]))
+        if self._outbox.begin_again_if_overdue(now):
+            self._counters["resends"] += 1
+        all_sent = await self._send_records()
+        looks = [self._heard_at + self._pace.silent_seconds if now >= ping_at else ping_at]
+        due = self._outbox.due()
+        looks += [] if due is None else [due]
+        looks += [] if all_sent else [now + self._pace.retry_seconds]
+        return min(looks)
+
+    async def _send_records(self) -> bool:
+        """Send records in order while the window has room; False when the link takes no more for now."""
+        room, after = self._outbox.room(), self._outbox.after
+        for stored in await self._records.unacknowledged(after, room) if room else ():
+            if self._phase is not Phase.SPEAKING or self._outbox.after != after:
+                return True  # the link went while the log was read; the wake is set
+            try:
+                sent = self._say(uplink.Evidence(stored.number, stored.body, stored.hash))
+            except FrameError as error:
+                self._unsendable(stored.number, error)
+                return False
+            if not sent:
+                return False
+            self._outbox.sent(stored.number, self._pace.clock.monotonic())
+            after = stored.number
+        return True
+
+    def _unsendable(self, number: int, error: FrameError) -> None:
+        self._why = f"record {number} cannot be sent, nor those after it: {error}"
+        if not self._counters["unsendable"]:
+            log.warning("record_unsendable", number=number, why=str(error))
+        self._counters["unsendable"] += 1
+
+    def _say(self, message: uplink.HubMessage) -> bool:
+        sent = self._link.send(uplink.encode(message))
+        self._counters["sent" if sent else "not_sent"] += 1
+        return sent
+
+    # Orders: each kind has its own tasks, so that none waits for the talk, nor the talk for it.
+
+    async def _take_releases(self) -> None:
+        while True:
+            order = await self._releases.get()
+            try:
+                result = await self._orders.release(order)
+            except HubError as error:
+                log.warning("release_failed", why=str(error))
+                result = uplink.Result(order.id, Outcome.FAILED, uplink.sentence(str(error)))
+            self._say(result)
+
+    async def _take_policies(self) -> None:
+        while True:
+            document = await self._policies.get()
+            refused = ""
+            try:
+                version = await self._orders.accept_policy(document)
+            except HubError as error:
+                self._counters["policies_refused"] += 1
+                log.warning("policy_refused", why=str(error))
+                version, refused = self._orders.policy_version(), uplink.sentence(str(error)) or "refused"
+            self._say(uplink.PolicyResult(version, refused))
+
+
+_Step = Callable[[Sync, Any], None]
+_STEPS: dict[tuple[Phase, type[uplink.BackendMessage]], _Step] = {
+    (Phase.GREETING, uplink.Welcome): Sync._on_welcome,
+    (Phase.SILENT, uplink.Welcome): Sync._on_welcome,
+    (Phase.GREETING, uplink.Acknowledge): Sync._on_acknowledge,
+    (Phase.SILENT, uplink.Acknowledge): Sync._on_acknowledge,
+    (Phase.SPEAKING, uplink.Acknowledge): Sync._on_acknowledge,
+    (Phase.SPEAKING, uplink.Release): Sync._on_release,
+    (Phase.SPEAKING, uplink.NewPolicy): Sync._on_policy,
+    (Phase.SPEAKING, uplink.Pong): Sync._on_pong,
+}
