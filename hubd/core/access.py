@@ -31,6 +31,7 @@ class Denial(StrEnum):
     CREDENTIAL_REVOKED = "credential-revoked"
     CREDENTIAL_NOT_ACTIVE = "credential-not-active"
     CREDENTIAL_EXPIRED = "credential-expired"
+    GRANT_TOO_LONG = "grant-too-long"
     NO_GRANT = "no-grant"
     OUT_OF_SCHEDULE = "out-of-schedule"
     LOCKDOWN = "lockdown"
@@ -47,6 +48,7 @@ REASONS: Mapping[Denial, Reason] = {
     Denial.CREDENTIAL_REVOKED: Reason.REVOKED,
     Denial.CREDENTIAL_NOT_ACTIVE: Reason.GRANT_TIME,
     Denial.CREDENTIAL_EXPIRED: Reason.GRANT_TIME,
+    Denial.GRANT_TOO_LONG: Reason.GRANT_TIME,
     Denial.NO_GRANT: Reason.NO_RIGHT,
     Denial.OUT_OF_SCHEDULE: Reason.SCHEDULE,
     Denial.LOCKDOWN: Reason.LOCKED,
@@ -113,8 +115,10 @@ def decide(facts: Facts, proof: Proof, at: float) -> Decision:
         return Granted() if opened.action is Action.QUERY else Denied(Denial.TIME_UNTRUSTED)
     if at < grant.not_before - LEEWAY_SECONDS:
         return Denied(Denial.CREDENTIAL_NOT_ACTIVE)
-    if at > grant.expires + LEEWAY_SECONDS or grant.expires - grant.not_before > facts.grant_seconds_max:
+    if at > grant.expires + LEEWAY_SECONDS:
         return Denied(Denial.CREDENTIAL_EXPIRED)
+    if grant.expires - grant.not_before > facts.grant_seconds_max:
+        return Denied(Denial.GRANT_TOO_LONG)
     if facts.mode in (Mode.LOCKDOWN, Mode.NO_ENTRY) and opened.action is not Action.QUERY:
         return Denied(Denial.LOCKDOWN)
     if not _in_schedule(entry.rules, facts, at):

@@ -1,0 +1,106 @@
+"""The use case that watches the doors: inputs and releases in, records and door states out.
+
+Law: it observes; it never moves a strike and never delays one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from hubd.core.door import DoorMachine, Event, Happening
+from hubd.core.messages import DoorState
+from hubd.core.records import Kind, Record, Value
+from hubd.errors import AuditError
+from hubd.ports import AuditLog, Clock, Input, InputEvent, Inputs
+
+_EVENTS = {Input.DOOR_OPEN: Event.OPENED, Input.DOOR_CLOSED: Event.CLOSED, Input.REX: Event.REX}
+UNRECORDED_MAX = 256
+IDLE_SECONDS = 3600.0
+
+Tell = Callable[[str, Mapping[str, Value]], None]
+
+
+class DoorWatch:
+    """All doors of the hub; `machines` by door id. Implements `unlock.Watch`."""
+
+    def __init__(self, machines: Mapping[str, DoorMachine], log: AuditLog, clock: Clock, tell: Tell) -> None:
+        self._machines, self._log, self._clock, self._tell = machines, log, clock, tell
+        self._strikes: dict[str, float] = {}
+        self._points: dict[str, int] = {}
+        self._happened: asyncio.Queue[Record] = asyncio.Queue(UNRECORDED_MAX)
+        self._changed = asyncio.Event()
+        self.on_state: Callable[[int, DoorState], None] = lambda _point, _state: None
+        """Called with (access point of the last release, state) at each change."""
+
+    def state(self, door: str) -> DoorState:
+        """What the door is seen to do."""
+        return self._machines[door].state
+
+    def released(self, door: str, access_point: int, seconds: float) -> None:
+        """A release was driven just now; it ends by itself after `seconds`."""
+        now = self._clock.monotonic()
+        self._points[door], self._strikes[door] = access_point, max(now + seconds, self._strikes.get(door, 0.0))
+        self._see(door, Event.STRIKE_ON, now)
+        self._changed.set()
+
+    async def run(self, inputs: Inputs) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(inputs))
+            tasks.create_task(self._keep_time())
+            tasks.create_task(self._write())
+
+    async def _read(self, inputs: Inputs) -> None:
+        async for event in inputs.events():
+            self._take(event)
+
+    def _take(self, event: InputEvent) -> None:
+        kind = _EVENTS.get(event.what)
+        if kind is not None and event.door in self._machines:
+            self._see(event.door, kind, self._clock.monotonic())
+            self._changed.set()
+
+    async def _keep_time(self) -> None:
+        """Wake at the next deadline of any door, or when something changed."""
+        while True:
+            now = self._clock.monotonic()
+            for door, machine in self._machines.items():
+                if self._strikes.get(door, now + 1) <= now:
+                    del self._strikes[door]
+                    self._see(door, Event.STRIKE_OFF, now)
+                if machine.deadline is not None and machine.deadline <= now:
+                    self._see(door, Event.TIMEOUT, now)
+            ends = [*self._strikes.values(), *(m.deadline for m in self._machines.values() if m.deadline is not None)]
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(max(0.0, min([*ends, now + IDLE_SECONDS]) - now)):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _see(self, door: str, event: Event, now: float) -> None:
+        machine = self._machines[door]
+        before = machine.state
+        happening = machine.see(event, now)
+        if machine.state is not before or event is Event.STRIKE_OFF:
+            self.on_state(self._points.get(door, 0), machine.state)
+        if happening is not None:
+            self._report(door, happening)
+
+    def _report(self, door: str, happening: Happening) -> None:
+        detail: dict[str, Value] = {"door": door, "what": str(happening)}
+        self._tell("door", detail)
+        wall, mono = self._clock.wall(), self._clock.monotonic()
+        try:
+            self._happened.put_nowait(Record(Kind.DOOR, int(wall * 1000), int(mono * 1000), detail))
+        except asyncio.QueueFull:
+            self._tell("door_unrecorded", detail)
+
+    async def _write(self) -> None:
+        while True:
+            record = await self._happened.get()
+            try:
+                await self._log.append(record)
+            except AuditError as error:
+                self._tell("audit_failed", {"why": str(error)})

@@ -1,0 +1,34 @@
+"""The use case that keeps an epoch key ready: made off the event loop, ahead of need, forgotten at its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hubd.core.cose import EXPONENT, Aead, SigningKey
+from hubd.core.epochs import EpochRing, certify
+from hubd.ports import Clock
+
+CHECK_SECONDS = 5.0
+
+
+class EpochKeys:
+    """Makes keys of `bits` for the ring; `names` are (hub, site)."""
+
+    def __init__(
+        self, ring: EpochRing, identity: SigningKey, names: tuple[str, str], aeads: tuple[Aead, ...], bits: int
+    ) -> None:
+        self._ring, self._identity, self._names, self._aeads, self._bits = ring, identity, names, aeads, bits
+
+    async def run(self, clock: Clock, beat: Callable[[], None]) -> None:
+        """Keep the ring filled until cancelled; `beat` is called at least every CHECK_SECONDS but for key making."""
+        while True:
+            beat()
+            self._ring.expire(clock.wall())
+            if self._ring.due(clock.wall(), clock.monotonic()):
+                key = await asyncio.to_thread(rsa.generate_private_key, EXPONENT, self._bits)
+                now = clock.wall(), clock.monotonic()
+                self._ring.add(certify(key, self._identity, self._names, self._aeads, now))
+            await asyncio.sleep(CHECK_SECONDS)

@@ -1,0 +1,221 @@
+"""The use case that serves radio links: it performs what `core.link` says, and nothing it does not say.
+
+Laws: bytes are taken on the event loop at once, slow work is done elsewhere; a link has one task, which ends with it;
+there are at most `links_max` links, and the oldest stranger makes room; a link that has gone cancels nothing half-way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from hubd.core.handshake import Drop, HubSide, Outcome, Presented, Proof, Refused, Unseal
+from hubd.core.link import HubLink, LinkEffect, Notify
+from hubd.core.messages import Action, DoorState
+from hubd.core.records import Value
+from hubd.core.sealing import Opened, OpenJob, open_request
+from hubd.errors import LinkError, PeerError, ProofError, SequenceError
+from hubd.ports import Clock, LinkId, Radio
+
+SWEEP_SECONDS = 0.5
+PULL_WAIT_SECONDS = 2.0
+EFFECTS_MAX = 64
+SEND_SECONDS = 5.0
+
+Present = Callable[[Proof, Callable[[], bool]], Awaitable[Outcome]]
+"""Decides and acts: `unlock.Unlock.present`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """What links must know of access points: their release in seconds, and what their door does now."""
+
+    strike_seconds: Mapping[int, float]
+    state: Callable[[int], DoorState]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What links work with: where RSA is done, how many links there may be, where refusals are told."""
+
+    clock: Clock
+    rsa: Executor
+    links_max: int
+    transport: str
+    refused: Callable[[PeerError], None]
+    tell: Callable[[str, Mapping[str, Value]], None]
+
+
+@dataclass(slots=True)
+class _Served:
+    """One link, its effects still to be performed, and who waits for a frame."""
+
+    link: HubLink
+    effects: asyncio.Queue[LinkEffect | None] = field(default_factory=lambda: asyncio.Queue(EFFECTS_MAX))
+    fresh: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: bool = False
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+
+class Links:
+    """All links of one radio. Implements `ports.RadioListener`."""
+
+    def __init__(self, side: HubSide, radio: Radio, present: Present, points: Points, means: Means) -> None:
+        self._side, self._radio, self._present, self._points, self._means = side, radio, present, points, means
+        self._clock = means.clock
+        self._served: dict[LinkId, _Served] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def __len__(self) -> int:
+        return len(self._served)
+
+    async def run(self, ready: Callable[[bool], None], beat: Callable[[], None]) -> None:
+        """Serve the radio until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._radio.serve(self, ready))
+            tasks.create_task(self._sweep(beat))
+
+    def opened(self, link: LinkId) -> None:
+        """A peer has connected."""
+        if self._tasks is None or link in self._served:
+            return
+        if len(self._served) >= self._means.links_max:
+            self._make_room()
+        served = self._served[link] = _Served(HubLink(self._side, self._means.transport, self._clock.monotonic()))
+        self._tasks.create_task(self._serve(link, served))
+
+    def info(self, link: LinkId) -> bytes:
+        """Answer a read of INFO."""
+        return self._of(link).link.challenge(self._clock.monotonic())
+
+    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
+        """Take one write to RX. Raise PeerError for the write that ends the link."""
+        served = self._of(link)
+        effects = served.link.frame(data, mtu, self._clock.monotonic(), self._clock.wall())
+        for effect in effects:
+            self._enqueue(served, effect)
+        if any(isinstance(effect, Drop) for effect in effects):
+            raise next((e.cause for e in effects if isinstance(e, Refused)), SequenceError("link ended"))
+
+    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        """Answer a read of TXR."""
+        served = self._of(link)
+        if not served.link.pulls:
+            served.fresh.clear()
+            try:
+                async with asyncio.timeout(PULL_WAIT_SECONDS):
+                    await served.fresh.wait()
+            except TimeoutError:
+                return b""
+        return served.link.pull(mtu)
+
+    def closed(self, link: LinkId) -> None:
+        """The peer has gone."""
+        served = self._served.pop(link, None)
+        if served is None:
+            return
+        served.gone = True
+        served.link.close()
+        for timer in served.timers:
+            timer.cancel()
+        self._enqueue(served, None)
+
+    def door_changed(self, access_point: int, state: DoorState) -> None:
+        """Tell the phones that were let in there."""
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        for served in self._served.values():
+            for effect in served.link.door(access_point, state, now, wall):
+                self._enqueue(served, effect)
+
+    def _of(self, link: LinkId) -> _Served:
+        if link not in self._served:
+            self.opened(link)
+        return self._served[link]
+
+    def _make_room(self) -> None:
+        """Drop the oldest link, strangers first."""
+        oldest = min(self._served, key=lambda link: self._served[link].link.proven)
+        self._enqueue(self._served[oldest], Drop("made room for a newer link"))
+        self.closed(oldest)
+
+    def _enqueue(self, served: _Served, effect: LinkEffect | None) -> None:
+        """Queue an effect; a link with more than EFFECTS_MAX unperformed has lost its peer, and only its end counts."""
+        if served.effects.full():
+            served.effects.get_nowait()
+        served.effects.put_nowait(effect)
+
+    async def _serve(self, link: LinkId, served: _Served) -> None:
+        """Perform a link's effects until it has gone. The one place where a fault of our own ends a link only."""
+        while (effect := await served.effects.get()) is not None:
+            try:
+                await self._perform(link, served, effect)
+            except LinkError as error:
+                self._means.tell("send_failed", {"why": str(error)})
+            except Exception as error:
+                self._means.tell("link_fault", {"why": f"{type(error).__name__}: {error}"})
+                await self._radio.drop(link)
+
+    async def _perform(self, link: LinkId, served: _Served, effect: LinkEffect) -> None:
+        match effect:
+            case Notify(frame):
+                served.fresh.set()
+                if not served.gone:
+                    async with asyncio.timeout(SEND_SECONDS):
+                        await self._radio.notify(link, frame)
+            case Unseal(job):
+                result = await asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
+                await self._perform_all(link, served, served.link.unsealed(result, self._clock.monotonic()))
+            case Presented(proof):
+                outcome = await self._present(proof, lambda: not served.gone)
+                answer = served.link.answer(outcome, self._clock.monotonic(), self._clock.wall())
+                await self._perform_all(link, served, answer)
+                self._follow_up(served, proof, outcome)
+            case Refused(cause):
+                self._means.refused(cause)
+            case Drop():
+                await self._radio.drop(link)
+            case _:
+                assert_never(effect)
+
+    async def _perform_all(self, link: LinkId, served: _Served, effects: list[LinkEffect]) -> None:
+        for effect in effects:
+            await self._perform(link, served, effect)
+
+    def _follow_up(self, served: _Served, proof: Proof, outcome: Outcome) -> None:
+        """After a denial send a door state when a release would have ended: from outside, yes and no look alike."""
+        opened = proof.opened
+        if served.gone or outcome.allowed or opened.action is not Action.OPEN:
+            return
+        seconds = self._points.strike_seconds.get(opened.access_point, max(self._points.strike_seconds.values()))
+        timer = asyncio.get_running_loop().call_later(seconds, self._tell_state, served, opened.access_point)
+        served.timers = [*(t for t in served.timers if not t.cancelled()), timer][-2:]
+
+    def _tell_state(self, served: _Served, access_point: int) -> None:
+        state = self._points.state(access_point)
+        for effect in served.link.door(access_point, state, self._clock.monotonic(), self._clock.wall()):
+            self._enqueue(served, effect)
+
+    async def _sweep(self, beat: Callable[[], None]) -> None:
+        """Drop the links whose time is over."""
+        while True:
+            beat()
+            now = self._clock.monotonic()
+            for link, served in list(self._served.items()):
+                why = served.link.expired(now)
+                if why is not None:
+                    self._means.refused(SequenceError(f"link: {why}"))
+                    self._enqueue(served, Drop(why))
+                    self.closed(link)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _unseal(job: OpenJob) -> Opened | ProofError:
+    """Do the RSA and the signatures, on the RSA thread."""
+    try:
+        return open_request(job)
+    except ProofError as error:
+        return error

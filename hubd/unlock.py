@@ -1,0 +1,268 @@
+"""The use case: decide, record, then strike, for a phone's proof and for the backend's order alike.
+
+Laws: nothing moves before its record is durable; nothing moves late (LATE_SECONDS after the last byte came), or for a
+phone that has gone; the same operation moves a door once, also across a restart; what cannot be recorded is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Protocol
+
+from hubd.core import uplink
+from hubd.core.access import REASONS, Decision, Denial, Denied, Facts, Granted, decide, entry_for
+from hubd.core.handshake import Outcome, Proof
+from hubd.core.messages import Action, DoorState, Reason
+from hubd.core.ops import Asked, Key, OpTable
+from hubd.core.policy import Mode
+from hubd.core.records import Kind, Record, StoredRecord, Value
+from hubd.core.tokens import Grant
+from hubd.errors import AuditError, HardwareError, StoreError
+from hubd.ports import AuditLog, Clock, ClockState, Door, PolicyStore
+
+LATE_SECONDS = 2.0
+ORDER_SECONDS_MAX = 60
+_REMEMBER_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An access point of this hub: its door, whether it demands the full path, and its release in seconds."""
+
+    number: int
+    door: str
+    fresh: bool
+    strike_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a decision rests on and leaves behind."""
+
+    policy: PolicyStore
+    log: AuditLog
+    clock: Clock
+    tell: Callable[[str, Mapping[str, Value]], None]
+    """Takes an event and its facts, for operators who count and technicians who watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRules:
+    """What holds for all doors of the hub; `points` by number."""
+
+    points: Mapping[int, Point]
+    zone: tzinfo
+    grant_seconds_max: int
+
+
+class Watch(Protocol):
+    """Who watches the doors, and is told of releases."""
+
+    def released(self, door: str, access_point: int, seconds: float) -> None:
+        """A release was driven just now."""
+
+    def state(self, door: str) -> DoorState:
+        """What the door is seen to do."""
+
+
+class Unlock:
+    """Decides, records, strikes."""
+
+    def __init__(self, rules: SiteRules, books: Books, doors: Mapping[str, Door], watch: Watch) -> None:
+        self._rules, self._books, self._doors, self._watch = rules, books, doors, watch
+        self._ops: OpTable[Outcome] = OpTable()
+        self._at_work: dict[Key, asyncio.Future[Outcome]] = {}
+
+    def remember(self, records: Sequence[StoredRecord]) -> None:
+        """Learn from the newest records which operations were done before a restart."""
+        now_ms, now = self._books.clock.wall() * 1000, self._books.clock.monotonic()
+        for stored in records:
+            record = Record.decode(stored.body)
+            match record.detail:
+                case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action)} as detail:
+                    why = detail.get("why")
+                    if now_ms - record.at_ms <= _REMEMBER_MS:
+                        order = _Order(record.kind, asker, op, point, Action(action))
+                        reason = REASONS[Denial(why)] if isinstance(why, str) else Reason.OK
+                        age = max(0.0, now_ms - record.at_ms) / 1000
+                        outcome = Outcome(why is None, reason, DoorState.UNKNOWN)
+                        self._ops.remember(order.key, order.content, now - age, outcome)
+
+    async def present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
+        """Carry out what a phone asks; `alive` tells whether it is still there."""
+        opened = proof.opened
+        order = _Order(Kind.ACCESS, opened.grant.credential, opened.op, opened.access_point, opened.action)
+        late = self._lateness(proof.arrived + LATE_SECONDS, alive)
+
+        def judge(at: float) -> Decision:
+            try:
+                return decide(self._facts(opened.grant, opened.access_point), proof, at)
+            except StoreError:
+                return Denied(Denial.DOOR_FAULT)
+
+        return await self._once(order, judge, late, {"grant": opened.grant.grant_id, "path": str(proof.path)})
+
+    async def release(self, order: uplink.Release) -> uplink.Result:
+        """Carry out the backend's order."""
+        wall, clock = self._books.clock.wall(), self._books.clock
+        asked = _Order(Kind.REMOTE, order.by, order.id, order.access_point, Action.OPEN, order.seconds)
+
+        def late() -> bool:
+            return clock.wall() > order.expires_at
+
+        def judge(_: float) -> Decision:
+            if clock.state() is not ClockState.TRUSTED:
+                return Denied(Denial.TIME_UNTRUSTED)
+            if late() or order.expires_at > wall + ORDER_SECONDS_MAX:
+                return Denied(Denial.TOO_LATE)
+            if order.access_point not in self._rules.points:
+                return Denied(Denial.NO_GRANT)
+            locked = self._books.policy.mode(order.access_point) in (Mode.LOCKDOWN, Mode.NO_ENTRY)
+            return Denied(Denial.LOCKDOWN) if locked else Granted()
+
+        outcome = await self._once(asked, judge, late, {})
+        return uplink.Result(order.id, _REMOTE[outcome.reason], outcome.reason.name.lower().replace("_", " "))
+
+    async def _once(
+        self, order: _Order, judge: Callable[[float], Decision], late: Callable[[], bool], facts: dict[str, Value]
+    ) -> Outcome:
+        """Do an operation that is new; give the known answer to one that is not."""
+        now = self._books.clock.monotonic()
+        match self._ops.ask(order.key, order.content, now):
+            case Asked.NEW:
+                pass
+            case Asked.SAME:
+                known = self._ops.answer(order.key)
+                if known is None:
+                    known = await asyncio.shield(self._at_work[order.key])
+                return Outcome(known.allowed, known.reason, self._door_state(order.point))
+            case Asked.CONFLICT:
+                return await self._refuse(order, Denial.OP_CONFLICT, facts)
+            case Asked.FULL:
+                return await self._refuse(order, Denial.BUSY, facts)
+        future = self._at_work[order.key] = asyncio.get_running_loop().create_future()
+        outcome = self._outcome(Denial.DOOR_FAULT, order)
+        try:
+            outcome = await self._carry_out(order, judge, late, facts)
+        finally:
+            del self._at_work[order.key]
+            self._ops.answered(order.key, outcome)
+            future.set_result(outcome)
+        return outcome
+
+    async def _carry_out(
+        self, order: _Order, judge: Callable[[float], Decision], late: Callable[[], bool], facts: dict[str, Value]
+    ) -> Outcome:
+        """Decide, record, strike."""
+        decision = Denied(Denial.TOO_LATE) if late() else judge(self._books.clock.wall())
+        why = decision.why if isinstance(decision, Denied) else None
+        if not await self._recorded(order, why, facts):
+            return self._outcome(Denial.DOOR_FAULT, order)
+        if why is not None or order.action is not Action.OPEN:
+            return self._outcome(why, order)
+        if late():
+            return await self._not_done(order, Denial.TOO_LATE)
+        point = self._rules.points[order.point]
+        seconds = point.strike_seconds if order.seconds is None else float(order.seconds)
+        try:
+            await self._doors[point.door].release(seconds)
+        except HardwareError as error:
+            return await self._not_done(order, Denial.DOOR_FAULT, str(error))
+        self._watch.released(point.door, order.point, seconds)
+        return self._outcome(None, order)
+
+    async def _refuse(self, order: _Order, why: Denial, facts: dict[str, Value]) -> Outcome:
+        await self._recorded(order, why, facts)
+        return self._outcome(why, order)
+
+    async def _recorded(self, order: _Order, why: Denial | None, facts: dict[str, Value]) -> bool:
+        """Write the decision down; False when that cannot be done."""
+        detail: dict[str, Value] = {**order.facts, **facts, "why": None if why is None else str(why)}
+        self._books.tell(str(order.kind), detail)
+        try:
+            await self._books.log.append(self._record(order.kind, detail))
+        except AuditError as error:
+            self._books.tell("audit_failed", {"why": str(error)})
+            return False
+        return True
+
+    async def _not_done(self, order: _Order, why: Denial, sentence: str = "") -> Outcome:
+        """Write down that a granted release did not happen."""
+        detail: dict[str, Value] = {"of": order.op, "point": order.point, "why": str(why), "fault": sentence}
+        self._books.tell("not_released", detail)
+        try:
+            await self._books.log.append(self._record(Kind.FAULT, detail))
+        except AuditError as error:
+            self._books.tell("audit_failed", {"why": str(error)})
+        return self._outcome(why, order)
+
+    def _record(self, kind: Kind, detail: Mapping[str, Value]) -> Record:
+        clock = self._books.clock
+        trusted = {} if clock.state() is ClockState.TRUSTED else {"clock": clock.state().value}
+        return Record(kind, int(clock.wall() * 1000), int(clock.monotonic() * 1000), {**detail, **trusted})
+
+    def _facts(self, grant: Grant, access_point: int) -> Facts:
+        """Look up the few facts that matter."""
+        policy, point = self._books.policy, self._rules.points.get(access_point)
+        entry = entry_for(grant, access_point)
+        numbers = [rule for rule in entry.rules if isinstance(rule, int)] if entry else []
+        schedules = {number: rules for number in numbers if (rules := policy.schedule(number)) is not None}
+        return Facts(
+            served=point is not None,
+            fresh=point is not None and point.fresh,
+            mode=policy.mode(access_point),
+            revoked=policy.revoked(grant.credential, grant.grant_id),
+            time_trusted=self._books.clock.state() is ClockState.TRUSTED,
+            schedules=schedules,
+            zone=self._rules.zone,
+            grant_seconds_max=self._rules.grant_seconds_max,
+        )
+
+    def _lateness(self, deadline: float, alive: Callable[[], bool]) -> Callable[[], bool]:
+        return lambda: self._books.clock.monotonic() > deadline or not alive()
+
+    def _outcome(self, why: Denial | None, order: _Order) -> Outcome:
+        return Outcome(why is None, Reason.OK if why is None else REASONS[why], self._door_state(order.point))
+
+    def _door_state(self, number: int) -> DoorState:
+        point = self._rules.points.get(number)
+        return self._watch.state(point.door) if point else DoorState.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is asked, by whom; `seconds` None leaves the time to the access point's setting."""
+
+    kind: Kind
+    asker: str
+    op: bytes
+    point: int
+    action: Action
+    seconds: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """The backend's operations are one asker's, whoever ordered them there."""
+        return (f"{self.kind}/{self.asker}" if self.kind is Kind.ACCESS else str(self.kind)), self.op
+
+    @property
+    def content(self) -> tuple[int, int]:
+        return self.point, int(self.action)
+
+    @property
+    def facts(self) -> dict[str, Value]:
+        return {"asker": self.asker, "op": self.op, "point": self.point, "action": int(self.action)}
+
+
+_REMOTE = {
+    Reason.OK: uplink.Outcome.RELEASED,
+    Reason.BUSY: uplink.Outcome.LATE,
+    Reason.FAULT: uplink.Outcome.FAILED,
+    **dict.fromkeys(
+        (Reason.NO_RIGHT, Reason.SCHEDULE, Reason.GRANT_TIME, Reason.REVOKED, Reason.NEED_FULL), uplink.Outcome.REFUSED
+    ),
+    **dict.fromkeys((Reason.CLOCK, Reason.OP_CONFLICT, Reason.LOCKED), uplink.Outcome.REFUSED),
+}
