@@ -189,9 +189,12 @@ def guard_lines(peer: socket.socket, stop_fd: int, open_lines: Callable[[], Line
 
 
 def find_factory(name: str) -> LinesFactory:
-    """Return the function that `module:function` names; it is named by hubd's own code, never by input."""
+    """Return what `module:function` names; it is named by hubd's own code, never by input. Raise HardwareError."""
     module, _, function = name.partition(":")
-    factory: LinesFactory = getattr(importlib.import_module(module), function)
+    try:
+        factory: LinesFactory = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise HardwareError(f"The strike guard cannot load {name}: {error}; install hubd again.") from error
     return factory
 
 

@@ -26,14 +26,17 @@ RETRY_SECONDS = 5.0
 
 
 class Contact(Enum):
-    """What an *active* input means: the door is open, or somebody wants out."""
+    """What is wired. *Active* means: the door is open, or somebody wants out."""
 
-    DPS = (Input.DOOR_OPEN, Input.DOOR_CLOSED)
-    REX = (Input.REX, None)
+    DPS = "dps"
+    REX = "rex"
 
-    def event(self, active: bool) -> Input | None:
-        """Return what to report for a level, None when there is nothing to say."""
-        return self.value[0] if active else self.value[1]
+
+_REPORTS: dict[tuple[Contact, bool], Input] = {
+    (Contact.DPS, True): Input.DOOR_OPEN,
+    (Contact.DPS, False): Input.DOOR_CLOSED,
+    (Contact.REX, True): Input.REX,  # letting go of the button is no event
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,6 @@ class _Bank:
     def _report(self, offset: int, active: bool, at: float) -> None:
         self._active[offset] = active
         line = self._by_offset[offset]
-        what = line.contact.event(active)
+        what = _REPORTS.get((line.contact, active))
         if what is not None:
             self._put(InputEvent(line.door, what, at))

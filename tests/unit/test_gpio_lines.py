@@ -1,0 +1,282 @@
+"""GPIO lines and inputs over a fake chip: what is asked of libgpiod, and what a technician is told when it refuses.
+
+No kernel GPIO is needed here; only the chips that do not exist are the library's own.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gpiod
+import pytest
+from gpiod.line import Bias, Direction, Edge, Value
+
+from drivers.guardwire import StrikeLine
+from drivers.inputs import Contact, InputLine, WiredInputs
+from drivers.lines import GpioLines, open_lines, outputs_outlive_us
+from hubd.errors import HardwareError
+from hubd.ports import Input, InputEvent
+
+
+@dataclass
+class FakeRequest:
+    config: dict[int, gpiod.LineSettings]
+    chip: "FakeChip"
+    released: bool = False
+    pipe: tuple[int, int] = field(default_factory=os.pipe)
+    waiting: list[gpiod.EdgeEvent] = field(default_factory=list)
+
+    @property
+    def fd(self) -> int:
+        return self.pipe[0]
+
+    def set_value(self, offset: int, value: Value) -> None:
+        if self.chip.set_error:
+            raise OSError(self.chip.set_error, os.strerror(self.chip.set_error))
+        self.chip.levels[offset] = value
+
+    def get_values(self, offsets: list[int]) -> list[Value]:
+        return [self.chip.levels[offset] for offset in offsets]
+
+    def read_edge_events(self) -> list[gpiod.EdgeEvent]:
+        os.read(self.pipe[0], 1)
+        if self.chip.set_error:
+            raise OSError(self.chip.set_error, os.strerror(self.chip.set_error))
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def release(self) -> None:
+        assert not self.released
+        self.released = True
+        for descriptor in self.pipe:
+            os.close(descriptor)
+
+
+@dataclass
+class FakeChip:
+    """One chip with eight lines, named line0 to line7."""
+
+    opened: list[str] = field(default_factory=list)
+    requests: list[FakeRequest] = field(default_factory=list)
+    levels: dict[int, Value] = field(default_factory=lambda: dict.fromkeys(range(8), Value.INACTIVE))
+    consumers: dict[int, str] = field(default_factory=dict)
+    request_error: int = 0
+    set_error: int = 0
+
+    def open(self, path: str) -> gpiod.Chip:
+        self.opened.append(path)
+        return cast(gpiod.Chip, self)
+
+    def __enter__(self) -> "FakeChip":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def line_offset_from_id(self, line: int | str) -> int:
+        if isinstance(line, str):
+            if line not in {f"line{offset}" for offset in range(8)}:
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+            return int(line.removeprefix("line"))
+        if line >= 8:
+            raise ValueError("line offset of out range")
+        return line
+
+    def get_line_info(self, line: int | str) -> Any:
+        offset = self.line_offset_from_id(line)
+        return SimpleNamespace(offset=offset, used=offset in self.consumers, consumer=self.consumers.get(offset))
+
+    def request_lines(self, config: dict[int, gpiod.LineSettings], consumer: str) -> FakeRequest:
+        assert consumer.startswith("hubd-")
+        if self.request_error:
+            raise OSError(self.request_error, os.strerror(self.request_error))
+        self.requests.append(FakeRequest(config, self))
+        return self.requests[-1]
+
+
+@pytest.fixture
+def chip() -> Iterator[FakeChip]:
+    made = FakeChip()
+    yield made
+    assert all(request.released for request in made.requests)
+
+
+def test_lines_are_requested_inactive_by_name_or_offset_one_request_for_each_chip(chip: FakeChip) -> None:
+    lines = [StrikeLine("/dev/a", "line3"), StrikeLine("/dev/b", 1), StrikeLine("/dev/a", 5, active_low=True)]
+    held = GpioLines(lines, chip.open)
+    asked = [(offset, settings) for request in chip.requests for offset, settings in request.config.items()]
+    assert [(offset, settings.active_low) for offset, settings in asked] == [(3, False), (5, True), (1, False)]
+    assert len(chip.requests) == 2
+    for _, settings in asked:
+        assert settings.direction is Direction.OUTPUT
+        assert settings.output_value is Value.INACTIVE
+    held.set(2, True)
+    assert [offset for offset, level in chip.levels.items() if level is Value.ACTIVE] == [5]
+    held.set(2, False)
+    assert Value.ACTIVE not in chip.levels.values()
+    held.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "words"),
+    [
+        ("strike", "/dev/no-such-chip", ["'strike'", "/dev/no-such-chip", "gpiodetect"]),
+        (3, "/dev/null", ["line 3 of /dev/null", "no GPIO chip"]),
+        (3, "/etc/hostname", ["line 3 of /etc/hostname", "no GPIO chip"]),
+        (3, "no-such-label", ["'no-such-label'", "gpiodetect"]),
+    ],
+)
+def test_a_chip_that_is_none_is_a_sentence_of_the_real_library(line: str | int, path: str, words: list[str]) -> None:
+    with pytest.raises(HardwareError) as caught:
+        open_lines([StrikeLine(path, line)])
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("line", ["nowhere", 8])
+def test_an_unknown_line_is_a_sentence(chip: FakeChip, line: str | int) -> None:
+    with pytest.raises(HardwareError, match=f"line {line!r} of /dev/a.*gpioinfo"):
+        GpioLines([StrikeLine("/dev/a", line)], chip.open)
+
+
+def test_a_busy_line_names_its_consumer(chip: FakeChip) -> None:
+    chip.request_error = errno.EBUSY
+    chip.consumers = {4: "gpioset"}
+    with pytest.raises(HardwareError, match=r"line 4 of /dev/a.*in use by gpioset"):
+        GpioLines([StrikeLine("/dev/a", 2), StrikeLine("/dev/a", 4)], chip.open)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
+def test_a_line_without_permission_names_the_group(chip: FakeChip, code: int) -> None:
+    chip.request_error = code
+    with pytest.raises(HardwareError, match="group `gpio`"):
+        GpioLines([StrikeLine("/dev/a", 2)], chip.open)
+
+
+def test_two_strikes_on_one_line_are_refused_and_nothing_stays_held(chip: FakeChip) -> None:
+    with pytest.raises(HardwareError, match="Two strikes"):
+        GpioLines([StrikeLine("/dev/b", 0), StrikeLine("/dev/a", 2), StrikeLine("/dev/a", "line2")], chip.open)
+    assert len(chip.requests) == 1
+
+
+def test_a_line_that_cannot_be_driven_is_a_hardware_error(chip: FakeChip) -> None:
+    held = GpioLines([StrikeLine("/dev/a", 2)], chip.open)
+    chip.set_error = errno.EIO
+    with pytest.raises(HardwareError, match="line 2 of /dev/a"):
+        held.set(0, True)
+    held.close()
+
+
+@pytest.mark.parametrize(
+    ("module", "value", "outlive"),
+    [
+        ("pinctrl_bcm2835", "Y", True),
+        ("pinctrl_rp1", "Y", True),
+        ("pinctrl_bcm2835", "N", False),
+        ("other", "Y", False),
+    ],
+)
+def test_a_kernel_that_keeps_outputs_is_known(tmp_path: Path, module: str, value: str, outlive: bool) -> None:
+    folder = tmp_path / module / "parameters"
+    folder.mkdir(parents=True)
+    (folder / "persist_gpio_outputs").write_text(value + "\n")
+    assert outputs_outlive_us(tmp_path) is outlive
+
+
+# Inputs.
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - lists, filled by callbacks of the loop
+            await asyncio.sleep(0)
+
+
+class Watched:
+    """Two inputs on one fake chip, being watched."""
+
+    def __init__(self, chip: FakeChip) -> None:
+        self.chip = chip
+        self.edges: list[InputEvent] = []
+        self.told: list[tuple[bool, str]] = []
+        self.ready = asyncio.Event()
+        lines = [
+            InputLine("front", Contact.DPS, "/dev/a", "line0"),
+            InputLine("front", Contact.REX, "/dev/a", 1, active_low=True),
+        ]
+        tell: Callable[[bool, str], None] = lambda up, why: self.told.append((up, why))  # noqa: E731
+        self.inputs = WiredInputs(lines, self.edges.append, tell, 20, chip.open)
+        self._seqno = 0
+
+    def edge(self, offset: int, active: bool, lost: int = 0) -> None:
+        """Let the kernel tell of one edge, after `lost` that it could not keep."""
+        self._seqno += 1 + lost
+        kind = gpiod.EdgeEvent.Type.RISING_EDGE if active else gpiod.EdgeEvent.Type.FALLING_EDGE
+        self.chip.levels[offset] = Value.ACTIVE if active else Value.INACTIVE
+        request = self.chip.requests[-1]
+        request.waiting.append(gpiod.EdgeEvent(kind.value, 5_000_000_000, offset, self._seqno, self._seqno))
+        os.write(request.pipe[1], b"!")
+
+    async def seen(self, *what: Input) -> None:
+        await until(lambda: [event.what for event in self.edges] == list(what))
+
+
+@pytest.mark.asyncio
+async def test_inputs_report_their_levels_then_edges(chip: FakeChip) -> None:
+    watched = Watched(chip)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await watched.ready.wait()
+        await watched.seen(Input.DOOR_CLOSED)
+        dps, rex = chip.requests[0].config[0], chip.requests[0].config[1]
+        assert (dps.direction, dps.edge_detection, dps.bias) == (Direction.INPUT, Edge.BOTH, Bias.PULL_UP)
+        assert dps.debounce_period.total_seconds() == 0.02
+        assert (dps.active_low, rex.active_low) == (False, True)
+        watched.edge(0, True)
+        watched.edge(1, True)
+        watched.edge(1, False)
+        await watched.seen(Input.DOOR_CLOSED, Input.DOOR_OPEN, Input.REX)
+        assert watched.edges[1] == InputEvent("front", Input.DOOR_OPEN, 5.0)
+        task.cancel()
+
+
+@pytest.mark.asyncio
+async def test_after_lost_edges_the_levels_are_read_again(chip: FakeChip) -> None:
+    watched = Watched(chip)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await watched.ready.wait()
+        chip.levels[0] = Value.ACTIVE  # the door opened, and that edge was lost
+        watched.edge(1, True, lost=1)
+        await watched.seen(Input.DOOR_CLOSED, Input.REX, Input.DOOR_OPEN)
+        task.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_chip_that_fails_is_told(chip: FakeChip) -> None:
+    watched = Watched(chip)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await watched.ready.wait()
+        chip.set_error = errno.EIO
+        watched.edge(0, True)
+        await until(lambda: len(watched.told) == 2)
+        assert not watched.told[1][0]
+        assert "/dev/a" in watched.told[1][1]
+        task.cancel()
+
+
+@pytest.mark.asyncio
+async def test_an_input_that_cannot_be_requested_is_told(chip: FakeChip) -> None:
+    chip.request_error = errno.EACCES
+    watched = Watched(chip)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await until(lambda: watched.told)
+        assert "group `gpio`" in watched.told[0][1]
+        assert not watched.ready.is_set()
+        task.cancel()

@@ -1,0 +1,217 @@
+"""The strike guard without its process: commands, deadlines and refusals on a clock that only the test moves."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.guard import Guard, find_factory, main, receive, tell
+from drivers.guardwire import MAX_TEXT, Answer, Command, Kind, Verb
+from hubd.errors import HardwareError
+
+MS = 1_000_000
+CAP_MS = 10_000
+
+
+class FakeLines:
+    """Lines that remember, and fail for the (line, level) pairs they were told to."""
+
+    def __init__(self) -> None:
+        self.driven: list[tuple[int, bool]] = []
+        self.levels: dict[int, bool] = {}
+        self.failing: set[tuple[int, bool]] = set()
+
+    def set(self, index: int, active: bool) -> None:
+        self.driven.append((index, active))
+        if (index, active) in self.failing:
+            raise HardwareError(f"line {index} does not go {'active' if active else 'inactive'}")
+        self.levels[index] = active
+
+    def close(self) -> None:
+        raise AssertionError("the guard's process closes the lines")
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.now_ns = 5_000 * MS
+        self.lines = FakeLines()
+        self.guard = Guard(self.lines, 3, CAP_MS, lambda: self.now_ns)
+
+    def ask(self, verb: Verb, line: int = 0, milliseconds: int = 0, late_ns: int = 0) -> Answer:
+        return self.guard.perform(Command(verb, line, 7, milliseconds, self.now_ns - late_ns).encode())
+
+    def after(self, milliseconds: float) -> bool:
+        self.now_ns += int(milliseconds * MS)
+        return self.guard.expire()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_pulse_drives_its_line_and_ends_at_its_deadline(bench: Bench) -> None:
+    answer = bench.ask(Verb.PULSE, 1, 500)
+    assert (answer.kind, answer.tag, answer.active, answer.at_ns) == (Kind.DONE, 7, 0b010, bench.now_ns)
+    assert bench.guard.wait_ms() == 500
+    assert not bench.after(499.5)
+    assert bench.guard.wait_ms() == 1  # rounded up: poll never wakes before the deadline for nothing
+    assert bench.lines.levels == {1: True}
+    assert bench.after(0.5)
+    assert bench.lines.levels == {1: False}
+    assert bench.guard.wait_ms() is None
+
+
+def test_of_two_pulses_the_later_end_wins(bench: Bench) -> None:
+    bench.ask(Verb.PULSE, 0, 5000)
+    bench.after(1000)
+    bench.ask(Verb.PULSE, 0, 1000)
+    assert not bench.after(3999)
+    assert bench.after(1)
+    bench.ask(Verb.PULSE, 0, 1000)
+    bench.after(500)
+    bench.ask(Verb.PULSE, 0, 1000)
+    assert not bench.after(999)
+    assert bench.after(1)
+
+
+def test_extending_a_pulse_again_and_again_never_passes_the_cap_counted_from_the_last(bench: Bench) -> None:
+    for _ in range(3):
+        bench.ask(Verb.PULSE, 0, CAP_MS)
+        assert bench.guard.wait_ms() == CAP_MS
+        bench.after(10)
+
+
+def test_lines_have_deadlines_of_their_own(bench: Bench) -> None:
+    bench.ask(Verb.PULSE, 0, 300)
+    bench.ask(Verb.PULSE, 2, 100)
+    assert bench.guard.wait_ms() == 100
+    bench.after(100)
+    assert bench.lines.levels == {0: True, 2: False}
+    assert bench.guard.wait_ms() == 200
+
+
+def test_secure_ends_a_pulse_and_its_deadline(bench: Bench) -> None:
+    bench.ask(Verb.PULSE, 0, 5000)
+    assert bench.ask(Verb.SECURE, 0).active == 0
+    assert bench.lines.levels == {0: False}
+    assert bench.guard.wait_ms() is None
+
+
+def test_state_drives_nothing(bench: Bench) -> None:
+    bench.ask(Verb.PULSE, 2, 100)
+    driven = list(bench.lines.driven)
+    assert bench.ask(Verb.STATE).active == 0b100
+    assert bench.lines.driven == driven
+
+
+GOOD = Command(Verb.PULSE, 0, 1, 100, 5_000 * MS)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x01",
+        GOOD.encode()[:-1],
+        GOOD.encode() + b"\0",
+        b"\x00" + GOOD.encode()[1:],
+        b"\x04" + GOOD.encode()[1:],
+        GOOD.encode()[:2] + b"\x01\x00" + GOOD.encode()[4:],
+        Command(Verb.PULSE, 3, 1, 100, 5_000 * MS).encode(),
+        Command(Verb.SECURE, 255, 1, 0, 0).encode(),
+        Command(Verb.PULSE, 0, 1, 0, 5_000 * MS).encode(),
+        Command(Verb.PULSE, 0, 1, CAP_MS + 1, 5_000 * MS).encode(),
+        Command(Verb.PULSE, 0, 1, 0xFFFF_FFFF, 5_000 * MS).encode(),
+    ],
+)
+def test_what_is_no_command_is_refused_and_drives_nothing(bench: Bench, data: bytes) -> None:
+    answer = bench.guard.perform(data)
+    assert answer.kind is Kind.REFUSED
+    assert answer.text
+    assert bench.lines.driven == []
+
+
+def test_a_pulse_read_after_its_last_moment_is_refused(bench: Bench) -> None:
+    assert bench.ask(Verb.PULSE, 0, 100, late_ns=1).kind is Kind.REFUSED
+    assert bench.lines.driven == []
+    assert bench.ask(Verb.SECURE, 0, late_ns=10**9).kind is Kind.DONE  # the safe direction is never too late
+
+
+@given(st.binary(max_size=2 * Command.SIZE))
+def test_any_packet_gets_an_answer_and_at_most_a_capped_pulse(data: bytes) -> None:
+    bench = Bench()
+    answer = bench.guard.perform(data)
+    assert Answer.decode(answer.encode()) == answer
+    assert (bench.guard.wait_ms() or 0) <= CAP_MS
+    bench.after(CAP_MS)
+    assert not any(bench.lines.levels.values())
+
+
+def test_a_line_that_cannot_be_driven_is_driven_inactive_and_reported(bench: Bench) -> None:
+    bench.lines.failing = {(0, True)}
+    answer = bench.ask(Verb.PULSE, 0, 100)
+    assert (answer.kind, answer.active) == (Kind.FAILED, 0)
+    assert "does not go active" in answer.text
+    assert bench.lines.driven == [(0, True), (0, False)]
+
+
+def test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active(bench: Bench) -> None:
+    for line in range(3):
+        bench.ask(Verb.PULSE, line, 100)
+    bench.lines.failing = {(0, False)}
+    with pytest.raises(HardwareError, match="does not go inactive"):
+        bench.after(100)
+    assert bench.lines.levels == {0: True, 1: False, 2: False}
+    assert bench.guard.wait_ms() == 0  # due until it is done
+
+
+def test_answers_survive_the_wire_and_long_sentences_are_cut() -> None:
+    answer = Answer(Kind.FAILED, 9, 0xFFFF_FFFF, 2**63, "é" * MAX_TEXT)
+    decoded = Answer.decode(answer.encode())
+    assert decoded is not None
+    assert (decoded.kind, decoded.tag, decoded.active, decoded.at_ns) == (Kind.FAILED, 9, 0xFFFF_FFFF, 2**63)
+    assert decoded.text == "é" * (MAX_TEXT // 2)
+    assert Answer.decode(b"\x00" * 20) is None
+    assert Answer.decode(b"\x01") is None
+    assert Answer.decode(b"\x01" * (Answer.MAX_SIZE + 1)) is None
+
+
+def test_the_guard_never_waits_for_a_hubd_that_does_not_read() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        for _ in range(10_000):
+            tell(theirs, Answer(Kind.EDGE, 0, 0, 0))
+        assert receive(theirs) is None
+
+
+def test_a_factory_that_is_not_there_is_a_sentence() -> None:
+    with pytest.raises(HardwareError, match=r"cannot load drivers\.nowhere:open_lines"):
+        find_factory("drivers.nowhere:open_lines")
+    with pytest.raises(HardwareError, match=r"cannot load drivers\.guard:nothing"):
+        find_factory("drivers.guard:nothing")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["--fd", "x"],
+        ["--fd", "99999", "--cap-ms", "1", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
+        ["--fd", "0", "--cap-ms", "0", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
+        ["--fd", "0", "--cap-ms", "60001", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
+        ["--fd", "0", "--cap-ms", "1", "--factory", "a:b", "--lines", "[]"],
+    ],
+)
+def test_a_guard_started_by_hand_says_so(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 64
+    assert "started by hubd" in capsys.readouterr().err
+
+
+def test_the_guard_starts_without_the_daemons_weight() -> None:
+    code = "import sys, drivers.guard; print(sorted({'asyncio','cryptography','ssl','hubd.ports'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == "[]"

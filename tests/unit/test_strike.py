@@ -1,0 +1,421 @@
+"""Strikes over the real guard process, on lines in a file that anyone may look at: whatever ends or stops hubd or its
+guard, a line is inactive in time.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
+from drivers.strike import Strike, StrikeGuard
+from hubd.errors import HardwareError
+from hubd.ports import Door, Input, InputEvent
+from hubsim.lines import Bank, Fault
+
+FACTORY = "hubsim.lines:open_lines"
+PATIENCE_SECONDS = 30.0
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    made = Bank.create(tmp_path / "bank", ["front", "back"])
+    yield made
+    made.close()
+
+
+class Hub:
+    """A strike guard with two strikes, and what was told about it."""
+
+    def __init__(self, bank: Bank, cap_seconds: float = 2.0, names: tuple[str | int, ...] = ("front", 1)) -> None:
+        self.told: list[tuple[bool, str]] = []
+        self.edges: list[InputEvent] = []
+        self.ready = asyncio.Event()
+        lines = [StrikeLine(str(bank.path), name) for name in names]
+        self.guard = StrikeGuard(lines, lambda up, why: self.told.append((up, why)), cap_seconds, FACTORY)
+        self.front = Strike(self.guard, 0, "front", self.edges.append)
+        self.back = Strike(self.guard, 1, "back", self.edges.append)
+        self.port: Door = self.front
+
+    def seen(self, door: str) -> list[Input]:
+        return [edge.what for edge in self.edges if edge.door == door]
+
+
+@asynccontextmanager
+async def running(hub: Hub) -> AsyncIterator[Hub]:
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(hub.guard.run(hub.ready.set))
+        try:
+            yield hub
+        finally:
+            task.cancel()
+
+
+@asynccontextmanager
+async def up(bank: Bank, cap_seconds: float = 2.0) -> AsyncIterator[Hub]:
+    async with running(Hub(bank, cap_seconds)) as hub, asyncio.timeout(PATIENCE_SECONDS):
+        await hub.ready.wait()
+        yield hub
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - what is awaited is in another process
+            await asyncio.sleep(0.002)
+
+
+def is_running(process_id: int) -> bool:
+    return Path(f"/proc/{process_id}").exists()
+
+
+def process_state(process_id: int) -> str:
+    """Return the letter of proc(5), '' for a process that has gone."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+async def test_a_release_drives_the_line_and_it_falls_back_by_itself(bank: Bank) -> None:
+    async with up(bank) as hub:
+        before_ns = time.monotonic_ns()
+        await hub.port.release(0.2)
+        after_ns = time.monotonic_ns()
+        driven = bank.level(0)
+        assert driven.active
+        assert before_ns < driven.changed_ns <= hub.front.last_drive_ns < after_ns
+        await until(lambda: not bank.level(0).active)
+        lasted_ns = bank.level(0).changed_ns - driven.changed_ns
+        assert 0.2e9 <= lasted_ns < 2e9
+        assert not bank.level(1).active
+        await until(lambda: len(hub.seen("front")) == 3)
+        assert hub.seen("front") == [Input.STRIKE_INACTIVE, Input.STRIKE_ACTIVE, Input.STRIKE_INACTIVE]
+        assert hub.seen("back") == [Input.STRIKE_INACTIVE]
+        assert hub.edges[-1].at == pytest.approx(bank.level(0).changed_ns / 1e9, abs=0.5)
+
+
+async def test_a_release_is_capped(bank: Bank) -> None:
+    async with up(bank, cap_seconds=0.2) as hub:
+        await hub.port.release(3600.0)
+        driven_ns = bank.level(0).changed_ns
+        await until(lambda: not bank.level(0).active)
+        assert 0.2e9 <= bank.level(0).changed_ns - driven_ns < 2e9
+
+
+async def test_a_release_during_a_release_extends_it_and_rises_once(bank: Bank) -> None:
+    async with up(bank) as hub:
+        await hub.port.release(0.3)
+        first_ns = hub.front.last_drive_ns
+        await hub.port.release(0.6)
+        await hub.port.release(0.01)
+        await until(lambda: not bank.level(0).active)
+        assert bank.level(0).changed_ns - first_ns >= 0.6e9
+        assert bank.level(0).rises == 1
+
+
+async def test_secure_ends_a_release_now(bank: Bank) -> None:
+    async with up(bank) as hub:
+        await hub.port.release(2.0)
+        await hub.port.secure()
+        assert not bank.level(0).active
+        await hub.port.secure()
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+async def test_a_release_that_is_none_is_refused(bank: Bank, seconds: float) -> None:
+    async with up(bank) as hub:
+        with pytest.raises(HardwareError, match="positive number"):
+            await hub.port.release(seconds)
+        assert bank.level(0).rises == 0
+
+
+async def test_nothing_is_driven_before_the_guard_holds_the_lines(bank: Bank) -> None:
+    hub = Hub(bank)
+    with pytest.raises(HardwareError, match="has not started yet"):
+        await hub.port.release(1.0)
+
+
+async def test_a_line_found_active_is_driven_inactive_at_the_start(bank: Bank) -> None:
+    stuck = Bank(bank.path)
+    stuck.write(1, type(bank.level(1))(True, 1, 0, 0))
+    async with up(bank):
+        assert not bank.level(1).active
+    stuck.close()
+
+
+async def test_a_clean_stop_during_a_release_secures_and_leaves_no_process(bank: Bank) -> None:
+    async with up(bank, cap_seconds=30) as hub:
+        await hub.port.release(30.0)
+        process_id = hub.guard.process_id
+    assert process_id is not None
+    assert not bank.level(0).active
+    assert not is_running(process_id)
+    with pytest.raises(HardwareError, match="was stopped"):
+        await hub.port.release(1.0)
+
+
+async def test_a_killed_guard_is_told_replaced_and_its_line_secured(bank: Bank) -> None:
+    async with up(bank, cap_seconds=30) as hub:
+        await hub.port.release(30.0)
+        first = hub.guard.process_id
+        assert first is not None
+        hub.ready.clear()
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: hub.guard.process_id is None)
+        with pytest.raises(HardwareError, match="No strike can be driven"):
+            await hub.port.release(1.0)
+        await hub.ready.wait()
+        assert not bank.level(0).active  # in the file, as on a Pi without strict_gpiod, only the next guard ends it
+        assert hub.guard.process_id != first
+        await until(lambda: hub.seen("front")[-1] is Input.STRIKE_INACTIVE)
+        assert [is_up for is_up, _ in hub.told] == [True, False, True]
+        assert "exit status -9" in hub.told[1][1]
+        await hub.port.release(0.1)
+        assert bank.level(0).rises == 2
+
+
+async def test_a_frozen_guard_is_found_out_and_replaced_in_the_middle_of_a_release(bank: Bank) -> None:
+    async with up(bank, cap_seconds=60) as hub:
+        await hub.port.release(60.0)
+        first = hub.guard.process_id
+        assert first is not None
+        hub.ready.clear()
+        os.kill(first, signal.SIGSTOP)
+        with pytest.raises(HardwareError, match="did not answer within 1 s"):
+            await hub.back.release(1.0)
+        await hub.ready.wait()
+        assert not is_running(first)
+        assert not bank.level(0).active
+        assert bank.level(1).rises == 0  # what it had not read when it froze is never driven late
+
+
+async def test_a_guard_told_to_terminate_secures_first_and_ctrl_c_does_not_reach_it(bank: Bank) -> None:
+    async with up(bank, cap_seconds=30) as hub:
+        await hub.port.release(30.0)
+        first = hub.guard.process_id
+        assert first is not None
+        assert os.getsid(first) != os.getsid(0)
+        os.kill(first, signal.SIGINT)
+        await hub.port.release(30.0)
+        assert bank.level(0).active
+        os.kill(first, signal.SIGTERM)
+        await until(lambda: not bank.level(0).active)
+        assert bank.level(0).holder == first  # it did so itself, not its successor
+
+
+async def test_a_line_that_does_not_go_active_is_an_error_of_that_release_only(bank: Bank) -> None:
+    async with up(bank) as hub:
+        bank.fail(0, Fault.NEVER_ACTIVE)
+        with pytest.raises(HardwareError, match="told to fail"):
+            await hub.port.release(0.2)
+        await hub.back.release(0.2)
+        bank.fail(0, Fault.NONE)
+        await hub.port.release(0.2)
+        assert len(hub.told) == 1
+
+
+async def test_a_line_that_does_not_go_inactive_brings_a_new_guard_and_is_told(bank: Bank) -> None:
+    async with up(bank) as hub:
+        await hub.port.release(0.1)
+        bank.fail(0, Fault.NEVER_INACTIVE)
+        await until(lambda: len(hub.told) > 1)
+        assert "told to fail" in hub.told[1][1]
+        bank.fail(0, Fault.NONE)
+        await until(lambda: hub.told[-1][0])
+        assert not bank.level(0).active
+
+
+async def test_a_line_that_cannot_be_requested_is_a_sentence_and_asked_for_again(bank: Bank) -> None:
+    async with running(Hub(bank, names=("front", "side"))) as hub:
+        await until(lambda: len(hub.told) >= 2)
+        assert all("line 'side' of" in why and "does not exist" in why for _, why in hub.told)
+        with pytest.raises(HardwareError, match="line 'side' of"):
+            await hub.port.release(1.0)
+        Bank.create(bank.path, ["front", "side"]).close()
+        await until(hub.ready.is_set)
+        await hub.back.release(0.1)
+
+
+async def test_a_line_in_use_names_its_holder(bank: Bank) -> None:
+    async with up(bank) as first, running(Hub(bank)) as second:
+        await until(lambda: second.told)
+        assert f"in use by process {first.guard.process_id}" in second.told[0][1]
+
+
+async def test_a_loop_that_was_blocked_does_not_blame_the_guard(bank: Bank) -> None:
+    async with up(bank) as hub:
+        first = hub.guard.process_id
+        async with asyncio.TaskGroup() as tasks:
+            release = tasks.create_task(hub.port.release(0.1))
+            await asyncio.sleep(0)  # the command has been sent
+            time.sleep(1.3)  # noqa: ASYNC251 - blocking the loop is the case
+        assert release.exception() is None
+        assert hub.guard.process_id == first
+        assert not bank.level(0).active
+
+
+async def test_many_releases_at_once_are_bounded_not_queued_without_end(bank: Bank) -> None:
+    async with up(bank) as hub:
+        results = await asyncio.gather(*(hub.port.release(0.1) for _ in range(200)), return_exceptions=True)
+        refused = [result for result in results if result is not None]
+        assert 0 < len(refused) <= 200 - 64
+        assert all("wait for the strike guard" in str(error) for error in refused)
+        await hub.port.secure()
+
+
+@pytest.mark.parametrize(
+    ("count", "cap_seconds"), [(0, 1.0), (33, 1.0), (1, 0.0), (1, 61.0), (1, float("nan")), (1, -1.0)]
+)
+async def test_a_guard_that_cannot_be_is_refused(count: int, cap_seconds: float) -> None:
+    with pytest.raises(HardwareError):
+        StrikeGuard([StrikeLine("x", n) for n in range(count)], lambda _up, _why: None, cap_seconds, FACTORY)
+
+
+# The guard's process alone, on a raw socket.
+
+
+@contextmanager
+def raw_guard(bank: Bank) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(PATIENCE_SECONDS)
+    options = ["--fd", str(theirs.fileno()), "--cap-ms", "5000", "--factory", FACTORY]
+    command = [sys.executable, "-m", "drivers.guard", *options, "--lines", f'[["{bank.path}", 0, false]]']
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
+        theirs.close()
+        try:
+            first = Answer.decode(ours.recv(Answer.MAX_SIZE))
+            assert first is not None
+            assert first.kind is Kind.READY
+            yield ours, process
+        finally:
+            process.kill()
+
+
+def pulse(milliseconds: int) -> bytes:
+    return Command(Verb.PULSE, 0, 1, milliseconds, time.monotonic_ns() + 10**10).encode()
+
+
+async def test_a_flood_of_garbage_and_commands_does_not_put_off_the_end(bank: Bank) -> None:
+    with raw_guard(bank) as (ours, _):
+        ours.send(pulse(200))
+        state = Command(Verb.STATE, 0, 2, 0, 0).encode()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not bank.level(0).rises:
+            assert time.monotonic() < deadline
+        driven_ns = bank.level(0).changed_ns
+        while bank.level(0).active and time.monotonic() < deadline:
+            for data in (b"x" * 500, state, b"\0"):
+                ours.send(data)
+        assert bank.level(0).changed_ns - driven_ns < 2e9
+
+
+async def test_what_is_still_queued_when_hubd_ends_is_not_obeyed(bank: Bank) -> None:
+    with raw_guard(bank) as (ours, process):
+        os.kill(process.pid, signal.SIGSTOP)
+        ours.send(pulse(4000))
+        ours.close()
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.wait(PATIENCE_SECONDS) == 0
+        assert bank.level(0).rises == 0
+
+
+async def test_an_empty_packet_ends_the_guard_in_the_safe_direction(bank: Bank) -> None:
+    with raw_guard(bank) as (ours, process):
+        ours.send(pulse(4000))
+        ours.recv(Answer.MAX_SIZE)
+        ours.send(b"")
+        assert process.wait(PATIENCE_SECONDS) == 0
+        assert not bank.level(0).active
+
+
+# hubd in a process of its own, so that it can be killed, frozen and blocked.
+
+CLIENT = """
+import asyncio, os, sys, time
+from drivers.strike import Strike, StrikeGuard
+from drivers.guardwire import StrikeLine
+
+async def main(path, seconds, then):
+    guard = StrikeGuard([StrikeLine(path, 0)], lambda up, why: None, 60.0, "hubsim.lines:open_lines")
+    strike = Strike(guard, 0, "front", lambda event: None)
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(guard.run(ready.set))
+        await ready.wait()
+        await strike.release(float(seconds))
+        child = 0
+        if then == "fork":
+            child = os.fork()
+            if child == 0:  # inherits hubd's end of the socket and keeps it open
+                time.sleep(60)
+                os._exit(0)
+        print(guard.process_id, child, flush=True)
+        if then == "block":
+            time.sleep(1.5)
+            print(time.monotonic_ns(), flush=True)
+        if then == "exit":
+            raise SystemExit(3)
+        await asyncio.sleep(60)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@contextmanager
+def client(bank: Bank, seconds: float, then: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    command = [sys.executable, "-c", CLIENT, str(bank.path), str(seconds), then]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        child = 0
+        try:
+            assert process.stdout is not None
+            guard, child = map(int, process.stdout.readline().split())
+            assert bank.level(0).rises == 1
+            yield process, guard
+        finally:
+            process.kill()
+            if child:
+                os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("then", ["wait", "fork"])
+async def test_kill_9_in_the_middle_of_a_release_secures_at_once(bank: Bank, then: str) -> None:
+    with client(bank, 60, then) as (process, guard):
+        assert bank.level(0).active
+        killed_ns = time.monotonic_ns()
+        process.kill()
+        await until(lambda: not bank.level(0).active)
+        assert bank.level(0).changed_ns - killed_ns < 5e9
+        await until(lambda: process_state(guard) in ("", "Z"))
+
+
+async def test_a_crash_in_the_middle_of_a_release_secures_at_once(bank: Bank) -> None:
+    with client(bank, 60, "exit") as (process, _):
+        assert process.wait(PATIENCE_SECONDS) == 3
+        assert not bank.level(0).active
+
+
+async def test_a_frozen_hubd_does_not_prolong_a_release(bank: Bank) -> None:
+    with client(bank, 0.5, "wait") as (process, _):
+        os.kill(process.pid, signal.SIGSTOP)
+        driven = bank.level(0)
+        assert driven.active
+        await until(lambda: not bank.level(0).active)
+        assert process_state(process.pid) == "T"
+        assert 0.4e9 <= bank.level(0).changed_ns - driven.changed_ns < 2e9
+
+
+async def test_a_blocked_loop_does_not_prolong_a_release(bank: Bank) -> None:
+    with client(bank, 0.3, "block") as (process, _):
+        assert process.stdout is not None
+        await until(lambda: not bank.level(0).active)
+        assert bank.level(0).changed_ns < int(process.stdout.readline())
