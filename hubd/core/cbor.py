@@ -9,6 +9,7 @@ two readers can never see two meanings.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cbor2
@@ -58,19 +59,19 @@ def decode(data: bytes, tags: frozenset[int] = frozenset(), max_depth: int = MAX
         raise FrameError(f"CBOR: {len(data) - end} bytes after the end of the value")
     try:
         value = cbor2.loads(data)
-        return _lists(value) if tags else value
+        return _plain(value) if tags else value
     except (cbor2.CBORError, ValueError, TypeError) as error:  # what the scan does not look at: UTF-8 of text
         raise FrameError(f"CBOR: {error}") from error
 
 
-def _lists(value: Any) -> Any:
-    """Arrays as lists: cbor2 6 makes tuples of them inside tags."""
-    if isinstance(value, list | tuple):
-        return [_lists(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
+def _plain(value: Any) -> Any:
+    """Arrays as lists and maps as dicts: cbor2 6 makes tuples and frozen dicts of them inside tags."""
     if isinstance(value, Tag):
-        return Tag(value.tag, _lists(value.value))
+        return Tag(value.tag, _plain(value.value))
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     return value
 
 

@@ -1,0 +1,304 @@
+"""The phone's side of one attempt as a state machine: challenges and messages in, effects out.
+
+Laws: nothing confidential leaves before both certificates verify or a ticket's secret can prove the hub; a ticket is
+deleted before it is used; all tries of one attempt carry one `op`, so that a door moves once; an error in the clear is
+a hint for one more try and never an answer. `wall` is Unix seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from hubd.core import cbor, cose, sealing, tokens
+from hubd.core.cose import Aead
+from hubd.core.messages import (
+    OP_BYTES,
+    PAD_REQUEST,
+    SECRET_BYTES,
+    Action,
+    Challenge,
+    Epoch,
+    Error,
+    ErrorCode,
+    GetEpoch,
+    Open,
+    Reason,
+    Request,
+    ResumeRequest,
+    State,
+    StateMessage,
+    ToHub,
+    Verdict,
+    VerdictMessage,
+    decode_challenge,
+    decode_to_phone,
+    encode_to_hub,
+)
+from hubd.core.sealing import SessionKeys
+from hubd.errors import FrameError, ProofError
+from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
+
+EPOCH_LEEWAY_SECONDS = 300
+RETRIES_MAX = 1
+BUSY_WAITS_MAX = 2
+IV_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInfo:
+    """Read INFO and bring its value to `Attempt.challenge`, after `after_seconds`."""
+
+    after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Send this message, then bring what comes to `Attempt.receive`."""
+
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The hub has decided."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The hub tells what the door did."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The attempt ends without an answer; the door may have opened if a request was sent."""
+
+    why: str
+
+
+PhoneEffect = ReadInfo | SendMessage | Decided | Moved | GaveUp
+
+
+class Stage(Enum):
+    """Where an attempt stands."""
+
+    START = "start"
+    EPOCH = "waiting for certificates"
+    VERDICT = "waiting for the verdict"
+    SESSION = "answered"
+    END = "over"
+
+
+class Attempt:
+    """One attempt to do `action` at `access_point`. `chance(n)` gives n random bytes."""
+
+    def __init__(
+        self, wallet: Wallet, access_point: int, action: Action, chance: Callable[[int], bytes], transport: str
+    ) -> None:
+        self._wallet, self._point, self._action, self._chance = wallet, access_point, action, chance
+        self._transport = transport
+        self.op = chance(OP_BYTES)
+        self.stage = Stage.START
+        self.round_trips = 0
+        self.short = False
+        self._retries = 0
+        self._waits = 0
+        self._full_only = False
+        self._challenge = b""
+        self._hints: Challenge | None = None
+        self._keys: SessionKeys | None = None
+        self._hub = ""
+        self._seen = 0
+        self._sent = False
+
+    def challenge(self, info: bytes, wall: float) -> list[PhoneEffect]:
+        """Take what INFO read."""
+        try:
+            hints = decode_challenge(info)
+        except FrameError as error:
+            return self._give_up(f"the hub speaks another version: {error}")
+        self._challenge, self._hints = info, hints
+        ticket = self._wallet.tickets.get(hints.hub)
+        if ticket and not self._full_only and ticket.expires > wall and hints.hub not in self._wallet.revoked_hubs:
+            return self._resume(hints.hub, ticket)
+        known = self._wallet.epochs.get(hints.epoch)
+        if known and known.hub.key.kid == hints.hub and self._valid(known, wall) is None:
+            return self._open(known)
+        self.stage = Stage.EPOCH
+        return self._send(GetEpoch())
+
+    def receive(self, data: bytes, wall: float) -> list[PhoneEffect]:
+        """Take one whole message from the hub."""
+        try:
+            message = decode_to_phone(data)
+        except FrameError:
+            return []
+        match self.stage, message:
+            case Stage.EPOCH, Epoch():
+                return self._certificates(message, wall)
+            case (Stage.EPOCH | Stage.VERDICT), Error(code):
+                return self._hint(code)
+            case Stage.VERDICT, VerdictMessage():
+                return self._verdict(message)
+            case Stage.SESSION, StateMessage():
+                return self._state(message)
+            case _:
+                return []
+
+    def silence(self) -> list[PhoneEffect]:
+        """Nothing came in time."""
+        if self.stage is Stage.EPOCH:
+            return self._give_up("the hub sent no certificates")
+        return self._hint(ErrorCode.TIMEOUT) if self.stage is Stage.VERDICT else []
+
+    def _valid(self, known: KnownEpoch, wall: float) -> str | None:
+        """Say why these certificates must not be used now for this access point, or None."""
+        hub, epoch = known.hub, known.epoch
+        if hub.site != self._wallet.site:
+            return "the hub is another site's"
+        if not hub.not_before <= wall <= hub.expires:
+            return "the hub's certificate is not valid at this time"
+        if hub.key.kid in self._wallet.revoked_hubs:
+            return "the hub is revoked"
+        if self._point not in hub.access_points:
+            return "the hub is not certified for this access point"
+        if not epoch.not_before - EPOCH_LEEWAY_SECONDS <= wall <= epoch.expires + EPOCH_LEEWAY_SECONDS:
+            return "the epoch's certificate is not valid at this time: check both clocks"
+        return None if self._aead(epoch.aeads) else "the hub offers no AEAD that this site allows"
+
+    def _aead(self, offered: tuple[Aead, ...]) -> Aead | None:
+        return next((aead for aead in self._wallet.aeads if aead in offered), None)
+
+    def _certificates(self, message: Epoch, wall: float) -> list[PhoneEffect]:
+        assert self._hints is not None
+        try:
+            hub = tokens.read_hub_certificate(message.hub_certificate, self._wallet.issuer)
+            epoch = tokens.read_epoch_certificate(message.epoch_certificate, hub, self._wallet.rsa_sizes)
+        except ProofError as error:
+            return self._give_up(f"untrusted hub: {error}")
+        known = KnownEpoch(hub, epoch, message.hub_certificate, message.epoch_certificate)
+        why = self._valid(known, wall)
+        if why is None and epoch.kid != self._hints.epoch:
+            why = "the certificate is of another epoch than the challenge's"
+        if why is not None:
+            return self._give_up(f"untrusted hub: {why}")
+        self._wallet.keep_epoch(known)
+        return self._open(known)
+
+    def _open(self, known: KnownEpoch) -> list[PhoneEffect]:
+        aead = self._aead(known.epoch.aeads)
+        assert aead is not None
+        wallet, secret = self._wallet, self._chance(SECRET_BYTES)
+        digest = hashlib.sha256(known.epoch_bytes).digest()
+        bound = sealing.binding(self._transport, self._challenge, digest, aead)
+        request = Request(wallet.grant, self.op, self._point, self._action, secret)
+        message = seal_open(request, wallet.key, known.epoch, bound, (aead, self._chance))
+        self._hub, self.short, self.stage = known.hub.hub, False, Stage.VERDICT
+        return self._send_request(message, secret, aead)
+
+    def _resume(self, kid: bytes, ticket: KeptTicket) -> list[PhoneEffect]:
+        del self._wallet.tickets[kid]
+        key = sealing.resume_key(ticket.secret, self._transport, self._challenge, ticket.aead, ticket.hub)
+        request = ResumeRequest(self.op, self._point, self._action)
+        message = sealing.seal_resume(request, key, ticket.aead, self._chance(IV_BYTES), ticket.id)
+        self._hub, self.short, self.stage = ticket.hub, True, Stage.VERDICT
+        return self._send_request(message, ticket.secret, ticket.aead)
+
+    def _send_request(self, message: ToHub, secret: bytes, aead: Aead) -> list[PhoneEffect]:
+        raw = encode_to_hub(message)
+        self._keys = sealing.session_keys(secret, self._transport, self._challenge, raw, aead, self._hub)
+        self._sent = True
+        self.round_trips += 1
+        return [SendMessage(raw)]
+
+    def _send(self, message: ToHub) -> list[PhoneEffect]:
+        self.round_trips += 1
+        return [SendMessage(encode_to_hub(message))]
+
+    def _verdict(self, message: VerdictMessage) -> list[PhoneEffect]:
+        assert self._keys is not None
+        assert self._hints is not None
+        try:
+            verdict = sealing.open_verdict(message, self._keys)
+        except ProofError:
+            return []  # another session's, or forged
+        if verdict.op != self.op:
+            return []
+        if verdict.ticket:
+            new, keys = verdict.ticket, self._keys
+            self._wallet.tickets[self._hints.hub] = KeptTicket(self._hub, new.id, keys.ratchet, keys.aead, new.expires)
+        if verdict.reason is Reason.NEED_FULL and self.short:
+            self._full_only, self.op = True, self._chance(OP_BYTES)
+            return [ReadInfo()]
+        self.stage, self._seen = Stage.SESSION, 0
+        return [Decided(verdict)]
+
+    def _state(self, message: StateMessage) -> list[PhoneEffect]:
+        assert self._keys is not None
+        try:
+            state = sealing.open_state(message, self._keys)
+        except ProofError:
+            return []
+        if state.seq <= self._seen or state.op != self.op:
+            return []
+        self._seen = state.seq
+        return [Moved(state)]
+
+    def _hint(self, code: ErrorCode) -> list[PhoneEffect]:
+        """Take an error in the clear, which anybody may have sent."""
+        if code is ErrorCode.BUSY and self._waits < BUSY_WAITS_MAX:
+            self._waits += 1
+            return [ReadInfo(0.5 + self._chance(1)[0] / 170)]
+        if self._retries < RETRIES_MAX:
+            self._retries += 1
+            self._full_only = True
+            if self._hints and code is not ErrorCode.TIMEOUT:
+                self._wallet.epochs.pop(self._hints.epoch, None)
+            return [ReadInfo()]
+        return self._give_up(f"no answer, the last hint was {code.name.lower()}")
+
+    def _give_up(self, why: str) -> list[PhoneEffect]:
+        self.stage = Stage.END
+        return [GaveUp(f"{why}; the result is unknown" if self._sent else why)]
+
+
+def seal_open(
+    request: Request,
+    key: cose.SigningKey,
+    epoch: tokens.EpochCertificate,
+    bound: bytes,
+    means: tuple[Aead, Callable[[int], bytes]],
+) -> Open:
+    """Sign a request and seal it to the epoch key; `means` are the AEAD and a source of chance."""
+    aead, chance = means
+    plaintext = signed_request(request, key, bound)
+    content_key, iv = chance(aead.key_bytes), chance(IV_BYTES)
+    ciphertext = cose.seal(aead, content_key, iv, plaintext, bound)
+    public = cose.rsa_public(epoch.modulus, b"\x01\x00\x01", (len(epoch.modulus),))
+    return Open(aead, iv, ciphertext, epoch.kid, cose.wrap_key(public, content_key))
+
+
+def signed_request(request: Request, key: cose.SigningKey, bound: bytes) -> bytes:
+    """Return the COSE_Sign1 inside an open, its size padded to a multiple of PAD_REQUEST.
+
+    The padding is inside the signature, so that nobody can put bytes of their own there.
+    """
+    protected = tokens.header(key.alg, sealing.REQUEST_TYPE)
+    signature_bytes = 64 if key.alg == cose.ES256 else len(cose.write_key(key.private.public_key())[-1])
+    fields = request.encode()
+
+    def size(zeros: int) -> int:
+        payload = cbor.encode({**fields, 6: bytes(zeros)})
+        return len(cbor.encode([protected, {}, payload, bytes(signature_bytes)]))
+
+    least = -size(0) % PAD_REQUEST  # longer strings have longer heads, up to three of them here
+    tries = [z for most in (least, least + PAD_REQUEST) for z in range(max(0, most - 6), most + 1)]
+    zeros = next(z for z in tries if size(z) % PAD_REQUEST == 0)
+    payload = cbor.encode({**fields, 6: bytes(zeros)})
+    return cbor.encode(cose.sign1(protected, payload, key, bound))
