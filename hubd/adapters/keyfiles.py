@@ -1,0 +1,175 @@
+"""The hub's keys, read from files once at the start, each checked to be the right key for this hub.
+
+Laws: a private key that others may read refuses the start (one handed over by systemd is guarded by systemd); every
+refusal names the file and the exact remedy; no sentence and no repr shows a key. The check and the read are of one open
+file, so nothing can be swapped between them. Validity in time is not judged here: a hub with an expired certificate
+starts and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from zmq.utils import z85
+
+from hubd.adapters.curve_uplink import LinkKeys, key_from_text
+from hubd.config import Config, KeyFile
+from hubd.core import cbor, cose, tokens
+from hubd.core.cose import SigningKey, VerifyKey
+from hubd.core.tokens import HubCertificate
+from hubd.errors import ConfigError, PeerError
+
+KEY_FILE_BYTES_MAX = 8192
+
+_WANTED = {
+    "identity": "an EC P-256 private key, PEM (PKCS#8), without a passphrase",
+    "certificate": "the hub's certificate, raw CBOR",
+    "issuer": "the site issuer's public COSE_Key, raw CBOR",
+    "curve_secret": "the hub's CurveZMQ secret key, 40 characters of Z85",
+    "backend_public": "the backend's CurveZMQ public key, 40 characters of Z85",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HubKeys:
+    """What the hub can prove and whom it believes. `certified` and `issuer_key` are the parsed forms of the bytes."""
+
+    identity: ec.EllipticCurvePrivateKey = field(repr=False)
+    certificate: bytes
+    certified: HubCertificate
+    issuer: bytes
+    issuer_key: VerifyKey
+    link: LinkKeys | None
+    """The keys of the link to the backend, None for a hub without one."""
+
+
+def load_keys(config: Config) -> HubKeys:
+    """Read every key that `config.keys` names. Raise ConfigError for the first that is not what it must be."""
+    keys = config.keys
+    identity = _identity(keys.identity)
+    issuer = _read("issuer", keys.issuer)
+    issuer_key = _issuer(keys.issuer.path, issuer)
+    certificate = _read("certificate", keys.certificate)
+    certified = _certificate(keys.certificate.path, certificate, issuer_key)
+    _check_belongs(config, certified, identity)
+    return HubKeys(identity, certificate, certified, issuer, issuer_key, _link(config))
+
+
+def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
+    """Return the bytes of one key file, at most KEY_FILE_BYTES_MAX. Raise ConfigError."""
+    path = file.path
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{path}: expected {_WANTED[name]}, found something that is no regular file")
+            if private and not file.credential:
+                _check_guarded(path, status)
+            data = stream.read(KEY_FILE_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        remedy = (
+            f"name it in LoadCredential= of the unit ({path.name}:FILE)"
+            if file.credential
+            else f"put {_WANTED[name]} there"
+        )
+        raise ConfigError(f"{path}: there is no such file (key keys.{name}); {remedy}") from error
+    except PermissionError as error:
+        remedy = f"chown it to the user that hubd runs as (uid {os.geteuid()}) and chmod 600 {path}"
+        raise ConfigError(f"{path}: hubd may not read it (key keys.{name}); {remedy}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read (key keys.{name}): {error.strerror}") from error
+    if not 0 < len(data) <= KEY_FILE_BYTES_MAX:
+        size = "an empty file" if not data else f"more than {KEY_FILE_BYTES_MAX} bytes"
+        raise ConfigError(f"{path}: expected {_WANTED[name]}, found {size}")
+    return data
+
+
+def _check_guarded(path: Path, status: os.stat_result) -> None:
+    """Refuse a private key that any other user may read, write or make readable."""
+    if status.st_mode & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        raise ConfigError(f"{path}: a private key that others may touch (mode {mode:03o}); type: chmod 600 {path}")
+    if status.st_uid not in (0, os.geteuid()):
+        remedy = f"chown {os.geteuid()} {path}"
+        raise ConfigError(f"{path}: a private key that belongs to another user (uid {status.st_uid}); type: {remedy}")
+
+
+def _identity(file: KeyFile) -> ec.EllipticCurvePrivateKey:
+    data, expected = _read("identity", file, private=True), f"{file.path}: expected {_WANTED['identity']}"
+    try:
+        key = load_pem_private_key(data, password=None)
+    except TypeError as error:
+        raise ConfigError(f"{expected}, found one with a passphrase; decrypt it: openssl pkcs8 -in FILE") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"{expected}, found none") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError(f"{expected}, found a key of another type ({type(key).__name__.removesuffix('PrivateKey')})")
+    if not isinstance(key.curve, ec.SECP256R1):
+        raise ConfigError(f"{expected}, found one on the curve {key.curve.name}")
+    return key
+
+
+def _issuer(path: Path, data: bytes) -> VerifyKey:
+    try:
+        return cose.read_key(cbor.decode(data))
+    except PeerError as error:
+        raise ConfigError(f"{path}: expected {_WANTED['issuer']}, found none: {error}") from error
+
+
+def _certificate(path: Path, data: bytes, issuer: VerifyKey) -> HubCertificate:
+    try:
+        return tokens.read_hub_certificate(data, issuer)
+    except PeerError as error:
+        expected = f"{_WANTED['certificate']}, signed by the key of keys.issuer"
+        raise ConfigError(f"{path}: expected {expected}, found none: {error}") from error
+
+
+def _check_belongs(config: Config, certified: HubCertificate, identity: ec.EllipticCurvePrivateKey) -> None:
+    """The certificate must be for this hub, this site, this identity and each access point of the configuration."""
+    path, hub = config.keys.certificate.path, config.hub
+    if (certified.hub, certified.site) != (hub.id, hub.site):
+        raise ConfigError(
+            f"{path}: a certificate for hub {certified.hub!r} of site {certified.site!r}, but the configuration says "
+            f"hub.id {hub.id!r} and hub.site {hub.site!r}; correct one of them"
+        )
+    if certified.key.kid != SigningKey(identity).verify_key.kid:
+        raise ConfigError(
+            f"{path}: this certificate is for another private key than {config.keys.identity.path}; "
+            "put the two files that were made together there"
+        )
+    missing = [p.number for door in config.doors for p in door.access_points if p.number not in certified.access_points]
+    if missing:
+        raise ConfigError(
+            f"{path}: this certificate does not cover access point {missing[0]}, phones would refuse the hub there; "
+            "take it out of [[doors.access_points]] or have the issuer certify it"
+        )
+
+
+def _link(config: Config) -> LinkKeys | None:
+    secret_file, backend_file = config.keys.curve_secret, config.keys.backend_public
+    if config.backend is None or secret_file is None or backend_file is None:
+        return None
+    secret = _curve_key("curve_secret", secret_file, private=True)
+    public = z85.decode(zmq.curve_public(z85.encode(secret)))
+    backend = _curve_key("backend_public", backend_file)
+    if backend == public:
+        raise ConfigError(f"{backend_file.path}: expected {_WANTED['backend_public']}, found this hub's own public key")
+    return LinkKeys(secret, public, backend)
+
+
+def _curve_key(name: str, file: KeyFile, private: bool = False) -> bytes:
+    data = _read(name, file, private)
+    try:
+        return key_from_text(data.decode("ascii"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file.path}: expected {_WANTED[name]}, found bytes that are no text") from None
+    except ConfigError as error:
+        raise ConfigError(f"{file.path}: expected {_WANTED[name]}: {error}") from None

@@ -1,0 +1,23 @@
+"""Who is at the other end of a unix socket, as the kernel says (SO_PEERCRED of unix(7)): it cannot be forged."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+_UCRED = struct.Struct("3i")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The process that connected, as it was at that moment."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def peer_of(connection: socket.socket) -> Caller:
+    """Return the peer of a connected unix socket. Raise OSError when the kernel does not say."""
+    return Caller(*_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)))
