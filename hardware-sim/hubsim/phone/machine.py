@@ -142,7 +142,7 @@ class Attempt:
         match self.stage, message:
             case Stage.EPOCH, Epoch():
                 return self._certificates(message, wall)
-            case (Stage.EPOCH | Stage.VERDICT), Error(code):
+            case ((Stage.EPOCH | Stage.VERDICT), Error(code)):
                 return self._hint(code)
             case Stage.VERDICT, VerdictMessage():
                 return self._verdict(message)

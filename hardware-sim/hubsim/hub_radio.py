@@ -1,0 +1,172 @@
+"""The hub's radio on a virtual controller: `ports.Radio` over a bumble host, behaving as BlueZ does.
+
+As on BlueZ a notification goes to every subscriber, advertising stops at each connection and is begun again, a read
+with an offset goes on with the value that was read, and each call names its link and its MTU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from bumble import att, gatt_server
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Connection, Device
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+from bumble.hci import Address
+from bumble.transport import open_transport
+
+from hubd.core import gatt
+from hubd.errors import LinkError, PeerError
+from hubd.ports import LinkId, RadioListener
+
+POWER_ON_SECONDS = 5.0
+BACK_OFF_SECONDS = 1.0
+READ, WRITE, NOTIFY = Characteristic.Properties.READ, Characteristic.Properties.WRITE, Characteristic.Properties.NOTIFY
+
+
+class _Server(gatt_server.Server):
+    """Answers a read at an offset with the rest of the value read before, not with a new one."""
+
+    served: dict[tuple[int, int], bytes]
+
+    def on_att_read_blob_request(self, bearer: att.Bearer, request: att.ATT_Read_Blob_Request) -> None:
+        """See Bluetooth Core, Vol 3, Part F, 3.4.4.5."""
+        assert isinstance(bearer, Connection)
+        value = self.served.get((bearer.handle, request.attribute_handle))
+        if value is None:
+            super().on_att_read_blob_request(bearer, request)
+        elif request.value_offset > len(value):
+            code = att.ATT_INVALID_OFFSET_ERROR
+            error = att.ATT_Error_Response(
+                request_opcode_in_error=request.op_code,
+                attribute_handle_in_error=request.attribute_handle,
+                error_code=code,
+            )
+            self.send_response(bearer, error)
+        else:
+            part = value[request.value_offset :][: bearer.att_mtu - 1]
+            self.send_response(bearer, att.ATT_Read_Blob_Response(part_attribute_value=part))
+
+
+class BumbleRadio:
+    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000."""
+
+    def __init__(self, transport: str) -> None:
+        self._transport = transport
+        self._device: Device | None = None
+        self._links: dict[LinkId, Connection] = {}
+        self._epoch = 0
+        self._tx: Characteristic[bytes] | None = None
+        self._changed = asyncio.Event()
+
+    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        """Advertise and serve; begin again when the controller is lost."""
+        while True:
+            try:
+                await self._generation(listener, ready)
+            except (OSError, TimeoutError, LinkError):
+                ready(False)
+            for link in list(self._links):
+                self._forget(listener, link)
+            await asyncio.sleep(BACK_OFF_SECONDS)
+
+    async def _generation(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        async with await open_transport(self._transport) as transport:
+            address = Address(f"F0:{random.randbytes(5).hex(':')}".upper())
+            device = self._device = Device.with_hci("hub", address, transport.source, transport.sink)
+            self._build(device, listener)
+            lost = transport.source.terminated
+            async with asyncio.timeout(POWER_ON_SECONDS):
+                await device.power_on()
+            try:
+                lost.add_done_callback(lambda _: self._changed.set())
+                while not lost.done():
+                    self._changed.clear()
+                    await self._advertise(device)
+                    ready(True)
+                    await self._changed.wait()
+            finally:
+                self._device = None
+
+    async def _advertise(self, device: Device) -> None:
+        """Put the hub on air, if a connection has taken it off; the service's UUID alone is advertised."""
+        if device.is_advertising:
+            await device.stop_advertising()
+        data = AdvertisingData(
+            [
+                (AdvertisingData.FLAGS, b"\x06"),
+                (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, UUID(gatt.SERVICE).to_bytes()),
+            ]
+        )
+        interval = gatt.ADVERTISING_INTERVAL_SECONDS * 1000
+        await device.start_advertising(
+            advertising_data=bytes(data),
+            scan_response_data=b"",
+            advertising_interval_min=interval,
+            advertising_interval_max=interval,
+        )
+
+    def _build(self, device: Device, listener: RadioListener) -> None:
+        server = device.gatt_server = _Server(device)
+        server.served = {}
+        links: dict[int, LinkId] = {}
+
+        def info(connection: Connection) -> bytes:
+            value = listener.info(links[connection.handle])
+            server.served[connection.handle, info_value.handle] = value
+            return value
+
+        async def next_frame(connection: Connection) -> bytes:
+            value = await listener.next_frame(links[connection.handle], connection.att_mtu)
+            server.served[connection.handle, txr.handle] = value
+            return value
+
+        def write(connection: Connection, value: bytes) -> None:
+            try:
+                listener.frame(links[connection.handle], value, connection.att_mtu)
+            except PeerError:
+                raise att.ATT_Error(gatt.APPLICATION_ERROR) from None
+
+        def on_connection(connection: Connection) -> None:
+            self._epoch += 1
+            link = links[connection.handle] = LinkId(str(connection.peer_address), self._epoch)
+            self._links[link] = connection
+            connection.on("disconnection", lambda _reason: on_disconnection(connection, link))
+            listener.opened(link)
+            self._changed.set()
+
+        def on_disconnection(connection: Connection, link: LinkId) -> None:
+            links.pop(connection.handle, None)
+            for key in [key for key in server.served if key[0] == connection.handle]:
+                del server.served[key]
+            self._forget(listener, link)
+            self._changed.set()
+
+        readable, writeable = Characteristic.READABLE, Characteristic.WRITEABLE
+        info_value: Characteristic[bytes] = Characteristic(gatt.INFO, READ, readable, CharacteristicValue(read=info))
+        rx: Characteristic[bytes] = Characteristic(gatt.RX, WRITE, writeable, CharacteristicValue(write=write))
+        tx = self._tx = Characteristic(gatt.TX, NOTIFY, Characteristic.Permissions(0), b"")
+        txr: Characteristic[bytes] = Characteristic(gatt.TXR, READ, readable, CharacteristicValue(read=next_frame))
+        device.add_service(Service(gatt.SERVICE, [info_value, rx, tx, txr]))
+        device.on("connection", on_connection)
+
+    def _forget(self, listener: RadioListener, link: LinkId) -> None:
+        if self._links.pop(link, None) is not None:
+            listener.closed(link)
+
+    async def notify(self, link: LinkId, frame: bytes) -> None:
+        """Notify every subscriber, as BlueZ does."""
+        if self._device is None or self._tx is None or link not in self._links:
+            raise LinkError("radio: the link is gone")
+        await self._device.notify_subscribers(self._tx, frame)
+
+    async def drop(self, link: LinkId) -> None:
+        """Disconnect the peer."""
+        connection = self._links.get(link)
+        if connection is not None:
+            try:
+                await connection.disconnect()
+            except Exception as error:
+                raise LinkError(f"radio: {error}") from error

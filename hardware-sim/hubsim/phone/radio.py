@@ -1,0 +1,149 @@
+"""A phone's radio: a bumble host as central, on any HCI transport; a new random address each time it comes on air."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
+
+from bumble.core import UUID, AdvertisingData, ProtocolError
+from bumble.device import Advertisement, Connection, Device, Peer
+from bumble.gatt_client import CharacteristicProxy
+from bumble.hci import Address
+from bumble.transport import open_transport
+
+from hubd.core import gatt
+from hubd.core.framing import MTU_MIN
+from hubd.errors import LinkError
+
+POWER_ON_SECONDS = 5.0
+SCAN_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
+ATT_SECONDS = 6.0
+NOTIFICATIONS_MAX = 512
+
+_T = TypeVar("_T")
+
+
+class PhoneLink(Protocol):
+    """What an attempt needs of a radio: one connected, subscribed hub."""
+
+    mtu: int
+    notifications: asyncio.Queue[bytes]
+
+    async def read_info(self) -> bytes:
+        """Read INFO whole."""
+
+    async def write(self, frame: bytes) -> None:
+        """Write one frame to RX and wait for the answer. Raise LinkError when it is refused or the link is gone."""
+
+    async def pull(self) -> bytes:
+        """Read TXR."""
+
+
+class BumbleLink:
+    """One connection to a hub. Implements PhoneLink."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.mtu = MTU_MIN
+        self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
+        self._by_uuid: dict[str, CharacteristicProxy[bytes]] = {}
+
+    async def prepare(self, mtu: int, subscribe: bool = True) -> None:
+        """Exchange the MTU (23 leaves it), find the table, subscribe to TX."""
+        peer = Peer(self.connection)
+        if mtu > MTU_MIN:
+            self.mtu = await peer.request_mtu(mtu)
+        services = await peer.discover_service(UUID(gatt.SERVICE))
+        if not services:
+            raise LinkError("phone: the hub has no such service")
+        for characteristic in await services[0].discover_characteristics():
+            self._by_uuid[str(characteristic.uuid).lower()] = characteristic
+        if subscribe:
+            await self._of(gatt.TX).subscribe(self._take)
+
+    async def read_info(self) -> bytes:
+        """Read INFO whole, in several parts where the MTU is small."""
+        return await self._att(self._of(gatt.INFO).read_value())
+
+    async def write(self, frame: bytes) -> None:
+        """Write one frame to RX."""
+        await self._att(self._of(gatt.RX).write_value(frame, with_response=True))
+
+    async def pull(self) -> bytes:
+        """Read TXR."""
+        return await self._att(self._of(gatt.TXR).read_value())
+
+    def _of(self, uuid: str) -> CharacteristicProxy[bytes]:
+        try:
+            return next(c for u, c in self._by_uuid.items() if UUID(uuid) == c.uuid)
+        except StopIteration:
+            raise LinkError("phone: the hub's table lacks a characteristic") from None
+
+    def _take(self, value: bytes) -> None:
+        if not self.notifications.full():
+            self.notifications.put_nowait(bytes(value))
+
+    async def _att(self, operation: Awaitable[_T]) -> _T:
+        try:
+            async with asyncio.timeout(ATT_SECONDS):
+                return await operation
+        except (TimeoutError, ProtocolError, asyncio.CancelledError) as error:
+            current = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and current is not None and current.cancelling():
+                raise
+            raise LinkError(f"phone: the hub refused or left: {error!r}") from error
+
+
+@asynccontextmanager
+async def on_air(transport: str) -> AsyncIterator[Device]:
+    """Yield a phone's radio; it is gone from the air at the end."""
+    async with await open_transport(transport) as hci:
+        address = bytearray(secrets.token_bytes(6))
+        address[0] |= 0xC0  # a static random address (Bluetooth Core, Vol 6, Part B, 1.3.2.1)
+        device = Device.with_hci("phone", Address(address.hex(":").upper()), hci.source, hci.sink)
+        async with asyncio.timeout(POWER_ON_SECONDS):
+            await device.power_on()
+        yield device
+
+
+@asynccontextmanager
+async def connect(device: Device, mtu: int = 247, subscribe: bool = True) -> AsyncIterator[BumbleLink]:
+    """Find a hub by its service, connect and prepare; disconnect at the end. Raise LinkError."""
+    address = await _find(device)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            connection = await device.connect(address)
+        link = BumbleLink(connection)
+        async with asyncio.timeout(ATT_SECONDS):
+            await link.prepare(mtu, subscribe)
+    except TimeoutError:
+        raise LinkError("phone: the hub does not answer") from None
+    try:
+        yield link
+    finally:
+        if connection.handle in device.connections:
+            await connection.disconnect()
+
+
+async def _find(device: Device) -> Address:
+    found: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+
+    def seen(advertisement: Advertisement) -> None:
+        services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
+        if not found.done() and isinstance(services, list) and UUID(gatt.SERVICE) in services:
+            found.set_result(advertisement.address)
+
+    device.on("advertisement", seen)
+    await device.start_scanning(filter_duplicates=False)
+    try:
+        async with asyncio.timeout(SCAN_SECONDS):
+            return await found
+    except TimeoutError:
+        raise LinkError("phone: no hub in sight") from None
+    finally:
+        device.remove_listener("advertisement", seen)
+        await device.stop_scanning()

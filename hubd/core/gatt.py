@@ -1,0 +1,19 @@
+"""The GATT table: fixed, in this order. A later table gets a new service UUID, because phones cache what they saw.
+
+RX is `write` only, so that each write is answered and so paced; TX is `notify`; TXR and INFO are `read`. No attribute
+demands pairing or encryption of the link: the security is the messages' own.
+"""
+
+from __future__ import annotations
+
+SERVICE = "7a3c0001-5f0e-4c53-9a6e-2f8d1b6e4a90"
+INFO = "7a3c0002-5f0e-4c53-9a6e-2f8d1b6e4a90"
+RX = "7a3c0003-5f0e-4c53-9a6e-2f8d1b6e4a90"
+TX = "7a3c0004-5f0e-4c53-9a6e-2f8d1b6e4a90"
+TXR = "7a3c0005-5f0e-4c53-9a6e-2f8d1b6e4a90"
+
+ATT_MTU_MAX = 517
+APPLICATION_ERROR = 0x80
+"""The ATT error of a write to RX that breaks a rule; the reason stays with the hub."""
+
+ADVERTISING_INTERVAL_SECONDS = 0.03
