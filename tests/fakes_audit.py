@@ -1,0 +1,52 @@
+"""A whole audit log in memory: chained like the real one, and it can be told to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hubd.core.records import GENESIS, Kind, Record, StoredRecord, link
+from hubd.errors import AuditError, StoreError
+
+
+class FakeAudit:
+    """`hubd.ports.AuditLog` without a disk. Set `failing` to a StoreError to make every waiting method raise it."""
+
+    def __init__(self) -> None:
+        self.stored: list[StoredRecord] = []
+        self.acknowledged: set[int] = set()
+        self.receipts: list[int] = []
+        self.failing: StoreError | None = None
+
+    async def append(self, record: Record) -> int:
+        if self.failing:
+            raise AuditError("told to fail") from self.failing
+        number, body = len(self.stored) + 1, record.encode()
+        before = self.stored[-1].hash if self.stored else GENESIS
+        self.stored.append(StoredRecord(number, body, link(before, number, body)))
+        return number
+
+    async def fill(self, count: int) -> None:
+        """Append `count` records."""
+        for _ in range(count):
+            await self.append(Record(Kind.ACCESS, 1000 * len(self.stored), len(self.stored), {"door": 1}))
+
+    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
+        return [stored for stored in self.stored if Record.decode(stored.body).at_ms >= since_ms][:10_000]
+
+    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
+        if self.failing:
+            raise self.failing
+        waiting = [s for s in self.stored if s.number > after and s.number not in self.acknowledged]
+        return waiting[:limit]
+
+    async def acknowledge(self, numbers: Sequence[int]) -> None:
+        if self.failing:
+            raise self.failing
+        self.acknowledged.update(numbers)
+        self.receipts.extend(numbers)
+
+    def waiting(self) -> int:
+        return len(self.stored) - len(self.acknowledged)
+
+    def last(self) -> int:
+        return len(self.stored)

@@ -1,0 +1,410 @@
+"""The talk with the backend, against a link in memory and a clock that stands until it is moved."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from hubd.core import uplink
+from hubd.core.outbox import Outbox
+from hubd.core.uplink import Evidence, Hello, Outcome, Ping, PolicyResult, Result
+from hubd.errors import ConfigError, HardwareError, SignatureError, StoreError
+from hubd.ports import ClockState, UplinkListener
+from hubd.sync import Identity, Orders, Pace, Phase, Sync
+from tests.fakes_audit import FakeAudit
+
+pytestmark = pytest.mark.asyncio
+
+RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def wall(self) -> float:
+        return 1_800_000_000.0 + self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def state(self) -> ClockState:
+        return ClockState.TRUSTED
+
+
+class Link:
+    """An uplink in memory: what the hub says is read with `next`; `full` makes it take nothing."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[bytes] = asyncio.Queue()
+        self.full = False
+        self.listener: asyncio.Future[UplinkListener] = asyncio.get_running_loop().create_future()
+
+    async def serve(self, listener: UplinkListener) -> None:
+        self.listener.set_result(listener)
+        await asyncio.Event().wait()
+
+    def send(self, message: bytes) -> bool:
+        if not self.full:
+            self.said.put_nowait(message)
+        return not self.full
+
+    async def next(self) -> uplink.HubMessage:
+        async with asyncio.timeout(2):
+            return uplink.decode_from_hub(await self.said.get())
+
+
+class Site:
+    """One hub's sync with everything around it."""
+
+    def __init__(self, **pace: float) -> None:
+        self.link, self.log, self.clock = Link(), FakeAudit(), Clock()
+        self.orders: asyncio.Queue[uplink.Release] = asyncio.Queue()
+        self.results: asyncio.Queue[Result | Exception] = asyncio.Queue()
+        self.policies: list[bytes] = []
+        self.policy_gate = asyncio.Event()
+        self.policy_gate.set()
+        self.version = 3
+        orders = Orders(self.release, self.accept, lambda: self.version)
+        identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
+        self.sync = Sync(self.link, self.log, orders, identity, Pace(self.clock, **pace))  # type: ignore[arg-type]
+
+    async def release(self, order: uplink.Release) -> Result:
+        self.orders.put_nowait(order)
+        result = await self.results.get()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def accept(self, document: bytes) -> int:
+        await self.policy_gate.wait()
+        self.policies.append(document)
+        if document == b"forged":
+            raise SignatureError("the signature is not the issuer's")
+        self.version += 1
+        return self.version
+
+    def hear(self, message: uplink.BackendMessage) -> None:
+        self.sync.received(uplink.encode(message))
+
+    def later(self, seconds: float) -> None:
+        self.clock.seconds += seconds
+        self.sync.notify()
+
+    async def up(self) -> Hello:
+        self.sync.connected()
+        hello = await self.link.next()
+        assert isinstance(hello, Hello)
+        self.hear(uplink.Welcome(int(self.clock.wall() * 1000)))
+        return hello
+
+    async def numbers(self, count: int) -> list[int]:
+        records = [await self.link.next() for _ in range(count)]
+        assert all(isinstance(record, Evidence) for record in records)
+        return [record.number for record in records if isinstance(record, Evidence)]
+
+    async def quiet(self) -> None:
+        """Let every task run until it waits again; then nothing more may have been said."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert self.link.said.empty()
+
+
+@contextlib.asynccontextmanager
+async def site(**pace: float) -> AsyncIterator[Site]:
+    here = Site(**pace)
+    running = asyncio.create_task(here.sync.run())
+    await here.link.listener
+    try:
+        yield here
+        assert not running.done()
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_hello_first_and_records_only_after_welcome():
+    async with site() as here:
+        await here.log.fill(2)
+        here.sync.connected()
+        assert await here.link.next() == Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 2, 2)
+        await here.quiet()
+        here.hear(uplink.Welcome(5))
+        assert await here.numbers(2) == [1, 2]
+        assert here.sync.state.phase is Phase.SPEAKING
+        assert here.sync.state.why == ""
+
+
+async def test_a_record_is_kept_until_its_own_number_is_acknowledged():
+    async with site() as here:
+        await here.log.fill(3)
+        await here.up()
+        await here.numbers(3)
+        here.hear(uplink.Acknowledge((1, 3)))
+        await here.quiet()
+        assert here.log.acknowledged == {1, 3}
+        assert here.sync.state.waiting == 1
+        here.sync.disconnected("cable")
+        await here.up()
+        assert await here.numbers(1) == [2]
+
+
+async def test_a_new_record_goes_at_once():
+    async with site() as here:
+        await here.up()
+        await here.quiet()
+        await here.log.fill(1)
+        here.sync.notify()
+        assert await here.numbers(1) == [1]
+
+
+async def test_the_window_bounds_what_is_unanswered():
+    async with site(window=4) as here:
+        await here.log.fill(10)
+        await here.up()
+        assert await here.numbers(4) == [1, 2, 3, 4]
+        await here.quiet()
+        here.hear(uplink.Acknowledge((1, 2)))
+        assert await here.numbers(2) == [5, 6]
+        await here.quiet()
+
+
+async def test_without_acknowledgement_one_record_comes_again_ever_more_slowly():
+    async with site(window=4, acknowledge_seconds=10, silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.log.fill(6)
+        await here.up()
+        await here.numbers(4)
+        here.later(9.9)
+        await here.quiet()
+        here.later(0.2)
+        assert await here.numbers(1) == [1]
+        here.later(19.9)
+        await here.quiet()
+        here.later(0.2)
+        assert await here.numbers(1) == [1]
+        here.hear(uplink.Acknowledge((1,)))
+        assert await here.numbers(4) == [2, 3, 4, 5]
+        assert here.sync.state.counters["resends"] == 2
+
+
+async def test_after_a_new_link_what_was_not_acknowledged_goes_again_in_order():
+    async with site(window=3) as here:
+        await here.log.fill(5)
+        await here.up()
+        assert await here.numbers(3) == [1, 2, 3]
+        here.sync.disconnected("cable")
+        assert (here.sync.state.phase, here.sync.state.why) == (Phase.DOWN, "cable")
+        hello = await here.up()
+        assert (hello.last_record, hello.waiting) == (5, 5)
+        assert await here.numbers(3) == [1, 2, 3]
+        here.hear(uplink.Acknowledge((1, 2, 3)))
+        assert await here.numbers(2) == [4, 5]
+        assert here.log.receipts == [1, 2, 3]
+
+
+async def test_an_acknowledgement_of_what_was_never_sent_is_counted_and_ignored():
+    async with site(window=2) as here:
+        await here.log.fill(5)
+        await here.up()
+        await here.numbers(2)
+        here.hear(uplink.Acknowledge((4, 99, 1, 1)))
+        assert await here.numbers(1) == [3]
+        assert here.log.acknowledged == {1}
+        assert here.sync.state.counters["acknowledged_unasked"] == 3
+
+
+async def test_an_acknowledgement_waits_while_the_disk_fails():
+    async with site(retry_seconds=0.01) as here:
+        await here.log.fill(1)
+        await here.up()
+        await here.numbers(1)
+        here.log.failing = StoreError("disk full")
+        here.hear(uplink.Acknowledge((1,)))
+        await here.quiet()
+        assert here.log.acknowledged == set()
+        assert here.sync.state.counters["store_errors"] >= 1
+        here.log.failing = None
+        here.later(1)
+        await here.quiet()
+        assert here.log.acknowledged == {1}
+
+
+async def test_no_welcome_is_told_and_hello_comes_again():
+    async with site(welcome_seconds=10) as here:
+        await here.log.fill(1)
+        here.sync.connected()
+        await here.link.next()
+        here.later(10)
+        assert isinstance(await here.link.next(), Hello)
+        state = here.sync.state
+        assert state.phase is Phase.GREETING
+        assert state.connected
+        assert "no Welcome within 10 s" in state.why
+        here.hear(uplink.Welcome(1))
+        assert await here.numbers(1) == [1]
+
+
+async def test_a_silent_backend_is_pinged_then_greeted_anew():
+    async with site(ping_seconds=30, silent_seconds=60) as here:
+        await here.up()
+        await here.quiet()
+        here.later(30)
+        ping = await here.link.next()
+        assert isinstance(ping, Ping)
+        here.hear(uplink.Pong(ping.nonce, int(here.clock.wall() * 1000)))
+        here.later(30)
+        assert isinstance(await here.link.next(), Ping)
+        here.later(30)
+        assert isinstance(await here.link.next(), Hello)
+        assert here.sync.state.phase is Phase.SILENT
+        assert "nothing heard" in here.sync.state.why
+        here.hear(uplink.Welcome(1))
+        assert here.sync.state.phase is Phase.SPEAKING
+
+
+async def test_the_clock_offset_is_taken_in_the_middle_of_the_round_trip():
+    async with site() as here:
+        here.sync.connected()
+        await here.link.next()
+        here.clock.seconds += 4
+        here.hear(uplink.Welcome(int((here.clock.wall() - 2 + 7) * 1000)))
+        assert here.sync.state.clock_offset_seconds == pytest.approx(7)
+        assert here.sync.state.last_welcome == here.clock.wall()
+
+
+async def test_a_release_is_handed_over_and_its_result_sent_back():
+    async with site() as here:
+        await here.up()
+        here.hear(RELEASE)
+        assert await here.orders.get() == RELEASE
+        answer = Result(RELEASE.id, Outcome.RELEASED, "")
+        here.results.put_nowait(answer)
+        assert await here.link.next() == answer
+
+
+async def test_a_release_asked_again_is_handed_over_again():
+    async with site() as here:
+        await here.up()
+        for _ in range(2):
+            here.hear(RELEASE)
+            assert await here.orders.get() == RELEASE
+            here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
+            assert isinstance(await here.link.next(), Result)
+
+
+async def test_a_release_that_fails_is_answered_with_the_cause():
+    async with site() as here:
+        await here.up()
+        here.hear(RELEASE)
+        here.results.put_nowait(HardwareError("line 4 is taken by another program\n" + "x" * 300))
+        answer = await here.link.next()
+        assert isinstance(answer, Result)
+        assert answer.outcome is Outcome.FAILED
+        assert answer.detail.startswith("line 4 is taken")
+
+
+async def test_releases_are_bounded_and_hold_up_no_record():
+    async with site(releases_in_flight=2, releases_waiting=1) as here:
+        await here.up()
+        for n in range(2):
+            here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
+            await here.orders.get()
+        for n in range(2, 5):
+            here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
+        busy = [await here.link.next() for _ in range(2)]
+        assert [(m.id[0], m.outcome) for m in busy if isinstance(m, Result)] == [(3, Outcome.BUSY), (4, Outcome.BUSY)]
+        assert here.orders.empty()
+        await here.log.fill(1)
+        here.sync.notify()
+        assert await here.numbers(1) == [1]
+
+
+async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
+    async with site() as here:
+        here.hear(RELEASE)
+        here.sync.connected()
+        await here.link.next()
+        here.hear(RELEASE)
+        here.hear(uplink.NewPolicy(b"new"))
+        await here.quiet()
+        assert here.orders.empty()
+        assert here.policies == []
+        assert here.sync.state.counters["out_of_turn"] == 3
+
+
+async def test_a_policy_is_accepted_or_its_refusal_told():
+    async with site() as here:
+        await here.up()
+        here.hear(uplink.NewPolicy(b"good"))
+        assert await here.link.next() == PolicyResult(4, "")
+        here.hear(uplink.NewPolicy(b"forged"))
+        assert await here.link.next() == PolicyResult(4, "the signature is not the issuer's")
+
+
+async def test_of_the_policies_waiting_only_the_last_is_kept():
+    async with site() as here:
+        await here.up()
+        here.policy_gate.clear()
+        here.hear(uplink.NewPolicy(b"1"))
+        await here.quiet()
+        for document in (b"2", b"3", b"4"):
+            here.hear(uplink.NewPolicy(document))
+        here.policy_gate.set()
+        assert isinstance(await here.link.next(), PolicyResult)
+        assert isinstance(await here.link.next(), PolicyResult)
+        assert here.policies == [b"1", b"4"]
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xff" * 100, b"\x82\x13", uplink.encode(Ping(bytes(8)))])
+async def test_garbage_is_counted_and_ignored(garbage):
+    async with site() as here:
+        await here.up()
+        here.sync.received(garbage)
+        assert here.sync.state.counters["undecodable"] == 1
+        await here.log.fill(1)
+        here.sync.notify()
+        assert await here.numbers(1) == [1]
+
+
+async def test_a_full_link_loses_no_record_and_keeps_the_order():
+    async with site(retry_seconds=5) as here:
+        await here.up()
+        await here.quiet()
+        here.link.full = True
+        await here.log.fill(3)
+        here.sync.notify()
+        await here.quiet()
+        here.link.full = False
+        here.later(5)
+        assert await here.numbers(3) == [1, 2, 3]
+
+
+async def test_an_identity_that_no_hello_can_carry_is_the_installers_error():
+    with pytest.raises(ConfigError, match="hub is no printable text"):
+        Identity("h" * 33, "site", bytes(16), "0.1.0")
+
+
+async def test_the_outbox_knows_no_receipt_twice():
+    outbox = Outbox(2, 10.0, 40.0)
+    outbox.sent(1, 0.0)
+    outbox.sent(2, 1.0)
+    assert (outbox.room(), outbox.due()) == (0, 10.0)
+    outbox.rewind()
+    assert (outbox.room(), outbox.due(), outbox.after) == (2, None, 0)
+    assert outbox.acknowledged(2)
+    assert not outbox.acknowledged(2)
+    outbox.sent(1, 5.0)
+    waits = []
+    for _ in range(4):
+        due = outbox.due()
+        assert due is not None
+        assert not outbox.begin_again_if_overdue(due - 0.1)
+        assert outbox.begin_again_if_overdue(due)
+        waits.append(due)
+        assert outbox.room() == 1
+        outbox.sent(1, due)
+    assert waits == [15.0, 35.0, 75.0, 115.0]
