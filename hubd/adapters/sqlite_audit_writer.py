@@ -105,13 +105,13 @@ class Writer:
             try:
                 first = self._jobs.get(timeout=IDLE_SECONDS if self._commits >= CHECKPOINT_COMMITS else None)
             except queue.Empty:
-                self._checkpoint("PASSIVE")
+                self._checkpoint()
                 continue
             batch: list[Job] = []
             going = self._collect(first, batch)
             if batch:
                 self._deliver(self._write(batch))
-        self._checkpoint("TRUNCATE")
+        self._checkpoint()
         self._drop_connection()
 
     def _collect(self, job: Job | None, batch: list[Job]) -> bool:
@@ -192,12 +192,12 @@ class Writer:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
-    def _checkpoint(self, how: str) -> None:
+    def _checkpoint(self) -> None:
         """Fold the write-ahead log into the file. What is committed is durable without it, so a failure waits."""
         self._commits = 0
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
-                self._connection.execute(f"PRAGMA wal_checkpoint({how})")
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def head_of(connection: sqlite3.Connection) -> Head:

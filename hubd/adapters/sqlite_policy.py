@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from hubd.adapters.sqlite import DatabaseKind
+from hubd.adapters.sqlite import BUSY_SECONDS, DatabaseKind
 from hubd.core import cbor
 from hubd.core.policy import Mode, Policy
 from hubd.core.schedule import Rule
@@ -76,10 +76,14 @@ class PolicyDatabase:
             await asyncio.to_thread(self._finish)
 
     def _finish(self) -> None:
-        """In a thread of its own, so that it comes to its end even when the closer is cancelled."""
+        """In a thread of its own, so that it comes to its end even when the closer is cancelled.
+
+        The reader is the event loop's, and nobody else may close it: a lookup under way would crash.
+        """
         self._thread.shutdown()
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._reader.close)
         with POLICY.errors(self._path):
-            self._reader.close()
             self._connection.close()
         os.close(self._lock)
 
@@ -179,15 +183,18 @@ class PolicyDatabase:
     def _folded(self) -> None:
         """Let the snapshot go from the write-ahead log, now that all of it is in the file, so that it can be cut."""
         with contextlib.suppress(StoreError):
-            self._see_newest()
-            self._fold("TRUNCATE", None)
+            if not self._closed:
+                self._see_newest()
+                self._fold("TRUNCATE", None)
 
     def _fold(self, how: str, then: Callable[[], None] | None) -> None:
         """Fold the write-ahead log into the file, in the writer's thread; what is committed is safe without it."""
 
         def fold() -> None:
             with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA busy_timeout = 0")  # never wait for the standing snapshot
                 self._connection.execute(f"PRAGMA wal_checkpoint({how})")
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
             if then is not None:
                 with contextlib.suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(then)

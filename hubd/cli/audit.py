@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def verify(path: Path, head: Head | None) -> None:
 
 
 def _verify(connection: sqlite3.Connection, noted: Head | None, name: str) -> None:
-    row = connection.execute("SELECT number, hash FROM acknowledged").fetchone()
+    row = connection.execute("SELECT CAST(number AS INTEGER), CAST(hash AS BLOB) FROM acknowledged").fetchone()
     acknowledged = Head(*row) if row else Head()
     walk = Walk([head for head in (acknowledged, noted) if head and head.number])
     first_ms = last_ms = None
@@ -179,8 +180,10 @@ def _unreadable(sentence: str) -> NoReturn:
 
 def _open(path: Path) -> sqlite3.Connection:
     """Begin to read. Raise StoreError for what is no audit log of a known schema, sqlite3.Error for what is none."""
-    with path.open("rb"):  # the plainest error for a file that is missing or closed to this user
-        pass
+    if not path.is_file():
+        raise StoreError("there is no such file; name it with --file or HUBD_AUDIT")
+    if not os.access(path, os.R_OK):
+        raise StoreError("this user must not read it; try with sudo")
     try:
         return _connect(path, "mode=ro")
     except sqlite3.OperationalError:

@@ -1,0 +1,279 @@
+"""The policy in force, on real files: whole or not at all, only upwards, one snapshot between two awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.core.policy import Mode, Policy
+from hubd.core.schedule import ALWAYS, Rule
+from hubd.errors import RollbackError, StoreError, TrustError
+
+SITE = "site-1"
+OFFICE = (Rule(0b11111, 480, 1020), Rule(0b100000, 540, 720))
+
+
+def policy(version: int, *revoked: str, site: str = SITE, **fields: object) -> Policy:
+    return Policy(site, version, 1_790_000_000 + version, frozenset(revoked), **fields)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def files_capped(size_bytes: int) -> Iterator[None]:
+    """Let the kernel refuse this process every write beyond `size_bytes` of a file, as a failing disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def sql(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.asyncio
+async def test_without_a_policy_nothing_is_revoked_or_ordered(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "policy.db"
+    async with await PolicyDatabase.open(path, SITE) as store:
+        assert store.version() == 0
+        assert not store.revoked("c1", b"g1")
+        assert store.schedule(1) is None
+        assert store.mode(1) is Mode.NORMAL
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
+@pytest.mark.asyncio
+async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    first = policy(
+        3,
+        "c1",
+        "c2",
+        revoked_grants=frozenset({b"g1", b""}),
+        schedules={1: OFFICE, 2: (), 7: ALWAYS},
+        modes={4: Mode.LOCKDOWN, 5: Mode.HOLD_OPEN},
+    )
+    store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
+    await store.replace(first)
+    for _ in range(2):
+        assert store.version() == 3
+        assert store.revoked("c1", b"x")
+        assert store.revoked("c9", b"g1")
+        assert store.revoked("c9", b"")
+        assert not store.revoked("g1", b"c1")
+        assert not store.revoked("C1", b"x")
+        assert [store.schedule(number) for number in (1, 2, 3, 7)] == [OFFICE, (), None, ALWAYS]
+        assert [store.mode(point) for point in (3, 4, 5)] == [Mode.NORMAL, Mode.LOCKDOWN, Mode.HOLD_OPEN]
+        await store.aclose()
+        store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
+    await store.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_new_policy_replaces_all_of_the_old(tmp_path: Path) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        await store.replace(policy(1, "c1", "c2", schedules={1: OFFICE}, modes={4: Mode.LOCKDOWN}))
+        await store.replace(policy(2, "c2", "c3", revoked_grants=frozenset({b"g"}), schedules={2: ALWAYS}))
+        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [False, True, True]
+        assert (store.schedule(1), store.schedule(2)) == (None, ALWAYS)
+        assert store.mode(4) is Mode.NORMAL
+        await store.replace(policy(3))
+        assert not store.revoked("c2", b"g")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("version", [5, 4, 0, -1])
+async def test_only_a_higher_version_is_accepted(tmp_path: Path, version: int) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        await store.replace(policy(5, "c1"))
+        with pytest.raises(RollbackError, match=f"policy {version} is not newer than 5"):
+            await store.replace(policy(version, "c2"))
+        assert (store.version(), store.revoked("c1", b""), store.revoked("c2", b"")) == (5, True, False)
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        with pytest.raises(RollbackError):
+            await store.replace(policy(version))
+        await store.replace(policy(6))
+
+
+@pytest.mark.asyncio
+async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        await store.replace(policy(1, "c1"))
+        with pytest.raises(TrustError, match="site 'other', this hub is of 'site-1'"):
+            await store.replace(policy(2, site="other"))
+        assert store.version() == 1
+    with pytest.raises(TrustError, match="holds the policy of the site 'site-1', this hub is of 'other'"):
+        await PolicyDatabase.open(tmp_path / "policy.db", "other")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"schedules": {1 << 63: ALWAYS}},
+        {"modes": {1 << 64: Mode.LOCKDOWN}},
+        {"revoked_credentials": frozenset({"\ud800"})},
+        {"version": 1 << 63},
+    ],
+)
+async def test_what_cannot_be_kept_is_refused_whole(tmp_path: Path, fields: dict[str, object]) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        await store.replace(policy(1, "c1"))
+        whole: dict[str, object] = {"version": 2, "issued_at": 0, "revoked_grants": frozenset({b"g"}), **fields}
+        with pytest.raises(TrustError, match="holds what cannot be kept"):
+            await store.replace(Policy(SITE, **whole))  # type: ignore[arg-type]
+        assert (store.version(), store.revoked("c1", b""), store.revoked("", b"g")) == (1, True, False)
+        await store.replace(policy(2, "c2"))
+        assert (store.version(), store.revoked("c1", b"")) == (2, False)
+
+
+@pytest.mark.asyncio
+async def test_numbers_that_no_policy_can_hold_are_answered(tmp_path: Path) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        assert store.schedule(1 << 64) is None
+        assert store.mode(-1 << 64) is Mode.NORMAL
+
+
+@pytest.mark.asyncio
+async def test_lookups_see_the_old_policy_or_the_new_and_never_a_mix(tmp_path: Path) -> None:
+    def seen(store: PolicyDatabase) -> tuple[int, bool, bool, bool, Mode, bool]:
+        return (
+            store.version(),
+            store.revoked("old-17", b""),
+            store.revoked("new-17", b""),
+            store.revoked("", b"grant"),
+            store.mode(1),
+            store.schedule(1) is None,
+        )
+
+    old = policy(1, *(f"old-{n}" for n in range(20_000)), schedules={1: ALWAYS})
+    new = policy(
+        2, *(f"new-{n}" for n in range(20_000)), revoked_grants=frozenset({b"grant"}), modes={1: Mode.LOCKDOWN}
+    )
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        await store.replace(old)
+        views = []
+        replacing = asyncio.ensure_future(store.replace(new))
+        while not replacing.done():
+            views.append(seen(store))
+            await asyncio.sleep(0)
+        await replacing
+        views.append(seen(store))
+        before, after = (1, True, False, False, Mode.NORMAL, False), (2, False, True, True, Mode.LOCKDOWN, True)
+        assert views[0] == before
+        assert views[-1] == after
+        assert views == sorted(views)
+        assert set(views) == {before, after}
+        assert views.count(before) > 10  # the loop went on while the thread worked
+
+
+@pytest.mark.asyncio
+async def test_the_snapshot_stands_when_the_commit_is_on_the_disk_but_not_yet_told(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await PolicyDatabase.open(path, SITE) as store:
+        await store.replace(policy(1, "c1"))
+        sql(path, "DELETE FROM revoked_credentials")  # a commit that the loop has not been told of
+        assert store.revoked("c1", b"")
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_replacement_still_ends_whole(tmp_path: Path) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        replacing = asyncio.ensure_future(store.replace(policy(1, *(f"c{n}" for n in range(5000)))))
+        await asyncio.sleep(0)
+        replacing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await replacing
+        await store.replace(policy(2, "c1"))
+        assert (store.version(), store.revoked("c1", b""), store.revoked("c2", b"")) == (2, True, False)
+
+
+@pytest.mark.asyncio
+async def test_close_waits_for_a_replacement_under_way(tmp_path: Path) -> None:
+    store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
+    replacing = asyncio.ensure_future(store.replace(policy(1, *(f"c{n}" for n in range(5000)))))
+    await asyncio.sleep(0)
+    await store.aclose()
+    await replacing
+    with pytest.raises(StoreError, match="closed"):
+        await store.replace(policy(2))
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as again:
+        assert (again.version(), again.revoked("c4999", b"")) == (1, True)
+
+
+@pytest.mark.asyncio
+async def test_a_failing_disk_keeps_the_old_policy_and_the_next_attempt_succeeds(tmp_path: Path) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        await store.replace(policy(1, "c1"))
+        large = policy(2, *(f"c{n}" for n in range(2, 5000)), modes={1: Mode.LOCKDOWN})
+        with files_capped(8192):
+            with pytest.raises(StoreError, match="see `dmesg`"):
+                await store.replace(large)
+            assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (1, True, Mode.NORMAL)
+        await store.replace(large)
+        assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (2, False, Mode.LOCKDOWN)
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+        assert (store.version(), store.revoked("c4999", b"")) == (2, True)
+
+
+@pytest.mark.asyncio
+async def test_one_more_revocation_writes_a_few_pages_and_the_journal_does_not_grow(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    revoked = [f"credential-{n:08}" for n in range(20_000)]
+    async with await PolicyDatabase.open(path, SITE) as store:
+        await store.replace(policy(1, *revoked))
+    async with await PolicyDatabase.open(path, SITE) as store:
+        for version in range(2, 12):
+            revoked.append(f"extra-{version}")
+            await store.replace(policy(version, *revoked))
+            assert store.revoked(revoked[-1], b"")
+            assert path.with_name("policy.db-wal").stat().st_size < 40 * 4096
+
+
+@pytest.mark.asyncio
+async def test_a_second_hubd_is_refused(tmp_path: Path) -> None:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE):
+        with pytest.raises(StoreError, match="another hubd"):
+            await PolicyDatabase.open(tmp_path / "policy.db", SITE)
+    async with (
+        await PolicyDatabase.open(tmp_path / "policy.db", SITE),
+        await AuditStore.open(tmp_path / "audit.db"),
+    ):
+        pass
+
+
+@pytest.mark.asyncio
+async def test_damaged_files_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await PolicyDatabase.open(path, SITE) as store:
+        await store.replace(policy(1, schedules={1: ALWAYS, 2: ALWAYS}, modes={1: Mode.LOCKDOWN}))
+    sql(path, "UPDATE schedules SET rules = x'818301190fff00' WHERE number = 1")
+    sql(path, "UPDATE schedules SET rules = x'ff' WHERE number = 2")
+    sql(path, "UPDATE modes SET mode = 99")
+    async with await PolicyDatabase.open(path, SITE) as store:
+        for number in (1, 2):
+            with pytest.raises(StoreError, match=f"schedule {number} is damaged"):
+                store.schedule(number)
+        with pytest.raises(StoreError, match="the mode of access point 1 is damaged"):
+            store.mode(1)
+    sql(path, "PRAGMA user_version = 2")
+    with pytest.raises(StoreError, match="newer hubd"):
+        await PolicyDatabase.open(path, SITE)
+    path.write_bytes(b"x" * 8192)
+    with pytest.raises(StoreError, match="the backend sends the policy again"):
+        await PolicyDatabase.open(path, SITE)
+    async with await AuditStore.open(tmp_path / "audit.db"):
+        pass
+    with pytest.raises(StoreError, match="not of this kind"):
+        await PolicyDatabase.open(tmp_path / "audit.db", SITE)
