@@ -92,7 +92,10 @@ class LocalApi:
             raise ValueError("two calls of one name")
 
     def bind(self) -> None:
-        """Take the socket file. Raise ConfigError when another hubd answers there or the place cannot be used."""
+        """Take the socket file; `close`, or the end of `serve`, gives it up.
+
+        Raise ConfigError when another hubd answers there or the place cannot be used.
+        """
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             _remove_stale(self._path)

@@ -1,0 +1,210 @@
+"""The hub's keys: the right ones are read, and each wrong one is told by its file and the remedy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+
+from hubd import config
+from hubd.adapters.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_keys
+from hubd.config import Config
+from hubd.core import cbor
+from hubd.core.cose import SigningKey
+from hubd.core.tokens import HubCertificate, issue_hub_certificate
+from hubd.errors import ConfigError
+
+CURVE_PUBLIC, CURVE_SECRET = zmq.curve_keypair()
+BACKEND_PUBLIC, _ = zmq.curve_keypair()
+
+TEXT = """
+hub = { id = "hub-1", site = "site-1", time_zone = "UTC" }
+keys = { identity = "identity", certificate = "certificate", issuer = "issuer", curve_secret = "curve_secret", \
+backend_public = "backend_public" }
+backend = { endpoint = "tcp://127.0.0.1:4505" }
+[[doors]]
+id = "front"
+name = "Front door"
+strike = { chip = "gpiochip0", line = 17 }
+access_points = [{ number = 1, name = "in" }, { number = 2, name = "out" }]
+"""
+
+
+def _pem(key: Any, passphrase: bytes | None = None) -> bytes:
+    encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return pem
+
+
+class Site:
+    """A directory with every file of a hub, right until a test makes one wrong."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.issuer = SigningKey(ec.generate_private_key(ec.SECP256R1()))
+        self.identity = ec.generate_private_key(ec.SECP256R1())
+        self.write("identity", _pem(self.identity))
+        self.write("issuer", cbor.encode(self.issuer.cose_key))
+        self.write("certificate", self.certificate())
+        self.write("curve_secret", CURVE_SECRET + b"\n")
+        self.write("backend_public", BACKEND_PUBLIC + b"\n", 0o644)
+
+    def certificate(
+        self, hub: str = "hub-1", points: tuple[int, ...] = (1, 2), by: SigningKey | None = None, key: Any = None
+    ) -> bytes:
+        own = SigningKey(key or self.identity)
+        certificate = HubCertificate("site-1", hub, 1_800_000_000, 1_830_000_000, own.verify_key, points)
+        return issue_hub_certificate(by or self.issuer, certificate, own.cose_key)
+
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> Path:
+        path = self.directory / name
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+        path.chmod(mode)
+        return path
+
+    def config(self, text: str = TEXT) -> Config:
+        return config.parse(text, self.directory / "hubd.toml", {"CREDENTIALS_DIRECTORY": str(self.directory)})
+
+    def load(self) -> HubKeys:
+        return load_keys(self.config())
+
+    def refused(self, file: str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            self.load()
+        assert str(caught.value).startswith(f"{self.directory / file}: ")
+        return str(caught.value)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_the_right_keys_are_read(site: Site) -> None:
+    keys = site.load()
+    assert keys.identity.private_numbers() == site.identity.private_numbers()
+    assert keys.certificate == (site.directory / "certificate").read_bytes()
+    assert keys.issuer == cbor.encode(site.issuer.cose_key)
+    assert keys.issuer_key == site.issuer.verify_key
+    assert (keys.certified.hub, keys.certified.access_points) == ("hub-1", (1, 2))
+    assert keys.link is not None
+    z85 = zmq.utils.z85
+    assert z85.encode(keys.link.secret) == CURVE_SECRET
+    assert z85.encode(keys.link.public) == CURVE_PUBLIC
+    assert z85.encode(keys.link.backend) == BACKEND_PUBLIC
+
+
+def test_no_repr_shows_a_private_key(site: Site) -> None:
+    shown = repr(site.load())
+    assert "identity" not in shown
+    assert "secret" not in shown
+    assert repr(zmq.utils.z85.decode(CURVE_SECRET)) not in shown
+
+
+def test_without_a_backend_no_link_keys_are_wanted(site: Site) -> None:
+    (site.directory / "curve_secret").unlink()
+    without = "\n".join(line for line in TEXT.splitlines() if not line.startswith("backend ="))
+    assert load_keys(site.config(without)).link is None
+
+
+@pytest.mark.parametrize("name", ["identity", "certificate", "issuer", "curve_secret", "backend_public"])
+def test_a_missing_file(site: Site, name: str) -> None:
+    (site.directory / name).unlink()
+    assert f"there is no such file (key keys.{name}); put " in site.refused(name)
+
+
+@pytest.mark.parametrize("name", ["identity", "curve_secret"])
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
+def test_a_private_key_that_others_may_touch(site: Site, name: str, mode: int) -> None:
+    path = site.directory / name
+    path.chmod(mode)
+    assert site.refused(name).endswith(f"(mode {mode:03o}); type: chmod 600 {path}")
+
+
+@pytest.mark.parametrize("name", ["certificate", "issuer", "backend_public"])
+def test_public_files_may_be_readable_for_all(site: Site, name: str) -> None:
+    (site.directory / name).chmod(0o644)
+    site.load()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_private_key_of_another_user(site: Site) -> None:
+    path = site.directory / "identity"
+    os.chown(path, 4711, 4711)
+    assert site.refused("identity").endswith(f"(uid 4711); type: chown 0 {path}")
+
+
+def test_a_credential_of_systemd_is_guarded_by_systemd(site: Site) -> None:
+    (site.directory / "identity").chmod(0o440)
+    load_keys(site.config(TEXT.replace('"identity"', '"credential:identity"')))
+    (site.directory / "identity").unlink()
+    with pytest.raises(ConfigError, match=r"LoadCredential= of the unit \(identity:FILE\)"):
+        load_keys(site.config(TEXT.replace('"identity"', '"credential:identity"')))
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (b"\x30\x82garbage", "found none"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "found none"),
+        (b"", "found an empty file"),
+        (b"x" * (KEY_FILE_BYTES_MAX + 1), f"found more than {KEY_FILE_BYTES_MAX} bytes"),
+        (_pem(ec.generate_private_key(ec.SECP384R1())), "found one on the curve secp384r1"),
+        (_pem(rsa.generate_private_key(65537, 2048)), "found a key of another type (RSA)"),
+        (_pem(ec.generate_private_key(ec.SECP256R1()), b"secret"), "found one with a passphrase"),
+    ],
+    ids=["der", "pem", "empty", "long", "curve", "rsa", "passphrase"],
+)
+def test_an_identity_that_is_none(site: Site, key: bytes, found: str) -> None:
+    site.write("identity", key)
+    sentence = site.refused("identity")
+    assert "expected an EC P-256 private key, PEM (PKCS#8), without a passphrase" in sentence
+    assert found in sentence
+
+
+def test_an_issuer_that_is_none(site: Site) -> None:
+    site.write("issuer", _pem(site.identity))
+    assert "expected the site issuer's public COSE_Key, raw CBOR, found none: CBOR" in site.refused("issuer")
+    site.write("issuer", cbor.encode({**site.issuer.cose_key, -2: bytes(31)}))
+    assert "found none: key: a P-256 coordinate has 32 bytes" in site.refused("issuer")
+
+
+def test_a_certificate_that_is_none_or_of_others(site: Site) -> None:
+    site.write("certificate", b"\xd2\x84")
+    assert "expected the hub's certificate, raw CBOR, signed by the key of keys.issuer" in site.refused("certificate")
+    other = SigningKey(ec.generate_private_key(ec.SECP256R1()))
+    site.write("certificate", site.certificate(by=other))
+    assert "found none" in site.refused("certificate")
+    site.write("certificate", site.certificate(hub="hub-2"))
+    assert "for hub 'hub-2' of site 'site-1', but the configuration says hub.id 'hub-1'" in site.refused("certificate")
+    site.write("certificate", site.certificate(key=ec.generate_private_key(ec.SECP256R1())))
+    assert f"for another private key than {site.directory / 'identity'}" in site.refused("certificate")
+    site.write("certificate", site.certificate(points=(1,)))
+    assert "does not cover access point 2" in site.refused("certificate")
+
+
+@pytest.mark.parametrize("name", ["curve_secret", "backend_public"])
+@pytest.mark.parametrize("data", [b"short", b"\xff" * 40, b'"' * 40, b"#" * 40, b"x" * 41])
+def test_curve_keys_that_are_none(site: Site, name: str, data: bytes) -> None:
+    site.write(name, data)
+    assert "40 characters of Z85" in site.refused(name)
+
+
+def test_the_own_public_key_is_not_the_backends(site: Site) -> None:
+    site.write("backend_public", CURVE_PUBLIC)
+    assert site.refused("backend_public").endswith("found this hub's own public key")
+
+
+def test_what_is_no_file(site: Site) -> None:
+    (site.directory / "identity").unlink()
+    (site.directory / "identity").mkdir(mode=0o700)
+    assert "cannot be read (key keys.identity): Is a directory" in site.refused("identity")
+    (site.directory / "identity").rmdir()
+    os.mkfifo(site.directory / "identity", 0o600)
+    assert "no regular file" in site.refused("identity")

@@ -1,0 +1,365 @@
+"""The local API over a real unix socket: who may what, and that no client costs more than its ceiling."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubd.adapters import local_api
+from hubd.adapters.event_tail import EVENT_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
+from hubd.adapters.local_api import CLIENTS_MAX, LINE_BYTES_MAX, Call, CallRefused, LocalApi
+from hubd.adapters.local_peer import Caller
+from hubd.errors import ConfigError, StoreError
+
+pytestmark = pytest.mark.asyncio
+
+Args = Mapping[str, Any]
+
+
+class Daemon:
+    """The calls of a daemon that can be told to fail."""
+
+    def __init__(self) -> None:
+        self.fail: Exception | None = None
+        self.writes: list[Caller] = []
+        self.answer: object = {"hub": "hub-1"}
+
+    async def status(self, args: Args, caller: Caller) -> object:
+        if self.fail:
+            raise self.fail
+        return self.answer
+
+    async def echo(self, args: Args, caller: Caller) -> object:
+        return {"args": dict(args), "uid": caller.uid, "pid": caller.pid}
+
+    async def change(self, args: Args, caller: Caller) -> object:
+        self.writes.append(caller)
+        return "changed"
+
+    def calls(self) -> tuple[Call, ...]:
+        return Call("status", self.status), Call("echo", self.echo), Call("change", self.change, writes=True)
+
+
+class Client:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def say(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def ask(self, call: str, call_id: int = 1, **args: object) -> None:
+        self.say(json.dumps({"id": call_id, "call": call, "args": args}).encode() + b"\n")
+
+    async def line(self) -> Any:
+        async with asyncio.timeout(5):
+            return json.loads(await self.reader.readline())
+
+    async def closed(self) -> bool:
+        async with asyncio.timeout(5):
+            try:
+                return await self.reader.read(1) == b""
+            except ConnectionResetError:
+                return True
+
+    async def answer(self, call: str, **args: Any) -> Any:
+        self.ask(call, **args)
+        return await self.line()
+
+
+class Hub:
+    """A running server, and clients that are closed at the end."""
+
+    def __init__(self, path: Path, idle_seconds: float = 30) -> None:
+        self.path, self.daemon, self.tail = path, Daemon(), EventTail()
+        self.api = LocalApi(path, self.daemon.calls(), self.tail, idle_seconds)
+        self.stack = contextlib.AsyncExitStack()
+
+    async def client(self) -> Client:
+        reader, writer = await asyncio.open_unix_connection(str(self.path), limit=1 << 24)
+        self.stack.callback(writer.close)
+        return Client(reader, writer)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Hub]:
+        self.api.bind()
+        async with self.stack, asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(self.api.serve())
+            yield self
+            serving.cancel()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    return Hub(tmp_path / "hubd.sock")
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Let the event loop turn until the condition holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 -- the condition is the server's, it has no event to wait for
+            await asyncio.sleep(0)
+
+
+async def test_calls_are_answered_in_order_with_their_ids(hub: Hub) -> None:
+    async with hub.running():
+        client = await hub.client()
+        client.ask("status", 7)
+        client.ask("echo", 8, a=[1, None])
+        assert await client.line() == {"id": 7, "result": {"hub": "hub-1"}}
+        answer = await client.line()
+        assert (answer["id"], answer["result"]) == (
+            8,
+            {"args": {"a": [1, None]}, "uid": os.geteuid(), "pid": os.getpid()},
+        )
+
+
+async def test_the_socket_is_for_owner_and_group_and_gone_after_the_stop(hub: Hub) -> None:
+    async with hub.running():
+        assert stat.S_IMODE(hub.path.stat().st_mode) == 0o660
+        assert "result" in await (await hub.client()).answer("status")
+    assert not hub.path.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"garbage", b"[]", b"{}", b'{"id":1}', b'{"id":"1","call":"status"}', b'{"id":-1,"call":"status"}',
+        b'{"id":99999999999999999999,"call":"status"}', b'{"id":1,"call":"status","more":1}', b'{"id":1,"call":3}',
+        b"\xff\xfe", b'{"id":1,"call":"\\ud800"}', b'{"id":1,"call":"status","args":' + b"[" * 30_000, b"",
+        b'{"id":1,"call":"status","args":{"a":' + b'{"a":' * 9_000 + b"1" + b"}" * 9_002,
+    ],
+    ids=range(14),
+)  # fmt: skip
+async def test_what_is_no_request_is_answered_and_the_client_goes_on(hub: Hub, line: bytes) -> None:
+    async with hub.running():
+        client = await hub.client()
+        client.say(line + b"\n")
+        answer = await client.line()
+        assert answer["error"]["code"] == "bad-request"
+        assert len(answer["error"]["message"]) <= 200
+        assert "result" in await client.answer("status")
+
+
+async def test_an_unknown_call_is_told_what_there_is(hub: Hub) -> None:
+    async with hub.running():
+        error = (await (await hub.client()).answer("open " * 5000))["error"]
+        assert error["code"] == "unknown-call"
+        assert error["message"].endswith("there are change, echo, status, tail")
+        assert len(error["message"]) < 300
+
+
+async def test_a_line_that_is_too_long_ends_the_client_and_no_other(hub: Hub) -> None:
+    async with hub.running():
+        other, client = await hub.client(), await hub.client()
+        client.say(b"x" * (LINE_BYTES_MAX + 2))
+        assert (await client.line())["error"]["code"] == "too-long"
+        assert await client.closed()
+        assert "result" in await other.answer("status")
+
+
+async def test_a_handler_that_fails_fails_alone(hub: Hub) -> None:
+    async with hub.running():
+        client = await hub.client()
+        for error, code, message in (
+            (StoreError("The disk is full."), "store", "The disk is full."),
+            (CallRefused("no-such-door", "There is no door x."), "no-such-door", "There is no door x."),
+            (ZeroDivisionError("inner"), "internal", "status failed inside hubd; see journalctl -u hubd"),
+        ):
+            hub.daemon.fail = error
+            assert (await client.answer("status"))["error"] == {"code": code, "message": message}
+        hub.daemon.fail = None
+        hub.daemon.answer = object()
+        assert (await client.answer("status"))["error"]["code"] == "internal"
+        hub.daemon.answer = "x" * (local_api.ANSWER_BYTES_MAX + 1)
+        assert (await client.answer("status"))["error"]["code"] == "too-large"
+        hub.daemon.answer = "x" * (local_api.ANSWER_BYTES_MAX - 100)
+        client.ask("status")
+        client.writer.write_eof()
+        assert (await client.line())["result"] == hub.daemon.answer
+
+
+async def test_the_own_user_and_root_may_change(hub: Hub) -> None:
+    async with hub.running():
+        assert (await (await hub.client()).answer("change"))["result"] == "changed"
+        assert [caller.uid for caller in hub.daemon.writes] == [os.geteuid()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+async def test_another_user_may_read_but_not_change(hub: Hub) -> None:
+    async with hub.running():
+        for place in [hub.path, *hub.path.parents][:4]:
+            place.chmod(0o777)
+        visitor = socket.socket(socket.AF_UNIX)
+        os.seteuid(65534)
+        try:
+            visitor.connect(str(hub.path))  # the kernel notes who connects
+        finally:
+            os.seteuid(0)
+        client = Client(*await asyncio.open_unix_connection(sock=visitor))
+        hub.stack.callback(client.writer.close)
+        assert (await client.answer("echo"))["result"]["uid"] == 65534
+        assert (await client.answer("change"))["error"] == {
+            "code": "not-allowed",
+            "message": "change changes something: only root may; use sudo",
+        }
+        assert hub.daemon.writes == []
+
+
+async def test_more_clients_than_the_ceiling_are_refused_until_one_goes(hub: Hub) -> None:
+    async with hub.running():
+        clients = [await hub.client() for _ in range(CLIENTS_MAX)]
+        for client in clients:
+            assert "result" in await client.answer("status")
+        refused = await hub.client()
+        assert (await refused.line())["error"]["code"] == "busy"
+        assert await refused.closed()
+        clients[0].writer.close()
+        await _until(lambda: hub.api._clients < CLIENTS_MAX)
+        assert "result" in await (await hub.client()).answer("status")
+
+
+async def test_a_silent_client_is_closed_and_half_a_line_is_silence(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "hubd.sock", idle_seconds=0.05)
+    async with hub.running():
+        client = await hub.client()
+        client.say(b'{"id":1,')
+        assert await client.closed()
+
+
+async def test_tail_shows_what_is_published_after_it_was_answered(hub: Hub) -> None:
+    async with hub.running():
+        first, second = await hub.client(), await hub.client()
+        hub.tail.tell("before", {})
+        assert (await first.answer("tail"))["result"] == "tailing"
+        assert (await second.answer("tail"))["result"] == "tailing"
+        hub.tail.tell("granted", {"door": "front", "grant_id": b"12345678", "secret": "s"})
+        for client in (first, second):
+            event = await client.line()
+            assert event["id"] == 1
+            assert event["event"].pop("time") > 1_700_000_000
+            assert event["event"] == {
+                "event": "granted", "door": "front", "grant_id": "<8 bytes>", "secret": "<redacted>",
+            }  # fmt: skip
+        first.writer.close()
+        await _until(lambda: len(hub.tail.onlookers) == 1)
+        hub.tail.publish({"event": "again"})
+        assert (await second.line())["event"] == {"event": "again"}
+
+
+async def test_a_slow_onlooker_loses_events_and_is_told_how_many(hub: Hub) -> None:
+    async with hub.running():
+        slow, quick = await hub.client(), await hub.client()
+        for client in (slow, quick):
+            await client.answer("tail")
+        sent = QUEUE_EVENTS_MAX + 44
+        for number in range(sent):
+            hub.tail.publish({"n": number})
+        seen = [(await slow.line())["event"]["n"] for _ in range(QUEUE_EVENTS_MAX)]
+        assert seen == list(range(QUEUE_EVENTS_MAX))
+        assert await slow.line() == {"id": 1, "lost": sent - QUEUE_EVENTS_MAX}
+        hub.tail.publish({"big": ["x" * 1900] * 10})
+        assert await slow.line() == {"id": 1, "lost": 1}
+        hub.tail.publish({"n": -1})
+        assert (await slow.line())["event"] == {"n": -1}
+        assert EVENT_BYTES_MAX < 19_000
+
+
+async def test_an_onlooker_that_stopped_reading_holds_nobody_up(hub: Hub) -> None:
+    async with hub.running():
+        stuck = await hub.client()
+        await stuck.answer("tail")
+        stuck.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(200):
+            for _ in range(QUEUE_EVENTS_MAX):
+                hub.tail.publish({"text": "x" * 1000})
+            await asyncio.sleep(0)
+        (queue,) = hub.tail.onlookers
+        assert len(queue._events) <= QUEUE_EVENTS_MAX
+        assert queue._lost > 0
+        assert "result" in await (await hub.client()).answer("status")
+
+
+async def test_a_stale_socket_is_replaced(hub: Hub) -> None:
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(hub.path))
+    async with hub.running():
+        assert "result" in await (await hub.client()).answer("status")
+
+
+async def test_a_live_hubd_is_never_replaced(hub: Hub) -> None:
+    async with hub.running():
+        with pytest.raises(ConfigError, match="another hubd is running on this socket"):
+            Hub(hub.path).api.bind()
+        assert "result" in await (await hub.client()).answer("status")
+
+
+async def test_a_full_backlog_is_alive_too(hub: Hub) -> None:
+    hub.api.bind()  # nobody accepts
+    with contextlib.ExitStack() as waiting:
+        outcome = 0
+        while outcome == 0:
+            visitor = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            outcome = visitor.connect_ex(str(hub.path))
+        with pytest.raises(ConfigError, match="another hubd is running"):
+            Hub(hub.path).api.bind()
+    hub.api.close()
+
+
+async def test_the_stop_leaves_anothers_socket_alone(hub: Hub) -> None:
+    async with hub.running():
+        hub.path.unlink()
+        successor = Hub(hub.path)
+        successor.api.bind()
+    assert hub.path.exists()
+    successor.api.close()
+    assert not hub.path.exists()
+
+
+async def test_places_that_cannot_be_used(tmp_path: Path) -> None:
+    def refused(path: Path) -> str:
+        with pytest.raises(ConfigError) as caught:
+            Hub(path).api.bind()
+        return str(caught.value)
+
+    (tmp_path / "file").write_text("dear")
+    assert "expected nothing or a socket, found another file" in refused(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "dear"
+    assert "No such file or directory; see to it that" in refused(tmp_path / "nowhere" / "hubd.sock")
+    assert "Not a directory" in refused(tmp_path / "file" / "hubd.sock")
+
+
+def _serve_and_send(path: Path, data: bytes) -> None:
+    async def run() -> None:
+        async with Hub(path).running() as hub:
+            client = await hub.client()
+            client.say(data)
+            client.writer.write_eof()
+            async with asyncio.timeout(5):
+                with contextlib.suppress(ConnectionResetError):
+                    while line := await client.reader.readline():
+                        assert {"result", "error"} & set(json.loads(line))
+            assert "result" in await (await hub.client()).answer("status")
+
+    asyncio.run(run())
+
+
+@pytest.mark.filterwarnings("ignore:.*asyncio")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.lists(
+        st.binary(max_size=200) | st.sampled_from([b'{"id":1,"call":"tail"}', b'{"id":1,"call":"status"}']), max_size=6
+    ).map(b"\n".join)
+)
+async def test_whatever_is_sent_the_server_goes_on(tmp_path: Path, data: bytes) -> None:
+    await asyncio.to_thread(_serve_and_send, tmp_path / "hubd.sock", data)
