@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from hubd.core.records import GENESIS, Kind, Record, StoredRecord, link
@@ -9,13 +10,18 @@ from hubd.errors import AuditError, StoreError
 
 
 class FakeAudit:
-    """`hubd.ports.AuditLog` without a disk. Set `failing` to a StoreError to make every waiting method raise it."""
+    """`hubd.ports.AuditLog` without a disk. Set `failing` to a StoreError to make every waiting method raise it.
+
+    Clear `disk` to make `acknowledge` wait for it.
+    """
 
     def __init__(self) -> None:
         self.stored: list[StoredRecord] = []
         self.acknowledged: set[int] = set()
         self.receipts: list[int] = []
         self.failing: StoreError | None = None
+        self.disk = asyncio.Event()
+        self.disk.set()
 
     async def append(self, record: Record) -> int:
         if self.failing:
@@ -42,6 +48,7 @@ class FakeAudit:
     async def acknowledge(self, numbers: Sequence[int]) -> None:
         if self.failing:
             raise self.failing
+        await self.disk.wait()
         self.acknowledged.update(numbers)
         self.receipts.extend(numbers)
 

@@ -36,11 +36,15 @@ class Clock:
 
 
 class Link:
-    """An uplink in memory: what the hub says is read with `next`; `full` makes it take nothing."""
+    """An uplink in memory: what the hub says is read with `next`; `full` makes it take nothing.
+
+    `refuse` says of the next messages, one by one, which are not taken: [False, True] refuses the second.
+    """
 
     def __init__(self) -> None:
         self.said: asyncio.Queue[bytes] = asyncio.Queue()
         self.full = False
+        self.refuse: list[bool] = []
         self.listener: asyncio.Future[UplinkListener] = asyncio.get_running_loop().create_future()
 
     async def serve(self, listener: UplinkListener) -> None:
@@ -48,9 +52,10 @@ class Link:
         await asyncio.Event().wait()
 
     def send(self, message: bytes) -> bool:
-        if not self.full:
+        refused = self.full or (self.refuse.pop(0) if self.refuse else False)
+        if not refused:
             self.said.put_nowait(message)
-        return not self.full
+        return not refused
 
     async def next(self) -> uplink.HubMessage:
         async with asyncio.timeout(2):
@@ -100,6 +105,10 @@ class Site:
         assert isinstance(hello, Hello)
         self.hear(uplink.Welcome(int(self.clock.wall() * 1000)))
         return hello
+
+    async def order(self) -> uplink.Release:
+        async with asyncio.timeout(2):
+            return await self.orders.get()
 
     async def numbers(self, count: int) -> list[int]:
         records = [await self.link.next() for _ in range(count)]
@@ -233,6 +242,20 @@ async def test_an_acknowledgement_waits_while_the_disk_fails():
         assert here.log.acknowledged == {1}
 
 
+async def test_an_acknowledgement_that_comes_while_another_is_written_is_not_lost():
+    async with site() as here:
+        await here.log.fill(2)
+        await here.up()
+        await here.numbers(2)
+        here.log.disk.clear()
+        here.hear(uplink.Acknowledge((1,)))
+        await here.quiet()
+        here.hear(uplink.Acknowledge((2,)))
+        here.log.disk.set()
+        await here.quiet()
+        assert here.log.receipts == [1, 2]
+
+
 async def test_no_welcome_is_told_and_hello_comes_again():
     async with site(welcome_seconds=10) as here:
         await here.log.fill(1)
@@ -280,7 +303,7 @@ async def test_a_release_is_handed_over_and_its_result_sent_back():
     async with site() as here:
         await here.up()
         here.hear(RELEASE)
-        assert await here.orders.get() == RELEASE
+        assert await here.order() == RELEASE
         answer = Result(RELEASE.id, Outcome.RELEASED, "")
         here.results.put_nowait(answer)
         assert await here.link.next() == answer
@@ -291,7 +314,7 @@ async def test_a_release_asked_again_is_handed_over_again():
         await here.up()
         for _ in range(2):
             here.hear(RELEASE)
-            assert await here.orders.get() == RELEASE
+            assert await here.order() == RELEASE
             here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
             assert isinstance(await here.link.next(), Result)
 
@@ -312,7 +335,7 @@ async def test_releases_are_bounded_and_hold_up_no_record():
         await here.up()
         for n in range(2):
             here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
-            await here.orders.get()
+            await here.order()
         for n in range(2, 5):
             here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
         busy = [await here.link.next() for _ in range(2)]
@@ -381,6 +404,19 @@ async def test_a_full_link_loses_no_record_and_keeps_the_order():
         here.link.full = False
         here.later(5)
         assert await here.numbers(3) == [1, 2, 3]
+
+
+async def test_a_link_that_refuses_one_message_gets_no_record_out_of_order():
+    async with site(retry_seconds=5) as here:
+        await here.up()
+        await here.quiet()
+        here.link.refuse = [False, True]
+        await here.log.fill(3)
+        here.sync.notify()
+        assert await here.numbers(1) == [1]
+        await here.quiet()
+        here.later(5)
+        assert await here.numbers(2) == [2, 3]
 
 
 async def test_an_identity_that_no_hello_can_carry_is_the_installers_error():
