@@ -1,8 +1,8 @@
 """One conversation with one strike guard process, on the event loop.
 
 Laws: a command is answered within `ANSWER_SECONDS` or the guard counts as broken; once ended, a link stays ended and
-every question, waiting or new, raises HardwareError with the reason; a loop that was blocked reads what has arrived
-before it blames the guard.
+every question, waiting or new, raises HardwareError with the reason; a loop that was blocked does not blame the guard
+for an answer that had arrived.
 """
 
 from __future__ import annotations
@@ -94,8 +94,7 @@ class GuardLink:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await asyncio.shield(future)
         except TimeoutError:
-            self._readable()  # the loop may have been blocked, not the guard
-            if future.done():
+            if future.done():  # the loop was blocked, not the guard: what had arrived was read first
                 return future.result()
             self._give_up(f"The strike guard did not answer within {ANSWER_SECONDS:g} s.")
             raise HardwareError(self._why) from None

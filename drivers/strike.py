@@ -25,7 +25,7 @@ GPIO_FACTORY = "drivers.lines:open_lines"
 
 START_SECONDS = 15.0  # a cold interpreter from a slow SD card
 PROBE_SECONDS = 1.0
-STOP_SECONDS = 2.0
+STOP_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 10.0
 STABLE_SECONDS = 10.0  # a guard that lived so long starts again with the first pause
 

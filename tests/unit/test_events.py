@@ -60,8 +60,8 @@ async def test_a_later_reader_gets_the_levels_again_but_no_old_rex() -> None:
 
 async def test_a_lagging_reader_keeps_a_bounded_queue_that_ends_with_the_truth() -> None:
     edges = Edges(max_queued=10)
-    edges.put(edge(Input.DOOR_OPEN, 0, "b"))
     edges.put(edge(Input.DOOR_CLOSED, 0))
+    edges.put(edge(Input.DOOR_OPEN, 0, "b"))
     for at in range(1, 10):
         edges.put(edge(Input.DOOR_OPEN if at % 2 else Input.DOOR_CLOSED, at))
     assert edges.lost == 9

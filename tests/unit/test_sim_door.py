@@ -96,6 +96,14 @@ def test_secure_ends_a_release_and_leaves_no_timer_to_cut_the_next_one_short(ben
     assert bench.door.strikes == 2
 
 
+def test_a_short_release_after_a_secured_long_one_still_ends(bench: Bench) -> None:
+    do(bench.port.release(9.0))
+    do(bench.port.secure())
+    do(bench.port.release(1.0))
+    bench.time.advance(1.0)
+    assert not bench.door.active
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_release_that_is_none_is_refused(bench: Bench, seconds: float) -> None:
     with pytest.raises(HardwareError, match="positive number"):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
-from drivers.strike import Strike, StrikeGuard
+from drivers.strike import STOP_SECONDS, Strike, StrikeGuard
 from hubd.errors import HardwareError
 from hubd.ports import Door, Input, InputEvent
 from hubsim.lines import Bank, Fault
@@ -184,19 +184,32 @@ async def test_a_killed_guard_is_told_replaced_and_its_line_secured(bank: Bank) 
         assert bank.level(0).rises == 2
 
 
-async def test_a_frozen_guard_is_found_out_and_replaced_in_the_middle_of_a_release(bank: Bank) -> None:
+async def freeze(hub: Hub) -> int:
+    process_id = hub.guard.process_id
+    assert process_id is not None
+    hub.ready.clear()
+    os.kill(process_id, signal.SIGSTOP)
+    return process_id
+
+
+async def test_a_frozen_guard_is_found_out_though_nobody_asks_it_anything(bank: Bank) -> None:
     async with up(bank, cap_seconds=60) as hub:
         await hub.port.release(60.0)
-        first = hub.guard.process_id
-        assert first is not None
-        hub.ready.clear()
-        os.kill(first, signal.SIGSTOP)
-        with pytest.raises(HardwareError, match="did not answer within 1 s"):
-            await hub.back.release(1.0)
+        first = await freeze(hub)
         await hub.ready.wait()
         assert not is_running(first)
         assert not bank.level(0).active
-        assert bank.level(1).rises == 0  # what it had not read when it froze is never driven late
+
+
+async def test_a_frozen_guard_fails_a_release_is_replaced_soon_and_never_drives_late(bank: Bank) -> None:
+    async with up(bank) as hub:
+        await freeze(hub)
+        with pytest.raises(HardwareError, match="did not answer within 1 s"):
+            await hub.back.release(1.0)
+        failed = time.monotonic()
+        await hub.ready.wait()
+        assert time.monotonic() - failed < STOP_SECONDS - 1.0  # it is not asked politely first
+        assert bank.level(1).rises == 0
 
 
 async def test_a_guard_told_to_terminate_secures_first_and_ctrl_c_does_not_reach_it(bank: Bank) -> None:
@@ -222,6 +235,10 @@ async def test_a_line_that_does_not_go_active_is_an_error_of_that_release_only(b
         bank.fail(0, Fault.NONE)
         await hub.port.release(0.2)
         assert len(hub.told) == 1
+        assert hub.guard.process_id is not None
+        os.kill(hub.guard.process_id, signal.SIGKILL)
+        await until(lambda: len(hub.told) > 1)
+        assert "told to fail" not in hub.told[1][1]  # that was another day's error
 
 
 async def test_a_line_that_does_not_go_inactive_brings_a_new_guard_and_is_told(bank: Bank) -> None:
@@ -244,6 +261,17 @@ async def test_a_line_that_cannot_be_requested_is_a_sentence_and_asked_for_again
         Bank.create(bank.path, ["front", "side"]).close()
         await until(hub.ready.is_set)
         await hub.back.release(0.1)
+
+
+async def test_the_real_library_in_the_real_guard_says_what_is_wrong_with_a_chip() -> None:
+    told: list[str] = []
+    guard = StrikeGuard([StrikeLine("/dev/null", "strike")], lambda _up, why: told.append(why))
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(guard.run(lambda: None))
+        await until(lambda: told)
+        task.cancel()
+    assert "line 'strike' of /dev/null" in told[0]
+    assert "no GPIO chip" in told[0]
 
 
 async def test_a_line_in_use_names_its_holder(bank: Bank) -> None:
