@@ -16,7 +16,7 @@ from hubd.ports import AuditLog, Clock, Input, InputEvent, Inputs
 
 _EVENTS = {Input.DOOR_OPEN: Event.OPENED, Input.DOOR_CLOSED: Event.CLOSED, Input.REX: Event.REX}
 UNRECORDED_MAX = 256
-IDLE_SECONDS = 3600.0
+IDLE_SECONDS = 2.0
 
 Tell = Callable[[str, Mapping[str, Value]], None]
 
@@ -44,11 +44,11 @@ class DoorWatch:
         self._see(door, Event.STRIKE_ON, now)
         self._changed.set()
 
-    async def run(self, inputs: Inputs) -> None:
-        """Watch until cancelled."""
+    async def run(self, inputs: Inputs, beat: Callable[[], None]) -> None:
+        """Watch until cancelled; `beat` is called at least every IDLE_SECONDS."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(inputs))
-            tasks.create_task(self._keep_time())
+            tasks.create_task(self._keep_time(beat))
             tasks.create_task(self._write())
 
     async def _read(self, inputs: Inputs) -> None:
@@ -61,9 +61,10 @@ class DoorWatch:
             self._see(event.door, kind, self._clock.monotonic())
             self._changed.set()
 
-    async def _keep_time(self) -> None:
+    async def _keep_time(self, beat: Callable[[], None]) -> None:
         """Wake at the next deadline of any door, or when something changed."""
         while True:
+            beat()
             now = self._clock.monotonic()
             for door, machine in self._machines.items():
                 if self._strikes.get(door, now + 1) <= now:

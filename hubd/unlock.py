@@ -138,7 +138,7 @@ class Unlock:
                 known = self._ops.answer(order.key)
                 if known is None:
                     known = await asyncio.shield(self._at_work[order.key])
-                return Outcome(known.allowed, known.reason, self._door_state(order.point))
+                return Outcome(known.allowed, known.reason, self.door_state(order.point))
             case Asked.CONFLICT:
                 return await self._refuse(order, Denial.OP_CONFLICT, facts)
             case Asked.FULL:
@@ -225,9 +225,10 @@ class Unlock:
         return lambda: self._books.clock.monotonic() > deadline or not alive()
 
     def _outcome(self, why: Denial | None, order: _Order) -> Outcome:
-        return Outcome(why is None, Reason.OK if why is None else REASONS[why], self._door_state(order.point))
+        return Outcome(why is None, Reason.OK if why is None else REASONS[why], self.door_state(order.point))
 
-    def _door_state(self, number: int) -> DoorState:
+    def door_state(self, number: int) -> DoorState:
+        """What the door of an access point is seen to do; UNKNOWN for one that is not this hub's."""
         point = self._rules.points.get(number)
         return self._watch.state(point.door) if point else DoorState.UNKNOWN
 

@@ -1,0 +1,197 @@
+"""hubsim: what a desk needs beside hubd, as commands: a site, a backend, a radio, a hub, a phone, the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+
+from hubd.core.messages import Action
+from hubd.core.schedule import Rule
+from hubd.core.tokens import Access
+from hubsim import site as sites
+
+DESK = Path("desk")
+DEFAULT_RADIO = "tcp-client:127.0.0.1:8870"
+DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
+
+
+@click.group()
+def main() -> None:
+    """Everything a hub meets, simulated: for desks and tests."""
+
+
+@main.group()
+@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK, help="The site's folder.")
+@click.pass_context
+def site(context: click.Context, path: Path) -> None:
+    """Make a site and its documents."""
+    context.obj = path
+
+
+@site.command("init")
+@click.option("--backend", "endpoint", default=DEFAULT_BACKEND, help="Where the backend will listen.")
+@click.pass_obj
+def site_init(path: Path, endpoint: str) -> None:
+    """Make issuer, hub, backend and their keys in a new folder."""
+    try:
+        made = sites.init(path)
+    except FileExistsError as error:
+        raise click.ClickException(str(error)) from error
+    config = sites.write_config(made, endpoint, [sites.DeskDoor()])
+    click.echo(f"site {made.name} is in {path}; the hub's configuration is {config}")
+
+
+@site.command("grant")
+@click.argument("phone")
+@click.option("--access-point", "points", type=int, multiple=True, default=(1,), help="May be given several times.")
+@click.option("--days", type=float, default=30.0, help="How long the grant is valid; negative: it has expired.")
+@click.option("--weekly", help='A weekly span such as "mon-fri 08:00-18:00"; without it, always.')
+@click.option("--key", type=click.Choice(["ES256", "PS256"]), default="ES256")
+@click.pass_obj
+def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, weekly: str | None, key: str) -> None:
+    """Make a phone with a key and a grant."""
+    rules = (_weekly(weekly),) if weekly else ()
+    access = [Access(point, sites.OPEN_AND_QUERY, rules) for point in points]
+    span = sites.Validity.days(days) if days > 0 else sites.Validity.days(-days, _ago(days))
+    folder = sites.Site(path).grant(phone, access, span, key)
+    click.echo(f"phone {phone}: credential {sites.Site(path).credential(phone)}, files in {folder}")
+
+
+@site.command("revoke")
+@click.argument("phone")
+@click.pass_obj
+def site_revoke(path: Path, phone: str) -> None:
+    """Revoke a phone's credential: a new policy, which the backend hands to its hubs."""
+    where = sites.Site(path)
+    new = where.revoke(where.credential(phone))
+    click.echo(f"policy {new.version} revokes {where.credential(phone)}")
+
+
+@main.command()
+@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
+@click.option("--listen", default=DEFAULT_BACKEND, help="tcp://HOST:PORT")
+def backend(path: Path, listen: str) -> None:
+    """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock."""
+    from hubsim.backend import serve_backend
+
+    folder = sites.Site(path)
+    version = partial(_policy_version, folder)
+    _run(serve_backend(folder.backend, listen, version, lambda _: click.echo(f"backend on {listen}")))
+
+
+@main.command()
+@click.option("--listen", default="127.0.0.1:8870", help="HOST:PORT; port 0 picks one and says which.")
+def radio(listen: str) -> None:
+    """Serve virtual controllers as HCI over TCP: every connection is one radio on the same air."""
+    from hubsim.radio import serve_radio
+
+    host, port = listen.rsplit(":", 1)
+    _run(serve_radio(host, int(port), lambda h, p: click.echo(f"radio on tcp-client:{h}:{p}")))
+
+
+@main.command()
+@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
+@click.option("--radio", "transport", default=DEFAULT_RADIO, help="bumble's name of an HCI transport")
+@click.option("--person/--nobody", default=True, help="Whether somebody pulls the doors that are released.")
+def hub(path: Path, transport: str, person: bool) -> None:
+    """Run hubd on a virtual radio and simulated doors."""
+    from hubd.__main__ import run
+    from hubsim.desk import desk_parts
+
+    os.chdir(sites.Site(path).hub)
+    sys.exit(run(Path("hub.toml"), partial(desk_parts, transport, person)))
+
+
+@main.group()
+def phone() -> None:
+    """Act as a phone."""
+
+
+@phone.command("unlock")
+@click.argument("name")
+@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
+@click.option("--radio", "transport", default=DEFAULT_RADIO)
+@click.option("--access-point", type=int, default=1)
+@click.option("--query", is_flag=True, help="Ask only; nothing moves.")
+@click.option("--mtu", type=click.IntRange(23, 517), default=247)
+def phone_unlock(name: str, path: Path, transport: str, access_point: int, query: bool, mtu: int) -> None:
+    """Unlock a door; exit status 0 only if it was allowed."""
+    from hubd.errors import HubError
+    from hubsim.phone import wallet
+    from hubsim.phone.attempt import Session
+    from hubsim.phone.radio import connect, on_air
+
+    folder = sites.Site(path).phone(name)
+
+    async def attempt() -> bool:
+        mine = wallet.load(folder)
+        async with on_air(transport) as device, connect(device, mtu) as link:
+            session = Session(link, mine)
+            report = await session.run(access_point, Action.QUERY if query else Action.OPEN)
+            wallet.save_caches(mine, folder)
+            if report.verdict is None:
+                click.echo(f"no verdict: {report.why}")
+                return False
+            verdict = report.verdict
+            way = "short path" if report.short else "full path"
+            took = (report.decided - report.began) * 1000
+            answer = "allowed" if verdict.allowed else f"denied: {verdict.reason.name.lower()}"
+            click.echo(
+                f"{answer} ({way}, {report.round_trips} round trips, {report.bytes_over_air} bytes, {took:.0f} ms)"
+            )
+            state = await session.state(10.0) if not query else None
+            if state is not None:
+                click.echo(f"the door is {state.door.name.lower()}")
+            return verdict.allowed
+
+    try:
+        sys.exit(0 if asyncio.run(attempt()) else 1)
+    except (HubError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK / "demo")
+def demo(path: Path) -> None:
+    """Show the main job, step by step; exit status 0 only if every step really happened."""
+    from hubsim.demo import show
+
+    sys.exit(asyncio.run(show(path)))
+
+
+def _run(work: object) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(work)  # type: ignore[arg-type]
+
+
+def _policy_version(folder: sites.Site, document: bytes) -> int:
+    from hubd.core import policy
+
+    return policy.read(document, folder.verifier, folder.name).version
+
+
+def _ago(days: float) -> float:
+    import time
+
+    return time.time() + 2 * days * sites.DAY
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _weekly(text: str) -> Rule:
+    """Read a span such as "mon-fri 08:00-18:00"."""
+    try:
+        days, times = text.lower().split()
+        first, _, last = days.partition("-")
+        span = range(_DAYS.index(first), _DAYS.index(last or first) + 1)
+        start, end = (60 * int(hour) + int(minute) for hour, minute in (t.split(":") for t in times.split("-")))
+        return Rule(sum(1 << day for day in span), start, end)
+    except ValueError as error:
+        raise click.BadParameter(f'{text!r} is no span such as "mon-fri 08:00-18:00"') from error

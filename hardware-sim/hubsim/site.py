@@ -73,6 +73,17 @@ def make_grant(
 
 
 @dataclass(frozen=True, slots=True)
+class DeskDoor:
+    """One door of a desk's hub with one access point."""
+
+    id: str = "front"
+    name: str = "Front door"
+    access_point: int = 1
+    strike_seconds: float = 5.0
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A site's folder."""
 
@@ -167,6 +178,51 @@ def init(path: Path, site: str = "site-1", hub: str = "hub-1", points: Sequence[
     (made.backend / "hubs" / f"{hub}.curve.pub").write_bytes(hub_public)
     made.publish(Policy(site, 1, int(time.time())))
     return made
+
+
+def write_config(site: Site, endpoint: str, doors: Sequence[DeskDoor]) -> Path:
+    """Write the hub's configuration for a backend at `endpoint`; return its path."""
+    names = json.loads((site.path / "site.json").read_text())
+    lines = [
+        f"""[hub]
+id = "{names["hub"]}"
+site = "{names["site"]}"
+time_zone = "Europe/Berlin"
+state_directory = "state"
+
+[keys]
+identity = "identity.key"
+certificate = "certificate.cbor"
+issuer = "issuer.cbor"
+curve_secret = "curve.secret"
+backend_public = "backend.pub"
+
+[backend]
+endpoint = "{endpoint}"
+
+[api]
+socket = "hubd.sock"
+"""
+    ]
+    for index, door in enumerate(doors):
+        lines.append(
+            f"""
+[[doors]]
+id = "{door.id}"
+name = "{door.name}"
+strike = {{ chip = "gpiochip0", line = {index} }}
+strike_seconds = {door.strike_seconds}
+dps = {{ chip = "gpiochip0", line = {index + 32} }}
+
+[[doors.access_points]]
+number = {door.access_point}
+name = "{door.name}, inward"
+fresh = {str(door.fresh).lower()}
+"""
+        )
+    path = site.hub / "hub.toml"
+    path.write_text("".join(lines))
+    return path
 
 
 def pem(key: SigningKey) -> bytes:

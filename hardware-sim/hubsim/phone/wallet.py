@@ -48,7 +48,7 @@ class Wallet:
     key: SigningKey
     grant: bytes
     aeads: tuple[Aead, ...] = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
-    rsa_sizes: tuple[int, ...] = (384,)
+    rsa_sizes: tuple[int, ...] = (384, 512)
     revoked_hubs: frozenset[bytes] = frozenset()
     epochs: dict[bytes, KnownEpoch] = field(default_factory=dict)
     tickets: dict[bytes, KeptTicket] = field(default_factory=dict)

@@ -1,0 +1,53 @@
+"""A hub on a desk: hubd's own `serve` on a virtual radio, the real strike guard on lines in a file, and doors with
+physics behind those lines. A person may stand there who pulls each door that is released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from drivers.events import Edges
+from drivers.guardwire import StrikeLine
+from drivers.strike import Strike, StrikeGuard
+from hubd.config import Config
+from hubd.parts import Parts, TellPart
+from hubd.ports import Input, InputEvent
+from hubsim.door import SimDoor
+from hubsim.hub_radio import BumbleRadio
+from hubsim.lines import Bank
+
+FACTORY = "hubsim.lines:open_lines"
+PULL_AFTER_SECONDS, LET_GO_AFTER_SECONDS = 0.2, 0.5
+
+
+def bank_path(config: Config) -> Path:
+    """Return the file that shows the strike lines of a desk's hub, in the order of its doors."""
+    return config.hub.state_directory / "lines"
+
+
+def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> Parts:
+    """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to."""
+    path = bank_path(config)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    Bank.create(path, [door.id for door in config.doors]).close()
+    lines = [StrikeLine(str(path), door.id) for door in config.doors]
+    cap_seconds = max(door.strike_cap_seconds for door in config.doors)
+    guard = StrikeGuard(lines, partial(tell, "strikes"), cap_seconds, FACTORY)
+    edges = Edges()
+    doors = {}
+    for index, door in enumerate(config.doors):
+        metal = SimDoor(door.id, asyncio.get_running_loop(), edges.put)
+        doors[door.id] = Strike(guard, index, door.id, partial(_drive, metal, edges, person))
+    return Parts(BumbleRadio(transport), doors, edges, {"strikes": guard.run})
+
+
+def _drive(metal: SimDoor, edges: Edges, person: bool, event: InputEvent) -> None:
+    """Let the line act on the door's metal, and on the person in front of it."""
+    edges.put(event)
+    metal.active = event.what is Input.STRIKE_ACTIVE
+    if metal.active and person:
+        loop = asyncio.get_running_loop()
+        loop.call_later(PULL_AFTER_SECONDS, metal.pull)
+        loop.call_later(LET_GO_AFTER_SECONDS, metal.let_go)

@@ -1,0 +1,45 @@
+"""hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 start refused (sysexits.h), 70 a fault."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from hubd import __version__
+from hubd.adapters.log import set_up
+from hubd.app import serve
+from hubd.config import load
+from hubd.errors import ConfigError, StoreError
+from hubd.hardware import real_parts
+from hubd.parts import MakeParts
+
+EX_CONFIG, EX_CANTCREAT = 78, 73
+
+
+def main() -> None:
+    """Start the daemon on this hub's real parts."""
+    parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
+    parser.add_argument("--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s")
+    parser.add_argument("--version", action="version", version=f"hubd {__version__}")
+    sys.exit(run(parser.parse_args().config, real_parts))
+
+
+def run(config_file: Path, make_parts: MakeParts) -> int:
+    """Run a hub of these parts; return the exit status. What refuses the start is one sentence on standard error."""
+    try:
+        config = load(config_file)
+        set_up(config.log.level)
+        asyncio.run(serve(config, make_parts))
+    except ConfigError as error:
+        print(f"hubd: {error}", file=sys.stderr)  # noqa: T201 - the sentence for the installer
+        return EX_CONFIG
+    except StoreError as error:
+        print(f"hubd: {error}", file=sys.stderr)  # noqa: T201
+        return EX_CANTCREAT
+    return 0
+
+
+if __name__ == "__main__":
+    main()

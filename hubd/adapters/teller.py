@@ -1,0 +1,25 @@
+"""What happened, for the journal, the counters and `hubctl tail` at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hubd.adapters.event_tail import EventTail
+from hubd.adapters.log import get_logger
+from hubd.core.records import Value
+from hubd.ports import Clock
+
+
+class Teller:
+    """Takes events with their facts; `count` takes the event's name."""
+
+    def __init__(self, tail: EventTail, clock: Clock, count: Callable[[str], None]) -> None:
+        self._tail, self._clock, self._count = tail, clock, count
+        self._log = get_logger()
+
+    def __call__(self, event: str, facts: Mapping[str, Value]) -> None:
+        """Take one event."""
+        self._count(event)
+        self._log.info(event, **facts)
+        shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in facts.items()}
+        self._tail.publish({**shown, "event": event, "at": self._clock.wall()})

@@ -1,0 +1,244 @@
+"""The composition root: the one place that knows both the use cases and the world. `build` makes every object once.
+
+A hub and a desk are built alike: they differ in the `Parts` they hand in. `serve` runs everything in one TaskGroup and
+takes it down in an order that leaves every strike at rest and the last record durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+
+from hubd import __version__
+from hubd.adapters.curve_uplink import CurveUplink
+from hubd.adapters.event_tail import EventTail
+from hubd.adapters.keyfiles import HubKeys, load_keys
+from hubd.adapters.local_api import Call, LocalApi
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.adapters.system_clock import SystemClock
+from hubd.adapters.systemd import Notifier
+from hubd.adapters.teller import Teller
+from hubd.config import Config
+from hubd.core import policy
+from hubd.core.budget import Budget
+from hubd.core.cose import Aead, SigningKey
+from hubd.core.door import DoorMachine
+from hubd.core.epochs import EpochRing
+from hubd.core.handshake import HubSide
+from hubd.core.messages import DoorState
+from hubd.core.records import Kind, Record, Value
+from hubd.core.sealing import BLE_GATT
+from hubd.core.tickets import TicketTable
+from hubd.doorwatch import DoorWatch
+from hubd.epochkeys import EpochKeys
+from hubd.errors import AuditError
+from hubd.health import Health, Problem, Severity
+from hubd.links import Links, Means, Points
+from hubd.notinglog import NotingLog
+from hubd.parts import MakeParts, Parts, Run, TellPart
+from hubd.ports import Clock
+from hubd.refusals import Refusals
+from hubd.status import Status
+from hubd.sync import Identity, Orders, Pace, Sync
+from hubd.unlock import Books, Point, SiteRules, Unlock
+
+RSA_AT_ONCE = 4
+DAY_SECONDS = 86_400
+REMEMBERED_MS = 120_000
+DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
+"""The critical loops, and the greatest seconds between two beats; making an RSA key may take a small board a minute."""
+REMEDIES = {
+    "radio": "Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill list.",
+    "strikes": "Check strike of [[doors]] against gpioinfo, and the group of /dev/gpiochip*.",
+    "inputs": "Check dps and rex of [[doors]] against gpioinfo.",
+    "audit": "Make room on the disk of the state directory: no door opens while nothing can be recorded.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What runs, made once by `build`."""
+
+    parts: Parts
+    clock: Clock
+    log: NotingLog
+    health: Health
+    tell_part: TellPart
+    links: Links
+    watch: DoorWatch
+    epochs: EpochKeys
+    refusals: Refusals
+    sync: Sync | None
+    api: LocalApi
+    unlock: Unlock
+
+
+def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabase], make_parts: MakeParts) -> Hub:
+    """Make every object once and join them."""
+    log, store = NotingLog(stores[0]), stores[1]
+    clock = SystemClock(lambda: log.newest_ms / 1000)
+    health = Health(clock, DEADLINES, ("strikes",))
+    tail = EventTail()
+    tell = Teller(tail, clock, health.count)
+    tell_part = _part_teller(health, tell)
+    parts = make_parts(config, tell_part)
+
+    identity, names = SigningKey(keys.identity), (config.hub.id, config.hub.site)
+    aeads, bits = tuple(Aead[name] for name in config.protocol.aead), config.protocol.rsa_bits
+    ring, tickets = EpochRing(), TicketTable(keys.certified.expires)
+    budget = Budget(config.protocol.rsa_per_second, config.protocol.rsa_burst, RSA_AT_ONCE)
+    side = HubSide(
+        hub=config.hub.id,
+        site=config.hub.site,
+        identity_kid=identity.verify_key.kid,
+        certificate=keys.certificate,
+        issuer=keys.issuer_key,
+        epochs=ring,
+        tickets=tickets,
+        budget=budget,
+        chance=secrets.token_bytes,
+    )
+
+    points = {
+        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds)
+        for door in config.doors
+        for point in door.access_points
+    }
+    machines = {door.id: DoorMachine(door.dps is not None, door.held_open_seconds) for door in config.doors}
+    watch = DoorWatch(machines, log, clock, tell)
+    rules = SiteRules(points, config.hub.zone, config.protocol.grant_days_max * DAY_SECONDS)
+    unlock = Unlock(rules, Books(store, log, clock, tell), parts.doors, watch)
+    refusals = Refusals(log, clock, tell)
+    links = Links(
+        side,
+        parts.radio,
+        unlock.present,
+        Points({number: point.strike_seconds for number, point in points.items()}, unlock.door_state),
+        Means(clock, ThreadPoolExecutor(1, "rsa"), config.protocol.links_max, BLE_GATT, refusals.count, tell),
+    )
+    watch.on_state = links.door_changed
+
+    async def accept_policy(document: bytes) -> int:
+        new = policy.read(document, keys.issuer_key, config.hub.site)
+        await store.replace(new)
+        dropped = tickets.drop_where(lambda grant: store.revoked(grant.credential, grant.grant_id))
+        facts: dict[str, Value] = {"version": new.version, "tickets_dropped": dropped}
+        tell("policy", facts)
+        await log.append(_record(clock, Kind.POLICY, facts))
+        return store.version()
+
+    sync = None
+    if config.backend is not None and keys.link is not None:
+        orders = Orders(unlock.release, accept_policy, store.version)
+        who = Identity(*names, secrets.token_bytes(16), __version__)
+        sync = Sync(CurveUplink(config.backend.endpoint, keys.link), log, orders, who, Pace(clock))
+        log.on_append = sync.notify
+    status = Status(
+        config, __version__, health, clock, log, store, watch, sync, links.__len__, lambda: ring.current is not None
+    )
+    api = LocalApi(config.api.socket, _calls(status), tail)
+    epochs = EpochKeys(ring, identity, names, aeads, bits)
+    return Hub(parts, clock, log, health, tell_part, links, watch, epochs, refusals, sync, api, unlock)
+
+
+async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
+    """Run a hub until SIGTERM or SIGINT, or until cancelled. Raise ConfigError or StoreError when it cannot start."""
+    notifier = notifier or Notifier()
+    keys = load_keys(config)
+    state = config.hub.state_directory
+    async with AsyncExitStack() as stack:
+        audit = await stack.enter_async_context(await AuditStore.open(state / "audit.db"))
+        store = await stack.enter_async_context(await PolicyDatabase.open(state / "policy.db", config.hub.site))
+        hub = build(config, keys, (audit, store), make_parts)
+        hub.api.bind()
+        stack.callback(hub.api.close)
+        remembered = hub.log.recent(int(hub.clock.wall() * 1000) - REMEMBERED_MS)
+        hub.log.remember([Record.decode(stored.body) for stored in remembered])
+        hub.unlock.remember(remembered)
+        await hub.log.append(_record(hub.clock, Kind.STARTED, {"version": __version__}))
+        try:
+            await _until_stopped(hub, notifier)
+        finally:
+            notifier.stopping()
+            with suppress(AuditError):
+                await hub.log.append(_record(hub.clock, Kind.STOPPED, {}))
+
+
+async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
+    """Run every loop; a signal ends them, the doors' guard last."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loops = [
+        hub.links.run(partial(_tell_radio, hub), partial(hub.health.beat, "links")),
+        hub.watch.run(hub.parts.inputs, partial(hub.health.beat, "doors")),
+        hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch")),
+        hub.refusals.run(),
+        hub.api.serve(),
+        notifier.feed_watchdog(hub.health.alive),
+        _say_ready(hub, notifier),
+    ]
+    if hub.sync is not None:
+        loops.append(hub.sync.run())
+    async with asyncio.TaskGroup() as guards:
+        held = [guards.create_task(_run_part(hub, name, run)) for name, run in hub.parts.runs.items()]
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(loop_) for loop_ in loops]
+            await stop.wait()
+            for task in running:
+                task.cancel()
+        for task in held:
+            task.cancel()
+
+
+async def _run_part(hub: Hub, name: str, run: Run) -> None:
+    await run(lambda: hub.tell_part(name, True, "ready"))
+
+
+async def _say_ready(hub: Hub, notifier: Notifier) -> None:
+    await hub.health.wait_ready()
+    notifier.ready(f"hub {hub.health.snapshot()['missing'] or 'ready'}")
+
+
+def _tell_radio(hub: Hub, up: bool) -> None:
+    hub.tell_part("radio", up, "on air" if up else "not on air")
+
+
+def _part_teller(health: Health, tell: Teller) -> TellPart:
+    """Keep the standing problems and the readiness in step with what the parts tell."""
+    known: dict[str, bool] = {}
+
+    def tell_part(name: str, up: bool, why: str) -> None:
+        if name in ("strikes",):
+            health.part(name, up)
+        if up:
+            health.clear(name)
+        else:
+            health.set(Problem(name, Severity.ERROR, why or f"{name}: down", REMEDIES.get(name, "See the journal.")))
+        if known.get(name) is not up:
+            known[name] = up
+            tell("part", {"part": name, "up": up, "why": why})
+
+    return tell_part
+
+
+def _calls(status: Status) -> tuple[Call, ...]:
+    async def whole(_args: Mapping[str, object], _caller: object) -> object:
+        return status.whole()
+
+    async def doors(_args: Mapping[str, object], _caller: object) -> object:
+        return status.doors()
+
+    return Call("status", whole), Call("doors", doors)
+
+
+def _record(clock: Clock, kind: Kind, detail: Mapping[str, Value]) -> Record:
+    return Record(kind, int(clock.wall() * 1000), int(clock.monotonic() * 1000), detail)

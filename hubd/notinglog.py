@@ -1,0 +1,48 @@
+"""The audit log with somebody told of each durable record, and the newest wall time known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hubd.core.records import Record, StoredRecord
+from hubd.ports import AuditLog
+
+
+class NotingLog:
+    """`ports.AuditLog` around another; `on_append` is called after each record is durable."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+        self.newest_ms = 0
+        self.on_append: Callable[[], None] = lambda: None
+
+    def remember(self, records: Sequence[Record]) -> None:
+        """Learn the newest wall time from records of before."""
+        self.newest_ms = max([self.newest_ms, *(record.at_ms for record in records)])
+
+    async def append(self, record: Record) -> int:
+        """See `ports.AuditLog.append`."""
+        number = await self._log.append(record)
+        self.newest_ms = max(self.newest_ms, record.at_ms)
+        self.on_append()
+        return number
+
+    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
+        """See `ports.AuditLog.recent`."""
+        return self._log.recent(since_ms)
+
+    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
+        """See `ports.AuditLog.unacknowledged`."""
+        return await self._log.unacknowledged(after, limit)
+
+    async def acknowledge(self, numbers: Sequence[int]) -> None:
+        """See `ports.AuditLog.acknowledge`."""
+        await self._log.acknowledge(numbers)
+
+    def waiting(self) -> int:
+        """See `ports.AuditLog.waiting`."""
+        return self._log.waiting()
+
+    def last(self) -> int:
+        """See `ports.AuditLog.last`."""
+        return self._log.last()
