@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubd.core.records import Record, StoredRecord
+from hubd.core.records import StoredRecord, facts
 from hubd.errors import ConfigError, HubError
 
 if TYPE_CHECKING:
@@ -161,12 +161,7 @@ class Control:
 
 def _told(record: StoredRecord) -> dict[str, Any]:
     """A record as JSON: its number, its hash and its fields, bytes as hexadecimal."""
-    body = Record.decode(record.body)
-    plain = {key: value.hex() if isinstance(value, bytes) else value for key, value in body.detail.items()}
-    return {
-        "number": record.number,
-        "hash": record.hash.hex(),
-        "kind": str(body.kind),
-        "at_ms": body.at_ms,
-        "detail": plain,
-    }
+    said = facts(record.body)
+    plain = {key: value.hex() if isinstance(value, bytes) else value for key, value in said.items()}
+    kind, at_ms = plain.pop("kind"), plain.pop("at")
+    return {"number": record.number, "hash": record.hash.hex(), "kind": kind, "at_ms": at_ms, "detail": plain}

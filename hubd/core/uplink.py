@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeVar
 
 from hubd.core import cbor
+from hubd.core.records import BODY_BYTES
 from hubd.errors import FrameError
 
 PROTOCOL = 1
@@ -22,7 +23,7 @@ MAX_POLICY_BYTES = 4 * 1024 * 1024
 """One signed policy document. A larger one needs pieces, which this version of the link does not have."""
 MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
 """The largest message of all, NewPolicy; a transport refuses what is longer."""
-MAX_RECORD_BYTES = 16 * 1024
+MAX_RECORD_BYTES = BODY_BYTES
 MAX_SMALL_BYTES = 4096
 """The ceiling of every message that carries neither a policy nor a record."""
 MAX_ACKNOWLEDGED = 256

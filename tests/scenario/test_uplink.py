@@ -443,11 +443,12 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
             assert isinstance(await hears(dealer), uplink.Welcome)
             first = backend.sessions["hub-1"].route
             await dealer.send(bytes(uplink.MAX_RECORD_BYTES * 2))
-            while backend.sessions["hub-1"].route == first:  # libzmq comes again by itself, on a new route
-                with contextlib.suppress(TimeoutError):
-                    await dealer.send(hello)
-                    async with asyncio.timeout(0.1):
-                        await backend.wait_for(lambda b: b.sessions["hub-1"].route != first)
+            async with asyncio.timeout(5):
+                while backend.sessions["hub-1"].route == first:  # libzmq comes again by itself, on a new route
+                    await dealer.send(hello)  # may be lost with the session that ends; so again
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(0.2):
+                            await dealer.recv()
         hub = Hub(backend.endpoint, ours, backend.public)
         await hub.add(1)
         async with running(hub.sync.run()):
@@ -582,8 +583,7 @@ async def test_fifty_sockets_later_no_descriptor_has_leaked():
         async with running(link.serve(Silent())):
             await until(lambda: link.visits > 5)
             early = descriptors()
-            await until(lambda: link.visits > 55)
-            assert descriptors() <= early + 4
+            await until(lambda: link.visits > 55 and descriptors() <= early + 4)  # the server's ends are in here too
         await until(lambda: descriptors() <= before)
         assert link.send(b"x") is False
 
