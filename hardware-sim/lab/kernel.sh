@@ -1,0 +1,94 @@
+#!/bin/sh
+# Builds the lab's user-mode kernel once, from Debian's kernel source package, and prints the path of the binary.
+#
+# Law: the binary is named by what made it (source version, kernel.config, this script), so an old one is never taken
+# for a new one; a build that was interrupted goes on where it stopped; nothing is written outside the cache folder.
+# usage: kernel.sh [--path]     --path prints where the binary is or would be, builds nothing, exits 1 if it is not there
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${HUBD_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hubd-lab}
+packages="linux-source-6.12 flex bison bc libelf-dev gcc make libc6-dev xz-utils"
+
+say() { printf 'lab kernel: %s\n' "$*" >&2; }
+
+source_archive() {
+    for archive in /usr/src/linux-source-6.12.tar.xz /usr/src/linux-source-*.tar.xz; do
+        if [ -f "$archive" ]; then printf '%s\n' "$archive"; return; fi
+    done
+}
+
+archive=$(source_archive)
+if [ -n "$archive" ]; then
+    stamp=$(dpkg-query -W -f '${Version}' "$(basename "$archive" .tar.xz)" 2>/dev/null || stat -c '%s' "$archive")
+else
+    stamp=none
+fi
+key=$({ printf '%s %s\n' "$archive" "$stamp"; cat "$here/kernel.config" "$here/kernel.sh"; } | sha256sum | cut -c1-16)
+binary=$cache/linux-$key
+
+if [ "${1:-}" = --path ]; then
+    printf '%s\n' "$binary"
+    [ -x "$binary" ]
+    exit
+fi
+if [ -x "$binary" ]; then
+    printf '%s\n' "$binary"
+    exit
+fi
+
+lacking=
+[ -n "$archive" ] || lacking="$lacking linux-source"
+for tool in flex bison bc gcc make xz flock; do
+    command -v "$tool" >/dev/null || lacking="$lacking $tool"
+done
+[ -f /usr/include/libelf.h ] || lacking="$lacking libelf.h"
+if [ -n "$lacking" ]; then
+    say "cannot be built, this machine lacks:$lacking"
+    say "install with: apt-get install --no-install-recommends $packages"
+    exit 1
+fi
+
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock -n 9 || { say "another build is under way; waiting for it"; flock 9; }
+if [ -x "$binary" ]; then
+    printf '%s\n' "$binary"
+    exit
+fi
+
+tree=$cache/tree-$key
+if [ ! -f "$tree/.unpacked" ]; then
+    say "unpacking $archive"
+    rm -rf "$tree"
+    mkdir -p "$tree"
+    tar -xJf "$archive" -C "$tree" --strip-components=1
+    touch "$tree/.unpacked"
+fi
+cd "$tree"
+if [ ! -f .configured ]; then
+    make -s ARCH=um defconfig >"$cache/config.log" 2>&1
+    while read -r option; do
+        case $option in ''|'#'*) continue ;; esac
+        scripts/config -e "$option"
+    done <"$here/kernel.config"
+    make -s ARCH=um olddefconfig >>"$cache/config.log" 2>&1
+    unmet=
+    while read -r option; do
+        case $option in ''|'#'*) continue ;; esac
+        grep -q "^CONFIG_$option=y" .config || unmet="$unmet $option"
+    done <"$here/kernel.config"
+    [ -z "$unmet" ] || { say "this source has no:$unmet"; exit 1; }
+    touch .configured
+fi
+say "building in $tree (7 to 15 minutes, once); log: $cache/build.log"
+nice -n 19 make -j"$(nproc)" ARCH=um linux >"$cache/build.log" 2>&1 || {
+    tail -20 "$cache/build.log" >&2
+    say "the build failed; run it again to go on where it stopped"
+    exit 1
+}
+strip -o "$binary.new" linux
+mv "$binary.new" "$binary"
+cd "$cache"
+rm -rf "$tree"
+printf '%s\n' "$binary"
