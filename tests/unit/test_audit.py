@@ -132,7 +132,8 @@ async def test_a_cancelled_caller_breaks_no_batch_and_its_record_stands(tmp_path
             await asyncio.sleep(0)
             waiting[4].cancel()
             await asyncio.wait([waiting[4]])
-        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert isinstance(answers.pop(4), asyncio.CancelledError)
         assert answers == [1, 2, 3, 4, 6, 7, 8, 9, 10]
         assert len(await store.unacknowledged(0, 100)) == store.last() == 10
@@ -179,6 +180,30 @@ async def test_acknowledged_records_leave_the_outbox_for_good(tmp_path: Path) ->
         assert [item.number for item in await store.unacknowledged(3, 2)] == [4, 6]
         assert await store.unacknowledged(0, 0) == []
         assert await store.unacknowledged(0, -1) == []
+
+
+@pytest.mark.asyncio
+async def test_the_highest_acknowledgement_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    async with await AuditStore.open(path) as store:
+        await asyncio.gather(*(store.append(record(n)) for n in range(6)))
+        for numbers, highest in (([3], 3), ([2, 1], 3), ([4, 6], 6), ([5], 6)):
+            await store.acknowledge(numbers)
+            assert f"highest acknowledged: {highest}" in (await asyncio.to_thread(verify, path)).output
+
+
+@pytest.mark.asyncio
+async def test_a_row_that_another_process_wrote_stops_the_log_until_it_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    async with await AuditStore.open(path) as store:
+        await store.append(record(0))
+        sql(path, "INSERT INTO records SELECT 2, at_ms, body, hash FROM records")
+        with pytest.raises(AuditError):
+            await store.append(record(1))
+        with pytest.raises(AuditError, match="another process has written to it"):
+            await store.append(record(1))
+        sql(path, "DELETE FROM records WHERE number = 2")
+        assert await store.append(record(1)) == 2
 
 
 @pytest.mark.asyncio
