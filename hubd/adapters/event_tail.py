@@ -8,9 +8,8 @@ in the records. What must not be shown is replaced as in the logs.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 
 import msgspec
@@ -58,14 +57,8 @@ class Subscription:
 class EventTail:
     """Where the use cases publish and the local API subscribes."""
 
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self) -> None:
         self.onlookers: set[Subscription] = set()
-        self._wall = wall
-
-    def tell(self, name: str, facts: Mapping[str, object]) -> None:
-        """Show one event by its name and facts, with the wall time in Unix seconds."""
-        if self.onlookers:
-            self.publish({**facts, "event": name, "time": round(self._wall(), 3)})
 
     def publish(self, event: Mapping[str, object]) -> None:
         """Show one event to every onlooker. Call it on the event loop's thread."""

@@ -1,0 +1,279 @@
+"""hubctl against a real local socket: what people see, what machines get, and the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import pty
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hubd.adapters import log
+from hubd.adapters.event_tail import EventTail
+from hubd.adapters.local_api import Call, CallRefused, LocalApi
+from hubd.cli.main import hubctl
+from hubd.cli.show import clean, event_line, status_page
+
+pytestmark = pytest.mark.asyncio
+
+DOORS = [
+    {
+        "id": "front",
+        "name": "Front door",
+        "state": "closed",
+        "access_points": [
+            {"number": 1, "name": "in", "fresh": False, "mode": "normal"},
+            {"number": 2, "name": "out", "fresh": True, "mode": "lockdown"},
+        ],
+    }
+]
+STATUS: dict[str, Any] = {
+    "hub": "hub-1",
+    "site": "site-1",
+    "version": "0.1.0",
+    "ready": True,
+    "since": 1_800_000_000.0,
+    "problems": [{"id": "radio", "severity": "warning", "what": "Not on air.", "remedy": "Look at rfkill."}],
+    "counters": {"granted": 3},
+    "radio": {"on_air": True, "links": 2},
+    "backend": {"phase": "up", "connected": True, "why": "", "last_welcome": None},
+    "policy_version": 7,
+    "records": {"last": 12, "waiting": 0},
+    "doors": DOORS,
+    "clock": {"state": "trusted", "wall": 1_800_000_100.0},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_logs() -> None:
+    log.set_up("error", io.StringIO(), human=False)
+
+
+@dataclass
+class Hub:
+    """A local socket whose answers a test can change."""
+
+    path: Path
+    answers: dict[str, Any]
+    tail: EventTail
+
+    async def hubctl(self, *arguments: str) -> Result:
+        command = ["--socket", str(self.path), *arguments]
+        return await asyncio.to_thread(CliRunner().invoke, hubctl, command, prog_name="hubctl")
+
+    async def process(self, *arguments: str, stdout: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hubd.cli.main", "--socket", str(self.path), *arguments,
+            stdout=stdout, stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "50"},
+        )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def _running(path: Path) -> AsyncIterator[Hub]:
+    hub = Hub(path, {"status": dict(STATUS), "doors": DOORS}, EventTail())
+
+    def answer(name: str) -> Call:
+        async def handler(_args: Mapping[str, Any], _caller: object) -> object:
+            if isinstance(hub.answers[name], Exception):
+                raise hub.answers[name]
+            return hub.answers[name]
+
+        return Call(name, handler)
+
+    api = LocalApi(path, (answer("status"), answer("doors")), hub.tail)
+    api.bind()
+    async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        stack.callback(api.close)  # when the test ends before `serve` has begun
+        serving = tasks.create_task(api.serve())
+        yield hub
+        serving.cancel()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 -- another process's doing
+            await asyncio.sleep(0.01)
+
+
+async def test_status_for_people(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        result = await hub.hubctl("status")
+    assert result.exit_code == 0
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[0] == "hub hub-1 of site site-1, hubd 0.1.0"
+    assert lines[1].startswith("ready yes, since 2027-01-1")
+    assert lines[2:6] == [
+        "radio on air yes, links 2",
+        "backend phase up, connected yes",
+        "policy version 7",
+        "records last 12, waiting for the backend 0",
+    ]
+    assert lines[6].startswith("clock trusted, 2027-01-1")
+    assert "front Front door closed 1 in, 2 out (lockdown, fresh)" in lines
+    assert "warning radio Not on air. Look at rfkill." in lines
+    assert "granted 3" in lines
+
+
+async def test_status_for_machines_and_its_exit_status(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        result = await hub.hubctl("status", "--json")
+        assert (result.exit_code, json.loads(result.stdout)) == (0, {"schema": 1, **STATUS})
+        hub.answers["status"]["problems"] = [
+            {"id": "disk", "severity": "error", "what": "Full.", "remedy": "Make room."}
+        ]
+        assert (await hub.hubctl("status", "--json")).exit_code == 1
+        result = await hub.hubctl("status")
+        assert result.exit_code == 1
+        assert "Make room." in result.stdout
+
+
+async def test_doors(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        result = await hub.hubctl("doors", "--json")
+        assert (result.exit_code, json.loads(result.stdout)) == (0, {"schema": 1, "doors": DOORS})
+        assert "Front door" in (await hub.hubctl("doors")).stdout
+
+
+async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(tmp_path / "stale"))
+    for place, why in ((path, "there is no such socket"), (tmp_path / "stale", "nobody listens there")):
+        hub = Hub(place, {}, EventTail())
+        for command in (["status"], ["doors"], ["tail"]):
+            result = await hub.hubctl(*command)
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert result.stderr.startswith(f"hubd does not answer on {place}: {why}")
+            assert result.stderr.endswith("See: systemctl status hubd; journalctl -u hubd\n")
+            result = await hub.hubctl(*command, "--json")
+            document = json.loads(result.stdout)
+            assert (result.exit_code, document["schema"], document["error"]["code"]) == (2, 1, "down")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+async def test_a_user_who_may_not_connect_is_told_so(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        for place in list(hub.path.parents)[:3]:
+            place.chmod(0o755)
+        hub.path.chmod(0o600)
+        os.seteuid(65534)
+        try:
+            result = CliRunner().invoke(hubctl, ["--socket", str(hub.path), "status"])
+        finally:
+            os.seteuid(0)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("this user may not talk to hubd on ")
+
+
+async def test_what_a_strange_daemon_says_is_a_sentence(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        for answer, sentence in (
+            (CallRefused("busy", "Too \x1b[2Jmuch."), "Too \\x1b[2Jmuch.\n"),
+            ("text", "hubd answered what this hubctl does not know; are both of one version?\n"),
+            ([1], "hubd answered what this hubctl does not know; are both of one version?\n"),
+        ):
+            hub.answers["status"] = answer
+            result = await hub.hubctl("status")
+            assert (result.exit_code, result.stdout, result.stderr) == (2, "", sentence)
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 400\n", b"[1]\n", b'{"error":1}\n', b'{"id":1}\n', b'{"a":' + b"[" * 10_000 + b"\n"]
+)
+async def test_a_socket_that_is_no_hubds(tmp_path: Path, said: bytes) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(said)
+        writer.close()
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "s"):
+        result = await Hub(tmp_path / "s", {}, EventTail()).hubctl("status")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Traceback" not in result.stderr
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+async def test_tail_shows_events_and_losses_until_the_daemon_stops(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        plain, machine = await hub.process("tail"), await hub.process("tail", "--json")
+        await _until(lambda: len(hub.tail.onlookers) == 2)
+        hub.tail.publish({"event": "granted", "at": 1_800_000_000.5, "door": "front", "who": "\x1b[31m"})
+        hub.tail.publish({"event": "x" * 20_000, "more": ["y" * 2000] * 9})
+        for process in (plain, machine):
+            assert process.stdout is not None
+        first = (await plain.stdout.readline()).decode()  # type: ignore[union-attr]
+        assert " ".join(first.split()[1:]) == "granted door=front who=\\x1b[31m"
+        assert first[2::3][:2] == "::"
+        lost = (await plain.stdout.readline()).decode()  # type: ignore[union-attr]
+        assert lost == "... 1 events lost here: this terminal was too slow\n"
+        event = json.loads(await machine.stdout.readline())  # type: ignore[union-attr]
+        assert event == {
+            "schema": 1,
+            "event": {"event": "granted", "at": 1_800_000_000.5, "door": "front", "who": "\x1b[31m"},
+        }
+        assert json.loads(await machine.stdout.readline()) == {"schema": 1, "lost": 1}  # type: ignore[union-attr]
+        machine.send_signal(signal.SIGINT)
+        assert await machine.wait() == 0
+    assert await plain.wait() == 2
+    assert b"hubd closed the connection" in await plain.stderr.read()  # type: ignore[union-attr]
+
+
+async def test_watch_goes_on_through_a_restart_and_ends_with_the_last_state(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        process = await hub.process("status", "--watch", "--json")
+        assert process.stdout is not None
+        async with asyncio.timeout(10):
+            assert json.loads(await process.stdout.readline())["hub"] == "hub-1"
+    async with asyncio.timeout(10):
+        assert json.loads(await process.stdout.readline())["error"]["code"] == "down"
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 2
+
+
+async def test_on_a_terminal_tables_are_drawn(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        hub.answers["status"]["problems"][0]["what"] = "[red]markup[/red] \x1b[2J"
+        leader, follower = pty.openpty()
+        process = await hub.process("status", stdout=follower)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        os.close(follower)
+        shown = os.read(leader, 1 << 16).decode()
+        os.close(leader)
+    assert "━" in shown
+    assert "[red]markup[/red]" in shown
+    assert "\x1b[2J" not in shown
+
+
+async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
+    result = CliRunner().invoke(hubctl, ["--help"])
+    assert "audit" in result.stdout
+    assert "verify" in CliRunner().invoke(hubctl, ["audit", "--help"]).stdout
+    code = "import sys, hubd.cli.main; sys.exit('hubd.cli.audit' in sys.modules or 'rich.console' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await process.wait() == 0
+
+
+async def test_whatever_the_daemon_tells_has_a_page() -> None:
+    odd = [None, 3, "x", [], {}, [1], {"a": None}, [{"number": [1]}, 2], float("nan"), 1e300, True]
+    for key in [*STATUS, "missing", "late"]:
+        for value in odd:
+            page = status_page({**STATUS, key: value})
+            assert all(line.isprintable() for line in page.plain().splitlines())
+            assert page.rich() is not None
+    status_page({})
+    for value in odd:
+        assert event_line({"event": value, "at": value, "x": value}).isprintable()
+    assert clean("a\nb\x00") == "a\\nb\\x00"
