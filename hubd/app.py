@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -32,7 +32,6 @@ from hubd.core.cose import Aead, SigningKey
 from hubd.core.door import DoorMachine
 from hubd.core.epochs import EpochRing
 from hubd.core.handshake import HubSide
-from hubd.core.messages import DoorState
 from hubd.core.records import Kind, Record, Value
 from hubd.core.sealing import BLE_GATT
 from hubd.core.tickets import TicketTable

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from pathlib import Path
 
 from drivers.events import Edges
 from drivers.guardwire import StrikeLine
@@ -19,17 +18,14 @@ from hubsim.hub_radio import BumbleRadio
 from hubsim.lines import Bank
 
 FACTORY = "hubsim.lines:open_lines"
+BANK = "lines"
+"""The file in the hub's state directory that shows its strike lines, in the order of its doors."""
 PULL_AFTER_SECONDS, LET_GO_AFTER_SECONDS = 0.2, 0.5
-
-
-def bank_path(config: Config) -> Path:
-    """Return the file that shows the strike lines of a desk's hub, in the order of its doors."""
-    return config.hub.state_directory / "lines"
 
 
 def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> Parts:
     """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to."""
-    path = bank_path(config)
+    path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     Bank.create(path, [door.id for door in config.doors]).close()
     lines = [StrikeLine(str(path), door.id) for door in config.doors]

@@ -195,3 +195,7 @@ def _weekly(text: str) -> Rule:
         return Rule(sum(1 << day for day in span), start, end)
     except ValueError as error:
         raise click.BadParameter(f'{text!r} is no span such as "mon-fri 08:00-18:00"') from error
+
+
+if __name__ == "__main__":
+    main()

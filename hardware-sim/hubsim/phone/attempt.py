@@ -56,7 +56,7 @@ class Session:
         await self._perform_all(attempt, [ReadInfo()])
         while self.report.verdict is None and not self.report.why:
             limit = EPOCH_SECONDS if attempt.stage is Stage.EPOCH else VERDICT_SECONDS
-            message = await self._message(limit)
+            message = await self.message(limit)
             effects = attempt.silence() if message is None else attempt.receive(message, time.time())
             await self._perform_all(attempt, effects)
         self.report.short, self.report.round_trips = attempt.short, attempt.round_trips
@@ -68,7 +68,7 @@ class Session:
         have = len(self.report.states)
         ends = time.monotonic() + seconds
         while len(self.report.states) == have and (left := ends - time.monotonic()) > 0:
-            message = await self._message(left)
+            message = await self.message(left)
             if message is not None:
                 await self._perform_all(self._attempt, self._attempt.receive(message, time.time()))
         return self.report.states[have] if len(self.report.states) > have else None
@@ -107,7 +107,7 @@ class Session:
                 case GaveUp(why):
                     self.report.why = why
 
-    async def _message(self, seconds: float) -> bytes | None:
+    async def message(self, seconds: float) -> bytes | None:
         """Return the next whole message for this session, None when none came in time."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:

@@ -1,0 +1,220 @@
+"""The demo: the main job, step by step, on real bytes. A step that did not happen ends it with exit status 1."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bumble.device import Device
+from rich.console import Console
+
+from hubd.core.cose import Aead
+from hubd.core.messages import DoorState, Error, ErrorCode, Reason, decode_to_phone
+from hubd.core.schedule import MINUTES_A_DAY, Rule
+from hubd.core.tokens import Access
+from hubd.errors import HubError
+from hubsim.phone import wallet as wallets
+from hubsim.phone.attempt import Report, Session
+from hubsim.phone.radio import connect, on_air
+from hubsim.phone.wallet import Wallet
+from hubsim.site import OPEN_AND_QUERY, DeskDoor, Validity
+from hubsim.stage import Stage, StageError
+
+FRONT = DeskDoor("front", "Front door", access_point=1, strike_seconds=1.0)
+DAY = 86_400
+
+
+class NotShown(Exception):
+    """A step did not happen as it must."""
+
+
+@dataclass(slots=True)
+class Steps:
+    """Prints each step with its time, after its facts were checked."""
+
+    console: Console = field(default_factory=lambda: Console(highlight=False))
+    began: float = field(default_factory=time.monotonic)
+    count: int = 0
+
+    def done(self, what: str, took_seconds: float | None = None) -> None:
+        """A step has happened."""
+        self.count += 1
+        took = "" if took_seconds is None else f"  [dim]{took_seconds * 1000:.0f} ms[/dim]"
+        at = time.monotonic() - self.began
+        self.console.print(f"[green]✓[/green] [dim]{at:5.2f} s[/dim]  {what}{took}")
+
+
+def expect(fact: bool, what: str) -> None:
+    """Raise NotShown unless the fact holds."""
+    if not fact:
+        raise NotShown(what)
+
+
+async def show(path: Path) -> int:
+    """Run the demo in a new folder; return the exit status."""
+    steps = Steps()
+    try:
+        stage = Stage(path, [FRONT])
+        for name, access, span in _phones():
+            stage.site.grant(name, access, span)
+        steps.done("a site: keys of issuer, hub and backend, and four phones with grants")
+        async with stage:
+            steps.done("the radio, the backend and the hub run; the hub is on air")
+            async with on_air(stage.transport) as device:
+                await _Demo(stage, device, steps).run()
+            expect(await stage.stop("hub") == 0, "the hub stops cleanly")
+        _verify_evidence(stage)
+        steps.done("the hub has stopped, and `hubctl audit verify` finds its chain of records whole")
+    except (NotShown, StageError, HubError, FileExistsError, TimeoutError) as error:
+        steps.console.print(f"[red]✗[/red] {error}")
+        return 1
+    steps.console.print(f"\n{steps.count} steps, all of them checked. The files are in {path}.")
+    return 0
+
+
+def _phones() -> list[tuple[str, list[Access], Validity | None]]:
+    always = [Access(FRONT.access_point, OPEN_AND_QUERY, ())]
+    expired = Validity(int(time.time()) - 3 * DAY, int(time.time()) - DAY)
+    other_day = 1 << (datetime.now(UTC).weekday() + 3) % 7
+    elsewhen = [Access(FRONT.access_point, OPEN_AND_QUERY, (Rule(other_day, 0, MINUTES_A_DAY),))]
+    return [("anna", always, None), ("bert", always, None), ("carl", always, expired), ("dora", elsewhen, None)]
+
+
+class _Demo:
+    """The steps in which phones take part, on one radio."""
+
+    def __init__(self, stage: Stage, device: Device, steps: Steps) -> None:
+        self._stage, self._device, self._steps = stage, device, steps
+        self._strikes = 0
+
+    async def run(self) -> None:
+        anna = self._load("anna")
+        report = await self._open_front(anna)
+        await self._short_path(anna)
+        await self._remote()
+        await self._replay(report.sent[-1])
+        await self._revoked()
+        for name, what, reason in (
+            ("carl", "a grant that has expired", Reason.GRANT_TIME),
+            ("dora", "a phone out of its schedule", Reason.SCHEDULE),
+        ):
+            await self._refused(name, what, reason)
+
+    def _load(self, name: str) -> Wallet:
+        return wallets.load(self._stage.site.phone(name))
+
+    async def _attempt(self, wallet: Wallet, check: Callable[[Session, Report], Any]) -> Report:
+        async with connect(self._device) as link:
+            session = Session(link, wallet)
+            report = await session.run(FRONT.access_point)
+            await check(session, report)
+            return report
+
+    async def _open_front(self, wallet: Wallet) -> Report:
+        async def check(session: Session, report: Report) -> None:
+            verdict = report.verdict
+            expect(verdict is not None and verdict.allowed, f"the phone opens the front door: {report.why}")
+            expect(not report.short and report.round_trips == 2, "a new phone takes the full path in two round trips")
+            took = report.decided - report.began
+            aead = next(iter(wallet.tickets.values())).aead if wallet.tickets else Aead.A256GCM
+            self._steps.done(f"a phone the hub never saw opens the front door over BLE (RSA-3072, {aead.name})", took)
+            self._rose(1)
+            await self._falls_back()
+            state = await session.state(5.0)
+            expect(state is not None and state.door is DoorState.OPEN, "the phone hears that the door has opened")
+            self._steps.done("apart from the verdict, the phone hears that the door was opened")
+
+        report = await self._attempt(wallet, check)
+        op = report.verdict.op.hex() if report.verdict else ""
+
+        async def recorded() -> bool:
+            return any(record["detail"].get("op") == op for record in await self._stage.records())
+
+        took = await self._stage.until(recorded, "the record reaches the backend")
+        self._steps.done("its record is with the backend, over CurveZMQ, and acknowledged", took)
+        return report
+
+    async def _falls_back(self) -> None:
+        driven = self._stage.strike()
+        expect(driven.active, "the strike line is driven")
+        await self._stage.until(lambda: not self._stage.strike().active, "the strike falls back by itself", 5.0)
+        pulse_seconds = (self._stage.strike().changed_ns - driven.changed_ns) / 1e9
+        expect(0.9 < pulse_seconds / FRONT.strike_seconds < 1.5, f"the pulse was {pulse_seconds:.3f} s")
+        self._steps.done(f"the strike was released, and fell back by itself after {pulse_seconds:.2f} s")
+
+    async def _short_path(self, wallet: Wallet) -> None:
+        async def check(_: Session, report: Report) -> None:
+            expect(report.verdict is not None and report.verdict.allowed, f"the phone opens again: {report.why}")
+            expect(report.short and report.round_trips == 1, "the second time takes the short path, one round trip")
+            self._rose(1)
+
+        report = await self._attempt(wallet, check)
+        took = report.decided - report.began
+        self._steps.done("the same phone again: the short path, one round trip, no RSA", took)
+
+    async def _remote(self) -> None:
+        await self._stage.until(lambda: not self._stage.strike().active, "the strike rests", 5.0)
+        began = time.monotonic()
+        answer = await self._stage.backend("release", hub="hub-1", access_point=FRONT.access_point, by="operator-7")
+        expect(answer["outcome"] == "released", f"the backend opens the door: {answer}")
+        took = time.monotonic() - began
+        self._rose(1)
+        again = await self._stage.backend(
+            "release", hub="hub-1", access_point=FRONT.access_point, by="operator-7", id=answer["id"]
+        )
+        expect(again["outcome"] == "released", "the same order again gets the same answer")
+        self._rose(0)
+        self._steps.done("the backend opens the door remotely; the same order again moves nothing", took)
+
+    async def _replay(self, recorded: bytes) -> None:
+        async with connect(self._device) as link:
+            thief = Session(link, self._load("bert"))
+            await thief.read_info()
+            await thief.send(recorded)
+            answer = await thief.message(5.0)
+        expect(answer is not None, "the hub answers the recording")
+        expect(decode_to_phone(answer or b"") == Error(ErrorCode.FAILED), "a recording is refused")
+        self._rose(0)
+        self._steps.done("a recording of the first unlock, replayed: refused with the one answer for failed proofs")
+
+    async def _revoked(self) -> None:
+        site = self._stage.site
+        new = site.revoke(site.credential("bert"))
+        await self._stage.backend("policy", path=str((site.path / "policy.cbor").absolute()))
+
+        async def in_force() -> bool:
+            return bool((await self._stage.hub("status"))["policy_version"] == new.version)
+
+        await self._stage.until(in_force, "the new policy is in force")
+        await self._refused("bert", "a phone revoked a moment ago", Reason.REVOKED)
+
+    async def _refused(self, name: str, what: str, reason: Reason) -> None:
+        async def check(_: Session, report: Report) -> None:
+            verdict = report.verdict
+            expect(verdict is not None, f"{what}: {report.why}")
+            expect(verdict is not None and not verdict.allowed, f"{what} is refused")
+            expect(verdict is not None and verdict.reason is reason, f"{what}: the reason is {verdict}")
+
+        await self._attempt(self._load(name), check)
+        self._rose(0)
+        self._steps.done(f"{what}: refused, {reason.name.lower().replace('_', ' ')}")
+
+    def _rose(self, times: int) -> None:
+        """Check how often the strike has risen since the last look."""
+        rises = self._stage.strike().rises
+        expect(rises == self._strikes + times, f"the strike was driven {rises - self._strikes} times, not {times}")
+        self._strikes = rises
+
+
+def _verify_evidence(stage: Stage) -> None:
+    audit = stage.site.hub / "state" / "audit.db"
+    verify = subprocess.run(
+        [sys.executable, "-m", "hubd.cli.main", "audit", "verify", "--file", str(audit)], capture_output=True, text=True
+    )
+    expect(verify.returncode == 0, f"hubctl audit verify: {verify.stdout}{verify.stderr}")

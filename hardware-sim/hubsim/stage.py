@@ -1,0 +1,192 @@
+"""A whole installation on one desk: radio, backend and hub as processes of their own, started, watched and ended here.
+
+Law: what `Stage` starts, it ends; nothing listens beyond loopback; every wait is for a condition and has an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hubsim import site as sites
+from hubsim.desk import BANK
+from hubsim.lines import Bank, Level
+from hubsim.site import DeskDoor, Site
+
+START_SECONDS = 15.0
+STOP_SECONDS = 8.0
+ANSWER_SECONDS = 15.0
+POLL_SECONDS = 0.01
+
+
+class StageError(Exception):
+    """A process did not do what the stage needs; the message holds what it printed last."""
+
+
+class Stage:
+    """An async context manager: inside it, everything runs. `site` is made new at `path`."""
+
+    def __init__(self, path: Path, doors: Sequence[DeskDoor] = (DeskDoor(),), person: bool = True) -> None:
+        self.path, self.doors, self._person = path, tuple(doors), person
+        self.transport = self.endpoint = ""
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._bank: Bank | None = None
+        self.site: Site = sites.init(path, points=[door.access_point for door in doors])
+
+    async def __aenter__(self) -> Self:
+        try:
+            line = await self.start("radio", "radio", "--listen", "127.0.0.1:0")
+            self.transport = line.removeprefix("radio on ")
+            self.endpoint = f"tcp://127.0.0.1:{_free_port()}"
+            self.config = sites.write_config(self.site, self.endpoint, self.doors)
+            await self.start_backend()
+            await self.start_hub()
+        except BaseException:
+            await self._stop_all()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop_all()
+
+    async def start(self, name: str, *arguments: str) -> str:
+        """Start a hubsim command; return the first line it prints."""
+        log = (self.path / f"{name}.log").open("ab")
+        with log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "hubsim.main", *arguments, stdout=asyncio.subprocess.PIPE, stderr=log
+            )
+        self._processes[name] = process
+        if name == "hub":
+            return ""
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            line = b""
+        if not line:
+            raise StageError(f"{name} did not start: {self.tail(name)}")
+        return line.decode().strip()
+
+    async def start_backend(self) -> None:
+        """Start the reference backend."""
+        await self.start("backend", "backend", "--at", str(self.path), "--listen", self.endpoint)
+
+    async def start_hub(self) -> None:
+        """Start the hub and wait until it is on air, its strikes are held and its backend has welcomed it."""
+        person = "--person" if self._person else "--nobody"
+        await self.start("hub", "hub", "--at", str(self.path), "--radio", self.transport, person)
+        await self.until(self._up, "the hub is up")
+        self._bank = Bank(self.site.hub / "state" / BANK)
+
+    async def _up(self) -> bool:
+        if self._processes["hub"].returncode is not None:
+            raise StageError(f"the hub ended: {self.tail('hub')}")
+        try:
+            status = await self.hub("status")
+        except OSError:
+            return False
+        on_air, backend = status["radio"]["on_air"], status["backend"]
+        welcomed = "backend" not in self._processes or backend["last_welcome"] is not None
+        return bool(status["ready"] and on_air and status["radio"]["epoch_key"] and welcomed)
+
+    def process_id(self, name: str) -> int:
+        """Return the process id of a part."""
+        return self._processes[name].pid
+
+    async def kill(self, name: str) -> None:
+        """Kill a part as hard as it goes."""
+        process = self._processes.pop(name)
+        process.kill()
+        await process.wait()
+
+    async def stop(self, name: str) -> int:
+        """Ask a part to end; return its exit status."""
+        process = self._processes.pop(name)
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                return await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise StageError(f"{name} did not stop: {self.tail(name)}") from None
+
+    async def _stop_all(self) -> None:
+        for name in [n for n in ("hub", "backend", "radio") if n in self._processes]:
+            with contextlib.suppress(StageError, ProcessLookupError):
+                await self.stop(name)
+
+    def strike(self, door: int = 0) -> Level:
+        """Return the strike line of a door as it is driven now."""
+        assert self._bank is not None
+        return self._bank.level(door)
+
+    async def hub(self, call: str) -> Any:
+        """Ask the hub's local socket. Raise OSError when nobody answers."""
+        answer = await _ask(self.site.hub / "hubd.sock", {"id": 1, "call": call})
+        return answer["result"]
+
+    async def backend(self, do: str, **order: object) -> dict[str, Any]:
+        """Give the backend an order."""
+        answer: dict[str, Any] = await _ask(self.site.backend / "backend.sock", {"do": do, **order})
+        if not answer["ok"]:
+            raise StageError(f"backend: {answer['error']}")
+        return answer
+
+    async def records(self) -> list[dict[str, Any]]:
+        """Return the records of the hub that the backend holds."""
+        held: list[dict[str, Any]] = (await self.backend("records", hub="hub-1"))["records"]
+        return held
+
+    async def until(self, condition: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> float:
+        """Wait until the condition (it may be async) is true; return the seconds it took. Raise StageError."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            value = condition()
+            if asyncio.iscoroutine(value):
+                value = await value
+            if value:
+                return time.monotonic() - began
+            await asyncio.sleep(POLL_SECONDS)
+        raise StageError(f"within {seconds:g} s it did not happen that {what}; the hub said last: {self.tail('hub')}")
+
+    def tail(self, name: str) -> str:
+        """Return the last lines that a part told its journal."""
+        file = self.path / f"{name}.log"
+        return file.read_text(errors="replace")[-2000:] if file.exists() else "nothing"
+
+
+async def _ask(path: Path, request: dict[str, object]) -> Any:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        reader, writer = await asyncio.open_unix_connection(_short(path))
+        try:
+            writer.write(json.dumps(request).encode() + b"\n")
+            return json.loads(await reader.readline())
+        finally:
+            writer.close()
+
+
+def _short(path: Path) -> str:
+    """A unix socket's path has at most 107 bytes: take the shorter of the absolute and the relative one."""
+    return min(str(path.absolute()), os.path.relpath(path), key=len)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
