@@ -24,6 +24,7 @@ from hubd.errors import AuditError, HardwareError, StoreError
 from hubd.ports import AuditLog, Clock, ClockState, Door, PolicyStore
 
 LATE_SECONDS = 2.0
+RECORD_SECONDS = 2.0
 ORDER_SECONDS_MAX = 60
 _REMEMBER_MS = 120_000
 
@@ -160,7 +161,7 @@ class Unlock:
         decision = Denied(Denial.TOO_LATE) if late() else judge(self._books.clock.wall())
         why = decision.why if isinstance(decision, Denied) else None
         if not await self._recorded(order, why, facts):
-            return self._outcome(Denial.DOOR_FAULT, order)
+            return await self._not_done(order, Denial.DOOR_FAULT, "it could not be recorded in time")
         if why is not None or order.action is not Action.OPEN:
             return self._outcome(why, order)
         if late():
@@ -182,22 +183,24 @@ class Unlock:
         """Write the decision down; False when that cannot be done."""
         detail: dict[str, Value] = {**order.facts, **facts, "why": None if why is None else str(why)}
         self._books.tell(str(order.kind), detail)
-        try:
-            await self._books.log.append(self._record(order.kind, detail))
-        except AuditError as error:
-            self._books.tell("audit_failed", {"why": str(error)})
-            return False
-        return True
+        return await self._append(self._record(order.kind, detail), RECORD_SECONDS)
 
     async def _not_done(self, order: _Order, why: Denial, sentence: str = "") -> Outcome:
         """Write down that a granted release did not happen."""
         detail: dict[str, Value] = {"of": order.op, "point": order.point, "why": str(why), "fault": sentence}
         self._books.tell("not_released", detail)
-        try:
-            await self._books.log.append(self._record(Kind.FAULT, detail))
-        except AuditError as error:
-            self._books.tell("audit_failed", {"why": str(error)})
+        await self._append(self._record(Kind.FAULT, detail), RECORD_SECONDS)
         return self._outcome(why, order)
+
+    async def _append(self, record: Record, seconds: float) -> bool:
+        """Return whether the record is durable; one that is still on its way after `seconds` counts as not."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._books.log.append(record)
+        except (AuditError, TimeoutError) as error:
+            self._books.tell("audit_failed", {"why": str(error) or f"the disk took longer than {seconds:g} s"})
+            return False
+        return True
 
     def _record(self, kind: Kind, detail: Mapping[str, Value]) -> Record:
         clock = self._books.clock

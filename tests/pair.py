@@ -1,0 +1,335 @@
+"""A phone and a hub in memory, on a clock that only the test moves: the real core, the real unlock, no radio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hubd.core import tokens
+from hubd.core.budget import Budget
+from hubd.core.cose import Aead, SigningKey
+from hubd.core.epochs import EpochRing, certify
+from hubd.core.framing import Flag, Inbound, Outbound, decode_frame
+from hubd.core.handshake import Drop, HubSide, Presented, Proof, Refused, Unseal
+from hubd.core.link import HubLink, LinkEffect, Notify
+from hubd.core.messages import Action, DoorState, State, Verdict, decode_challenge
+from hubd.core.policy import Mode, Policy
+from hubd.core.records import Record, Value
+from hubd.core.schedule import Rule
+from hubd.core.sealing import BLE_GATT, open_request
+from hubd.core.tickets import TicketTable
+from hubd.core.tokens import Access
+from hubd.errors import PeerError, ProofError
+from hubd.ports import ClockState, InputEvent
+from hubd.unlock import Books, Point, SiteRules, Unlock
+from hubsim import site
+from hubsim.door import SimDoor
+from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.wallet import Wallet
+from hubsim.site import OPEN_AND_QUERY, Validity
+from hubsim.timeline import VirtualTime
+from tests.fakes_audit import FakeAudit
+
+NOON = 1_800_014_400.0  # 2027-01-15T12:00:00Z, a Friday
+SITE, HUB = "site-1", "hub-1"
+ALWAYS = (Access(1, OPEN_AND_QUERY, ()),)
+DAY = 86_400
+
+
+def rsa_key(number: int = 0, bits: int = 3072) -> rsa.RSAPrivateKey:
+    """Return one of a few RSA keys, made once."""
+    return _rsa_key(number, bits)
+
+
+@cache
+def _rsa_key(_number: int, bits: int) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, bits)
+
+
+class Clock:
+    """`ports.Clock` and the doors' timeline in one; `advance` moves both."""
+
+    def __init__(self) -> None:
+        self.timeline = VirtualTime()
+        self.offset = NOON
+        self.trust = ClockState.TRUSTED
+
+    def wall(self) -> float:
+        return self.offset + self.timeline.time()
+
+    def monotonic(self) -> float:
+        return self.timeline.time()
+
+    def state(self) -> ClockState:
+        return self.trust
+
+    def advance(self, seconds: float) -> None:
+        self.timeline.advance(seconds)
+
+
+@dataclass
+class Rules:
+    """`ports.PolicyStore` in memory."""
+
+    credentials: set[str] = field(default_factory=set)
+    schedules: dict[int, tuple[Rule, ...]] = field(default_factory=dict)
+    modes: dict[int, Mode] = field(default_factory=dict)
+
+    def version(self) -> int:
+        return 1
+
+    def revoked(self, credential: str, grant_id: bytes) -> bool:
+        return credential in self.credentials
+
+    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+        return self.schedules.get(number)
+
+    def mode(self, access_point: int) -> Mode:
+        return self.modes.get(access_point, Mode.NORMAL)
+
+    async def replace(self, policy: Policy) -> None:
+        raise NotImplementedError("tests set the fields")
+
+
+class Watch:
+    """`unlock.Watch` that remembers."""
+
+    def __init__(self) -> None:
+        self.released_at: list[tuple[str, int, float]] = []
+
+    def released(self, door: str, access_point: int, seconds: float) -> None:
+        self.released_at.append((door, access_point, seconds))
+
+    def state(self, door: str) -> DoorState:
+        return DoorState.SECURED
+
+
+class DeskHub:
+    """A hub with two doors: access point 1 (`front`) and 2 (`lab`, which demands the full path)."""
+
+    def __init__(self, issuer: SigningKey, clock: Clock | None = None, name: str = HUB, key: int = 0) -> None:
+        self.clock = clock or Clock()
+        self.issuer, self.name = issuer, name
+        self.identity = site.make_key()
+        points = (1, 2)
+        self.certificate = _certificate(issuer, name, self.identity, points, self.clock)
+        self.epochs = EpochRing()
+        self.new_epoch(key)
+        self.tickets = TicketTable(int(self.clock.wall()) + 300 * DAY)
+        self.budget = Budget(1000.0, 1000.0, 4)
+        self.entropy: list[bytes] = []
+        self.side = HubSide(
+            name,
+            SITE,
+            self.identity.verify_key.kid,
+            self.certificate,
+            issuer.verify_key,
+            self.epochs,
+            self.tickets,
+            self.budget,
+            self._chance,
+        )
+        self.edges: list[InputEvent] = []
+        self.doors = {
+            "front": SimDoor("front", self.clock.timeline, self.edges.append),
+            "lab": SimDoor("lab", self.clock.timeline, self.edges.append),
+        }
+        self.policy, self.log, self.watch = Rules(), FakeAudit(), Watch()
+        self.told: list[tuple[str, Mapping[str, Value]]] = []
+        self.unlock = self.start_unlock()
+        self.unsealed = 0
+
+    def start_unlock(self) -> Unlock:
+        """Make the use case, as at a restart, and return it."""
+        points = {1: Point(1, "front", False, 5.0), 2: Point(2, "lab", True, 5.0)}
+        books = Books(self.policy, self.log, self.clock, lambda event, facts: self.told.append((event, facts)))
+        self.unlock = Unlock(SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY), books, self.doors, self.watch)
+        return self.unlock
+
+    def new_epoch(self, key: int, bits: int = 3072) -> None:
+        """Go to an epoch with another key."""
+        aeads = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
+        now = (self.clock.wall(), self.clock.monotonic())
+        self.epochs.add(certify(rsa_key(key, bits), self.identity, (self.name, SITE), aeads, now))
+
+    def connect(self) -> HubLink:
+        """Return a new link."""
+        return HubLink(self.side, BLE_GATT, self.clock.monotonic())
+
+    @property
+    def strikes(self) -> int:
+        """How often any strike was driven."""
+        return sum(door.strikes for door in self.doors.values())
+
+    def records(self) -> list[Record]:
+        """What was recorded."""
+        return [Record.decode(stored.body) for stored in self.log.stored]
+
+    def _chance(self, size: int) -> bytes:
+        data = os.urandom(size)
+        self.entropy.append(data)
+        return data
+
+
+def _certificate(issuer: SigningKey, name: str, key: SigningKey, points: Sequence[int], clock: Clock) -> bytes:
+    begins, ends = int(clock.wall()) - DAY, int(clock.wall()) + 300 * DAY
+    document = tokens.HubCertificate(SITE, name, begins, ends, key.verify_key, tuple(points))
+    return tokens.issue_hub_certificate(issuer, document, key.cose_key)
+
+
+def make_wallet(
+    issuer: SigningKey,
+    credential: str = "c0ffee00c0ffee00",
+    access: Sequence[Access] = ALWAYS,
+    days: tuple[float, float] = (-1, 30),
+    kind: str = "ES256",
+) -> Wallet:
+    """Return a phone's wallet with a grant valid from NOON + days[0] to NOON + days[1]."""
+    key = site.make_key(kind)
+    span = Validity(int(NOON + days[0] * DAY), int(NOON + days[1] * DAY))
+    grant = site.make_grant(issuer, (SITE, credential), key, access, span)
+    return Wallet(SITE, issuer.verify_key, key, grant)
+
+
+@dataclass
+class Visit:
+    """One visit of a phone: everything that went over the air, and what it led to."""
+
+    link: HubLink
+    up: list[bytes] = field(default_factory=list)
+    down: list[bytes] = field(default_factory=list)
+    messages_up: list[bytes] = field(default_factory=list)
+    messages_down: list[bytes] = field(default_factory=list)
+    infos: list[bytes] = field(default_factory=list)
+    causes: list[PeerError] = field(default_factory=list)
+    proofs: list[Proof] = field(default_factory=list)
+    dropped: str = ""
+    verdict: Verdict | None = None
+    states: list[State] = field(default_factory=list)
+    why: str = ""
+    attempt: Attempt | None = None
+
+    @property
+    def bytes_over_air(self) -> int:
+        return sum(map(len, [*self.infos, *self.up, *self.down]))
+
+
+class Phone:
+    """A phone that visits a hub. `meddle` may change, drop or add whole messages on their way to the hub."""
+
+    def __init__(self, hub: DeskHub, wallet: Wallet, mtu: int = 247) -> None:
+        self.hub, self.wallet, self.mtu = hub, wallet, mtu
+        self.meddle: Callable[[bytes], bytes | None] = lambda message: message
+        self.lose_verdict = False
+        self.stay = True
+        self.think_seconds = 0.0
+        self.transport = BLE_GATT
+
+    async def visit(self, point: int = 1, action: Action = Action.OPEN, op: bytes | None = None) -> Visit:
+        """Connect and make one attempt."""
+        visit = Visit(self.hub.connect())
+        attempt = visit.attempt = Attempt(self.wallet, point, action, os.urandom, self.transport)
+        attempt.op = op or attempt.op
+        air = Air(self.hub, visit, self.mtu)
+        effects: list[PhoneEffect] = [ReadInfo()]
+        while effects:
+            match effects.pop(0):
+                case ReadInfo():
+                    effects += attempt.challenge(air.read_info(), self.hub.clock.wall())
+                case SendMessage(message):
+                    self.hub.clock.advance(self.think_seconds)
+                    meddled = self.meddle(message)
+                    answers = await air.send(meddled, lambda: self.stay) if meddled is not None else []
+                    if self.lose_verdict and attempt.op and answers and visit.proofs:
+                        return visit
+                    for answer in answers:
+                        effects += attempt.receive(answer, self.hub.clock.wall())
+                    if not answers and not visit.dropped:
+                        effects += attempt.silence()
+                case Decided(verdict):
+                    visit.verdict = verdict
+                case Moved(state):
+                    visit.states.append(state)
+                case GaveUp(why):
+                    visit.why = why
+        return visit
+
+
+class Air:
+    """The frames between a phone and a hub's link."""
+
+    def __init__(self, hub: DeskHub, visit: Visit, mtu: int = 247) -> None:
+        self.hub, self.visit, self.mtu = hub, visit, mtu
+        self._in: Inbound | None = None
+        self._out: Outbound | None = None
+
+    def read_info(self) -> bytes:
+        info = self.visit.link.challenge(self.hub.clock.monotonic())
+        self.visit.infos.append(info)
+        if info:
+            sid = decode_challenge(info).sid
+            self._in, self._out = Inbound(sid, repeats=True), Outbound(sid)
+        return info
+
+    async def send(self, message: bytes, alive: Callable[[], bool] = lambda: True) -> list[bytes]:
+        """Send one message in frames; return the messages that come back."""
+        assert self._out is not None
+        self.visit.messages_up.append(message)
+        self._out.answered()
+        self._out.load(message)
+        answers: list[bytes] = []
+        while frame := self._out.pull(self.mtu):
+            answers += await self.write(frame, alive)
+        return answers
+
+    async def write(self, frame: bytes, alive: Callable[[], bool] = lambda: True) -> list[bytes]:
+        self.visit.up.append(frame)
+        now, wall = self.hub.clock.monotonic(), self.hub.clock.wall()
+        return await self.perform(self.visit.link.frame(frame, self.mtu, now, wall), alive)
+
+    async def perform(self, effects: list[LinkEffect], alive: Callable[[], bool] = lambda: True) -> list[bytes]:
+        """Do what the hub's links would do; return the messages that reach the phone."""
+        hub, visit, answers, todo = self.hub, self.visit, [], list(effects)
+        while todo:
+            match todo.pop(0):
+                case Notify(frame):
+                    visit.down.append(frame)
+                    answers += await self._receive(frame, alive)
+                case Unseal(job):
+                    hub.unsealed += 1
+                    try:
+                        todo = visit.link.unsealed(open_request(job), hub.clock.monotonic()) + todo
+                    except ProofError as error:
+                        todo = visit.link.unsealed(error, hub.clock.monotonic()) + todo
+                case Presented(proof):
+                    visit.proofs.append(proof)
+                    outcome = await hub.unlock.present(proof, alive)
+                    todo = visit.link.answer(outcome, hub.clock.monotonic(), hub.clock.wall()) + todo
+                case Refused(cause):
+                    visit.causes.append(cause)
+                case Drop(why):
+                    visit.dropped = why
+        return answers
+
+    async def _receive(self, frame: bytes, alive: Callable[[], bool]) -> list[bytes]:
+        shape = decode_frame(frame)
+        if self._in is None or shape.sid != self._in.sid or shape.flags & (Flag.ACK | Flag.BYE):
+            return []
+        message, ack = self._in.accept(shape)
+        more = await self.write(ack, alive) if ack else []
+        if message is not None:
+            self.visit.messages_down.append(message)
+            return [message, *more]
+        return more
+
+
+async def settle() -> None:
+    """Let everything that is ready run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
