@@ -1,13 +1,14 @@
 #!/bin/sh
 # Builds the lab's user-mode kernel once, from Debian's kernel source package, and prints the path of the binary.
 #
-# Law: the binary is named by what made it (source version, kernel.config, this script), so an old one is never taken
-# for a new one; a build that was interrupted goes on where it stopped; nothing is written outside the cache folder.
+# Law: the binary is named by what made it (source version, kernel.config, recipe), so an old one is never taken for a
+# new one; a build that was interrupted goes on where it stopped; nothing is written outside the cache folder.
 # usage: kernel.sh [--path]     --path prints where the binary is or would be, builds nothing, exits 1 if it is not there
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${HUBD_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hubd-lab}
+recipe=1 # raise it when what is done below changes the binary
 packages="linux-source-6.12 flex bison bc libelf-dev gcc make libc6-dev xz-utils"
 
 say() { printf 'lab kernel: %s\n' "$*" >&2; }
@@ -24,7 +25,9 @@ if [ -n "$archive" ]; then
 else
     stamp=none
 fi
-key=$({ printf '%s %s\n' "$archive" "$stamp"; cat "$here/kernel.config" "$here/kernel.sh"; } | sha256sum | cut -c1-16)
+options=$(grep -v '^#' "$here/kernel.config")
+source=$(printf '%s %s\n' "$archive" "$stamp" | sha256sum | cut -c1-8)
+key=$source-$(printf '%s %s\n' "$recipe" "$options" | sha256sum | cut -c1-12)
 binary=$cache/linux-$key
 
 if [ "${1:-}" = --path ]; then
@@ -57,7 +60,7 @@ if [ -x "$binary" ]; then
     exit
 fi
 
-tree=$cache/tree-$key
+tree=$cache/tree-$source
 if [ ! -f "$tree/.unpacked" ]; then
     say "unpacking $archive"
     rm -rf "$tree"
@@ -66,20 +69,16 @@ if [ ! -f "$tree/.unpacked" ]; then
     touch "$tree/.unpacked"
 fi
 cd "$tree"
-if [ ! -f .configured ]; then
+if [ "$(cat .configured 2>/dev/null)" != "$key" ]; then
     make -s ARCH=um defconfig >"$cache/config.log" 2>&1
-    while read -r option; do
-        case $option in ''|'#'*) continue ;; esac
-        scripts/config -e "$option"
-    done <"$here/kernel.config"
+    for option in $options; do scripts/config -e "$option"; done
     make -s ARCH=um olddefconfig >>"$cache/config.log" 2>&1
     unmet=
-    while read -r option; do
-        case $option in ''|'#'*) continue ;; esac
+    for option in $options; do
         grep -q "^CONFIG_$option=y" .config || unmet="$unmet $option"
-    done <"$here/kernel.config"
+    done
     [ -z "$unmet" ] || { say "this source has no:$unmet"; exit 1; }
-    touch .configured
+    printf '%s' "$key" >.configured
 fi
 say "building in $tree (7 to 15 minutes, once); log: $cache/build.log"
 nice -n 19 make -j"$(nproc)" ARCH=um linux >"$cache/build.log" 2>&1 || {

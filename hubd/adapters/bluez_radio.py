@@ -1,55 +1,79 @@
 """The hub's radio on BlueZ: `ports.Radio` over D-Bus, spoken with dbus-fast.
 
-Laws: the adapter lives in generations, each with its own bus connection, and what belongs to one ends with it; a lost
-adapter, daemon or bus is never an error of `serve`.
+Laws: the adapter lives in generations (`bluez_generation`), each with its own bus connection; a lost adapter, daemon or
+bus is never an error of `serve`; dbus-fast is imported by `serve`, so that a desk without it can import this.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
+if TYPE_CHECKING:
+    from hubd.adapters.bluez_generation import Generation
+
 BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.5, 30.0
-CALL_SECONDS = 5.0
+DOUBLINGS_MAX = 6
+
+
+def _say_nothing(why: str) -> None:
+    """Tell nobody."""
 
 
 class BluezRadio:
-    """`adapter` is an adapter's address, or "default" for the first powered one, else the first."""
+    """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
-    def __init__(self, adapter: str) -> None:
-        self._adapter = adapter
+    `say` takes a sentence for a technician each time the radio is lost; `bus_address` names a bus that is not the
+    system's.
+    """
+
+    def __init__(self, adapter: str, say: Callable[[str], None] = _say_nothing, bus_address: str | None = None) -> None:
+        self._adapter, self._say, self._bus_address = adapter, say, bus_address
+        self._epochs = itertools.count(1)
+        self._generation: Generation | None = None
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
+        from hubd.adapters.bluez_generation import live
+
         failures = 0
+
+        def serving(generation: Generation | None) -> None:
+            nonlocal failures
+            self._generation = generation
+            if generation is not None:
+                failures = 0
+                ready(True)
+
         while True:
-            try:
-                await self._generation()
-            except LinkError:
-                failures += 1
             ready(False)
-            longest = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2 ** min(failures, 10))
-            await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, no secret)
-
-    async def _generation(self) -> None:
-        from dbus_fast import BusType
-        from dbus_fast.aio import MessageBus
-
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-        except Exception as error:
-            raise LinkError(f"radio: no system bus: {error}") from error
-        bus.disconnect()
-        raise LinkError("radio: bluetoothd does not answer")
+            try:
+                await live(self._bus_address, self._adapter, listener, self._epochs, serving)
+            except* LinkError as group:
+                self._say(str(group.exceptions[0]))
+            ready(False)
+            await asyncio.sleep(back_off_seconds(failures, random.random()))  # noqa: S311 (no secret)
+            failures += 1
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
-        """Notify every subscriber of TX. Raise LinkError: there is no link yet."""
-        raise LinkError("radio: the link is gone")
+        """Notify every subscriber of TX. Raise LinkError when the link is gone."""
+        if self._generation is None:
+            raise LinkError("radio: the link is gone")
+        await self._generation.notify(link, frame)
 
     async def drop(self, link: LinkId) -> None:
-        """Dropping a link that is gone does nothing."""
+        """Disconnect the peer. Dropping a link that is gone does nothing. Raise LinkError when BlueZ will not."""
+        if self._generation is not None:
+            await self._generation.drop(link)
+
+
+def back_off_seconds(failures: int, chance: float) -> float:
+    """Return the pause after so many failures in a row; `chance` in [0, 1) spreads it over its upper half."""
+    longest = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * float(1 << min(failures, DOUBLINGS_MAX)))
+    return longest * (0.5 + chance / 2)

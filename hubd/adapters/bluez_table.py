@@ -1,0 +1,183 @@
+"""The GATT table on D-Bus: what bluetoothd asks of it, and how `RadioListener` answers.
+
+Laws: every read and write is taken for the device that BlueZ names in its options, never for "the" phone; a value read
+in parts is one value; a phone has at most one read of TXR under way, and it is answered well before BlueZ gives up on
+it (5 s, src/shared/gatt-db.c); nothing but LE is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+from dbus_fast import Message, Variant
+
+from hubd.adapters.bluez_bus import OBJECT_MANAGER, PROPERTIES
+from hubd.adapters.bluez_visits import Visit, Visits
+from hubd.core import gatt
+from hubd.core.framing import MTU_MIN
+from hubd.errors import LinkError, PeerError
+from hubd.ports import RadioListener
+
+ROOT = "/org/hubd/radio"
+ADVERTISEMENT_PATH = "/org/hubd/advertisement"
+SERVICE_PATH = f"{ROOT}/service0"
+INFO_PATH, RX_PATH, TX_PATH, TXR_PATH = (f"{SERVICE_PATH}/char{number}" for number in range(4))
+SERVICE_INTERFACE, CHARACTERISTIC = "org.bluez.GattService1", "org.bluez.GattCharacteristic1"
+ADVERTISEMENT = "org.bluez.LEAdvertisement1"
+READ_SECONDS = 4.0
+
+FAILED, INVALID_OFFSET = "org.bluez.Error.Failed", "org.bluez.Error.InvalidOffset"
+NOT_SUPPORTED, IN_PROGRESS = "org.bluez.Error.NotSupported", "org.bluez.Error.InProgress"
+INVALID_ARGUMENTS = "org.freedesktop.DBus.Error.InvalidArgs"
+APPLICATION_ERROR = f"0x{gatt.APPLICATION_ERROR:02x}"
+
+_CHARACTERISTICS = (
+    (INFO_PATH, gatt.INFO, "read"),
+    (RX_PATH, gatt.RX, "write"),
+    (TX_PATH, gatt.TX, "notify"),
+    (TXR_PATH, gatt.TXR, "read"),
+)
+
+
+def managed_objects() -> dict[str, dict[str, dict[str, Variant]]]:
+    """Return the application as GetManagedObjects tells it, in the order of the table."""
+    service = {"UUID": Variant("s", gatt.SERVICE), "Primary": Variant("b", True)}
+    objects = {SERVICE_PATH: {SERVICE_INTERFACE: service}}
+    for path, uuid, flag in _CHARACTERISTICS:
+        properties = {
+            "UUID": Variant("s", uuid),
+            "Service": Variant("o", SERVICE_PATH),
+            "Flags": Variant("as", [flag]),
+        }
+        objects[path] = {CHARACTERISTIC: properties}
+    return objects
+
+
+def advertisement() -> dict[str, Variant]:
+    """Return the properties of the advertisement: the service's UUID alone, connectable, in general discovery."""
+    interval_ms = Variant("u", int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000))
+    return {
+        "Type": Variant("s", "peripheral"),
+        "ServiceUUIDs": Variant("as", [gatt.SERVICE]),
+        "Discoverable": Variant("b", True),
+        "MinInterval": interval_ms,
+        "MaxInterval": interval_ms,
+    }
+
+
+class _Refusal(Exception):
+    """A call that is answered with a D-Bus error of this name."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+class Table:
+    """Answers bluetoothd's calls. `later` starts a task of the generation, `send` writes a late answer."""
+
+    def __init__(
+        self,
+        listener: RadioListener,
+        visits: Visits,
+        later: Callable[[Coroutine[Any, Any, None]], object],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        self._listener, self._visits, self._later, self._send = listener, visits, later, send
+
+    def called(self, message: Message) -> Message | bool:
+        """Answer a call, or begin to."""
+        try:
+            match message.interface, message.member:
+                case (str(interface), "GetManagedObjects") if interface == OBJECT_MANAGER:
+                    return Message.new_method_return(message, "a{oa{sa{sv}}}", [managed_objects()])
+                case (str(interface), "GetAll") if interface == PROPERTIES:
+                    return Message.new_method_return(message, "a{sv}", [_properties(message)])
+                case (str(interface), "ReadValue") if interface == CHARACTERISTIC:
+                    return self._read(message, *_options(message, "a{sv}"))
+                case (str(interface), "WriteValue") if interface == CHARACTERISTIC:
+                    return self._write(message, *_options(message, "aya{sv}"))
+                case (str(interface), "StartNotify" | "StopNotify") if interface == CHARACTERISTIC:
+                    return Message.new_method_return(message)  # subscribing is no more than a wish to hear
+                case _:
+                    return False
+        except _Refusal as refusal:
+            return Message.new_error(message, refusal.name, str(refusal))
+        except PeerError:
+            return Message.new_error(message, FAILED, APPLICATION_ERROR)
+
+    def _write(self, message: Message, options: Mapping[str, Any], value: bytes) -> Message:
+        visit = self._visit(options)
+        if message.path != RX_PATH:
+            raise _Refusal(NOT_SUPPORTED, "only RX is written")
+        if options.get("offset", 0):
+            raise _Refusal(INVALID_OFFSET, "a frame is written from its beginning")
+        self._listener.frame(visit.link, value, options.get("mtu", MTU_MIN))
+        return Message.new_method_return(message)
+
+    def _read(self, message: Message, options: Mapping[str, Any], _: bytes) -> Message | bool:
+        visit, offset = self._visit(options), options.get("offset", 0)
+        path = message.path or ""
+        if path not in (INFO_PATH, TXR_PATH):
+            raise _Refusal(NOT_SUPPORTED, "only INFO and TXR are read")
+        if offset:
+            value = visit.served.get(path)
+            if value is None or offset > len(value):
+                raise _Refusal(INVALID_OFFSET, "nothing was read up to there")
+            return _value(message, value[offset:])
+        if path == TXR_PATH:
+            if visit.reading:
+                raise _Refusal(IN_PROGRESS, "one read at a time")
+            visit.reading = True
+            self._later(self._read_next(message, visit, options.get("mtu", MTU_MIN)))
+            return True
+        visit.served[path] = self._listener.info(visit.link)
+        return _value(message, visit.served[path])
+
+    async def _read_next(self, message: Message, visit: Visit, mtu: int) -> None:
+        """Answer a read of TXR when there is a frame. A fault of our own costs this one answer."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                value = visit.served[TXR_PATH] = await self._listener.next_frame(visit.link, mtu)
+            answer = _value(message, value)
+        except PeerError:
+            answer = Message.new_error(message, FAILED, APPLICATION_ERROR)
+        except Exception as error:
+            context = {"message": "radio: a read of TXR failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            answer = Message.new_error(message, FAILED, "no frame")
+        finally:
+            visit.reading = False
+        try:
+            await self._send(answer)
+        except LinkError:
+            pass  # the bus is lost, which ends the generation by itself
+
+    def _visit(self, options: Mapping[str, Any]) -> Visit:
+        device = options.get("device")
+        if not isinstance(device, str):
+            raise _Refusal(INVALID_ARGUMENTS, "BlueZ does not say which device this is")
+        if options.get("link", "LE") != "LE":
+            raise _Refusal(NOT_SUPPORTED, "only LE is served")
+        return self._visits.of(device)
+
+
+def _options(message: Message, signature: str) -> tuple[dict[str, Any], bytes]:
+    """Return (options as plain values, the bytes written)."""
+    if message.signature != signature:
+        raise _Refusal(INVALID_ARGUMENTS, f"the signature is {signature}")
+    options = {name: variant.value for name, variant in message.body[-1].items()}
+    return options, bytes(message.body[0]) if signature == "aya{sv}" else b""
+
+
+def _properties(message: Message) -> dict[str, Variant]:
+    interface = message.body[0] if message.signature == "s" else ""
+    if message.path == ADVERTISEMENT_PATH and interface == ADVERTISEMENT:
+        return advertisement()
+    return managed_objects().get(message.path or "", {}).get(interface, {})
+
+
+def _value(message: Message, value: bytes) -> Message:
+    return Message.new_method_return(message, "ay", [value])
