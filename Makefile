@@ -1,14 +1,18 @@
-# The commands of this project. Each works on a fresh Debian 12 with git, make and python3 >= 3.11.
+# Each command works in a fresh clone on Debian 12 or newer with git, make and Python 3.11 or newer.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-quick clean
+.DELETE_ON_ERROR:
+
 demo: $(VENV)/ready
 	$(BIN)/hubsim demo
 
-test: $(VENV)/ready
+test: $(VENV)/ready $(VENV)-oracle/ready
 	$(BIN)/python -m pytest -q
+	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_vectors.py
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -16,13 +20,25 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_layers.py
 
-$(VENV)/ready: setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "hubd needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Missing: python3-venv. Type: sudo apt-get install python3-venv"; exit 1; }
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/ready
+	$(BIN)/python -m benchmarks --quick
+
+# The environment everything runs in.
+$(VENV)/ready: setup.cfg pyproject.toml .ci/prerequisites
+	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[sim,dev]'
+	$(BIN)/python $(PIP) -e '.[sim,dev]'
+	@touch $@
+
+# Two COSE libraries as independent readers and writers; both need an older cbor2, which hubd must also work with.
+$(VENV)-oracle/ready: setup.cfg pyproject.toml .ci/prerequisites
+	.ci/prerequisites $(PYTHON)
+	$(PYTHON) -m venv $(VENV)-oracle
+	$(VENV)-oracle/bin/python $(PIP) -e '.[oracle]'
 	@touch $@
 
 clean:
-	rm -rf .venv* build dist *.egg-info
+	rm -rf .venv .venv-oracle build dist *.egg-info desk
