@@ -201,6 +201,26 @@ async def test_the_watchdog_is_fed_only_while_the_loops_are_alive(ear: tuple[soc
 
 
 @pytest.mark.asyncio
+async def test_a_loop_that_was_late_once_is_forgiven_before_the_watchdog_bites(
+    ear: tuple[socket.socket, dict[str, str]],
+) -> None:
+    listener, environment = ear
+    answers = iter([False, True])
+    fed = asyncio.Event()
+
+    def alive() -> bool:
+        if (answer := next(answers, None)) is None:
+            fed.set()
+        return answer is not False
+
+    async with asyncio.timeout(0.9), asyncio.TaskGroup() as tasks:  # half of a second, twice, would be too late
+        feeding = tasks.create_task(Notifier({**environment, "WATCHDOG_USEC": "1000000"}).feed_watchdog(alive))
+        await fed.wait()
+        feeding.cancel()
+    assert _heard(listener) == ["WATCHDOG=1"] * 2
+
+
+@pytest.mark.asyncio
 async def test_without_a_watchdog_feeding_ends_at_once() -> None:
     async with asyncio.timeout(1):
         await Notifier({}).feed_watchdog(lambda: True)
