@@ -203,7 +203,7 @@ class Bluez:
 
 @asynccontextmanager
 async def connected(address: str | None) -> AsyncIterator[Bluez]:
-    """Yield a new connection to the system bus, or to the one at `address`; it is closed at the end. Raise LinkError."""
+    """Yield a new connection to the system bus, or to the one at `address`; close it at the end. Raise LinkError."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
             bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()

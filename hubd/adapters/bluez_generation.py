@@ -119,6 +119,7 @@ class Generation:
     async def _power_up(self) -> None:
         """Switch the adapter on; one that is blocked (rfkill) is tried again."""
         while True:
+            self._moved.clear()
             try:
                 await self._bluez.set(self._adapter, ADAPTER, "Powered", Variant("b", True))
                 await self._bluez.set(self._adapter, ADAPTER, "Pairable", Variant("b", False))
@@ -169,7 +170,7 @@ class Generation:
     async def _wait(self, seconds: float) -> None:
         """Wait until a phone has come or gone, at most so long. Raise LinkError at the generation's end."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(0 if self._over else seconds):
                 await self._moved.wait()
         except TimeoutError:
             pass
