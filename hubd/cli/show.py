@@ -23,6 +23,8 @@ def clean(value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case float():
+            return f"{round(value, 3):g}" if abs(value) < 1e6 else str(value)
         case Mapping():
             return ", ".join(f"{clean(key)} {clean(item)}" for key, item in value.items()) or "-"
         case list() | tuple():
