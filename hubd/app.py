@@ -56,6 +56,7 @@ DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
 REMEDIES = {
     "radio": "Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill list.",
     "strikes": "Check strike of [[doors]] against gpioinfo, and the group of /dev/gpiochip*.",
+    "gpio": "Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
     "inputs": "Check dps and rex of [[doors]] against gpioinfo.",
     "audit": "Make room on the disk of the state directory: no door opens while nothing can be recorded.",
 }
