@@ -68,9 +68,17 @@ def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, wee
 @click.pass_obj
 def site_revoke(path: Path, phone: str) -> None:
     """Revoke a phone's credential: a new policy, which the backend hands to its hubs."""
+    from hubsim.stage import ask
+
     where = sites.Site(path)
     new = where.revoke(where.credential(phone))
-    click.echo(f"policy {new.version} revokes {where.credential(phone)}")
+    order: dict[str, object] = {"do": "policy", "path": str((where.path / "policy.cbor").absolute())}
+    try:
+        answer = asyncio.run(ask(where.backend / "backend.sock", order))
+        told = f"handed to {answer['sent']} hubs" if answer["ok"] else answer["error"]
+    except OSError:
+        told = "the backend does not run: hubs get it when it does"
+    click.echo(f"policy {new.version} revokes {where.credential(phone)}; {told}")
 
 
 @main.command()

@@ -138,12 +138,12 @@ class Stage:
 
     async def hub(self, call: str) -> Any:
         """Ask the hub's local socket. Raise OSError when nobody answers."""
-        answer = await _ask(self.site.hub / "hubd.sock", {"id": 1, "call": call})
+        answer = await ask(self.site.hub / "hubd.sock", {"id": 1, "call": call})
         return answer["result"]
 
     async def backend(self, do: str, **order: object) -> dict[str, Any]:
         """Give the backend an order."""
-        answer: dict[str, Any] = await _ask(self.site.backend / "backend.sock", {"do": do, **order})
+        answer: dict[str, Any] = await ask(self.site.backend / "backend.sock", {"do": do, **order})
         if not answer["ok"]:
             raise StageError(f"backend: {answer['error']}")
         return answer
@@ -171,7 +171,8 @@ class Stage:
         return file.read_text(errors="replace")[-2000:] if file.exists() else "nothing"
 
 
-async def _ask(path: Path, request: dict[str, object]) -> Any:
+async def ask(path: Path, request: dict[str, object]) -> Any:
+    """Ask a local socket one thing, a JSON line for a JSON line. Raise OSError when nobody answers."""
     async with asyncio.timeout(ANSWER_SECONDS):
         reader, writer = await asyncio.open_unix_connection(_short(path))
         try:
