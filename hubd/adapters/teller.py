@@ -1,4 +1,7 @@
-"""What happened, for the journal, the counters and `hubctl tail` at once."""
+"""What happened, for the journal, the counters and `hubctl tail` at once.
+
+Law: no whole id leaves here; the first few characters tell a technician which record is meant, and the record has all.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from hubd.adapters.event_tail import EventTail
 from hubd.adapters.log import get_logger
 from hubd.core.records import Value
 from hubd.ports import Clock
+
+IDS = frozenset({"asker", "grant", "op", "of"})
+ID_CHARS = 8
 
 
 class Teller:
@@ -20,6 +26,11 @@ class Teller:
     def __call__(self, event: str, facts: Mapping[str, Value]) -> None:
         """Take one event."""
         self._count(event)
-        self._log.info(event, **facts)
-        shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in facts.items()}
+        shown = {key: _shown(key, value) for key, value in facts.items()}
+        self._log.info(event, **shown)
         self._tail.publish({**shown, "event": event, "at": self._clock.wall()})
+
+
+def _shown(key: str, value: Value) -> Value:
+    text = value.hex() if isinstance(value, bytes) else value
+    return f"{text[:ID_CHARS]}…" if key in IDS and isinstance(text, str) and len(text) > ID_CHARS else text
