@@ -1,0 +1,181 @@
+"""The guest as a test sees it: boot, run, put, plug a radio in and out, and the end of it.
+
+Laws: the guest writes nothing on the machine but its console's log; whatever becomes of a test, its processes end with
+`stop`; what it is told has a time limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LAB = Path(__file__).resolve().parent
+SOURCE = LAB.parent.parent
+BOOT_SECONDS = 90.0
+RUN_SECONDS = 30.0
+MEMORY = "1G"
+RADIO_LINE = "/dev/ttyS1"
+ANSWER_BYTES_MAX = 1 << 24
+
+
+class LabError(Exception):
+    """The lab itself does not work, or the guest did not do what it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a command."""
+
+    status: int
+    out: str
+    err: str
+
+
+class _Answers(asyncio.Protocol):
+    """The line to the agent: answers go to whom they belong."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._buffer = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while b"\n" in self._buffer:
+            line, _, rest = bytes(self._buffer).partition(b"\n")
+            self._buffer = bytearray(rest)
+            answer = json.loads(line)
+            future = self.waiting.pop(answer["id"], None)
+            if future is not None and not future.done():
+                future.set_result(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for future in self.waiting.values():
+            if not future.done():
+                future.set_exception(LabError("the guest has ended"))
+
+
+class _Joined(asyncio.Protocol):
+    """One end of two joined byte streams; what comes while there is no other end is lost, as on air."""
+
+    def __init__(self) -> None:
+        self.other: asyncio.WriteTransport | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None and not self.other.is_closing():
+            self.other.write(data)
+
+
+class Guest:
+    """One running guest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self._answers = _Answers()
+        self._radio = _Joined()
+        self._sockets: list[socket.socket] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._agent: asyncio.WriteTransport | None = None
+        self._serial: asyncio.WriteTransport | None = None
+        self._air: asyncio.WriteTransport | None = None
+
+    @property
+    def console(self) -> str:
+        """What the console has shown so far."""
+        return (self._folder / "console.log").read_text(errors="replace")
+
+    async def boot(self, kernel: Path) -> None:
+        """Boot until the agent speaks. Raise LabError."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = zip(socket.socketpair(), socket.socketpair(), strict=True)
+        booted = self._answers.waiting[0] = loop.create_future()
+        agent, _ = await loop.create_connection(lambda: self._answers, sock=ours[0])
+        serial, _ = await loop.create_connection(lambda: self._radio, sock=ours[1])
+        self._agent, self._serial = agent, serial
+        self._process = await asyncio.to_thread(self._start, kernel, [end.fileno() for end in theirs])
+        for end in theirs:
+            end.close()
+        try:
+            async with asyncio.timeout(BOOT_SECONDS):
+                await booted
+        except TimeoutError:
+            raise LabError(f"the guest has not booted in {BOOT_SECONDS:.0f} s:\n{self.console[-3000:]}") from None
+
+    def _start(self, kernel: Path, lines: list[int]) -> subprocess.Popen[bytes]:
+        serials = [f"ssl{number}=fd:{line},fd:{line}" for number, line in enumerate(lines)]
+        argv = [str(kernel), f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
+        argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}", f"PY={sys.base_prefix}"]
+        argv += [f"SITE={sysconfig.get_path('purelib')}", f"uml_dir={self._folder}", "umid=guest"]
+        argv += ["con=null", "con0=null,fd:1", "ssl=null", *serials, "quiet"]
+        with (self._folder / "console.log").open("wb") as log:
+            return subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=lines, start_new_session=True
+            )
+
+    async def stop(self) -> None:
+        """End the guest at once, as a power cut does."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            await asyncio.to_thread(self._process.wait)
+        for transport in (self._agent, self._serial, self._air):
+            if transport is not None:
+                transport.close()
+
+    async def run(self, *argv: str, seconds: float = RUN_SECONDS, stdin: str = "", check: bool = True) -> Done:
+        """Run a command to its end. Raise LabError when it fails, unless `check` is False."""
+        answer = await self._ask("run", seconds, argv=list(argv), seconds=seconds, stdin=stdin)
+        done = Done(answer["status"], answer["out"], answer["err"])
+        if check and done.status:
+            raise LabError(f"{argv}: exit status {done.status}: {done.out[-2000:]} {done.err[-2000:]}")
+        return done
+
+    async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a file whole."""
+        await self._ask("put", RUN_SECONDS, path=path, mode=mode, data=base64.b64encode(data).decode())
+
+    async def plug_in(self, host: str, port: int) -> None:
+        """Give the guest a controller: the one that the air has for a new TCP connection."""
+        assert self._serial is not None
+        far = _Joined()
+        far.other = self._serial
+        self._air, _ = await asyncio.get_running_loop().create_connection(lambda: far, host, port)
+        self._radio.other = self._air
+        await self._ask("plug_in", RUN_SECONDS, line=RADIO_LINE)
+
+    async def pull_out(self) -> None:
+        """Take the controller away."""
+        await self._ask("pull_out", RUN_SECONDS, line=RADIO_LINE)
+        self._radio.other = None
+        if self._air is not None:
+            self._air.close()
+
+    async def _ask(self, do: str, limit_seconds: float, /, **arguments: Any) -> dict[str, Any]:
+        assert self._agent is not None
+        number = next(self._numbers)
+        future = self._answers.waiting[number] = asyncio.get_running_loop().create_future()
+        self._agent.write(json.dumps({"id": number, "do": do, "with": arguments}).encode() + b"\n")
+        try:
+            async with asyncio.timeout(limit_seconds + 5):
+                answer = await future
+        except TimeoutError:
+            raise LabError(f"the guest does not answer to {do} {arguments.get('argv', '')}") from None
+        if "fault" in answer:
+            raise LabError(f"{do}: {answer['fault']}")
+        return answer
+
+
+def kernel_path() -> Path | None:
+    """Return the kernel's path, None when it has not been built."""
+    done = subprocess.run([LAB / "kernel.sh", "--path"], capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None

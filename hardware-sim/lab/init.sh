@@ -1,0 +1,50 @@
+#!/bin/sh
+# Process 1 of the guest until systemd takes over.
+#
+# Law: the machine's own root lies below, read-only in effect, and memory above it: nothing is written back.
+# From the kernel's command line: LAB this folder, SRC the source tree, PY the Python prefix, SITE its site-packages.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+root=/mnt/root
+mount -t proc proc /proc
+mount -t tmpfs -o size=50% over /mnt
+mkdir -p /mnt/upper /mnt/work $root
+mount -t overlay over -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work $root || exec poweroff -f
+
+cd $root/etc/systemd/system || exec poweroff -f
+for unit in systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service systemd-update-utmp.service \
+            systemd-timesyncd.service systemd-pstore.service systemd-udev-trigger.service systemd-udevd.service \
+            systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-random-seed.service \
+            systemd-sysctl.service systemd-binfmt.service systemd-modules-load.service systemd-remount-fs.service e2scrub_reap.service \
+            apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer man-db.timer \
+            fstrim.timer systemd-tmpfiles-clean.timer ldconfig.service systemd-journal-flush.service; do
+    ln -sf /dev/null "$unit"
+done
+cp "$LAB"/units/* .
+ln -sf /lib/systemd/system/bluetooth.service dbus-org.bluez.service
+rm -rf $root/etc/fstab $root/var/log/journal $root/var/lib/bluetooth
+cp "$LAB/bluez-main.conf" $root/etc/bluetooth/main.conf
+
+# What a hub has under /opt: the tree, its packages and its Python, wherever they lie on this machine.
+mkdir -p $root/opt/hubd/bin $root/opt/hubd/src $root/opt/hubd/site $root/opt/hubd/python $root/opt/hubd/lab
+mount -t hostfs none $root/opt/hubd/src -o "$SRC"
+mount -t hostfs none $root/opt/hubd/site -o "$SITE"
+mount -t hostfs none $root/opt/hubd/python -o "$PY"
+mount -t hostfs none $root/opt/hubd/lab -o "$LAB"
+cat >$root/opt/hubd/bin/python <<'T'
+#!/bin/sh
+export PYTHONPATH=/opt/hubd/src:/opt/hubd/src/hardware-sim:/opt/hubd/site PYTHONDONTWRITEBYTECODE=1
+exec /opt/hubd/python/bin/python3 "$@"
+T
+printf '#!/bin/sh\nexec /opt/hubd/bin/python -m hubd "$@"\n' >$root/opt/hubd/bin/hubd
+chmod 755 $root/opt/hubd/bin/*
+cp "$SRC"/systemd/hubd.service .
+for group in gpio hubd; do
+    grep -q "^$group:" $root/etc/group || echo "$group:x:$((900 + $(wc -c <$root/etc/group) % 90)):" >>$root/etc/group
+done
+gid=$(sed -n 's/^hubd:x:\([0-9]*\):.*/\1/p' $root/etc/group)
+grep -q '^hubd:' $root/etc/passwd || echo "hubd:x:899:$gid:hubd:/nonexistent:/usr/sbin/nologin" >>$root/etc/passwd
+echo hub >$root/etc/hostname
+
+umount /proc
+cd /
+exec switch_root $root /lib/systemd/systemd --unit=lab.target --log-target=console --log-level=notice
