@@ -141,7 +141,7 @@ async def test_the_socket_is_for_owner_and_group_and_gone_after_the_stop(hub: Hu
         b"garbage", b"[]", b"{}", b'{"id":1}', b'{"id":"1","call":"status"}', b'{"id":-1,"call":"status"}',
         b'{"id":99999999999999999999,"call":"status"}', b'{"id":1,"call":"status","more":1}', b'{"id":1,"call":3}',
         b"\xff\xfe", b'{"id":1,"call":"\\ud800"}', b'{"id":1,"call":"status","args":' + b"[" * 30_000, b"",
-        b'{"id":1,"call":"status","args":{"a":' + b'{"a":' * 9_000 + b"1" + b"}" * 9_002,
+        b'{"id":1,"call":"status","args":{"a":' + b'{"a":' * 10_500 + b"1" + b"}" * 10_502,
     ],
     ids=range(14),
 )  # fmt: skip
