@@ -1,0 +1,79 @@
+"""`python -m benchmarks`: measure, print the table, write benchmarks/latest.json."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks import air, cpu, disk, figures, machine, start, table
+from benchmarks.table import Table
+
+LATEST = Path(__file__).with_name("latest.json")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many rounds of each family."""
+
+    cpu: int
+    air: int
+    start: int
+    disk: int
+    records: int
+
+
+WHOLE = Size(cpu=1500, air=400, start=7, disk=25, records=25)
+QUICK = Size(cpu=60, air=20, start=1, disk=3, records=5)
+
+
+async def measure(size: Size, directory: Path) -> Table:
+    """Measure every family, one after the other, each in a folder of its own."""
+    folders = {name: directory / name for name in ("cpu", "disk", "air", "start")}
+    for folder in folders.values():
+        folder.mkdir()
+    of_cpu = await _told("CPU of one open", cpu.measure(folders["cpu"], size.cpu))
+    of_disk = await _told("durable records", disk.measure(folders["disk"], size.disk, size.records))
+    of_start = await _told("start and memory", start.measure(folders["start"], size.start))
+    of_air = await _told("last byte to strike, over the air", air.measure(folders["air"], size.air))
+    rows = [
+        *figures.cpu_figures(of_cpu),
+        *figures.air_figures(of_air),
+        *figures.start_figures(of_start),
+        *figures.disk_figures(of_disk),
+    ]
+    causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air, of_cpu, of_disk)]
+    rounds = {"CPU": size.cpu, "air": size.air, "start": size.start, "disk": size.disk * size.records}
+    return Table(machine.describe(), rounds, rows, causes)
+
+
+async def _told(what: str, work: Awaitable[_T]) -> _T:
+    print(f"measuring: {what} …", file=sys.stderr, flush=True)
+    return await work
+
+
+def main() -> None:
+    """Measure and print; with --markdown print the table of the latest run and measure nothing."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds, nothing written: does the bench itself run?")
+    parser.add_argument("--markdown", action="store_true", help="print the latest run's table as Markdown")
+    options = parser.parse_args()
+    if options.markdown:
+        print(table.markdown(table.from_json(json.loads(LATEST.read_text()))))
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        result = asyncio.run(measure(QUICK if options.quick else WHOLE, Path(directory)))
+    print(table.text(result))
+    if not options.quick:
+        LATEST.write_text(json.dumps(table.as_json(result), indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""A hub and a phone in this process, for figures that need no radio: the product's own pure machines, real keys.
+
+Law: what is timed is the hub's code alone; the phone's work and all that is made once lie outside of `HubOpen`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.core import epochs
+from hubd.core.budget import Budget
+from hubd.core.cose import Aead
+from hubd.core.epochs import EpochRing
+from hubd.core.handshake import HubSide
+from hubd.core.messages import DoorState
+from hubd.core.records import Record, StoredRecord, Value
+from hubd.core.schedule import Rule
+from hubd.core.tickets import TicketTable
+from hubd.core.tokens import Access
+from hubd.ports import ClockState
+from hubd.unlock import Books, Point, SiteRules, Unlock
+from hubsim import site as sites
+from hubsim.phone.wallet import Wallet
+
+MTU = 247
+RSA_BITS = 3072
+EVERY_DAY = Rule(0b1111111, 0, 1440)
+"""A weekly rule that is always inside, so that the clock of the day does not decide a figure."""
+ACCESS = (Access(1, sites.OPEN_AND_QUERY, (EVERY_DAY,)),)
+AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
+
+
+class WallClock:
+    """`ports.Clock` of this machine, trusted."""
+
+    def wall(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def state(self) -> ClockState:
+        return ClockState.TRUSTED
+
+
+class NoDisk:
+    """`ports.AuditLog` that encodes each record as the real one does, and keeps the last."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self._last = 0
+
+    async def append(self, record: Record) -> int:
+        self.body = record.encode()
+        self._last += 1
+        return self._last
+
+    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
+        return []
+
+    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
+        return []
+
+    async def acknowledge(self, numbers: Sequence[int]) -> None:
+        return
+
+    def waiting(self) -> int:
+        return 0
+
+    def last(self) -> int:
+        return self._last
+
+
+class NoDoor:
+    """`ports.Door` and `unlock.Watch` of a door that counts its releases."""
+
+    def __init__(self) -> None:
+        self.releases = 0
+
+    async def release(self, seconds: float) -> None:
+        self.releases += 1
+
+    async def secure(self) -> None:
+        return
+
+    def released(self, door: str, access_point: int, seconds: float) -> None:
+        return
+
+    def state(self, door: str) -> DoorState:
+        return DoorState.SECURED
+
+
+def _tell(_event: str, _facts: Mapping[str, Value]) -> None:
+    return
+
+
+@dataclass(slots=True)
+class Desk:
+    """One site, its hub and one ES256 phone with one access point and one weekly rule; ES256 issuer; RSA-3072 epoch."""
+
+    side: HubSide
+    unlock: Unlock
+    door: NoDoor
+    wallet: Wallet
+    epoch_key: rsa.RSAPrivateKey
+
+
+async def make_desk(path: Path, policy: PolicyDatabase) -> Desk:
+    """Make a desk; its site's files go to the new folder `path`."""
+    site = sites.init(path)
+    wallet = sites_wallet(site)
+    identity, key = sites.make_key(), rsa.generate_private_key(65537, RSA_BITS)
+    clock, door = WallClock(), NoDoor()
+    ring = EpochRing()
+    names = ("hub-1", site.name)
+    ring.add(epochs.certify(key, identity, names, AEADS, (clock.wall(), clock.monotonic())))
+    side = HubSide(
+        hub=names[0],
+        site=names[1],
+        identity_kid=identity.verify_key.kid,
+        certificate=sites.certify_hub(site.issuer, (site.name, "hub-1"), identity, (1,)),
+        issuer=site.verifier,
+        epochs=ring,
+        tickets=TicketTable(int(clock.wall()) + 365 * sites.DAY),
+        budget=Budget(1e9, 1e9, 4),
+        chance=secrets.token_bytes,
+    )
+    rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * sites.DAY)
+    unlock = Unlock(rules, Books(policy, NoDisk(), clock, _tell), {"front": door}, door)
+    return Desk(side, unlock, door, wallet, key)
+
+
+def sites_wallet(site: sites.Site) -> Wallet:
+    """Make a phone with a grant at the site."""
+    key = sites.make_key()
+    grant = sites.make_grant(site.issuer, (site.name, secrets.token_hex(8)), key, ACCESS)
+    return Wallet(site.name, site.verifier, key, grant)

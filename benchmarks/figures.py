@@ -1,0 +1,158 @@
+"""From measured rounds to the rows of the table. Pure: the tests give canned rounds.
+
+Law: a percentile of a latency is held against the median of its bound, so a slow bound never makes a goal easier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from benchmarks.air import AirRounds
+from benchmarks.cpu import CpuRounds
+from benchmarks.disk import WRITERS, DiskRounds
+from benchmarks.start import StartRounds
+from benchmarks.stats import p50, p99, ratio_of_rounds
+from benchmarks.table import Cause, Figure
+
+FULL_CPU_GOAL, SHORT_CPU_GOAL = 1.15, 0.15
+P50_GOAL, P99_GOAL = 1.5, 3.0
+FULL_BYTES_GOAL, SHORT_BYTES_GOAL = 1250.0, 320.0
+START_GOAL_SECONDS, MEMORY_GOAL_MB = 1.5, 60.0
+
+
+def cpu_figures(rounds: CpuRounds) -> list[Figure]:
+    """Return the rows of CPU."""
+    full, bare, short = median(rounds.full) / 1e3, median(rounds.bare) / 1e3, median(rounds.short) / 1e3
+    return [
+        Figure(
+            "cpu_full",
+            "CPU of one full open in the hub / bare RSA-3072 decryption + two signature checks",
+            ratio_of_rounds(rounds.full, rounds.bare),
+            goal=FULL_CPU_GOAL,
+            beside=f"{full:,.0f} µs / {bare:,.0f} µs; the grant never seen before",
+        ),
+        Figure(
+            "cpu_short",
+            "CPU of one short-path open / full open",
+            ratio_of_rounds(rounds.short, rounds.full),
+            goal=SHORT_CPU_GOAL,
+            beside=f"{short:,.0f} µs / {full:,.0f} µs",
+        ),
+    ]
+
+
+def cpu_causes(rounds: CpuRounds) -> list[Cause]:
+    """Return where CPU goes."""
+    return [
+        Cause("CPU of the bare cryptography of a full open", _parts(rounds.bare_parts, 1e-3)),
+        Cause("CPU of one full open in the hub", _parts(rounds.full_steps, 1e-3)),
+        Cause("CPU of one short-path open in the hub", _parts(rounds.short_steps, 1e-3)),
+    ]
+
+
+def air_figures(rounds: AirRounds) -> list[Figure]:
+    """Return the rows of the way from the last byte to the strike, of bytes and of round trips."""
+    rows: list[Figure] = []
+    for path, latency, crypto in (
+        ("full", rounds.full, rounds.crypto_full),
+        ("short", rounds.short, rounds.crypto_short),
+    ):
+        bound = p50([a + b for a, b in zip(crypto, rounds.commit, strict=True)])
+        for name, value, goal in (("p50", p50(latency), P50_GOAL), ("p99", p99(latency), P99_GOAL)):
+            rows.append(
+                Figure(
+                    f"strike_{path}_{name}",
+                    f"last byte of the request in → strike driven, {path} path, {name} / bare crypto + one bare commit",
+                    value / bound,
+                    goal=goal,
+                    beside=f"{value * 1e3:.2f} ms / {bound * 1e3:.2f} ms",
+                )
+            )
+    echo = f"the same radio; p99 {p99(rounds.echo) * 1e3:.2f} ms"
+    rows.append(Figure("att_echo_p50", "ATT echo of the same radio, p50", p50(rounds.echo) * 1e3, "ms", None, echo))
+    return rows + _trips(rounds)
+
+
+def _trips(rounds: AirRounds) -> list[Figure]:
+    full, short, cold = (rounds.trips[name] for name in ("full", "short", "cold"))
+    counted = "MTU 247; challenge, all frame headers and acknowledgements; up to and with the verdict"
+    return [
+        Figure("trips_warm", "application round trips, warm", max(full.round_trips, short.round_trips), goal=1),
+        Figure("trips_cold", "application round trips, cold", cold.round_trips, goal=2),
+        Figure("bytes_full", "bytes over the air, full path", full.bytes_over_air, "B", FULL_BYTES_GOAL, counted),
+        Figure("bytes_short", "bytes over the air, short path", short.bytes_over_air, "B", SHORT_BYTES_GOAL, counted),
+        Figure("bytes_cold", "bytes over the air, cold (with both certificates)", cold.bytes_over_air, "B"),
+        Figure("bytes_state", "bytes over the air of one door state", rounds.state_bytes, "B"),
+    ]
+
+
+def air_causes(rounds: AirRounds, cpu: CpuRounds, disk: DiskRounds) -> list[Cause]:
+    """Return where the time from the last byte to the strike goes."""
+    causes: list[Cause] = []
+    record = p50(disk.alone)
+    for path, latency, steps in (("full", rounds.full, cpu.full_steps), ("short", rounds.short, cpu.short_steps)):
+        work = sum(median(ns) for name, ns in steps.items() if name not in ("challenge", "answer")) / 1e9
+        guard = p50(rounds.parts[f"{path}: guard"])
+        whole = p50(latency)
+        parts = {
+            "whole": whole,
+            "decoding, cryptography, decision (as in the CPU figure)": work,
+            "one durable record (as in the records figure)": record,
+            "strike guard: socket, process, line, answer": guard,
+            "the rest: event loop, thread hops, the virtual radio's own work in the hub, other processes": whole
+            - work
+            - record
+            - guard,
+        }
+        causes.append(Cause(f"Last byte in → strike driven, {path} path", {n: s * 1e6 for n, s in parts.items()}))
+    return causes
+
+
+def start_figures(rounds: StartRounds) -> list[Figure]:
+    """Return the rows of start and memory."""
+    ready, imports = p50(rounds.ready), p50(rounds.imports)
+    radio = f"{rounds.radio_resident:.1f} MB of it are the virtual radio's host stack"
+    both = f"hub + strike guard; proportional: {rounds.hub.proportional:.1f} + {rounds.guard.proportional:.1f} MB"
+    return [
+        Figure("start", "from exec to advertising", ready, "s", START_GOAL_SECONDS, "with the reading of all modules"),
+        Figure(
+            "start_ratio",
+            "from exec to advertising / bare import of the libraries",
+            ready / imports,
+            beside=f"{ready:.2f} s / {imports:.2f} s",
+        ),
+        Figure("memory_hub", "resident memory of the idle hub", rounds.hub.resident, "MB", MEMORY_GOAL_MB, radio),
+        Figure(
+            "memory_sum",
+            "the same with its strike guard",
+            rounds.hub.resident + rounds.guard.resident,
+            "MB",
+            None,
+            both,
+        ),
+        Figure("memory_bare", "resident memory of a bare import of the libraries", rounds.bare.resident, "MB"),
+    ]
+
+
+def disk_figures(rounds: DiskRounds) -> list[Figure]:
+    """Return the rows of durable records."""
+    sync, commit, alone, together = (1 / p50(s) for s in (rounds.sync, rounds.commit, rounds.alone, rounds.together))
+    against = f"{alone / sync:.2f} of the bare syncs, {alone / commit:.2f} of the bare commits"
+    return [
+        Figure("records_alone", "durable records, one writer", alone, "/s", None, against),
+        Figure(
+            "records_32",
+            f"durable records, {WRITERS} writers",
+            together,
+            "/s",
+            None,
+            f"{together / sync:.2f} of the bare syncs",
+        ),
+        Figure("syncs", "bare fdatasync of 4 KiB", sync, "/s"),
+        Figure("commits", "bare SQLite commit (WAL, synchronous=FULL)", commit, "/s"),
+    ]
+
+
+def _parts(steps: Mapping[str, Sequence[int]], factor: float) -> dict[str, float]:
+    return {name: median(values) * factor for name, values in steps.items()}

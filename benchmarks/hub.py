@@ -1,0 +1,95 @@
+"""The hub of a bench: what `hubsim hub` runs, with a radio and a door that tell when things happened.
+
+Law: it is hubd's own `run` with the desk's own parts; the wrappers only note times and pass everything on, so that no
+product code knows that it is measured. A note is one line to a pipe: `ready`, `frame`, `release` or `driven`, and
+nanoseconds of CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from drivers.strike import Strike
+from hubd.__main__ import run
+from hubd.config import Config
+from hubd.parts import Parts, TellPart
+from hubd.ports import Door, LinkId, Radio, RadioListener
+from hubsim.desk import desk_parts
+
+Note = Callable[[str, int], None]
+
+
+class NotingListener:
+    """`ports.RadioListener` around another: notes when each frame came in."""
+
+    def __init__(self, listener: RadioListener, note: Note) -> None:
+        self._listener, self._note = listener, note
+        self.opened, self.info, self.closed = listener.opened, listener.info, listener.closed
+        self.next_frame = listener.next_frame
+
+    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
+        """See `ports.RadioListener.frame`."""
+        at = time.monotonic_ns()
+        self._listener.frame(link, data, mtu)
+        self._note("frame", at)
+
+
+class NotingRadio:
+    """`ports.Radio` around another: notes when it is on air."""
+
+    def __init__(self, radio: Radio, note: Note) -> None:
+        self._radio, self._note = radio, note
+        self.notify, self.drop = radio.notify, radio.drop
+
+    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        """See `ports.Radio.serve`."""
+
+        def tell(up: bool) -> None:
+            self._note("ready" if up else "lost", time.monotonic_ns())
+            ready(up)
+
+        await self._radio.serve(NotingListener(listener, self._note), tell)
+
+
+class NotingDoor:
+    """`ports.Door` around a strike: notes when it was asked, and when the guard had driven the line."""
+
+    def __init__(self, strike: Strike, note: Note) -> None:
+        self._strike, self._note = strike, note
+        self.secure = strike.secure
+
+    async def release(self, seconds: float) -> None:
+        """See `ports.Door.release`."""
+        at = time.monotonic_ns()
+        await self._strike.release(seconds)
+        self._note("release", at)
+        self._note("driven", self._strike.last_drive_ns)
+
+
+def parts(transport: str, note: Note, config: Config, tell: TellPart) -> Parts:
+    """Make a desk's parts that note times; nobody pulls the door."""
+    made = desk_parts(transport, False, config, tell)
+    doors: dict[str, Door] = {
+        name: NotingDoor(door, note) for name, door in made.doors.items() if isinstance(door, Strike)
+    }
+    return replace(made, radio=NotingRadio(made.radio, note), doors=doors)
+
+
+def main() -> None:
+    """Run in the hub's folder: `python -m benchmarks.hub TRANSPORT PIPE`."""
+    transport, pipe = sys.argv[1], int(sys.argv[2])
+
+    def note(what: str, at: int) -> None:
+        os.write(pipe, f"{what} {at}\n".encode())
+
+    sys.exit(run(Path("hub.toml"), partial(parts, transport, note)))
+
+
+if __name__ == "__main__":
+    main()
