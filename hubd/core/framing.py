@@ -6,8 +6,8 @@
 direction from 0 with each challenge, modulo 256. An ACK (no payload, `seq` of the frame acknowledged) and a BYE are not
 counted themselves.
 
-Laws: a message announces its length and no byte is kept beyond it; one message is in assembly at a time; a gap ends the
-session; at most WINDOW frames of a message go out unacknowledged: the receiver acknowledges every WINDOW-th frame of a
+Laws: a message announces its length and no byte is kept beyond it; one message is in assembly at a time; a frame that is
+refused leaves nothing behind; a gap ends the session; at most WINDOW frames of a message go out unacknowledged: the receiver acknowledges every WINDOW-th frame of a
 message, the last one of it excepted.
 """
 
@@ -108,11 +108,13 @@ class Inbound:
             raise SequenceError(f"frame: number {frame.seq} where {self._seq} is due")
         if bool(frame.flags & Flag.FIRST) == self.assembling:
             raise SequenceError("frame: a message begins inside another, or goes on before it began")
-        if frame.flags & Flag.FIRST:
-            self._total, self._in_message = frame.total, 0
-        self._parts += frame.payload
-        if len(self._parts) > self._total or (len(self._parts) == self._total) != bool(frame.flags & Flag.LAST):
+        total = frame.total if frame.flags & Flag.FIRST else self._total
+        have = len(self._parts) + len(frame.payload)
+        if have > total or (have == total) != bool(frame.flags & Flag.LAST):
             raise FrameError("frame: the message is longer or shorter than announced")
+        if frame.flags & Flag.FIRST:
+            self._total, self._in_message = total, 0
+        self._parts += frame.payload
         self._seq = (frame.seq + 1) % 256
         self._in_message += 1
         if frame.flags & Flag.LAST:
