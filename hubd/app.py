@@ -38,28 +38,22 @@ from hubd.core.tickets import TicketTable
 from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
 from hubd.errors import AuditError
-from hubd.health import Health, Problem, Severity
+from hubd.health import Health
 from hubd.links import Links, Means, Points
 from hubd.notinglog import NotingLog
-from hubd.parts import MakeParts, Parts, Run, TellPart
+from hubd.parts import MakeParts, Parts, Run
 from hubd.ports import Clock
 from hubd.refusals import Refusals
 from hubd.status import Status
 from hubd.sync import Identity, Orders, Pace, Sync
 from hubd.unlock import Books, Point, SiteRules, Unlock
+from hubd.vigil import READY_PARTS, Vigil, Watched
 
 RSA_AT_ONCE = 4
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 120_000
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
 """The critical loops, and the greatest seconds between two beats; making an RSA key may take a small board a minute."""
-REMEDIES = {
-    "radio": "Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill list.",
-    "strikes": "Check strike of [[doors]] against gpioinfo, and the group of /dev/gpiochip*.",
-    "gpio": "Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
-    "inputs": "Check dps and rex of [[doors]] against gpioinfo.",
-    "audit": "Make room on the disk of the state directory: no door opens while nothing can be recorded.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +64,8 @@ class Hub:
     clock: Clock
     log: NotingLog
     health: Health
-    tell_part: TellPart
+    vigil: Vigil
+    watched: Watched
     links: Links
     watch: DoorWatch
     epochs: EpochKeys
@@ -84,11 +79,12 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     """Make every object once and join them."""
     log, store = NotingLog(stores[0]), stores[1]
     clock = SystemClock(lambda: log.newest_ms / 1000)
-    health = Health(clock, DEADLINES, ("strikes",))
+    health = Health(clock, DEADLINES, READY_PARTS)
     tail = EventTail()
     tell = Teller(tail, clock, health.count)
-    tell_part = _part_teller(health, tell)
-    parts = make_parts(config, tell_part)
+    vigil = Vigil(health, tell)
+    parts = make_parts(config, vigil.part)
+    log.on_health = partial(vigil.part, "audit")
 
     identity, names = SigningKey(keys.identity), (config.hub.id, config.hub.site)
     aeads, bits = tuple(Aead[name] for name in config.protocol.aead), config.protocol.rsa_bits
@@ -126,7 +122,7 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     watch.on_state = links.door_changed
 
     async def accept_policy(document: bytes) -> int:
-        new = policy.read(document, keys.issuer_key, config.hub.site)
+        new = await asyncio.to_thread(policy.read, document, keys.issuer_key, config.hub.site)
         await store.replace(new)
         dropped = tickets.drop_where(lambda grant: store.revoked(grant.credential, grant.grant_id))
         facts: dict[str, Value] = {"version": new.version, "tickets_dropped": dropped}
@@ -145,7 +141,8 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     )
     api = LocalApi(config.api.socket, _calls(status), tail)
     epochs = EpochKeys(ring, identity, names, aeads, bits)
-    return Hub(parts, clock, log, health, tell_part, links, watch, epochs, refusals, sync, api, unlock)
+    watched = Watched(clock, ring, keys.certified.expires, lambda: sync)
+    return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock)
 
 
 async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
@@ -184,6 +181,7 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
         hub.refusals.run(),
         hub.api.serve(),
         notifier.feed_watchdog(hub.health.alive),
+        hub.vigil.run(hub.watched),
         _say_ready(hub, notifier),
     ]
     if hub.sync is not None:
@@ -200,7 +198,7 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
 
 
 async def _run_part(hub: Hub, name: str, run: Run) -> None:
-    await run(lambda: hub.tell_part(name, True, "ready"))
+    await run(lambda: hub.vigil.part(name, True, "ready"))
 
 
 async def _say_ready(hub: Hub, notifier: Notifier) -> None:
@@ -209,25 +207,7 @@ async def _say_ready(hub: Hub, notifier: Notifier) -> None:
 
 
 def _tell_radio(hub: Hub, up: bool) -> None:
-    hub.tell_part("radio", up, "on air" if up else "not on air")
-
-
-def _part_teller(health: Health, tell: Teller) -> TellPart:
-    """Keep the standing problems and the readiness in step with what the parts tell."""
-    known: dict[str, bool] = {}
-
-    def tell_part(name: str, up: bool, why: str) -> None:
-        if name in ("strikes",):
-            health.part(name, up)
-        if up:
-            health.clear(name)
-        else:
-            health.set(Problem(name, Severity.ERROR, why or f"{name}: down", REMEDIES.get(name, "See the journal.")))
-        if known.get(name) is not up:
-            known[name] = up
-            tell("part", {"part": name, "up": up, "why": why})
-
-    return tell_part
+    hub.vigil.part("radio", up, "on air" if up else "not on air")
 
 
 def _calls(status: Status) -> tuple[Call, ...]:

@@ -1,7 +1,9 @@
 """The use case that serves radio links: it performs what `core.link` says, and nothing it does not say.
 
 Laws: bytes are taken on the event loop at once, slow work is done elsewhere; a link has one task, which ends with it;
-there are at most `links_max` links, and the oldest stranger makes room; a link that has gone cancels nothing half-way.
+there are at most `links_max` links, and the oldest stranger makes room; a link that has gone cancels nothing half-way;
+every Unseal that a link asked for is answered to it, so that its place in the RSA budget comes back; what goes wrong on
+one link, ending it included, harms no other.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ SWEEP_SECONDS = 0.5
 PULL_WAIT_SECONDS = 2.0
 EFFECTS_MAX = 64
 SEND_SECONDS = 5.0
+DROP_SECONDS = 5.0
 
 Present = Callable[[Proof, Callable[[], bool]], Awaitable[Outcome]]
 """Decides and acts: `unlock.Unlock.present`."""
@@ -144,9 +147,16 @@ class Links:
 
     def _enqueue(self, served: _Served, effect: LinkEffect | None) -> None:
         """Queue an effect; a link with more than EFFECTS_MAX unperformed has lost its peer, and only its end counts."""
-        if served.effects.full():
-            served.effects.get_nowait()
-        served.effects.put_nowait(effect)
+        if not served.effects.full():
+            served.effects.put_nowait(effect)
+            return
+        served.link.close()
+        for lost in [effect, *(served.effects.get_nowait() for _ in range(EFFECTS_MAX))]:
+            if isinstance(lost, Unseal):
+                served.link.unsealed(ProofError("link: too slow"), self._clock.monotonic())
+        served.effects.put_nowait(Drop("too slow"))
+        if effect is None:
+            served.effects.put_nowait(None)
 
     async def _serve(self, link: LinkId, served: _Served) -> None:
         """Perform a link's effects until it has gone. The one place where a fault of our own ends a link only."""
@@ -157,7 +167,15 @@ class Links:
                 self._means.tell("send_failed", {"why": str(error)})
             except Exception as error:
                 self._means.tell("link_fault", {"why": f"{type(error).__name__}: {error}"})
+                await self._drop(link)
+
+    async def _drop(self, link: LinkId) -> None:
+        """Disconnect a peer; a radio that cannot is told of, and harms this link only."""
+        try:
+            async with asyncio.timeout(DROP_SECONDS):
                 await self._radio.drop(link)
+        except Exception as error:
+            self._means.tell("drop_failed", {"why": f"{type(error).__name__}: {error}"})
 
     async def _perform(self, link: LinkId, served: _Served, effect: LinkEffect) -> None:
         match effect:
@@ -167,19 +185,26 @@ class Links:
                     async with asyncio.timeout(SEND_SECONDS):
                         await self._radio.notify(link, frame)
             case Unseal(job):
-                result = await asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
+                result = await self._unseal(served, job)
                 await self._perform_all(link, served, served.link.unsealed(result, self._clock.monotonic()))
             case Presented(proof):
-                outcome = await self._present(proof, lambda: not served.gone)
+                outcome = await self._present(proof, lambda: served.link.at_work)
                 answer = served.link.answer(outcome, self._clock.monotonic(), self._clock.wall())
                 await self._perform_all(link, served, answer)
                 self._follow_up(served, proof, outcome)
             case Refused(cause):
                 self._means.refused(cause)
             case Drop():
-                await self._radio.drop(link)
+                await self._drop(link)
             case _:
                 assert_never(effect)
+
+    async def _unseal(self, served: _Served, job: OpenJob) -> Opened | ProofError:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
+        except Exception:
+            served.link.unsealed(ProofError("link: a fault of our own"), self._clock.monotonic())
+            raise
 
     async def _perform_all(self, link: LinkId, served: _Served, effects: list[LinkEffect]) -> None:
         for effect in effects:

@@ -1,20 +1,25 @@
-"""The audit log with somebody told of each durable record, and the newest wall time known."""
+"""The audit log with somebody told of each durable record and of each failure, and the newest wall time known."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from hubd.core.records import Record, StoredRecord
+from hubd.errors import AuditError
 from hubd.ports import AuditLog
 
 
 class NotingLog:
-    """`ports.AuditLog` around another; `on_append` is called after each record is durable."""
+    """`ports.AuditLog` around another; `on_append` is called after each record is durable.
+
+    `on_health` takes whether records can be written, and the sentence why not.
+    """
 
     def __init__(self, log: AuditLog) -> None:
         self._log = log
         self.newest_ms = 0
         self.on_append: Callable[[], None] = lambda: None
+        self.on_health: Callable[[bool, str], None] = lambda _up, _why: None
 
     def remember(self, records: Sequence[Record]) -> None:
         """Learn the newest wall time from records of before."""
@@ -22,7 +27,12 @@ class NotingLog:
 
     async def append(self, record: Record) -> int:
         """See `ports.AuditLog.append`."""
-        number = await self._log.append(record)
+        try:
+            number = await self._log.append(record)
+        except AuditError as error:
+            self.on_health(False, str(error))
+            raise
+        self.on_health(True, "")
         self.newest_ms = max(self.newest_ms, record.at_ms)
         self.on_append()
         return number

@@ -26,7 +26,6 @@ from hubd.ports import AuditLog, Clock, ClockState, Door, PolicyStore
 LATE_SECONDS = 2.0
 RECORD_SECONDS = 2.0
 ORDER_SECONDS_MAX = 60
-_REMEMBER_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +81,17 @@ class Unlock:
         now_ms, now = self._books.clock.wall() * 1000, self._books.clock.monotonic()
         for stored in records:
             record = Record.decode(stored.body)
+            age_seconds = max(0.0, now_ms - record.at_ms) / 1000
             match record.detail:
-                case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action)} as detail:
-                    why = detail.get("why")
-                    if now_ms - record.at_ms <= _REMEMBER_MS:
+                case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action), **rest}:
+                    why = _denial(rest.get("why"))
+                    if why not in _NO_ANSWERS:
                         order = _Order(record.kind, asker, op, point, Action(action))
-                        reason = REASONS[Denial(why)] if isinstance(why, str) else Reason.OK
-                        age = max(0.0, now_ms - record.at_ms) / 1000
-                        outcome = Outcome(why is None, reason, DoorState.UNKNOWN)
-                        self._ops.remember(order.key, order.content, now - age, outcome)
+                        outcome = Outcome(why is None, REASONS[why] if why else Reason.OK, DoorState.UNKNOWN)
+                        self._ops.remember(order.key, order.content, now - age_seconds, outcome)
+                case {"of": bytes(op), "of_kind": str(kind), "asker": str(asker), "point": int(point)}:
+                    order = _Order(Kind(kind), asker, op, point, Action.OPEN)
+                    self._ops.answered(order.key, Outcome(False, Reason.FAULT, DoorState.UNKNOWN))
 
     async def present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
         """Carry out what a phone asks; `alive` tells whether it is still there."""
@@ -187,7 +188,8 @@ class Unlock:
 
     async def _not_done(self, order: _Order, why: Denial, sentence: str = "") -> Outcome:
         """Write down that a granted release did not happen."""
-        detail: dict[str, Value] = {"of": order.op, "point": order.point, "why": str(why), "fault": sentence}
+        detail: dict[str, Value] = {"of": order.op, "of_kind": str(order.kind), "asker": order.asker}
+        detail |= {"point": order.point, "why": str(why), "fault": sentence}
         self._books.tell("not_released", detail)
         await self._append(self._record(Kind.FAULT, detail), RECORD_SECONDS)
         return self._outcome(why, order)
@@ -259,6 +261,17 @@ class _Order:
     @property
     def facts(self) -> dict[str, Value]:
         return {"asker": self.asker, "op": self.op, "point": self.point, "action": int(self.action)}
+
+
+_NO_ANSWERS = (Denial.OP_CONFLICT, Denial.BUSY)
+"""Denials of a repetition: the answer to the operation itself is another one."""
+
+
+def _denial(why: Value) -> Denial | None:
+    """Read a recorded reason; one of another version of hubd is a denial all the same."""
+    if why is None:
+        return None
+    return Denial(why) if isinstance(why, str) and why in set(Denial) else Denial.NO_GRANT
 
 
 _REMOTE = {

@@ -10,6 +10,7 @@ two readers can never see two meanings.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import cbor2
@@ -25,6 +26,7 @@ _UINT, _NINT, _BSTR, _TSTR, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _FALSE, _TRUE, _NULL = 20, 21, 22
 _ONLY_NULL, _SIMPLES = (_NULL,), (_FALSE, _TRUE, _NULL)
 _FOLLOWING = {24: 1, 25: 2, 26: 4, 27: 8}
+_WHOLE = tuple((1, 1, 1 + (head & 31), 1 + (head & 31))[head >> 5] if head >> 5 <= 3 and head & 31 < 24 else 0 for head in range(256))
 _SHORTEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
 
 
@@ -34,19 +36,29 @@ def encode(value: Any) -> bytes:
 
 
 def encode_flat(value: Any) -> bytes:
-    """Return the same as `encode`, faster, of a value without maps."""
+    """Return the same as `encode`, faster, of a value without maps, or with maps whose keys stand in order already."""
     return cbor2.dumps(value)
+
+
+_key_bytes = lru_cache(256, typed=True)(cbor2.dumps)
+"""What maps are ordered by: the encoding of a key. Few keys are ever used; `typed`, for `True == 1`."""
 
 
 def _ordered(value: Any) -> Any:
     """Maps with their keys sorted as RFC 8949 wants; cbor2's own `canonical` sorts as RFC 7049 did, shorter first."""
+    if type(value) in _LEAVES:
+        return value
     if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value, key=cbor2.dumps)}
-    if isinstance(value, list | tuple):
+        return {key: _ordered(value[key]) for key in sorted(value, key=_key_bytes)}
+    if isinstance(value, _ARRAYS):
         return [_ordered(item) for item in value]
     if isinstance(value, Tag):
         return Tag(value.tag, _ordered(value.value))
     return value
+
+
+_LEAVES = frozenset({int, str, bytes, bool, type(None)})
+_ARRAYS = (list, tuple)
 
 
 def decode(data: bytes, tags: frozenset[int] = frozenset(), max_depth: int = MAX_DEPTH, booleans: bool = False) -> Any:
@@ -75,13 +87,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Read one head: (major type, argument, index after it)."""
-    if at >= len(data):
-        raise FrameError("CBOR: the data ends inside a value")
+def _long_head(data: bytes, at: int) -> tuple[int, int]:
+    """Read the argument of the head at `at`, which does not fit in its first byte: (argument, index after it)."""
     major, info = data[at] >> 5, data[at] & 0x1F
-    if info < 24:
-        return major, info, at + 1
     if info not in _FOLLOWING:
         raise FrameError("CBOR: indefinite length or reserved head")
     end = at + 1 + _FOLLOWING[info]
@@ -90,12 +98,19 @@ def _head(data: bytes, at: int) -> tuple[int, int, int]:
     argument = int.from_bytes(data[at + 1 : end], "big")
     if major == _SIMPLE or argument < _SHORTEST[info]:
         raise FrameError("CBOR: float, simple value or a head longer than needed")
-    return major, argument, end
+    return argument, end
 
 
 def _scan(data: bytes, at: int, depth: int, tags: frozenset[int], simples: tuple[int, ...]) -> int:
     """Check the value at `at`; return the index after it."""
-    major, argument, at = _head(data, at)
+    if at >= len(data):
+        raise FrameError("CBOR: the data ends inside a value")
+    head = data[at]
+    major, argument = head >> 5, head & 0x1F
+    if argument < 24:
+        at += 1
+    else:
+        argument, at = _long_head(data, at)
     if major <= _NINT:
         return at
     if major <= _TSTR:
@@ -116,17 +131,20 @@ def _scan(data: bytes, at: int, depth: int, tags: frozenset[int], simples: tuple
         raise FrameError("CBOR: more items announced than bytes are left")
     if major == _ARRAY:
         for _ in range(argument):
-            at = _scan(data, at, depth - 1, tags, simples)
+            whole = _WHOLE[data[at]] if at < len(data) else 0
+            at = at + whole if whole else _scan(data, at, depth - 1, tags, simples)
         return at
     previous = b""
     for _ in range(argument):
         start = at
         if data[at : at + 1] and data[at] >> 5 > _TSTR:
             raise FrameError("CBOR: a map key that is no integer or string")
-        at = _scan(data, at, depth - 1, tags, simples)
+        whole = _WHOLE[data[at]] if at < len(data) else 0
+        at = at + whole if whole else _scan(data, at, depth - 1, tags, simples)
         key = data[start:at]
         if key <= previous:
             raise FrameError("CBOR: map keys unsorted or repeated")
         previous = key
-        at = _scan(data, at, depth - 1, tags, simples)
+        whole = _WHOLE[data[at]] if at < len(data) else 0
+        at = at + whole if whole else _scan(data, at, depth - 1, tags, simples)
     return at

@@ -6,9 +6,9 @@
 direction from 0 with each challenge, modulo 256. An ACK (no payload, `seq` of the frame acknowledged) and a BYE are not
 counted themselves.
 
-Laws: a message announces its length and no byte is kept beyond it; one message is in assembly at a time; a frame that is
-refused leaves nothing behind; a gap ends the session; at most WINDOW frames of a message go out unacknowledged: the receiver acknowledges every WINDOW-th frame of a
-message, the last one of it excepted.
+Laws: a message announces its length and no byte is kept beyond it; one message is in assembly at a time; a frame that
+is refused leaves nothing behind; a gap ends the session; at most WINDOW frames of a message go out unacknowledged: the
+receiver acknowledges every WINDOW-th frame of a message, the last one of it excepted.
 """
 
 from __future__ import annotations

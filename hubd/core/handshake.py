@@ -1,8 +1,9 @@
 """The hub's side of one link as a state machine: messages and answers in, effects out.
 
-Laws: a challenge serves one request, whatever becomes of it; nothing is decided here; what is not in the table is
-refused; every failed proof gets the same answer; a request that took too long is answered with a timeout and moves
-nothing; all is forgotten when the link ends. Times are monotonic seconds, `wall` Unix seconds.
+Laws: a challenge serves one request, whatever becomes of it; one request is at work at a time, so that no result is
+taken for another's; nothing is decided here; what is not in the table is refused; every failed proof gets the same
+answer; a request that took too long is answered with a timeout and moves nothing; all is forgotten when the link ends.
+Times are monotonic seconds, `wall` Unix seconds.
 """
 
 from __future__ import annotations
@@ -134,7 +135,11 @@ class Phase(Enum):
     IDLE = "no live challenge"
     READY = "a challenge is live"
     WORKING = "a request is being opened or decided"
+    ABANDONED = "a request is being opened or decided that its phone has taken back"
     SESSION = "answered; door states may follow"
+
+
+_AT_WORK = (Phase.WORKING, Phase.ABANDONED)
 
 
 class Handshake:
@@ -162,8 +167,8 @@ class Handshake:
         return self._phase
 
     def challenge(self, now: float) -> Challenge | None:
-        """Mint a challenge, which voids the one before; None while a request is at work."""
-        if self._phase is Phase.WORKING:
+        """Mint a challenge, which voids the one before; None while a request is at work, also one taken back."""
+        if self._phase in _AT_WORK:
             return None
         self.forget()
         side, epoch = self._side, self._side.epochs.current
@@ -176,7 +181,7 @@ class Handshake:
         """Take one whole message that came at `now`."""
         if self._phase is Phase.READY and now - self._minted > CHALLENGE_SECONDS:
             self.forget()
-        if self._phase is Phase.WORKING:
+        if self._phase in _AT_WORK:
             return self._while_working()
         try:
             message = decode_to_hub(data)
@@ -192,6 +197,7 @@ class Handshake:
         """Take what became of an Unseal."""
         self._side.budget.done()
         if self._phase is not Phase.WORKING:
+            self._work_ended()
             return []
         if isinstance(result, ProofError):
             self.forget()
@@ -203,6 +209,7 @@ class Handshake:
     def answer(self, outcome: Outcome, now: float, wall: float) -> list[Effect]:
         """Take what was decided and done about the proof presented."""
         if self._phase is not Phase.WORKING or self._proof is None:
+            self._work_ended()
             return []
         if now - self._arrived > WORKING_SECONDS and not outcome.allowed:
             return self._too_late()
@@ -229,6 +236,16 @@ class Handshake:
         self._states += 1
         state = State(self._states, opened.op, access_point, door, int(wall))
         return [_send(sealing.seal_state(state, self._keys, self._side.chance(IV_BYTES)))]
+
+    def bye(self) -> None:
+        """The phone is done: forget; what is at work is answered to nobody, and nothing new begins before its end."""
+        at_work = self._phase in _AT_WORK
+        self.forget()
+        self._phase = Phase.ABANDONED if at_work else Phase.IDLE
+
+    def _work_ended(self) -> None:
+        if self._phase is Phase.ABANDONED:
+            self._phase = Phase.IDLE
 
     def forget(self) -> None:
         """Drop the challenge and every key of this link; counts stay."""

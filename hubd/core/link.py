@@ -62,6 +62,11 @@ class HubLink:
         return self._handshake.phase is Phase.SESSION
 
     @property
+    def at_work(self) -> bool:
+        """Tell whether a request is at work that its peer still waits for."""
+        return self._handshake.phase is Phase.WORKING
+
+    @property
     def pulls(self) -> bool:
         """Tell whether a frame waits that a read of TXR would get."""
         return self._out is not None and self._out.waiting
@@ -125,7 +130,7 @@ class HubLink:
         if self._in is None or self._out is None or frame.sid != self._in.sid:
             raise SequenceError("frame: of no session of this link")
         if frame.flags & Flag.BYE:
-            self._handshake.forget()
+            self._handshake.bye()
             return []
         if frame.flags & Flag.ACK:
             self._out.acknowledged(frame.seq)

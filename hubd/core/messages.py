@@ -160,7 +160,7 @@ def encode_to_hub(message: ToHub) -> bytes:
             recipient = [b"", {1: RSAES_OAEP_SHA256, 4: epoch}, key]
             return cbor.encode([2, [aead.protected, {5: iv}, ciphertext, [recipient]]])
         case Resume(aead, iv, ciphertext, ticket):
-            return cbor.encode([3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {4: ticket}, b""]]]])
+            return cbor.encode_flat([3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {4: ticket}, b""]]]])
 
 
 def decode_to_hub(data: bytes) -> ToHub:
@@ -193,9 +193,9 @@ def encode_to_phone(message: ToPhone) -> bytes:
         case Epoch(hub_certificate, epoch_certificate):
             return cbor.encode_flat([1, hub_certificate, epoch_certificate])
         case VerdictMessage(aead, iv, ciphertext):
-            return cbor.encode([2, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {}, b""]]]])
+            return cbor.encode_flat([2, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {}, b""]]]])
         case StateMessage(aead, iv, ciphertext):
-            return cbor.encode([3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {}, b""]]]])
+            return cbor.encode_flat([3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {}, b""]]]])
 
 
 def decode_to_phone(data: bytes) -> ToPhone:
@@ -352,11 +352,15 @@ def decode_state(data: bytes) -> State:
 
 
 def pad(fields: dict[int, Any], label: int, multiple: int) -> bytes:
-    """Encode `fields` with zeros under `label` so that the size is a multiple of `multiple` bytes."""
-    least = -len(cbor.encode({**fields, label: b""})) % multiple
+    """Encode `fields` with zeros under `label` so that the size is a multiple of `multiple` bytes.
+
+    `label` comes after all labels of `fields`.
+    """
+    head = cbor.encode({**fields, label: b""})[:-1]  # `label` is the last key: the zeros are the end of the encoding
+    least = -len(head) % multiple
     for most in (least, least + multiple):  # a longer string has a longer head, so a size may be out of reach
-        for zeros in range(max(0, most - 2), most + 1):
-            encoded = cbor.encode({**fields, label: bytes(zeros)})
+        for zeros in range(max(0, most - 3), most):
+            encoded = head + cbor.encode_flat(bytes(zeros))
             if len(encoded) % multiple == 0:
                 return encoded
     raise AssertionError("one of two neighbouring multiples is always within reach")

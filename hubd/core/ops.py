@@ -72,6 +72,8 @@ class OpTable(Generic[Answer]):
     def remember(self, key: Key, content: tuple[int, int], at: float, answer: Answer) -> None:
         """Enter what was answered before a restart; give the oldest first."""
         self._ops[key] = _Op(content, at, answer)
+        if len(self._ops) > OPS_MAX:
+            self._ops.popitem(last=False)
 
     def _expire(self, now: float) -> None:
         while self._ops:

@@ -37,7 +37,7 @@ def _room(project: str, libraries: str = "*", not_stdlib: frozenset[str] = froze
     return Room(frozenset(project.split()), frozenset(libraries.split()), not_stdlib)
 
 
-USE_CASES = "hubd.unlock hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog"
+USE_CASES = "hubd.unlock hubd.vigil hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog"
 VOCABULARY = "hubd.core hubd.ports hubd.errors"
 USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
 
