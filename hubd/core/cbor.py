@@ -26,7 +26,6 @@ _UINT, _NINT, _BSTR, _TSTR, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _FALSE, _TRUE, _NULL = 20, 21, 22
 _ONLY_NULL, _SIMPLES = (_NULL,), (_FALSE, _TRUE, _NULL)
 _FOLLOWING = {24: 1, 25: 2, 26: 4, 27: 8}
-_WHOLE = tuple((1, 1, 1 + (head & 31), 1 + (head & 31))[head >> 5] if head >> 5 <= 3 and head & 31 < 24 else 0 for head in range(256))
 _SHORTEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
 
 
@@ -131,20 +130,17 @@ def _scan(data: bytes, at: int, depth: int, tags: frozenset[int], simples: tuple
         raise FrameError("CBOR: more items announced than bytes are left")
     if major == _ARRAY:
         for _ in range(argument):
-            whole = _WHOLE[data[at]] if at < len(data) else 0
-            at = at + whole if whole else _scan(data, at, depth - 1, tags, simples)
+            at = _scan(data, at, depth - 1, tags, simples)
         return at
     previous = b""
     for _ in range(argument):
         start = at
         if data[at : at + 1] and data[at] >> 5 > _TSTR:
             raise FrameError("CBOR: a map key that is no integer or string")
-        whole = _WHOLE[data[at]] if at < len(data) else 0
-        at = at + whole if whole else _scan(data, at, depth - 1, tags, simples)
+        at = _scan(data, at, depth - 1, tags, simples)
         key = data[start:at]
         if key <= previous:
             raise FrameError("CBOR: map keys unsorted or repeated")
         previous = key
-        whole = _WHOLE[data[at]] if at < len(data) else 0
-        at = at + whole if whole else _scan(data, at, depth - 1, tags, simples)
+        at = _scan(data, at, depth - 1, tags, simples)
     return at

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -59,7 +60,8 @@ AEAD_BY_HEADER = {header: aead for aead, header in _AEAD_HEADERS.items()}
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-_ECDSA = ec.ECDSA(hashes.SHA256())
+_SHA256 = hashes.SHA256()
+_ECDSA = ec.ECDSA(_SHA256)
 _PSS = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size)
 _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
@@ -218,6 +220,11 @@ def derive(secret: bytes, salt: bytes, size: int, alg: int, party_v: bytes, labe
 
     PartyV is the hub, SuppPubInfo.other the purpose as CBOR text; `alg` is what the key is for.
     """
+    return HKDF(_SHA256, size, salt, _kdf_context(size, alg, party_v, label)).derive(secret)
+
+
+@lru_cache(64)
+def _kdf_context(size: int, alg: int, party_v: bytes, label: str) -> bytes:
+    """A hub uses few of them: one for each AEAD and purpose."""
     public = [8 * size, DIRECT, cbor.encode_flat(label)]
-    context = cbor.encode_flat([alg, [None, None, None], [party_v, None, None], public])
-    return HKDF(hashes.SHA256(), size, salt, context).derive(secret)
+    return cbor.encode_flat([alg, [None, None, None], [party_v, None, None], public])
