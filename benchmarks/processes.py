@@ -36,7 +36,6 @@ async def running(
     log: Path, *command: str, folder: Path | None = None, pipe: int | None = None
 ) -> AsyncIterator[Process]:
     """Run a module of Python in `folder`, its complaints in `log`, with a pipe's descriptor; end it at the end."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with log.open("ab") as complaints:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *command),
