@@ -1,0 +1,82 @@
+"""A hub in the guest: a site's keys where `hubd.service` expects them, its lines, its journal.
+
+Law: the unit is the one that is shipped, unchanged; what the lab knows of the hub it reads where a technician would.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from hubsim.site import Site
+from lab.guest import Guest, LabError
+
+STRIKE_SECONDS = 1.0
+LINES = "/sys/devices/platform/gpio-sim.0/gpiochip0"
+KEYS = {
+    "identity.pem": "identity.key",
+    "certificate.cbor": "certificate.cbor",
+    "issuer.cbor": "issuer.cbor",
+    "curve_secret": "curve.secret",
+    "backend_public": "backend.pub",
+}
+"""What the unit hands over, and how a site's folder calls it."""
+
+
+class LabHub:
+    """The hub of `site` in `guest`, with one door for each of `points`: strike on line i, contact on line i + 4."""
+
+    def __init__(self, guest: Guest, site: Site, points: Sequence[int] = (1,)) -> None:
+        self.guest, self.site, self._points = guest, site, points
+
+    async def install(self) -> None:
+        """Put the configuration and the keys in place."""
+        for target, source in KEYS.items():
+            await self.guest.put(f"/etc/hubd/keys/{target}", (self.site.hub / source).read_bytes(), 0o600)
+        await self.guest.put("/etc/hubd/hubd.toml", self._config().encode())
+        await self.guest.run("systemctl", "daemon-reload")
+
+    async def start(self) -> None:
+        """Start the unit; return when it has said READY and its radio is on air."""
+        await self.guest.run("systemctl", "reset-failed", "hubd", check=False)
+        done = await self.guest.run("systemctl", "start", "hubd", check=False)
+        if done.status:
+            raise LabError(f"hubd did not start: {done.err}\n{await self.journal()}")
+
+    async def stop(self) -> None:
+        """Stop the unit and forget its state."""
+        await self.guest.run("systemctl", "stop", "hubd", check=False)
+        await self.guest.run("rm", "-rf", "/var/lib/hubd")
+
+    async def pid(self) -> int:
+        """Return the daemon's process id, 0 when it does not run."""
+        return int((await self.guest.run("systemctl", "show", "-P", "MainPID", "hubd")).out)
+
+    async def journal(self, lines: int = 60) -> str:
+        """Return the end of the hub's journal."""
+        argv = ("journalctl", "-u", "hubd", "-n", str(lines), "-o", "cat", "--no-pager")
+        return (await self.guest.run(*argv)).out
+
+    async def strike(self, index: int = 0) -> bool:
+        """Tell whether a strike's line is driven, as the kernel's simulator sees it."""
+        return (await self.guest.run("cat", f"{LINES}/sim_gpio{index}/value")).out.strip() == "1"
+
+    async def strike_seen(self, seconds: float, index: int = 0) -> bool:
+        """Tell whether the line is driven within so many seconds."""
+        script = f"i=0; while [ $i -lt {int(seconds * 50)} ]; do read v < {LINES}/sim_gpio{index}/value; "
+        script += "[ $v = 1 ] && exit 0; sleep 0.02; i=$((i+1)); done; exit 1"
+        return (await self.guest.run("sh", "-c", script, seconds=seconds * 4 + 10, check=False)).status == 0
+
+    def _config(self) -> str:
+        names = json.loads((self.site.path / "site.json").read_text())
+        parts = [
+            f'[hub]\nid = "{names["hub"]}"\nsite = "{names["site"]}"\ntime_zone = "Europe/Berlin"\n\n[keys]\n',
+            *(f'{name} = "credential:{name}"\n' for name in ("identity", "certificate", "issuer")),
+        ]
+        for index, point in enumerate(self._points):
+            parts.append(
+                f'\n[[doors]]\nid = "door-{index}"\nname = "Door {index}"\nstrike_seconds = {STRIKE_SECONDS}\n'
+                f'strike = {{ chip = "/dev/gpiochip0", line = {index} }}\ndps = {{ chip = "/dev/gpiochip0", line = {index + 4} }}\n'
+                f'\n[[doors.access_points]]\nnumber = {point}\nname = "Door {index}, inwards"\n'
+            )
+        return "".join(parts)
