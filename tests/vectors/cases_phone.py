@@ -1,0 +1,268 @@
+"""Rows 7, 21, 68-80 and the phone's side of rows 1-4, 8, 56: what a phone trusts, sends and ignores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubd.core import cbor, cose, sealing
+from hubd.core.cose import Aead
+from hubd.core.messages import (
+    DoorState,
+    Epoch,
+    Error,
+    ErrorCode,
+    NewTicket,
+    Reason,
+    State,
+    Verdict,
+    encode_to_phone,
+)
+from tests.vectors import world
+from tests.vectors.bench import PhoneFile
+from tests.vectors.form import WALL, Json
+from tests.vectors.phone_run import sealed_verdict_plaintext
+from tests.vectors.world import TicketPlan, document
+
+NEW = NewTicket(world.fixed("new ticket", 16), WALL + 72 * 3600)
+
+
+def _certificates(hub: bytes = b"", epoch: bytes = b"") -> bytes:
+    return encode_to_phone(Epoch(hub or world.hub_certificate(), epoch or world.epoch_certificate()))
+
+
+def _error(code: ErrorCode) -> bytes:
+    return encode_to_phone(Error(code))
+
+
+def _op(file: PhoneFile) -> bytes:
+    return file.run.attempt.op
+
+
+def _seal(file: PhoneFile, allowed: bool = True, **more: Any) -> None:
+    """Answer the open just sent."""
+    plaintext = sealed_verdict_plaintext(_op(file), allowed, NEW if allowed else None, **more)
+    iv = world.fixed(f"{file.label}/{len(file.steps)}/iv", 12)
+    file.do("seal verdict", hub=world.HUB, iv=iv.hex(), plaintext=plaintext.hex())
+
+
+async def write() -> None:
+    """Write all files of these rows."""
+    _accepted()
+    _short()
+    _untrusted()
+    _hints()
+
+
+def _accepted() -> None:
+    for row, aead in (("001", Aead.A128GCM), ("002", Aead.A192GCM), ("003", Aead.A256GCM)):
+        file = PhoneFile(row, f"phone-full-path-{aead.name.lower()}", aeads=[int(aead)])
+        file.info()
+        file.message(_certificates())
+        _seal(file)
+        file.save(f"A cold phone: certificates, an open with {aead.name}, the verdict", "ACCEPT")
+    key, grant = world.key_text("phone_rsa"), world.grant("phone_rsa").hex()
+    known = [{"hub_certificate": world.hub_certificate().hex(), "epoch_certificate": world.epoch_certificate().hex()}]
+    file = PhoneFile("004", "phone-full-path-ps256", key=key, grant=grant, epochs=known)
+    file.info()
+    _seal(file)
+    file.save("A warm phone that signs PS256: one message", "ACCEPT")
+    a128 = world.epoch_certificate(aeads=(Aead.A128GCM,))
+    file = PhoneFile("018", "phone-takes-what-is-offered")
+    file.info()
+    file.message(_certificates(epoch=a128))
+    _seal(file, allowed=False, reason=Reason.SCHEDULE)
+    file.save("A hub that offers A128GCM only, and denies", "SEALED 2")
+
+
+def _short() -> None:
+    ticket = TicketPlan()
+    for aead in Aead:
+        ticket = TicketPlan(aead=aead)
+        file = PhoneFile("008", f"phone-resume-{aead.name.lower()}", tickets=[ticket.at_phone()])
+        _answer(file, ticket, file.info())
+        file.save(f"The short path with {aead.name}: every byte is known", "ACCEPT")
+
+    ticket = TicketPlan()
+    file = PhoneFile("068", "verdict-of-another-link", tickets=[ticket.at_phone()])
+    challenge = file.info()
+    keys = _keys(ticket, bytes(42), b"")
+    file.message(_verdict(file, keys, "other"))
+    file.message(_verdict(file, _keys(ticket, challenge, b"another message"), "other message"))
+    sent = bytes.fromhex(file.steps[-3]["gives"][0]["sends"])
+    right = cbor.decode(_verdict(file, _keys(ticket, challenge, sent), "broken"))
+    right[1][2] = world.with_last_bit_flipped(right[1][2])
+    file.message(cbor.encode(right))
+    _answer(file, ticket, challenge)
+    file.save("Verdicts of another link, of another message, and broken ones are ignored", "DROP, DROP, DROP, ACCEPT")
+
+    file = PhoneFile("068", "verdict-of-another-op", tickets=[ticket.at_phone()])
+    challenge = file.info()
+    sent = bytes.fromhex(file.steps[-1]["gives"][0]["sends"])
+    file.message(_verdict(file, _keys(ticket, challenge, sent), "other op", op=bytes(8)))
+    file.save("A verdict about another operation is ignored", "DROP")
+
+    file = PhoneFile("069", "states-out-of-order", tickets=[ticket.at_phone()])
+    challenge = file.info()
+    sent = bytes.fromhex(file.steps[-1]["gives"][0]["sends"])
+    keys = _keys(ticket, challenge, sent)
+    file.message(_state(file, keys, 1, DoorState.RELEASED))
+    _answer(file, ticket, challenge, sent)
+    for seq, state in ((1, 2), (1, 3), (3, 3), (2, 1), (4, 1)):
+        file.message(_state(file, keys, seq, DoorState(state)))
+    said = "DROP, ACCEPT, STATE, DROP, STATE, DROP, STATE"
+    file.save("States before the verdict, repeated and falling are ignored", said)
+
+    expired = [ticket.at_phone(expires=WALL)]
+    file = PhoneFile("065", "phone-ticket-expired", tickets=expired)
+    file.info()
+    file.save("An expired ticket is not used: the phone asks for certificates", "")
+
+    ticket = TicketPlan()
+    file = PhoneFile("056", "phone-told-to-prove-fully", tickets=[ticket.at_phone()])
+    challenge = file.info()
+    _answer(file, ticket, challenge, reason=Reason.NEED_FULL)
+    file.info("/2")
+    file.message(_certificates())
+    _seal(file)
+    file.save("A door that demands the full path: a new operation by the full path", "ACCEPT")
+
+
+def _keys(ticket: TicketPlan, challenge: bytes, message: bytes) -> sealing.SessionKeys:
+    return sealing.session_keys(ticket.secret, sealing.BLE_GATT, challenge, message, ticket.aead, world.HUB)
+
+
+def _verdict(
+    file: PhoneFile, keys: sealing.SessionKeys, tag: str, op: bytes = b"", reason: Reason = Reason.OK
+) -> bytes:
+    allowed = reason is Reason.OK
+    door = DoorState.RELEASED if allowed else DoorState.SECURED
+    verdict = Verdict(op or _op(file), allowed, reason, door, WALL + 1, NEW if allowed else None)
+    return encode_to_phone(sealing.seal_verdict(verdict, keys, world.fixed(f"{file.label}/{tag}/iv", 12)))
+
+
+def _state(file: PhoneFile, keys: sealing.SessionKeys, seq: int, door: DoorState) -> bytes:
+    state = State(seq, _op(file), 1, door, WALL + seq)
+    iv = world.fixed(f"{file.label}/{len(file.steps)}/iv", 12)
+    return encode_to_phone(sealing.seal_state(state, keys, iv))
+
+
+def _answer(
+    file: PhoneFile, ticket: TicketPlan, challenge: bytes, sent: bytes = b"", reason: Reason = Reason.OK
+) -> None:
+    """Answer the resume that the phone sent."""
+    sent = sent or next(bytes.fromhex(out["sends"]) for step in file.steps for out in step["gives"] if "sends" in out)
+    file.message(_verdict(file, _keys(ticket, challenge, sent), "verdict", reason=reason))
+
+
+def _untrusted() -> None:
+    def abort(row: str, name: str, shows: str, message: bytes, epoch: str = "epoch", **given: Any) -> None:
+        file = PhoneFile(row, name, **{"epoch_private_key": None, **given})
+        file.info(epoch=epoch)
+        file.message(message)
+        file.save(shows, "ABORT")
+
+    certificates, hub = _certificates, world.hub_certificate
+    small = certificates(epoch=world.epoch_certificate("epoch_2048"))
+    abort("007", "phone-rsa-2048", "An epoch key of RSA-2048 at a site that demands 3072", small, "epoch_2048")
+    abort("021", "grant-as-hub-certificate", "A grant where the hub's certificate belongs", certificates(world.grant()))
+    hub_claims = cbor.decode(cbor.decode(hub(), frozenset({18})).value[2])
+    as_grant = document("grant", hub_claims)
+    abort("021", "hub-certificate-of-another-type", "A hub certificate's claims under a grant's type",
+          certificates(as_grant))  # fmt: skip
+    abort("070", "hub-certificate-expired", "A hub certificate that has ended", certificates(hub(expires=WALL)))
+    abort("071", "hub-of-another-issuer", "A hub certified by a stranger", certificates(hub(issuer="stranger")))
+    there = certificates(hub(site="site-2"), _epoch(lambda c: c.update({3: "site-2"})))
+    abort("071", "hub-of-another-site", "A hub that the same issuer certified for another site", there)
+    forged = cbor.decode(hub(issuer="stranger"), frozenset({18}))
+    forged.value[1] = {4: world.signer("issuer").verify_key.kid}
+    abort("071", "hub-of-another-issuer-known-kid", "A stranger's hub certificate that names the right key id",
+          certificates(cbor.encode(forged)))  # fmt: skip
+    abort("072", "access-point-not-in-scope", "A hub that is not certified for the door wanted",
+          certificates(hub(points=(2, 3))))  # fmt: skip
+    revoked = [world.signer("hub").verify_key.kid.hex()]
+    abort("073", "hub-revoked", "A hub on the phone's list of revoked ones", certificates(), revoked_hubs=revoked)
+    abort("074", "epoch-of-7201-s", "An epoch's certificate of more than two hours",
+          certificates(epoch=world.epoch_certificate(life=7201)))  # fmt: skip
+    over = world.epoch_certificate(began=WALL - 3900 - 301)
+    abort("075", "epoch-over-by-301-s", "An epoch that ended 301 s ago by the phone's clock", certificates(epoch=over))
+    early = world.epoch_certificate(began=WALL + 302)
+    abort("075", "epoch-begins-in-301-s", "An epoch that begins in 301 s by the phone's clock",
+          certificates(epoch=early))  # fmt: skip
+    abort("076", "kid-not-the-thumbprint", "An epoch key whose id is not its thumbprint",
+          certificates(epoch=_epoch(lambda c: c[8][1].update({2: bytes(8)}))))  # fmt: skip
+    abort("076", "epoch-of-another-kid", "Certificates of another epoch than the challenge's",
+          certificates(epoch=world.epoch_certificate("epoch_b")))  # fmt: skip
+    abort("077", "exponent-3", "An epoch key with exponent 3",
+          certificates(epoch=_epoch(lambda c: c[8][1].update({-2: b"\x03"}), rename=True)))  # fmt: skip
+    by_b = world.epoch_certificate("epoch", world.HUB, "hub_b")
+    abort("078", "epoch-signed-by-another-hub", "An epoch's certificate signed by hub 2", certificates(epoch=by_b))
+    of_b = certificates(epoch=world.epoch_certificate("epoch", world.HUB_B, "hub_b"))
+    abort("078", "epoch-of-another-hub", "Another hub's own epoch certificate", of_b)
+    none = _epoch(lambda c: c.update({-65537: []}))
+    abort("018", "phone-no-aead-offered", "An epoch's certificate that offers no AEAD", certificates(epoch=none))
+    file = PhoneFile("079", "challenge-version-2", epoch_private_key=None)
+    file.info(version=2)
+    file.save("A challenge of version 2", "ABORT")
+    file = PhoneFile("075", "epoch-over-by-300-s")
+    file.info()
+    file.message(certificates(epoch=world.epoch_certificate(began=WALL + 1 - 3900 - 300)))
+    _seal(file)
+    file.save("An epoch that ended 300 s ago by the phone's clock", "ACCEPT")
+    file = PhoneFile("081", "phone-no-certificates-come", epoch_private_key=None)
+    file.info()
+    file.do("silence")
+    file.save("No certificates come within 8 s", "ABORT")
+
+
+def _epoch(change: Any, rename: bool = False) -> bytes:
+    claims: dict[int, Any] = cbor.decode(cbor.decode(world.epoch_certificate(), frozenset({18})).value[2])
+    change(claims)
+    if rename:
+        key = claims[8][1]
+        key[2] = cose.thumbprint(key)[:8]
+    return document("epoch", claims, "hub", kid=False)
+
+
+def _hints() -> None:
+    known: list[Json] = [
+        {"hub_certificate": world.hub_certificate().hex(), "epoch_certificate": world.epoch_certificate().hex()}
+    ]
+    file = PhoneFile("080", "error-injected", epochs=known)
+    file.info()
+    file.message(_error(ErrorCode.FAILED))
+    file.info("/2")
+    file.message(_certificates())
+    file.message(_error(ErrorCode.FAILED))
+    file.save("An error in the clear: one more try by the full path, then the result is unknown", "UNKNOWN")
+
+    file = PhoneFile("080", "error-injected-then-answered", epochs=known)
+    file.info()
+    file.message(_error(ErrorCode.UNKNOWN_EPOCH))
+    file.info("/2")
+    file.message(_certificates())
+    _seal(file)
+    file.save("Unknown epoch: the cached one is dropped, the same operation is asked again", "ACCEPT")
+
+    file = PhoneFile("080", "resume-failed", tickets=[TicketPlan().at_phone()], epochs=known)
+    file.info()
+    file.message(_error(ErrorCode.FAILED))
+    file.info("/2")
+    file.message(_certificates())
+    _seal(file)
+    file.save("A resume that failed: the full path, the same operation", "ACCEPT")
+
+    file = PhoneFile("080", "busy-three-times", epochs=known)
+    for tag in ("/1", "/2", "/3"):
+        file.info(tag)
+        file.message(_error(ErrorCode.BUSY))
+    file.info("/4")
+    file.message(_certificates())
+    file.do("silence")
+    file.save("Busy: two waits, one try more, then the result is unknown", "UNKNOWN")
+
+    file = PhoneFile("080", "silence", epochs=known)
+    file.info()
+    file.do("silence")
+    file.info("/2")
+    file.do("silence")
+    file.save("No answer within 6 s, twice", "UNKNOWN")

@@ -1,0 +1,300 @@
+"""Runs one vector file against the hub's reader: HubLink, real core parts and the Unlock use case.
+
+Law: what the hub does is observed from outside only: the messages it sends, the strikes, the links it ends; the cause
+inside is read from what it reports to its operator. The same run writes files down and reads them back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hubd.core import tokens
+from hubd.core.budget import Budget
+from hubd.core.cose import Aead
+from hubd.core.epochs import Epoch, EpochRing
+from hubd.core.framing import Flag, Inbound, Outbound, decode_frame
+from hubd.core.handshake import Drop, HubSide, Presented, Proof, Refused, Unseal
+from hubd.core.link import HubLink, LinkEffect, Notify
+from hubd.core.messages import DoorState, Error, StateMessage, VerdictMessage, decode_challenge, decode_to_phone
+from hubd.core.policy import Mode, Policy
+from hubd.core.schedule import Rule
+from hubd.core.sealing import OpenJob, SessionKeys, open_request, open_state, open_verdict
+from hubd.core.tickets import TicketTable
+from hubd.errors import HardwareError, PeerError, ProofError
+from hubd.ports import ClockState
+from hubd.unlock import Books, Point, SiteRules, Unlock
+from tests.fakes_audit import FakeAudit
+from tests.vectors.form import MONOTONIC, WALL, Chance, Json, rsa_key, verify_key
+
+MTU = 247
+RSA_SIZES = (256, 384)
+
+
+@dataclass
+class Now:
+    """`ports.Clock` at `at` seconds of the file."""
+
+    at: float = 0.0
+    trusted: bool = True
+
+    def wall(self) -> float:
+        return WALL + self.at
+
+    def monotonic(self) -> float:
+        return MONOTONIC + self.at
+
+    def state(self) -> ClockState:
+        return ClockState.TRUSTED if self.trusted else ClockState.BEFORE_BUILD
+
+
+class MemoryPolicy:
+    """`ports.PolicyStore` in memory, from a file's `policy`."""
+
+    def __init__(self, given: Json) -> None:
+        self.given = given
+
+    def version(self) -> int:
+        return 1
+
+    def revoked(self, credential: str, grant_id: bytes) -> bool:
+        return credential in self.given["revoked_credentials"] or grant_id.hex() in self.given["revoked_grants"]
+
+    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+        rules = self.given["schedules"].get(str(number))
+        return None if rules is None else tuple(Rule(*rule) for rule in rules)
+
+    def mode(self, access_point: int) -> Mode:
+        return Mode(self.given["modes"].get(str(access_point), 0))
+
+    async def replace(self, policy: Policy) -> None:
+        raise NotImplementedError("a file gives the policy whole")
+
+
+class Strikes:
+    """All doors of the hub: `ports.Door` each, and who watches them."""
+
+    def __init__(self) -> None:
+        self.driven: list[str] = []
+        self.broken: set[str] = set()
+
+    def door(self, name: str) -> _Strike:
+        return _Strike(self, name)
+
+    def released(self, door: str, access_point: int, seconds: float) -> None:
+        assert self.driven[-1] == door
+
+    def state(self, door: str) -> DoorState:
+        return DoorState.RELEASED if door in self.driven else DoorState.SECURED
+
+
+@dataclass
+class _Strike:
+    all: Strikes
+    name: str
+
+    async def release(self, seconds: float) -> None:
+        if self.name in self.all.broken:
+            raise HardwareError("told to fail")
+        self.all.driven.append(self.name)
+
+    async def secure(self) -> None:
+        return
+
+
+class _Peer:
+    """One link with the phone's end of its frames."""
+
+    def __init__(self, link: HubLink) -> None:
+        self.link = link
+        self.inbound: Inbound | None = None
+        self.outbound: Outbound | None = None
+        self.keys: SessionKeys | None = None
+        self.alive = True
+        self.jobs: list[OpenJob] = []
+        self.proofs: list[Proof] = []
+        self.lost: list[bytes] = []
+
+
+class HubRun:
+    """A hub in the state that a file gives, to be led through its steps."""
+
+    def __init__(self, given: Json, chance: Chance) -> None:
+        self.now = Now(trusted=given["clock"] == "trusted")
+        self.strikes, self.audit, self.chance = Strikes(), FakeAudit(), chance
+        self.strikes.broken = set(given.get("broken_doors", []))
+        self.policy = MemoryPolicy(given["policy"])
+        self.side = _side(given, chance)
+        self._transport = given["transport"]
+        points = {
+            int(number): Point(int(number), point["door"], point["fresh"], 5.0)
+            for number, point in given["access_points"].items()
+        }
+        rules = SiteRules(points, ZoneInfo(given["time_zone"]), given["grant_seconds_max"])
+        books = Books(self.policy, self.audit, self.now, lambda _event, _facts: None)
+        doors = {point.door: self.strikes.door(point.door) for point in points.values()}
+        self.unlock = Unlock(rules, books, doors, self.strikes)
+        self.peers: dict[str, _Peer] = {}
+        self.causes: list[PeerError] = []
+
+    async def step(self, step: Json) -> tuple[list[Json], list[PeerError]]:
+        """Do what a step's `do` says; return what came out, and the causes that the hub reported."""
+        self.now.at, self.causes = step["at"], []
+        peer = self.peers.get(step.get("link", ""))
+        match step["do"]:
+            case "connect":
+                link = HubLink(self.side, self._transport, self.now.monotonic())
+                self.peers[step["link"]] = _Peer(link)
+                return [], []
+            case "policy":
+                self.policy.given = step["policy"]
+                self.side.tickets.drop_where(lambda g: self.policy.revoked(g.credential, g.grant_id))
+                return [], []
+        assert peer is not None
+        return await self._at_link(peer, step), self.causes
+
+    async def _at_link(self, peer: _Peer, step: Json) -> list[Json]:
+        hold = step.get("hold", "")
+        match step["do"]:
+            case "read INFO":
+                return self._read_info(peer)
+            case "message":
+                return await self._message(peer, bytes.fromhex(step["bytes"]), hold)
+            case "frame":
+                return await self._frame(peer, bytes.fromhex(step["bytes"]), step.get("mtu", MTU), hold)
+            case "rsa done":
+                return await self._unsealed(peer, peer.jobs.pop(0), hold)
+            case "decide":
+                return await self._decide(peer, peer.proofs.pop(0))
+            case "lose the link":
+                peer.link.close()
+                peer.alive = False
+                return []
+            case "door":
+                state = DoorState(step["state"])
+                times = self.now.monotonic(), self.now.wall()
+                self.chance.purpose = "iv"
+                return await self._perform(peer, peer.link.door(step["access_point"], state, *times), "")
+            case "sweep":
+                why = peer.link.expired(self.now.monotonic())
+                return [] if why is None else [{"verdict": "KICK"}]
+        raise AssertionError(f"no step {step['do']}")
+
+    def _read_info(self, peer: _Peer) -> list[Json]:
+        self.chance.purpose = "nonce"
+        info = peer.link.challenge(self.now.monotonic())
+        if info:
+            sid = decode_challenge(info).sid
+            peer.inbound, peer.outbound = Inbound(sid, repeats=True), Outbound(sid)
+        return [{"info": info.hex()}]
+
+    async def _message(self, peer: _Peer, message: bytes, hold: str) -> list[Json]:
+        """Send a whole message in frames, as a phone does."""
+        assert peer.outbound is not None
+        peer.outbound.answered()
+        peer.outbound.load(message)
+        out: list[Json] = []
+        while frame := peer.outbound.pull(MTU):
+            out += await self._frame(peer, frame, MTU, hold)
+        return out or ([] if hold else [{"verdict": "DROP"}])
+
+    async def _frame(self, peer: _Peer, frame: bytes, mtu: int, hold: str) -> list[Json]:
+        self.chance.purpose = "decoy content key"
+        return await self._perform(peer, peer.link.frame(frame, mtu, self.now.monotonic(), self.now.wall()), hold)
+
+    async def _perform(self, peer: _Peer, effects: Sequence[LinkEffect], hold: str) -> list[Json]:
+        out: list[Json] = []
+        for effect in effects:
+            match effect:
+                case Notify(frame):
+                    out += await self._notified(peer, frame)
+                case Unseal(job):
+                    if hold == "rsa":
+                        peer.jobs.append(job)
+                    else:
+                        out += await self._unsealed(peer, job, hold)
+                case Presented(proof):
+                    if hold == "decision":
+                        peer.proofs.append(proof)
+                    else:
+                        out += await self._decide(peer, proof)
+                case Refused(cause):
+                    self.causes.append(cause)
+                case Drop():
+                    peer.alive = False
+                    out.append({"verdict": "KICK"})
+        return out
+
+    async def _unsealed(self, peer: _Peer, job: OpenJob, hold: str) -> list[Json]:
+        try:
+            result: Any = open_request(job)
+        except ProofError as error:
+            result = error
+        return await self._perform(peer, peer.link.unsealed(result, self.now.monotonic()), hold)
+
+    async def _decide(self, peer: _Peer, proof: Proof) -> list[Json]:
+        before, self.chance.purpose = len(self.strikes.driven), "ticket id"
+        outcome = await self.unlock.present(proof, lambda: peer.alive)
+        out: list[Json] = [{"strike": door} for door in self.strikes.driven[before:]]
+        peer.keys = proof.opened.keys
+        answer = peer.link.answer(outcome, self.now.monotonic(), self.now.wall())
+        return out + await self._perform(peer, answer, "")
+
+    async def _notified(self, peer: _Peer, data: bytes) -> list[Json]:
+        frame = decode_frame(data)
+        if peer.inbound is None or frame.flags & (Flag.ACK | Flag.BYE):
+            return []
+        message, ack = peer.inbound.accept(frame)
+        out: list[Json] = [] if message is None else [describe(message, peer.keys)]
+        if ack is not None:
+            out += await self._perform(peer, peer.link.frame(ack, MTU, self.now.monotonic(), self.now.wall()), "")
+        return out
+
+
+def describe(message: bytes, keys: SessionKeys | None) -> Json:
+    """Say what a message of the hub is, with what its seal holds."""
+    said: Json = {"message": message.hex()}
+    match decode_to_phone(message):
+        case Error(code):
+            return {**said, "verdict": f"CLEAR {int(code)}"}
+        case VerdictMessage() as sealed:
+            assert keys is not None
+            verdict = open_verdict(sealed, keys)
+            ticket = verdict.ticket and {"id": verdict.ticket.id.hex(), "expires": verdict.ticket.expires}
+            said["opened"] = {"op": verdict.op.hex(), "door": int(verdict.door), "time": verdict.time, "ticket": ticket}
+            said |= {"h2p": keys.to_phone.hex(), "rs": keys.ratchet.hex()}
+            return {**said, "verdict": "ACCEPT" if verdict.allowed else f"SEALED {int(verdict.reason)}"}
+        case StateMessage() as sealed:
+            assert keys is not None
+            state = open_state(sealed, keys)
+            said["opened"] = {"seq": state.seq, "op": state.op.hex(), "door": int(state.door), "time": state.time}
+            return {**said, "verdict": "STATE"}
+    return {**said, "verdict": "EPOCH"}
+
+
+def _side(given: Json, chance: Chance) -> HubSide:
+    issuer, certificate = verify_key(given["issuer"]), bytes.fromhex(given["hub_certificate"])
+    hub = tokens.read_hub_certificate(certificate, issuer)
+    ring = EpochRing()
+    for epoch in given["epochs"]:
+        data = bytes.fromhex(epoch["certificate"])
+        read = tokens.read_epoch_certificate(data, hub, RSA_SIZES)
+        key, span = rsa_key(epoch["private_key"]), (read.not_before, read.expires)
+        ring.add(Epoch(read.kid, data, hashlib.sha256(data).digest(), key, read.aeads, *span, 0.0))
+    tickets = TicketTable(hub.expires)
+    for ticket in given["tickets"]:
+        grant = tokens.read_grant(bytes.fromhex(ticket["grant"]), issuer, given["site"])
+        secret, aead = bytes.fromhex(ticket["secret"]), Aead(ticket["aead"])
+        tickets.issue(bytes.fromhex(ticket["id"]), secret, aead, grant, ticket["issued_at"], ticket["chain_began"])
+    rate = given["rsa_budget"]
+    budget = Budget(rate["a_second"], rate["burst"], rate["at_once"])
+    return HubSide(given["hub"], given["site"], hub.key.kid, certificate, issuer, ring, tickets, budget, chance)
+
+
+def verdicts(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Return the verdicts of all steps in a row, as a file declares them."""
+    said = [out["verdict"] for step in steps for out in step["gives"] if "verdict" in out]
+    return ", ".join(said)
