@@ -1,0 +1,546 @@
+"""Serving links: the real loop of effects with a radio and an executor that can be told to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from hubd.core.framing import Flag, Inbound, Outbound, control_frame, decode_frame
+from hubd.core.handshake import Outcome, Proof
+from hubd.core.link import FIRST_READ_SECONDS, IDLE_SECONDS, LINK_SECONDS
+from hubd.core.messages import (
+    Action,
+    DoorState,
+    Error,
+    ErrorCode,
+    Open,
+    Reason,
+    decode_challenge,
+    decode_to_phone,
+    encode_to_hub,
+)
+from hubd.core.sealing import BLE_GATT
+from hubd.errors import LinkError, PeerError, SequenceError
+from hubd.links import EFFECTS_MAX, Links, Means, Points
+from hubd.ports import LinkId, RadioListener
+from hubsim import site
+from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.wallet import Wallet
+from tests.pair import DeskHub, make_wallet, settle
+
+Y = LinkId("Y", 1)
+LINKS_MAX = 3
+
+
+class Radio:
+    """`ports.Radio` in memory. Set `notify_fails` or `drop_fails` to an error; clear `free` to make notify wait."""
+
+    def __init__(self) -> None:
+        self.sent: dict[LinkId, list[bytes]] = {}
+        self.dropped: list[LinkId] = []
+        self.notify_fails: Exception | None = None
+        self.drop_fails: Exception | None = None
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        ready(True)
+        await asyncio.Event().wait()
+
+    async def notify(self, link: LinkId, frame: bytes) -> None:
+        await self.free.wait()
+        if self.notify_fails:
+            raise self.notify_fails
+        self.sent.setdefault(link, []).append(frame)
+
+    async def drop(self, link: LinkId) -> None:
+        self.dropped.append(link)
+        if self.drop_fails:
+            raise self.drop_fails
+
+
+class Rsa(Executor):
+    """Works when told: `step` does the oldest job. Set `failing` to make each job raise it."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Future[Any], Callable[[], Any]]] = []
+        self.at_once = True
+        self.failing: Exception | None = None
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.jobs.append((future, lambda: fn(*args, **kwargs)))
+        if self.at_once:
+            self.step()
+        return future
+
+    def step(self) -> None:
+        future, work = self.jobs.pop(0)
+        try:
+            if self.failing:
+                raise self.failing
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+
+
+@dataclass
+class Rig:
+    hub: DeskHub
+    radio: Radio = field(default_factory=Radio)
+    rsa: Rsa = field(default_factory=Rsa)
+    refused: list[PeerError] = field(default_factory=list)
+    told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    decide: Callable[[Proof, Callable[[], bool]], Any] | None = None
+
+    def __post_init__(self) -> None:
+        means = Means(
+            self.hub.clock,
+            self.rsa,
+            LINKS_MAX,
+            BLE_GATT,
+            self.refused.append,
+            lambda e, f: self.told.append((e, f)),
+        )
+        points = Points({1: 5.0, 2: 5.0}, self.hub.unlock.door_state)
+        self.links = Links(self.hub.side, self.radio, self._present, points, means)
+
+    async def _present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
+        outcome: Outcome = await (self.decide or self.hub.unlock.present)(proof, alive)
+        return outcome
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.links.run(lambda _: None, lambda: None))
+        await settle()
+        try:
+            yield
+            assert not task.done(), "the use case must go on, whatever one link does"
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.told]
+
+    @property
+    def rsa_places_taken(self) -> int:
+        return self.hub.budget._taken
+
+
+class Peer:
+    """A phone on one link, by hand."""
+
+    def __init__(self, rig: Rig, name: str, wallet: Wallet | None = None) -> None:
+        self.rig, self.id = rig, LinkId(name, 1)
+        self.wallet = wallet or make_wallet(rig.hub.issuer)
+        self.links = rig.links
+        self.attempt = Attempt(self.wallet, 1, Action.OPEN, os.urandom, BLE_GATT)
+        self.inbound: Inbound | None = None
+        self.out: Outbound | None = None
+        self.sid = b""
+        self.read = 0
+        self.decided: list[Decided] = []
+
+    def connect(self) -> None:
+        self.links.opened(self.id)
+
+    def info(self) -> bytes:
+        info = self.links.info(self.id)
+        if info:
+            self.sid = decode_challenge(info).sid
+            self.inbound, self.out = Inbound(self.sid, repeats=True), Outbound(self.sid)
+            self.read = len(self.rig.radio.sent.get(self.id, []))
+        return info
+
+    def send(self, message: bytes) -> None:
+        assert self.out is not None
+        self.out.answered()
+        self.out.load(message)
+        while frame := self.out.pull(247):
+            self.links.frame(self.id, frame, 247)
+
+    def bye(self) -> None:
+        self.links.frame(self.id, control_frame(Flag.BYE, self.sid, 0), 247)
+
+    async def messages(self) -> list[bytes]:
+        """Take what was notified for the live session; acknowledge."""
+        await settle()
+        messages = []
+        while self.read < len(self.rig.radio.sent.get(self.id, [])):
+            frame = decode_frame(self.rig.radio.sent[self.id][self.read])
+            self.read += 1
+            if self.inbound is None or frame.sid != self.sid or frame.flags & (Flag.ACK | Flag.BYE):
+                continue
+            message, ack = self.inbound.accept(frame)
+            if ack:
+                self.links.frame(self.id, ack, 247)
+                await settle()
+            if message is not None:
+                messages.append(message)
+        return messages
+
+    def begin(self) -> list[PhoneEffect]:
+        return self.attempt.challenge(self.info(), self.rig.hub.clock.wall())
+
+    def learn_epoch(self, other: Wallet) -> None:
+        self.wallet.epochs.update(other.epochs)
+
+    async def unlock(self) -> Decided | None:
+        """Make the attempt to its end; None when there is no verdict."""
+        effects: list[PhoneEffect] = [ReadInfo()]
+        while effects:
+            match effects.pop(0):
+                case ReadInfo():
+                    effects += self.begin()
+                case SendMessage(message):
+                    self.send(message)
+                    for answer in await self.messages():
+                        effects += self.attempt.receive(answer, self.rig.hub.clock.wall())
+                case Decided() as decided:
+                    return decided
+                case _:
+                    return None
+        return None
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig(DeskHub(site.make_key()))
+
+
+async def taught(rig: Rig) -> Wallet:
+    """Serve one honest phone, and return its wallet, which then knows the epoch."""
+    peer = Peer(rig, "teacher")
+    peer.connect()
+    decided = await peer.unlock()
+    assert decided is not None
+    assert decided.verdict.allowed
+    rig.links.closed(peer.id)
+    await settle()
+    rig.hub.clock.advance(10)
+    return peer.wallet
+
+
+def request_of(peer: Peer) -> bytes:
+    """Begin an attempt and return its request."""
+    sends = [effect.message for effect in peer.begin() if isinstance(effect, SendMessage)]
+    return sends[0]
+
+
+async def test_a_phone_is_served_and_told_of_the_door(rig: Rig) -> None:
+    async with rig.serving():
+        peer = Peer(rig, "A")
+        peer.connect()
+        decided = await peer.unlock()
+        assert decided is not None
+        assert decided.verdict.allowed
+        assert rig.hub.strikes == 1
+        rig.links.door_changed(1, DoorState.OPEN)
+        (message,) = await peer.messages()
+        assert [e.state.door for e in peer.attempt.receive(message, rig.hub.clock.wall())] == [DoorState.OPEN]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("path", ["full", "short"])
+async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(rig: Rig, path: str) -> None:
+    """A phone that says BYE while its request is at work gets no new challenge before that work has ended."""
+    decisions: list[asyncio.Future[Outcome]] = []
+    alive: list[Callable[[], bool]] = []
+
+    async def decide(_proof: Proof, still: Callable[[], bool]) -> Outcome:
+        alive.append(still)
+        decisions.append(asyncio.get_running_loop().create_future())
+        return await decisions[-1]
+
+    async with rig.serving():
+        wallet = await taught(rig)
+        if path == "full":
+            wallet.tickets.clear()
+        rig.decide = decide
+        peer = Peer(rig, "A", wallet)
+        peer.connect()
+        peer.send(request_of(peer))
+        await settle()
+        assert alive[0]()
+        peer.bye()
+        assert not alive[0]()  # nothing moves for a phone that has taken its request back
+        assert peer.info() == b""
+        tickets = len(rig.hub.tickets)
+        decisions[0].set_result(Outcome(True, Reason.OK, DoorState.RELEASED))
+        assert await peer.messages() == []
+        assert len(rig.hub.tickets) == tickets
+        rig.decide = None
+        again = Peer(rig, "A", wallet)
+        decided = await again.unlock()
+        assert decided is not None
+        assert decided.verdict.allowed
+
+
+async def test_a_link_has_one_place_in_the_rsa_queue(rig: Rig) -> None:
+    async with rig.serving():
+        wallet = await taught(rig)
+        wallet.tickets.clear()
+        rig.rsa.at_once = False
+        peer = Peer(rig, "A", wallet)
+        peer.connect()
+        for _ in range(5):
+            if not (info := peer.info()):
+                break
+            for effect in peer.attempt.challenge(info, rig.hub.clock.wall()):
+                if isinstance(effect, SendMessage):
+                    peer.send(effect.message)
+            await settle()
+            peer.bye()
+        assert rig.rsa_places_taken == 1
+        rig.rsa.step()
+        await settle()
+        assert rig.rsa_places_taken == 0
+        assert rig.hub.strikes == 1  # the teacher's
+        assert peer.info()
+
+
+async def test_a_message_while_another_is_at_work_is_dropped_and_the_second_ends_the_link(rig: Rig) -> None:
+    async with rig.serving():
+        wallet = await taught(rig)
+        wallet.tickets.clear()
+        rig.rsa.at_once = False
+        peer = Peer(rig, "A", wallet)
+        peer.connect()
+        request = request_of(peer)
+        peer.send(request)
+        peer.send(request)
+        with pytest.raises(SequenceError, match="while another is at work"):
+            peer.send(request)
+        await settle()
+        rig.rsa.step()
+        await settle()
+        assert rig.radio.dropped == [peer.id]
+        assert rig.rsa_places_taken == 0
+        assert rig.hub.strikes == 1
+
+
+async def test_a_radio_that_cannot_drop_harms_nobody_else(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.drop_fails = LinkError("radio: the adapter does not answer")
+        bad = Peer(rig, "bad")
+        bad.connect()
+        with pytest.raises(PeerError):
+            rig.links.frame(bad.id, b"garbage", 247)
+        await settle()
+        assert "drop_failed" in rig.names()
+        await taught(rig)
+
+
+async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_else(rig: Rig) -> None:
+    async def faulty(_proof: Proof, _alive: Callable[[], bool]) -> Outcome:
+        raise RuntimeError("a fault of our own")
+
+    async with rig.serving():
+        wallet = await taught(rig)
+        rig.decide = faulty
+        rig.radio.drop_fails = LinkError("radio: the adapter does not answer")
+        bad = Peer(rig, "bad", wallet)
+        bad.connect()
+        assert await bad.unlock() is None
+        assert {"link_fault", "drop_failed"} <= set(rig.names())
+        rig.decide = None
+        rig.radio.drop_fails = None
+        await taught(rig)
+
+
+async def test_a_place_in_the_rsa_queue_comes_back_whatever_happens(rig: Rig) -> None:
+    async with rig.serving():
+        wallet = await taught(rig)
+        wallet.tickets.clear()
+        rig.rsa.failing = MemoryError("no memory")
+        for number in range(6):
+            peer = Peer(rig, f"P{number}", wallet)
+            peer.connect()
+            peer.send(request_of(peer))
+            await settle()
+            rig.links.closed(peer.id)
+        assert rig.rsa_places_taken == 0
+        rig.rsa.failing = None
+        await taught(rig)
+
+
+async def test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_back(rig: Rig) -> None:
+    async with rig.serving():
+        wallet = await taught(rig)
+        wallet.tickets.clear()
+        rig.radio.free.clear()
+        peer = Peer(rig, "slow", wallet)
+        peer.connect()
+        request = request_of(peer)
+        peer.send(request)  # its frames are acknowledged once, and that notification never leaves
+        await settle()
+        assert rig.rsa_places_taken == 1
+        out = Outbound(peer.sid)
+        out.load(bytes(4096))
+        seq = len(request) // 236 + 1
+        served = rig.links._served[peer.id]
+        for index in range(4 * EFFECTS_MAX + 8):  # a long message in frames of one byte: each fourth asks for an ACK
+            flags, head = (Flag.FIRST, (4096).to_bytes(2, "big")) if index == 0 else (Flag(0), b"")
+            try:
+                rig.links.frame(peer.id, control_frame(flags, peer.sid, (seq + index) % 256) + head + b"x", 247)
+            except PeerError:
+                break
+            assert served.effects.qsize() <= EFFECTS_MAX
+        await settle()
+        rig.radio.free.set()
+        await settle()
+        assert rig.rsa_places_taken == 0
+        assert peer.id in rig.radio.dropped
+        rig.links.closed(peer.id)
+        await taught(rig)
+
+
+async def test_a_notification_that_never_leaves_ends_its_link(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.notify_fails = TimeoutError()
+        peer = Peer(rig, "A")
+        peer.connect()
+        assert await peer.unlock() is None
+        assert rig.radio.dropped[0] == peer.id
+        rig.radio.notify_fails = None
+        rig.links.closed(peer.id)
+        await taught(rig)
+
+
+async def test_a_stranger_makes_room_for_a_newcomer(rig: Rig) -> None:
+    async with rig.serving():
+        strangers = [LinkId(f"S{n}", 1) for n in range(LINKS_MAX)]
+        for stranger in strangers:
+            rig.links.opened(stranger)
+        await taught(rig)
+        await settle()
+        assert rig.radio.dropped == [strangers[0]]
+        assert len(rig.links) == LINKS_MAX - 1
+
+
+async def test_who_has_proved_something_stays_longest(rig: Rig) -> None:
+    async with rig.serving():
+        proven = Peer(rig, "proven")
+        proven.connect()
+        assert await proven.unlock() is not None
+        strangers = [LinkId(f"S{n}", 1) for n in range(2 * LINKS_MAX)]
+        for stranger in strangers:
+            rig.links.opened(stranger)
+            assert len(rig.links) <= LINKS_MAX
+        await settle()
+        assert proven.id not in rig.radio.dropped
+
+
+@pytest.mark.parametrize(
+    ("asks", "seconds", "why"),
+    [
+        (False, FIRST_READ_SECONDS, "nothing was asked"),
+        (True, IDLE_SECONDS, "idle"),
+    ],
+)
+async def test_deadlines_end_a_link(rig: Rig, asks: bool, seconds: float, why: str) -> None:
+    peer = Peer(rig, "A")
+    link = rig.hub.connect()
+    if asks:
+        link.challenge(rig.hub.clock.monotonic())
+    assert link.expired(rig.hub.clock.monotonic() + seconds) is None
+    assert link.expired(rig.hub.clock.monotonic() + seconds + 0.1) == why
+    async with rig.serving():
+        peer.connect()
+        if asks:
+            peer.info()
+        rig.hub.clock.advance(seconds + 0.1)
+        await until(lambda: len(rig.links) == 0)
+        assert rig.radio.dropped == [peer.id]
+        assert [str(cause) for cause in rig.refused] == [f"link: {why}"]
+
+
+async def test_no_link_is_older_than_a_minute(rig: Rig) -> None:
+    link = rig.hub.connect()
+    began = rig.hub.clock.monotonic()
+    for second in range(0, int(LINK_SECONDS) + 1, 5):
+        assert link.expired(began + second) is None
+        link.challenge(began + second)
+    assert link.expired(began + LINK_SECONDS + 0.1) == "the link is a minute old"
+
+
+@pytest.mark.parametrize(("mtu", "seconds"), [(23, 15.0), (247, 5.0)])
+async def test_a_message_that_is_never_finished_ends_the_link(rig: Rig, mtu: int, seconds: float) -> None:
+    link, began = rig.hub.connect(), rig.hub.clock.monotonic()
+    sid = decode_challenge(link.challenge(began)).sid
+    first = control_frame(Flag.FIRST, sid, 0) + (4096).to_bytes(2, "big") + b"x"
+    assert link.frame(first, mtu, began, rig.hub.clock.wall()) == []
+    for second in range(1, int(seconds)):  # a slow loris: a byte a second keeps it busy and does not help it
+        link.frame(control_frame(Flag(0), sid, second) + b"x", mtu, began + second, rig.hub.clock.wall())
+    assert link.expired(began + seconds) is None
+    assert link.expired(began + seconds + 0.1) == "a message was never finished"
+
+
+async def test_reading_instead_of_notifications(rig: Rig) -> None:
+    async with rig.serving():
+        peer = Peer(rig, "A")
+        peer.connect()
+        peer.begin()
+        assert peer.out is not None
+        peer.send(encode_to_hub(Open(list(rig.hub.epochs.current.aeads)[0], bytes(12), b"", bytes(8), bytes(384))))  # type: ignore[union-attr]
+        frame = decode_frame(await rig.links.next_frame(peer.id, 247))
+        assert decode_to_phone(frame.payload) == Error(ErrorCode.UNKNOWN_EPOCH)
+
+
+async def test_reading_waits_for_what_comes(rig: Rig) -> None:
+    async with rig.serving():
+        peer = Peer(rig, "A")
+        peer.connect()
+        peer.info()
+        waiting = asyncio.create_task(rig.links.next_frame(peer.id, 247))
+        await settle()
+        assert not waiting.done()
+        peer.send(b"garbage")
+        await settle()
+        assert waiting.done()
+        frame = decode_frame(waiting.result())
+        assert decode_to_phone(frame.payload) == Error(ErrorCode.BAD_FRAME)
+
+
+async def test_the_link_of_a_reader_goes_while_it_waits(rig: Rig) -> None:
+    async with rig.serving():
+        peer = Peer(rig, "A")
+        peer.connect()
+        peer.info()
+        waiting = asyncio.create_task(rig.links.next_frame(peer.id, 247))
+        await settle()
+        rig.links.closed(peer.id)
+        assert await waiting == b""
+
+
+async def test_a_denial_is_followed_by_a_door_state_like_a_release(rig: Rig) -> None:
+    loop = asyncio.get_running_loop()
+    async with rig.serving():
+        wallet = await taught(rig)
+        rig.hub.policy.credentials.add("c0ffee00c0ffee00")
+        rig.links._points = Points({1: 0.05, 2: 0.05}, rig.hub.unlock.door_state)
+        peer = Peer(rig, "A", wallet)
+        peer.connect()
+        decided = await peer.unlock()
+        assert decided is not None
+        assert decided.verdict.reason is Reason.REVOKED
+        began = loop.time()
+        messages: list[bytes] = []
+        while not messages and loop.time() - began < 5:
+            messages += await peer.messages()
+        assert loop.time() - began >= 0.04
+        (effect,) = peer.attempt.receive(messages[0], rig.hub.clock.wall())
+        assert effect.state.door is DoorState.SECURED  # type: ignore[union-attr]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
