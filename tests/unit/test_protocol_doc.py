@@ -1,0 +1,508 @@
+"""docs/protocol.md says what the code does: every constant, code and UUID, and a worked example that really opens.
+
+Law: the document is parsed, never searched for a number somewhere; a table that loses its heading fails the test.
+`python tests/unit/test_protocol_doc.py` makes the worked example anew from the keys in the document, after a change of
+the protocol's bytes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterable
+from enum import IntEnum, IntFlag
+from pathlib import Path as File
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from hubd.config import Protocol
+from hubd.core import access, cbor, cose, epochs, framing, gatt, handshake, link, messages, ops, policy, sealing, tokens
+from hubd.core import tickets as tickets_module
+from hubd.core.budget import Budget
+from hubd.core.cose import Aead, SigningKey
+from hubd.core.epochs import Epoch, EpochRing
+from hubd.core.handshake import HubSide, Outcome, Phase, Presented, Unseal
+from hubd.core.link import HubLink, LinkEffect, Notify
+from hubd.core.messages import Action, DoorState, ErrorCode, Reason
+from hubd.core.schedule import Rule
+from hubd.core.tickets import TicketTable
+from hubd.core.tokens import Access, EpochCertificate, Grant, HubCertificate
+from hubsim.phone.machine import Attempt, SendMessage, Stage
+from hubsim.phone.wallet import KeptTicket, Wallet
+
+ROOT = File(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "protocol.md"
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+
+Example = dict[str, Any]
+AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
+MTU = 247
+
+
+def section(heading: str) -> str:
+    """The text under a heading, up to the next one of the same or a higher level."""
+    found = re.search(rf"^(#+) {re.escape(heading)}$", TEXT, re.M)
+    assert found, f"docs/protocol.md has no heading {heading!r}"
+    rest = TEXT[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.M)
+    return rest[: end.start()] if end else rest
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading, without its head; cells without their backticks."""
+    lines = section(heading).splitlines()
+    first = next((at for at, line in enumerate(lines) if line.startswith("|")), None)
+    assert first is not None, f"no table under {heading!r}"
+    rows = []
+    for line in lines[first + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip().replace("`", "") for cell in line.strip("| \n").split("|")])
+    assert rows
+    return rows
+
+
+def number(cell: str) -> float | range:
+    """`4,096 bytes` -> 4096, `8..16 bytes` -> range(8, 17)."""
+    if spread := re.match(r"(\d+)\.\.(\d+)", cell):
+        return range(int(spread[1]), int(spread[2]) + 1)
+    found = re.match(r"[\d,]+(\.\d+)?", cell)
+    assert found, f"{cell!r} begins with no number"
+    return float(found[0].replace(",", ""))
+
+
+def resolve(dotted: str) -> Any:
+    """`hubd.core.framing.WINDOW` -> 4."""
+    module, _, name = dotted.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("row", table("All times and limits"), ids=lambda row: str(row[2]))
+def test_each_limit_is_the_constant_it_names(row: list[str]) -> None:
+    assert len(row) == 3
+    assert number(row[1]) == resolve(row[2]), row
+
+
+_BYTES_OF_A_LAYOUT = {"DIRECT", "GET_EPOCH", "SEQ_AT", "UINT32_MAX", "MINUTES_A_DAY", "ALL_DAYS"}
+
+
+@pytest.mark.parametrize(
+    "module", [access, epochs, framing, handshake, link, messages, ops, policy, tickets_module, tokens]
+)
+def test_no_limit_of_the_code_is_missing_in_the_table(module: Any) -> None:
+    listed = {row[2] for row in table("All times and limits")}
+    tree = ast.parse(File(module.__file__).read_text(encoding="utf-8"))
+    targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
+    names = {leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}
+    public = {name for name in names if name.isupper() and not name.startswith("_")} - _BYTES_OF_A_LAYOUT
+    numbers = {name for name in public if isinstance(getattr(module, name), int | float | range)}
+    assert {f"{module.__name__}.{name}" for name in numbers} <= listed
+
+
+def test_what_a_hub_may_choose_is_its_configuration() -> None:
+    rows = {row[0]: row[1] for row in table("What one hub may choose")}
+    defaults = Protocol()
+    assert set(rows) == {f"protocol.{name}" for name in Protocol.__struct_fields__}
+    for key, shown in rows.items():
+        value = getattr(defaults, key.removeprefix("protocol."))
+        assert shown == ", ".join(value) if isinstance(value, tuple) else number(shown) == value, key
+
+
+def test_uuids() -> None:
+    assert {row[0]: row[1] for row in table("GATT table")} == {
+        name: getattr(gatt, name) for name in ("SERVICE", "INFO", "RX", "TX", "TXR")
+    }
+    assert [row[0] for row in table("GATT table")][1:] == ["INFO", "RX", "TX", "TXR"]
+    known = {gatt.SERVICE, gatt.INFO, gatt.RX, gatt.TX, gatt.TXR}
+    assert set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", TEXT)) == known
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("Frame header", framing.Flag),
+        ("AEADs", Aead),
+        ("Actions", Action),
+        ("Errors in clear", ErrorCode),
+        ("Reasons", Reason),
+        ("Door states", DoorState),
+        ("Modes", policy.Mode),
+    ],
+)
+def test_codes(heading: str, kind: type[IntEnum] | type[IntFlag]) -> None:
+    assert {(int(row[0], 0), row[1]) for row in table(heading)} == {(m.value, m.name) for m in kind}
+
+
+def test_each_denial_has_the_reason_shown() -> None:
+    shown = {(word, row[1]) for row in table("Reasons") for word in row[2].split(", ") if word != "-"}
+    assert shown == {(str(denial), reason.name) for denial, reason in access.REASONS.items()}
+
+
+def test_constant_texts() -> None:
+    quoted = set(re.findall(r"application/[\w.+-]+", TEXT))
+    kinds = {tokens._HUB, tokens._EPOCH, tokens._GRANT, policy.TYPE, sealing.REQUEST_TYPE}
+    assert quoted == kinds
+    assert {row[0] for row in table("Kinds of document")} == kinds
+
+
+def test_the_state_tables_know_every_state_and_no_other() -> None:
+    assert {row[0] for row in table("Hub, for each link")} - {"any"} == {phase.name for phase in Phase}
+    assert {row[0] for row in table("Phone, for each attempt")} - {"any"} == {stage.name for stage in Stage}
+
+
+def _messages_allowed() -> set[tuple[str, str]]:
+    return {(phase.name, kind.__name__) for phase, kind in handshake._STEPS}
+
+
+def test_the_hub_takes_the_messages_that_its_table_takes() -> None:
+    names = {"get-epoch": "GetEpoch", "open": "Open", "resume": "Resume"}
+    refused: set[tuple[str, str]] = set()
+    taken: set[tuple[str, str]] = set()
+    for state, event, does, _ in table("Hub, for each link"):
+        for word, kind in names.items():
+            if event.startswith(f"{word}:") or event == word:
+                (refused if does.startswith("error TIMEOUT") else taken).add((state, kind))
+    assert taken == _messages_allowed()
+    assert refused == {(p, k) for p in ("IDLE", "SESSION") for k in ("Open", "Resume")}
+
+
+def _tests_of(path: File) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_every_test_named_for_a_property_exists() -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", section("Security properties"))
+    assert len(named) >= 26
+    files = {file: _tests_of(ROOT / file) if (ROOT / file).exists() else set() for file, _ in named}
+    assert sorted({f"{file}::{name}" for file, name in named if name not in files[file]}) == []
+
+
+def test_every_vector_named_for_a_property_exists() -> None:
+    named = {word for row in table("Security properties") for word in row[2].split(", ") if word != "-"}
+    have = {file.name[:3] for file in (ROOT / "tests" / "vectors" / "v1").glob("*.json")}
+    assert sorted(named - have) == []
+
+
+def test_every_section_that_is_referred_to_exists() -> None:
+    numbers = set(re.findall(r"^##+ (?:.*)$", TEXT, re.M))
+    anchors = {re.sub(r"[^\w\- ]", "", h.lstrip("# ").lower()).replace(" ", "-") for h in numbers}
+    assert set(re.findall(r"\]\(#([\w-]+)\)", TEXT)) <= anchors
+
+
+def test_the_threat_model_names_what_is_there() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    files = [*(ROOT / "hubd").rglob("*.py"), *(ROOT / "hardware-sim" / "hubsim").rglob("*.py")]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    assigned = [t for tree in trees for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
+    constants = {leaf.id for target in assigned for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}
+    named = set(re.findall(r"`([A-Z][A-Z_]+)`", text))
+    assert len(named) >= 30
+    assert sorted(named - constants) == []
+    assert set(re.findall(r"`protocol\.(\w+)`", text)) <= set(Protocol.__struct_fields__)
+
+
+# The worked example
+
+
+def example() -> Example:
+    """The values of the worked example: h'..' bytes, ".." text, digits a number."""
+    values: Example = {}
+    pattern = r"^(\w+) = (?:h'([0-9a-f\s]*)'|\"([^\"]*)\"|(\d+))$"
+    for name, hex_, text, digits in re.findall(pattern, section("Worked example"), re.M):
+        assert name not in values
+        values[name] = int(digits) if digits else text or bytes.fromhex(hex_)
+    return values
+
+
+def scripted(*values: bytes) -> Callable[[int], bytes]:
+    """Chance that gives these values in order, each of the size asked."""
+    rest = list(values)
+
+    def chance(size: int) -> bytes:
+        value = rest.pop(0)
+        assert len(value) == size
+        return value
+
+    return chance
+
+
+def ec_key(scalar: bytes) -> SigningKey:
+    return SigningKey(ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1()))
+
+
+def rsa_key(e: Example) -> rsa.RSAPrivateKey:
+    p, q = int.from_bytes(e["rsa_p"], "big"), int.from_bytes(e["rsa_q"], "big")
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    extra = (rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
+    return rsa.RSAPrivateNumbers(p, q, d, *extra, rsa.RSAPublicNumbers(65537, p * q)).private_key()
+
+
+def hub_side(e: Example, chance: Callable[[int], bytes]) -> HubSide:
+    certificate, ring = e["epoch_certificate"], EpochRing()
+    kid, digest, ends = e["epoch_kid"], hashlib.sha256(certificate).digest(), e["now"] + 3900
+    ring.add(Epoch(kid, certificate, digest, rsa_key(e), AEADS, e["now"], ends, 0.0))
+    identity, issuer = ec_key(e["hub_scalar"]).verify_key.kid, ec_key(e["issuer_scalar"]).verify_key
+    tables = ring, TicketTable(e["now"] + 10**8), Budget(1, 1, 1)
+    return HubSide(e["hub"], e["site"], identity, e["hub_certificate"], issuer, *tables, chance)
+
+
+def wallet(e: Example) -> Wallet:
+    issuer = ec_key(e["issuer_scalar"]).verify_key
+    return Wallet(e["site"], issuer, ec_key(e["phone_scalar"]), e["grant"], AEADS)
+
+
+def frames_of(messages_: Iterable[bytes], sid: bytes, mtu: int = MTU) -> list[bytes]:
+    out, frames = framing.Outbound(sid), []
+    for message in messages_:
+        out.load(message)
+    while frame := out.pull(mtu):
+        frames.append(frame)
+    return frames
+
+
+class Replay:
+    """A hub that gets the example's frames; `say` returns the frames it notifies."""
+
+    def __init__(self, e: Example, side: HubSide) -> None:
+        self.e, self.link, self.door = e, HubLink(side, sealing.BLE_GATT, 0.0), DoorState.RELEASED
+
+    def say(self, frames: Iterable[bytes], mtu: int = MTU) -> list[bytes]:
+        return [f for frame in frames for f in self._perform(self.link.frame(frame, mtu, 1.0, self.e["now"]))]
+
+    def moved(self, door: DoorState) -> list[bytes]:
+        return self._perform(self.link.door(self.e["access_point"], door, 2.0, self.e["now"] + 5))
+
+    def _perform(self, effects: list[LinkEffect]) -> list[bytes]:
+        frames: list[bytes] = []
+        for effect in effects:
+            if isinstance(effect, Notify):
+                frames.append(effect.frame)
+            elif isinstance(effect, Unseal):
+                frames += self._perform(self.link.unsealed(sealing.open_request(effect.job), 1.1))
+            else:
+                assert isinstance(effect, Presented), effect
+                granted = Outcome(True, Reason.OK, self.door)
+                frames += self._perform(self.link.answer(granted, 1.2, self.e["now"]))
+        return frames
+
+
+def replay(e: Example) -> Example:
+    """Play the phone's part of the example to a hub; return what the hub gives, under the example's names."""
+    names = ("sid", "nonce", "decoy", "ticket_id", "verdict_iv", "state_iv", "sid_2", "nonce_2")
+    side = hub_side(e, scripted(*(e[name] for name in names), e["ticket_id_2"], e["verdict_iv_2"]))
+    hub, got = Replay(e, side), {}
+    got["challenge"] = hub.link.challenge(0.5)
+    say = frames_of([messages.GET_EPOCH, e["open"]], e["sid"])
+    got["get_epoch_frame"] = say[0]
+    got["epoch_frames"] = b"".join(hub.say(say[:1]))
+    got["open_heads"] = b"".join(f[: 8 if f[0] & 1 else 6] for f in say[1:])
+    got["ack_frame"], got["verdict_frame"] = hub.say(say[1:])
+    (got["state_frame"],) = hub.moved(DoorState.SECURED)
+    got["challenge_2"] = hub.link.challenge(1.0)
+    got["resume_frames_mtu_23"] = b"".join(small := frames_of([e["resume"]], e["sid_2"], 23))
+    assert all(len(frame) <= 20 for frame in small)
+    (got["resume_frame"],) = frames_of([e["resume"]], e["sid_2"])
+    (got["verdict_frame_2"],) = hub.say([got["resume_frame"]])
+    return got
+
+
+def test_the_hub_answers_the_example_byte_for_byte() -> None:
+    e = example()
+    got = replay(e)
+    epoch = framing.Inbound(e["sid"])
+    parts = framing.decode_frame(e["epoch_frame_1"])
+    assert got.pop("epoch_frames").startswith(e["epoch_frame_1"])
+    assert epoch.accept(parts) == (None, None)
+    assert parts.total == len(messages.encode_to_phone(messages.Epoch(e["hub_certificate"], e["epoch_certificate"])))
+    assert got == {name: e[name] for name in got}
+
+
+def test_the_phone_of_the_example_opens_both_verdicts_and_the_state() -> None:
+    e = example()
+    for at, message in (("", e["open"]), ("_2", e["resume"])):
+        secret = e["secret"] if not at else e["ratchet"]
+        keys = sealing.session_keys(secret, "ble-gatt", e[f"challenge{at}"], message, Aead.A256GCM, e["hub"])
+        assert (keys.to_phone, keys.ratchet) == (e[f"h2p{at}"], e[f"ratchet{at}"])
+        frame = framing.decode_frame(e[f"verdict_frame{at}"])
+        sealed = messages.decode_to_phone(frame.payload)
+        assert isinstance(sealed, messages.VerdictMessage)
+        verdict = sealing.open_verdict(sealed, keys)
+        assert messages.encode_verdict(verdict) == e[f"verdict_plain{at}"]
+        assert verdict.ticket is not None
+        assert (verdict.allowed, verdict.op, verdict.ticket.id) == (True, e[f"op{at}"], e[f"ticket_id{at}"])
+    sealed_state = messages.decode_to_phone(framing.decode_frame(e["state_frame"]).payload)
+    assert isinstance(sealed_state, messages.StateMessage)
+    first = sealing.session_keys(e["secret"], "ble-gatt", e["challenge"], e["open"], Aead.A256GCM, e["hub"])
+    state = sealing.open_state(sealed_state, first)
+    assert messages.encode_state(state) == e["state_plain"]
+    assert (state.seq, state.door, state.access_point) == (1, DoorState.SECURED, e["access_point"])
+
+
+def test_the_example_shows_each_step_of_the_open() -> None:
+    e = example()
+    bound = sealing.binding("ble-gatt", e["challenge"], hashlib.sha256(e["epoch_certificate"]).digest(), Aead.A256GCM)
+    assert bound == e["bind"]
+    message = messages.decode_to_hub(e["open"])
+    assert isinstance(message, messages.Open)
+    assert (message.epoch, message.iv) == (e["epoch_kid"], e["open_iv"])
+    key = cose.unwrap_key(rsa_key(e), message.encrypted_key, bytes(32))
+    assert key == e["content_key"]
+    plain = cose.unseal(Aead.A256GCM, key, message.iv, message.ciphertext, bound)
+    protected, unprotected, payload, signature = cbor.decode(plain)
+    assert (protected, unprotected, payload) == (e["request_protected"], {}, e["request"])
+    assert len(plain) % messages.PAD_REQUEST == 0
+    signed = cbor.encode(["Signature1", protected, bound, payload])
+    assert signed.startswith(e["request_signed_head"])
+    ec_key(e["phone_scalar"]).verify_key.verify(signature, signed)
+    request = messages.decode_request(payload)
+    assert (request.grant, request.op, request.secret) == (e["grant"], e["op"], e["secret"])
+
+
+def test_the_example_shows_each_step_of_the_key_schedule() -> None:
+    e = example()
+    th = hashlib.sha256(cbor.encode(["hub/1", "ble-gatt", e["challenge"], e["open"]])).digest()
+    th_empty = hashlib.sha256(cbor.encode(["hub/1", "ble-gatt", e["challenge_2"], b""])).digest()
+    assert (th, th_empty) == (e["th_open"], e["th_empty_2"])
+    infos = {name: _info(e, *args) for name, args in _INFOS.items()}
+    assert infos == {name: e[name] for name in _INFOS}
+    assert _hkdf(e["secret"], th, e["info_h2p"]) == e["h2p"]
+    assert _hkdf(e["secret"], th, e["info_ticket"]) == e["ratchet"]
+    assert _hkdf(e["ratchet"], th_empty, e["info_p2h"]) == e["p2h_2"]
+
+
+_INFOS = {"info_h2p": (3, "h2p"), "info_ticket": (-10, "ticket"), "info_p2h": (3, "p2h")}
+
+
+def _info(e: Example, alg: int, label: str) -> bytes:
+    public = [256, cbor.encode({1: -10}), cbor.encode(label)]
+    return cbor.encode([alg, [None, None, None], [e["hub"].encode(), None, None], public])
+
+
+def _hkdf(secret: bytes, salt: bytes, info: bytes) -> bytes:
+    """HKDF-SHA-256 of one block, written out (RFC 5869)."""
+    import hmac
+
+    prk = hmac.new(salt, secret, "sha256").digest()
+    return hmac.new(prk, info + b"\x01", "sha256").digest()
+
+
+def test_the_reference_phone_makes_the_resume_of_the_example() -> None:
+    e = example()
+    phone = wallet(e)
+    kid = ec_key(e["hub_scalar"]).verify_key.kid
+    expires = e["now"] + tickets_module.IDLE_SECONDS
+    phone.tickets[kid] = KeptTicket(e["hub"], e["ticket_id"], e["ratchet"], Aead.A256GCM, expires)
+    attempt = Attempt(phone, e["access_point"], Action.OPEN, scripted(e["op_2"], e["resume_iv"]), sealing.BLE_GATT)
+    assert attempt.challenge(e["challenge_2"], e["now"]) == [SendMessage(e["resume"])]
+    plain = messages.ResumeRequest(e["op_2"], e["access_point"], Action.OPEN)
+    assert messages.encode_resume_request(plain) == e["resume_plain"]
+
+
+def test_the_documents_of_the_example_verify() -> None:
+    e = example()
+    issuer = ec_key(e["issuer_scalar"]).verify_key
+    hub = tokens.read_hub_certificate(e["hub_certificate"], issuer)
+    epoch = tokens.read_epoch_certificate(e["epoch_certificate"], hub, (384,))
+    grant = tokens.read_grant(e["grant"], issuer, e["site"])
+    assert (issuer.kid, hub.key.kid, epoch.kid) == (e["issuer_kid"], e["hub_kid"], e["epoch_kid"])
+    assert (hub.hub, grant.credential, epoch.expires) == (e["hub"], e["credential"], e["now"] + 3900)
+
+
+# Making the example anew
+
+
+def fresh(old: Example) -> Example:
+    """Make documents, messages and all steps from the names, times, keys and chance of `old`."""
+    e = dict(old)
+    issuer, hub, phone = (ec_key(e[f"{who}_scalar"]) for who in ("issuer", "hub", "phone"))
+    day, point = 86_400, e["access_point"]
+    certified = HubCertificate(e["site"], e["hub"], e["now"] - day, e["now"] + 300 * day, hub.verify_key, (point,))
+    e["hub_certificate"] = tokens.issue_hub_certificate(issuer, certified, hub.cose_key)
+    key = cose.write_encryption_key(rsa_key(e).public_key())
+    span = e["now"], e["now"] + epochs.USE_SECONDS + epochs.GRACE_SECONDS
+    epoch = EpochCertificate(e["hub"], e["site"], *span, key[2], key[-1], AEADS)
+    e["epoch_certificate"] = tokens.issue_epoch_certificate(hub, epoch)
+    rights = Access(point, 0b1001, (Rule(0b0011111, 480, 1080), 12))
+    span = e["now"] - day, e["now"] + 60 * day
+    grant = Grant(e["site"], e["credential"], *span, bytes.fromhex("a0a1a2a3a4a5a6a7"), phone.verify_key, (rights,))
+    e["grant"] = tokens.issue_grant(issuer, grant, phone.cose_key)
+    e |= {"issuer_kid": issuer.verify_key.kid, "hub_kid": hub.verify_key.kid, "epoch_kid": key[2]}
+    challenges = [messages.Challenge(e[f"sid{n}"], e[f"nonce{n}"], e["hub_kid"], key[2]).encode() for n in ("", "_2")]
+    e["challenge"], e["challenge_2"] = challenges
+    _fresh_open(e)
+    _fresh_resume(e)
+    got = replay(e)
+    e["epoch_frame_1"] = got.pop("epoch_frames")[:MTU][: framing.FRAME_BYTES_MAX]
+    return e | got
+
+
+def _fresh_open(e: Example) -> None:
+    chance = scripted(e["op"], e["secret"], e["content_key"], e["open_iv"])
+    attempt = Attempt(wallet(e), e["access_point"], Action.OPEN, chance, sealing.BLE_GATT)
+    attempt.challenge(e["challenge"], e["now"])
+    answer = messages.encode_to_phone(messages.Epoch(e["hub_certificate"], e["epoch_certificate"]))
+    (send,) = attempt.receive(answer, e["now"])
+    assert isinstance(send, SendMessage)
+    e["open"] = send.message
+    digest = hashlib.sha256(e["epoch_certificate"]).digest()
+    e["bind"] = sealing.binding("ble-gatt", e["challenge"], digest, Aead.A256GCM)
+    message = messages.decode_to_hub(send.message)
+    assert isinstance(message, messages.Open)
+    plain = cose.unseal(Aead.A256GCM, e["content_key"], message.iv, message.ciphertext, e["bind"])
+    e["request_protected"], _, e["request"], _ = cbor.decode(plain)
+    e["request_signed_head"] = cbor.encode(["Signature1", e["request_protected"], e["bind"], b""])[:-1]
+    e["th_open"] = hashlib.sha256(cbor.encode(["hub/1", "ble-gatt", e["challenge"], e["open"]])).digest()
+    e |= {name: _info(e, *args) for name, args in _INFOS.items()}
+    keys = sealing.session_keys(e["secret"], "ble-gatt", e["challenge"], e["open"], Aead.A256GCM, e["hub"])
+    e["h2p"], e["ratchet"] = keys.to_phone, keys.ratchet
+    new = messages.NewTicket(e["ticket_id"], e["now"] + tickets_module.IDLE_SECONDS)
+    verdict = messages.Verdict(e["op"], True, Reason.OK, DoorState.RELEASED, e["now"], new)
+    e["verdict_plain"] = messages.encode_verdict(verdict)
+    state = messages.State(1, e["op"], e["access_point"], DoorState.SECURED, e["now"] + 5)
+    e["state_plain"] = messages.encode_state(state)
+
+
+def _fresh_resume(e: Example) -> None:
+    e["th_empty_2"] = hashlib.sha256(cbor.encode(["hub/1", "ble-gatt", e["challenge_2"], b""])).digest()
+    e["p2h_2"] = sealing.resume_key(e["ratchet"], "ble-gatt", e["challenge_2"], Aead.A256GCM, e["hub"])
+    request = messages.ResumeRequest(e["op_2"], e["access_point"], Action.OPEN)
+    e["resume_plain"] = messages.encode_resume_request(request)
+    sealed = sealing.seal_resume(request, e["p2h_2"], Aead.A256GCM, e["resume_iv"], e["ticket_id"])
+    e["resume"] = messages.encode_to_hub(sealed)
+    keys = sealing.session_keys(e["ratchet"], "ble-gatt", e["challenge_2"], e["resume"], Aead.A256GCM, e["hub"])
+    e["h2p_2"], e["ratchet_2"] = keys.to_phone, keys.ratchet
+    new = messages.NewTicket(e["ticket_id_2"], e["now"] + tickets_module.IDLE_SECONDS)
+    verdict = messages.Verdict(e["op_2"], True, Reason.OK, DoorState.RELEASED, e["now"], new)
+    e["verdict_plain_2"] = messages.encode_verdict(verdict)
+
+
+def shown(value: object) -> str:
+    """A value as the document shows it."""
+    if not isinstance(value, bytes):
+        return f'"{value}"' if isinstance(value, str) else str(value)
+    hex_ = value.hex()
+    if len(hex_) <= 84:
+        return f"h'{hex_}'"
+    lines = [hex_[at : at + 96] for at in range(0, len(hex_), 96)]
+    return "h'\n  " + "\n  ".join(lines) + "'"
+
+
+def main() -> None:
+    """Write the example's values anew into the document."""
+    made, text = fresh(example()), TEXT
+    for name, value in made.items():
+        pattern = rf"^{name} = (?:h'[0-9a-f\s]*'|\"[^\"]*\"|\d+)$"
+        text, count = re.subn(pattern, lambda _, n=name, v=value: f"{n} = {shown(v)}", text, flags=re.M)  # type: ignore[misc]
+        if count != 1:
+            sys.exit(f"docs/protocol.md shows {name} {count} times")
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
