@@ -103,7 +103,7 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     )
 
     points = {
-        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds)
+        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds, door.strike_cap_seconds)
         for door in config.doors
         for point in door.access_points
     }

@@ -16,7 +16,7 @@ from hubd.core import uplink
 from hubd.core.access import REASONS, Decision, Denial, Denied, Facts, Granted, decide, entry_for
 from hubd.core.handshake import Outcome, Proof
 from hubd.core.messages import Action, DoorState, Reason
-from hubd.core.ops import Asked, Key, OpTable
+from hubd.core.ops import OPS_MAX, Asked, Key, OpTable
 from hubd.core.policy import Mode
 from hubd.core.records import Kind, Record, StoredRecord, Value
 from hubd.core.tokens import Grant
@@ -30,12 +30,13 @@ ORDER_SECONDS_MAX = 60
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An access point of this hub: its door, whether it demands the full path, and its release in seconds."""
+    """An access point of this hub: its door, whether it demands the full path, its release in seconds and its cap."""
 
     number: int
     door: str
     fresh: bool
     strike_seconds: float
+    cap_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,11 @@ class Unlock:
 
     def __init__(self, rules: SiteRules, books: Books, doors: Mapping[str, Door], watch: Watch) -> None:
         self._rules, self._books, self._doors, self._watch = rules, books, doors, watch
-        self._ops: OpTable[Outcome] = OpTable()
+        self._ops: Mapping[Kind, OpTable[Outcome]] = {Kind.ACCESS: OpTable(), Kind.REMOTE: OpTable(OPS_MAX)}
         self._at_work: dict[Key, asyncio.Future[Outcome]] = {}
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
-        """Learn from the newest records which operations were done before a restart."""
+        """Learn from the newest records which operations were done before a restart; pass over what is not known."""
         now_ms, now = self._books.clock.wall() * 1000, self._books.clock.monotonic()
         for stored in records:
             record = Record.decode(stored.body)
@@ -85,13 +86,15 @@ class Unlock:
             match record.detail:
                 case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action), **rest}:
                     why = _denial(rest.get("why"))
-                    if why not in _NO_ANSWERS:
+                    if record.kind in self._ops and action in set(Action) and why not in _NO_ANSWERS:
                         order = _Order(record.kind, asker, op, point, Action(action))
                         outcome = Outcome(why is None, REASONS[why] if why else Reason.OK, DoorState.UNKNOWN)
-                        self._ops.remember(order.key, order.content, now - age_seconds, outcome)
-                case {"of": bytes(op), "of_kind": str(kind), "asker": str(asker), "point": int(point)}:
+                        self._ops[order.kind].remember(order.key, order.content, now - age_seconds, outcome)
+                case {"of": bytes(op), "of_kind": str(kind), "asker": str(asker), "point": int(point)} if (
+                    kind in self._ops
+                ):
                     order = _Order(Kind(kind), asker, op, point, Action.OPEN)
-                    self._ops.answered(order.key, Outcome(False, Reason.FAULT, DoorState.UNKNOWN))
+                    self._ops[order.kind].answered(order.key, Outcome(False, Reason.FAULT, DoorState.UNKNOWN))
 
     async def present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
         """Carry out what a phone asks; `alive` tells whether it is still there."""
@@ -122,7 +125,10 @@ class Unlock:
                 return Denied(Denial.TOO_LATE)
             if order.access_point not in self._rules.points:
                 return Denied(Denial.NO_GRANT)
-            locked = self._books.policy.mode(order.access_point) in (Mode.LOCKDOWN, Mode.NO_ENTRY)
+            try:
+                locked = self._books.policy.mode(order.access_point) in (Mode.LOCKDOWN, Mode.NO_ENTRY)
+            except StoreError:
+                return Denied(Denial.DOOR_FAULT)
             return Denied(Denial.LOCKDOWN) if locked else Granted()
 
         outcome = await self._once(asked, judge, late, {})
@@ -133,11 +139,11 @@ class Unlock:
     ) -> Outcome:
         """Do an operation that is new; give the known answer to one that is not."""
         now = self._books.clock.monotonic()
-        match self._ops.ask(order.key, order.content, now):
+        match self._ops[order.kind].ask(order.key, order.content, now):
             case Asked.NEW:
                 pass
             case Asked.SAME:
-                known = self._ops.answer(order.key)
+                known = self._ops[order.kind].answer(order.key)
                 if known is None:
                     known = await asyncio.shield(self._at_work[order.key])
                 return Outcome(known.allowed, known.reason, self.door_state(order.point))
@@ -151,7 +157,7 @@ class Unlock:
             outcome = await self._carry_out(order, judge, late, facts)
         finally:
             del self._at_work[order.key]
-            self._ops.answered(order.key, outcome)
+            self._ops[order.kind].answered(order.key, outcome)
             future.set_result(outcome)
         return outcome
 
@@ -168,7 +174,7 @@ class Unlock:
         if late():
             return await self._not_done(order, Denial.TOO_LATE)
         point = self._rules.points[order.point]
-        seconds = point.strike_seconds if order.seconds is None else float(order.seconds)
+        seconds = min(point.strike_seconds if order.seconds is None else float(order.seconds), point.cap_seconds)
         try:
             await self._doors[point.door].release(seconds)
         except HardwareError as error:

@@ -1,7 +1,7 @@
 """What was lately asked and answered, so that asking again never does it again.
 
 Laws: the same operation with the same content gets the same answer for OP_SECONDS; with other content it is a conflict;
-one asker keeps at most OPS_AN_ASKER, all together OPS_MAX: the oldest goes, and never one still at work.
+one asker keeps at most `an_asker`, all together OPS_MAX: the oldest goes, and never one still at work.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class _Op(Generic[Answer]):
 class OpTable(Generic[Answer]):
     """Operations by key; times are seconds of one clock that does not go back."""
 
-    def __init__(self) -> None:
+    def __init__(self, an_asker: int = OPS_AN_ASKER) -> None:
+        self._an_asker = an_asker
         self._ops: OrderedDict[Key, _Op[Answer]] = OrderedDict()
 
     def ask(self, key: Key, content: tuple[int, int], now: float) -> Asked:
@@ -50,7 +51,7 @@ class OpTable(Generic[Answer]):
         if known is not None:
             return Asked.SAME if known.content == content else Asked.CONFLICT
         own = [k for k in self._ops if k[0] == key[0]]
-        crowd = own if len(own) >= OPS_AN_ASKER else list(self._ops) if len(self._ops) >= OPS_MAX else []
+        crowd = own if len(own) >= self._an_asker else list(self._ops) if len(self._ops) >= OPS_MAX else []
         if crowd:
             done = next((k for k in crowd if self._ops[k].answer is not None), None)
             if done is None:

@@ -1,0 +1,238 @@
+"""Decide, record, then strike: what the backend and repetitions may do, and what a failing disk or door leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from hubd.core import uplink
+from hubd.core.cose import Aead
+from hubd.core.handshake import Path, Proof
+from hubd.core.messages import Action, Reason
+from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, OpTable
+from hubd.core.policy import Mode
+from hubd.core.records import Kind, Record
+from hubd.core.sealing import Opened, SessionKeys
+from hubd.core.tokens import Grant, read_grant
+from hubd.core.uplink import Outcome
+from hubd.errors import StoreError
+from hubd.ports import ClockState
+from hubd.unlock import LATE_SECONDS, ORDER_SECONDS_MAX, RECORD_SECONDS
+from hubsim import site
+from tests.pair import SITE, DeskHub, make_wallet, settle
+
+
+@pytest.fixture
+def hub() -> DeskHub:
+    return DeskHub(site.make_key())
+
+
+@pytest.fixture
+def grant(hub: DeskHub) -> Grant:
+    return read_grant(make_wallet(hub.issuer).grant, hub.issuer.verify_key, SITE)
+
+
+def proof(hub: DeskHub, grant: Grant, op: bytes, point: int = 1, action: Action = Action.OPEN) -> Proof:
+    keys = SessionKeys(Aead.A256GCM, bytes(32), bytes(32))
+    return Proof(Opened(grant, op, point, action, keys), Path.FULL, hub.clock.monotonic())
+
+
+def order(hub: DeskHub, id_: bytes, seconds: int | None = None, point: int = 1, lasts: float = 30) -> uplink.Release:
+    return uplink.Release(id_, point, int(hub.clock.wall() + lasts), seconds, "operator-7")
+
+
+async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -> None:
+    """A backend that lost an answer asks again within the order's life; others may have been ordered meanwhile."""
+    orders = [order(hub, bytes([number]) * 16, lasts=55) for number in range(30)]
+    for one in orders:
+        assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
+        hub.clock.advance(1.0)
+    hub.clock.advance(10.0)  # every pulse is over: a further one would count
+    before = hub.strikes
+    for one in orders:
+        assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
+    assert hub.strikes == before
+    hub.start_unlock().remember(hub.log.recent(0))
+    for one in orders:
+        assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
+    assert hub.strikes == before
+
+
+async def test_a_release_is_watched_no_longer_than_it_is_driven(hub: DeskHub) -> None:
+    """The driver caps a release; a door that is believed released for longer would hide a forced opening."""
+    await hub.unlock.release(order(hub, bytes(16), seconds=3600))
+    hub.clock.advance(9.9)
+    assert hub.doors["front"].active
+    hub.clock.advance(0.2)
+    assert not hub.doors["front"].active
+    ((_, _, seconds),) = hub.watch.released_at
+    assert seconds <= 10.0
+
+
+@pytest.mark.parametrize(
+    ("point", "lasts", "outcome"),
+    [(1, -1, Outcome.LATE), (1, ORDER_SECONDS_MAX + 2, Outcome.LATE), (9, 30, Outcome.REFUSED)],
+)
+async def test_an_order_late_or_for_another_hub_moves_nothing(
+    hub: DeskHub, point: int, lasts: float, outcome: Outcome
+) -> None:
+    assert (await hub.unlock.release(order(hub, bytes(16), None, point, lasts))).outcome is outcome
+    assert hub.strikes == 0
+    assert [record.kind for record in hub.records()] == [Kind.REMOTE]
+
+
+@pytest.mark.parametrize("mode", [Mode.LOCKDOWN, Mode.NO_ENTRY])
+async def test_an_order_against_a_lockdown_moves_nothing(hub: DeskHub, mode: Mode) -> None:
+    hub.policy.modes[1] = mode
+    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.REFUSED
+    assert hub.strikes == 0
+
+
+async def test_an_order_without_a_clock_moves_nothing(hub: DeskHub) -> None:
+    hub.clock.trust = ClockState.BEHIND_RECORDS
+    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.REFUSED
+    assert hub.strikes == 0
+
+
+async def test_an_order_on_a_policy_that_cannot_be_read_is_refused_and_recorded(hub: DeskHub) -> None:
+    def broken(_: int) -> Mode:
+        raise StoreError("the policy cannot be read")
+
+    hub.policy.mode = broken  # type: ignore[method-assign, assignment]
+    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.FAILED
+    assert hub.strikes == 0
+    assert [(record.kind, record.detail["why"]) for record in hub.records()] == [(Kind.REMOTE, "door-fault")]
+
+
+async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: Grant) -> None:
+    def broken(_credential: str, _grant: bytes) -> bool:
+        raise StoreError("the policy cannot be read")
+
+    hub.policy.revoked = broken  # type: ignore[method-assign, assignment]
+    outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    assert (outcome.allowed, outcome.reason) == (False, Reason.FAULT)
+    assert hub.strikes == 0
+
+
+async def test_a_record_that_never_becomes_durable_moves_nothing(hub: DeskHub, grant: Grant) -> None:
+    began = asyncio.get_running_loop().time()
+
+    async def hangs(_: Record) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    hub.log.append = hangs  # type: ignore[method-assign, assignment]
+    outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    assert (outcome.allowed, outcome.reason) == (False, Reason.FAULT)
+    assert hub.strikes == 0
+    assert asyncio.get_running_loop().time() - began < 2 * RECORD_SECONDS + 1
+
+
+@pytest.mark.parametrize("gone", ["late", "left"])
+async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(hub: DeskHub, grant: Grant, gone: str) -> None:
+    there = [True]
+    append = hub.log.append
+
+    async def slow(record: Record) -> int:
+        number = await append(record)
+        if gone == "late":
+            hub.clock.advance(LATE_SECONDS + 0.1)
+        else:
+            there[0] = False
+        return number
+
+    hub.log.append = slow  # type: ignore[method-assign, assignment]
+    outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: there[0])
+    assert not outcome.allowed
+    assert hub.strikes == 0
+    assert [record.kind for record in hub.records()] == [Kind.ACCESS, Kind.FAULT]
+
+
+async def test_a_door_that_fails_is_recorded_and_the_answer_stays(hub: DeskHub, grant: Grant) -> None:
+    hub.doors["front"].faults.broken = "the strike's wire is cut"
+    one = proof(hub, grant, b"12345678")
+    assert (await hub.unlock.present(one, lambda: True)).reason is Reason.FAULT
+    hub.doors["front"].faults.broken = ""
+    assert (await hub.unlock.present(one, lambda: True)).reason is Reason.FAULT
+    assert hub.strikes == 0
+    assert hub.records()[-1].detail["fault"] == "the strike's wire is cut"
+
+
+async def test_a_cancelled_unlock_answers_who_waits_for_the_same(hub: DeskHub, grant: Grant) -> None:
+    free = asyncio.Event()
+    append = hub.log.append
+
+    async def slow(record: Record) -> int:
+        await free.wait()
+        return await append(record)
+
+    hub.log.append = slow  # type: ignore[method-assign, assignment]
+    one = proof(hub, grant, bytes(8))
+    first = asyncio.create_task(hub.unlock.present(one, lambda: True))
+    await settle()
+    second = asyncio.create_task(hub.unlock.present(one, lambda: True))
+    await settle()
+    first.cancel()
+    async with asyncio.timeout(2):
+        assert not (await second).allowed
+    free.set()
+    await settle()
+    assert hub.strikes == 0
+
+
+async def test_no_order_of_fields_lets_two_credentials_share_an_operation(hub: DeskHub) -> None:
+    for credential in ("a", "a/", "b", "remote", "access/a"):
+        grant = read_grant(make_wallet(hub.issuer, credential).grant, hub.issuer.verify_key, SITE)
+        hub.clock.advance(20)
+        assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
+    assert hub.strikes == 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"asker": "c0ffee00c0ffee00", "op": bytes(8), "point": 1, "action": 99, "why": None},
+        {"asker": "c0ffee00c0ffee00", "op": bytes(8), "point": 1, "action": 1, "why": "of-a-later-version"},
+        {"asker": "c0ffee00c0ffee00", "op": bytes(8), "point": 1, "action": 1, "why": 7},
+        {"of": bytes(8), "of_kind": "of-a-later-version", "asker": "x", "point": 1, "why": None, "fault": ""},
+    ],
+)
+async def test_records_of_a_later_version_do_not_stop_a_start(hub: DeskHub, body: dict[str, object]) -> None:
+    await hub.log.append(Record(Kind.ACCESS, int(hub.clock.wall() * 1000), 0, body))  # type: ignore[arg-type]
+    hub.start_unlock().remember(hub.log.recent(0))
+
+
+def fill(table: OpTable[str], asker: str, count: int, now: float, answered: bool = True) -> list[Asked]:
+    results = []
+    for number in range(count):
+        key = (asker, number.to_bytes(8, "big"))
+        results.append(table.ask(key, (1, 1), now))
+        if answered and results[-1] is Asked.NEW:
+            table.answered(key, "yes")
+    return results
+
+
+def test_operations_have_their_ceilings() -> None:
+    table: OpTable[str] = OpTable()
+    assert set(fill(table, "a", OPS_AN_ASKER, 0.0, answered=False)) == {Asked.NEW}
+    assert table.ask(("a", b"one more"), (1, 1), 0.0) is Asked.FULL
+    for asker in range(OPS_MAX):
+        fill(table, str(asker), 1, 1.0)
+    assert len(table._ops) <= OPS_MAX
+    assert table.ask(("a", bytes(8)), (1, 1), 1.0) is Asked.SAME  # what is at work is never forgotten
+    assert table.ask(("a", bytes(8)), (1, 2), 1.0) is Asked.CONFLICT
+
+
+def test_operations_end() -> None:
+    table: OpTable[str] = OpTable()
+    fill(table, "a", 1, 0.0)
+    assert table.ask(("a", bytes(8)), (1, 1), OP_SECONDS) is Asked.SAME
+    assert table.ask(("a", bytes(8)), (1, 1), OP_SECONDS + 0.1) is Asked.NEW
+
+
+async def test_an_unknown_access_point_is_a_denial(hub: DeskHub, grant: Grant) -> None:
+    for point in (0, 3, 2**32 - 1):
+        outcome = await hub.unlock.present(proof(hub, grant, os.urandom(8), point), lambda: True)
+        assert (outcome.allowed, outcome.reason) == (False, Reason.NO_RIGHT)
