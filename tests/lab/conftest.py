@@ -1,0 +1,110 @@
+"""The lab's fixtures: one guest, one air and one hub for all cases; each case finds the hub running.
+
+The cases run when HUBD_LAB=1 is set, as `make lab` does, and the kernel is built; they share one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "hardware-sim"))
+
+from hubd.core.tokens import Access  # noqa: E402
+from hubsim import site as sites  # noqa: E402
+from hubsim.phone import wallet  # noqa: E402
+from hubsim.phone.wallet import Wallet  # noqa: E402
+from lab.guest import Guest, kernel_path  # noqa: E402
+from lab.hub import LabHub  # noqa: E402
+
+HERE = Path(__file__).parent
+AIR_SECONDS = 20.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the lab's cases with a reason, or put them on one loop."""
+    here = [item for item in items if HERE in item.path.parents]
+    if not here:
+        return
+    why = "the lab runs with `make lab` (HUBD_LAB=1)"
+    if os.environ.get("HUBD_LAB") == "1":
+        why = "" if kernel_path() else "the lab's kernel is not built: run hardware-sim/lab/kernel.sh"
+    for item in here:
+        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if why:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@dataclass(frozen=True)
+class AirAddress:
+    """Where controllers are to be had; `transport` is bumble's name of it."""
+
+    host: str
+    port: int
+
+    @property
+    def transport(self) -> str:
+        return f"tcp-client:{self.host}:{self.port}"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def air() -> AsyncIterator[AirAddress]:
+    argv = (sys.executable, "-c", "from hubsim.main import main; main()", "radio", "--listen", "127.0.0.1:0")
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    async with asyncio.timeout(AIR_SECONDS):
+        line = (await process.stdout.readline()).decode()
+    host, port = line.rsplit("tcp-client:", 1)[1].strip().rsplit(":", 1)
+    yield AirAddress(host, int(port))
+    process.terminate()
+    await process.wait()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def guest(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
+    kernel = kernel_path()
+    assert kernel is not None
+    made = Guest(tmp_path_factory.mktemp("guest"))
+    try:
+        await made.boot(kernel)
+        await made.plug_in(air.host, air.port)
+        yield made
+    finally:
+        await made.stop()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> sites.Site:
+    return sites.init(tmp_path_factory.mktemp("lab") / "site")
+
+
+@pytest.fixture
+def phones(site: sites.Site) -> list[Wallet]:
+    """Three phones that may open; they are new, so that the first time is a long one."""
+    made = []
+    for _ in range(3):
+        name = f"phone-{len(list((site.path / 'phones').iterdir()))}"
+        made.append(wallet.load(site.grant(name, [Access(1, sites.OPEN_AND_QUERY, ())])))
+    return made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def installed(guest: Guest, site: sites.Site) -> LabHub:
+    hub = LabHub(guest, site)
+    await hub.install()
+    return hub
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hub(installed: LabHub) -> LabHub:
+    """The hub, running."""
+    await installed.start()
+    return installed
