@@ -1,6 +1,7 @@
 """The use case that watches the doors: inputs and releases in, records and door states out.
 
-Law: it observes; it never moves a strike and never delays one.
+Laws: it observes; it never moves a strike and never delays one; a door counts as released no longer than its strike is
+driven, so that one forced open after that is told as forced.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class DoorWatch:
     def __init__(self, machines: Mapping[str, DoorMachine], log: AuditLog, clock: Clock, tell: Tell) -> None:
         self._machines, self._log, self._clock, self._tell = machines, log, clock, tell
         self._strikes: dict[str, float] = {}
+        self._since: dict[str, float] = {}
         self._points: dict[str, int] = {}
         self._happened: asyncio.Queue[Record] = asyncio.Queue(UNRECORDED_MAX)
         self._changed = asyncio.Event()
@@ -38,8 +40,8 @@ class DoorWatch:
         return self._machines[door].state
 
     def released(self, door: str, access_point: int, seconds: float) -> None:
-        """A release was driven just now; it ends by itself after `seconds`."""
-        now = self._clock.monotonic()
+        """A release was driven just now; it ends by itself after `seconds`, or when its strike is seen at rest."""
+        now = self._since[door] = self._clock.monotonic()
         self._points[door], self._strikes[door] = access_point, max(now + seconds, self._strikes.get(door, 0.0))
         self._see(door, Event.STRIKE_ON, now)
         self._changed.set()
@@ -56,10 +58,18 @@ class DoorWatch:
             self._take(event)
 
     def _take(self, event: InputEvent) -> None:
-        kind = _EVENTS.get(event.what)
-        if kind is not None and event.door in self._machines:
-            self._see(event.door, kind, self._clock.monotonic())
-            self._changed.set()
+        if event.door not in self._machines:
+            return
+        kind, now = _EVENTS.get(event.what), self._clock.monotonic()
+        if kind is not None:
+            self._see(event.door, kind, now)
+        elif event.what is Input.STRIKE_INACTIVE and event.at >= self._since.get(event.door, now):
+            self._end_release(event.door, now)  # not one of an earlier release, seen late
+        self._changed.set()
+
+    def _end_release(self, door: str, now: float) -> None:
+        if self._strikes.pop(door, None) is not None:
+            self._see(door, Event.STRIKE_OFF, now)
 
     async def _keep_time(self, beat: Callable[[], None]) -> None:
         """Wake at the next deadline of any door, or when something changed."""
@@ -68,8 +78,7 @@ class DoorWatch:
             now = self._clock.monotonic()
             for door, machine in self._machines.items():
                 if self._strikes.get(door, now + 1) <= now:
-                    del self._strikes[door]
-                    self._see(door, Event.STRIKE_OFF, now)
+                    self._end_release(door, now)
                 if machine.deadline is not None and machine.deadline <= now:
                     self._see(door, Event.TIMEOUT, now)
             ends = [*self._strikes.values(), *(m.deadline for m in self._machines.values() if m.deadline is not None)]

@@ -97,20 +97,20 @@ async def test_an_order_without_a_clock_moves_nothing(hub: DeskHub) -> None:
 
 
 async def test_an_order_on_a_policy_that_cannot_be_read_is_refused_and_recorded(hub: DeskHub) -> None:
-    def broken(_: int) -> Mode:
+    def broken(access_point: int) -> Mode:
         raise StoreError("the policy cannot be read")
 
-    hub.policy.mode = broken  # type: ignore[method-assign, assignment]
+    hub.policy.mode = broken  # type: ignore[method-assign]
     assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.FAILED
     assert hub.strikes == 0
     assert [(record.kind, record.detail["why"]) for record in hub.records()] == [(Kind.REMOTE, "door-fault")]
 
 
 async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: Grant) -> None:
-    def broken(_credential: str, _grant: bytes) -> bool:
+    def broken(credential: str, grant_id: bytes) -> bool:
         raise StoreError("the policy cannot be read")
 
-    hub.policy.revoked = broken  # type: ignore[method-assign, assignment]
+    hub.policy.revoked = broken  # type: ignore[method-assign]
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
     assert (outcome.allowed, outcome.reason) == (False, Reason.FAULT)
     assert hub.strikes == 0
@@ -119,11 +119,11 @@ async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: G
 async def test_a_record_that_never_becomes_durable_moves_nothing(hub: DeskHub, grant: Grant) -> None:
     began = asyncio.get_running_loop().time()
 
-    async def hangs(_: Record) -> int:
+    async def hangs(record: Record) -> int:
         await asyncio.Event().wait()
         return 0
 
-    hub.log.append = hangs  # type: ignore[method-assign, assignment]
+    hub.log.append = hangs  # type: ignore[method-assign]
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
     assert (outcome.allowed, outcome.reason) == (False, Reason.FAULT)
     assert hub.strikes == 0
@@ -143,7 +143,7 @@ async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(hub: DeskHub
             there[0] = False
         return number
 
-    hub.log.append = slow  # type: ignore[method-assign, assignment]
+    hub.log.append = slow  # type: ignore[method-assign]
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: there[0])
     assert not outcome.allowed
     assert hub.strikes == 0
@@ -168,7 +168,7 @@ async def test_a_cancelled_unlock_answers_who_waits_for_the_same(hub: DeskHub, g
         await free.wait()
         return await append(record)
 
-    hub.log.append = slow  # type: ignore[method-assign, assignment]
+    hub.log.append = slow  # type: ignore[method-assign]
     one = proof(hub, grant, bytes(8))
     first = asyncio.create_task(hub.unlock.present(one, lambda: True))
     await settle()

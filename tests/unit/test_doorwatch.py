@@ -1,0 +1,209 @@
+"""Watching doors: releases and inputs in, records and states out, on a clock that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from hubd.core.door import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine
+from hubd.core.messages import DoorState
+from hubd.core.records import Kind, Record
+from hubd.doorwatch import UNRECORDED_MAX, DoorWatch
+from hubd.errors import StoreError
+from hubd.ports import Input, InputEvent
+from tests.fakes_audit import FakeAudit
+from tests.pair import Clock, settle
+
+HELD_SECONDS = 60.0
+
+
+@dataclass
+class Rig:
+    """Two doors, `front` with a position switch and `back` without."""
+
+    clock: Clock = field(default_factory=Clock)
+    log: FakeAudit = field(default_factory=FakeAudit)
+    edges: asyncio.Queue[InputEvent] = field(default_factory=asyncio.Queue)
+    told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    states: list[tuple[int, DoorState]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        machines = {"front": DoorMachine(True, HELD_SECONDS), "back": DoorMachine(False, HELD_SECONDS)}
+        self.watch = DoorWatch(machines, self.log, self.clock, lambda e, f: self.told.append((e, f)))
+        self.watch.on_state = lambda point, state: self.states.append((point, state))
+
+    async def events(self) -> AsyncIterator[InputEvent]:
+        while True:
+            yield await self.edges.get()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.watch.run(self, lambda: None))
+        await settle()
+        try:
+            yield
+            assert not task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def see(self, what: Input, door: str = "front", ago: float = 0.0) -> None:
+        self.edges.put_nowait(InputEvent(door, what, self.clock.monotonic() - ago))
+        await settle()
+
+    async def later(self, seconds: float) -> None:
+        """Let time pass, and wake the watch."""
+        self.clock.advance(seconds)
+        await self.see(Input.STRIKE_ACTIVE)
+        await settle()
+
+    def happened(self) -> list[object]:
+        records = [Record.decode(stored.body) for stored in self.log.stored]
+        assert {record.kind for record in records} <= {Kind.DOOR}
+        return [record.detail["what"] for record in records]
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    async with made.watching():
+        yield made
+
+
+async def test_somebody_goes_in(rig: Rig) -> None:
+    rig.watch.released("front", 7, 5.0)
+    await rig.see(Input.DOOR_OPEN)
+    await rig.later(5.1)
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    assert rig.happened() == ["access_taken", "closed"]
+    assert [state for _, state in rig.states] == [
+        DoorState.RELEASED,
+        DoorState.OPEN,
+        DoorState.OPEN,  # the end of a release is always told
+        DoorState.SECURED,
+    ]
+    assert {point for point, _ in rig.states} == {7}
+
+
+async def test_nobody_goes_in(rig: Rig) -> None:
+    rig.watch.released("front", 1, 5.0)
+    await rig.later(5.1)
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["access_not_taken", "forced"]
+
+
+async def test_a_strike_that_fell_back_early_releases_nobody(rig: Rig) -> None:
+    """The guard was killed in mid pulse: whoever opens the door after that has forced it."""
+    rig.watch.released("front", 1, 5.0)
+    rig.clock.advance(1.0)
+    await rig.see(Input.STRIKE_INACTIVE)
+    assert rig.watch.state("front") is DoorState.SECURED
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["access_not_taken", "forced"]
+    await rig.later(10.0)
+    assert rig.happened() == ["access_not_taken", "forced"]  # its end is told once
+
+
+async def test_the_end_of_an_earlier_release_seen_late_ends_no_later_one(rig: Rig) -> None:
+    rig.watch.released("front", 1, 5.0)
+    await rig.later(5.1)
+    rig.watch.released("front", 1, 5.0)
+    await rig.see(Input.STRIKE_INACTIVE, ago=0.1)
+    assert rig.watch.state("front") is DoorState.RELEASED
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["access_not_taken", "access_taken"]
+
+
+async def test_a_release_in_a_release_lasts_to_the_later_end(rig: Rig) -> None:
+    rig.watch.released("front", 1, 5.0)
+    rig.clock.advance(3.0)
+    rig.watch.released("front", 1, 1.0)
+    await rig.later(1.5)
+    assert rig.watch.state("front") is DoorState.RELEASED
+    await rig.later(0.6)
+    assert rig.watch.state("front") is DoorState.SECURED
+
+
+async def test_leaving(rig: Rig) -> None:
+    await rig.see(Input.REX)
+    await rig.see(Input.DOOR_OPEN)
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    await rig.see(Input.REX)
+    await rig.later(EGRESS_SECONDS + 0.1)
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["exit", "closed", "forced"]
+
+
+async def test_a_door_held_open_and_a_contact_that_bounces(rig: Rig) -> None:
+    rig.watch.released("front", 1, 5.0)
+    await rig.see(Input.DOOR_OPEN)
+    await rig.later(HELD_SECONDS + 0.1)
+    assert rig.watch.state("front") is DoorState.HELD_OPEN
+    for _ in range(5):
+        await rig.see(Input.DOOR_CLOSED)
+        await rig.see(Input.DOOR_OPEN)
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    assert rig.happened() == ["access_taken", "held_open", "closed"]
+
+
+async def test_a_door_without_a_switch_claims_nothing(rig: Rig) -> None:
+    rig.watch.released("back", 1, 5.0)
+    assert rig.watch.state("back") is DoorState.RELEASED
+    await rig.later(5.1)
+    assert rig.watch.state("back") is DoorState.SECURED
+    assert rig.happened() == []
+
+
+async def test_inputs_of_no_door_of_this_hub(rig: Rig) -> None:
+    for what in Input:
+        await rig.see(what, door="elsewhere")
+    assert rig.happened() == []
+    assert rig.states == []
+
+
+async def test_every_input_at_every_moment(rig: Rig) -> None:
+    """No order of edges, releases and times ends the watch."""
+    for number in range(400):
+        if number % 7 == 3:
+            rig.watch.released("front", 1, number % 5 + 0.5)
+        if number % 3 == 0:
+            rig.clock.advance(number % 11)
+        await rig.see(list(Input)[number * number % len(Input)])
+    assert set(rig.happened()) <= {"access_taken", "access_not_taken", "exit", "closed", "forced", "held_open"}
+
+
+async def test_a_disk_that_fails_is_told_and_the_watch_goes_on(rig: Rig) -> None:
+    rig.log.failing = StoreError("the disk is full")
+    await rig.see(Input.DOOR_OPEN)
+    assert [name for name, _ in rig.told] == ["door", "audit_failed"]
+    rig.log.failing = None
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    assert rig.happened() == ["closed"]
+    assert rig.watch.state("front") is DoorState.SECURED
+
+
+async def test_a_disk_that_hangs_costs_a_bounded_queue(rig: Rig) -> None:
+    rings = 0
+
+    async def hangs(record: Record) -> int:
+        nonlocal rings
+        rings += 1
+        await asyncio.Event().wait()
+        return 0
+
+    rig.log.append = hangs  # type: ignore[method-assign]
+    for _ in range(UNRECORDED_MAX + 20):
+        await rig.see(Input.DOOR_OPEN)
+        await rig.see(Input.DOOR_CLOSED)
+        await rig.later(SETTLE_SECONDS + 0.1)
+    assert rings == 1
+    assert rig.watch._happened.qsize() == UNRECORDED_MAX
+    assert "door_unrecorded" in [name for name, _ in rig.told]
