@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from bumble import att, gatt_server
 from bumble.core import UUID, AdvertisingData
@@ -50,6 +50,14 @@ class _Server(gatt_server.Server):
             self.send_response(bearer, att.ATT_Read_Blob_Response(part_attribute_value=part))
 
 
+async def _cancellable(work: Awaitable[object]) -> None:
+    """Await what bumble does; bumble may swallow a cancellation, which must not be lost."""
+    await work
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class BumbleRadio:
     """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000."""
 
@@ -79,12 +87,12 @@ class BumbleRadio:
             self._build(device, listener)
             lost = transport.source.terminated
             async with asyncio.timeout(POWER_ON_SECONDS):
-                await device.power_on()
+                await _cancellable(device.power_on())
             try:
                 lost.add_done_callback(lambda _: self._changed.set())
                 while not lost.done():
                     self._changed.clear()
-                    await self._advertise(device)
+                    await _cancellable(self._advertise(device))
                     ready(True)
                     await self._changed.wait()
             finally:
@@ -160,13 +168,13 @@ class BumbleRadio:
         """Notify every subscriber, as BlueZ does."""
         if self._device is None or self._tx is None or link not in self._links:
             raise LinkError("radio: the link is gone")
-        await self._device.notify_subscribers(self._tx, frame)
+        await _cancellable(self._device.notify_subscribers(self._tx, frame))
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer."""
         connection = self._links.get(link)
         if connection is not None:
             try:
-                await connection.disconnect()
+                await _cancellable(connection.disconnect())
             except Exception as error:
                 raise LinkError(f"radio: {error}") from error

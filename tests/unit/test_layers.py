@@ -37,7 +37,7 @@ def _room(project: str, libraries: str = "*", not_stdlib: frozenset[str] = froze
     return Room(frozenset(project.split()), frozenset(libraries.split()), not_stdlib)
 
 
-USE_CASES = "hubd.unlock hubd.vigil hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog"
+USE_CASES = "hubd.unlock hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog"
 VOCABULARY = "hubd.core hubd.ports hubd.errors"
 USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
 
@@ -49,17 +49,18 @@ ROOMS: dict[str, Room] = {
     "hubd.config_errors": _room("hubd.errors", "msgspec", IMPURE | WORLDLY),
     "hubd.adapters": _room(f"{VOCABULARY} hubd.adapters hubd.config"),
     "hubd.cli": _room("hubd.cli hubd.core hubd.errors", "click rich msgspec"),
+    "hubd.vigil": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.status": _room(f"{VOCABULARY} {USE_CASES} hubd.config", "", IMPURE | WORLDLY),
     "hubd.parts": _room(f"{VOCABULARY} hubd.config", "", WORLDLY),
     "hubd.hardware": _room(f"{VOCABULARY} hubd.config hubd.parts hubd.adapters drivers"),
     "hubd.app": _room(
-        f"{VOCABULARY} {USE_CASES} hubd.config hubd.status hubd.parts hubd.hardware hubd.adapters drivers"
+        f"{VOCABULARY} {USE_CASES} hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware hubd.adapters drivers"
     ),
     "hubd.__main__": _room("hubd.app hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),
     "drivers": _room("drivers hubd.ports hubd.errors"),
     "hubsim": _room(
-        f"hubsim {VOCABULARY} {USE_CASES} hubd.config hubd.status hubd.parts hubd.app hubd.__main__ hubd.adapters "
+        f"hubsim {VOCABULARY} {USE_CASES} hubd.vigil hubd.config hubd.status hubd.parts hubd.app hubd.__main__ hubd.adapters "
         "drivers"
     ),
 }
