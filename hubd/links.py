@@ -52,12 +52,22 @@ class Means:
     tell: Callable[[str, Mapping[str, Value]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Unsealing:
+    """An Unseal that is being done."""
+
+    result: asyncio.Future[Opened | ProofError]
+
+
+_Begun = Notify | _Unsealing | Presented | Refused | Drop
+
+
 @dataclass(slots=True)
 class _Served:
     """One link, its effects still to be performed, and who waits for a frame."""
 
     link: HubLink
-    effects: asyncio.Queue[LinkEffect | None] = field(default_factory=lambda: asyncio.Queue(EFFECTS_MAX))
+    effects: asyncio.Queue[_Begun | None] = field(default_factory=lambda: asyncio.Queue(EFFECTS_MAX))
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     gone: bool = False
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
@@ -100,7 +110,7 @@ class Links:
         served = self._of(link)
         effects = served.link.frame(data, mtu, self._clock.monotonic(), self._clock.wall())
         for effect in effects:
-            self._enqueue(served, effect)
+            self._enqueue(served, self._begin(effect))
         if any(isinstance(effect, Drop) for effect in effects):
             raise next((e.cause for e in effects if isinstance(e, Refused)), SequenceError("link ended"))
 
@@ -132,7 +142,7 @@ class Links:
         now, wall = self._clock.monotonic(), self._clock.wall()
         for served in self._served.values():
             for effect in served.link.door(access_point, state, now, wall):
-                self._enqueue(served, effect)
+                self._enqueue(served, self._begin(effect))
 
     def _of(self, link: LinkId) -> _Served:
         if link not in self._served:
@@ -145,14 +155,21 @@ class Links:
         self._enqueue(self._served[oldest], Drop("made room for a newer link"))
         self.closed(oldest)
 
-    def _enqueue(self, served: _Served, effect: LinkEffect | None) -> None:
+    def _begin(self, effect: LinkEffect) -> _Begun:
+        """Start RSA at once: it then runs beside what the radio still does to answer the write that brought it."""
+        if isinstance(effect, Unseal):
+            return _Unsealing(asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, effect.job))
+        return effect
+
+    def _enqueue(self, served: _Served, effect: _Begun | None) -> None:
         """Queue an effect; a link with more than EFFECTS_MAX unperformed has lost its peer, and only its end counts."""
         if not served.effects.full():
             served.effects.put_nowait(effect)
             return
         served.link.close()
         for lost in [effect, *(served.effects.get_nowait() for _ in range(EFFECTS_MAX))]:
-            if isinstance(lost, Unseal):
+            if isinstance(lost, _Unsealing):
+                lost.result.cancel()
                 served.link.unsealed(ProofError("link: too slow"), self._clock.monotonic())
         served.effects.put_nowait(Drop("too slow"))
         if effect is None:
@@ -177,15 +194,15 @@ class Links:
         except Exception as error:
             self._means.tell("drop_failed", {"why": f"{type(error).__name__}: {error}"})
 
-    async def _perform(self, link: LinkId, served: _Served, effect: LinkEffect) -> None:
+    async def _perform(self, link: LinkId, served: _Served, effect: _Begun) -> None:
         match effect:
             case Notify(frame):
                 served.fresh.set()
                 if not served.gone:
                     async with asyncio.timeout(SEND_SECONDS):
                         await self._radio.notify(link, frame)
-            case Unseal(job):
-                result = await self._unseal(served, job)
+            case _Unsealing(future):
+                result = await self._unsealed(served, future)
                 await self._perform_all(link, served, served.link.unsealed(result, self._clock.monotonic()))
             case Presented(proof):
                 outcome = await self._present(proof, lambda: served.link.at_work)
@@ -199,16 +216,16 @@ class Links:
             case _:
                 assert_never(effect)
 
-    async def _unseal(self, served: _Served, job: OpenJob) -> Opened | ProofError:
+    async def _unsealed(self, served: _Served, future: asyncio.Future[Opened | ProofError]) -> Opened | ProofError:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
+            return await future
         except Exception:
             served.link.unsealed(ProofError("link: a fault of our own"), self._clock.monotonic())
             raise
 
     async def _perform_all(self, link: LinkId, served: _Served, effects: list[LinkEffect]) -> None:
         for effect in effects:
-            await self._perform(link, served, effect)
+            await self._perform(link, served, self._begin(effect))
 
     def _follow_up(self, served: _Served, proof: Proof, outcome: Outcome) -> None:
         """After a denial send a door state when a release would have ended: from outside, yes and no look alike."""
@@ -222,7 +239,7 @@ class Links:
     def _tell_state(self, served: _Served, access_point: int) -> None:
         state = self._points.state(access_point)
         for effect in served.link.door(access_point, state, self._clock.monotonic(), self._clock.wall()):
-            self._enqueue(served, effect)
+            self._enqueue(served, self._begin(effect))
 
     async def _sweep(self, beat: Callable[[], None]) -> None:
         """Drop the links whose time is over."""
