@@ -41,11 +41,17 @@ class Flag(IntFlag):
     BYE = 8
 
 
+_FIRST, _LAST, _ACK, _BYE = (int(flag) for flag in Flag)
+"""The same as plain integers: the operators of an IntFlag cost more than all the rest of a frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame, checked for shape only. `total` is the message's length, in a first frame."""
+    """One frame, checked for shape only. `flags` is bits of `Flag`, ACK or BYE alone; `total` a first frame's message's
+    length in bytes.
+    """
 
-    flags: Flag
+    flags: int
     sid: bytes
     seq: int
     total: int
@@ -58,12 +64,12 @@ def decode_frame(data: bytes) -> Frame:
         raise FrameError(f"frame: {len(data)} bytes, not {HEADER_BYTES}..{RECEIVED_BYTES_MAX}")
     if data[0] >> 4 != FRAMING_VERSION:
         raise FrameError(f"frame: version {data[0] >> 4}, not {FRAMING_VERSION}")
-    flags, sid, seq = Flag(data[0] & 0x0F), data[1 : 1 + SID_BYTES], data[1 + SID_BYTES]
-    if flags & (Flag.ACK | Flag.BYE):
-        if flags not in (Flag.ACK, Flag.BYE) or len(data) != HEADER_BYTES:
+    flags, sid, seq = data[0] & 0x0F, data[1 : 1 + SID_BYTES], data[1 + SID_BYTES]
+    if flags & (_ACK | _BYE):
+        if flags not in (_ACK, _BYE) or len(data) != HEADER_BYTES:
             raise FrameError("frame: an ACK or BYE has its flag alone and no payload")
         return Frame(flags, sid, seq, 0, b"")
-    if not flags & Flag.FIRST:
+    if not flags & _FIRST:
         if len(data) == HEADER_BYTES:
             raise FrameError("frame: no payload")
         return Frame(flags, sid, seq, 0, data[HEADER_BYTES:])
@@ -73,7 +79,7 @@ def decode_frame(data: bytes) -> Frame:
     return Frame(flags, sid, seq, total, data[FIRST_HEADER_BYTES:])
 
 
-def control_frame(flag: Flag, sid: bytes, seq: int) -> bytes:
+def control_frame(flag: int, sid: bytes, seq: int) -> bytes:
     """Return an ACK of frame `seq`, or a BYE."""
     return bytes([FRAMING_VERSION << 4 | flag]) + sid + bytes([seq])
 
@@ -106,23 +112,23 @@ class Inbound:
             if self._repeats and (self._seq - frame.seq) % 256 <= 128:
                 return None, None
             raise SequenceError(f"frame: number {frame.seq} where {self._seq} is due")
-        if bool(frame.flags & Flag.FIRST) == self.assembling:
+        if bool(frame.flags & _FIRST) == self.assembling:
             raise SequenceError("frame: a message begins inside another, or goes on before it began")
-        total = frame.total if frame.flags & Flag.FIRST else self._total
+        total = frame.total if frame.flags & _FIRST else self._total
         have = len(self._parts) + len(frame.payload)
-        if have > total or (have == total) != bool(frame.flags & Flag.LAST):
+        if have > total or (have == total) != bool(frame.flags & _LAST):
             raise FrameError("frame: the message is longer or shorter than announced")
-        if frame.flags & Flag.FIRST:
+        if frame.flags & _FIRST:
             self._total, self._in_message = total, 0
         self._parts += frame.payload
         self._seq = (frame.seq + 1) % 256
         self._in_message += 1
-        if frame.flags & Flag.LAST:
+        if frame.flags & _LAST:
             message = bytes(self._parts)
             self._parts.clear()
             self._total = 0
             return message, None
-        return None, control_frame(Flag.ACK, self.sid, frame.seq) if self._in_message % WINDOW == 0 else None
+        return None, control_frame(_ACK, self.sid, frame.seq) if self._in_message % WINDOW == 0 else None
 
 
 class Outbound:
@@ -187,11 +193,11 @@ class Outbound:
 
     def _cut(self, mtu: int) -> bytes:
         size = min(max(mtu, MTU_MIN) - ATT_NOTIFY_OVERHEAD, FRAME_BYTES_MAX)
-        flags, head = (Flag(0), b"") if self._begun else (Flag.FIRST, len(self._rest).to_bytes(2, "big"))
+        flags, head = (0, b"") if self._begun else (_FIRST, len(self._rest).to_bytes(2, "big"))
         room = size - HEADER_BYTES - len(head)
         payload, self._rest, self._begun = self._rest[:room], self._rest[room:], True
         if not self._rest:
-            flags |= Flag.LAST
+            flags |= _LAST
         frame = control_frame(flags, self._sid, self._seq) + head + payload
         self._seq = (self._seq + 1) % 256
         return frame

@@ -129,10 +129,10 @@ class HubLink:
         frame = decode_frame(data)
         if self._in is None or self._out is None or frame.sid != self._in.sid:
             raise SequenceError("frame: of no session of this link")
-        if frame.flags & Flag.BYE:
+        if frame.flags == Flag.BYE:
             self._handshake.bye()
             return []
-        if frame.flags & Flag.ACK:
+        if frame.flags == Flag.ACK:
             self._out.acknowledged(frame.seq)
             return self._notify()
         if not self._in.assembling:
