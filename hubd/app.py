@@ -39,7 +39,7 @@ from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
 from hubd.errors import AuditError
 from hubd.health import Health
-from hubd.links import Links, Means, Points
+from hubd.links import Links, Means
 from hubd.notinglog import NotingLog
 from hubd.parts import MakeParts, Parts, Run
 from hubd.ports import Clock
@@ -116,7 +116,7 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
         side,
         parts.radio,
         unlock.present,
-        Points({number: point.strike_seconds for number, point in points.items()}, unlock.door_state),
+        {number: point.strike_seconds for number, point in points.items()},
         Means(clock, ThreadPoolExecutor(1, "rsa"), config.protocol.links_max, BLE_GATT, refusals.count, tell),
     )
     watch.on_state = links.door_changed

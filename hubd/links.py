@@ -33,14 +33,6 @@ Present = Callable[[Proof, Callable[[], bool]], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
-    """What links must know of access points: their release in seconds, and what their door does now."""
-
-    strike_seconds: Mapping[int, float]
-    state: Callable[[int], DoorState]
-
-
-@dataclass(frozen=True, slots=True)
 class Means:
     """What links work with: where RSA is done, how many links there may be, where refusals are told."""
 
@@ -76,8 +68,16 @@ class _Served:
 class Links:
     """All links of one radio. Implements `ports.RadioListener`."""
 
-    def __init__(self, side: HubSide, radio: Radio, present: Present, points: Points, means: Means) -> None:
-        self._side, self._radio, self._present, self._points, self._means = side, radio, present, points, means
+    def __init__(
+        self, side: HubSide, radio: Radio, present: Present, strike_seconds: Mapping[int, float], means: Means
+    ) -> None:
+        self._side, self._radio, self._present, self._strike_seconds, self._means = (
+            side,
+            radio,
+            present,
+            strike_seconds,
+            means,
+        )
         self._clock = means.clock
         self._served: dict[LinkId, _Served] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -232,13 +232,13 @@ class Links:
         opened = proof.opened
         if served.gone or outcome.allowed or opened.action is not Action.OPEN:
             return
-        seconds = self._points.strike_seconds.get(opened.access_point, max(self._points.strike_seconds.values()))
+        seconds = self._strike_seconds.get(opened.access_point, max(self._strike_seconds.values()))
         timer = asyncio.get_running_loop().call_later(seconds, self._tell_state, served, opened.access_point)
         served.timers = [*(t for t in served.timers if not t.cancelled()), timer][-2:]
 
     def _tell_state(self, served: _Served, access_point: int) -> None:
-        state = self._points.state(access_point)
-        for effect in served.link.door(access_point, state, self._clock.monotonic(), self._clock.wall()):
+        unknown, now = DoorState.UNKNOWN, self._clock.monotonic()
+        for effect in served.link.door(access_point, unknown, now, self._clock.wall()):
             self._enqueue(served, self._begin(effect))
 
     async def _sweep(self, beat: Callable[[], None]) -> None:

@@ -146,7 +146,9 @@ class Unlock:
                 known = self._ops[order.kind].answer(order.key)
                 if known is None:
                     known = await asyncio.shield(self._at_work[order.key])
-                return Outcome(known.allowed, known.reason, self.door_state(order.point))
+                return Outcome(
+                    known.allowed, known.reason, self._door_state(order.point) if known.allowed else known.door
+                )
             case Asked.CONFLICT:
                 return await self._refuse(order, Denial.OP_CONFLICT, facts)
             case Asked.FULL:
@@ -236,10 +238,12 @@ class Unlock:
         return lambda: self._books.clock.monotonic() > deadline or not alive()
 
     def _outcome(self, why: Denial | None, order: _Order) -> Outcome:
-        return Outcome(why is None, Reason.OK if why is None else REASONS[why], self.door_state(order.point))
+        """Tell what became of an order; who is denied learns nothing of the door, but that it is out of order."""
+        if why is not None:
+            return Outcome(False, REASONS[why], DoorState.FAULT if why is Denial.DOOR_FAULT else DoorState.UNKNOWN)
+        return Outcome(True, Reason.OK, self._door_state(order.point))
 
-    def door_state(self, number: int) -> DoorState:
-        """What the door of an access point is seen to do; UNKNOWN for one that is not this hub's."""
+    def _door_state(self, number: int) -> DoorState:
         point = self._rules.points.get(number)
         return self._watch.state(point.door) if point else DoorState.UNKNOWN
 

@@ -16,9 +16,10 @@ from hubd.core import tokens
 from hubd.core.cose import EXPONENT, Aead, SigningKey, write_encryption_key
 from hubd.core.tokens import EpochCertificate
 
-USE_SECONDS = 3600
-AHEAD_SECONDS = 600
-GRACE_SECONDS = 300
+ANNOUNCED_SECONDS = 3000
+"""After so long the next key is made, and announced in its place."""
+LIFE_SECONDS = 3900
+"""What is sealed to a key opens for so long; then the key is forgotten."""
 CLOCK_JUMP_SECONDS = 120
 LIVE_MAX = 2
 
@@ -43,7 +44,7 @@ def certify(
     """Return a new epoch for `key`; `names` are (hub, site), `now` is (Unix time, monotonic time) in seconds."""
     assert key.public_key().public_numbers().e == EXPONENT  # noqa: S101 - a key of our own making
     cose_key = write_encryption_key(key.public_key())
-    began, expires = int(now[0]), int(now[0]) + USE_SECONDS + GRACE_SECONDS
+    began, expires = int(now[0]), int(now[0]) + LIFE_SECONDS
     document = EpochCertificate(*names, began, expires, cose_key[2], cose_key[-1], aeads)
     certificate = tokens.issue_epoch_certificate(identity, document)
     digest = hashlib.sha256(certificate).digest()
@@ -77,6 +78,6 @@ class EpochRing:
     def due(self, wall: float, monotonic: float) -> bool:
         """Tell whether the next key must be made now."""
         epoch = self.current
-        if epoch is None or wall >= epoch.began + USE_SECONDS - AHEAD_SECONDS:
+        if epoch is None or wall >= epoch.began + ANNOUNCED_SECONDS:
             return True
         return abs(wall - monotonic - epoch.clock_offset) > CLOCK_JUMP_SECONDS

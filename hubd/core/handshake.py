@@ -159,6 +159,7 @@ class Handshake:
         self._arrived = 0.0
         self._keys: SessionKeys | None = None
         self._states = 0
+        self._allowed = False
         self._answered = 0.0
 
     @property
@@ -223,12 +224,15 @@ class Handshake:
             )
         verdict = Verdict(opened.op, outcome.allowed, outcome.reason, outcome.door, int(wall), new)
         self._phase, self._keys, self._answered, self._states = Phase.SESSION, opened.keys, now, 0
+        self._allowed = outcome.allowed
         self._ticket = None
         return [_send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))]
 
     def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[Effect]:
-        """Tell the phone what the door did, if it is this session's access point."""
+        """Tell the phone what the door did, if it was let in there; one that was denied is told UNKNOWN and no more."""
         if self._phase is not Phase.SESSION or self._keys is None or self._proof is None:
+            return []
+        if not self._allowed and door is not DoorState.UNKNOWN:
             return []
         opened = self._proof.opened
         if opened.access_point != access_point or now - self._answered > SESSION_SECONDS:

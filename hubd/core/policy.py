@@ -18,8 +18,8 @@ from hubd.errors import ProofError, SignatureError
 TYPE = "application/hub-policy+cwt"
 _ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES = 1, 6, -65538, -65539, -65540, -65541, -65542
 _CLAIMS = (_ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES)
-MAX_BYTES = 64 * 1024 * 1024
-"""A policy with a million revocations by credential id has about 35 MB."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Some 200,000 revocations. A hub reads a policy whole, so this bounds its memory."""
 
 
 class Mode(IntEnum):
@@ -28,7 +28,6 @@ class Mode(IntEnum):
     NORMAL = 0
     LOCKDOWN = 1
     NO_ENTRY = 2
-    HOLD_OPEN = 3
 
 
 @dataclass(frozen=True, slots=True)

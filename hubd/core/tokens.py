@@ -116,6 +116,8 @@ def read_hub_certificate(data: bytes, issuer: VerifyKey) -> HubCertificate:
     points = _decode(claims[_SCOPE])
     if not (isinstance(points, list) and points and all(_is_uint(point) for point in points)):
         raise ProofError("hub certificate: its scope is no list of access points")
+    if points != sorted(set(points)):
+        raise ProofError("hub certificate: its access points do not rise")
     key = cose.read_key(_confirmation(claims))
     return HubCertificate(site, _name(claims[_SUB], "hub"), nbf, exp, key, tuple(points))
 

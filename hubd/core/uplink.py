@@ -13,13 +13,13 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeVar
 
-from hubd.core import cbor
+from hubd.core import cbor, policy
 from hubd.core.records import BODY_BYTES
 from hubd.errors import FrameError
 
 PROTOCOL = 1
 
-MAX_POLICY_BYTES = 4 * 1024 * 1024
+MAX_POLICY_BYTES = policy.MAX_BYTES
 """One signed policy document. A larger one needs pieces, which this version of the link does not have."""
 MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
 """The largest message of all, NewPolicy; a transport refuses what is longer."""

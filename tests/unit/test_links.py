@@ -29,7 +29,7 @@ from hubd.core.messages import (
 )
 from hubd.core.sealing import BLE_GATT
 from hubd.errors import LinkError, PeerError, SequenceError
-from hubd.links import EFFECTS_MAX, Links, Means, Points
+from hubd.links import EFFECTS_MAX, Links, Means
 from hubd.ports import LinkId, RadioListener
 from hubsim import site
 from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
@@ -110,8 +110,7 @@ class Rig:
             self.refused.append,
             lambda e, f: self.told.append((e, f)),
         )
-        points = Points({1: 5.0, 2: 5.0}, self.hub.unlock.door_state)
-        self.links = Links(self.hub.side, self.radio, self._present, points, means)
+        self.links = Links(self.hub.side, self.radio, self._present, {1: 5.0, 2: 5.0}, means)
 
     async def _present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
         outcome: Outcome = await (self.decide or self.hub.unlock.present)(proof, alive)
@@ -526,7 +525,7 @@ async def test_a_denial_is_followed_by_a_door_state_like_a_release(rig: Rig) -> 
     async with rig.serving():
         wallet = await taught(rig)
         rig.hub.policy.credentials.add("c0ffee00c0ffee00")
-        rig.links._points = Points({1: 0.05, 2: 0.05}, rig.hub.unlock.door_state)
+        rig.links._strike_seconds = {1: 0.05, 2: 0.05}
         peer = Peer(rig, "A", wallet)
         peer.connect()
         decided = await peer.unlock()

@@ -62,7 +62,7 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         "c2",
         revoked_grants=frozenset({b"g1", b""}),
         schedules={1: OFFICE, 2: (), 7: ALWAYS},
-        modes={4: Mode.LOCKDOWN, 5: Mode.HOLD_OPEN},
+        modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
     )
     store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
     await store.replace(first)
@@ -74,7 +74,7 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         assert not store.revoked("g1", b"c1")
         assert not store.revoked("C1", b"x")
         assert [store.schedule(number) for number in (1, 2, 3, 7)] == [OFFICE, (), None, ALWAYS]
-        assert [store.mode(point) for point in (3, 4, 5)] == [Mode.NORMAL, Mode.LOCKDOWN, Mode.HOLD_OPEN]
+        assert [store.mode(point) for point in (3, 4, 5)] == [Mode.NORMAL, Mode.LOCKDOWN, Mode.NO_ENTRY]
         await store.aclose()
         store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
     await store.aclose()

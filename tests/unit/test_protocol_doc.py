@@ -425,7 +425,7 @@ def fresh(old: Example) -> Example:
     certified = HubCertificate(e["site"], e["hub"], e["now"] - day, e["now"] + 300 * day, hub.verify_key, (point,))
     e["hub_certificate"] = tokens.issue_hub_certificate(issuer, certified, hub.cose_key)
     key = cose.write_encryption_key(rsa_key(e).public_key())
-    span = e["now"], e["now"] + epochs.USE_SECONDS + epochs.GRACE_SECONDS
+    span = e["now"], e["now"] + epochs.LIFE_SECONDS
     epoch = EpochCertificate(e["hub"], e["site"], *span, key[2], key[-1], AEADS)
     e["epoch_certificate"] = tokens.issue_epoch_certificate(hub, epoch)
     rights = Access(point, 0b1001, (Rule(0b0011111, 480, 1080), 12))

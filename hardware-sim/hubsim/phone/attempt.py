@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -85,11 +86,12 @@ class Session:
             await self._link.write(frame)
 
     async def read_info(self) -> bytes:
-        """Read a new challenge and begin a session with it."""
+        """Read a new challenge and begin a session with it, if it is one."""
         info = await self._link.read_info()
         self.report.bytes_over_air += len(info)
-        sid = decode_challenge(info).sid
-        self._in, self._out = Inbound(sid, repeats=True), Outbound(sid)
+        with contextlib.suppress(FrameError):  # the machine says what an empty or foreign challenge means
+            sid = decode_challenge(info).sid
+            self._in, self._out = Inbound(sid, repeats=True), Outbound(sid)
         return info
 
     async def _perform_all(self, attempt: Attempt, effects: list[PhoneEffect]) -> None:

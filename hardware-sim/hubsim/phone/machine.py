@@ -119,6 +119,8 @@ class Attempt:
 
     def challenge(self, info: bytes, wall: float) -> list[PhoneEffect]:
         """Take what INFO read."""
+        if not info:
+            return self._busy()
         try:
             hints = decode_challenge(info)
         except FrameError as error:
@@ -184,12 +186,15 @@ class Attempt:
             return self._give_up(f"untrusted hub: {error}")
         known = KnownEpoch(hub, epoch, message.hub_certificate, message.epoch_certificate)
         why = self._valid(known, wall)
-        if why is None and epoch.kid != self._hints.epoch:
-            why = "the certificate is of another epoch than the challenge's"
         if why is not None:
             return self._give_up(f"untrusted hub: {why}")
         self._wallet.keep_epoch(known)
-        return self._open(known)
+        if epoch.kid == self._hints.epoch:
+            return self._open(known)
+        if self._retries < RETRIES_MAX:  # a new epoch began, or the first one: the next challenge names it
+            self._retries += 1
+            return [ReadInfo()]
+        return self._give_up("untrusted hub: the certificate is of another epoch than the challenge's")
 
     def _open(self, known: KnownEpoch) -> list[PhoneEffect]:
         aead = self._aead(known.epoch.aeads)
@@ -253,8 +258,7 @@ class Attempt:
     def _hint(self, code: ErrorCode) -> list[PhoneEffect]:
         """Take an error in the clear, which anybody may have sent."""
         if code is ErrorCode.BUSY and self._waits < BUSY_WAITS_MAX:
-            self._waits += 1
-            return [ReadInfo(0.5 + self._chance(1)[0] / 170)]
+            return self._busy()
         if self._retries < RETRIES_MAX:
             self._retries += 1
             self._full_only = True
@@ -262,6 +266,13 @@ class Attempt:
                 self._wallet.epochs.pop(self._hints.epoch, None)
             return [ReadInfo()]
         return self._give_up(f"no answer, the last hint was {code.name.lower()}")
+
+    def _busy(self) -> list[PhoneEffect]:
+        """The hub is at work: read INFO again after a while, at most BUSY_WAITS_MAX times."""
+        self._waits += 1
+        if self._waits > BUSY_WAITS_MAX:
+            return self._give_up("the hub is busy")
+        return [ReadInfo(0.5 + self._chance(1)[0] / 170)]
 
     def _give_up(self, why: str) -> list[PhoneEffect]:
         self.stage = Stage.END
