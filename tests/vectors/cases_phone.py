@@ -190,8 +190,6 @@ def _untrusted() -> None:
           certificates(epoch=early))  # fmt: skip
     abort("076", "kid-not-the-thumbprint", "An epoch key whose id is not its thumbprint",
           certificates(epoch=_epoch(lambda c: c[8][1].update({2: bytes(8)}))))  # fmt: skip
-    abort("076", "epoch-of-another-kid", "Certificates of another epoch than the challenge's",
-          certificates(epoch=world.epoch_certificate("epoch_b")))  # fmt: skip
     abort("077", "exponent-3", "An epoch key with exponent 3",
           certificates(epoch=_epoch(lambda c: c[8][1].update({-2: b"\x03"}), rename=True)))  # fmt: skip
     by_b = world.epoch_certificate("epoch", world.HUB, "hub_b")
@@ -200,6 +198,11 @@ def _untrusted() -> None:
     abort("078", "epoch-of-another-hub", "Another hub's own epoch certificate", of_b)
     none = _epoch(lambda c: c.update({-65537: []}))
     abort("018", "phone-no-aead-offered", "An epoch's certificate that offers no AEAD", certificates(epoch=none))
+    file = PhoneFile("076", "epoch-of-another-kid", epoch_private_key=None)
+    for _ in range(2):
+        file.info()
+        file.message(certificates(epoch=world.epoch_certificate("epoch_b")))
+    file.save("Certificates of another epoch than the challenge's: INFO is read again, once", "ABORT")
     file = PhoneFile("079", "challenge-version-2", epoch_private_key=None)
     file.info(version=2)
     file.save("A challenge of version 2", "ABORT")
