@@ -119,7 +119,11 @@ class Agent:
     def do_run(self, argv: list, seconds: float, stdin: str) -> dict:
         """Run a command to its end."""
         done = subprocess.run(argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False)
-        return {"status": done.returncode, "out": done.stdout.decode("utf-8", "replace"), "err": done.stderr.decode("utf-8", "replace")}
+        return {
+            "status": done.returncode,
+            "out": done.stdout.decode("utf-8", "replace"),
+            "err": done.stderr.decode("utf-8", "replace"),
+        }
 
     def do_put(self, path: str, mode: int, data: str) -> None:
         """Write a file whole."""

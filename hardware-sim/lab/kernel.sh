@@ -71,11 +71,17 @@ fi
 cd "$tree"
 if [ "$(cat .configured 2>/dev/null)" != "$key" ]; then
     make -s ARCH=um defconfig >"$cache/config.log" 2>&1
-    for option in $options; do scripts/config -e "$option"; done
+    for option in $options; do
+        case $option in
+            *=*) scripts/config --set-val "${option%%=*}" "${option#*=}" ;;
+            *) scripts/config -e "$option" ;;
+        esac
+    done
     make -s ARCH=um olddefconfig >>"$cache/config.log" 2>&1
     unmet=
     for option in $options; do
-        grep -q "^CONFIG_$option=y" .config || unmet="$unmet $option"
+        case $option in *=*) line=CONFIG_$option ;; *) line=CONFIG_$option=y ;; esac
+        grep -qx "$line" .config || unmet="$unmet $option"
     done
     [ -z "$unmet" ] || { say "this source has no:$unmet"; exit 1; }
     printf '%s' "$key" >.configured

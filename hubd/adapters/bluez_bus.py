@@ -22,7 +22,7 @@ GATT_MANAGER, ADVERTISING_MANAGER = "org.bluez.GattManager1", "org.bluez.LEAdver
 BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 PROPERTIES, OBJECT_MANAGER = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
-CALL_SECONDS = 5.0
+CALL_SECONDS, GRACE_SECONDS, REVIVE_SECONDS = 5.0, 1.0, 10.0
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
     ADAPTER: ("Address", "Powered", "Pairable"),
@@ -89,7 +89,7 @@ class Bluez:
         try:
             self.owner = (await self._call_bus("GetNameOwner", "s", BLUEZ))[0]
         except BluezError:
-            await self.until(lambda: self.owner or None)
+            await self._revive()
         (objects,) = await self.call("/", OBJECT_MANAGER, "GetManagedObjects")
         self.objects.clear()
         for path, interfaces in objects.items():
@@ -104,7 +104,7 @@ class Bluez:
 
     async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
-        return await self._call(self.owner or BLUEZ, path, interface, member, signature, body)
+        return await self._call(self._present(), path, interface, member, signature, body)
 
     async def set(self, path: str, interface: str, name: str, value: Variant) -> None:
         """Set a property."""
@@ -115,7 +115,7 @@ class Bluez:
         body = [interface, {name: value}, []]
         message = Message(
             message_type=MessageType.SIGNAL,
-            destination=self.owner or BLUEZ,
+            destination=self._present(),
             path=path,
             interface=PROPERTIES,
             member="PropertiesChanged",
@@ -131,6 +131,30 @@ class Bluez:
                 await self._bus.send(message)
         except Exception as error:
             raise LinkError(f"radio: the system bus takes nothing: {error!r}") from error
+
+    async def _revive(self) -> None:
+        """Wait for bluetoothd, and have the bus start it: Debian's unit does not come back after a crash by itself.
+
+        One that is being restarted gets GRACE_SECONDS first: to ask while systemd has not yet noticed its end starts
+        nothing, and blocks the next asking for as long as the bus waits for it (25 s).
+        """
+        wait_seconds = GRACE_SECONDS
+        while not self.owner:
+            try:
+                async with asyncio.timeout(wait_seconds):
+                    await self.until(lambda: self.owner or None)
+            except TimeoutError:
+                try:
+                    await self._call_bus("StartServiceByName", "su", BLUEZ, 0)
+                except BluezError:
+                    pass  # masked or broken; whoever mends it may also start it
+            wait_seconds = REVIVE_SECONDS
+
+    def _present(self) -> str:
+        """Return the name of the bluetoothd that is there; to call the well-known name would start another."""
+        if not self.owner:
+            raise LinkError("radio: bluetoothd is gone")
+        return self.owner
 
     async def _call_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
         return await self._call(BUS, BUS_PATH, BUS, member, signature, body)

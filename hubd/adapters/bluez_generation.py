@@ -31,6 +31,8 @@ POWER_RETRY_SECONDS = 2.0
 REFRESH_SECONDS, RETRY_SECONDS = 60.0, 5.0
 SETTLE_SECONDS = 0.3
 """BlueZ takes back an advertisement some time after it has said so; one registered at once can be lost."""
+NEW_SECONDS = 2.0
+"""A bluetoothd that has just started may clear the controller after it has taken our advertisement: renew it once."""
 
 GONE = frozenset(
     {
@@ -70,7 +72,7 @@ class Generation:
             await self._bluez.call(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {})
             await self._register()
             on_air()
-            seconds = REFRESH_SECONDS
+            seconds = NEW_SECONDS
             while True:
                 await self._wait(seconds)
                 seconds = await self._refresh()
@@ -105,8 +107,10 @@ class Generation:
             else:
                 self._visits.gone(path)
             self._moved.set()
-        elif path == self._adapter and self._serving and properties.get("Powered") is False:
-            self._end("the adapter was switched off")
+        elif path == self._adapter and "Powered" in properties:
+            if self._serving and not properties["Powered"]:
+                self._end("the adapter was switched off")
+            self._moved.set()
 
     def removed(self, path: str, interface: str) -> None:
         """End the visit of a device that is gone, or the generation with its adapter."""
