@@ -36,15 +36,16 @@ QUICK = Size(cpu=60, air=20, start=1, disk=3, records=5)
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    folders = {name: directory / name for name in ("cpu", "disk", "air", "start")}
+    folders = {name: directory / name for name in ("cpu", "plain", "disk", "air", "start")}
     for folder in folders.values():
         folder.mkdir()
     of_cpu = await _told("CPU of one open", cpu.measure(folders["cpu"], size.cpu))
+    without = await _told("CPU of one open, plain RSA", cpu.measure_without_ifma(folders["plain"], size.cpu // 3))
     of_disk = await _told("durable records", disk.measure(folders["disk"], size.disk, size.records))
     of_start = await _told("start and memory", start.measure(folders["start"], size.start))
     of_air = await _told("last byte to strike, over the air", air.measure(folders["air"], size.air))
     rows = [
-        *figures.cpu_figures(of_cpu),
+        *figures.cpu_figures(of_cpu, without),
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),

@@ -165,7 +165,7 @@ async def _first_opens(device: Device, hub: HubProcess, wallet: Wallet, result: 
 
 
 async def _until_epoch_key(device: Device, wallet: Wallet) -> None:
-    """Wait until a phone is let in: a hub on air answers "busy" until its first RSA key is made and its strikes held."""
+    """Wait until a phone is let in: on air a hub is "busy" until its first RSA key is made and its strikes held."""
     async with asyncio.timeout(processes.START_SECONDS):
         while True:
             async with connect(device, MTU) as link:

@@ -5,22 +5,34 @@ Law: every round does a bare one, a full one and a short one, in turns; time is 
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from benchmarks import machine
 from benchmarks.desk import Desk, make_desk
 from benchmarks.visit import Visit
 from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.core import cbor
+from hubd.core.cose import IV_BYTES, KID_BYTES, RSAES_OAEP_SHA256, Aead
+from hubd.core.messages import decode_to_hub
 
+ROOT = Path(__file__).resolve().parent.parent
+COLD_ROUNDS = 60
+WITHOUT_IFMA = ":~0x200000"
+"""OPENSSL_ia32cap: bit 21 of the second vector off (CPUID leaf 7, EBX)."""
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 ECDSA = ec.ECDSA(hashes.SHA256())
 
@@ -35,6 +47,7 @@ class CpuRounds:
     full_steps: dict[str, list[int]] = field(default_factory=dict)
     short_steps: dict[str, list[int]] = field(default_factory=dict)
     bare_parts: dict[str, list[int]] = field(default_factory=dict)
+    decoding: dict[str, float] = field(default_factory=dict)
 
 
 def bare_crypto(key: rsa.RSAPrivateKey) -> dict[str, Callable[[], object]]:
@@ -69,6 +82,30 @@ def bare_short() -> dict[str, Callable[[], object]]:
     }
 
 
+def cold_and_hot(key: rsa.RSAPrivateKey, rounds: int) -> dict[str, float]:
+    """Return the median CPU of decoding one open, in nanoseconds: again and again, after RSA, after a short sleep.
+
+    What is always the same code costs several times as much when the processor's caches hold something else: why a
+    hub's Python weighs more beside one RSA decryption than its own speed suggests.
+    """
+    recipient = [b"", {1: RSAES_OAEP_SHA256, 4: bytes(KID_BYTES)}, bytes(384)]
+    message = cbor.encode([2, [Aead.A256GCM.protected, {5: bytes(IV_BYTES)}, bytes(528), [recipient]]])
+    (decrypt, *_) = bare_crypto(key).values()
+    before: dict[str, Callable[[], object]] = {
+        "decoding one open, again and again": lambda: None,
+        "the same after an RSA decryption": decrypt,
+        "the same after 20 ms of sleep": lambda: time.sleep(0.02),
+    }
+    result = {}
+    for name, first in before.items():
+        times = []
+        for _ in range(rounds):
+            first()
+            times.append(_cpu(lambda: decode_to_hub(message)))
+        result[name] = median(times)
+    return result
+
+
 def _add(steps: dict[str, list[int]], ns: dict[str, int]) -> None:
     for name, value in ns.items():
         steps.setdefault(name, []).append(value)
@@ -87,7 +124,33 @@ async def measure(directory: Path, rounds: int, warm_up: int = 20) -> CpuRounds:
             _add(result.bare_parts, parts)
             result.bare.append(sum(parts.values()))
             await _open(desk, result)
+        result.decoding = cold_and_hot(desk.epoch_key, COLD_ROUNDS)
     return result
+
+
+async def measure_without_ifma(directory: Path, rounds: int) -> tuple[float, float] | None:
+    """Return the medians (full open, bare) with OpenSSL's AVX-512 RSA switched off, in a process of its own, in ns.
+
+    None where the processor has no such instructions: there the figure itself is that.
+    """
+    if not machine.has(machine.IFMA):
+        return None
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.cpu", str(directory), str(rounds)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "OPENSSL_ia32cap": WITHOUT_IFMA},
+        cwd=ROOT,
+    )
+    async with asyncio.timeout(60):
+        printed, _ = await process.communicate()
+    full, bare = json.loads(printed)
+    return full, bare
+
+
+def main() -> None:
+    """Measure and print the medians (full open, bare): `python -m benchmarks.cpu DIRECTORY ROUNDS`."""
+    rounds = asyncio.run(measure(Path(sys.argv[1]), int(sys.argv[2])))
+    print(json.dumps([median(rounds.full), median(rounds.bare)]))
 
 
 async def _open(desk: Desk, result: CpuRounds) -> None:
@@ -104,3 +167,7 @@ def _cpu(work: Callable[[], object]) -> int:
     began = time.thread_time_ns()
     work()
     return time.thread_time_ns() - began
+
+
+if __name__ == "__main__":
+    main()

@@ -21,8 +21,8 @@ FULL_BYTES_GOAL, SHORT_BYTES_GOAL = 1250.0, 320.0
 START_GOAL_SECONDS, MEMORY_GOAL_MB = 1.5, 60.0
 
 
-def cpu_figures(rounds: CpuRounds) -> list[Figure]:
-    """Return the rows of CPU."""
+def cpu_figures(rounds: CpuRounds, plain: tuple[float, float] | None) -> list[Figure]:
+    """Return the rows of CPU; `plain` is what `cpu.measure_without_ifma` found."""
     full, bare, short = median(rounds.full) / 1e3, median(rounds.bare) / 1e3, median(rounds.short) / 1e3
     return [
         Figure(
@@ -32,6 +32,7 @@ def cpu_figures(rounds: CpuRounds) -> list[Figure]:
             goal=FULL_CPU_GOAL,
             beside=f"{full:,.0f} µs / {bare:,.0f} µs; the grant never seen before",
         ),
+        *without_ifma(plain),
         Figure(
             "cpu_short",
             "CPU of one short-path open / full open",
@@ -42,12 +43,28 @@ def cpu_figures(rounds: CpuRounds) -> list[Figure]:
     ]
 
 
+def without_ifma(medians: tuple[float, float] | None) -> list[Figure]:
+    """Return the row of a processor without AVX-512 RSA; `medians` are nanoseconds (full open, bare)."""
+    if medians is None:
+        return []
+    full, bare = medians
+    return [
+        Figure(
+            "cpu_full_without_ifma",
+            "the same with OpenSSL's AVX-512 RSA switched off",
+            full / bare,
+            beside=f"{full / 1e3:,.0f} µs / {bare / 1e3:,.0f} µs",
+        )
+    ]
+
+
 def cpu_causes(rounds: CpuRounds) -> list[Cause]:
     """Return where CPU goes."""
     return [
         Cause("CPU of the bare cryptography of a full open", _parts(rounds.bare_parts, 1e-3)),
         Cause("CPU of one full open in the hub", _parts(rounds.full_steps, 1e-3)),
         Cause("CPU of one short-path open in the hub", _parts(rounds.short_steps, 1e-3)),
+        Cause("CPU of the same code, hot and cold", {name: ns * 1e-3 for name, ns in rounds.decoding.items()}),
     ]
 
 
@@ -124,8 +141,15 @@ def start_figures(rounds: StartRounds) -> list[Figure]:
         ),
         Figure("memory_hub", "resident memory of the idle hub", rounds.hub.resident, "MB", MEMORY_GOAL_MB, radio),
         Figure(
+            "memory_hub_alone",
+            "the same without the virtual radio's host stack",
+            rounds.hub.resident - rounds.radio_resident,
+            "MB",
+            beside="a difference; a hub on real hardware talks to BlueZ in another process",
+        ),
+        Figure(
             "memory_sum",
-            "the same with its strike guard",
+            "resident memory of the idle hub with its strike guard",
             rounds.hub.resident + rounds.guard.resident,
             "MB",
             None,

@@ -10,6 +10,7 @@ from importlib import metadata
 
 from cryptography.hazmat.backends.openssl import backend
 
+IFMA = "avx512ifma"
 LIBRARIES = ("cryptography", "cbor2", "pyzmq", "msgspec", "structlog", "bumble")
 
 
@@ -17,16 +18,17 @@ def describe() -> Mapping[str, str]:
     """Return cores, processor family, kernel, Python and library versions."""
     about = {
         "cores": str(len(os.sched_getaffinity(0))),
-        "processor": f"{platform.machine()}{' with AVX-512 IFMA' if _has('avx512ifma') else ''}",
+        "processor": f"{platform.machine()}{' with AVX-512 IFMA' if has(IFMA) else ''}",
         "kernel": ".".join(platform.release().split(".")[:2]),
         "Python": platform.python_version(),
         "OpenSSL": backend.openssl_version_text().split()[1],
+        "load before": f"{os.getloadavg()[0]:.1f}",
         "SQLite": sqlite3.sqlite_version,
     }
     return about | {name: metadata.version(name) for name in LIBRARIES}
 
 
-def _has(flag: str) -> bool:
+def has(flag: str) -> bool:
     """Tell whether the processor has a feature; OpenSSL's RSA is some three times as fast with AVX-512 IFMA."""
     try:
         with open("/proc/cpuinfo") as about:

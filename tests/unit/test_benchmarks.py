@@ -1,0 +1,160 @@
+"""The table's arithmetic on canned numbers: no test here takes a time."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import figures, start, stats, table
+from benchmarks.air import AirRounds, Trip
+from benchmarks.cpu import CpuRounds
+from benchmarks.disk import DiskRounds
+from benchmarks.start import Memory, StartRounds
+from benchmarks.table import Cause, Figure, Table
+
+MS = 1e-3
+
+
+def test_a_percentile_is_the_smallest_sample_that_so_many_do_not_exceed() -> None:
+    samples = [float(n) for n in range(200, 0, -1)]
+    assert stats.percentile(samples, 99) == 198
+    assert stats.percentile(samples, 100) == 200
+    assert stats.percentile(samples, 0) == 1
+    assert stats.p99([3.0, 1.0]) == 3.0
+    assert stats.p50([4.0, 1.0, 2.0]) == 2.0
+    with pytest.raises(ValueError, match="no samples"):
+        stats.percentile([], 50)
+
+
+def test_a_ratio_is_of_rounds_not_of_sums() -> None:
+    assert stats.ratio_of_rounds([2, 4, 900], [1, 2, 3]) == 2
+    with pytest.raises(ValueError, match="shorter"):
+        stats.ratio_of_rounds([1, 2], [1])
+
+
+@pytest.mark.parametrize(("value", "met"), [(1.15, True), (1.1500001, False), (0.0, True)])
+def test_a_goal_is_met_up_to_itself_and_not_rounded(value: float, met: bool) -> None:
+    assert Figure("f", "f", value, goal=1.15).met is met
+
+
+def test_a_figure_without_a_goal_is_neither_met_nor_not() -> None:
+    figure = Figure("f", "f", 5)
+    assert figure.met is None
+    assert table.cells(figure) == ("f", "", "5", "", "")
+
+
+def by_key(rows: list[Figure]) -> dict[str, Figure]:
+    keyed = {row.key: row for row in rows}
+    assert len(keyed) == len(rows)
+    return keyed
+
+
+def cpu_rounds() -> CpuRounds:
+    steps = {"challenge": [10_000, 10_000], "unseal": [1_000_000, 1_000_000], "answer": [90_000, 90_000]}
+    return CpuRounds([1_000_000, 2_000_000], [1_100_000, 2_600_000], [110_000, 520_000], steps, steps)
+
+
+def test_cpu() -> None:
+    rows = by_key(figures.cpu_figures(cpu_rounds(), (3e6, 2e6)))
+    assert rows["cpu_full"].value == pytest.approx(1.2)
+    assert rows["cpu_full"].met is False
+    assert rows["cpu_short"].value == pytest.approx(0.15)
+    assert rows["cpu_full_without_ifma"].value == 1.5
+    assert "cpu_full_without_ifma" not in by_key(figures.cpu_figures(cpu_rounds(), None))
+
+
+def air_rounds() -> AirRounds:
+    trips = {"cold": Trip(2, False, 2003), "full": Trip(1, False, 1251), "short": Trip(1, True, 320)}
+    return AirRounds(
+        full=[3 * MS] * 90 + [9 * MS] * 10,
+        short=[0.6 * MS] * 100,
+        parts={"full: guard": [0.2 * MS] * 100, "short: guard": [0.1 * MS] * 100},
+        echo=[1 * MS] * 100,
+        crypto_full=[1.5 * MS] * 60 + [50 * MS] * 40,  # a bound that is slow at times makes no goal easier
+        crypto_short=[0.1 * MS] * 100,
+        commit=[0.5 * MS] * 100,
+        trips=trips,
+        state_bytes=112,
+    )
+
+
+def test_the_way_to_the_strike_is_held_against_the_median_of_its_bound() -> None:
+    rows = by_key(figures.air_figures(air_rounds()))
+    assert rows["strike_full_p50"].value == pytest.approx(3 / 2)
+    assert rows["strike_full_p99"].value == pytest.approx(9 / 2)
+    assert rows["strike_full_p99"].met is False
+    assert rows["strike_short_p50"].value == rows["strike_short_p99"].value == pytest.approx(1)
+    assert rows["att_echo_p50"].value == pytest.approx(1)
+
+
+def test_bytes_and_round_trips() -> None:
+    rows = by_key(figures.air_figures(air_rounds()))
+    assert [rows[key].met for key in ("trips_warm", "trips_cold", "bytes_full", "bytes_short")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert rows["bytes_state"].value == 112
+
+
+def test_what_is_left_of_a_way_is_the_rest() -> None:
+    disk = DiskRounds(sync=[0.1 * MS], commit=[0.2 * MS], alone=[0.4 * MS], together=[0.05 * MS])
+    full, short = figures.air_causes(air_rounds(), cpu_rounds(), disk)
+    whole, work, record, guard, rest = full.parts.values()
+    assert (whole, work, record, guard) == pytest.approx((3000, 1000, 400, 200))
+    assert rest == pytest.approx(1400)
+    assert list(short.parts) == list(full.parts)
+
+
+def test_start_and_memory() -> None:
+    rounds = StartRounds([0.5, 0.7, 3.0], [0.1, 0.2, 0.1], Memory(61, 45), Memory(15, 10), Memory(39, 30), 10.0)
+    rows = by_key(figures.start_figures(rounds))
+    assert (rows["start"].value, rows["start"].met) == (0.7, True)
+    assert rows["start_ratio"].value == pytest.approx(7)
+    assert (rows["memory_hub"].value, rows["memory_hub"].met) == (61, False)
+    assert rows["memory_hub_alone"].value == 51
+    assert rows["memory_sum"].value == 76
+
+
+def test_memory_is_read_in_megabytes_of_a_million() -> None:
+    text = "7f00-7fff ---p 00000000 00:00 0 [rollup]\nRss:   1000 kB\nPss:    500 kB\nPss_Anon:  7 kB\n"
+    assert start.memory(text) == Memory(1.024, 0.512)
+
+
+def test_rates() -> None:
+    rounds = DiskRounds(sync=[1 * MS] * 3, commit=[2 * MS] * 3, alone=[4 * MS] * 3, together=[0.5 * MS] * 3)
+    rows = by_key(figures.disk_figures(rounds))
+    assert [round(rows[key].value) for key in ("records_alone", "records_32", "syncs", "commits")] == [
+        250,
+        2000,
+        1000,
+        500,
+    ]
+    assert rows["records_alone"].beside == "0.25 of the bare syncs, 0.50 of the bare commits"
+
+
+def a_table() -> Table:
+    rows = [
+        Figure("a", "a ratio", 1.2345, goal=1.15),
+        Figure("b", "bytes", 1173, "B", 1250.0, "all"),
+        Figure("c", "c", 2),
+    ]
+    return Table({"cores": "2"}, {"CPU": 7}, rows, [Cause("a", {"this": 12.345, "that": 2})])
+
+
+def test_a_table_survives_its_file() -> None:
+    said = json.loads(json.dumps(table.as_json(a_table())))
+    assert said["figures"]["a"]["met"] is False
+    assert table.as_json(table.from_json(said)) == said
+
+
+def test_both_renderings_show_every_row_and_cause() -> None:
+    for rendered in (table.text(a_table()), table.markdown(a_table())):
+        assert "≤ 1,250 B" in rendered
+        assert "1,173 B" in rendered
+        assert "NO" in rendered
+        assert "1.23" in rendered
+        assert "12.3" in rendered
+    assert "| bytes | ≤ 1,250 B | 1,173 B | yes | all |" in table.markdown(a_table())
