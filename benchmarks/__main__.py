@@ -50,7 +50,7 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
     ]
-    causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air, of_cpu, of_disk)]
+    causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
     rounds = {"CPU": size.cpu, "air": size.air, "start": size.start, "disk": size.disk * size.records}
     return Table(machine.describe(), rounds, rows, causes)
 

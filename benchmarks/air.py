@@ -198,7 +198,7 @@ class _Phone:
         name, at = ("short", dict(notes)) if short else ("full", dict(notes))
         result = self._result
         (result.short if short else result.full).append((at["driven"] - at["frame"]) / 1e9)
-        for part, begin, end in (("to the order", "frame", "release"), ("guard", "release", "driven")):
+        for part, begin, end in (("taken", "frame", "taken"), ("guard", "release", "driven")):
             result.parts.setdefault(f"{name}: {part}", []).append((at[end] - at[begin]) / 1e9)
         await asyncio.sleep(PAUSE_SECONDS)
 

@@ -1,8 +1,9 @@
 """The hub of a bench: what `hubsim hub` runs, with a radio and a door that tell when things happened.
 
 Law: it is hubd's own `run` with the desk's own parts; the wrappers only note times and pass everything on, so that no
-product code knows that it is measured. A note is one line to a pipe: `ready`, `frame`, `release` or `driven`, and
-nanoseconds of CLOCK_MONOTONIC.
+product code knows that it is measured. A note is one line to a pipe: `ready`, `frame` (a write came), `taken` (hubd had
+taken it), `release` or `driven`, and nanoseconds of CLOCK_MONOTONIC. Notes leave only when nothing is under way: a
+system call would give the other threads their turn.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class NotingListener:
         at = time.monotonic_ns()
         self._listener.frame(link, data, mtu)
         self._note("frame", at)
+        self._note("taken", time.monotonic_ns())
 
 
 class NotingRadio:
@@ -85,8 +87,13 @@ def main() -> None:
     """Run in the hub's folder: `python -m benchmarks.hub TRANSPORT PIPE`."""
     transport, pipe = sys.argv[1], int(sys.argv[2])
 
+    waiting: list[str] = []
+
     def note(what: str, at: int) -> None:
-        os.write(pipe, f"{what} {at}\n".encode())
+        waiting.append(f"{what} {at}\n")
+        if what in ("ready", "lost", "driven"):
+            os.write(pipe, "".join(waiting).encode())
+            waiting.clear()
 
     sys.exit(run(Path("hub.toml"), partial(parts, transport, note)))
 
