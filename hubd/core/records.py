@@ -25,6 +25,7 @@ BODY_BYTES = 4096
 """Ceiling of one record's encoding."""
 
 _INT64 = range(-(1 << 63), 1 << 63)
+_STRINGS = (str, bytes)
 _RESERVED = frozenset({"kind", "at", "mono"})
 
 Value = int | str | bytes | bool | None
@@ -87,7 +88,7 @@ class Record:
 def _is_value(value: object) -> bool:
     if isinstance(value, int):
         return value in _INT64
-    return value is None or isinstance(value, str | bytes)
+    return value is None or isinstance(value, _STRINGS)
 
 
 def _is_time(value: object) -> bool:
