@@ -56,11 +56,12 @@ def cpu_rounds() -> CpuRounds:
 
 
 def test_cpu() -> None:
-    rows = by_key(figures.cpu_figures(cpu_rounds(), (3e6, 2e6)))
+    rows = by_key(figures.cpu_figures(cpu_rounds(), (2e6, 3e6, 3e5)))
     assert rows["cpu_full"].value == pytest.approx(1.2)
     assert rows["cpu_full"].met is False
     assert rows["cpu_short"].value == pytest.approx(0.15)
     assert rows["cpu_full_without_ifma"].value == 1.5
+    assert rows["cpu_short_without_ifma"].value == pytest.approx(0.1)
     assert "cpu_full_without_ifma" not in by_key(figures.cpu_figures(cpu_rounds(), None))
 
 
