@@ -19,3 +19,16 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     """A running stage with one door; a test that ends a part starts it again."""
     async with Stage(tmp_path_factory.mktemp("desk") / "site", [FRONT], person=False) as running:
         yield running
+
+
+async def start_radio_again(stage: Stage) -> None:
+    """Start the radio that was killed, where it was."""
+    port = stage.transport.rpartition(":")[2]
+    assert await stage.start("radio", "radio", "--listen", f"127.0.0.1:{port}") == f"radio on {stage.transport}"
+
+
+async def start_again(stage: Stage) -> None:
+    """Start the hub that has ended, on a fresh air: a virtual controller may advertise on after its host has gone."""
+    await stage.kill("radio")
+    await start_radio_again(stage)
+    await stage.start_hub()

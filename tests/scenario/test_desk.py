@@ -32,7 +32,7 @@ from hubsim.phone.radio import BumbleLink, PhoneLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.stage import Stage
-from tests.scenario.conftest import PULSE_SECONDS
+from tests.scenario.conftest import PULSE_SECONDS, start_again, start_radio_again
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -183,7 +183,7 @@ async def test_a_hub_killed_in_mid_pulse_releases_nobody_twice(stage: Stage) -> 
     await stage.kill("hub")
     assert await fell(stage, driven) < PULSE_SECONDS + LATE_SECONDS
     verify_evidence(stage)
-    await stage.start_hub()
+    await start_again(stage)
     before = stage.strike().rises
     again = await visit(stage, wallet, op)
     assert allowed(again), again.why  # the answer it was given before
@@ -212,7 +212,7 @@ async def test_a_hub_stopped_in_mid_pulse_secures_the_door(stage: Stage) -> None
     assert not stage.strike().active
     assert (stage.strike().changed_ns - driven.changed_ns) / 1e9 < PULSE_SECONDS + LATE_SECONDS
     verify_evidence(stage)
-    await stage.start_hub()
+    await start_again(stage)
     await at_rest(stage)
 
 
@@ -250,14 +250,13 @@ async def test_a_frozen_backend_delays_no_door(stage: Stage) -> None:
 
 
 async def test_a_radio_that_was_away(stage: Stage) -> None:
-    port = stage.transport.rpartition(":")[2]
     await stage.kill("radio")
 
     async def off_air() -> bool:
         return not (await stage.hub("status"))["radio"]["on_air"]
 
     await stage.until(off_air, "the hub knows that it is off air")
-    assert await stage.start("radio", "radio", "--listen", f"127.0.0.1:{port}") == f"radio on {stage.transport}"
+    await start_radio_again(stage)
     await stage.until(stage._up, "the hub is on air again")
     assert allowed(await visit(stage, new_phone(stage)))
     await at_rest(stage)
