@@ -129,9 +129,9 @@ async def measure(directory: Path, rounds: int, warm_up: int = 20) -> CpuRounds:
 
 
 async def measure_without_ifma(directory: Path, rounds: int) -> tuple[float, float, float] | None:
-    """Return the medians (bare, full open, short open) with OpenSSL's AVX-512 RSA switched off, in a process of its own, in ns.
+    """Return the medians (bare, full open, short open) in nanoseconds with OpenSSL's AVX-512 RSA switched off.
 
-    None where the processor has no such instructions: there the figure itself is that.
+    It is measured in a process of its own. None where the processor has no such instructions.
     """
     if not machine.has(machine.IFMA):
         return None
