@@ -92,9 +92,12 @@ async def _loads() -> None:
     for link in ("a", "b", "c", "d"):
         message = make_open(file.plan(await file.info(link, at=1.0), f"/{link}"))
         await file.message(message, link, at=1.0, hold="rsa")
-    await file.message(make_open(file.plan(await file.info("e", at=1.0), "/e")), "e", at=1.0)
-    await file.message(make_resume(await file.info("f", at=1.0), file.label, ticket), "f", at=1.0)
-    file.save("Four opens wait for RSA: a fifth is turned away, a resume is served", "CLEAR 4, ACCEPT")
+    challenge = await file.info("e", at=1.0)
+    await file.message(make_open(file.plan(challenge, "/e")), "e", at=1.0)
+    await file.message(make_open(file.plan(challenge, "/e again")), "e", at=1.5)
+    await file.message(make_resume(await file.info("f", at=1.5), file.label, ticket), "f", at=1.5)
+    shows = "Four opens wait for RSA: a fifth is turned away and has consumed its challenge, a resume is served"
+    file.save(shows, "CLEAR 4, CLEAR 5, ACCEPT")
 
     file = HubFile("085", "no-epoch-yet", epochs=[])
     await file.info()

@@ -242,8 +242,11 @@ async def challenges() -> None:
     a256 = world.epoch_certificate(aeads=(Aead.A256GCM,))
     given = [{"certificate": a256.hex(), "private_key": world.key_text("epoch")}]
     file = HubFile("018", "aead-not-offered", epochs=given)
-    await file.message(make_open(file.plan(await file.info(), aead=Aead.A128GCM, certificate=a256)))
-    file.save("A128GCM where the epoch's certificate offers A256GCM only", "CLEAR 6")
+    challenge = await file.info()
+    await file.message(make_open(file.plan(challenge, aead=Aead.A128GCM, certificate=a256)))
+    await file.message(make_open(file.plan(challenge, "/right", certificate=a256)))
+    shows = "A128GCM where the epoch's certificate offers A256GCM only; the challenge is consumed all the same"
+    file.save(shows, "CLEAR 6, CLEAR 5")
 
     file = HubFile("038", "unknown-epoch")
     challenge = await file.info()
