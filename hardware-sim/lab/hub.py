@@ -57,6 +57,10 @@ class LabHub:
         argv = ("journalctl", "-u", "hubd", "-n", str(lines), "-o", "cat", "--no-pager")
         return (await self.guest.run(*argv)).out
 
+    async def story(self, lines: int = 40) -> str:
+        """Return the end of the whole journal, for a case that failed."""
+        return (await self.guest.run("journalctl", "-b", "-n", str(lines), "-o", "short-precise", "--no-pager")).out
+
     async def strike(self, index: int = 0) -> bool:
         """Tell whether a strike's line is driven, as the kernel's simulator sees it."""
         return (await self.guest.run("cat", f"{LINES}/sim_gpio{index}/value")).out.strip() == "1"

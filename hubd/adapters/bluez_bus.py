@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
-from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from hubd.errors import LinkError
@@ -69,6 +69,7 @@ class Bluez:
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
         self._woken = asyncio.Event()
+        self._at_once: dict[int, Callable[[Message], None]] = {}
         self.owner = ""
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
         self.heard: Heard | None = None
@@ -87,13 +88,11 @@ class Bluez:
         for rule in _MATCHES:
             await self._call_bus("AddMatch", "s", rule)
         try:
-            self.owner = (await self._call_bus("GetNameOwner", "s", BLUEZ))[0]
+            await self._call_bus("GetNameOwner", "s", BLUEZ, at_once=self._found_owner)
         except BluezError:
             await self._revive()
-        (objects,) = await self.call("/", OBJECT_MANAGER, "GetManagedObjects")
-        self.objects.clear()
-        for path, interfaces in objects.items():
-            self._keep(path, interfaces)
+        to = self._present()
+        await self._call(to, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects)
 
     async def until(self, found: Callable[[], _T | None]) -> _T:
         """Wait until something in the mirror is as wanted, and return it."""
@@ -156,20 +155,35 @@ class Bluez:
             raise LinkError("radio: bluetoothd is gone")
         return self.owner
 
-    async def _call_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
-        return await self._call(BUS, BUS_PATH, BUS, member, signature, body)
+    async def _call_bus(
+        self, member: str, signature: str, *body: Any, at_once: Callable[[Message], None] | None = None
+    ) -> list[Any]:
+        return await self._call(BUS, BUS_PATH, BUS, member, signature, body, at_once)
 
     async def _call(
-        self, to: str, path: str, interface: str, member: str, signature: str, body: Sequence[Any]
+        self,
+        to: str,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str,
+        body: Sequence[Any],
+        at_once: Callable[[Message], None] | None = None,
     ) -> list[Any]:
+        """Call. `at_once` takes a good reply before any later message is seen, which awaiting it does not promise."""
         message = Message(
             destination=to, path=path, interface=interface, member=member, signature=signature, body=list(body)
         )
+        message.serial = self._bus.next_serial()
+        if at_once is not None:
+            self._at_once[message.serial] = at_once
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 reply = await self._bus.call(message)
         except Exception as error:
             raise LinkError(f"radio: {to} does not answer {member}: {error!r}") from error
+        finally:
+            self._at_once.pop(message.serial, None)
         if reply is None or reply.message_type is MessageType.ERROR:
             name = reply.error_name or "" if reply else ""
             text = " ".join(str(part) for part in reply.body) if reply else "no reply"
@@ -178,16 +192,31 @@ class Bluez:
 
     def _message(self, message: Message) -> Message | bool | None:
         """Sort what the bus brings; what is not ours to answer is left to dbus-fast."""
-        if message.message_type is MessageType.METHOD_CALL:
-            if self.heard is None or not self.owner or message.sender != self.owner:
-                return Message.new_error(message, ACCESS_DENIED, "only bluetoothd may call the radio")
-            return self.heard.called(message) or None
-        if message.message_type is MessageType.SIGNAL:
-            if message.sender == BUS and message.member == "NameOwnerChanged" and message.body[0] == BLUEZ:
-                self._owner_changed(message.body[2])
-            elif self.owner and message.sender == self.owner:
+        match message.message_type:
+            case MessageType.METHOD_CALL:
+                answer = self._answer(message)
+                return True if answer and message.flags & MessageFlag.NO_REPLY_EXPECTED else answer or None
+            case MessageType.METHOD_RETURN if message.reply_serial in self._at_once:
+                self._at_once.pop(message.reply_serial)(message)
+            case MessageType.SIGNAL if message.sender == BUS:
+                if message.member == "NameOwnerChanged" and message.body[0] == BLUEZ:
+                    self._owner_changed(message.body[2])
+            case MessageType.SIGNAL if self.owner and message.sender == self.owner:
                 self._signal(message)
         return None
+
+    def _answer(self, message: Message) -> Message | bool:
+        if self.heard is None or not self.owner or message.sender != self.owner:
+            return Message.new_error(message, ACCESS_DENIED, "only bluetoothd may call the radio")
+        return self.heard.called(message)
+
+    def _found_owner(self, reply: Message) -> None:
+        self.owner = reply.body[0]
+
+    def _found_objects(self, reply: Message) -> None:
+        self.objects.clear()
+        for path, interfaces in reply.body[0].items():
+            self._keep(path, interfaces)
 
     def _signal(self, message: Message) -> None:
         match message.member:

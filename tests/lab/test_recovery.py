@@ -38,7 +38,7 @@ async def _recovers(hub: LabHub) -> AsyncIterator[None]:
         await asyncio.sleep(0.1)
         up, told = await _radio_is_up(hub)
         took = time.monotonic() - mended
-    assert took < RECOVERY_SECONDS, f"on air again only after {took:.1f} s:\n{await hub.journal(20)}"
+    assert took < RECOVERY_SECONDS, f"on air again only after {took:.1f} s:\n{await hub.story()}"
 
 
 async def _unlocks(air: AirAddress, wallet: Wallet) -> None:
