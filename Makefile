@@ -12,7 +12,8 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready $(VENV)-oracle/ready
 	$(BIN)/python -m pytest -q
-	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_vectors.py
+	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_tokens.py \
+	  tests/unit/test_messages.py tests/unit/test_vectors.py
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
