@@ -1,0 +1,196 @@
+"""Every reader of foreign bytes: a value, or its one error, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubd.core import cbor, cose, messages, policy, records, tokens, uplink
+from hubd.core.cose import Aead, SigningKey
+from hubd.core.epochs import certify
+from hubd.core.framing import decode_frame
+from hubd.core.policy import Mode, Policy
+from hubd.core.records import Kind, Record
+from hubd.core.schedule import Rule
+from hubd.core.tokens import Access
+from hubd.errors import AuditError, FrameError, HubError, ProofError, SignatureError
+from hubsim import site
+from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
+from tests.pair import HUB, NOON, SITE, make_wallet, rsa_key
+
+ISSUER, IDENTITY = site.make_key(), site.make_key()
+SIZES = (256, 384, 512)
+
+
+@cache
+def documents() -> dict[str, bytes]:
+    """One good document of each kind."""
+    certificate = site.certify_hub(ISSUER, (SITE, HUB), IDENTITY, [1, 2])
+    epoch = certify(rsa_key(), IDENTITY, (HUB, SITE), (Aead.A256GCM, Aead.A128GCM), (NOON, 0.0))
+    access = (Access(1, 9, (Rule(31, 480, 1080), 7)), Access(2, 1, ()))
+    grant = make_wallet(ISSUER, access=access).grant
+    modes = {1: Mode.LOCKDOWN, 7: Mode.NORMAL}
+    new = Policy(SITE, 3, int(NOON), frozenset({"a", "b"}), frozenset({b"12345678"}), {7: (Rule(1, 2, 3),)}, modes)
+    return {
+        "hub": certificate,
+        "epoch": epoch.certificate,
+        "grant": grant,
+        "policy": policy.issue(new, ISSUER),
+        "record": Record(Kind.ACCESS, 1, 2, {"asker": "a", "op": bytes(8), "why": None, "yes": True}).encode(),
+        "key": cbor.encode(ISSUER.cose_key),
+        "challenge": messages.Challenge(bytes(4), bytes(16), bytes(8), bytes(8)).encode(),
+        "open": messages.encode_to_hub(messages.Open(Aead.A256GCM, bytes(12), bytes(64), bytes(8), bytes(384))),
+        "resume": messages.encode_to_hub(messages.Resume(Aead.A128GCM, bytes(12), bytes(64), bytes(16))),
+        "answer": messages.encode_to_phone(messages.Epoch(certificate, epoch.certificate)),
+        "verdict": messages.encode_to_phone(messages.VerdictMessage(Aead.A192GCM, bytes(12), bytes(96))),
+        "frame": b"\x13sid!\x00\x00\x05hello",
+        "release": uplink.encode(uplink.Release(bytes(16), 1, 2, 3, "operator-7")),
+        "acknowledge": uplink.encode(uplink.Acknowledge((1, 2, 3))),
+        "hello": uplink.encode(uplink.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
+        "new policy": uplink.encode(uplink.NewPolicy(b"document")),
+        "request": cbor.encode({1: grant, 2: bytes(8), 3: 1, 4: 1, 5: bytes(32), 6: bytes(5)}),
+    }
+
+
+def hub_certificate() -> tokens.HubCertificate:
+    return tokens.read_hub_certificate(documents()["hub"], ISSUER.verify_key)
+
+
+READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, ...]]] = {
+    "frame": (decode_frame, FrameError, ("frame",)),
+    "cbor": (cbor.decode, FrameError, ("request", "hello")),
+    "cbor with tags": (lambda data: cbor.decode(data, frozenset({18}), 20, True), FrameError, ("grant", "record")),
+    "to hub": (messages.decode_to_hub, FrameError, ("open", "resume")),
+    "to phone": (messages.decode_to_phone, FrameError, ("answer", "verdict")),
+    "challenge": (messages.decode_challenge, FrameError, ("challenge",)),
+    "request": (messages.decode_request, FrameError, ("request",)),
+    "resume": (messages.decode_resume_request, FrameError, ("request",)),
+    "verdict": (messages.decode_verdict, FrameError, ("request",)),
+    "state": (messages.decode_state, FrameError, ("request",)),
+    "hub certificate": (
+        lambda data: tokens.read_hub_certificate(data, ISSUER.verify_key),
+        ProofError,
+        ("hub", "epoch", "grant", "policy"),
+    ),
+    "epoch certificate": (
+        lambda data: tokens.read_epoch_certificate(data, hub_certificate(), SIZES),
+        ProofError,
+        ("epoch", "hub", "grant", "policy"),
+    ),
+    "grant": (lambda data: tokens.read_grant(data, ISSUER.verify_key, SITE), ProofError, ("grant", "hub", "policy")),
+    "policy": (lambda data: policy.read(data, ISSUER.verify_key, SITE), SignatureError, ("policy", "grant")),
+    "record": (Record.decode, AuditError, ("record",)),
+    "facts": (records.facts, AuditError, ("record",)),
+    "from backend": (uplink.decode_from_backend, FrameError, ("release", "acknowledge", "new policy", "hello")),
+    "from hub": (uplink.decode_from_hub, FrameError, ("hello", "release")),
+}
+
+
+def read(name: str, data: bytes) -> bool:
+    """Read; tell whether there is a value. Anything but the reader's one error is a failure of the test."""
+    reader, error, _ = READERS[name]
+    try:
+        reader(data)
+    except error:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", READERS)
+@effort(60)
+@given(data=st.data())
+def test_a_value_or_the_one_error(name: str, data: st.DataObject) -> None:
+    good = [documents()[kind] for kind in READERS[name][2]]
+    near = st.sampled_from(good).flatmap(spoiled)
+    read(name, data.draw(st.one_of(near, near, st.binary(max_size=600), ODD_VALUES.map(cbor.encode_flat))))
+
+
+def test_the_good_ones_are_read() -> None:
+    for name, (_, _, kinds) in READERS.items():
+        if name not in ("resume", "verdict", "state", "cbor"):
+            assert read(name, documents()[kinds[0]]), name
+
+
+DOCUMENTS = {
+    "hub certificate": (tokens._HUB, "hub", ISSUER, ISSUER.verify_key.kid),
+    "epoch certificate": (tokens._EPOCH, "epoch", IDENTITY, None),
+    "grant": (tokens._GRANT, "grant", ISSUER, ISSUER.verify_key.kid),
+    "policy": (policy.TYPE, "policy", ISSUER, ISSUER.verify_key.kid),
+}
+
+
+def claims(name: str) -> dict[int, Any]:
+    """Return the claims of the good document of a kind."""
+    document = cbor.decode(documents()[DOCUMENTS[name][1]], frozenset({18}))
+    found: dict[int, Any] = cbor.decode(document.value[2])
+    return found
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@effort(120)
+@given(data=st.data())
+def test_claims_of_every_kind_rightly_signed(name: str, data: st.DataObject) -> None:
+    """Whoever holds the signing key may say anything; the reader believes only what it knows."""
+    typ, _, signer, kid = DOCUMENTS[name]
+    said = data.draw(st.one_of(respelled(claims(name)), respelled(claims(name)), VALUES))
+    for scope in (9, 8):  # what is encoded inside
+        if isinstance(said, dict) and data.draw(st.booleans()) and scope in claims(name):
+            said = {**claims(name), scope: cbor.encode(data.draw(VALUES))}
+    read(name, tokens.issue(typ, said, signer, kid))
+
+
+def scopes() -> st.SearchStrategy[Any]:
+    rule = st.one_of(VALUES, st.lists(st.integers(-1, 1500), min_size=2, max_size=4))
+    entry = st.tuples(VALUES, VALUES, st.lists(rule, max_size=40)).map(list)
+    return st.lists(st.one_of(VALUES, entry), max_size=40)
+
+
+@effort(120)
+@given(scope=scopes())
+def test_scopes_of_every_kind(scope: Any) -> None:
+    typ, _, signer, kid = DOCUMENTS["grant"]
+    read("grant", tokens.issue(typ, {**claims("grant"), 9: cbor.encode(scope)}, signer, kid))
+    read(
+        "hub certificate", tokens.issue(tokens._HUB, {**claims("hub certificate"), 9: cbor.encode(scope)}, signer, kid)
+    )
+
+
+@effort(150)
+@given(data=st.data())
+def test_keys_of_every_kind(data: st.DataObject) -> None:
+    keys = [ISSUER.cose_key, cose.write_encryption_key(rsa_key().public_key()), SigningKey(rsa_key()).cose_key]
+    key = data.draw(st.one_of(*(respelled(key) for key in keys), VALUES))
+    try:
+        cose.read_key(key)
+    except ProofError:
+        pass
+    for name, label in (("grant", 8), ("hub certificate", 8), ("epoch certificate", 8)):
+        typ, _, signer, kid = DOCUMENTS[name]
+        read(name, tokens.issue(typ, {**claims(name), label: {1: key}}, signer, kid))
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        b"\x81" * 4096,
+        b"\xa1\x01" * 2048,
+        b"\xd2" * 4096,
+        b"\x9b" + b"\xff" * 8,
+        b"\x5b" + b"\xff" * 8,
+        b"\xbb" + b"\xff" * 8,
+        b"\x9f" + b"\x00" * 4000 + b"\xff",
+        b"\x5f" + b"\x41a" * 100 + b"\xff",
+        b"\x99\x0f\xfd" + b"\x00" * 4093,
+        b"\xb9\x07\xff" + b"".join(b"\x19" + n.to_bytes(2, "big") + b"\x00" for n in range(256, 1278)),
+        b"\xd8\x1c\x81\xd8\x1d\x00",  # a value that shares itself
+        b"\xc2\x58\x40" + b"\xff" * 64,
+    ],
+)
+@pytest.mark.parametrize("name", READERS)
+def test_bombs(name: str, bomb: bytes) -> None:
+    read(name, bomb)
