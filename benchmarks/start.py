@@ -19,7 +19,8 @@ IMPORTS = (
     "import asyncio, sqlite3, cbor2, cryptography.hazmat.primitives.asymmetric.rsa, msgspec, structlog, zmq.asyncio"
 )
 HUB_IMPORTS = "import hubd.app, hubd.__main__, drivers.strike"
-RADIO_IMPORT = "import hubsim.hub_radio"
+RADIO_IMPORTS = "import hubsim.hub_radio", "import hubd.adapters.bluez_generation"
+"""The virtual radio's host stack, which a desk's hub holds, and the D-Bus client that a real hub holds in its place."""
 IDLE_SECONDS = 2.0
 _READ_OWN = "; import pathlib; print(pathlib.Path('/proc/self/smaps_rollup').read_text())"
 
@@ -41,7 +42,8 @@ class StartRounds:
     hub: Memory = Memory(0, 0)
     guard: Memory = Memory(0, 0)
     bare: Memory = Memory(0, 0)
-    radio_resident: float = 0.0
+    virtual_radio: float = 0.0
+    real_radio: float = 0.0
 
 
 async def measure(directory: Path, rounds: int) -> StartRounds:
@@ -57,8 +59,8 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
             await _start(result, site, (transport, log), last=index == rounds - 1)
     result.bare = memory(await _python(IMPORTS + _READ_OWN))
     without = memory(await _python(HUB_IMPORTS + _READ_OWN))
-    with_radio = memory(await _python(f"{HUB_IMPORTS}; {RADIO_IMPORT}{_READ_OWN}"))
-    result.radio_resident = with_radio.resident - without.resident
+    virtual, real = [memory(await _python(f"{HUB_IMPORTS}; {more}{_READ_OWN}")) for more in RADIO_IMPORTS]
+    result.virtual_radio, result.real_radio = (with_.resident - without.resident for with_ in (virtual, real))
     return result
 
 
