@@ -9,7 +9,7 @@ one link, ending it included, harms no other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -51,7 +51,7 @@ class _Unsealing:
     result: asyncio.Future[Opened | ProofError]
 
 
-_Begun = Notify | _Unsealing | Presented | Refused | Drop
+_Begun = Notify | _Unsealing | Refused | Drop
 
 
 @dataclass(slots=True)
@@ -109,8 +109,7 @@ class Links:
         """Take one write to RX. Raise PeerError for the write that ends the link."""
         served = self._of(link)
         effects = served.link.frame(data, mtu, self._clock.monotonic(), self._clock.wall())
-        for effect in effects:
-            self._enqueue(served, self._begin(effect))
+        self._begin(link, served, effects)
         if any(isinstance(effect, Drop) for effect in effects):
             raise next((e.cause for e in effects if isinstance(e, Refused)), SequenceError("link ended"))
 
@@ -140,9 +139,8 @@ class Links:
     def door_changed(self, access_point: int, state: DoorState) -> None:
         """Tell the phones that were let in there."""
         now, wall = self._clock.monotonic(), self._clock.wall()
-        for served in self._served.values():
-            for effect in served.link.door(access_point, state, now, wall):
-                self._enqueue(served, self._begin(effect))
+        for link, served in self._served.items():
+            self._begin(link, served, served.link.door(access_point, state, now, wall))
 
     def _of(self, link: LinkId) -> _Served:
         if link not in self._served:
@@ -155,11 +153,34 @@ class Links:
         self._enqueue(self._served[oldest], Drop("made room for a newer link"))
         self.closed(oldest)
 
-    def _begin(self, effect: LinkEffect) -> _Begun:
-        """Start RSA at once: it then runs beside what the radio still does to answer the write that brought it."""
-        if isinstance(effect, Unseal):
-            return _Unsealing(asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, effect.job))
-        return effect
+    def _begin(self, link: LinkId, served: _Served, effects: Sequence[LinkEffect]) -> None:
+        """Begin RSA and decisions at once, beside what the radio still does to answer the write; queue the rest."""
+        for effect in effects:
+            match effect:
+                case Unseal(job):
+                    result = asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
+                    self._enqueue(served, _Unsealing(result))
+                case Presented(proof) if self._tasks is not None:
+                    decided = self._present(proof, lambda: served.link.at_work)
+                    self._tasks.create_task(self._decide(link, served, proof, decided))
+                case Presented():
+                    pass
+                case _:
+                    self._enqueue(served, effect)
+
+    async def _decide(self, link: LinkId, served: _Served, proof: Proof, decided: Awaitable[Outcome]) -> None:
+        """Bring the outcome to the link; a decision goes on to its end even when its link has gone."""
+        try:
+            outcome = await decided
+            self._begin(link, served, served.link.answer(outcome, self._clock.monotonic(), self._clock.wall()))
+            self._follow_up(link, served, proof, outcome)
+        except Exception as error:
+            await self._fault(link, error)
+
+    async def _fault(self, link: LinkId, error: Exception) -> None:
+        """A fault of our own ends one link only, and is told."""
+        self._means.tell("link_fault", {"why": f"{type(error).__name__}: {error}"})
+        await self._drop(link)
 
     def _enqueue(self, served: _Served, effect: _Begun | None) -> None:
         """Queue an effect; a link with more than EFFECTS_MAX unperformed has lost its peer, and only its end counts."""
@@ -176,15 +197,14 @@ class Links:
             served.effects.put_nowait(None)
 
     async def _serve(self, link: LinkId, served: _Served) -> None:
-        """Perform a link's effects until it has gone. The one place where a fault of our own ends a link only."""
+        """Perform a link's effects until it has gone."""
         while (effect := await served.effects.get()) is not None:
             try:
                 await self._perform(link, served, effect)
             except LinkError as error:
                 self._means.tell("send_failed", {"why": str(error)})
             except Exception as error:
-                self._means.tell("link_fault", {"why": f"{type(error).__name__}: {error}"})
-                await self._drop(link)
+                await self._fault(link, error)
 
     async def _drop(self, link: LinkId) -> None:
         """Disconnect a peer; a radio that cannot is told of, and harms this link only."""
@@ -203,12 +223,7 @@ class Links:
                         await self._radio.notify(link, frame)
             case _Unsealing(future):
                 result = await self._unsealed(served, future)
-                await self._perform_all(link, served, served.link.unsealed(result, self._clock.monotonic()))
-            case Presented(proof):
-                outcome = await self._present(proof, lambda: served.link.at_work)
-                answer = served.link.answer(outcome, self._clock.monotonic(), self._clock.wall())
-                await self._perform_all(link, served, answer)
-                self._follow_up(served, proof, outcome)
+                self._begin(link, served, served.link.unsealed(result, self._clock.monotonic()))
             case Refused(cause):
                 self._means.refused(cause)
             case Drop():
@@ -223,23 +238,18 @@ class Links:
             served.link.unsealed(ProofError("link: a fault of our own"), self._clock.monotonic())
             raise
 
-    async def _perform_all(self, link: LinkId, served: _Served, effects: list[LinkEffect]) -> None:
-        for effect in effects:
-            await self._perform(link, served, self._begin(effect))
-
-    def _follow_up(self, served: _Served, proof: Proof, outcome: Outcome) -> None:
+    def _follow_up(self, link: LinkId, served: _Served, proof: Proof, outcome: Outcome) -> None:
         """After a denial send a door state when a release would have ended: from outside, yes and no look alike."""
         opened = proof.opened
         if served.gone or outcome.allowed or opened.action is not Action.OPEN:
             return
         seconds = self._strike_seconds.get(opened.access_point, max(self._strike_seconds.values()))
-        timer = asyncio.get_running_loop().call_later(seconds, self._tell_state, served, opened.access_point)
+        timer = asyncio.get_running_loop().call_later(seconds, self._tell_state, link, served, opened.access_point)
         served.timers = [*(t for t in served.timers if not t.cancelled()), timer][-2:]
 
-    def _tell_state(self, served: _Served, access_point: int) -> None:
+    def _tell_state(self, link: LinkId, served: _Served, access_point: int) -> None:
         unknown, now = DoorState.UNKNOWN, self._clock.monotonic()
-        for effect in served.link.door(access_point, unknown, now, self._clock.wall()):
-            self._enqueue(served, self._begin(effect))
+        self._begin(link, served, served.link.door(access_point, unknown, now, self._clock.wall()))
 
     async def _sweep(self, beat: Callable[[], None]) -> None:
         """Drop the links whose time is over."""

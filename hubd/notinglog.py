@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from hubd.core.records import Record, StoredRecord
 from hubd.errors import AuditError
@@ -25,10 +25,18 @@ class NotingLog:
         """Learn the newest wall time from records of before."""
         self.newest_ms = max([self.newest_ms, *(record.at_ms for record in records)])
 
-    async def append(self, record: Record) -> int:
+    def append(self, record: Record) -> Awaitable[int]:
         """See `ports.AuditLog.append`."""
         try:
-            number = await self._log.append(record)
+            durable = self._log.append(record)
+        except AuditError as error:
+            self.on_health(False, str(error))
+            raise
+        return self._noted(record, durable)
+
+    async def _noted(self, record: Record, durable: Awaitable[int]) -> int:
+        try:
+            number = await durable
         except AuditError as error:
             self.on_health(False, str(error))
             raise

@@ -6,7 +6,7 @@ stranger sends reaches `RadioListener` as bytes that nobody has looked at yet.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Protocol
@@ -102,8 +102,11 @@ class Inputs(Protocol):
 class AuditLog(Protocol):
     """Evidence: numbered, chained by hashes, durable before anything moves."""
 
-    async def append(self, record: Record) -> int:
-        """Return the record's number once it is durable. Raise AuditError when it is not and will not be."""
+    def append(self, record: Record) -> Awaitable[int]:
+        """Take the record at once; awaited, give its number when it is durable.
+
+        Raise AuditError, at once or then, when it is not durable and will not be.
+        """
 
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
         """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first, at most 10,000."""

@@ -7,7 +7,7 @@ phone that has gone; the same operation moves a door once, also across a restart
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Protocol
@@ -96,8 +96,11 @@ class Unlock:
                     order = _Order(Kind(kind), asker, op, point, Action.OPEN)
                     self._ops[order.kind].answered(order.key, Outcome(False, Reason.FAULT, DoorState.UNKNOWN))
 
-    async def present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
-        """Carry out what a phone asks; `alive` tells whether it is still there."""
+    def present(self, proof: Proof, alive: Callable[[], bool]) -> Awaitable[Outcome]:
+        """Decide what a phone asks and hand the record to the log, at once; awaited, strike and give the outcome.
+
+        `alive` tells whether the phone is still there.
+        """
         opened = proof.opened
         order = _Order(Kind.ACCESS, opened.grant.credential, opened.op, opened.access_point, opened.action)
         late = self._lateness(proof.arrived + LATE_SECONDS, alive)
@@ -108,7 +111,7 @@ class Unlock:
             except StoreError:
                 return Denied(Denial.DOOR_FAULT)
 
-        return await self._once(order, judge, late, {"grant": opened.grant.grant_id, "path": str(proof.path)})
+        return self._once(order, judge, late, {"grant": opened.grant.grant_id, "path": str(proof.path)})
 
     async def release(self, order: uplink.Release) -> uplink.Result:
         """Carry out the backend's order."""
@@ -134,42 +137,52 @@ class Unlock:
         outcome = await self._once(asked, judge, late, {})
         return uplink.Result(order.id, _REMOTE[outcome.reason], outcome.reason.name.lower().replace("_", " "))
 
-    async def _once(
+    def _once(
         self, order: _Order, judge: Callable[[float], Decision], late: Callable[[], bool], facts: dict[str, Value]
-    ) -> Outcome:
-        """Do an operation that is new; give the known answer to one that is not."""
-        now = self._books.clock.monotonic()
-        match self._ops[order.kind].ask(order.key, order.content, now):
+    ) -> Awaitable[Outcome]:
+        """Begin an operation that is new; give the known answer to one that is not."""
+        match self._ops[order.kind].ask(order.key, order.content, self._books.clock.monotonic()):
             case Asked.NEW:
                 pass
             case Asked.SAME:
-                known = self._ops[order.kind].answer(order.key)
-                if known is None:
-                    known = await asyncio.shield(self._at_work[order.key])
-                return Outcome(
-                    known.allowed, known.reason, self._door_state(order.point) if known.allowed else known.door
-                )
+                return self._known(order)
             case Asked.CONFLICT:
-                return await self._refuse(order, Denial.OP_CONFLICT, facts)
+                return self._refuse(order, Denial.OP_CONFLICT, facts)
             case Asked.FULL:
-                return await self._refuse(order, Denial.BUSY, facts)
-        future = self._at_work[order.key] = asyncio.get_running_loop().create_future()
+                return self._refuse(order, Denial.BUSY, facts)
+        self._at_work[order.key] = asyncio.get_running_loop().create_future()
+        try:
+            decision = Denied(Denial.TOO_LATE) if late() else judge(self._books.clock.wall())
+            why = decision.why if isinstance(decision, Denied) else None
+            durable = self._submit(order, why, facts)
+        except BaseException:
+            self._done(order, self._outcome(Denial.DOOR_FAULT, order))
+            raise
+        return self._finish(order, self._carry_out(order, why, late, durable))
+
+    async def _known(self, order: _Order) -> Outcome:
+        known = self._ops[order.kind].answer(order.key)
+        if known is None:
+            known = await asyncio.shield(self._at_work[order.key])
+        return Outcome(known.allowed, known.reason, self._door_state(order.point) if known.allowed else known.door)
+
+    async def _finish(self, order: _Order, work: Awaitable[Outcome]) -> Outcome:
         outcome = self._outcome(Denial.DOOR_FAULT, order)
         try:
-            outcome = await self._carry_out(order, judge, late, facts)
+            outcome = await work
         finally:
-            del self._at_work[order.key]
-            self._ops[order.kind].answered(order.key, outcome)
-            future.set_result(outcome)
+            self._done(order, outcome)
         return outcome
 
+    def _done(self, order: _Order, outcome: Outcome) -> None:
+        self._ops[order.kind].answered(order.key, outcome)
+        self._at_work.pop(order.key).set_result(outcome)
+
     async def _carry_out(
-        self, order: _Order, judge: Callable[[float], Decision], late: Callable[[], bool], facts: dict[str, Value]
+        self, order: _Order, why: Denial | None, late: Callable[[], bool], durable: Awaitable[bool]
     ) -> Outcome:
-        """Decide, record, strike."""
-        decision = Denied(Denial.TOO_LATE) if late() else judge(self._books.clock.wall())
-        why = decision.why if isinstance(decision, Denied) else None
-        if not await self._recorded(order, why, facts):
+        """Record what was decided, then strike."""
+        if not await durable:
             return await self._not_done(order, Denial.DOOR_FAULT, "it could not be recorded in time")
         if why is not None or order.action is not Action.OPEN:
             return self._outcome(why, order)
@@ -185,32 +198,38 @@ class Unlock:
         return self._outcome(None, order)
 
     async def _refuse(self, order: _Order, why: Denial, facts: dict[str, Value]) -> Outcome:
-        await self._recorded(order, why, facts)
+        await self._submit(order, why, facts)
         return self._outcome(why, order)
 
-    async def _recorded(self, order: _Order, why: Denial | None, facts: dict[str, Value]) -> bool:
-        """Write the decision down; False when that cannot be done."""
+    def _submit(self, order: _Order, why: Denial | None, facts: dict[str, Value]) -> Awaitable[bool]:
+        """Hand the decision to the log; awaited, tell whether it is durable. What happened is told after that."""
         detail: dict[str, Value] = {**order.facts, **facts, "why": None if why is None else str(why)}
-        self._books.tell(str(order.kind), detail)
-        return await self._append(self._record(order.kind, detail), RECORD_SECONDS)
+        return self._append(self._record(order.kind, detail), str(order.kind), detail)
 
     async def _not_done(self, order: _Order, why: Denial, sentence: str = "") -> Outcome:
         """Write down that a granted release did not happen."""
         detail: dict[str, Value] = {"of": order.op, "of_kind": str(order.kind), "asker": order.asker}
         detail |= {"point": order.point, "why": str(why), "fault": sentence}
-        self._books.tell("not_released", detail)
-        await self._append(self._record(Kind.FAULT, detail), RECORD_SECONDS)
+        await self._append(self._record(Kind.FAULT, detail), "not_released", detail)
         return self._outcome(why, order)
 
-    async def _append(self, record: Record, seconds: float) -> bool:
-        """Return whether the record is durable; one that is still on its way after `seconds` counts as not."""
+    def _append(self, record: Record, event: str, facts: Mapping[str, Value]) -> Awaitable[bool]:
         try:
-            async with asyncio.timeout(seconds):
-                await self._books.log.append(record)
+            return self._durable(self._books.log.append(record), event, facts)
+        except AuditError as error:
+            return self._durable(_failed(error), event, facts)
+
+    async def _durable(self, appended: Awaitable[int], event: str, facts: Mapping[str, Value]) -> bool:
+        """Return whether a record is durable; one still on its way after RECORD_SECONDS counts as not."""
+        try:
+            async with asyncio.timeout(RECORD_SECONDS):
+                await appended
+            return True
         except (AuditError, TimeoutError) as error:
-            self._books.tell("audit_failed", {"why": str(error) or f"the disk took longer than {seconds:g} s"})
+            self._books.tell("audit_failed", {"why": str(error) or f"the disk took longer than {RECORD_SECONDS:g} s"})
             return False
-        return True
+        finally:  # told soon, not now: the strike does not wait for a log line
+            asyncio.get_running_loop().call_soon(self._books.tell, event, facts)
 
     def _record(self, kind: Kind, detail: Mapping[str, Value]) -> Record:
         clock = self._books.clock
@@ -271,6 +290,10 @@ class _Order:
     @property
     def facts(self) -> dict[str, Value]:
         return {"asker": self.asker, "op": self.op, "point": self.point, "action": int(self.action)}
+
+
+async def _failed(error: AuditError) -> int:
+    raise error
 
 
 _NO_ANSWERS = (Denial.OP_CONFLICT, Denial.BUSY)

@@ -83,15 +83,16 @@ class AuditStore:
             self._reader.close()
         os.close(self._lock)
 
-    async def append(self, record: Record) -> int:
-        """Return the record's number once it is durable. Raise AuditError when it is not and will not be.
+    def append(self, record: Record) -> asyncio.Future[int]:
+        """Hand the record to the writer; the future gives its number once it is durable, or AuditError.
 
-        A cancelled caller does not take its record back. There is no time limit in here: a disk that hangs hangs.
+        Raise AuditError for a record that cannot be one, and when too many wait. A cancelled caller does not take its
+        record back. There is no time limit in here: a disk that hangs hangs.
         """
         body = record.encode()
         done: asyncio.Future[int] = self._loop.create_future()
         self._submit(Append(body, record.at_ms, done))
-        return await done
+        return done
 
     async def acknowledge(self, numbers: Sequence[int]) -> None:
         """Drop these from the outbox, durably. Raise AuditError, after the others, for numbers never given out."""
