@@ -161,8 +161,12 @@ class Links:
                     result = asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
                     self._enqueue(served, _Unsealing(result))
                 case Presented(proof) if self._tasks is not None:
-                    decided = self._present(proof, lambda: served.link.at_work)
-                    self._tasks.create_task(self._decide(link, served, proof, decided))
+                    try:
+                        decided = self._present(proof, lambda: served.link.at_work)
+                    except Exception as error:  # not the radio's, which may be waiting for `frame`
+                        self._tasks.create_task(self._fault(link, error))
+                    else:
+                        self._tasks.create_task(self._decide(link, served, proof, decided))
                 case Presented():
                     pass
                 case _:

@@ -355,6 +355,24 @@ async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_el
         await taught(rig)
 
 
+async def test_a_fault_before_the_decision_is_begun_ends_its_link_only(rig: Rig) -> None:
+    """A short path is decided inside the write: the radio that brought it must not meet a fault of ours."""
+
+    def faulty(_proof: Proof, _alive: Callable[[], bool]) -> Outcome:
+        raise RuntimeError("a fault of our own")
+
+    async with rig.serving():
+        wallet = await taught(rig)
+        rig.links._present = faulty  # type: ignore[assignment]
+        bad = Peer(rig, "bad", wallet)
+        bad.connect()
+        assert await bad.unlock() is None
+        assert "link_fault" in rig.names()
+        assert rig.radio.dropped == [bad.id]
+        rig.links._present = rig._present
+        await taught(rig)
+
+
 async def test_a_place_in_the_rsa_queue_comes_back_whatever_happens(rig: Rig) -> None:
     async with rig.serving():
         wallet = await taught(rig)
@@ -457,7 +475,7 @@ async def test_deadlines_end_a_link(rig: Rig, asks: bool, seconds: float, why: s
         if asks:
             peer.info()
         rig.hub.clock.advance(seconds + 0.1)
-        await until(lambda: len(rig.links) == 0)
+        await until(lambda: len(rig.links) == 0 and bool(rig.radio.dropped))
         assert rig.radio.dropped == [peer.id]
         assert [str(cause) for cause in rig.refused] == [f"link: {why}"]
 
