@@ -42,6 +42,8 @@ class LabHub:
         done = await self.guest.run("systemctl", "start", "hubd", check=False)
         if done.status:
             raise LabError(f"hubd did not start: {done.err}\n{await self.journal()}")
+        for index in range(len(self._points)):
+            await self.contact(index, door_open=False)
 
     async def stop(self) -> None:
         """Stop the unit and forget its state."""
@@ -60,6 +62,11 @@ class LabHub:
     async def story(self, lines: int = 40) -> str:
         """Return the end of the whole journal, for a case that failed."""
         return (await self.guest.run("journalctl", "-b", "-n", str(lines), "-o", "short-precise", "--no-pager")).out
+
+    async def contact(self, index: int, door_open: bool) -> None:
+        """Open or close a door: a closed contact pulls its line to ground. Requesting the line pulls it up again."""
+        pull = "pull-up" if door_open else "pull-down"
+        await self.guest.run("sh", "-c", f"echo {pull} > {LINES}/sim_gpio{index + 4}/pull")
 
     async def strike(self, index: int = 0) -> bool:
         """Tell whether a strike's line is driven, as the kernel's simulator sees it."""
