@@ -38,6 +38,8 @@ REACHED: Counter[str] = Counter()
 """How often the machine got how far, over all its lives: a machine that reaches nothing shows nothing."""
 ISSUER = site.make_key()
 PHONES, LINKS = 3, 4
+HOW_MANY = st.sampled_from([12, 0, 1, 2, 3])
+"""How many effects of a request are performed at once; a dozen are all of them."""
 OPS = [bytes([number]) * 8 for number in range(OPS_AN_ASKER)]
 
 
@@ -221,7 +223,7 @@ class Life(RuleBasedStateMachine):
         hub.doors["front"].inner.faults.broken = ""  # type: ignore[attr-defined]
         hub.clock.trust = ClockState.TRUSTED
 
-    @rule(phone=st.integers(0, PHONES - 1), op=st.sampled_from(OPS), short=st.booleans(), performed=st.integers(0, 12))
+    @rule(phone=st.integers(0, PHONES - 1), op=st.sampled_from(OPS), short=st.booleans(), performed=HOW_MANY)
     def visit(self, phone: int, op: bytes, short: bool, performed: int) -> None:
         """A phone comes and asks; so many effects are performed before anything else happens."""
         if len(self.links) >= LINKS:
@@ -230,7 +232,7 @@ class Life(RuleBasedStateMachine):
         self._ask_and_work(one, op, short, performed)
 
     @precondition(lambda self: self.links)
-    @rule(data=st.data(), op=st.sampled_from(OPS), short=st.booleans(), performed=st.integers(0, 12), bye=st.booleans())
+    @rule(data=st.data(), op=st.sampled_from(OPS), short=st.booleans(), performed=HOW_MANY, bye=st.booleans())
     def begin_again(self, data: st.DataObject, op: bytes, short: bool, performed: int, bye: bool) -> None:
         """A phone asks anew on its link, and may say BYE to what it asked before."""
         one = self._one(data)
@@ -394,7 +396,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = effort(40, 60)
+TestLife.settings = effort(120, 60)
 
 
 def test_the_machine_reached_what_it_is_about() -> None:
