@@ -37,7 +37,7 @@ from hubd.core.sealing import BLE_GATT
 from hubd.core.tickets import TicketTable
 from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
-from hubd.errors import AuditError
+from hubd.errors import AuditError, ConfigError, TrustError
 from hubd.health import Health
 from hubd.links import Links, Means
 from hubd.notinglog import NotingLog
@@ -152,7 +152,10 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     state = config.hub.state_directory
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(await AuditStore.open(state / "audit.db"))
-        store = await stack.enter_async_context(await PolicyDatabase.open(state / "policy.db", config.hub.site))
+        try:
+            store = await stack.enter_async_context(await PolicyDatabase.open(state / "policy.db", config.hub.site))
+        except TrustError as error:
+            raise ConfigError(str(error)) from error
         hub = build(config, keys, (audit, store), make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)

@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from hubd import BUILD_TIME
+from hubd.adapters.sqlite_policy import PolicyDatabase
 from hubd.core import cbor, policy
 from hubd.core.messages import Reason
 from hubd.core.policy import MAX_BYTES, Policy
@@ -188,6 +189,16 @@ def test_a_wrong_installation_is_refused_with_a_sentence(site: Site, what: str) 
         pytest.skip("only root can give a file away")
     wrong.do(site)
     refused(hubd(toml(site)), wrong.status, *wrong.said)
+
+
+def test_another_sites_policy_is_refused_with_a_sentence(site: Site) -> None:
+    async def leave_behind() -> None:
+        (site.hub / "state").mkdir(mode=0o700)
+        async with await PolicyDatabase.open(site.hub / "state" / "policy.db", "site-2") as store:
+            await store.replace(Policy("site-2", 1, int(time.time())))
+
+    asyncio.run(leave_behind())
+    refused(hubd(toml(site)), EX_CONFIG, "policy.db", "site-2", "move the file aside")
 
 
 def unshare() -> tuple[str, ...]:
