@@ -58,6 +58,7 @@ class BluezRadio:
             except* LinkError as group:
                 self._say(str(group.exceptions[0]))
             ready(False)
+            _end_if_cancelled()
             await asyncio.sleep(back_off_seconds(failures, random.random()))  # noqa: S311 (no secret)
             failures += 1
 
@@ -71,6 +72,13 @@ class BluezRadio:
         """Disconnect the peer. Dropping a link that is gone does nothing. Raise LinkError when BlueZ will not."""
         if self._generation is not None:
             await self._generation.drop(link)
+
+
+def _end_if_cancelled() -> None:
+    """End a task that was cancelled while its TaskGroup failed: before Python 3.13 the group's errors hide the wish."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def back_off_seconds(failures: int, chance: float) -> float:

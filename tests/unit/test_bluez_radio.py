@@ -1,0 +1,432 @@
+"""The life of the radio on a fake bluetoothd, over a real bus of its own: come, serve, lose everything, come again."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+from hubd.adapters import bluez_generation
+from hubd.adapters.bluez_bus import (
+    ADAPTER,
+    ADVERTISING_MANAGER,
+    DEVICE,
+    GATT_MANAGER,
+    OBJECT_MANAGER,
+    PROPERTIES,
+    Bluez,
+)
+from hubd.adapters.bluez_generation import choose
+from hubd.adapters.bluez_radio import BluezRadio, back_off_seconds
+from hubd.adapters.bluez_table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
+from hubd.errors import LinkError
+from hubd.ports import LinkId
+
+CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"""
+HCI0, HCI1, PHONE = "/org/bluez/hci0", "/org/bluez/hci1", "/org/bluez/hci0/dev_F0"
+ADDRESS = "C0:00:00:00:00:01"
+PATIENCE_SECONDS = 10.0
+
+
+class FakeBluez:
+    """A bluetoothd as far as the radio sees it. `refuses` names the members that it answers with an error."""
+
+    def __init__(self, bus: MessageBus) -> None:
+        self.bus = bus
+        self.objects: dict[str, dict[str, dict[str, Variant]]] = {}
+        self.calls: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.refuses: set[str] = set()
+        self.notified: asyncio.Queue[bytes] = asyncio.Queue()
+        self.radio = ""
+        bus.add_message_handler(self._message)
+
+    async def called(self, member: str, path: str | None = None) -> None:
+        """Wait until the radio has called this."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                seen, at = await self.calls.get()
+                if seen == member and path in (None, at):
+                    return
+
+    def adapter(self, path: str = HCI0, address: str = ADDRESS, powered: bool = False) -> None:
+        properties = {"Address": Variant("s", address), "Powered": Variant("b", powered)}
+        self.add(path, {ADAPTER: properties, GATT_MANAGER: {}, ADVERTISING_MANAGER: {}})
+
+    def add(self, path: str, interfaces: dict[str, dict[str, Variant]]) -> None:
+        self.objects[path] = interfaces
+        self._signal("/", OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", [path, interfaces])
+
+    def remove(self, path: str) -> None:
+        self._signal("/", OBJECT_MANAGER, "InterfacesRemoved", "oas", [path, list(self.objects.pop(path))])
+
+    def change(self, path: str, interface: str, **properties: Variant) -> None:
+        self.objects[path][interface].update(properties)
+        self._signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [interface, properties, []])
+
+    def phone(self, connected: bool = True, path: str = PHONE) -> None:
+        if path in self.objects:
+            self.change(path, DEVICE, Connected=Variant("b", connected))
+        else:
+            self.add(path, {DEVICE: {"Connected": Variant("b", connected), "Adapter": Variant("o", HCI0)}})
+
+    async def ask(self, path: str, member: str, signature: str, *body: Any) -> Message:
+        """Call the radio, as for a phone."""
+        message = Message(
+            destination=self.radio,
+            path=path,
+            interface=CHARACTERISTIC,
+            member=member,
+            signature=signature,
+            body=[*body],
+        )
+        answer = await self.bus.call(message)
+        assert answer is not None
+        return answer
+
+    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
+        self.bus.send(Message.new_signal(path, interface, member, signature, body))
+
+    def _message(self, message: Message) -> Message | bool | None:
+        if message.message_type is MessageType.SIGNAL and message.path == TX_PATH:
+            self.notified.put_nowait(message.body[1]["Value"].value)
+        if message.message_type is not MessageType.METHOD_CALL:
+            return None
+        member = message.body[1] if message.member == "Set" else message.member
+        self.radio = message.sender or ""
+        self.calls.put_nowait((member, message.path or ""))
+        if member in self.refuses:
+            return Message.new_error(message, "org.bluez.Error.Failed", "told to")
+        if member == "GetManagedObjects":
+            return Message.new_method_return(message, "a{oa{sa{sv}}}", [self.objects])
+        if message.member == "Set":
+            self.change(message.path or "", message.body[0], **{member: message.body[2]})
+        if member == "Disconnect":
+            self.phone(False, message.path or "")
+        return Message.new_method_return(message)
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.told: asyncio.Queue[tuple[str, LinkId]] = asyncio.Queue()
+
+    def opened(self, link: LinkId) -> None:
+        self.told.put_nowait(("opened", link))
+
+    def closed(self, link: LinkId) -> None:
+        self.told.put_nowait(("closed", link))
+
+    def info(self, link: LinkId) -> bytes:
+        return b"challenge"
+
+    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
+        self.told.put_nowait((f"frame {data.decode()}", link))
+
+    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        return b""
+
+    async def next(self) -> tuple[str, LinkId]:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.told.get()
+
+
+class Rig:
+    """A bus of its own, the radio on it, and as many bluetoothds as a test wants, one after another."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.serving: asyncio.Task[None]
+        self.listener = Listener()
+        self.ready: asyncio.Queue[bool] = asyncio.Queue()
+        self.said: list[str] = []
+        self.radio: BluezRadio
+
+    def serve(self, adapter: str = "default") -> BluezRadio:
+        self.radio = BluezRadio(adapter, self.said.append, self.address)
+        self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
+        return self.radio
+
+    async def is_ready(self, wanted: bool) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await self.ready.get() is not wanted:
+                pass
+
+    @asynccontextmanager
+    async def bluetoothd(self, prepare: Callable[[FakeBluez], None] = lambda _: None) -> AsyncIterator[FakeBluez]:
+        bus = await MessageBus(bus_address=self.address).connect()
+        fake = FakeBluez(bus)
+        prepare(fake)
+        await bus.request_name("org.bluez")
+        try:
+            yield fake
+        finally:
+            bus.disconnect()
+
+
+@asynccontextmanager
+async def a_bus(folder: Path) -> AsyncIterator[str]:
+    path = folder / "bus"
+    (folder / "bus.conf").write_text(CONFIG.format(path=path))
+    argv = ("dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile", "--print-address")
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    if shutil.which("dbus-daemon") is None:
+        pytest.skip("needs dbus-daemon: apt-get install dbus")
+    monkeypatch.setattr(bluez_generation, "POWER_RETRY_SECONDS", 0.1)
+    async with a_bus(tmp_path) as address:
+        made = Rig(address)
+        yield made
+        made.serving.cancel()
+        await asyncio.wait([made.serving], timeout=PATIENCE_SECONDS)
+        assert made.serving.cancelled(), "the radio did not end when it was told to"
+
+
+async def test_it_powers_up_registers_and_is_on_air(rig: Rig) -> None:
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        rig.serve()
+        for member in ("Powered", "Pairable", "RegisterApplication", "RegisterAdvertisement"):
+            await bluez.called(member, HCI0)
+        await rig.is_ready(True)
+        assert bluez.objects[HCI0][ADAPTER]["Pairable"].value is False
+
+
+async def test_it_waits_for_bluetoothd_and_for_its_adapter_and_takes_no_other(rig: Rig) -> None:
+    rig.serve(ADDRESS)
+    await rig.is_ready(False)
+    async with rig.bluetoothd() as bluez:
+        bluez.adapter(HCI0, "C0:00:00:00:00:02", powered=True)
+        bluez.adapter(HCI1)
+        await bluez.called("RegisterAdvertisement", HCI1)
+        await rig.is_ready(True)
+
+
+async def test_it_advertises_again_after_every_visit(rig: Rig) -> None:
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        rig.serve()
+        await rig.is_ready(True)
+        for connected in (True, False):
+            while not bluez.calls.empty():
+                bluez.calls.get_nowait()
+            bluez.phone(connected)
+            await bluez.called("UnregisterAdvertisement")
+            await bluez.called("RegisterAdvertisement")
+
+
+async def test_links_begin_and_end_with_connected_and_carry_frames(rig: Rig) -> None:
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        radio = rig.serve()
+        await rig.is_ready(True)
+        bluez.phone()
+        what, link = await rig.listener.next()
+        assert (what, link.peer) == ("opened", PHONE)
+        options = {"device": Variant("o", PHONE), "mtu": Variant("q", 247), "link": Variant("s", "LE")}
+        assert (await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", options)).body == [b"challenge"]
+        await bluez.ask(RX_PATH, "WriteValue", "aya{sv}", b"hello", options)
+        assert await rig.listener.next() == ("frame hello", link)
+        await radio.notify(link, b"answer")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await bluez.notified.get() == b"answer"
+        await radio.drop(link)
+        assert await rig.listener.next() == ("closed", link)
+        with pytest.raises(LinkError):
+            await radio.notify(link, b"too late")
+        await radio.drop(link)
+        bluez.phone()
+        _, again = await rig.listener.next()
+        assert (again.peer, again.epoch > link.epoch) == (PHONE, True)
+        bluez.remove(PHONE)
+        assert await rig.listener.next() == ("closed", again)
+
+
+async def test_phones_of_an_earlier_hub_are_sent_away_and_what_is_paired_is_not(rig: Rig) -> None:
+    keyboard = "/org/bluez/hci0/dev_KEYBOARD"
+
+    def prepare(fake: FakeBluez) -> None:
+        fake.adapter()
+        fake.phone()
+        fake.add(keyboard, {DEVICE: {"Connected": Variant("b", True), "Paired": Variant("b", True)}})
+
+    async with rig.bluetoothd(prepare) as bluez:
+        rig.serve()
+        await rig.is_ready(True)
+        assert bluez.objects[PHONE][DEVICE]["Connected"].value is False
+        assert bluez.objects[keyboard][DEVICE]["Connected"].value is True
+
+
+@pytest.mark.parametrize("loss", ["adapter", "power", "release", "daemon"])
+async def test_each_loss_ends_every_link_and_it_comes_again(rig: Rig, loss: str) -> None:
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        radio = rig.serve()
+        await rig.is_ready(True)
+        bluez.phone()
+        _, link = await rig.listener.next()
+        match loss:
+            case "adapter":
+                bluez.remove(HCI0)
+            case "power":
+                bluez.change(HCI0, ADAPTER, Powered=Variant("b", False))
+            case "release":
+                message = Message(
+                    destination=bluez.radio,
+                    path="/org/hubd/advertisement",
+                    interface="org.bluez.LEAdvertisement1",
+                    member="Release",
+                )
+                await bluez.bus.call(message)
+            case "daemon":
+                bluez.bus.disconnect()
+        assert await rig.listener.next() == ("closed", link)
+        await rig.is_ready(False)
+        with pytest.raises(LinkError):
+            await radio.notify(link, b"to nobody")
+        if loss == "adapter":
+            bluez.objects.clear()
+            bluez.adapter()
+        if loss != "daemon":
+            await rig.is_ready(True)
+    if loss == "daemon":
+        async with rig.bluetoothd(lambda fake: fake.adapter()):
+            await rig.is_ready(True)
+
+
+@pytest.mark.parametrize("member", ["RegisterApplication", "RegisterAdvertisement", "Powered"])
+async def test_what_is_refused_is_tried_again(rig: Rig, member: str) -> None:
+    def prepare(fake: FakeBluez) -> None:
+        fake.adapter()
+        fake.refuses.add(member)
+
+    async with rig.bluetoothd(prepare) as bluez:
+        rig.serve()
+        await bluez.called(member)
+        await bluez.called(member)
+        bluez.refuses.clear()
+        await rig.is_ready(True)
+
+
+async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(rig: Rig) -> None:
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        radio = rig.serve()
+        await rig.is_ready(True)
+        while not bluez.calls.empty():
+            bluez.calls.get_nowait()
+        bluez.refuses.add("RegisterAdvertisement")
+        bluez.phone()
+        _, link = await rig.listener.next()
+        await bluez.called("RegisterAdvertisement")
+        await radio.notify(link, b"still here")
+        bluez.refuses.clear()
+        bluez.phone(False)
+        assert await rig.listener.next() == ("closed", link)
+        await bluez.called("RegisterAdvertisement")
+
+
+async def test_only_bluetoothd_is_answered(rig: Rig) -> None:
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        rig.serve()
+        await rig.is_ready(True)
+        stranger = await MessageBus(bus_address=rig.address).connect()
+        options = {"device": Variant("o", PHONE)}
+        message = Message(
+            destination=bluez.radio,
+            path=RX_PATH,
+            interface=CHARACTERISTIC,
+            member="WriteValue",
+            signature="aya{sv}",
+            body=[b"x", options],
+        )
+        answer = await stranger.call(message)
+        stranger.disconnect()
+        assert answer is not None
+        assert answer.error_name == "org.freedesktop.DBus.Error.AccessDenied"
+        assert rig.listener.told.empty()
+
+
+async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
+    ready: asyncio.Queue[bool] = asyncio.Queue()
+    said: list[str] = []
+    radio = BluezRadio("default", said.append, f"unix:path={tmp_path / 'none'}")
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(radio.serve(Listener(), ready.put_nowait))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert [await ready.get() for _ in range(4)] == [False] * 4
+        serving.cancel()
+    assert "no system bus" in said[0]
+
+
+def test_the_pause_grows_to_its_ceiling() -> None:
+    assert [back_off_seconds(failures, 0.999999) for failures in (0, 1, 2)] == pytest.approx([0.5, 1, 2], rel=1e-3)
+    assert back_off_seconds(1000, 0.999999) == pytest.approx(30, rel=1e-3)
+    assert back_off_seconds(0, 0) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("wanted", "powered", "chosen"),
+    [("default", (), HCI0), ("default", (HCI1,), HCI1), ("B", (), HCI1), ("C", (), None), ("D", (), None)],
+)
+def test_the_adapter_is_found_by_its_address(wanted: str, powered: tuple[str, ...], chosen: str | None) -> None:
+    def able(path: str, address: str) -> dict[str, dict[str, Any]]:
+        return {
+            ADAPTER: {"Address": address, "Powered": path in powered},
+            GATT_MANAGER: {},
+            ADVERTISING_MANAGER: {},
+        }
+
+    unable = {ADAPTER: {"Address": "D", "Powered": True}}
+    assert choose({HCI1: able(HCI1, "B"), HCI0: able(HCI0, "A"), "/org/bluez/hci2": unable}, wanted) == chosen
+
+
+class BatchBus:
+    """A bus that hands a reply and the signal after it to the handler in one go, before whoever awaits the reply."""
+
+    def __init__(self, then: Message) -> None:
+        self._serial = 0
+        self._then = then
+        self._handler: Callable[[Message], Any] = lambda _: None
+
+    def add_message_handler(self, handler: Callable[[Message], Any]) -> None:
+        self._handler = handler
+
+    def next_serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    async def call(self, message: Message) -> Message:
+        bodies: dict[str, tuple[str, list[Any]]] = {
+            "GetNameOwner": ("s", [":1.9"]),
+            "GetManagedObjects": ("a{oa{sa{sv}}}", [{}]),
+        }
+        signature, body = bodies.get(message.member or "", ("", []))
+        reply = Message.new_method_return(message, signature, body)
+        reply.sender = message.destination
+        self._handler(reply)
+        if message.member == "GetManagedObjects":
+            self._handler(self._then)
+        return reply
+
+
+async def test_a_signal_read_together_with_the_objects_is_not_lost() -> None:
+    added = [HCI0, {ADAPTER: {"Address": Variant("s", ADDRESS)}}]
+    signal = Message.new_signal("/", OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", added)
+    signal.sender = ":1.9"
+    bluez = Bluez(BatchBus(signal))  # type: ignore[arg-type]
+    await bluez.appear()
+    assert bluez.objects == {HCI0: {ADAPTER: {"Address": ADDRESS}}}

@@ -1,0 +1,234 @@
+"""How calls of bluetoothd become calls of a listener: each for the phone that BlueZ names, in the right pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import pytest
+from dbus_fast import Message, MessageType, Variant
+
+from hubd.adapters.bluez_table import (
+    ADVERTISEMENT,
+    ADVERTISEMENT_PATH,
+    CHARACTERISTIC,
+    INFO_PATH,
+    RX_PATH,
+    TX_PATH,
+    TXR_PATH,
+    Table,
+    managed_objects,
+)
+from hubd.adapters.bluez_visits import Visits
+from hubd.core import gatt
+from hubd.errors import LinkError, SequenceError
+from hubd.ports import LinkId
+
+ONE, TWO = "/org/bluez/hci0/dev_1", "/org/bluez/hci0/dev_2"
+
+
+class Listener:
+    """Notes what it is told; refuses and fails when told to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.refuses = self.breaks = False
+        self.frames: asyncio.Queue[bytes] = asyncio.Queue()
+        self.minted = itertools.count()
+
+    def opened(self, link: LinkId) -> None:
+        self.told.append(("opened", link))
+
+    def closed(self, link: LinkId) -> None:
+        self.told.append(("closed", link))
+
+    def info(self, link: LinkId) -> bytes:
+        return f"challenge {next(self.minted)} for {link.peer[-1]}".encode()
+
+    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
+        if self.refuses:
+            raise SequenceError("out of turn")
+        self.told.append(("frame", link, data, mtu))
+
+    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        if self.breaks:
+            raise ZeroDivisionError
+        return await self.frames.get()
+
+
+class Rig:
+    """A table with its listener, and what was answered late."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self.listener = Listener()
+        self.visits = Visits(self.listener, itertools.count(1))
+        self.late: asyncio.Queue[Message] = asyncio.Queue()
+        self.bus_lost = False
+        self.table = Table(self.listener, self.visits, self._later(tasks), self._send)
+
+    def _later(self, tasks: asyncio.TaskGroup) -> Any:
+        def later(work: Coroutine[Any, Any, None]) -> object:
+            return tasks.create_task(work)
+
+        return later
+
+    async def _send(self, message: Message) -> None:
+        if self.bus_lost:
+            raise LinkError("lost")
+        self.late.put_nowait(message)
+
+    def call(self, path: str, member: str, signature: str, body: list[Any], interface: str = CHARACTERISTIC) -> Any:
+        message = Message(
+            path=path, interface=interface, member=member, signature=signature, body=body, serial=7, sender=":1.2"
+        )
+        return self.table.called(message)
+
+    def read(self, path: str, device: str = ONE, **options: Variant) -> Any:
+        return self.call(path, "ReadValue", "a{sv}", [{"device": Variant("o", device), **options}])
+
+    def write(self, value: bytes, device: str = ONE, path: str = RX_PATH, **options: Variant) -> Any:
+        return self.call(path, "WriteValue", "aya{sv}", [value, {"device": Variant("o", device), **options}])
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    tasks = asyncio.TaskGroup()
+    await tasks.__aenter__()
+    yield Rig(tasks)
+    await tasks.__aexit__(None, None, None)
+
+
+def refused(answer: Message) -> tuple[str, str]:
+    assert answer.message_type is MessageType.ERROR
+    return str(answer.error_name), str(answer.body[0])
+
+
+def offset(value: int) -> Variant:
+    return Variant("q", value)
+
+
+def test_the_table_is_the_protocols_in_its_order() -> None:
+    objects = [properties for interfaces in managed_objects().values() for properties in interfaces.values()]
+    seen = [(p["UUID"].value, p["Flags"].value if "Flags" in p else None) for p in objects]
+    assert seen == [
+        (gatt.SERVICE, None),
+        (gatt.INFO, ["read"]),
+        (gatt.RX, ["write"]),
+        (gatt.TX, ["notify"]),
+        (gatt.TXR, ["read"]),
+    ]
+
+
+async def test_the_advertisement_is_the_services_uuid_alone(rig: Rig) -> None:
+    answer = rig.call(ADVERTISEMENT_PATH, "GetAll", "s", [ADVERTISEMENT], interface="org.freedesktop.DBus.Properties")
+    properties = answer.body[0]
+    assert properties["ServiceUUIDs"].value == [gatt.SERVICE]
+    assert not {"LocalName", "Includes", "ManufacturerData", "ServiceData"} & set(properties)
+
+
+async def test_a_write_goes_to_the_link_of_the_phone_that_wrote(rig: Rig) -> None:
+    rig.write(b"a", ONE, mtu=Variant("q", 185))
+    rig.write(b"b", TWO)
+    rig.write(b"c", ONE)
+    one, two = LinkId(ONE, 1), LinkId(TWO, 2)
+    assert rig.listener.told == [
+        ("opened", one),
+        ("frame", one, b"a", 185),
+        ("opened", two),
+        ("frame", two, b"b", 23),
+        ("frame", one, b"c", 23),
+    ]
+
+
+async def test_a_refused_frame_is_the_applications_att_error(rig: Rig) -> None:
+    rig.listener.refuses = True
+    assert refused(rig.write(b"x")) == ("org.bluez.Error.Failed", "0x80")
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "name"),
+    [
+        (RX_PATH, {"offset": offset(3)}, "InvalidOffset"),
+        (RX_PATH, {"link": Variant("s", "BR/EDR")}, "NotSupported"),
+        (TX_PATH, {}, "NotSupported"),
+        (INFO_PATH, {}, "NotSupported"),
+    ],
+)
+async def test_what_is_no_write_of_a_frame_is_refused_and_not_heard(
+    rig: Rig, path: str, options: dict[str, Variant], name: str
+) -> None:
+    answer = rig.call(path, "WriteValue", "aya{sv}", [b"x", {"device": Variant("o", ONE), **options}])
+    assert refused(answer)[0].endswith(name)
+    assert not [told for told in rig.listener.told if told[0] == "frame"]
+
+
+async def test_a_call_that_names_no_device_is_refused(rig: Rig) -> None:
+    assert refused(rig.call(RX_PATH, "WriteValue", "aya{sv}", [b"x", {}]))[0].endswith("InvalidArgs")
+    assert refused(rig.call(INFO_PATH, "ReadValue", "as", [[]]))[0].endswith("InvalidArgs")
+    assert rig.listener.told == []
+
+
+async def test_info_is_one_value_however_it_is_read_and_each_phone_has_its_own(rig: Rig) -> None:
+    first = rig.read(INFO_PATH, ONE).body[0]
+    other = rig.read(INFO_PATH, TWO).body[0]
+    assert (first, other) == (b"challenge 0 for 1", b"challenge 1 for 2")
+    assert rig.read(INFO_PATH, ONE, offset=offset(4)).body[0] == first[4:]
+    assert rig.read(INFO_PATH, ONE, offset=offset(len(first))).body[0] == b""
+    assert refused(rig.read(INFO_PATH, ONE, offset=offset(len(first) + 1)))[0].endswith("InvalidOffset")
+    assert rig.read(INFO_PATH, ONE).body[0] == b"challenge 2 for 1"
+
+
+async def test_what_was_served_ends_with_the_visit(rig: Rig) -> None:
+    rig.visits.connected(ONE)
+    rig.read(INFO_PATH, ONE)
+    rig.visits.gone(ONE)
+    rig.visits.connected(ONE)
+    assert refused(rig.read(INFO_PATH, ONE, offset=offset(1)))[0].endswith("InvalidOffset")
+
+
+async def test_a_read_of_txr_waits_for_its_frame_and_there_is_one_at_a_time(rig: Rig) -> None:
+    assert rig.read(TXR_PATH) is True
+    assert refused(rig.read(TXR_PATH))[0].endswith("InProgress")
+    assert rig.read(TXR_PATH, TWO) is True, "another phone's read is its own"
+    rig.listener.frames.put_nowait(b"one")
+    rig.listener.frames.put_nowait(b"two")
+    assert sorted([(await rig.late.get()).body[0], (await rig.late.get()).body[0]]) == [b"one", b"two"]
+    assert rig.read(TXR_PATH, offset=offset(1)).body[0] in (b"ne", b"wo")
+    assert rig.read(TXR_PATH) is True
+    rig.listener.frames.put_nowait(b"three")
+
+
+async def test_a_fault_in_a_read_costs_that_answer_only(rig: Rig) -> None:
+    seen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.append(context))
+    rig.listener.breaks = True
+    rig.read(TXR_PATH)
+    assert refused(await rig.late.get())[0].endswith("Failed")
+    assert isinstance(seen[0]["exception"], ZeroDivisionError)
+    rig.listener.breaks, rig.bus_lost = False, True
+    rig.listener.frames.put_nowait(b"for nobody")
+    assert rig.read(TXR_PATH) is True
+
+
+def test_visits_never_share_a_link_and_a_late_announcement_is_no_new_visit() -> None:
+    listener = Listener()
+    visits = Visits(listener, itertools.count(1))
+    link = visits.of(ONE).link
+    visits.connected(ONE)  # the news comes after the first call
+    assert visits.of(ONE).link == link
+    visits.connected(ONE)  # a second one is a second visit, whose end BlueZ did not tell
+    visits.gone(ONE)
+    visits.gone(ONE)
+    visits.connected(TWO)
+    visits.end()
+    assert [(what, link.epoch) for what, link in listener.told] == [
+        ("opened", 1),
+        ("closed", 1),
+        ("opened", 2),
+        ("closed", 2),
+        ("opened", 3),
+        ("closed", 3),
+    ]
+    assert visits.device(link) is None
