@@ -174,7 +174,11 @@ class DatabaseKind:
         """Open a second connection that only reads."""
         with self.errors(path):
             connection = _connect(path)
-            connection.execute("PRAGMA query_only = ON")
+            try:
+                connection.execute("PRAGMA query_only = ON")
+            except BaseException:
+                connection.close()
+                raise
             return connection
 
     def _check_header(self, connection: sqlite3.Connection, path: Path) -> None:
