@@ -12,6 +12,7 @@ import sys
 import termios
 import threading
 import tty
+from typing import Any
 
 COMMAND, ACL, SCO, EVENT, ISO = 1, 2, 3, 4, 5
 HEADER_BYTES = {COMMAND: 3, ACL: 4, SCO: 3, EVENT: 2, ISO: 4}
@@ -103,20 +104,20 @@ class Agent:
                 buffer = bytearray(rest)
                 threading.Thread(target=self._perform, args=(json.loads(request),), daemon=True).start()
 
-    def _perform(self, request: dict) -> None:
+    def _perform(self, request: dict[str, Any]) -> None:
         try:
             answer = getattr(self, "do_" + request["do"])(**request["with"])
         except Exception as error:
             answer = {"fault": f"{type(error).__name__}: {error}"}
         self._answer({"id": request["id"], **(answer or {})})
 
-    def _answer(self, answer: dict) -> None:
+    def _answer(self, answer: dict[str, Any]) -> None:
         data = json.dumps(answer).encode() + b"\n"
         with self._lock:
             while data:
                 data = data[os.write(self._line, data) :]
 
-    def do_run(self, argv: list, seconds: float, stdin: str) -> dict:
+    def do_run(self, argv: list[str], seconds: float, stdin: str) -> dict[str, Any]:
         """Run a command to its end."""
         done = subprocess.run(argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False)
         return {

@@ -167,7 +167,7 @@ class Guest:
         self._agent.write(json.dumps({"id": number, "do": do, "with": arguments}).encode() + b"\n")
         try:
             async with asyncio.timeout(limit_seconds + 5):
-                answer = await future
+                answer: dict[str, Any] = await future
         except TimeoutError:
             raise LabError(f"the guest does not answer to {do} {arguments.get('argv', '')}") from None
         if "fault" in answer:

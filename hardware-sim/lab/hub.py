@@ -12,6 +12,7 @@ from hubsim.site import Site
 from lab.guest import Guest, LabError
 
 STRIKE_SECONDS = 1.0
+CHIP = "/dev/gpiochip0"
 LINES = "/sys/devices/platform/gpio-sim.0/gpiochip0"
 KEYS = {
     "identity.pem": "identity.key",
@@ -85,9 +86,10 @@ class LabHub:
             *(f'{name} = "credential:{name}"\n' for name in ("identity", "certificate", "issuer")),
         ]
         for index, point in enumerate(self._points):
+            strike, contact = (f'{{ chip = "{CHIP}", line = {line} }}' for line in (index, index + 4))
             parts.append(
                 f'\n[[doors]]\nid = "door-{index}"\nname = "Door {index}"\nstrike_seconds = {STRIKE_SECONDS}\n'
-                f'strike = {{ chip = "/dev/gpiochip0", line = {index} }}\ndps = {{ chip = "/dev/gpiochip0", line = {index + 4} }}\n'
+                f"strike = {strike}\ndps = {contact}\n"
                 f'\n[[doors.access_points]]\nnumber = {point}\nname = "Door {index}, inwards"\n'
             )
         return "".join(parts)

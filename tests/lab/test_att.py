@@ -222,7 +222,7 @@ async def test_another_links_session_id_is_refused_and_the_other_link_lives(
         assert allowed(await Session(victim, phones[0]).run(1))
 
 
-@pytest.mark.parametrize("steps", range(7))
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 9])
 async def test_a_phone_that_leaves_at_any_step_leaves_nothing_behind(
     hub: LabHub, air: AirAddress, phones: list[Wallet], steps: int
 ) -> None:
@@ -240,7 +240,6 @@ async def test_a_phone_that_leaves_at_any_step_leaves_nothing_behind(
 
             with pytest.raises((LinkError, ProtocolError)):
                 await Session(Otherwise(link, step), phones[0]).run(1)
-                raise LinkError("the attempt needed fewer steps")
         async with connect(device, 64) as link:  # from the same address: a new epoch
             assert allowed(await Session(link, phones[0]).run(1))
 

@@ -120,10 +120,11 @@ async def test_hub_restarted_with_a_phone_connected(
 ) -> None:
     async with on_air(air.transport) as device, connect(device) as link:
         assert (await Session(link, phones[0]).run(1)).verdict is not None
+        left = asyncio.Event()
+        link.connection.on("disconnection", lambda _: left.set())
         await guest.run("systemctl", "restart", "hubd")
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while device.connections:
-                await asyncio.sleep(0.1)  # the new hub sends away whom it does not know
+            await left.wait()  # the new hub sends away whom it does not know
     await _unlocks(air, phones[0])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from hubd.core.messages import DoorState, Reason
 from hubsim.phone.attempt import Session
@@ -35,19 +36,22 @@ async def test_a_long_unlock_then_a_short_one_each_with_its_strike(
 async def test_two_phones_at_once_and_neither_takes_the_others_frames(
     hub: LabHub, air: AirAddress, phones: list[Wallet]
 ) -> None:
-    async with on_air(air.transport) as one, on_air(air.transport) as two:
-        async with connect(one) as first, connect(two) as second:
-            reports = await asyncio.gather(Session(first, phones[0]).run(1), Session(second, phones[1]).run(1))
-            assert [report.verdict is not None and report.verdict.allowed for report in reports] == [True, True]
-            heard = [link.notifications.qsize() for link in (first, second)]
+    transport = air.transport
+    async with on_air(transport) as one, on_air(transport) as two, connect(one) as first, connect(two) as second:
+        reports = await asyncio.gather(Session(first, phones[0]).run(1), Session(second, phones[1]).run(1))
+        assert [report.verdict is not None and report.verdict.allowed for report in reports] == [True, True]
+        heard = [link.notifications.qsize() for link in (first, second)]
     assert sum(heard) > 0, "a notification reaches every subscriber on BlueZ; if it no longer does, say so in the docs"
 
 
 async def test_a_third_phone_finds_the_hub_while_two_are_connected(
     hub: LabHub, air: AirAddress, phones: list[Wallet]
 ) -> None:
-    async with on_air(air.transport) as one, on_air(air.transport) as two, on_air(air.transport) as three:
-        async with connect(one), connect(two), connect(three) as link:
-            report = await Session(link, phones[2]).run(1)
-            assert report.verdict is not None
-            assert report.verdict.allowed
+    async with AsyncExitStack() as stack:
+        links = []
+        for _ in phones:
+            device = await stack.enter_async_context(on_air(air.transport))
+            links.append(await stack.enter_async_context(connect(device)))
+        report = await Session(links[-1], phones[-1]).run(1)
+        assert report.verdict is not None
+        assert report.verdict.allowed
