@@ -179,3 +179,8 @@ def kernel_path() -> Path | None:
     """Return the kernel's path, None when it has not been built."""
     done = subprocess.run([LAB / "kernel.sh", "--path"], capture_output=True, text=True, check=False)
     return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def lacking() -> str:
+    """Say what this machine lacks for a guest, "" when nothing."""
+    return subprocess.run([LAB / "check.sh"], capture_output=True, text=True, check=False).stdout.strip()

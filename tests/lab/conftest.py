@@ -22,7 +22,7 @@ from hubd.core.tokens import Access  # noqa: E402
 from hubsim import site as sites  # noqa: E402
 from hubsim.phone import wallet  # noqa: E402
 from hubsim.phone.wallet import Wallet  # noqa: E402
-from lab.guest import Guest, kernel_path  # noqa: E402
+from lab.guest import Guest, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     why = "the lab runs with `make lab` (HUBD_LAB=1)"
     if os.environ.get("HUBD_LAB") == "1":
-        why = "" if kernel_path() else "the lab's kernel is not built: run hardware-sim/lab/kernel.sh"
+        why = lacking() or ("" if kernel_path() else "the lab's kernel is not built: run hardware-sim/lab/kernel.sh")
     for item in here:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         if why:
