@@ -1,4 +1,6 @@
-"""hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 start refused (sysexits.h), 70 a fault."""
+"""hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is refused, 73 the
+state directory is (sysexits.h).
+"""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ from hubd.vigil import READY_PARTS, Vigil, Watched
 RSA_AT_ONCE = 4
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 120_000
+LAST_RECORD_SECONDS = 2.0
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
 """The critical loops, and the greatest seconds between two beats; making an RSA key may take a small board a minute."""
 
@@ -167,8 +168,9 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
             await _until_stopped(hub, notifier)
         finally:
             notifier.stopping()
-            with suppress(AuditError):
-                await hub.log.append(_record(hub.clock, Kind.STOPPED, {}))
+            with suppress(AuditError, TimeoutError):
+                async with asyncio.timeout(LAST_RECORD_SECONDS):
+                    await hub.log.append(_record(hub.clock, Kind.STOPPED, {}))
 
 
 async def _until_stopped(hub: Hub, notifier: Notifier) -> None:

@@ -9,7 +9,6 @@ The file holds no secrets, only where they lie; so what was found may be shown.
 from __future__ import annotations
 
 import os
-import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -219,10 +218,9 @@ def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) ->
 
 def _read(file: Path) -> str:
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigError(f"{file}: expected a configuration file, found something that is no regular file")
+        if file.exists() and not file.is_file():
+            raise ConfigError(f"{file}: expected a configuration file, found a directory or another thing that is no regular file")
+        with open(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
             data = stream.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError as error:
         raise ConfigError(

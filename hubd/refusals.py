@@ -11,6 +11,7 @@ from hubd.errors import AuditError, PeerError
 from hubd.ports import AuditLog, Clock
 
 RECORD_SECONDS = 60.0
+WRITE_SECONDS = 2.0
 
 
 class Refusals:
@@ -41,7 +42,8 @@ class Refusals:
             return
         wall, mono = self._clock.wall(), self._clock.monotonic()
         try:
-            await self._log.append(Record(Kind.REFUSED, int(wall * 1000), int(mono * 1000), dict(counts)))
-        except AuditError as error:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._log.append(Record(Kind.REFUSED, int(wall * 1000), int(mono * 1000), dict(counts)))
+        except (AuditError, TimeoutError) as error:
             self._counts.update(counts)
-            self._tell("audit_failed", {"why": str(error)})
+            self._tell("audit_failed", {"why": str(error) or "the disk does not answer"})

@@ -280,9 +280,13 @@ class Backend:
 
     def records(self, hub: str) -> list[StoredRecord]:
         """Return the hub's records in order, none for a hub that never sent one."""
-        if hub not in self._stores and not (self._directory / "records" / f"{hub}.db").exists():
+        if hub in self._stores:
+            return self._stores[hub].records()
+        file = self._directory / "records" / f"{hub}.db"
+        if not file.exists():
             return []
-        return self._store(hub).records()
+        with contextlib.closing(RecordStore(file)) as store:
+            return store.records()
 
     async def wait_for(self, predicate: Callable[[Backend], bool], seconds: float = 10.0) -> None:
         """Return when the predicate holds; it is asked after every batch of messages. Raise TimeoutError."""

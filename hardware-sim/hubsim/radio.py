@@ -7,12 +7,13 @@ connection; when that ends, its peers see the link time out, as when a phone's b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable
 
 from bumble import ll
 from bumble.controller import Controller
-from bumble.core import PhysicalTransport
+from bumble.core import InvalidArgumentError, PhysicalTransport
 from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
 from bumble.link import LocalLink
 from bumble.transport.common import StreamPacketSource
@@ -60,10 +61,13 @@ class _Port(StreamPacketSource):
         controller, self._controller = self._controller, None
         if controller is None:
             return
-        controller.le_legacy_advertiser.stop()
-        for connection in list(controller.le_connections.values()):
-            connection.send_ll_control_pdu(ll.TerminateInd(HCI_CONNECTION_TIMEOUT_ERROR))
         self._air.remove_controller(controller)
+        controller.le_legacy_advertiser.stop()
+        for advertising in controller.advertising_sets.values():
+            advertising.stop()
+        for connection in list(controller.le_connections.values()):
+            with contextlib.suppress(InvalidArgumentError):  # the peer has gone as well
+                connection.send_ll_control_pdu(ll.TerminateInd(HCI_CONNECTION_TIMEOUT_ERROR))
 
 
 async def serve_radio(host: str, port: int, ready: Callable[[str, int], None]) -> None:

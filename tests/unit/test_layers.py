@@ -60,8 +60,8 @@ ROOMS: dict[str, Room] = {
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),
     "drivers": _room("drivers hubd.ports hubd.errors"),
     "hubsim": _room(
-        f"hubsim {VOCABULARY} {USE_CASES} hubd.vigil hubd.config hubd.status hubd.parts hubd.app hubd.__main__ hubd.adapters "
-        "drivers"
+        f"hubsim {VOCABULARY} {USE_CASES} hubd.vigil hubd.config hubd.status hubd.parts hubd.app hubd.__main__ "
+        "hubd.adapters drivers"
     ),
 }
 

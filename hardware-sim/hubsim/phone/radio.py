@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ POWER_ON_SECONDS = 5.0
 SCAN_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 ATT_SECONDS = 6.0
+DISCONNECT_SECONDS = 2.0
 NOTIFICATIONS_MAX = 512
 
 _T = TypeVar("_T")
@@ -126,7 +128,9 @@ async def connect(device: Device, mtu: int = 247, subscribe: bool = True) -> Asy
         yield link
     finally:
         if connection.handle in device.connections:
-            await connection.disconnect()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DISCONNECT_SECONDS):
+                    await connection.disconnect()
 
 
 async def _find(device: Device) -> Address:
