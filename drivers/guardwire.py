@@ -20,7 +20,7 @@ MAX_TEXT = 1000  # bytes of the sentence in an answer
 
 @dataclass(frozen=True, slots=True)
 class StrikeLine:
-    """One output line. `chip` is a device path or the chip's label, `line` its name on that chip or its offset."""
+    """One output line. `chip` is the chip's device path, name or label, `line` its name on that chip or its offset."""
 
     chip: str
     line: str | int

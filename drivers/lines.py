@@ -7,6 +7,7 @@ held; every error of the library becomes a HardwareError that names the line and
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from drivers.guardwire import StrikeLine
 from hubd.errors import HardwareError
 
 CONSUMER = "hubd-strike"
+
+_CHIP_NAME = re.compile(r"gpiochip[0-9]{1,5}")
 
 
 class GpioLines:
@@ -73,20 +76,31 @@ def open_lines(lines: Sequence[StrikeLine]) -> GpioLines:
     return GpioLines(lines)
 
 
-def chip_path(chip: str) -> str:
-    """Return the device path of a chip given by path or by label: numbers change with kernels, labels do not."""
+def chip_path(chip: str, devices: Path = Path("/dev"), open_chip: Callable[[str], gpiod.Chip] = gpiod.Chip) -> str:
+    """Return the device path of a chip given by path, by name (gpiochip0) or by label. Raise HardwareError.
+
+    Names are numbered as the kernel finds the chips and may change with it; labels do not. A name goes before a label.
+    """
     if chip.startswith("/"):
         return chip
-    for path in sorted(str(found) for found in Path("/dev").glob("gpiochip*")):
+    if _CHIP_NAME.fullmatch(chip) and (devices / chip).exists():
+        return str(devices / chip)
+    found: dict[Path, str] = {}  # by what it really is: Raspberry Pis link an old name to a chip
+    for path in sorted(devices.glob("gpiochip*")):
         try:
-            with gpiod.Chip(path) as opened:
+            with open_chip(str(path)) as opened:
                 if opened.get_info().label == chip:
-                    return path
+                    found.setdefault(path.resolve(), str(path))
         except OSError:
             continue  # not readable for us: the sentence below says what to look at
-    raise HardwareError(
-        f"No GPIO chip in /dev has the label {chip!r} and is readable for hubd: compare with `gpiodetect`."
-    )
+    if len(found) > 1:
+        raise HardwareError(f"The label {chip!r} is that of {' and '.join(found.values())}: name the chip by its path.")
+    if not found:
+        raise HardwareError(
+            f"No GPIO chip in {devices} has the name or the label {chip!r} and is readable for hubd: "
+            "compare with `gpiodetect`."
+        )
+    return next(iter(found.values()))
 
 
 def find_offset(line: StrikeLine, open_chip: Callable[[str], gpiod.Chip]) -> int:

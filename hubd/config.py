@@ -33,7 +33,11 @@ Name = Annotated[
     str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f]{1,64}\Z", description="1 to 64 characters, none of them a control")
 ]
 Chip = Annotated[
-    str, Meta(pattern=r"\A(/dev/)?[A-Za-z0-9_-]{1,32}\Z", description='a GPIO chip such as "gpiochip0", see gpiodetect')
+    str,
+    Meta(
+        pattern=r"\A(/dev(/[A-Za-z0-9_:+-][A-Za-z0-9_:+.-]{0,63}){1,4}|[!-.0-~]{1,64})\Z",
+        description='a GPIO chip as gpiodetect shows it: a name such as "gpiochip0", a label, or a path in /dev',
+    ),
 ]
 LineNumber = Annotated[int, Meta(ge=0, le=65535)]
 LineName = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
@@ -219,7 +223,9 @@ def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) ->
 def _read(file: Path) -> str:
     try:
         if file.exists() and not file.is_file():
-            raise ConfigError(f"{file}: expected a configuration file, found a directory or another thing that is no regular file")
+            raise ConfigError(
+                f"{file}: expected a configuration file, found a directory or another thing that is no regular file"
+            )
         with open(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
             data = stream.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError as error:

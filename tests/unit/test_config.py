@@ -120,7 +120,11 @@ def test_the_config_cannot_be_changed() -> None:
         ("credential:issuer", "credential:../x", "key keys.issuer: expected a path or credential:NAME, found 'credential:../x'"),
         ("line = 17", "line = -1", "key doors[0].strike.line: expected a line number of 0 to 65535 or a line name, found -1"),
         ("line = 17", "line = 17, active_low = 1", "key doors[0].strike.active_low: expected true or false, found 1"),
-        ("gpiochip0", "../mem", "key doors[0].strike.chip: expected a GPIO chip such as \"gpiochip0\", see gpiodetect, found '../mem'"),
+        ("gpiochip0", "../mem", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '../mem'"),
+        ("gpiochip0", "/dev/../etc/passwd", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '/dev/../etc/passwd'"),
+        ("gpiochip0", "/etc/passwd", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '/etc/passwd'"),
+        ("gpiochip0", "a chip", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found 'a chip'"),
+        ("gpiochip0", "", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found ''"),
         ("strike =", "strike_seconds = 0.1\nstrike =", "key doors[0].strike_seconds: expected 0.2 to 30, found 0.1"),
         ("strike =", "strike_seconds = 20\nstrike =", "key doors[0].strike_cap_seconds: expected at least strike_seconds, which is 20, found 10"),
         ("strike =", "strike_cap_seconds = 61\nstrike =", "key doors[0].strike_cap_seconds: expected strike_seconds to 60, found 61"),
@@ -137,6 +141,14 @@ def test_a_wrong_value_is_told_by_key_expectation_and_finding(old: str, new: str
         text = text.replace('\nname = "In"', "")
     assert old in SMALL
     assert _refused(text) == sentence
+
+
+@pytest.mark.parametrize(
+    "chip",
+    ["gpiochip4", "pinctrl-bcm2711", "1f000d0000.gpio", "INT34C5:00", "gpio-sim.0-node0", "/dev/gpiochip0", "/dev/by-id/relays-1.2"],
+)
+def test_a_chip_is_a_name_a_label_or_a_path(chip: str) -> None:
+    assert _parse(SMALL.replace("gpiochip0", chip)).doors[0].strike.chip == chip
 
 
 DOOR = SMALL[SMALL.index("[[doors]]") :]

@@ -7,6 +7,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from gpiod.line import Bias, Direction, Edge, Value
 
 from drivers.guardwire import StrikeLine
 from drivers.inputs import Contact, InputLine, WiredInputs
-from drivers.lines import GpioLines, open_lines, outputs_outlive_us
+from drivers.lines import GpioLines, chip_path, open_lines, outputs_outlive_us
 from hubd.errors import HardwareError
 from hubd.ports import Input, InputEvent
 
@@ -135,6 +136,51 @@ def test_a_chip_that_is_none_is_a_sentence_of_the_real_library(line: str | int, 
     with pytest.raises(HardwareError) as caught:
         open_lines([StrikeLine(path, line)])
     assert all(word in str(caught.value) for word in words)
+
+
+@dataclass
+class FakeChips:
+    """A directory of devices: the label of each chip that may be opened, by its file's name."""
+
+    directory: Path
+    labels: dict[str, str]
+
+    def __post_init__(self) -> None:
+        for name in (*self.labels, "gpiochip9"):
+            (self.directory / name).touch()
+
+    def open(self, path: str) -> gpiod.Chip:
+        label = self.labels.get(Path(path).resolve().name)
+        if label is None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return cast(gpiod.Chip, nullcontext(SimpleNamespace(get_info=lambda: SimpleNamespace(label=label))))
+
+    def path(self, chip: str) -> str:
+        return chip_path(chip, self.directory, self.open)
+
+
+def test_a_chip_is_found_by_path_name_or_label(tmp_path: Path) -> None:
+    chips = FakeChips(tmp_path, {"gpiochip0": "pinctrl-rp1", "gpiochip1": "INT34C5:00", "gpiochip11": "gpiochip1"})
+    (tmp_path / "gpiochip4").symlink_to("gpiochip0")
+    assert chips.path("/dev/gpiochip7") == "/dev/gpiochip7"
+    assert chips.path("gpiochip0") == str(tmp_path / "gpiochip0")
+    assert chips.path("gpiochip4") == str(tmp_path / "gpiochip4")
+    assert chips.path("gpiochip9") == str(tmp_path / "gpiochip9")  # whether we may open it is told when we do
+    assert chips.path("pinctrl-rp1") == str(tmp_path / "gpiochip0")
+    assert chips.path("INT34C5:00") == str(tmp_path / "gpiochip1")
+    assert chips.path("gpiochip1") == str(tmp_path / "gpiochip1")  # a name goes before a label
+
+
+@pytest.mark.parametrize("chip", ["gpiochip2", "nothing", "..", "gpiochip*"])
+def test_a_chip_that_is_not_there_is_a_sentence(tmp_path: Path, chip: str) -> None:
+    with pytest.raises(HardwareError, match=r"No GPIO chip in .* the name or the label .*gpiodetect"):
+        FakeChips(tmp_path, {"gpiochip0": "pinctrl-rp1"}).path(chip)
+
+
+def test_a_label_of_two_chips_is_refused(tmp_path: Path) -> None:
+    chips = FakeChips(tmp_path, {"gpiochip0": "ftdi-cbus", "gpiochip1": "ftdi-cbus"})
+    with pytest.raises(HardwareError, match=r"'ftdi-cbus' is that of .*gpiochip0 and .*gpiochip1: name the chip"):
+        chips.path("ftdi-cbus")
 
 
 @pytest.mark.parametrize("line", ["nowhere", 8])
