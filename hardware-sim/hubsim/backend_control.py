@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hubsim.backend import Backend
 
 MAX_LINE_BYTES = 65536
+VALID_SECONDS_MAX = 86_400
+"""An order waits this long for its answer at most; what a hub takes is its own, shorter limit."""
 SUFFIX = ".curve.pub"
 
 
@@ -98,20 +100,25 @@ class Control:
         try:
             order = json.loads(line)
             do = self._orders[order["do"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {"ok": False, "error": f'expected a JSON object with "do": one of {", ".join(self._orders)}'}
         try:
             return {"ok": True, **await do(order)}
         except KeyError as error:
             return {"ok": False, "error": f"{order['do']}: {error} is missing"}
-        except (HubError, OSError, ValueError, TypeError) as error:
+        except (HubError, OSError, ValueError, TypeError, ArithmeticError) as error:
             return {"ok": False, "error": f"{order['do']}: {error}"}
 
     async def _release(self, order: dict[str, Any]) -> dict[str, Any]:
+        valid_seconds = float(order.get("valid_seconds", 10))
+        if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # also what is no number (NaN)
+            raise ValueError(
+                f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most {VALID_SECONDS_MAX}"
+            )
         result = await self._backend.release(
             str(order["hub"]),
             order["access_point"],
-            float(order.get("valid_seconds", 10)),
+            valid_seconds,
             str(order.get("by", "operator")),
             seconds=order.get("seconds"),
             release_id=bytes.fromhex(order["id"]) if "id" in order else None,

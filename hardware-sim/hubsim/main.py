@@ -1,27 +1,107 @@
-"""hubsim: what a desk needs beside hubd, as commands: a site, a backend, a radio, a hub, a phone, the demo."""
+"""hubsim: what a desk needs beside hubd, as commands: a site, a backend, a radio, a hub, a phone, the demo.
+
+Law: what a person can get wrong is answered with one sentence that says what to do, never with a traceback.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hubd.core.messages import Action
 from hubd.core.schedule import Rule
 from hubd.core.tokens import Access
+from hubd.errors import HubError
 from hubsim import site as sites
 
 DESK = Path("desk")
 DEFAULT_RADIO = "tcp-client:127.0.0.1:8870"
 DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
+POINT = click.IntRange(0, 0xFFFF_FFFF)
 
 
-@click.group()
+class _Plain(click.Group):
+    """Turns what a command raises into a sentence; an error that nobody foresaw keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads
+        except Exception as error:
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
+            raise click.ClickException(sentence) from error
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell a person about this error, None for an error of the program."""
+    match error:
+        case ModuleNotFoundError(name=str() as name) if name.split(".")[0] == "bumble":
+            return "bumble is missing, which simulates the radio: install it with `pip install hubd[sim]`"
+        case TimeoutError():
+            return f"no answer in time{f': {error}' if str(error) else ''}"
+        case OSError(strerror=str() as why, filename=str() | Path() as file):
+            return f"{file}: {why}"
+        case HubError() | OSError() | ValueError() | OverflowError():
+            return str(error)
+    from hubsim.stage import StageError
+
+    return str(error) if isinstance(error, StageError) else None
+
+
+def _site(path: Path) -> sites.Site:
+    """Return the site in a folder; say how to make one when there is none."""
+    if not (path / "site.json").is_file():
+        at = "" if path == DESK else f" --at {path}"
+        raise click.ClickException(f"there is no site in {path}: make one with `hubsim site{at} init`")
+    return sites.Site(path)
+
+
+def _phone(where: sites.Site, name: str) -> Path:
+    """Return the folder of a phone of the site; say how to make one when there is none of this name."""
+    known = sorted(folder.parent.name for folder in where.path.glob("phones/*/phone.key"))
+    if name not in known:
+        at = "" if where.path == DESK else f" --at {where.path}"
+        there = f"; there are {', '.join(known)}" if known else ""
+        raise click.ClickException(f"there is no phone {name}: make it with `hubsim site{at} grant {name}`{there}")
+    return where.phone(name)
+
+
+def _new_name(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    if name in ("", ".", "..") or "/" in name or not name.isprintable():
+        raise click.BadParameter(f"{name!r} names a folder: choose letters and digits")
+    return name
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65535:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT such as 127.0.0.1:8870")
+    return host.strip("[]"), int(port[:6])
+
+
+def _transport(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    scheme, _, rest = text.partition(":")
+    module = scheme.replace("-", "_")
+    if not module.isidentifier() or importlib.util.find_spec(f"bumble.transport.{module}") is None:
+        raise click.BadParameter(f"{text!r} is no transport such as {DEFAULT_RADIO}")
+    if scheme == "tcp-client":
+        _address(context, parameter, rest)
+    return text
+
+
+@click.group(cls=_Plain)
 def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
@@ -39,17 +119,14 @@ def site(context: click.Context, path: Path) -> None:
 @click.pass_obj
 def site_init(path: Path, endpoint: str) -> None:
     """Make issuer, hub, backend and their keys in a new folder."""
-    try:
-        made = sites.init(path)
-    except FileExistsError as error:
-        raise click.ClickException(str(error)) from error
+    made = sites.init(path)
     config = sites.write_config(made, endpoint, [sites.DeskDoor()])
     click.echo(f"site {made.name} is in {path}; the hub's configuration is {config}")
 
 
 @site.command("grant")
-@click.argument("phone")
-@click.option("--access-point", "points", type=int, multiple=True, default=(1,), help="May be given several times.")
+@click.argument("phone", callback=_new_name)
+@click.option("--access-point", "points", type=POINT, multiple=True, default=(1,), help="May be given several times.")
 @click.option("--days", type=float, default=30.0, help="How long the grant is valid; negative: it has expired.")
 @click.option("--weekly", help='A weekly span such as "mon-fri 08:00-18:00"; without it, always.')
 @click.option("--key", type=click.Choice(["ES256", "PS256"]), default="ES256")
@@ -59,8 +136,9 @@ def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, wee
     rules = (_weekly(weekly),) if weekly else ()
     access = [Access(point, sites.OPEN_AND_QUERY, rules) for point in points]
     span = sites.Validity.days(days) if days > 0 else sites.Validity.days(-days, _ago(days))
-    folder = sites.Site(path).grant(phone, access, span, key)
-    click.echo(f"phone {phone}: credential {sites.Site(path).credential(phone)}, files in {folder}")
+    where = _site(path)
+    folder = where.grant(phone, access, span, key)
+    click.echo(f"phone {phone}: credential {where.credential(phone)}, files in {folder}")
 
 
 @site.command("revoke")
@@ -70,13 +148,14 @@ def site_revoke(path: Path, phone: str) -> None:
     """Revoke a phone's credential: a new policy, which the backend hands to its hubs."""
     from hubsim.stage import ask
 
-    where = sites.Site(path)
+    where = _site(path)
+    _phone(where, phone)
     new = where.revoke(where.credential(phone))
     order: dict[str, object] = {"do": "policy", "path": str((where.path / "policy.cbor").absolute())}
     try:
         answer = asyncio.run(ask(where.backend / "backend.sock", order))
         told = f"handed to {answer['sent']} hubs" if answer["ok"] else answer["error"]
-    except OSError:
+    except (OSError, ValueError):  # it is not there, or ended before it answered
         told = "the backend does not run: hubs get it when it does"
     click.echo(f"policy {new.version} revokes {where.credential(phone)}; {told}")
 
@@ -88,31 +167,35 @@ def backend(path: Path, listen: str) -> None:
     """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock."""
     from hubsim.backend import serve_backend
 
-    folder = sites.Site(path)
+    folder = _site(path)
     version = partial(_policy_version, folder)
     _run(serve_backend(folder.backend, listen, version, lambda _: click.echo(f"backend on {listen}")))
 
 
 @main.command()
-@click.option("--listen", default="127.0.0.1:8870", help="HOST:PORT; port 0 picks one and says which.")
-def radio(listen: str) -> None:
+@click.option(
+    "--listen", default="127.0.0.1:8870", callback=_address, help="HOST:PORT; port 0 picks one and says which."
+)
+def radio(listen: tuple[str, int]) -> None:
     """Serve virtual controllers as HCI over TCP: every connection is one radio on the same air."""
     from hubsim.radio import serve_radio
 
-    host, port = listen.rsplit(":", 1)
-    _run(serve_radio(host, int(port), lambda h, p: click.echo(f"radio on tcp-client:{h}:{p}")))
+    _run(serve_radio(*listen, lambda h, p: click.echo(f"radio on tcp-client:{h}:{p}")))
 
 
 @main.command()
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option("--radio", "transport", default=DEFAULT_RADIO, help="bumble's name of an HCI transport")
+@click.option(
+    "--radio", "transport", default=DEFAULT_RADIO, callback=_transport, help="bumble's name of an HCI transport"
+)
 @click.option("--person/--nobody", default=True, help="Whether somebody pulls the doors that are released.")
 def hub(path: Path, transport: str, person: bool) -> None:
     """Run hubd on a virtual radio and simulated doors."""
+    folder = _site(path)
     from hubd.__main__ import run
     from hubsim.desk import desk_parts
 
-    os.chdir(sites.Site(path).hub)
+    os.chdir(folder.hub)
     sys.exit(run(Path("hub.toml"), partial(desk_parts, transport, person)))
 
 
@@ -124,21 +207,23 @@ def phone() -> None:
 @phone.command("unlock")
 @click.argument("name")
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option("--radio", "transport", default=DEFAULT_RADIO)
-@click.option("--access-point", type=int, default=1)
+@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=_transport)
+@click.option("--access-point", type=POINT, default=1)
 @click.option("--query", is_flag=True, help="Ask only; nothing moves.")
 @click.option("--mtu", type=click.IntRange(23, 517), default=247)
 def phone_unlock(name: str, path: Path, transport: str, access_point: int, query: bool, mtu: int) -> None:
     """Unlock a door; exit status 0 only if it was allowed."""
-    from hubd.errors import HubError
+    folder = _phone(_site(path), name)
     from hubsim.phone import wallet
     from hubsim.phone.attempt import Session
     from hubsim.phone.radio import connect, on_air
 
-    folder = sites.Site(path).phone(name)
+    try:
+        mine = wallet.load(folder)
+    except (HubError, ValueError, TypeError, KeyError) as error:
+        raise click.ClickException(f"{folder} is damaged: make the phone anew with `hubsim site grant`") from error
 
     async def attempt() -> bool:
-        mine = wallet.load(folder)
         async with on_air(transport) as device, connect(device, mtu) as link:
             session = Session(link, mine)
             report = await session.run(access_point, Action.QUERY if query else Action.OPEN)
@@ -160,8 +245,8 @@ def phone_unlock(name: str, path: Path, transport: str, access_point: int, query
 
     try:
         sys.exit(0 if asyncio.run(attempt()) else 1)
-    except (HubError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    except ConnectionRefusedError as error:
+        raise click.ClickException(f"no radio answers on {transport}: start one with `hubsim radio`") from error
 
 
 @main.command()

@@ -2,6 +2,8 @@
 
 Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as long as its TCP
 connection; when that ends, its peers see the link time out, as when a phone's battery is pulled.
+
+Law: nobody who attaches costs memory without a ceiling, or moves another's controller but by radio.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from bumble.core import InvalidArgumentError, PhysicalTransport
 from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
 from bumble.link import LocalLink
 from bumble.transport.common import StreamPacketSource
+
+from hubd.errors import ConfigError
 
 CONTROLLERS_MAX = 64
 
@@ -71,9 +75,16 @@ class _Port(StreamPacketSource):
 
 
 async def serve_radio(host: str, port: int, ready: Callable[[str, int], None]) -> None:
-    """Serve controllers on a TCP address until cancelled; `ready` is told the address (port 0 picks one)."""
+    """Serve controllers on a TCP address until cancelled; `ready` is told the address (port 0 picks one).
+
+    Raise ConfigError when nothing can listen there.
+    """
     air, numbers = Air(), itertools.count(1)  # type: ignore[no-untyped-call]
-    server = await asyncio.get_running_loop().create_server(lambda: _Port(air, next(numbers)), host, port)
+    try:
+        server = await asyncio.get_running_loop().create_server(lambda: _Port(air, next(numbers)), host, port)
+    except (OSError, ValueError) as error:
+        remedy = "name a free port of this machine with --listen; does a radio run there already?"
+        raise ConfigError(f"radio: cannot listen on {host}:{port}: {error}; {remedy}") from error
     async with server:
         ready(*server.sockets[0].getsockname()[:2])
         await server.serve_forever()

@@ -1,0 +1,189 @@
+"""hubsim's commands and the backend's control socket, wrongly used: a sentence that says what to do, no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from hubsim import site as sites
+from hubsim.main import main
+from hubsim.stage import ask
+
+
+def refused(*arguments: str) -> str:
+    """Run a command that must fail with a sentence; return the sentence."""
+    result = CliRunner().invoke(main, arguments)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in (1, 2)
+    assert "Error: " in result.output
+    assert "Traceback" not in result.output
+    return result.output.partition("Error: ")[2].strip()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with one phone, anna."""
+    path = tmp_path_factory.mktemp("cli") / "site"
+    for arguments in (("init",), ("grant", "anna")):
+        assert CliRunner().invoke(main, ("site", "--at", str(path), *arguments)).exit_code == 0
+    return path
+
+
+@pytest.fixture
+def used_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("site", "--at", "PATH", "grant", "anna"),
+        ("site", "--at", "PATH", "revoke", "anna"),
+        ("backend", "--at", "PATH"),
+        ("hub", "--at", "PATH"),
+        ("phone", "unlock", "anna", "--at", "PATH"),
+    ],
+)
+def test_without_a_site_the_command_that_makes_one_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
+    path = str(tmp_path / "none")
+    sentence = refused(*(path if word == "PATH" else word for word in command))
+    assert sentence == f"there is no site in {path}: make one with `hubsim site --at {path} init`"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_that_all_commands_take_is_not_spelled_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused("hub") == "there is no site in desk: make one with `hubsim site init`"
+
+
+def test_an_unknown_phone_gets_the_names_of_those_that_are_there(site: Path) -> None:
+    expected = f"there is no phone bert: make it with `hubsim site --at {site} grant bert`; there are anna"
+    assert refused("site", "--at", str(site), "revoke", "bert") == expected
+    assert refused("phone", "unlock", "bert", "--at", str(site)) == expected
+    assert sites.Site(site).policy().version == 1
+
+
+def test_a_damaged_phone_is_told(site: Path) -> None:
+    folder = sites.Site(site).grant("dora", ())
+    (folder / "site.cbor").write_bytes(b"\xff")
+    assert "is damaged: make the phone anew" in refused("phone", "unlock", "dora", "--at", str(site))
+
+
+def test_a_phone_without_a_radio_is_told_to_start_one(site: Path) -> None:
+    with socket.socket() as probe:  # bound, not listening: nobody else gets the port meanwhile
+        probe.bind(("127.0.0.1", 0))
+        radio = f"tcp-client:127.0.0.1:{probe.getsockname()[1]}"
+        sentence = refused("phone", "unlock", "anna", "--at", str(site), "--radio", radio)
+    assert sentence == f"no radio answers on {radio}: start one with `hubsim radio`"
+
+
+def test_a_used_port_is_told(site: Path, used_port: int) -> None:
+    for command in (
+        ("radio", "--listen", f"127.0.0.1:{used_port}"),
+        ("backend", "--at", str(site), "--listen", f"tcp://127.0.0.1:{used_port}"),
+    ):
+        sentence = refused(*command)
+        assert f"cannot listen on {command[-1]}: " in sentence
+        assert "in use" in sentence
+
+
+@pytest.mark.parametrize("listen", ["foo", "127.0.0.1", ":1", "127.0.0.1:65536", "127.0.0.1:-1", "h:" + "9" * 5000])
+def test_a_radio_at_no_address_is_told(listen: str) -> None:
+    assert "is no HOST:PORT such as 127.0.0.1:8870" in refused("radio", "--listen", listen)
+
+
+@pytest.mark.parametrize("transport", ["foo", "", "../x", "tcp-client", "tcp-client:foo"])
+def test_no_transport_is_told(site: Path, transport: str) -> None:
+    for command in (("hub",), ("phone", "unlock", "anna")):
+        assert " such as " in refused(*command, "--at", str(site), "--radio", transport)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("../anna",), "choose letters"),
+        (("carl", "--days", "nan"), "NaN"),
+        (("carl", "--days", "inf"), "infinity"),
+        (("carl", "--access-point", "-1"), "not in the range"),
+    ],
+)
+def test_a_grant_that_cannot_be_is_told(site: Path, arguments: tuple[str, ...], part: str) -> None:
+    assert part in refused("site", "--at", str(site), "grant", *arguments)
+    assert not (site / "phones" / "carl").exists()
+
+
+def test_a_folder_of_something_else_is_no_site(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("dear")
+    assert "holds something else" in refused("site", "--at", str(tmp_path), "init")
+    (tmp_path / "file").write_text("")
+    assert refused("site", "--at", str(tmp_path / "file"), "init").endswith("file: Not a directory")
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_an_error_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_path: Path) -> None:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr(sites, "init", broken)
+    assert isinstance(CliRunner().invoke(main, ("site", "init")).exception, AssertionError)
+
+
+@asynccontextmanager
+async def backend(site: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A backend in a process of its own."""
+    command = ("-m", "hubsim.main", "backend", "--at", str(site), "--listen", "tcp://127.0.0.1:*")
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            assert (await process.stdout.readline()).startswith(b"backend on")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def say(site: Path, line: bytes) -> dict[str, Any]:
+    """Send one line as it is; return the answer."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_unix_connection(site / "backend" / "backend.sock")
+        writer.write(line + b"\n")
+        answer: dict[str, Any] = json.loads(await reader.readline())
+        writer.close()
+        return answer
+
+
+@pytest.mark.asyncio
+async def test_no_order_ends_the_backend(site: Path) -> None:
+    release = '{"do": "release", "hub": "hub-1", "access_point": 1, %s}'
+    spans = ("1e999", "-1e999", "NaN", "1e300", "-1", "0", "86401")
+    lines = [release % f'"valid_seconds": {span}' for span in spans]
+    async with backend(site) as process:
+        for line in lines:
+            answer = await say(site, line.encode())
+            assert answer["ok"] is False, line
+            assert "expected more than 0 and at most 86400" in answer["error"], line
+        for line in (
+            "[" * 60_000,
+            "null",
+            release % '"seconds": 1e999',
+            release % '"by": "\\ud800"',
+            release % '"id": 5',
+            '{"do": "release", "hub": "hub-1", "access_point": 1e999}',
+            '{"do": "policy", "path": "\\u0000"}',
+            '{"do": []}',
+        ):
+            assert (await say(site, line.encode()))["ok"] is False, line
+        assert (await ask(site / "backend" / "backend.sock", {"do": "hubs"}))["ok"] is True
+        assert process.returncode is None
