@@ -182,7 +182,7 @@ class Config(Section, frozen=True):
 
     hub: Hub
     keys: Keys
-    doors: Annotated[tuple[Door, ...], Meta(min_length=1, max_length=64, description="1 to 64 tables [[doors]]")]
+    doors: Annotated[tuple[Door, ...], Meta(min_length=1, max_length=32, description="1 to 32 tables [[doors]]")]
     protocol: Protocol = Protocol()
     radio: Radio = Radio()
     backend: Backend | None = None

@@ -145,7 +145,15 @@ def test_a_wrong_value_is_told_by_key_expectation_and_finding(old: str, new: str
 
 @pytest.mark.parametrize(
     "chip",
-    ["gpiochip4", "pinctrl-bcm2711", "1f000d0000.gpio", "INT34C5:00", "gpio-sim.0-node0", "/dev/gpiochip0", "/dev/by-id/relays-1.2"],
+    [
+        "gpiochip4",
+        "pinctrl-bcm2711",
+        "1f000d0000.gpio",
+        "INT34C5:00",
+        "gpio-sim.0-node0",
+        "/dev/gpiochip0",
+        "/dev/by-id/relays-1.2",
+    ],
 )
 def test_a_chip_is_a_name_a_label_or_a_path(chip: str) -> None:
     assert _parse(SMALL.replace("gpiochip0", chip)).doors[0].strike.chip == chip
@@ -180,8 +188,8 @@ def test_two_doors_with_their_own_ids_numbers_and_lines_are_fine() -> None:
 
 def test_a_door_is_needed_and_a_way_through_it() -> None:
     without = SMALL[: SMALL.index("[[doors]]")]
-    assert _refused(without) == "key doors: expected 1 to 64 tables [[doors]], found nothing"
-    assert _refused("doors = []\n" + without) == "key doors: expected 1 to 64 tables [[doors]], found []"
+    assert _refused(without) == "key doors: expected 1 to 32 tables [[doors]], found nothing"
+    assert _refused("doors = []\n" + without) == "key doors: expected 1 to 32 tables [[doors]], found []"
     no_way = SMALL[: SMALL.index("[[doors.access_points]]")]
     assert "key doors[0].access_points: expected 1 to 16 tables" in _refused(no_way)
 
