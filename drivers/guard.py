@@ -1,9 +1,10 @@
 """The strike guard: a process of its own that holds every strike line of the hub and owns every off-timer.
 
 Laws: all lines are inactive before the first word and after the last one, whatever ends the guard short of SIGKILL;
-a pulse ends at its own deadline on CLOCK_MONOTONIC, never later than the cap, whatever hubd does or fails to do; the
-end of hubd (its end of the socket closes) ends every pulse; a due deadline is served before the next command, so no
-flood of commands can put it off; what is no command is refused and drives nothing; the guard never waits for hubd.
+a pulse ends at its own deadline on CLOCK_MONOTONIC, never later than the cap of its line, whatever hubd does or fails
+to do; the end of hubd (its end of the socket closes) ends every pulse; a due deadline is served before the next
+command, so no flood of commands can put it off; what is no command is refused and drives nothing; the guard never waits
+for hubd.
 
 SIGKILL of the guard itself closes the lines' descriptor and leaves the level to the kernel and the hardware: mainline
 drivers turn the pin into an input (the pull-down secures the strike), Raspberry Pi's kernels keep it driven unless
@@ -36,11 +37,12 @@ _MCL_CURRENT_ON_FAULT = 1 | 4
 class Guard:
     """The lines and their deadlines; performs commands, knows no socket."""
 
-    def __init__(self, lines: Lines, count: int, cap_ms: int, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(self, lines: Lines, caps_ms: Sequence[int], now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        """`caps_ms` has one entry for each line: the longest pulse that the line may be given."""
         self._lines = lines
-        self._cap_ms = cap_ms
+        self._caps_ms = tuple(caps_ms)
         self._now_ns = now_ns
-        self._ends_ns: list[int | None] = [None] * count
+        self._ends_ns: list[int | None] = [None] * len(self._caps_ms)
 
     def answer(self, kind: Kind, tag: int = 0, text: str = "") -> Answer:
         """Return the state of all lines as of now."""
@@ -69,8 +71,9 @@ class Guard:
             return f"line {command.line} of {len(self._ends_ns)} does not exist"
         if command.verb is not Verb.PULSE:
             return ""
-        if not 1 <= command.milliseconds <= self._cap_ms:
-            return f"a pulse of {command.milliseconds} ms is not within 1..{self._cap_ms} ms"
+        cap_ms = self._caps_ms[command.line]
+        if not 1 <= command.milliseconds <= cap_ms:
+            return f"a pulse of {command.milliseconds} ms is not within 1..{cap_ms} ms"
         if self._now_ns() > command.expires_ns:
             return "the command was read after its last moment"
         return ""
@@ -166,14 +169,14 @@ def harden() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
-def guard_lines(peer: socket.socket, stop_fd: int, open_lines: Callable[[], Lines], count: int, cap_ms: int) -> int:
+def guard_lines(peer: socket.socket, stop_fd: int, open_lines: Callable[[], Lines], caps_ms: Sequence[int]) -> int:
     """Hold the lines from inactive to inactive; return the exit status."""
     try:
         lines = open_lines()
     except HardwareError as error:
         tell(peer, Answer(Kind.UNFIT, 0, 0, time.monotonic_ns(), str(error)))
         return EX_UNAVAILABLE
-    guard = Guard(lines, count, cap_ms)
+    guard = Guard(lines, caps_ms)
     try:
         tell(peer, guard.answer(Kind.READY))
         try:
@@ -199,13 +202,15 @@ def find_factory(name: str) -> LinesFactory:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run as `--fd N --cap-ms N --factory module:function --lines '[[chip, line, active_low], …]'`."""
+    """Run as `--fd N --factory module:function --lines '[[chip, line, active_low, cap_ms], …]'`."""
     options = dict(zip(argv[::2], argv[1::2], strict=False))
     try:
-        descriptor, cap_ms, factory = int(options["--fd"]), int(options["--cap-ms"]), options["--factory"]
-        wanted = [StrikeLine(str(chip), line, bool(low)) for chip, line, low in json.loads(options["--lines"])]
-        if not (1 <= cap_ms <= MAX_CAP_MS and 1 <= len(wanted) <= MAX_LINES):
-            raise ValueError(f"cap within 1..{MAX_CAP_MS} ms, 1..{MAX_LINES} lines")
+        descriptor, factory = int(options["--fd"]), options["--factory"]
+        wanted = [
+            StrikeLine(str(chip), line, bool(low), int(cap)) for chip, line, low, cap in json.loads(options["--lines"])
+        ]
+        if not (1 <= len(wanted) <= MAX_LINES and all(1 <= line.cap_ms <= MAX_CAP_MS for line in wanted)):
+            raise ValueError(f"1..{MAX_LINES} lines, each with a cap within 1..{MAX_CAP_MS} ms")
         peer = socket.socket(fileno=descriptor)
     except (KeyError, ValueError, TypeError, OSError) as error:
         sys.stderr.write(f"The strike guard is started by hubd, not by hand ({error!r}). {main.__doc__}\n")
@@ -213,7 +218,7 @@ def main(argv: Sequence[str]) -> int:
     stop_fd = catch_signals()
     harden()
     with peer:
-        return guard_lines(peer, stop_fd, lambda: find_factory(factory)(wanted), len(wanted), cap_ms)
+        return guard_lines(peer, stop_fd, lambda: find_factory(factory)(wanted), [line.cap_ms for line in wanted])
 
 
 if __name__ == "__main__":

@@ -20,11 +20,15 @@ MAX_TEXT = 1000  # bytes of the sentence in an answer
 
 @dataclass(frozen=True, slots=True)
 class StrikeLine:
-    """One output line. `chip` is the chip's device path, name or label, `line` its name on that chip or its offset."""
+    """One output line. `chip` is the chip's device path, name or label, `line` its name on that chip or its offset.
+
+    `cap_ms`: no pulse of this line is longer, 1 to MAX_CAP_MS.
+    """
 
     chip: str
     line: str | int
     active_low: bool = False
+    cap_ms: int = 10_000
 
     def __str__(self) -> str:
         return f"line {self.line!r} of {self.chip}"

@@ -39,19 +39,16 @@ class StrikeGuard:
         self,
         lines: Sequence[StrikeLine],
         tell: Callable[[bool, str], None],
-        cap_seconds: float = 10.0,
         factory: str = GPIO_FACTORY,
     ) -> None:
         """Take the lines in the order of their indices; `tell(up, why)` hears each start and each end of a guard."""
         if not 1 <= len(lines) <= MAX_LINES:
             raise HardwareError(f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}.")
-        if not 0.001 <= cap_seconds <= MAX_CAP_MS / 1000:
-            raise HardwareError(
-                f"A strike's cap is {cap_seconds:g} s; it must be within 0.001..{MAX_CAP_MS // 1000} s."
-            )
+        for line in lines:
+            if not 1 <= line.cap_ms <= MAX_CAP_MS:
+                raise HardwareError(f"The cap of {line} is {line.cap_ms} ms; it must be within 1..{MAX_CAP_MS} ms.")
         self._lines = tuple(lines)
         self._tell = tell
-        self._cap_ms = int(cap_seconds * 1000)
         self._factory = factory
         self._watchers: dict[int, Watcher] = {}
         self._active: int | None = None  # the last mask heard; None: no guard has spoken yet
@@ -71,11 +68,12 @@ class StrikeGuard:
         self._watchers[index] = watcher
 
     async def pulse(self, index: int, seconds: float) -> int:
-        """Drive a line for `seconds`, at most the cap; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
+        """Drive a line for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
         if not (math.isfinite(seconds) and seconds > 0):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
-        milliseconds = min(math.ceil(seconds * 1000), self._cap_ms)
-        return (await self._guard().ask(Verb.PULSE, index, milliseconds)).at_ns
+        guard = self._guard()
+        milliseconds = min(math.ceil(seconds * 1000), self._lines[index].cap_ms)
+        return (await guard.ask(Verb.PULSE, index, milliseconds)).at_ns
 
     async def secure(self, index: int) -> int:
         """Drive a line inactive; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
@@ -126,8 +124,8 @@ class StrikeGuard:
                 await reap(process, 0.0 if mute else STOP_SECONDS)
 
     async def _spawn(self, descriptor: int) -> Process:
-        lines = json.dumps([[line.chip, line.line, line.active_low] for line in self._lines])
-        options = ("--fd", str(descriptor), "--cap-ms", str(self._cap_ms), "--factory", self._factory, "--lines", lines)
+        lines = json.dumps([[line.chip, line.line, line.active_low, line.cap_ms] for line in self._lines])
+        options = ("--fd", str(descriptor), "--factory", self._factory, "--lines", lines)
         try:
             # A session of its own: Ctrl-C in a terminal reaches hubd alone, whose clean stop then ends the guard.
             return await asyncio.create_subprocess_exec(

@@ -19,9 +19,7 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     if outputs_outlive_us():
         tell("gpio", False, "This kernel keeps GPIO outputs driven when their process dies.")
     edges = Edges()
-    lines = [StrikeLine(door.strike.chip, door.strike.line, door.strike.active_low) for door in config.doors]
-    cap_seconds = max(door.strike_cap_seconds for door in config.doors)
-    guard = StrikeGuard(lines, partial(tell, "strikes"), cap_seconds)
+    guard = StrikeGuard(strike_lines(config), partial(tell, "strikes"))
     doors = {door.id: Strike(guard, index, door.id, edges.put) for index, door in enumerate(config.doors)}
     runs: dict[str, Run] = {"strikes": guard.run}
     inputs = [
@@ -33,6 +31,15 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     if inputs:
         runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
     return Parts(BluezRadio(config.radio.adapter), doors, edges, runs)
+
+
+def strike_lines(config: Config) -> list[StrikeLine]:
+    """Return the strikes in the order of the doors, each with the cap of its own door."""
+    return [
+        StrikeLine(line.chip, line.line, line.active_low, round(door.strike_cap_seconds * 1000))
+        for door in config.doors
+        for line in (door.strike,)
+    ]
 
 
 def _input(door: str, contact: Contact, line: Line) -> InputLine:

@@ -28,9 +28,8 @@ def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> 
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     Bank.create(path, [door.id for door in config.doors]).close()
-    lines = [StrikeLine(str(path), door.id) for door in config.doors]
-    cap_seconds = max(door.strike_cap_seconds for door in config.doors)
-    guard = StrikeGuard(lines, partial(tell, "strikes"), cap_seconds, FACTORY)
+    lines = [StrikeLine(str(path), door.id, cap_ms=round(door.strike_cap_seconds * 1000)) for door in config.doors]
+    guard = StrikeGuard(lines, partial(tell, "strikes"), FACTORY)
     edges = Edges()
     doors = {}
     for index, door in enumerate(config.doors):

@@ -14,6 +14,7 @@ from hubd.errors import HardwareError
 
 MS = 1_000_000
 CAP_MS = 10_000
+CAPS_MS = (CAP_MS, 2_000, CAP_MS)
 
 
 class FakeLines:
@@ -38,7 +39,7 @@ class Bench:
     def __init__(self) -> None:
         self.now_ns = 5_000 * MS
         self.lines = FakeLines()
-        self.guard = Guard(self.lines, 3, CAP_MS, lambda: self.now_ns)
+        self.guard = Guard(self.lines, CAPS_MS, lambda: self.now_ns)
 
     def ask(self, verb: Verb, line: int = 0, milliseconds: int = 0, late_ns: int = 0) -> Answer:
         return self.guard.perform(Command(verb, line, 7, milliseconds, self.now_ns - late_ns).encode())
@@ -83,6 +84,15 @@ def test_extending_a_pulse_again_and_again_never_passes_the_cap_counted_from_the
         bench.ask(Verb.PULSE, 0, CAP_MS)
         assert bench.guard.wait_ms() == CAP_MS
         bench.after(10)
+
+
+def test_lines_have_caps_of_their_own(bench: Bench) -> None:
+    assert bench.ask(Verb.PULSE, 1, 2_000).kind is Kind.DONE
+    bench.after(2_000)
+    refused = bench.ask(Verb.PULSE, 1, 2_001)
+    assert (refused.kind, refused.active) == (Kind.REFUSED, 0)
+    assert "not within 1..2000 ms" in refused.text
+    assert bench.ask(Verb.PULSE, 0, CAP_MS).kind is Kind.DONE
 
 
 def test_lines_have_deadlines_of_their_own(bench: Bench) -> None:
@@ -200,10 +210,11 @@ def test_a_factory_that_is_not_there_is_a_sentence() -> None:
     [
         [],
         ["--fd", "x"],
-        ["--fd", "99999", "--cap-ms", "1", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
-        ["--fd", "0", "--cap-ms", "0", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
-        ["--fd", "0", "--cap-ms", "60001", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
-        ["--fd", "0", "--cap-ms", "1", "--factory", "a:b", "--lines", "[]"],
+        ["--fd", "99999", "--factory", "a:b", "--lines", '[["c", 0, false, 1]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 0]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1], ["c", 1, false, 60001]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", "[]"],
     ],
 )
 def test_a_guard_started_by_hand_says_so(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,14 +35,15 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
 
 
 class Hub:
-    """A strike guard with two strikes, and what was told about it."""
+    """A strike guard with two strikes, the cap of the front one, and what was told about it."""
 
     def __init__(self, bank: Bank, cap_seconds: float = 2.0, names: tuple[str | int, ...] = ("front", 1)) -> None:
         self.told: list[tuple[bool, str]] = []
         self.edges: list[InputEvent] = []
         self.ready = asyncio.Event()
-        lines = [StrikeLine(str(bank.path), name) for name in names]
-        self.guard = StrikeGuard(lines, lambda up, why: self.told.append((up, why)), cap_seconds, FACTORY)
+        caps_ms = (int(cap_seconds * 1000), 60_000)
+        lines = [StrikeLine(str(bank.path), name, cap_ms=cap) for name, cap in zip(names, caps_ms, strict=True)]
+        self.guard = StrikeGuard(lines, lambda up, why: self.told.append((up, why)), FACTORY)
         self.front = Strike(self.guard, 0, "front", self.edges.append)
         self.back = Strike(self.guard, 1, "back", self.edges.append)
         self.port: Door = self.front
@@ -110,6 +111,15 @@ async def test_a_release_is_capped(bank: Bank) -> None:
         driven_ns = bank.level(0).changed_ns
         await until(lambda: not bank.level(0).active)
         assert 0.2e9 <= bank.level(0).changed_ns - driven_ns < 2e9
+
+
+async def test_the_cap_of_one_strike_does_not_lengthen_another(bank: Bank) -> None:
+    async with up(bank, cap_seconds=0.2) as hub:
+        await hub.back.release(30.0)
+        await hub.front.release(30.0)
+        await until(lambda: not bank.level(0).active)
+        assert bank.level(1).active
+        await hub.back.secure()
 
 
 async def test_a_release_during_a_release_extends_it_and_rises_once(bank: Bank) -> None:
@@ -302,11 +312,12 @@ async def test_many_releases_at_once_are_bounded_not_queued_without_end(bank: Ba
 
 
 @pytest.mark.parametrize(
-    ("count", "cap_seconds"), [(0, 1.0), (33, 1.0), (1, 0.0), (1, 61.0), (1, float("nan")), (1, -1.0)]
+    "caps_ms", [[], [1000] * 33, [0], [60_001], [-1], [1000, 0]], ids=["none", "33", "0", "60001", "-1", "the second"]
 )
-async def test_a_guard_that_cannot_be_is_refused(count: int, cap_seconds: float) -> None:
+async def test_a_guard_that_cannot_be_is_refused(caps_ms: list[int]) -> None:
+    lines = [StrikeLine("x", n, cap_ms=cap_ms) for n, cap_ms in enumerate(caps_ms)]
     with pytest.raises(HardwareError):
-        StrikeGuard([StrikeLine("x", n) for n in range(count)], lambda _up, _why: None, cap_seconds, FACTORY)
+        StrikeGuard(lines, lambda _up, _why: None, FACTORY)
 
 
 # The guard's process alone, on a raw socket.
@@ -316,8 +327,8 @@ async def test_a_guard_that_cannot_be_is_refused(count: int, cap_seconds: float)
 def raw_guard(bank: Bank) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(PATIENCE_SECONDS)
-    options = ["--fd", str(theirs.fileno()), "--cap-ms", "5000", "--factory", FACTORY]
-    command = [sys.executable, "-m", "drivers.guard", *options, "--lines", f'[["{bank.path}", 0, false]]']
+    options = ["--fd", str(theirs.fileno()), "--factory", FACTORY]
+    command = [sys.executable, "-m", "drivers.guard", *options, "--lines", f'[["{bank.path}", 0, false, 5000]]']
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
         try:
@@ -374,7 +385,7 @@ from drivers.strike import Strike, StrikeGuard
 from drivers.guardwire import StrikeLine
 
 async def main(path, seconds, then):
-    guard = StrikeGuard([StrikeLine(path, 0)], lambda up, why: None, 60.0, "hubsim.lines:open_lines")
+    guard = StrikeGuard([StrikeLine(path, 0, cap_ms=60_000)], lambda up, why: None, "hubsim.lines:open_lines")
     strike = Strike(guard, 0, "front", lambda event: None)
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
