@@ -60,6 +60,14 @@ def test_the_example_is_accepted_and_its_commented_defaults_are_the_defaults() -
     assert parse(spelled_out, EXAMPLE, CREDENTIALS) == plain
 
 
+def test_the_inputs_of_the_example_fail_to_the_side_that_is_told() -> None:
+    """Inputs are pulled up: a cut wire is high, which must read as an open door, and as nobody at the exit button."""
+    (door,) = load(EXAMPLE, CREDENTIALS).doors
+    assert door.dps is not None
+    assert door.rex is not None
+    assert (door.dps.active_low, door.rex.active_low) == (False, True)
+
+
 def test_a_small_file_gets_the_defaults() -> None:
     got = _parse(SMALL)
     assert got.protocol.rsa_bits == 3072
