@@ -1,14 +1,16 @@
 """The configuration: one TOML file to one frozen, typed `Config`, every key checked before anything is built.
 
-Laws: a key that is unknown, missing, of the wrong type or out of range refuses the start; the sentence names the file,
-the key, what was expected and what was found; a value that passed is not checked again anywhere. A path is relative to
-the directory of the file; the path of a key may be `credential:NAME`, a file that systemd hands over (LoadCredential).
+Laws: a key that is unknown, missing, of the wrong type or out of range refuses the start, and so does a file that
+everybody may write; the sentence names the file, the key, what was expected and what was found; a value that passed is
+not checked again anywhere. A path is relative to the directory of the file; the path of a key may be `credential:NAME`,
+a file that systemd hands over (LoadCredential).
 The file holds no secrets, only where they lie; so what was found may be shown.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -227,6 +229,9 @@ def _read(file: Path) -> str:
                 f"{file}: expected a configuration file, found a directory or another thing that is no regular file"
             )
         with open(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
+            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            if mode & stat.S_IWOTH:
+                raise ConfigError(f"{file}: everybody may write it (mode {mode:03o}); type: chmod o-w {file}")
             data = stream.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError as error:
         raise ConfigError(

@@ -1,9 +1,9 @@
 """The hub's keys, read from files once at the start, each checked to be the right key for this hub.
 
-Laws: a private key that others may read refuses the start (one handed over by systemd is guarded by systemd); every
-refusal names the file and the exact remedy; no sentence and no repr shows a key. The check and the read are of one open
-file, so nothing can be swapped between them. Validity in time is not judged here: a hub with an expired certificate
-starts and says so.
+Laws: a private key that others may read, and any file that others may write, refuses the start (one handed over by
+systemd is guarded by systemd); every refusal names the file and the exact remedy; no sentence and no repr shows a key.
+The check and the read are of one open file, so nothing can be swapped between them. Validity in time is not judged
+here: a hub with an expired certificate starts and says so.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"{path}: expected {_WANTED[name]}, found something that is no regular file")
-            if private and not file.credential:
-                _check_guarded(path, status)
+            if not file.credential:
+                _check_guarded(path, status) if private else _check_unforged(name, path, status)
             data = stream.read(KEY_FILE_BYTES_MAX + 1)
     except FileNotFoundError as error:
         remedy = (
@@ -100,6 +100,21 @@ def _check_guarded(path: Path, status: os.stat_result) -> None:
     if status.st_uid not in (0, os.geteuid()):
         remedy = f"chown {os.geteuid()} {path}"
         raise ConfigError(f"{path}: a private key that belongs to another user (uid {status.st_uid}); type: {remedy}")
+
+
+def _check_unforged(name: str, path: Path, status: os.stat_result) -> None:
+    """Refuse a public file that any other user may replace: whoever writes the issuer's key opens every door."""
+    if status.st_mode & 0o022:
+        mode = stat.S_IMODE(status.st_mode)
+        raise ConfigError(
+            f"{path}: others may write it (mode {mode:03o}), so it proves nothing (key keys.{name}); "
+            f"type: chmod go-w {path}"
+        )
+    if status.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{path}: it belongs to another user (uid {status.st_uid}), so it proves nothing (key keys.{name}); "
+            f"type: chown {os.geteuid()} {path}"
+        )
 
 
 def _identity(file: KeyFile) -> ec.EllipticCurvePrivateKey:

@@ -105,7 +105,7 @@ class DatabaseKind:
             if not path.parent.is_dir():
                 path.parent.mkdir(mode=0o700, parents=True)
                 _sync_directory(path.parent.parent)
-            self._check_rights(path.parent, path.parent.stat(), 0o002, "chmod 700")
+            self._check_rights(path.parent, path.parent.stat(), 0o022, "chmod 700")
             if not os.path.lexists(path):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
                 _sync_directory(path.parent)

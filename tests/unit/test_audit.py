@@ -380,7 +380,7 @@ async def test_a_log_that_vanishes_is_no_evidence(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("target", "mode"), [("audit.db", 0o644), ("audit.db", 0o620), (".", 0o777)])
+@pytest.mark.parametrize(("target", "mode"), [("audit.db", 0o644), ("audit.db", 0o620), (".", 0o777), (".", 0o770)])
 async def test_files_open_to_others_are_refused(tmp_path: Path, target: str, mode: int) -> None:
     path = tmp_path / "state" / "audit.db"
     await filled(path, 1)

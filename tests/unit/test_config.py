@@ -241,6 +241,17 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "loop.toml")
 
 
+@pytest.mark.parametrize("mode", [0o666, 0o602])
+def test_a_file_that_everybody_may_write(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "hubd.toml"
+    file.write_text(SMALL)
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=rf"everybody may write it \(mode {mode:o}\); type: chmod o-w {file}"):
+        load(file, CREDENTIALS)
+    file.chmod(0o664)  # as an umask of 002 makes it: the group is the installer's own
+    load(file, CREDENTIALS)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_file(tmp_path: Path) -> None:
     file = tmp_path / "hubd.toml"

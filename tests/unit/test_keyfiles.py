@@ -133,6 +133,25 @@ def test_public_files_may_be_readable_for_all(site: Site, name: str) -> None:
     site.load()
 
 
+@pytest.mark.parametrize("name", ["certificate", "issuer", "backend_public"])
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o620])
+def test_a_public_file_that_others_may_write(site: Site, name: str, mode: int) -> None:
+    path = site.directory / name
+    path.chmod(mode)
+    assert site.refused(name).endswith(
+        f"others may write it (mode {mode:03o}), so it proves nothing (key keys.{name}); type: chmod go-w {path}"
+    )
+    load_keys(site.config(TEXT.replace(f'"{name}"', f'"credential:{name}"')))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("name", ["certificate", "issuer", "backend_public"])
+def test_a_public_file_of_another_user(site: Site, name: str) -> None:
+    path = site.directory / name
+    os.chown(path, 4711, 4711)
+    assert site.refused(name).endswith(f"(key keys.{name}); type: chown 0 {path}")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_private_key_of_another_user(site: Site) -> None:
     path = site.directory / "identity"
