@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ from hubd.epochkeys import EpochKeys
 from hubd.errors import AuditError, ConfigError, TrustError
 from hubd.health import Health
 from hubd.links import Links, Means
+from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
 from hubd.parts import MakeParts, Parts, Run
 from hubd.ports import Clock
@@ -51,7 +52,7 @@ from hubd.vigil import READY_PARTS, Vigil, Watched
 
 RSA_AT_ONCE = 4
 DAY_SECONDS = 86_400
-REMEMBERED_MS = 120_000
+REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 2.0
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
 """The critical loops, and the greatest seconds between two beats; making an RSA key may take a small board a minute."""
@@ -111,7 +112,8 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     machines = {door.id: DoorMachine(door.dps is not None, door.held_open_seconds) for door in config.doors}
     watch = DoorWatch(machines, log, clock, tell)
     rules = SiteRules(points, config.hub.zone, config.protocol.grant_days_max * DAY_SECONDS)
-    unlock = Unlock(rules, Books(store, log, clock, tell), parts.doors, watch)
+    books = Books(store, log, clock, tell)
+    unlock = Unlock(rules, books, parts.doors, watch)
     refusals = Refusals(log, clock, tell)
     links = Links(
         side,
@@ -122,27 +124,20 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     )
     watch.on_state = links.door_changed
 
-    async def accept_policy(document: bytes) -> int:
-        new = await asyncio.to_thread(policy.read, document, keys.issuer_key, config.hub.site)
-        await store.replace(new)
-        dropped = tickets.drop_where(lambda grant: store.revoked(grant.credential, grant.grant_id))
-        facts: dict[str, Value] = {"version": new.version, "tickets_dropped": dropped}
-        tell("policy", facts)
-        await log.append(_record(clock, Kind.POLICY, facts))
-        return store.version()
-
     sync = None
     if config.backend is not None and keys.link is not None:
-        orders = Orders(unlock.release, accept_policy, store.version)
+        read = partial(policy.read, issuer=keys.issuer_key, site=config.hub.site)
+        orders = Orders(unlock.release, NewPolicy(read, books, tickets, unlock).accept, store.version)
         who = Identity(*names, secrets.token_bytes(16), __version__)
         sync = Sync(CurveUplink(config.backend.endpoint, keys.link), log, orders, who, Pace(clock))
         log.on_append = sync.notify
     status = Status(
         config, __version__, health, clock, log, store, watch, sync, links.__len__, lambda: ring.current is not None
     )
-    api = LocalApi(config.api.socket, _calls(status), tail)
+    vouch = partial(_vouch, log, clock, tell)
+    api = LocalApi(config.api.socket, _calls(status, vouch), tail)
     epochs = EpochKeys(ring, identity, names, aeads, bits)
-    watched = Watched(clock, ring, keys.certified.expires, lambda: sync)
+    watched = Watched(clock, ring, keys.certified.expires, lambda: sync, partial(vouch, "backend"))
     return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock)
 
 
@@ -161,13 +156,12 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub.api.bind()
         stack.callback(hub.api.close)
         remembered = hub.log.recent(int(hub.clock.wall() * 1000) - REMEMBERED_MS)
-        hub.log.remember([Record.decode(stored.body) for stored in remembered])
+        hub.log.remember(remembered)
         hub.unlock.remember(remembered)
         await hub.log.append(_record(hub.clock, Kind.STARTED, {"version": __version__}))
         try:
             await _until_stopped(hub, notifier)
         finally:
-            notifier.stopping()
             with suppress(AuditError, TimeoutError):
                 async with asyncio.timeout(LAST_RECORD_SECONDS):
                     await hub.log.append(_record(hub.clock, Kind.STOPPED, {}))
@@ -196,6 +190,7 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(loop_) for loop_ in loops]
             await stop.wait()
+            notifier.stopping()
             for task in running:
                 task.cancel()
         for task in held:
@@ -207,22 +202,36 @@ async def _run_part(hub: Hub, name: str, run: Run) -> None:
 
 
 async def _say_ready(hub: Hub, notifier: Notifier) -> None:
+    """READY says that the daemon works; a strike or radio that lacks is a problem that stands, no reason to die."""
+    notifier.ready("starting: waiting for the strikes")
     await hub.health.wait_ready()
-    notifier.ready(f"hub {hub.health.snapshot()['missing'] or 'ready'}")
+    notifier.status("ready")
 
 
 def _tell_radio(hub: Hub, up: bool) -> None:
-    hub.vigil.part("radio", up, "on air" if up else "not on air")
+    if up or not hub.vigil.stands("radio"):  # a sentence of the radio's own says more
+        hub.vigil.part("radio", up, "on air" if up else "The radio is not on air.")
 
 
-def _calls(status: Status) -> tuple[Call, ...]:
+async def _vouch(log: NotingLog, clock: Clock, tell: Teller, by: str) -> None:
+    """Somebody says that the wall clock is right: record who, and believe it."""
+    facts: dict[str, Value] = {"vouched_by": by}
+    tell("clock", facts)
+    await log.vouch(_record(clock, Kind.CLOCK, facts))
+
+
+def _calls(status: Status, vouch: Callable[[str], Awaitable[None]]) -> tuple[Call, ...]:
     async def whole(_args: Mapping[str, object], _caller: object) -> object:
         return status.whole()
 
     async def doors(_args: Mapping[str, object], _caller: object) -> object:
         return status.doors()
 
-    return Call("status", whole), Call("doors", doors)
+    async def trust_clock(_args: Mapping[str, object], _caller: object) -> object:
+        await vouch("technician")
+        return status.whole()["clock"]
+
+    return Call("status", whole), Call("doors", doors), Call("trust-clock", trust_clock, writes=True)
 
 
 def _record(clock: Clock, kind: Kind, detail: Mapping[str, Value]) -> Record:

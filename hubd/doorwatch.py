@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from hubd.core.door import DoorMachine, Event, Happening
 from hubd.core.messages import DoorState
@@ -18,6 +19,8 @@ from hubd.ports import AuditLog, Clock, Input, InputEvent, Inputs
 _EVENTS = {Input.DOOR_OPEN: Event.OPENED, Input.DOOR_CLOSED: Event.CLOSED, Input.REX: Event.REX}
 UNRECORDED_MAX = 256
 IDLE_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+LAST_SECONDS = 1.0
 
 Tell = Callable[[str, Mapping[str, Value]], None]
 
@@ -108,9 +111,24 @@ class DoorWatch:
             self._tell("door_unrecorded", detail)
 
     async def _write(self) -> None:
-        while True:
-            record = await self._happened.get()
-            try:
-                await self._log.append(record)
-            except AuditError as error:
-                self._tell("audit_failed", {"why": str(error)})
+        """Write what happened, in order; what the disk refuses is tried again; at the stop, what is left."""
+        try:
+            while True:
+                record = await self._happened.get()
+                pause_seconds = 0.0
+                while not await self._written(record, pause_seconds):
+                    pause_seconds = RETRY_SECONDS
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    while not self._happened.empty():
+                        await self._written(self._happened.get_nowait(), 0.0)
+
+    async def _written(self, record: Record, pause_seconds: float) -> bool:
+        await asyncio.sleep(pause_seconds)
+        try:
+            await self._log.append(record)
+        except AuditError as error:
+            self._tell("audit_failed", {"why": str(error)})
+            return False
+        return True

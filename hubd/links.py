@@ -91,6 +91,10 @@ class Links:
             self._tasks = tasks
             tasks.create_task(self._radio.serve(self, ready))
             tasks.create_task(self._sweep(beat))
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._tasks = None  # nothing is begun any more
 
     def opened(self, link: LinkId) -> None:
         """A peer has connected."""
@@ -103,11 +107,14 @@ class Links:
 
     def info(self, link: LinkId) -> bytes:
         """Answer a read of INFO."""
-        return self._of(link).link.challenge(self._clock.monotonic())
+        served = self._of(link)
+        return served.link.challenge(self._clock.monotonic()) if served else b""
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
         """Take one write to RX. Raise PeerError for the write that ends the link."""
         served = self._of(link)
+        if served is None:
+            raise SequenceError("link: not served")
         effects = served.link.frame(data, mtu, self._clock.monotonic(), self._clock.wall())
         self._begin(link, served, effects)
         if any(isinstance(effect, Drop) for effect in effects):
@@ -116,6 +123,8 @@ class Links:
     async def next_frame(self, link: LinkId, mtu: int) -> bytes:
         """Answer a read of TXR."""
         served = self._of(link)
+        if served is None:
+            return b""
         if not served.link.pulls:
             served.fresh.clear()
             try:
@@ -142,10 +151,11 @@ class Links:
         for link, served in self._served.items():
             self._begin(link, served, served.link.door(access_point, state, now, wall))
 
-    def _of(self, link: LinkId) -> _Served:
+    def _of(self, link: LinkId) -> _Served | None:
+        """Return a link, which a radio may not have told of yet; None before the start and after the stop."""
         if link not in self._served:
             self.opened(link)
-        return self._served[link]
+        return self._served.get(link)
 
     def _make_room(self) -> None:
         """Drop the oldest link, strangers first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from hubd.core.records import Record, StoredRecord
+from hubd.core.records import Kind, Record, StoredRecord, facts
 from hubd.errors import AuditError
 from hubd.ports import AuditLog
 
@@ -21,9 +21,18 @@ class NotingLog:
         self.on_append: Callable[[], None] = lambda: None
         self.on_health: Callable[[bool, str], None] = lambda _up, _why: None
 
-    def remember(self, records: Sequence[Record]) -> None:
-        """Learn the newest wall time from records of before."""
-        self.newest_ms = max([self.newest_ms, *(record.at_ms for record in records)])
+    def remember(self, records: Sequence[StoredRecord]) -> None:
+        """Learn the newest wall time from records of before, oldest first by number; a vouched clock begins anew."""
+        for stored in sorted(records, key=lambda record: record.number):
+            told = facts(stored.body)
+            at_ms = told["at"]
+            if isinstance(at_ms, int):
+                self.newest_ms = at_ms if told["kind"] == str(Kind.CLOCK) else max(self.newest_ms, at_ms)
+
+    async def vouch(self, record: Record) -> None:
+        """Somebody who must know says that the wall clock is right: believe it, whatever was recorded before."""
+        self.newest_ms = record.at_ms
+        await self.append(record)
 
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.AuditLog.append`."""

@@ -44,6 +44,8 @@ class Refusals:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._log.append(Record(Kind.REFUSED, int(wall * 1000), int(mono * 1000), dict(counts)))
-        except (AuditError, TimeoutError) as error:
+        except AuditError as error:
             self._counts.update(counts)
-            self._tell("audit_failed", {"why": str(error) or "the disk does not answer"})
+            self._tell("audit_failed", {"why": str(error)})
+        except TimeoutError:  # it is on its way, and may still become durable
+            self._tell("audit_failed", {"why": "the disk does not answer"})

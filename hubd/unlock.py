@@ -26,6 +26,8 @@ from hubd.ports import AuditLog, Clock, ClockState, Door, PolicyStore
 LATE_SECONDS = 2.0
 RECORD_SECONDS = 2.0
 ORDER_SECONDS_MAX = 60
+ORDER_REMEMBERED_SECONDS = 420.0
+"""Longer than an order may live and a trusted clock may step back, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +76,32 @@ class Unlock:
 
     def __init__(self, rules: SiteRules, books: Books, doors: Mapping[str, Door], watch: Watch) -> None:
         self._rules, self._books, self._doors, self._watch = rules, books, doors, watch
-        self._ops: Mapping[Kind, OpTable[Outcome]] = {Kind.ACCESS: OpTable(), Kind.REMOTE: OpTable(OPS_MAX)}
+        self._ops: Mapping[Kind, OpTable[Outcome]] = {
+            Kind.ACCESS: OpTable(),
+            Kind.REMOTE: OpTable(OPS_MAX, ORDER_REMEMBERED_SECONDS),
+        }
         self._at_work: dict[Key, asyncio.Future[Outcome]] = {}
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
-        """Learn from the newest records which operations were done before a restart; pass over what is not known."""
+        """Learn from the newest records which operations were asked before a restart; pass over what is not known.
+
+        Whether a strike was driven between its record and the restart nobody knows: such an operation is a fault now.
+        """
         now_ms, now = self._books.clock.wall() * 1000, self._books.clock.monotonic()
         for stored in records:
-            record = Record.decode(stored.body)
+            try:
+                record = Record.decode(stored.body)
+            except AuditError:  # of a later version
+                continue
             age_seconds = max(0.0, now_ms - record.at_ms) / 1000
             match record.detail:
                 case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action), **rest}:
                     why = _denial(rest.get("why"))
                     if record.kind in self._ops and action in set(Action) and why not in _NO_ANSWERS:
                         order = _Order(record.kind, asker, op, point, Action(action))
-                        outcome = Outcome(why is None, REASONS[why] if why else Reason.OK, DoorState.UNKNOWN)
+                        moved = why is None and order.action is Action.OPEN
+                        reason = Reason.FAULT if moved else REASONS[why] if why else Reason.OK
+                        outcome = Outcome(reason is Reason.OK, reason, DoorState.UNKNOWN)
                         self._ops[order.kind].remember(order.key, order.content, now - age_seconds, outcome)
                 case {"of": bytes(op), "of_kind": str(kind), "asker": str(asker), "point": int(point)} if (
                     kind in self._ops
@@ -128,11 +141,8 @@ class Unlock:
                 return Denied(Denial.TOO_LATE)
             if order.access_point not in self._rules.points:
                 return Denied(Denial.NO_GRANT)
-            try:
-                locked = self._books.policy.mode(order.access_point) in (Mode.LOCKDOWN, Mode.NO_ENTRY)
-            except StoreError:
-                return Denied(Denial.DOOR_FAULT)
-            return Denied(Denial.LOCKDOWN) if locked else Granted()
+            shut = self._shut(order.access_point)
+            return Granted() if shut is None else Denied(shut)
 
         outcome = await self._once(asked, judge, late, {})
         return uplink.Result(order.id, _REMOTE[outcome.reason], outcome.reason.name.lower().replace("_", " "))
@@ -188,6 +198,8 @@ class Unlock:
             return self._outcome(why, order)
         if late():
             return await self._not_done(order, Denial.TOO_LATE)
+        if (shut := self._shut(order.point)) is not None:
+            return await self._not_done(order, shut)
         point = self._rules.points[order.point]
         seconds = min(point.strike_seconds if order.seconds is None else float(order.seconds), point.cap_seconds)
         try:
@@ -196,6 +208,22 @@ class Unlock:
             return await self._not_done(order, Denial.DOOR_FAULT, str(error))
         self._watch.released(point.door, order.point, seconds)
         return self._outcome(None, order)
+
+    def _shut(self, number: int) -> Denial | None:
+        """Tell why the access point must stay shut now, if it must; a policy that cannot be read shuts it."""
+        try:
+            return Denial.LOCKDOWN if self._books.policy.mode(number) in (Mode.LOCKDOWN, Mode.NO_ENTRY) else None
+        except StoreError as error:
+            self._books.tell("policy_unreadable", {"why": str(error)})
+            return Denial.DOOR_FAULT
+
+    async def enforce(self) -> None:
+        """End the releases of doors that a new policy has locked."""
+        for door in {point.door for point in self._rules.points.values() if self._shut(point.number)}:
+            try:
+                await self._doors[door].secure()
+            except HardwareError as error:
+                self._books.tell("not_secured", {"door": door, "why": str(error)})
 
     async def _refuse(self, order: _Order, why: Denial, facts: dict[str, Value]) -> Outcome:
         await self._submit(order, why, facts)

@@ -6,11 +6,13 @@ Law: a problem stands while its cause does and not longer; its sentences are for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hubd.core.epochs import EpochRing
 from hubd.core.records import Value
+from hubd.errors import AuditError
 from hubd.health import Health, Problem, Severity
 from hubd.ports import Clock, ClockState
 from hubd.sync import Sync
@@ -19,6 +21,7 @@ CHECK_SECONDS = 2.0
 DAY_SECONDS = 86_400
 CERTIFICATE_DAYS = 30
 BACKEND_DOWN_SECONDS = 60.0
+AGREE_SECONDS = 60.0
 READY_PARTS = frozenset({"strikes"})
 
 REMEDIES: Mapping[str, str] = {
@@ -42,6 +45,8 @@ class Watched:
     epochs: EpochRing
     certificate_expires: int
     sync: Callable[[], Sync | None]
+    vouch: Callable[[], Awaitable[None]]
+    """Believe the wall clock: the backend, whose time agrees, vouches for it."""
 
 
 class Vigil:
@@ -66,7 +71,14 @@ class Vigil:
         """Look again every CHECK_SECONDS until cancelled."""
         while True:
             self.look(watched)
+            if watched.clock.state() is ClockState.BEHIND_RECORDS and _agrees(watched.sync()):
+                with suppress(AuditError):
+                    await watched.vouch()
             await asyncio.sleep(CHECK_SECONDS)
+
+    def stands(self, name: str) -> bool:
+        """Tell whether a problem stands."""
+        return any(problem.id == name for problem in self._health.problems())
 
     def look(self, watched: Watched) -> None:
         """Compare what is with what should be."""
@@ -75,7 +87,8 @@ class Vigil:
             "clock",
             Severity.ERROR,
             _CLOCKS.get(watched.clock.state()),
-            "Check timedatectl and the time server; until the clock is right, phones are answered that it is not.",
+            "Check timedatectl. If the clock is right and stood wrong before: sudo hubctl trust-clock. Until then no "
+            "phone opens a door.",
         )
         self._stand(
             "epoch",
@@ -105,3 +118,9 @@ class Vigil:
             self._health.clear(name)
         else:
             self._health.set(Problem(name, severity, what, remedy))
+
+
+def _agrees(sync: Sync | None) -> bool:
+    """Tell whether the backend's time is this hub's."""
+    offset = sync.state.clock_offset_seconds if sync and sync.state.connected else None
+    return offset is not None and abs(offset) <= AGREE_SECONDS

@@ -267,6 +267,9 @@ class CurveUplink:
                 reading.cancel()
         except* zmq.ZMQError as errors:
             why = f"libzmq failed: {errors.exceptions[0]}"
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # before 3.13 a TaskGroup that fails just then swallows it
+            raise asyncio.CancelledError
         return why
 
     async def _read(self, socket: zmq.asyncio.Socket, listener: UplinkListener) -> None:

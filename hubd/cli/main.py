@@ -87,6 +87,18 @@ def doors(path: Path, as_json: bool) -> None:
         Page([], [doors_table(answer["doors"])]).show()
 
 
+@hubctl.command("trust-clock")
+@_JSON
+@click.pass_obj
+def trust_clock(path: Path, as_json: bool) -> None:
+    """Say that the clock is right now, after it stood wrong; it is recorded. Needs root."""
+    answer = _ask(path, "trust-clock", as_json)
+    if as_json:
+        _print_json(answer)
+    else:
+        click.echo(f"The clock is {answer['state']}.")
+
+
 @hubctl.command()
 @_JSON
 @click.pass_obj

@@ -18,6 +18,7 @@ EGRESS_SECONDS = 10.0
 class Phase(Enum):
     """Where the door stands."""
 
+    UNKNOWN = "its position switch has not spoken yet"
     SECURED = "closed, strike at rest"
     RELEASED = "closed, strike driven"
     EGRESS = "closed, somebody asked to leave"
@@ -50,6 +51,9 @@ class Happening(StrEnum):
 
 
 _TABLE: dict[tuple[Phase, Event], tuple[Phase, Happening | None]] = {
+    (Phase.UNKNOWN, Event.CLOSED): (Phase.SECURED, None),
+    (Phase.UNKNOWN, Event.OPENED): (Phase.OPEN, None),
+    (Phase.UNKNOWN, Event.STRIKE_ON): (Phase.RELEASED, None),
     (Phase.SECURED, Event.STRIKE_ON): (Phase.RELEASED, None),
     (Phase.SECURED, Event.REX): (Phase.EGRESS, None),
     (Phase.SECURED, Event.OPENED): (Phase.FORCED, Happening.FORCED),
@@ -64,9 +68,11 @@ _TABLE: dict[tuple[Phase, Event], tuple[Phase, Happening | None]] = {
     (Phase.SETTLING, Event.TIMEOUT): (Phase.SECURED, Happening.CLOSED),
     (Phase.HELD_OPEN, Event.CLOSED): (Phase.SETTLING, None),
     (Phase.FORCED, Event.CLOSED): (Phase.SETTLING, None),
+    (Phase.FORCED, Event.TIMEOUT): (Phase.HELD_OPEN, Happening.HELD_OPEN),
 }
 
 _WIRE = {
+    Phase.UNKNOWN: DoorState.UNKNOWN,
     Phase.SECURED: DoorState.SECURED,
     Phase.RELEASED: DoorState.RELEASED,
     Phase.EGRESS: DoorState.SECURED,
@@ -85,7 +91,13 @@ class DoorMachine:
     held_open_seconds: float
     phase: Phase = Phase.SECURED
     strike: bool = False
+    taken: bool = False
     deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        """Know nothing of a watched door until its switch has spoken."""
+        if self.watched:
+            self.phase = Phase.UNKNOWN
 
     @property
     def state(self) -> DoorState:
@@ -96,15 +108,21 @@ class DoorMachine:
         """Take one event; return what is worth a record."""
         if event in (Event.STRIKE_ON, Event.STRIKE_OFF):
             self.strike = event is Event.STRIKE_ON
+        if event is Event.STRIKE_ON:
+            self.taken = False
         step = _TABLE.get((self.phase, event))
         if step is None:
             return None
         self._enter(step[0], now)
         if self.phase is Phase.SECURED and self.strike:
             self._enter(Phase.RELEASED, now)
-        return step[1] if self.watched or step[1] is not Happening.ACCESS_NOT_TAKEN else None
+        if step[1] is Happening.ACCESS_NOT_TAKEN and (self.taken or not self.watched):
+            return None  # somebody went through while the strike was driven, or nobody can tell
+        self.taken = self.taken or step[1] is Happening.ACCESS_TAKEN
+        return step[1]
 
     def _enter(self, phase: Phase, now: float) -> None:
         times = {Phase.SETTLING: SETTLE_SECONDS, Phase.EGRESS: EGRESS_SECONDS, Phase.OPEN: self.held_open_seconds}
+        times[Phase.FORCED] = self.held_open_seconds
         self.phase, seconds = phase, times.get(phase)
         self.deadline = None if seconds is None else now + seconds

@@ -1,6 +1,6 @@
 """What was lately asked and answered, so that asking again never does it again.
 
-Laws: the same operation with the same content gets the same answer for OP_SECONDS; with other content it is a conflict;
+Laws: the same operation with the same content gets the same answer for `seconds`; with other content it is a conflict;
 one asker keeps at most `an_asker`, all together OPS_MAX: the oldest goes, and never one still at work.
 """
 
@@ -40,8 +40,8 @@ class _Op(Generic[Answer]):
 class OpTable(Generic[Answer]):
     """Operations by key; times are seconds of one clock that does not go back."""
 
-    def __init__(self, an_asker: int = OPS_AN_ASKER) -> None:
-        self._an_asker = an_asker
+    def __init__(self, an_asker: int = OPS_AN_ASKER, seconds: float = OP_SECONDS) -> None:
+        self._an_asker, self._seconds = an_asker, seconds
         self._ops: OrderedDict[Key, _Op[Answer]] = OrderedDict()
 
     def ask(self, key: Key, content: tuple[int, int], now: float) -> Asked:
@@ -79,6 +79,6 @@ class OpTable(Generic[Answer]):
     def _expire(self, now: float) -> None:
         while self._ops:
             key, op = next(iter(self._ops.items()))
-            if op.answer is None or now - op.at <= OP_SECONDS:
+            if op.answer is None or now - op.at <= self._seconds:
                 return
             del self._ops[key]

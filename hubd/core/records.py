@@ -42,6 +42,7 @@ class Kind(StrEnum):
     DOOR = "door"
     POLICY = "policy"
     FAULT = "fault"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Tickets: what lets a phone that was let in lately take the short path, once each.
 
 Laws: in memory only; one use; at most TICKETS_A_CREDENTIAL for one credential, so one user cannot push out others, and
-TICKETS_MAX in all, the longest unused goes first; a chain of tickets ends a week after its full path at the latest; a
-ticket carries the grant that was verified, and the decision is taken anew each time.
+TICKETS_MAX and WEIGHT_MAX in all: the oldest goes first; a chain of tickets ends a week after its full path at the
+latest; a ticket carries the grant that was verified, and the decision is taken anew each time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from hubd.core.tokens import Grant
 
 TICKETS_MAX = 10_000
 TICKETS_A_CREDENTIAL = 2
+WEIGHT_MAX = 1_000_000
+"""Of all grants kept, in units of some 40 bytes."""
+KEY_WEIGHT = 80
 IDLE_SECONDS = 72 * 3600
 CHAIN_SECONDS = 7 * 24 * 3600
 
@@ -40,6 +43,7 @@ class TicketTable:
         self._hub_expires = hub_expires
         self._tickets: OrderedDict[bytes, Ticket] = OrderedDict()
         self._of: dict[str, list[bytes]] = {}
+        self._weight = 0
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -52,8 +56,9 @@ class TicketTable:
         held = self._of.setdefault(grant.credential, [])
         if len(held) >= TICKETS_A_CREDENTIAL:
             self.drop(held[0])
-        if len(self._tickets) >= TICKETS_MAX:
+        while len(self._tickets) >= TICKETS_MAX or self._weight + _weight(grant) > WEIGHT_MAX:
             self.drop(next(iter(self._tickets)))
+        self._weight += _weight(grant)
         self._tickets[id_] = Ticket(id_, secret, aead, grant, chain_began, expires)
         self._of.setdefault(grant.credential, []).append(id_)
         return NewTicket(id_, expires)
@@ -71,6 +76,7 @@ class TicketTable:
         ticket = self._tickets.pop(id_, None)
         if ticket is None:
             return
+        self._weight -= _weight(ticket.grant)
         held = self._of[ticket.grant.credential]
         held.remove(id_)
         if not held:
@@ -82,3 +88,7 @@ class TicketTable:
         for id_ in gone:
             self.drop(id_)
         return len(gone)
+
+
+def _weight(grant: Grant) -> int:
+    return KEY_WEIGHT + sum(2 + len(entry.rules) for entry in grant.access)

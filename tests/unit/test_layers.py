@@ -49,12 +49,14 @@ ROOMS: dict[str, Room] = {
     "hubd.config_errors": _room("hubd.errors", "msgspec", IMPURE | WORLDLY),
     "hubd.adapters": _room(f"{VOCABULARY} hubd.adapters hubd.config"),
     "hubd.cli": _room("hubd.cli hubd.core hubd.errors", "click rich msgspec"),
+    "hubd.newpolicy": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.vigil": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.status": _room(f"{VOCABULARY} {USE_CASES} hubd.config", "", IMPURE | WORLDLY),
     "hubd.parts": _room(f"{VOCABULARY} hubd.config", "", WORLDLY),
     "hubd.hardware": _room(f"{VOCABULARY} hubd.config hubd.parts hubd.adapters drivers"),
     "hubd.app": _room(
-        f"{VOCABULARY} {USE_CASES} hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware hubd.adapters drivers"
+        f"{VOCABULARY} {USE_CASES} hubd.newpolicy hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware "
+        "hubd.adapters drivers"
     ),
     "hubd.__main__": _room("hubd.app hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),

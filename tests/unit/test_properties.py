@@ -299,7 +299,7 @@ async def test_a_lost_verdict_never_strikes_twice(hub: DeskHub, wallet: Wallet) 
     wallet.tickets.clear()
     after = await phone.visit(op=op)
     assert after.verdict is not None
-    assert after.verdict.allowed
+    assert after.verdict.reason is Reason.FAULT  # nobody knows whether the strike was driven before the restart
     assert hub.strikes == 1
     other = await phone.visit(op=op, action=Action.QUERY)
     assert other.verdict is not None

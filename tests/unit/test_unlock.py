@@ -55,8 +55,8 @@ async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -
         assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
     assert hub.strikes == before
     hub.start_unlock().remember(hub.log.recent(0))
-    for one in orders:
-        assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
+    for one in orders:  # whether the strike was driven before the restart nobody knows
+        assert (await hub.unlock.release(one)).outcome is Outcome.FAILED
     assert hub.strikes == before
 
 
