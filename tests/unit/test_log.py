@@ -1,0 +1,179 @@
+"""The log's way out: a reader who stands still costs lines, never time; each line arrives whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import json
+import logging
+import os
+import pty
+import socket
+import sys
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+import pytest
+
+from hubd.adapters import log
+
+LINES = 5000
+"""More than any of the ends here holds."""
+MANY_SECONDS = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    before = logging.getLogger().handlers[:]
+    yield
+    logging.getLogger().handlers[:] = before
+    log.set_up("info", sys.stderr)
+
+
+def pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def pair() -> tuple[int, int]:
+    one, other = socket.socketpair()
+    return one.detach(), other.detach()
+
+
+def terminal() -> tuple[int, int]:
+    reader, writer = pty.openpty()
+    tty.setraw(writer)
+    return reader, writer
+
+
+class End:
+    """Both ends of a way out, and the stream that a log gets."""
+
+    def __init__(self, ends: tuple[int, int]) -> None:
+        self.reader, writer = ends
+        self.stream: TextIO = os.fdopen(writer, "w", encoding="utf-8")
+        os.set_blocking(self.reader, False)
+
+    @property
+    def flags(self) -> int:
+        return fcntl.fcntl(self.stream.fileno(), fcntl.F_GETFL)
+
+    def read(self) -> bytes:
+        """Take what is there."""
+        parts = []
+        while True:
+            try:
+                parts.append(os.read(self.reader, 65536))
+            except BlockingIOError:
+                return b"".join(parts)
+
+    def close(self) -> None:
+        self.stream.close()
+        os.close(self.reader)
+
+
+@pytest.fixture(params=[pipe, pair, terminal])
+def end(request: pytest.FixtureRequest) -> Iterator[End]:
+    make: Callable[[], tuple[int, int]] = request.param
+    made = End(make())
+    yield made
+    made.close()
+
+
+def entries(data: bytes) -> list[dict[str, Any]]:
+    """Read each line as JSON, which fails for a line that is not whole."""
+    assert data.endswith(b"\n")
+    return [json.loads(line) for line in data.decode().splitlines()]
+
+
+def in_time(work: Callable[[], None]) -> None:
+    """Do the work in a thread; fail if it does not come to its end."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(MANY_SECONDS)
+    assert not thread.is_alive(), "a line waits for its reader"
+
+
+def say(count: int, text: str = "x" * 60) -> None:
+    for number in range(count):
+        log.get_logger().info("said", number=number, text=text)
+
+
+@pytest.mark.parametrize("text", ["x" * 60, "y" * 1900])
+def test_a_reader_who_stands_still_stops_nothing_and_is_told_what_was_lost(end: End, text: str) -> None:
+    before = end.flags
+    log.set_up("info", end.stream, human=False)
+    in_time(lambda: say(LINES, text))
+    assert end.flags == before  # other processes share them
+    early = end.read()
+    log.get_logger().info("after")  # finishes a line of which only a part fitted
+    heard = entries(early + end.read())
+    *said, notice, after = heard
+    assert [entry["number"] for entry in said] == list(range(len(said)))
+    assert 0 < len(said) < LINES
+    assert (notice["event"], notice["level"]) == ("lines lost", "warning")
+    assert notice["time"].endswith("Z")
+    assert notice["lost"] == LINES - len(said)
+    assert after["event"] == "after"
+    log.get_logger().info("again")
+    assert [entry["event"] for entry in entries(end.read())] == ["again"]
+
+
+def test_a_line_longer_than_the_pipe_arrives_whole_or_not_at_all() -> None:
+    end = End(pipe())
+    fcntl.fcntl(end.stream.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+    log.set_up("info", end.stream, human=False)
+    data = b""
+    long = ["z" * 1900] * 20
+    for number in range(3):
+        log.get_logger().info("long", number=number, text=long)  # only the first begins; the others are lost
+    for number in range(40):
+        data += end.read()
+        log.get_logger().info("short", number=number)
+    heard = entries(data + end.read())
+    first, notice, *short = heard
+    assert (first["number"], first["text"]) == (0, long)
+    assert notice["lost"] + len(short) == 42
+    assert short[-1]["number"] == 39
+    end.close()
+
+
+def test_a_pipe_that_cannot_be_opened_again_does_not_wait_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, *_: object) -> int:
+        raise PermissionError(path)
+
+    end = End(pipe())
+    monkeypatch.setattr(os, "open", refuse)  # as for another account's pipe
+    log.set_up("info", end.stream, human=False)
+    monkeypatch.undo()
+    in_time(lambda: say(LINES))
+    early = end.read()
+    log.get_logger().info("after")
+    *said, notice, after = entries(early + end.read())
+    assert (notice["lost"], after["event"]) == (LINES - len(said), "after")
+    assert len(said) > 100
+    end.close()
+
+
+def test_a_reader_who_is_gone_stops_nothing() -> None:
+    for make in (pipe, pair):
+        reader, writer = make()
+        with os.fdopen(writer, "w") as stream:
+            log.set_up("info", stream, human=False)
+            os.close(reader)
+            say(3)
+
+
+def test_setting_up_again_leaves_no_descriptor_open() -> None:
+    ends = [End(make()) for make in (pipe, pair, terminal)]
+    log.set_up("info", sys.stderr)
+    before = len(os.listdir("/proc/self/fd"))
+    for end in ends:
+        for _ in range(5):
+            log.set_up("info", end.stream, human=False)
+    log.set_up("info", sys.stderr)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+    for end in ends:
+        end.close()
