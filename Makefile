@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test check bench bench-quick clean
+.PHONY: demo test check bench bench-quick lab clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -27,6 +27,12 @@ bench: $(VENV)/ready
 bench-quick: $(VENV)/ready
 	$(BIN)/python -m benchmarks --quick
 
+# The real stack in a user-mode Linux guest: builds a kernel once (into ~/.cache), as root; see hardware-sim/lab.
+lab: $(VENV)/ready
+	hardware-sim/lab/check.sh
+	hardware-sim/lab/kernel.sh
+	HUBD_LAB=1 $(BIN)/python -m pytest -q tests/lab
+
 # The environment everything runs in.
 $(VENV)/ready: setup.cfg pyproject.toml .ci/prerequisites
 	.ci/prerequisites $(PYTHON)
@@ -42,4 +48,4 @@ $(VENV)-oracle/ready: setup.cfg pyproject.toml .ci/prerequisites
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-oracle build dist *.egg-info desk
+	rm -rf .venv .venv-oracle build dist *.egg-info desk desk-demo

@@ -250,7 +250,7 @@ def phone_unlock(name: str, path: Path, transport: str, access_point: int, query
 
 
 @main.command()
-@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK / "demo")
+@click.option("--at", "path", type=click.Path(path_type=Path), default=Path("desk-demo"))
 def demo(path: Path) -> None:
     """Show the main job, step by step; exit status 0 only if every step really happened."""
     from hubsim.demo import show

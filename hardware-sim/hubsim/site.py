@@ -153,15 +153,18 @@ class Site:
         return (self.phone(name) / "credential").read_text()
 
 
-def init(path: Path, site: str = "site-1", hub: str = "hub-1", points: Sequence[int] = (1,)) -> Site:
-    """Make a new site's folder; one that is there is replaced only when it is a site's."""
-    if path.exists():
-        if any(path.iterdir()) and not (path / "site.json").exists():
-            raise FileExistsError(f"{path} holds something else: name an empty or a new folder")
+def init(
+    path: Path, site: str = "site-1", hub: str = "hub-1", points: Sequence[int] = (1,), for_show: bool = False
+) -> Site:
+    """Make a new site's folder. Raise FileExistsError for one that holds anything but a site made `for_show`."""
+    if path.exists() and any(path.iterdir()):
+        known = path / "site.json"
+        if not (for_show and known.exists() and json.loads(known.read_text()).get("for_show")):
+            raise FileExistsError(f"{path} holds something already: name a new folder with --at, or remove it")
         shutil.rmtree(path)
     for folder in (path, path / "hub", path / "backend" / "hubs", path / "phones"):
-        folder.mkdir(parents=True, mode=0o700)
-    (path / "site.json").write_text(json.dumps({"site": site, "hub": hub}))
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (path / "site.json").write_text(json.dumps({"site": site, "hub": hub, "for_show": for_show}))
     made = Site(path)
     issuer, identity = make_key(), make_key()
     write_private(path / "issuer.key", pem(issuer))

@@ -41,7 +41,7 @@ class Stage:
         self.transport = self.endpoint = ""
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._bank: Bank | None = None
-        self.site: Site = sites.init(path, points=[door.access_point for door in doors])
+        self.site: Site = sites.init(path, points=[door.access_point for door in doors], for_show=True)
 
     async def __aenter__(self) -> Self:
         try:

@@ -225,8 +225,10 @@ async def test_tail_shows_events_and_losses_until_the_daemon_stops(tmp_path: Pat
         }
         assert json.loads(await machine.stdout.readline()) == {"schema": 1, "lost": 1}  # type: ignore[union-attr]
         machine.send_signal(signal.SIGINT)
-        assert await machine.wait() == 0
-    assert await plain.wait() == 2
+        async with asyncio.timeout(10):
+            assert await machine.wait() == 0
+    async with asyncio.timeout(10):
+        assert await plain.wait() == 2
     assert b"hubd closed the connection" in await plain.stderr.read()  # type: ignore[union-attr]
 
 
@@ -239,7 +241,8 @@ async def test_watch_goes_on_through_a_restart_and_ends_with_the_last_state(tmp_
     async with asyncio.timeout(10):
         assert json.loads(await process.stdout.readline())["error"]["code"] == "down"
     process.send_signal(signal.SIGINT)
-    assert await process.wait() == 2
+    async with asyncio.timeout(10):
+        assert await process.wait() == 2
 
 
 async def test_on_a_terminal_tables_are_drawn(tmp_path: Path) -> None:
