@@ -1,6 +1,7 @@
 """What happened, for the journal, the counters and `hubctl tail` at once.
 
-Law: no whole id leaves here; the first few characters tell a technician which record is meant, and the record has all.
+Law: no whole id leaves here; its first characters, at most half of them, tell a technician which record is meant, and
+the record has all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hubd.ports import Clock
 
 IDS = frozenset({"asker", "grant", "op", "of"})
 ID_CHARS = 8
+"""At most so many are shown; of an id with fewer than twice as many, half."""
 
 
 class Teller:
@@ -33,4 +35,4 @@ class Teller:
 
 def _shown(key: str, value: Value) -> Value:
     text = value.hex() if isinstance(value, bytes) else value
-    return f"{text[:ID_CHARS]}…" if key in IDS and isinstance(text, str) and len(text) > ID_CHARS else text
+    return f"{text[: min(ID_CHARS, len(text) // 2)]}…" if key in IDS and isinstance(text, str) else text

@@ -1,0 +1,75 @@
+"""What is told of an event: its facts, and of each id too little to name somebody."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from hubd.adapters import log
+from hubd.adapters.event_tail import EventTail
+from hubd.adapters.teller import Teller
+from hubd.ports import ClockState
+
+
+@dataclass
+class StoppedClock:
+    """It is always the same moment."""
+
+    at: float = 1_800_000_000.0
+
+    def wall(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def state(self) -> ClockState:
+        return ClockState.TRUSTED
+
+
+@pytest.fixture
+def journal() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    log.set_up("info", stream, human=False)
+    yield stream
+    logging.getLogger().handlers[:] = before
+    log.set_up("info", sys.stderr)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("whole", "shown"),
+    [
+        ("701eff5a9c3b12de", "701eff5a…"),
+        ("operator-7", "opera…"),
+        ("anna-b-7", "anna…"),
+        ("bob", "b…"),
+        ("x", "…"),
+        ("", "…"),
+        (bytes.fromhex("4b145411aabbccdd"), "4b145411…"),
+        (b"\x4b\x14", "4b…"),
+    ],
+)
+async def test_no_id_is_told_whole(journal: io.StringIO, whole: str | bytes, shown: str) -> None:
+    tail, counted = EventTail(), list[str]()
+    with tail.subscribe() as onlooker:
+        Teller(tail, StoppedClock(), counted.append)("access", {"asker": whole, "op": whole, "point": 1, "why": None})
+        lost, (told,) = await onlooker.next()
+    assert (lost, counted) == (0, ["access"])
+    facts = {"event": "access", "asker": shown, "op": shown, "point": 1, "why": None}
+    assert json.loads(told) == facts | {"at": 1_800_000_000.0}
+    line = json.loads(journal.getvalue())
+    assert {key: line[key] for key in facts} == facts
+
+
+@pytest.mark.asyncio
+async def test_what_is_no_id_is_told_whole(journal: io.StringIO) -> None:
+    Teller(EventTail(), StoppedClock(), lambda _: None)("door", {"door": "front-door-of-the-house", "what": "forced"})
+    assert json.loads(journal.getvalue())["door"] == "front-door-of-the-house"
