@@ -122,7 +122,8 @@ class Sync:
         self._why = "not connected yet"
         self._counters: Counter[str] = Counter()
         self._last_welcome: float | None = None
-        self._clock_offset: float | None = None
+        self._backend_ahead: float | None = None
+        """The backend's time less this hub's monotonic time, when it was last told."""
         self._hello_at: float | None = None
         self._heard_at = 0.0
         self._ping: tuple[bytes, float] | None = None
@@ -141,7 +142,7 @@ class Sync:
             self._why,
             self._records.waiting(),
             self._last_welcome,
-            self._clock_offset,
+            self._clock_offset(),
             dict(self._counters),
         )
 
@@ -195,9 +196,8 @@ class Sync:
         self._wake.set()
 
     def _on_welcome(self, message: uplink.Welcome) -> None:
-        now = self._pace.clock.monotonic()
         self._last_welcome = self._pace.clock.wall()
-        self._clock_offset = message.time_ms / 1000 - self._last_welcome + (now - (self._hello_at or now)) / 2
+        self._learn_time(message.time_ms, self._hello_at)
         self._go(Phase.SPEAKING, "")
 
     def _on_acknowledge(self, message: uplink.Acknowledge) -> None:
@@ -222,9 +222,19 @@ class Sync:
     def _on_pong(self, message: uplink.Pong) -> None:
         if self._ping is None or self._ping[0] != message.nonce:
             return
-        clock = self._pace.clock
-        self._clock_offset = message.time_ms / 1000 - clock.wall() + (clock.monotonic() - self._ping[1]) / 2
+        self._learn_time(message.time_ms, self._ping[1])
         self._ping = None
+
+    def _learn_time(self, time_ms: int, asked_at: float | None) -> None:
+        """Keep the backend's time, told half-way between the question and now."""
+        now = self._pace.clock.monotonic()
+        self._backend_ahead = time_ms / 1000 - (now + (asked_at or now)) / 2
+
+    def _clock_offset(self) -> float | None:
+        """Return backend less hub as the wall clock stands now, also when it was set after the backend had spoken."""
+        if self._backend_ahead is None:
+            return None
+        return self._backend_ahead + self._pace.clock.monotonic() - self._pace.clock.wall()
 
     # The talk: one task that writes receipts, greets, sends records and looks for silence.
 

@@ -70,11 +70,15 @@ class Vigil:
     async def run(self, watched: Watched) -> None:
         """Look again every CHECK_SECONDS until cancelled."""
         while True:
-            self.look(watched)
-            if watched.clock.state() is ClockState.BEHIND_RECORDS and _agrees(watched.sync()):
-                with suppress(AuditError):
-                    await watched.vouch()
+            await self.care(watched)
             await asyncio.sleep(CHECK_SECONDS)
+
+    async def care(self, watched: Watched) -> None:
+        """Look once, and do what can be done without a person."""
+        self.look(watched)
+        if watched.clock.state() is ClockState.BEHIND_RECORDS and _agrees(watched.sync()):
+            with suppress(AuditError):
+                await watched.vouch()
 
     def stands(self, name: str) -> bool:
         """Tell whether a problem stands."""

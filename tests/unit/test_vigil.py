@@ -1,0 +1,171 @@
+"""What the hub does about itself and about a new policy: problems, a clock that was wrong, releases that must end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hubd.adapters.system_clock import SystemClock
+from hubd.core.messages import Reason
+from hubd.core.policy import Mode, Policy
+from hubd.core.records import Kind, Record, Value
+from hubd.errors import RollbackError, StoreError
+from hubd.health import Health
+from hubd.newpolicy import NewPolicy
+from hubd.notinglog import NotingLog
+from hubd.ports import ClockState
+from hubd.unlock import Books
+from hubd.vigil import READY_PARTS, Vigil, Watched
+from hubsim import site
+from tests.fakes_audit import FakeAudit
+from tests.pair import NOON, SITE, DeskHub, Phone, Rules, make_wallet
+
+YEAR = 365 * 86_400
+
+
+class Desk:
+    """A log, a clock beside it, and a vigil over both; the wall clock stands where the test sets it."""
+
+    def __init__(self) -> None:
+        self.audit, self.wall = FakeAudit(), NOON
+        self.log = NotingLog(self.audit)
+        self.clock = SystemClock(lambda: self.log.newest_ms / 1000, lambda: self.wall, lambda: 0.0)
+        self.health = Health(self.clock, {}, READY_PARTS)
+        self.told: list[str] = []
+        self.vigil = Vigil(self.health, lambda event, _facts: self.told.append(event))
+        self.sync: Any = None
+        self.watched = Watched(self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.vouch)
+
+    async def vouch(self) -> None:
+        await self.log.vouch(Record(Kind.CLOCK, int(self.wall * 1000), 0, {"vouched_by": "backend"}))
+
+    def problems(self) -> set[str]:
+        return {problem.id for problem in self.health.problems()}
+
+
+def site_epochs() -> Any:
+    return SimpleNamespace(current=object())
+
+
+def link(offset_seconds: float | None, connected: bool = True, since: float = NOON) -> Any:
+    state = SimpleNamespace(connected=connected, clock_offset_seconds=offset_seconds, since=since, why="no route")
+    return SimpleNamespace(state=state)
+
+
+async def test_a_clock_that_ran_ahead_once_does_not_shut_the_doors_for_ever() -> None:
+    desk = Desk()
+    desk.wall = NOON + YEAR
+    await desk.log.append(Record(Kind.STARTED, int(desk.wall * 1000), 0, {}))
+    desk.wall = NOON
+    assert desk.clock.state() is ClockState.BEHIND_RECORDS
+    desk.vigil.look(desk.watched)
+    assert "clock" in desk.problems()
+    await desk.vouch()
+    assert desk.clock.state() is ClockState.TRUSTED
+    desk.vigil.look(desk.watched)
+    assert "clock" not in desk.problems()
+    again = NotingLog(desk.audit)  # a restart reads the same records
+    again.remember(desk.audit.recent(0))
+    assert again.newest_ms == int(NOON * 1000)
+
+
+@pytest.mark.parametrize(("offset", "believed"), [(2.0, True), (None, False), (500.0, False)])
+async def test_the_backend_vouches_only_for_a_clock_that_agrees(offset: float | None, believed: bool) -> None:
+    desk = Desk()
+    await desk.log.append(Record(Kind.STARTED, int((NOON + YEAR) * 1000), 0, {}))
+    desk.sync = link(offset)
+    await desk.vigil.care(desk.watched)
+    assert (desk.clock.state() is ClockState.TRUSTED) is believed
+
+
+async def test_a_backend_that_stays_away_and_a_certificate_that_ends_are_told() -> None:
+    desk = Desk()
+    desk.sync = link(None, connected=False, since=NOON - 61)
+    desk.wall = NOON + YEAR - 5 * 86_400
+    desk.vigil.look(desk.watched)
+    assert desk.problems() == {"backend", "certificate"}
+    desk.sync = link(0.0)
+    desk.wall = NOON
+    desk.vigil.look(desk.watched)
+    assert desk.problems() == set()
+
+
+async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can() -> None:
+    desk = Desk()
+    desk.log.on_health = lambda up, why: desk.vigil.part("audit", up, why)
+    desk.audit.failing = StoreError("the disk is full")
+    with pytest.raises(StoreError):
+        await desk.log.append(Record(Kind.STARTED, 0, 0, {}))
+    assert desk.problems() == {"audit"}
+    desk.audit.failing = None
+    await desk.log.append(Record(Kind.STARTED, 0, 0, {}))
+    assert desk.problems() == set()
+
+
+class Replaced(Rules):
+    """Rules that take a policy, unless told that it is an old one."""
+
+    old = False
+
+    async def replace(self, policy: Policy) -> None:
+        if self.old:
+            raise RollbackError("an older policy")
+        self.modes = dict(policy.modes)
+
+
+@pytest.fixture
+def hub() -> DeskHub:
+    return DeskHub(site.make_key())
+
+
+def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> NewPolicy:
+    def tell(event: str, facts: Mapping[str, Value]) -> None:
+        hub.told.append((event, facts))
+
+    hub.policy = Replaced()
+    books = Books(hub.policy, hub.log, hub.clock, tell)
+    hub.unlock._books = books
+    return NewPolicy(lambda _document: Policy(SITE, 2, 0, modes=modes), books, hub.tickets, hub.unlock)
+
+
+async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
+    await Phone(hub, make_wallet(hub.issuer)).visit()
+    assert hub.doors["front"].active
+    await policies(hub, {1: Mode.LOCKDOWN}).accept(b"")
+    assert not hub.doors["front"].active
+
+
+async def test_a_lockdown_that_comes_while_the_record_is_written_stops_the_strike(hub: DeskHub) -> None:
+    append = hub.log.append
+
+    async def meanwhile(record: Record) -> int:
+        hub.policy.modes[1] = Mode.LOCKDOWN
+        return await append(record)
+
+    hub.log.append = meanwhile  # type: ignore[method-assign]
+    visit = await Phone(hub, make_wallet(hub.issuer)).visit()
+    assert visit.verdict is not None
+    assert visit.verdict.reason is Reason.LOCKED
+    assert hub.strikes == 0
+
+
+async def test_a_policy_in_force_is_answered_though_it_cannot_be_recorded(hub: DeskHub) -> None:
+    new = policies(hub, {2: Mode.NO_ENTRY})
+    hub.log.failing = StoreError("the disk is full")
+    await new.accept(b"")
+    assert hub.policy.modes == {2: Mode.NO_ENTRY}
+    assert "audit_failed" in [event for event, _ in hub.told]
+
+
+async def test_a_policy_that_is_refused_changes_nothing(hub: DeskHub) -> None:
+    await Phone(hub, make_wallet(hub.issuer)).visit()
+    new = policies(hub, {1: Mode.LOCKDOWN})
+    assert isinstance(hub.policy, Replaced)
+    hub.policy.old = True
+    with pytest.raises(RollbackError):
+        await new.accept(b"")
+    assert hub.doors["front"].active
+    assert len(hub.tickets) == 1
