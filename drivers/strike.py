@@ -40,8 +40,12 @@ class StrikeGuard:
         lines: Sequence[StrikeLine],
         tell: Callable[[bool, str], None],
         factory: str = GPIO_FACTORY,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
-        """Take the lines in the order of their indices; `tell(up, why)` hears each start and each end of a guard."""
+        """Take the lines in the order of their indices; `tell(up, why)` hears each start and each end of a guard.
+
+        `stop_seconds`: how long a guard may take to end by itself, and again once it has been killed.
+        """
         if not 1 <= len(lines) <= MAX_LINES:
             raise HardwareError(f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}.")
         for line in lines:
@@ -50,6 +54,7 @@ class StrikeGuard:
         self._lines = tuple(lines)
         self._tell = tell
         self._factory = factory
+        self._stop_seconds = stop_seconds
         self._watchers: dict[int, Watcher] = {}
         self._active: int | None = None  # the last mask heard; None: no guard has spoken yet
         self._link: GuardLink | None = None
@@ -95,6 +100,7 @@ class StrikeGuard:
                 status = self._process.returncode if self._process is not None else None
                 self._why = f"{error} (exit status {status})"
                 self._tell(False, self._why)
+                end_if_cancelled()
             if time.monotonic() - started >= STABLE_SECONDS:
                 pause_seconds = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause_seconds)
@@ -121,7 +127,7 @@ class StrikeGuard:
                 mute = link.mute
                 link.close()
                 ours.close()  # the guard reads the end, drives all lines inactive and exits
-                await reap(process, 0.0 if mute else STOP_SECONDS)
+                await reap(process, 0.0 if mute else self._stop_seconds, self._stop_seconds)
 
     async def _spawn(self, descriptor: int) -> Process:
         lines = json.dumps([[line.chip, line.line, line.active_low, line.cap_ms] for line in self._lines])
@@ -149,8 +155,18 @@ class StrikeGuard:
                 watcher(bool(answer.active >> index & 1), answer.at_ns)
 
 
-async def reap(process: Process, patience_seconds: float) -> None:
-    """Wait for the guard to exit by itself; end it when it does not, or when the wait is cancelled."""
+def end_if_cancelled() -> None:
+    """End a task that was cancelled while its guard could not be ended: that error has hidden the wish to stop."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def reap(process: Process, patience_seconds: float, death_seconds: float) -> None:
+    """Wait for the guard to exit by itself; kill it when it does not, or when the wait is cancelled.
+
+    Raise HardwareError when it is still there `death_seconds` later.
+    """
     try:
         async with asyncio.timeout(patience_seconds):
             await process.wait()
@@ -159,13 +175,13 @@ async def reap(process: Process, patience_seconds: float) -> None:
     finally:
         if process.returncode is None:
             process.kill()
-            await died(process)
+            await died(process, death_seconds)
 
 
-async def died(process: Process) -> None:
+async def died(process: Process, seconds: float) -> None:
     """Wait for a killed process. Raise HardwareError when the kernel cannot end it."""
     try:
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(seconds):
             await process.wait()
     except TimeoutError:
         raise HardwareError(

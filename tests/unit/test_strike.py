@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -172,6 +174,53 @@ async def test_a_clean_stop_during_a_release_secures_and_leaves_no_process(bank:
     assert not is_running(process_id)
     with pytest.raises(HardwareError, match="was stopped"):
         await hub.port.release(1.0)
+
+
+class Unending:
+    """A guard's process that hangs in the kernel: it can be killed, but it does not go."""
+
+    returncode = None
+
+    def __init__(self, process: Process) -> None:
+        self.pid = process.pid
+        self.process = process
+        self.killed = False
+
+    def kill(self) -> None:
+        self.killed = True
+
+    async def wait(self) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class HangingGuard(StrikeGuard):
+    """A strike guard whose processes hang at their end."""
+
+    def __init__(self, bank: Bank, told: list[str]) -> None:
+        super().__init__([StrikeLine(str(bank.path), 0)], lambda _up, why: told.append(why), FACTORY, 0.05)
+        self.ends: list[Unending] = []
+
+    async def _spawn(self, descriptor: int) -> Process:
+        assert not self.ends, "another guard was started"
+        self.ends.append(Unending(await super()._spawn(descriptor)))
+        return cast(Process, self.ends[-1])
+
+
+async def test_a_stop_is_obeyed_though_the_guard_cannot_be_ended(bank: Bank) -> None:
+    told: list[str] = []
+    ready = asyncio.Event()
+    guard = HangingGuard(bank, told)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        task = asyncio.create_task(guard.run(ready.set))
+        await ready.wait()
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled()
+    (end,) = guard.ends
+    assert end.killed
+    assert "cannot be ended: a chip hangs in the kernel" in told[-1]
+    await end.process.wait()
 
 
 async def test_a_killed_guard_is_told_replaced_and_its_line_secured(bank: Bank) -> None:
