@@ -1,8 +1,8 @@
 """One conversation with one strike guard process, on the event loop.
 
-Laws: a command is answered within `ANSWER_SECONDS` or the guard counts as broken; once ended, a link stays ended and
-every question, waiting or new, raises HardwareError with the reason; a loop that was blocked does not blame the guard
-for an answer that had arrived.
+Laws: a command is answered within `ANSWER_SECONDS` or the guard counts as broken, and a pulse is obeyed within
+`EXPIRE_SECONDS` or never; once ended, a link stays ended and every question, waiting or new, raises HardwareError with
+the reason; a loop that was blocked does not blame the guard for an answer that had arrived.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from drivers.guardwire import Answer, Command, Kind, Verb
 from hubd.errors import HardwareError
 
 ANSWER_SECONDS = 1.0
+EXPIRE_SECONDS = 0.3  # a pulse is obeyed so soon or not at all: what was decided then may not hold any more
 MAX_PENDING = 64
 
 
@@ -70,7 +71,7 @@ class GuardLink:
         tag = self._tag
         self._pending[tag] = future = self._loop.create_future()
         try:
-            expires_ns = time.monotonic_ns() + int(ANSWER_SECONDS * 1e9)
+            expires_ns = time.monotonic_ns() + int(EXPIRE_SECONDS * 1e9)
             self._send(Command(verb, line, tag, milliseconds, expires_ns).encode())
             answer = await self._await(future)
         finally:

@@ -73,7 +73,10 @@ class StrikeGuard:
         self._watchers[index] = watcher
 
     async def pulse(self, index: int, seconds: float) -> int:
-        """Drive a line for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
+        """Drive a line for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven. Raise HardwareError.
+
+        The guard obeys within `EXPIRE_SECONDS` of this call or not at all.
+        """
         if not (math.isfinite(seconds) and seconds > 0):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
         guard = self._guard()

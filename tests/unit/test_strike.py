@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from drivers.guardlink import EXPIRE_SECONDS
 from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
 from drivers.strike import STOP_SECONDS, Strike, StrikeGuard
 from hubd.errors import HardwareError
@@ -271,6 +272,28 @@ async def test_a_frozen_guard_fails_a_release_is_replaced_soon_and_never_drives_
         assert bank.level(1).rises == 0
 
 
+async def test_a_release_that_the_guard_reads_late_is_refused_and_drives_nothing(bank: Bank) -> None:
+    async with up(bank) as hub:
+        process_id = await freeze(hub)
+        async with asyncio.TaskGroup() as tasks:
+            release = tasks.create_task(raised(hub.back.release(1.0)))
+            await asyncio.sleep(0)  # the command has been sent
+            expired = time.monotonic() + EXPIRE_SECONDS
+            await until(lambda: time.monotonic() > expired)
+            os.kill(process_id, signal.SIGCONT)
+        assert "read after its last moment" in release.result()
+        assert bank.level(1).rises == 0
+        assert hub.guard.process_id == process_id  # and the guard is none the worse for it
+        await hub.back.release(0.1)
+        assert bank.level(1).rises == 1
+
+
+async def raised(release: Coroutine[Any, Any, None]) -> str:
+    with pytest.raises(HardwareError) as caught:
+        await release
+    return str(caught.value)
+
+
 async def test_a_guard_told_to_terminate_secures_first_and_ctrl_c_does_not_reach_it(bank: Bank) -> None:
     async with up(bank, cap_seconds=30) as hub:
         await hub.port.release(30.0)
@@ -431,6 +454,7 @@ async def test_an_empty_packet_ends_the_guard_in_the_safe_direction(bank: Bank) 
 CLIENT = """
 import asyncio, os, sys, time
 from drivers.strike import Strike, StrikeGuard
+from drivers.guardlink import EXPIRE_SECONDS
 from drivers.guardwire import StrikeLine
 
 async def main(path, seconds, then):
