@@ -2,6 +2,10 @@
 
 As on BlueZ a notification goes to every subscriber, advertising stops at each connection and is begun again, a read
 with an offset goes on with the value that was read, and each call names its link and its MTU.
+
+Laws: a link that was opened is closed once, also when the controller is lost, unless the radio itself is stopped; a
+cancellation reaches whoever waits, though bumble may swallow it; an answer of the controller that nobody waits for any
+more is no error.
 """
 
 from __future__ import annotations
@@ -9,12 +13,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from bumble import att, gatt_server
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
 from bumble.gatt import Characteristic, CharacteristicValue, Service
-from bumble.hci import Address
+from bumble.hci import Address, HCI_Command_Complete_Event, HCI_Command_Status_Event
+from bumble.host import Host
 from bumble.transport import open_transport
 
 from hubd.core import gatt
@@ -24,6 +30,21 @@ from hubd.ports import LinkId, RadioListener
 POWER_ON_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
 READ, WRITE, NOTIFY = Characteristic.Properties.READ, Characteristic.Properties.WRITE, Characteristic.Properties.NOTIFY
+
+
+class _Host(Host):
+    """Takes an answer whose waiter was cancelled a moment ago, as at every stop; bumble's own raises on it."""
+
+    def on_command_processed(self, event: HCI_Command_Complete_Event[Any] | HCI_Command_Status_Event) -> None:
+        """Hand an answer to the command that waits; one that was given up frees the way for the next by itself."""
+        if self.pending_response is None or not self.pending_response.done():
+            super().on_command_processed(event)
+
+    def on_transport_lost(self) -> None:
+        """Fail the command that waits, if one still does."""
+        if self.pending_response is not None and self.pending_response.done():
+            self.pending_response = None
+        super().on_transport_lost()  # type: ignore[no-untyped-call]
 
 
 class _Server(gatt_server.Server):
@@ -83,7 +104,8 @@ class BumbleRadio:
     async def _generation(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         async with await open_transport(self._transport) as transport:
             address = Address(f"F0:{random.randbytes(5).hex(':')}".upper())
-            device = self._device = Device.with_hci("hub", address, transport.source, transport.sink)
+            host = _Host(transport.source, transport.sink)
+            device = self._device = Device("hub", address, host=host)
             self._build(device, listener)
             lost = transport.source.terminated
             async with asyncio.timeout(POWER_ON_SECONDS):
