@@ -1,4 +1,7 @@
-"""The demo: the main job, step by step, on real bytes. A step that did not happen ends it with exit status 1."""
+"""The demo: the main job, step by step, on real bytes. A step that did not happen ends it with exit status 1.
+
+Law: a step is printed only after its facts were checked, at the strike's line, in the hub's answers or at the backend.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """A hub on a desk: hubd's own `serve` on a virtual radio, the real strike guard on lines in a file, and doors with
 physics behind those lines. A person may stand there who pulls each door that is released.
+
+Law: only what drives a real hub's strike drives these: the guard's process, on lines that other processes can read.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as long as its TCP
 connection; when that ends, its peers see the link time out, as when a phone's battery is pulled.
 
-Law: nobody who attaches costs memory without a ceiling, or moves another's controller but by radio.
+Law: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone.
 """
 
 from __future__ import annotations

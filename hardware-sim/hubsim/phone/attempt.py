@@ -1,4 +1,7 @@
-"""One attempt over a radio link: performs what `machine` says, with the timeouts of the protocol, and reports it."""
+"""One attempt over a radio link: performs what `machine` says, with the timeouts of the protocol, and reports it.
+
+Law: nothing is decided here; every wait for the hub has an end; frames of other sessions change nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A phone's radio: a bumble host as central, on any HCI transport; a new random address each time it comes on air."""
+"""A phone's radio: a bumble host as central, on any HCI transport; a new random address each time it comes on air.
+
+Law: every wait for the hub has an end; what a hub notifies is queued up to a ceiling, beyond which it is lost.
+"""
 
 from __future__ import annotations
 
