@@ -124,7 +124,7 @@ def test_a_grant_that_cannot_be_is_told(site: Path, arguments: tuple[str, ...], 
 
 def test_a_folder_of_something_else_is_no_site(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("dear")
-    assert "holds something else" in refused("site", "--at", str(tmp_path), "init")
+    assert "holds something already" in refused("site", "--at", str(tmp_path), "init")
     (tmp_path / "file").write_text("")
     assert refused("site", "--at", str(tmp_path / "file"), "init").endswith("file: Not a directory")
     assert (tmp_path / "thesis.txt").exists()
