@@ -231,7 +231,8 @@ class Unlock:
 
     def _submit(self, order: _Order, why: Denial | None, facts: dict[str, Value]) -> Awaitable[bool]:
         """Hand the decision to the log; awaited, tell whether it is durable. What happened is told after that."""
-        detail: dict[str, Value] = {**order.facts, **facts, "why": None if why is None else str(why)}
+        detail: dict[str, Value] = {**order.facts, **facts, "allowed": why is None}
+        detail["why"] = None if why is None else str(why)
         return self._append(self._record(order.kind, detail), str(order.kind), detail)
 
     async def _not_done(self, order: _Order, why: Denial, sentence: str = "") -> Outcome:

@@ -15,6 +15,19 @@ from hubd.ports import Clock
 
 IDS = frozenset({"asker", "grant", "op", "of"})
 ID_CHARS = 8
+FAULTS = frozenset(
+    {
+        "audit_failed",
+        "not_released",
+        "not_secured",
+        "policy_unreadable",
+        "link_fault",
+        "send_failed",
+        "drop_failed",
+        "door_unrecorded",
+    }
+)
+"""What a technician must hear of even where only warnings are kept."""
 """At most so many are shown; of an id with fewer than twice as many, half."""
 
 
@@ -29,7 +42,8 @@ class Teller:
         """Take one event."""
         self._count(event)
         shown = {key: _shown(key, value) for key, value in facts.items()}
-        self._log.info(event, **shown)
+        say = self._log.warning if event in FAULTS or facts.get("up") is False else self._log.info
+        say(event, **shown)
         self._tail.publish({**shown, "event": event, "at": self._clock.wall()})
 
 
