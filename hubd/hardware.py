@@ -30,7 +30,7 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     ]
     if inputs:
         runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
-    return Parts(BluezRadio(config.radio.adapter), doors, edges, runs)
+    return Parts(BluezRadio(config.radio.adapter, partial(tell, "radio", False)), doors, edges, runs)
 
 
 def strike_lines(config: Config) -> list[StrikeLine]:
