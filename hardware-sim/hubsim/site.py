@@ -169,14 +169,14 @@ def init(
     issuer, identity = make_key(), make_key()
     write_private(path / "issuer.key", pem(issuer))
     for folder in (path, made.hub):
-        (folder / "issuer.cbor").write_bytes(cbor.encode(issuer.cose_key))
+        _write_public(folder / "issuer.cbor", cbor.encode(issuer.cose_key))
     write_private(made.hub / "identity.key", pem(identity))
-    (made.hub / "certificate.cbor").write_bytes(certify_hub(issuer, (site, hub), identity, points))
+    _write_public(made.hub / "certificate.cbor", certify_hub(issuer, (site, hub), identity, points))
     hub_public, hub_secret = zmq.curve_keypair()
     backend_public, backend_secret = zmq.curve_keypair()
     write_private(made.hub / "curve.secret", hub_secret)
     write_private(made.backend / "curve.secret", backend_secret)
-    (made.hub / "backend.pub").write_bytes(backend_public)
+    _write_public(made.hub / "backend.pub", backend_public)
     (made.backend / "curve.pub").write_bytes(backend_public)
     (made.backend / "hubs" / f"{hub}.curve.pub").write_bytes(hub_public)
     made.publish(Policy(site, 1, int(time.time())))
@@ -224,7 +224,7 @@ fresh = {str(door.fresh).lower()}
 """
         )
     path = site.hub / "hub.toml"
-    path.write_text("".join(lines))
+    _write_public(path, "".join(lines).encode())
     return path
 
 
@@ -232,3 +232,9 @@ def pem(key: SigningKey) -> bytes:
     """Return a private key as unencrypted PKCS8 PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private.private_bytes(encoding, form, serialization.NoEncryption())
+
+
+def _write_public(path: Path, data: bytes) -> None:
+    """Write a file that everybody may read and only its owner may write, whatever the umask."""
+    path.write_bytes(data)
+    path.chmod(0o644)

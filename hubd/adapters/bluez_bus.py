@@ -261,7 +261,9 @@ async def connected(address: str | None) -> AsyncIterator[Bluez]:
         async with asyncio.timeout(CALL_SECONDS):
             bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
     except Exception as error:
-        raise LinkError(f"radio: no system bus: {error!r}") from error
+        raise LinkError(
+            f"radio: the system D-Bus does not answer ({error}); does dbus run, and is bluez installed?"
+        ) from error
     try:
         yield Bluez(bus)
     finally:
