@@ -1,4 +1,7 @@
-"""The use case that keeps an epoch key ready: made off the event loop, ahead of need, forgotten at its end."""
+"""The use case that keeps an epoch key ready.
+
+Laws: a key is made off the event loop and ahead of need; it is never written anywhere; no other loop waits for it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The real parts of a hub: BlueZ, strikes behind their guard, inputs on GPIO lines."""
+"""The real parts of a hub: BlueZ, strikes behind their guard, inputs on GPIO lines.
+
+Law: making the parts opens nothing and cannot fail for want of hardware; what lacks is told when they run.
+"""
 
 from __future__ import annotations
 

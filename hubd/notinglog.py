@@ -1,4 +1,7 @@
-"""The audit log with somebody told of each durable record and of each failure, and the newest wall time known."""
+"""The audit log with somebody told of each durable record and of each failure, and the newest wall time known.
+
+Law: it changes no record and no order; who is told is told after the fact.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a hub is built on: real parts on a hub (`hardware`), simulated ones at a desk, behind the same ports."""
+"""What a hub is built on: real parts on a hub (`hardware`), simulated ones at a desk, behind the same ports.
+
+Law: nothing below `Parts` can tell which of the two it is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What peers do wrong, in sums: a flood of nonsense must leave evidence, and must not cost a disk write each time."""
+"""What peers do wrong, in sums.
+
+Law: a flood of nonsense leaves evidence, and costs at most one record a minute, with one number for each kind of error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What `hubctl status` and `hubctl doors` are told: one document, put together from those who know."""
+"""What `hubctl status` and `hubctl doors` are told: one document, put together from those who know.
+
+Law: it only reads, waits for nothing, and names no person.
+"""
 
 from __future__ import annotations
 
