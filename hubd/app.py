@@ -235,4 +235,4 @@ def _calls(status: Status, vouch: Callable[[str], Awaitable[None]]) -> tuple[Cal
 
 
 def _record(clock: Clock, kind: Kind, detail: Mapping[str, Value]) -> Record:
-    return Record(kind, int(clock.wall() * 1000), int(clock.monotonic() * 1000), detail)
+    return Record.at(kind, clock.wall(), clock.monotonic(), detail)

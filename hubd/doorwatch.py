@@ -104,9 +104,8 @@ class DoorWatch:
     def _report(self, door: str, happening: Happening) -> None:
         detail: dict[str, Value] = {"door": door, "what": str(happening)}
         self._tell("door", detail)
-        wall, mono = self._clock.wall(), self._clock.monotonic()
         try:
-            self._happened.put_nowait(Record(Kind.DOOR, int(wall * 1000), int(mono * 1000), detail))
+            self._happened.put_nowait(Record.at(Kind.DOOR, self._clock.wall(), self._clock.monotonic(), detail))
         except asyncio.QueueFull:
             self._tell("door_unrecorded", detail)
 

@@ -33,9 +33,7 @@ class NewPolicy:
         self._books.tell("policy", facts)
         clock = self._books.clock
         try:
-            await self._books.log.append(
-                Record(Kind.POLICY, int(clock.wall() * 1000), int(clock.monotonic() * 1000), facts)
-            )
+            await self._books.log.append(Record.at(Kind.POLICY, clock.wall(), clock.monotonic(), facts))
         except AuditError as error:
             self._books.tell("audit_failed", {"why": str(error)})
         return self._books.policy.version()

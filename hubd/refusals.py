@@ -46,7 +46,7 @@ class Refusals:
         wall, mono = self._clock.wall(), self._clock.monotonic()
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                await self._log.append(Record(Kind.REFUSED, int(wall * 1000), int(mono * 1000), dict(counts)))
+                await self._log.append(Record.at(Kind.REFUSED, wall, mono, dict(counts)))
         except AuditError as error:
             self._counts.update(counts)
             self._tell("audit_failed", {"why": str(error)})

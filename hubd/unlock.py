@@ -263,7 +263,7 @@ class Unlock:
     def _record(self, kind: Kind, detail: Mapping[str, Value]) -> Record:
         clock = self._books.clock
         trusted = {} if clock.state() is ClockState.TRUSTED else {"clock": clock.state().value}
-        return Record(kind, int(clock.wall() * 1000), int(clock.monotonic() * 1000), {**detail, **trusted})
+        return Record.at(kind, clock.wall(), clock.monotonic(), {**detail, **trusted})
 
     def _facts(self, grant: Grant, access_point: int) -> Facts:
         """Look up the few facts that matter."""

@@ -14,7 +14,7 @@ from enum import Enum, StrEnum
 
 from hubd.core import sealing
 from hubd.core.budget import Budget
-from hubd.core.cose import KID_BYTES, VerifyKey
+from hubd.core.cose import IV_BYTES, KID_BYTES, VerifyKey
 from hubd.core.epochs import EpochRing
 from hubd.core.messages import (
     NONCE_BYTES,
@@ -45,7 +45,6 @@ WORKING_SECONDS = 3.0
 SESSION_SECONDS = 30.0
 EPOCHS_A_LINK = 2
 FAILURES_A_LINK = 3
-IV_BYTES = 12
 
 
 class Path(StrEnum):

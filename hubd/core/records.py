@@ -58,6 +58,11 @@ class Record:
     mono_ms: int
     detail: Mapping[str, Value] = field(default_factory=dict)
 
+    @classmethod
+    def at(cls, kind: Kind, wall: float, monotonic: float, detail: Mapping[str, Value]) -> Record:
+        """Return a record of a moment: `wall` in Unix seconds, `monotonic` in seconds of CLOCK_MONOTONIC."""
+        return cls(kind, int(wall * 1000), int(monotonic * 1000), detail)
+
     def encode(self) -> bytes:
         """Return the record's bytes: one deterministic CBOR map. Raise AuditError for what could not be read again."""
         for key, value in self.detail.items():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hubd.core import cbor, cose, sealing, tokens
-from hubd.core.cose import Aead
+from hubd.core.cose import IV_BYTES, Aead
 from hubd.core.messages import (
     OP_BYTES,
     PAD_REQUEST,
@@ -44,7 +44,6 @@ from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
 EPOCH_LEEWAY_SECONDS = 300
 RETRIES_MAX = 1
 BUSY_WAITS_MAX = 2
-IV_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
