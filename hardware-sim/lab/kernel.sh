@@ -3,7 +3,10 @@
 #
 # Law: the binary is named by what made it (source version, kernel.config, recipe), so an old one is never taken for a
 # new one; a build that was interrupted goes on where it stopped; nothing is written outside the cache folder.
-# usage: kernel.sh [--path]     --path prints where the binary is or would be, builds nothing, exits 1 if it is not there
+# usage: kernel.sh              build
+#        kernel.sh --path       print where the binary is or would be; exit 1 if it is not there
+#        kernel.sh --lacking    print what a build would lack on this machine
+#        kernel.sh --packages   print the packages that a build needs
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,22 +33,22 @@ source=$(printf '%s %s\n' "$archive" "$stamp" | sha256sum | cut -c1-8)
 key=$source-$(printf '%s %s\n' "$recipe" "$options" | sha256sum | cut -c1-12)
 binary=$cache/linux-$key
 
-if [ "${1:-}" = --path ]; then
-    printf '%s\n' "$binary"
-    [ -x "$binary" ]
-    exit
-fi
-if [ -x "$binary" ]; then
-    printf '%s\n' "$binary"
-    exit
-fi
-
 lacking=
 [ -n "$archive" ] || lacking="$lacking linux-source"
 for tool in flex bison bc gcc make xz flock; do
     command -v "$tool" >/dev/null || lacking="$lacking $tool"
 done
 [ -f /usr/include/libelf.h ] || lacking="$lacking libelf.h"
+case ${1:-} in
+    --lacking) printf '%s\n' "$lacking"; exit ;;
+    --packages) printf '%s\n' "$packages"; exit ;;
+    --path) printf '%s\n' "$binary"; [ -x "$binary" ]; exit ;;
+esac
+if [ -x "$binary" ]; then
+    printf '%s\n' "$binary"
+    exit
+fi
+
 if [ -n "$lacking" ]; then
     say "cannot be built, this machine lacks:$lacking"
     say "install with: apt-get install --no-install-recommends $packages"

@@ -1,6 +1,7 @@
 """The lab's fixtures: one guest, one air and one hub for all cases; each case finds the hub running.
 
-The cases run when HUBD_LAB=1 is set, as `make lab` does, and the kernel is built; they share one event loop.
+The cases are skipped, with a reason, on a machine that cannot run a guest; with HUBD_LAB=1, as `make lab` sets it, they
+fail there instead. They share one event loop, and one guest a process.
 """
 
 from __future__ import annotations
@@ -34,13 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = [item for item in items if HERE in item.path.parents]
     if not here:
         return
-    why = "the lab runs with `make lab` (HUBD_LAB=1)"
-    if os.environ.get("HUBD_LAB") == "1":
-        why = lacking() or ("" if kernel_path() else "the lab's kernel is not built: run hardware-sim/lab/kernel.sh")
+    why = _why_not()
     for item in here:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-        if why:
+        if why and os.environ.get("HUBD_LAB") != "1":
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _why_not() -> str:
+    return lacking() or ("" if kernel_path() else "the lab's kernel is not built; `make lab` builds it")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ async def air() -> AsyncIterator[AirAddress]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def guest(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
     kernel = kernel_path()
-    assert kernel is not None
+    assert kernel is not None, _why_not()
     made = Guest(tmp_path_factory.mktemp("guest"))
     try:
         await made.boot(kernel)

@@ -92,6 +92,7 @@ async def _memory_kib(hub: LabHub) -> int:
     return int((await hub.guest.run("sh", "-c", script)).out)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("deed", [silent, noise, slow_loris, byes, comes_and_goes])
 async def test_an_honest_phone_unlocks_beside_strangers(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], deed: Deed
