@@ -36,18 +36,18 @@ lab: $(VENV)/ready
 	HUBD_LAB=1 $(BIN)/python -m pytest -q -m alone tests/lab
 
 # The environment everything runs in.
-$(VENV)/ready: setup.cfg pyproject.toml .ci/prerequisites
+$(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) -e '.[sim,dev]'
+	$(BIN)/python $(PIP) -e '.[dev]' -e hardware-sim
 	@touch $@
 
 # Two COSE libraries as independent readers and writers; both need an older cbor2, which hubd must also work with.
-$(VENV)-oracle/ready: setup.cfg pyproject.toml .ci/prerequisites
+$(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)-oracle
-	$(VENV)-oracle/bin/python $(PIP) -e '.[oracle]'
+	$(VENV)-oracle/bin/python $(PIP) -e '.[oracle]' -e hardware-sim
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-oracle build dist *.egg-info desk desk-demo
+	rm -rf .venv .venv-oracle build dist *.egg-info hardware-sim/build hardware-sim/*.egg-info desk desk-demo

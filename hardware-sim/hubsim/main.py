@@ -48,7 +48,7 @@ def _sentence(error: Exception) -> str | None:
     """What to tell a person about this error, None for an error of the program."""
     match error:
         case ModuleNotFoundError(name=str() as name) if name.split(".")[0] == "bumble":
-            return "bumble is missing, which simulates the radio: install it with `pip install hubd[sim]`"
+            return "bumble is missing, which simulates the radio: install hubsim again: `pip install ./hardware-sim`"
         case TimeoutError():
             return f"no answer in time{f': {error}' if str(error) else ''}"
         case OSError(strerror=str() as why, filename=str() | Path() as file):
