@@ -29,11 +29,14 @@ bench-quick: $(VENV)/ready
 
 # The real stack in user-mode Linux guests, as root: installs Debian packages that lack, builds a kernel once (into
 # ~/.cache). Two guests at a time, then the cases that measure, alone.
+# BLUEZ=5.82 (or 5.87, newest) runs it on that BlueZ, built once from Debian's source package.
+BLUEZ ?=
 lab: $(VENV)/ready
 	hardware-sim/lab/check.sh --install
 	hardware-sim/lab/kernel.sh
-	HUBD_LAB=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not alone" tests/lab
-	HUBD_LAB=1 $(BIN)/python -m pytest -q -m alone tests/lab
+	$(if $(BLUEZ),hardware-sim/lab/bluez.sh $(BLUEZ))
+	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not alone" tests/lab
+	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -m alone tests/lab
 
 # The environment everything runs in.
 $(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites

@@ -79,8 +79,9 @@ class _Joined(asyncio.Protocol):
 class Guest:
     """One running guest."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, bluez: Path | None = None) -> None:
+        """`bluez` is a folder with another bluetoothd and btmon than the machine's, as bluez.sh makes it."""
+        self._folder, self._bluez = folder, bluez
         self._numbers = itertools.count(1)
         self._answers = _Answers()
         self._radio = _Joined()
@@ -117,6 +118,7 @@ class Guest:
         argv = [str(kernel), f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
         argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}", f"PY={sys.base_prefix}"]
         argv += [f"SITE={sysconfig.get_path('purelib')}", f"uml_dir={self._folder}", "umid=guest"]
+        argv += [f"BLUEZ={self._bluez}"] if self._bluez else []
         argv += ["con=null", "con0=null,fd:1", "ssl=null", *serials, "quiet"]
         with (self._folder / "console.log").open("wb") as log:
             return subprocess.Popen(
@@ -178,6 +180,12 @@ class Guest:
 def kernel_path() -> Path | None:
     """Return the kernel's path, None when it has not been built."""
     done = subprocess.run([LAB / "kernel.sh", "--path"], capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def bluez_path(version: str) -> Path | None:
+    """Return the folder with that BlueZ ("newest" is one too), None when it has not been built."""
+    done = subprocess.run([LAB / "bluez.sh", "--path", version], capture_output=True, text=True, check=False)
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 

@@ -2,7 +2,8 @@
 # Process 1 of the guest until systemd takes over.
 #
 # Law: the machine's own root lies below, read-only in effect, and memory above it: nothing is written back.
-# From the kernel's command line: LAB this folder, SRC the source tree, PY the Python prefix, SITE its site-packages.
+# From the kernel's command line: LAB this folder, SRC the source tree, PY the Python prefix, SITE its site-packages,
+# BLUEZ a folder with the bluetoothd and btmon to be taken instead of the machine's, if any.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 root=/mnt/root
 mount -t proc proc /proc
@@ -24,6 +25,12 @@ ln -sf /lib/systemd/system/bluetooth.service dbus-org.bluez.service
 # A marker that this machine is a container would have systemd leave out half of its work.
 rm -rf $root/.dockerenv $root/run/.containerenv $root/etc/fstab $root/var/log/journal $root/var/lib/bluetooth
 cp "$LAB/bluez-main.conf" $root/etc/bluetooth/main.conf
+if [ -n "${BLUEZ:-}" ]; then
+    mkdir -p $root/opt/bluez
+    mount -t hostfs none $root/opt/bluez -o "$BLUEZ"
+    cp $root/opt/bluez/bluetoothd $root/usr/libexec/bluetooth/bluetoothd || exec poweroff -f
+    cp $root/opt/bluez/btmon $root/usr/bin/btmon || exec poweroff -f
+fi
 
 # What a hub has under /opt: the tree, its packages and its Python, wherever they lie on this machine.
 mkdir -p $root/opt/hubd/bin $root/opt/hubd/src $root/opt/hubd/site $root/opt/hubd/python $root/opt/hubd/lab

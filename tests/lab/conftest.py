@@ -2,6 +2,8 @@
 
 The cases are skipped, with a reason, on a machine that cannot run a guest; with HUBD_LAB=1, as `make lab` sets it, they
 fail there instead. They share one event loop, and one guest a process.
+HUBD_LAB_BLUEZ names another BlueZ than the machine's (hardware-sim/lab/bluez.sh builds it); where versions differ, a
+case says what each of them does.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from hubd.core.tokens import Access  # noqa: E402
 from hubsim import site as sites  # noqa: E402
 from hubsim.phone import wallet  # noqa: E402
 from hubsim.phone.wallet import Wallet  # noqa: E402
-from lab.guest import Guest, kernel_path, lacking  # noqa: E402
+from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
 
 HERE = Path(__file__).parent
 AIR_SECONDS = 20.0
+BLUEZ = os.environ.get("HUBD_LAB_BLUEZ", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,7 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _why_not() -> str:
-    return lacking() or ("" if kernel_path() else "the lab's kernel is not built; `make lab` builds it")
+    why = lacking() or ("" if kernel_path() else "the lab's kernel is not built; `make lab` builds it")
+    if not why and BLUEZ and bluez_path(BLUEZ) is None:
+        why = f"BlueZ {BLUEZ} is not built; `make lab BLUEZ={BLUEZ}` builds it"
+    return why
 
 
 @dataclass(frozen=True)
@@ -75,13 +81,22 @@ async def air() -> AsyncIterator[AirAddress]:
 async def guest(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
     kernel = kernel_path()
     assert kernel is not None, _why_not()
-    made = Guest(tmp_path_factory.mktemp("guest"))
+    made = Guest(tmp_path_factory.mktemp("guest"), bluez_path(BLUEZ) if BLUEZ else None)
     try:
         await made.boot(kernel)
         await made.plug_in(air.host, air.port)
         yield made
     finally:
         await made.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def bluez(guest: Guest) -> tuple[int, int]:
+    """The version of the guest's bluetoothd, as itself tells it."""
+    told = (await guest.run("/usr/libexec/bluetooth/bluetoothd", "--version")).out.strip()
+    assert not BLUEZ or BLUEZ in ("newest", told)
+    major, minor = told.split(".")
+    return int(major), int(minor)
 
 
 @pytest.fixture(scope="session")
