@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test check bench bench-quick lab clean
+.PHONY: demo test check bench bench-quick lab lab-soak clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -37,6 +37,15 @@ lab: $(VENV)/ready
 	$(if $(BLUEZ),hardware-sim/lab/bluez.sh $(BLUEZ))
 	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not alone" tests/lab
 	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -m alone tests/lab
+
+# Some three hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
+# stay in benchmarks/lab-soak.json.
+SOAK := test_soak.py test_air.py test_power_cut.py
+lab-soak: $(VENV)/ready
+	hardware-sim/lab/check.sh --install
+	hardware-sim/lab/kernel.sh
+	HUBD_LAB=1 HUBD_LAB_KEEP=benchmarks/lab-soak.json HUBD_LAB_SOAK_SECONDS=3600 HUBD_LAB_IDLE_SECONDS=600 \
+	  HUBD_LAB_CYCLES=500 HUBD_LAB_CUTS=200 $(BIN)/python -m pytest -q $(wildcard $(addprefix tests/lab/,$(SOAK)))
 
 # The environment everything runs in.
 $(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites

@@ -131,9 +131,8 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
         who = Identity(*names, secrets.token_bytes(16), __version__)
         sync = Sync(CurveUplink(config.backend.endpoint, keys.link), log, orders, who, Pace(clock))
         log.on_append = sync.notify
-    status = Status(
-        config, __version__, health, clock, log, store, watch, sync, links.__len__, lambda: ring.current is not None
-    )
+    counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())
+    status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
     vouch = partial(_vouch, log, clock, tell)
     api = LocalApi(config.api.socket, _calls(status, vouch), tail)
     epochs = EpochKeys(ring, identity, names, aeads, bits)

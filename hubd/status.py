@@ -17,7 +17,8 @@ from hubd.sync import Sync
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Who knows what; `links` counts radio links, `epoch` tells whether an epoch key is ready."""
+    """Who knows what; `links` counts radio links, `epoch` tells whether an epoch key is ready,
+    `tasks` counts what runs in the daemon."""
 
     config: Config
     version: str
@@ -29,6 +30,7 @@ class Status:
     sync: Sync | None
     links: Callable[[], int]
     epoch: Callable[[], bool]
+    tasks: Callable[[], int]
 
     def whole(self) -> Mapping[str, object]:
         """Return the whole document."""
@@ -44,6 +46,7 @@ class Status:
             "records": {"last": self.log.last(), "waiting": self.log.waiting()},
             "doors": self.doors(),
             "clock": {"state": self.clock.state().value, "wall": self.clock.wall()},
+            "tasks": self.tasks(),
         }
 
     def doors(self) -> list[Mapping[str, object]]:

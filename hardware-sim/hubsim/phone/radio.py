@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.gatt_client import CharacteristicProxy
 from bumble.hci import Address
 from bumble.transport import open_transport
+from bumble.transport.common import TransportSink
 
 from hubd.core import gatt
 from hubd.core.framing import MTU_MIN
@@ -104,12 +105,14 @@ class BumbleLink:
 
 
 @asynccontextmanager
-async def on_air(transport: str) -> AsyncIterator[Device]:
-    """Yield a phone's radio; it is gone from the air at the end."""
+async def on_air(
+    transport: str, through: Callable[[TransportSink], TransportSink] = lambda sink: sink
+) -> AsyncIterator[Device]:
+    """Yield a phone's radio; it is gone from the air at the end. `through` may put something before its controller."""
     async with await open_transport(transport) as hci:
         address = bytearray(secrets.token_bytes(6))
         address[0] |= 0xC0  # a static random address (Bluetooth Core, Vol 6, Part B, 1.3.2.1)
-        device = Device.with_hci("phone", Address(address.hex(":").upper()), hci.source, hci.sink)
+        device = Device.with_hci("phone", Address(address.hex(":").upper()), hci.source, through(hci.sink))
         async with asyncio.timeout(POWER_ON_SECONDS):
             await device.power_on()
         yield device

@@ -1,0 +1,162 @@
+"""A soak: storms of honest phones, strangers and mishaps, and a lull after each in which the hub is looked at.
+
+Laws: chance comes from a seed; an honest phone's visit that no mishap crossed must end as it should, everything else is
+counted; a phone that leaves half-way leaves at a step chosen by chance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bumble.core import BaseBumbleError
+
+from hubd.errors import LinkError
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import BumbleLink, connect, on_air
+from hubsim.phone.wallet import Wallet
+from lab.guest import Guest
+from lab.strangers import KINDS, Loot, Tally, be
+from lab.vitals import Vitals, lull
+
+POINT = 1
+STORM_SECONDS = 45.0
+STRANGERS = 3
+MISHAP_SHARE = 0.25
+PAUSE_SECONDS_MAX = 2.0
+AWAY_SECONDS = 1.5
+LEAVE_SHARE = 0.4
+LEFT_WITHOUT_SECONDS = 10.0
+_FAILURES = (LinkError, BaseBumbleError, asyncio.InvalidStateError, TimeoutError, OSError)
+
+
+class _Left(Exception):
+    """The phone has gone away, as it meant to."""
+
+
+class _Leaves:
+    """A link whose phone goes away at the n-th step. Implements PhoneLink."""
+
+    def __init__(self, link: BumbleLink, steps: int) -> None:
+        self._link, self._steps = link, steps
+        self.mtu, self.notifications = link.mtu, link.notifications
+
+    async def read_info(self) -> bytes:
+        self._step()
+        return await self._link.read_info()
+
+    async def write(self, frame: bytes) -> None:
+        self._step()
+        await self._link.write(frame)
+
+    async def pull(self) -> bytes:
+        self._step()
+        return await self._link.pull()
+
+    def _step(self) -> None:
+        if self._steps == 0:
+            raise _Left
+        self._steps -= 1
+
+
+@dataclass(slots=True)
+class Told:
+    """What a soak has to tell. `counts` by what happened; `wrong` are sentences; `looks` one a lull."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    looks: list[Vitals] = field(default_factory=list)
+
+
+class Soak:
+    """Storms in one guest; `pulled` pulls the adapter out and plugs it in again."""
+
+    def __init__(self, guest: Guest, transport: str, loot: Loot, pulled: Callable[[], Awaitable[None]]) -> None:
+        self._guest, self._transport, self._loot, self._pulled = guest, transport, loot, pulled
+        self._mishap_at = 0.0
+        self.told = Told()
+
+    async def run(self, wallets: Sequence[Wallet], seconds: float, seed: int) -> Told:
+        """Soak for so long. No bluetoothd is killed in the second half, so that one life of it is long."""
+        chance = random.Random(seed)
+        began = time.monotonic()
+        self.told.looks.append(await lull(self._guest))
+        while (elapsed := time.monotonic() - began) < seconds:
+            mishaps = [self._pull_out, self._kill_bluetoothd] if elapsed < seconds / 2 else [self._pull_out]
+            await self._storm(wallets, chance, mishaps)
+            self.told.looks.append(await lull(self._guest))
+        return self.told
+
+    async def _storm(
+        self, wallets: Sequence[Wallet], chance: random.Random, mishaps: Sequence[Callable[[], Awaitable[None]]]
+    ) -> None:
+        """Let all loose for a while."""
+        async with asyncio.TaskGroup() as tasks:
+            loose = [tasks.create_task(self._phone(one, random.Random(chance.random()))) for one in wallets]
+            for kind in chance.sample(sorted(KINDS), STRANGERS):
+                loose.append(tasks.create_task(be(self._transport, KINDS[kind], self._loot, Tally())))
+                self.told.counts[f"stranger: {kind}"] += 1
+            at = chance.uniform(5, STORM_SECONDS - 5)
+            await asyncio.sleep(at)
+            if chance.random() < MISHAP_SHARE:
+                self._mishap_at = time.monotonic()
+                await chance.choice(mishaps)()
+                self._mishap_at = time.monotonic()
+            await asyncio.sleep(STORM_SECONDS - at)
+            for one in loose:
+                one.cancel()
+
+    async def _phone(self, wallet: Wallet, chance: random.Random) -> None:
+        """Be an honest phone until cancelled."""
+        while True:
+            with suppress(*_FAILURES):
+                async with on_air(self._transport) as device:
+                    for _ in range(chance.randrange(1, 6)):
+                        await asyncio.sleep(chance.uniform(0, PAUSE_SECONDS_MAX))
+                        steps = chance.randrange(0, 8) if chance.random() < LEAVE_SHARE else -1
+                        began = time.monotonic()
+                        try:
+                            async with connect(device) as link:
+                                await self._visit(link, wallet, steps)
+                        except _FAILURES as error:
+                            self._failed("not reached", error, began)
+                            break
+
+    async def _visit(self, link: BumbleLink, wallet: Wallet, steps: int) -> None:
+        """Unlock, or leave after so many steps (-1: stay)."""
+        began = time.monotonic()
+        try:
+            report = await Session(link if steps < 0 else _Leaves(link, steps), wallet).run(POINT)
+        except _Left:
+            self.told.counts["left half-way"] += 1
+        except _FAILURES as error:
+            self._failed("lost when connected", error, began)
+        else:
+            if report.verdict is not None and report.verdict.allowed:
+                self.told.counts["unlocked, short" if report.short else "unlocked, full"] += 1
+            else:
+                self._failed("refused", report.why or str(report.verdict), began)
+
+    def _failed(self, what: str, why: object, began: float) -> None:
+        """Count it; it is wrong when no mishap was near, and the phone had been connected."""
+        if self._mishap_at > began - LEFT_WITHOUT_SECONDS:
+            self.told.counts[f"{what} (mishap)"] += 1
+            return
+        self.told.counts[what] += 1
+        if what != "not reached":
+            self.told.wrong.append(f"{what}: {why!r}")
+
+    async def _kill_bluetoothd(self) -> None:
+        self.told.counts["bluetoothd killed"] += 1
+        await self._guest.run("systemctl", "kill", "-s", "KILL", "bluetooth")
+
+    async def _pull_out(self) -> None:
+        self.told.counts["adapter pulled"] += 1
+        await self._guest.pull_out()
+        await asyncio.sleep(AWAY_SECONDS)
+        await self._pulled()

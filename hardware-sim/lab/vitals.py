@@ -1,0 +1,128 @@
+"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks; and whether that is flat.
+
+Laws: what is compared was taken in a lull, with no phone connected; flat is told from the slope of all samples after a
+warm-up (Theil and Sen: the median of the slopes of all pairs), so that one odd sample neither makes nor hides a leak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+
+from lab.guest import Guest, LabError
+
+PYTHON = "/opt/hubd/python/bin/python3"
+LULL_SECONDS = 90.0
+NAMES = ("hubd", "guard", "bluetoothd")
+
+# The question for the status comes last: it opens a socket in the hub.
+_SCRIPT = """
+import json, os, socket, subprocess
+def pid(unit):
+    return int(subprocess.run(["systemctl", "show", "-P", "MainPID", unit], capture_output=True).stdout)
+def parent(process):
+    try:
+        return int(open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+def of(process):
+    told = dict(line.split(":", 1) for line in open(f"/proc/{process}/status"))
+    rollup = dict(line.split(":", 1) for line in list(open(f"/proc/{process}/smaps_rollup"))[1:])
+    fields = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    return {"pid": process, "rss_kib": int(told["VmRSS"].split()[0]), "pss_kib": int(rollup["Pss"].split()[0]),
+            "descriptors": len(os.listdir(f"/proc/{process}/fd")), "threads": int(told["Threads"]),
+            "cpu_seconds": (int(fields[11]) + int(fields[12])) / ticks}
+hubd, bluetoothd = pid("hubd"), pid("bluetooth")
+guard = next((p for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent(p) == hubd), 0)
+taken = {"hubd": of(hubd), "guard": of(guard), "bluetoothd": of(bluetoothd)}
+with socket.socket(socket.AF_UNIX) as api:
+    api.settimeout(10)
+    api.connect("/run/hubd/hubd.sock")
+    api.sendall(b'{"id": 1, "call": "status", "args": {}}\\n')
+    answer = api.makefile().readline()
+status = json.loads(answer)["result"]
+with open("/proc/uptime") as up:
+    uptime = float(up.read().split()[0])
+with open("/proc/stat") as stat:
+    spent = [int(part) for part in stat.readline().split()[1:]]
+busy = (sum(spent) - spent[3] - spent[4]) / os.sysconf("SC_CLK_TCK")
+print(json.dumps({"of": taken, "status": status, "uptime_seconds": uptime, "busy_seconds": busy}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What one process takes. Memory in KiB, CPU in seconds since its start as the guest's ticks count it."""
+
+    pid: int
+    rss_kib: int
+    pss_kib: int
+    descriptors: int
+    threads: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """One look. `at` is the guest's uptime and `busy` the CPU seconds of all its processes, both in seconds."""
+
+    at: float
+    busy: float
+    of: Mapping[str, Takes]
+    links: int
+    tasks: int
+    on_air: bool
+    records: int
+
+
+async def look(guest: Guest) -> Vitals:
+    """Look once. Raise LabError when a process is not there."""
+    said = json.loads((await guest.run(PYTHON, "-ISc", _SCRIPT)).out)
+    status, radio = said["status"], said["status"]["radio"]
+    of = {name: Takes(**taken) for name, taken in said["of"].items()}
+    on_air, records = bool(radio["on_air"]), int(status["records"]["last"])
+    return Vitals(said["uptime_seconds"], said["busy_seconds"], of, radio["links"], status["tasks"], on_air, records)
+
+
+async def lull(guest: Guest) -> Vitals:
+    """Wait until the hub is on air with no phone connected, and look. Raise LabError when that does not come."""
+    ends = time.monotonic() + LULL_SECONDS
+    while True:
+        try:
+            seen = await look(guest)
+        except LabError:
+            if time.monotonic() > ends:
+                raise
+        else:
+            if seen.on_air and not seen.links:
+                return seen
+            if time.monotonic() > ends:
+                raise LabError(f"the hub does not come to rest: {seen}")
+        await asyncio.sleep(0.5)
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return the slope of (x, y) points by Theil and Sen; 0 for fewer than two."""
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if b[0] != a[0]]
+    return median(slopes) if slopes else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How a measure went: the first and last of its samples, and its slope an hour."""
+
+    first: float
+    last: float
+    an_hour: float
+    samples: int
+
+
+def trend(points: Sequence[tuple[float, float]]) -> Trend:
+    """Return the trend of at least one (second, value)."""
+    return Trend(points[0][1], points[-1][1], slope(points) * 3600, len(points))
