@@ -3,7 +3,9 @@
 Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as long as its TCP
 connection; when that ends, its peers see the link time out, as when a phone's battery is pulled.
 
-Law: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone.
+Laws: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone; one advertising event is
+answered by one central at most, and only while its advertiser is on air; a host that does not read loses its
+controller before what waits for it exceeds BACKLOG_BYTES_MAX by more than one packet.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import random
+import socket
 from collections.abc import Callable
 
-from bumble import ll
+from bumble import hci, ll
 from bumble.controller import Controller
 from bumble.core import InvalidArgumentError, PhysicalTransport
 from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
@@ -23,10 +27,44 @@ from bumble.transport.common import StreamPacketSource
 from hubd.errors import ConfigError
 
 CONTROLLERS_MAX = 64
+BACKLOG_BYTES_MAX = 1 << 18
+SEND_BUFFER_BYTES = 1 << 16
+"""What the system may keep of it for one host; left to itself it takes megabytes."""
 
 
 class Air(LocalLink):
     """Labels data with the address its connection was made with, as hosts on a public address expect."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._answerable: Address | None = None
+
+    def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
+        """Let everybody hear it soon, in an order of chance; a central's answer reaches the advertiser at once."""
+        if isinstance(packet, ll.ConnectInd):
+            self._hear(sender_controller, packet)
+        else:
+            asyncio.get_running_loop().call_soon(self._advertise, sender_controller, packet)
+
+    def take(self, advertiser: Address) -> bool:
+        """Whether a central may answer the event that is heard right now; the first one who asks may."""
+        free = self._answerable == advertiser and any(_advertises(one, advertiser) for one in self.controllers)
+        if free:
+            self._answerable = None
+        return free
+
+    def _advertise(self, sender: Controller, packet: ll.AdvertisingPdu) -> None:
+        if isinstance(packet, ll.AdvInd | ll.AdvExtInd):
+            self._answerable = packet.advertiser_address
+        try:
+            self._hear(sender, packet)
+        finally:
+            self._answerable = None
+
+    def _hear(self, sender: Controller, packet: ll.AdvertisingPdu) -> None:
+        others = [one for one in self.controllers if one is not sender]
+        for one in random.sample(others, len(others)):
+            one.on_ll_advertising_pdu(packet)
 
     def send_acl_data(
         self, sender_controller: Controller, destination_address: Address, transport: PhysicalTransport, data: bytes
@@ -37,6 +75,45 @@ class Air(LocalLink):
         source = connection.self_address if connection else sender_controller.random_address
         if receiver is not None:
             asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, source, transport, data)
+
+
+def _advertises(controller: Controller, address: Address) -> bool:
+    legacy = controller.le_legacy_advertiser
+    sets = controller.advertising_sets.values()
+    return (legacy.enabled and legacy.address == address) or any(s.enabled and s.address == address for s in sets)
+
+
+class AirController(Controller):
+    """Connects as a radio does: by answering an advertising event that nobody has answered, until it is called off."""
+
+    def create_le_connection(self, peer_address: Address) -> None:
+        """Answer the event, or wait for the next one."""
+        if isinstance(self.link, Air) and self.link.take(peer_address):
+            super().create_le_connection(peer_address)
+
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        """See Bluetooth Core, Vol 4, Part E, 7.8.13; bumble's own goes on trying."""
+        pending, self.pending_le_connection = self.pending_le_connection, None
+        if pending is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        asyncio.get_running_loop().call_soon(self._called_off, pending.peer_address)
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def _called_off(self, peer_address: Address) -> None:
+        event = hci.HCI_LE_Connection_Complete_Event(
+            status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+            connection_handle=0,
+            role=hci.Role.CENTRAL,
+            peer_address_type=peer_address.address_type,
+            peer_address=peer_address,
+            connection_interval=0,
+            peripheral_latency=0,
+            supervision_timeout=0,
+            central_clock_accuracy=0,
+        )
+        self.send_hci_packet(event)
 
 
 class _Port(StreamPacketSource):
@@ -51,15 +128,20 @@ class _Port(StreamPacketSource):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if len(self._air.controllers) >= CONTROLLERS_MAX:
             transport.close()
             return
         address = "C0:00:00:00:{:02X}:{:02X}".format(*divmod(self._number % 65536, 256))
-        self._controller = Controller(f"port{self._number}", self, self, self._air, public_address=address)
+        self._controller = AirController(f"port{self._number}", self, self, self._air, public_address=address)
 
     def on_packet(self, packet: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(packet)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(packet)
+        if transport.get_write_buffer_size() > BACKLOG_BYTES_MAX:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         controller, self._controller = self._controller, None
@@ -79,7 +161,7 @@ async def serve_radio(host: str, port: int, ready: Callable[[str, int], None]) -
 
     Raise ConfigError when nothing can listen there.
     """
-    air, numbers = Air(), itertools.count(1)  # type: ignore[no-untyped-call]
+    air, numbers = Air(), itertools.count(1)
     try:
         server = await asyncio.get_running_loop().create_server(lambda: _Port(air, next(numbers)), host, port)
     except (OSError, ValueError) as error:
