@@ -51,7 +51,7 @@ lab-soak: $(VENV)/ready
 $(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) -e '.[dev]' -e hardware-sim
+	$(BIN)/python $(PIP) -e '.[dev]' -e 'hardware-sim[bleak,bless]'
 	@touch $@
 
 # Two COSE libraries as independent readers and writers; both need an older cbor2, which hubd must also work with.

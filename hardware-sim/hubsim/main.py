@@ -10,9 +10,11 @@ import contextlib
 import importlib.util
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,9 +24,14 @@ from hubd.core.tokens import Access
 from hubd.errors import HubError
 from hubsim import site as sites
 
+if TYPE_CHECKING:
+    from hubsim.phone.radio import PhoneLink
+
 DESK = Path("desk")
 DEFAULT_RADIO = "tcp-client:127.0.0.1:8870"
 DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
+BLEAK = "bleak"
+PHONE_RADIO_HELP = "bumble's name of an HCI transport, or bleak for this machine's own adapter"
 POINT = click.IntRange(0, 0xFFFF_FFFF)
 
 
@@ -44,11 +51,14 @@ class _Plain(click.Group):
             raise click.ClickException(sentence) from error
 
 
+_RADIOS = {"bumble": "./hardware-sim", "bleak": "'./hardware-sim[bleak]'", "bless": "'./hardware-sim[bless]'"}
+
+
 def _sentence(error: Exception) -> str | None:
     """What to tell a person about this error, None for an error of the program."""
     match error:
-        case ModuleNotFoundError(name=str() as name) if name.split(".")[0] == "bumble":
-            return "bumble is missing, which simulates the radio: install hubsim again: `pip install ./hardware-sim`"
+        case ModuleNotFoundError(name=str() as name) if (library := name.split(".")[0]) in _RADIOS:
+            return f"{library} is missing: install it with `pip install {_RADIOS[library]}`"
         case TimeoutError():
             return f"no answer in time{f': {error}' if str(error) else ''}"
         case OSError(strerror=str() as why, filename=str() | Path() as file):
@@ -99,6 +109,25 @@ def _transport(context: click.Context, parameter: click.Parameter, text: str) ->
     if scheme == "tcp-client":
         _address(context, parameter, rest)
     return text
+
+
+def _phone_radio(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    return text if text == BLEAK else _transport(context, parameter, text)
+
+
+@asynccontextmanager
+async def _connected(transport: str, adapter: str, mtu: int) -> AsyncIterator[PhoneLink]:
+    """Connect a phone to a hub, over this machine's own adapter or over a simulated controller."""
+    if transport == BLEAK:
+        from hubsim.phone.bleak_radio import connect as connect_really
+
+        async with connect_really(adapter, mtu) as link:
+            yield link
+    else:
+        from hubsim.phone.radio import connect, on_air
+
+        async with on_air(transport) as device, connect(device, mtu) as simulated:
+            yield simulated
 
 
 @click.group(cls=_Plain)
@@ -207,16 +236,18 @@ def phone() -> None:
 @phone.command("unlock")
 @click.argument("name")
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=_transport)
+@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=_phone_radio, help=PHONE_RADIO_HELP)
+@click.option("--adapter", default="", help="With --radio bleak on Linux: the adapter, such as hci1 or its address.")
 @click.option("--access-point", type=POINT, default=1)
 @click.option("--query", is_flag=True, help="Ask only; nothing moves.")
-@click.option("--mtu", type=click.IntRange(23, 517), default=247)
-def phone_unlock(name: str, path: Path, transport: str, access_point: int, query: bool, mtu: int) -> None:
+@click.option("--mtu", type=click.IntRange(23, 517), default=247, help="At most; the real one may be smaller.")
+def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_point: int, query: bool, mtu: int) -> None:
     """Unlock a door; exit status 0 only if it was allowed."""
+    if adapter and transport != BLEAK:
+        raise click.UsageError("--adapter goes with --radio bleak")
     folder = _phone(_site(path), name)
     from hubsim.phone import wallet
     from hubsim.phone.attempt import Session
-    from hubsim.phone.radio import connect, on_air
 
     try:
         mine = wallet.load(folder)
@@ -224,7 +255,7 @@ def phone_unlock(name: str, path: Path, transport: str, access_point: int, query
         raise click.ClickException(f"{folder} is damaged: make the phone anew with `hubsim site grant`") from error
 
     async def attempt() -> bool:
-        async with on_air(transport) as device, connect(device, mtu) as link:
+        async with _connected(transport, adapter, mtu) as link:
             session = Session(link, mine)
             report = await session.run(access_point, Action.QUERY if query else Action.OPEN)
             wallet.save_caches(mine, folder)

@@ -99,6 +99,23 @@ async def bluez(guest: Guest) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def laptop(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
+    """A second guest with an adapter of its own, and BlueZ as a laptop has it: with none of a hub's settings."""
+    kernel = kernel_path()
+    assert kernel is not None
+    made = Guest(tmp_path_factory.mktemp("laptop"))
+    try:
+        await made.boot(kernel)
+        await made.run("rm", "/etc/bluetooth/main.conf")
+        await made.run("systemctl", "restart", "bluetooth")
+        await made.plug_in(air.host, air.port)
+        await made.run("timeout", "20", "sh", "-c", "until bluetoothctl power on; do sleep 0.3; done")
+        yield made
+    finally:
+        await made.stop()
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> sites.Site:
     return sites.init(tmp_path_factory.mktemp("lab") / "site")

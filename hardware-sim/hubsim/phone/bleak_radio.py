@@ -1,0 +1,143 @@
+"""A phone's radio on this machine's own Bluetooth adapter, whatever the system: `radio.PhoneLink` over bleak.
+
+Laws: a hub's own adapter is never used (on Linux it is looked for, see `bluez_adapters`; elsewhere no hub can run);
+every wait for the hub has an end; what bleak raises becomes LinkError here; a notification beyond the queue's ceiling
+is lost, as on the simulated radio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError, BleakError
+
+from hubd.core import gatt
+from hubd.core.framing import MTU_MIN
+from hubd.errors import LinkError
+from hubsim.phone.radio import NOTIFICATIONS_MAX
+
+SCAN_SECONDS, CONNECT_SECONDS, ATT_SECONDS, DISCONNECT_SECONDS = 10.0, 15.0, 6.0, 5.0
+WRITE_HEADER_BYTES = 3
+
+_T = TypeVar("_T")
+_WHY = BleakBluetoothNotAvailableReason
+_DENIED = "this program may not use Bluetooth: allow it in the system's privacy settings"
+_SENTENCES = {
+    _WHY.NO_BLUETOOTH: "this machine has no Bluetooth adapter",
+    _WHY.NO_BLE_CENTRAL_ROLE: "this machine's Bluetooth adapter cannot act as a phone (no LE central role)",
+    _WHY.POWERED_OFF: "the Bluetooth adapter is switched off: switch it on",
+    _WHY.DENIED_BY_USER: _DENIED,
+    _WHY.DENIED_BY_SYSTEM: _DENIED,
+    _WHY.DENIED_BY_UNKNOWN: _DENIED,
+}
+_DBUS_SENTENCES = {
+    "org.bluez.Error.NotReady": "the Bluetooth adapter is switched off: try `bluetoothctl power on`",
+    "org.bluez.Error.NotAuthorized": _DENIED,
+    "org.freedesktop.DBus.Error.AccessDenied": _DENIED,
+}
+
+
+class BleakLink:
+    """One connection to a hub. Implements PhoneLink. `mtu_max` caps the frames; the system chooses the link's MTU."""
+
+    def __init__(self, client: BleakClient, mtu_max: int) -> None:
+        self._client, self._mtu_max = client, mtu_max
+        self.mtu = MTU_MIN
+        self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
+
+    async def prepare(self) -> None:
+        """Subscribe to TX and learn the MTU."""
+        await _within(ATT_SECONDS, self._client.start_notify(self._of(gatt.TX), self._take))
+        real = self._of(gatt.RX).max_write_without_response_size + WRITE_HEADER_BYTES
+        self.mtu = max(MTU_MIN, min(real, self._mtu_max))
+
+    async def read_info(self) -> bytes:
+        """Read INFO whole; the system reads on where the MTU is small."""
+        return bytes(await _within(ATT_SECONDS, self._client.read_gatt_char(self._of(gatt.INFO))))
+
+    async def write(self, frame: bytes) -> None:
+        """Write one frame to RX."""
+        await _within(ATT_SECONDS, self._client.write_gatt_char(self._of(gatt.RX), frame, response=True))
+
+    async def pull(self) -> bytes:
+        """Read TXR."""
+        return bytes(await _within(ATT_SECONDS, self._client.read_gatt_char(self._of(gatt.TXR))))
+
+    def _of(self, uuid: str) -> BleakGATTCharacteristic:
+        try:
+            found = self._client.services.get_characteristic(uuid)
+        except BleakError as error:
+            raise LinkError("phone: the hub has left") from error
+        if found is None:
+            raise LinkError("phone: the hub's table lacks a characteristic")
+        return found
+
+    def _take(self, _: BleakGATTCharacteristic, value: bytearray) -> None:
+        if not self.notifications.full():
+            self.notifications.put_nowait(bytes(value))
+
+
+@asynccontextmanager
+async def connect(adapter: str = "", mtu: int = 247) -> AsyncIterator[BleakLink]:
+    """Find a hub by its service, connect and prepare; disconnect at the end. Raise LinkError.
+
+    `adapter` is an adapter's name or address, on Linux only; "" for any that no hub has.
+    """
+    if sys.platform == "linux":
+        from hubsim.phone.bluez_adapters import choose
+
+        adapter = await choose(adapter)
+    elif adapter:
+        raise LinkError("phone: only Linux lets an adapter be chosen; leave --adapter away")
+    client = BleakClient(await _find(adapter), timeout=CONNECT_SECONDS)
+    try:
+        await _within(CONNECT_SECONDS, client.connect())
+        link = BleakLink(client, mtu)
+        await link.prepare()
+        yield link
+    finally:
+        with contextlib.suppress(LinkError):  # it has gone by itself
+            await _within(DISCONNECT_SECONDS, client.disconnect())
+
+
+async def _find(adapter: str) -> BLEDevice:
+    def ours(_: BLEDevice, told: AdvertisementData) -> bool:
+        return gatt.SERVICE in told.service_uuids
+
+    services = [gatt.SERVICE]
+    found = BleakScanner.find_device_by_filter(
+        ours, SCAN_SECONDS, service_uuids=services, bluez={"adapter": adapter} if adapter else {}
+    )
+    device = await _within(SCAN_SECONDS + ATT_SECONDS, found)
+    if device is None:
+        raise LinkError("phone: no hub in sight")
+    return device
+
+
+async def _within(seconds: float, operation: Awaitable[_T]) -> _T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await operation
+    except (TimeoutError, BleakError, OSError, EOFError) as error:
+        raise LinkError(f"phone: {told(error)}") from error
+
+
+def told(error: Exception) -> str:
+    """What to tell a person about what bleak raised."""
+    match error:
+        case BleakBluetoothNotAvailableError() if error.reason in _SENTENCES:
+            return _SENTENCES[error.reason]
+        case BleakDBusError() if error.dbus_error in _DBUS_SENTENCES:
+            return _DBUS_SENTENCES[error.dbus_error]
+        case TimeoutError():
+            return "the hub does not answer"
+    return f"the hub refused or left: {error!r}"
