@@ -1,10 +1,11 @@
 # Each command works in a fresh clone on Debian 12 or newer with git, make and Python 3.11 or newer.
 PYTHON ?= python3
+PREFIX ?= /opt/hubd
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test check bench bench-quick lab lab-soak clean
+.PHONY: demo test check bench bench-quick lab lab-soak install uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -60,6 +61,13 @@ $(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prereq
 	$(PYTHON) -m venv $(VENV)-oracle
 	$(VENV)-oracle/bin/python $(PIP) -e '.[oracle]' -e hardware-sim
 	@touch $@
+
+# On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place.
+install:
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
+
+uninstall:
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install.sh uninstall
 
 clean:
 	rm -rf .venv .venv-oracle build dist *.egg-info hardware-sim/build hardware-sim/*.egg-info desk desk-demo

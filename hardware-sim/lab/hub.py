@@ -14,14 +14,15 @@ from lab.guest import Guest, LabError
 STRIKE_SECONDS = 1.0
 CHIP = "/dev/gpiochip0"
 LINES = "/sys/devices/platform/gpio-sim.0/gpiochip0"
+CREDENTIALS = "/etc/credstore/hubd."
 KEYS = {
-    "identity.pem": "identity.key",
-    "certificate.cbor": "certificate.cbor",
-    "issuer.cbor": "issuer.cbor",
+    "identity": "identity.key",
+    "certificate": "certificate.cbor",
+    "issuer": "issuer.cbor",
     "curve_secret": "curve.secret",
     "backend_public": "backend.pub",
 }
-"""What the unit hands over, and how a site's folder calls it."""
+"""What the unit hands over from CREDENTIALS, and how a site's folder calls it."""
 
 
 class LabHub:
@@ -33,7 +34,7 @@ class LabHub:
     async def install(self) -> None:
         """Put the configuration and the keys in place."""
         for target, source in KEYS.items():
-            await self.guest.put(f"/etc/hubd/keys/{target}", (self.site.hub / source).read_bytes(), 0o600)
+            await self.guest.put(CREDENTIALS + target, (self.site.hub / source).read_bytes(), 0o600)
         await self.guest.put("/etc/hubd/hubd.toml", self._config().encode())
         await self.guest.run("systemctl", "daemon-reload")
 

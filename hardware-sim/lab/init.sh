@@ -24,7 +24,6 @@ cp "$LAB"/units/* .
 ln -sf /lib/systemd/system/bluetooth.service dbus-org.bluez.service
 # A marker that this machine is a container would have systemd leave out half of its work.
 rm -rf $root/.dockerenv $root/run/.containerenv $root/etc/fstab $root/var/log/journal $root/var/lib/bluetooth
-cp "$LAB/bluez-main.conf" $root/etc/bluetooth/main.conf
 if [ -n "${BLUEZ:-}" ]; then
     mkdir -p $root/opt/bluez
     mount -t hostfs none $root/opt/bluez -o "$BLUEZ"
@@ -45,12 +44,10 @@ exec /opt/hubd/python/bin/python3 "$@"
 T
 printf '#!/bin/sh\nexec /opt/hubd/bin/python -m hubd "$@"\n' >$root/opt/hubd/bin/hubd
 chmod 755 $root/opt/hubd/bin/*
-cp "$SRC"/systemd/hubd.service .
-for group in gpio hubd; do
-    grep -q "^$group:" $root/etc/group || echo "$group:x:$((900 + $(wc -c <$root/etc/group) % 90)):" >>$root/etc/group
-done
-gid=$(sed -n 's/^hubd:x:\([0-9]*\):.*/\1/p' $root/etc/group)
-grep -q '^hubd:' $root/etc/passwd || echo "hubd:x:899:$gid:hubd:/nonexistent:/usr/sbin/nologin" >>$root/etc/passwd
+# What `make install` puts in place, by its own script; the environment is the one above.
+DESTDIR=$root "$SRC/systemd/install.sh" files || exec poweroff -f
+systemd-sysusers --root=$root hubd.conf || exec poweroff -f
+systemd-tmpfiles --root=$root --create hubd.conf || exec poweroff -f
 echo hub >$root/etc/hostname
 
 umount /proc

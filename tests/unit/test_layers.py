@@ -59,6 +59,7 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters drivers"
     ),
     "hubd.__main__": _room("hubd.app hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""),
+    "hubd.secure": _room("hubd.config hubd.errors drivers", "msgspec"),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),
     "drivers": _room("drivers hubd.ports hubd.errors"),
     "hubsim": _room(

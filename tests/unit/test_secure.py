@@ -1,0 +1,90 @@
+"""Strikes driven inactive from outside: each one by itself, none driven, and a wrong file costs only what is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from drivers.guardwire import StrikeLine
+from hubd.errors import HardwareError
+from hubd.secure import EX_CONFIG, EX_UNAVAILABLE, run
+
+DOOR = '[[doors]]\nid = "a"\nstrike = {{ chip = "{chip}", line = {line}, active_low = {low} }}\n'
+
+
+class Chips:
+    """A kernel's lines: who has requested what; told to, it refuses one."""
+
+    def __init__(self, broken: Sequence[str] = ()) -> None:
+        self.broken = broken
+        self.opened: list[StrikeLine] = []
+        self.held: list[StrikeLine] = []
+        self.driven: list[tuple[int, bool]] = []
+
+    def __call__(self, lines: Sequence[StrikeLine]) -> Chips:
+        for line in lines:
+            if line.chip in self.broken:
+                raise HardwareError(f"Strike {line} cannot be used.")
+        self.opened += lines
+        self.held += lines
+        return self
+
+    def set(self, index: int, active: bool) -> None:
+        self.driven.append((index, active))
+
+    def close(self) -> None:
+        self.held.clear()
+
+
+def _file(folder: Path, text: str) -> Path:
+    file = folder / "hubd.toml"
+    file.write_text(text)
+    return file
+
+
+def _doors(*chips: str) -> str:
+    return "".join(DOOR.format(chip=chip, line=n, low=str(bool(n % 2)).lower()) for n, chip in enumerate(chips))
+
+
+def test_every_strike_is_requested_inactive_and_given_back(tmp_path: Path) -> None:
+    chips, said = Chips(), list[str]()
+    assert run(_file(tmp_path, _doors("one", "two")), chips, said.append) == 0
+    assert [(line.chip, line.line, line.active_low) for line in chips.opened] == [("one", 0, False), ("two", 1, True)]
+    assert chips.held == []
+    assert chips.driven == [], "the request itself drives it inactive; nothing else may"
+    assert said == ["strikes driven inactive: 2 of 2"]
+
+
+def test_one_that_cannot_be_had_does_not_save_the_others(tmp_path: Path) -> None:
+    chips, said = Chips(broken=["one"]), list[str]()
+    assert run(_file(tmp_path, _doors("one", "two", "three")), chips, said.append) == EX_UNAVAILABLE
+    assert [line.chip for line in chips.opened] == ["two", "three"]
+    assert said[0] == "Strike line 0 of one cannot be used."
+    assert said[-1] == "strikes driven inactive: 2 of 3"
+
+
+def test_what_is_wrong_elsewhere_in_the_file_costs_nothing(tmp_path: Path) -> None:
+    chips, said = Chips(), list[str]()
+    text = '[hub]\nno_such_key = 1\n[keys]\nidentity = "credential:identity"\n[[doors]]\nstrike = { chip = 5 }\n'
+    assert run(_file(tmp_path, text + _doors("one") + '[[doors]]\nname = "no strike"\n'), chips, said.append) == 69
+    assert [line.chip for line in chips.opened] == ["one"]
+    assert "key doors[0]: Expected `str`, got `int` - at `$.strike.chip`" in said[0]
+    assert "key doors[2]: Object missing required field `strike`" in said[1]
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    for file in (tmp_path / "none", _file(tmp_path, "doors = ["), _file(tmp_path, "doors = 1")):
+        said = list[str]()
+        assert run(file, Chips(), said.append) == EX_CONFIG
+        assert "no strike could be driven inactive" in said[0]
+
+
+def test_little_of_the_daemon_is_loaded() -> None:
+    """It must end in a moment on a hub in trouble: no radio, no uplink, no cryptography, no event loop."""
+    code = "import sys, hubd.secure; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(done.stdout.split())
+    assert {"gpiod", "msgspec"} <= loaded
+    assert not loaded & {"asyncio", "zmq", "cryptography", "dbus_fast", "structlog", "sqlite3"}
