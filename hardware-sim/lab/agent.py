@@ -7,6 +7,7 @@ command stops no other. It knows the standard library alone.
 import base64
 import json
 import os
+import select
 import subprocess
 import sys
 import termios
@@ -17,6 +18,8 @@ from typing import Any
 COMMAND, ACL, SCO, EVENT, ISO = 1, 2, 3, 4, 5
 HEADER_BYTES = {COMMAND: 3, ACL: 4, SCO: 3, EVENT: 2, ISO: 4}
 VENDOR_PACKET = 0xFF
+PULLED_MS = 50
+"""How long a controller that says nothing may stay after it has been pulled out."""
 
 
 def open_line(path: str) -> int:
@@ -49,7 +52,7 @@ class Radio:
 
     def __init__(self, path: str) -> None:
         self._line = open_line(path)
-        self._vhci = -1
+        self._vhci, self._upward = -1, threading.Thread()
         threading.Thread(target=self._down, daemon=True).start()
 
     def plug_in(self) -> None:
@@ -57,18 +60,22 @@ class Radio:
         vhci = os.open("/dev/vhci", os.O_RDWR)
         os.write(vhci, bytes([VENDOR_PACKET, 0]))
         self._vhci = vhci
-        threading.Thread(target=self._up, args=(vhci,), daemon=True).start()
+        self._upward = threading.Thread(target=self._up, args=(vhci,), daemon=True)
+        self._upward.start()
 
     def pull_out(self) -> None:
-        """Take the controller away, as when a USB stick is pulled."""
+        """Take the controller away, as when a USB stick is pulled; it is gone when this returns."""
         vhci, self._vhci = self._vhci, -1
         if vhci >= 0:
+            self._upward.join()  # the kernel keeps a controller as long as somebody reads from it
             os.close(vhci)
 
     def _up(self, vhci: int) -> None:
+        readable = select.poll()
+        readable.register(vhci, select.POLLIN)
         while self._vhci == vhci:
             try:
-                packet = os.read(vhci, 65536)
+                packet = os.read(vhci, 65536) if readable.poll(PULLED_MS) else b""
             except OSError:
                 return
             if packet and packet[0] != VENDOR_PACKET:

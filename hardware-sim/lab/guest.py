@@ -25,7 +25,7 @@ SOURCE = LAB.parent.parent
 BOOT_SECONDS = 90.0
 RUN_SECONDS = 30.0
 MEMORY = "1G"
-RADIO_LINE = "/dev/ttyS1"
+AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE = "/dev/ttyS0", "/dev/ttyS1", "/dev/ttyS3"
 ANSWER_BYTES_MAX = 1 << 24
 
 
@@ -76,6 +76,15 @@ class _Joined(asyncio.Protocol):
             self.other.write(data)
 
 
+@dataclass(slots=True)
+class _Slot:
+    """Where a controller can be plugged in: a serial line of the guest, and the air's controller behind it, if any."""
+
+    line: asyncio.WriteTransport
+    radio: _Joined
+    air: asyncio.WriteTransport | None = None
+
+
 class Guest:
     """One running guest."""
 
@@ -84,12 +93,9 @@ class Guest:
         self._folder, self._bluez = folder, bluez
         self._numbers = itertools.count(1)
         self._answers = _Answers()
-        self._radio = _Joined()
-        self._sockets: list[socket.socket] = []
+        self._slots: dict[str, _Slot] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._agent: asyncio.WriteTransport | None = None
-        self._serial: asyncio.WriteTransport | None = None
-        self._air: asyncio.WriteTransport | None = None
 
     @property
     def console(self) -> str:
@@ -99,13 +105,15 @@ class Guest:
     async def boot(self, kernel: Path) -> None:
         """Boot until the agent speaks. Raise LabError."""
         loop = asyncio.get_running_loop()
-        ours, theirs = zip(socket.socketpair(), socket.socketpair(), strict=True)
+        ends = {line: socket.socketpair() for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE)}
         booted = self._answers.waiting[0] = loop.create_future()
-        agent, _ = await loop.create_connection(lambda: self._answers, sock=ours[0])
-        serial, _ = await loop.create_connection(lambda: self._radio, sock=ours[1])
-        self._agent, self._serial = agent, serial
-        self._process = await asyncio.to_thread(self._start, kernel, [end.fileno() for end in theirs])
-        for end in theirs:
+        self._agent, _ = await loop.create_connection(lambda: self._answers, sock=ends[AGENT_LINE][0])
+        for line in (RADIO_LINE, SECOND_RADIO_LINE):
+            transport, radio = await loop.create_connection(_Joined, sock=ends[line][0])
+            self._slots[line] = _Slot(transport, radio)
+        theirs = {line: end for line, (_, end) in ends.items()}
+        self._process = await asyncio.to_thread(self._start, kernel, theirs)
+        for end in theirs.values():
             end.close()
         try:
             async with asyncio.timeout(BOOT_SECONDS):
@@ -113,8 +121,9 @@ class Guest:
         except TimeoutError:
             raise LabError(f"the guest has not booted in {BOOT_SECONDS:.0f} s:\n{self.console[-3000:]}") from None
 
-    def _start(self, kernel: Path, lines: list[int]) -> subprocess.Popen[bytes]:
-        serials = [f"ssl{number}=fd:{line},fd:{line}" for number, line in enumerate(lines)]
+    def _start(self, kernel: Path, lines: dict[str, socket.socket]) -> subprocess.Popen[bytes]:
+        serials = [f"ssl{line[-1]}=fd:{end.fileno()},fd:{end.fileno()}" for line, end in lines.items()]
+        passed = [end.fileno() for end in lines.values()]
         argv = [str(kernel), f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
         argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}", f"PY={sys.base_prefix}"]
         argv += [f"SITE={sysconfig.get_path('purelib')}", f"uml_dir={self._folder}", "umid=guest"]
@@ -122,7 +131,7 @@ class Guest:
         argv += ["con=null", "con0=null,fd:1", "ssl=null", *serials, "quiet"]
         with (self._folder / "console.log").open("wb") as log:
             return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=lines, start_new_session=True
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True
             )
 
     async def stop(self) -> None:
@@ -130,7 +139,8 @@ class Guest:
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             await asyncio.to_thread(self._process.wait)
-        for transport in (self._agent, self._serial, self._air):
+        slots = self._slots.values()
+        for transport in (self._agent, *(slot.line for slot in slots), *(slot.air for slot in slots)):
             if transport is not None:
                 transport.close()
 
@@ -146,21 +156,24 @@ class Guest:
         """Write a file whole."""
         await self._ask("put", RUN_SECONDS, path=path, mode=mode, data=base64.b64encode(data).decode())
 
-    async def plug_in(self, host: str, port: int) -> None:
-        """Give the guest a controller: the one that the air has for a new TCP connection."""
-        assert self._serial is not None
-        far = _Joined()
-        far.other = self._serial
-        self._air, _ = await asyncio.get_running_loop().create_connection(lambda: far, host, port)
-        self._radio.other = self._air
-        await self._ask("plug_in", RUN_SECONDS, line=RADIO_LINE)
+    async def plug_in(self, host: str, port: int, line: str = RADIO_LINE) -> None:
+        """Give the guest a controller: the one kept at that line, else the one the air has for a new TCP connection."""
+        slot = self._slots[line]
+        if slot.air is None:
+            far = _Joined()
+            far.other = slot.line
+            slot.air, _ = await asyncio.get_running_loop().create_connection(lambda: far, host, port)
+            slot.radio.other = slot.air
+        await self._ask("plug_in", RUN_SECONDS, line=line)
 
-    async def pull_out(self) -> None:
-        """Take the controller away."""
-        await self._ask("pull_out", RUN_SECONDS, line=RADIO_LINE)
-        self._radio.other = None
-        if self._air is not None:
-            self._air.close()
+    async def pull_out(self, line: str = RADIO_LINE, keep: bool = False) -> None:
+        """Take the controller away; with `keep` the very same one, with its address, can be plugged in again."""
+        slot = self._slots[line]
+        await self._ask("pull_out", RUN_SECONDS, line=line)
+        if not keep and slot.air is not None:
+            slot.radio.other = None
+            slot.air.close()
+            slot.air = None
 
     async def _ask(self, do: str, limit_seconds: float, /, **arguments: Any) -> dict[str, Any]:
         assert self._agent is not None

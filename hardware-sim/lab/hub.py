@@ -28,8 +28,8 @@ KEYS = {
 class LabHub:
     """The hub of `site` in `guest`, with one door for each of `points`: strike on line i, contact on line i + 4."""
 
-    def __init__(self, guest: Guest, site: Site, points: Sequence[int] = (1,)) -> None:
-        self.guest, self.site, self._points = guest, site, points
+    def __init__(self, guest: Guest, site: Site, points: Sequence[int] = (1,), adapter: str = "default") -> None:
+        self.guest, self.site, self._points, self._adapter = guest, site, points, adapter
 
     async def install(self) -> None:
         """Put the configuration and the keys in place."""
@@ -85,6 +85,7 @@ class LabHub:
         parts = [
             f'[hub]\nid = "{names["hub"]}"\nsite = "{names["site"]}"\ntime_zone = "Europe/Berlin"\n\n[keys]\n',
             *(f'{name} = "credential:{name}"\n' for name in ("identity", "certificate", "issuer")),
+            f'\n[radio]\nadapter = "{self._adapter}"\n',
         ]
         for index, point in enumerate(self._points):
             strike, contact = (f'{{ chip = "{CHIP}", line = {line} }}' for line in (index, index + 4))
