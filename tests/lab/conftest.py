@@ -107,7 +107,8 @@ async def laptop(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> A
     made = Guest(tmp_path_factory.mktemp("laptop"))
     try:
         await made.boot(kernel)
-        await made.run("rm", "/etc/bluetooth/main.conf")
+        await made.run("rm", "/usr/lib/systemd/system/bluetooth.service.d/hubd.conf")
+        await made.run("systemctl", "daemon-reload")
         await made.run("systemctl", "restart", "bluetooth")
         await made.plug_in(air.host, air.port)
         await made.run("timeout", "20", "sh", "-c", "until bluetoothctl power on; do sleep 0.3; done")
