@@ -13,6 +13,7 @@ from typing import Any
 
 from dbus_fast import Message, Variant
 
+from hubd.adapters.bluez_advert import ADVERTISEMENT, GONE, Advert
 from hubd.adapters.bluez_bus import (
     ADAPTER,
     ADVERTISING_MANAGER,
@@ -22,26 +23,17 @@ from hubd.adapters.bluez_bus import (
     BluezError,
     connected,
 )
-from hubd.adapters.bluez_table import ADVERTISEMENT, ADVERTISEMENT_PATH, CHARACTERISTIC, ROOT, TX_PATH, Table
+from hubd.adapters.bluez_table import CHARACTERISTIC, ROOT, TX_PATH, Table
 from hubd.adapters.bluez_visits import Visits
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
 POWER_RETRY_SECONDS = 2.0
-REFRESH_SECONDS, RETRY_SECONDS = 60.0, 5.0
-SETTLE_SECONDS = 0.3
-"""BlueZ takes back an advertisement some time after it has said so; one registered at once can be lost."""
+REPLACE_SECONDS, RETRY_SECONDS = 60.0, 5.0
 NEW_SECONDS = 2.0
-"""A bluetoothd that has just started may clear the controller after it has taken our advertisement: renew it once."""
-
-GONE = frozenset(
-    {
-        "org.bluez.Error.NotConnected",
-        "org.bluez.Error.DoesNotExist",
-        "org.freedesktop.DBus.Error.UnknownObject",
-        "org.freedesktop.DBus.Error.UnknownMethod",
-    }
-)
+"""A bluetoothd that has just started may clear the controller after it has taken our advertisement: replace it once."""
+PACE_SECONDS = 0.05
+"""However many phones come and go, the advertisement is renewed no more often; the last of them is never left out."""
 
 
 class Generation:
@@ -58,6 +50,7 @@ class Generation:
         self._bluez, self._adapter = bluez, adapter
         self._visits = Visits(listener, epochs)
         self._table = Table(listener, self._visits, later, bluez.send)
+        self._advert = Advert(bluez, adapter)
         self._over = ""
         self._moved = asyncio.Event()
         self._serving = False
@@ -70,12 +63,9 @@ class Generation:
             await self._send_away()
             self._serving = True
             await self._bluez.call(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {})
-            await self._register()
+            await self._advert.begin()
             on_air()
-            seconds = NEW_SECONDS
-            while True:
-                await self._wait(seconds)
-                seconds = await self._refresh()
+            await self._stay_on_air()
         finally:
             self._bluez.heard = None
             self._visits.end()
@@ -95,9 +85,10 @@ class Generation:
     def called(self, message: Message) -> Message | bool:
         """Answer bluetoothd."""
         if message.interface == ADVERTISEMENT and message.member == "Release":
-            self._end("BlueZ has released the advertisement")
+            if self._advert.is_released(message):
+                self._end("BlueZ has released the advertisement")
             return Message.new_method_return(message)
-        return self._table.called(message)
+        return self._advert.called(message) or self._table.called(message)
 
     def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
         """Begin and end visits; an adapter switched off ends the generation."""
@@ -145,36 +136,37 @@ class Generation:
             if error.name not in GONE:
                 raise
 
-    async def _register(self) -> None:
-        manager, path = ADVERTISING_MANAGER, ADVERTISEMENT_PATH
-        await self._bluez.call(self._adapter, manager, "RegisterAdvertisement", "oa{sv}", path, {})
+    async def _stay_on_air(self) -> None:
+        """Renew the advertisement at each coming and going, and replace it from time to time."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + NEW_SECONDS
+        while True:
+            await self._wait(due - loop.time())
+            self._moved.clear()
+            if loop.time() < due:
+                await self._advert.renew()
+                await asyncio.sleep(PACE_SECONDS)
+            else:
+                due = loop.time() + await self._replace()
 
-    async def _refresh(self) -> float:
-        """Advertise anew: each connection takes the hub off the air, and BlueZ may not notice.
+    async def _replace(self) -> float:
+        """Replace the advertisement. Return the seconds until it is to be done again.
 
-        Return the seconds until it is to be done again. A controller that cannot advertise while phones are connected
-        keeps its phones. Raise LinkError when it cannot without any.
+        A controller that cannot advertise while phones are connected keeps its phones. Raise LinkError when it cannot
+        without any.
         """
-        path = ADVERTISEMENT_PATH
         try:
-            await self._bluez.call(self._adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path)
-        except BluezError as error:
-            if error.name not in GONE:
-                raise
-        await asyncio.sleep(SETTLE_SECONDS)
-        self._moved.clear()
-        try:
-            await self._register()
+            await self._advert.replace()
         except BluezError:
             if not len(self._visits):
                 raise
             return RETRY_SECONDS
-        return REFRESH_SECONDS
+        return REPLACE_SECONDS
 
     async def _wait(self, seconds: float) -> None:
         """Wait until a phone has come or gone, at most so long. Raise LinkError at the generation's end."""
         try:
-            async with asyncio.timeout(0 if self._over else seconds):
+            async with asyncio.timeout(0 if self._over else max(0.0, seconds)):
                 await self._moved.wait()
         except TimeoutError:
             pass

@@ -21,11 +21,9 @@ from hubd.errors import LinkError, PeerError
 from hubd.ports import RadioListener
 
 ROOT = "/org/hubd/radio"
-ADVERTISEMENT_PATH = "/org/hubd/advertisement"
 SERVICE_PATH = f"{ROOT}/service0"
 INFO_PATH, RX_PATH, TX_PATH, TXR_PATH = (f"{SERVICE_PATH}/char{number}" for number in range(4))
 SERVICE_INTERFACE, CHARACTERISTIC = "org.bluez.GattService1", "org.bluez.GattCharacteristic1"
-ADVERTISEMENT = "org.bluez.LEAdvertisement1"
 READ_SECONDS = 4.0
 
 FAILED, INVALID_OFFSET = "org.bluez.Error.Failed", "org.bluez.Error.InvalidOffset"
@@ -53,18 +51,6 @@ def managed_objects() -> dict[str, dict[str, dict[str, Variant]]]:
         }
         objects[path] = {CHARACTERISTIC: properties}
     return objects
-
-
-def advertisement() -> dict[str, Variant]:
-    """Return the properties of the advertisement: the service's UUID alone, connectable, in general discovery."""
-    interval_ms = Variant("u", int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000))
-    return {
-        "Type": Variant("s", "peripheral"),
-        "ServiceUUIDs": Variant("as", [gatt.SERVICE]),
-        "Discoverable": Variant("b", True),
-        "MinInterval": interval_ms,
-        "MaxInterval": interval_ms,
-    }
 
 
 class _Refusal(Exception):
@@ -174,8 +160,6 @@ def _options(message: Message, signature: str) -> tuple[dict[str, Any], bytes]:
 
 def _properties(message: Message) -> dict[str, Variant]:
     interface = message.body[0] if message.signature == "s" else ""
-    if message.path == ADVERTISEMENT_PATH and interface == ADVERTISEMENT:
-        return advertisement()
     return managed_objects().get(message.path or "", {}).get(interface, {})
 
 

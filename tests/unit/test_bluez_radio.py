@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +15,7 @@ from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from hubd.adapters import bluez_generation
+from hubd.adapters.bluez_advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez_bus import (
     ADAPTER,
     ADVERTISING_MANAGER,
@@ -22,10 +24,12 @@ from hubd.adapters.bluez_bus import (
     OBJECT_MANAGER,
     PROPERTIES,
     Bluez,
+    BluezError,
 )
 from hubd.adapters.bluez_generation import choose
 from hubd.adapters.bluez_radio import BluezRadio, back_off_seconds
 from hubd.adapters.bluez_table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
+from hubd.core import gatt
 from hubd.errors import LinkError
 from hubd.ports import LinkId
 
@@ -99,6 +103,8 @@ class FakeBluez:
     def _message(self, message: Message) -> Message | bool | None:
         if message.message_type is MessageType.SIGNAL and message.path == TX_PATH:
             self.notified.put_nowait(message.body[1]["Value"].value)
+        if message.message_type is MessageType.SIGNAL and message.path in PATHS:
+            self.calls.put_nowait(("renewed", message.path))
         if message.message_type is not MessageType.METHOD_CALL:
             return None
         member = message.body[1] if message.member == "Set" else message.member
@@ -220,7 +226,7 @@ async def test_it_waits_for_bluetoothd_and_for_its_adapter_and_takes_no_other(ri
         await rig.is_ready(True)
 
 
-async def test_it_advertises_again_after_every_visit(rig: Rig) -> None:
+async def test_each_coming_and_going_renews_the_advertisement_and_never_takes_it_off(rig: Rig) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         rig.serve()
         await rig.is_ready(True)
@@ -228,8 +234,112 @@ async def test_it_advertises_again_after_every_visit(rig: Rig) -> None:
             while not bluez.calls.empty():
                 bluez.calls.get_nowait()
             bluez.phone(connected)
+            assert await bluez.calls.get() == ("renewed", PATHS[0])
+
+
+async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_the_replacing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.2)
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        rig.serve()
+        await rig.is_ready(True)
+        stop = asyncio.Event()
+
+        async def crowd() -> None:
+            numbers = itertools.cycle(range(20))
+            while not stop.is_set():
+                bluez.phone(path=f"{PHONE}{next(numbers)}")
+                await asyncio.sleep(0.005)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(crowd())
             await bluez.called("UnregisterAdvertisement")
-            await bluez.called("RegisterAdvertisement")
+            stop.set()
+        while not bluez.calls.empty():
+            bluez.calls.get_nowait()
+        bluez.phone(path=f"{PHONE}last")
+        await bluez.called("renewed", PATHS[1])
+
+
+class Manager:
+    """BlueZ's LEAdvertisingManager1 with room for so many; notes which were on air after each call."""
+
+    def __init__(self, room: int = 2) -> None:
+        self.room, self.held = room, list[str]()
+        self.seen: list[tuple[str, ...]] = []
+        self.emitted: list[tuple[str, str, str, Any]] = []
+
+    async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+        assert (path, interface) == (HCI0, ADVERTISING_MANAGER)
+        if member == "RegisterAdvertisement":
+            if len(self.held) >= self.room:
+                raise BluezError("org.bluez.Error.NotPermitted", "no room")
+            assert body[0] not in self.held
+            self.held.append(body[0])
+        elif body[0] in self.held:
+            self.held.remove(body[0])
+        else:
+            raise BluezError("org.bluez.Error.DoesNotExist", "no such advertisement")
+        self.seen.append(tuple(self.held))
+        return []
+
+    async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
+        self.emitted.append((path, interface, name, value.value))
+
+
+async def test_an_advertisement_is_replaced_without_a_moment_off_the_air_and_none_piles_up() -> None:
+    manager = Manager()
+    advert = Advert(manager, HCI0)
+    await advert.begin()
+    for _ in range(5):
+        await advert.replace()
+    assert all(manager.seen)
+    assert len(manager.held) == 1
+    await advert.renew()
+    assert manager.emitted == [(manager.held[0], ADVERTISEMENT, "ServiceUUIDs", [gatt.SERVICE])]
+
+
+async def test_where_there_is_room_for_one_advertisement_only_it_gives_way_to_its_successor() -> None:
+    manager = Manager(room=1)
+    advert = Advert(manager, HCI0)
+    await advert.begin()
+    await advert.replace()
+    await advert.replace()
+    assert manager.held == [PATHS[0]]
+
+
+async def test_an_advertisement_that_was_refused_comes_back_when_it_is_no_longer() -> None:
+    manager = Manager()
+    advert = Advert(manager, HCI0)
+    await advert.begin()
+    manager.room = 0
+    for _ in range(2):
+        with pytest.raises(BluezError):
+            await advert.replace()
+    manager.room = 2
+    await advert.replace()
+    await advert.replace()
+    assert len(manager.held) == 1
+
+
+def test_bluez_reads_the_services_uuid_alone_and_on_both_paths() -> None:
+    advert = Advert(Manager(), HCI0)
+    for path in PATHS:
+        message = Message(
+            path=path,
+            interface=PROPERTIES,
+            member="GetAll",
+            signature="s",
+            body=[ADVERTISEMENT],
+            serial=1,
+            sender=":1.1",
+        )
+        answer = advert.called(message)
+        assert answer is not None
+        properties = answer.body[0]
+        assert properties["ServiceUUIDs"].value == [gatt.SERVICE]
+        assert not {"LocalName", "Includes", "ManufacturerData", "ServiceData"} & set(properties)
 
 
 async def test_links_begin_and_end_with_connected_and_carry_frames(rig: Rig) -> None:
@@ -288,8 +398,8 @@ async def test_each_loss_ends_every_link_and_it_comes_again(rig: Rig, loss: str)
             case "release":
                 message = Message(
                     destination=bluez.radio,
-                    path="/org/hubd/advertisement",
-                    interface="org.bluez.LEAdvertisement1",
+                    path=PATHS[0],
+                    interface=ADVERTISEMENT,
                     member="Release",
                 )
                 await bluez.bus.call(message)
@@ -323,7 +433,10 @@ async def test_what_is_refused_is_tried_again(rig: Rig, member: str) -> None:
         await rig.is_ready(True)
 
 
-async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(rig: Rig) -> None:
+async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.3)
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         radio = rig.serve()
         await rig.is_ready(True)

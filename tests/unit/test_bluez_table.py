@@ -11,8 +11,6 @@ import pytest
 from dbus_fast import Message, MessageType, Variant
 
 from hubd.adapters.bluez_table import (
-    ADVERTISEMENT,
-    ADVERTISEMENT_PATH,
     CHARACTERISTIC,
     INFO_PATH,
     RX_PATH,
@@ -119,13 +117,6 @@ def test_the_table_is_the_protocols_in_its_order() -> None:
         (gatt.TX, ["notify"]),
         (gatt.TXR, ["read"]),
     ]
-
-
-async def test_the_advertisement_is_the_services_uuid_alone(rig: Rig) -> None:
-    answer = rig.call(ADVERTISEMENT_PATH, "GetAll", "s", [ADVERTISEMENT], interface="org.freedesktop.DBus.Properties")
-    properties = answer.body[0]
-    assert properties["ServiceUUIDs"].value == [gatt.SERVICE]
-    assert not {"LocalName", "Includes", "ManufacturerData", "ServiceData"} & set(properties)
 
 
 async def test_a_write_goes_to_the_link_of_the_phone_that_wrote(rig: Rig) -> None:

@@ -1,0 +1,97 @@
+"""The hub on air: its advertisement as BlueZ takes it, kept there through visits with hardly a gap.
+
+Laws: a connection takes the hub off the air, and to tell BlueZ of a property is what brings it back at once: BlueZ then
+has the kernel advertise the instance anew, without taking it off first (src/advertising.c `properties_changed`); what
+BlueZ does so it does not answer for, so now and then the advertisement is registered anew, on the other of two paths,
+and the former is taken back only when its successor is on air; BlueZ never holds more than these two.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from dbus_fast import Message, Variant
+
+from hubd.adapters.bluez_bus import ADVERTISING_MANAGER, PROPERTIES, BluezError
+from hubd.core import gatt
+
+ADVERTISEMENT = "org.bluez.LEAdvertisement1"
+PATHS = ("/org/hubd/advertisement0", "/org/hubd/advertisement1")
+
+GONE = frozenset(
+    {
+        "org.bluez.Error.NotConnected",
+        "org.bluez.Error.DoesNotExist",
+        "org.freedesktop.DBus.Error.UnknownObject",
+        "org.freedesktop.DBus.Error.UnknownMethod",
+    }
+)
+"""What BlueZ says of a thing that it does not know, or no longer."""
+
+
+class Caller(Protocol):
+    """What of `bluez_bus.Bluez` an advertisement needs."""
+
+    async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+        """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
+
+    async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
+        """Tell bluetoothd that a property of ours has changed. Raise LinkError."""
+
+
+class Advert:
+    """The advertisement of one generation, on the adapter at path `adapter`."""
+
+    def __init__(self, bluez: Caller, adapter: str) -> None:
+        self._bluez, self._adapter = bluez, adapter
+        self._path, self._spare = PATHS
+
+    async def begin(self) -> None:
+        """Go on air for the first time. Raise BluezError when BlueZ will not have it."""
+        await self._register(self._path)
+
+    async def renew(self) -> None:
+        """Be on air again after a phone has come or gone."""
+        await self._bluez.emit(self._path, ADVERTISEMENT, "ServiceUUIDs", self.properties()["ServiceUUIDs"])
+
+    async def replace(self) -> None:
+        """Register anew. Raise BluezError when BlueZ will not have it: the hub is then off the air."""
+        try:
+            await self._register(self._spare)
+        except BluezError:  # an adapter that holds but one, or one that is ill
+            await self._unregister(self._path)
+            await self._register(self._spare)
+        else:
+            await self._unregister(self._path)
+        self._path, self._spare = self._spare, self._path
+
+    def called(self, message: Message) -> Message | None:
+        """Answer what BlueZ asks of an advertisement; None when it asks of something else."""
+        if message.path in PATHS and message.interface == PROPERTIES and message.member == "GetAll":
+            return Message.new_method_return(message, "a{sv}", [self.properties()])
+        return None
+
+    def is_released(self, message: Message) -> bool:
+        """Tell whether BlueZ says by this call that it has dropped the advertisement which is on air."""
+        return (message.path, message.interface, message.member) == (self._path, ADVERTISEMENT, "Release")
+
+    def properties(self) -> dict[str, Variant]:
+        """Return the properties of the advertisement: the service's UUID alone, connectable, in general discovery."""
+        interval_ms = Variant("u", int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000))
+        return {
+            "Type": Variant("s", "peripheral"),
+            "ServiceUUIDs": Variant("as", [gatt.SERVICE]),
+            "Discoverable": Variant("b", True),
+            "MinInterval": interval_ms,
+            "MaxInterval": interval_ms,
+        }
+
+    async def _register(self, path: str) -> None:
+        await self._bluez.call(self._adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {})
+
+    async def _unregister(self, path: str) -> None:
+        try:
+            await self._bluez.call(self._adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path)
+        except BluezError as error:
+            if error.name not in GONE:
+                raise
