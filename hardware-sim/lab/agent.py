@@ -5,13 +5,18 @@ command stops no other. It knows the standard library alone.
 """
 
 import base64
+import fcntl
+import itertools
 import json
 import os
 import select
+import socket
+import struct
 import subprocess
 import sys
 import termios
 import threading
+import time
 import tty
 from typing import Any
 
@@ -20,6 +25,14 @@ HEADER_BYTES = {COMMAND: 3, ACL: 4, SCO: 3, EVENT: 2, ISO: 4}
 VENDOR_PACKET = 0xFF
 PULLED_MS = 50
 """How long a controller that says nothing may stay after it has been pulled out."""
+NBD_SET_SOCK, NBD_SET_BLKSIZE, NBD_DO_IT, NBD_SET_SIZE_BLOCKS, NBD_SET_FLAGS = 0xAB00, 0xAB01, 0xAB03, 0xAB07, 0xAB0A
+NBD_HAS_FLAGS, NBD_SEND_FLUSH, NBD_SEND_FUA = 1, 4, 8
+SECTOR_BYTES = 512
+DISK_SECONDS = 10.0
+CABLE_HEAD = struct.Struct(">HH")
+CABLE_READ, CABLE_DISK = 0, 1
+CABLE_PART_BYTES = 16384
+LOOK_SECONDS = 0.001
 
 
 def open_line(path: str) -> int:
@@ -28,6 +41,12 @@ def open_line(path: str) -> int:
     tty.setraw(line)
     termios.tcflush(line, termios.TCIFLUSH)
     return line
+
+
+def write_all(line: int, data: bytes) -> None:
+    """Write all of it, however little the line takes at once."""
+    while data:
+        data = data[os.write(line, data) :]
 
 
 def packets(buffer: bytearray) -> list[bytes]:
@@ -93,6 +112,78 @@ class Radio:
                     pass  # pulled out meanwhile
 
 
+class Cable:
+    """The guest's end of the cable (cable.py): byte streams over one serial line, each joined to a socket."""
+
+    def __init__(self, path: str) -> None:
+        self._line, self._lock = open_line(path), threading.Lock()
+        self._joined: dict[int, socket.socket] = {}
+        threading.Thread(target=self._down, daemon=True).start()
+
+    def join(self, number: int, end: socket.socket) -> None:
+        """Carry a socket's bytes to and fro, under a number."""
+        self._joined[number] = end
+        threading.Thread(target=self._up, args=(number, end), daemon=True).start()
+
+    def listen(self, port: int) -> None:
+        """Carry each connection made to a port of 127.0.0.1."""
+        server = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+
+    def _accept(self, server: socket.socket) -> None:
+        for number in itertools.count(CABLE_DISK + 1):
+            self.join(number, server.accept()[0])
+
+    def _send(self, number: int, length: int, data: bytes = b"") -> None:
+        with self._lock:
+            write_all(self._line, CABLE_HEAD.pack(number, length) + data)
+
+    def _up(self, number: int, end: socket.socket) -> None:
+        data = b"."
+        while data:
+            try:
+                data = end.recv(CABLE_PART_BYTES)
+            except OSError:
+                data = b""
+            self._send(number, len(data), data)
+
+    def _down(self) -> None:
+        buffer = bytearray()
+        while data := os.read(self._line, 4096):
+            self._send(CABLE_READ, len(data))
+            buffer += data
+            while len(buffer) >= CABLE_HEAD.size:
+                number, length = CABLE_HEAD.unpack_from(buffer)
+                if len(buffer) < CABLE_HEAD.size + length:
+                    break
+                part = bytes(buffer[CABLE_HEAD.size : CABLE_HEAD.size + length])
+                del buffer[: CABLE_HEAD.size + length]
+                try:
+                    self._joined[number].sendall(part) if part else self._joined.pop(number).close()
+                except (OSError, KeyError):
+                    pass  # it has gone meanwhile
+
+
+class Disk:
+    """A block device whose other half is at the far end of the cable: the kernel's own NBD client."""
+
+    def __init__(self, cable: Cable, device: str, size_bytes: int) -> None:
+        ours, kernels = socket.socketpair()
+        cable.join(CABLE_DISK, ours)
+        nbd = os.open(device, os.O_RDWR)
+        fcntl.ioctl(nbd, NBD_SET_FLAGS, NBD_HAS_FLAGS | NBD_SEND_FLUSH | NBD_SEND_FUA)
+        fcntl.ioctl(nbd, NBD_SET_SOCK, kernels.fileno())
+        fcntl.ioctl(nbd, NBD_SET_BLKSIZE, SECTOR_BYTES)
+        fcntl.ioctl(nbd, NBD_SET_SIZE_BLOCKS, size_bytes // SECTOR_BYTES)
+        threading.Thread(target=fcntl.ioctl, args=(nbd, NBD_DO_IT), daemon=True).start()
+        self._open = nbd, kernels
+        ends = time.monotonic() + DISK_SECONDS
+        while not os.path.exists(f"/sys/block/{os.path.basename(device)}/pid"):
+            if time.monotonic() > ends:
+                raise TimeoutError("the kernel has not taken the disk")
+            time.sleep(LOOK_SECONDS)
+
+
 class Agent:
     """Performs requests."""
 
@@ -119,10 +210,8 @@ class Agent:
         self._answer({"id": request["id"], **(answer or {})})
 
     def _answer(self, answer: dict[str, Any]) -> None:
-        data = json.dumps(answer).encode() + b"\n"
         with self._lock:
-            while data:
-                data = data[os.write(self._line, data) :]
+            write_all(self._line, json.dumps(answer).encode() + b"\n")
 
     def do_run(self, argv: list[str], seconds: float, stdin: str) -> dict[str, Any]:
         """Run a command to its end."""
@@ -133,10 +222,10 @@ class Agent:
             "err": done.stderr.decode("utf-8", "replace"),
         }
 
-    def do_put(self, path: str, mode: int, data: str) -> None:
-        """Write a file whole."""
+    def do_put(self, path: str, mode: int, data: str, begin: bool) -> None:
+        """Write a file's beginning, or more of it."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if begin else os.O_APPEND), mode)
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
             stream.write(base64.b64decode(data))
@@ -146,6 +235,32 @@ class Agent:
         if line not in self._radios:
             self._radios[line] = Radio(line)
         self._radios[line].plug_in()
+
+    def do_attach_disk(self, line: str, device: str, size_bytes: int, port: int) -> None:
+        """Make a block device of the disk on the cable, and listen on a port of 127.0.0.1 for the server there."""
+        cable = Cable(line)
+        cable.listen(port)
+        self._disk = Disk(cable, device, size_bytes)
+
+    def do_watch(self, paths: dict[str, str]) -> None:
+        """Tell from now on, unasked, each change of what these files hold, by the name given to each."""
+        looked_at = {name: os.open(path, os.O_RDONLY) for name, path in paths.items()}
+        threading.Thread(target=self._watch, args=(looked_at,), daemon=True).start()
+
+    def _watch(self, looked_at: dict[str, int]) -> None:
+        """`before` and `at` are seconds of CLOCK_MONOTONIC: the change came between."""
+        known = {name: os.pread(file, 64, 0) for name, file in looked_at.items()}
+        before = time.monotonic()
+        while True:
+            at = time.monotonic()
+            for name, file in looked_at.items():
+                held = os.pread(file, 64, 0)
+                if held != known[name]:
+                    known[name] = held
+                    now = time.monotonic()
+                    self._answer({"name": name, "held": held.decode().strip(), "before": before, "at": now})
+            before = at
+            time.sleep(LOOK_SECONDS)
 
     def do_pull_out(self, line: str) -> None:
         """Pull it out."""

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ BOOT_SECONDS = 90.0
 RUN_SECONDS = 30.0
 MEMORY = "1G"
 AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE = "/dev/ttyS0", "/dev/ttyS1", "/dev/ttyS3"
+CABLE_LINE = "/dev/ttyS2"
+END_SECONDS = 10.0
+PART_BYTES = 1024
+"""What is written at once: a serial line of user-mode Linux that was once full (4 KiB) is never read again."""
 ANSWER_BYTES_MAX = 1 << 24
 
 
@@ -47,6 +52,8 @@ class _Answers(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.told: Callable[[dict[str, Any]], None] = lambda _: None
+        self.ended = asyncio.Event()
         self._buffer = bytearray()
 
     def data_received(self, data: bytes) -> None:
@@ -55,11 +62,15 @@ class _Answers(asyncio.Protocol):
             line, _, rest = bytes(self._buffer).partition(b"\n")
             self._buffer = bytearray(rest)
             answer = json.loads(line)
+            if "id" not in answer:
+                self.told(answer)
+                continue
             future = self.waiting.pop(answer["id"], None)
             if future is not None and not future.done():
                 future.set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
         for future in self.waiting.values():
             if not future.done():
                 future.set_exception(LabError("the guest has ended"))
@@ -86,11 +97,11 @@ class _Slot:
 
 
 class Guest:
-    """One running guest."""
+    """One running guest, with a cable where one is given."""
 
-    def __init__(self, folder: Path, bluez: Path | None = None) -> None:
+    def __init__(self, folder: Path, bluez: Path | None = None, cable: asyncio.Protocol | None = None) -> None:
         """`bluez` is a folder with another bluetoothd and btmon than the machine's, as bluez.sh makes it."""
-        self._folder, self._bluez = folder, bluez
+        self._folder, self._bluez, self._cable = folder, bluez, cable or asyncio.Protocol()
         self._numbers = itertools.count(1)
         self._answers = _Answers()
         self._slots: dict[str, _Slot] = {}
@@ -105,12 +116,13 @@ class Guest:
     async def boot(self, kernel: Path) -> None:
         """Boot until the agent speaks. Raise LabError."""
         loop = asyncio.get_running_loop()
-        ends = {line: socket.socketpair() for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE)}
+        ends = {line: socket.socketpair() for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE, CABLE_LINE)}
         booted = self._answers.waiting[0] = loop.create_future()
         self._agent, _ = await loop.create_connection(lambda: self._answers, sock=ends[AGENT_LINE][0])
         for line in (RADIO_LINE, SECOND_RADIO_LINE):
             transport, radio = await loop.create_connection(_Joined, sock=ends[line][0])
             self._slots[line] = _Slot(transport, radio)
+        await loop.create_connection(lambda: self._cable, sock=ends[CABLE_LINE][0])
         theirs = {line: end for line, (_, end) in ends.items()}
         self._process = await asyncio.to_thread(self._start, kernel, theirs)
         for end in theirs.values():
@@ -135,10 +147,12 @@ class Guest:
             )
 
     async def stop(self) -> None:
-        """End the guest at once, as a power cut does."""
+        """End the guest at once, as a power cut does; what it had said before is still heard."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             await asyncio.to_thread(self._process.wait)
+            async with asyncio.timeout(END_SECONDS):
+                await self._answers.ended.wait()
         slots = self._slots.values()
         for transport in (self._agent, *(slot.line for slot in slots), *(slot.air for slot in slots)):
             if transport is not None:
@@ -154,7 +168,9 @@ class Guest:
 
     async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Write a file whole."""
-        await self._ask("put", RUN_SECONDS, path=path, mode=mode, data=base64.b64encode(data).decode())
+        for at in range(0, max(1, len(data)), PART_BYTES):
+            part = base64.b64encode(data[at : at + PART_BYTES]).decode()
+            await self._ask("put", RUN_SECONDS, path=path, mode=mode, data=part, begin=at == 0)
 
     async def plug_in(self, host: str, port: int, line: str = RADIO_LINE) -> None:
         """Give the guest a controller: the one kept at that line, else the one the air has for a new TCP connection."""
@@ -174,6 +190,15 @@ class Guest:
             slot.radio.other = None
             slot.air.close()
             slot.air = None
+
+    async def attach_disk(self, device: str, size_bytes: int, port: int) -> None:
+        """Make a block device of the cable's disk, and let whoever connects to the port find the cable's server."""
+        await self._ask("attach_disk", RUN_SECONDS, line=CABLE_LINE, device=device, size_bytes=size_bytes, port=port)
+
+    async def watch(self, paths: dict[str, str], told: Callable[[dict[str, Any]], None]) -> None:
+        """Call `told` from now on for each change of what the files hold: `name`, `held`, `before` and `at`."""
+        self._answers.told = told
+        await self._ask("watch", RUN_SECONDS, paths=paths)
 
     async def _ask(self, do: str, limit_seconds: float, /, **arguments: Any) -> dict[str, Any]:
         assert self._agent is not None

@@ -26,10 +26,15 @@ KEYS = {
 
 
 class LabHub:
-    """The hub of `site` in `guest`, with one door for each of `points`: strike on line i, contact on line i + 4."""
+    """The hub of `site` in `guest`, with one door for each of `points`: strike on line i, contact on line i + 4.
 
-    def __init__(self, guest: Guest, site: Site, points: Sequence[int] = (1,), adapter: str = "default") -> None:
-        self.guest, self.site, self._points, self._adapter = guest, site, points, adapter
+    `backend` is its backend's endpoint, "" for none.
+    """
+
+    def __init__(
+        self, guest: Guest, site: Site, points: Sequence[int] = (1,), adapter: str = "default", backend: str = ""
+    ) -> None:
+        self.guest, self.site, self._points, self._adapter, self._backend = guest, site, points, adapter, backend
 
     async def install(self) -> None:
         """Put the configuration and the keys in place."""
@@ -85,8 +90,11 @@ class LabHub:
         parts = [
             f'[hub]\nid = "{names["hub"]}"\nsite = "{names["site"]}"\ntime_zone = "Europe/Berlin"\n\n[keys]\n',
             *(f'{name} = "credential:{name}"\n' for name in ("identity", "certificate", "issuer")),
-            f'\n[radio]\nadapter = "{self._adapter}"\n',
         ]
+        if self._backend:
+            parts.append('curve_secret = "credential:curve_secret"\nbackend_public = "credential:backend_public"\n')
+            parts.append(f'\n[backend]\nendpoint = "{self._backend}"\n')
+        parts.append(f'\n[radio]\nadapter = "{self._adapter}"\n')
         for index, point in enumerate(self._points):
             strike, contact = (f'{{ chip = "{CHIP}", line = {line} }}' for line in (index, index + 4))
             parts.append(

@@ -26,12 +26,15 @@ PULL_AFTER_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Report:
-    """What became of an attempt. `sent` holds the messages sent, `bytes_over_air` all values read, written, notified.
+    """What became of an attempt. `op` is the operation decided on, if any.
+
+    `sent` holds the messages sent, `bytes_over_air` all values read, written, notified.
 
     `began`, `last_byte` and `decided` are seconds of CLOCK_MONOTONIC.
     """
 
     verdict: Verdict | None = None
+    op: bytes = b""
     states: list[State] = field(default_factory=list)
     why: str = ""
     short: bool = False
@@ -106,7 +109,7 @@ class Session:
                 case SendMessage(message):
                     await self.send(message)
                 case Decided(verdict):
-                    self.report.verdict, self.report.decided = verdict, time.monotonic()
+                    self.report.verdict, self.report.op, self.report.decided = verdict, attempt.op, time.monotonic()
                 case Moved(state):
                     self.report.states.append(state)
                 case GaveUp(why):

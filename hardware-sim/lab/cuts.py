@@ -1,0 +1,234 @@
+"""One hub through many power cuts: it boots, works, loses power, and what its disk holds is judged at the next boot.
+
+Laws: the disk stops answering before the guest is killed, so that nothing becomes durable in between; what the guest
+had said before it ended is heard to the end; the hub starts again from what the cut left, never from a mended copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import random
+import secrets
+import tarfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bumble.core import BaseBumbleError
+
+from hubd.core import policy
+from hubd.core.records import Head
+from hubd.core.tokens import Access
+from hubd.errors import LinkError
+from hubsim import site as sites
+from hubsim.backend import Backend
+from hubsim.backend_control import HubFiles
+from hubsim.phone import wallet
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import connect, on_air
+from hubsim.phone.wallet import Wallet
+from lab.cable import Cable
+from lab.disk import Disk, DiskLine, Loss, make_image
+from lab.evidence import Found, Seen, Strike, judge
+from lab.guest import SOURCE, Guest, LabError
+from lab.hub import LINES, LabHub
+
+POINTS = (1, 2)
+DISK_MEBIBYTES = 64
+DEVICE, STATE = "/dev/nbd0", "/var/lib/hubd"
+BACKEND_PORT = 4505
+ATTEMPTS_A_VISIT = 3
+PAUSE_SECONDS = 0.6
+WAIT_SECONDS = 30.0
+
+
+class Powered:
+    """A hub that has power: its guest, its disk's line, and what is seen of it."""
+
+    def __init__(self, folder: Path, disk: Disk, backend: Backend, chance: random.Random) -> None:
+        self.line, self.seen = DiskLine(disk), Seen()
+        self._cable = Cable(self.line, int(backend.endpoint.rsplit(":", 1)[1]))
+        self.guest = Guest(folder, cable=self._cable)
+        self.happened = asyncio.Condition()
+        self._backend, self._chance = backend, chance
+        self._tasks: list[asyncio.Task[None]] = []
+        self._troubles: Counter[str] = Counter()
+
+    async def until(self, holds: Callable[[], bool], what: str, diskless: bool = False) -> None:
+        """Wait until something holds, which is looked at when anything was seen, or till the disk's end, if it has one.
+
+        With `diskless` the hub is waited for on a disk that does not answer.
+        """
+        off = asyncio.create_task(self._note_off())
+        try:
+            async with asyncio.timeout(WAIT_SECONDS), self.happened:
+                await self.happened.wait_for(lambda: holds() or (self.line.off.is_set() and not diskless))
+        except TimeoutError:
+            journal = await self.guest.run("journalctl", "-b", "-n", "60", "-o", "cat", "--no-pager")
+            raise LabError(f"in {WAIT_SECONDS:.0f} s not seen: {what}; {self._troubles}\n{journal.out}") from None
+        finally:
+            off.cancel()
+
+    async def _note_off(self) -> None:
+        await self.line.off.wait()
+        await self._note(lambda: None)
+
+    async def _note(self, what: Callable[[], None]) -> None:
+        async with self.happened:
+            what()
+            self.happened.notify_all()
+
+    def told(self, change: dict[str, Any]) -> None:
+        """Take what the guest tells of a strike's line."""
+        if change["held"] == "1":
+            strike = Strike(POINTS[int(change["name"])], change["before"], change["at"])
+            self.seen.strikes.append(strike)
+            self._tasks.append(asyncio.create_task(self._note(lambda: None)))
+
+    def call(self, transport: str, phones: dict[int, Wallet]) -> None:
+        """Let phones open their doors, again and again."""
+        for point, mine in phones.items():
+            self._tasks.append(asyncio.create_task(self._phone(transport, point, mine)))
+        self._tasks.append(asyncio.create_task(self._watch_backend()))
+
+    async def _phone(self, transport: str, point: int, mine: Wallet) -> None:
+        while True:
+            try:
+                async with on_air(transport) as device, connect(device) as link:
+                    for _ in range(ATTEMPTS_A_VISIT):
+                        await self._attempt(Session(link, mine), point)
+                        await asyncio.sleep(self._chance.uniform(0, PAUSE_SECONDS))
+            except (LinkError, BaseBumbleError) as error:  # no hub in sight, or it went: come again
+                self._troubles[repr(error)] += 1
+
+    async def _attempt(self, session: Session, point: int) -> None:
+        try:
+            await session.run(point)
+        finally:
+            if session.report.verdict is not None and session.report.verdict.allowed:
+                self.seen.allowed.append(session.report.op)
+        await self._note(lambda: None)
+
+    async def _watch_backend(self) -> None:
+        """The backend tells nobody when a record or an answer has come; it is asked."""
+        held = -1
+        while True:
+            result = self._backend.policy_results.get("hub-1")
+            self.seen.policy = max(self.seen.policy, result.version if result else 0)
+            if len(self._backend.records("hub-1")) != held:
+                held = len(self._backend.records("hub-1"))
+                await self._note(lambda: None)
+            await asyncio.sleep(0.05)
+
+    async def off(self) -> None:
+        """Take the power away and hear the guest out."""
+        self.line.off.set()
+        try:
+            await self.guest.stop()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cable.aclose()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+
+class Life:
+    """One hub on one disk, its backend and its phones, over many cuts."""
+
+    def __init__(self, kernel: Path, folder: Path, air: tuple[str, int], chance: random.Random) -> None:
+        self._kernel, self._folder, self._air, self.chance = kernel, folder, air, chance
+        self.site = sites.init(folder / "site", points=POINTS)
+        make_image(folder / "disk.img", DISK_MEBIBYTES)
+        self.disk = Disk(folder / "disk.img")
+        secret = (self.site.backend / "curve.secret").read_text().strip()
+        version = partial(policy.read, issuer=self.site.verifier, site=self.site.name)
+        self.backend = Backend(
+            "tcp://127.0.0.1:*", secret, HubFiles(self.site.backend / "hubs"), self.site.backend,
+            lambda document: version(document).version,
+        )  # fmt: skip
+        self.head, self.seen, self.loss, self.cuts = Head(), Seen(), Loss(0, 0), 0
+        self._phones = {point: self._phone(point) for point in POINTS}
+
+    def _phone(self, point: int) -> Wallet:
+        return wallet.load(self.site.grant(f"phone-{point}", [Access(point, sites.OPEN_AND_QUERY, ())]))
+
+    @property
+    def transport(self) -> str:
+        return f"tcp-client:{self._air[0]}:{self._air[1]}"
+
+    @asynccontextmanager
+    async def backend_served(self) -> AsyncIterator[None]:
+        """Serve the hub's backend meanwhile."""
+        serving = asyncio.create_task(self.backend.serve())
+        try:
+            await self.backend.serving.wait()
+            self.publish()
+            yield
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            self.disk.close()
+
+    def publish(self) -> int:
+        """Sign a new policy, which says nothing of importance, and push it; return its version."""
+        new = self.site.revoke(secrets.token_hex(8))
+        self.backend.push_policy((self.site.path / "policy.cbor").read_bytes())
+        return new.version
+
+    @asynccontextmanager
+    async def power(self) -> AsyncIterator[Powered]:
+        """Boot with the disk as the last cut left it; at the end the power is cut."""
+        self.cuts += 1
+        folder = self._folder / f"boot-{self.cuts}"
+        folder.mkdir()
+        powered = Powered(folder, self.disk, self.backend, self.chance)
+        try:
+            await powered.guest.boot(self._kernel)
+            await powered.guest.plug_in(*self._air)
+            await powered.guest.attach_disk(DEVICE, self.disk.size_bytes, BACKEND_PORT)
+            mount = f"mkdir -p {STATE} && mount -t ext4 -o errors=remount-ro {DEVICE} {STATE}"
+            await powered.guest.run("sh", "-c", mount)
+            yield powered
+        finally:
+            await powered.off()
+            self.seen, self.loss = powered.seen, self.disk.cut(self.chance)
+
+    async def find(self, powered: Powered) -> Path:
+        """Take a copy of what the guest finds on its disk, before the hub starts; return its folder."""
+        files = self._folder / f"found-{self.cuts}"
+        files.mkdir()
+        packed = await powered.guest.run("sh", "-c", f"tar -C {STATE} -cz . | base64 -w0")
+        with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed.out))) as archive:
+            archive.extractall(files, filter="data")
+        return files
+
+    async def judge(self, files: Path) -> Found:
+        """Judge what the last cut left by what was seen before it."""
+        found = await asyncio.to_thread(judge, files, self.seen, self.head, self.backend.records("hub-1"))
+        self.head = found.head
+        return found
+
+    async def break_hub(self, powered: Powered, module: str, sound: str, broken: str) -> None:
+        """Have the guest's hub run with other words in one of its modules, as a proof that the judge would notice."""
+        assert (SOURCE / module).read_text().count(sound) == 1, f"{module} no longer says {sound}"
+        text = (SOURCE / module).read_text().replace(sound, broken)
+        await powered.guest.put("/run/broken.py", text.encode())
+        await powered.guest.run("mount", "--bind", "/run/broken.py", f"/opt/hubd/src/{module}")
+
+    def hub(self, powered: Powered) -> LabHub:
+        """The hub of this life in the guest."""
+        return LabHub(powered.guest, self.site, POINTS, backend=f"tcp://127.0.0.1:{BACKEND_PORT}")
+
+    async def work(self, powered: Powered) -> None:
+        """Have phones at the doors and the strikes watched."""
+        lines = {str(index): f"{LINES}/sim_gpio{index}/value" for index in range(len(POINTS))}
+        await powered.guest.watch(lines, powered.told)
+        powered.call(self.transport, self._phones)

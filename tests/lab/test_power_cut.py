@@ -1,0 +1,163 @@
+"""Power cuts: the guest is killed while phones open doors, its disk forgets what was not flushed, and all that was said
+or done before is on record after the restart.
+
+One life of a hub is ten cuts, each at a moment of another kind. HUBD_LAB_CUTS=200 for a soak, in so many lives;
+HUBD_LAB_SEED names the first life, so that a long run can be had in pieces and a failed life again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from lab.cuts import Life, Powered
+from lab.guest import kernel_path
+from tests.lab.conftest import AirAddress
+
+CUTS_A_LIFE = 10
+LIVES = -(-int(os.environ.get("HUBD_LAB_CUTS", "10")) // CUTS_A_LIFE)
+SEED = int(os.environ.get("HUBD_LAB_SEED", "1"))
+FIRST_START_CHANGES = 150
+"""Writes and flushes until a hub that has never run is ready, and some more."""
+HANG_SECONDS = 1.5
+
+
+async def _first_start(life: Life, powered: Powered) -> None:
+    """While the disk is given its databases, or soon after."""
+    powered.line.trip_after(life.chance.randrange(FIRST_START_CHANGES))
+    await powered.guest.run("systemctl", "start", "--no-block", "hubd")
+    await life.work(powered)
+    await powered.until(lambda: len(powered.seen.allowed) > 0, "an unlock or the disk's end")
+
+
+async def _verdict(life: Life, powered: Powered) -> None:
+    """When a phone has its verdict."""
+    await _some_work(life, powered)
+    so_far = len(powered.seen.allowed)
+    await powered.until(lambda: len(powered.seen.allowed) > so_far, "a verdict")
+
+
+async def _strike(life: Life, powered: Powered) -> None:
+    """When a strike is driven."""
+    await _some_work(life, powered)
+    so_far = len(powered.seen.strikes)
+    await powered.until(lambda: len(powered.seen.strikes) > so_far, "a strike")
+
+
+async def _disk_hangs(life: Life, powered: Powered) -> None:
+    """In the middle of a commit; the hub lives on for a while, on a disk that does not answer."""
+    await _some_work(life, powered)
+    powered.line.trip_after(life.chance.randrange(12))
+    await powered.until(lambda: False, "the disk's end")
+    await asyncio.sleep(life.chance.uniform(0, HANG_SECONDS))
+
+
+async def _policy(life: Life, powered: Powered) -> None:
+    """While a new policy is written, or soon after."""
+    await _some_work(life, powered)
+    powered.line.trip_after(life.chance.randrange(24))
+    version = life.publish()
+    await powered.until(lambda: powered.seen.policy == version, "the policy in force")
+
+
+async def _backend(life: Life, powered: Powered) -> None:
+    """When the backend has taken records."""
+    await _some_work(life, powered)
+    so_far = len(life.backend.records("hub-1"))
+    await powered.until(lambda: len(life.backend.records("hub-1")) > so_far, "a record at the backend")
+
+
+async def _any_moment(life: Life, powered: Powered) -> None:
+    await _some_work(life, powered)
+    await asyncio.sleep(life.chance.uniform(0, 3))
+
+
+async def _some_work(life: Life, powered: Powered) -> None:
+    await life.hub(powered).start()
+    await life.work(powered)
+    unlocks = life.chance.randrange(1, 4)
+    await powered.until(lambda: len(powered.seen.allowed) >= unlocks, "unlocks")
+
+
+KINDS: list[Callable[[Life, Powered], Awaitable[None]]] = [
+    _first_start, _verdict, _strike, _disk_hangs, _policy, _any_moment, _disk_hangs, _backend, _disk_hangs, _any_moment
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + LIVES))
+async def test_nothing_that_was_said_or_done_is_lost(seed: int, air: AirAddress, tmp_path: Path) -> None:
+    life = _life(seed, air, tmp_path)
+    unlocks = strikes = 0
+    async with life.backend_served():
+        for cut, kind in enumerate([*KINDS, None]):
+            began = time.monotonic()
+            async with life.power() as powered:
+                found = await life.find(powered)
+                judged = asyncio.create_task(_passed(life, found, f"seed {seed}, after cut {cut}"))
+                await life.hub(powered).install()
+                if kind is None:
+                    await life.hub(powered).start()
+                else:
+                    await kind(life, powered)
+                await judged
+            unlocks += len(life.seen.allowed)
+            strikes += len(life.seen.strikes)
+            print(
+                f"seed {seed} boot {cut}: {life.head.number} records; now {kind.__name__ if kind else 'end'}: "
+                f"{len(life.seen.allowed)} unlocks, {len(life.seen.strikes)} strikes, sectors kept {life.loss.kept}, "
+                f"lost {life.loss.lost}, {time.monotonic() - began:.1f} s"
+            )
+    assert not life.backend.forks
+    print(f"seed {seed}: {len(KINDS)} cuts, {unlocks} unlocks, {strikes} strikes, {life.head.number} records, 0 wrong")
+
+
+async def _passed(life: Life, files: Path, when: str) -> None:
+    found = await life.judge(files)
+    assert not found.wrong, f"{when}: {found.wrong}"
+
+
+async def _strike_on_a_hung_disk(life: Life, powered: Powered) -> None:
+    await _some_work(life, powered)
+    powered.line.trip_after(0)
+    await powered.until(lambda: False, "the disk's end")
+    so_far = len(powered.seen.strikes)
+    await powered.until(lambda: len(powered.seen.strikes) > so_far, "a strike", diskless=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "sound", "broken", "kind"),
+    [
+        ("hubd/adapters/sqlite.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF", _verdict),
+        ("hubd/unlock.py", "if not await durable:", "if False and not await durable:", _strike_on_a_hung_disk),
+    ],
+    ids=["a hub that does not flush", "a hub that strikes before the record is durable"],
+)
+async def test_a_broken_hub_is_found_out(
+    module: str,
+    sound: str,
+    broken: str,
+    kind: Callable[[Life, Powered], Awaitable[None]],
+    air: AirAddress,
+    tmp_path: Path,
+) -> None:
+    life = _life(SEED, air, tmp_path)
+    async with life.backend_served():
+        async with life.power() as powered:
+            await life.break_hub(powered, module, sound, broken)
+            await life.hub(powered).install()
+            await kind(life, powered)
+        async with life.power() as powered:
+            found = await life.judge(await life.find(powered))
+    assert any("no record" in wrong or "without a record" in wrong for wrong in found.wrong), found
+
+
+def _life(seed: int, air: AirAddress, folder: Path) -> Life:
+    kernel = kernel_path()
+    assert kernel is not None
+    return Life(kernel, folder, (air.host, air.port), random.Random(seed))
