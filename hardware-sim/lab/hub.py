@@ -12,6 +12,7 @@ from hubsim.site import Site
 from lab.guest import Guest, LabError
 
 STRIKE_SECONDS = 1.0
+START_SECONDS = 20.0
 CHIP = "/dev/gpiochip0"
 LINES = "/sys/devices/platform/gpio-sim.0/gpiochip0"
 CREDENTIALS = "/etc/credstore/hubd."
@@ -44,13 +45,18 @@ class LabHub:
         await self.guest.run("systemctl", "daemon-reload")
 
     async def start(self) -> None:
-        """Start the unit; return when it has said READY and its radio is on air."""
+        """Start the unit; return when it can do its work: its status says ready, and its radio is on air."""
         await self.guest.run("systemctl", "reset-failed", "hubd", check=False)
         done = await self.guest.run("systemctl", "start", "hubd", check=False)
         if done.status:
             raise LabError(f"hubd did not start: {done.err}\n{await self.journal()}")
         for index in range(len(self._points)):
             await self.contact(index, door_open=False)
+        radio = 'journalctl -u hubd -g \'"part":"radio"\' -n 1 -o cat | grep -q \'"up":true\''
+        ready = f'[ "$(systemctl show -P StatusText hubd)" = ready ] && {radio}'
+        script = f"for _ in $(seq {int(START_SECONDS * 10)}); do {ready} && exit 0; sleep 0.1; done; exit 1"
+        if (await self.guest.run("sh", "-c", script, seconds=START_SECONDS * 2, check=False)).status:
+            raise LabError(f"hubd is not ready:\n{await self.journal()}")
 
     async def stop(self) -> None:
         """Stop the unit and forget its state."""

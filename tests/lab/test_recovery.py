@@ -145,7 +145,7 @@ def _nothing_leaked(held: list[Held]) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def by_address(hub: LabHub, guest: Guest) -> AsyncIterator[tuple[LabHub, str]]:
+async def by_address(hub: LabHub, guest: Guest, air: AirAddress) -> AsyncIterator[tuple[LabHub, str]]:
     """The hub, told its adapter's address, and the address; the usual one is put back at the end."""
     (address,) = await _adapters(guest)
     chosen = LabHub(guest, hub.site, adapter=address)
@@ -156,6 +156,8 @@ async def by_address(hub: LabHub, guest: Guest) -> AsyncIterator[tuple[LabHub, s
         yield chosen, address
     finally:
         await guest.pull_out(SECOND_RADIO_LINE)
+        await guest.pull_out(keep=True)
+        await guest.plug_in(air.host, air.port)  # the first index is its own again
         await hub.install()
         await guest.run("systemctl", "restart", "hubd")
 
@@ -231,6 +233,7 @@ async def test_hub_restarted_with_a_phone_connected(
         await guest.run("systemctl", "restart", "hubd")
         async with asyncio.timeout(PATIENCE_SECONDS):
             await left.wait()  # the new hub sends away whom it does not know
+    await hub.start()
     await _unlocks(hub, air, phones[0])
 
 
@@ -240,4 +243,5 @@ async def test_hub_killed(hub: LabHub, guest: Guest, air: AirAddress, phones: li
         await guest.run("systemctl", "kill", "-s", signal, "--kill-whom=main", "hubd")
         await asyncio.sleep(1.5)
         await guest.run("systemctl", "start", "hubd")
+    await hub.start()  # its strikes are ready some time after its radio
     await _unlocks(hub, air, phones[0])
