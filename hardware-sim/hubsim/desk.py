@@ -1,5 +1,5 @@
-"""A hub on a desk: hubd's own `serve` on a virtual radio, the real strike guard on lines in a file, and doors with
-physics behind those lines. A person may stand there who pulls each door that is released.
+"""A hub on a desk: hubd's own `serve` on a virtual radio or the machine's own, the real strike guard on lines in a
+file, and doors with physics behind those lines. A person may stand there who pulls each door that is released.
 
 Law: only what drives a real hub's strike drives these: the guard's process, on lines that other processes can read.
 """
@@ -14,10 +14,11 @@ from drivers.guardwire import StrikeLine
 from drivers.strike import Strike, StrikeGuard
 from hubd.config import Config
 from hubd.parts import Parts, TellPart
-from hubd.ports import Input, InputEvent
+from hubd.ports import Input, InputEvent, Radio
 from hubsim.door import SimDoor
 from hubsim.hub_radio import BumbleRadio
 from hubsim.lines import Bank
+from hubsim.radios import BLESS
 
 FACTORY = "hubsim.lines:open_lines"
 BANK = "lines"
@@ -26,7 +27,7 @@ PULL_AFTER_SECONDS, LET_GO_AFTER_SECONDS = 0.2, 0.5
 
 
 def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> Parts:
-    """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to."""
+    """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to, or BLESS."""
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     Bank.create(path, [door.id for door in config.doors]).close()
@@ -37,7 +38,15 @@ def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> 
     for index, door in enumerate(config.doors):
         metal = SimDoor(door.id, asyncio.get_running_loop(), edges.put)
         doors[door.id] = Strike(guard, index, door.id, partial(_drive, metal, edges, person))
-    return Parts(BumbleRadio(transport), doors, edges, {"strikes": guard.run})
+    return Parts(_radio(transport, tell), doors, edges, {"strikes": guard.run})
+
+
+def _radio(transport: str, tell: TellPart) -> Radio:
+    if transport != BLESS:
+        return BumbleRadio(transport)
+    from hubsim.bless_radio import BlessRadio
+
+    return BlessRadio(partial(tell, "radio", False))
 
 
 def _drive(metal: SimDoor, edges: Edges, person: bool, event: InputEvent) -> None:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
+import importlib
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -23,15 +21,21 @@ from hubd.core.schedule import Rule
 from hubd.core.tokens import Access
 from hubd.errors import HubError
 from hubsim import site as sites
-
-if TYPE_CHECKING:
-    from hubsim.phone.radio import PhoneLink
+from hubsim.radios import (
+    BLEAK,
+    BLESS,
+    DEFAULT_RADIO,
+    HUB_RADIO_HELP,
+    PHONE_RADIO_HELP,
+    address,
+    connected,
+    hub_radio,
+    phone_radio,
+)
 
 DESK = Path("desk")
-DEFAULT_RADIO = "tcp-client:127.0.0.1:8870"
 DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
-BLEAK = "bleak"
-PHONE_RADIO_HELP = "bumble's name of an HCI transport, or bleak for this machine's own adapter"
+
 POINT = click.IntRange(0, 0xFFFF_FFFF)
 
 
@@ -92,42 +96,6 @@ def _new_name(_context: click.Context, _parameter: click.Parameter, name: str) -
     if name in ("", ".", "..") or "/" in name or not name.isprintable():
         raise click.BadParameter(f"{name!r} names a folder: choose letters and digits")
     return name
-
-
-def _address(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65535:
-        raise click.BadParameter(f"{text!r} is no HOST:PORT such as 127.0.0.1:8870")
-    return host.strip("[]"), int(port[:6])
-
-
-def _transport(context: click.Context, parameter: click.Parameter, text: str) -> str:
-    scheme, _, rest = text.partition(":")
-    module = scheme.replace("-", "_")
-    if not module.isidentifier() or importlib.util.find_spec(f"bumble.transport.{module}") is None:
-        raise click.BadParameter(f"{text!r} is no transport such as {DEFAULT_RADIO}")
-    if scheme == "tcp-client":
-        _address(context, parameter, rest)
-    return text
-
-
-def _phone_radio(context: click.Context, parameter: click.Parameter, text: str) -> str:
-    return text if text == BLEAK else _transport(context, parameter, text)
-
-
-@asynccontextmanager
-async def _connected(transport: str, adapter: str, mtu: int) -> AsyncIterator[PhoneLink]:
-    """Connect a phone to a hub, over this machine's own adapter or over a simulated controller."""
-    if transport == BLEAK:
-        from hubsim.phone.bleak_radio import connect as connect_really
-
-        async with connect_really(adapter, mtu) as link:
-            yield link
-    else:
-        from hubsim.phone.radio import connect, on_air
-
-        async with on_air(transport) as device, connect(device, mtu) as simulated:
-            yield simulated
 
 
 @click.group(cls=_Plain)
@@ -203,7 +171,7 @@ def backend(path: Path, listen: str) -> None:
 
 @main.command()
 @click.option(
-    "--listen", default="127.0.0.1:8870", callback=_address, help="HOST:PORT; port 0 picks one and says which."
+    "--listen", default="127.0.0.1:8870", callback=address, help="HOST:PORT; port 0 picks one and says which."
 )
 def radio(listen: tuple[str, int]) -> None:
     """Serve virtual controllers as HCI over TCP: every connection is one radio on the same air."""
@@ -214,13 +182,13 @@ def radio(listen: tuple[str, int]) -> None:
 
 @main.command()
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option(
-    "--radio", "transport", default=DEFAULT_RADIO, callback=_transport, help="bumble's name of an HCI transport"
-)
+@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=hub_radio, help=HUB_RADIO_HELP)
 @click.option("--person/--nobody", default=True, help="Whether somebody pulls the doors that are released.")
 def hub(path: Path, transport: str, person: bool) -> None:
-    """Run hubd on a virtual radio and simulated doors."""
+    """Run hubd on a virtual radio, or this machine's own, and simulated doors."""
     folder = _site(path)
+    if transport == BLESS:
+        importlib.import_module("bless")  # said here, where it is a sentence, if it is missing
     from hubd.__main__ import run
     from hubsim.desk import desk_parts
 
@@ -236,7 +204,7 @@ def phone() -> None:
 @phone.command("unlock")
 @click.argument("name")
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=_phone_radio, help=PHONE_RADIO_HELP)
+@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=phone_radio, help=PHONE_RADIO_HELP)
 @click.option("--adapter", default="", help="With --radio bleak on Linux: the adapter, such as hci1 or its address.")
 @click.option("--access-point", type=POINT, default=1)
 @click.option("--query", is_flag=True, help="Ask only; nothing moves.")
@@ -255,7 +223,7 @@ def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_poi
         raise click.ClickException(f"{folder} is damaged: make the phone anew with `hubsim site grant`") from error
 
     async def attempt() -> bool:
-        async with _connected(transport, adapter, mtu) as link:
+        async with connected(transport, adapter, mtu) as link:
             session = Session(link, mine)
             report = await session.run(access_point, Action.QUERY if query else Action.OPEN)
             wallet.save_caches(mine, folder)

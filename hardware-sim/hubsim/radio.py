@@ -27,6 +27,8 @@ from bumble.transport.common import StreamPacketSource
 from hubd.errors import ConfigError
 
 CONTROLLERS_MAX = 64
+ENHANCED_CONNECTION_COMPLETE = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT - 1)
+"""Its bit in the LE event mask (Bluetooth Core, Vol 4, Part E, 7.8.1)."""
 BACKLOG_BYTES_MAX = 1 << 18
 SEND_BUFFER_BYTES = 1 << 16
 """What the system may keep of it for one host; left to itself it takes megabytes."""
@@ -85,6 +87,30 @@ def _advertises(controller: Controller, address: Address) -> bool:
 
 class AirController(Controller):
     """Connects as a radio does: by answering an advertising event that nobody has answered, until it is called off."""
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Tell the host; of a connection by the enhanced event alone when the host wants that one.
+
+        See Bluetooth Core, Vol 4, Part E, 7.7.65.10. Linux as central waits for it, with all other commands, for 20 s.
+        """
+        if (
+            isinstance(packet, hci.HCI_LE_Connection_Complete_Event)
+            and self.le_event_mask & ENHANCED_CONNECTION_COMPLETE
+        ):
+            packet = hci.HCI_LE_Enhanced_Connection_Complete_Event(
+                status=packet.status,
+                connection_handle=packet.connection_handle,
+                role=packet.role,
+                peer_address_type=packet.peer_address_type,
+                peer_address=packet.peer_address,
+                local_resolvable_private_address=Address.ANY,
+                peer_resolvable_private_address=Address.ANY,
+                connection_interval=packet.connection_interval,
+                peripheral_latency=packet.peripheral_latency,
+                supervision_timeout=packet.supervision_timeout,
+                central_clock_accuracy=packet.central_clock_accuracy,
+            )
+        super().send_hci_packet(packet)
 
     def create_le_connection(self, peer_address: Address) -> None:
         """Answer the event, or wait for the next one."""

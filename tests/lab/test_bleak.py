@@ -32,6 +32,7 @@ async def test_a_long_unlock_then_short_ones_each_with_its_strike(hub: LabHub, l
         done = await unlock(laptop, "laura")
         assert (done.status, done.err) == (0, ""), f"{done}\n{await hub.story()}"
         assert done.out.startswith(f"allowed ({way} path, "), done
+        assert (await laptop.run("bluetoothctl", "devices", "Connected")).out == "", "it did not leave"
     journal = await hub.journal()
     assert (journal.count('"path":"full"'), journal.count('"path":"short"')) == (1, 2), journal
 

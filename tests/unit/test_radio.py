@@ -12,17 +12,33 @@ import pytest_asyncio
 from bumble import core
 from bumble.core import AdvertisingData
 from bumble.device import Connection, Device
-from bumble.hci import Address, HCI_Read_Local_Supported_Commands_Command
+from bumble.hci import (
+    Address,
+    HCI_Event,
+    HCI_LE_Connection_Complete_Event,
+    HCI_LE_Create_Connection_Cancel_Command,
+    HCI_LE_Create_Connection_Command,
+    HCI_LE_Enhanced_Connection_Complete_Event,
+    HCI_Packet,
+    HCI_Read_Local_Supported_Commands_Command,
+)
 from bumble.host import Host
 from bumble.transport import open_transport
 
-from hubsim.radio import BACKLOG_BYTES_MAX, serve_radio
+from hubsim.radio import BACKLOG_BYTES_MAX, Air, AirController, serve_radio
 
 pytestmark = pytest.mark.asyncio
 
 PATIENCE_SECONDS = 10.0
 CENTRALS = 6
 HUB = Address("F0:00:00:00:00:01")
+
+
+class Ear:
+    """A host that only hears."""
+
+    def __init__(self, heard: asyncio.Queue[bytes]) -> None:
+        self.on_packet = heard.put_nowait
 
 
 @pytest_asyncio.fixture
@@ -85,6 +101,37 @@ async def test_a_central_that_gives_up_is_not_connected_later(air: tuple[str, in
             await second.connect(HUB)
             assert str((await arrived.get()).peer_address).startswith("F0:00:00:00:01:02")
         assert not central.connections
+
+
+@pytest.mark.parametrize(
+    ("mask", "event"),
+    [(0x1F, HCI_LE_Connection_Complete_Event), (0x21F, HCI_LE_Enhanced_Connection_Complete_Event)],
+)
+async def test_a_connection_is_told_by_the_event_that_the_host_wants(mask: int, event: type[HCI_Event]) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    controller = AirController("one", link=Air(), public_address="C0:00:00:00:00:01")
+    controller.le_event_mask = mask
+    controller.host = Ear(heard)
+    controller.on_hci_packet(
+        HCI_LE_Create_Connection_Command(
+            le_scan_interval=16,
+            le_scan_window=16,
+            initiator_filter_policy=0,
+            peer_address_type=0,
+            peer_address=HUB,
+            own_address_type=0,
+            connection_interval_min=24,
+            connection_interval_max=40,
+            max_latency=0,
+            supervision_timeout=10,
+            min_ce_length=0,
+            max_ce_length=0,
+        )
+    )
+    controller.on_hci_packet(HCI_LE_Create_Connection_Cancel_Command())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        told = [HCI_Packet.from_bytes(await heard.get()) for _ in range(3)]
+    assert any(isinstance(packet, event) for packet in told), told
 
 
 async def test_a_host_that_does_not_read_loses_its_controller_and_nobody_else_does(air: tuple[str, int]) -> None:

@@ -1,0 +1,65 @@
+"""The radios that a command may be told to use: a simulated controller, or this machine's own adapter.
+
+Law: what is none of them is refused with an example, before anything is started.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hubsim.phone.radio import PhoneLink
+
+DEFAULT_RADIO = "tcp-client:127.0.0.1:8870"
+BLEAK, BLESS = "bleak", "bless"
+PHONE_RADIO_HELP = "bumble's name of an HCI transport, or bleak for this machine's own adapter"
+HUB_RADIO_HELP = "bumble's name of an HCI transport, or bless for this machine's own adapter (for macOS and Windows)"
+
+
+def address(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, int]:
+    """Read HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65535:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT such as 127.0.0.1:8870")
+    return host.strip("[]"), int(port[:6])
+
+
+def hci_transport(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    """Check bumble's name of a transport."""
+    scheme, _, rest = text.partition(":")
+    module = scheme.replace("-", "_")
+    if not module.isidentifier() or importlib.util.find_spec(f"bumble.transport.{module}") is None:
+        raise click.BadParameter(f"{text!r} is no transport such as {DEFAULT_RADIO}")
+    if scheme == "tcp-client":
+        address(context, parameter, rest)
+    return text
+
+
+def phone_radio(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    """Check what a phone's --radio says."""
+    return text if text == BLEAK else hci_transport(context, parameter, text)
+
+
+def hub_radio(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    """Check what a hub's --radio says."""
+    return text if text == BLESS else hci_transport(context, parameter, text)
+
+
+@asynccontextmanager
+async def connected(transport: str, adapter: str, mtu: int) -> AsyncIterator[PhoneLink]:
+    """Connect a phone to a hub, over this machine's own adapter or over a simulated controller."""
+    if transport == BLEAK:
+        from hubsim.phone.bleak_radio import connect as connect_really
+
+        async with connect_really(adapter, mtu) as link:
+            yield link
+    else:
+        from hubsim.phone.radio import connect, on_air
+
+        async with on_air(transport) as device, connect(device, mtu) as simulated:
+            yield simulated

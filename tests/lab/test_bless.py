@@ -1,0 +1,100 @@
+"""The desk's hub on bless, on BlueZ in a guest: as far as bless can be proved without macOS and Windows.
+
+One phone at a time: a simulated one and a laptop with bleak, one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hubd.core.tokens import Access
+from hubsim import site as sites
+from hubsim.phone import wallet
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import connect, on_air
+from hubsim.phone.wallet import Wallet
+from hubsim.site import Site
+from lab.guest import Guest
+from lab.hub import LabHub
+from tests.lab.conftest import AirAddress
+from tests.lab.test_bleak import HUBSIM, take_phone, unlock
+
+DESK = "/root/desk"
+UNIT = "desk-hub"
+PATIENCE_SECONDS = 30.0
+
+
+async def _journal(guest: Guest) -> str:
+    return (await guest.run("journalctl", "-u", UNIT, "-o", "cat", "--no-pager")).out
+
+
+async def _on_air(guest: Guest, times: int) -> None:
+    """Wait until the desk's hub has been on air so many times."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await _journal(guest)).count('"part":"radio","up":true') < times:  # noqa: ASYNC110 -- in the guest
+                await asyncio.sleep(0.3)
+    except TimeoutError:
+        pytest.fail(f"the desk's hub is not on air:\n{await _journal(guest)}")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(installed: LabHub, tmp_path: Path) -> AsyncIterator[Site]:
+    """The site of a desk's hub that runs on bless, in the guest whose real hub is stopped."""
+    guest = installed.guest
+    await guest.run("systemctl", "stop", "hubd", check=False)
+    made = sites.init(tmp_path / "desk")
+    sites.write_config(made, "tcp://127.0.0.1:8871", [sites.DeskDoor()])
+    await guest.run("rm", "-rf", DESK)
+    for file in (made.path / "site.json", *made.hub.iterdir()):
+        await guest.put(f"{DESK}/{file.relative_to(made.path)}", file.read_bytes(), 0o600)
+    argv = (*HUBSIM, "hub", "--at", DESK, "--radio", "bless")
+    await guest.run("systemd-run", f"--unit={UNIT}", "--collect", "-p", "KillMode=mixed", *argv)
+    try:
+        await _on_air(guest, 1)
+        yield made
+    finally:
+        await guest.run("systemctl", "stop", UNIT, check=False)
+
+
+async def _unlocks(air: AirAddress, mine: Wallet) -> bool:
+    """Unlock with a simulated phone; return whether it took the short path."""
+    async with on_air(air.transport) as device, connect(device) as link:
+        report = await Session(link, mine).run(1)
+    assert report.verdict is not None, report.why
+    assert report.verdict.allowed
+    return report.short
+
+
+async def test_a_simulated_phone_and_a_laptop_unlock_one_after_the_other(
+    desk: Site, guest: Guest, laptop: Guest, air: AirAddress
+) -> None:
+    mine = wallet.load(desk.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
+    await laptop.run("rm", "-rf", "/root/site")
+    await take_phone(laptop, desk, "laura")
+    assert [await _unlocks(air, mine) for _ in range(2)] == [False, True], await _journal(guest)
+    for way in ("full", "short"):
+        done = await unlock(laptop, "laura")
+        assert done.out.startswith(f"allowed ({way} path, "), f"{done}\n{await _journal(guest)}"
+    assert await _unlocks(air, mine), "a ticket serves whoever came between"
+
+
+async def test_bluetoothd_restarted_and_the_hub_is_on_air_again(desk: Site, guest: Guest, air: AirAddress) -> None:
+    mine = wallet.load(desk.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
+    assert not await _unlocks(air, mine)
+    descriptors = await _descriptors(guest)
+    for times in (2, 3):
+        await guest.run("systemctl", "restart", "bluetooth")
+        await _on_air(guest, times)
+    assert await _unlocks(air, mine)
+    assert await _descriptors(guest) == descriptors
+
+
+async def _descriptors(guest: Guest) -> int:
+    pid = (await guest.run("systemctl", "show", "-P", "MainPID", UNIT)).out.strip()
+    return int((await guest.run("sh", "-c", f"ls /proc/{pid}/fd | wc -l")).out)
