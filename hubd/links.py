@@ -111,9 +111,9 @@ class Links:
         return served.link.challenge(self._clock.monotonic()) if served else b""
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        """Take one write to RX. Raise PeerError for the write that ends the link."""
+        """Take one write to RX. Raise PeerError for the write that ends the link, and for all after it."""
         served = self._of(link)
-        if served is None:
+        if served is None or served.link.over:
             raise SequenceError("link: not served")
         effects = served.link.frame(data, mtu, self._clock.monotonic(), self._clock.wall())
         self._begin(link, served, effects)

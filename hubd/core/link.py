@@ -67,6 +67,11 @@ class HubLink:
         return self._handshake.phase is Phase.WORKING
 
     @property
+    def over(self) -> bool:
+        """Tell whether the link has ended, so that nothing is taken any more."""
+        return self._over
+
+    @property
     def pulls(self) -> bool:
         """Tell whether a frame waits that a read of TXR would get."""
         return self._out is not None and self._out.waiting

@@ -411,6 +411,8 @@ async def test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_b
             except PeerError:
                 break
             assert served.effects.qsize() <= EFFECTS_MAX
+        else:
+            pytest.fail("who overfills the queue is told nothing")
         await settle()
         rig.radio.free.set()
         await settle()

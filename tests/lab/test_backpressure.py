@@ -1,0 +1,103 @@
+"""What waits, waits for one phone only: BlueZ holds the answer to a read or write until hubd gives it, for at most 5 s.
+
+RX is `write` alone, so that a phone cannot write faster than the hub takes: were there `write-without-response` beside
+it, BlueZ would answer every write at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bumble import att
+
+from hubd.core import gatt
+from hubd.core.framing import Outbound
+from hubd.core.messages import decode_challenge
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import BumbleLink, connect, on_air
+from hubsim.phone.wallet import Wallet
+from lab.guest import Guest
+from lab.hub import LabHub
+from tests.lab.conftest import AirAddress
+from tests.lab.test_att import allowed, error_of, gone, write
+
+HELD_SECONDS = 2.0
+GIVES_UP_SECONDS = 6.0
+"""BlueZ fails a request that the application has not answered for 5 s."""
+
+
+@asynccontextmanager
+async def frozen(hub: LabHub, guest: Guest) -> AsyncIterator[None]:
+    """Freeze the daemon while inside: it answers nothing, and gets everything when it thaws."""
+    pid = str(await hub.pid())
+    await guest.run("kill", "-STOP", pid)
+    try:
+        yield
+    finally:
+        await guest.run("kill", "-CONT", pid)
+
+
+async def first_frame(link: BumbleLink) -> bytes:
+    """Return a frame that the hub takes: the first part of a message that goes on."""
+    out = Outbound(decode_challenge(await link.read_info()).sid)
+    out.load(bytes(1000))
+    return bytes(out.pull(link.mtu))
+
+
+async def test_a_read_that_waits_holds_up_no_other_phone(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
+    async with on_air(air.transport) as one, on_air(air.transport) as two, connect(one) as waits, connect(two) as other:
+        await waits.read_info()
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(waits.pull())
+            assert allowed(await Session(other, phones[0]).run(1))
+            assert not reading.done(), "nothing was there to be read"
+        assert reading.result() == b""
+        assert allowed(await Session(waits, phones[1]).run(1))
+
+
+async def test_a_write_is_answered_when_the_hub_has_taken_it_and_not_before(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
+) -> None:
+    async with on_air(air.transport) as device, connect(device) as link:
+        frame = await first_frame(link)
+        async with asyncio.TaskGroup() as tasks, frozen(hub, guest):
+            writing = tasks.create_task(_written(link, frame))
+            await asyncio.sleep(HELD_SECONDS)
+            assert not writing.done(), "answered by somebody else"
+        assert isinstance(writing.result(), att.ATT_Write_Response)
+        assert allowed(await Session(link, phones[0]).run(1))
+
+
+async def test_a_write_that_the_hub_takes_too_late_is_refused_and_its_late_answer_does_no_harm(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
+) -> None:
+    pid = await hub.pid()
+    async with on_air(air.transport) as one, on_air(air.transport) as two, connect(one) as link, connect(two) as other:
+        frame = await first_frame(link)
+        async with frozen(hub, guest):
+            writing = asyncio.create_task(_written(link, frame))
+            await asyncio.sleep(GIVES_UP_SECONDS)
+            assert writing.done(), "BlueZ has not given up"
+        assert error_of(await writing)
+        for phone, way in ((phones[0], link), (phones[1], other)):
+            assert allowed(await Session(way, phone).run(1))
+    assert await hub.pid() == pid
+
+
+async def test_a_link_that_is_over_takes_nothing_more(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
+    """The hub has said goodbye; what still comes is refused until the phone has gone, with an error of applications."""
+    async with on_air(air.transport) as one, on_air(air.transport) as two, connect(two) as other:
+        async with connect(one) as link:
+            frame = await first_frame(link)
+            assert error_of(await write(link, b"noise")) == gatt.APPLICATION_ERROR
+            assert error_of(await write(link, frame)) == gatt.APPLICATION_ERROR
+            await gone(link)
+        assert allowed(await Session(other, phones[0]).run(1))
+        async with connect(one) as link:
+            assert allowed(await Session(link, phones[1]).run(1))
+
+
+async def _written(link: BumbleLink, frame: bytes) -> att.ATT_PDU:
+    return await write(link, frame)
