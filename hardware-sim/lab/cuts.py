@@ -43,8 +43,10 @@ DISK_MEBIBYTES = 64
 DEVICE, STATE = "/dev/nbd0", "/var/lib/hubd"
 BACKEND_PORT = 4505
 ATTEMPTS_A_VISIT = 3
-PAUSE_SECONDS = 0.6
-WAIT_SECONDS = 30.0
+PAUSE_SECONDS = 1.0
+STRIKE_SECONDS = 0.2
+"""Short, so that a strike has mostly ended before the next one at the same door and each is seen by itself."""
+WAIT_SECONDS = 60.0
 
 
 class Powered:
@@ -225,7 +227,9 @@ class Life:
 
     def hub(self, powered: Powered) -> LabHub:
         """The hub of this life in the guest."""
-        return LabHub(powered.guest, self.site, POINTS, backend=f"tcp://127.0.0.1:{BACKEND_PORT}")
+        hub = LabHub(powered.guest, self.site, POINTS, backend=f"tcp://127.0.0.1:{BACKEND_PORT}")
+        hub.strike_seconds = STRIKE_SECONDS
+        return hub
 
     async def work(self, powered: Powered) -> None:
         """Have phones at the doors and the strikes watched."""

@@ -32,6 +32,8 @@ class LabHub:
     `backend` is its backend's endpoint, "" for none.
     """
 
+    strike_seconds = STRIKE_SECONDS
+
     def __init__(
         self, guest: Guest, site: Site, points: Sequence[int] = (1,), adapter: str = "default", backend: str = ""
     ) -> None:
@@ -104,7 +106,7 @@ class LabHub:
         for index, point in enumerate(self._points):
             strike, contact = (f'{{ chip = "{CHIP}", line = {line} }}' for line in (index, index + 4))
             parts.append(
-                f'\n[[doors]]\nid = "door-{index}"\nname = "Door {index}"\nstrike_seconds = {STRIKE_SECONDS}\n'
+                f'\n[[doors]]\nid = "door-{index}"\nname = "Door {index}"\nstrike_seconds = {self.strike_seconds}\n'
                 f"strike = {strike}\ndps = {contact}\n"
                 f'\n[[doors.access_points]]\nnumber = {point}\nname = "Door {index}, inwards"\n'
             )

@@ -18,6 +18,7 @@ import pytest
 
 from lab.cuts import Life, Powered
 from lab.guest import kernel_path
+from lab.keep import keep
 from tests.lab.conftest import AirAddress
 
 CUTS_A_LIFE = 10
@@ -114,7 +115,10 @@ async def test_nothing_that_was_said_or_done_is_lost(seed: int, air: AirAddress,
                 f"lost {life.loss.lost}, {time.monotonic() - began:.1f} s"
             )
     assert not life.backend.forks
-    print(f"seed {seed}: {len(KINDS)} cuts, {unlocks} unlocks, {strikes} strikes, {life.head.number} records, 0 wrong")
+    keep(
+        f"power cuts, life {seed}",
+        {"cuts": len(KINDS), "unlocks": unlocks, "strikes seen": strikes, "records": life.head.number, "wrong": 0},
+    )
 
 
 async def _passed(life: Life, files: Path, when: str) -> None:
