@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hubd.config_errors import explain, show
+from hubd.core import beacon
 from hubd.errors import ConfigError
 
 FILE_BYTES_MAX = 1 << 20
@@ -86,13 +87,15 @@ class Hub(Section, frozen=True):
 
 
 class Keys(Section, frozen=True):
-    """Where the keys lie: `identity` PEM (PKCS#8), `certificate` and `issuer` raw CBOR, the other two Z85 text."""
+    """Where the keys lie: `identity` PEM (PKCS#8), `certificate` and `issuer` raw CBOR, `beacon` 16 raw bytes, the
+    other two Z85 text."""
 
     identity: Key
     certificate: Key
     issuer: Key
     curve_secret: Key | None = None
     backend_public: Key | None = None
+    beacon: Key | None = None
 
 
 class Protocol(Section, frozen=True):
@@ -110,7 +113,7 @@ class Protocol(Section, frozen=True):
 
 
 class Radio(Section, frozen=True):
-    """Which Bluetooth adapter advertises."""
+    """Which Bluetooth adapter advertises; under which company and how long each tag, when there is `keys.beacon`."""
 
     adapter: Annotated[
         str,
@@ -119,6 +122,10 @@ class Radio(Section, frozen=True):
             description='"default" or an adapter\'s address such as "00:1A:7D:DA:71:13"',
         ),
     ] = "default"
+    company: Annotated[int, Meta(ge=0, le=0xFFFF, description="0 to 65535, as the Bluetooth SIG assigned it")] = (
+        beacon.COMPANY_NONE
+    )
+    rotate_seconds: Annotated[float, Meta(ge=1, le=3600, description="1 to 3600")] = beacon.ROTATE_SECONDS
 
 
 class Backend(Section, frozen=True):

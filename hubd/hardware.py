@@ -1,6 +1,6 @@
 """The real parts of a hub: BlueZ, strikes behind their guard, inputs on GPIO lines.
 
-Law: making the parts opens nothing and cannot fail for want of hardware; what lacks is told when they run.
+Law: making the parts reads a key and opens no hardware, so none can lack; what lacks is told when they run.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from drivers.inputs import Contact, InputLine, WiredInputs
 from drivers.lines import outputs_outlive_us
 from drivers.strike import Strike, StrikeGuard
 from hubd.adapters.bluez_radio import BluezRadio
+from hubd.adapters.keyfiles import load_beacon
 from hubd.config import Config, Line
 from hubd.parts import Parts, Run, TellPart
 
 
 def real_parts(config: Config, tell: TellPart) -> Parts:
-    """Make the parts that the configuration names; nothing is opened before they run."""
+    """Make the parts that the configuration names; no hardware is opened before they run. Raise ConfigError."""
     if outputs_outlive_us():
         tell("gpio", False, "This kernel keeps GPIO outputs driven when their process dies.")
     edges = Edges()
@@ -33,7 +34,8 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     ]
     if inputs:
         runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
-    return Parts(BluezRadio(config.radio.adapter, partial(tell, "radio", False)), doors, edges, runs)
+    radio = BluezRadio(config.radio.adapter, partial(tell, "radio", False), beacon=load_beacon(config))
+    return Parts(radio, doors, edges, runs)
 
 
 def strike_lines(config: Config) -> list[StrikeLine]:

@@ -12,6 +12,7 @@ from functools import partial
 from drivers.events import Edges
 from drivers.guardwire import StrikeLine
 from drivers.strike import Strike, StrikeGuard
+from hubd.adapters.keyfiles import load_beacon
 from hubd.config import Config
 from hubd.parts import Parts, TellPart
 from hubd.ports import Input, InputEvent, Radio
@@ -38,12 +39,12 @@ def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> 
     for index, door in enumerate(config.doors):
         metal = SimDoor(door.id, asyncio.get_running_loop(), edges.put)
         doors[door.id] = Strike(guard, index, door.id, partial(_drive, metal, edges, person))
-    return Parts(_radio(transport, tell), doors, edges, {"strikes": guard.run})
+    return Parts(_radio(transport, config, tell), doors, edges, {"strikes": guard.run})
 
 
-def _radio(transport: str, tell: TellPart) -> Radio:
+def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
     if transport != BLESS:
-        return BumbleRadio(transport)
+        return BumbleRadio(transport, load_beacon(config))
     from hubsim.bless_radio import BlessRadio
 
     return BlessRadio(partial(tell, "radio", False))

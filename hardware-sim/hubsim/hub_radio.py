@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from bumble.host import Host
 from bumble.transport import open_transport
 
 from hubd.core import gatt
+from hubd.core.beacon import Beacon
 from hubd.errors import LinkError, PeerError
 from hubd.ports import LinkId, RadioListener
 
@@ -80,10 +82,11 @@ async def _cancellable(work: Awaitable[object]) -> None:
 
 
 class BumbleRadio:
-    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000."""
+    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000; `beacon` is what the site's
+    phones know the hub by, if anything."""
 
-    def __init__(self, transport: str) -> None:
-        self._transport = transport
+    def __init__(self, transport: str, beacon: Beacon | None = None) -> None:
+        self._transport, self._beacon = transport, beacon
         self._device: Device | None = None
         self._links: dict[LinkId, Connection] = {}
         self._epoch = 0
@@ -116,27 +119,36 @@ class BumbleRadio:
                     self._changed.clear()
                     await _cancellable(self._advertise(device))
                     ready(True)
-                    await self._changed.wait()
+                    await self._until_changed()
             finally:
                 self._device = None
 
     async def _advertise(self, device: Device) -> None:
-        """Put the hub on air, if a connection has taken it off; the service's UUID alone is advertised."""
+        """Put the hub on air, if a connection has taken it off, each time with a new tag when there is a beacon."""
         if device.is_advertising:
             await device.stop_advertising()
-        data = AdvertisingData(
-            [
-                (AdvertisingData.FLAGS, b"\x06"),
-                (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, UUID(gatt.SERVICE).to_bytes()),
-            ]
-        )
+        parts: list[tuple[int, bytes]] = [
+            (AdvertisingData.FLAGS, b"\x06"),
+            (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, UUID(gatt.SERVICE).to_bytes()),
+        ]
+        if self._beacon is not None:
+            tag = self._beacon.company.to_bytes(2, "little") + self._beacon.tag(secrets.token_bytes)
+            parts.append((AdvertisingData.MANUFACTURER_SPECIFIC_DATA, tag))
         interval = gatt.ADVERTISING_INTERVAL_SECONDS * 1000
         await device.start_advertising(
-            advertising_data=bytes(data),
+            advertising_data=bytes(AdvertisingData(parts)),
             scan_response_data=b"",
             advertising_interval_min=interval,
             advertising_interval_max=interval,
         )
+
+    async def _until_changed(self) -> None:
+        """Wait until a phone has come or gone, or the tag is to change."""
+        try:
+            async with asyncio.timeout(self._beacon.rotate_seconds if self._beacon else None):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
 
     def _build(self, device: Device, listener: RadioListener) -> None:
         server = device.gatt_server = _Server(device)

@@ -223,7 +223,7 @@ def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_poi
         raise click.ClickException(f"{folder} is damaged: make the phone anew with `hubsim site grant`") from error
 
     async def attempt() -> bool:
-        async with connected(transport, adapter, mtu) as link:
+        async with connected(transport, adapter, mtu, mine.beacon_key) as link:
             session = Session(link, mine)
             report = await session.run(access_point, Action.QUERY if query else Action.OPEN)
             wallet.save_caches(mine, folder)

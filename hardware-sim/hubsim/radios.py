@@ -51,15 +51,15 @@ def hub_radio(context: click.Context, parameter: click.Parameter, text: str) -> 
 
 
 @asynccontextmanager
-async def connected(transport: str, adapter: str, mtu: int) -> AsyncIterator[PhoneLink]:
+async def connected(transport: str, adapter: str, mtu: int, beacon_key: bytes | None) -> AsyncIterator[PhoneLink]:
     """Connect a phone to a hub, over this machine's own adapter or over a simulated controller."""
     if transport == BLEAK:
         from hubsim.phone.bleak_radio import connect as connect_really
 
-        async with connect_really(adapter, mtu) as link:
+        async with connect_really(adapter, mtu, beacon_key) as link:
             yield link
     else:
         from hubsim.phone.radio import connect, on_air
 
-        async with on_air(transport) as device, connect(device, mtu) as simulated:
+        async with on_air(transport) as device, connect(device, mtu, beacon_key=beacon_key) as simulated:
             yield simulated

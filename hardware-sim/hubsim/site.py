@@ -1,9 +1,9 @@
 """A site for desks and tests: issuer, hub, backend and phones, their keys and documents, as files in one folder.
 
     SITE/issuer.key  issuer.cbor  policy.cbor  site.json
-    SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub
+    SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub beacon.key
     SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub policy.cbor
-    SITE/phones/NAME/  phone.key grant.cbor site.cbor caches.cbor
+    SITE/phones/NAME/  phone.key grant.cbor site.cbor beacon.key caches.cbor
 
 Law: private files are readable by their owner only; the issuer's key never leaves SITE.
 """
@@ -22,7 +22,7 @@ import zmq
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hubd.core import cbor, policy, tokens
+from hubd.core import beacon, cbor, policy, tokens
 from hubd.core.cose import SigningKey, VerifyKey, read_key
 from hubd.core.policy import Policy
 from hubd.core.tokens import Access, Grant, HubCertificate
@@ -144,7 +144,9 @@ class Site:
         key = make_key(kind)
         credential = secrets.token_hex(8)
         document = make_grant(self.issuer, (self.name, credential), key, access, span)
-        wallet.save(Wallet(self.name, self.verifier, key, document), self.phone(name))
+        beacon_key = (self.hub / "beacon.key").read_bytes()
+        new = Wallet(self.name, self.verifier, key, document, beacon_key=beacon_key)
+        wallet.save(new, self.phone(name))
         (self.phone(name) / "credential").write_text(credential)
         return self.phone(name)
 
@@ -172,6 +174,7 @@ def init(
         _write_public(folder / "issuer.cbor", cbor.encode(issuer.cose_key))
     write_private(made.hub / "identity.key", pem(identity))
     _write_public(made.hub / "certificate.cbor", certify_hub(issuer, (site, hub), identity, points))
+    write_private(made.hub / "beacon.key", secrets.token_bytes(beacon.KEY_BYTES))
     hub_public, hub_secret = zmq.curve_keypair()
     backend_public, backend_secret = zmq.curve_keypair()
     write_private(made.hub / "curve.secret", hub_secret)
@@ -199,6 +202,7 @@ certificate = "certificate.cbor"
 issuer = "issuer.cbor"
 curve_secret = "curve.secret"
 backend_public = "backend.pub"
+beacon = "beacon.key"
 
 [backend]
 endpoint = "{endpoint}"

@@ -8,12 +8,15 @@ and the former is taken back only when its successor is on air; BlueZ never hold
 
 from __future__ import annotations
 
+import math
+import secrets
 from typing import Any, Protocol
 
 from dbus_fast import Message, Variant
 
 from hubd.adapters.bluez_bus import ADVERTISING_MANAGER, PROPERTIES, BluezError
 from hubd.core import gatt
+from hubd.core.beacon import Beacon
 
 ADVERTISEMENT = "org.bluez.LEAdvertisement1"
 PATHS = ("/org/hubd/advertisement0", "/org/hubd/advertisement1")
@@ -40,10 +43,12 @@ class Caller(Protocol):
 
 
 class Advert:
-    """The advertisement of one generation, on the adapter at path `adapter`."""
+    """The advertisement of one generation, on the adapter at path `adapter`; with a tag when there is a beacon."""
 
-    def __init__(self, bluez: Caller, adapter: str) -> None:
-        self._bluez, self._adapter = bluez, adapter
+    def __init__(self, bluez: Caller, adapter: str, beacon: Beacon | None = None) -> None:
+        self._bluez, self.adapter, self._beacon = bluez, adapter, beacon
+        self._tag = beacon.tag(secrets.token_bytes) if beacon else b""
+        self.rotate_seconds = beacon.rotate_seconds if beacon else math.inf
         self._path, self._spare = PATHS
 
     async def begin(self) -> None:
@@ -53,6 +58,12 @@ class Advert:
     async def renew(self) -> None:
         """Be on air again after a phone has come or gone."""
         await self._bluez.emit(self._path, ADVERTISEMENT, "ServiceUUIDs", self.properties()["ServiceUUIDs"])
+
+    async def rotate(self) -> None:
+        """Advertise with a new tag from now on, without leaving the air."""
+        if self._beacon is not None:
+            self._tag = self._beacon.tag(secrets.token_bytes)
+            await self._bluez.emit(self._path, ADVERTISEMENT, "ManufacturerData", self.properties()["ManufacturerData"])
 
     async def replace(self) -> None:
         """Register anew. Raise BluezError when BlueZ will not have it: the hub is then off the air."""
@@ -76,9 +87,16 @@ class Advert:
         return (message.path, message.interface, message.member) == (self._path, ADVERTISEMENT, "Release")
 
     def properties(self) -> dict[str, Variant]:
-        """Return the properties of the advertisement: the service's UUID alone, connectable, in general discovery."""
+        """Return the properties of the advertisement: the service's UUID, connectable, in general discovery.
+
+        With a tag it fills the 31 bytes of legacy advertising: 3 + 18 + 4 + 6.
+        """
         interval_ms = Variant("u", int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000))
+        tag = {}
+        if self._beacon is not None:
+            tag["ManufacturerData"] = Variant("a{qv}", {self._beacon.company: Variant("ay", self._tag)})
         return {
+            **tag,
             "Type": Variant("s", "peripheral"),
             "ServiceUUIDs": Variant("as", [gatt.SERVICE]),
             "Discoverable": Variant("b", True),
@@ -87,11 +105,11 @@ class Advert:
         }
 
     async def _register(self, path: str) -> None:
-        await self._bluez.call(self._adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {})
+        await self._bluez.call(self.adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {})
 
     async def _unregister(self, path: str) -> None:
         try:
-            await self._bluez.call(self._adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path)
+            await self._bluez.call(self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path)
         except BluezError as error:
             if error.name not in GONE:
                 raise

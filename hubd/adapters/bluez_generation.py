@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dbus_fast import Message, Variant
@@ -25,6 +26,7 @@ from hubd.adapters.bluez_bus import (
 )
 from hubd.adapters.bluez_table import CHARACTERISTIC, ROOT, TX_PATH, Table
 from hubd.adapters.bluez_visits import Visits
+from hubd.core.beacon import Beacon
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
@@ -42,15 +44,14 @@ class Generation:
     def __init__(
         self,
         bluez: Bluez,
-        adapter: str,
+        advert: Advert,
         listener: RadioListener,
         epochs: itertools.count[int],
         later: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        self._bluez, self._adapter = bluez, adapter
+        self._bluez, self._advert, self._adapter = bluez, advert, advert.adapter
         self._visits = Visits(listener, epochs)
         self._table = Table(listener, self._visits, later, bluez.send)
-        self._advert = Advert(bluez, adapter)
         self._over = ""
         self._moved = asyncio.Event()
         self._serving = False
@@ -137,13 +138,16 @@ class Generation:
                 raise
 
     async def _stay_on_air(self) -> None:
-        """Renew the advertisement at each coming and going, and replace it from time to time."""
+        """Renew the advertisement at each coming and going, replace it from time to time, and change its tag."""
         loop = asyncio.get_running_loop()
-        due = loop.time() + NEW_SECONDS
+        due, turn = loop.time() + NEW_SECONDS, loop.time() + self._advert.rotate_seconds
         while True:
-            await self._wait(due - loop.time())
+            await self._wait(min(due, turn) - loop.time())
             self._moved.clear()
-            if loop.time() < due:
+            if loop.time() >= turn:
+                turn = loop.time() + self._advert.rotate_seconds
+                await self._advert.rotate()
+            elif loop.time() < due:
                 await self._advert.renew()
                 await asyncio.sleep(PACE_SECONDS)
             else:
@@ -181,9 +185,17 @@ class Generation:
         self._moved.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which adapter is to serve ("default" or an address), and what the site's phones know the hub by, if anything."""
+
+    adapter: str
+    beacon: Beacon | None = None
+
+
 async def live(
     address: str | None,
-    wanted: str,
+    wanted: Wanted,
     listener: RadioListener,
     epochs: itertools.count[int],
     serving: Callable[[Generation | None], None],
@@ -195,9 +207,10 @@ async def live(
     async with connected(address) as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
         await bluez.appear()
-        adapter = await bluez.until(lambda: choose(bluez.objects, wanted))
+        adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
 
-        generation = Generation(bluez, adapter, listener, epochs, tasks.create_task)
+        advert = Advert(bluez, adapter, wanted.beacon)
+        generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
         try:
             await generation.serve(lambda: serving(generation))
         finally:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hubd.core.beacon import Beacon
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
@@ -30,18 +31,25 @@ class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
     `say` takes a sentence for a technician each time the radio is lost; `bus_address` names a bus that is not the
-    system's.
+    system's; `beacon` is what the site's phones know the hub by, None for a hub that looks like every other.
     """
 
-    def __init__(self, adapter: str, say: Callable[[str], None] = _say_nothing, bus_address: str | None = None) -> None:
-        self._adapter, self._say, self._bus_address = adapter, say, bus_address
+    def __init__(
+        self,
+        adapter: str,
+        say: Callable[[str], None] = _say_nothing,
+        bus_address: str | None = None,
+        beacon: Beacon | None = None,
+    ) -> None:
+        self._adapter, self._say, self._bus_address, self._beacon = adapter, say, bus_address, beacon
         self._epochs = itertools.count(1)
         self._generation: Generation | None = None
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
-        from hubd.adapters.bluez_generation import live
+        from hubd.adapters.bluez_generation import Wanted, live
 
+        wanted = Wanted(self._adapter, self._beacon)
         failures = 0
 
         def serving(generation: Generation | None) -> None:
@@ -54,7 +62,7 @@ class BluezRadio:
         while True:
             ready(False)
             try:
-                await live(self._bus_address, self._adapter, listener, self._epochs, serving)
+                await live(self._bus_address, wanted, listener, self._epochs, serving)
             except* LinkError as group:
                 self._say(str(group.exceptions[0]))
             ready(False)

@@ -21,7 +21,8 @@ from zmq.utils import z85
 
 from hubd.adapters.curve_uplink import LinkKeys, key_from_text
 from hubd.config import Config, KeyFile
-from hubd.core import cbor, cose, tokens
+from hubd.core import beacon, cbor, cose, tokens
+from hubd.core.beacon import Beacon
 from hubd.core.cose import SigningKey, VerifyKey
 from hubd.core.tokens import HubCertificate
 from hubd.errors import ConfigError, PeerError
@@ -34,6 +35,7 @@ _WANTED = {
     "issuer": "the site issuer's public COSE_Key, raw CBOR",
     "curve_secret": "the hub's CurveZMQ secret key, 40 characters of Z85",
     "backend_public": "the backend's CurveZMQ public key, 40 characters of Z85",
+    "beacon": f"the site's beacon key, {beacon.KEY_BYTES} raw bytes",
 }
 
 
@@ -60,6 +62,17 @@ def load_keys(config: Config) -> HubKeys:
     certified = _certificate(keys.certificate.path, certificate, issuer_key)
     _check_belongs(config, certified, identity)
     return HubKeys(identity, certificate, certified, issuer, issuer_key, _link(config))
+
+
+def load_beacon(config: Config) -> Beacon | None:
+    """Read what the hub advertises its site with, None when it is not to. Raise ConfigError."""
+    file = config.keys.beacon
+    if file is None:
+        return None
+    key = _read("beacon", file, private=True)
+    if len(key) != beacon.KEY_BYTES:
+        raise ConfigError(f"{file.path}: expected {_WANTED['beacon']}, found {len(key)}")
+    return Beacon(key, config.radio.company, config.radio.rotate_seconds)
 
 
 def _read(name: str, file: KeyFile, private: bool = False) -> bytes:

@@ -30,6 +30,7 @@ from hubd.adapters.bluez_generation import choose
 from hubd.adapters.bluez_radio import BluezRadio, back_off_seconds
 from hubd.adapters.bluez_table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
 from hubd.core import gatt
+from hubd.core.beacon import Beacon, resolves
 from hubd.errors import LinkError
 from hubd.ports import LinkId
 
@@ -52,6 +53,7 @@ class FakeBluez:
         self.refuses: set[str] = set()
         self.notified: asyncio.Queue[bytes] = asyncio.Queue()
         self.radio = ""
+        self.properties: dict[str, Any] = {}
         bus.add_message_handler(self._message)
 
     async def called(self, member: str, path: str | None = None) -> None:
@@ -104,7 +106,9 @@ class FakeBluez:
         if message.message_type is MessageType.SIGNAL and message.path == TX_PATH:
             self.notified.put_nowait(message.body[1]["Value"].value)
         if message.message_type is MessageType.SIGNAL and message.path in PATHS:
-            self.calls.put_nowait(("renewed", message.path))
+            (name, value), *_ = message.body[1].items()
+            self.calls.put_nowait((name, message.path))
+            self.properties[name] = value.value
         if message.message_type is not MessageType.METHOD_CALL:
             return None
         member = message.body[1] if message.member == "Set" else message.member
@@ -156,8 +160,8 @@ class Rig:
         self.said: list[str] = []
         self.radio: BluezRadio
 
-    def serve(self, adapter: str = "default") -> BluezRadio:
-        self.radio = BluezRadio(adapter, self.said.append, self.address)
+    def serve(self, adapter: str = "default", beacon: Beacon | None = None) -> BluezRadio:
+        self.radio = BluezRadio(adapter, self.said.append, self.address, beacon)
         self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
         return self.radio
 
@@ -234,7 +238,7 @@ async def test_each_coming_and_going_renews_the_advertisement_and_never_takes_it
             while not bluez.calls.empty():
                 bluez.calls.get_nowait()
             bluez.phone(connected)
-            assert await bluez.calls.get() == ("renewed", PATHS[0])
+            assert await bluez.calls.get() == ("ServiceUUIDs", PATHS[0])
 
 
 async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_the_replacing(
@@ -259,7 +263,7 @@ async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_
         while not bluez.calls.empty():
             bluez.calls.get_nowait()
         bluez.phone(path=f"{PHONE}last")
-        await bluez.called("renewed", PATHS[1])
+        await bluez.called("ServiceUUIDs", PATHS[1])
 
 
 class Manager:
@@ -340,6 +344,35 @@ def test_bluez_reads_the_services_uuid_alone_and_on_both_paths() -> None:
         properties = answer.body[0]
         assert properties["ServiceUUIDs"].value == [gatt.SERVICE]
         assert not {"LocalName", "Includes", "ManufacturerData", "ServiceData"} & set(properties)
+
+
+async def test_the_tag_changes_in_time_without_leaving_the_air(rig: Rig) -> None:
+    beacon = Beacon(bytes(16), company=0x1234, rotate_seconds=0.1)
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        rig.serve(beacon=beacon)
+        await rig.is_ready(True)
+        seen = set()
+        for _ in range(3):
+            assert await _rotated(bluez) == ("ManufacturerData", PATHS[0])
+            seen.add(bytes(bluez.properties["ManufacturerData"][0x1234].value))
+        assert len(seen) == 3
+        assert all(resolves(beacon.key, tag) for tag in seen)
+
+
+async def _rotated(bluez: FakeBluez) -> tuple[str, str]:
+    """Wait for what the radio does next once it is on air."""
+    while True:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            seen = await bluez.calls.get()
+        if seen[0] in ("ManufacturerData", "UnregisterAdvertisement"):
+            return seen
+
+
+def test_what_is_advertised_with_a_tag_fills_the_31_bytes_and_stays_until_it_is_changed() -> None:
+    advert = Advert(Manager(), HCI0, Beacon(bytes(16)))
+    before, again = (advert.properties()["ManufacturerData"].value[0xFFFF].value for _ in range(2))
+    assert before == again
+    assert 3 + (2 + 16) + (2 + 2 + len(before)) == 31
 
 
 async def test_links_begin_and_end_with_connected_and_carry_frames(rig: Rig) -> None:

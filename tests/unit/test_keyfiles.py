@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from hubd import config
-from hubd.adapters.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_keys
+from hubd.adapters.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_beacon, load_keys
 from hubd.config import Config
 from hubd.core import cbor
+from hubd.core.beacon import Beacon
 from hubd.core.cose import SigningKey
 from hubd.core.tokens import HubCertificate, issue_hub_certificate
 from hubd.errors import ConfigError
@@ -227,3 +228,21 @@ def test_what_is_no_file(site: Site) -> None:
     (site.directory / "identity").rmdir()
     os.mkfifo(site.directory / "identity", 0o600)
     assert "no regular file" in site.refused("identity")
+
+
+def test_a_hub_without_a_beacon_key_shows_no_tag(site: Site) -> None:
+    assert load_beacon(site.config()) is None
+
+
+def test_the_beacon_key_is_sixteen_bytes_and_private(site: Site) -> None:
+    text = TEXT.replace("backend_public =", 'beacon = "beacon", backend_public =')
+    made = config.parse(text + "\n[radio]\ncompany = 7\nrotate_seconds = 60\n", site.directory / "hubd.toml")
+    site.write("beacon", bytes(range(16)))
+    assert load_beacon(made) == Beacon(bytes(range(16)), 7, 60)
+    (site.directory / "beacon").chmod(0o640)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load_beacon(made)
+    for wrong in (bytes(15), bytes(17)):
+        site.write("beacon", wrong)
+        with pytest.raises(ConfigError, match=f"beacon key, 16 raw bytes, found {len(wrong)}"):
+            load_beacon(made)

@@ -23,6 +23,7 @@ from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailabl
 from hubd.core import gatt
 from hubd.core.framing import MTU_MIN
 from hubd.errors import LinkError
+from hubsim.phone.kin import Kin, kin, nobody
 from hubsim.phone.radio import NOTIFICATIONS_MAX
 
 SCAN_SECONDS, CONNECT_SECONDS, ATT_SECONDS, DISCONNECT_SECONDS = 10.0, 15.0, 6.0, 5.0
@@ -87,8 +88,8 @@ class BleakLink:
 
 
 @asynccontextmanager
-async def connect(adapter: str = "", mtu: int = 247) -> AsyncIterator[BleakLink]:
-    """Find a hub by its service, connect and prepare; disconnect at the end. Raise LinkError.
+async def connect(adapter: str = "", mtu: int = 247, beacon_key: bytes | None = None) -> AsyncIterator[BleakLink]:
+    """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError.
 
     `adapter` is an adapter's name or address, on Linux only; "" for any that no hub has.
     """
@@ -98,7 +99,7 @@ async def connect(adapter: str = "", mtu: int = 247) -> AsyncIterator[BleakLink]
         adapter = await choose(adapter)
     elif adapter:
         raise LinkError("phone: only Linux lets an adapter be chosen; leave --adapter away")
-    client = BleakClient(await _find(adapter), timeout=CONNECT_SECONDS)
+    client = BleakClient(await _find(adapter, beacon_key), timeout=CONNECT_SECONDS)
     try:
         await _within(CONNECT_SECONDS, client.connect())
         link = BleakLink(client, mtu)
@@ -109,9 +110,16 @@ async def connect(adapter: str = "", mtu: int = 247) -> AsyncIterator[BleakLink]
             await _within(DISCONNECT_SECONDS, client.disconnect())
 
 
-async def _find(adapter: str) -> BLEDevice:
+async def _find(adapter: str, beacon_key: bytes | None) -> BLEDevice:
+    foreign = False
+
     def ours(_: BLEDevice, told: AdvertisementData) -> bool:
-        return gatt.SERVICE in told.service_uuids
+        nonlocal foreign
+        if gatt.SERVICE not in told.service_uuids:
+            return False
+        is_foreign = kin(beacon_key, told.manufacturer_data.values()) is Kin.FOREIGN
+        foreign = foreign or is_foreign
+        return not is_foreign
 
     services = [gatt.SERVICE]
     found = BleakScanner.find_device_by_filter(
@@ -119,7 +127,7 @@ async def _find(adapter: str) -> BLEDevice:
     )
     device = await _within(SCAN_SECONDS + ATT_SECONDS, found)
     if device is None:
-        raise LinkError("phone: no hub in sight")
+        raise LinkError(nobody(foreign))
     return device
 
 

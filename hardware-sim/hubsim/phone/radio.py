@@ -22,9 +22,12 @@ from bumble.transport.common import TransportSink
 from hubd.core import gatt
 from hubd.core.framing import MTU_MIN
 from hubd.errors import LinkError
+from hubsim.phone.kin import Kin, kin, nobody
 
 POWER_ON_SECONDS = 5.0
 SCAN_SECONDS = 5.0
+BETTER_SECONDS = 0.5
+"""How long a phone with a beacon key waits for a hub that shows its site, beside one that shows none."""
 CONNECT_SECONDS = 5.0
 ATT_SECONDS = 6.0
 DISCONNECT_SECONDS = 2.0
@@ -119,9 +122,11 @@ async def on_air(
 
 
 @asynccontextmanager
-async def connect(device: Device, mtu: int = 247, subscribe: bool = True) -> AsyncIterator[BumbleLink]:
-    """Find a hub by its service, connect and prepare; disconnect at the end. Raise LinkError."""
-    address = await _find(device)
+async def connect(
+    device: Device, mtu: int = 247, subscribe: bool = True, beacon_key: bytes | None = None
+) -> AsyncIterator[BumbleLink]:
+    """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError."""
+    address = await _find(device, beacon_key)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await device.connect(address)
@@ -139,13 +144,28 @@ async def connect(device: Device, mtu: int = 247, subscribe: bool = True) -> Asy
                     await connection.disconnect()
 
 
-async def _find(device: Device) -> Address:
-    found: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+async def _find(device: Device, beacon_key: bytes | None = None) -> Address:
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[Address] = loop.create_future()
+    foreign = False
+
+    def take(address: Address) -> None:
+        if not found.done():
+            found.set_result(address)
 
     def seen(advertisement: Advertisement) -> None:
+        nonlocal foreign
         services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
-        if not found.done() and isinstance(services, list) and UUID(gatt.SERVICE) in services:
-            found.set_result(advertisement.address)
+        if not isinstance(services, list) or UUID(gatt.SERVICE) not in services:
+            return
+        told = advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True)
+        match kin(beacon_key, [data[2:] for data in told]):
+            case Kin.OURS:
+                take(advertisement.address)
+            case Kin.UNKNOWN:
+                loop.call_later(BETTER_SECONDS, take, advertisement.address)
+            case Kin.FOREIGN:
+                foreign = True
 
     device.on("advertisement", seen)
     await device.start_scanning(filter_duplicates=False)
@@ -153,7 +173,7 @@ async def _find(device: Device) -> Address:
         async with asyncio.timeout(SCAN_SECONDS):
             return await found
     except TimeoutError:
-        raise LinkError("phone: no hub in sight") from None
+        raise LinkError(nobody(foreign)) from None
     finally:
         device.remove_listener("advertisement", seen)
         await device.stop_scanning()

@@ -41,7 +41,8 @@ class KnownEpoch:
 
 @dataclass(slots=True)
 class Wallet:
-    """One phone at one site. `aeads` in the site's order of preference; `rsa_sizes` are modulus bytes it accepts."""
+    """One phone at one site. `aeads` in the site's order of preference; `rsa_sizes` are modulus bytes it accepts;
+    with `beacon_key` it knows the site's hubs from afar."""
 
     site: str
     issuer: VerifyKey
@@ -52,6 +53,7 @@ class Wallet:
     revoked_hubs: frozenset[bytes] = frozenset()
     epochs: dict[bytes, KnownEpoch] = field(default_factory=dict)
     tickets: dict[bytes, KeptTicket] = field(default_factory=dict)
+    beacon_key: bytes | None = field(default=None, repr=False)
 
     def keep_epoch(self, known: KnownEpoch) -> None:
         """Cache certificates under the epoch's key id; the oldest goes beyond EPOCHS_MAX."""
@@ -68,6 +70,8 @@ def save(wallet: Wallet, directory: Path) -> None:
     )
     write_private(directory / "phone.key", pem)
     (directory / "grant.cbor").write_bytes(wallet.grant)
+    if wallet.beacon_key is not None:
+        write_private(directory / "beacon.key", wallet.beacon_key)
     issuer = cose.write_key(wallet.issuer.public)
     (directory / "site.cbor").write_bytes(cbor.encode({"site": wallet.site, "issuer": issuer}))
     save_caches(wallet, directory)
@@ -87,7 +91,10 @@ def load(directory: Path) -> Wallet:
         raise TypeError(f"{directory / 'phone.key'}: neither a P-256 nor an RSA key")
     site = cbor.decode((directory / "site.cbor").read_bytes())
     issuer = cose.read_key(site["issuer"])
-    wallet = Wallet(site["site"], issuer, SigningKey(key), (directory / "grant.cbor").read_bytes())
+    known = directory / "beacon.key"
+    beacon_key = known.read_bytes() if known.exists() else None
+    grant = (directory / "grant.cbor").read_bytes()
+    wallet = Wallet(site["site"], issuer, SigningKey(key), grant, beacon_key=beacon_key)
     caches = cbor.decode((directory / "caches.cbor").read_bytes())
     for hub_bytes, epoch_bytes in caches["epochs"]:
         hub = read_hub_certificate(hub_bytes, issuer)

@@ -1,0 +1,68 @@
+"""The tag that BlueZ puts on air: the site's phones know the hub by it, others do not, and it changes without a gap."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Advertisement
+
+from hubd.core import gatt
+from hubd.core.beacon import COMPANY_NONE, resolves
+from hubd.errors import LinkError
+from hubsim.phone.radio import _find, on_air
+from hubsim.phone.wallet import Wallet
+from lab.hub import CREDENTIALS, LabHub
+from tests.lab.conftest import AirAddress
+
+ROTATE_SECONDS = 3
+TAGS = 3
+PATIENCE_SECONDS = 30.0
+LEGACY_BYTES_MAX = 31
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tagged(hub: LabHub) -> AsyncIterator[LabHub]:
+    """The hub with its site's beacon key, and without it again at the end."""
+    key = (hub.site.hub / "beacon.key").read_bytes()
+    await hub.guest.put(f"{CREDENTIALS}beacon", key, 0o600)
+    await hub.guest.run("cp", "/etc/hubd/hubd.toml", "/root/hubd.toml")
+    change = f's/^\\[keys\\]$/[radio]\\nrotate_seconds = {ROTATE_SECONDS}\\n[keys]\\nbeacon = "credential:beacon"/'
+    await hub.guest.run("sed", "-i", change, "/etc/hubd/hubd.toml")
+    await hub.guest.run("systemctl", "restart", "hubd")
+    yield hub
+    await hub.guest.run("cp", "/root/hubd.toml", "/etc/hubd/hubd.toml")
+    await hub.guest.run("systemctl", "restart", "hubd")
+
+
+async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
+    tagged: LabHub, air: AirAddress, phones: list[Wallet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[bytes, int] = {}
+    enough = asyncio.Event()
+
+    def heard(advertisement: Advertisement) -> None:
+        services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
+        if isinstance(services, list) and UUID(gatt.SERVICE) in services:
+            for data in advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True):
+                seen[data] = len(bytes(advertisement.data))
+            if len(seen) >= TAGS:
+                enough.set()
+
+    key = phones[0].beacon_key
+    assert key is not None
+    async with on_air(air.transport) as phone, on_air(air.transport) as stranger, on_air(air.transport) as ear:
+        ear.on("advertisement", heard)
+        await ear.start_scanning(active=False, filter_duplicates=False)
+        await _find(phone, key)
+        with pytest.raises(LinkError, match="only hubs of other sites"):
+            await _find(stranger, bytes(16))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await enough.wait()
+    for data, size in seen.items():
+        assert int.from_bytes(data[:2], "little") == COMPANY_NONE
+        assert resolves(key, data[2:])
+        assert size <= LEGACY_BYTES_MAX
