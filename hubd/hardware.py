@@ -34,7 +34,12 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     ]
     if inputs:
         runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
-    radio = BluezRadio(config.radio.adapter, partial(tell, "radio", False), beacon=load_beacon(config))
+    radio = BluezRadio(
+        config.radio.adapter,
+        partial(tell, "radio", False),
+        beacon=load_beacon(config),
+        complain=lambda what: tell("bluez", not what, what),
+    )
     return Parts(radio, doors, edges, runs)
 
 

@@ -26,11 +26,15 @@ READY_PARTS = frozenset({"strikes"})
 
 REMEDIES: Mapping[str, str] = {
     "radio": "Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill list.",
+    "bluez": "Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
+    "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth.",
     "strikes": "Check strike of [[doors]] against gpioinfo, and the group of /dev/gpiochip*.",
     "gpio": "Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
     "inputs": "Check dps and rex of [[doors]] against gpioinfo.",
     "audit": "Make room on the disk of the state directory: no door opens while nothing can be recorded.",
 }
+WARNINGS = frozenset({"bluez"})
+"""The parts without which everything works, but not as well."""
 _CLOCKS = {
     ClockState.BEFORE_BUILD: "The clock stands before the day this software was built.",
     ClockState.BEHIND_RECORDS: "The clock stands behind the newest record.",
@@ -60,9 +64,8 @@ class Vigil:
         """A part came up or went down; `why` is a sentence."""
         if name in READY_PARTS:
             self._health.part(name, up)
-        self._stand(
-            name, Severity.ERROR, None if up else why or f"{name}: down", REMEDIES.get(name, "See the journal.")
-        )
+        severity = Severity.WARNING if name in WARNINGS else Severity.ERROR
+        self._stand(name, severity, None if up else why or f"{name}: down", REMEDIES.get(name, "See the journal."))
         if self._parts.get(name) is not up:
             self._parts[name] = up
             self._tell("part", {"part": name, "up": up, "why": why})

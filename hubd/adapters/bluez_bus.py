@@ -25,7 +25,7 @@ ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 CALL_SECONDS, GRACE_SECONDS, REVIVE_SECONDS = 5.0, 1.0, 10.0
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
-    ADAPTER: ("Address", "Powered", "Pairable"),
+    ADAPTER: ("Address", "Powered", "Pairable", "UUIDs"),
     DEVICE: ("Connected", "Paired", "Adapter"),
     GATT_MANAGER: (),
     ADVERTISING_MANAGER: ("ActiveInstances", "SupportedInstances"),
@@ -104,6 +104,14 @@ class Bluez:
     async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
         return await self._call(self._present(), path, interface, member, signature, body)
+
+    async def ask(self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+        """Call somebody else on the bus. Raise BluezError when it refuses, LinkError when it does not answer."""
+        return await self._call(to, path, interface, member, signature, body)
+
+    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
+        """Call the bus itself. Raise as `ask`."""
+        return await self._call_bus(member, signature, *body)
 
     async def set(self, path: str, interface: str, name: str, value: Variant) -> None:
         """Set a property."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dbus_fast import Message, Variant
@@ -24,9 +23,10 @@ from hubd.adapters.bluez_bus import (
     BluezError,
     connected,
 )
+from hubd.adapters.bluez_radio import Wanted
+from hubd.adapters.bluez_settings import complaint
 from hubd.adapters.bluez_table import CHARACTERISTIC, ROOT, TX_PATH, Table
 from hubd.adapters.bluez_visits import Visits
-from hubd.core.beacon import Beacon
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
@@ -185,14 +185,6 @@ class Generation:
         self._moved.set()
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which adapter is to serve ("default" or an address), and what the site's phones know the hub by, if anything."""
-
-    adapter: str
-    beacon: Beacon | None = None
-
-
 async def live(
     address: str | None,
     wanted: Wanted,
@@ -209,12 +201,17 @@ async def live(
         await bluez.appear()
         adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
 
+        tasks.create_task(_look_at_settings(bluez, adapter, wanted.complain))
         advert = Advert(bluez, adapter, wanted.beacon)
         generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
         try:
             await generation.serve(lambda: serving(generation))
         finally:
             serving(None)
+
+
+async def _look_at_settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
+    complain(await complaint(bluez, adapter))
 
 
 def choose(objects: Mapping[str, Mapping[str, Mapping[str, Any]]], wanted: str) -> str | None:

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubd.core.beacon import Beacon
@@ -23,6 +24,15 @@ BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.5, 30.0
 DOUBLINGS_MAX = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who hears of settings."""
+
+    adapter: str
+    beacon: Beacon | None
+    complain: Callable[[str], None]
+
+
 def _say_nothing(why: str) -> None:
     """Tell nobody."""
 
@@ -31,7 +41,8 @@ class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
     `say` takes a sentence for a technician each time the radio is lost; `bus_address` names a bus that is not the
-    system's; `beacon` is what the site's phones know the hub by, None for a hub that looks like every other.
+    system's; `beacon` is what the site's phones know the hub by, None for a hub that looks like every other; `complain`
+    takes what is amiss with BlueZ's settings each time it comes up, "" when nothing is.
     """
 
     def __init__(
@@ -40,16 +51,16 @@ class BluezRadio:
         say: Callable[[str], None] = _say_nothing,
         bus_address: str | None = None,
         beacon: Beacon | None = None,
+        complain: Callable[[str], None] = _say_nothing,
     ) -> None:
-        self._adapter, self._say, self._bus_address, self._beacon = adapter, say, bus_address, beacon
+        self._say, self._bus_address, self._wanted = say, bus_address, Wanted(adapter, beacon, complain)
         self._epochs = itertools.count(1)
         self._generation: Generation | None = None
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
-        from hubd.adapters.bluez_generation import Wanted, live
+        from hubd.adapters.bluez_generation import live
 
-        wanted = Wanted(self._adapter, self._beacon)
         failures = 0
 
         def serving(generation: Generation | None) -> None:
@@ -62,7 +73,7 @@ class BluezRadio:
         while True:
             ready(False)
             try:
-                await live(self._bus_address, wanted, listener, self._epochs, serving)
+                await live(self._bus_address, self._wanted, listener, self._epochs, serving)
             except* LinkError as group:
                 self._say(str(group.exceptions[0]))
             ready(False)

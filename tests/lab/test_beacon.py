@@ -18,7 +18,6 @@ from hubsim.phone.wallet import Wallet
 from lab.hub import CREDENTIALS, LabHub
 from tests.lab.conftest import AirAddress
 
-ROTATE_SECONDS = 3
 TAGS = 3
 PATIENCE_SECONDS = 30.0
 LEGACY_BYTES_MAX = 31
@@ -30,8 +29,9 @@ async def tagged(hub: LabHub) -> AsyncIterator[LabHub]:
     key = (hub.site.hub / "beacon.key").read_bytes()
     await hub.guest.put(f"{CREDENTIALS}beacon", key, 0o600)
     await hub.guest.run("cp", "/etc/hubd/hubd.toml", "/root/hubd.toml")
-    change = f's/^\\[keys\\]$/[radio]\\nrotate_seconds = {ROTATE_SECONDS}\\n[keys]\\nbeacon = "credential:beacon"/'
-    await hub.guest.run("sed", "-i", change, "/etc/hubd/hubd.toml")
+    changes = ("/^.radio.$/a rotate_seconds = 3", '/^.keys.$/a beacon = "credential:beacon"')
+    for change in changes:
+        await hub.guest.run("sed", "-i", change, "/etc/hubd/hubd.toml")
     await hub.guest.run("systemctl", "restart", "hubd")
     yield hub
     await hub.guest.run("cp", "/root/hubd.toml", "/etc/hubd/hubd.toml")
@@ -48,7 +48,7 @@ async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
         services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
         if isinstance(services, list) and UUID(gatt.SERVICE) in services:
             for data in advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True):
-                seen[data] = len(bytes(advertisement.data))
+                seen[data] = sum(2 + len(part) for _, part in set(advertisement.data.ad_structures))
             if len(seen) >= TAGS:
                 enough.set()
 

@@ -1,0 +1,134 @@
+"""What is said of BlueZ's settings: right ones are silent, wrong ones are named, what cannot be seen is unknown."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbus_fast import Variant
+
+from hubd.adapters.bluez_bus import ADAPTER
+from hubd.adapters.bluez_settings import DEFAULT_FILE, NEEDED, PNP_UUID, Started, complaint, judge, settings_file
+from hubd.errors import LinkError
+
+SHIPPED = Path(__file__).parents[2] / "systemd" / "bluez-main.conf"
+DAEMON, HCI0, UNIT = "/usr/libexec/bluetooth/bluetoothd", "/org/bluez/hci0", "/unit"
+PID = 77
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    file = tmp_path / "main.conf"
+    file.write_bytes(SHIPPED.read_bytes())
+    return file
+
+
+def later() -> float:
+    return time.monotonic() + 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "file"),
+    [
+        ((DAEMON,), DEFAULT_FILE),
+        ((DAEMON, "-n", "-E"), DEFAULT_FILE),
+        ((DAEMON, "-f", "/a"), "/a"),
+        ((DAEMON, "-n", "--configfile", "/a"), "/a"),
+        ((DAEMON, "--configfile=/a"), "/a"),
+        ((DAEMON, "-f/a"), "/a"),
+        ((DAEMON, "-f", "/a", "-f", "/b"), "/b"),
+        ((DAEMON, "-f", "a"), None),
+        ((DAEMON, "-f"), None),
+        ((), DEFAULT_FILE),
+    ],
+)
+def test_which_file_was_read(argv: tuple[str, ...], file: str | None) -> None:
+    assert settings_file(argv) == (None if file is None else Path(file))
+
+
+def test_what_is_shipped_is_what_is_needed(settings: Path) -> None:
+    assert judge(Started((DAEMON, "-f", str(settings)), later(), (str(settings),))) == ""
+
+
+@pytest.mark.parametrize(("section", "key"), list(NEEDED))
+def test_each_setting_that_lacks_is_named(settings: Path, section: str, key: str) -> None:
+    lines = settings.read_text().splitlines()
+    for instead in ([], [f"#{key} = {NEEDED[section, key]}"], [f"{key} = 7"]):
+        changed = [line for old in lines for line in (instead if old.split(" =")[0] == key else [old])]
+        settings.write_text("\n".join(changed))
+        assert f"{key}={NEEDED[section, key]}" in judge(Started((DAEMON, "-f", str(settings)), later(), ()))
+
+
+def test_a_file_newer_than_the_daemon_is_not_in_force(settings: Path, tmp_path: Path) -> None:
+    unit = tmp_path / "hubd.conf"
+    unit.write_text("")
+    os.utime(unit, (0, 0))  # a package keeps the times of its files; when it was put there is what counts
+    argv = (DAEMON, "-f", str(settings))
+    assert f"{settings} is newer" in judge(Started(argv, time.monotonic() - 60, ()))
+    assert judge(Started(argv, later(), (str(unit),))) == ""
+    settings_before = time.monotonic() - 60
+    assert "is newer" in judge(Started(argv, settings_before, (str(unit),)))
+
+
+def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+    nothing, noise = tmp_path / "nothing", tmp_path / "noise"
+    noise.write_bytes(b"\xff\xfe")
+    for file, said in ((nothing, "No such file"), (noise, "no file of settings")):
+        assert said in judge(Started((DAEMON, "-f", str(file)), later(), ()))
+    noise.write_text("no section = 1")
+    assert "no file of settings" in judge(Started((DAEMON, "-f", str(noise)), later(), ()))
+    assert "unknown" in judge(Started((DAEMON, "-f", "relative"), later(), ()))
+
+
+class Systemd:
+    """A bus with systemd on it; `refuses` names the member that it does not answer."""
+
+    owner = ":1.5"
+
+    def __init__(self, argv: tuple[str, ...], main_pid: int = PID, refuses: str = "") -> None:
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {HCI0: {ADAPTER: {"UUIDs": []}}}
+        self.refuses = refuses
+        command = [DAEMON, list(argv), False, 0, 0, 0, 0, 0, 0, 0]
+        at = Variant("t", int(later() * 1e6))
+        self.service = {
+            "MainPID": Variant("u", main_pid),
+            "ExecStart": Variant("a(sasbttttuii)", [command]),
+            "ExecMainStartTimestampMonotonic": at,
+        }
+        self.unit = {"FragmentPath": Variant("s", ""), "DropInPaths": Variant("as", [])}
+
+    async def ask(self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+        if member == self.refuses:
+            raise LinkError("nobody is called so")
+        if member == "GetUnitByPID":
+            return [UNIT] if body == (PID,) else []
+        assert (path, member) == (UNIT, "GetAll")
+        return [self.service if body[0].endswith(".Service") else self.unit]
+
+    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
+        assert (member, body) == ("GetConnectionUnixProcessID", (self.owner,))
+        return [PID]
+
+
+async def test_systemd_is_asked_how_bluetoothd_was_started(settings: Path) -> None:
+    assert await complaint(Systemd((DAEMON, "-f", str(settings))), HCI0) == ""
+    assert "not in force" in await complaint(Systemd((DAEMON, "-f", "/dev/null")), HCI0)
+
+
+async def test_what_systemd_does_not_tell_is_unknown(settings: Path) -> None:
+    argv = (DAEMON, "-f", str(settings))
+    for refuses in ("GetUnitByPID", "GetAll"):
+        assert "unknown" in await complaint(Systemd(argv, refuses=refuses), HCI0)
+    assert "unknown" in await complaint(Systemd(argv, main_pid=PID + 1), HCI0)
+    silent = Systemd(argv)
+    silent.service.clear()
+    assert "unknown" in await complaint(silent, HCI0)
+
+
+async def test_a_service_of_bluezs_own_is_proof_enough(settings: Path) -> None:
+    seen = Systemd((DAEMON, "-f", str(settings)))
+    seen.objects[HCI0][ADAPTER]["UUIDs"] = [PNP_UUID]
+    assert "not in force" in await complaint(seen, HCI0)
