@@ -1,5 +1,5 @@
 """hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is refused, 73 the
-state directory is (sysexits.h).
+state directory is (sysexits.h). `--check-config` starts nothing, see `hubd.checkconfig`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from hubd import __version__
+from hubd import __version__, checkconfig
 from hubd.adapters.log import set_up
 from hubd.app import serve
 from hubd.config import load
@@ -25,7 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
     parser.add_argument("--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s")
     parser.add_argument("--version", action="version", version=f"hubd {__version__}")
-    sys.exit(run(parser.parse_args().config, real_parts))
+    parser.add_argument("--check-config", action="store_true", help="say whether it and the keys are right, and end")
+    options = parser.parse_args()
+    sys.exit(checkconfig.run(options.config) if options.check_config else run(options.config, real_parts))
 
 
 def run(config_file: Path, make_parts: MakeParts) -> int:

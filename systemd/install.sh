@@ -66,7 +66,7 @@ put_environment() {
     made=$place.new
     work=$(mktemp -d)
     trap 'rm -rf "$work" "$made"' EXIT
-    rm -rf "$made"
+    rm -rf --one-file-system "$made"
     say "making $place"
     # From a copy: what an earlier build left in the tree is not installed, and the tree stays as it is.
     mkdir "$work/hubd"
@@ -79,10 +79,10 @@ put_environment() {
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
     "$made/bin/python" -m compileall -q -s "$made" -p "$prefix" "$made/lib"
-    rm -rf "$place.old"
+    rm -rf --one-file-system "$place.old"
     [ ! -e "$place" ] || mv "$place" "$place.old"
     mv "$made" "$place"
-    rm -rf "$place.old"
+    rm -rf --one-file-system "$place.old"
 }
 
 activate() {
@@ -90,6 +90,8 @@ activate() {
     systemd-tmpfiles --create hubd.conf
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
+    fi
+    if [ -S /run/udev/control ]; then
         udevadm control --reload
         udevadm trigger --action=change --subsystem-match=gpio --subsystem-match=tty
     fi
@@ -115,11 +117,13 @@ take_away() {
     rmdir "$dest/usr/lib/hubd" "$dest/usr/lib/systemd/system/bluetooth.service.d" 2>/dev/null || true
     [ "$(readlink "$dest/usr/bin/hubctl")" != "$prefix/bin/hubctl" ] || rm -f "$dest/usr/bin/hubctl"
     if [ -f "$dest$prefix/pyvenv.cfg" ]; then
-        rm -rf "$dest$prefix"
+        rm -rf --one-file-system "$dest$prefix"
     fi
     if [ -z "$dest" ] && [ -d /run/systemd/system ]; then
         systemctl daemon-reload
         systemctl try-restart bluetooth
+    fi
+    if [ -z "$dest" ] && [ -S /run/udev/control ]; then
         udevadm control --reload
     fi
     say "taken away. /etc/hubd, /etc/credstore* and /var/lib/hubd (the records) are left, and so is the user hubd."

@@ -99,9 +99,15 @@ class _Slot:
 class Guest:
     """One running guest, with a cable where one is given."""
 
-    def __init__(self, folder: Path, bluez: Path | None = None, cable: asyncio.Protocol | None = None) -> None:
-        """`bluez` is a folder with another bluetoothd and btmon than the machine's, as bluez.sh makes it."""
-        self._folder, self._bluez, self._cable = folder, bluez, cable or asyncio.Protocol()
+    def __init__(
+        self, folder: Path, bluez: Path | None = None, cable: asyncio.Protocol | None = None, hub: Path | None = None
+    ) -> None:
+        """`bluez` is a folder with another bluetoothd and btmon than the machine's, as bluez.sh makes it.
+
+        `hub` is what `make install DESTDIR=` made; without it the hub is the source tree with this Python's packages.
+        """
+        self._folder, self._bluez, self._hub = folder, bluez, hub
+        self._cable = cable or asyncio.Protocol()
         self._numbers = itertools.count(1)
         self._answers = _Answers()
         self._slots: dict[str, _Slot] = {}
@@ -140,6 +146,7 @@ class Guest:
         argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}", f"PY={sys.base_prefix}"]
         argv += [f"SITE={sysconfig.get_path('purelib')}", f"uml_dir={self._folder}", "umid=guest"]
         argv += [f"BLUEZ={self._bluez}"] if self._bluez else []
+        argv += [f"HUB={self._hub}"] if self._hub else []
         argv += ["con=null", "con0=null,fd:1", "ssl=null", *serials, "quiet"]
         with (self._folder / "console.log").open("wb") as log:
             return subprocess.Popen(

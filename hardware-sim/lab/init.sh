@@ -3,7 +3,8 @@
 #
 # Law: the machine's own root lies below, read-only in effect, and memory above it: nothing is written back.
 # From the kernel's command line: LAB this folder, SRC the source tree, PY the Python prefix, SITE its site-packages,
-# BLUEZ a folder with the bluetoothd and btmon to be taken instead of the machine's, if any.
+# BLUEZ a folder with the bluetoothd and btmon to be taken instead of the machine's, if any; HUB what `make install` made
+# with DESTDIR, if the hub is to be that.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 root=/mnt/root
 mount -t proc proc /proc
@@ -26,26 +27,31 @@ ln -sf /lib/systemd/system/bluetooth.service dbus-org.bluez.service
 rm -rf $root/.dockerenv $root/run/.containerenv $root/etc/fstab $root/var/log/journal $root/var/lib/bluetooth
 if [ -n "${BLUEZ:-}" ]; then
     mkdir -p $root/opt/bluez
-    mount -t hostfs none $root/opt/bluez -o "$BLUEZ"
+    mount -r -t hostfs none $root/opt/bluez -o "$BLUEZ"
     cp $root/opt/bluez/bluetoothd $root/usr/libexec/bluetooth/bluetoothd || exec poweroff -f
     cp $root/opt/bluez/btmon $root/usr/bin/btmon || exec poweroff -f
 fi
 
-# What a hub has under /opt: the tree, its packages and its Python, wherever they lie on this machine.
-mkdir -p $root/opt/hubd/bin $root/opt/hubd/src $root/opt/hubd/site $root/opt/hubd/python $root/opt/hubd/lab
-mount -t hostfs none $root/opt/hubd/src -o "$SRC"
-mount -t hostfs none $root/opt/hubd/site -o "$SITE"
-mount -t hostfs none $root/opt/hubd/python -o "$PY"
-mount -t hostfs none $root/opt/hubd/lab -o "$LAB"
-cat >$root/opt/hubd/bin/python <<'T'
+# The lab's own, wherever it lies on this machine. Read-only, as all that is mounted from it: what a guest removes stays.
+mkdir -p $root/opt/lab/python $root/opt/lab/lab
+mount -r -t hostfs none $root/opt/lab/python -o "$PY"
+mount -r -t hostfs none $root/opt/lab/lab -o "$LAB"
+if [ -n "${HUB:-}" ]; then
+    cp -a "$HUB"/* $root || exec poweroff -f
+else
+    # The tree itself and its packages for the environment; all else as `make install` puts it in place.
+    mkdir -p $root/opt/hubd/bin $root/opt/hubd/src $root/opt/hubd/site
+    mount -r -t hostfs none $root/opt/hubd/src -o "$SRC"
+    mount -r -t hostfs none $root/opt/hubd/site -o "$SITE"
+    cat >$root/opt/hubd/bin/python <<'T'
 #!/bin/sh
 export PYTHONPATH=/opt/hubd/src:/opt/hubd/src/hardware-sim:/opt/hubd/site PYTHONDONTWRITEBYTECODE=1
-exec /opt/hubd/python/bin/python3 "$@"
+exec /opt/lab/python/bin/python3 "$@"
 T
-printf '#!/bin/sh\nexec /opt/hubd/bin/python -m hubd "$@"\n' >$root/opt/hubd/bin/hubd
-chmod 755 $root/opt/hubd/bin/*
-# What `make install` puts in place, by its own script; the environment is the one above.
-DESTDIR=$root "$SRC/systemd/install.sh" files || exec poweroff -f
+    printf '#!/bin/sh\nexec /opt/hubd/bin/python -m hubd "$@"\n' >$root/opt/hubd/bin/hubd
+    chmod 755 $root/opt/hubd/bin/*
+    DESTDIR=$root "$SRC/systemd/install.sh" files || exec poweroff -f
+fi
 systemd-sysusers --root=$root hubd.conf || exec poweroff -f
 systemd-tmpfiles --root=$root --create hubd.conf || exec poweroff -f
 echo hub >$root/etc/hostname

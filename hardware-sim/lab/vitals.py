@@ -16,7 +16,7 @@ from statistics import median
 
 from lab.guest import Guest, LabError
 
-PYTHON = "/opt/hubd/python/bin/python3"
+PYTHON = "/opt/lab/python/bin/python3"
 LULL_SECONDS = 90.0
 NAMES = ("hubd", "guard", "bluetoothd")
 

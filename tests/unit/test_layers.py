@@ -58,7 +58,10 @@ ROOMS: dict[str, Room] = {
         f"{VOCABULARY} {USE_CASES} hubd.newpolicy hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware "
         "hubd.adapters drivers"
     ),
-    "hubd.__main__": _room("hubd.app hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""),
+    "hubd.checkconfig": _room("hubd.config hubd.errors hubd.hardware hubd.adapters.keyfiles drivers"),
+    "hubd.__main__": _room(
+        "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""
+    ),
     "hubd.secure": _room("hubd.config hubd.errors drivers", "msgspec"),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),
     "drivers": _room("drivers hubd.ports hubd.errors"),

@@ -1,0 +1,150 @@
+"""A hub as `make install` makes it, whole: its own environment on the machine's Python, no simulator, and an unlock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hubd.core.tokens import Access
+from hubsim import site as sites
+from hubsim.phone import wallet
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import connect, on_air
+from lab.guest import Guest, kernel_path
+from lab.hub import CHIP, LabHub
+from tests.lab.conftest import ROOT, AirAddress
+
+PYTHON = "/usr/bin/python3"
+INSTALL_SECONDS = 300
+UDEV = ("systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket")
+STICK = "ttyS9"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make install` puts below DESTDIR."""
+    folder = tmp_path_factory.mktemp("image")
+    argv = ["make", "-s", "install", f"DESTDIR={folder}", f"PYTHON={PYTHON}"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Left to do" in done.stdout
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def imaged(
+    image: Path, air: AirAddress, site: sites.Site, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LabHub]:
+    """A guest whose hub is that image."""
+    kernel = kernel_path()
+    assert kernel is not None
+    guest = Guest(tmp_path_factory.mktemp("imaged"), hub=image)
+    try:
+        await guest.boot(kernel)
+        await guest.plug_in(air.host, air.port)
+        hub = LabHub(guest, site)
+        await hub.install()
+        yield hub
+    finally:
+        await guest.stop()
+
+
+def _mentions(image: Path, place: Path) -> list[Path]:
+    """Every file of the image that names a place."""
+    files = [path for path in image.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) > 500
+    return [path for path in files if str(place).encode() in path.read_bytes()]
+
+
+async def test_the_image_says_nowhere_where_it_was_made(image: Path) -> None:
+    assert _mentions(image, image) == []
+    assert _mentions(image, ROOT) == []
+    assert (image / "opt/hubd/bin/hubd").read_text().startswith("#!/opt/hubd/bin/python")
+    assert (image / "opt/hubd/bin/python3").readlink() in (Path("python"), Path(PYTHON))
+
+
+async def test_the_image_holds_no_simulator_and_no_tools(image: Path) -> None:
+    (packages,) = (image / "opt/hubd/lib").glob("python3*/site-packages")
+    there = {path.name for path in packages.iterdir()}
+    assert {"hubd", "drivers", "cryptography", "zmq", "gpiod", "dbus_fast"} <= there
+    assert not there & {"hubsim", "bumble", "pip", "setuptools", "pytest"}
+    assert {path.name for path in (image / "opt/hubd/bin").iterdir()} >= {"hubd", "hubctl", "python"}
+    assert not [
+        path for path in (image / "opt/hubd/bin").iterdir() if path.name[:6] not in ("hubd", "hubctl", "python")
+    ]
+    sources = [path for path in packages.rglob("*.py") if path.parts[-2] in ("core", "adapters")]
+    assert sources
+    for path in sources:
+        assert list((path.parent / "__pycache__").glob(path.stem + ".*.pyc")), f"{path} is not compiled"
+
+
+async def test_it_runs_and_unlocks(imaged: LabHub, site: sites.Site, air: AirAddress) -> None:
+    guest = imaged.guest
+    verified = await guest.run("systemd-analyze", "verify", "--recursive-errors=no", "hubd.service")
+    assert verified.err == ""
+    await imaged.start()
+    command = (await guest.run("cat", f"/proc/{await imaged.pid()}/cmdline")).out.split("\0")
+    assert command[:2] == ["/opt/hubd/bin/python", "/opt/hubd/bin/hubd"]
+    phone = wallet.load(site.grant("phone-of-the-image", [Access(1, sites.OPEN_AND_QUERY, ())]))
+    async with on_air(air.transport) as device, connect(device) as link, asyncio.TaskGroup() as tasks:
+        seen = tasks.create_task(imaged.strike_seen(6))
+        report = await Session(link, phone).run(1)
+        assert report.verdict is not None, report.why
+        assert report.verdict.allowed, await imaged.journal()
+    assert seen.result()
+    assert json.loads((await guest.run("hubctl", "status", "--json", check=False)).out)["hub"] == "hub-1"
+    bluez = (await guest.run("systemctl", "show", "-P", "ExecStart", "bluetooth")).out
+    assert "bluetoothd -f /usr/lib/hubd/bluez-main.conf" in bluez
+
+
+async def test_the_check_says_what_is_right_and_what_is_not(imaged: LabHub) -> None:
+    async def check(status: int) -> str:
+        done = await imaged.guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)
+        assert done.status == status, done
+        return done.out
+
+    assert "configuration and keys are right: hub hub-1 of site site-1" in (said := await check(0))
+    assert f"strike on line 0 of {CHIP}" in said
+    await imaged.guest.run("mv", "/etc/credstore/hubd.issuer", "/etc/credstore/elsewhere")
+    assert "there is no such file (key keys.issuer)" in await check(78)
+    await imaged.guest.run("mv", "/etc/credstore/elsewhere", "/etc/credstore/hubd.issuer")
+    await imaged.guest.run("sed", "-i", "s/time_zone/time_zome/", "/etc/hubd/hubd.toml")
+    assert "time_zome" in await check(78)
+    await imaged.install()
+
+
+async def test_udev_gives_chips_and_sticks_to_their_groups(imaged: LabHub) -> None:
+    """The lab has no USB: a line of its own stands in for a stick, by the properties that udev reads off one."""
+    guest = imaged.guest
+    stick = f'KERNEL=="{STICK}", ENV{{ID_VENDOR_ID}}="0658", ENV{{ID_MODEL_ID}}="0200"\n'
+    await guest.put("/run/udev/rules.d/10-stick.rules", stick.encode())
+    await guest.run("sh", "-c", "cd /etc/systemd/system && rm " + " ".join(UDEV))
+    await guest.run("systemctl", "daemon-reload")
+    await guest.run("sh", "-c", f"chown root:root {CHIP} && chmod 600 {CHIP}")
+    await guest.run("systemctl", "start", *UDEV)
+    await guest.run("udevadm", "trigger", "--action=add", "--settle", CHIP, f"/dev/{STICK}")
+    assert (await guest.run("stat", "-c", "%G %a", CHIP)).out == "gpio 660\n"
+    assert (await guest.run("stat", "-c", "%G %a", "/dev/zwave", "-L")).out == "dialout 660\n"
+    assert (await guest.run("readlink", "-f", "/dev/zwave")).out == f"/dev/{STICK}\n"
+    assert "gpio" in (await guest.run("id", "-Gn", "hubd")).out.split()
+    await guest.run("systemctl", "stop", *UDEV)
+
+
+async def test_taking_it_away_leaves_configuration_keys_and_records(imaged: LabHub) -> None:
+    guest = imaged.guest
+    await guest.run("systemctl", "enable", "hubd")
+    await imaged.start()
+    await guest.run(str(ROOT / "systemd/install.sh"), "uninstall")
+    assert (await guest.run("systemctl", "is-active", "hubd", check=False)).out == "inactive\n"
+    for gone in ("/opt/hubd/bin", "/usr/lib/systemd/system/hubd.service", "/usr/lib/hubd", "/usr/bin/hubctl"):
+        assert (await guest.run("test", "-e", gone, check=False)).status == 1, gone
+    for left in ("/etc/hubd/hubd.toml", "/etc/credstore/hubd.identity", "/var/lib/hubd/audit.db"):
+        assert (await guest.run("test", "-e", left, check=False)).status == 0, left
+    bluez = (await guest.run("systemctl", "show", "-P", "ExecStart", "bluetooth")).out
+    assert "hubd" not in bluez
