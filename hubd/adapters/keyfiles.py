@@ -89,7 +89,7 @@ def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
             data = stream.read(KEY_FILE_BYTES_MAX + 1)
     except FileNotFoundError as error:
         remedy = (
-            f"name it in LoadCredential= of the unit ({path.name}:FILE)"
+            f"put {_WANTED[name]} where LoadCredential={path.name} of the unit looks: /etc/credstore/hubd.{path.name}"
             if file.credential
             else f"put {_WANTED[name]} there"
         )

@@ -164,7 +164,7 @@ def test_a_credential_of_systemd_is_guarded_by_systemd(site: Site) -> None:
     (site.directory / "identity").chmod(0o440)
     load_keys(site.config(TEXT.replace('"identity"', '"credential:identity"')))
     (site.directory / "identity").unlink()
-    with pytest.raises(ConfigError, match=r"LoadCredential= of the unit \(identity:FILE\)"):
+    with pytest.raises(ConfigError, match=r"LoadCredential=identity of the unit looks: /etc/credstore/hubd\.identity"):
         load_keys(site.config(TEXT.replace('"identity"', '"credential:identity"')))
 
 
