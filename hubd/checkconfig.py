@@ -18,7 +18,7 @@ import gpiod
 import zmq.utils.z85
 
 from drivers.lines import find_offset
-from hubd.adapters.keyfiles import HubKeys, load_keys
+from hubd.adapters.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.config import Config, load
 from hubd.errors import ConfigError, HardwareError
 from hubd.hardware import strike_lines
@@ -47,6 +47,7 @@ def check(file: Path, environment: Mapping[str, str], uid: int, systemd: Run, sa
                 return _by_systemd(file, uid, systemd, say)
         config = load(file, environment)
         keys = load_keys(config)
+        load_beacon(config)
     except ConfigError as error:
         say(f"hubd: {error}")
         return EX_CONFIG
@@ -57,7 +58,7 @@ def check(file: Path, environment: Mapping[str, str], uid: int, systemd: Run, sa
 
 def _handed_over(config: Config) -> bool:
     keys = config.keys
-    named = (keys.identity, keys.certificate, keys.issuer, keys.curve_secret, keys.backend_public)
+    named = (keys.identity, keys.certificate, keys.issuer, keys.curve_secret, keys.backend_public, keys.beacon)
     return any(key is not None and key.credential for key in named)
 
 

@@ -62,7 +62,7 @@ ROOMS: dict[str, Room] = {
     "hubd.__main__": _room(
         "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""
     ),
-    "hubd.secure": _room("hubd.config hubd.errors drivers", "msgspec"),
+    "hubd.secure": _room("hubd.errors drivers", "msgspec"),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),
     "drivers": _room("drivers hubd.ports hubd.errors"),
     "hubsim": _room(
