@@ -65,12 +65,11 @@ def test_each_setting_that_lacks_is_named(settings: Path, section: str, key: str
 def test_a_file_newer_than_the_daemon_is_not_in_force(settings: Path, tmp_path: Path) -> None:
     unit = tmp_path / "hubd.conf"
     unit.write_text("")
-    os.utime(unit, (0, 0))  # a package keeps the times of its files; when it was put there is what counts
-    argv = (DAEMON, "-f", str(settings))
-    assert f"{settings} is newer" in judge(Started(argv, time.monotonic() - 60, ()))
+    for file in (settings, unit):
+        os.utime(file, (0, 0))  # a package keeps the times of its files; when they were put there is what counts
+    argv, before = (DAEMON, "-f", str(settings)), time.monotonic() - 60
+    assert f"{settings} is newer" in judge(Started(argv, before, ()))
     assert judge(Started(argv, later(), (str(unit),))) == ""
-    settings_before = time.monotonic() - 60
-    assert "is newer" in judge(Started(argv, settings_before, (str(unit),)))
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
