@@ -42,14 +42,14 @@ async def _journal(guest: Guest, desk: Desk) -> str:
     return (await guest.run("journalctl", "-u", desk.unit, "-o", "cat", "--no-pager")).out
 
 
-async def _on_air(guest: Guest, desk: Desk, times: int) -> None:
-    """Wait until the desk's hub has been on air so many times."""
+async def _up(guest: Guest, desk: Desk, times: int, part: str = "radio") -> None:
+    """Wait until a part of the desk's hub has come up so many times: its radio is on air then."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await _journal(guest, desk)).count('"part":"radio","up":true') < times:  # noqa: ASYNC110 -- in the guest
+            while (await _journal(guest, desk)).count(f'"part":"{part}","up":true') < times:  # noqa: ASYNC110 -- in the guest
                 await asyncio.sleep(0.3)
     except TimeoutError:
-        pytest.fail(f"the desk's hub is not on air:\n{await _journal(guest, desk)}")
+        pytest.fail(f"the {part} of the desk's hub does not come up:\n{await _journal(guest, desk)}")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -66,7 +66,8 @@ async def desk(installed: LabHub, tmp_path: Path) -> AsyncIterator[Desk]:
     argv = (*HUBSIM, "hub", "--at", DESK, "--radio", "bless")
     await guest.run("systemd-run", f"--unit={desk.unit}", "--collect", "-p", "KillMode=mixed", *argv)
     try:
-        await _on_air(guest, desk, 1)
+        for part in ("strikes", "radio"):
+            await _up(guest, desk, 1, part)
         yield desk
     finally:
         await guest.run("systemctl", "stop", desk.unit, check=False)
@@ -100,7 +101,7 @@ async def test_bluetoothd_restarted_and_the_hub_is_on_air_again(desk: Desk, gues
     descriptors = await _descriptors(guest, desk)
     for times in (2, 3):
         await guest.run("systemctl", "restart", "bluetooth")
-        await _on_air(guest, desk, times)
+        await _up(guest, desk, times)
     assert await _unlocks(air, mine)
     # dbus_next leaves the closing of its socket to the garbage collector: the last life's may still be there.
     assert await _descriptors(guest, desk) <= descriptors + 1
