@@ -4,11 +4,11 @@
 # Law: without --install nothing is changed; with it, as root on a machine with apt, what lacks is installed.
 # usage: check.sh [--install]
 kernel=$(dirname "$0")/kernel.sh
-packages="bluez dbus dbus-bin systemd procps e2fsprogs util-linux $("$kernel" --packages)"
+packages="bluez bluez-test-tools dbus dbus-bin systemd procps e2fsprogs util-linux $("$kernel" --packages)"
 
 lacking() {
     lack=
-    for file in /usr/libexec/bluetooth/bluetoothd /usr/bin/btmon /usr/bin/bluetoothctl /usr/bin/dbus-daemon \
+    for file in /usr/libexec/bluetooth/bluetoothd /usr/bin/btvirt /usr/bin/btmon /usr/bin/bluetoothctl /usr/bin/dbus-daemon \
                 /usr/bin/dbus-monitor /lib/systemd/systemd /usr/bin/systemd-run /usr/bin/kill /sbin/mkfs.ext4; do
         [ -x "$file" ] || lack="$lack $file"
     done

@@ -242,6 +242,8 @@ async def test_a_phone_that_leaves_at_any_step_leaves_nothing_behind(
                 await Session(Otherwise(link, step), phones[0]).run(1)
         async with connect(device, 64) as link:  # from the same address: a new epoch
             assert allowed(await Session(link, phones[0]).run(1))
+    async with on_air(air.transport) as device, connect(device, 64) as link:  # from a new address
+        assert allowed(await Session(link, phones[0]).run(1))
 
 
 async def test_a_phone_lost_without_a_word_leaves_nothing_behind(

@@ -1,0 +1,51 @@
+"""An independent radio: BlueZ's own emulator in the guest in place of bumble's controllers, with one phone on it.
+
+The emulator serves one connection at a time: each gets the same handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from hubsim.site import Site
+from lab.guest import Guest, bluez_path, kernel_path
+from lab.hub import LabHub
+from tests.lab.conftest import BLUEZ
+
+EMULATOR = "/usr/bin/btvirt"
+SOCKET = "/tmp/bt-server-bredrle"
+UNLOCK_SECONDS = 40.0
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def emulated(site: Site, tmp_path: Path) -> AsyncIterator[LabHub]:
+    """A hub in a guest of its own, whose adapter is the emulator's."""
+    kernel = kernel_path()
+    assert kernel is not None
+    guest = Guest(tmp_path, bluez_path(BLUEZ) if BLUEZ else None)
+    try:
+        await guest.boot(kernel)
+        await guest.run("systemd-run", "--unit=lab-btvirt", EMULATOR, "-L", "-l1", "-s")
+        hub = LabHub(guest, site)
+        await hub.install()
+        await hub.start()
+        yield hub
+    finally:
+        await guest.stop()
+
+
+async def test_a_long_unlock_and_a_short_one_over_bluez_own_emulator(
+    emulated: LabHub, site: Site, phones: list[object]
+) -> None:
+    guest, name = emulated.guest, sorted(path.name for path in (site.path / "phones").iterdir())[-1]
+    await guest.run("mkdir", "-p", "/run/lab-site")
+    await guest.run("mount", "-t", "hostfs", "none", "/run/lab-site", "-o", str(site.path))
+    command = "from hubsim.main import main; main()"
+    argv = ("phone", "unlock", name, "--at", "/run/lab-site", "--radio", f"unix:{SOCKET}")
+    for path in ("full path", "short path"):
+        done = await guest.run("/opt/hubd/bin/python", "-c", command, *argv, seconds=UNLOCK_SECONDS, check=False)
+        assert done.status == 0, f"{done.out}{done.err}{await emulated.story()}"
+        assert path in done.out
