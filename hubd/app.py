@@ -54,6 +54,8 @@ RSA_AT_ONCE = 4
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 2.0
+FIRST_STRIKES_SECONDS = 3.0
+"""How long the radio waits for the strikes at the start; well under the deadline of the links' loop."""
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
 """The critical loops, and the greatest seconds between two beats; making an RSA key may take a small board a minute."""
 
@@ -173,7 +175,7 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loops = [
-        hub.links.run(partial(_tell_radio, hub), partial(hub.health.beat, "links")),
+        _serve_links(hub),
         hub.watch.run(hub.parts.inputs, partial(hub.health.beat, "doors")),
         hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch")),
         hub.refusals.run(),
@@ -198,6 +200,15 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
 
 async def _run_part(hub: Hub, name: str, run: Run) -> None:
     await run(lambda: hub.vigil.part(name, True, "ready"))
+
+
+async def _serve_links(hub: Hub) -> None:
+    """Go on air once the strikes are held, so that the first phone is not told of a fault; or once they cannot be."""
+    if "strikes" in hub.parts.runs:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_STRIKES_SECONDS):
+                await hub.vigil.heard("strikes")
+    await hub.links.run(partial(_tell_radio, hub), partial(hub.health.beat, "links"))
 
 
 async def _say_ready(hub: Hub, notifier: Notifier) -> None:

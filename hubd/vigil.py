@@ -6,6 +6,7 @@ Law: a problem stands while its cause does and not longer; its sentences are for
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,6 +60,11 @@ class Vigil:
     def __init__(self, health: Health, tell: Callable[[str, Mapping[str, Value]], None]) -> None:
         self._health, self._tell = health, tell
         self._parts: dict[str, bool] = {}
+        self._heard: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def heard(self, name: str) -> None:
+        """Return once a part has come up or said why it cannot."""
+        await self._heard[name].wait()
 
     def part(self, name: str, up: bool, why: str) -> None:
         """A part came up or went down; `why` is a sentence."""
@@ -69,6 +75,7 @@ class Vigil:
         if self._parts.get(name) is not up:
             self._parts[name] = up
             self._tell("part", {"part": name, "up": up, "why": why})
+        self._heard[name].set()
 
     async def run(self, watched: Watched) -> None:
         """Look again every CHECK_SECONDS until cancelled."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hubd import app
 from hubd.adapters.system_clock import SystemClock
 from hubd.core.messages import Reason
 from hubd.core.policy import Mode, Policy
@@ -169,3 +171,40 @@ async def test_a_policy_that_is_refused_changes_nothing(hub: DeskHub) -> None:
         await new.accept(b"")
     assert hub.doors["front"].active
     assert len(hub.tickets) == 1
+
+
+class Links:
+    """Links that only tell that they were begun."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+
+    async def run(self, _ready: object, _beat: object) -> None:
+        self.began.set()
+
+
+def starting(desk: Desk) -> Any:
+    """A hub at its start, as far as the radio is concerned."""
+    runs = SimpleNamespace(runs={"strikes": None})
+    return SimpleNamespace(parts=runs, links=Links(), vigil=desk.vigil, health=desk.health)
+
+
+@pytest.mark.parametrize("up", [True, False])
+async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: bool) -> None:
+    desk = Desk()
+    hub = starting(desk)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(app._serve_links(hub))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not hub.links.began.is_set()
+        desk.vigil.part("strikes", up, "why")
+        async with asyncio.timeout(1):
+            await hub.links.began.wait()
+
+
+async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = starting(Desk())
+    monkeypatch.setattr(app, "FIRST_STRIKES_SECONDS", 0.0)
+    await app._serve_links(hub)
+    assert hub.links.began.is_set()
