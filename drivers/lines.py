@@ -49,7 +49,11 @@ class GpioLines:
         }
         if len(config) != len(members):
             raise HardwareError(f"Two strikes are configured on one line of {chip}: give each its own line.")
-        with open_chip(chip_path(chip)) as opened:
+        try:
+            opened = open_chip(chip_path(chip))
+        except OSError as error:
+            raise HardwareError(explain(error, f"Strike {members[0][0]}")) from error
+        with opened:
             try:
                 return opened.request_lines(config, consumer=CONSUMER)
             except OSError as error:

@@ -204,6 +204,7 @@ async def _run_part(hub: Hub, name: str, run: Run) -> None:
 
 async def _serve_links(hub: Hub) -> None:
     """Go on air once the strikes are held, so that the first phone is not told of a fault; or once they cannot be."""
+    _tell_radio(hub, False)
     if "strikes" in hub.parts.runs:
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_STRIKES_SECONDS):

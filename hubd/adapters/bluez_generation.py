@@ -34,6 +34,7 @@ POWER_RETRY_SECONDS = 2.0
 REPLACE_SECONDS, RETRY_SECONDS = 60.0, 5.0
 NEW_SECONDS = 2.0
 """A bluetoothd that has just started may clear the controller after it has taken our advertisement: replace it once."""
+SETTINGS_SECONDS = 60.0
 PACE_SECONDS = 0.05
 """However many phones come and go, the advertisement is renewed no more often; the last of them is never left out."""
 
@@ -55,6 +56,7 @@ class Generation:
         self._over = ""
         self._moved = asyncio.Event()
         self._serving = False
+        self._on_air = True
 
     async def serve(self, on_air: Callable[[], None]) -> None:
         """Power up, register and stay on air; call `on_air` when it is. Raise LinkError at the end."""
@@ -147,24 +149,26 @@ class Generation:
             if loop.time() >= turn:
                 turn = loop.time() + self._advert.rotate_seconds
                 await self._advert.rotate()
-            elif loop.time() < due:
+            elif loop.time() < due and self._on_air:
                 await self._advert.renew()
-                await asyncio.sleep(PACE_SECONDS)
             else:
                 due = loop.time() + await self._replace()
+            await asyncio.sleep(PACE_SECONDS)
 
     async def _replace(self) -> float:
         """Replace the advertisement. Return the seconds until it is to be done again.
 
-        A controller that cannot advertise while phones are connected keeps its phones. Raise LinkError when it cannot
-        without any.
+        A controller that cannot advertise while phones are connected keeps its phones, and is asked again when one of
+        them leaves. Raise LinkError when it cannot without any.
         """
         try:
             await self._advert.replace()
         except BluezError:
             if not len(self._visits):
                 raise
+            self._on_air = False
             return RETRY_SECONDS
+        self._on_air = True
         return REPLACE_SECONDS
 
     async def _wait(self, seconds: float) -> None:
@@ -211,7 +215,10 @@ async def live(
 
 
 async def _look_at_settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
-    complain(await complaint(bluez, adapter))
+    """Look now and every SETTINGS_SECONDS: an answer that did not come, or a file that was changed, is seen then."""
+    while True:
+        complain(await complaint(bluez, adapter))
+        await asyncio.sleep(SETTINGS_SECONDS)
 
 
 def choose(objects: Mapping[str, Mapping[str, Mapping[str, Any]]], wanted: str) -> str | None:

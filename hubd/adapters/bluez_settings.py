@@ -23,6 +23,8 @@ from hubd.errors import LinkError
 SYSTEMD, SYSTEMD_PATH = "org.freedesktop.systemd1", "/org/freedesktop/systemd1"
 DEFAULT_FILE = "/etc/bluetooth/main.conf"
 FILE_BYTES_MAX = 1 << 16
+AHEAD_SECONDS = 2.0
+"""A file that is so much newer than now was stamped by another clock."""
 PNP_UUID = "00001200-0000-1000-8000-00805f9b34fb"
 """The service that BlueZ offers by itself unless DeviceID=false."""
 
@@ -66,7 +68,7 @@ async def complaint(bluez: Asker, adapter: str) -> str:
         return "BlueZ offers services of its own (DeviceID), so its settings for a hub are not in force."
     try:
         started = await _started(bluez)
-    except LinkError as error:
+    except Exception as error:  # whatever the bus says: this is a look, and no reason to end anything
         return f"Whether BlueZ's settings for a hub are in force is unknown: {error}"
     return await asyncio.to_thread(judge, started)
 
@@ -78,13 +80,16 @@ def judge(started: Started) -> str:
         return "Whether BlueZ's settings for a hub are in force is unknown: its command line is not understood."
     try:
         wrong = lacking(file)
-        newer = [name for name in (str(file), *started.unit_files) if _changed_at(name) > started.at]
+        files = {name: _changed_at(name) for name in (str(file), *started.unit_files)}
     except OSError as error:
         return f"BlueZ's settings for a hub are not in force: {file}: {error.strerror}."
     except (configparser.Error, UnicodeDecodeError):
         return f"BlueZ's settings for a hub are not in force: {file} is no file of settings."
     if wrong:
         return f"BlueZ's settings for a hub are not in force: {file} says otherwise or nothing of {', '.join(wrong)}."
+    if max(files.values()) > time.monotonic() + AHEAD_SECONDS:
+        return "Whether BlueZ's settings for a hub are in force is unknown: the clock has been set back."
+    newer = [name for name, changed_at in files.items() if changed_at > started.at]
     if newer:
         return f"BlueZ's settings for a hub are not in force yet: {newer[0]} is newer than the bluetoothd that runs."
     return ""
@@ -119,7 +124,11 @@ def _value(parser: configparser.ConfigParser, section: str, key: str) -> str:
 
 
 def _changed_at(name: str) -> float:
-    """Return when a file came to be as it is, in seconds of CLOCK_MONOTONIC; a clock set since then does no harm."""
+    """Return when a file came to be as it is, in seconds of CLOCK_MONOTONIC.
+
+    The wall clock stamped it: one that was set forward since makes the file look older than it is, one that was set
+    back makes it look newer.
+    """
     return os.stat(name).st_ctime - time.time() + time.monotonic()
 
 

@@ -470,6 +470,7 @@ async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.3)
+    monkeypatch.setattr(bluez_generation, "RETRY_SECONDS", 600.0)  # it must be the phone's leaving that brings it back
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         radio = rig.serve()
         await rig.is_ready(True)
@@ -478,7 +479,7 @@ async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
         bluez.refuses.add("RegisterAdvertisement")
         bluez.phone()
         _, link = await rig.listener.next()
-        for _ in range(2):
+        for _ in range(2):  # beside the former advertisement, and in its place
             await bluez.called("RegisterAdvertisement")
         await radio.notify(link, b"still here")
         assert rig.listener.told.empty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from dbus_fast import Variant
 
+from hubd.adapters import bluez_generation
 from hubd.adapters.bluez_bus import ADAPTER
 from hubd.adapters.bluez_settings import DEFAULT_FILE, NEEDED, PNP_UUID, Started, complaint, judge, settings_file
 from hubd.errors import LinkError
@@ -72,6 +74,12 @@ def test_a_file_newer_than_the_daemon_is_not_in_force(settings: Path, tmp_path: 
     assert judge(Started(argv, later(), (str(unit),))) == ""
 
 
+def test_a_clock_that_was_set_back_makes_it_unknown(settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour_ago = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: hour_ago)
+    assert "unknown" in judge(Started((DAEMON, "-f", str(settings)), later(), ()))
+
+
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     nothing, noise = tmp_path / "nothing", tmp_path / "noise"
     noise.write_bytes(b"\xff\xfe")
@@ -125,6 +133,23 @@ async def test_what_systemd_does_not_tell_is_unknown(settings: Path) -> None:
     silent = Systemd(argv)
     silent.service.clear()
     assert "unknown" in await complaint(silent, HCI0)
+
+
+async def test_an_odd_answer_ends_nothing_and_systemd_is_asked_again(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez_generation, "SETTINGS_SECONDS", 0.0)
+    systemd: Any = Systemd((DAEMON, "-f", str(settings)))
+    service, systemd.service = systemd.service, None
+    said: asyncio.Queue[str] = asyncio.Queue()
+    looking = asyncio.create_task(bluez_generation._look_at_settings(systemd, HCI0, said.put_nowait))
+    async with asyncio.timeout(5):
+        assert "unknown" in await said.get()
+        systemd.service = service
+        while await said.get():
+            pass
+    looking.cancel()
+    await asyncio.wait([looking])
 
 
 async def test_a_service_of_bluezs_own_is_proof_enough(settings: Path) -> None:

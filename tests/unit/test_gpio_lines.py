@@ -209,6 +209,16 @@ def test_two_strikes_on_one_line_are_refused_and_nothing_stays_held(chip: FakeCh
     assert len(chip.requests) == 1
 
 
+def test_a_chip_that_goes_between_looking_and_asking_is_a_hardware_error(chip: FakeChip) -> None:
+    def goes(path: str) -> gpiod.Chip:
+        if chip.opened:
+            raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
+        return chip.open(path)
+
+    with pytest.raises(HardwareError, match="the chip has gone"):
+        GpioLines([StrikeLine("/dev/a", 2)], goes)
+
+
 def test_a_line_that_cannot_be_driven_is_a_hardware_error(chip: FakeChip) -> None:
     held = GpioLines([StrikeLine("/dev/a", 2)], chip.open)
     chip.set_error = errno.EIO

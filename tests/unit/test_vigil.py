@@ -198,6 +198,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
         for _ in range(5):
             await asyncio.sleep(0)
         assert not hub.links.began.is_set()
+        assert "radio" in desk.problems(), "off the air is told as such"
         desk.vigil.part("strikes", up, "why")
         async with asyncio.timeout(1):
             await hub.links.began.wait()
