@@ -116,6 +116,12 @@ class Site:
         """The issuer's public key."""
         return read_key(cbor.decode((self.path / "issuer.cbor").read_bytes()))
 
+    @property
+    def beacon_key(self) -> bytes | None:
+        """What hubs and phones know each other by from afar; a site may do without."""
+        path = self.hub / "beacon.key"
+        return path.read_bytes() if path.exists() else None
+
     def phone(self, name: str) -> Path:
         """The folder of a phone."""
         return self.path / "phones" / name
@@ -144,8 +150,7 @@ class Site:
         key = make_key(kind)
         credential = secrets.token_hex(8)
         document = make_grant(self.issuer, (self.name, credential), key, access, span)
-        beacon_key = (self.hub / "beacon.key").read_bytes()
-        new = Wallet(self.name, self.verifier, key, document, beacon_key=beacon_key)
+        new = Wallet(self.name, self.verifier, key, document, beacon_key=self.beacon_key)
         wallet.save(new, self.phone(name))
         (self.phone(name) / "credential").write_text(credential)
         return self.phone(name)
@@ -189,6 +194,7 @@ def init(
 def write_config(site: Site, endpoint: str, doors: Sequence[DeskDoor]) -> Path:
     """Write the hub's configuration for a backend at `endpoint`; return its path."""
     names = json.loads((site.path / "site.json").read_text())
+    beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key else ""
     lines = [
         f"""[hub]
 id = "{names["hub"]}"
@@ -201,8 +207,7 @@ identity = "identity.key"
 certificate = "certificate.cbor"
 issuer = "issuer.cbor"
 curve_secret = "curve.secret"
-backend_public = "backend.pub"
-beacon = "beacon.key"
+backend_public = "backend.pub"{beacon_line}
 
 [backend]
 endpoint = "{endpoint}"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hubd.adapters.keyfiles import load_beacon
+from hubd.config import load as load_config
 from hubd.core.beacon import Beacon
 from hubd.errors import LinkError
 from hubd.ports import LinkId
@@ -96,6 +98,14 @@ async def test_a_phone_says_that_only_hubs_of_other_sites_are_there(
     with pytest.raises(LinkError, match="only hubs of other sites"):
         await street.finds(OURS)
     assert await street.finds(None) == foreign
+
+
+def test_a_site_of_before_there_were_beacon_keys_works_as_it_did(tmp_path: Path) -> None:
+    old = sites.init(tmp_path / "old")
+    (old.hub / "beacon.key").unlink()
+    assert wallet.load(old.grant("anna", [])).beacon_key is None
+    config = load_config(sites.write_config(old, "tcp://127.0.0.1:1", [sites.DeskDoor()]))
+    assert load_beacon(config) is None
 
 
 def test_a_phone_gets_its_sites_beacon_key_and_keeps_it(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
 from bleak.exc import (
     BleakBluetoothNotAvailableError,
     BleakBluetoothNotAvailableReason,
@@ -18,6 +20,7 @@ from bleak.exc import (
 from click.testing import CliRunner
 
 from hubd.core import gatt
+from hubd.core.beacon import COMPANY_NONE, Beacon
 from hubd.errors import LinkError
 from hubsim.main import main
 from hubsim.phone import bleak_radio
@@ -163,6 +166,64 @@ async def test_whatever_fails_is_a_link_error_and_silence_has_an_end(monkeypatch
     client.silent = True
     with pytest.raises(LinkError, match="the hub does not answer"):
         await link.write(b"")
+
+
+class Scanner:
+    """bleak's scanner as far as it is used: from its start it shows what it was given, each at its time (seconds)."""
+
+    def __init__(self, shown: list[tuple[float, str, AdvertisementData]]) -> None:
+        self._shown = shown
+        self.running = False
+        self.options: dict[str, Any] = {}
+
+    def __call__(self, seen: Callable[[BLEDevice, AdvertisementData], None], **options: Any) -> Any:
+        self._seen, self.options = seen, options
+        return self
+
+    async def start(self) -> None:
+        self.running = True
+        for seconds, address, told_ in self._shown:
+            asyncio.get_running_loop().call_later(seconds, self._seen, BLEDevice(address, None, None), told_)
+
+    async def stop(self) -> None:
+        self.running = False
+
+
+KEY, OTHER = bytes(range(16)), bytes(16)
+LAMP = "00001815-0000-1000-8000-00805f9b34fb"
+
+
+def hub(key: bytes | None, service: str = gatt.SERVICE) -> AdvertisementData:
+    """What a hub tells: a tag of `key`, none without it."""
+    tag = {COMPANY_NONE: Beacon(key).tag(lambda size: b"\1\2\3"[:size])} if key else {}
+    return AdvertisementData(None, tag, {}, [service], None, -50, ())
+
+
+@pytest.mark.parametrize(
+    ("shown", "found"),
+    [
+        ([(0, "plain", hub(None)), (0, "foreign", hub(OTHER)), (0.2, "ours", hub(KEY))], "ours"),
+        ([(0, "lamp", hub(KEY, LAMP)), (0, "ours", hub(KEY))], "ours"),
+        ([(0, "foreign", hub(OTHER)), (0, "plain", hub(None))], "plain"),
+    ],
+    ids=["ours comes later than one without a tag", "another service", "nothing better comes"],
+)
+async def test_a_hub_without_a_tag_is_tried_when_no_better_comes(
+    shown: list[tuple[float, str, AdvertisementData]], found: str
+) -> None:
+    scanner = Scanner(shown)
+    assert (await bleak_radio._find("hci1", KEY, scanner)).address == found
+    assert not scanner.running
+    assert scanner.options == {"service_uuids": [gatt.SERVICE], "bluez": {"adapter": "hci1"}}
+
+
+async def test_when_no_hub_is_to_be_tried_it_says_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bleak_radio, "SCAN_SECONDS", 0.1)
+    for shown, sentence in (([], "no hub in sight"), ([(0.0, "a", hub(OTHER))], "only hubs of other sites in sight")):
+        scanner = Scanner(shown)
+        with pytest.raises(LinkError, match=sentence):
+            await bleak_radio._find("", KEY, scanner)
+        assert not scanner.running
 
 
 def test_an_adapter_is_named_only_for_bleak() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailabl
 from hubd.core import gatt
 from hubd.core.framing import MTU_MIN
 from hubd.errors import LinkError
-from hubsim.phone.kin import Kin, kin, nobody
+from hubsim.phone.kin import Choice
 from hubsim.phone.radio import NOTIFICATIONS_MAX
 
 SCAN_SECONDS, CONNECT_SECONDS, ATT_SECONDS, DISCONNECT_SECONDS = 10.0, 15.0, 6.0, 5.0
@@ -110,25 +110,23 @@ async def connect(adapter: str = "", mtu: int = 247, beacon_key: bytes | None = 
             await _within(DISCONNECT_SECONDS, client.disconnect())
 
 
-async def _find(adapter: str, beacon_key: bytes | None) -> BLEDevice:
-    foreign = False
+async def _find(
+    adapter: str, beacon_key: bytes | None, make_scanner: Callable[..., BleakScanner] = BleakScanner
+) -> BLEDevice:
+    choice: Choice[BLEDevice] = Choice(beacon_key)
 
-    def ours(_: BLEDevice, told: AdvertisementData) -> bool:
-        nonlocal foreign
-        if gatt.SERVICE not in told.service_uuids:
-            return False
-        is_foreign = kin(beacon_key, told.manufacturer_data.values()) is Kin.FOREIGN
-        foreign = foreign or is_foreign
-        return not is_foreign
+    def seen(device: BLEDevice, told: AdvertisementData) -> None:
+        if gatt.SERVICE in told.service_uuids:
+            choice.seen(device, told.manufacturer_data.values())
 
-    services = [gatt.SERVICE]
-    found = BleakScanner.find_device_by_filter(
-        ours, SCAN_SECONDS, service_uuids=services, bluez={"adapter": adapter} if adapter else {}
-    )
-    device = await _within(SCAN_SECONDS + ATT_SECONDS, found)
-    if device is None:
-        raise LinkError(nobody(foreign))
-    return device
+    options = {"bluez": {"adapter": adapter}} if adapter else {}
+    scanner = make_scanner(seen, service_uuids=[gatt.SERVICE], **options)
+    await _within(ATT_SECONDS, scanner.start())
+    try:
+        return await choice.made(SCAN_SECONDS)
+    finally:
+        with contextlib.suppress(LinkError):  # the adapter has gone
+            await _within(ATT_SECONDS, scanner.stop())
 
 
 async def _within(seconds: float, operation: Awaitable[_T]) -> _T:

@@ -22,12 +22,10 @@ from bumble.transport.common import TransportSink
 from hubd.core import gatt
 from hubd.core.framing import MTU_MIN
 from hubd.errors import LinkError
-from hubsim.phone.kin import Kin, kin, nobody
+from hubsim.phone.kin import Choice
 
 POWER_ON_SECONDS = 5.0
 SCAN_SECONDS = 5.0
-BETTER_SECONDS = 0.5
-"""How long a phone with a beacon key waits for a hub that shows its site, beside one that shows none."""
 CONNECT_SECONDS = 5.0
 ATT_SECONDS = 6.0
 DISCONNECT_SECONDS = 2.0
@@ -145,35 +143,19 @@ async def connect(
 
 
 async def _find(device: Device, beacon_key: bytes | None = None) -> Address:
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[Address] = loop.create_future()
-    foreign = False
-
-    def take(address: Address) -> None:
-        if not found.done():
-            found.set_result(address)
+    choice: Choice[Address] = Choice(beacon_key)
 
     def seen(advertisement: Advertisement) -> None:
-        nonlocal foreign
         services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
         if not isinstance(services, list) or UUID(gatt.SERVICE) not in services:
             return
         told = advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True)
-        match kin(beacon_key, [data[2:] for data in told]):
-            case Kin.OURS:
-                take(advertisement.address)
-            case Kin.UNKNOWN:
-                loop.call_later(BETTER_SECONDS, take, advertisement.address)
-            case Kin.FOREIGN:
-                foreign = True
+        choice.seen(advertisement.address, [data[2:] for data in told])
 
     device.on("advertisement", seen)
     await device.start_scanning(filter_duplicates=False)
     try:
-        async with asyncio.timeout(SCAN_SECONDS):
-            return await found
-    except TimeoutError:
-        raise LinkError(nobody(foreign)) from None
+        return await choice.made(SCAN_SECONDS)
     finally:
         device.remove_listener("advertisement", seen)
         await device.stop_scanning()
