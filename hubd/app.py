@@ -50,7 +50,8 @@ from hubd.sync import Identity, Orders, Pace, Sync
 from hubd.unlock import Books, Point, SiteRules, Unlock
 from hubd.vigil import READY_PARTS, Vigil, Watched
 
-RSA_AT_ONCE = 4
+RSA_LINE_SECONDS = 1.75
+"""How long a full open may stand in line: less than `unlock.LATE_SECONDS`, and at 5 a second enough for 8 links."""
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 2.0
@@ -93,7 +94,8 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     identity, names = SigningKey(keys.identity), (config.hub.id, config.hub.site)
     aeads, bits = tuple(Aead[name] for name in config.protocol.aead), config.protocol.rsa_bits
     ring, tickets = EpochRing(), TicketTable(keys.certified.expires)
-    budget = Budget(config.protocol.rsa_per_second, config.protocol.rsa_burst, RSA_AT_ONCE)
+    protocol = config.protocol
+    budget = Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, RSA_LINE_SECONDS)
     side = HubSide(
         hub=config.hub.id,
         site=config.hub.site,

@@ -1,9 +1,9 @@
 """The use case that serves radio links: it performs what `core.link` says, and nothing it does not say.
 
 Laws: bytes are taken on the event loop at once, slow work is done elsewhere; a link has one task, which ends with it;
-there are at most `links_max` links, and the oldest stranger makes room; a link that has gone cancels nothing half-way;
-every Unseal that a link asked for is answered to it, so that its place in the RSA budget comes back; what goes wrong on
-one link, ending it included, harms no other.
+there are at most `links_max` links, and the oldest of those that have shown least makes room; a link that has gone
+cancels nothing half-way; every Unseal that a link asked for is answered to it, so that its place in the RSA budget
+comes back; what goes wrong on one link, ending it included, harms no other.
 """
 
 from __future__ import annotations
@@ -46,9 +46,11 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class _Unsealing:
-    """An Unseal that is being done."""
+    """An Unseal that is being done, or (`result` is None) that stands in line until `turn`, a second of the loop's."""
 
-    result: asyncio.Future[Opened | ProofError]
+    job: OpenJob
+    turn: float
+    result: asyncio.Future[Opened | ProofError] | None
 
 
 _Begun = Notify | _Unsealing | Refused | Drop
@@ -61,8 +63,13 @@ class _Served:
     link: HubLink
     effects: asyncio.Queue[_Begun | None] = field(default_factory=lambda: asyncio.Queue(EFFECTS_MAX))
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
-    gone: bool = False
+    left: asyncio.Event = field(default_factory=asyncio.Event)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the peer has left."""
+        return self.left.is_set()
 
 
 class Links:
@@ -80,6 +87,7 @@ class Links:
         )
         self._clock = means.clock
         self._served: dict[LinkId, _Served] = {}
+        self._sent_away: set[LinkId] = set()
         self._tasks: asyncio.TaskGroup | None = None
 
     def __len__(self) -> int:
@@ -98,7 +106,7 @@ class Links:
 
     def opened(self, link: LinkId) -> None:
         """A peer has connected."""
-        if self._tasks is None or link in self._served:
+        if self._tasks is None or link in self._served or link in self._sent_away:
             return
         if len(self._served) >= self._means.links_max:
             self._make_room()
@@ -136,10 +144,20 @@ class Links:
 
     def closed(self, link: LinkId) -> None:
         """The peer has gone."""
+        self._sent_away.discard(link)
+        self._forget(link)
+
+    def _send_away(self, link: LinkId, why: str) -> None:
+        """Drop a link; its peer may still send for seconds, until the radio has ended the link, and is not heard."""
+        self._enqueue(self._served[link], Drop(why))
+        self._sent_away.add(link)
+        self._forget(link)
+
+    def _forget(self, link: LinkId) -> None:
         served = self._served.pop(link, None)
         if served is None:
             return
-        served.gone = True
+        served.left.set()
         served.link.close()
         for timer in served.timers:
             timer.cancel()
@@ -158,18 +176,17 @@ class Links:
         return self._served.get(link)
 
     def _make_room(self) -> None:
-        """Drop the oldest link, strangers first."""
-        oldest = min(self._served, key=lambda link: self._served[link].link.proven)
-        self._enqueue(self._served[oldest], Drop("made room for a newer link"))
-        self.closed(oldest)
+        """Drop the oldest of the links that have shown least."""
+        oldest = min(self._served, key=lambda link: self._served[link].link.standing)
+        self._send_away(oldest, "made room for a newer link")
 
     def _begin(self, link: LinkId, served: _Served, effects: Sequence[LinkEffect]) -> None:
         """Begin RSA and decisions at once, beside what the radio still does to answer the write; queue the rest."""
         for effect in effects:
             match effect:
-                case Unseal(job):
-                    result = asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
-                    self._enqueue(served, _Unsealing(result))
+                case Unseal(job, after_seconds):
+                    turn = asyncio.get_running_loop().time() + after_seconds
+                    self._enqueue(served, _Unsealing(job, turn, None if after_seconds else self._unseal(job)))
                 case Presented(proof) if self._tasks is not None:
                     try:
                         decided = self._present(proof, lambda: served.link.at_work)
@@ -204,7 +221,10 @@ class Links:
         served.link.close()
         for lost in [effect, *(served.effects.get_nowait() for _ in range(EFFECTS_MAX))]:
             if isinstance(lost, _Unsealing):
-                lost.result.cancel()
+                if lost.result is None:
+                    served.link.unbegun()
+                else:
+                    lost.result.cancel()
                 served.link.unsealed(ProofError("link: too slow"), self._clock.monotonic())
         served.effects.put_nowait(Drop("too slow"))
         if effect is None:
@@ -235,8 +255,8 @@ class Links:
                 if not served.gone:
                     async with asyncio.timeout(SEND_SECONDS):
                         await self._radio.notify(link, frame)
-            case _Unsealing(future):
-                result = await self._unsealed(served, future)
+            case _Unsealing():
+                result = await self._unsealed(served, effect)
                 self._begin(link, served, served.link.unsealed(result, self._clock.monotonic()))
             case Refused(cause):
                 self._means.refused(cause)
@@ -245,9 +265,21 @@ class Links:
             case _:
                 assert_never(effect)
 
-    async def _unsealed(self, served: _Served, future: asyncio.Future[Opened | ProofError]) -> Opened | ProofError:
+    def _unseal(self, job: OpenJob) -> asyncio.Future[Opened | ProofError]:
+        return asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
+
+    async def _unsealed(self, served: _Served, begun: _Unsealing) -> Opened | ProofError:
+        """Wait for the result, or for the turn before; a peer that leaves the line costs nothing."""
         try:
-            return await future
+            if begun.result is not None:
+                return await begun.result
+            try:
+                async with asyncio.timeout_at(begun.turn):
+                    await served.left.wait()
+            except TimeoutError:
+                return await self._unseal(begun.job)
+            served.link.unbegun()
+            return ProofError("link: gone before its turn")
         except Exception:
             served.link.unsealed(ProofError("link: a fault of our own"), self._clock.monotonic())
             raise
@@ -274,8 +306,7 @@ class Links:
                 why = served.link.expired(now)
                 if why is not None:
                     self._means.refused(SequenceError(f"link: {why}"))
-                    self._enqueue(served, Drop(why))
-                    self.closed(link)
+                    self._send_away(link, why)
             await asyncio.sleep(SWEEP_SECONDS)
 
 

@@ -1,28 +1,38 @@
 """A token bucket over RSA decryptions: what strangers can make the hub work is bounded in rate and in number at once.
 
-Law: the short path never asks this budget.
+Laws: the short path never asks this budget; who comes when no token is left stands in line, one place a link, first
+come, first served, so that strangers who ask again and again share with an honest phone, and cannot lock it out; nobody
+stands in line for longer than a request may take; who leaves the line gives its token back.
 """
 
 from __future__ import annotations
 
 
 class Budget:
-    """`rate` tokens a second, at most `burst` saved up, at most `at_once` taken and not given back."""
+    """`rate` tokens a second, at most `burst` saved up, at most `at_once` taken or waited for and not given back.
 
-    def __init__(self, rate: float, burst: float, at_once: int) -> None:
-        self._rate, self._burst, self._at_once = rate, burst, at_once
+    Nobody waits for a token for longer than `wait_seconds`.
+    """
+
+    def __init__(self, rate: float, burst: float, at_once: int, wait_seconds: float = 0.0) -> None:
+        self._rate, self._burst, self._at_once, self._wait_seconds = rate, burst, at_once, wait_seconds
         self._tokens, self._since, self._taken = burst, 0.0, 0
 
-    def take(self, now: float) -> bool:
-        """Take one at monotonic time `now` (seconds); False when there is none."""
+    def take(self, now: float) -> float | None:
+        """Take one at monotonic time `now` (seconds); return the seconds until its turn, None when there is none."""
         self._tokens = min(self._burst, self._tokens + max(0.0, now - self._since) * self._rate)
         self._since = now
-        if self._tokens < 1 or self._taken >= self._at_once:
-            return False
+        wait_seconds = max(0.0, 1 - self._tokens) / self._rate
+        if wait_seconds > self._wait_seconds or self._taken >= self._at_once:
+            return None
         self._tokens -= 1
         self._taken += 1
-        return True
+        return wait_seconds
 
     def done(self) -> None:
         """Give back the place (not the token) of work that ended."""
         self._taken -= 1
+
+    def spare(self) -> None:
+        """Give back the token of work that was never begun; its place comes back with `done`."""
+        self._tokens = min(self._burst, self._tokens + 1)

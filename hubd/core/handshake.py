@@ -75,9 +75,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Unseal:
-    """Do the slow work of `sealing.open_request` elsewhere and bring the result to `Handshake.unsealed`."""
+    """Do `sealing.open_request` elsewhere, in `after_seconds`, and bring the result to `Handshake.unsealed`."""
 
     job: OpenJob
+    after_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,11 @@ class Handshake:
         """Where the link stands."""
         return self._phase
 
+    @property
+    def failures(self) -> int:
+        """How many messages of this link have failed."""
+        return self._failures
+
     def challenge(self, now: float) -> Challenge | None:
         """Mint a challenge, which voids the one before; None while a request is at work, also one taken back."""
         if self._phase in _AT_WORK:
@@ -192,6 +198,10 @@ class Handshake:
         if step is None:
             return [Refused(SequenceError("no live challenge")), _send(Error(ErrorCode.TIMEOUT))]
         return step(self, message, data, now, wall)
+
+    def unbegun(self) -> None:
+        """Take it that an Unseal will not be done: its share of the budget comes back."""
+        self._side.budget.spare()
 
     def unsealed(self, result: Opened | ProofError, now: float) -> list[Effect]:
         """Take what became of an Unseal."""
@@ -274,13 +284,14 @@ class Handshake:
         self.forget()
         if message.aead not in epoch.aeads or 8 * len(message.encrypted_key) != epoch.key.key_size:
             return self._fail(ProofError("open: an AEAD or key size that the epoch does not offer"), ErrorCode.FAILED)
-        if not self._side.budget.take(now):
+        after_seconds = self._side.budget.take(now)
+        if after_seconds is None:
             return [Refused(SequenceError("open: no RSA budget")), _send(Error(ErrorCode.BUSY))]
         self._phase, self._arrived = Phase.WORKING, now
         side, decoy = self._side, self._side.chance(message.aead.key_bytes)
         names = (side.issuer, side.site, side.hub)
         job = OpenJob(message, data, self._transport, challenge, epoch.key, epoch.digest, *names, decoy)
-        return [Unseal(job)]
+        return [Unseal(job, after_seconds)]
 
     def _resume(self, message: ToHub, data: bytes, now: float, wall: float) -> list[Effect]:
         assert isinstance(message, Resume)  # noqa: S101 - the table's

@@ -7,6 +7,7 @@ a frame that breaks the rules ends the link; a stranger costs at most one messag
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from hubd.core.framing import MTU_MIN, Flag, Inbound, Outbound, control_frame, decode_frame
 from hubd.core.handshake import (
@@ -40,6 +41,15 @@ class Notify:
     frame: bytes
 
 
+class Standing(IntEnum):
+    """What a link's peer has shown, the least first. A request at work counts for nothing: anybody can send one."""
+
+    OVER = 0
+    FAILED = 1
+    UNPROVEN = 2
+    PROVEN = 3
+
+
 LinkEffect = Notify | Unseal | Presented | Refused | Drop
 
 
@@ -57,9 +67,13 @@ class HubLink:
         self._over = False
 
     @property
-    def proven(self) -> bool:
-        """Tell whether the peer has proved anything on this link, so that strangers are dropped first."""
-        return self._handshake.phase is Phase.SESSION
+    def standing(self) -> Standing:
+        """Tell what speaks for keeping this link when there is room for fewer."""
+        if self._over:
+            return Standing.OVER
+        if self._handshake.phase is Phase.SESSION:
+            return Standing.PROVEN
+        return Standing.FAILED if self._handshake.failures else Standing.UNPROVEN
 
     @property
     def at_work(self) -> bool:
@@ -98,6 +112,10 @@ class HubLink:
     def pull(self, mtu: int) -> bytes:
         """Answer a read of TXR with the oldest frame the peer may lack, or b''."""
         return self._out.pull(mtu) if self._out else b""
+
+    def unbegun(self) -> None:
+        """Say that an Unseal will not be done; its result, whatever, is still to be brought to `unsealed`."""
+        self._handshake.unbegun()
 
     def unsealed(self, result: Opened | ProofError, now: float) -> list[LinkEffect]:
         """Take what became of an Unseal; call it once for each, even when the link is over."""

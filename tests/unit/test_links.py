@@ -7,11 +7,12 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from hubd.core.budget import Budget
 from hubd.core.cose import Aead
 from hubd.core.framing import Flag, Inbound, Outbound, control_frame, decode_frame
 from hubd.core.handshake import Outcome, Proof
@@ -50,6 +51,7 @@ class Radio:
         self.drop_fails: Exception | None = None
         self.free = asyncio.Event()
         self.free.set()
+        self.news = asyncio.Event()
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         ready(True)
@@ -60,6 +62,12 @@ class Radio:
         if self.notify_fails:
             raise self.notify_fails
         self.sent.setdefault(link, []).append(frame)
+        self.news.set()
+
+    async def more(self) -> None:
+        """Wait until one more frame is notified."""
+        self.news.clear()
+        await self.news.wait()
 
     async def drop(self, link: LinkId) -> None:
         self.dropped.append(link)
@@ -456,6 +464,88 @@ async def test_who_has_proved_something_stays_longest(rig: Rig) -> None:
             assert len(rig.links) <= LINKS_MAX
         await settle()
         assert proven.id not in rig.radio.dropped
+
+
+async def test_who_failed_makes_room_before_an_older_one_that_did_not(rig: Rig) -> None:
+    async with rig.serving():
+        older, failed = Peer(rig, "older"), Peer(rig, "failed")
+        older.connect()
+        failed.connect()
+        failed.info()
+        failed.send(b"nonsense")
+        await settle()
+        rig.links.opened(LinkId("third", 1))
+        rig.links.opened(LinkId("newcomer", 1))
+        await settle()
+        assert rig.radio.dropped == [failed.id]
+
+
+async def test_who_made_room_is_not_heard_until_it_comes_again(rig: Rig) -> None:
+    """The radio takes its time to end a link; meanwhile its peer must not push the next one out."""
+    async with rig.serving():
+        strangers = [LinkId(f"S{n}", 1) for n in range(LINKS_MAX + 1)]
+        for stranger in strangers:
+            rig.links.opened(stranger)
+        for _ in range(5):
+            assert rig.links.info(strangers[0]) == b""
+            with pytest.raises(SequenceError):
+                rig.links.frame(strangers[0], b"more", 247)
+            rig.links.opened(strangers[0])
+        await settle()
+        assert rig.radio.dropped == [strangers[0]]
+        rig.links.closed(strangers[0])
+        rig.links.closed(strangers[1])
+        rig.links.opened(LinkId("S0", 2))
+        assert rig.links.info(LinkId("S0", 2))
+
+
+@pytest.fixture
+def short_of_rsa() -> Rig:
+    """One token, then a line that moves every 50 ms."""
+    hub = DeskHub(site.make_key())
+    hub.budget = Budget(20.0, 1, LINKS_MAX, 1.0)
+    hub.side = replace(hub.side, budget=hub.budget)
+    return Rig(hub)
+
+
+async def test_who_stands_in_line_gets_its_turn(short_of_rsa: Rig) -> None:
+    rig = short_of_rsa
+    async with rig.serving():
+        known = await taught(rig)
+        peers = [Peer(rig, name) for name in ("first", "second", "third")]
+        for peer in peers:
+            peer.connect()
+            peer.learn_epoch(known)
+            peer.send(request_of(peer))
+        assert rig.rsa_places_taken == 3
+        async with asyncio.timeout(5):
+            for peer in peers:
+                while not (messages := await peer.messages()):
+                    await rig.radio.more()
+                (effect,) = peer.attempt.receive(messages[0], rig.hub.clock.wall())
+                assert isinstance(effect, Decided)
+                assert effect.verdict.allowed
+        assert rig.rsa_places_taken == 0
+
+
+async def test_who_leaves_the_line_costs_nothing(short_of_rsa: Rig) -> None:
+    rig = short_of_rsa
+    rig.hub.budget._rate = 0.5  # a turn comes in 2 s
+    rig.hub.budget._wait_seconds = 60.0
+    async with rig.serving():
+        known = await taught(rig)
+        rig.rsa.at_once = False
+        for visit in range(20):
+            peer = Peer(rig, f"visit {visit}")
+            peer.connect()
+            peer.learn_epoch(known)
+            peer.send(request_of(peer))
+            await settle()
+            rig.links.closed(peer.id)
+            await settle()
+            assert rig.rsa_places_taken == len(rig.rsa.jobs)
+        assert len(rig.rsa.jobs) <= 1
+        assert rig.hub.budget.take(rig.hub.clock.monotonic()) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(
