@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test check bench bench-quick lab lab-soak install uninstall clean
+.PHONY: demo test check bench bench-quick bench-lab lab lab-soak install uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -27,6 +27,11 @@ bench: $(VENV)/ready
 
 bench-quick: $(VENV)/ready
 	$(BIN)/python -m benchmarks --quick
+
+# As root, after `make lab`: the figures of the hub in its guest.
+bench-lab: $(VENV)/ready
+	hardware-sim/lab/kernel.sh
+	$(BIN)/python -m benchmarks --lab
 
 # The real stack in user-mode Linux guests, as root: installs Debian packages that lack, builds a kernel once (into
 # ~/.cache). Two guests at a time, then the cases that measure, alone.

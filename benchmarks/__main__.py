@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print the table, write benchmarks/latest.json."""
+"""`python -m benchmarks`: measure, print the table, write benchmarks/latest.json; with --lab latest-lab.json."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import air, cpu, disk, figures, machine, start, table
+from benchmarks import air, cpu, disk, figures, lab, lab_figures, machine, start, table
 from benchmarks.table import Table
 
 LATEST = Path(__file__).with_name("latest.json")
+LATEST_LAB = Path(__file__).with_name("latest-lab.json")
+SOAKED = Path(__file__).with_name("lab-soak.json")
 _T = TypeVar("_T")
 
 
@@ -28,10 +30,12 @@ class Size:
     start: int
     disk: int
     records: int
+    lab: int
+    falls: int
 
 
-WHOLE = Size(cpu=1500, air=400, start=7, disk=25, records=25)
-QUICK = Size(cpu=60, air=20, start=1, disk=3, records=5)
+WHOLE = Size(cpu=1500, air=400, start=7, disk=25, records=25, lab=50, falls=5)
+QUICK = Size(cpu=60, air=20, start=1, disk=3, records=5, lab=5, falls=1)
 
 
 async def measure(size: Size, directory: Path) -> Table:
@@ -55,6 +59,14 @@ async def measure(size: Size, directory: Path) -> Table:
     return Table(machine.describe(), rounds, rows, causes)
 
 
+async def measure_lab(size: Size, directory: Path) -> Table:
+    """Measure the family of the lab; what only long runs tell is taken from the last of them."""
+    of_lab = await _told("the lab", lab.measure(directory, size.lab, size.falls))
+    soaked = json.loads(SOAKED.read_text()) if SOAKED.exists() else {}
+    rows = [*lab_figures.lab_figures(of_lab), *lab_figures.soak_figures(soaked)]
+    return Table(machine.describe() | of_lab.about, {"lab": size.lab, "falls": size.falls}, rows, [])
+
+
 async def _told(what: str, work: Awaitable[_T]) -> _T:
     print(f"measuring: {what} …", file=sys.stderr, flush=True)
     return await work
@@ -64,16 +76,22 @@ def main() -> None:
     """Measure and print; with --markdown print the table of the latest run and measure nothing."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds, nothing written: does the bench itself run?")
+    parser.add_argument("--lab", action="store_true", help="the figures of the lab alone; as root, after `make lab`")
     parser.add_argument("--markdown", action="store_true", help="print the latest run's table as Markdown")
     options = parser.parse_args()
     if options.markdown:
-        print(table.markdown(table.from_json(json.loads(LATEST.read_text()))))
+        for path in (LATEST, LATEST_LAB):
+            if path.exists():
+                print(table.markdown(table.from_json(json.loads(path.read_text()))), end="\n\n")
         return
+    size, measured = QUICK if options.quick else WHOLE, measure_lab if options.lab else measure
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        result = asyncio.run(measure(QUICK if options.quick else WHOLE, Path(directory)))
+        result = asyncio.run(measured(size, Path(directory)))
     print(table.text(result))
     if not options.quick:
-        LATEST.write_text(json.dumps(table.as_json(result), indent=1, ensure_ascii=False) + "\n")
+        (LATEST_LAB if options.lab else LATEST).write_text(
+            json.dumps(table.as_json(result), indent=1, ensure_ascii=False) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -72,6 +72,8 @@ class Radio:
     def __init__(self, path: str) -> None:
         self._line = open_line(path)
         self._vhci, self._upward = -1, threading.Thread()
+        self.traced: list[tuple[float, str, str]] = []
+        self.traced_max = 0
         threading.Thread(target=self._down, daemon=True).start()
 
     def plug_in(self) -> None:
@@ -98,7 +100,12 @@ class Radio:
             except OSError:
                 return
             if packet and packet[0] != VENDOR_PACKET:
+                self._trace("up", packet)
                 os.write(self._line, packet)
+
+    def _trace(self, way: str, packet: bytes) -> None:
+        if packet[0] == ACL and len(self.traced) < self.traced_max:
+            self.traced.append((time.monotonic(), way, packet.hex()))
 
     def _down(self) -> None:
         buffer = bytearray()
@@ -107,6 +114,7 @@ class Radio:
             for packet in packets(buffer):
                 try:
                     if self._vhci >= 0:
+                        self._trace("down", packet)
                         os.write(self._vhci, packet)
                 except OSError:
                     pass  # pulled out meanwhile
@@ -261,6 +269,15 @@ class Agent:
                     self._answer({"name": name, "held": held.decode().strip(), "before": before, "at": now})
             before = at
             time.sleep(LOOK_SECONDS)
+
+    def do_traced(self, line: str, more: int) -> dict[str, Any]:
+        """Return the data packets since the last time, with seconds of CLOCK_MONOTONIC: "up" when the hub's stack had
+        sent one, "down" before it got one; keep so many `more` from now on.
+        """
+        radio = self._radios[line]
+        radio.traced_max = more
+        traced, radio.traced = radio.traced, []
+        return {"packets": traced}
 
     def do_pull_out(self, line: str) -> None:
         """Pull it out."""

@@ -202,6 +202,13 @@ class Guest:
         """Make a block device of the cable's disk, and let whoever connects to the port find the cable's server."""
         await self._ask("attach_disk", RUN_SECONDS, line=CABLE_LINE, device=device, size_bytes=size_bytes, port=port)
 
+    async def traced(self, more: int) -> list[tuple[float, str, bytes]]:
+        """Return the radio's data packets since the last time: second in the guest, "up" or "down" to the hub, H4; keep
+        so many `more` from now on.
+        """
+        answer = await self._ask("traced", RUN_SECONDS, line=RADIO_LINE, more=more)
+        return [(at, way, bytes.fromhex(packet)) for at, way, packet in answer["packets"]]
+
     async def watch(self, paths: dict[str, str], told: Callable[[dict[str, Any]], None]) -> None:
         """Call `told` from now on for each change of what the files hold: `name`, `held`, `before` and `at`."""
         self._answers.told = told

@@ -1,8 +1,8 @@
 """Strangers at a hub: eight ways to be a nuisance, on radios as slow as real ones; `python -m lab.strangers`.
 
 Laws: a stranger knows what any passer-by knows (the table, the protocol, what was once on air) and holds no grant of
-this site; its radio is a real one's at its best: one ATT request a connection interval of INTERVAL_SECONDS, the
-shortest that phones grant, and RECONNECT_SECONDS between two visits; thrown out, it comes again until it is ended.
+this site; its radio is as fast as a phone's can be (`paced`), with RECONNECT_SECONDS between two visits; thrown out, it
+comes again until it is ended.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import secrets
 import signal
-import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bumble.core import BaseBumbleError
-from bumble.hci import HCI_ACL_DATA_PACKET
-from bumble.transport.common import TransportSink
+from bumble.transport import open_transport
 
 from hubd.core import gatt
 from hubd.core.framing import Flag, Outbound, control_frame
@@ -29,32 +26,16 @@ from hubd.core.messages import decode_challenge
 from hubd.errors import LinkError, PeerError
 from hubsim.phone import wallet
 from hubsim.phone.attempt import Session
-from hubsim.phone.radio import BumbleLink, connect, on_air
+from hubsim.phone.radio import POWER_ON_SECONDS, BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
+from lab.paced import Paced
 
-INTERVAL_SECONDS = 0.015
 RECONNECT_SECONDS = 0.1
 SILENT_SECONDS = 20.0
 LORIS_SECONDS = 0.3
 LORIS_MESSAGE_BYTES = 4000
 POINT = 1
-
-
-class Paced:
-    """Holds each ATT packet until the next connection event; one packet an event. Implements TransportSink."""
-
-    def __init__(self, sink: TransportSink) -> None:
-        self._sink = sink
-        self._last = 0
-
-    def on_packet(self, packet: bytes) -> None:
-        """Take a packet for the controller; commands go at once."""
-        if packet[0] != HCI_ACL_DATA_PACKET:
-            self._sink.on_packet(packet)
-            return
-        loop = asyncio.get_running_loop()
-        self._last = max(math.ceil(loop.time() / INTERVAL_SECONDS), self._last + 1)
-        loop.call_at(self._last * INTERVAL_SECONDS, self._sink.on_packet, packet)
+AT_WORK = "at work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +52,10 @@ class Tally:
 
     visits: int = 0
     deeds: int = 0
+    at_work: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-Deed = Callable[[BumbleLink, Loot, Tally], Awaitable[None]]
+Deed = Callable[[BumbleLink, Loot, Tally], Coroutine[object, object, None]]
 
 
 async def silent(link: BumbleLink, _: Loot, tally: Tally) -> None:
@@ -152,20 +134,65 @@ def _foreign(loot: Loot) -> Wallet:
 
 
 async def be(transport: str, deed: Deed, loot: Loot, tally: Tally) -> None:
-    """Be a stranger until cancelled: whenever the hub throws one out, come again."""
-    while True:
-        with suppress(LinkError, PeerError, BaseBumbleError, asyncio.InvalidStateError, TimeoutError, OSError):
+    """Be a stranger until cancelled, or the air is gone: whenever the hub throws one out, come again."""
+    while await _is_served(transport):
+        with _let_be():
             async with on_air(transport, Paced) as device:
                 while True:
                     await asyncio.sleep(RECONNECT_SECONDS)
                     with suppress(LinkError, PeerError):
                         async with connect(device) as link:
                             tally.visits += 1
-                            await deed(link, loot, tally)
+                            tally.at_work.set()
+                            await _until_thrown_out(link, deed(link, loot, tally))
+
+
+async def _is_served(transport: str) -> bool:
+    """Tell whether there is an air, so that no stranger outlives it."""
+    try:
+        async with asyncio.timeout(POWER_ON_SECONDS), await open_transport(transport):
+            return True
+    except (OSError, TimeoutError):
+        return False
+
+
+@contextmanager
+def _let_be() -> Iterator[None]:
+    """Pass over what a stranger must expect; bumble cancels what waits on a connection that has ended."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    except (LinkError, PeerError, BaseBumbleError, asyncio.InvalidStateError, TimeoutError, OSError):
+        pass
+
+
+async def _until_thrown_out(link: BumbleLink, doing: Coroutine[object, object, None]) -> None:
+    """Do the deed until it is done or the link has ended."""
+    over = asyncio.Event()
+    link.connection.on("disconnection", lambda _: over.set())
+    async with asyncio.TaskGroup() as tasks:
+        deed, ended = tasks.create_task(_do(doing)), tasks.create_task(over.wait())
+        await asyncio.wait((deed, ended), return_when=asyncio.FIRST_COMPLETED)
+        deed.cancel()
+        ended.cancel()
+
+
+async def _do(deed: Coroutine[object, object, None]) -> None:
+    with _let_be():
+        await deed
+
+
+async def _tell(tallies: Mapping[str, Tally]) -> None:
+    for tally in tallies.values():
+        await tally.at_work.wait()
+    print(AT_WORK, flush=True)
 
 
 async def _crowd(transport: str, kinds: list[str], loot: Loot) -> dict[str, Tally]:
-    """Be all of them until SIGTERM."""
+    """Be all of them until SIGTERM, or until the air is gone."""
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     tallies = {f"{kind}-{number}": Tally() for number, kind in enumerate(kinds)}
@@ -174,14 +201,17 @@ async def _crowd(transport: str, kinds: list[str], loot: Loot) -> dict[str, Tall
             tasks.create_task(be(transport, KINDS[kind], loot, tally))
             for kind, tally in zip(kinds, tallies.values(), strict=True)
         ]
+        for stranger in crowd:  # one ends by itself when the air is gone
+            stranger.add_done_callback(lambda _: over.set())
+        telling = tasks.create_task(_tell(tallies))
         await over.wait()
-        for stranger in crowd:
-            stranger.cancel()
+        for task in (telling, *crowd):
+            task.cancel()
     return tallies
 
 
 def main() -> None:
-    """Be a crowd of strangers until SIGTERM; then print what each did, as JSON."""
+    """Be a crowd of strangers until SIGTERM: print AT_WORK when each has been there once, in the end what each did."""
     parser = argparse.ArgumentParser("python -m lab.strangers", description=__doc__)
     parser.add_argument("transport", help="bumble's name of the air")
     parser.add_argument("kinds", nargs="+", choices=sorted(KINDS))
@@ -192,7 +222,7 @@ def main() -> None:
     foreign = wallet.load(options.wallet) if options.wallet else None
     loot = Loot(tuple(bytes.fromhex(message) for message in recorded), foreign)
     tallies = asyncio.run(_crowd(options.transport, options.kinds, loot))
-    json.dump({name: asdict(tally) for name, tally in tallies.items()}, sys.stdout)
+    print(json.dumps({name: {"visits": one.visits, "deeds": one.deeds} for name, one in tallies.items()}))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class Vitals:
     tasks: int
     on_air: bool
     records: int
+    refused: int
 
 
 async def look(guest: Guest) -> Vitals:
@@ -86,8 +87,16 @@ async def look(guest: Guest) -> Vitals:
     said = json.loads((await guest.run(PYTHON, "-ISc", _SCRIPT)).out)
     status, radio = said["status"], said["status"]["radio"]
     of = {name: Takes(**taken) for name, taken in said["of"].items()}
-    on_air, records = bool(radio["on_air"]), int(status["records"]["last"])
-    return Vitals(said["uptime_seconds"], said["busy_seconds"], of, radio["links"], status["tasks"], on_air, records)
+    return Vitals(
+        at=said["uptime_seconds"],
+        busy=said["busy_seconds"],
+        of=of,
+        links=radio["links"],
+        tasks=status["tasks"],
+        on_air=bool(radio["on_air"]),
+        records=int(status["records"]["last"]),
+        refused=int(status["counters"].get("refused", 0)),
+    )
 
 
 async def lull(guest: Guest) -> Vitals:

@@ -8,11 +8,9 @@ case says what each of them does.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,11 +23,11 @@ from hubd.core.tokens import Access  # noqa: E402
 from hubsim import site as sites  # noqa: E402
 from hubsim.phone import wallet  # noqa: E402
 from hubsim.phone.wallet import Wallet  # noqa: E402
+from lab.air import AirAddress, an_air  # noqa: E402
 from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
 
 HERE = Path(__file__).parent
-AIR_SECONDS = 20.0
 BLUEZ = os.environ.get("HUBD_LAB_BLUEZ", "")
 
 
@@ -52,29 +50,10 @@ def _why_not() -> str:
     return why
 
 
-@dataclass(frozen=True)
-class AirAddress:
-    """Where controllers are to be had; `transport` is bumble's name of it."""
-
-    host: str
-    port: int
-
-    @property
-    def transport(self) -> str:
-        return f"tcp-client:{self.host}:{self.port}"
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def air() -> AsyncIterator[AirAddress]:
-    argv = (sys.executable, "-c", "from hubsim.main import main; main()", "radio", "--listen", "127.0.0.1:0")
-    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    async with asyncio.timeout(AIR_SECONDS):
-        line = (await process.stdout.readline()).decode()
-    host, port = line.rsplit("tcp-client:", 1)[1].strip().rsplit(":", 1)
-    yield AirAddress(host, int(port))
-    process.terminate()
-    await process.wait()
+    async with an_air() as address:
+        yield address
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -6,20 +6,20 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 
-from hubsim.phone.attempt import Session
 from hubsim.phone.radio import _find, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
+from lab.keep import keep
+from lab.touch import touch
+from lab.vitals import NAMES, lull
 from tests.lab.conftest import AirAddress
 
 PHONES = 5
-CYCLES = int(os.environ.get("HUBD_LAB_CYCLES", "30"))
+CYCLES = int(os.environ.get("HUBD_LAB_CYCLES", "60"))
 FOUND_SECONDS = 1.0
-
-
-async def _descriptors(hub: LabHub) -> int:
-    return int((await hub.guest.run("sh", "-c", f"ls /proc/{await hub.pid()}/fd | wc -l")).out)
+SECOND_EVERY = 10
+GROWTH_KIB_MAX = 1024
 
 
 async def test_found_before_during_and_after_connections(hub: LabHub, air: AirAddress) -> None:
@@ -36,23 +36,32 @@ async def test_found_before_during_and_after_connections(hub: LabHub, air: AirAd
 
 
 async def test_found_after_many_visits_and_nothing_is_leaked(
-    hub: LabHub, air: AirAddress, phones: list[Wallet]
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
     """HUBD_LAB_CYCLES=500 for a soak."""
-    async with on_air(air.transport) as device:
-        async with connect(device) as link:
-            assert (await Session(link, phones[0]).run(1)).verdict is not None
-        before = await _descriptors(hub)
+    async with on_air(air.transport) as device, on_air(air.transport) as second:
+        await touch(device, phones[0])
+        before = await lull(guest)
         for cycle in range(CYCLES):
             connection = await device.connect(await _find(device))
             if cycle % 3 == 0:
                 await asyncio.sleep(0.1)
+            if cycle % SECOND_EVERY == 0:
+                async with asyncio.timeout(FOUND_SECONDS):
+                    await _find(second)
             await connection.disconnect()
-        async with connect(device) as link:
-            report = await Session(link, phones[0]).run(1)
-            assert report.verdict is not None
-            assert report.verdict.allowed
-    assert await _descriptors(hub) == before
+        async with asyncio.timeout(FOUND_SECONDS):
+            await _find(second)
+        after = await lull(guest)
+        await touch(second, phones[0])
+    grown = {name: after.of[name].rss_kib - before.of[name].rss_kib for name in NAMES}
+    descriptors = {name: (before.of[name].descriptors, after.of[name].descriptors) for name in NAMES}
+    tasks = (before.tasks, after.tasks)
+    keep("cycles", {"cycles": CYCLES, "grown KiB": grown, "descriptors": descriptors, "tasks": tasks})
+    assert after.of["hubd"].pid == before.of["hubd"].pid
+    assert after.of["bluetoothd"].pid == before.of["bluetoothd"].pid
+    assert all(last <= first for first, last in [*descriptors.values(), tasks]), (descriptors, tasks)
+    assert max(grown.values()) < GROWTH_KIB_MAX, grown
 
 
 async def test_on_air_again_after_somebody_takes_the_advertisement_off(

@@ -14,10 +14,7 @@ from functools import partial
 
 import pytest
 
-from hubd.core.tokens import Access
 from hubsim import site as sites
-from hubsim.phone.attempt import Session
-from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
@@ -26,6 +23,7 @@ from lab.soak import Soak, Told
 from lab.strangers import Loot
 from lab.vitals import NAMES, Trend, Vitals, lull, trend
 from tests.lab.conftest import AirAddress
+from tests.lab.crowd import recording, stranger_wallet
 
 SOAK_SECONDS = float(os.environ.get("HUBD_LAB_SOAK_SECONDS", "40"))
 IDLE_SECONDS = float(os.environ.get("HUBD_LAB_IDLE_SECONDS", "15"))
@@ -36,22 +34,6 @@ FLAT_KIB_AN_HOUR = {"hubd": 2048, "guard": 512, "bluetoothd": 4096}
 FLAT_SAMPLES_MIN = 10
 GROWTH_KIB_MAX = 16384
 IDLE_CORE_SHARE_MAX = 0.05
-
-
-def stranger_wallet(site: sites.Site) -> Wallet:
-    """A phone with a key of its own and a grant that nobody's issuer signed, of a site whose hub it would talk to."""
-    key = sites.make_key()
-    grant = sites.make_grant(sites.make_key(), (site.name, "f" * 16), key, [Access(1, sites.OPEN_AND_QUERY, ())])
-    return Wallet(site.name, site.verifier, key, grant)
-
-
-async def recording(air: AirAddress, wallet: Wallet) -> tuple[bytes, ...]:
-    """What one honest visit sent."""
-    async with on_air(air.transport) as device, connect(device) as link:
-        report = await Session(link, wallet).run(1)
-        assert report.verdict is not None, report.why
-        assert report.verdict.allowed
-        return tuple(report.sent)
 
 
 async def _verify(guest: Guest) -> str:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from bumble.core import UUID, AdvertisingData, ProtocolError
 from bumble.device import Advertisement, Connection, Device, Peer
-from bumble.gatt_client import CharacteristicProxy
+from bumble.gatt_client import CharacteristicProxy, DescriptorProxy
 from bumble.hci import Address
 from bumble.transport import open_transport
 from bumble.transport.common import TransportSink
@@ -59,18 +59,27 @@ class BumbleLink:
         self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
         self._by_uuid: dict[str, CharacteristicProxy[bytes]] = {}
 
-    async def prepare(self, mtu: int, subscribe: bool = True) -> None:
-        """Exchange the MTU (23 leaves it), find the table, subscribe to TX."""
+    async def prepare(self, mtu: int, subscribe: bool = True, known: BumbleLink | None = None) -> None:
+        """Exchange the MTU (23 leaves it), find the table, subscribe to TX.
+
+        With `known`, an earlier link to the same hub, its table is taken for this one's, as phones do that cache it.
+        """
         peer = Peer(self.connection)
         if mtu > MTU_MIN:
             self.mtu = await peer.request_mtu(mtu)
+        if known is not None:
+            self._by_uuid = {uuid: _copy(one, peer) for uuid, one in known._by_uuid.items()}
+        else:
+            await self._discover(peer)
+        if subscribe:
+            await self._of(gatt.TX).subscribe(self._take)
+
+    async def _discover(self, peer: Peer) -> None:
         services = await peer.discover_service(UUID(gatt.SERVICE))
         if not services:
             raise LinkError("phone: the hub has no such service")
         for characteristic in await services[0].discover_characteristics():
             self._by_uuid[str(characteristic.uuid).lower()] = characteristic
-        if subscribe:
-            await self._of(gatt.TX).subscribe(self._take)
 
     async def read_info(self) -> bytes:
         """Read INFO whole, in several parts where the MTU is small."""
@@ -103,6 +112,16 @@ class BumbleLink:
             if isinstance(error, asyncio.CancelledError) and current is not None and current.cancelling():
                 raise
             raise LinkError(f"phone: the hub refused or left: {error!r}") from error
+
+
+def _copy(known: CharacteristicProxy[bytes], peer: Peer) -> CharacteristicProxy[bytes]:
+    """The same characteristic on another connection to the same hub."""
+    client = peer.gatt_client
+    uuid, properties = known.uuid, int(known.properties)
+    made = CharacteristicProxy[bytes](client, known.handle, known.end_group_handle, uuid, properties)
+    made.descriptors = [DescriptorProxy(client, one.handle, one.type) for one in known.descriptors]
+    made.descriptors_discovered = known.descriptors_discovered
+    return made
 
 
 @asynccontextmanager

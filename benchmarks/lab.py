@@ -1,0 +1,209 @@
+"""The figures of the lab: a hub as shipped in a guest with a real kernel, systemd, BlueZ and GPIO lines.
+
+Laws: the last byte, the strike and the echo have one clock, the guest's, and are seen where the radio's bytes enter and
+leave its kernel; connections are timed with phones as slow as real ones (`lab.paced`), the hub alone with phones that
+are not; every kind is measured in turns with the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bumble.core import UUID
+from bumble.device import Peer
+
+from benchmarks.traced import Packet, answered, last_request
+from hubd.core import gatt
+from hubd.core.tokens import Access
+from hubsim import site as sites
+from hubsim.phone import wallet as wallets
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import BumbleLink, connect, on_air
+from hubsim.phone.wallet import Wallet
+from lab.air import AirAddress, an_air
+from lab.guest import Guest, LabError, kernel_path
+from lab.hub import LINES, LabHub
+from lab.paced import Paced
+from lab.touch import touch
+
+ROUNDS_A_LINK = 20
+"""A link lives a minute at most."""
+TRACED_MAX = 4000
+FALL_SECONDS = 5.0
+TRY_SECONDS, TRY_WHOLE_SECONDS = 1.5, 8.0
+PATIENCE_SECONDS = 60.0
+AWAY_SECONDS = 0.5
+READ_REQUEST, READ_RESPONSE = 0x0A, 0x0B
+
+
+class QuickHub(LabHub):
+    """A hub whose releases are short, so that many fit in a minute."""
+
+    strike_seconds = 0.3
+
+
+@dataclass(slots=True)
+class LabRounds:
+    """Seconds of each round, by kind."""
+
+    connected: dict[str, list[float]] = field(default_factory=dict)
+    strike: dict[str, list[float]] = field(default_factory=dict)
+    echo: list[float] = field(default_factory=list)
+    info: list[float] = field(default_factory=list)
+    recovery: dict[str, list[float]] = field(default_factory=dict)
+    about: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A hub in a guest, and a phone that may open its door."""
+
+    guest: Guest
+    hub: LabHub
+    air: AirAddress
+    wallet: Wallet
+
+
+@asynccontextmanager
+async def booted(directory: Path) -> AsyncIterator[Lab]:
+    """Boot a guest with a hub in it. Raise LabError."""
+    kernel = kernel_path()
+    if kernel is None:
+        raise LabError("the lab's kernel is not built: make lab")
+    site = sites.init(directory / "site")
+    wallet = wallets.load(site.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
+    (directory / "guest").mkdir()
+    guest = Guest(directory / "guest")
+    async with an_air() as air:
+        try:
+            await guest.boot(kernel)
+            await guest.plug_in(air.host, air.port)
+            hub = QuickHub(guest, site)
+            await hub.install()
+            await hub.start()
+            yield Lab(guest, hub, air, wallet)
+        finally:
+            await guest.stop()
+
+
+async def measure(directory: Path, rounds: int, falls: int) -> LabRounds:
+    """Measure: so many rounds of opens, so many falls of each kind."""
+    made = LabRounds()
+    async with booted(directory) as lab:
+        made.about = await _about(lab)
+        async with on_air(lab.air.transport) as device:
+            await touch(device, lab.wallet)
+        await _connections(lab, rounds, made)
+        await _strikes(lab, rounds, made)
+        await _recoveries(lab, falls, made)
+    return made
+
+
+async def _about(lab: Lab) -> dict[str, str]:
+    said = {
+        "guest kernel": ("uname", "-r"),
+        "BlueZ": ("/usr/libexec/bluetooth/bluetoothd", "--version"),
+        "systemd": ("systemctl", "--version"),
+    }
+    told = {name: (await lab.guest.run(*argv)).out.split("\n")[0] for name, argv in said.items()}
+    return told | {"systemd": told["systemd"].split()[1]}
+
+
+async def _connections(lab: Lab, rounds: int, made: LabRounds) -> None:
+    """Time from the connection to the verdict: with the table known and not, by the short path and the full one."""
+    async with on_air(lab.air.transport, Paced) as device:
+        async with connect(device) as known:
+            pass
+        for _ in range(rounds):
+            for path in ("short", "full"):
+                for table, kept in (("known", known), ("unknown", None)):
+                    if path == "full":
+                        lab.wallet.tickets.clear()
+                    one = await touch(device, lab.wallet, kept)
+                    made.connected.setdefault(f"{path} path, GATT {table}", []).append(one.prepared + one.decided)
+
+
+async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
+    """Time from the last byte of a request to the strike's line, and the two echoes."""
+    changes: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    await lab.guest.watch({"0": f"{LINES}/sim_gpio0/value"}, changes.put_nowait)
+    if await lab.hub.strike():  # of the last connection
+        assert (await changes.get())["held"] == "0"
+    async with on_air(lab.air.transport) as device:
+        for begin in range(0, rounds, ROUNDS_A_LINK):
+            async with connect(device) as link:
+                services = await Peer(link.connection).discover_service(UUID(gatt.SERVICE))
+                declaration = services[0].handle
+                for _ in range(min(ROUNDS_A_LINK, rounds - begin)):
+                    for path in ("short", "full"):
+                        await _open(lab, link, path, changes, made)
+                    await lab.guest.traced(TRACED_MAX)
+                    await services[0].client.read_value(declaration, no_long_read=True)
+                    await link.read_info()
+                    packets = [Packet(*packet) for packet in await lab.guest.traced(0)]
+                    made.echo.append(answered(packets, READ_REQUEST, READ_RESPONSE, declaration))
+                    info = link._of(gatt.INFO).handle
+                    made.info.append(answered(packets, READ_REQUEST, READ_RESPONSE, info))
+
+
+async def _open(lab: Lab, link: BumbleLink, path: str, changes: asyncio.Queue[dict[str, Any]], made: LabRounds) -> None:
+    """Open once, and wait until the line has fallen back."""
+    if path == "full":
+        lab.wallet.tickets.clear()
+    await lab.guest.traced(TRACED_MAX)
+    report = await Session(link, lab.wallet).run(1)
+    assert report.verdict is not None, report.why
+    assert report.verdict.allowed, report.verdict
+    assert report.short is (path == "short")
+    async with asyncio.timeout(FALL_SECONDS):
+        driven, fallen = await changes.get(), await changes.get()
+    assert (driven["held"], fallen["held"]) == ("1", "0")
+    seen = (driven["before"] + driven["at"]) / 2
+    packets = [Packet(*packet) for packet in await lab.guest.traced(0)]
+    made.strike.setdefault(path, []).append(seen - last_request(packets, before=driven["at"]))
+
+
+async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:
+    """Time from each damage until a phone has been let in again."""
+    run = lab.guest.run
+    damages: dict[str, Callable[[], Awaitable[object]]] = {
+        "bluetoothd killed": partial(run, "systemctl", "kill", "-s", "KILL", "bluetooth"),
+        "bluetoothd restarted": partial(run, "systemctl", "restart", "bluetooth"),
+        "adapter pulled, and back after 0.5 s": partial(_pull, lab),
+        "system bus and bluetoothd restarted": partial(run, "systemctl", "restart", "dbus", "bluetooth"),
+        "hubd restarted": partial(run, "systemctl", "restart", "hubd"),
+    }
+    for _ in range(falls):
+        for name, damage in damages.items():
+            async with on_air(lab.air.transport) as device:
+                await touch(device, lab.wallet)
+                began = time.monotonic()
+                await damage()
+                await _let_in(lab, began)
+                made.recovery.setdefault(name, []).append(time.monotonic() - began)
+
+
+async def _pull(lab: Lab) -> None:
+    await lab.guest.pull_out()
+    await asyncio.sleep(AWAY_SECONDS)
+    await lab.guest.plug_in(lab.air.host, lab.air.port)
+
+
+async def _let_in(lab: Lab, began: float) -> None:
+    """Try until a phone is let in: while the hub comes back, a try may fail at any step."""
+    while True:
+        try:
+            async with on_air(lab.air.transport) as device:
+                async with asyncio.timeout(TRY_WHOLE_SECONDS):
+                    await touch(device, lab.wallet, seconds=TRY_SECONDS)
+            return
+        except Exception as error:
+            if time.monotonic() - began > PATIENCE_SECONDS:
+                raise LabError("the hub does not come back") from error

@@ -1,0 +1,85 @@
+"""From the lab's rounds, and from what its long runs kept, to the rows of the table. Pure.
+
+Law: what was not measured has no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.lab import LabRounds
+from benchmarks.stats import p50, p99
+from benchmarks.table import Figure
+
+RECOVERY_GOAL_SECONDS = 5.0
+STRANGERS_GOAL = 3.0
+LAST_BYTE = "lab: last byte of the request at the hub's radio → strike's line"
+
+
+def lab_figures(rounds: LabRounds) -> list[Figure]:
+    """Return the rows of the measured rounds."""
+    rows: list[Figure] = []
+    for kind, seconds in rounds.connected.items():
+        rows += _both(f"lab_connect_{_key(kind)}", f"lab: connected → verdict, {kind}", seconds, "an event each 15 ms")
+    rows += _both("lab_echo", "lab: ATT echo (read of the service's declaration, BlueZ alone)", rounds.echo, "")
+    rows += _both("lab_info", "lab: read of INFO (BlueZ, D-Bus, hubd and back)", rounds.info, "")
+    for path, seconds in rounds.strike.items():
+        rows += _both(f"lab_strike_{path}", f"{LAST_BYTE}, {path} path", seconds, "")
+        for name, of in (("echo", rounds.echo), ("info", rounds.info)):
+            beside = f"{p50(seconds) * 1e3:.2f} ms / {p50(of) * 1e3:.2f} ms"
+            title = {"echo": "the ATT echo", "info": "the read of INFO"}[name]
+            ratio = p50(seconds) / p50(of)
+            rows.append(Figure(f"lab_strike_{path}_{name}", f"the same / {title}, p50", ratio, beside=beside))
+    for name, seconds in rounds.recovery.items():
+        beside = f"median {p50(seconds):.2f} s; until a phone is let in; {len(seconds)} times"
+        title = f"lab: {name}, longest"
+        rows.append(Figure(f"lab_back_{_key(name)}", title, max(seconds), "s", RECOVERY_GOAL_SECONDS, beside))
+    return rows
+
+
+def soak_figures(kept: Mapping[str, Any]) -> list[Figure]:
+    """Return the rows of `lab-soak.json`."""
+    rows: list[Figure] = []
+    if "strangers" in kept:
+        said = kept["strangers"]
+        quiet, beset = (said[one]["ms, p50 and p99"]["whole"][1] for one in ("quiet", "beset"))
+        beside = f"{beset:,} ms / {quiet:,} ms; {said['unlocks']} unlocks each, none refused or lost"
+        name = "lab: touch → verdict beside eight strangers / quiet, p99"
+        rows.append(Figure("lab_strangers", name, said["p99 beset / p99 quiet"], "", STRANGERS_GOAL, beside))
+    if "idle" in kept:
+        said = kept["idle"]
+        share, beside = said["share of a core"]["hubd"], f"bluetoothd {said['share of a core']['bluetoothd']:.3%}"
+        title = f"lab: CPU of hubd, idle for {said['seconds'] / 60:.0f} min"
+        rows.append(Figure("lab_idle_cpu", title, share * 100, "%", None, beside))
+        (rss, pss), guard = said["memory"]["hubd"], said["memory"]["guard"][0]
+        beside = f"proportional {pss * 1.024e-3:.1f} MB; the strike guard {guard * 1.024e-3:.1f} MB"
+        rows.append(Figure("lab_idle_memory", "lab: resident memory of idle hubd", rss * 1.024e-3, "MB", None, beside))
+    if "soak" in kept:
+        rows += _soak(kept["soak"])
+    return rows
+
+
+def _soak(said: Mapping[str, Any]) -> list[Figure]:
+    minutes, counts = said["seconds"] / 60, said["counts"]
+    unlocks = counts.get("unlocked, full", 0) + counts.get("unlocked, short", 0)
+    rows = []
+    for name, of in said["trends"].items():
+        memory = of["rss_kib"]
+        beside = f"{memory['first']:,.0f} → {memory['last']:,.0f} KiB; descriptors {of['descriptors']['first']:.0f} → "
+        beside += f"{of['descriptors']['last']:.0f}"
+        title = f"lab: growth of {name} an hour, over a soak of {minutes:.0f} min"
+        rows.append(Figure(f"lab_soak_{name}", title, memory["an_hour"], "KiB", None, beside))
+    share = said["share of a core, hubd"] * 100
+    beside = f"{unlocks:,} unlocks, {said['records']:,} records, {len(said['wrong'])} wrong"
+    rows.append(Figure("lab_soak_cpu", f"lab: CPU of hubd, over a soak of {minutes:.0f} min", share, "%", None, beside))
+    return rows
+
+
+def _both(key: str, name: str, seconds: Sequence[float], beside: str) -> list[Figure]:
+    shown = f"p99 {p99(seconds) * 1e3:.3g} ms" + (f"; {beside}" if beside else "")
+    return [Figure(f"{key}_p50", f"{name}, p50", p50(seconds) * 1e3, "ms", None, shown)]
+
+
+def _key(name: str) -> str:
+    return "_".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())

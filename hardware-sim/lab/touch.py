@@ -1,0 +1,93 @@
+"""An unlock as its user sees it: from the touch to the verdict, and where the time went.
+
+Law: what a phone's app may try again by itself is no failure but costs time: a connection that does not come about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bumble.core import BaseBumbleError
+from bumble.device import Device
+
+from hubd.errors import LinkError
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import BumbleLink, _find
+from hubsim.phone.wallet import Wallet
+
+MTU = 247
+POINT = 1
+TRIES = 3
+CONNECT_SECONDS = 6.0
+DISCONNECT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """One unlock, in seconds: `whole` from the touch to the verdict, tries that came to nothing (`again`) included; of
+    the last try: `found`, `connected`, `prepared` (MTU, discovery, subscription), `decided` (challenge to verdict).
+    """
+
+    whole: float
+    found: float
+    connected: float
+    prepared: float
+    decided: float
+    again: int
+
+
+async def touch(
+    device: Device, wallet: Wallet, known: BumbleLink | None = None, seconds: float = CONNECT_SECONDS
+) -> Touch:
+    """Unlock as an app does: find, connect, discover, ask; where no connection comes about in so many seconds, again.
+
+    With `known`, an earlier link to the same hub, nothing is discovered. Raise AssertionError for a refusal, for what
+    is lost once connected, and when the hub cannot be reached.
+    """
+    began = time.monotonic()
+    for again in range(TRIES):
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                marks = await _touch(device, wallet, known, limit)
+        except (LinkError, TimeoutError, BaseBumbleError, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+        else:
+            steps = [after - before for before, after in pairwise(marks)]
+            return Touch(marks[-1] - began, *steps, again)
+    raise AssertionError(f"the hub could not be reached in {TRIES} tries")
+
+
+async def _touch(
+    device: Device, wallet: Wallet, known: BumbleLink | None, limit: asyncio.Timeout
+) -> tuple[float, float, float, float, float]:
+    """Try once; return the moments. `limit` ends when the phone is connected and prepared."""
+    moments = [time.monotonic()]
+    address = await _find(device)
+    moments.append(time.monotonic())
+    connection = await device.connect(address)
+    try:
+        moments.append(time.monotonic())
+        link = BumbleLink(connection)
+        await link.prepare(MTU, known=known)
+        moments.append(time.monotonic())
+        limit.reschedule(None)
+        try:
+            report = await Session(link, wallet).run(POINT)
+        except LinkError as error:
+            raise AssertionError(f"lost when connected: {error}") from error
+        assert report.verdict is not None, report.why
+        assert report.verdict.allowed, report.verdict
+        moments.append(report.decided)
+    finally:
+        if connection.handle in device.connections:
+            with suppress(TimeoutError, BaseBumbleError):
+                async with asyncio.timeout(DISCONNECT_SECONDS):
+                    await connection.disconnect()
+    began, found, connected, prepared, decided = moments
+    return began, found, connected, prepared, decided

@@ -1,0 +1,66 @@
+"""The lab's figures from canned traces and rounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.lab import LabRounds
+from benchmarks.lab_figures import lab_figures, soak_figures
+from benchmarks.traced import Packet, answered, last_request
+
+HANDLE = 0x0021
+
+
+def acl(pdu: str, channel: str = "0400", more: bool = False) -> bytes:
+    data = bytes.fromhex(channel + pdu)
+    body = (len(data) - 2).to_bytes(2, "little") + data
+    return bytes([2, 1, 0x10 if more else 0x00]) + len(body).to_bytes(2, "little") + body
+
+
+def test_the_last_write_before_the_strike() -> None:
+    trace = [
+        Packet(1.0, "down", acl("122300aa")),
+        Packet(1.1, "up", acl("13")),
+        Packet(1.2, "down", acl("122300bb")),
+        Packet(1.3, "down", acl("12", channel="0500")),
+        Packet(1.4, "up", acl("122300cc")),
+        Packet(2.0, "down", acl("122300dd")),
+    ]
+    assert last_request(trace, before=1.9) == 1.2
+    with pytest.raises(ValueError, match="no write"):
+        last_request(trace, before=0.5)
+
+
+def test_an_answer_belongs_to_the_request_for_its_handle() -> None:
+    trace = [
+        Packet(1.0, "down", acl("0a2000")),
+        Packet(1.1, "up", acl("0b01")),
+        Packet(1.2, "down", acl("0a2100")),
+        Packet(1.25, "up", acl("1b2500ff")),
+        Packet(1.3, "up", acl("0b02")),
+    ]
+    assert answered(trace, 0x0A, 0x0B, HANDLE) == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="no such request"):
+        answered(trace[:3], 0x0A, 0x0B, HANDLE)
+    with pytest.raises(ValueError, match="no such request"):
+        answered(trace, 0x0A, 0x0B, 0x0099)
+
+
+def test_rows_of_rounds() -> None:
+    rounds = LabRounds(
+        connected={"short path, GATT known": [0.1, 0.2, 0.3]},
+        strike={"short": [0.006, 0.006, 0.012]},
+        echo=[0.001, 0.002, 0.003],
+        info=[0.003, 0.004, 0.005],
+        recovery={"bluetoothd killed": [1.0, 6.0]},
+    )
+    rows = {row.key: row for row in lab_figures(rounds)}
+    assert rows["lab_connect_short_path_gatt_known_p50"].value == pytest.approx(200)
+    assert "p99 300 ms" in rows["lab_connect_short_path_gatt_known_p50"].beside
+    assert rows["lab_strike_short_echo"].value == pytest.approx(3)
+    assert rows["lab_strike_short_info"].value == pytest.approx(1.5)
+    assert rows["lab_back_bluetoothd_killed"].met is False
+
+
+def test_what_was_not_kept_has_no_row() -> None:
+    assert soak_figures({}) == []
