@@ -47,6 +47,8 @@ PAUSE_SECONDS = 1.0
 STRIKE_SECONDS = 0.2
 """Short, so that a strike has mostly ended before the next one at the same door and each is seen by itself."""
 WAIT_SECONDS = 60.0
+COPY_SECONDS = 120.0
+"""Some megabytes come from the disk over a serial line, byte by byte on a machine that may do much else."""
 
 
 class Powered:
@@ -207,7 +209,7 @@ class Life:
         """Take a copy of what the guest finds on its disk, before the hub starts; return its folder."""
         files = self._folder / f"found-{self.cuts}"
         files.mkdir()
-        packed = await powered.guest.run("sh", "-c", f"tar -C {STATE} -cz . | base64 -w0")
+        packed = await powered.guest.run("sh", "-c", f"tar -C {STATE} -cz . | base64 -w0", seconds=COPY_SECONDS)
         with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed.out))) as archive:
             archive.extractall(files, filter="data")
         return files
