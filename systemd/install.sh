@@ -11,11 +11,17 @@ umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
 prefix=${PREFIX:-/opt/hubd}
-dest=${DESTDIR:-}
-case $dest in
-    "" | /*) dest=${dest%/} ;;
-    *) dest=$PWD/${dest%/} ;;
-esac
+dest=${DESTDIR:+$(realpath -m -- "$DESTDIR")}
+dest=${dest%/}
+
+# What belongs to the system: its name beside this file, its place.
+files="hubd.sysusers:/usr/lib/sysusers.d/hubd.conf
+hubd.tmpfiles:/usr/lib/tmpfiles.d/hubd.conf
+70-hubd.rules:/usr/lib/udev/rules.d/70-hubd.rules
+bluez-main.conf:/usr/lib/hubd/bluez-main.conf
+sealed-keys.conf:/usr/lib/hubd/sealed-keys.conf
+bluetooth-hubd.conf:/usr/lib/systemd/system/bluetooth.service.d/hubd.conf
+hubd.service:/usr/lib/systemd/system/hubd.service"
 
 say() { printf 'hubd: %s\n' "$*"; }
 refuse() {
@@ -23,50 +29,70 @@ refuse() {
     exit 1
 }
 
-case $prefix in /*[!/]) ;; *) refuse "PREFIX=$prefix: expected an absolute path such as /opt/hubd" ;; esac
+case $prefix in
+    */../* | */./* | *//* | */.. | */. | */) refuse "PREFIX=$prefix: expected a path without . and .. and empty parts" ;;
+    /*) ;;
+    *) refuse "PREFIX=$prefix: expected an absolute path such as /opt/hubd" ;;
+esac
 case $dest$prefix in *[!A-Za-z0-9/._+-]*) refuse "$dest$prefix: expected a path of letters, digits and ._+- only" ;; esac
 [ -n "$dest" ] || [ "$(id -u)" = 0 ] || refuse "installing on this machine needs root; DESTDIR=DIR makes an image"
 
-# What belongs to the system: source, place, mode.
-files() {
-    cat <<T
-$here/hubd.sysusers /usr/lib/sysusers.d/hubd.conf
-$here/hubd.tmpfiles /usr/lib/tmpfiles.d/hubd.conf
-$here/70-hubd.rules /usr/lib/udev/rules.d/70-hubd.rules
-$here/bluez-main.conf /usr/lib/hubd/bluez-main.conf
-$here/sealed-keys.conf /usr/lib/hubd/sealed-keys.conf
-$here/bluetooth-hubd.conf /usr/lib/systemd/system/bluetooth.service.d/hubd.conf
-$here/hubd.service /usr/lib/systemd/system/hubd.service
-T
+# Links in an image are followed as this machine sees them: one that leads out of it would have us change the machine.
+stay_inside() {
+    for file in $files x:/etc/hubd/hubd.toml x:/usr/bin/hubctl "x:$prefix"; do
+        folder=$dest$(dirname "${file#*:}")
+        case $(realpath -m -- "$folder")/ in
+            "$dest"/*) ;;
+            *) refuse "$folder leads out of $dest by a link: make it a relative one" ;;
+        esac
+    done
 }
 
 put_files() {
-    files | while read -r source place; do
-        mkdir -p "$dest$(dirname "$place")"
-        sed "s|/opt/hubd/|$prefix/|g" "$source" >"$dest$place.new"
-        chmod 644 "$dest$place.new"
-        mv -f "$dest$place.new" "$dest$place"
+    for file in $files; do
+        place=$dest${file#*:}
+        mkdir -p "$(dirname "$place")"
+        made=$(mktemp "$place.XXXXXX")
+        sed "s|/opt/hubd/|$prefix/|g" "$here/${file%%:*}" >"$made"
+        chmod 644 "$made"
+        mv -fT "$made" "$place"
     done
     mkdir -p "$dest/etc/hubd" "$dest/usr/bin"
-    [ -e "$dest/etc/hubd/hubd.toml" ] || install -m 644 "$here/../config/hubd.toml" "$dest/etc/hubd/hubd.toml"
+    config=$dest/etc/hubd/hubd.toml
+    [ -e "$config" ] || [ -L "$config" ] || install -m 644 "$here/../config/hubd.toml" "$config"
     ln -sfn "$prefix/bin/hubctl" "$dest/usr/bin/hubctl"
 }
+
+# Only what put_environment made is ever replaced or removed.
+is_ours() { [ ! -L "$1" ] && [ -f "$1/pyvenv.cfg" ] && [ -f "$1/bin/hubd" ]; }
+
+work="" made="" old=""
+# However this ends: the old environment is in its place if no new one is, and what is left over is gone.
+clear_up() {
+    if [ -n "$old" ] && [ ! -e "$place" ] && ! mv -T "$old" "$place"; then
+        say "the installation broke off; the environment that was $place is $old now" >&2
+        old=""
+    fi
+    rm -rf --one-file-system ${work:+"$work"} ${made:+"$made"} ${old:+"$old"}
+}
+trap clear_up EXIT
+trap 'exit 1' HUP INT TERM
 
 # The environment is made beside its place, with the names that it will have there, and then takes the place of the old.
 put_environment() {
     place=$dest$prefix
-    if [ -e "$place" ] && [ ! -f "$place/pyvenv.cfg" ]; then
-        refuse "$place is there and is no environment of Python: name another PREFIX, or move it away"
+    if [ -e "$place" ] || [ -L "$place" ]; then
+        is_ours "$place" || refuse "$place is there and is no environment of hubd: name another PREFIX, or move it away"
     fi
     "$here/../.ci/prerequisites" "$python"
     home=$("$python" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))')
     case $home in
         /home/* | /root/*) refuse "$python lies in $home, where hubd.service may not look: name another, PYTHON=/usr/bin/python3" ;;
     esac
-    made=$place.new
+    mkdir -p "$(dirname "$place")"
     work=$(mktemp -d)
-    trap 'rm -rf "$work" "$made"' EXIT
-    rm -rf --one-file-system "$made"
+    made=$(mktemp -d "$place.XXXXXX")
+    chmod 755 "$made"
     say "making $place"
     # From a copy: what an earlier build left in the tree is not installed, and the tree stays as it is.
     mkdir "$work/hubd"
@@ -79,10 +105,13 @@ put_environment() {
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
     "$made/bin/python" -m compileall -q -s "$made" -p "$prefix" "$made/lib"
-    rm -rf --one-file-system "$place.old"
-    [ ! -e "$place" ] || mv "$place" "$place.old"
-    mv "$made" "$place"
-    rm -rf --one-file-system "$place.old"
+    if [ -e "$place" ]; then
+        old=$(mktemp -d "$place.XXXXXX")
+        mv -T "$place" "$old"
+    fi
+    mv -T "$made" "$place"
+    clear_up
+    work="" made="" old=""
 }
 
 activate() {
@@ -111,17 +140,17 @@ take_away() {
     if [ -z "$dest" ] && [ -d /run/systemd/system ]; then
         systemctl disable --now hubd 2>/dev/null || true
     fi
-    files | while read -r _ place; do
-        rm -f "$dest$place"
+    for file in $files; do
+        rm -f "$dest${file#*:}"
     done
     rmdir "$dest/usr/lib/hubd" "$dest/usr/lib/systemd/system/bluetooth.service.d" 2>/dev/null || true
     [ "$(readlink "$dest/usr/bin/hubctl")" != "$prefix/bin/hubctl" ] || rm -f "$dest/usr/bin/hubctl"
-    if [ -f "$dest$prefix/pyvenv.cfg" ]; then
+    if is_ours "$dest$prefix"; then
         rm -rf --one-file-system "$dest$prefix"
     fi
     if [ -z "$dest" ] && [ -d /run/systemd/system ]; then
         systemctl daemon-reload
-        systemctl try-restart bluetooth
+        systemctl try-restart bluetooth || say "bluetooth did not start again: systemctl status bluetooth" >&2
     fi
     if [ -z "$dest" ] && [ -S /run/udev/control ]; then
         udevadm control --reload
@@ -129,6 +158,7 @@ take_away() {
     say "taken away. /etc/hubd, /etc/credstore* and /var/lib/hubd (the records) are left, and so is the user hubd."
 }
 
+stay_inside
 case ${1:-install} in
     install)
         put_environment
