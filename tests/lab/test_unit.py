@@ -124,18 +124,19 @@ async def test_a_missing_key_is_told_by_hubd(hub: LabHub, guest: Guest, afterwar
 async def test_keys_that_lie_encrypted(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], afterwards: None
 ) -> None:
-    """All that the drop-in names; but a hub without a backend has no `curve_secret`, and starts without."""
+    """Sealed keys serve with the plain ones still there, and without. With no backend there is no `curve_secret`."""
     await guest.run("systemctl", "stop", "hubd")
     await guest.put(f"{CREDENTIALS}beacon", (hub.site.hub / "beacon.key").read_bytes(), 0o600)
     await _edit(hub, "[keys]\n", '[keys]\nbeacon = "credential:beacon"\n')
     await guest.run("rm", f"{CREDENTIALS}curve_secret")
     for name in ("identity", "beacon"):
-        plain = f"{CREDENTIALS}{name}"
-        sealed = f"/etc/credstore.encrypted/hubd.{name}"
+        plain, sealed = f"{CREDENTIALS}{name}", f"/etc/credstore.encrypted/hubd.{name}"
         await guest.run("systemd-creds", "encrypt", "--with-key=host", f"--name={name}", plain, sealed)
-        await guest.run("rm", plain)
     await guest.run("install", "-D", "-m", "644", "/usr/lib/hubd/sealed-keys.conf", DROP_IN)
     await guest.run("systemctl", "daemon-reload")
+    await hub.start()
+    await guest.run("systemctl", "stop", "hubd")
+    await guest.run("rm", f"{CREDENTIALS}identity", f"{CREDENTIALS}beacon")
     await hub.start()
     await _unlock(air, phones[0])
     await guest.run("sh", "-c", "rm /etc/credstore.encrypted/*")
