@@ -123,6 +123,25 @@ async def test_the_check_says_what_is_right_and_what_is_not(imaged: LabHub) -> N
     await imaged.install()
 
 
+async def test_the_check_finds_sealed_keys_right(imaged: LabHub) -> None:
+    """With the plain one still beside it, and without."""
+    guest, plain, drop_in = imaged.guest, "/etc/credstore/hubd.identity", "/run/systemd/system/hubd.service.d/case.conf"
+    sealed = "/etc/credstore.encrypted/hubd.identity"
+    await guest.run("systemd-creds", "encrypt", "--with-key=host", "--name=identity", plain, sealed)
+    for name in ("curve_secret", "backend_public"):
+        await guest.run("rm", f"/etc/credstore/hubd.{name}")
+    await guest.run("install", "-D", "-m", "644", "/usr/lib/hubd/sealed-keys.conf", drop_in)
+    await guest.run("systemctl", "daemon-reload")
+    for _ in range(2):
+        done = await guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)
+        assert done.status == 0, done
+        await guest.run("rm", "-f", plain)
+    await guest.run("rm", sealed)
+    assert (await guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)).status == 78
+    await guest.run("rm", drop_in)
+    await imaged.install()
+
+
 async def test_udev_gives_chips_and_sticks_to_their_groups(imaged: LabHub) -> None:
     """The lab has no USB: a line of its own stands in for a stick, by the properties that udev reads off one."""
     guest = imaged.guest
