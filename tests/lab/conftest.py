@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "hardware-sim"))
 from hubd.core.tokens import Access  # noqa: E402
 from hubsim import site as sites  # noqa: E402
 from hubsim.phone import wallet  # noqa: E402
+from hubsim.phone.attempt import Report  # noqa: E402
 from hubsim.phone.wallet import Wallet  # noqa: E402
 from lab.air import AirAddress, an_air  # noqa: E402
 from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
@@ -48,6 +49,12 @@ def _why_not() -> str:
     if not why and BLUEZ and bluez_path(BLUEZ) is None:
         why = f"BlueZ {BLUEZ} is not built; `make lab BLUEZ={BLUEZ}` builds it"
     return why
+
+
+def allowed(report: Report) -> bool:
+    """Tell a yes from a no; an attempt that got no verdict fails the case with its reason."""
+    assert report.verdict is not None, report.why
+    return report.verdict.allowed
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -14,15 +14,17 @@ from hubd.core import gatt
 from hubd.core.framing import Flag, control_frame
 from hubd.core.messages import decode_challenge
 from hubd.errors import LinkError
-from hubsim.phone.attempt import Report, Session
+from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, _find, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
-from tests.lab.conftest import AirAddress
+from tests.lab.conftest import AirAddress, allowed
 
 INVALID_OFFSET, PREPARE_QUEUE_FULL, INVALID_LENGTH = 0x07, 0x09, 0x0D
 GONE_SECONDS = 8.0
+ANSWER_SECONDS = 20.0
+"""BlueZ fails a request that the application has not answered for 5 s."""
 EXECUTE, ABORT = 1, 0
 
 
@@ -37,7 +39,7 @@ def handle(link: BumbleLink, uuid: str) -> int:
 
 
 async def request(link: BumbleLink, pdu: att.ATT_PDU) -> att.ATT_PDU:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ANSWER_SECONDS):
         return await link.connection.gatt_client.send_request(pdu)
 
 
@@ -72,11 +74,6 @@ class Otherwise:
         self._link, self.write = link, write
         self.mtu, self.notifications = link.mtu, link.notifications
         self.read_info, self.pull = link.read_info, link.pull
-
-
-def allowed(report: Report) -> bool:
-    assert report.verdict is not None, report.why
-    return report.verdict.allowed
 
 
 @pytest.mark.parametrize("mtu", [23, 24, 64, 185, 247, 517])

@@ -1,8 +1,13 @@
-"""The tag that BlueZ puts on air: the site's phones know the hub by it, others do not, and it changes without a gap."""
+"""The tag that BlueZ puts on air: the site's phones know the hub by it, others do not, and it changes without a gap.
+
+A gap is told in intervals between two advertisements of one tag, as heard in the same run.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import statistics
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,8 +23,10 @@ from hubsim.phone.wallet import Wallet
 from lab.hub import CREDENTIALS, LabHub
 from tests.lab.conftest import AirAddress
 
-TAGS = 3
-PATIENCE_SECONDS = 30.0
+TAGS = 6
+PATIENCE_SECONDS = 60.0
+GAP_RATIO_MAX, WORST_RATIO_MAX = 3.0, 20.0
+"""For the p50 and the worst of the changes; the worst has room for a busy machine."""
 LEGACY_BYTES_MAX = 31
 
 
@@ -35,19 +42,23 @@ async def tagged(hub: LabHub) -> AsyncIterator[LabHub]:
     await hub.guest.run("systemctl", "restart", "hubd")
     yield hub
     await hub.guest.run("cp", "/root/hubd.toml", "/etc/hubd/hubd.toml")
+    await hub.guest.run("rm", "/root/hubd.toml", f"{CREDENTIALS}beacon")
     await hub.guest.run("systemctl", "restart", "hubd")
 
 
 async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
-    tagged: LabHub, air: AirAddress, phones: list[Wallet], monkeypatch: pytest.MonkeyPatch
+    tagged: LabHub, air: AirAddress, phones: list[Wallet]
 ) -> None:
     seen: dict[bytes, int] = {}
+    heard_at: list[tuple[float, bytes]] = []
     enough = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def heard(advertisement: Advertisement) -> None:
         services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
         if isinstance(services, list) and UUID(gatt.SERVICE) in services:
             for data in advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True):
+                heard_at.append((loop.time(), data))
                 seen[data] = sum(2 + len(part) for _, part in set(advertisement.data.ad_structures))
             if len(seen) >= TAGS:
                 enough.set()
@@ -66,3 +77,19 @@ async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
         assert int.from_bytes(data[:2], "little") == COMPANY_NONE
         assert resolves(key, data[2:])
         assert size <= LEGACY_BYTES_MAX
+    _without_a_gap(heard_at)
+
+
+def _without_a_gap(heard: list[tuple[float, bytes]]) -> None:
+    """Judge the time from the last advertisement of each tag to the first of the next; `heard` are (seconds, tag)."""
+    pairs = list(itertools.pairwise(heard))
+    spans = [later - earlier for (earlier, one), (later, other) in pairs if one == other]
+    interval = statistics.median(span for span in spans if span > gatt.ADVERTISING_INTERVAL_SECONDS / 2)
+    gaps = [(later - earlier) / interval for (earlier, one), (later, other) in pairs if one != other]
+    assert len(gaps) == TAGS - 1, "a former tag has come back"
+    print(
+        f"\nbeacon: interval {interval * 1000:.0f} ms; gap at a change in intervals: p50 "
+        f"{statistics.median(gaps):.1f}, worst {max(gaps):.1f}"
+    )
+    assert statistics.median(gaps) < GAP_RATIO_MAX
+    assert max(gaps) < WORST_RATIO_MAX

@@ -11,7 +11,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -101,13 +102,12 @@ async def test_nothing_that_was_said_or_done_is_lost(seed: int, air: AirAddress,
             began = time.monotonic()
             async with life.power() as powered:
                 found = await life.find(powered)
-                judged = asyncio.create_task(_passed(life, found, f"seed {seed}, after cut {cut}"))
-                await life.hub(powered).install()
-                if kind is None:
-                    await life.hub(powered).start()
-                else:
-                    await kind(life, powered)
-                await judged
+                async with _judged(life, found, f"seed {seed}, after cut {cut}"):
+                    await life.hub(powered).install()
+                    if kind is None:
+                        await life.hub(powered).start()
+                    else:
+                        await kind(life, powered)
             unlocks += len(life.seen.allowed)
             strikes += len(life.seen.strikes)
             print(
@@ -120,6 +120,16 @@ async def test_nothing_that_was_said_or_done_is_lost(seed: int, air: AirAddress,
         f"power cuts, life {seed}",
         {"cuts": len(KINDS), "unlocks": unlocks, "strikes seen": strikes, "records": life.head.number, "wrong": 0},
     )
+
+
+@asynccontextmanager
+async def _judged(life: Life, files: Path, when: str) -> AsyncIterator[None]:
+    """Judge the files meanwhile; what they tell is told too when the work inside fails."""
+    judging = asyncio.create_task(_passed(life, files, when))
+    try:
+        yield
+    finally:
+        await judging
 
 
 async def _passed(life: Life, files: Path, when: str) -> None:

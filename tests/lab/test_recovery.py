@@ -22,6 +22,8 @@ from tests.lab.conftest import AirAddress
 RECOVERY_SECONDS = 5.0
 PATIENCE_SECONDS = 20.0
 ROUNDS = 5
+AWAY_SECONDS, BLOCKED_SECONDS = 12.0, 3.0
+"""The cases' own times, longer than the hub waits between two tries; not waits for something."""
 GROWTH_KIB_MAX = 1024
 """What a round may leave is caught by the descriptors and threads; this is for what only memory shows."""
 
@@ -40,6 +42,14 @@ async def _told(hub: LabHub) -> Told:
     argv = ("journalctl", "-u", "hubd", "-g", '"part":"radio"', "-n", "1", "-o", "json", "--no-pager")
     entry = json.loads((await hub.guest.run(*argv)).out.splitlines()[-1])
     return Told(json.loads(entry["MESSAGE"])["up"], entry["__CURSOR"])
+
+
+async def _notices(hub: LabHub) -> None:
+    """Wait until the hub has said that its radio is gone."""
+    down = 'journalctl -u hubd -g \'"part":"radio"\' -n 1 -o cat | grep -q \'"up":false\''
+    argv = ("timeout", f"{PATIENCE_SECONDS:.0f}", "sh", "-c", f"until {down}; do sleep 0.1; done")
+    done = await hub.guest.run(*argv, seconds=PATIENCE_SECONDS * 2, check=False)
+    assert done.status == 0, f"the loss was not noticed:\n{await hub.story()}"
 
 
 @asynccontextmanager
@@ -190,7 +200,8 @@ async def test_bluetoothd_away_for_long_and_back(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
     await guest.run("systemctl", "mask", "--runtime", "--now", "bluetooth")
-    await asyncio.sleep(12)
+    await _notices(hub)
+    await asyncio.sleep(AWAY_SECONDS)
     assert not (await _told(hub)).up
     await guest.run("systemctl", "unmask", "--runtime", "bluetooth")
     async with _recovers(hub):
@@ -216,8 +227,9 @@ async def test_a_blocked_adapter_is_not_taken_for_one_on_air(
 ) -> None:
     switches = "for s in /sys/class/rfkill/rfkill*; do echo %d >$s/soft; done"
     await guest.run("sh", "-c", switches % 1)
-    await asyncio.sleep(3)
-    assert not (await _told(hub)).up
+    await _notices(hub)
+    await asyncio.sleep(BLOCKED_SECONDS)
+    assert not (await _told(hub)).up, "taken for one on air"
     async with _recovers(hub):
         await guest.run("sh", "-c", switches % 0)
     await _unlocks(hub, air, phones[0])

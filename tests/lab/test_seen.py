@@ -25,9 +25,11 @@ VISITS = 30
 CROWD = 5
 CROWD_VISITS = 8
 QUIET_HEARD = 100
+LEFT_SECONDS = 15.0
 HELD_SECONDS, AWAY_SECONDS = 0.15, 0.15
 """The times a phone stays and stays away; they are the case's own, not waits for something."""
-GAP_RATIO_MAX = 5.0
+GAP_RATIO_MAX, WORST_RATIO_MAX = 5.0, 20.0
+"""Measured: p50 1.0, worst 1.5, or 2.7 on a controller of legacy advertising; the worst has room for a busy machine."""
 DEAF_RATIO_MAX = 0.5
 
 
@@ -85,10 +87,12 @@ async def _visit(device: Device, address: Address) -> None:
     await asyncio.sleep(AWAY_SECONDS)
 
 
-async def _instances(guest: Guest) -> int:
-    """Return how many advertisements bluetoothd holds."""
-    argv = ("busctl", "get-property", "org.bluez", "/org/bluez/hci0", "org.bluez.LEAdvertisingManager1")
-    return int((await guest.run(*argv, "ActiveInstances")).out.split()[1])
+async def _until_one_instance(guest: Guest) -> None:
+    """Wait until bluetoothd holds one advertisement; while it is being replaced it holds two."""
+    held = "busctl get-property org.bluez /org/bluez/hci0 org.bluez.LEAdvertisingManager1 ActiveInstances"
+    argv = ("timeout", f"{LEFT_SECONDS:.0f}", "sh", "-c", f"until {held} | grep -qx 'y 1'; do sleep 0.1; done")
+    done = await guest.run(*argv, seconds=LEFT_SECONDS * 2, check=False)
+    assert done.status == 0, f"an advertisement has been left behind: {(await guest.run('sh', '-c', held)).out}"
 
 
 async def test_a_visit_takes_the_hub_off_the_air_for_moments_only(hub: LabHub, air: AirAddress) -> None:
@@ -106,6 +110,7 @@ async def test_a_visit_takes_the_hub_off_the_air_for_moments_only(hub: LabHub, a
         f"{statistics.median(longest):.1f}, worst {max(longest):.1f}"
     )
     assert statistics.median(longest) < GAP_RATIO_MAX
+    assert max(longest) < WORST_RATIO_MAX
 
 
 async def test_a_crowd_leaves_the_hub_on_air(hub: LabHub, guest: Guest, air: AirAddress) -> None:
@@ -124,7 +129,7 @@ async def test_a_crowd_leaves_the_hub_on_air(hub: LabHub, guest: Guest, air: Air
             for _ in range(CROWD):
                 crowd.create_task(comes_and_goes(address))
         gaps = ear.gaps(since, loop.time())
-    assert await _instances(guest) == 1, "an advertisement has been left behind"
+    await _until_one_instance(guest)
     deaf = sum(gap - interval for gap in gaps if gap > interval) / sum(gaps)
     longest = max(gaps) / interval
     print(f"\nseen: crowd of {CROWD}: off the air {deaf:.0%} of the time; longest gap in intervals {longest:.1f}")

@@ -14,14 +14,14 @@ from bumble.core import UUID
 from bumble.device import Connection, Peer
 
 from hubd.core import gatt
-from hubsim.phone.attempt import Report, Session
+from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
 from tests.lab import acquire_app
 from tests.lab.apps import running
-from tests.lab.conftest import AirAddress
+from tests.lab.conftest import AirAddress, allowed
 
 HEARD_SECONDS = 3.0
 MUTED_SECONDS = 1.0
@@ -38,11 +38,6 @@ class Told:
 
     async def pull(self) -> bytes:
         raise AssertionError("no notification came")
-
-
-def allowed(report: Report) -> bool:
-    assert report.verdict is not None, report.why
-    return report.verdict.allowed
 
 
 async def test_who_subscribed_first_is_answered_when_the_others_have_left(
