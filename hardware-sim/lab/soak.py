@@ -20,7 +20,9 @@ from hubd.errors import LinkError
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
+from lab.ending import end
 from lab.guest import Guest
+from lab.paced import Paced
 from lab.strangers import KINDS, Loot, Tally, be
 from lab.vitals import Vitals, lull
 
@@ -78,11 +80,16 @@ class Soak:
 
     def __init__(self, guest: Guest, transport: str, loot: Loot, pulled: Callable[[], Awaitable[None]]) -> None:
         self._guest, self._transport, self._loot, self._pulled = guest, transport, loot, pulled
-        self._mishap_at = 0.0
+        self._mishap_at = self._over_at = 0.0
         self.told = Told()
 
-    async def run(self, wallets: Sequence[Wallet], seconds: float, seed: int) -> Told:
-        """Soak for so long. No bluetoothd is killed in the second half, so that one life of it is long."""
+    async def run(
+        self, wallets: Sequence[Wallet], seconds: float, seed: int, looked: Callable[[Told], None] = lambda _: None
+    ) -> Told:
+        """Soak for so long; `looked` is told what there is after each lull.
+
+        No bluetoothd is killed in the second half, so that one life of it is long.
+        """
         chance = random.Random(seed)
         began = time.monotonic()
         self.told.looks.append(await lull(self._guest))
@@ -90,17 +97,18 @@ class Soak:
             mishaps = [self._pull_out, self._kill_bluetoothd] if elapsed < seconds / 2 else [self._pull_out]
             await self._storm(wallets, chance, mishaps)
             self.told.looks.append(await lull(self._guest))
+            looked(self.told)
         return self.told
 
     async def _storm(
         self, wallets: Sequence[Wallet], chance: random.Random, mishaps: Sequence[Callable[[], Awaitable[None]]]
     ) -> None:
         """Let all loose for a while."""
-        async with asyncio.TaskGroup() as tasks:
-            loose = [tasks.create_task(self._phone(one, random.Random(chance.random()))) for one in wallets]
-            for kind in chance.sample(sorted(KINDS), STRANGERS):
-                loose.append(tasks.create_task(be(self._transport, KINDS[kind], self._loot, Tally())))
-                self.told.counts[f"stranger: {kind}"] += 1
+        kinds = chance.sample(sorted(KINDS), STRANGERS)
+        loose = [asyncio.create_task(self._phone(one, random.Random(chance.random()))) for one in wallets]
+        loose += [asyncio.create_task(be(self._transport, KINDS[kind], self._loot, Tally())) for kind in kinds]
+        self.told.counts.update(f"stranger: {kind}" for kind in kinds)
+        try:
             at = chance.uniform(5, STORM_SECONDS - 5)
             await asyncio.sleep(at)
             if chance.random() < MISHAP_SHARE:
@@ -108,14 +116,15 @@ class Soak:
                 await chance.choice(mishaps)()
                 self._mishap_at = time.monotonic()
             await asyncio.sleep(STORM_SECONDS - at)
-            for one in loose:
-                one.cancel()
+        finally:
+            self._over_at = time.monotonic()
+            await end(loose)
 
     async def _phone(self, wallet: Wallet, chance: random.Random) -> None:
         """Be an honest phone until cancelled."""
         while True:
             with suppress(*_FAILURES):
-                async with on_air(self._transport) as device:
+                async with on_air(self._transport, Paced) as device:
                     for _ in range(chance.randrange(1, 6)):
                         await asyncio.sleep(chance.uniform(0, PAUSE_SECONDS_MAX))
                         steps = chance.randrange(0, 8) if chance.random() < LEAVE_SHARE else -1
@@ -143,7 +152,9 @@ class Soak:
                 self._failed("refused", report.why or str(report.verdict), began)
 
     def _failed(self, what: str, why: object, began: float) -> None:
-        """Count it; it is wrong when no mishap was near, and the phone had been connected."""
+        """Count it; it is wrong when no mishap was near, the storm lasts, and the phone had been connected."""
+        if self._over_at > began:
+            return
         if self._mishap_at > began - LEFT_WITHOUT_SECONDS:
             self.told.counts[f"{what} (mishap)"] += 1
             return

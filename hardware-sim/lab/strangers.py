@@ -28,6 +28,7 @@ from hubsim.phone import wallet
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import POWER_ON_SECONDS, BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
+from lab.ending import end
 from lab.paced import Paced
 
 RECONNECT_SECONDS = 0.1
@@ -173,11 +174,11 @@ async def _until_thrown_out(link: BumbleLink, doing: Coroutine[object, object, N
     """Do the deed until it is done or the link has ended."""
     over = asyncio.Event()
     link.connection.on("disconnection", lambda _: over.set())
-    async with asyncio.TaskGroup() as tasks:
-        deed, ended = tasks.create_task(_do(doing)), tasks.create_task(over.wait())
-        await asyncio.wait((deed, ended), return_when=asyncio.FIRST_COMPLETED)
-        deed.cancel()
-        ended.cancel()
+    both = asyncio.create_task(_do(doing)), asyncio.create_task(over.wait())
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end(both)
 
 
 async def _do(deed: Coroutine[object, object, None]) -> None:
@@ -196,17 +197,15 @@ async def _crowd(transport: str, kinds: list[str], loot: Loot) -> dict[str, Tall
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     tallies = {f"{kind}-{number}": Tally() for number, kind in enumerate(kinds)}
-    async with asyncio.TaskGroup() as tasks:
-        crowd = [
-            tasks.create_task(be(transport, KINDS[kind], loot, tally))
-            for kind, tally in zip(kinds, tallies.values(), strict=True)
-        ]
-        for stranger in crowd:  # one ends by itself when the air is gone
-            stranger.add_done_callback(lambda _: over.set())
-        telling = tasks.create_task(_tell(tallies))
-        await over.wait()
-        for task in (telling, *crowd):
-            task.cancel()
+    crowd = [
+        asyncio.create_task(be(transport, KINDS[kind], loot, tally))
+        for kind, tally in zip(kinds, tallies.values(), strict=True)
+    ]
+    for stranger in crowd:  # one ends by itself when the air is gone
+        stranger.add_done_callback(lambda _: over.set())
+    telling = asyncio.create_task(_tell(tallies))
+    await over.wait()
+    await end((telling, *crowd))
     return tallies
 
 

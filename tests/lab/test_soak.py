@@ -68,9 +68,12 @@ async def test_a_soak_leaves_nothing_behind(
     pid = await hub.pid()
     loot = Loot(await recording(air, phones[0]), stranger_wallet(site))
     began = time.monotonic()
-    told = await Soak(guest, air.transport, loot, partial(guest.plug_in, air.host, air.port)).run(
-        phones, SOAK_SECONDS, SEED
-    )
+
+    def so_far(told: Told) -> None:
+        _keep(told, _trends(told.looks), time.monotonic() - began, "not yet")
+
+    soak = Soak(guest, air.transport, loot, partial(guest.plug_in, air.host, air.port))
+    told = await soak.run(phones, SOAK_SECONDS, SEED, so_far)
     seconds = time.monotonic() - began
     verified = await _verify(guest)
     trends = _trends(told.looks)
