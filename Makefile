@@ -44,9 +44,9 @@ lab: $(VENV)/ready
 	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not alone" tests/lab
 	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -m alone tests/lab
 
-# Some three hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
+# Some two hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
 # stay in benchmarks/lab-soak.json.
-SOAK := test_soak.py test_air.py test_power_cut.py
+SOAK := test_soak.py test_air.py test_strangers.py test_power_cut.py
 lab-soak: $(VENV)/ready
 	hardware-sim/lab/check.sh --install
 	hardware-sim/lab/kernel.sh

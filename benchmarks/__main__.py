@@ -8,7 +8,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,11 +60,18 @@ async def measure(size: Size, directory: Path) -> Table:
 
 
 async def measure_lab(size: Size, directory: Path) -> Table:
-    """Measure the family of the lab; what only long runs tell is taken from the last of them."""
+    """Measure the family of the lab."""
     of_lab = await _told("the lab", lab.measure(directory, size.lab, size.falls))
-    soaked = json.loads(SOAKED.read_text()) if SOAKED.exists() else {}
-    rows = [*lab_figures.lab_figures(of_lab), *lab_figures.soak_figures(soaked)]
+    rows = lab_figures.lab_figures(of_lab)
     return Table(machine.describe() | of_lab.about, {"lab": size.lab, "falls": size.falls}, rows, [])
+
+
+def _latest() -> list[Table]:
+    """Return the latest tables; the lab's with what the last long runs have told."""
+    tables = [table.from_json(json.loads(path.read_text())) for path in (LATEST, LATEST_LAB)]
+    soaked = json.loads(SOAKED.read_text())
+    tables[-1] = replace(tables[-1], figures=[*tables[-1].figures, *lab_figures.soak_figures(soaked)])
+    return tables
 
 
 async def _told(what: str, work: Awaitable[_T]) -> _T:
@@ -80,9 +87,7 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="print the latest run's table as Markdown")
     options = parser.parse_args()
     if options.markdown:
-        for path in (LATEST, LATEST_LAB):
-            if path.exists():
-                print(table.markdown(table.from_json(json.loads(path.read_text()))), end="\n\n")
+        print("\n\n".join(map(table.markdown, _latest())))
         return
     size, measured = QUICK if options.quick else WHOLE, measure_lab if options.lab else measure
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:

@@ -55,6 +55,12 @@ def soak_figures(kept: Mapping[str, Any]) -> list[Figure]:
         (rss, pss), guard = said["memory"]["hubd"], said["memory"]["guard"][0]
         beside = f"proportional {pss * 1.024e-3:.1f} MB; the strike guard {guard * 1.024e-3:.1f} MB"
         rows.append(Figure("lab_idle_memory", "lab: resident memory of idle hubd", rss * 1.024e-3, "MB", None, beside))
+    if "cycles" in kept:
+        said = kept["cycles"]
+        was, now = said["descriptors"]["hubd"]
+        beside = f"bluetoothd {said['grown KiB']['bluetoothd']} KiB; descriptors {was} → {now}"
+        title = f"lab: growth of hubd over {said['cycles']} visits"
+        rows.append(Figure("lab_cycles", title, said["grown KiB"]["hubd"], "KiB", None, beside))
     if "soak" in kept:
         rows += _soak(kept["soak"])
     return rows

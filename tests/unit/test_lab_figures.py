@@ -62,5 +62,37 @@ def test_rows_of_rounds() -> None:
     assert rows["lab_back_bluetoothd_killed"].met is False
 
 
+def test_rows_of_long_runs() -> None:
+    trend = {"first": 100.0, "last": 110.0, "an_hour": 12.0, "samples": 9}
+    kept = {
+        "cycles": {"cycles": 500, "grown KiB": {"hubd": 32, "bluetoothd": 20}, "descriptors": {"hubd": [23, 23]}},
+        "idle": {
+            "seconds": 600,
+            "share of a core": {"hubd": 0.005, "bluetoothd": 0.001},
+            "memory": {"hubd": [50000, 44000], "guard": [15000, 11000]},
+        },
+        "soak": {
+            "seconds": 3600,
+            "counts": {"unlocked, full": 2, "unlocked, short": 3},
+            "records": 9,
+            "wrong": [],
+            "share of a core, hubd": 0.05,
+            "trends": {"hubd": {"rss_kib": trend, "descriptors": trend}},
+        },
+        "strangers": {
+            "unlocks": 100,
+            "p99 beset / p99 quiet": 3.5,
+            "quiet": {"ms, p50 and p99": {"whole": [200, 400]}},
+            "beset": {"ms, p50 and p99": {"whole": [300, 1400]}},
+        },
+    }
+    rows = {row.key: row for row in soak_figures(kept)}
+    assert rows["lab_strangers"].met is False
+    assert rows["lab_soak_hubd"].value == 12
+    assert "5 unlocks" in rows["lab_soak_cpu"].beside
+    assert rows["lab_idle_memory"].value == pytest.approx(51.2)
+    assert rows["lab_cycles"].value == 32
+
+
 def test_what_was_not_kept_has_no_row() -> None:
     assert soak_figures({}) == []
