@@ -23,6 +23,8 @@ from typing import Any
 
 LAB = Path(__file__).resolve().parent
 SOURCE = LAB.parent.parent
+PYTHON = "/opt/lab/python/bin/python3"
+"""The machine's own, as the guest has it."""
 BOOT_SECONDS = 90.0
 RUN_SECONDS = 30.0
 MEMORY = "1G"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 
 from hubsim.site import Site
-from lab.guest import Guest, LabError
+from lab.guest import PYTHON, Guest, LabError
 
 STRIKE_SECONDS = 1.0
 START_SECONDS = 20.0
@@ -24,6 +24,25 @@ KEYS = {
     "backend_public": "backend.pub",
 }
 """What the unit hands over from CREDENTIALS, and how a site's folder calls it."""
+
+
+_WAIT = """
+import json, socket, sys, time
+ends = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < ends:
+    try:
+        with socket.socket(socket.AF_UNIX) as api:
+            api.settimeout(5)
+            api.connect("/run/hubd/hubd.sock")
+            api.sendall(b'{"id": 1, "call": "status", "args": {}}\\n')
+            told = json.loads(api.makefile().readline())["result"]
+        if told["ready"] and told["radio"]["on_air"] and told["radio"]["epoch_key"]:
+            sys.exit(0)
+    except (OSError, ValueError):
+        pass
+    time.sleep(0.1)
+sys.exit(1)
+"""
 
 
 class LabHub:
@@ -47,17 +66,15 @@ class LabHub:
         await self.guest.run("systemctl", "daemon-reload")
 
     async def start(self) -> None:
-        """Start the unit; return when it can do its work: its status says ready, and its radio is on air."""
+        """Start the unit; return when it can do its work: strikes held, radio on air, an epoch key made."""
         await self.guest.run("systemctl", "reset-failed", "hubd", check=False)
         done = await self.guest.run("systemctl", "start", "hubd", check=False)
         if done.status:
             raise LabError(f"hubd did not start: {done.err}\n{await self.journal()}")
         for index in range(len(self._points)):
             await self.contact(index, door_open=False)
-        radio = 'journalctl -u hubd -g \'"part":"radio"\' -n 1 -o cat | grep -q \'"up":true\''
-        ready = f'[ "$(systemctl show -P StatusText hubd)" = ready ] && {radio}'
-        script = f"for _ in $(seq {int(START_SECONDS * 10)}); do {ready} && exit 0; sleep 0.1; done; exit 1"
-        if (await self.guest.run("sh", "-c", script, seconds=START_SECONDS * 2, check=False)).status:
+        waiting = (PYTHON, "-IS", "-c", _WAIT, str(START_SECONDS))
+        if (await self.guest.run(*waiting, seconds=START_SECONDS * 2, check=False)).status:
             raise LabError(f"hubd is not ready:\n{await self.journal()}")
 
     async def stop(self) -> None:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from lab.guest import Guest, LabError
+from lab.guest import PYTHON, Guest, LabError
 
-PYTHON = "/opt/lab/python/bin/python3"
 LULL_SECONDS = 90.0
 NAMES = ("hubd", "guard", "bluetoothd")
 
