@@ -21,7 +21,7 @@ from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.ending import end
-from lab.guest import Guest
+from lab.guest import Guest, LabError
 from lab.paced import Paced
 from lab.strangers import KINDS, Loot, Tally, be
 from lab.vitals import Vitals, lull
@@ -92,13 +92,24 @@ class Soak:
         """
         chance = random.Random(seed)
         began = time.monotonic()
-        self.told.looks.append(await lull(self._guest))
+        await self._look()
         while (elapsed := time.monotonic() - began) < seconds:
             mishaps = [self._pull_out, self._kill_bluetoothd] if elapsed < seconds / 2 else [self._pull_out]
             await self._storm(wallets, chance, mishaps)
-            self.told.looks.append(await lull(self._guest))
+            await self._look()
             looked(self.told)
         return self.told
+
+    async def _look(self) -> None:
+        """Look in a lull. Raise LabError with the guest's story when none comes."""
+        try:
+            self.told.looks.append(await lull(self._guest))
+        except LabError as error:
+            script = (
+                "journalctl -b -n 200 -o short-monotonic --no-pager; busctl tree org.bluez; btmgmt --timeout 5 info"
+            )
+            story = await self._guest.run("sh", "-c", script, check=False)
+            raise LabError(f"{error}\n{dict(self.told.counts)}\n{story.out}") from error
 
     async def _storm(
         self, wallets: Sequence[Wallet], chance: random.Random, mishaps: Sequence[Callable[[], Awaitable[None]]]
