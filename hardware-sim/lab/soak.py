@@ -117,8 +117,8 @@ class Soak:
         """Let all loose for a while."""
         kinds = chance.sample(sorted(KINDS), STRANGERS)
         loose = [asyncio.create_task(self._phone(one, random.Random(chance.random()))) for one in wallets]
-        loose += [asyncio.create_task(be(self._transport, KINDS[kind], self._loot, Tally())) for kind in kinds]
-        self.told.counts.update(f"stranger: {kind}" for kind in kinds)
+        tallies = {kind: Tally() for kind in kinds}
+        loose += [asyncio.create_task(be(self._transport, KINDS[kind], self._loot, tallies[kind])) for kind in kinds]
         try:
             at = chance.uniform(5, STORM_SECONDS - 5)
             await asyncio.sleep(at)
@@ -130,6 +130,7 @@ class Soak:
         finally:
             self._over_at = time.monotonic()
             await end(loose)
+            self.told.counts.update({f"stranger's visits: {kind}": tally.visits for kind, tally in tallies.items()})
 
     async def _phone(self, wallet: Wallet, chance: random.Random) -> None:
         """Be an honest phone until cancelled."""

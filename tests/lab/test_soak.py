@@ -31,6 +31,7 @@ SEED = int(os.environ.get("HUBD_LAB_SEED", "0")) or random.randrange(1, 1 << 30)
 WARM_SHARE = 0.2
 FLAT_KIB_AN_HOUR = {"hubd": 2048, "guard": 512, "bluetoothd": 4096}
 """How much resident memory may grow an hour, after the warm-up, counted from at least FLAT_SAMPLES_MIN samples."""
+NOT_REACHED_SHARE_MAX = 0.05
 FLAT_SAMPLES_MIN = 10
 GROWTH_KIB_MAX = 16384
 IDLE_CORE_SHARE_MAX = 0.05
@@ -82,6 +83,9 @@ async def test_a_soak_leaves_nothing_behind(
     assert not told.wrong, f"seed {SEED}: {told.wrong}"
     assert told.counts["unlocked, full"] + told.counts["unlocked, short"] > 0
     unlocks = told.counts["unlocked, full"] + told.counts["unlocked, short"]
+    assert told.counts["not reached"] <= max(3, unlocks * NOT_REACHED_SHARE_MAX), f"seed {SEED}: {told.counts}"
+    idle = [kind for kind, visits in told.counts.items() if kind.startswith("stranger") and not visits]
+    assert not idle, f"strangers that never came: {idle}"
     assert told.looks[-1].records - told.looks[0].records >= unlocks
     for name, measures in trends.items():
         for measure in ("descriptors", "threads", "tasks"):
