@@ -63,6 +63,13 @@ def soak_figures(kept: Mapping[str, Any]) -> list[Figure]:
         rows.append(Figure("lab_cycles", title, said["grown KiB"]["hubd"], "KiB", None, beside))
     if "soak" in kept:
         rows += _soak(kept["soak"])
+    if lives := [life for name, life in kept.items() if name.startswith("power cuts")]:
+        cuts, unlocks, records, wrong = (
+            sum(life[what] for life in lives) for what in ("cuts", "unlocks", "records", "wrong")
+        )
+        beside = f"{cuts} cuts in {len(lives)} lives; {unlocks:,} unlocks, {records:,} records"
+        name = "lab: lost, broken or unrecorded after power cuts"
+        rows.append(Figure("lab_cuts", name, wrong, "", 0, beside))
     return rows
 
 

@@ -96,3 +96,10 @@ def test_rows_of_long_runs() -> None:
 
 def test_what_was_not_kept_has_no_row() -> None:
     assert soak_figures({}) == []
+
+
+def test_power_cuts_are_told_together() -> None:
+    life = {"cuts": 10, "unlocks": 30, "strikes seen": 29, "records": 80, "wrong": 0}
+    (row,) = soak_figures({"power cuts, life 1": life, "power cuts, life 2": life | {"wrong": 1}})
+    assert (row.value, row.met) == (1, False)
+    assert row.beside == "20 cuts in 2 lives; 60 unlocks, 160 records"
