@@ -86,6 +86,7 @@ async def test_an_honest_phone_unlocks_beside_strangers(
 
 
 @pytest.mark.alone
+@pytest.mark.soak
 async def test_a_hundred_unlocks_beside_eight_strangers(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], loot: Path
 ) -> None:
