@@ -44,7 +44,8 @@ def soak_figures(kept: Mapping[str, Any]) -> list[Figure]:
     if "strangers" in kept:
         said = kept["strangers"]
         quiet, beset = (said[one]["ms, p50 and p99"]["whole"][1] for one in ("quiet", "beset"))
-        beside = f"{beset:,} ms / {quiet:,} ms; {said['unlocks']} unlocks each, none refused or lost"
+        beside = f"{beset:,} ms / {quiet:,} ms; {said['unlocks']} unlocks each, none refused"
+        beside += f"; {said['beset']['came again']} first connections were lost and tried again"
         name = "lab: touch → verdict beside eight strangers / quiet, p99"
         rows.append(Figure("lab_strangers", name, said["p99 beset / p99 quiet"], "", STRANGERS_GOAL, beside))
     if "idle" in kept:

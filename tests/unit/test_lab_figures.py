@@ -83,11 +83,12 @@ def test_rows_of_long_runs() -> None:
             "unlocks": 100,
             "p99 beset / p99 quiet": 3.5,
             "quiet": {"ms, p50 and p99": {"whole": [200, 400]}},
-            "beset": {"ms, p50 and p99": {"whole": [300, 1400]}},
+            "beset": {"ms, p50 and p99": {"whole": [300, 1400]}, "came again": 3},
         },
     }
     rows = {row.key: row for row in soak_figures(kept)}
     assert rows["lab_strangers"].met is False
+    assert "3 first connections were lost" in rows["lab_strangers"].beside
     assert rows["lab_soak_hubd"].value == 12
     assert "5 unlocks" in rows["lab_soak_cpu"].beside
     assert rows["lab_idle_memory"].value == pytest.approx(51.2)
