@@ -28,7 +28,8 @@ from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.air import AirAddress, an_air
-from lab.guest import Guest, LabError, kernel_path
+from lab.errors import LabError
+from lab.guest import Guest, kernel_path
 from lab.hub import LINES, LabHub
 from lab.paced import Paced
 from lab.touch import touch

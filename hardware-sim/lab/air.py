@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from lab.ending import ENDS_WITH_US
+
 AIR_SECONDS = 20.0
 
 
@@ -26,7 +28,15 @@ class AirAddress:
 @asynccontextmanager
 async def an_air() -> AsyncIterator[AirAddress]:
     """Serve an air on a free port; it ends with the block."""
-    argv = (sys.executable, "-c", "from hubsim.main import main; main()", "radio", "--listen", "127.0.0.1:0")
+    argv = (
+        *ENDS_WITH_US,
+        sys.executable,
+        "-c",
+        "from hubsim.main import main; main()",
+        "radio",
+        "--listen",
+        "127.0.0.1:0",
+    )
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -36,4 +46,9 @@ async def an_air() -> AsyncIterator[AirAddress]:
         yield AirAddress(host, int(port))
     finally:
         process.terminate()
-        await process.wait()
+        try:
+            async with asyncio.timeout(AIR_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            raise

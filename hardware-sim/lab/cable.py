@@ -15,6 +15,7 @@ HEAD = struct.Struct(">HH")
 READ, DISK = 0, 1
 PART_BYTES = 16384
 WINDOW_BYTES = 2048
+TAKEN_SECONDS = 20.0
 
 
 class _Way(asyncio.WriteTransport):
@@ -40,10 +41,11 @@ class Cable(asyncio.Protocol):
         self._tasks: list[asyncio.Task[None]] = []
 
     async def aclose(self) -> None:
-        """Wait until all that came has been handed on."""
+        """Wait until all that came has been handed on. Raise TimeoutError when it is not taken."""
         for queue in self._queues.values():
             queue.put_nowait(b"")
-        await asyncio.gather(*self._tasks)
+        async with asyncio.timeout(TAKEN_SECONDS):
+            await asyncio.gather(*self._tasks)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)

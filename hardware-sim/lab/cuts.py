@@ -34,8 +34,10 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.cable import Cable
 from lab.disk import Disk, DiskLine, Loss, make_image
+from lab.ending import end
+from lab.errors import LabError
 from lab.evidence import Found, Seen, Strike, judge
-from lab.guest import SOURCE, Guest, LabError
+from lab.guest import SOURCE, Guest
 from lab.hub import LINES, LabHub
 
 POINTS = (1, 2)
@@ -135,13 +137,8 @@ class Powered:
         try:
             await self.guest.stop()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            ended = await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._cable.aclose()
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
+            await end(self._tasks)
+            await self._cable.aclose()
 
 
 class Life:
@@ -177,8 +174,7 @@ class Life:
             self.publish()
             yield
         finally:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+            await end([serving])
             self.disk.close()
 
     def publish(self) -> int:

@@ -1,6 +1,7 @@
-"""The end of tasks that play phones: bumble may take a cancellation for the end of a connection, and go on.
+"""The end of what the lab has begun: its tasks, and its processes when the lab itself is killed.
 
-Law: a task is cancelled again and again until it has ended; one that will not end is an error, never waited for.
+Laws: a task is cancelled again and again until it has ended, for bumble may take a cancellation for the end of a
+connection and go on; one that will not end is an error, never waited for. No process outlives the one that began it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from lab.guest import LabError
+from lab.errors import LabError
 
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""Before a command: the kernel kills it when the process that began it ends, however that ends."""
 AGAIN_SECONDS = 1.0
 TIMES_MAX = 30
 

@@ -21,6 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.ending import ENDS_WITH_US
+from lab.errors import LabError
+
 LAB = Path(__file__).resolve().parent
 SOURCE = LAB.parent.parent
 PYTHON = "/opt/lab/python/bin/python3"
@@ -34,10 +37,6 @@ END_SECONDS = 10.0
 PART_BYTES = 1024
 """What is written at once: a serial line of user-mode Linux that was once full (4 KiB) is never read again."""
 ANSWER_BYTES_MAX = 1 << 24
-
-
-class LabError(Exception):
-    """The lab itself does not work, or the guest did not do what it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class Guest:
         self._numbers = itertools.count(1)
         self._answers = _Answers()
         self._slots: dict[str, _Slot] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._agent: asyncio.WriteTransport | None = None
 
     @property
@@ -132,7 +131,7 @@ class Guest:
             self._slots[line] = _Slot(transport, radio)
         await loop.create_connection(lambda: self._cable, sock=ends[CABLE_LINE][0])
         theirs = {line: end for line, (_, end) in ends.items()}
-        self._process = await asyncio.to_thread(self._start, kernel, theirs)
+        self._process = await self._start(kernel, theirs)
         for end in theirs.values():
             end.close()
         try:
@@ -141,26 +140,26 @@ class Guest:
         except TimeoutError:
             raise LabError(f"the guest has not booted in {BOOT_SECONDS:.0f} s:\n{self.console[-3000:]}") from None
 
-    def _start(self, kernel: Path, lines: dict[str, socket.socket]) -> subprocess.Popen[bytes]:
+    async def _start(self, kernel: Path, lines: dict[str, socket.socket]) -> asyncio.subprocess.Process:
         serials = [f"ssl{line[-1]}=fd:{end.fileno()},fd:{end.fileno()}" for line, end in lines.items()]
         passed = [end.fileno() for end in lines.values()]
-        argv = [str(kernel), f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
+        argv = [*ENDS_WITH_US, str(kernel), f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
         argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}", f"PY={sys.base_prefix}"]
         argv += [f"SITE={sysconfig.get_path('purelib')}", f"uml_dir={self._folder}", "umid=guest"]
         argv += [f"BLUEZ={self._bluez}"] if self._bluez else []
         argv += [f"HUB={self._hub}"] if self._hub else []
         argv += ["con=null", "con0=null,fd:1", "ssl=null", *serials, "quiet"]
         with (self._folder / "console.log").open("wb") as log:
-            return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True
+            return await asyncio.create_subprocess_exec(
+                *argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True
             )
 
     async def stop(self) -> None:
         """End the guest at once, as a power cut does; what it had said before is still heard."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
-            await asyncio.to_thread(self._process.wait)
             async with asyncio.timeout(END_SECONDS):
+                await self._process.wait()
                 await self._answers.ended.wait()
         slots = self._slots.values()
         for transport in (self._agent, *(slot.line for slot in slots), *(slot.air for slot in slots)):

@@ -9,7 +9,8 @@ import json
 from collections.abc import Sequence
 
 from hubsim.site import Site
-from lab.guest import PYTHON, Guest, LabError
+from lab.errors import LabError
+from lab.guest import PYTHON, Guest
 
 STRIKE_SECONDS = 1.0
 START_SECONDS = 20.0

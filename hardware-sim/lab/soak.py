@@ -21,7 +21,8 @@ from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.ending import end
-from lab.guest import Guest, LabError
+from lab.errors import LabError
+from lab.guest import Guest
 from lab.paced import Paced
 from lab.strangers import KINDS, Loot, Tally, be
 from lab.vitals import Vitals, lull

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from lab.guest import PYTHON, Guest, LabError
+from lab.errors import LabError
+from lab.guest import PYTHON, Guest
 
 LULL_SECONDS = 90.0
 NAMES = ("hubd", "guard", "bluetoothd")

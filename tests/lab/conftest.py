@@ -2,12 +2,14 @@
 
 The cases are skipped, with a reason, on a machine that cannot run a guest; with HUBD_LAB=1, as `make lab` sets it, they
 fail there instead. They share one event loop, and one guest a process.
+A case that does not end says where its tasks are, and is ended with its process and all that this began.
 HUBD_LAB_BLUEZ names another BlueZ than the machine's (hardware-sim/lab/bluez.sh builds it); where versions differ, a
 case says what each of them does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -29,6 +31,10 @@ from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
 
 HERE = Path(__file__).parent
+CASE_SECONDS = 300.0
+"""How long a case may take that says nothing else; what of it went by in fixtures counts."""
+TELLING_SECONDS = 100.0
+"""How long before its end a case tells where it is: boots of guests (not counted there) take less."""
 BLUEZ = os.environ.get("HUBD_LAB_BLUEZ", "")
 
 
@@ -40,8 +46,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     why = _why_not()
     for item in here:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(CASE_SECONDS))
         if why and os.environ.get("HUBD_LAB") != "1":
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def _stuck(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Tell where all tasks are, soon before the process of a case that does not end is ended."""
+
+    def tell() -> None:
+        for task in asyncio.all_tasks():
+            task.print_stack(file=sys.__stderr__)
+
+    limit = request.node.get_closest_marker("timeout").args[0]
+    telling = asyncio.get_running_loop().call_later(limit - TELLING_SECONDS, tell)
+    yield
+    telling.cancel()
 
 
 def _why_not() -> str:

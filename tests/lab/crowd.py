@@ -16,6 +16,7 @@ from hubsim import site as sites
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
+from lab.ending import ENDS_WITH_US
 from lab.strangers import AT_WORK
 from tests.lab.conftest import ROOT, AirAddress
 
@@ -50,7 +51,7 @@ async def crowd(
     argv += ["--recording", str(folder / "recording.json"), "--wallet", str(folder / "wallet")]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "hardware-sim")])
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *argv, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
+        *ENDS_WITH_US, sys.executable, *argv, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
     )
     assert process.stdout is not None
     try:

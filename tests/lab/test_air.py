@@ -6,6 +6,8 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 
+import pytest
+
 from hubsim.phone.radio import _find, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
@@ -35,6 +37,7 @@ async def test_found_before_during_and_after_connections(hub: LabHub, air: AirAd
             await _find(looking)
 
 
+@pytest.mark.timeout(300 + 3 * CYCLES)
 async def test_found_after_many_visits_and_nothing_is_leaked(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:

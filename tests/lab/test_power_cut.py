@@ -93,6 +93,7 @@ KINDS: list[Callable[[Life, Powered], Awaitable[None]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(SEED, SEED + LIVES))
 async def test_nothing_that_was_said_or_done_is_lost(seed: int, air: AirAddress, tmp_path: Path) -> None:
     life = _life(seed, air, tmp_path)

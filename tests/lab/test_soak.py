@@ -63,6 +63,7 @@ def _trends(looks: list[Vitals]) -> dict[str, dict[str, Trend]]:
     return told
 
 
+@pytest.mark.timeout(600 + SOAK_SECONDS)
 async def test_a_soak_leaves_nothing_behind(
     hub: LabHub, guest: Guest, air: AirAddress, site: sites.Site, phones: list[Wallet]
 ) -> None:
@@ -117,6 +118,7 @@ def _keep(told: Told, trends: dict[str, dict[str, Trend]], seconds: float, verif
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(600 + IDLE_SECONDS)
 async def test_an_idle_hub_does_little(hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]) -> None:
     await recording(air, phones[0])
     before = await lull(guest)
