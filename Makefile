@@ -41,8 +41,8 @@ lab: $(VENV)/ready
 	hardware-sim/lab/check.sh --install
 	hardware-sim/lab/kernel.sh
 	$(if $(BLUEZ),hardware-sim/lab/bluez.sh $(BLUEZ))
-	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not alone" tests/lab
-	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -q -m "alone and not soak" tests/lab
+	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -n 2 --dist worksteal -m "not alone" tests/lab
+	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -m "alone and not soak" tests/lab
 
 # Some two hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
 # stay in benchmarks/lab-soak.json.
@@ -51,7 +51,7 @@ lab-soak: $(VENV)/ready
 	hardware-sim/lab/check.sh --install
 	hardware-sim/lab/kernel.sh
 	HUBD_LAB=1 HUBD_LAB_KEEP=benchmarks/lab-soak.json HUBD_LAB_SOAK_SECONDS=3600 HUBD_LAB_IDLE_SECONDS=600 \
-	  HUBD_LAB_CYCLES=500 HUBD_LAB_CUTS=200 $(BIN)/python -m pytest -q $(SOAK)
+	  HUBD_LAB_CYCLES=500 HUBD_LAB_CUTS=200 $(BIN)/python -m pytest -v $(SOAK)
 
 # The environment everything runs in.
 $(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites

@@ -2,7 +2,8 @@
 
 The cases are skipped, with a reason, on a machine that cannot run a guest; with HUBD_LAB=1, as `make lab` sets it, they
 fail there instead. They share one event loop, and one guest a process.
-A case that does not end says where its tasks are, and is ended with its process and all that this began.
+A case that does not end in time fails where it waits; one that does not even do that is ended with its process, and the
+kernel ends with that what it began.
 HUBD_LAB_BLUEZ names another BlueZ than the machine's (hardware-sim/lab/bluez.sh builds it); where versions differ, a
 case says what each of them does.
 """
@@ -10,9 +11,10 @@ case says what each of them does.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -31,10 +33,9 @@ from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
 
 HERE = Path(__file__).parent
-CASE_SECONDS = 300.0
-"""How long a case may take that says nothing else; what of it went by in fixtures counts."""
-TELLING_SECONDS = 100.0
-"""How long before its end a case tells where it is: boots of guests (not counted there) take less."""
+CASE_SECONDS = 180.0
+AROUND_SECONDS = 240.0
+"""What the guests' boots before a case and its end may take; then its process is ended."""
 BLUEZ = os.environ.get("HUBD_LAB_BLUEZ", "")
 
 
@@ -46,24 +47,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     why = _why_not()
     for item in here:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(CASE_SECONDS))
+        assert isinstance(item, pytest.Function)
+        marker = item.get_closest_marker("timeout") or pytest.mark.timeout(CASE_SECONDS).mark
+        item.obj = _ends(item.obj, marker.args[0])
+        item.add_marker(pytest.mark.timeout(marker.args[0] + AROUND_SECONDS), append=False)
         if why and os.environ.get("HUBD_LAB") != "1":
             item.add_marker(pytest.mark.skip(reason=why))
 
 
-@pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def _stuck(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    """Tell where all tasks are, soon before the process of a case that does not end is ended."""
+def _ends(case: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    """The case, which fails where it waits when it has not ended in so many seconds."""
 
-    def tell() -> None:
-        for task in asyncio.all_tasks():
-            task.print_stack(file=sys.__stderr__)
+    @functools.wraps(case)
+    async def ends(*args: object, **kwargs: object) -> None:
+        async with asyncio.timeout(seconds):
+            await case(*args, **kwargs)
 
-    limit = request.node.get_closest_marker("timeout").args[0]
-    telling = asyncio.get_running_loop().call_later(limit - TELLING_SECONDS, tell)
-    yield
-    telling.cancel()
+    return ends
 
 
 def _why_not() -> str:
