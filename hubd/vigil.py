@@ -26,7 +26,8 @@ AGREE_SECONDS = 60.0
 READY_PARTS = frozenset({"strikes"})
 
 REMEDIES: Mapping[str, str] = {
-    "radio": "Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill list.",
+    "radio": "The hub tries again by itself. Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill "
+    "list. If it stands: sudo systemctl restart bluetooth, then plug the adapter in anew.",
     "bluez": "Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
     "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth.",
     "strikes": "Check strike of [[doors]] against gpioinfo, and the group of /dev/gpiochip*.",
@@ -59,7 +60,7 @@ class Vigil:
 
     def __init__(self, health: Health, tell: Callable[[str, Mapping[str, Value]], None]) -> None:
         self._health, self._tell = health, tell
-        self._parts: dict[str, bool] = {}
+        self._parts: dict[str, tuple[bool, str]] = {}
         self._heard: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def heard(self, name: str) -> None:
@@ -67,13 +68,14 @@ class Vigil:
         await self._heard[name].wait()
 
     def part(self, name: str, up: bool, why: str) -> None:
-        """A part came up or went down; `why` is a sentence."""
+        """A part came up or went down, or is down for another reason; `why` is a sentence."""
         if name in READY_PARTS:
             self._health.part(name, up)
         severity = Severity.WARNING if name in WARNINGS else Severity.ERROR
         self._stand(name, severity, None if up else why or f"{name}: down", REMEDIES.get(name, "See the journal."))
-        if self._parts.get(name) is not up:
-            self._parts[name] = up
+        told, said = self._parts.get(name, (None, ""))
+        if told is not up or (not up and why != said):
+            self._parts[name] = up, why
             self._tell("part", {"part": name, "up": up, "why": why})
         self._heard[name].set()
 

@@ -3,13 +3,17 @@
 Laws: a connection takes the hub off the air, and to tell BlueZ of a property is what brings it back at once: BlueZ then
 has the kernel advertise the instance anew, without taking it off first (src/advertising.c `properties_changed`); what
 BlueZ does so it does not answer for, so now and then the advertisement is registered anew, on the other of two paths,
-and the former is taken back only when its successor is on air; BlueZ never holds more than these two.
+and the former is taken back only when its successor is on air; BlueZ never holds more than these two. A registration
+that is given up before it was answered is taken back: BlueZ 5.66 never frees the instance of one whose owner left while
+it was under way, and a controller has as few as five.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import secrets
+from contextlib import suppress
 from typing import Any, Protocol
 
 from dbus_fast import Message, Variant
@@ -17,6 +21,7 @@ from dbus_fast import Message, Variant
 from hubd.adapters.bluez_bus import ADVERTISING_MANAGER, PROPERTIES, BluezError
 from hubd.core import gatt
 from hubd.core.beacon import Beacon
+from hubd.errors import LinkError
 
 ADVERTISEMENT = "org.bluez.LEAdvertisement1"
 PATHS = ("/org/hubd/advertisement0", "/org/hubd/advertisement1")
@@ -37,6 +42,9 @@ class Caller(Protocol):
 
     async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
+
+    async def cast(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> None:
+        """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
         """Tell bluetoothd that a property of ours has changed. Raise LinkError."""
@@ -105,7 +113,14 @@ class Advert:
         }
 
     async def _register(self, path: str) -> None:
-        await self._bluez.call(self.adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {})
+        try:
+            await self._bluez.call(self.adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {})
+        except BluezError:
+            raise  # refused: BlueZ keeps nothing of it
+        except (LinkError, asyncio.CancelledError):
+            with suppress(LinkError):
+                await self._bluez.cast(self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path)
+            raise
 
     async def _unregister(self, path: str) -> None:
         try:

@@ -22,6 +22,7 @@ GATT_MANAGER, ADVERTISING_MANAGER = "org.bluez.GattManager1", "org.bluez.LEAdver
 BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 PROPERTIES, OBJECT_MANAGER = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
 CALL_SECONDS, GRACE_SECONDS, REVIVE_SECONDS = 5.0, 1.0, 10.0
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
@@ -63,13 +64,14 @@ class Heard(Protocol):
 class Bluez:
     """One connection. `objects` is the mirror: path to interface to property to plain value.
 
-    `owner` is the unique name of bluetoothd, "" while there is none.
+    `owner` is the unique name of bluetoothd, "" while there is none; its successor is another connection's.
     """
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
         self._woken = asyncio.Event()
         self._at_once: dict[int, Callable[[Message], None]] = {}
+        self._mirrored = ""
         self.owner = ""
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
         self.heard: Heard | None = None
@@ -89,21 +91,29 @@ class Bluez:
             await self._call_bus("AddMatch", "s", rule)
         try:
             await self._call_bus("GetNameOwner", "s", BLUEZ, at_once=self._found_owner)
-        except BluezError:
+        except BluezError as error:
+            if error.name != NO_OWNER:
+                raise
             await self._revive()
-        to = self._present()
-        await self._call(to, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects)
+        self._mirrored = self._present()
+        await self._call(self._mirrored, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects)
 
     async def until(self, found: Callable[[], _T | None]) -> _T:
-        """Wait until something in the mirror is as wanted, and return it."""
-        while (value := found()) is None:
+        """Wait until something in the mirror is as wanted, and return it. Raise LinkError when bluetoothd has gone."""
+        while self.owner == self._mirrored:
+            if (value := found()) is not None:
+                return value
             self._woken.clear()
             await self._woken.wait()
-        return value
+        raise LinkError("radio: bluetoothd is gone")
 
     async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
         return await self._call(self._present(), path, interface, member, signature, body)
+
+    async def cast(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> None:
+        """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
+        await self.send(_unanswered(self._present(), path, interface, member, signature, body))
 
     async def ask(self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
         """Call somebody else on the bus. Raise BluezError when it refuses, LinkError when it does not answer."""
@@ -143,19 +153,18 @@ class Bluez:
         """Wait for bluetoothd, and have the bus start it: Debian's unit does not come back after a crash by itself.
 
         One that is being restarted gets GRACE_SECONDS first: to ask while systemd has not yet noticed its end starts
-        nothing, and blocks the next asking for as long as the bus waits for it (25 s).
+        nothing, and blocks the next asking for as long as the bus waits for it (25 s). What the bus says to it is of no
+        use: it comes only then, and whoever mends a masked or broken unit may also start it.
         """
         wait_seconds = GRACE_SECONDS
         while not self.owner:
             try:
                 async with asyncio.timeout(wait_seconds):
-                    await self.until(lambda: self.owner or None)
+                    await self._woken.wait()
             except TimeoutError:
-                try:
-                    await self._call_bus("StartServiceByName", "su", BLUEZ, 0)
-                except BluezError:
-                    pass  # masked or broken; whoever mends it may also start it
-            wait_seconds = REVIVE_SECONDS
+                await self.send(_unanswered(BUS, BUS_PATH, BUS, "StartServiceByName", "su", (BLUEZ, 0)))
+                wait_seconds = REVIVE_SECONDS
+            self._woken.clear()
 
     def _present(self) -> str:
         """Return the name of the bluetoothd that is there; to call the well-known name would start another."""
@@ -260,6 +269,19 @@ class Bluez:
         if not self.objects.get(path, {"": {}}):
             del self.objects[path]
         self._woken.set()
+
+
+def _unanswered(to: str, path: str, interface: str, member: str, signature: str, body: Sequence[Any]) -> Message:
+    """Return a call that asks for no reply."""
+    return Message(
+        destination=to,
+        path=path,
+        interface=interface,
+        member=member,
+        signature=signature,
+        body=list(body),
+        flags=MessageFlag.NO_REPLY_EXPECTED,
+    )
 
 
 @asynccontextmanager

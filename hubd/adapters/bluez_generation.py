@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from dbus_fast import Message, Variant
@@ -31,6 +32,8 @@ from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
 POWER_RETRY_SECONDS = 2.0
+TELL_SECONDS = 3.0
+"""How long the hub waits for something before it says for what."""
 REPLACE_SECONDS, RETRY_SECONDS = 60.0, 5.0
 NEW_SECONDS = 2.0
 """A bluetoothd that has just started may clear the controller after it has taken our advertisement: replace it once."""
@@ -53,22 +56,30 @@ class Generation:
         self._bluez, self._advert, self._adapter = bluez, advert, advert.adapter
         self._visits = Visits(listener, epochs)
         self._table = Table(listener, self._visits, later, bluez.send)
-        self._over = ""
+        self._later = later
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._moved = asyncio.Event()
-        self._serving = False
+        self._serving = self._unanswered = False
         self._on_air = True
 
-    async def serve(self, on_air: Callable[[], None]) -> None:
-        """Power up, register and stay on air; call `on_air` when it is. Raise LinkError at the end."""
+    async def ended(self) -> None:
+        """Wait for BlueZ to end it; raise LinkError then."""
+        raise LinkError(f"radio: {await self._over}")
+
+    async def serve(self, told: Callable[[bool, str], None]) -> None:
+        """Power up, register and stay on air; tell whether it is, with a sentence when not, each time that changes.
+
+        Raise LinkError when BlueZ will not have it, or does not answer.
+        """
         self._bluez.heard = self
         try:
-            await self._power_up()
-            await self._send_away()
+            await self._power_up(told)
             self._serving = True
+            self._send_away()
             await self._bluez.call(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {})
             await self._advert.begin()
-            on_air()
-            await self._stay_on_air()
+            told(True, "")
+            await self._stay_on_air(told)
         finally:
             self._bluez.heard = None
             self._visits.end()
@@ -114,23 +125,32 @@ class Generation:
         elif path == self._adapter:
             self._end("the adapter or bluetoothd is gone")
 
-    async def _power_up(self) -> None:
-        """Switch the adapter on; one that is blocked (rfkill) is tried again."""
+    async def _power_up(self, told: Callable[[bool, str], None]) -> None:
+        """Switch the adapter on and see that it is; one that is blocked (rfkill) is tried again."""
         while True:
             self._moved.clear()
             try:
                 await self._bluez.set(self._adapter, ADAPTER, "Powered", Variant("b", True))
                 await self._bluez.set(self._adapter, ADAPTER, "Pairable", Variant("b", False))
-                return
-            except BluezError:
-                await self._wait(POWER_RETRY_SECONDS)
+                if self._bluez.objects.get(self._adapter, {}).get(ADAPTER, {}).get("Powered"):
+                    return
+            except BluezError as error:
+                told(False, f"radio: the adapter does not go on: {error}")
+            await self._wait(POWER_RETRY_SECONDS)
 
-    async def _send_away(self) -> None:
-        """Disconnect the phones of an earlier hub, which know a table that is gone; what is paired is not ours."""
+    def _send_away(self) -> None:
+        """Disconnect the phones of an earlier hub, which know a table that is gone; what is paired is not ours.
+
+        BlueZ takes 2 s for it, and may never answer for one that is gone already: the hub is on air meanwhile.
+        """
         for path, interfaces in list(self._bluez.objects.items()):
             device = interfaces.get(DEVICE, {})
             if self._is_ours(path) and device.get("Connected") and not device.get("Paired"):
-                await self._disconnect(path)
+                self._later(self._send_one_away(path))
+
+    async def _send_one_away(self, device: str) -> None:
+        with suppress(LinkError):
+            await self._disconnect(device)
 
     async def _disconnect(self, device: str) -> None:
         try:
@@ -139,7 +159,7 @@ class Generation:
             if error.name not in GONE:
                 raise
 
-    async def _stay_on_air(self) -> None:
+    async def _stay_on_air(self, told: Callable[[bool, str], None]) -> None:
         """Renew the advertisement at each coming and going, replace it from time to time, and change its tag."""
         loop = asyncio.get_running_loop()
         due, turn = loop.time() + NEW_SECONDS, loop.time() + self._advert.rotate_seconds
@@ -152,41 +172,49 @@ class Generation:
             elif loop.time() < due and self._on_air:
                 await self._advert.renew()
             else:
-                due = loop.time() + await self._replace()
+                due = loop.time() + await self._replace(told)
             await asyncio.sleep(PACE_SECONDS)
 
-    async def _replace(self) -> float:
+    async def _replace(self, told: Callable[[bool, str], None]) -> float:
         """Replace the advertisement. Return the seconds until it is to be done again.
 
         A controller that cannot advertise while phones are connected keeps its phones, and is asked again when one of
-        them leaves. Raise LinkError when it cannot without any.
+        them leaves; a bluetoothd that did not answer once keeps them too. Raise LinkError when there are none to keep,
+        or no answer comes again.
         """
+        unanswered = False
         try:
             await self._advert.replace()
-        except BluezError:
+        except BluezError as error:
             if not len(self._visits):
                 raise
             self._on_air = False
+            told(False, str(error))
             return RETRY_SECONDS
-        self._on_air = True
+        except LinkError:
+            if self._unanswered or not len(self._visits):
+                raise
+            unanswered = True
+            return RETRY_SECONDS
+        finally:
+            self._unanswered = unanswered
+        if not self._on_air:
+            self._on_air = True
+            told(True, "")
         return REPLACE_SECONDS
 
     async def _wait(self, seconds: float) -> None:
-        """Wait until a phone has come or gone, at most so long. Raise LinkError at the generation's end."""
-        try:
-            async with asyncio.timeout(0 if self._over else max(0.0, seconds)):
+        """Wait until a phone has come or gone, or the adapter's power has changed, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
                 await self._moved.wait()
-        except TimeoutError:
-            pass
-        if self._over:
-            raise LinkError(f"radio: {self._over}")
 
     def _is_ours(self, device: str) -> bool:
         return device.startswith(f"{self._adapter}/")
 
     def _end(self, why: str) -> None:
-        self._over = self._over or why
-        self._moved.set()
+        if not self._over.done():
+            self._over.set_result(why)
 
 
 async def live(
@@ -194,24 +222,44 @@ async def live(
     wanted: Wanted,
     listener: RadioListener,
     epochs: itertools.count[int],
-    serving: Callable[[Generation | None], None],
+    serving: Callable[[Generation | None, bool], None],
 ) -> None:
-    """Live one generation; `serving` is told it when it is on air, and None when it is not. Raise LinkError in a group.
+    """Live one generation; `serving` is told it and whether it is on air, and None at its end. Raise LinkError in a
+    group.
 
     While there is no bluetoothd or no such adapter it waits for it on the bus, which tells at once when it comes.
     """
     async with connected(address) as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
-        await bluez.appear()
-        adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
+        with _said_if_long(wanted.say, lambda: "radio: bluetoothd does not run"):
+            await bluez.appear()
+        with _said_if_long(wanted.say, lambda: _lacking(bluez.objects, wanted.adapter)):
+            adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
 
         tasks.create_task(_look_at_settings(bluez, adapter, wanted.complain))
         advert = Advert(bluez, adapter, wanted.beacon)
         generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
+        tasks.create_task(generation.ended())
+
+        def told(on_air: bool, why: str) -> None:
+            if why:
+                wanted.say(why)
+            serving(generation, on_air)
+
         try:
-            await generation.serve(lambda: serving(generation))
+            await generation.serve(told)
         finally:
-            serving(None)
+            serving(None, False)
+
+
+@contextmanager
+def _said_if_long(say: Callable[[str], None], why: Callable[[], str]) -> Iterator[None]:
+    """Say why it takes so long when the block takes longer than TELL_SECONDS."""
+    timer = asyncio.get_running_loop().call_later(TELL_SECONDS, lambda: say(why()))
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _look_at_settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
@@ -221,12 +269,25 @@ async def _look_at_settings(bluez: Bluez, adapter: str, complain: Callable[[str]
         await asyncio.sleep(SETTINGS_SECONDS)
 
 
-def choose(objects: Mapping[str, Mapping[str, Mapping[str, Any]]], wanted: str) -> str | None:
+_Objects = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def choose(objects: _Objects, wanted: str) -> str | None:
     """Return the path of the adapter with the address `wanted`, for "default" the first powered one, else the first.
 
     An adapter that can serve no table or advertise nothing is none.
     """
-    able = [path for path in sorted(objects) if {ADAPTER, GATT_MANAGER, ADVERTISING_MANAGER} <= objects[path].keys()]
+    able = _able(objects)
     if wanted == "default":
         return next((path for path in able if objects[path][ADAPTER].get("Powered")), able[0] if able else None)
     return next((path for path in able if objects[path][ADAPTER].get("Address") == wanted), None)
+
+
+def _able(objects: _Objects) -> list[str]:
+    return [path for path in sorted(objects) if {ADAPTER, GATT_MANAGER, ADVERTISING_MANAGER} <= objects[path].keys()]
+
+
+def _lacking(objects: _Objects, wanted: str) -> str:
+    """Say which adapter there is not, and which there are."""
+    there = ", ".join(str(objects[path][ADAPTER].get("Address")) for path in _able(objects)) or "none"
+    return f"radio: BlueZ has no adapter {wanted} that can advertise and serve; it has: {there}"

@@ -20,16 +20,19 @@ from hubd.ports import LinkId, RadioListener
 if TYPE_CHECKING:
     from hubd.adapters.bluez_generation import Generation
 
-BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.5, 30.0
+BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.5, 3.0
+"""Nothing wakes a hub that pauses, and it is to be on air in 5 s once whatever kept it off has ended."""
 DOUBLINGS_MAX = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who hears of settings."""
+    """Which adapter is to serve ("default" or an address), how the hub shows its site, who hears why it is off the air,
+    and who hears of settings."""
 
     adapter: str
     beacon: Beacon | None
+    say: Callable[[str], None]
     complain: Callable[[str], None]
 
 
@@ -40,9 +43,9 @@ def _say_nothing(why: str) -> None:
 class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
-    `say` takes a sentence for a technician each time the radio is lost; `bus_address` names a bus that is not the
-    system's; `beacon` is what the site's phones know the hub by, None for a hub that looks like every other; `complain`
-    takes what is amiss with BlueZ's settings each time it comes up, "" when nothing is.
+    `say` takes a sentence for a technician each time the radio is lost or does not come; `bus_address` names a bus that
+    is not the system's; `beacon` is what the site's phones know the hub by, None for a hub that looks like every other;
+    `complain` takes what is amiss with BlueZ's settings each time it comes up, "" when nothing is.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class BluezRadio:
         beacon: Beacon | None = None,
         complain: Callable[[str], None] = _say_nothing,
     ) -> None:
-        self._say, self._bus_address, self._wanted = say, bus_address, Wanted(adapter, beacon, complain)
+        self._bus_address, self._wanted = bus_address, Wanted(adapter, beacon, say, complain)
         self._epochs = itertools.count(1)
         self._generation: Generation | None = None
 
@@ -63,19 +66,19 @@ class BluezRadio:
 
         failures = 0
 
-        def serving(generation: Generation | None) -> None:
+        def serving(generation: Generation | None, on_air: bool) -> None:
             nonlocal failures
             self._generation = generation
+            failures = 0 if on_air else failures
             if generation is not None:
-                failures = 0
-                ready(True)
+                ready(on_air)
 
         while True:
             ready(False)
             try:
                 await live(self._bus_address, self._wanted, listener, self._epochs, serving)
             except* LinkError as group:
-                self._say(str(group.exceptions[0]))
+                self._wanted.say(str(group.exceptions[0]))
             ready(False)
             _end_if_cancelled()
             await asyncio.sleep(back_off_seconds(failures, random.random()))  # noqa: S311 (no secret)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbus_fast import Message, MessageType, Variant
+from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from hubd.adapters import bluez_generation
+from hubd.adapters import bluez_bus, bluez_generation
 from hubd.adapters.bluez_advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez_bus import (
     ADAPTER,
@@ -37,20 +37,27 @@ from hubd.ports import LinkId
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
+<servicedir>{path}.services</servicedir>
 <policy context="default"><allow send_destination="*"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"""
+NEVER = "[D-BUS Service]\nName=org.bluez\nExec={program} 3\n"
+"""A bluetoothd that the bus starts and that does not come; it holds up the end of the bus as long as it lasts."""
 HCI0, HCI1, PHONE = "/org/bluez/hci0", "/org/bluez/hci1", "/org/bluez/hci0/dev_F0"
 ADDRESS = "C0:00:00:00:00:01"
 PATIENCE_SECONDS = 10.0
 
 
 class FakeBluez:
-    """A bluetoothd as far as the radio sees it. `refuses` names the members that it answers with an error."""
+    """A bluetoothd as far as the radio sees it.
+
+    `refuses` names the members that it answers with an error, `silent` those that it never answers, `idle` the
+    properties that it lets be set and does not change.
+    """
 
     def __init__(self, bus: MessageBus) -> None:
         self.bus = bus
         self.objects: dict[str, dict[str, dict[str, Variant]]] = {}
         self.calls: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self.refuses: set[str] = set()
+        self.refuses, self.silent, self.idle = set[str](), set[str](), set[str]()
         self.notified: asyncio.Queue[bytes] = asyncio.Queue()
         self.radio = ""
         self.properties: dict[str, Any] = {}
@@ -116,12 +123,16 @@ class FakeBluez:
         self.calls.put_nowait((member, message.path or ""))
         if member in self.refuses:
             return Message.new_error(message, "org.bluez.Error.Failed", "told to")
+        if member in self.silent:
+            return True
         if member == "GetManagedObjects":
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [self.objects])
-        if message.member == "Set":
+        if message.member == "Set" and member not in self.idle:
             self.change(message.path or "", message.body[0], **{member: message.body[2]})
         if member == "Disconnect":
             self.phone(False, message.path or "")
+        if message.flags & MessageFlag.NO_REPLY_EXPECTED:
+            return True
         return Message.new_method_return(message)
 
 
@@ -152,18 +163,35 @@ class Listener:
 class Rig:
     """A bus of its own, the radio on it, and as many bluetoothds as a test wants, one after another."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, services: Path) -> None:
+        self.address, self._services = address, services
         self.serving: asyncio.Task[None]
         self.listener = Listener()
         self.ready: asyncio.Queue[bool] = asyncio.Queue()
         self.said: list[str] = []
+        self._spoken = asyncio.Event()
         self.radio: BluezRadio
 
     def serve(self, adapter: str = "default", beacon: Beacon | None = None) -> BluezRadio:
-        self.radio = BluezRadio(adapter, self.said.append, self.address, beacon)
+        self.radio = BluezRadio(adapter, self._say, self.address, beacon)
         self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
         return self.radio
+
+    def start_in_vain(self) -> None:
+        """Have the bus try to start a bluetoothd, which does not come."""
+        text = NEVER.format(program=shutil.which("sleep"))
+        (self._services / "org.bluez.service").write_text(text)
+
+    async def has_said(self, what: str) -> None:
+        """Wait until the radio has said a sentence with this in it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not any(what in sentence for sentence in self.said):
+                self._spoken.clear()
+                await self._spoken.wait()
+
+    def _say(self, sentence: str) -> None:
+        self.said.append(sentence)
+        self._spoken.set()
 
     async def is_ready(self, wanted: bool) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -185,6 +213,7 @@ class Rig:
 @asynccontextmanager
 async def a_bus(folder: Path) -> AsyncIterator[str]:
     path = folder / "bus"
+    (folder / "bus.services").mkdir()
     (folder / "bus.conf").write_text(CONFIG.format(path=path))
     argv = ("dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile", "--print-address")
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
@@ -204,7 +233,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setattr(bluez_generation, "POWER_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(bluez_generation, "RETRY_SECONDS", 0.1)
     async with a_bus(tmp_path) as address:
-        made = Rig(address)
+        made = Rig(address, tmp_path / "bus.services")
         yield made
         made.serving.cancel()
         await asyncio.wait([made.serving], timeout=PATIENCE_SECONDS)
@@ -287,6 +316,9 @@ class Manager:
             raise BluezError("org.bluez.Error.DoesNotExist", "no such advertisement")
         self.seen.append(tuple(self.held))
         return []
+
+    async def cast(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> None:
+        await self.call(path, interface, member, signature, *body)
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
         self.emitted.append((path, interface, name, value.value))
@@ -481,12 +513,143 @@ async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
         _, link = await rig.listener.next()
         for _ in range(2):  # beside the former advertisement, and in its place
             await bluez.called("RegisterAdvertisement")
+        await rig.is_ready(False)
+        assert "refuses RegisterAdvertisement" in rig.said[-1]
         await radio.notify(link, b"still here")
         assert rig.listener.told.empty()
         bluez.refuses.clear()
         bluez.phone(False)
         assert await rig.listener.next() == ("closed", link)
         await bluez.called("RegisterAdvertisement")
+        await rig.is_ready(True)
+
+
+async def test_a_phone_that_bluez_cannot_send_away_does_not_keep_the_hub_off_the_air(rig: Rig) -> None:
+    def prepare(fake: FakeBluez) -> None:
+        fake.adapter()
+        fake.phone()
+        fake.silent.add("Disconnect")
+
+    async with rig.bluetoothd(prepare) as bluez:
+        rig.serve()
+        await bluez.called("Disconnect", PHONE)
+        await rig.is_ready(True)
+
+
+@pytest.mark.parametrize("loss", ["adapter", "power"])
+async def test_a_loss_is_not_sat_out_in_a_call_that_nobody_answers_any_more(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 600.0)
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        bluez.silent.add("RegisterApplication")
+        rig.serve()
+        await bluez.called("RegisterApplication")
+        bluez.silent.clear()
+        if loss == "adapter":
+            bluez.remove(HCI0)
+            bluez.adapter()
+        else:
+            bluez.change(HCI0, ADAPTER, Powered=Variant("b", False))
+        await rig.is_ready(True)
+
+
+async def test_an_adapter_that_is_not_on_is_not_taken_for_one(rig: Rig) -> None:
+    def prepare(fake: FakeBluez) -> None:
+        fake.adapter()
+        fake.idle.add("Powered")
+
+    async with rig.bluetoothd(prepare) as bluez:
+        rig.serve()
+        for _ in range(3):
+            await bluez.called("Powered")
+        assert rig.ready.get_nowait() is False
+        assert rig.ready.empty()
+        bluez.change(HCI0, ADAPTER, Powered=Variant("b", True))
+        await rig.is_ready(True)
+
+
+async def test_another_bluetoothd_in_place_of_one_without_an_adapter_is_looked_at_anew(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez_generation, "TELL_SECONDS", 0.2)
+    async with rig.bluetoothd(lambda fake: fake.adapter(HCI1, "C0:00:00:00:00:02")):
+        rig.serve(ADDRESS)
+        await rig.has_said(f"no adapter {ADDRESS} that can advertise and serve; it has: C0:00:00:00:00:02")
+    async with rig.bluetoothd(lambda fake: fake.adapter()):
+        await rig.is_ready(True)
+
+
+async def test_a_bus_that_starts_bluetoothd_in_vain_is_not_waited_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(bluez_bus, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(bluez_generation, "TELL_SECONDS", 1.5)
+    rig.start_in_vain()
+    rig.serve()
+    await rig.has_said("")
+    assert rig.said == ["radio: bluetoothd does not run"]
+    async with rig.bluetoothd(lambda fake: fake.adapter()):
+        await rig.is_ready(True)
+    assert "does not answer" not in "".join(rig.said)
+
+
+@pytest.mark.parametrize("why", ["no answer", "told to end"])
+async def test_a_registration_that_is_given_up_is_taken_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """BlueZ 5.66 never frees the instance of one whose owner left meanwhile."""
+    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5 if why == "no answer" else 600.0)
+
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        bluez.silent.add("RegisterAdvertisement")
+        rig.serve()
+        await bluez.called("RegisterAdvertisement")
+        if why == "told to end":
+            rig.serving.cancel()
+        assert await asyncio.wait_for(bluez.calls.get(), PATIENCE_SECONDS) == ("UnregisterAdvertisement", HCI0)
+        if why == "no answer":
+            bluez.silent.clear()
+            await rig.is_ready(True)
+
+
+async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_stuck_does_not(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.3)
+    monkeypatch.setattr(bluez_generation, "REPLACE_SECONDS", 0.3)
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        rig.serve()
+        await rig.is_ready(True)
+        bluez.phone()
+        _, link = await rig.listener.next()
+        for _ in range(2):
+            bluez.silent.add("RegisterAdvertisement")
+            while not bluez.calls.empty():
+                bluez.calls.get_nowait()
+            await bluez.called("RegisterAdvertisement")
+            bluez.silent.clear()
+            for _ in range(2):  # the one that was given up, and the former
+                await bluez.called("UnregisterAdvertisement")
+            assert rig.listener.told.empty()
+        bluez.silent.add("RegisterAdvertisement")
+        assert await rig.listener.next() == ("closed", link)
+        bluez.silent.clear()
+        await rig.is_ready(True)
+
+
+async def test_it_says_why_the_adapter_does_not_go_on(rig: Rig) -> None:
+    def prepare(fake: FakeBluez) -> None:
+        fake.adapter()
+        fake.refuses.add("Powered")
+
+    async with rig.bluetoothd(prepare) as bluez:
+        rig.serve()
+        await rig.has_said("the adapter does not go on")
+        bluez.refuses.clear()
+        await rig.is_ready(True)
 
 
 async def test_only_bluetoothd_is_answered(rig: Rig) -> None:
@@ -524,7 +687,7 @@ async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
 
 def test_the_pause_grows_to_its_ceiling() -> None:
     assert [back_off_seconds(failures, 0.999999) for failures in (0, 1, 2)] == pytest.approx([0.5, 1, 2], rel=1e-3)
-    assert back_off_seconds(1000, 0.999999) == pytest.approx(30, rel=1e-3)
+    assert back_off_seconds(1000, 0.999999) == pytest.approx(3, rel=1e-3)
     assert back_off_seconds(0, 0) == 0.25
 
 

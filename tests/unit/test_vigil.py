@@ -209,3 +209,13 @@ async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent(monkeypatch
     monkeypatch.setattr(app, "FIRST_STRIKES_SECONDS", 0.0)
     await app._serve_links(hub)
     assert hub.links.began.is_set()
+
+
+def test_a_part_that_stays_down_for_another_reason_is_told_of_again_and_for_the_same_reason_not() -> None:
+    desk = Desk()
+    for why in ("bluetoothd does not run", "bluetoothd does not run", "the adapter is blocked"):
+        desk.vigil.part("radio", False, why)
+    assert desk.told == ["part", "part"]
+    desk.vigil.part("radio", True, "on air")
+    desk.vigil.part("radio", True, "still on air")
+    assert desk.told == ["part", "part", "part"]
