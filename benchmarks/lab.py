@@ -54,6 +54,7 @@ class QuickHub(LabHub):
 class LabRounds:
     """Seconds of each round, by kind."""
 
+    ready: list[float] = field(default_factory=list)
     connected: dict[str, list[float]] = field(default_factory=dict)
     strike: dict[str, list[float]] = field(default_factory=dict)
     echo: list[float] = field(default_factory=list)
@@ -70,6 +71,8 @@ class Lab:
     hub: LabHub
     air: AirAddress
     wallet: Wallet
+    ready_seconds: float
+    """From the start of the guest's kernel until the hub in it is READY and on air."""
 
 
 @asynccontextmanager
@@ -83,13 +86,14 @@ async def booted(directory: Path) -> AsyncIterator[Lab]:
     (directory / "guest").mkdir()
     guest = Guest(directory / "guest")
     async with an_air() as air:
+        began = time.monotonic()
         try:
             await guest.boot(kernel)
             await guest.plug_in(air.host, air.port)
             hub = QuickHub(guest, site)
             await hub.install()
             await hub.start()
-            yield Lab(guest, hub, air, wallet)
+            yield Lab(guest, hub, air, wallet, time.monotonic() - began)
         finally:
             await guest.stop()
 
@@ -98,6 +102,7 @@ async def measure(directory: Path, rounds: int, falls: int) -> LabRounds:
     """Measure: so many rounds of opens, so many falls of each kind."""
     made = LabRounds()
     async with booted(directory) as lab:
+        made.ready.append(lab.ready_seconds)
         made.about = await _about(lab)
         async with on_air(lab.air.transport) as device:
             await touch(device, lab.wallet)

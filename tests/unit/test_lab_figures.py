@@ -48,6 +48,7 @@ def test_an_answer_belongs_to_the_request_for_its_handle() -> None:
 
 def test_rows_of_rounds() -> None:
     rounds = LabRounds(
+        ready=[12.0, 26.0],
         connected={"short path, GATT known": [0.1, 0.2, 0.3]},
         strike={"short": [0.006, 0.006, 0.012]},
         echo=[0.001, 0.002, 0.003],
@@ -57,6 +58,7 @@ def test_rows_of_rounds() -> None:
     rows = {row.key: row for row in lab_figures(rounds)}
     assert rows["lab_connect_short_path_gatt_known_p50"].value == pytest.approx(200)
     assert "p99 300 ms" in rows["lab_connect_short_path_gatt_known_p50"].beside
+    assert (rows["lab_ready"].value, rows["lab_ready"].met) == (26.0, False)
     assert rows["lab_strike_short_echo"].value == pytest.approx(3)
     assert rows["lab_strike_short_info"].value == pytest.approx(1.5)
     assert rows["lab_back_bluetoothd_killed"].met is False
