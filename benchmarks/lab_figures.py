@@ -88,7 +88,8 @@ def _soak(said: Mapping[str, Any]) -> list[Figure]:
         title = f"lab: growth of {name} an hour, over a soak of {minutes:.0f} min"
         rows.append(Figure(f"lab_soak_{name}", title, memory["an_hour"], "KiB", None, beside))
     share = said["share of a core, hubd"] * 100
-    beside = f"{unlocks:,} unlocks, {said['records']:,} records, {len(said['wrong'])} wrong"
+    beside = f"{unlocks:,} unlocks, {said['records']:,} records, {len(said['wrong'])} wrong; "
+    beside += f"bluetoothd died by itself {counts.get('bluetoothd died', 0)} times"
     rows.append(Figure("lab_soak_cpu", f"lab: CPU of hubd, over a soak of {minutes:.0f} min", share, "%", None, beside))
     return rows
 

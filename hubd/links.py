@@ -23,7 +23,8 @@ from hubd.errors import LinkError, PeerError, ProofError, SequenceError
 from hubd.ports import Clock, LinkId, Radio
 
 SWEEP_SECONDS = 0.5
-PULL_WAIT_SECONDS = 2.0
+PULL_WAIT_SECONDS = 0.5
+"""Shorter than a phone's supervision timeout: who walks out of range leaves no read behind, of which BlueZ may die."""
 EFFECTS_MAX = 64
 SEND_SECONDS = 5.0
 DROP_SECONDS = 5.0

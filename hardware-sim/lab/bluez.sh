@@ -1,20 +1,22 @@
 #!/bin/sh
-# Builds another BlueZ than this machine's from Debian's source packages, once, and prints the folder that holds it.
+# Builds another BlueZ than this machine's from Debian's source packages, once, and prints the folder that holds it;
+# with -mended, it is patched by systemd/bluez-*.patch.
 #
 # Law: the folder is named by what made it (BlueZ's version and the recipe below); it holds bluetoothd and btmon whole or
 # does not exist; a build that was interrupted goes on where it stopped; nothing of this machine's BlueZ is touched, and
 # nothing is written outside the cache folder. Sources come from the Debian mirror that this machine's apt uses, checked
 # by apt against Debian's own keys.
-# usage: bluez.sh [--path] 5.82|5.87|newest     --path prints the folder, builds nothing, exits 1 if it is not there
+# usage: bluez.sh [--path] 5.66|5.82|5.87|newest[-mended]     --path prints the folder, builds nothing, exits 1 if it is not there
 set -eu
 
 cache=${HUBD_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hubd-lab}
-suites="trixie sid"
+suites="bookworm trixie sid"
+patches=$(cd "$(dirname "$0")/../../systemd" && ls "$PWD"/bluez-*.patch)
 recipe=1 # raise it when what is done below changes the binaries
 options="--prefix=/usr --libexecdir=/usr/libexec --sysconfdir=/etc --localstatedir=/var --disable-dependency-tracking
  --disable-manpages --disable-client --disable-tools --disable-obex --disable-mesh --disable-cups --disable-udev
  --disable-midi --disable-systemd --disable-silent-rules"
-packages="gcc make libc6-dev dpkg-dev flex bison pkg-config libdbus-1-dev libglib2.0-dev xz-utils"
+packages="gcc make patch libc6-dev dpkg-dev flex bison pkg-config libdbus-1-dev libglib2.0-dev xz-utils"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { printf 'lab bluez: %s\n' "$*" >&2; }
@@ -22,13 +24,17 @@ say() { printf 'lab bluez: %s\n' "$*" >&2; }
 only_path=
 [ "${1:-}" != --path ] || { only_path=yes; shift; }
 wanted=${1:-}
+mended=
+case $wanted in *-mended) mended=-mended wanted=${wanted%-mended} ;; esac
 case $wanted in
     newest | [0-9]*.[0-9]*) ;;
-    *) say "usage: bluez.sh [--path] 5.82|5.87|newest"; exit 2 ;;
+    *) say "usage: bluez.sh [--path] 5.66|5.82|5.87|newest[-mended]"; exit 2 ;;
 esac
 key=$(printf '%s %s\n' "$recipe" "$options" | sha256sum | cut -c1-8)
-folder_of() { printf '%s/bluez-%s-%s\n' "$cache" "$1" "$key"; }
 newest=$cache/bluez-newest-$key # a file with the version that was the newest when one asked
+# shellcheck disable=SC2086 # a list
+[ -z "$mended" ] || key=$({ echo "$key"; cat $patches; } | sha256sum | cut -c1-8)
+folder_of() { printf '%s/bluez-%s%s-%s\n' "$cache" "$1" "$mended" "$key"; }
 
 if [ -n "$only_path" ]; then
     [ "$wanted" != newest ] || wanted=$(cat "$newest" 2>/dev/null) || exit 1
@@ -42,7 +48,7 @@ if [ "$wanted" != newest ] && [ -x "$(folder_of "$wanted")/bluetoothd" ]; then
 fi
 
 lacking=
-for tool in gcc make flex bison pkg-config dpkg-source xz flock apt-get; do
+for tool in gcc make flex bison patch pkg-config dpkg-source xz flock apt-get; do
     command -v "$tool" >/dev/null || lacking="$lacking $tool"
 done
 for library in dbus-1 glib-2.0; do
@@ -107,6 +113,16 @@ if [ ! -f "$work/.unpacked" ]; then
     fi
 fi
 cd "$work/bluez-$version"
+if [ -n "$mended" ] && [ ! -f .mended ]; then
+    for patch in $patches; do
+        patch -p1 <"$patch" >>"$apt/log" || { tail -5 "$apt/log" >&2; say "$patch does not apply"; exit 1; }
+    done
+    touch .mended
+fi
+if [ ! -x configure ]; then # Debian's 5.66 comes without it
+    command -v autoreconf >/dev/null || { say "install with: apt-get install --no-install-recommends autoconf automake libtool"; exit 1; }
+    autoreconf -fi >"$cache/bluez.log" 2>&1 || { tail -5 "$cache/bluez.log" >&2; say "autoreconf failed"; exit 1; }
+fi
 if [ ! -f .configured ]; then
     # shellcheck disable=SC2086 # the options are words
     ./configure $options >"$cache/bluez.log" 2>&1 || { tail -5 "$cache/bluez.log" >&2; say "configure failed"; exit 1; }

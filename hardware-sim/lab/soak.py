@@ -1,7 +1,8 @@
 """A soak: storms of honest phones, strangers and mishaps, and a lull after each in which the hub is looked at.
 
 Laws: chance comes from a seed; an honest phone's visit that no mishap crossed must end as it should, everything else is
-counted; a phone that leaves half-way leaves at a step chosen by chance.
+counted; a phone that leaves half-way leaves at a step chosen by chance. A bluetoothd that dies by itself is a mishap of
+its own kind: BlueZ as released does (systemd/bluez-client-left.patch).
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Soak:
     def __init__(self, guest: Guest, transport: str, loot: Loot, pulled: Callable[[], Awaitable[None]]) -> None:
         self._guest, self._transport, self._loot, self._pulled = guest, transport, loot, pulled
         self._mishap_at = self._over_at = 0.0
+        self._bluetoothd = 0
         self.told = Told()
 
     async def run(
@@ -103,6 +105,7 @@ class Soak:
 
     async def _look(self) -> None:
         """Look in a lull. Raise LabError with the guest's story when none comes."""
+        await self._note_bluetoothd()
         try:
             self.told.looks.append(await lull(self._guest))
         except LabError as error:
@@ -128,6 +131,8 @@ class Soak:
                 await chance.choice(mishaps)()
                 self._mishap_at = time.monotonic()
             await asyncio.sleep(STORM_SECONDS - at)
+            gone = [str(task) for task in loose if task.done()]
+            self.told.wrong += [f"gone before the storm was over: {task}" for task in gone]
         finally:
             self._over_at = time.monotonic()
             await end(loose)
@@ -146,7 +151,7 @@ class Soak:
                             async with connect(device) as link:
                                 await self._visit(link, wallet, steps)
                         except _FAILURES as error:
-                            self._failed("not reached", error, began)
+                            await self._failed("not reached", error, began)
                             break
 
     async def _visit(self, link: BumbleLink, wallet: Wallet, steps: int) -> None:
@@ -157,17 +162,18 @@ class Soak:
         except _Left:
             self.told.counts["left half-way"] += 1
         except _FAILURES as error:
-            self._failed("lost when connected", error, began)
+            await self._failed("lost when connected", error, began)
         else:
             if report.verdict is not None and report.verdict.allowed:
                 self.told.counts["unlocked, short" if report.short else "unlocked, full"] += 1
             else:
-                self._failed("refused", report.why or str(report.verdict), began)
+                await self._failed("refused", report.why or str(report.verdict), began)
 
-    def _failed(self, what: str, why: object, began: float) -> None:
+    async def _failed(self, what: str, why: object, began: float) -> None:
         """Count it; it is wrong when no mishap was near, the storm lasts, and the phone had been connected."""
         if self._over_at > began:
             return
+        await self._note_bluetoothd()
         if self._mishap_at > began - LEFT_WITHOUT_SECONDS:
             self.told.counts[f"{what} (mishap)"] += 1
             return
@@ -175,9 +181,20 @@ class Soak:
         if what != "not reached":
             self.told.wrong.append(f"{what}: {why!r}")
 
+    async def _note_bluetoothd(self) -> None:
+        """Note a bluetoothd that has died since it was last looked at, unless the soak has killed it."""
+        pid = int((await self._guest.run("systemctl", "show", "-P", "MainPID", "bluetooth")).out)
+        if self._bluetoothd not in (0, pid):
+            self.told.counts["bluetoothd died"] += 1
+            self._mishap_at = time.monotonic()
+        self._bluetoothd = pid
+
     async def _kill_bluetoothd(self) -> None:
+        await self._note_bluetoothd()
         self.told.counts["bluetoothd killed"] += 1
-        await self._guest.run("systemctl", "kill", "-s", "KILL", "bluetooth")
+        pid, self._bluetoothd = self._bluetoothd, 0
+        kill = f"systemctl kill -s KILL bluetooth; while [ -e /proc/{pid}/exe ]; do sleep 0.05; done"
+        await self._guest.run("sh", "-c", kill)
 
     async def _pull_out(self) -> None:
         self.told.counts["adapter pulled"] += 1

@@ -22,7 +22,7 @@ from lab.keep import keep
 from lab.soak import Soak, Told
 from lab.strangers import Loot
 from lab.vitals import NAMES, Trend, Vitals, lull, trend
-from tests.lab.conftest import AirAddress
+from tests.lab.conftest import BLUEZ, MENDED, AirAddress
 from tests.lab.crowd import recording, stranger_wallet
 
 SOAK_SECONDS = float(os.environ.get("HUBD_LAB_SOAK_SECONDS", "40"))
@@ -82,6 +82,7 @@ async def test_a_soak_leaves_nothing_behind(
     _keep(told, trends, seconds, verified)
     assert await hub.pid() == pid, "the daemon itself must live on"
     assert not told.wrong, f"seed {SEED}: {told.wrong}"
+    assert not (MENDED and told.counts["bluetoothd died"]), told.counts
     assert told.counts["unlocked, full"] + told.counts["unlocked, short"] > 0
     unlocks = told.counts["unlocked, full"] + told.counts["unlocked, short"]
     assert told.counts["not reached"] <= max(3, unlocks * NOT_REACHED_SHARE_MAX), f"seed {SEED}: {told.counts}"
@@ -106,6 +107,7 @@ def _keep(told: Told, trends: dict[str, dict[str, Trend]], seconds: float, verif
     facts = {
         "seconds": round(seconds),
         "seed": SEED,
+        "BlueZ": BLUEZ or "this machine's",
         "counts": dict(sorted(told.counts.items())),
         "wrong": told.wrong,
         "records": last.records - first.records,

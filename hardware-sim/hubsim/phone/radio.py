@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
 
-from bumble.core import UUID, AdvertisingData, ProtocolError
+from bumble.core import UUID, AdvertisingData, BaseBumbleError
 from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.gatt_client import CharacteristicProxy, DescriptorProxy
 from bumble.hci import Address
@@ -104,14 +104,21 @@ class BumbleLink:
             self.notifications.put_nowait(bytes(value))
 
     async def _att(self, operation: Awaitable[_T]) -> _T:
-        try:
+        with _lost_is_a_link_error():
             async with asyncio.timeout(ATT_SECONDS):
                 return await operation
-        except (TimeoutError, ProtocolError, asyncio.CancelledError) as error:
-            current = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and current is not None and current.cancelling():
-                raise
-            raise LinkError(f"phone: the hub refused or left: {error!r}") from error
+
+
+@contextmanager
+def _lost_is_a_link_error() -> Iterator[None]:
+    """Raise LinkError for a hub that refuses, is silent or leaves: bumble cancels whoever waits on it then."""
+    try:
+        yield
+    except (TimeoutError, BaseBumbleError, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        raise LinkError(f"phone: the hub refused, left or does not answer: {error!r}") from error
 
 
 def _copy(known: CharacteristicProxy[bytes], peer: Peer) -> CharacteristicProxy[bytes]:
@@ -144,15 +151,14 @@ async def connect(
 ) -> AsyncIterator[BumbleLink]:
     """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError."""
     address = await _find(device, beacon_key)
-    try:
+    with _lost_is_a_link_error():
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await device.connect(address)
-        link = BumbleLink(connection)
-        async with asyncio.timeout(ATT_SECONDS):
-            await link.prepare(mtu, subscribe)
-    except TimeoutError:
-        raise LinkError("phone: the hub does not answer") from None
     try:
+        link = BumbleLink(connection)
+        with _lost_is_a_link_error():
+            async with asyncio.timeout(ATT_SECONDS):
+                await link.prepare(mtu, subscribe)
         yield link
     finally:
         if connection.handle in device.connections:

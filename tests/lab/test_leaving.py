@@ -1,0 +1,86 @@
+"""A phone that leaves in the middle of a request: BlueZ as released may die of it some seconds later (see
+systemd/bluez-client-left.patch), and the hub is soon on air again; with that patch BlueZ lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from hubd.errors import LinkError
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import BumbleLink, connect, on_air
+from hubsim.phone.wallet import Wallet
+from lab.guest import Guest
+from lab.hub import LabHub
+from lab.keep import keep
+from tests.lab.conftest import BLUEZ, MENDED, AirAddress
+
+VISITS = 6
+VISIT_SECONDS = 15.0
+BLUEZ_LIMIT_SECONDS = 5.0
+"""BlueZ's own for a request that an application does not answer (ATTRIBUTE_TIMEOUT, src/shared/gatt-db.c)."""
+RECOVERY_SECONDS = 5.0
+TRACED_MAX = 100
+ATT_OPCODE_AT, READ_REQUEST = 9, 0x0A
+FRAME = bytes(20)
+
+
+async def in_a_read(guest: Guest, link: BumbleLink) -> None:
+    """Leave while the hub waits for a frame that the phone might read."""
+    await guest.traced(TRACED_MAX)
+    reading = asyncio.create_task(link.pull())
+    while not await _has_come(guest, READ_REQUEST):
+        pass
+    await link.connection.disconnect()
+    await asyncio.gather(reading, guest.traced(0), return_exceptions=True)
+
+
+async def _has_come(guest: Guest, opcode: int) -> bool:
+    down = [packet for _, way, packet in await guest.traced(TRACED_MAX) if way == "down"]
+    return any(packet[ATT_OPCODE_AT : ATT_OPCODE_AT + 1] == bytes([opcode]) for packet in down)
+
+
+async def in_a_write(guest: Guest, link: BumbleLink) -> None:
+    """Leave right after a frame, before it is answered."""
+    await asyncio.gather(link.write(FRAME), link.connection.disconnect(), return_exceptions=True)
+
+
+Leave = Callable[[Guest, BumbleLink], Awaitable[None]]
+
+
+@pytest.mark.parametrize("leave", [in_a_read, in_a_write])
+async def test_the_hub_is_back_soon_or_never_was_away(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], leave: Leave
+) -> None:
+    pid, bluetoothd = await hub.pid(), await _bluetoothd(guest)
+    for _ in range(VISITS):  # one of them may find the hub away, because of those before
+        await asyncio.wait([asyncio.create_task(_visit(guest, air, leave))], timeout=VISIT_SECONDS)
+    await asyncio.sleep(BLUEZ_LIMIT_SECONDS)  # the case itself: what was left half-way ends only then
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while not await _lets_in(air, phones[0]):
+            pass
+    died = await _bluetoothd(guest) != bluetoothd
+    keep(f"bluetoothd, left {leave.__name__}", {"BlueZ": BLUEZ or "this machine's", "died": died})
+    assert await hub.pid() == pid
+    assert not (died and MENDED), await hub.story()
+
+
+async def _visit(guest: Guest, air: AirAddress, leave: Leave) -> None:
+    async with on_air(air.transport) as device, connect(device) as link:
+        await leave(guest, link)
+
+
+async def _lets_in(air: AirAddress, wallet: Wallet) -> bool:
+    """Try once to unlock."""
+    try:
+        async with on_air(air.transport) as device, connect(device) as link:
+            report = await Session(link, wallet).run(1)
+    except LinkError:
+        return False
+    return report.verdict is not None and report.verdict.allowed
+
+
+async def _bluetoothd(guest: Guest) -> str:
+    return (await guest.run("systemctl", "show", "-P", "MainPID", "bluetooth")).out.strip()
