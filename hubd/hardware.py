@@ -12,8 +12,9 @@ from drivers.guardwire import StrikeLine
 from drivers.inputs import Contact, InputLine, WiredInputs
 from drivers.lines import outputs_outlive_us
 from drivers.strike import Strike, StrikeGuard
-from hubd.adapters.bluez_radio import BluezRadio
+from hubd.adapters.bluez_radio import BluezRadio, Tells
 from hubd.adapters.keyfiles import load_beacon
+from hubd.adapters.systemd import ask_for_new_bluetoothd
 from hubd.config import Config, Line
 from hubd.parts import Parts, Run, TellPart
 
@@ -34,12 +35,8 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     ]
     if inputs:
         runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
-    radio = BluezRadio(
-        config.radio.adapter,
-        partial(tell, "radio", False),
-        beacon=load_beacon(config),
-        complain=lambda what: tell("bluez", not what, what),
-    )
+    tells = Tells(partial(tell, "radio", False), lambda what: tell("bluez", not what, what), ask_for_new_bluetoothd)
+    radio = BluezRadio(config.radio.adapter, tells, beacon=load_beacon(config))
     return Parts(radio, doors, edges, runs)
 
 

@@ -21,6 +21,8 @@ hubd.tmpfiles:/usr/lib/tmpfiles.d/hubd.conf
 bluez-main.conf:/usr/lib/hubd/bluez-main.conf
 sealed-keys.conf:/usr/lib/hubd/sealed-keys.conf
 bluetooth-hubd.conf:/usr/lib/systemd/system/bluetooth.service.d/hubd.conf
+hubd-bluez.path:/usr/lib/systemd/system/hubd-bluez.path
+hubd-bluez.service:/usr/lib/systemd/system/hubd-bluez.service
 hubd.service:/usr/lib/systemd/system/hubd.service"
 
 say() { printf 'hubd: %s\n' "$*"; }

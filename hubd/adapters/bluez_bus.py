@@ -64,15 +64,15 @@ class Heard(Protocol):
 class Bluez:
     """One connection. `objects` is the mirror: path to interface to property to plain value.
 
-    `owner` is the unique name of bluetoothd, "" while there is none; its successor is another connection's.
+    `owner` is the unique name of bluetoothd, "" while there is none; `mirrored` tells that it has said what it has.
     """
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
         self._woken = asyncio.Event()
         self._at_once: dict[int, Callable[[Message], None]] = {}
-        self._mirrored = ""
-        self.owner = ""
+        self._of = ""
+        self.owner, self.mirrored = "", False
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
         self.heard: Heard | None = None
         bus.add_message_handler(self._message)
@@ -95,12 +95,12 @@ class Bluez:
             if error.name != NO_OWNER:
                 raise
             await self._revive()
-        self._mirrored = self._present()
-        await self._call(self._mirrored, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects)
+        self._of = self._present()
+        await self._call(self._of, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects)
 
     async def until(self, found: Callable[[], _T | None]) -> _T:
         """Wait until something in the mirror is as wanted, and return it. Raise LinkError when bluetoothd has gone."""
-        while self.owner == self._mirrored:
+        while self.owner == self._of:
             if (value := found()) is not None:
                 return value
             self._woken.clear()
@@ -130,15 +130,8 @@ class Bluez:
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
         """Tell bluetoothd that a property of ours has changed; return when it is written to the bus."""
         body = [interface, {name: value}, []]
-        message = Message(
-            message_type=MessageType.SIGNAL,
-            destination=self._present(),
-            path=path,
-            interface=PROPERTIES,
-            member="PropertiesChanged",
-            signature="sa{sv}as",
-            body=body,
-        )
+        message = Message.new_signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
+        message.destination = self._present()
         await self.send(message)
 
     async def send(self, message: Message) -> None:
@@ -232,6 +225,7 @@ class Bluez:
 
     def _found_objects(self, reply: Message) -> None:
         self.objects.clear()
+        self.mirrored = True
         for path, interfaces in reply.body[0].items():
             self._keep(path, interfaces)
 

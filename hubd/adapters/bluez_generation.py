@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
 from dbus_fast import Message, Variant
@@ -17,20 +17,22 @@ from dbus_fast import Message, Variant
 from hubd.adapters.bluez_advert import ADVERTISEMENT, GONE, Advert
 from hubd.adapters.bluez_bus import (
     ADAPTER,
-    ADVERTISING_MANAGER,
     DEVICE,
     GATT_MANAGER,
     Bluez,
     BluezError,
     connected,
 )
-from hubd.adapters.bluez_radio import Wanted
+from hubd.adapters.bluez_choice import choose, lacking
+from hubd.adapters.bluez_radio import Patience, Wanted
 from hubd.adapters.bluez_settings import complaint
 from hubd.adapters.bluez_table import CHARACTERISTIC, ROOT, TX_PATH, Table
 from hubd.adapters.bluez_visits import Visits
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
+BLOCKED = "org.bluez.Error.Blocked"
+"""What BlueZ says of an adapter that rfkill holds."""
 POWER_RETRY_SECONDS = 2.0
 TELL_SECONDS = 3.0
 """How long the hub waits for something before it says for what."""
@@ -66,14 +68,15 @@ class Generation:
         """Wait for BlueZ to end it; raise LinkError then."""
         raise LinkError(f"radio: {await self._over}")
 
-    async def serve(self, told: Callable[[bool, str], None]) -> None:
+    async def serve(self, told: Callable[[bool, str], None], patience: Patience) -> None:
         """Power up, register and stay on air; tell whether it is, with a sentence when not, each time that changes.
 
-        Raise LinkError when BlueZ will not have it, or does not answer.
+        `patience` hears of a bluetoothd that does not power up. Raise LinkError when BlueZ will not have it, or does
+        not answer.
         """
         self._bluez.heard = self
         try:
-            await self._power_up(told)
+            await self._power_up(told, patience)
             self._serving = True
             self._send_away()
             await self._bluez.call(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {})
@@ -125,7 +128,7 @@ class Generation:
         elif path == self._adapter:
             self._end("the adapter or bluetoothd is gone")
 
-    async def _power_up(self, told: Callable[[bool, str], None]) -> None:
+    async def _power_up(self, told: Callable[[bool, str], None], patience: Patience) -> None:
         """Switch the adapter on and see that it is; one that is blocked (rfkill) is tried again."""
         while True:
             self._moved.clear()
@@ -135,6 +138,10 @@ class Generation:
                 if self._bluez.objects.get(self._adapter, {}).get(ADAPTER, {}).get("Powered"):
                     return
             except BluezError as error:
+                if error.name == BLOCKED:
+                    patience.excused()
+                else:
+                    patience.failed()
                 told(False, f"radio: the adapter does not go on: {error}")
             await self._wait(POWER_RETRY_SECONDS)
 
@@ -165,6 +172,8 @@ class Generation:
         due, turn = loop.time() + NEW_SECONDS, loop.time() + self._advert.rotate_seconds
         while True:
             await self._wait(min(due, turn) - loop.time())
+            if self._over.done():  # BlueZ 5.66 crashes when it is told of a property of what it cannot advertise
+                raise LinkError(f"radio: {self._over.result()}")
             self._moved.clear()
             if loop.time() >= turn:
                 turn = loop.time() + self._advert.rotate_seconds
@@ -227,39 +236,40 @@ async def live(
     """Live one generation; `serving` is told it and whether it is on air, and None at its end. Raise LinkError in a
     group.
 
-    While there is no bluetoothd or no such adapter it waits for it on the bus, which tells at once when it comes.
+    While there is no bluetoothd or no such adapter it waits for it on the bus, which tells at once when it comes. The
+    group's body ends by an error only: before Python 3.13 one that is over when a task of it fails leaves the task
+    around it marked as cancelled.
     """
     async with connected(address) as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
-        with _said_if_long(wanted.say, lambda: "radio: bluetoothd does not run"):
+        timer = asyncio.get_running_loop().call_later(TELL_SECONDS, _say_what_lacks, bluez, wanted)
+        try:
             await bluez.appear()
-        with _said_if_long(wanted.say, lambda: _lacking(bluez.objects, wanted.adapter)):
             adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
-
-        tasks.create_task(_look_at_settings(bluez, adapter, wanted.complain))
+        finally:
+            timer.cancel()
+        tasks.create_task(_look_at_settings(bluez, adapter, wanted.tells.settings))
         advert = Advert(bluez, adapter, wanted.beacon)
         generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
         tasks.create_task(generation.ended())
 
         def told(on_air: bool, why: str) -> None:
             if why:
-                wanted.say(why)
+                wanted.tells.lost(why)
             serving(generation, on_air)
 
         try:
-            await generation.serve(told)
+            await generation.serve(told, wanted.patience)
         finally:
             serving(None, False)
 
 
-@contextmanager
-def _said_if_long(say: Callable[[str], None], why: Callable[[], str]) -> Iterator[None]:
-    """Say why it takes so long when the block takes longer than TELL_SECONDS."""
-    timer = asyncio.get_running_loop().call_later(TELL_SECONDS, lambda: say(why()))
-    try:
-        yield
-    finally:
-        timer.cancel()
+def _say_what_lacks(bluez: Bluez, wanted: Wanted) -> None:
+    """Say what is not there; of a bluetoothd that is there and does not answer, the time limit of each call says it."""
+    if bluez.owner and not bluez.mirrored:
+        return
+    wanted.patience.excused()
+    wanted.tells.lost(lacking(bluez.objects, wanted.adapter) if bluez.owner else "radio: bluetoothd does not run")
 
 
 async def _look_at_settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
@@ -267,27 +277,3 @@ async def _look_at_settings(bluez: Bluez, adapter: str, complain: Callable[[str]
     while True:
         complain(await complaint(bluez, adapter))
         await asyncio.sleep(SETTINGS_SECONDS)
-
-
-_Objects = Mapping[str, Mapping[str, Mapping[str, Any]]]
-
-
-def choose(objects: _Objects, wanted: str) -> str | None:
-    """Return the path of the adapter with the address `wanted`, for "default" the first powered one, else the first.
-
-    An adapter that can serve no table or advertise nothing is none.
-    """
-    able = _able(objects)
-    if wanted == "default":
-        return next((path for path in able if objects[path][ADAPTER].get("Powered")), able[0] if able else None)
-    return next((path for path in able if objects[path][ADAPTER].get("Address") == wanted), None)
-
-
-def _able(objects: _Objects) -> list[str]:
-    return [path for path in sorted(objects) if {ADAPTER, GATT_MANAGER, ADVERTISING_MANAGER} <= objects[path].keys()]
-
-
-def _lacking(objects: _Objects, wanted: str) -> str:
-    """Say which adapter there is not, and which there are."""
-    there = ", ".join(str(objects[path][ADAPTER].get("Address")) for path in _able(objects)) or "none"
-    return f"radio: BlueZ has no adapter {wanted} that can advertise and serve; it has: {there}"

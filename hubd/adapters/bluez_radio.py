@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,40 +24,71 @@ if TYPE_CHECKING:
 BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.5, 3.0
 """Nothing wakes a hub that pauses, and it is to be on air in 5 s once whatever kept it off has ended."""
 DOUBLINGS_MAX = 6
+STUCK_SECONDS, AGAIN_SECONDS = 5.0, 60.0
+
+
+def _say_nothing(why: str = "") -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tells:
+    """Who hears of the radio.
+
+    `lost` takes a sentence for a technician each time the radio is lost or does not come; `settings` what is amiss with
+    BlueZ's settings each time it is looked at, "" when nothing is; `stuck` is called when a bluetoothd that is there
+    has failed for STUCK_SECONDS to put the hub on air, and again each AGAIN_SECONDS.
+    """
+
+    lost: Callable[[str], None] = _say_nothing
+    settings: Callable[[str], None] = _say_nothing
+    stuck: Callable[[], None] = _say_nothing
+
+
+class Patience:
+    """How long bluetoothd has failed the hub. BlueZ 5.66 has states that only a new bluetoothd leaves."""
+
+    def __init__(self, stuck: Callable[[], None], monotonic: Callable[[], float]) -> None:
+        self._stuck, self._monotonic = stuck, monotonic
+        self._ends: float | None = None
+
+    def failed(self) -> None:
+        """It has failed again."""
+        now = self._monotonic()
+        if self._ends is None:
+            self._ends = now + STUCK_SECONDS
+        elif now >= self._ends:
+            self._ends = now + AGAIN_SECONDS
+            self._stuck()
+
+    def excused(self) -> None:
+        """The hub is on air, or lacks something that no other bluetoothd would give it."""
+        self._ends = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which adapter is to serve ("default" or an address), how the hub shows its site, who hears why it is off the air,
-    and who hears of settings."""
+    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who hears what."""
 
     adapter: str
     beacon: Beacon | None
-    say: Callable[[str], None]
-    complain: Callable[[str], None]
-
-
-def _say_nothing(why: str) -> None:
-    """Tell nobody."""
+    tells: Tells
+    patience: Patience
 
 
 class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
-    `say` takes a sentence for a technician each time the radio is lost or does not come; `bus_address` names a bus that
-    is not the system's; `beacon` is what the site's phones know the hub by, None for a hub that looks like every other;
-    `complain` takes what is amiss with BlueZ's settings each time it comes up, "" when nothing is.
+    `bus_address` names a bus that is not the system's; `beacon` is what the site's phones know the hub by, None for a
+    hub that looks like every other.
     """
 
     def __init__(
-        self,
-        adapter: str,
-        say: Callable[[str], None] = _say_nothing,
-        bus_address: str | None = None,
-        beacon: Beacon | None = None,
-        complain: Callable[[str], None] = _say_nothing,
+        self, adapter: str, tells: Tells | None = None, bus_address: str | None = None, beacon: Beacon | None = None
     ) -> None:
-        self._bus_address, self._wanted = bus_address, Wanted(adapter, beacon, say, complain)
+        tells = tells or Tells()
+        self._patience = Patience(tells.stuck, time.monotonic)
+        self._bus_address, self._wanted = bus_address, Wanted(adapter, beacon, tells, self._patience)
         self._epochs = itertools.count(1)
         self._generation: Generation | None = None
 
@@ -69,7 +101,9 @@ class BluezRadio:
         def serving(generation: Generation | None, on_air: bool) -> None:
             nonlocal failures
             self._generation = generation
-            failures = 0 if on_air else failures
+            if on_air:
+                failures = 0
+                self._patience.excused()
             if generation is not None:
                 ready(on_air)
 
@@ -78,7 +112,8 @@ class BluezRadio:
             try:
                 await live(self._bus_address, self._wanted, listener, self._epochs, serving)
             except* LinkError as group:
-                self._wanted.say(str(group.exceptions[0]))
+                self._wanted.tells.lost(str(group.exceptions[0]))
+                self._patience.failed()
             ready(False)
             _end_if_cancelled()
             await asyncio.sleep(back_off_seconds(failures, random.random()))  # noqa: S311 (no secret)

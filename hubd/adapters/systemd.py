@@ -10,8 +10,20 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 STATUS_CHARS_MAX = 200
+STUCK = "bluetoothd-is-stuck"
+"""The file of $RUNTIME_DIRECTORY that hubd-bluez.path watches."""
+
+
+def ask_for_new_bluetoothd(environment: Mapping[str, str] = os.environ) -> None:
+    """Have systemd start bluetoothd anew. Where there is no such unit, or no room for a file, nothing comes of it."""
+    folder = environment.get("RUNTIME_DIRECTORY", "")
+    if folder:
+        with suppress(OSError):
+            (Path(folder) / STUCK).write_text("")
 
 
 class Notifier:

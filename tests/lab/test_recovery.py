@@ -21,6 +21,7 @@ from tests.lab.conftest import AirAddress
 
 RECOVERY_SECONDS = 5.0
 PATIENCE_SECONDS = 20.0
+STUCK_SECONDS = 40.0
 ROUNDS = 5
 AWAY_SECONDS, BLOCKED_SECONDS = 12.0, 3.0
 """The cases' own times, longer than the hub waits between two tries; not waits for something."""
@@ -32,16 +33,18 @@ Damage = Callable[[Guest, AirAddress], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Told:
-    """What the hub last said of its radio; `which` differs from one saying to the next."""
+    """What the hub last said of its radio, and why; `which` differs from one saying to the next."""
 
     up: bool
+    why: str
     which: str
 
 
 async def _told(hub: LabHub) -> Told:
     argv = ("journalctl", "-u", "hubd", "-g", '"part":"radio"', "-n", "1", "-o", "json", "--no-pager")
     entry = json.loads((await hub.guest.run(*argv)).out.splitlines()[-1])
-    return Told(json.loads(entry["MESSAGE"])["up"], entry["__CURSOR"])
+    said = json.loads(entry["MESSAGE"])
+    return Told(said["up"], said["why"], entry["__CURSOR"])
 
 
 async def _notices(hub: LabHub) -> None:
@@ -227,11 +230,35 @@ async def test_a_blocked_adapter_is_not_taken_for_one_on_air(
 ) -> None:
     switches = "for s in /sys/class/rfkill/rfkill*; do echo %d >$s/soft; done"
     await guest.run("sh", "-c", switches % 1)
-    await _notices(hub)
-    await asyncio.sleep(BLOCKED_SECONDS)
-    assert not (await _told(hub)).up, "taken for one on air"
+    try:
+        await _notices(hub)
+        await asyncio.sleep(BLOCKED_SECONDS)
+        told = await _told(hub)
+        assert not told.up, "taken for one on air"
+        assert "the adapter does not go on" in told.why
+    except BaseException:
+        await guest.run("sh", "-c", switches % 0)
+        raise
     async with _recovers(hub):
         await guest.run("sh", "-c", switches % 0)
+    await _unlocks(hub, air, phones[0])
+
+
+async def test_a_bluetoothd_that_answers_no_longer_is_replaced(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
+) -> None:
+    """hubd may start no unit, and asks for it by a file that systemd watches."""
+    frozen = (await guest.run("systemctl", "show", "-P", "MainPID", "bluetooth")).out.strip()
+    await guest.run("kill", "-STOP", frozen)
+    await guest.run("systemctl", "restart", "hubd")
+    replaced = (
+        f'until p=$(systemctl show -P MainPID bluetooth); [ "$p" != {frozen} ] && [ "$p" != 0 ]; do sleep 0.2; done'
+    )
+    done = await guest.run(
+        "timeout", f"{STUCK_SECONDS:.0f}", "sh", "-c", replaced, seconds=STUCK_SECONDS * 2, check=False
+    )
+    assert done.status == 0, await hub.story()
+    await hub.start()
     await _unlocks(hub, air, phones[0])
 
 

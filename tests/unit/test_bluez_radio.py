@@ -14,7 +14,7 @@ import pytest
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from hubd.adapters import bluez_bus, bluez_generation
+from hubd.adapters import bluez_bus, bluez_generation, bluez_radio
 from hubd.adapters.bluez_advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez_bus import (
     ADAPTER,
@@ -26,8 +26,8 @@ from hubd.adapters.bluez_bus import (
     Bluez,
     BluezError,
 )
-from hubd.adapters.bluez_generation import choose
-from hubd.adapters.bluez_radio import BluezRadio, back_off_seconds
+from hubd.adapters.bluez_choice import choose
+from hubd.adapters.bluez_radio import BluezRadio, Patience, Tells, back_off_seconds
 from hubd.adapters.bluez_table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
 from hubd.core import gatt
 from hubd.core.beacon import Beacon, resolves
@@ -58,6 +58,7 @@ class FakeBluez:
         self.objects: dict[str, dict[str, dict[str, Variant]]] = {}
         self.calls: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self.refuses, self.silent, self.idle = set[str](), set[str](), set[str]()
+        self.refusal = "org.bluez.Error.Failed"
         self.notified: asyncio.Queue[bytes] = asyncio.Queue()
         self.radio = ""
         self.properties: dict[str, Any] = {}
@@ -122,7 +123,7 @@ class FakeBluez:
         self.radio = message.sender or ""
         self.calls.put_nowait((member, message.path or ""))
         if member in self.refuses:
-            return Message.new_error(message, "org.bluez.Error.Failed", "told to")
+            return Message.new_error(message, self.refusal, "told to")
         if member in self.silent:
             return True
         if member == "GetManagedObjects":
@@ -169,11 +170,11 @@ class Rig:
         self.listener = Listener()
         self.ready: asyncio.Queue[bool] = asyncio.Queue()
         self.said: list[str] = []
-        self._spoken = asyncio.Event()
+        self._spoken, self.stuck = asyncio.Event(), asyncio.Event()
         self.radio: BluezRadio
 
     def serve(self, adapter: str = "default", beacon: Beacon | None = None) -> BluezRadio:
-        self.radio = BluezRadio(adapter, self._say, self.address, beacon)
+        self.radio = BluezRadio(adapter, Tells(self._say, stuck=self._stick), self.address, beacon)
         self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
         return self.radio
 
@@ -188,6 +189,9 @@ class Rig:
             while not any(what in sentence for sentence in self.said):
                 self._spoken.clear()
                 await self._spoken.wait()
+
+    def _stick(self) -> None:
+        self.stuck.set()
 
     def _say(self, sentence: str) -> None:
         self.said.append(sentence)
@@ -484,6 +488,17 @@ async def test_each_loss_ends_every_link_and_it_comes_again(rig: Rig, loss: str)
             await rig.is_ready(True)
 
 
+async def test_an_adapter_switched_off_while_nobody_is_there_comes_again(rig: Rig) -> None:
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        rig.serve()
+        for _ in range(3):
+            await rig.is_ready(True)
+            await asyncio.sleep(2 * bluez_generation.PACE_SECONDS)  # until it waits for nothing but the next event
+            bluez.change(HCI0, ADAPTER, Powered=Variant("b", False))
+            await rig.is_ready(False)
+        await rig.is_ready(True)
+
+
 @pytest.mark.parametrize("member", ["RegisterApplication", "RegisterAdvertisement", "Powered"])
 async def test_what_is_refused_is_tried_again(rig: Rig, member: str) -> None:
     def prepare(fake: FakeBluez) -> None:
@@ -640,16 +655,58 @@ async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_s
         await rig.is_ready(True)
 
 
-async def test_it_says_why_the_adapter_does_not_go_on(rig: Rig) -> None:
+@pytest.mark.parametrize(("refusal", "stuck"), [("Busy", True), ("Blocked", False)])
+async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_asked_for_anew(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, refusal: str, stuck: bool
+) -> None:
+    """BlueZ 5.66 may be busy for ever with a power that it has set; what rfkill blocks, no bluetoothd switches on."""
+    monkeypatch.setattr(bluez_radio, "STUCK_SECONDS", 0.3)
+
     def prepare(fake: FakeBluez) -> None:
         fake.adapter()
         fake.refuses.add("Powered")
+        fake.refusal = f"org.bluez.Error.{refusal}"
 
     async with rig.bluetoothd(prepare) as bluez:
         rig.serve()
         await rig.has_said("the adapter does not go on")
+        assert bluez.refusal in rig.said[-1]
+        if stuck:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await rig.stuck.wait()
+        for _ in range(10):
+            await bluez.called("Powered")
+        assert rig.stuck.is_set() is stuck
         bluez.refuses.clear()
         await rig.is_ready(True)
+
+
+async def test_a_bluetoothd_that_does_not_answer_is_asked_for_anew(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(bluez_generation, "TELL_SECONDS", 0.2)
+    monkeypatch.setattr(bluez_radio, "STUCK_SECONDS", 0.3)
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        bluez.silent.add("GetManagedObjects")
+        rig.serve()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await rig.stuck.wait()
+        assert all("does not answer GetManagedObjects" in sentence for sentence in rig.said)
+
+
+def test_bluetoothd_is_given_time_and_is_not_started_anew_without_end() -> None:
+    now, asked = [0.0], list[float]()
+    patience = Patience(lambda: asked.append(now[0]), lambda: now[0])
+    for now[0] in range(130):
+        patience.failed()
+    assert asked == [5, 65, 125]
+    patience.excused()
+    asked.clear()
+    for now[0] in (200, 204):
+        patience.failed()
+    patience.excused()
+    for now[0] in (206, 210):
+        patience.failed()
+    assert not asked
 
 
 async def test_only_bluetoothd_is_answered(rig: Rig) -> None:
@@ -676,7 +733,7 @@ async def test_only_bluetoothd_is_answered(rig: Rig) -> None:
 async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
     ready: asyncio.Queue[bool] = asyncio.Queue()
     said: list[str] = []
-    radio = BluezRadio("default", said.append, f"unix:path={tmp_path / 'none'}")
+    radio = BluezRadio("default", Tells(said.append), f"unix:path={tmp_path / 'none'}")
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(radio.serve(Listener(), ready.put_nowait))
         async with asyncio.timeout(PATIENCE_SECONDS):

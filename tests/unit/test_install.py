@@ -16,6 +16,8 @@ EVERY = {
     "usr/lib/hubd/bluez-main.conf",
     "usr/lib/hubd/sealed-keys.conf",
     "usr/lib/systemd/system/bluetooth.service.d/hubd.conf",
+    "usr/lib/systemd/system/hubd-bluez.path",
+    "usr/lib/systemd/system/hubd-bluez.service",
     "usr/lib/systemd/system/hubd.service",
     "usr/lib/sysusers.d/hubd.conf",
     "usr/lib/tmpfiles.d/hubd.conf",
