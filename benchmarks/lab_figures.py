@@ -49,6 +49,8 @@ def soak_figures(kept: Mapping[str, Any]) -> list[Figure]:
         quiet, beset = (said[one]["ms, p50 and p99"]["whole"][1] for one in ("quiet", "beset"))
         beside = f"{beset:,} ms / {quiet:,} ms; {said['unlocks']} unlocks each, none refused"
         beside += f"; {said['beset']['came again']} first connections were lost and tried again"
+        if lost := said["beset"].get("lost when connected", 0):
+            beside += f", {lost} links when bluetoothd died"
         name = "lab: touch → verdict beside eight strangers / quiet, p99"
         rows.append(Figure("lab_strangers", name, said["p99 beset / p99 quiet"], "", STRANGERS_GOAL, beside))
     if "idle" in kept:

@@ -30,6 +30,8 @@ CONTROLLERS_MAX = 64
 ENHANCED_CONNECTION_COMPLETE = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT - 1)
 """Its bit in the LE event mask (Bluetooth Core, Vol 4, Part E, 7.8.1)."""
 BACKLOG_BYTES_MAX = 1 << 18
+DATA_BYTES = 251
+"""In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10): bumble's controllers announce the extension and take 27."""
 SEND_BUFFER_BYTES = 1 << 16
 """What the system may keep of it for one host; left to itself it takes megabytes."""
 
@@ -87,6 +89,8 @@ def _advertises(controller: Controller, address: Address) -> bool:
 
 class AirController(Controller):
     """Connects as a radio does: by answering an advertising event that nobody has answered, until it is called off."""
+
+    le_acl_data_packet_length = DATA_BYTES
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Tell the host; of a connection by the enhanced event alone when the host wants that one.

@@ -1,6 +1,7 @@
 """An unlock as its user sees it: from the touch to the verdict, and where the time went.
 
-Law: what a phone's app may try again by itself is no failure but costs time: a connection that does not come about.
+Law: what a phone's app may try again by itself is no failure but costs time: a connection that does not come about, or
+that is lost before the verdict; the two are counted apart. A refusal is never tried again.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ DISCONNECT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One unlock, in seconds: `whole` from the touch to the verdict, tries that came to nothing (`again`) included; of
-    the last try: `found`, `connected`, `prepared` (MTU, discovery, subscription), `decided` (challenge to verdict).
+    """One unlock, in seconds: `whole` from the touch to the verdict, tries that came to nothing included; of the last
+    try: `found`, `connected`, `prepared` (MTU, discovery, subscription), `decided` (challenge to verdict).
+
+    Of the tries that came to nothing `again` were never connected and prepared, `lost` were.
     """
 
     whole: float
@@ -38,6 +41,11 @@ class Touch:
     prepared: float
     decided: float
     again: int
+    lost: int
+
+
+class _Lost(Exception):
+    """The hub has left a phone that was connected and had asked."""
 
 
 async def touch(
@@ -45,22 +53,25 @@ async def touch(
 ) -> Touch:
     """Unlock as an app does: find, connect, discover, ask; where no connection comes about in so many seconds, again.
 
-    With `known`, an earlier link to the same hub, nothing is discovered. Raise AssertionError for a refusal, for what
-    is lost once connected, and when the hub cannot be reached.
+    With `known`, an earlier link to the same hub, nothing is discovered. Raise AssertionError for a refusal, and when
+    no verdict comes in TRIES tries.
     """
     began = time.monotonic()
-    for again in range(TRIES):
+    lost = 0
+    for tried in range(TRIES):
         try:
             async with asyncio.timeout(seconds) as limit:
                 marks = await _touch(device, wallet, known, limit)
+        except _Lost:
+            lost += 1
         except (LinkError, TimeoutError, BaseBumbleError, asyncio.CancelledError) as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
         else:
             steps = [after - before for before, after in pairwise(marks)]
-            return Touch(marks[-1] - began, *steps, again)
-    raise AssertionError(f"the hub could not be reached in {TRIES} tries")
+            return Touch(marks[-1] - began, *steps, tried - lost, lost)
+    raise AssertionError(f"no verdict in {TRIES} tries, of which {lost} were lost when connected")
 
 
 async def _touch(
@@ -80,7 +91,7 @@ async def _touch(
         try:
             report = await Session(link, wallet).run(POINT)
         except LinkError as error:
-            raise AssertionError(f"lost when connected: {error}") from error
+            raise _Lost from error
         assert report.verdict is not None, report.why
         assert report.verdict.allowed, report.verdict
         moments.append(report.decided)

@@ -43,7 +43,7 @@ async def test_found_after_many_visits_and_nothing_is_leaked(
 ) -> None:
     """HUBD_LAB_CYCLES=500 for a soak."""
     async with on_air(air.transport) as device, on_air(air.transport) as second:
-        await touch(device, phones[0])
+        assert (await touch(device, phones[0])).lost == 0
         before = await lull(guest)
         for cycle in range(CYCLES):
             connection = await device.connect(await _find(device))
@@ -56,7 +56,7 @@ async def test_found_after_many_visits_and_nothing_is_leaked(
         async with asyncio.timeout(FOUND_SECONDS):
             await _find(second)
         after = await lull(guest)
-        await touch(second, phones[0])
+        assert (await touch(second, phones[0])).lost == 0
     grown = {name: after.of[name].rss_kib - before.of[name].rss_kib for name in NAMES}
     descriptors = {name: (before.of[name].descriptors, after.of[name].descriptors) for name in NAMES}
     tasks = (before.tasks, after.tasks)
