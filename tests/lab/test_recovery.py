@@ -17,6 +17,8 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import SECOND_RADIO_LINE, Guest
 from lab.hub import LabHub
+from tests.lab import advert_leak
+from tests.lab.apps import running
 from tests.lab.conftest import AirAddress
 
 RECOVERY_SECONDS = 5.0
@@ -49,10 +51,15 @@ async def _told(hub: LabHub) -> Told:
 
 async def _notices(hub: LabHub) -> None:
     """Wait until the hub has said that its radio is gone."""
-    down = 'journalctl -u hubd -g \'"part":"radio"\' -n 1 -o cat | grep -q \'"up":false\''
+    await _says(hub, '"up":false')
+
+
+async def _says(hub: LabHub, what: str) -> None:
+    """Wait until what the hub last said of its radio has this in it."""
+    down = f"journalctl -u hubd -g '\"part\":\"radio\"' -n 1 -o cat | grep -qF '{what}'"
     argv = ("timeout", f"{PATIENCE_SECONDS:.0f}", "sh", "-c", f"until {down}; do sleep 0.1; done")
     done = await hub.guest.run(*argv, seconds=PATIENCE_SECONDS * 2, check=False)
-    assert done.status == 0, f"the loss was not noticed:\n{await hub.story()}"
+    assert done.status == 0, f"not said: {what}\n{await hub.story()}"
 
 
 @asynccontextmanager
@@ -259,6 +266,28 @@ async def test_a_bluetoothd_that_answers_no_longer_is_replaced(
     )
     assert done.status == 0, await hub.story()
     await hub.start()
+    await _unlocks(hub, air, phones[0])
+
+
+@pytest.mark.parametrize("ended_by", ["a technician", "hubd itself"])
+async def test_a_refused_advertisement_is_told_and_tried_again(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], ended_by: str
+) -> None:
+    """BlueZ 5.66 loses places for advertisements; without any it refuses all, until it is started anew."""
+    await guest.run("systemctl", "stop", "hubd")
+    async with running(guest, advert_leak) as leaking:
+        if advert_leak.REFUSED not in await leaking.story():
+            pytest.skip("this BlueZ frees the place of an advertisement whose owner has left")
+        await guest.run("systemctl", "start", "hubd")
+        if ended_by == "a technician":
+            await guest.run("systemctl", "stop", "hubd-bluez.path")
+        await _says(hub, "refuses RegisterAdvertisement: org.bluez.Error.NotPermitted")
+        if ended_by == "a technician":
+            await asyncio.sleep(AWAY_SECONDS)
+            async with _recovers(hub):
+                await guest.run("systemctl", "restart", "bluetooth")
+            await guest.run("systemctl", "start", "hubd-bluez.path")
+        await hub.start()
     await _unlocks(hub, air, phones[0])
 
 
