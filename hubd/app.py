@@ -179,7 +179,7 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
     loops = [
         _serve_links(hub),
         hub.watch.run(hub.parts.inputs, partial(hub.health.beat, "doors")),
-        hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch")),
+        hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch"), partial(hub.vigil.look, hub.watched)),
         hub.refusals.run(),
         hub.api.serve(),
         notifier.feed_watchdog(hub.health.alive),

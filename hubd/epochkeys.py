@@ -1,6 +1,7 @@
 """The use case that keeps an epoch key ready.
 
-Laws: a key is made off the event loop and ahead of need; it is never written anywhere; no other loop waits for it.
+Laws: a key is made off the event loop and ahead of need; it is never written anywhere; no other loop waits for it;
+that there is one or none is told in the same breath in which it becomes so.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ class EpochKeys:
     ) -> None:
         self._ring, self._identity, self._names, self._aeads, self._bits = ring, identity, names, aeads, bits
 
-    async def run(self, clock: Clock, beat: Callable[[], None]) -> None:
-        """Keep the ring filled until cancelled; `beat` is called at least every CHECK_SECONDS but for key making."""
+    async def run(self, clock: Clock, beat: Callable[[], None], changed: Callable[[], None]) -> None:
+        """Keep the ring filled until cancelled; `beat` is called at least every CHECK_SECONDS but for key making,
+        `changed` whenever keys may have come or gone."""
         while True:
             beat()
             self._ring.expire(clock.wall())
+            changed()
             if self._ring.due(clock.wall(), clock.monotonic()):
                 key = await asyncio.to_thread(rsa.generate_private_key, EXPONENT, self._bits)
                 now = clock.wall(), clock.monotonic()
                 self._ring.add(certify(key, self._identity, self._names, self._aeads, now))
+                changed()
             await asyncio.sleep(CHECK_SECONDS)

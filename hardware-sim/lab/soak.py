@@ -19,6 +19,7 @@ from bumble.core import BaseBumbleError
 
 from hubd.errors import LinkError
 from hubsim.phone.attempt import Session
+from hubsim.phone.leaving import Leaving, Left
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.ending import end
@@ -37,35 +38,6 @@ AWAY_SECONDS = 1.5
 LEAVE_SHARE = 0.4
 LEFT_WITHOUT_SECONDS = 10.0
 _FAILURES = (LinkError, BaseBumbleError, asyncio.InvalidStateError, TimeoutError, OSError)
-
-
-class _Left(Exception):
-    """The phone has gone away, as it meant to."""
-
-
-class _Leaves:
-    """A link whose phone goes away at the n-th step. Implements PhoneLink."""
-
-    def __init__(self, link: BumbleLink, steps: int) -> None:
-        self._link, self._steps = link, steps
-        self.mtu, self.notifications = link.mtu, link.notifications
-
-    async def read_info(self) -> bytes:
-        self._step()
-        return await self._link.read_info()
-
-    async def write(self, frame: bytes) -> None:
-        self._step()
-        await self._link.write(frame)
-
-    async def pull(self) -> bytes:
-        self._step()
-        return await self._link.pull()
-
-    def _step(self) -> None:
-        if self._steps == 0:
-            raise _Left
-        self._steps -= 1
 
 
 @dataclass(slots=True)
@@ -158,8 +130,8 @@ class Soak:
         """Unlock, or leave after so many steps (-1: stay)."""
         began = time.monotonic()
         try:
-            report = await Session(link if steps < 0 else _Leaves(link, steps), wallet).run(POINT)
-        except _Left:
+            report = await Session(link if steps < 0 else Leaving(link, steps), wallet).run(POINT)
+        except Left:
             self.told.counts["left half-way"] += 1
         except _FAILURES as error:
             await self._failed("lost when connected", error, began)

@@ -23,11 +23,12 @@ from bumble.device import Device
 from hubd.core.framing import Flag, control_frame
 from hubd.core.messages import MESSAGE_BYTES_MAX, Reason, decode_challenge
 from hubd.core.tokens import Access
-from hubd.errors import HubError, LinkError
+from hubd.errors import HubError
 from hubsim.demo import show
 from hubsim.lines import Level
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
+from hubsim.phone.leaving import Leaving, Left
 from hubsim.phone.radio import BumbleLink, PhoneLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY
@@ -138,36 +139,12 @@ async def test_phones_of_every_kind(stage: Stage, mtu: int, pull_only: bool) -> 
     await at_rest(stage)
 
 
-class Leaving:
-    """A phone's link that is left after so many reads of INFO and writes. Implements PhoneLink."""
-
-    def __init__(self, link: BumbleLink, steps: int) -> None:
-        self._link, self._left = link, steps
-        self.mtu, self.notifications = link.mtu, link.notifications
-
-    def _step(self) -> None:
-        if self._left == 0:
-            raise LinkError("the phone leaves here")
-        self._left -= 1
-
-    async def read_info(self) -> bytes:
-        self._step()
-        return await self._link.read_info()
-
-    async def write(self, frame: bytes) -> None:
-        self._step()
-        await self._link.write(frame)
-
-    async def pull(self) -> bytes:
-        return await self._link.pull()
-
-
 async def test_leaving_at_every_step_leaves_nothing_behind(stage: Stage) -> None:
     left = steps = 0
     while True:
         async with on_air(stage.transport) as device, connected(device) as link:
             report = Report()
-            with contextlib.suppress(LinkError):
+            with contextlib.suppress(Left):
                 report = await unlock(Leaving(link, steps), new_phone(stage))
         await at_rest(stage)
         if report.verdict is not None:

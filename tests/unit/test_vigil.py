@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 
 from hubd import app
 from hubd.adapters.system_clock import SystemClock
+from hubd.core.cose import Aead
+from hubd.core.epochs import EpochRing
 from hubd.core.messages import Reason
 from hubd.core.policy import Mode, Policy
 from hubd.core.records import Kind, Record, Value
+from hubd.epochkeys import EpochKeys
 from hubd.errors import RollbackError, StoreError
 from hubd.health import Health
 from hubd.newpolicy import NewPolicy
@@ -219,3 +223,22 @@ def test_a_part_that_stays_down_for_another_reason_is_told_of_again_and_for_the_
     desk.vigil.part("radio", True, "on air")
     desk.vigil.part("radio", True, "still on air")
     assert desk.told == ["part", "part", "part"]
+
+
+async def test_that_there_is_an_epoch_key_stands_nowhere_as_both_yes_and_no() -> None:
+    desk, ring, seen = Desk(), EpochRing(), list[bool]()
+    desk.watched = replace(desk.watched, epochs=ring)
+    made = asyncio.Event()
+
+    def changed() -> None:
+        desk.vigil.look(desk.watched)
+        seen.append("epoch" in desk.problems())
+        if ring.current:
+            made.set()
+
+    keys = EpochKeys(ring, site.make_key(), ("hub", "site"), (Aead.A128GCM,), 3072)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        making = tasks.create_task(keys.run(desk.clock, lambda: None, changed))
+        await made.wait()
+        making.cancel()
+    assert seen == [True, False]
