@@ -91,28 +91,8 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     parts = make_parts(config, vigil.part)
     log.on_health = partial(vigil.part, "audit")
 
-    identity, names = SigningKey(keys.identity), (config.hub.id, config.hub.site)
-    aeads, bits = tuple(Aead[name] for name in config.protocol.aead), config.protocol.rsa_bits
     ring, tickets = EpochRing(), TicketTable(keys.certified.expires)
-    protocol = config.protocol
-    budget = Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, RSA_LINE_SECONDS)
-    side = HubSide(
-        hub=config.hub.id,
-        site=config.hub.site,
-        identity_kid=identity.verify_key.kid,
-        certificate=keys.certificate,
-        issuer=keys.issuer_key,
-        epochs=ring,
-        tickets=tickets,
-        budget=budget,
-        chance=secrets.token_bytes,
-    )
-
-    points = {
-        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds, door.strike_cap_seconds)
-        for door in config.doors
-        for point in door.access_points
-    }
+    side, points = _hub_side(config, keys, ring, tickets), _points(config)
     machines = {door.id: DoorMachine(door.dps is not None, door.held_open_seconds) for door in config.doors}
     watch = DoorWatch(machines, log, clock, tell)
     rules = SiteRules(points, config.hub.zone, config.protocol.grant_days_max * DAY_SECONDS)
@@ -128,7 +108,7 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     )
     watch.on_state = links.door_changed
 
-    sync = None
+    sync, names = None, (config.hub.id, config.hub.site)
     if config.backend is not None and keys.link is not None:
         read = partial(policy.read, issuer=keys.issuer_key, site=config.hub.site)
         orders = Orders(unlock.release, NewPolicy(read, books, tickets, unlock).accept, store.version)
@@ -139,9 +119,35 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
     vouch = partial(_vouch, log, clock, tell)
     api = LocalApi(config.api.socket, _calls(status, vouch), tail)
-    epochs = EpochKeys(ring, identity, names, aeads, bits)
+    aeads = tuple(Aead[name] for name in config.protocol.aead)
+    epochs = EpochKeys(ring, SigningKey(keys.identity), names, aeads, config.protocol.rsa_bits)
     watched = Watched(clock, ring, keys.certified.expires, lambda: sync, partial(vouch, "backend"))
     return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock)
+
+
+def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
+    """What all links share of the handshake."""
+    protocol = config.protocol
+    return HubSide(
+        hub=config.hub.id,
+        site=config.hub.site,
+        identity_kid=SigningKey(keys.identity).verify_key.kid,
+        certificate=keys.certificate,
+        issuer=keys.issuer_key,
+        epochs=ring,
+        tickets=tickets,
+        budget=Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, RSA_LINE_SECONDS),
+        chance=secrets.token_bytes,
+    )
+
+
+def _points(config: Config) -> dict[int, Point]:
+    """The access points by number."""
+    return {
+        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds, door.strike_cap_seconds)
+        for door in config.doors
+        for point in door.access_points
+    }
 
 
 async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
