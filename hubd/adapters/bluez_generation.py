@@ -33,7 +33,7 @@ from hubd.ports import LinkId, RadioListener
 
 BLOCKED = "org.bluez.Error.Blocked"
 """What BlueZ says of an adapter that rfkill holds."""
-POWER_RETRY_SECONDS = 2.0
+POWER_RETRY_SECONDS = 1.0
 TELL_SECONDS = 3.0
 """How long the hub waits for something before it says for what."""
 REPLACE_SECONDS, RETRY_SECONDS = 60.0, 5.0

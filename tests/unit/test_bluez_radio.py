@@ -698,13 +698,13 @@ def test_bluetoothd_is_given_time_and_is_not_started_anew_without_end() -> None:
     patience = Patience(lambda: asked.append(now[0]), lambda: now[0])
     for now[0] in range(130):
         patience.failed()
-    assert asked == [5, 65, 125]
+    assert asked == [3, 63, 123]
     patience.excused()
     asked.clear()
-    for now[0] in (200, 204):
+    for now[0] in (200, 202):
         patience.failed()
     patience.excused()
-    for now[0] in (206, 210):
+    for now[0] in (204, 206):
         patience.failed()
     assert not asked
 
