@@ -1,4 +1,4 @@
-"""Takes up BlueZ's places for advertisements and leaves: 5.66 never frees one whose owner left while it was registered.
+"""Takes up BlueZ's places for advertisements and leaves: it never frees one whose owner left while it was registered.
 
 Run in the guest; prints REFUSED when no place is left, and `registered` when it is done.
 """

@@ -273,7 +273,7 @@ async def test_a_bluetoothd_that_answers_no_longer_is_replaced(
 async def test_a_refused_advertisement_is_told_and_tried_again(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], ended_by: str
 ) -> None:
-    """BlueZ 5.66 loses places for advertisements; without any it refuses all, until it is started anew."""
+    """BlueZ (5.66 to 5.87) loses places for advertisements; without any it refuses all, until it is started anew."""
     await guest.run("systemctl", "stop", "hubd")
     async with running(guest, advert_leak) as leaking:
         if advert_leak.REFUSED not in await leaking.story():
