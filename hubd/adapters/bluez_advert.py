@@ -4,8 +4,8 @@ Laws: a connection takes the hub off the air, and to tell BlueZ of a property is
 has the kernel advertise the instance anew, without taking it off first (src/advertising.c `properties_changed`); what
 BlueZ does so it does not answer for, so now and then the advertisement is registered anew, on the other of two paths,
 and the former is taken back only when its successor is on air; BlueZ never holds more than these two. A registration
-that is given up before it was answered is taken back: BlueZ (5.66 to 5.87) never frees the instance of one whose owner left while
-it was under way, and a controller has as few as five.
+that is given up before it was answered is taken back: BlueZ (5.66 to 5.87) never frees the instance of one whose owner
+left while it was under way, and a controller has as few as five.
 """
 
 from __future__ import annotations
