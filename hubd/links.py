@@ -23,8 +23,6 @@ from hubd.errors import LinkError, PeerError, ProofError, SequenceError
 from hubd.ports import Clock, LinkId, Radio
 
 SWEEP_SECONDS = 0.5
-PULL_WAIT_SECONDS = 0.5
-"""Shorter than a phone's supervision timeout: who walks out of range leaves no read behind, of which BlueZ may die."""
 EFFECTS_MAX = 64
 SEND_SECONDS = 5.0
 DROP_SECONDS = 5.0
@@ -59,11 +57,10 @@ _Begun = Notify | _Unsealing | Refused | Drop
 
 @dataclass(slots=True)
 class _Served:
-    """One link, its effects still to be performed, and who waits for a frame."""
+    """One link, and its effects still to be performed."""
 
     link: HubLink
     effects: asyncio.Queue[_Begun | None] = field(default_factory=lambda: asyncio.Queue(EFFECTS_MAX))
-    fresh: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
@@ -129,19 +126,10 @@ class Links:
         if any(isinstance(effect, Drop) for effect in effects):
             raise next((e.cause for e in effects if isinstance(e, Refused)), SequenceError("link ended"))
 
-    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        """Answer a read of TXR."""
+    def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        """Answer a read of TXR, at once."""
         served = self._of(link)
-        if served is None:
-            return b""
-        if not served.link.pulls:
-            served.fresh.clear()
-            try:
-                async with asyncio.timeout(PULL_WAIT_SECONDS):
-                    await served.fresh.wait()
-            except TimeoutError:
-                return b""
-        return served.link.pull(mtu)
+        return served.link.pull(mtu) if served else b""
 
     def closed(self, link: LinkId) -> None:
         """The peer has gone."""
@@ -252,7 +240,6 @@ class Links:
     async def _perform(self, link: LinkId, served: _Served, effect: _Begun) -> None:
         match effect:
             case Notify(frame):
-                served.fresh.set()
                 if not served.gone:
                     async with asyncio.timeout(SEND_SECONDS):
                         await self._radio.notify(link, frame)

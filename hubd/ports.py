@@ -36,8 +36,8 @@ class RadioListener(Protocol):
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
         """Take one write to RX; `mtu` is the link's ATT_MTU. Raise PeerError to answer with an ATT error."""
 
-    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        """Answer a read of TXR: the next outbound frame, or b'' when none came within the wait of the protocol."""
+    def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        """Answer a read of TXR: the oldest outbound frame that the peer may lack, or b''."""
 
     def closed(self, link: LinkId) -> None:
         """The peer has gone; nothing more will reach it."""

@@ -95,24 +95,20 @@ class BlessRadio:
             ready(False)
             try:
                 await self._live(listener, ready)
-            except* LinkError as group:
-                self._say(str(group.exceptions[0]))
+            except LinkError as error:
+                self._say(str(error))
             ready(False)
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():  # the group's errors have hidden it
-                raise asyncio.CancelledError
             await asyncio.sleep(BACK_OFF_SECONDS)
 
     async def _live(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            server = await _asked(START_SECONDS, self._made)
-            life = self._life = _Life(server, listener, self._epochs, tasks)
-            try:
-                await life.serve(lambda: ready(True))
-            finally:
-                self._life = None
-                life.close()
-                await _stop(server)
+        server = await _asked(START_SECONDS, self._made)
+        life = self._life = _Life(server, listener, self._epochs)
+        try:
+            await life.serve(lambda: ready(True))
+        finally:
+            self._life = None
+            life.close()
+            await _stop(server)
 
     async def _made(self) -> Server:
         return self._make()
@@ -132,14 +128,10 @@ class BlessRadio:
 class _Life:
     """One life of the adapter, and its visit."""
 
-    def __init__(
-        self, server: Server, listener: RadioListener, epochs: itertools.count[int], tasks: asyncio.TaskGroup
-    ) -> None:
+    def __init__(self, server: Server, listener: RadioListener, epochs: itertools.count[int]) -> None:
         self._server, self._listener, self._epochs = server, listener, epochs
-        self._tasks: asyncio.TaskGroup = tasks
         self._loop = asyncio.get_running_loop()
         self._mtu = MTU_PROVEN
-        self._next: asyncio.Task[bytes] | None = None
         self.link: LinkId | None = None
 
     async def serve(self, on_air: Callable[[], None]) -> None:
@@ -168,9 +160,6 @@ class _Life:
     def close(self) -> None:
         """End the visit, if there is one."""
         link, self.link = self.link, None
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
         if link is not None:
             self._listener.closed(link)
 
@@ -185,7 +174,7 @@ class _Life:
             case gatt.INFO:
                 return self._challenge()
             case gatt.TXR if self.link is not None:
-                return self._next_frame(self.link)
+                return self._listener.next_frame(self.link, self._mtu)
         return b""
 
     def _challenge(self) -> bytes:
@@ -196,17 +185,6 @@ class _Life:
         self.link, self._mtu = LinkId(NAME, next(self._epochs)), MTU_PROVEN
         self._listener.opened(self.link)
         return self._listener.info(self.link)
-
-    def _next_frame(self, link: LinkId) -> bytes:
-        """Return the frame that an earlier read has asked for, if it is there by now; ask for one."""
-        task, self._next = self._next, None
-        if task is not None and not task.done():
-            self._next = task
-            return b""
-        if task is not None and not task.cancelled() and task.exception() is None:
-            return task.result()
-        self._next = self._tasks.create_task(_or_nothing(self._listener, link, self._mtu))
-        return b""
 
     def _frame(self, uuid: str, value: bytes) -> None:
         if uuid != gatt.RX or self.link is None:
@@ -233,13 +211,6 @@ class _Life:
 
         self._loop.call_soon_threadsafe(run)
         return done.result(ANSWER_SECONDS)
-
-
-async def _or_nothing(listener: RadioListener, link: LinkId, mtu: int) -> bytes:
-    try:
-        return await listener.next_frame(link, mtu)
-    except PeerError:
-        return b""
 
 
 def _refuse() -> None:

@@ -160,8 +160,8 @@ class BumbleRadio:
             server.served[connection.handle, info_value.handle] = value
             return value
 
-        async def next_frame(connection: Connection) -> bytes:
-            value = await listener.next_frame(links[connection.handle], connection.att_mtu)
+        def next_frame(connection: Connection) -> bytes:
+            value = listener.next_frame(links[connection.handle], connection.att_mtu)
             server.served[connection.handle, txr.handle] = value
             return value
 

@@ -57,7 +57,7 @@ class Generation:
     ) -> None:
         self._bluez, self._advert, self._adapter = bluez, advert, advert.adapter
         self._visits = Visits(listener, epochs)
-        self._table = Table(listener, self._visits, later, bluez.send)
+        self._table = Table(listener, self._visits)
         self._later = later
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._moved = asyncio.Event()

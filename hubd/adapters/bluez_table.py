@@ -1,14 +1,13 @@
 """The GATT table on D-Bus: what bluetoothd asks of it, and how `RadioListener` answers.
 
 Laws: every read and write is taken for the device that BlueZ names in its options, never for "the" phone; a value read
-in parts is one value; a phone has at most one read of TXR under way, and it is answered well before BlueZ gives up on
-it (5 s, src/shared/gatt-db.c); nothing but LE is served.
+in parts is one value; nothing but LE is served; every call is answered at once, for when a phone leaves before its
+request is answered, BlueZ uses memory that it has freed (its issue 2447), and 5 s later most often falls.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dbus_fast import Message, Variant
@@ -17,17 +16,16 @@ from hubd.adapters.bluez_bus import OBJECT_MANAGER, PROPERTIES
 from hubd.adapters.bluez_visits import Visit, Visits
 from hubd.core import gatt
 from hubd.core.framing import MTU_MIN
-from hubd.errors import LinkError, PeerError
+from hubd.errors import PeerError
 from hubd.ports import RadioListener
 
 ROOT = "/org/hubd/radio"
 SERVICE_PATH = f"{ROOT}/service0"
 INFO_PATH, RX_PATH, TX_PATH, TXR_PATH = (f"{SERVICE_PATH}/char{number}" for number in range(4))
 SERVICE_INTERFACE, CHARACTERISTIC = "org.bluez.GattService1", "org.bluez.GattCharacteristic1"
-READ_SECONDS = 4.0
 
 FAILED, INVALID_OFFSET = "org.bluez.Error.Failed", "org.bluez.Error.InvalidOffset"
-NOT_SUPPORTED, IN_PROGRESS = "org.bluez.Error.NotSupported", "org.bluez.Error.InProgress"
+NOT_SUPPORTED = "org.bluez.Error.NotSupported"
 INVALID_ARGUMENTS = "org.freedesktop.DBus.Error.InvalidArgs"
 APPLICATION_ERROR = f"0x{gatt.APPLICATION_ERROR:02x}"
 
@@ -62,19 +60,13 @@ class _Refusal(Exception):
 
 
 class Table:
-    """Answers bluetoothd's calls. `later` starts a task of the generation, `send` writes a late answer."""
+    """Answers bluetoothd's calls."""
 
-    def __init__(
-        self,
-        listener: RadioListener,
-        visits: Visits,
-        later: Callable[[Coroutine[Any, Any, None]], object],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
-        self._listener, self._visits, self._later, self._send = listener, visits, later, send
+    def __init__(self, listener: RadioListener, visits: Visits) -> None:
+        self._listener, self._visits = listener, visits
 
     def called(self, message: Message) -> Message | bool:
-        """Answer a call, or begin to."""
+        """Answer a call; False when it is none of the table's."""
         try:
             match message.interface, message.member:
                 case (str(interface), "GetManagedObjects") if interface == OBJECT_MANAGER:
@@ -103,43 +95,22 @@ class Table:
         self._listener.frame(visit.link, value, options.get("mtu", MTU_MIN))
         return Message.new_method_return(message)
 
-    def _read(self, message: Message, options: Mapping[str, Any], _: bytes) -> Message | bool:
+    def _read(self, message: Message, options: Mapping[str, Any], _: bytes) -> Message:
         visit, offset = self._visit(options), options.get("offset", 0)
         path = message.path or ""
         if path not in (INFO_PATH, TXR_PATH):
             raise _Refusal(NOT_SUPPORTED, "only INFO and TXR are read")
         if offset:
-            value = visit.served.get(path)
-            if value is None or offset > len(value):
+            before = visit.served.get(path)
+            if before is None or offset > len(before):
                 raise _Refusal(INVALID_OFFSET, "nothing was read up to there")
-            return _value(message, value[offset:])
+            return _value(message, before[offset:])
         if path == TXR_PATH:
-            if visit.reading:
-                raise _Refusal(IN_PROGRESS, "one read at a time")
-            visit.reading = True
-            self._later(self._read_next(message, visit, options.get("mtu", MTU_MIN)))
-            return True
-        visit.served[path] = self._listener.info(visit.link)
-        return _value(message, visit.served[path])
-
-    async def _read_next(self, message: Message, visit: Visit, mtu: int) -> None:
-        """Answer a read of TXR when there is a frame. A fault of our own costs this one answer."""
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                value = visit.served[TXR_PATH] = await self._listener.next_frame(visit.link, mtu)
-            answer = _value(message, value)
-        except PeerError:
-            answer = Message.new_error(message, FAILED, APPLICATION_ERROR)
-        except Exception as error:
-            context = {"message": "radio: a read of TXR failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-            answer = Message.new_error(message, FAILED, "no frame")
-        finally:
-            visit.reading = False
-        try:
-            await self._send(answer)
-        except LinkError:
-            pass  # the bus is lost, which ends the generation by itself
+            value = self._listener.next_frame(visit.link, options.get("mtu", MTU_MIN))
+        else:
+            value = self._listener.info(visit.link)
+        visit.served[path] = value
+        return _value(message, value)
 
     def _visit(self, options: Mapping[str, Any]) -> Visit:
         device = options.get("device")

@@ -19,7 +19,6 @@ class Visit:
     link: LinkId
     announced: bool
     served: dict[str, bytes] = field(default_factory=dict)
-    reading: bool = False
 
 
 class Visits:

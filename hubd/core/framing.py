@@ -175,11 +175,6 @@ class Outbound:
             return self._unseen.popleft()
         return self._cut(mtu) if self._something_left() else b""
 
-    @property
-    def waiting(self) -> bool:
-        """Tell whether `pull` has a frame to give."""
-        return bool(self._unseen or self._rest or self._waiting)
-
     def answered(self) -> None:
         """The peer sent its next message, so it has what came before."""
         self._unseen.clear()

@@ -85,11 +85,6 @@ class HubLink:
         """Tell whether the link has ended, so that nothing is taken any more."""
         return self._over
 
-    @property
-    def pulls(self) -> bool:
-        """Tell whether a frame waits that a read of TXR would get."""
-        return self._out is not None and self._out.waiting
-
     def challenge(self, now: float) -> bytes:
         """Answer a read of INFO: a new session; b'' while a request is at work, or when the link is over."""
         challenge = None if self._over else self._handshake.challenge(now)

@@ -37,7 +37,7 @@ class Nobody:
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
         pass
 
-    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
+    def next_frame(self, link: LinkId, mtu: int) -> bytes:
         return b""
 
 

@@ -74,7 +74,7 @@ class Listener:
         self.told: list[tuple[str, int]] = []
         self.frames: list[tuple[int, bytes, int]] = []
         self.busy = self.refuses = False
-        self.next: asyncio.Queue[bytes] = asyncio.Queue()
+        self.frame_due = b""
 
     def opened(self, link: LinkId) -> None:
         self.told.append(("opened", link.epoch))
@@ -91,8 +91,9 @@ class Listener:
             raise SequenceError("broken")
         self.frames.append((link.epoch, data, mtu))
 
-    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        return await self.next.get()
+    def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        frame, self.frame_due = self.frame_due, b""
+        return frame
 
 
 class Rig:
@@ -185,12 +186,9 @@ async def test_a_call_from_another_thread_is_answered_from_the_loop(rig: Rig) ->
 async def test_a_read_of_txr_is_answered_at_once_and_a_later_one_has_the_frame(rig: Rig) -> None:
     server = await rig.up()
     server.read(gatt.INFO)
-    assert [server.read(gatt.TXR), server.read(gatt.TXR)] == [b"", b""]
-    rig.listener.next.put_nowait(b"frame")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (frame := server.read(gatt.TXR)):  # noqa: ASYNC110 -- it is asked again, as a phone does
-            await asyncio.sleep(0)
-    assert frame == b"frame"
+    assert server.read(gatt.TXR) == b""
+    rig.listener.frame_due = b"frame"
+    assert [server.read(gatt.TXR), server.read(gatt.TXR)] == [b"frame", b""]
 
 
 async def test_it_notifies_and_waits_while_the_systems_queue_is_full(rig: Rig) -> None:

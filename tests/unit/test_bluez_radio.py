@@ -153,7 +153,7 @@ class Listener:
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
         self.told.put_nowait((f"frame {data.decode()}", link))
 
-    async def next_frame(self, link: LinkId, mtu: int) -> bytes:
+    def next_frame(self, link: LinkId, mtu: int) -> bytes:
         return b""
 
     async def next(self) -> tuple[str, LinkId]:

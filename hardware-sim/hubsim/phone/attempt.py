@@ -22,6 +22,7 @@ from hubsim.phone.wallet import Wallet
 EPOCH_SECONDS = 8.0
 VERDICT_SECONDS = 6.0
 PULL_AFTER_SECONDS = 1.0
+PULL_EVERY_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -146,5 +147,7 @@ class Session:
                 async with asyncio.timeout(min(seconds, PULL_AFTER_SECONDS)):
                     return await self._link.notifications.get()
             except TimeoutError:
-                pass
-        return await self._link.pull()
+                return await self._link.pull()
+        if not (frame := await self._link.pull()):
+            await asyncio.sleep(min(seconds, PULL_EVERY_SECONDS))
+        return frame
