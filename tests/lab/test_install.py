@@ -97,7 +97,7 @@ async def test_it_runs_and_unlocks(imaged: LabHub, site: sites.Site, air: AirAdd
     assert command[:2] == ["/opt/hubd/bin/python", "/opt/hubd/bin/hubd"]
     phone = wallet.load(site.grant("phone-of-the-image", [Access(1, sites.OPEN_AND_QUERY, ())]))
     async with on_air(air.transport) as device, connect(device) as link, asyncio.TaskGroup() as tasks:
-        seen = tasks.create_task(imaged.strike_seen(6))
+        seen = tasks.create_task(imaged.strike_seen(20))
         report = await Session(link, phone).run(1)
         assert report.verdict is not None, report.why
         assert report.verdict.allowed, await imaged.journal()

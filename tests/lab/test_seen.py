@@ -19,6 +19,7 @@ from hubd.core import gatt
 from hubsim.phone.radio import _find, on_air
 from lab.guest import Guest
 from lab.hub import LabHub
+from lab.vitals import lull
 from tests.lab.conftest import AirAddress
 
 VISITS = 30
@@ -115,6 +116,8 @@ async def test_a_visit_takes_the_hub_off_the_air_for_moments_only(hub: LabHub, a
 
 async def test_a_crowd_leaves_the_hub_on_air(hub: LabHub, guest: Guest, air: AirAddress) -> None:
     loop = asyncio.get_running_loop()
+    await guest.run("systemctl", "restart", "bluetooth")  # it may have lost places, where a hub was killed before
+    await lull(guest)
 
     async def comes_and_goes(address: Address) -> None:
         async with on_air(air.transport) as device:

@@ -20,7 +20,7 @@ RESTART_SECONDS = 15.0
 async def _release(hub: LabHub, air: AirAddress, wallet: Wallet) -> None:
     """Have the strike driven; it was when this returns, and may still be."""
     async with on_air(air.transport) as device, connect(device) as link, asyncio.TaskGroup() as tasks:
-        seen = tasks.create_task(hub.strike_seen(6))
+        seen = tasks.create_task(hub.strike_seen(20))
         report = await Session(link, wallet).run(1)
         assert report.verdict is not None
         assert report.verdict.allowed

@@ -19,7 +19,7 @@ async def test_a_long_unlock_then_a_short_one_each_with_its_strike(
     async with on_air(air.transport) as device:
         for short in (False, True):
             async with connect(device) as link, asyncio.TaskGroup() as tasks:
-                seen = tasks.create_task(hub.strike_seen(6))
+                seen = tasks.create_task(hub.strike_seen(20))
                 report = await Session(link, phones[0]).run(1)
                 assert report.verdict is not None, report.why
                 assert (report.verdict.allowed, report.verdict.reason) == (True, Reason.OK)
