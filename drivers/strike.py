@@ -182,14 +182,19 @@ async def reap(process: Process, patience_seconds: float, death_seconds: float) 
 
 
 async def died(process: Process, seconds: float) -> None:
-    """Wait for a killed process. Raise HardwareError when the kernel cannot end it."""
+    """Wait for a killed process. Raise HardwareError when the kernel cannot end it.
+
+    Often in a task that is being cancelled, in which `asyncio.timeout` raises no TimeoutError before Python 3.11.3.
+    """
+    waiting = asyncio.ensure_future(process.wait())
     try:
-        async with asyncio.timeout(seconds):
-            await process.wait()
-    except TimeoutError:
+        done, _ = await asyncio.wait({waiting}, timeout=seconds)
+    finally:
+        waiting.cancel()
+    if not done:
         raise HardwareError(
             f"The strike guard (process {process.pid}) cannot be ended: a chip hangs in the kernel; reboot the hub."
-        ) from None
+        )
 
 
 class Strike:
