@@ -59,6 +59,11 @@ class Advert:
         self.rotate_seconds = beacon.rotate_seconds if beacon else math.inf
         self._path, self._spare = PATHS
 
+    @property
+    def path(self) -> str:
+        """The path of the advertisement that is on air."""
+        return self._path
+
     async def begin(self) -> None:
         """Go on air for the first time. Raise BluezError when BlueZ will not have it."""
         await self._register(self._path)

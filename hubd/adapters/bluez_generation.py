@@ -62,6 +62,9 @@ class Generation:
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._moved = asyncio.Event()
         self._serving = self._unanswered = False
+        self._came_by: dict[str, str] = {}
+        self._gone = 0
+        self._stray = False
         self._on_air = True
 
     async def ended(self) -> None:
@@ -112,8 +115,9 @@ class Generation:
         if interface == DEVICE and "Connected" in properties and self._is_ours(path):
             if properties["Connected"]:
                 self._visits.connected(path)
+                self._came_by[path] = self._advert.path
             else:
-                self._visits.gone(path)
+                self._left(path)
             self._moved.set()
         elif path == self._adapter and "Powered" in properties:
             if self._serving and not properties["Powered"]:
@@ -123,10 +127,20 @@ class Generation:
     def removed(self, path: str, interface: str) -> None:
         """End the visit of a device that is gone, or the generation with its adapter."""
         if interface == DEVICE:
-            self._visits.gone(path)
+            self._left(path)
             self._moved.set()
         elif path == self._adapter:
             self._end("the adapter or bluetoothd is gone")
+
+    def _left(self, device: str) -> None:
+        """End a visit.
+
+        The kernel goes on with the instance by which that phone had come (6.12, hci_disconn_complete_evt); where it has
+        been replaced meanwhile, it advertises what nobody can connect to, until it is replaced again.
+        """
+        self._visits.gone(device)
+        self._gone += 1
+        self._stray |= self._came_by.pop(device, self._advert.path) != self._advert.path
 
     async def _power_up(self, told: Callable[[bool, str], None], patience: Patience) -> None:
         """Switch the adapter on and see that it is; one that is blocked (rfkill) is tried again."""
@@ -178,10 +192,12 @@ class Generation:
             if loop.time() >= turn:
                 turn = loop.time() + self._advert.rotate_seconds
                 await self._advert.rotate()
-            elif loop.time() < due and self._on_air:
+            elif loop.time() < due and self._on_air and not self._stray:
                 await self._advert.renew()
             else:
+                gone = self._gone
                 due = loop.time() + await self._replace(told)
+                self._stray = self._gone != gone
             await asyncio.sleep(PACE_SECONDS)
 
     async def _replace(self, told: Callable[[bool, str], None]) -> float:

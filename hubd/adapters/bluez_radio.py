@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.5, 3.0
 """Nothing wakes a hub that pauses, and it is to be on air in 5 s once whatever kept it off has ended."""
 DOUBLINGS_MAX = 6
-STUCK_SECONDS, AGAIN_SECONDS = 3.0, 60.0
+STUCK_SECONDS, AGAIN_SECONDS = 3.0, 10.0
 
 
 def _say_nothing(why: str = "") -> None:

@@ -114,6 +114,13 @@ async def air() -> AsyncIterator[AirAddress]:
         yield address
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own_air() -> AsyncIterator[AirAddress]:
+    """An air without the cases' hub, whose phones another hub of its site might take for it."""
+    async with an_air() as address:
+        yield address
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def guest(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
     kernel = kernel_path()

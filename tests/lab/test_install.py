@@ -41,7 +41,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def imaged(
-    image: Path, air: AirAddress, site: sites.Site, tmp_path_factory: pytest.TempPathFactory
+    image: Path, own_air: AirAddress, site: sites.Site, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LabHub]:
     """A guest whose hub is that image."""
     kernel = kernel_path()
@@ -49,7 +49,7 @@ async def imaged(
     guest = Guest(tmp_path_factory.mktemp("imaged"), hub=image)
     try:
         await guest.boot(kernel)
-        await guest.plug_in(air.host, air.port)
+        await guest.plug_in(own_air.host, own_air.port)
         hub = LabHub(guest, site)
         await hub.install()
         yield hub
@@ -84,7 +84,7 @@ async def test_the_image_holds_no_simulator_and_no_tools(image: Path) -> None:
         assert list((path.parent / "__pycache__").glob(path.stem + ".*.pyc")), f"{path} is not compiled"
 
 
-async def test_it_runs_and_unlocks(imaged: LabHub, site: sites.Site, air: AirAddress) -> None:
+async def test_it_runs_and_unlocks(imaged: LabHub, site: sites.Site, own_air: AirAddress) -> None:
     guest = imaged.guest
     verified = await guest.run("systemd-analyze", "verify", "--recursive-errors=no", "hubd.service")
     assert verified.err == ""
@@ -96,7 +96,7 @@ async def test_it_runs_and_unlocks(imaged: LabHub, site: sites.Site, air: AirAdd
     command = (await guest.run("cat", f"/proc/{await imaged.pid()}/cmdline")).out.split("\0")
     assert command[:2] == ["/opt/hubd/bin/python", "/opt/hubd/bin/hubd"]
     phone = wallet.load(site.grant("phone-of-the-image", [Access(1, sites.OPEN_AND_QUERY, ())]))
-    async with on_air(air.transport) as device, connect(device) as link, asyncio.TaskGroup() as tasks:
+    async with on_air(own_air.transport) as device, connect(device) as link, asyncio.TaskGroup() as tasks:
         seen = tasks.create_task(imaged.strike_seen(20))
         report = await Session(link, phone).run(1)
         assert report.verdict is not None, report.why

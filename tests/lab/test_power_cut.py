@@ -95,8 +95,8 @@ KINDS: list[Callable[[Life, Powered], Awaitable[None]]] = [
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(SEED, SEED + LIVES))
-async def test_nothing_that_was_said_or_done_is_lost(seed: int, air: AirAddress, tmp_path: Path) -> None:
-    life = _life(seed, air, tmp_path)
+async def test_nothing_that_was_said_or_done_is_lost(seed: int, own_air: AirAddress, tmp_path: Path) -> None:
+    life = _life(seed, own_air, tmp_path)
     unlocks = strikes = 0
     async with life.backend_served():
         for cut, kind in enumerate([*KINDS, None]):
@@ -159,10 +159,10 @@ async def test_a_broken_hub_is_found_out(
     sound: str,
     broken: str,
     kind: Callable[[Life, Powered], Awaitable[None]],
-    air: AirAddress,
+    own_air: AirAddress,
     tmp_path: Path,
 ) -> None:
-    life = _life(SEED, air, tmp_path)
+    life = _life(SEED, own_air, tmp_path)
     async with life.backend_served():
         async with life.power() as powered:
             await life.break_hub(powered, module, sound, broken)
