@@ -182,19 +182,16 @@ async def reap(process: Process, patience_seconds: float, death_seconds: float) 
 
 
 async def died(process: Process, seconds: float) -> None:
-    """Wait for a killed process. Raise HardwareError when the kernel cannot end it.
-
-    Often in a task that is being cancelled, in which `asyncio.timeout` raises no TimeoutError before Python 3.11.3.
-    """
-    waiting = asyncio.ensure_future(process.wait())
+    """Wait for a killed process. Raise HardwareError when the kernel cannot end it."""
     try:
-        done, _ = await asyncio.wait({waiting}, timeout=seconds)
-    finally:
-        waiting.cancel()
-    if not done:
+        async with asyncio.timeout(seconds) as limit:
+            await process.wait()
+    except (TimeoutError, asyncio.CancelledError):  # before Python 3.11.3 the latter, in a task that is being cancelled
+        if not limit.expired():
+            raise
         raise HardwareError(
             f"The strike guard (process {process.pid}) cannot be ended: a chip hangs in the kernel; reboot the hub."
-        )
+        ) from None
 
 
 class Strike:
