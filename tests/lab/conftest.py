@@ -54,16 +54,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         assert isinstance(item, pytest.Function)
         marker = item.get_closest_marker("timeout") or pytest.mark.timeout(CASE_SECONDS).mark
-        item.obj = _ends(item.obj, marker.args[0])
+        again = not MENDED and item.get_closest_marker("reckons") is None
+        item.obj = _ends(item.obj, marker.args[0], again)
         item.add_marker(pytest.mark.timeout(marker.args[0] + AROUND_SECONDS), append=False)
         if why and os.environ.get("HUBD_LAB") != "1":
             item.add_marker(pytest.mark.skip(reason=why))
 
 
-def _ends(case: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+def _ends(case: Callable[..., Awaitable[None]], seconds: float, again: bool) -> Callable[..., Awaitable[None]]:
     """The case, which fails where it waits when it has not ended in so many seconds.
 
-    Where BlueZ as released has died by itself meanwhile, of what an earlier case left, a case that failed is run again.
+    Where BlueZ as released has died by itself meanwhile, of what an earlier case left, a case that failed is run
+    `again`.
     """
 
     @functools.wraps(case)
@@ -75,7 +77,7 @@ def _ends(case: Callable[..., Awaitable[None]], seconds: float) -> Callable[...,
                 await case(**fixtures)
             except BaseException:
                 task = asyncio.current_task()
-                if (task and task.cancelling()) or MENDED or await _fallen(guest) == fallen:
+                if (task and task.cancelling()) or not again or await _fallen(guest) == fallen:
                     raise
                 with warnings.catch_warnings():
                     warnings.simplefilter("default")

@@ -39,6 +39,7 @@ async def in_a_write(link: BumbleLink) -> None:
 Leave = Callable[[BumbleLink], Awaitable[None]]
 
 
+@pytest.mark.reckons
 @pytest.mark.parametrize("leave", [in_a_read, in_a_write])
 async def test_the_hub_is_back_soon_or_never_was_away(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], leave: Leave

@@ -63,6 +63,7 @@ def _trends(looks: list[Vitals]) -> dict[str, dict[str, Trend]]:
     return told
 
 
+@pytest.mark.reckons
 @pytest.mark.timeout(600 + SOAK_SECONDS)
 async def test_a_soak_leaves_nothing_behind(
     hub: LabHub, guest: Guest, air: AirAddress, site: sites.Site, phones: list[Wallet]
