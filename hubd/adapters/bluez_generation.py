@@ -25,9 +25,9 @@ from hubd.adapters.bluez_bus import (
 )
 from hubd.adapters.bluez_choice import choose, lacking
 from hubd.adapters.bluez_radio import Patience, Wanted
-from hubd.adapters.bluez_settings import complaint
 from hubd.adapters.bluez_table import CHARACTERISTIC, ROOT, TX_PATH, Table
 from hubd.adapters.bluez_visits import Visits
+from hubd.adapters.bluez_watch import answers, is_blocked, settings
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
@@ -39,7 +39,6 @@ TELL_SECONDS = 3.0
 REPLACE_SECONDS, RETRY_SECONDS = 60.0, 5.0
 NEW_SECONDS = 2.0
 """A bluetoothd that has just started may clear the controller after it has taken our advertisement: replace it once."""
-SETTINGS_SECONDS = 60.0
 PACE_SECONDS = 0.05
 """However many phones come and go, the advertisement is renewed no more often; the last of them is never left out."""
 
@@ -152,11 +151,12 @@ class Generation:
                 if self._bluez.objects.get(self._adapter, {}).get(ADAPTER, {}).get("Powered"):
                     return
             except BluezError as error:
-                if error.name == BLOCKED:
+                blocked = error.name == BLOCKED or is_blocked(self._adapter)  # BlueZ 5.66 may say `Failed` of it
+                if blocked:
                     patience.excused()
                 else:
                     patience.failed()
-                told(False, f"radio: the adapter does not go on: {error}")
+                told(False, f"radio: the adapter does not go on{', rfkill blocks it' if blocked else ''}: {error}")
             await self._wait(POWER_RETRY_SECONDS)
 
     def _send_away(self) -> None:
@@ -264,7 +264,8 @@ async def live(
             adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
         finally:
             timer.cancel()
-        tasks.create_task(_look_at_settings(bluez, adapter, wanted.tells.settings))
+        tasks.create_task(answers(bluez))
+        tasks.create_task(settings(bluez, adapter, wanted.tells.settings))
         advert = Advert(bluez, adapter, wanted.beacon)
         generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
         tasks.create_task(generation.ended())
@@ -286,10 +287,3 @@ def _say_what_lacks(bluez: Bluez, wanted: Wanted) -> None:
         return
     wanted.patience.excused()
     wanted.tells.lost(lacking(bluez.objects, wanted.adapter) if bluez.owner else "radio: bluetoothd does not run")
-
-
-async def _look_at_settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
-    """Look now and every SETTINGS_SECONDS: an answer that did not come, or a file that was changed, is seen then."""
-    while True:
-        complain(await complaint(bluez, adapter))
-        await asyncio.sleep(SETTINGS_SECONDS)

@@ -14,7 +14,7 @@ import pytest
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from hubd.adapters import bluez_bus, bluez_generation, bluez_radio
+from hubd.adapters import bluez_bus, bluez_generation, bluez_radio, bluez_watch
 from hubd.adapters.bluez_advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez_bus import (
     ADAPTER,
@@ -683,12 +683,18 @@ async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_s
         await rig.is_ready(True)
 
 
-@pytest.mark.parametrize(("refusal", "stuck"), [("Busy", True), ("Blocked", False)])
+@pytest.mark.parametrize(
+    ("refusal", "switch", "stuck"), [("Busy", "0", True), ("Blocked", "0", False), ("Failed", "1", False)]
+)
 async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_asked_for_anew(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, refusal: str, stuck: bool
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusal: str, switch: str, stuck: bool
 ) -> None:
     """BlueZ 5.66 may be busy for ever with a power that it has set; what rfkill blocks, no bluetoothd switches on."""
     monkeypatch.setattr(bluez_radio, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(bluez_watch, "SYSFS", tmp_path)
+    (tmp_path / "hci0" / "rfkill0").mkdir(parents=True)
+    for name in ("soft", "hard"):
+        (tmp_path / "hci0" / "rfkill0" / name).write_text(switch if name == "soft" else "0")
 
     def prepare(fake: FakeBluez) -> None:
         fake.adapter()
@@ -699,6 +705,7 @@ async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_a
         rig.serve()
         await rig.has_said("the adapter does not go on")
         assert bluez.refusal in rig.said[-1]
+        assert ("rfkill blocks it" in rig.said[-1]) is not stuck
         if stuck:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await rig.stuck.wait()
@@ -719,6 +726,36 @@ async def test_a_bluetoothd_that_does_not_answer_is_asked_for_anew(rig: Rig, mon
         async with asyncio.timeout(PATIENCE_SECONDS):
             await rig.stuck.wait()
         assert all("does not answer GetManagedObjects" in sentence for sentence in rig.said)
+
+
+async def test_a_bluetoothd_that_falls_silent_while_it_serves_is_noticed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.3)
+    monkeypatch.setattr(bluez_watch, "PING_SECONDS", 0.1)
+    async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
+        bluez.refuses.add("Ping")
+        rig.serve()
+        await rig.is_ready(True)
+        for _ in range(3):  # one that says no is there
+            await bluez.called("Ping")
+        assert rig.ready.empty()
+        bluez.refuses.clear()
+        bluez.silent.add("Ping")
+        await rig.is_ready(False)
+        assert "does not answer Ping" in rig.said[-1]
+
+
+def test_rfkill_is_seen_where_the_kernel_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bluez_watch, "SYSFS", tmp_path)
+    assert not bluez_watch.is_blocked(HCI0)
+    switch = tmp_path / "hci0" / "rfkill7"
+    switch.mkdir(parents=True)
+    for soft, hard in itertools.product("01", "01"):
+        (switch / "soft").write_text(f"{soft}\n")
+        (switch / "hard").write_text(f"{hard}\n")
+        assert bluez_watch.is_blocked(HCI0) is ("1" in soft + hard)
+        assert not bluez_watch.is_blocked(HCI1)
 
 
 def test_bluetoothd_is_given_time_and_is_not_started_anew_without_end() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dbus_fast import Variant
 
-from hubd.adapters import bluez_generation
+from hubd.adapters import bluez_watch
 from hubd.adapters.bluez_bus import ADAPTER
 from hubd.adapters.bluez_settings import DEFAULT_FILE, NEEDED, PNP_UUID, Started, complaint, judge, settings_file
 from hubd.errors import LinkError
@@ -138,11 +138,11 @@ async def test_what_systemd_does_not_tell_is_unknown(settings: Path) -> None:
 async def test_an_odd_answer_ends_nothing_and_systemd_is_asked_again(
     settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bluez_generation, "SETTINGS_SECONDS", 0.0)
+    monkeypatch.setattr(bluez_watch, "SETTINGS_SECONDS", 0.0)
     systemd: Any = Systemd((DAEMON, "-f", str(settings)))
     service, systemd.service = systemd.service, None
     said: asyncio.Queue[str] = asyncio.Queue()
-    looking = asyncio.create_task(bluez_generation._look_at_settings(systemd, HCI0, said.put_nowait))
+    looking = asyncio.create_task(bluez_watch.settings(systemd, HCI0, said.put_nowait))
     async with asyncio.timeout(5):
         assert "unknown" in await said.get()
         systemd.service = service

@@ -1,0 +1,54 @@
+"""What is watched of a generation: that bluetoothd answers, that its settings are a hub's, who holds the radio.
+
+Laws: a bluetoothd that says no is there, one that says nothing twice in a row is not; rfkill is believed as the kernel
+shows it, for bluetoothd does not always name it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from hubd.adapters.bluez_bus import Bluez, BluezError
+from hubd.adapters.bluez_settings import complaint
+from hubd.errors import LinkError
+
+PEER = "org.freedesktop.DBus.Peer"
+PING_SECONDS, SETTINGS_SECONDS = 10.0, 60.0
+SYSFS = Path("/sys/class/bluetooth")
+
+
+async def answers(bluez: Bluez) -> None:
+    """Ask bluetoothd every PING_SECONDS whether it is there; raise LinkError when it is not."""
+    while True:
+        await asyncio.sleep(PING_SECONDS)
+        try:
+            await _ping(bluez)
+        except LinkError:
+            await _ping(bluez)
+
+
+async def _ping(bluez: Bluez) -> None:
+    with suppress(BluezError):
+        await bluez.call("/", PEER, "Ping")
+
+
+async def settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
+    """Look now and every SETTINGS_SECONDS: an answer that did not come, or a file that was changed, is seen then."""
+    while True:
+        complain(await complaint(bluez, adapter))
+        await asyncio.sleep(SETTINGS_SECONDS)
+
+
+def is_blocked(adapter: str) -> bool:
+    """Whether rfkill holds the adapter at this D-Bus path, by software or by a switch; False when it cannot be seen.
+
+    See the kernel's Documentation/ABI/stable/sysfs-class-rfkill.
+    """
+    try:
+        switches = list((SYSFS / adapter.rpartition("/")[2]).glob("rfkill*"))
+        return any((one / name).read_text().strip() == "1" for one in switches for name in ("soft", "hard"))
+    except OSError:
+        return False
