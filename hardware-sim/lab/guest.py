@@ -34,6 +34,10 @@ MEMORY = "1G"
 AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE = "/dev/ttyS0", "/dev/ttyS1", "/dev/ttyS3"
 CABLE_LINE = "/dev/ttyS2"
 END_SECONDS = 10.0
+_starts = itertools.count(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
+"""Guests take the machine's processors in turn, also those of several workers. Each keeps to one: its kernel and what
+runs in it are processes that trace each other and never run at once, and to wake another processor for each system call
+doubles the time that everything takes in it."""
 PART_BYTES = 1024
 """What is written at once: a serial line of user-mode Linux that was once full (4 KiB) is never read again."""
 ANSWER_BYTES_MAX = 1 << 24
@@ -143,7 +147,10 @@ class Guest:
     async def _start(self, kernel: Path, lines: dict[str, socket.socket]) -> asyncio.subprocess.Process:
         serials = [f"ssl{line[-1]}=fd:{end.fileno()},fd:{end.fileno()}" for line, end in lines.items()]
         passed = [end.fileno() for end in lines.values()]
-        argv = [*ENDS_WITH_US, str(kernel), f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
+        processors = sorted(os.sched_getaffinity(0))
+        pinned = ["taskset", "-c", str(processors[next(_starts) % len(processors)])]
+        argv = [*ENDS_WITH_US, *pinned, str(kernel), f"mem={MEMORY}"]
+        argv += ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
         argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}", f"PY={sys.base_prefix}"]
         argv += [f"SITE={sysconfig.get_path('purelib')}", f"uml_dir={self._folder}", "umid=guest"]
         argv += [f"BLUEZ={self._bluez}"] if self._bluez else []

@@ -94,7 +94,6 @@ async def test_an_honest_phone_unlocks_beside_strangers(
 
 
 @pytest.mark.alone
-@pytest.mark.soak
 @pytest.mark.reckons
 @pytest.mark.timeout(900)
 async def test_a_hundred_unlocks_beside_eight_strangers(
