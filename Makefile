@@ -34,7 +34,7 @@ bench-lab: $(VENV)/ready
 	$(BIN)/python -m benchmarks --lab
 
 # The real stack in user-mode Linux guests, as root: installs Debian packages that lack, builds a kernel once (into
-# ~/.cache). Two guests at a time, then the cases that measure, alone; `make lab-soak` has more of these.
+# ~/.cache). Two guests at a time, then the cases that measure, alone; `make lab-soak` runs these longer.
 # BLUEZ=5.82 (or 5.87, newest) runs it on that BlueZ, built once from Debian's source package.
 BLUEZ ?=
 lab: $(VENV)/ready
@@ -42,7 +42,7 @@ lab: $(VENV)/ready
 	hardware-sim/lab/kernel.sh
 	$(if $(BLUEZ),hardware-sim/lab/bluez.sh $(BLUEZ))
 	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -n 2 --dist worksteal -m "not alone" tests/lab
-	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -m "alone and not soak" tests/lab
+	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -m alone tests/lab
 
 # Some two hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
 # stay in benchmarks/lab-soak.json.

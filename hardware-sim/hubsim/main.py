@@ -173,11 +173,13 @@ def backend(path: Path, listen: str) -> None:
 @click.option(
     "--listen", default="127.0.0.1:8870", callback=address, help="HOST:PORT; port 0 picks one and says which."
 )
-def radio(listen: tuple[str, int]) -> None:
+@click.option("--legacy", is_flag=True, help="Controllers without extended advertising, as in many small computers.")
+def radio(listen: tuple[str, int], legacy: bool) -> None:
     """Serve virtual controllers as HCI over TCP: every connection is one radio on the same air."""
-    from hubsim.radio import serve_radio
+    from hubsim.radio import AirController, LegacyController, serve_radio
 
-    _run(serve_radio(*listen, lambda h, p: click.echo(f"radio on tcp-client:{h}:{p}")))
+    make = LegacyController if legacy else AirController
+    _run(serve_radio(*listen, lambda h, p: click.echo(f"radio on tcp-client:{h}:{p}"), make))
 
 
 @main.command()

@@ -1,11 +1,12 @@
 """The air: virtual Bluetooth LE controllers on one link, each served over TCP as HCI (H4) to whoever attaches.
 
 Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as long as its TCP
-connection; when that ends, its peers see the link time out, as when a phone's battery is pulled.
+connection; when that ends, its peers see the link time out, as when a phone's battery is pulled. They are of
+Bluetooth 5, or, as in many small computers, without its extended advertising: Linux then has one set for all it says.
 
 Laws: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone; one advertising event is
-answered by one central at most, and only while its advertiser is on air; a host that does not read loses its
-controller before what waits for it exceeds BACKLOG_BYTES_MAX by more than one packet.
+answered by one central at most, and only while its advertiser is on air and connectable; a host that does not read
+loses its controller before what waits for it exceeds BACKLOG_BYTES_MAX by more than one packet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import socket
 from collections.abc import Callable
 
 from bumble import hci, ll
-from bumble.controller import Controller
+from bumble.controller import AdvertisingSet, Controller
 from bumble.core import InvalidArgumentError, PhysicalTransport
 from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
 from bumble.link import LocalLink
@@ -30,6 +31,7 @@ CONTROLLERS_MAX = 64
 ENHANCED_CONNECTION_COMPLETE = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT - 1)
 """Its bit in the LE event mask (Bluetooth Core, Vol 4, Part E, 7.8.1)."""
 BACKLOG_BYTES_MAX = 1 << 18
+CONNECTABLE = hci.HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties.CONNECTABLE_ADVERTISING
 DATA_BYTES = 251
 """In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10): bumble's controllers announce the extension and take 27."""
 SEND_BUFFER_BYTES = 1 << 16
@@ -52,7 +54,7 @@ class Air(LocalLink):
 
     def take(self, advertiser: Address) -> bool:
         """Whether a central may answer the event that is heard right now; the first one who asks may."""
-        free = self._answerable == advertiser and any(_advertises(one, advertiser) for one in self.controllers)
+        free = self._answerable == advertiser and any(_connectable(one, advertiser) for one in self.controllers)
         if free:
             self._answerable = None
         return free
@@ -81,10 +83,16 @@ class Air(LocalLink):
             asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, source, transport, data)
 
 
-def _advertises(controller: Controller, address: Address) -> bool:
-    legacy = controller.le_legacy_advertiser
-    sets = controller.advertising_sets.values()
-    return (legacy.enabled and legacy.address == address) or any(s.enabled and s.address == address for s in sets)
+def _connectable(controller: Controller, address: Address) -> bool:
+    """Whether a central may connect to what it sends; bumble lets one into every advertising set."""
+    legacy = controller.le_legacy_advertiser  # which is heard only when it is connectable
+    if legacy.enabled and legacy.address == address:
+        return True
+    return any(one.enabled and one.address == address and _lets_in(one) for one in controller.advertising_sets.values())
+
+
+def _lets_in(one: AdvertisingSet) -> bool:
+    return one.parameters is not None and bool(one.parameters.advertising_event_properties & CONNECTABLE)
 
 
 class AirController(Controller):
@@ -146,12 +154,18 @@ class AirController(Controller):
         self.send_hci_packet(event)
 
 
+class LegacyController(AirController):
+    """Without extended advertising (Bluetooth Core, Vol 6, Part B, 4.6)."""
+
+    le_features = AirController.le_features & ~hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+
+
 class _Port(StreamPacketSource):
     """One TCP connection with its controller."""
 
-    def __init__(self, air: Air, number: int) -> None:
+    def __init__(self, air: Air, number: int, make: type[AirController]) -> None:
         super().__init__()
-        self._air, self._number = air, number
+        self._air, self._number, self._make = air, number, make
         self._transport: asyncio.WriteTransport | None = None
         self._controller: Controller | None = None
 
@@ -163,7 +177,7 @@ class _Port(StreamPacketSource):
             transport.close()
             return
         address = "C0:00:00:00:{:02X}:{:02X}".format(*divmod(self._number % 65536, 256))
-        self._controller = AirController(f"port{self._number}", self, self, self._air, public_address=address)
+        self._controller = self._make(f"port{self._number}", self, self, self._air, public_address=address)
 
     def on_packet(self, packet: bytes) -> None:
         transport = self._transport
@@ -186,14 +200,16 @@ class _Port(StreamPacketSource):
                 connection.send_ll_control_pdu(ll.TerminateInd(HCI_CONNECTION_TIMEOUT_ERROR))
 
 
-async def serve_radio(host: str, port: int, ready: Callable[[str, int], None]) -> None:
+async def serve_radio(
+    host: str, port: int, ready: Callable[[str, int], None], make: type[AirController] = AirController
+) -> None:
     """Serve controllers on a TCP address until cancelled; `ready` is told the address (port 0 picks one).
 
     Raise ConfigError when nothing can listen there.
     """
     air, numbers = Air(), itertools.count(1)
     try:
-        server = await asyncio.get_running_loop().create_server(lambda: _Port(air, next(numbers)), host, port)
+        server = await asyncio.get_running_loop().create_server(lambda: _Port(air, next(numbers), make), host, port)
     except (OSError, ValueError) as error:
         remedy = "name a free port of this machine with --listen; does a radio run there already?"
         raise ConfigError(f"radio: cannot listen on {host}:{port}: {error}; {remedy}") from error

@@ -26,8 +26,8 @@ class AirAddress:
 
 
 @asynccontextmanager
-async def an_air() -> AsyncIterator[AirAddress]:
-    """Serve an air on a free port; it ends with the block."""
+async def an_air(*options: str) -> AsyncIterator[AirAddress]:
+    """Serve an air on a free port, with these options of `hubsim radio`; it ends with the block."""
     argv = (
         *ENDS_WITH_US,
         sys.executable,
@@ -36,6 +36,7 @@ async def an_air() -> AsyncIterator[AirAddress]:
         "radio",
         "--listen",
         "127.0.0.1:0",
+        *options,
     )
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from bumble.core import ProtocolError
@@ -15,31 +13,11 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
+from tests.lab.btmon import sent, traced
 from tests.lab.conftest import AirAddress
 
-TRACE = "/run/lab.btsnoop"
-SENT = ("< ACL Data TX", "< LE-ACL")
-"""How btmon calls what the hub sends: up to 5.82, and in 5.87."""
 SETTLE_SECONDS = 3.0
 """BlueZ begins to explore a phone, when it does, within two seconds of its connection."""
-
-
-@asynccontextmanager
-async def traced(guest: Guest, packets: list[str]) -> AsyncIterator[None]:
-    """Trace what happens inside; fill `packets` with btmon's text of each."""
-    await guest.run("systemd-run", "--unit=lab-btmon", "btmon", "-w", TRACE)
-    try:
-        await asyncio.sleep(0.5)
-        yield
-    finally:
-        await guest.run("systemctl", "stop", "lab-btmon")
-    text = (await guest.run("btmon", "-r", TRACE)).out
-    packets += re.split(r"\n(?=[<>@=] )", text)
-
-
-def sent(packets: list[str]) -> list[str]:
-    """Return the data packets that the hub sent."""
-    return [packet for packet in packets if packet.startswith(SENT)]
 
 
 async def test_the_hub_asks_nothing_of_a_phone(

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from bumble import core
 from bumble.core import AdvertisingData
-from bumble.device import Connection, Device
+from bumble.device import Advertisement, AdvertisingEventProperties, AdvertisingParameters, Connection, Device
 from bumble.hci import (
     Address,
     HCI_Event,
@@ -25,13 +25,14 @@ from bumble.hci import (
 from bumble.host import Host
 from bumble.transport import open_transport
 
-from hubsim.radio import BACKLOG_BYTES_MAX, Air, AirController, serve_radio
+from hubsim.radio import BACKLOG_BYTES_MAX, Air, AirController, LegacyController, serve_radio
 
 pytestmark = pytest.mark.asyncio
 
 PATIENCE_SECONDS = 10.0
 CENTRALS = 6
-HUB = Address("F0:00:00:00:00:01")
+INTERVAL_MS = 20
+HUB, PHONE = Address("F0:00:00:00:00:01"), Address("F0:00:00:00:01:01")
 
 
 class Ear:
@@ -44,9 +45,15 @@ class Ear:
 @pytest_asyncio.fixture
 async def air() -> AsyncIterator[tuple[str, int]]:
     """An air's host and port."""
+    async with _an_air() as address:
+        yield address
+
+
+@asynccontextmanager
+async def _an_air(make: type[AirController] = AirController) -> AsyncIterator[tuple[str, int]]:
     where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(serve_radio("127.0.0.1", 0, lambda host, port: where.set_result((host, port))))
+        task = tasks.create_task(serve_radio("127.0.0.1", 0, lambda host, port: where.set_result((host, port)), make))
         yield await where
         task.cancel()
 
@@ -90,7 +97,7 @@ async def test_one_advertising_event_is_answered_by_one_central(air: tuple[str, 
 
 
 async def test_a_central_that_gives_up_is_not_connected_later(air: tuple[str, int]) -> None:
-    async with _device(air, HUB) as hub, _device(air, Address("F0:00:00:00:01:01")) as central:
+    async with _device(air, HUB) as hub, _device(air, PHONE) as central:
         arrived: asyncio.Queue[Connection] = asyncio.Queue()
         hub.on("connection", arrived.put_nowait)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -101,6 +108,32 @@ async def test_a_central_that_gives_up_is_not_connected_later(air: tuple[str, in
             await second.connect(HUB)
             assert str((await arrived.get()).peer_address).startswith("F0:00:00:00:01:02")
         assert not central.connections
+
+
+@pytest.mark.parametrize("connectable", [False, True])
+async def test_a_central_is_let_in_by_what_is_connectable_alone(air: tuple[str, int], connectable: bool) -> None:
+    async with _device(air, HUB) as hub, _device(air, PHONE) as central:
+        kind = AdvertisingEventProperties(is_connectable=connectable, is_scannable=False, is_legacy=False)
+        await hub.create_advertising_set(AdvertisingParameters(kind, INTERVAL_MS, INTERVAL_MS), random_address=HUB)
+        heard: asyncio.Queue[Advertisement] = asyncio.Queue()
+        central.on("advertisement", heard.put_nowait)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await central.start_scanning()
+            assert (await heard.get()).address == HUB
+            await central.stop_scanning()
+            if connectable:
+                await central.connect(HUB)
+            else:
+                with pytest.raises(core.TimeoutError):
+                    await central.connect(HUB, timeout=0.5)
+
+
+async def test_a_legacy_controller_advertises_and_lets_in_without_extended_advertising() -> None:
+    async with _an_air(LegacyController) as air, _device(air, HUB) as hub, _device(air, PHONE) as central:
+        assert not hub.supports_le_extended_advertising
+        await _advertise(hub)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await central.connect(HUB)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""A hub whose controller knows no extended advertising, as in many small computers: Linux then has one set for all.
+
+What differs is how the kernel goes on the air again when a phone comes or leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+
+from hubsim.phone.attempt import Report, Session
+from hubsim.phone.radio import connect, on_air
+from hubsim.phone.wallet import Wallet
+from hubsim.site import Site
+from lab.air import an_air
+from lab.guest import Guest, bluez_path, kernel_path
+from lab.hub import LabHub
+from tests.lab.btmon import so_far, traced
+from tests.lab.conftest import BLUEZ, AirAddress, allowed
+
+PHONES = 3
+TRIES = 3
+REPLACED_SECONDS = 5.0
+LET_IN_SECONDS = 10.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def legacy_air() -> AsyncIterator[AirAddress]:
+    async with an_air("--legacy") as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def old_hub(
+    legacy_air: AirAddress, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LabHub]:
+    """A hub in a guest of its own."""
+    kernel = kernel_path()
+    assert kernel is not None
+    guest = Guest(tmp_path_factory.mktemp("legacy"), bluez_path(BLUEZ) if BLUEZ else None)
+    try:
+        await guest.boot(kernel)
+        await guest.plug_in(legacy_air.host, legacy_air.port)
+        hub = LabHub(guest, site)
+        await hub.install()
+        await hub.start()
+        yield hub
+    finally:
+        await guest.stop()
+
+
+async def test_found_and_opening_beside_connected_phones(
+    old_hub: LabHub, legacy_air: AirAddress, phones: list[Wallet]
+) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(PHONES):
+            device = await stack.enter_async_context(on_air(legacy_air.transport))
+            await stack.enter_async_context(connect(device))
+        for short in (False, True):
+            report = await _unlock(legacy_air, phones[0])
+            assert allowed(report)
+            assert report.short is short
+
+
+async def test_who_leaves_after_the_advertisement_was_replaced_leaves_a_hub_that_lets_others_in(
+    old_hub: LabHub, legacy_air: AirAddress, phones: list[Wallet]
+) -> None:
+    """The kernel then goes on with the advertisement by which that phone came: there is no such one any longer."""
+    guest = old_hub.guest
+    async with traced(guest, []):
+        for _ in range(TRIES):
+            await guest.run("systemctl", "restart", "hubd")
+            async with on_air(legacy_air.transport) as device, connect(device):
+                if await _replaced(guest):
+                    break
+        else:
+            pytest.fail("no phone came before the hub that had just started replaced its advertisement")
+        async with asyncio.timeout(LET_IN_SECONDS):
+            assert allowed(await _unlock(legacy_air, phones[0]))
+
+
+async def _replaced(guest: Guest) -> bool:
+    """Wait until the advertisement by which the last phone came is removed; False when that does not come."""
+    try:
+        async with asyncio.timeout(REPLACED_SECONDS):
+            while not any("Remove Advertising" in packet for packet in _since_the_last_came(await so_far(guest))):
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def _since_the_last_came(packets: list[str]) -> list[str]:
+    came = [index for index, packet in enumerate(packets) if "Connection Complete" in packet]
+    return packets[came[-1] :]
+
+
+async def _unlock(air: AirAddress, wallet: Wallet) -> Report:
+    async with on_air(air.transport) as device, connect(device) as link:
+        return await Session(link, wallet).run(1)
