@@ -35,7 +35,7 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     ]
     if inputs:
         runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
-    tells = Tells(partial(tell, "radio", False), lambda what: tell("bluez", not what, what), ask_for_new_bluetoothd)
+    tells = Tells(partial(tell, "radio", False), lambda part, what: tell(part, not what, what), ask_for_new_bluetoothd)
     radio = BluezRadio(config.radio.adapter, tells, beacon=load_beacon(config))
     return Parts(radio, doors, edges, runs)
 

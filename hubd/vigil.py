@@ -30,12 +30,14 @@ REMEDIES: Mapping[str, str] = {
     "list. If it stands: sudo systemctl restart bluetooth, then plug the adapter in anew.",
     "bluez": "Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
     "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth.",
+    "pairing": "Doors go on opening. If it was not paired on purpose: bluetoothctl devices Paired; then bluetoothctl "
+    "remove ADDRESS.",
     "strikes": "Check strike of [[doors]] against gpioinfo, and the group of /dev/gpiochip*.",
     "gpio": "Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
     "inputs": "Check dps and rex of [[doors]] against gpioinfo.",
     "audit": "Make room on the disk of the state directory: no door opens while nothing can be recorded.",
 }
-WARNINGS = frozenset({"bluez"})
+WARNINGS = frozenset({"bluez", "pairing"})
 """The parts without which everything works, but not as well."""
 _CLOCKS = {
     ClockState.BEFORE_BUILD: "The clock stands before the day this software was built.",

@@ -27,7 +27,7 @@ CALL_SECONDS, GRACE_SECONDS, REVIVE_SECONDS = 5.0, 1.0, 10.0
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
     ADAPTER: ("Address", "Powered", "Pairable", "UUIDs"),
-    DEVICE: ("Connected", "Paired", "Adapter"),
+    DEVICE: ("Connected", "Bonded", "Adapter"),
     GATT_MANAGER: (),
     ADVERTISING_MANAGER: ("ActiveInstances", "SupportedInstances"),
 }

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from dbus_fast import Message, Variant
@@ -27,7 +28,7 @@ from hubd.adapters.bluez_choice import choose, lacking
 from hubd.adapters.bluez_radio import Patience, Wanted
 from hubd.adapters.bluez_table import CHARACTERISTIC, ROOT, TX_PATH, Table
 from hubd.adapters.bluez_visits import Visits
-from hubd.adapters.bluez_watch import answers, is_blocked, settings
+from hubd.adapters.bluez_watch import answers, is_blocked, pairings, settings
 from hubd.errors import LinkError
 from hubd.ports import LinkId, RadioListener
 
@@ -166,7 +167,7 @@ class Generation:
         """
         for path, interfaces in list(self._bluez.objects.items()):
             device = interfaces.get(DEVICE, {})
-            if self._is_ours(path) and device.get("Connected") and not device.get("Paired"):
+            if self._is_ours(path) and device.get("Connected") and not device.get("Bonded"):
                 self._later(self._send_one_away(path))
 
     async def _send_one_away(self, device: str) -> None:
@@ -265,7 +266,8 @@ async def live(
         finally:
             timer.cancel()
         tasks.create_task(answers(bluez))
-        tasks.create_task(settings(bluez, adapter, wanted.tells.settings))
+        tasks.create_task(settings(bluez, adapter, partial(wanted.tells.amiss, "bluez")))
+        tasks.create_task(pairings(bluez, adapter, partial(wanted.tells.amiss, "pairing")))
         advert = Advert(bluez, adapter, wanted.beacon)
         generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
         tasks.create_task(generation.ended())

@@ -27,7 +27,7 @@ DOUBLINGS_MAX = 6
 STUCK_SECONDS, AGAIN_SECONDS = 3.0, 10.0
 
 
-def _say_nothing(why: str = "") -> None:
+def _say_nothing(*_: str) -> None:
     """Tell nobody."""
 
 
@@ -35,13 +35,14 @@ def _say_nothing(why: str = "") -> None:
 class Tells:
     """Who hears of the radio.
 
-    `lost` takes a sentence for a technician each time the radio is lost or does not come; `settings` what is amiss with
-    BlueZ's settings each time it is looked at, "" when nothing is; `stuck` is called when a bluetoothd that is there
-    has failed for STUCK_SECONDS to put the hub on air, and again each AGAIN_SECONDS.
+    `lost` takes a sentence for a technician each time the radio is lost or does not come; `amiss` what is not right
+    with BlueZ's settings ("bluez") or with what is paired ("pairing") each time it is looked at, "" when all is;
+    `stuck` is called when a bluetoothd that is there has failed for STUCK_SECONDS to put the hub on air, and again each
+    AGAIN_SECONDS.
     """
 
     lost: Callable[[str], None] = _say_nothing
-    settings: Callable[[str], None] = _say_nothing
+    amiss: Callable[[str, str], None] = _say_nothing
     stuck: Callable[[], None] = _say_nothing
 
 

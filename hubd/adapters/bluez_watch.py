@@ -1,4 +1,4 @@
-"""What is watched of a generation: that bluetoothd answers, that its settings are a hub's, who holds the radio.
+"""What is watched of a generation: that bluetoothd answers, its settings, what is paired, whether rfkill holds it.
 
 Laws: a bluetoothd that says no is there, one that says nothing twice in a row is not; rfkill is believed as the kernel
 shows it, for bluetoothd does not always name it.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from hubd.adapters.bluez_bus import Bluez, BluezError
+from hubd.adapters.bluez_bus import DEVICE, Bluez, BluezError
 from hubd.adapters.bluez_settings import complaint
 from hubd.errors import LinkError
 
@@ -40,6 +40,28 @@ async def settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) 
     while True:
         complain(await complaint(bluez, adapter))
         await asyncio.sleep(SETTINGS_SECONDS)
+
+
+async def pairings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
+    """Say what is paired with the adapter, now and each time that changes. Raise LinkError when bluetoothd has gone."""
+    said: str | None = None
+
+    def news() -> str | None:
+        now = _paired(bluez, adapter)
+        return now if now != said else None
+
+    while True:
+        said = await bluez.until(news)
+        complain(said)
+
+
+def _paired(bluez: Bluez, adapter: str) -> str:
+    """Count by `Bonded`: of `Paired` BlueZ says nothing when it may not look at the device's services, as on a hub."""
+    devices = [interfaces.get(DEVICE, {}) for interfaces in bluez.objects.values()]
+    count = sum(bool(one.get("Bonded")) and one.get("Adapter") == adapter for one in devices)
+    return (
+        f"{count} device{'s are' if count > 1 else ' is'} paired with this hub, which pairs with none." if count else ""
+    )
 
 
 def is_blocked(adapter: str) -> bool:

@@ -24,6 +24,7 @@ from lab.hub import LabHub
 from tests.lab import pairing_agent
 from tests.lab.apps import running
 from tests.lab.conftest import AirAddress, allowed
+from tests.lab.problems import shows
 from tests.lab.test_att import handle, request
 from tests.lab.test_subscriptions import Told
 
@@ -74,9 +75,11 @@ async def test_a_bonded_phone_that_comes_again_is_answered(
             async with asyncio.timeout(ENCRYPTED_SECONDS):
                 await link.connection.pair()
             assert link.connection.is_encrypted
+            await shows(hub, "pairing", lambda problem: problem is not None and "1 device is" in problem["what"])
             assert allowed(await Session(Told(link), phones[0]).run(1))
         for _ in range(2):
             async with connect_encrypted(device) as link:
                 await rewrite(link)
                 way = link if pulls else Told(link)
                 assert allowed(await Session(way, phones[0], pull_only=pulls).run(1))
+    await shows(hub, "pairing", lambda problem: problem is None)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
@@ -14,11 +11,10 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.hub import LabHub
 from tests.lab.conftest import AirAddress
+from tests.lab.problems import Problem, shows
 
 DROP_IN = "/usr/lib/systemd/system/bluetooth.service.d/hubd.conf"
 SETTINGS = "/usr/lib/hubd/bluez-main.conf"
-PATIENCE_SECONDS = 30.0
-Problem = dict[str, str]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -31,35 +27,21 @@ async def settled(hub: LabHub) -> AsyncIterator[LabHub]:
     await run("cp", "/root/bluez-main.conf", SETTINGS)
     await run("systemctl", "daemon-reload")
     await run("systemctl", "restart", "bluetooth")
-    await _says(hub, lambda problem: problem is None)
-
-
-async def _problem(hub: LabHub) -> Problem | None:
-    """Return what hubctl says of BlueZ's settings, once the radio is on air."""
-    argv = ("/opt/hubd/bin/python", "-c", "from hubd.cli.main import main; main()", "status", "--json")
-    done = await hub.guest.run(*argv, check=False)
-    if not done.out.startswith("{") or not json.loads(done.out)["radio"]["on_air"]:
-        return {"what": f"not on air: {done.out} {done.err}"}
-    return next((problem for problem in json.loads(done.out)["problems"] if problem["id"] == "bluez"), None)
-
-
-async def _says(hub: LabHub, wanted: Callable[[Problem | None], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not wanted(problem := await _problem(hub)):
-        assert time.monotonic() < end, f"hubctl says {problem}\n{await hub.story()}"
-        await asyncio.sleep(0.2)
+    await shows(hub, "bluez", lambda problem: problem is None)
 
 
 async def test_settings_that_are_not_in_force_are_named_with_the_remedy(
     settled: LabHub, air: AirAddress, phones: list[Wallet]
 ) -> None:
     run = settled.guest.run
-    await _says(settled, lambda problem: problem is None)
+    await shows(settled, "bluez", lambda problem: problem is None)
 
     await run("rm", DROP_IN)
     await run("systemctl", "daemon-reload")
     await run("systemctl", "restart", "bluetooth")
-    await _says(settled, lambda p: p is not None and "not in force" in p["what"] and "restart bluetooth" in p["remedy"])
+    await shows(
+        settled, "bluez", lambda p: p is not None and "not in force" in p["what"] and "restart bluetooth" in p["remedy"]
+    )
     async with on_air(air.transport) as device, connect(device) as link:
         report = await Session(link, phones[0]).run(1)
     assert report.verdict is not None
@@ -70,4 +52,8 @@ async def test_settings_that_are_not_in_force_are_named_with_the_remedy(
     await run("sed", "-i", "s/^Channels = 1/Channels = 3/", SETTINGS)
     await run("systemctl", "daemon-reload")
     await run("systemctl", "restart", "bluetooth")
-    await _says(settled, lambda p: p is not None and "Channels=1" in p["what"])
+    await shows(settled, "bluez", lambda p: p is not None and "Channels=1" in p["what"])
+
+
+def _names(problem: Problem | None, what: str, remedy: str) -> bool:
+    return problem is not None and what in problem["what"] and remedy in problem["remedy"]

@@ -170,11 +170,13 @@ class Rig:
         self.listener = Listener()
         self.ready: asyncio.Queue[bool] = asyncio.Queue()
         self.said: list[str] = []
+        self.amiss: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._spoken, self.stuck = asyncio.Event(), asyncio.Event()
         self.radio: BluezRadio
 
     def serve(self, adapter: str = "default", beacon: Beacon | None = None) -> BluezRadio:
-        self.radio = BluezRadio(adapter, Tells(self._say, stuck=self._stick), self.address, beacon)
+        tells = Tells(self._say, lambda part, what: self.amiss.put_nowait((part, what)), self._stick)
+        self.radio = BluezRadio(adapter, tells, self.address, beacon)
         self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
         return self.radio
 
@@ -443,7 +445,7 @@ async def test_phones_of_an_earlier_hub_are_sent_away_and_what_is_paired_is_not(
     def prepare(fake: FakeBluez) -> None:
         fake.adapter()
         fake.phone()
-        fake.add(keyboard, {DEVICE: {"Connected": Variant("b", True), "Paired": Variant("b", True)}})
+        fake.add(keyboard, {DEVICE: {"Connected": Variant("b", True), "Bonded": Variant("b", True)}})
 
     async with rig.bluetoothd(prepare) as bluez:
         rig.serve()
@@ -744,6 +746,33 @@ async def test_a_bluetoothd_that_falls_silent_while_it_serves_is_noticed(
         bluez.silent.add("Ping")
         await rig.is_ready(False)
         assert "does not answer Ping" in rig.said[-1]
+
+
+async def test_what_is_paired_is_told_each_time_it_changes(rig: Rig) -> None:
+    async def told() -> str:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (amiss := await rig.amiss.get())[0] != "pairing":
+                pass
+        return amiss[1]
+
+    def prepare(fake: FakeBluez) -> None:
+        fake.adapter()
+        fake.adapter(HCI1)
+        others = {"Bonded": Variant("b", True), "Adapter": Variant("o", HCI1)}
+        fake.add(f"{HCI1}/dev_F1", {DEVICE: others})
+
+    async with rig.bluetoothd(prepare) as bluez:
+        rig.serve()
+        assert await told() == ""
+        bluez.phone()
+        bluez.change(PHONE, DEVICE, Bonded=Variant("b", True))
+        assert "1 device is paired" in await told()
+        bluez.add(f"{PHONE}2", {DEVICE: {"Bonded": Variant("b", True), "Adapter": Variant("o", HCI0)}})
+        assert "2 devices are paired" in await told()
+        bluez.remove(PHONE)
+        assert "1 device is paired" in await told()
+        bluez.remove(f"{PHONE}2")
+        assert await told() == ""
 
 
 def test_rfkill_is_seen_where_the_kernel_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
