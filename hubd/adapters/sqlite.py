@@ -64,7 +64,8 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 @dataclass(frozen=True, slots=True)
 class DatabaseKind:
     """One kind of database: its name in sentences, schema folder, mark in the file's header, lock beside the file,
-    the error it raises and what to do with a damaged file (`{path}` stands for its name).
+    the error it raises and what to do with a damaged file (`{path}` stands for its name); how many KiB of it each
+    connection keeps in memory.
     """
 
     name: str
@@ -73,6 +74,7 @@ class DatabaseKind:
     lock: str
     error: type[StoreError]
     damaged: str
+    cache_kib: int
 
     def says(self, path: Path, what: str) -> StoreError:
         """Return the error of this kind for the file: `what` is wrong and how to mend it."""
@@ -161,6 +163,7 @@ class DatabaseKind:
             if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
                 raise self.says(path, "its file system cannot hold a write-ahead log: use a local disk")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{self.cache_kib}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -176,6 +179,7 @@ class DatabaseKind:
             connection = _connect(path)
             try:
                 connection.execute("PRAGMA query_only = ON")
+                connection.execute(f"PRAGMA cache_size = -{self.cache_kib}")
             except BaseException:
                 connection.close()
                 raise

@@ -38,6 +38,7 @@ AUDIT = DatabaseKind(
     error=AuditError,
     damaged="Look at it with `hubctl audit verify --file {path}`; to start a new chain stop hubd and move the file "
     "aside, with its -wal beside it (keep both: they are evidence)",
+    cache_kib=256,  # records are written at the end and seldom read: more would only grow, by 1 MiB in some 10,000
 )
 
 

@@ -29,6 +29,7 @@ POLICY = DatabaseKind(
     lock="policy.lock",
     error=StoreError,
     damaged="Stop hubd and move the file {path} aside, with its -wal beside it: the backend sends the policy again",
+    cache_kib=2000,  # SQLite's own choice: revocations are found, and a new policy is written, all over the file
 )
 
 _INT64_MAX = (1 << 63) - 1

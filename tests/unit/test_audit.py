@@ -27,6 +27,7 @@ from hubd.core.records import Kind, Record, follows, link
 from hubd.errors import AuditError
 
 ROOT = Path(__file__).parents[2]
+GROWN_KIB_MAX = 1000
 
 
 def record(n: int, at_ms: int | None = None) -> Record:
@@ -250,6 +251,34 @@ async def test_a_failing_disk_fails_the_whole_batch_and_the_next_append_tries_ag
         assert (store.last(), store.waiting()) == (2, 1)
     assert verify(path).exit_code == 0
     assert [said["mono_ms"] for said in listed(path)] == [0, 9]
+
+
+GROWTH = """
+import asyncio, sys
+from pathlib import Path
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.core.records import Kind, Record
+
+def resident_kib():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+
+async def main(path):
+    async with await AuditStore.open(path) as store:
+        for count in (1, 5, 5):
+            for _ in range(count):
+                await asyncio.gather(*(store.append(Record(Kind.DOOR, 1, 1, {"x": bytes(2000)})) for _ in range(200)))
+            print(resident_kib())
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_a_log_that_grows_costs_no_memory(tmp_path: Path) -> None:
+    """4 MB of records: SQLite by itself would keep half of them."""
+    argv = [sys.executable, "-c", GROWTH, str(tmp_path / "state" / "audit.db")]
+    run = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True)
+    first, *_, last = (int(line) for line in run.stdout.split())
+    assert last - first < GROWN_KIB_MAX, run.stdout
 
 
 FULL_DISK = """
