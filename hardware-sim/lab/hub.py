@@ -78,11 +78,6 @@ class LabHub:
         if (await self.guest.run(*waiting, seconds=START_SECONDS * 2, check=False)).status:
             raise LabError(f"hubd is not ready:\n{await self.journal()}")
 
-    async def stop(self) -> None:
-        """Stop the unit and forget its state."""
-        await self.guest.run("systemctl", "stop", "hubd", check=False)
-        await self.guest.run("rm", "-rf", "/var/lib/hubd")
-
     async def pid(self) -> int:
         """Return the daemon's process id, 0 when it does not run."""
         return int((await self.guest.run("systemctl", "show", "-P", "MainPID", "hubd")).out)

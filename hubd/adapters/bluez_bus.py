@@ -26,10 +26,10 @@ NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
 CALL_SECONDS, GRACE_SECONDS, REVIVE_SECONDS = 5.0, 1.0, 10.0
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
-    ADAPTER: ("Address", "Powered", "Pairable", "UUIDs"),
+    ADAPTER: ("Address", "Powered", "UUIDs"),
     DEVICE: ("Connected", "Bonded", "Adapter"),
     GATT_MANAGER: (),
-    ADVERTISING_MANAGER: ("ActiveInstances", "SupportedInstances"),
+    ADVERTISING_MANAGER: (),
 }
 _MATCHES = (
     f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",

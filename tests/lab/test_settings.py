@@ -11,7 +11,7 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.hub import LabHub
 from tests.lab.conftest import AirAddress
-from tests.lab.problems import Problem, shows
+from tests.lab.problems import shows
 
 DROP_IN = "/usr/lib/systemd/system/bluetooth.service.d/hubd.conf"
 SETTINGS = "/usr/lib/hubd/bluez-main.conf"
@@ -53,7 +53,3 @@ async def test_settings_that_are_not_in_force_are_named_with_the_remedy(
     await run("systemctl", "daemon-reload")
     await run("systemctl", "restart", "bluetooth")
     await shows(settled, "bluez", lambda p: p is not None and "Channels=1" in p["what"])
-
-
-def _names(problem: Problem | None, what: str, remedy: str) -> bool:
-    return problem is not None and what in problem["what"] and remedy in problem["remedy"]
