@@ -14,7 +14,6 @@ import asyncio
 import functools
 import os
 import sys
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -33,12 +32,12 @@ from hubsim.phone.wallet import Wallet  # noqa: E402
 from lab.air import AirAddress, an_air  # noqa: E402
 from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
-from lab.vitals import lull  # noqa: E402
+from tests.lab.deaths import BluetoothdDied, deaths, guests_of, rest  # noqa: E402
 
 HERE = Path(__file__).parent
 CASE_SECONDS = 180.0
 AROUND_SECONDS = 240.0
-"""What the guests' boots before a case and its end may take; then its process is ended."""
+"""What the guests' boots before a case and its end may take, beside its attempts; then its process is ended."""
 BLUEZ = os.environ.get("HUBD_LAB_BLUEZ", "")
 MENDED = BLUEZ.endswith("-mended")
 """Whether that BlueZ has the patches of systemd/."""
@@ -55,46 +54,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         assert isinstance(item, pytest.Function)
         marker = item.get_closest_marker("timeout") or pytest.mark.timeout(CASE_SECONDS).mark
         again = not MENDED and item.get_closest_marker("reckons") is None
-        item.obj = _ends(item.obj, marker.args[0], again)
-        item.add_marker(pytest.mark.timeout(marker.args[0] + AROUND_SECONDS), append=False)
+        item.obj = _ends(item.obj, marker.args[0])
+        if again:
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=BluetoothdDied))
+        item.add_marker(pytest.mark.timeout((1 + again) * marker.args[0] + AROUND_SECONDS), append=False)
         if why and os.environ.get("HUBD_LAB") != "1":
             item.add_marker(pytest.mark.skip(reason=why))
 
 
-def _ends(case: Callable[..., Awaitable[None]], seconds: float, again: bool) -> Callable[..., Awaitable[None]]:
+def _ends(case: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
     """The case, which fails where it waits when it has not ended in so many seconds.
 
-    Where BlueZ as released has died by itself meanwhile, of what an earlier case left, a case that failed is run
-    `again`.
+    It fails with BluetoothdDied where bluetoothd has died by itself meanwhile, of what an earlier case left.
     """
 
     @functools.wraps(case)
     async def ends(**fixtures: Any) -> None:
-        guest = fixtures.get("guest") or getattr(fixtures.get("hub"), "guest", None)
-        async with asyncio.timeout(seconds):
-            fallen = await _fallen(guest)
-            try:
+        guests = guests_of(fixtures.values())
+        before = [await deaths(guest) for guest in guests]
+        try:
+            async with asyncio.timeout(seconds):
                 await case(**fixtures)
-            except BaseException:
-                task = asyncio.current_task()
-                if (task and task.cancelling()) or not again or await _fallen(guest) == fallen:
-                    raise
-                with warnings.catch_warnings():
-                    warnings.simplefilter("default")
-                    warnings.warn(
-                        "bluetoothd died by itself (systemd/bluez-client-left.patch): run again", stacklevel=1
-                    )
-                await lull(guest)
-                await case(**fixtures)
+        except (Exception, asyncio.CancelledError, pytest.fail.Exception) as error:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            died = [guest for guest, count in zip(guests, before, strict=True) if await deaths(guest) > count]
+            if not died:
+                raise
+            for guest in died:
+                await rest(guest)
+            raise BluetoothdDied("bluetoothd died by itself (systemd/bluez-client-left.patch)") from error
 
     return ends
-
-
-async def _fallen(guest: Guest | None) -> int:
-    """Count how often bluetoothd has died by itself in the guest."""
-    if guest is None:
-        return 0
-    return int((await guest.run("sh", "-c", "dmesg | grep -c 'bluetoothd.*segfault'", check=False)).out)
 
 
 def _why_not() -> str:

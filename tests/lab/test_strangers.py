@@ -34,6 +34,7 @@ from lab.touch import Touch, touch
 from lab.vitals import Vitals, look, lull
 from tests.lab.conftest import MENDED, AirAddress
 from tests.lab.crowd import crowd, recording, stranger_wallet
+from tests.lab.deaths import deaths
 
 UNLOCKS = int(os.environ.get("HUBD_LAB_UNLOCKS", "100"))
 RATIO_MAX = 3.0
@@ -106,12 +107,12 @@ async def test_a_hundred_unlocks_beside_eight_strangers(
         await touch(device, phones[0])  # the long one
         before = await lull(guest)
         quiet = await _touches(device, phones[0])
-        between, fallen = await lull(guest), await _fallen(guest)
+        between, fallen = await lull(guest), await deaths(guest)
         async with crowd(air, sorted(KINDS), loot, did):
             began = await look(guest)
             beset = await _touches(device, phones[0])
             ended = await look(guest)
-    after, died = await lull(guest), await _fallen(guest) - fallen
+    after, died = await lull(guest), await deaths(guest) - fallen
     ratio = p99([one.whole for one in beset]) / p99([one.whole for one in quiet])
     facts = {
         "unlocks": UNLOCKS,
@@ -131,11 +132,6 @@ async def test_a_hundred_unlocks_beside_eight_strangers(
     assert sum(one.lost for one in beset) <= died, facts
     assert not (died and MENDED), await hub.story()
     assert ratio < RATIO_MAX, facts
-
-
-async def _fallen(guest: Guest) -> int:
-    """Return how often systemd has had to start bluetoothd anew (BlueZ may die: systemd/bluez-client-left.patch)."""
-    return int((await guest.run("systemctl", "show", "-P", "NRestarts", "bluetooth")).out)
 
 
 async def _touches(device: Device, wallet: Wallet) -> list[Touch]:

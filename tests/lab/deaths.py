@@ -1,0 +1,42 @@
+"""bluetoothd's own deaths, and the rule by which a case that met with one is run again.
+
+BlueZ as released dies at times of what an earlier case left half-way (systemd/bluez-client-left.patch). Law: a case
+that fails while bluetoothd dies by itself fails with BluetoothdDied; it alone is run once more, by pytest-rerunfailures,
+from its fixtures on (new phones, a hub that is on air), and the summary names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lab.guest import Guest
+from lab.vitals import lull
+
+_DEATH = re.compile(
+    r"bluetooth\.service: Main process exited, code=(?:killed|dumped), status=\d+/(?:SEGV|ABRT|BUS|ILL|FPE)"
+)
+
+
+class BluetoothdDied(Exception):
+    """A case failed in an attempt in which bluetoothd died by itself; its cause is what failed."""
+
+
+async def deaths(guest: Guest) -> int:
+    """Count how often the guest's bluetoothd has died by itself, as systemd says on the console: of no signal that the
+    lab sends.
+    """
+    await guest.run("systemctl", "is-active", "bluetooth", check=False)  # before it answers it looks at what has ended
+    return len(_DEATH.findall(guest.console))
+
+
+def guests_of(fixtures: Iterable[object]) -> list[Guest]:
+    """Return the guests that a case has, by themselves or as the guest of a hub."""
+    found = (getattr(value, "guest", value) for value in fixtures)
+    return list({id(one): one for one in found if isinstance(one, Guest)}.values())
+
+
+async def rest(guest: Guest) -> None:
+    """Wait until a hub that runs there is on air again, on the bluetoothd that came after. Raise LabError."""
+    if (await guest.run("systemctl", "is-active", "hubd", check=False)).status == 0:
+        await lull(guest)
