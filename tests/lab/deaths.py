@@ -1,8 +1,8 @@
 """bluetoothd's own deaths, and the rule by which a case that met with one is run again.
 
 BlueZ as released dies at times of what an earlier case left half-way (systemd/bluez-client-left.patch). Law: a case
-that fails while bluetoothd dies by itself fails with BluetoothdDied; it alone is run once more, by pytest-rerunfailures,
-from its fixtures on (new phones, a hub that is on air), and the summary names it.
+that fails while bluetoothd dies by itself fails with BluetoothdDied; it alone is run once more, from its fixtures on
+(new phones, a hub that is on air), by pytest-rerunfailures, and the summary names it.
 """
 
 from __future__ import annotations
