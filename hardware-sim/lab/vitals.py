@@ -1,7 +1,6 @@
-"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks; and whether that is flat.
+"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks. `lab.flat` judges it.
 
-Laws: what is compared was taken in a lull, with no phone connected; flat is told from the slope of all samples after a
-warm-up (Theil and Sen: the median of the slopes of all pairs), so that one odd sample neither makes nor hides a leak.
+Law: what is compared was taken in a lull, with no phone connected.
 """
 
 from __future__ import annotations
@@ -9,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
-from statistics import median
 
 from lab.errors import LabError
 from lab.guest import PYTHON, Guest
@@ -114,24 +111,3 @@ async def lull(guest: Guest) -> Vitals:
             if time.monotonic() > ends:
                 raise LabError(f"the hub does not come to rest: {seen}")
         await asyncio.sleep(0.5)
-
-
-def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Return the slope of (x, y) points by Theil and Sen; 0 for fewer than two."""
-    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if b[0] != a[0]]
-    return median(slopes) if slopes else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """How a measure went: the first and last of its samples, and its slope an hour."""
-
-    first: float
-    last: float
-    an_hour: float
-    samples: int
-
-
-def trend(points: Sequence[tuple[float, float]]) -> Trend:
-    """Return the trend of at least one (second, value)."""
-    return Trend(points[0][1], points[-1][1], slope(points) * 3600, len(points))

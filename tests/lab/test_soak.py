@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import time
+import warnings
 from dataclasses import asdict
 from functools import partial
 
@@ -16,24 +17,22 @@ import pytest
 
 from hubsim import site as sites
 from hubsim.phone.wallet import Wallet
+from lab.flat import SAMPLES_MIN, Trends, grown, longest_life, trends, untold
 from lab.guest import Guest
 from lab.hub import LabHub
 from lab.keep import keep
 from lab.soak import Soak, Told
 from lab.strangers import Loot
-from lab.vitals import NAMES, Trend, Vitals, lull, trend
+from lab.vitals import NAMES, lull
 from tests.lab.conftest import BLUEZ, MENDED, AirAddress
 from tests.lab.crowd import recording, stranger_wallet
 
 SOAK_SECONDS = float(os.environ.get("HUBD_LAB_SOAK_SECONDS", "40"))
 IDLE_SECONDS = float(os.environ.get("HUBD_LAB_IDLE_SECONDS", "15"))
 SEED = int(os.environ.get("HUBD_LAB_SEED", "0")) or random.randrange(1, 1 << 30)
-WARM_SHARE = 0.2
-FLAT_KIB_AN_HOUR = {"hubd": 2048, "guard": 512, "bluetoothd": 4096}
-"""How much resident memory may grow an hour, after the warm-up, counted from at least FLAT_SAMPLES_MIN samples."""
+LONG_SOAK_SECONDS, LONG_IDLE_SECONDS = 1800.0, 600.0
+"""A run of so long must be able to tell whether memory is flat."""
 NOT_REACHED_SHARE_MAX = 0.05
-FLAT_SAMPLES_MIN = 10
-GROWTH_KIB_MAX = 16384
 IDLE_CORE_SHARE_MAX = 0.05
 
 
@@ -42,25 +41,6 @@ async def _verify(guest: Guest) -> str:
     ctl = "from hubd.cli.main import main; main()"
     argv = ("/opt/hubd/bin/python", "-c", ctl, "audit", "verify", "--file", "/var/lib/hubd/audit.db")
     return (await guest.run(*argv, seconds=300)).out.strip()
-
-
-def _one_life(looks: list[Vitals], name: str) -> list[Vitals]:
-    """The looks at the last process of that name, without the first share of them."""
-    same = [look for look in looks if look.of[name].pid == looks[-1].of[name].pid]
-    return same[int(len(same) * WARM_SHARE) :]
-
-
-def _trends(looks: list[Vitals]) -> dict[str, dict[str, Trend]]:
-    told: dict[str, dict[str, Trend]] = {}
-    for name in NAMES:
-        life = _one_life(looks, name)
-        told[name] = {
-            field: trend([(look.at, float(getattr(look.of[name], field))) for look in life])
-            for field in ("rss_kib", "pss_kib", "descriptors", "threads")
-        }
-    life = _one_life(looks, "hubd")
-    told["hubd"]["tasks"] = trend([(look.at, float(look.tasks)) for look in life])
-    return told
 
 
 @pytest.mark.reckons
@@ -73,14 +53,14 @@ async def test_a_soak_leaves_nothing_behind(
     began = time.monotonic()
 
     def so_far(told: Told) -> None:
-        _keep(told, _trends(told.looks), time.monotonic() - began, "not yet")
+        _keep(told, trends(told.looks), time.monotonic() - began, "not yet")
 
     soak = Soak(guest, air.transport, loot, partial(guest.plug_in, air.host, air.port))
     told = await soak.run(phones, SOAK_SECONDS, SEED, so_far)
     seconds = time.monotonic() - began
     verified = await _verify(guest)
-    trends = _trends(told.looks)
-    _keep(told, trends, seconds, verified)
+    went = trends(told.looks)
+    _keep(told, went, seconds, verified)
     assert await hub.pid() == pid, "the daemon itself must live on"
     assert not told.wrong, f"seed {SEED}: {told.wrong}"
     assert not (MENDED and told.counts["bluetoothd died"]), told.counts
@@ -90,20 +70,26 @@ async def test_a_soak_leaves_nothing_behind(
     idle = [kind for kind, visits in told.counts.items() if kind.startswith("stranger") and not visits]
     assert not idle, f"strangers that never came: {idle}"
     assert told.looks[-1].records - told.looks[0].records >= unlocks
-    for name, measures in trends.items():
-        for measure in ("descriptors", "threads", "tasks"):
-            if measure in measures:
-                went = measures[measure]
-                assert went.last <= went.first, f"seed {SEED}: {name}: {measure} grow: {went}"
-        memory = measures["rss_kib"]
-        assert memory.last - memory.first < GROWTH_KIB_MAX, f"seed {SEED}: {name}: {memory}"
-        if memory.samples >= FLAT_SAMPLES_MIN:
-            assert memory.an_hour < FLAT_KIB_AN_HOUR[name], f"seed {SEED}: {name}: {memory}"
+    assert not (faults := grown(went)), f"seed {SEED}: {faults}"
+    if SOAK_SECONDS >= LONG_SOAK_SECONDS:
+        _told_enough(told, went)
 
 
-def _keep(told: Told, trends: dict[str, dict[str, Trend]], seconds: float, verified: str) -> None:
+def _told_enough(told: Told, went: Trends) -> None:
+    """Fail a long soak whose looks cannot tell a leak; one that BlueZ's own deaths have cut short is warned of."""
+    assert went["hubd"]["rss_kib"].late_samples >= SAMPLES_MIN, went["hubd"]
+    short = untold(went)
+    if short == ["bluetoothd"] and told.counts["bluetoothd died"]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn("no bluetoothd lived long enough to tell whether its memory is flat", stacklevel=1)
+    else:
+        assert not short, f"not looked at often enough: {short}"
+
+
+def _keep(told: Told, went: Trends, seconds: float, verified: str) -> None:
     first, last = told.looks[0], told.looks[-1]
-    life = _one_life(told.looks, "hubd")
+    life = longest_life(told.looks, "hubd")
     core = (life[-1].of["hubd"].cpu_seconds - life[0].of["hubd"].cpu_seconds) / max(1.0, life[-1].at - life[0].at)
     facts = {
         "seconds": round(seconds),
@@ -114,10 +100,17 @@ def _keep(told: Told, trends: dict[str, dict[str, Trend]], seconds: float, verif
         "records": last.records - first.records,
         "audit": verified,
         "share of a core, hubd": round(core, 4),
-        "trends": {name: {field: asdict(one) for field, one in of.items()} for name, of in trends.items()},
-        "looks": [[round(look.at), look.of["hubd"].rss_kib, look.of["bluetoothd"].rss_kib] for look in told.looks],
+        "trends": _facts(went),
+        "looks": [
+            [round(look.at), look.of["hubd"].rss_kib, look.of["bluetoothd"].rss_kib, look.of["bluetoothd"].pid]
+            for look in told.looks
+        ],
     }
     keep("soak", facts)
+
+
+def _facts(went: Trends) -> dict[str, dict[str, dict[str, float]]]:
+    return {name: {measure: asdict(one) for measure, one in of.items()} for name, of in went.items()}
 
 
 @pytest.mark.alone
@@ -132,16 +125,17 @@ async def test_an_idle_hub_does_little(hub: LabHub, guest: Guest, air: AirAddres
         looks.append(await lull(guest))
     after, seconds = looks[-1], looks[-1].at - before.at
     shares = {name: (after.of[name].cpu_seconds - before.of[name].cpu_seconds) / seconds for name in NAMES}
-    trends = _trends(looks)
+    went = trends(looks)
     facts = {
         "seconds": round(seconds),
         "share of a core": {name: round(share, 5) for name, share in shares.items()},
         "memory": {name: [after.of[name].rss_kib, after.of[name].pss_kib] for name in NAMES},
-        "trends": {name: {field: asdict(one) for field, one in of.items()} for name, of in trends.items()},
+        "trends": _facts(went),
     }
     keep("idle", facts)
     assert sum(shares.values()) < IDLE_CORE_SHARE_MAX, shares
-    assert after.of["hubd"].descriptors <= before.of["hubd"].descriptors
+    assert not (faults := grown(went)), faults
     assert after.tasks <= before.tasks
-    if trends["hubd"]["rss_kib"].samples >= FLAT_SAMPLES_MIN:
-        assert trends["hubd"]["rss_kib"].an_hour < FLAT_KIB_AN_HOUR["hubd"]
+    assert after.of["hubd"].descriptors <= before.of["hubd"].descriptors
+    if IDLE_SECONDS >= LONG_IDLE_SECONDS:
+        assert not untold(went), went
