@@ -32,10 +32,11 @@ class Size:
     records: int
     lab: int
     falls: int
+    boots: int
 
 
-WHOLE = Size(cpu=1500, air=400, start=7, disk=25, records=25, lab=50, falls=5)
-QUICK = Size(cpu=60, air=20, start=1, disk=3, records=5, lab=5, falls=1)
+WHOLE = Size(cpu=1500, air=400, start=7, disk=25, records=25, lab=50, falls=5, boots=5)
+QUICK = Size(cpu=60, air=20, start=1, disk=3, records=5, lab=5, falls=1, boots=1)
 
 
 async def measure(size: Size, directory: Path) -> Table:
@@ -61,9 +62,10 @@ async def measure(size: Size, directory: Path) -> Table:
 
 async def measure_lab(size: Size, directory: Path) -> Table:
     """Measure the family of the lab."""
-    of_lab = await _told("the lab", lab.measure(directory, size.lab, size.falls))
+    of_lab = await _told("the lab", lab.measure(directory, size.lab, size.falls, size.boots))
     rows = lab_figures.lab_figures(of_lab)
-    return Table(machine.describe() | of_lab.about, {"lab": size.lab, "falls": size.falls}, rows, [])
+    rounds = {"lab": size.lab, "falls": size.falls, "boots": size.boots}
+    return Table({**machine.describe(), **of_lab.about}, rounds, rows, [])
 
 
 def _latest() -> list[Table]:

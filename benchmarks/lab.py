@@ -98,18 +98,26 @@ async def booted(directory: Path) -> AsyncIterator[Lab]:
             await guest.stop()
 
 
-async def measure(directory: Path, rounds: int, falls: int) -> LabRounds:
-    """Measure: so many rounds of opens, so many falls of each kind."""
+async def measure(directory: Path, rounds: int, falls: int, boots: int) -> LabRounds:
+    """Boot so often, each time from nothing; in the last guest so many rounds of opens, so many falls of each kind."""
     made = LabRounds()
-    async with booted(directory) as lab:
-        made.ready.append(lab.ready_seconds)
-        made.about = await _about(lab)
-        async with on_air(lab.air.transport) as device:
-            await touch(device, lab.wallet)
-        await _connections(lab, rounds, made)
-        await _strikes(lab, rounds, made)
-        await _recoveries(lab, falls, made)
+    for boot in range(1, boots + 1):
+        folder = directory / f"boot-{boot}"
+        folder.mkdir()
+        async with booted(folder) as lab:
+            made.ready.append(lab.ready_seconds)
+            if boot == boots:
+                await _rounds(lab, rounds, falls, made)
     return made
+
+
+async def _rounds(lab: Lab, rounds: int, falls: int, made: LabRounds) -> None:
+    made.about = await _about(lab)
+    async with on_air(lab.air.transport) as device:
+        await touch(device, lab.wallet)
+    await _connections(lab, rounds, made)
+    await _strikes(lab, rounds, made)
+    await _recoveries(lab, falls, made)
 
 
 async def _about(lab: Lab) -> dict[str, str]:
@@ -184,6 +192,8 @@ async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:
         "bluetoothd restarted": partial(run, "systemctl", "restart", "bluetooth"),
         "adapter pulled, and back after 0.5 s": partial(_pull, lab),
         "system bus and bluetoothd restarted": partial(run, "systemctl", "restart", "dbus", "bluetooth"),
+        "adapter blocked by rfkill, and let go after 0.5 s": partial(_block, lab),
+        "adapter powered off by somebody": partial(run, "bluetoothctl", "power", "off"),
         "hubd restarted": partial(run, "systemctl", "restart", "hubd"),
     }
     for _ in range(falls):
@@ -200,6 +210,11 @@ async def _pull(lab: Lab) -> None:
     await lab.guest.pull_out()
     await asyncio.sleep(AWAY_SECONDS)
     await lab.guest.plug_in(lab.air.host, lab.air.port)
+
+
+async def _block(lab: Lab) -> None:
+    switches = "for switch in /sys/class/rfkill/rfkill*; do echo %d >$switch/soft; done"
+    await lab.guest.run("sh", "-c", f"{switches % 1}; sleep {AWAY_SECONDS}; {switches % 0}")
 
 
 async def _let_in(lab: Lab, began: float) -> None:

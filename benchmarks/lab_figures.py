@@ -1,6 +1,6 @@
 """From the lab's rounds, and from what its long runs kept, to the rows of the table. Pure.
 
-Law: what was not measured has no row.
+Law: what was not measured has no row, and what was measured too seldom to tell is named as such.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.lab import LabRounds
 from benchmarks.stats import p50, p99
 from benchmarks.table import Figure
+from lab.flat import SAMPLES_MIN
 
 READY_GOAL_SECONDS, RECOVERY_GOAL_SECONDS = 25.0, 5.0
 STRANGERS_GOAL = 3.0
@@ -22,7 +23,8 @@ def lab_figures(rounds: LabRounds) -> list[Figure]:
     rows: list[Figure] = []
     if rounds.ready:
         title = "lab: from the kernel's start to a hub that is READY and on air, longest"
-        rows.append(Figure("lab_ready", title, max(rounds.ready), "s", READY_GOAL_SECONDS, ""))
+        beside = f"median {p50(rounds.ready):.2f} s; {len(rounds.ready)} boots"
+        rows.append(Figure("lab_ready", title, max(rounds.ready), "s", READY_GOAL_SECONDS, beside))
     for kind, seconds in rounds.connected.items():
         rows += _both(f"lab_connect_{_key(kind)}", f"lab: connected → verdict, {kind}", seconds, "an event each 15 ms")
     rows += _both("lab_echo", "lab: ATT echo (read of the service's declaration, BlueZ alone)", rounds.echo, "")
@@ -47,7 +49,7 @@ def soak_figures(kept: Mapping[str, Any]) -> list[Figure]:
     if "strangers" in kept:
         said = kept["strangers"]
         quiet, beset = (said[one]["ms, p50 and p99"]["whole"][1] for one in ("quiet", "beset"))
-        beside = f"{beset:,} ms / {quiet:,} ms; {said['unlocks']} unlocks each, none refused"
+        beside = f"{beset:,} ms / {quiet:,} ms; {said['unlocks']} unlocks each"
         beside += f"; {said['beset']['came again']} first connections were lost and tried again"
         if lost := said["beset"].get("lost when connected", 0):
             beside += f", {lost} links when bluetoothd died"
@@ -70,10 +72,12 @@ def soak_figures(kept: Mapping[str, Any]) -> list[Figure]:
     if "soak" in kept:
         rows += _soak(kept["soak"])
     if lives := [life for name, life in kept.items() if name.startswith("power cuts")]:
-        cuts, unlocks, records, wrong = (
-            sum(life[what] for life in lives) for what in ("cuts", "unlocks", "records", "wrong")
+        cuts, unlocks, strikes, records, wrong = (
+            sum(life[what] for life in lives) for what in ("cuts", "unlocks", "strikes seen", "records", "wrong")
         )
-        beside = f"{cuts} cuts in {len(lives)} lives; {unlocks:,} unlocks, {records:,} records"
+        beside = (
+            f"{cuts} cuts in {len(lives)} lives; {unlocks:,} unlocks, {strikes:,} strikes seen, {records:,} records"
+        )
         name = "lab: lost, broken or unrecorded after power cuts"
         rows.append(Figure("lab_cuts", name, wrong, "", 0, beside))
     return rows
@@ -83,15 +87,21 @@ def _soak(said: Mapping[str, Any]) -> list[Figure]:
     minutes, counts = said["seconds"] / 60, said["counts"]
     unlocks = counts.get("unlocked, full", 0) + counts.get("unlocked, short", 0)
     rows = []
+    untold = []
     for name, of in said["trends"].items():
         memory = of["rss_kib"]
+        if memory["samples"] < SAMPLES_MIN:
+            untold.append(f"growth of {name} is not told (looks in a life: {memory['samples']})")
+            continue
         beside = f"{memory['first']:,.0f} → {memory['last']:,.0f} KiB; descriptors {of['descriptors']['first']:.0f} → "
         beside += f"{of['descriptors']['last']:.0f}"
+        if memory.get("late_samples", 0) >= SAMPLES_MIN:
+            beside += f"; in the last third {memory['late_an_hour']:,.0f} KiB an hour"
         title = f"lab: growth of {name} an hour, over a soak of {minutes:.0f} min"
         rows.append(Figure(f"lab_soak_{name}", title, memory["an_hour"], "KiB", None, beside))
     share = said["share of a core, hubd"] * 100
     beside = f"{unlocks:,} unlocks, {said['records']:,} records, {len(said['wrong'])} wrong; "
-    beside += f"bluetoothd died by itself {counts.get('bluetoothd died', 0)} times"
+    beside = "; ".join([f"{beside}bluetoothd died by itself {counts.get('bluetoothd died', 0)} times", *untold])
     rows.append(Figure("lab_soak_cpu", f"lab: CPU of hubd, over a soak of {minutes:.0f} min", share, "%", None, beside))
     return rows
 

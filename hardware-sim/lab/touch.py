@@ -69,8 +69,8 @@ async def touch(
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
         else:
-            steps = [after - before for before, after in pairwise(marks)]
-            return Touch(marks[-1] - began, *steps, tried - lost, lost)
+            found, connected, prepared, decided = (after - before for before, after in pairwise(marks))
+            return Touch(marks[-1] - began, found, connected, prepared, decided, tried - lost, lost)
     raise AssertionError(f"no verdict in {TRIES} tries, of which {lost} were lost when connected")
 
 

@@ -59,13 +59,14 @@ def test_rows_of_rounds() -> None:
     assert rows["lab_connect_short_path_gatt_known_p50"].value == pytest.approx(200)
     assert "p99 300 ms" in rows["lab_connect_short_path_gatt_known_p50"].beside
     assert (rows["lab_ready"].value, rows["lab_ready"].met) == (26.0, False)
+    assert rows["lab_ready"].beside == "median 19.00 s; 2 boots"
     assert rows["lab_strike_short_echo"].value == pytest.approx(3)
     assert rows["lab_strike_short_info"].value == pytest.approx(1.5)
     assert rows["lab_back_bluetoothd_killed"].met is False
 
 
 def test_rows_of_long_runs() -> None:
-    trend = {"first": 100.0, "last": 110.0, "an_hour": 12.0, "samples": 9}
+    trend = {"first": 100.0, "last": 110.0, "an_hour": 12.0, "samples": 64}
     kept = {
         "cycles": {"cycles": 500, "grown KiB": {"hubd": 32, "bluetoothd": 20}, "descriptors": {"hubd": [23, 23]}},
         "idle": {
@@ -97,6 +98,27 @@ def test_rows_of_long_runs() -> None:
     assert rows["lab_cycles"].value == 32
 
 
+def _soaked(**memory: float) -> dict[str, object]:
+    trend = {"first": 100.0, "last": 110.0, "an_hour": 12.0, **memory}
+    return {
+        "seconds": 3600, "counts": {"bluetoothd died": 16}, "records": 9, "wrong": [], "share of a core, hubd": 0.05,
+        "trends": {"bluetoothd": {"rss_kib": trend, "descriptors": trend}},
+    }  # fmt: skip
+
+
+def test_growth_is_told_of_the_whole_and_of_the_last_third() -> None:
+    row, _ = soak_figures({"soak": _soaked(samples=64, late_an_hour=1948.0, late_samples=21)})
+    assert (row.value, row.beside.split("; ")[-1]) == (12, "in the last third 1,948 KiB an hour")
+    row, _ = soak_figures({"soak": _soaked(samples=12, late_an_hour=1948.0, late_samples=4)})
+    assert "last third" not in row.beside
+
+
+def test_a_process_that_was_looked_at_too_seldom_has_no_row_but_is_named() -> None:
+    (row,) = soak_figures({"soak": _soaked(samples=1, late_an_hour=0.0, late_samples=0)})
+    assert row.key == "lab_soak_cpu"
+    assert "died by itself 16 times; growth of bluetoothd is not told (looks in a life: 1)" in row.beside
+
+
 def test_what_was_not_kept_has_no_row() -> None:
     assert soak_figures({}) == []
 
@@ -105,4 +127,4 @@ def test_power_cuts_are_told_together() -> None:
     life = {"cuts": 10, "unlocks": 30, "strikes seen": 29, "records": 80, "wrong": 0}
     (row,) = soak_figures({"power cuts, life 1": life, "power cuts, life 2": life | {"wrong": 1}})
     assert (row.value, row.met) == (1, False)
-    assert row.beside == "20 cuts in 2 lives; 60 unlocks, 160 records"
+    assert row.beside == "20 cuts in 2 lives; 60 unlocks, 58 strikes seen, 160 records"
