@@ -181,6 +181,10 @@ class Guest:
             raise LabError(f"{argv}: exit status {done.status}: {done.out[-2000:]} {done.err[-2000:]}")
         return done
 
+    async def main_pid(self, unit: str) -> int:
+        """Return the id of a unit's main process, 0 when none runs."""
+        return int((await self.run("systemctl", "show", "-P", "MainPID", unit)).out)
+
     async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Write a file whole."""
         for at in range(0, max(1, len(data)), PART_BYTES):

@@ -80,11 +80,22 @@ class LabHub:
 
     async def pid(self) -> int:
         """Return the daemon's process id, 0 when it does not run."""
-        return int((await self.guest.run("systemctl", "show", "-P", "MainPID", "hubd")).out)
+        return await self.guest.main_pid("hubd")
 
     async def journal(self, lines: int = 60) -> str:
         """Return the end of the hub's journal."""
         argv = ("journalctl", "-u", "hubd", "-n", str(lines), "-o", "cat", "--no-pager")
+        return (await self.guest.run(*argv)).out
+
+    async def journal_ends(self) -> str:
+        """Return the cursor of the journal's end as it is now."""
+        said = (await self.guest.run("journalctl", "-n", "0", "--show-cursor", "--no-pager")).out
+        return said.rsplit("-- cursor: ", 1)[1].strip()
+
+    async def journal_after(self, cursor: str) -> str:
+        """Return what the hub's journal holds beyond a cursor, with all that has been said until now."""
+        await self.guest.run("journalctl", "--sync")
+        argv = ("journalctl", "-u", "hubd", f"--after-cursor={cursor}", "-o", "cat", "--no-pager")
         return (await self.guest.run(*argv)).out
 
     async def story(self, lines: int = 40) -> str:

@@ -17,12 +17,10 @@ import pytest_asyncio
 from hubd.core.tokens import Access
 from hubsim import site as sites
 from hubsim.phone import wallet
-from hubsim.phone.attempt import Session
-from hubsim.phone.radio import connect, on_air
-from hubsim.phone.wallet import Wallet
 from hubsim.site import Site
 from lab.guest import Guest
 from lab.hub import LabHub
+from tests.lab import unlocking
 from tests.lab.conftest import AirAddress
 from tests.lab.test_bleak import HUBSIM, take_phone, unlock
 
@@ -73,40 +71,31 @@ async def desk(installed: LabHub, tmp_path: Path) -> AsyncIterator[Desk]:
         await guest.run("systemctl", "stop", desk.unit, check=False)
 
 
-async def _unlocks(air: AirAddress, mine: Wallet) -> bool:
-    """Unlock with a simulated phone; return whether it took the short path."""
-    async with on_air(air.transport) as device, connect(device) as link:
-        report = await Session(link, mine).run(1)
-    assert report.verdict is not None, report.why
-    assert report.verdict.allowed
-    return report.short
-
-
 async def test_a_simulated_phone_and_a_laptop_unlock_one_after_the_other(
     desk: Desk, guest: Guest, laptop: Guest, air: AirAddress
 ) -> None:
     mine = wallet.load(desk.site.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
     await laptop.run("rm", "-rf", "/root/site")
     await take_phone(laptop, desk.site, "laura")
-    assert [await _unlocks(air, mine) for _ in range(2)] == [False, True], await _journal(guest, desk)
+    assert [(await unlocking.unlock(air, mine)).short for _ in range(2)] == [False, True], await _journal(guest, desk)
     for way in ("full", "short"):
         done = await unlock(laptop, "laura")
         assert done.out.startswith(f"allowed ({way} path, "), f"{done}\n{await _journal(guest, desk)}"
-    assert await _unlocks(air, mine), "a ticket serves whoever came between"
+    assert (await unlocking.unlock(air, mine)).short, "a ticket serves whoever came between"
 
 
 async def test_bluetoothd_restarted_and_the_hub_is_on_air_again(desk: Desk, guest: Guest, air: AirAddress) -> None:
     mine = wallet.load(desk.site.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
-    assert not await _unlocks(air, mine)
+    assert not (await unlocking.unlock(air, mine)).short
     descriptors = await _descriptors(guest, desk)
     for times in (2, 3):
         await guest.run("systemctl", "restart", "bluetooth")
         await _up(guest, desk, times)
-    assert await _unlocks(air, mine)
+    assert (await unlocking.unlock(air, mine)).short
     # dbus_next leaves the closing of its socket to the garbage collector: the last life's may still be there.
     assert await _descriptors(guest, desk) <= descriptors + 1
 
 
 async def _descriptors(guest: Guest, desk: Desk) -> int:
-    pid = (await guest.run("systemctl", "show", "-P", "MainPID", desk.unit)).out.strip()
+    pid = await guest.main_pid(desk.unit)
     return int((await guest.run("sh", "-c", f"ls /proc/{pid}/fd | wc -l")).out)

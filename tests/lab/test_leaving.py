@@ -10,13 +10,13 @@ from contextlib import suppress
 import pytest
 
 from hubd.errors import LinkError
-from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
 from lab.keep import keep
 from tests.lab.conftest import BLUEZ, MENDED, AirAddress
+from tests.lab.unlocking import unlock
 
 VISITS = 6
 VISIT_SECONDS = 15.0
@@ -44,7 +44,7 @@ Leave = Callable[[BumbleLink], Awaitable[None]]
 async def test_the_hub_is_back_soon_or_never_was_away(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], leave: Leave
 ) -> None:
-    pid, bluetoothd = await hub.pid(), await _bluetoothd(guest)
+    pid, bluetoothd = await hub.pid(), await guest.main_pid("bluetooth")
     for _ in range(VISITS):  # one of them may find the hub away, because of those before
         with suppress(LinkError):
             async with asyncio.timeout(VISIT_SECONDS):
@@ -53,7 +53,7 @@ async def test_the_hub_is_back_soon_or_never_was_away(
     async with asyncio.timeout(RECOVERY_SECONDS):
         while not await _lets_in(air, phones[0]):
             pass
-    died = await _bluetoothd(guest) != bluetoothd
+    died = await guest.main_pid("bluetooth") != bluetoothd
     keep(f"bluetoothd, left {leave.__name__}", {"BlueZ": BLUEZ or "this machine's", "died": died})
     assert await hub.pid() == pid
     assert not (died and MENDED), await hub.story()
@@ -66,13 +66,7 @@ async def _visit(air: AirAddress, leave: Leave) -> None:
 
 async def _lets_in(air: AirAddress, wallet: Wallet) -> bool:
     """Try once to unlock."""
-    try:
-        async with on_air(air.transport) as device, connect(device) as link:
-            report = await Session(link, wallet).run(1)
-    except LinkError:
-        return False
-    return report.verdict is not None and report.verdict.allowed
-
-
-async def _bluetoothd(guest: Guest) -> str:
-    return (await guest.run("systemctl", "show", "-P", "MainPID", "bluetooth")).out.strip()
+    with suppress(LinkError):
+        await unlock(air, wallet)
+        return True
+    return False

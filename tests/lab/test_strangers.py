@@ -26,13 +26,13 @@ from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
-from lab.hub import LabHub
+from lab.hub import STRIKE_SECONDS, LabHub
 from lab.keep import keep
 from lab.paced import Paced
 from lab.strangers import KINDS
 from lab.touch import Touch, touch
 from lab.vitals import Vitals, look, lull
-from tests.lab.conftest import MENDED, AirAddress
+from tests.lab.conftest import MENDED, AirAddress, allowed
 from tests.lab.crowd import crowd, recording, stranger_wallet
 from tests.lab.deaths import deaths
 
@@ -43,6 +43,7 @@ PAUSE_SECONDS = (0.3, 0.7)
 FEW = 10
 UNLOCK_SECONDS = 1.0
 TRIES = 3
+WATCH_SECONDS = 8.0
 GROWTH_KIB_MAX = 8192
 
 
@@ -162,16 +163,25 @@ def _told(touches: Sequence[Touch], began: Vitals, ended: Vitals) -> dict[str, o
 
 
 async def test_a_recorded_session_is_worth_nothing(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
+    """It is refused for its proof, and no strike is driven; that of the honest phone is, so the watch sees one."""
     async with on_air(air.transport) as device:
-        async with connect(device) as link:
+        async with connect(device) as link, asyncio.TaskGroup() as tasks:
+            seen = tasks.create_task(hub.strike_seen(WATCH_SECONDS))
             report = await Session(link, phones[0]).run(1)
-            assert report.verdict is not None
-        async with connect(device) as link:
+            assert allowed(report)
+        assert seen.result(), "the watch sees nothing"
+        await asyncio.sleep(STRIKE_SECONDS + 0.3)
+        before = await hub.journal_ends()
+        async with connect(device) as link, asyncio.TaskGroup() as tasks:
+            seen = tasks.create_task(hub.strike_seen(WATCH_SECONDS))
             thief = Session(link, phones[1])
             await thief.read_info()
             with suppress(LinkError):
                 for message in report.sent:
                     await thief.send(message)
-            await asyncio.sleep(1)
-        journal = await hub.journal(5)
-    assert '"error":"ProofError"' in journal, journal
+            async with asyncio.timeout(WATCH_SECONDS):
+                while '"error":"ProofError"' not in await hub.journal_after(before):
+                    pass
+            assert not seen.done(), "the watch ended before the hub had judged"
+        assert not seen.result()
+        assert '"event":"access"' not in await hub.journal_after(before)
