@@ -24,8 +24,8 @@ from hubsim.phone.wallet import Wallet
 from lab.ending import end
 from lab.guest import Guest
 from lab.hub import LabHub
+from tests.lab.attlink import error_of, gone, write
 from tests.lab.conftest import AirAddress, allowed
-from tests.lab.test_att import error_of, gone, write
 
 HELD_SECONDS = 2.0
 """How long a write is left without an answer: the case's own time. BlueZ fails it after 5 s."""

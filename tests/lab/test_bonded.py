@@ -23,9 +23,9 @@ from lab.guest import Guest
 from lab.hub import LabHub
 from tests.lab import pairing_agent
 from tests.lab.apps import running
+from tests.lab.attlink import handle, request
 from tests.lab.conftest import AirAddress, allowed
 from tests.lab.problems import shows
-from tests.lab.test_att import handle, request
 from tests.lab.test_subscriptions import Told
 
 ENCRYPTED_SECONDS = 10.0

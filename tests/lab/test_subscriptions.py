@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
+from bumble import att
 from bumble.core import UUID
 from bumble.device import Connection, Peer
 
@@ -21,8 +23,11 @@ from lab.guest import Guest
 from lab.hub import LabHub
 from tests.lab import acquire_app
 from tests.lab.apps import running
+from tests.lab.attlink import error_of, handle, request
 from tests.lab.conftest import AirAddress, allowed
 
+NOTIFY, INDICATE = 1, 2
+CCC_IMPROPER = 0xFD
 HEARD_SECONDS = 3.0
 MUTED_SECONDS = 1.0
 ONE_SOCKET_EACH = (5, 69)
@@ -59,6 +64,52 @@ async def test_who_subscribed_first_is_answered_when_the_others_have_left(
             first_to_go.push_async_callback(early.connection.disconnect)
             await first_to_go.aclose()
             assert allowed(await Session(Told(late), phones[2]).run(1))
+
+
+@pytest.mark.parametrize("mtu", [23, 247])
+async def test_without_a_subscription_the_answer_is_read(
+    hub: LabHub, air: AirAddress, phones: list[Wallet], mtu: int
+) -> None:
+    async with on_air(air.transport) as device, connect(device, mtu, subscribe=False) as link:
+        link.connection.gatt_client.notification_subscribers[handle(link, gatt.TX)] = {link._take}  # and asks for none
+        assert allowed(await Session(link, phones[0], pull_only=True).run(1))
+        assert link.notifications.empty(), "who has not subscribed is notified"
+
+
+async def test_subscribing_oddly_does_no_harm(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
+    async with on_air(air.transport) as device, connect(device, 247, subscribe=False) as link:
+        tx = handle(link, gatt.TX)
+        client = link.connection.gatt_client
+        await client.discover_descriptors(start_handle=tx + 1, end_handle=tx + 1)
+        for bits in (NOTIFY, NOTIFY, 0, NOTIFY | INDICATE, 0, NOTIFY):
+            pdu = att.ATT_Write_Request(attribute_handle=tx + 1, attribute_value=bytes([bits, 0]))
+            answer = await request(link, pdu)
+            if bits & INDICATE:
+                assert error_of(answer) == CCC_IMPROPER
+            else:
+                assert isinstance(answer, att.ATT_Write_Response), answer
+        client.notification_subscribers[tx] = {link._take}  # the CCC as it was written last
+        assert allowed(await Session(Told(link), phones[0]).run(1))
+
+
+async def test_who_subscribes_after_the_first_frame_is_told(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
+    async with on_air(air.transport) as device:
+        async with connect(device) as link:
+            assert allowed(await Session(link, phones[0]).run(1))  # so that the next is one message each way
+        async with connect(device, 23, subscribe=False) as link:
+            written = 0
+
+            async def subscribes(frame: bytes) -> None:
+                nonlocal written
+                await link.write(frame)
+                written += 1
+                if written == 1:
+                    await link._of(gatt.TX).subscribe(link._take)
+
+            late = Told(link)
+            late.write = subscribes
+            assert allowed(await Session(late, phones[0]).run(1))
+        assert written > 1
 
 
 class Ticks:
