@@ -17,7 +17,7 @@ from bumble.device import Device
 
 from hubd.errors import LinkError
 from hubsim.phone.attempt import Session
-from hubsim.phone.radio import BumbleLink, _find
+from hubsim.phone.radio import BumbleLink, find
 from hubsim.phone.wallet import Wallet
 
 MTU = 247
@@ -79,7 +79,7 @@ async def _touch(
 ) -> tuple[float, float, float, float, float]:
     """Try once; return the moments. `limit` ends when the phone is connected and prepared."""
     moments = [time.monotonic()]
-    address = await _find(device)
+    address = await find(device)
     moments.append(time.monotonic())
     connection = await device.connect(address)
     try:

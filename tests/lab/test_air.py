@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from hubsim.phone.radio import _find, connect, on_air
+from hubsim.phone.radio import connect, find, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
@@ -29,15 +29,15 @@ GROWTH_KIB_MAX = 1024
 
 async def test_found_before_during_and_after_connections(hub: LabHub, air: AirAddress) -> None:
     async with on_air(air.transport) as looking, AsyncExitStack() as stack:
-        await _find(looking)
+        await find(looking)
         for _ in range(PHONES):
             device = await stack.enter_async_context(on_air(air.transport))
             await stack.enter_async_context(connect(device))
             async with asyncio.timeout(FOUND_SECONDS):
-                await _find(looking)
+                await find(looking)
         await stack.aclose()
         async with asyncio.timeout(FOUND_SECONDS):
-            await _find(looking)
+            await find(looking)
 
 
 @pytest.mark.reckons
@@ -50,15 +50,15 @@ async def test_found_after_many_visits_and_nothing_is_leaked(
         assert (await touch(device, phones[0])).lost == 0
         before = await lull(guest)
         for cycle in range(CYCLES):
-            connection = await device.connect(await _find(device))
+            connection = await device.connect(await find(device))
             if cycle % 3 == 0:
                 await asyncio.sleep(0.1)
             if cycle % SECOND_EVERY == 0:
                 async with asyncio.timeout(FOUND_SECONDS):
-                    await _find(second)
+                    await find(second)
             await connection.disconnect()
         async with asyncio.timeout(FOUND_SECONDS):
-            await _find(second)
+            await find(second)
         after = await lull(guest)
         assert (await touch(second, phones[0])).lost == 0
     grown = {name: after.of[name].rss_kib - before.of[name].rss_kib for name in NAMES}
@@ -86,6 +86,6 @@ async def test_on_air_again_after_somebody_takes_the_advertisement_off(
             await guest.run("btmgmt", "--index", "0", "clr-adv", seconds=10)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(FOUND_SECONDS):
-                    await _find(one)
+                    await find(one)
         async with asyncio.timeout(FOUND_SECONDS):
-            await _find(one)
+            await find(one)

@@ -18,7 +18,7 @@ from bumble.device import Advertisement
 from hubd.core import gatt
 from hubd.core.beacon import COMPANY_NONE, resolves
 from hubd.errors import LinkError
-from hubsim.phone.radio import _find, on_air
+from hubsim.phone.radio import find, on_air
 from hubsim.phone.wallet import Wallet
 from lab.hub import CREDENTIALS, LabHub
 from tests.lab.conftest import AirAddress
@@ -68,9 +68,9 @@ async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
     async with on_air(air.transport) as phone, on_air(air.transport) as stranger, on_air(air.transport) as ear:
         ear.on("advertisement", heard)
         await ear.start_scanning(active=False, filter_duplicates=False)
-        await _find(phone, key)
+        await find(phone, key)
         with pytest.raises(LinkError, match="only hubs of other sites"):
-            await _find(stranger, bytes(16))
+            await find(stranger, bytes(16))
         async with asyncio.timeout(PATIENCE_SECONDS):
             await enough.wait()
     for data, size in seen.items():

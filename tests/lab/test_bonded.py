@@ -17,7 +17,7 @@ from bumble.pairing import PairingConfig, PairingDelegate
 
 from hubd.core import gatt
 from hubsim.phone.attempt import Session
-from hubsim.phone.radio import BumbleLink, _find, connect, on_air
+from hubsim.phone.radio import BumbleLink, connect, find, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
@@ -46,7 +46,7 @@ async def pairable(guest: Guest) -> AsyncIterator[None]:
 async def connect_encrypted(device: Device) -> AsyncIterator[BumbleLink]:
     """Connect as a bonded phone does: encrypted before anything else. BlueZ answers it nothing in the clear."""
     async with asyncio.timeout(ENCRYPTED_SECONDS):
-        connection = await device.connect(await _find(device))
+        connection = await device.connect(await find(device))
         await connection.encrypt()
         link = BumbleLink(connection)
         await link.prepare(247)

@@ -16,7 +16,7 @@ from bumble.device import Advertisement, Device
 from bumble.hci import Address
 
 from hubd.core import gatt
-from hubsim.phone.radio import _find, on_air
+from hubsim.phone.radio import find, on_air
 from lab.guest import Guest
 from lab.hub import LabHub
 from lab.vitals import lull
@@ -99,7 +99,7 @@ async def _until_one_instance(guest: Guest) -> None:
 async def test_a_visit_takes_the_hub_off_the_air_for_moments_only(hub: LabHub, air: AirAddress) -> None:
     loop = asyncio.get_running_loop()
     async with _listening(air) as ear, on_air(air.transport) as device:
-        address = await _find(device)
+        address = await find(device)
         interval = await _interval(ear)
         longest = []
         for _ in range(VISITS):
@@ -125,7 +125,7 @@ async def test_a_crowd_leaves_the_hub_on_air(hub: LabHub, guest: Guest, air: Air
                 await _visit(device, address)
 
     async with _listening(air) as ear, on_air(air.transport) as device:
-        address = await _find(device)
+        address = await find(device)
         interval = await _interval(ear)
         since = loop.time()
         async with asyncio.TaskGroup() as crowd:

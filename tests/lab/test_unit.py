@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from hubsim.phone.attempt import Session
-from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import CREDENTIALS, LabHub
 from tests.lab.conftest import AirAddress
 from tests.lab.unitfile import DROP_IN, edit, put_back, tells, until
+from tests.lab.unlocking import unlock
 
 EXPOSURE_MAX = 1.5
 
@@ -25,13 +24,6 @@ async def afterwards(installed: LabHub) -> AsyncIterator[None]:
     await put_back(installed)
 
 
-async def _unlock(air: AirAddress, wallet: Wallet) -> None:
-    async with on_air(air.transport) as device, connect(device) as link:
-        report = await Session(link, wallet).run(1)
-        assert report.verdict is not None, report.why
-        assert report.verdict.allowed
-
-
 async def test_the_exposure_of_the_running_unit(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
@@ -40,7 +32,7 @@ async def test_the_exposure_of_the_running_unit(
     assert level is not None, said
     print(said)
     assert float(level[1]) <= EXPOSURE_MAX, said
-    await _unlock(air, phones[0])
+    await unlock(air, phones[0])
     status = (await guest.run("cat", f"/proc/{await hub.pid()}/status")).out
     assert re.search(r"^Seccomp:\s+2$", status, re.M), status
     assert re.search(r"^CapBnd:\s+0+$", status, re.M), status
@@ -51,12 +43,15 @@ async def test_the_backend_is_reached_by_its_name(hub: LabHub, guest: Guest, aft
     """The resolver must work without Netlink."""
     await guest.run("sh", "-c", "grep -q backend.example /etc/hosts || echo 127.0.0.1 backend.example >>/etc/hosts")
     listen = "import socket; socket.create_server(('127.0.0.1', 4505)).accept()"
-    await guest.run("systemd-run", "--unit=listener", "-r", "/opt/hubd/bin/python", "-c", listen)
+    await guest.run("systemd-run", "--unit=listener", "--collect", "-r", "/opt/hubd/bin/python", "-c", listen)
     await edit(hub, "[keys]\n", '[keys]\ncurve_secret = "credential:curve_secret"\n')
     await edit(hub, "[keys]\n", '[keys]\nbackend_public = "credential:backend_public"\n')
     await edit(hub, "[[doors]]", '[backend]\nendpoint = "tcp://backend.example:4505"\n\n[[doors]]')
     await guest.run("systemctl", "restart", "hubd")
-    await until(guest, "SubState", "exited", "listener")
+    try:
+        await until(guest, "SubState", "exited", "listener")
+    finally:
+        await guest.run("systemctl", "stop", "listener", check=False)
 
 
 async def test_a_wrong_configuration_is_no_loop_of_restarts(hub: LabHub, guest: Guest, afterwards: None) -> None:
@@ -94,5 +89,5 @@ async def test_keys_that_lie_encrypted(
     await guest.run("systemctl", "stop", "hubd")
     await guest.run("rm", f"{CREDENTIALS}identity", f"{CREDENTIALS}beacon")
     await hub.start()
-    await _unlock(air, phones[0])
+    await unlock(air, phones[0])
     await guest.run("sh", "-c", "rm /etc/credstore.encrypted/*")

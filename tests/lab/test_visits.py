@@ -10,7 +10,7 @@ import pytest
 
 from hubd.core.framing import Flag
 from hubsim.phone.attempt import Session
-from hubsim.phone.radio import CONNECT_SECONDS, BumbleLink, _find, connect, on_air
+from hubsim.phone.radio import CONNECT_SECONDS, BumbleLink, connect, find, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
@@ -60,7 +60,7 @@ async def _visit(air: AirAddress, wallet: Wallet, moment: str, count: int, silen
     async with AsyncExitStack() as radio:
         device = await radio.enter_async_context(on_air(air.transport))
         async with asyncio.timeout(CONNECT_SECONDS):
-            link = BumbleLink(await device.connect(await _find(device)))
+            link = BumbleLink(await device.connect(await find(device)))
             await link.prepare(MTU)
         if moment == "decided":
             assert allowed(await Session(link, wallet).run(1))

@@ -59,7 +59,7 @@ class Street:
 
     async def finds(self, key: bytes | None) -> str:
         async with asyncio.timeout(PATIENCE_SECONDS), radio.on_air(self._transport) as phone:
-            return str(await radio._find(phone, key))
+            return str(await radio.find(phone, key))
 
 
 @pytest.fixture

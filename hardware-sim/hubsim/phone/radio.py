@@ -150,7 +150,7 @@ async def connect(
     device: Device, mtu: int = 247, subscribe: bool = True, beacon_key: bytes | None = None
 ) -> AsyncIterator[BumbleLink]:
     """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError."""
-    address = await _find(device, beacon_key)
+    address = await find(device, beacon_key)
     with _lost_is_a_link_error():
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await device.connect(address)
@@ -167,7 +167,8 @@ async def connect(
                     await connection.disconnect()
 
 
-async def _find(device: Device, beacon_key: bytes | None = None) -> Address:
+async def find(device: Device, beacon_key: bytes | None = None) -> Address:
+    """Scan until a hub to try is found: by its service, and by its tag when there is a key. Raise LinkError."""
     choice: Choice[Address] = Choice(beacon_key)
 
     def seen(advertisement: Advertisement) -> None:
