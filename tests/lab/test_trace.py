@@ -16,6 +16,8 @@ from lab.hub import LabHub
 from tests.lab.btmon import sent, traced
 from tests.lab.conftest import AirAddress
 
+KEYS = "grep -Es '^\\[.*Key\\]' /var/lib/bluetooth/*/*/info || true"
+"""What BlueZ keeps of a bond; 5.87 may have a file of somebody who was never paired."""
 SETTLE_SECONDS = 3.0
 """BlueZ begins to explore a phone, when it does, within two seconds of its connection."""
 
@@ -53,7 +55,7 @@ async def test_a_phone_that_wants_to_pair_is_refused(
                 "busctl", "call", "org.bluez", "/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"
             )
         ).out.count('"Paired" b true') == 0
-        assert (await guest.run("sh", "-c", "ls -d /var/lib/bluetooth/*/*/info 2>/dev/null || true")).out == ""
+        assert (await guest.run("sh", "-c", KEYS)).out == ""
         async with connect(device) as link:
             report = await Session(link, phones[0]).run(1)
             assert report.verdict is not None
