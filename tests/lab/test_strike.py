@@ -93,11 +93,11 @@ async def test_all_killed_in_a_pulse(keeping: LabHub, guest: Guest, air: AirAddr
         await keeping.start()
         await _release(air, phones[0])
         assert await keeping.strike(LINE)
-        before = await _journal_ends(guest)
+        before = await keeping.journal_ends()
         await guest.run("sh", "-c", "echo 1 >/sys/fs/cgroup/system.slice/hubd.service/cgroup.kill")  # all at once
         await until(guest, "ActiveState", "failed")
         assert await keeping.strike(LINE) is still_driven
-        said = await _journal_after(guest, before)
+        said = await keeping.journal_after(before)
         assert ("strikes driven inactive: 1 of 1" in said) is not still_driven, said
 
 
@@ -160,16 +160,3 @@ async def _refused(reading: Awaitable[bytes]) -> bool:
     except LinkError:
         return True
     return False
-
-
-async def _journal_ends(guest: Guest) -> str:
-    """Return the journal's cursor: where it ends now."""
-    said = (await guest.run("journalctl", "-n", "0", "--show-cursor", "--no-pager")).out
-    return said.rsplit("-- cursor: ", 1)[1].strip()
-
-
-async def _journal_after(guest: Guest, cursor: str) -> str:
-    """Return what the hub's journal holds beyond a cursor, with all that has been said until now."""
-    await guest.run("journalctl", "--sync")
-    argv = ("journalctl", "-u", "hubd", f"--after-cursor={cursor}", "-o", "cat", "--no-pager")
-    return (await guest.run(*argv)).out
