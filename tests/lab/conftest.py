@@ -15,6 +15,7 @@ import functools
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,19 @@ def allowed(report: Report) -> bool:
     return report.verdict.allowed
 
 
+@asynccontextmanager
+async def booted(folder: Path, bluez: str = BLUEZ, hub: Path | None = None) -> AsyncIterator[Guest]:
+    """Boot a guest on a version of BlueZ ("" for the machine's own), with the hub in `hub` or the tree's; end it."""
+    kernel = kernel_path()
+    assert kernel is not None, _why_not()
+    made = Guest(folder, bluez_path(bluez) if bluez else None, hub=hub)
+    try:
+        await made.boot(kernel)
+        yield made
+    finally:
+        await made.stop()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def air() -> AsyncIterator[AirAddress]:
     async with an_air() as address:
@@ -116,15 +130,9 @@ async def own_air() -> AsyncIterator[AirAddress]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def guest(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
-    kernel = kernel_path()
-    assert kernel is not None, _why_not()
-    made = Guest(tmp_path_factory.mktemp("guest"), bluez_path(BLUEZ) if BLUEZ else None)
-    try:
-        await made.boot(kernel)
+    async with booted(tmp_path_factory.mktemp("guest")) as made:
         await made.plug_in(air.host, air.port)
         yield made
-    finally:
-        await made.stop()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -139,19 +147,13 @@ async def bluez(guest: Guest) -> tuple[int, int]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def laptop(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
     """A second guest with an adapter of its own, and BlueZ as a laptop has it: with none of a hub's settings."""
-    kernel = kernel_path()
-    assert kernel is not None
-    made = Guest(tmp_path_factory.mktemp("laptop"))
-    try:
-        await made.boot(kernel)
+    async with booted(tmp_path_factory.mktemp("laptop"), bluez="") as made:
         await made.run("rm", "/usr/lib/systemd/system/bluetooth.service.d/hubd.conf")
         await made.run("systemctl", "daemon-reload")
         await made.run("systemctl", "restart", "bluetooth")
         await made.plug_in(air.host, air.port)
         await made.run("timeout", "20", "sh", "-c", "until bluetoothctl power on; do sleep 0.3; done")
         yield made
-    finally:
-        await made.stop()
 
 
 @pytest.fixture(scope="session")

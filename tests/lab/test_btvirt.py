@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest_asyncio
 
 from hubsim.site import Site
-from lab.guest import Guest, bluez_path, kernel_path
 from lab.hub import LabHub
-from tests.lab.conftest import BLUEZ
+from tests.lab.conftest import booted
 
 EMULATOR = "/usr/bin/btvirt"
 SOCKET = "/tmp/bt-server-bredrle"
@@ -23,18 +22,12 @@ UNLOCK_SECONDS = 40.0
 @pytest_asyncio.fixture(loop_scope="session")
 async def emulated(site: Site, tmp_path: Path) -> AsyncIterator[LabHub]:
     """A hub in a guest of its own, whose adapter is the emulator's."""
-    kernel = kernel_path()
-    assert kernel is not None
-    guest = Guest(tmp_path, bluez_path(BLUEZ) if BLUEZ else None)
-    try:
-        await guest.boot(kernel)
+    async with booted(tmp_path) as guest:
         await guest.run("systemd-run", "--unit=lab-btvirt", EMULATOR, "-L", "-l1", "-s")
         hub = LabHub(guest, site)
         await hub.install()
         await hub.start()
         yield hub
-    finally:
-        await guest.stop()
 
 
 async def test_a_long_unlock_and_a_short_one_over_bluez_own_emulator(

@@ -17,9 +17,8 @@ from hubsim import site as sites
 from hubsim.phone import wallet
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
-from lab.guest import Guest, kernel_path
 from lab.hub import CHIP, LabHub
-from tests.lab.conftest import ROOT, AirAddress
+from tests.lab.conftest import ROOT, AirAddress, booted
 
 PYTHON = "/usr/bin/python3"
 INSTALL_SECONDS = 300
@@ -44,17 +43,11 @@ async def imaged(
     image: Path, own_air: AirAddress, site: sites.Site, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LabHub]:
     """A guest whose hub is that image."""
-    kernel = kernel_path()
-    assert kernel is not None
-    guest = Guest(tmp_path_factory.mktemp("imaged"), hub=image)
-    try:
-        await guest.boot(kernel)
+    async with booted(tmp_path_factory.mktemp("imaged"), bluez="", hub=image) as guest:
         await guest.plug_in(own_air.host, own_air.port)
         hub = LabHub(guest, site)
         await hub.install()
         yield hub
-    finally:
-        await guest.stop()
 
 
 def _mentions(image: Path, place: Path) -> list[Path]:

@@ -16,10 +16,10 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from hubsim.site import Site
 from lab.air import an_air
-from lab.guest import Guest, bluez_path, kernel_path
+from lab.guest import Guest
 from lab.hub import LabHub
 from tests.lab.btmon import so_far, traced
-from tests.lab.conftest import BLUEZ, AirAddress
+from tests.lab.conftest import AirAddress, booted
 from tests.lab.unlocking import unlock
 
 PHONES = 3
@@ -39,18 +39,12 @@ async def old_hub(
     legacy_air: AirAddress, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LabHub]:
     """A hub in a guest of its own."""
-    kernel = kernel_path()
-    assert kernel is not None
-    guest = Guest(tmp_path_factory.mktemp("legacy"), bluez_path(BLUEZ) if BLUEZ else None)
-    try:
-        await guest.boot(kernel)
+    async with booted(tmp_path_factory.mktemp("legacy")) as guest:
         await guest.plug_in(legacy_air.host, legacy_air.port)
         hub = LabHub(guest, site)
         await hub.install()
         await hub.start()
         yield hub
-    finally:
-        await guest.stop()
 
 
 async def test_found_and_opening_beside_connected_phones(
