@@ -59,9 +59,43 @@ def expect(fact: bool, what: str) -> None:
         raise NotShown(what)
 
 
-async def show(path: Path) -> int:
-    """Run the demo in a new folder; return the exit status."""
-    steps = Steps()
+PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
+<style>
+.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px; line-height: {line_height}px }}
+.{unique_id}-title {{ font-family: sans-serif; font-size: 18px; font-weight: bold }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+"""A terminal as rich draws it (`Console.export_svg`), without the fonts that it would fetch from elsewhere."""
+PICTURE_COLUMNS = 108
+
+
+async def show(path: Path, picture: Path | None = None) -> int:
+    """Run the demo in a new folder, and draw what it printed into `picture`; return the exit status."""
+    console = Console(highlight=False)
+    if picture is not None:
+        console = Console(highlight=False, record=True, width=PICTURE_COLUMNS)
+    status = await _run(path, Steps(console))
+    if picture is not None:
+        console.save_svg(str(picture), title="make demo", code_format=PICTURE, unique_id="demo")
+    return status
+
+
+async def _run(path: Path, steps: Steps) -> int:
     try:
         stage = Stage(path, [FRONT])
         for name, access, span in _phones():

@@ -252,11 +252,12 @@ def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_poi
 
 @main.command()
 @click.option("--at", "path", type=click.Path(path_type=Path), default=Path("desk-demo"))
-def demo(path: Path) -> None:
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw what was printed into this SVG file, too.")
+def demo(path: Path, picture: Path | None) -> None:
     """Show the main job, step by step; exit status 0 only if every step really happened."""
     from hubsim.demo import show
 
-    sys.exit(asyncio.run(show(path)))
+    sys.exit(asyncio.run(show(path, picture)))
 
 
 def _run(work: object) -> None:
