@@ -76,7 +76,7 @@ def text(table: Table) -> str:
 
 
 def markdown(table: Table) -> str:
-    """Return the table for the README."""
+    """Return the table for benchmarks/README.md."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(cells(figure))} |" for figure in table.figures]
     for cause in table.causes:

@@ -1,6 +1,6 @@
 """Who may know whom, and a few habits: kept over the syntax trees of every file, and shown to notice each violation.
 
-The rules are those of the README's section on layers. A new file at the top of `hubd` is a use case until ROOMS says
+The rules are those of docs/start-here.md, "The house". A new file at the top of `hubd` is a use case until ROOMS says
 otherwise, so that the strict rule is the default.
 """
 

@@ -1,0 +1,93 @@
+"""The documents say what is so: links lead somewhere, tables are those of the files, messages are those of the code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.table import COLUMNS, cells, from_json
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+DECISIONS = ROOT / "docs" / "decisions"
+ROOMS = ("docs", "hardware-sim", "benchmarks", "tests", "systemd", "config")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+README_LINES_MAX = 130
+
+
+def documents() -> list[Path]:
+    """Every page that people read."""
+    pages = [README]
+    for room in ROOMS:
+        pages += sorted((ROOT / room).rglob("*.md"))
+    return pages
+
+
+def links(page: Path) -> Iterator[str]:
+    for target in LINK.findall(page.read_text()):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            yield target
+
+
+def broken(page: Path) -> list[str]:
+    return [target for target in links(page) if not (page.parent / target).exists()]
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_a_file(page: Path) -> None:
+    assert broken(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("[a](page.md#part) [b](nowhere.md) [c](https://elsewhere.example)")
+    assert broken(page) == ["nowhere.md"]
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(README.read_text().splitlines()) <= README_LINES_MAX
+
+
+def test_each_decision_has_a_number_a_date_and_a_row_in_the_index() -> None:
+    pages = sorted(page for page in DECISIONS.glob("*.md") if page.name != "README.md")
+    index = (DECISIONS / "README.md").read_text()
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        title = page.read_text().splitlines()[0].removeprefix("# ")
+        assert re.search(r"^\d{4}-\d\d-\d\d · ", page.read_text(), re.MULTILINE), page.name
+        row = re.compile(
+            rf"^\| \[{page.name[:4]}\]\({re.escape(page.name)}\) \| {re.escape(title)} \| [\d-]+ \|$",
+            re.MULTILINE,
+        )
+        assert row.search(index), page.name
+
+
+@pytest.mark.parametrize("name", ["latest.json", "latest-lab.json"])
+def test_the_figures_are_those_of_the_files(name: str) -> None:
+    shown = (ROOT / "benchmarks" / "README.md").read_text()
+    table = from_json(json.loads((ROOT / "benchmarks" / name).read_text()))
+    assert f"| {' | '.join(COLUMNS)} |" in shown
+    for figure in table.figures:
+        assert f"| {' | '.join(cells(figure))} |" in shown
+
+
+def test_the_picture_shows_the_steps_of_the_demo() -> None:
+    words = ElementTree.fromstring((ROOT / "docs" / "pictures" / "demo.svg").read_text()).itertext()  # noqa: S314
+    shown = "".join(words).replace("\xa0", " ")
+    source = ast.parse((ROOT / "hardware-sim" / "hubsim" / "demo.py").read_text())
+    steps = [
+        node.args[0].value
+        for node in ast.walk(source)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "done"
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    assert len(steps) >= 8
+    assert [step for step in steps if step not in shown] == []
