@@ -82,7 +82,7 @@ def test_what_systemd_has_handed_over_is_read_where_it_is(tmp_path: Path) -> Non
     (file.parent / "identity").write_text("no key")
     status, said = _check(file, {"CREDENTIALS_DIRECTORY": str(file.parent)}, systemd)
     assert status == EX_CONFIG
-    assert f"{file.parent / 'identity'}: expected an EC P-256 private key" in said[0]
+    assert "/etc/credstore/hubd.identity: expected an EC P-256 private key" in said[0]
 
 
 def test_systemd_is_asked_for_what_only_it_can_hand_over(tmp_path: Path) -> None:

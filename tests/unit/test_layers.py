@@ -60,7 +60,9 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.checkconfig": _room("hubd.config hubd.errors hubd.hardware hubd.adapters.keyfiles drivers"),
     "hubd.__main__": _room(
-        "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""
+        "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log "
+        "hubd.adapters.systemd",
+        "",
     ),
     "hubd.secure": _room("hubd.errors drivers", "msgspec"),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),
