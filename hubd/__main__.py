@@ -26,9 +26,12 @@ def main() -> None:
     parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
     parser.add_argument("--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s")
     parser.add_argument("--version", action="version", version=f"hubd {__version__}")
-    parser.add_argument("--check-config", action="store_true", help="say whether it and the keys are right, and end")
+    parser.add_argument("--check-config", action="store_true", help="say whether all is right, and end")
+    parser.add_argument("--json", action="store_true", help="with --check-config: what was found as JSON")
     options = parser.parse_args()
-    sys.exit(checkconfig.run(options.config) if options.check_config else run(options.config, real_parts))
+    if options.check_config:
+        sys.exit(checkconfig.run(options.config, options.json))
+    sys.exit(run(options.config, real_parts))
 
 
 def run(config_file: Path, make_parts: MakeParts) -> int:

@@ -112,9 +112,9 @@ def remedy_for_missing(name: str, file: KeyFile) -> str:
     return f"put {WANTED[name]} there, owned by root, mode 600 (LoadCredential={file.path.name} of hubd.service)"
 
 
-def seal_command(file: KeyFile) -> str:
+def seal_command(file: KeyFile, plain: str = "FILE") -> str:
     """Return the command that makes a sealed credential of a plain file."""
-    return f"type: sudo systemd-creds encrypt --name={file.path.name} FILE {file.place}"
+    return f"type: sudo systemd-creds encrypt --name={file.path.name} {plain} {file.place}"
 
 
 def _check_guarded(path: Path, status: os.stat_result) -> None:

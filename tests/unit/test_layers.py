@@ -58,7 +58,7 @@ ROOMS: dict[str, Room] = {
         f"{VOCABULARY} {USE_CASES} hubd.newpolicy hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware "
         "hubd.adapters drivers"
     ),
-    "hubd.checkconfig": _room("hubd.config hubd.errors hubd.hardware hubd.adapters.keyfiles drivers"),
+    "hubd.checkconfig": _room("hubd.checkconfig hubd.config hubd.errors hubd.adapters drivers"),
     "hubd.__main__": _room(
         "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log "
         "hubd.adapters.systemd",
