@@ -17,6 +17,7 @@ from hubsim import site as sites
 from hubsim.phone import wallet
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
+from lab.guest import Guest
 from lab.hub import CHIP, LabHub
 from tests.lab.conftest import ROOT, AirAddress, booted
 
