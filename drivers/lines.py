@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import gpiod
@@ -18,6 +19,8 @@ from drivers.guardwire import StrikeLine
 from hubd.errors import HardwareError
 
 CONSUMER = "hubd-strike"
+DETECT, INFO = "`gpiodetect` (apt install gpiod)", "`gpioinfo` (apt install gpiod)"
+OpenChip = Callable[[str], gpiod.Chip]
 
 _CHIP_NAME = re.compile(r"gpiochip[0-9]{1,5}")
 
@@ -102,9 +105,36 @@ def chip_path(chip: str, devices: Path = Path("/dev"), open_chip: Callable[[str]
     if not found:
         raise HardwareError(
             f"No GPIO chip in {devices} has the name or the label {chip!r} and is readable for hubd: "
-            "compare with `gpiodetect`."
+            f"compare with {DETECT}."
         )
     return next(iter(found.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLine:
+    """One line as the kernel knows it: the real device path of its chip, the chip's label, its offset, and its name or
+    ''; whether somebody has it, and how that one calls itself.
+    """
+
+    chip: str
+    label: str
+    offset: int
+    name: str
+    used: bool
+    consumer: str
+
+
+def look(chip: str, line: str | int, what: str, devices: Path, open_chip: OpenChip) -> FoundLine:
+    """Find a line without requesting it; `what` begins the sentence when it is not there. Raise HardwareError."""
+    path = chip_path(chip, devices, open_chip)
+    try:
+        with open_chip(path) as opened:
+            info = opened.get_line_info(line)
+            label = opened.get_info().label
+    except (OSError, ValueError) as error:
+        raise HardwareError(explain(error, f"{what} (line {line!r} of {chip})")) from error
+    real = str(Path(path).resolve())  # a board may have a second name for a chip
+    return FoundLine(real, label, int(info.offset), info.name or "", bool(info.used), info.consumer or "")
 
 
 def find_offset(line: StrikeLine, open_chip: Callable[[str], gpiod.Chip]) -> int:
@@ -134,14 +164,14 @@ def explain(error: OSError | ValueError, what: str, consumer: str = "") -> str:
     """Return a sentence for the technician: which line, what is wrong, what to do."""
     code = error.errno if isinstance(error, OSError) else errno.EINVAL
     remedies: Mapping[int | None, str] = {
-        errno.ENOENT: "the chip or the line does not exist; compare with `gpiodetect` and `gpioinfo`",
-        errno.ENODEV: "this is no GPIO chip; compare with `gpiodetect`",
-        errno.ENOTTY: "this is no GPIO chip; compare with `gpiodetect`",
+        errno.ENOENT: f"the chip or the line does not exist; compare with `gpiodetect` and {INFO}",
+        errno.ENODEV: f"this is no GPIO chip; compare with {DETECT}",
+        errno.ENOTTY: f"this is no GPIO chip; compare with {DETECT}",
         errno.ENXIO: "the chip has gone; look at the kernel log",
         errno.EACCES: "hubd may not open it; put its user into the group `gpio` or add a udev rule for gpiochip*",
         errno.EPERM: "hubd may not use it; put its user into the group `gpio` or add a udev rule for gpiochip*",
         errno.EBUSY: f"it is in use by {consumer or 'another consumer'}; stop that one, or choose another line",
-        errno.EINVAL: "the line does not exist on this chip or cannot be used so; compare with `gpioinfo`",
+        errno.EINVAL: f"the line does not exist on this chip or cannot be used so; compare with {INFO}",
     }
     remedy = remedies.get(code, "the chip does not answer as it should; look at the kernel log and at the wiring")
     return f"{what} cannot be used: {remedy} ({error})."

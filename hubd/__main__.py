@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hubd import __version__, checkconfig
 from hubd.adapters.log import set_up
+from hubd.adapters.systemd import Notifier
 from hubd.app import serve
 from hubd.config import load
 from hubd.errors import ConfigError, StoreError
@@ -25,24 +26,39 @@ def main() -> None:
     parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
     parser.add_argument("--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s")
     parser.add_argument("--version", action="version", version=f"hubd {__version__}")
-    parser.add_argument("--check-config", action="store_true", help="say whether it and the keys are right, and end")
+    parser.add_argument("--check-config", action="store_true", help="say whether all is right, and end")
+    parser.add_argument("--json", action="store_true", help="with --check-config: what was found as JSON")
     options = parser.parse_args()
-    sys.exit(checkconfig.run(options.config) if options.check_config else run(options.config, real_parts))
+    if options.check_config:
+        sys.exit(checkconfig.run(options.config, options.json))
+    sys.exit(run(options.config, real_parts))
 
 
 def run(config_file: Path, make_parts: MakeParts) -> int:
-    """Run a hub of these parts; return the exit status. What refuses the start is one sentence on standard error."""
+    """Run a hub of these parts; return the exit status. What refuses the start is one sentence on standard error.
+
+    systemd is told the same sentence, which `systemctl status` shows until the next start; the journal's end, which it
+    shows too, is full of restarts by then.
+    """
+    notifier = Notifier()
     try:
         config = load(config_file)
         set_up(config.log.level)
-        asyncio.run(serve(config, make_parts))
+        asyncio.run(serve(config, make_parts, notifier))
     except ConfigError as error:
-        print(f"hubd: {error}", file=sys.stderr)  # noqa: T201 - the sentence for the installer
-        return EX_CONFIG
+        return _refused(notifier, error, EX_CONFIG)
     except StoreError as error:
-        print(f"hubd: {error}", file=sys.stderr)  # noqa: T201
-        return EX_CANTCREAT
+        return _refused(notifier, error, EX_CANTCREAT)
+    except Exception as error:
+        notifier.status(f"ended by a fault of its own, {type(error).__name__}: journalctl -u hubd says where")
+        raise
     return 0
+
+
+def _refused(notifier: Notifier, error: Exception, status: int) -> int:
+    print(f"hubd: {error}", file=sys.stderr)  # noqa: T201 - the sentence for the installer
+    notifier.status(str(error))
+    return status
 
 
 if __name__ == "__main__":

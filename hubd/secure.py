@@ -1,5 +1,7 @@
 """`python -m hubd.secure`: drives every configured strike inactive, once, whatever has died before (ExecStopPost=).
 
+It also says what ended a start that systemd refused: nobody else is left to tell.
+
 Laws: no line is ever driven active; each strike is tried, whatever became of the others; what is wrong in the
 configuration costs the strikes it is wrong about, and only those; a line that a living guard holds is left to it and
 told. Nothing of the daemon is loaded, so that this takes a fraction of a second. Exit status: 0 every
@@ -9,9 +11,10 @@ strike was driven inactive, 69 one was not, 78 the configuration could not be re
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ from drivers.lines import open_lines
 from hubd.errors import HardwareError
 
 EX_UNAVAILABLE, EX_CONFIG = 69, 78
+EXIT_CREDENTIALS = "243"
+"""systemd.exec(5), EXIT_CREDENTIALS, as $EXIT_STATUS has it."""
+DEFAULT_CONFIG = Path("/etc/hubd/hubd.toml")
 
 Say = Callable[[str], None]
 
@@ -44,8 +50,29 @@ class _Door(Struct):
 def main() -> None:
     """Read the file, drive the lines."""
     parser = argparse.ArgumentParser("hubd.secure", description="Drive every strike inactive, once.")
-    parser.add_argument("--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s")
-    sys.exit(run(parser.parse_args().config, open_lines, lambda text: print(f"hubd: {text}", file=sys.stderr)))  # noqa: T201
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
+    file = parser.parse_args().config
+    _say(keys_not_handed_over(os.environ, file))
+    sys.exit(run(file, open_lines, _say))
+
+
+def _say(text: str) -> None:
+    if text:
+        print(f"hubd: {text}", file=sys.stderr)  # noqa: T201
+
+
+def keys_not_handed_over(environment: Mapping[str, str], file: Path) -> str:
+    """Return a sentence when systemd could not hand over a key (status=243/CREDENTIALS), '' otherwise.
+
+    systemd.exec(5): ExecStopPost= finds in its environment how the main process ended, here before it was hubd.
+    """
+    if environment.get("EXIT_STATUS") != EXIT_CREDENTIALS:
+        return ""
+    config = "" if file == DEFAULT_CONFIG else f" --config {file}"
+    return (
+        "systemd could not hand over the keys (status=243/CREDENTIALS), so hubd did not start; which key and why says: "
+        f"sudo {Path(sys.executable).with_name('hubd')} --check-config{config}; then: sudo systemctl restart hubd"
+    )
 
 
 def run(file: Path, open_lines: LinesFactory, say: Say) -> int:
@@ -62,11 +89,17 @@ def run(file: Path, open_lines: LinesFactory, say: Say) -> int:
             open_lines([StrikeLine(line.chip, line.line, line.active_low)]).close()
             done += 1
         except msgspec.ValidationError as error:
-            say(f"{file}: key doors[{index}]: {error}")
+            say(f"{file}: {_name(door, index)}: {error}")
         except HardwareError as error:
             say(str(error))
     say(f"strikes driven inactive: {done} of {len(doors)}")
     return 0 if done == len(doors) else EX_UNAVAILABLE
+
+
+def _name(door: object, index: int) -> str:
+    """Name a door as the file does: by its id or by its place."""
+    identity = door.get("id") if isinstance(door, dict) else None
+    return f"door {identity!r}"[:80] if isinstance(identity, str) else f"[[doors]] number {index + 1}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The hub's keys, read from files once at the start, each checked to be the right key for this hub.
 
 Laws: a private key that others may read, and any file that others may write, refuses the start (one handed over by
-systemd is guarded by systemd); every refusal names the file and the exact remedy; no sentence and no repr shows a key.
+systemd is guarded by systemd); every refusal names the file, for one handed over the installer's own (`KeyFile.place`),
+and the exact remedy; no sentence and no repr shows a key.
 The check and the read are of one open file, so nothing can be swapped between them. Validity in time is not judged
 here: a hub with an expired certificate starts and says so.
 """
@@ -29,7 +30,7 @@ from hubd.errors import ConfigError, PeerError
 
 KEY_FILE_BYTES_MAX = 8192
 
-_WANTED = {
+WANTED = {
     "identity": "an EC P-256 private key, PEM (PKCS#8), without a passphrase",
     "certificate": "the hub's certificate, raw CBOR",
     "issuer": "the site issuer's public COSE_Key, raw CBOR",
@@ -57,9 +58,9 @@ def load_keys(config: Config) -> HubKeys:
     keys = config.keys
     identity = _identity(keys.identity)
     issuer = _read("issuer", keys.issuer)
-    issuer_key = _issuer(keys.issuer.path, issuer)
+    issuer_key = _issuer(keys.issuer.place, issuer)
     certificate = _read("certificate", keys.certificate)
-    certified = _certificate(keys.certificate.path, certificate, issuer_key)
+    certified = _certificate(keys.certificate.place, certificate, issuer_key)
     _check_belongs(config, certified, identity)
     return HubKeys(identity, certificate, certified, issuer, issuer_key, _link(config))
 
@@ -71,38 +72,49 @@ def load_beacon(config: Config) -> Beacon | None:
         return None
     key = _read("beacon", file, private=True)
     if len(key) != beacon.KEY_BYTES:
-        raise ConfigError(f"{file.path}: expected {_WANTED['beacon']}, found {len(key)}")
+        raise ConfigError(f"{file.place}: expected {WANTED['beacon']}, found {len(key)}")
     return Beacon(key, config.radio.company, config.radio.rotate_seconds)
 
 
 def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
     """Return the bytes of one key file, at most KEY_FILE_BYTES_MAX. Raise ConfigError."""
-    path = file.path
+    path, place = file.path, file.place
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"{path}: expected {_WANTED[name]}, found something that is no regular file")
+                raise ConfigError(f"{place}: expected {WANTED[name]}, found something that is no regular file")
             if not file.credential:
                 _check_guarded(path, status) if private else _check_unforged(name, path, status)
             data = stream.read(KEY_FILE_BYTES_MAX + 1)
     except FileNotFoundError as error:
-        remedy = (
-            f"put {_WANTED[name]} where LoadCredential={path.name} of the unit looks: /etc/credstore/hubd.{path.name}"
-            if file.credential
-            else f"put {_WANTED[name]} there"
-        )
-        raise ConfigError(f"{path}: there is no such file (key keys.{name}); {remedy}") from error
+        raise ConfigError(
+            f"{place}: there is no such file (key keys.{name}); {remedy_for_missing(name, file)}"
+        ) from error
     except PermissionError as error:
         remedy = f"chown it to the user that hubd runs as (uid {os.geteuid()}) and chmod 600 {path}"
-        raise ConfigError(f"{path}: hubd may not read it (key keys.{name}); {remedy}") from error
+        raise ConfigError(f"{place}: hubd may not read it (key keys.{name}); {remedy}") from error
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read (key keys.{name}): {error.strerror}") from error
+        raise ConfigError(f"{place}: cannot be read (key keys.{name}): {error.strerror}") from error
     if not 0 < len(data) <= KEY_FILE_BYTES_MAX:
         size = "an empty file" if not data else f"more than {KEY_FILE_BYTES_MAX} bytes"
-        raise ConfigError(f"{path}: expected {_WANTED[name]}, found {size}")
+        raise ConfigError(f"{place}: expected {WANTED[name]}, found {size}")
     return data
+
+
+def remedy_for_missing(name: str, file: KeyFile) -> str:
+    """Say how a key that is not there gets there."""
+    if not file.credential:
+        return f"put {WANTED[name]} there"
+    if file.sealed:
+        return f"{seal_command(file)}, where FILE is {WANTED[name]}"
+    return f"put {WANTED[name]} there, owned by root, mode 600 (LoadCredential={file.path.name} of hubd.service)"
+
+
+def seal_command(file: KeyFile, plain: str = "FILE") -> str:
+    """Return the command that makes a sealed credential of a plain file."""
+    return f"type: sudo systemd-creds encrypt --name={file.path.name} {plain} {file.place}"
 
 
 def _check_guarded(path: Path, status: os.stat_result) -> None:
@@ -131,7 +143,7 @@ def _check_unforged(name: str, path: Path, status: os.stat_result) -> None:
 
 
 def _identity(file: KeyFile) -> ec.EllipticCurvePrivateKey:
-    data, expected = _read("identity", file, private=True), f"{file.path}: expected {_WANTED['identity']}"
+    data, expected = _read("identity", file, private=True), f"{file.place}: expected {WANTED['identity']}"
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError as error:
@@ -145,24 +157,24 @@ def _identity(file: KeyFile) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _issuer(path: Path, data: bytes) -> VerifyKey:
+def _issuer(path: str, data: bytes) -> VerifyKey:
     try:
         return cose.read_key(cbor.decode(data))
     except PeerError as error:
-        raise ConfigError(f"{path}: expected {_WANTED['issuer']}, found none: {error}") from error
+        raise ConfigError(f"{path}: expected {WANTED['issuer']}, found none: {error}") from error
 
 
-def _certificate(path: Path, data: bytes, issuer: VerifyKey) -> HubCertificate:
+def _certificate(path: str, data: bytes, issuer: VerifyKey) -> HubCertificate:
     try:
         return tokens.read_hub_certificate(data, issuer)
     except PeerError as error:
-        expected = f"{_WANTED['certificate']}, signed by the key of keys.issuer"
+        expected = f"{WANTED['certificate']}, signed by the key of keys.issuer"
         raise ConfigError(f"{path}: expected {expected}, found none: {error}") from error
 
 
 def _check_belongs(config: Config, certified: HubCertificate, identity: ec.EllipticCurvePrivateKey) -> None:
     """The certificate must be for this hub, this site, this identity and each access point of the configuration."""
-    path, hub = config.keys.certificate.path, config.hub
+    path, hub = config.keys.certificate.place, config.hub
     if (certified.hub, certified.site) != (hub.id, hub.site):
         raise ConfigError(
             f"{path}: a certificate for hub {certified.hub!r} of site {certified.site!r}, but the configuration says "
@@ -170,8 +182,8 @@ def _check_belongs(config: Config, certified: HubCertificate, identity: ec.Ellip
         )
     if certified.key.kid != SigningKey(identity).verify_key.kid:
         raise ConfigError(
-            f"{path}: this certificate is for another private key than {config.keys.identity.path}; "
-            "put the two files that were made together there"
+            f"{path}: this certificate is for another private key than {config.keys.identity.place}; "
+            "put the two files there that were made together"
         )
     missing = [p.number for door in config.doors for p in door.access_points if p.number not in certified.access_points]
     if missing:
@@ -189,7 +201,7 @@ def _link(config: Config) -> LinkKeys | None:
     public = z85.decode(zmq.curve_public(z85.encode(secret)))
     backend = _curve_key("backend_public", backend_file)
     if backend == public:
-        raise ConfigError(f"{backend_file.path}: expected {_WANTED['backend_public']}, found this hub's own public key")
+        raise ConfigError(f"{backend_file.place}: expected {WANTED['backend_public']}, found this hub's own public key")
     return LinkKeys(secret, public, backend)
 
 
@@ -198,6 +210,6 @@ def _curve_key(name: str, file: KeyFile, private: bool = False) -> bytes:
     try:
         return key_from_text(data.decode("ascii"))
     except UnicodeDecodeError:
-        raise ConfigError(f"{file.path}: expected {_WANTED[name]}, found bytes that are no text") from None
+        raise ConfigError(f"{file.place}: expected {WANTED[name]}, found bytes that are no text") from None
     except ConfigError as error:
-        raise ConfigError(f"{file.path}: expected {_WANTED[name]}: {error}") from None
+        raise ConfigError(f"{file.place}: expected {WANTED[name]}: {error}") from None

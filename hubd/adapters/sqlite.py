@@ -185,6 +185,16 @@ class DatabaseKind:
                 raise
             return connection
 
+    def look(self, path: Path) -> None:
+        """Look into an existing file and change nothing. Raise what `open` would for one that is none of ours, is
+        damaged or comes from a newer hubd. What only its write-ahead log holds is not seen.
+        """
+        with self.errors(path):
+            uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+                self._check_header(connection, path)
+                self._check_version(connection, path, len(self._steps()))
+
     def _check_header(self, connection: sqlite3.Connection, path: Path) -> None:
         """Refuse, before anything is written, a database that is not of this kind."""
         (mark,) = connection.execute("PRAGMA application_id").fetchone()
@@ -197,13 +207,7 @@ class DatabaseKind:
         steps = self._steps()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > len(steps):
-                raise self.says(
-                    path,
-                    f"this data was written by a newer hubd (schema {version}, known here up to {len(steps)}): "
-                    "install that version again",
-                )
+            version = self._check_version(connection, path, len(steps))
             for step in steps[version:]:
                 for statement in _statements(step):
                     connection.execute(statement)
@@ -216,6 +220,17 @@ class DatabaseKind:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             raise
+
+    def _check_version(self, connection: sqlite3.Connection, path: Path, known: int) -> int:
+        """Return the schema of a file; refuse one that is newer than what is known here."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > known:
+            raise self.says(
+                path,
+                f"this data was written by a newer hubd (schema {version}, known here up to {known}): "
+                "install that version again",
+            )
+        return int(version)
 
     def _steps(self) -> list[str]:
         """Return the text of the schema files 0001_*.sql, 0002_*.sql and so on."""

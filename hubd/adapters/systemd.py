@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-STATUS_CHARS_MAX = 200
+STATUS_CHARS_MAX = 1000
+"""Longer than any sentence about what refused a start; systemd takes 4096 bytes in one message."""
 STUCK = "bluetoothd-is-stuck"
 """The file of $RUNTIME_DIRECTORY that hubd-bluez.path watches."""
 

@@ -17,6 +17,7 @@ from hubsim import site as sites
 from hubsim.phone import wallet
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
+from lab.guest import Guest
 from lab.hub import CHIP, LabHub
 from tests.lab.conftest import ROOT, AirAddress, booted
 
@@ -106,10 +107,15 @@ async def test_the_check_says_what_is_right_and_what_is_not(imaged: LabHub) -> N
         assert done.status == status, done
         return done.out
 
-    assert "configuration and keys are right: hub hub-1 of site site-1" in (said := await check(0))
-    assert f"strike on line 0 of {CHIP}" in said
+    said = await check(0)
+    assert said.startswith("right: ")
+    assert "hub: hub-1 of site site-1" in said
+    assert f"strike on {CHIP} (label " in said
+    assert "bluetooth: bluetoothd runs, adapters: hci" in said
     await imaged.guest.run("mv", "/etc/credstore/hubd.issuer", "/etc/credstore/elsewhere")
-    assert "there is no such file (key keys.issuer)" in await check(78)
+    said = await check(78)
+    assert said.startswith("NOT right: 1 thing to mend")
+    assert "wrong: key issuer: /etc/credstore/hubd.issuer: there is no such file" in said
     await imaged.guest.run("mv", "/etc/credstore/elsewhere", "/etc/credstore/hubd.issuer")
     await imaged.guest.run("sed", "-i", "s/time_zone/time_zome/", "/etc/hubd/hubd.toml")
     assert "time_zome" in await check(78)
@@ -129,10 +135,35 @@ async def test_the_check_finds_sealed_keys_right(imaged: LabHub) -> None:
         done = await guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)
         assert done.status == 0, done
         await guest.run("rm", "-f", plain)
-    await guest.run("rm", sealed)
-    assert (await guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)).status == 78
+    await _seals_that_cannot_be_opened(guest, sealed)
+    await guest.run("rm", "-r", sealed)
+    done = await guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)
+    assert done.status == 78
+    assert f"sudo systemd-creds encrypt --name=identity FILE {sealed}" in done.out
     await guest.run("rm", drop_in)
     await imaged.install()
+
+
+async def _seals_that_cannot_be_opened(guest: Guest, sealed: str) -> None:
+    """What systemd itself says of each is told in our words; and the rest of the page stays."""
+    other = "/tmp/other"
+    host_key = "/var/lib/systemd/credential.secret"
+    seal = f"systemd-creds encrypt --with-key=host --name=%s /etc/hubd/hubd.toml {sealed}"
+    spoiled = {
+        "it was sealed under another name, 'curve_secret'": seal % "curve_secret",
+        "it is damaged, or no sealed key at all": f"head -c 40 {other} >{sealed}",
+        "this machine cannot open it": f"mv {host_key} {host_key}.own; systemd-creds setup; "
+        f"{seal % 'identity'}; mv {host_key}.own {host_key}",
+        "found a folder in its place": f"rm {sealed}; mkdir {sealed}",
+    }
+    await guest.run("sh", "-c", f"cp {sealed} {other}")
+    for part, command in spoiled.items():
+        await guest.run("sh", "-c", command)
+        done = await guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)
+        assert done.status == 78, done
+        assert done.out.startswith("NOT right: 1 thing to mend"), done.out
+        assert f"{sealed}: {part}" in done.out, done.out
+        assert "hub: hub-1 of site site-1" in done.out, done.out
 
 
 async def test_udev_gives_chips_and_sticks_to_their_groups(imaged: LabHub) -> None:

@@ -72,6 +72,57 @@ async def test_a_missing_key_is_told_by_hubd(hub: LabHub, guest: Guest, afterwar
     assert "keys.identity" in await hub.journal()
 
 
+async def test_a_sealed_key_that_cannot_be_opened_is_no_loop_of_restarts(
+    hub: LabHub, guest: Guest, afterwards: None
+) -> None:
+    """Neither damaged, nor sealed under another name or elsewhere; and the sentence is there that hubd cannot say."""
+    sealed, host_key = "/etc/credstore.encrypted/hubd.identity", "/var/lib/systemd/credential.secret"
+    await guest.run("install", "-D", "-m", "644", "/usr/lib/hubd/sealed-keys.conf", DROP_IN)
+    await guest.run("systemctl", "daemon-reload")
+    seal = f"systemd-creds encrypt --with-key=host --name=%s {CREDENTIALS}identity {sealed}"
+    spoiled = (
+        f"{seal % 'identity'}; mv {host_key} {host_key}.own; systemd-creds setup",
+        f"mv {host_key}.own {host_key}; {seal % 'beacon'}",
+        f"head -c 60 {sealed} >{sealed}.part; mv {sealed}.part {sealed}",
+        f"rm {sealed}; mkdir {sealed}",
+    )
+    try:
+        for command in spoiled:
+            await guest.run("sh", "-c", command)
+            since = await hub.journal_ends()
+            await guest.run("systemctl", "restart", "hubd", check=False)
+            await until(guest, "ActiveState", "failed")
+            assert await tells(guest, "SubState") == "failed", "systemd means to start it again"
+            assert await tells(guest, "ExecMainStatus") == "243"
+            said = await hub.journal_after(since)
+            assert "systemd could not hand over the keys (status=243/CREDENTIALS)" in said, said
+            assert "hubd --check-config" in said, said
+    finally:
+        await guest.run("sh", "-c", f"rm -rf {sealed}; [ ! -e {host_key}.own ] || mv {host_key}.own {host_key}")
+
+
+async def test_what_refuses_a_start_stays_in_the_status_between_two_tries(
+    hub: LabHub, guest: Guest, afterwards: None
+) -> None:
+    """A state that cannot be used is tried again for ever; whoever looks meanwhile finds the cause."""
+    await guest.run("systemctl", "stop", "hubd")
+    await guest.run("sh", "-c", "mv /var/lib/hubd/audit.db /var/lib/hubd/kept; echo none >/var/lib/hubd/audit.db")
+    await guest.run("chown", "hubd:hubd", "/var/lib/hubd/audit.db")
+    try:
+        await guest.run("systemctl", "start", "hubd", check=False)
+        for _ in range(6):
+            await until(guest, "SubState", "auto-restart")
+            assert "audit.db" in (await guest.run("systemctl", "status", "--no-pager", "hubd", check=False)).out
+        assert "audit.db" in await tells(guest, "StatusText")
+    finally:
+        await guest.run("systemctl", "stop", "hubd", check=False)
+        await guest.run("mv", "/var/lib/hubd/kept", "/var/lib/hubd/audit.db")
+    await edit(hub, "time_zone", "time_zome")
+    await guest.run("systemctl", "restart", "hubd", check=False)
+    await until(guest, "ActiveState", "failed")
+    assert "time_zome" in await tells(guest, "StatusText")
+
+
 async def test_keys_that_lie_encrypted(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], afterwards: None
 ) -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import gpiod
 import pytest
 
-from hubd.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, check
+from hubd.adapters.sqlite_audit_writer import AUDIT
+from hubd.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
+from hubd.checkconfig.credstore import handed_over
+from hubd.checkconfig.page import Finding, Kind
 from hubd.errors import HardwareError
 from hubsim import site as sites
 
@@ -18,102 +28,552 @@ UNIT = """# /usr/lib/systemd/system/hubd.service
 [Service]
 ExecStart=/opt/hubd/bin/hubd
 User=hubd
+StateDirectory=hubd
 LoadCredential=identity:hubd.identity
+LoadCredential=certificate:hubd.certificate
+LoadCredential=issuer:hubd.issuer
+LoadCredential=curve_secret:hubd.curve_secret
+LoadCredential=backend_public:hubd.backend_public
 UMask=0077
-# /etc/systemd/system/hubd.service.d/sealed-keys.conf
+"""
+SEALED = """# /etc/systemd/system/hubd.service.d/sealed-keys.conf
 [Service]
 LoadCredentialEncrypted=identity:hubd.identity
 """
+FILES = {"identity": "identity.key", "certificate": "certificate.cbor", "issuer": "issuer.cbor"}
+FILES |= {"curve_secret": "curve.secret", "backend_public": "backend.pub"}
+RUNS = "LoadState=loaded\nActiveState=active\n"
 
 
-class Systemd:
-    """A service manager that is asked; `unit` None: it has no such unit; `away`: it is not there."""
+class Machine:
+    """A service manager and systemd-creds that are asked; `unit` None: there is no such unit; `away`: none is there."""
 
-    def __init__(self, unit: str | None = UNIT, away: bool = False) -> None:
-        self.unit, self.away = unit, away
+    def __init__(self, unit: str | None = UNIT, away: bool = False, bluetooth: str = RUNS) -> None:
+        self.unit, self.away, self.bluetooth = unit, away, bluetooth
+        self.inside = page.encode([Finding(Kind.FACT, "hub", "what the check says there")])
+        self.decrypt: tuple[int, str] = (0, "")
         self.asked: list[list[str]] = []
 
     def __call__(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
         if self.away:
-            raise HardwareError("systemd cannot be asked")
+            raise HardwareError("systemctl cannot be asked")
         self.asked.append(argv)
-        if argv[0] == "systemctl":
-            return subprocess.CompletedProcess(argv, self.unit is None, self.unit or "", "No files found")
-        return subprocess.CompletedProcess(argv, 78, "", "what the check says there\n")
+        match argv[:2]:
+            case ["systemctl", "cat"]:
+                return subprocess.CompletedProcess(argv, self.unit is None, self.unit or "", "No files found")
+            case ["systemctl", "show"]:
+                return subprocess.CompletedProcess(argv, 0, self.bluetooth, "")
+            case ["systemd-creds", "decrypt"]:
+                status, said = self.decrypt
+                return subprocess.CompletedProcess(argv, status, "", said)
+        return subprocess.CompletedProcess(argv, 0, self.inside, "")
+
+    def handed(self) -> list[str]:
+        """The properties with which the check was run inside."""
+        (inside,) = [argv for argv in self.asked if argv[0] == "systemd-run"]
+        return [word.removeprefix("--property=") for word in inside if word.startswith("--property=")]
 
 
-def _hub(folder: Path, keys: str, more: str = "") -> Path:
-    """A site's hub with its keys as credentials or as paths; return its configuration."""
-    sites.init(folder / "site")
-    hub = folder / "site/hub"
-    names = {"identity": "identity.key", "certificate": "certificate.cbor", "issuer": "issuer.cbor"}
-    names |= {"curve_secret": "curve.secret", "backend_public": "backend.pub"}
-    places = "".join(f'{name} = "{keys}{file if keys != "credential:" else name}"\n' for name, file in names.items())
-    for name, file in names.items():
-        (hub / name).write_bytes((hub / file).read_bytes())
-        (hub / name).chmod(0o600)
-    text = f'[hub]\nid = "hub-1"\nsite = "site-1"\ntime_zone = "UTC"\n[keys]\n{places}{more}'
-    text += '[backend]\nendpoint = "tcp://backend.example:4505"\n[[doors]]\nid = "a"\nname = "A"\n'
-    text += 'strike = { chip = "no-such-chip", line = 3 }\naccess_points = [{ number = 1, name = "In" }]\n'
-    (hub / "check.toml").write_text(text)
-    return hub / "check.toml"
+@dataclass
+class Chips:
+    """The GPIO chips of a board: label, and the names of the lines by offset; who uses a line."""
+
+    labels: dict[str, str] = field(default_factory=lambda: {"gpiochip0": "pinctrl-rp1"})
+    names: dict[int, str] = field(default_factory=lambda: {17: "GPIO17"})
+    used: dict[int, str] = field(default_factory=dict)
+
+    def make(self, root: Path) -> None:
+        (root / "dev").mkdir(parents=True)
+        for name in self.labels:
+            (root / "dev" / name).write_text("")
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[Any]:
+        label = self.labels[Path(path).resolve().name]
+        yield SimpleNamespace(get_info=lambda: SimpleNamespace(label=label), get_line_info=self._line)
+
+    def _line(self, line: str | int) -> Any:
+        offsets = {name: offset for offset, name in self.names.items()}
+        offset = line if isinstance(line, int) else offsets.get(line, 99)
+        if offset >= 54:
+            raise ValueError("line offset out of range")
+        consumer = self.used.get(offset, "")
+        return SimpleNamespace(
+            offset=offset, name=self.names.get(offset), used=offset in self.used, consumer=consumer or None
+        )
 
 
-def _check(file: Path, environment: Mapping[str, str], systemd: Systemd, uid: int = 0) -> tuple[int, list[str]]:
-    said = list[str]()
-    return check(file, environment, uid, systemd, said.append), said
+@dataclass
+class Hub:
+    """A hub's configuration and keys, the machine below `root`, and what is asked of it."""
+
+    folder: Path
+    keys: str = ""
+    machine: Machine = field(default_factory=Machine)
+    chips: Chips = field(default_factory=Chips)
+    uid: int = field(default_factory=os.geteuid)
+    bluez: str = ""
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.site = sites.init(self.folder / "site")
+        self.root = self.folder / "root"
+        self.chips.make(self.root)
+        (self.root / "sys/class/bluetooth/hci0").mkdir(parents=True)
+        (self.root / "sys/class/rtc/rtc0").mkdir(parents=True)
+        (self.root / "sys/class/rtc/rtc0/since_epoch").write_text("1900000000\n")
+        self.store = self.root / "etc/credstore"
+        self.store.mkdir(parents=True, mode=0o700)
+        hub = self.site.hub
+        for name, file in FILES.items():
+            data = (hub / file).read_bytes()
+            for place in (hub / name, self.store / f"hubd.{name}"):
+                place.write_bytes(data)
+                place.chmod(0o600)
+        self.doors = '[[doors]]\nid = "a"\nname = "A"\nstrike = { chip = "gpiochip0", line = 17 }\n'
+        self.doors += 'access_points = [{ number = 1, name = "In" }]\n'
+        self.state = ""
+
+    def write(self, more: str = "") -> Path:
+        """Write the configuration."""
+        places = "".join(
+            f'{name} = "{self.keys}{name if self.keys == "credential:" else file}"\n' for name, file in FILES.items()
+        )
+        text = f'[hub]\nid = "hub-1"\nsite = "site-1"\ntime_zone = "UTC"\n{self.state}[keys]\n{places}{more}'
+        text += f'[backend]\nendpoint = "tcp://backend.example:4505"\n{self.doors}'
+        file = self.site.hub / "check.toml"
+        file.write_text(text)
+        return file
+
+    def check(self, environment: Mapping[str, str] | None = None, more: str = "") -> tuple[int, list[str]]:
+        """Check; return the exit status and the page."""
+        world = World(
+            uid=self.uid,
+            run=self.machine,
+            root=self.root,
+            open_chip=cast("Any", self.chips.open),
+            ask_bluez=lambda _wanted: self.bluez,
+            **({"now": lambda: self.now} if self.now else {}),
+        )
+        found = check(self.write(more), environment or {}, world)
+        return page.status(found), list(page.lines(found))
 
 
-def test_right_keys_are_told_with_what_the_backend_must_know(tmp_path: Path) -> None:
-    file, systemd = _hub(tmp_path, ""), Systemd()
-    status, said = _check(file, {}, systemd, uid=os.geteuid())
-    assert systemd.asked == []
-    assert said[0] == "configuration and keys are right: hub hub-1 of site site-1, UTC"
-    assert said[1].startswith("certificate: access points 1, until 20")
-    public = (tmp_path / "site/backend/hubs/hub-1.curve.pub").read_text().strip()
-    assert said[2] == f"backend: tcp://backend.example:4505; it must know this hub's public key {public}"
-    assert (status, said[3][:14]) == (EX_UNAVAILABLE, "door a: No GPI")
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    """A hub whose keys are paths, and whose state lies in a folder of its own."""
+    made = Hub(tmp_path)
+    made.state = 'state_directory = "state"\n'
+    return made
 
 
-def test_what_systemd_has_handed_over_is_read_where_it_is(tmp_path: Path) -> None:
-    file, systemd = _hub(tmp_path, "credential:"), Systemd()
-    status, said = _check(file, {"CREDENTIALS_DIRECTORY": str(file.parent)}, systemd, uid=1000)
-    assert (status, systemd.asked) == (EX_UNAVAILABLE, [])
-    (file.parent / "identity").write_text("no key")
-    status, said = _check(file, {"CREDENTIALS_DIRECTORY": str(file.parent)}, systemd)
-    assert status == EX_CONFIG
-    assert f"{file.parent / 'identity'}: expected an EC P-256 private key" in said[0]
+@pytest.fixture
+def handed(tmp_path: Path) -> Hub:
+    """A hub whose keys systemd hands over, looked at by root."""
+    return Hub(tmp_path, "credential:", uid=0)
 
 
-def test_systemd_is_asked_for_what_only_it_can_hand_over(tmp_path: Path) -> None:
-    file, systemd = _hub(tmp_path, "credential:"), Systemd()
-    assert _check(file, {}, systemd) == (78, ["what the check says there"])
-    properties = [word.removeprefix("--property=") for word in systemd.asked[1] if word.startswith("--property=")]
-    assert properties == [
+def the_line(said: list[str], start: str) -> str:
+    (found,) = [line for line in said if line.startswith(start)]
+    return found
+
+
+def test_what_is_right_is_told_with_what_the_backend_must_know(hub: Hub) -> None:
+    status, said = hub.check()
+    assert (status, said[0]) == (0, "right: the configuration, the keys and what they name")
+    assert "hub: hub-1 of site site-1" in said
+    assert the_line(said, "certificate: ").startswith("certificate: access points 1, until 20")
+    public = (hub.site.backend / "hubs/hub-1.curve.pub").read_text().strip()
+    theirs = (hub.site.backend / "curve.pub").read_text().strip()
+    told = the_line(said, "backend: ")
+    assert told.startswith("backend: tcp://backend.example:4505; it must know this hub's public key ")
+    assert told.endswith(f" {public}, and its own must be {theirs}")
+    chip = hub.root / "dev/gpiochip0"
+    assert f"door a: strike on {chip} (label pinctrl-rp1), line 17 named 'GPIO17'" in said
+
+
+def test_systemd_is_not_asked_about_keys_that_are_paths(hub: Hub) -> None:
+    hub.check()
+    assert {argv[1] for argv in hub.machine.asked} == {"show"}
+
+
+def test_what_systemd_has_handed_over_is_read_where_it_is(handed: Hub) -> None:
+    handed.uid = 1000
+    environment = {"CREDENTIALS_DIRECTORY": str(handed.site.hub)}
+    status, _ = handed.check(environment)
+    assert status == 0
+    assert all(argv[0] != "systemd-run" for argv in handed.machine.asked)
+    (handed.site.hub / "identity").write_text("no key")
+    status, said = handed.check(environment)
+    assert (status, said[0]) == (EX_CONFIG, "NOT right: 1 thing to mend")
+    assert "wrong: keys: /etc/credstore/hubd.identity: expected an EC P-256 private key" in said[1]
+
+
+def test_systemd_is_asked_for_what_only_it_can_hand_over(handed: Hub) -> None:
+    handed.machine.unit = UNIT + SEALED
+    sealed = handed.root / "etc/credstore.encrypted"
+    sealed.mkdir(mode=0o700)
+    (handed.store / "hubd.identity").rename(sealed / "hubd.identity")
+    status, said = handed.check()
+    assert (status, said[1:]) == (0, ["hub: what the check says there"])
+    assert handed.machine.handed() == [
         "User=hubd",
-        "LoadCredential=identity:hubd.identity",
         "LoadCredentialEncrypted=identity:hubd.identity",
-    ], "in the unit's order: of two for one name systemd takes the last"
-    command = [sys.executable, "-P", "-m", "hubd", "--check-config", "--config", str(file)]
-    assert systemd.asked[1][-len(command) :] == command
+        "LoadCredential=certificate:hubd.certificate",
+        "LoadCredential=issuer:hubd.issuer",
+        "LoadCredential=curve_secret:hubd.curve_secret",
+        "LoadCredential=backend_public:hubd.backend_public",
+    ], "of two for one name systemd takes the last"
+    command = [sys.executable, "-P", "-m", "hubd", "--check-config", "--json", "--config"]
+    assert handed.machine.asked[-1][-len(command) - 1 : -1] == command
+    assert "--setenv=HUBD_SEALED_KEYS=identity" in handed.machine.asked[-1]
+    opened = [argv for argv in handed.machine.asked if argv[0] == "systemd-creds"]
+    assert opened == [["systemd-creds", "decrypt", "--name=identity", str(sealed / "hubd.identity"), "/dev/null"]], (
+        "what it holds goes nowhere"
+    )
 
 
-def test_a_wrong_file_needs_no_keys_to_be_told(tmp_path: Path) -> None:
-    file, systemd = _hub(tmp_path, "credential:", more="no_such_key = 1\n"), Systemd()
-    status, said = _check(file, {}, systemd, uid=1000)
-    assert (status, systemd.asked) == (EX_CONFIG, [])
-    assert "no_such_key" in said[0]
+def test_the_last_line_for_a_name_counts_and_an_empty_one_takes_all_back() -> None:
+    text = "LoadCredential=a:x\nLoadCredential=b\nLoadCredentialEncrypted=a:y\n"
+    found = handed_over(text)
+    assert (found["a"].source, found["a"].sealed, found["b"].source) == ("y", True, "b")
+    assert list(handed_over(text + "LoadCredential=\nLoadCredential=c:z\n")) == ["c"]
+
+
+def test_a_wrong_file_needs_no_keys_to_be_told(handed: Hub) -> None:
+    handed.uid = 1000
+    status, said = handed.check(more="no_such_key = 1\n")
+    assert (status, handed.machine.asked) == (EX_CONFIG, [])
+    assert said[0] == "NOT right: 1 thing to mend"
+    assert "no_such_key" in said[1]
 
 
 @pytest.mark.parametrize(
-    ("systemd", "uid", "status", "part"),
+    ("machine", "uid", "status", "part"),
     [
-        (Systemd(), 1000, EX_NOPERM, "type it with sudo"),
-        (Systemd(unit=None), 0, EX_UNAVAILABLE, "hubd.service is not installed (No files found); type: make install"),
-        (Systemd(away=True), 0, EX_UNAVAILABLE, "systemd cannot be asked"),
+        (Machine(), 1000, EX_NOPERM, "type it with sudo"),
+        (Machine(unit=None), 0, EX_UNAVAILABLE, "hubd.service is not installed (No files found); type: make install"),
+        (Machine(away=True), 0, EX_UNAVAILABLE, "systemctl cannot be asked"),
     ],
 )
-def test_when_the_keys_cannot_be_looked_at(tmp_path: Path, systemd: Systemd, uid: int, status: int, part: str) -> None:
-    found, said = _check(_hub(tmp_path, "credential:"), {}, systemd, uid)
+def test_when_the_keys_cannot_be_looked_at(handed: Hub, machine: Machine, uid: int, status: int, part: str) -> None:
+    handed.machine, handed.uid = machine, uid
+    found, said = handed.check()
     assert found == status
-    assert part in said[0]
+    assert not said[0].startswith("right")
+    assert part in said[1]
+
+
+SEAL = "sudo systemd-creds encrypt --name=identity FILE /etc/credstore.encrypted/hubd.identity"
+SAID = {
+    "Embedded credential name 'curve_secret' does not match filename 'identity', refusing.": (
+        "it was sealed under another name, 'curve_secret'"
+    ),
+    "Decryption failed (incorrect key?): error:00000000:lib(0)::reason(0)": "it was sealed on another machine",
+    "Failed to determine local credential key: No such file or directory": "it was sealed on another machine",
+    "TPM2 support not installed: Operation not supported": "TPM",
+    "Unexpected block size in header.": "it is damaged, or no sealed key at all",
+    "Encrypted file too short.": "it is damaged, or no sealed key at all",
+    "Failed to read encrypted credential data: Invalid argument": "it is damaged, or no sealed key at all",
+    "Something that nobody foresaw": "systemd-creds cannot open it: Something that nobody foresaw",
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_a_sealed_key_that_cannot_be_opened_is_told_with_its_cause_and_the_command(handed: Hub, said: str) -> None:
+    handed.machine.unit, handed.machine.decrypt = UNIT + SEALED, (1, said + "\n")
+    sealed = handed.root / "etc/credstore.encrypted"
+    sealed.mkdir(mode=0o700)
+    (sealed / "hubd.identity").write_text("sealed")
+    status, page_ = handed.check()
+    assert (status, page_[0]) == (EX_CONFIG, "NOT right: 1 thing to mend")
+    assert page_[1].startswith(f"wrong: key identity: {sealed}/hubd.identity: ")
+    assert SAID[said] in page_[1]
+    assert SEAL in page_[1]
+    assert "identity" not in "".join(handed.machine.handed()), "systemd would refuse to run the check at all"
+    assert "hub: what the check says there" in page_, "and the rest is looked at"
+
+
+def test_a_sealed_key_that_is_missing_is_never_to_be_put_down_plain(handed: Hub) -> None:
+    handed.machine.unit = UNIT + SEALED
+    (handed.store / "hubd.identity").unlink()
+    handed.machine.inside = page.encode([Finding(Kind.WRONG, "keys", "told better already")])
+    status, said = handed.check()
+    assert (status, said[0]) == (EX_CONFIG, "NOT right: 1 thing to mend")
+    assert "there is no such file; type: " + SEAL in said[1]
+    assert "/etc/credstore/" not in said[1]
+
+
+def test_a_plain_key_where_a_sealed_one_is_taken_is_told_with_the_command_that_seals_it(handed: Hub) -> None:
+    handed.machine.unit = UNIT + SEALED
+    status, said = handed.check()
+    plain = handed.store / "hubd.identity"
+    assert status == EX_CONFIG
+    assert f"encrypt --name=identity {plain} /etc/credstore.encrypted/hubd.identity" in said[1]
+
+
+def test_a_plain_key_beside_a_sealed_one_is_worth_a_look(handed: Hub) -> None:
+    handed.machine.unit = UNIT + SEALED
+    sealed = handed.root / "etc/credstore.encrypted"
+    sealed.mkdir(mode=0o700)
+    (sealed / "hubd.identity").write_text("sealed")
+    status, said = handed.check()
+    assert status == 0
+    assert f"type: sudo rm {handed.store}/hubd.identity" in the_line(said, "look at: key identity: ")
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_folder_in_the_place_of_a_key(handed: Hub, sealed: bool) -> None:
+    handed.machine.unit = UNIT + (SEALED if sealed else "")
+    (handed.store / "hubd.identity").unlink()
+    store = handed.root / ("etc/credstore.encrypted" if sealed else "etc/credstore")
+    (store / "hubd.identity").mkdir(parents=True)
+    status, said = handed.check()
+    assert status == EX_CONFIG
+    assert f"found a folder in its place; type: sudo mv {store}/hubd.identity" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "part"),
+    [
+        ("identity", 0o644, "a private key that others may read (mode 644); type: sudo chmod 600 "),
+        ("identity", 0o000, "not even its owner may read it (mode 000); type: sudo chmod 600 "),
+        ("issuer", 0o666, "others may write it (mode 666); type: sudo chmod 600 "),
+        ("issuer", 0o000, "not even its owner may read it (mode 000); type: sudo chmod 600 "),
+        ("curve_secret", 0o440, "a private key that others may read (mode 440); type: sudo chmod 600 "),
+        ("certificate", 0o644, ""),
+    ],
+)
+def test_the_rights_of_a_key_in_the_store(handed: Hub, name: str, mode: int, part: str) -> None:
+    (handed.store / f"hubd.{name}").chmod(mode)
+    status, said = handed.check()
+    assert status == (EX_CONFIG if part else 0)
+    if part:
+        file = handed.store / f"hubd.{name}"
+        assert said[1].startswith(f"wrong: key {name}: {file}: {part}{file}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_key_or_a_store_that_belongs_to_nobody(handed: Hub) -> None:
+    os.chown(handed.store / "hubd.identity", 65534, 65534)
+    status, said = handed.check()
+    assert status == EX_CONFIG
+    file = handed.store / "hubd.identity"
+    assert f"{file}: it belongs to user 65534, who may replace it; type: sudo chown root:root {file}" in said[1]
+    os.chown(file, 0, 0)
+    os.chown(handed.store, 65534, 65534)
+    assert f"type: sudo chown root:root {handed.store} && sudo chmod 700 {handed.store}" in handed.check()[1][1]
+
+
+def test_a_check_that_systemd_does_not_run_is_no_empty_page(handed: Hub) -> None:
+    handed.machine.inside = ""
+    status, said = handed.check()
+    assert status == EX_CONFIG
+    assert "systemd could not hand over the keys or run the check" in said[1]
+
+
+def test_a_state_elsewhere_needs_the_units_leave(handed: Hub) -> None:
+    handed.state = 'state_directory = "/data/hubd"\n'
+    status, said = handed.check()
+    assert status == EX_UNAVAILABLE
+    assert "ReadWritePaths=/data/hubd" in said[1]
+    handed.machine.unit = UNIT + "ReadWritePaths=/data\n"
+    assert handed.check()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "part"),
+    [
+        (364, 0, "look at: certificate: access points 1, until "),
+        (366, EX_CONFIG, "wrong: certificate: "),
+        (-2, EX_CONFIG, "wrong: certificate: "),
+        (10, 0, "certificate: access points 1, until "),
+    ],
+)
+def test_a_certificate_is_judged_by_the_time(hub: Hub, days: int, status: int, part: str) -> None:
+    hub.now = os.stat(hub.site.path / "issuer.key").st_mtime + days * 86_400
+    found, said = hub.check()
+    assert found == status
+    told = the_line(said, part)
+    assert said[0].startswith("NOT right" if status else "right")
+    if days == 366:
+        assert "it ended on" in told
+        assert told.endswith("then: sudo systemctl restart hubd")
+    if days == -2:
+        assert "it begins on" in told
+
+
+def test_a_strike_that_is_not_there_does_not_stand_below_a_right(hub: Hub) -> None:
+    hub.doors = hub.doors.replace("gpiochip0", "gpiochip7")
+    status, said = hub.check()
+    assert (status, said[0]) == (EX_UNAVAILABLE, "NOT right: 1 thing to mend")
+    assert said[1].startswith("not there: door a: No GPIO chip")
+    assert "(apt install gpiod)" in said[1]
+
+
+@pytest.mark.parametrize("role", ["dps", "rex"])
+def test_inputs_are_looked_at_like_strikes(hub: Hub, role: str) -> None:
+    hub.doors += f'{role} = {{ chip = "gpiochip0", line = "NO_SUCH" }}\n'
+    hub.doors = hub.doors.replace("access_points", "access_points", 1)
+    status, said = hub.check()
+    assert status == EX_UNAVAILABLE
+    assert said[1].startswith(f"not there: door a: {role.capitalize()} of door a (line 'NO_SUCH' of gpiochip0)")
+    assert "`gpioinfo` (apt install gpiod)" in said[1]
+
+
+@pytest.mark.parametrize("other", ['chip = "gpiochip0", line = "GPIO17"', 'chip = "pinctrl-rp1", line = 17'])
+def test_one_pin_under_two_names_is_one_pin(hub: Hub, other: str) -> None:
+    hub.doors += f"dps = {{ {other} }}\n"
+    status, said = hub.check()
+    assert status == EX_CONFIG
+    assert said[1].startswith("wrong: door a: dps of door a and strike of door a are one pin, ")
+
+
+def test_one_chip_under_two_device_names_is_one_chip(hub: Hub) -> None:
+    (hub.root / "dev/gpiochip4").symlink_to("gpiochip0")  # as Raspberry Pi OS does
+    hub.doors += 'dps = { chip = "gpiochip4", line = 17 }\n'
+    status, said = hub.check()
+    assert status == EX_CONFIG
+    assert "are one pin" in said[1]
+
+
+def test_a_line_that_somebody_else_has(hub: Hub) -> None:
+    hub.chips.used[17] = "hubd-strike"
+    assert hub.check()[0] == 0, "the hub that runs meanwhile"
+    hub.chips.used[17] = "spi0 CS0"
+    status, said = hub.check()
+    assert status == EX_UNAVAILABLE
+    assert "is in use by spi0 CS0" in said[1]
+
+
+def test_a_chip_beside_the_one_of_the_header_is_worth_a_look(tmp_path: Path) -> None:
+    labels = {"gpiochip0": "gpio-brcmstb@107d508500", "gpiochip4": "pinctrl-rp1"}
+    hub = Hub(tmp_path, chips=Chips(labels))
+    hub.state = 'state_directory = "state"\n'
+    status, said = hub.check()
+    told = the_line(said, "look at: door a: ")
+    assert status == 0
+    assert "is on chip gpio-brcmstb@107d508500; the pins of this board's header are those of chip pinctrl-rp1" in told
+    hub.doors = hub.doors.replace('"gpiochip0"', '"pinctrl-rp1"')
+    assert not [line for line in hub.check()[1] if line.startswith("look at: door")]
+
+
+@pytest.mark.parametrize(
+    ("told", "adapter", "answer", "part"),
+    [
+        ("LoadState=not-found\nActiveState=inactive\n", True, "", "type: sudo apt install bluez"),
+        ("LoadState=masked\nActiveState=inactive\n", True, "", "unmask"),
+        ("LoadState=loaded\nActiveState=inactive\n", True, "", "type: sudo systemctl start bluetooth"),
+        ("LoadState=loaded\nActiveState=inactive\n", False, "", "has no Bluetooth adapter"),
+        (RUNS, True, "BlueZ has no adapter X", "BlueZ has no adapter X"),
+    ],
+)
+def test_bluez_and_its_adapter_are_looked_for(hub: Hub, told: str, adapter: bool, answer: str, part: str) -> None:
+    hub.machine.bluetooth, hub.bluez = told, answer
+    if not adapter:
+        (hub.root / "sys/class/bluetooth/hci0").rmdir()
+    status, said = hub.check()
+    assert (status, said[0]) == (EX_UNAVAILABLE, "NOT right: 1 thing to mend")
+    assert part in the_line(said, "not there: bluetooth: ")
+
+
+def test_a_hub_without_a_clock_that_outlasts_a_power_cut_hears_what_follows(hub: Hub) -> None:
+    clock = hub.root / "sys/class/rtc/rtc0"
+    assert the_line(hub.check()[1], "clock: ").endswith("and outlasts a power cut")
+    (clock / "since_epoch").write_text("17\n")
+    assert "stands at 1970-01-01 00:00 UTC: its battery is flat" in the_line(hub.check()[1], "look at: clock: ")
+    (clock / "since_epoch").unlink()
+    clock.rmdir()
+    status, said = hub.check()
+    assert status == 0
+    told = the_line(said, "look at: clock: ")
+    assert "no phone opens a door" in told
+    assert "sudo hubctl trust-clock" in told
+
+
+def test_new_rules_of_the_time_zone_are_said_to_need_a_restart(hub: Hub) -> None:
+    assert "count from the next start: sudo systemctl restart hubd" in the_line(hub.check()[1], "time zone: ")
+
+
+def test_the_state_directory_is_looked_at_and_left_as_it_is(hub: Hub) -> None:
+    folder = hub.site.hub / "state"
+    assert "is not there yet" in the_line(hub.check()[1], "state directory: ")
+    assert not folder.exists()
+    folder.mkdir(mode=0o700)
+    AUDIT.prepare(folder / "audit.db")
+    AUDIT.open(folder / "audit.db").close()
+    before = sorted(path.name for path in folder.iterdir())
+    status, said = hub.check()
+    assert status == 0
+    assert "MiB free" in "\n".join(said)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ("chmod 777 state", "others may write there (mode 777); type: sudo chmod 700 "),
+        ("rmdir state && touch state", "expected a folder"),
+        ("printf 'no database' >state/audit.db", "audit.db: it is damaged or no database"),
+        ("cp other.db state/policy.db", "policy.db: it is a database, but not of this kind"),
+        (
+            "ln -s state/loop state/loop; rmdir state 2>/dev/null || rm -r state; ln -s state state",
+            "cannot be looked at",
+        ),
+    ],
+)
+def test_a_state_directory_that_hubd_cannot_use(hub: Hub, change: str, part: str) -> None:
+    folder = hub.site.hub / "state"
+    folder.mkdir(mode=0o700)
+    with sqlite3.connect(hub.site.hub / "other.db") as other:
+        other.execute("CREATE TABLE a (b)")
+    other.close()
+    subprocess.run(["sh", "-c", change], cwd=hub.site.hub, check=True)
+    status, said = hub.check()
+    assert (status, said[0]) == (EX_UNAVAILABLE, "NOT right: 1 thing to mend")
+    assert part in the_line(said, "not there: state directory: ")
+
+
+_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from types import SimpleNamespace
+from hubd.checkconfig import machine
+os.setgid(65534)
+os.setuid(65534)
+config = SimpleNamespace(hub=SimpleNamespace(state_directory=Path(sys.argv[1])))
+for finding in machine.state(config):
+    print(finding.kind, finding.text)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves a log of its own there")
+def test_a_write_ahead_log_that_root_left_is_blamed_and_not_its_database(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("state")
+    folder.parent.parent.chmod(0o755)
+    folder.parent.chmod(0o755)
+    AUDIT.prepare(folder / "audit.db")
+    AUDIT.open(folder / "audit.db").close()
+    for path in (folder, folder / "audit.db"):
+        os.chown(path, 65534, 65534)
+    (folder / "audit.db-wal").write_bytes(b"")
+    (folder / "audit.db-wal").chmod(0o600)
+    done = subprocess.run([sys.executable, "-c", _AS_NOBODY, folder], capture_output=True, text=True, check=True)
+    assert f"{folder}/audit.db-wal: hubd may not use it (user 0); type: sudo chown hubd:hubd" in done.stdout
+
+
+def test_the_program_says_the_same_as_json(hub: Hub) -> None:
+    file = hub.write()
+    command = [sys.executable, "-m", "hubd", "--check-config", "--config", str(file)]
+    told = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == shown.returncode
+    found = page.decode(told.stdout)
+    assert {"hub", "certificate", "bluetooth", "clock"} <= {item["about"] for item in json.loads(told.stdout)}
+    assert next(page.lines(found)) == shown.stdout.splitlines()[0]
+
+
+def test_the_chip_of_these_tests_is_what_the_library_has() -> None:
+    assert {"get_info", "get_line_info"} <= set(dir(gpiod.Chip))

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,11 @@ def _refused(text: str) -> str:
     assert sentence.startswith(f"{FILE}: ")
     assert sentence.isprintable()
     return sentence.removeprefix(f"{FILE}: ")
+
+
+def _refused_key(text: str) -> str:
+    """The sentence without the number of the line, which a case of its own looks at."""
+    return re.sub(r"\Aline \d+: ", "", _refused(text))
 
 
 def test_the_example_is_accepted_and_its_commented_defaults_are_the_defaults() -> None:
@@ -110,7 +118,7 @@ def test_the_config_cannot_be_changed() -> None:
         ("[hub]", "[protocol]\nrsa_bits = 1024\n[hub]", "key protocol.rsa_bits: expected 2048, 3072 or 4096, found 1024"),
         ("[hub]", "[protocol]\nrsa_bits = true\n[hub]", "key protocol.rsa_bits: expected 2048, 3072 or 4096, found true"),
         ("[hub]", "[protocol]\naead = []\n[hub]", 'key protocol.aead: expected one to three of "A256GCM", "A192GCM", "A128GCM", found []'),
-        ("[hub]", '[protocol]\naead = ["AES"]\n[hub]', 'key protocol.aead[0]: expected one to three of "A256GCM", "A192GCM", "A128GCM", found \'AES\''),
+        ("[hub]", '[protocol]\naead = ["AES"]\n[hub]', 'key protocol.aead: expected one to three of "A256GCM", "A192GCM", "A128GCM", found \'AES\''),
         ("[hub]", '[protocol]\naead = ["A128GCM", "A128GCM"]\n[hub]', "key protocol.aead: expected each name once, found ['A128GCM', 'A128GCM']"),
         ("[hub]", "[protocol]\ngrant_days_max = 367\n[hub]", "key protocol.grant_days_max: expected 1 to 366, found 367"),
         ("[hub]", f"[protocol]\nrsa_burst = {10**30}\n[hub]", f"key protocol.rsa_burst: expected 1 to 100, found {10**30}"),
@@ -126,20 +134,20 @@ def test_the_config_cannot_be_changed() -> None:
         ("Europe/Berlin", "../../etc/passwd", 'key hub.time_zone: expected an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata), found \'../../etc/passwd\''),
         ('"keys/identity.pem"', '""', "key keys.identity: expected a path or credential:NAME, found ''"),
         ("credential:issuer", "credential:../x", "key keys.issuer: expected a path or credential:NAME, found 'credential:../x'"),
-        ("line = 17", "line = -1", "key doors[0].strike.line: expected a line number of 0 to 65535 or a line name, found -1"),
-        ("line = 17", "line = 17, active_low = 1", "key doors[0].strike.active_low: expected true or false, found 1"),
-        ("gpiochip0", "../mem", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '../mem'"),
-        ("gpiochip0", "/dev/../etc/passwd", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '/dev/../etc/passwd'"),
-        ("gpiochip0", "/etc/passwd", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '/etc/passwd'"),
-        ("gpiochip0", "a chip", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found 'a chip'"),
-        ("gpiochip0", "", "key doors[0].strike.chip: expected a GPIO chip as gpiodetect shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found ''"),
-        ("strike =", "strike_seconds = 0.1\nstrike =", "key doors[0].strike_seconds: expected 0.2 to 30, found 0.1"),
-        ("strike =", "strike_seconds = 20\nstrike =", "key doors[0].strike_cap_seconds: expected at least strike_seconds, which is 20, found 10"),
-        ("strike =", "strike_cap_seconds = 61\nstrike =", "key doors[0].strike_cap_seconds: expected strike_seconds to 60, found 61"),
-        ("strike =", 'dps = { chip = "/dev/gpiochip0", line = 17 }\nstrike =', "key doors[0].dps: expected a value used once, found line 17 of gpiochip0, which doors[0].strike has too"),
-        ("Front door", "a\\u001b[2Jb", "key doors[0].name: expected 1 to 64 characters, none of them a control, found 'a\\x1b[2Jb'"),
-        ("number = 1", "number = 0", "key doors[0].access_points[0].number: expected 1 to 65535, found 0"),
-        ("number = 1", "number = 1\nname = 3 #", "key doors[0].access_points[0].name: expected 1 to 64 characters, none of them a control, found 3"),
+        ("line = 17", "line = -1", "key strike.line of door 'front': expected a line number of 0 to 65535 or a line name, found -1"),
+        ("line = 17", "line = 17, active_low = 1", "key strike.active_low of door 'front': expected true or false, found 1"),
+        ("gpiochip0", "../mem", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '../mem'"),
+        ("gpiochip0", "/dev/../etc/passwd", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '/dev/../etc/passwd'"),
+        ("gpiochip0", "/etc/passwd", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '/etc/passwd'"),
+        ("gpiochip0", "a chip", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found 'a chip'"),
+        ("gpiochip0", "", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found ''"),
+        ("strike =", "strike_seconds = 0.1\nstrike =", "key strike_seconds of door 'front': expected 0.2 to 30, found 0.1"),
+        ("strike =", "strike_seconds = 20\nstrike =", "key strike_cap_seconds of door 'front': expected at least strike_seconds, which is 20, found 10"),
+        ("strike =", "strike_cap_seconds = 61\nstrike =", "key strike_cap_seconds of door 'front': expected strike_seconds to 60, found 61"),
+        ("strike =", 'dps = { chip = "/dev/gpiochip0", line = 17 }\nstrike =', "key dps of door 'front': expected a value used once, found line 17 of gpiochip0, which strike of door 'front' has too"),
+        ("Front door", "a\\u001b[2Jb", "key name of door 'front': expected 1 to 64 characters, none of them a control, found 'a\\x1b[2Jb'"),
+        ("number = 1", "number = 0", "key number of the 1st [[doors.access_points]] of door 'front': expected 1 to 65535, found 0"),
+        ("number = 1", "number = 1\nname = 3 #", "key name of the 1st [[doors.access_points]] of door 'front': expected 1 to 64 characters, none of them a control, found 3"),
         ("[hub]", '"\\u001b[31m" = 1\n[hub]', "key '\\x1b[31m': expected one of hub, keys, doors, protocol, radio, backend, api, log, found this unknown key"),
     ],
 )  # fmt: skip
@@ -148,7 +156,110 @@ def test_a_wrong_value_is_told_by_key_expectation_and_finding(old: str, new: str
     if new.endswith("#"):
         text = text.replace('\nname = "In"', "")
     assert old in SMALL
-    assert _refused(text) == sentence
+    assert _refused_key(text) == sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('site = "site-1"', "", 2),  # nothing is there: the header of its table
+        ("Europe/Berlin", "Europe", 5),
+        ("line = 17", "line = -1", 13),
+        ("number = 1", "number = 0", 15),
+        ('name = "In"', 'name = "In"\n[[doors.access_points]]\nnumber = 1\nname = "Out"', 18),
+        ("[[doors]]", "[[ doors ]]  # the doors\ncolour = 1", 11),
+        ('name = "In"', 'name = "In"\n[doors.dps]\nchip = "c"\nline = -1', 19),
+    ],
+)
+def test_the_number_of_the_line_is_told(old: str, new: str, line: int) -> None:
+    assert _refused(SMALL.replace(old, new, 1)).startswith(f"line {line}: ")
+
+
+def test_no_line_is_told_where_text_over_several_lines_may_look_like_a_key() -> None:
+    text = SMALL.replace('name = "Front door"', 'name = """\n[[doors]]\nid = 3"""').replace("line = 17", "line = -1")
+    assert _refused(text).startswith("key name of door 'front'")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            'strike = { chip = "gpiochip0", line = 17 }',
+            "",
+            "key strike of door 'front': expected a line such as { chip = \"gpiochip0\", line = 17 }, found nothing",
+        ),
+        (
+            'id = "front"',
+            "",
+            "key id of the 1st [[doors]]: expected 1 to 32 characters of a-z, 0-9 and -, found nothing",
+        ),
+    ],
+)
+def test_what_a_door_has_not_is_told_as_the_file_would_have_it(old: str, new: str, sentence: str) -> None:
+    assert _refused_key(SMALL.replace(old, new, 1)) == sentence
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["300.1.1.1", "10.0.0", "1.2.3.4.5", "0.0.0.0", "224.0.0.1", "[::]", "[fe80:::1]", "[1.2.3.4.5]", "a..b", "-a", "a-",  # noqa: S104
+     "a" * 64 + ".example", "."],
+)  # fmt: skip
+def test_an_endpoint_that_no_machine_can_have(host: str) -> None:
+    text = f'[backend]\nendpoint = "tcp://{host}:4505"\n{SMALL}'
+    assert "before the port, found" in _refused(text) or "tcp://HOST:PORT" in _refused(text)
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.1", "[fd00::1]", "[::1]", "backend", "b-1.example", "example.com.", "127.0.0.1"]
+)
+def test_an_endpoint_that_a_machine_can_have(host: str) -> None:
+    curve = 'issuer = "credential:issuer"\ncurve_secret = "a"\nbackend_public = "b"'
+    text = f'[backend]\nendpoint = "tcp://{host}:4505"\n{SMALL}'.replace('issuer = "credential:issuer"', curve)
+    found = _parse(text).backend
+    assert found is not None
+    assert found.endpoint == f"tcp://{host}:4505"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        (
+            'id = "hub-1"',
+            'id = "hub-\u0430"',
+            ["found 'hub-\u0430', of which character 5 is CYRILLIC SMALL LETTER A (U+0430)"],
+        ),
+        ('site = "', 's\u0456te = "', ["line 4, column 2", "CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I (U+0456)"]),
+        ('site = "site-1"', 'site =\u00a0"site-1"', ["line 4, column 7", "NO-BREAK SPACE (U+00A0)"]),
+        ('site = "site-1"', "site = \u201csite-1\u201d", ["LEFT DOUBLE QUOTATION MARK (U+201C)"]),
+        ('site = "site-1"', '\u200bsite = "site-1"', ["line 4, column 1", "ZERO WIDTH SPACE (U+200B)"]),
+        ('site = "', '"s\u0456te" = "', ["this unknown key, of which character 2 is CYRILLIC SMALL"]),
+    ],
+)
+def test_a_character_that_cannot_be_told_from_another_is_named(old: str, new: str, parts: list[str]) -> None:
+    assert old in SMALL
+    with pytest.raises(ConfigError) as caught:
+        _parse(SMALL.replace(old, new, 1))
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_byte_order_mark_is_named_with_the_command_that_takes_it_away(tmp_path: Path) -> None:
+    file = tmp_path / "hubd.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + SMALL.encode())
+    with pytest.raises(ConfigError, match=r"line 1, column 1: the file begins with a byte order mark") as caught:
+        load(file, CREDENTIALS)
+    subprocess.run(["sh", "-c", str(caught.value).partition("or type: ")[2]], check=True)
+    load(file, CREDENTIALS)
+    file.write_bytes(SMALL.encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"expected UTF-8, found UTF-16; save the file as UTF-8"):
+        load(file, CREDENTIALS)
+
+
+def test_a_key_that_systemd_hands_over_is_told_by_the_installers_file() -> None:
+    keys = parse(SMALL, FILE, {**CREDENTIALS, "HUBD_SEALED_KEYS": "identity:issuer"}).keys
+    assert keys.issuer.place == "/etc/credstore.encrypted/hubd.issuer"
+    assert _parse(SMALL).keys.issuer.place == "/etc/credstore/hubd.issuer"
+    assert keys.identity.place == "/etc/hubd/keys/identity.pem"
 
 
 @pytest.mark.parametrize(
@@ -173,20 +284,20 @@ DOOR = SMALL[SMALL.index("[[doors]]") :]
 @pytest.mark.parametrize(
     ("second", "sentence"),
     [
-        (DOOR, "key doors[1].id: expected a value used once, found 'front', which doors[0].id has too"),
+        (DOOR, "key id of door 'front': expected a value used once, found 'front', which another door has too"),
         (
             DOOR.replace('"front"', '"back"'),
-            "key doors[1].access_points[0].number: expected a value used once, found 1, "
-            "which doors[0].access_points[0].number has too",
+            "key number of the 1st [[doors.access_points]] of door 'back': expected a value used once, found 1, "
+            "which 'In' of door 'front' has too",
         ),
         (
             DOOR.replace('"front"', '"back"').replace("number = 1", "number = 2"),
-            "key doors[1].strike: expected a value used once, found line 17 of gpiochip0, which doors[0].strike has too",
+            "key strike of door 'back': expected a value used once, found line 17 of gpiochip0, which strike of door 'front' has too",
         ),
     ],
 )
 def test_ids_numbers_and_lines_are_unique(second: str, sentence: str) -> None:
-    assert _refused(SMALL + second) == sentence
+    assert _refused_key(SMALL + second) == sentence
 
 
 def test_two_doors_with_their_own_ids_numbers_and_lines_are_fine() -> None:
@@ -197,9 +308,9 @@ def test_two_doors_with_their_own_ids_numbers_and_lines_are_fine() -> None:
 def test_a_door_is_needed_and_a_way_through_it() -> None:
     without = SMALL[: SMALL.index("[[doors]]")]
     assert _refused(without) == "key doors: expected 1 to 32 tables [[doors]], found nothing"
-    assert _refused("doors = []\n" + without) == "key doors: expected 1 to 32 tables [[doors]], found []"
+    assert _refused_key("doors = []\n" + without) == "key doors: expected 1 to 32 tables [[doors]], found []"
     no_way = SMALL[: SMALL.index("[[doors.access_points]]")]
-    assert "key doors[0].access_points: expected 1 to 16 tables" in _refused(no_way)
+    assert "key access_points of door 'front': expected 1 to 16 tables" in _refused(no_way)
 
 
 def test_a_credential_without_systemd_says_what_is_missing() -> None:
@@ -252,10 +363,24 @@ def test_a_file_that_everybody_may_write(tmp_path: Path, mode: int) -> None:
     load(file, CREDENTIALS)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+_LOAD_AS_NOBODY = """
+import os, sys
+from hubd.config import load
+from hubd.errors import ConfigError
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    load(sys.argv[1])
+except ConfigError as error:
+    print(error)
+"""
+
+
 def test_an_unreadable_file(tmp_path: Path) -> None:
     file = tmp_path / "hubd.toml"
     file.write_text(SMALL)
     file.chmod(0)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        load(file)
+    done = subprocess.run([sys.executable, "-c", _LOAD_AS_NOBODY, file], capture_output=True, text=True, check=True)
+    said = done.stdout.strip()
+    assert said.startswith(f"{file}: the configuration cannot be read: Permission denied; type: sudo chmod a+r {file}")

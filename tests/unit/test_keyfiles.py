@@ -164,8 +164,33 @@ def test_a_credential_of_systemd_is_guarded_by_systemd(site: Site) -> None:
     (site.directory / "identity").chmod(0o440)
     load_keys(site.config(TEXT.replace('"identity"', '"credential:identity"')))
     (site.directory / "identity").unlink()
-    with pytest.raises(ConfigError, match=r"LoadCredential=identity of the unit looks: /etc/credstore/hubd\.identity"):
+    with pytest.raises(ConfigError) as caught:
         load_keys(site.config(TEXT.replace('"identity"', '"credential:identity"')))
+    sentence = str(caught.value)
+    assert sentence.startswith(
+        "/etc/credstore/hubd.identity: there is no such file (key keys.identity); put an EC P-256"
+    )
+    assert "LoadCredential=identity" in sentence
+
+
+def test_a_sealed_credential_that_is_missing_is_to_be_sealed_and_never_put_down_plain(site: Site) -> None:
+    (site.directory / "identity").unlink()
+    environment = {"CREDENTIALS_DIRECTORY": str(site.directory), "HUBD_SEALED_KEYS": "identity:curve_secret:beacon"}
+    text = TEXT.replace('"identity"', '"credential:identity"')
+    with pytest.raises(ConfigError) as caught:
+        load_keys(config.parse(text, site.directory / "hubd.toml", environment))
+    sentence = str(caught.value)
+    assert "sudo systemd-creds encrypt --name=identity FILE /etc/credstore.encrypted/hubd.identity" in sentence
+    assert "/etc/credstore/" not in sentence
+
+
+@pytest.mark.parametrize("name", ["identity", "issuer", "certificate", "curve_secret", "backend_public"])
+def test_a_wrong_credential_is_told_by_the_file_that_the_installer_can_open(site: Site, name: str) -> None:
+    site.write(name, b"no key")
+    with pytest.raises(ConfigError) as caught:
+        load_keys(site.config(TEXT.replace(f'"{name}"', f'"credential:{name}"')))
+    assert str(caught.value).startswith(f"/etc/credstore/hubd.{name}: expected ")
+    assert str(site.directory) not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,11 @@ ROOMS: dict[str, Room] = {
         f"{VOCABULARY} {USE_CASES} hubd.newpolicy hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware "
         "hubd.adapters drivers"
     ),
-    "hubd.checkconfig": _room("hubd.config hubd.errors hubd.hardware hubd.adapters.keyfiles drivers"),
+    "hubd.checkconfig": _room("hubd.checkconfig hubd.config hubd.errors hubd.adapters drivers"),
     "hubd.__main__": _room(
-        "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log", ""
+        "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log "
+        "hubd.adapters.systemd",
+        "",
     ),
     "hubd.secure": _room("hubd.errors drivers", "msgspec"),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),

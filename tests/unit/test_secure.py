@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drivers.guardwire import StrikeLine
 from hubd.errors import HardwareError
-from hubd.secure import EX_CONFIG, EX_UNAVAILABLE, run
+from hubd.secure import DEFAULT_CONFIG, EX_CONFIG, EX_UNAVAILABLE, keys_not_handed_over, run
 
 DOOR = '[[doors]]\nid = "a"\nstrike = {{ chip = "{chip}", line = {line}, active_low = {low} }}\n'
 
@@ -70,8 +70,8 @@ def test_what_is_wrong_elsewhere_in_the_file_costs_nothing(tmp_path: Path) -> No
     text = '[hub]\nno_such_key = 1\n[keys]\nidentity = "credential:identity"\n[[doors]]\nstrike = { chip = 5 }\n'
     assert run(_file(tmp_path, text + _doors("one") + '[[doors]]\nname = "no strike"\n'), chips, said.append) == 69
     assert [line.chip for line in chips.opened] == ["one"]
-    assert "key doors[0]: Expected `str`, got `int` - at `$.strike.chip`" in said[0]
-    assert "key doors[2]: Object missing required field `strike`" in said[1]
+    assert "[[doors]] number 1: Expected `str`, got `int` - at `$.strike.chip`" in said[0]
+    assert "[[doors]] number 3: Object missing required field `strike`" in said[1]
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -88,3 +88,20 @@ def test_little_of_the_daemon_is_loaded() -> None:
     loaded = set(done.stdout.split())
     assert {"gpiod", "msgspec"} <= loaded
     assert not loaded & {"asyncio", "zmq", "cryptography", "dbus_fast", "structlog", "sqlite3"}
+
+
+def test_keys_that_systemd_could_not_hand_over_are_told_with_the_command_that_says_which() -> None:
+    said = keys_not_handed_over({"EXIT_STATUS": "243", "SERVICE_RESULT": "exit-code"}, DEFAULT_CONFIG)
+    assert "status=243/CREDENTIALS" in said
+    assert "/hubd --check-config; then: sudo systemctl restart hubd" in said
+    assert "--config /tmp/other.toml" in keys_not_handed_over({"EXIT_STATUS": "243"}, Path("/tmp/other.toml"))
+    for ended in ({}, {"EXIT_STATUS": "0"}, {"EXIT_STATUS": "78"}, {"EXIT_STATUS": "KILL"}):
+        assert keys_not_handed_over(ended, DEFAULT_CONFIG) == ""
+
+
+def test_that_sentence_comes_from_the_program_that_the_unit_runs(tmp_path: Path) -> None:
+    file = _file(tmp_path, "doors = []\n")
+    command = [sys.executable, "-P", "-m", "hubd.secure", "--config", str(file)]
+    done = subprocess.run(command, env={"EXIT_STATUS": "243"}, capture_output=True, text=True, check=False)
+    assert "hubd: systemd could not hand over the keys" in done.stderr
+    assert "strikes driven inactive: 0 of 0" in done.stderr

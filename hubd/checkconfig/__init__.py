@@ -1,0 +1,198 @@
+"""`hubd --check-config`: says before a start whether configuration, keys and machine are right, and what to do if not.
+
+Laws: nothing is started, driven or changed; the judgement is the start's own (`load`, `load_keys`); keys that the unit
+hands over are looked at twice, as root where the installer has put them, and then as the unit will hand them over, by
+systemd itself and as the unit's user; what is wrong with one of them hides nothing of the rest. `page` has the exit
+status.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import gpiod
+import zmq.utils.z85
+
+from drivers.lines import OpenChip
+from hubd.adapters.keyfiles import HubKeys, load_beacon, load_keys
+from hubd.checkconfig import credstore, machine, page, wiring
+from hubd.checkconfig.page import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, Finding, Kind
+from hubd.config import SEALED_KEYS, Config, KeyFile, load
+from hubd.errors import ConfigError, HardwareError
+
+__all__ = ["EX_CONFIG", "EX_NOPERM", "EX_UNAVAILABLE", "World", "check", "run"]
+
+UNIT = "hubd.service"
+COMMAND_SECONDS = 60.0
+CERTIFICATE_DAYS = 30
+SKEW_SECONDS = 60
+"""How far phones let a certificate's ends be passed (docs/protocol.md)."""
+NO_CREDENTIALS = "/run/credentials/none"
+_USER = "User="
+_WRITABLE = ("StateDirectory=", "ReadWritePaths=")
+
+Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+
+
+def _run_command(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HardwareError(f"{argv[0]} cannot be asked: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is asked of the machine. `run` runs a command and says HardwareError when there is none.
+
+    Below `root` lie /etc, /dev and /sys; `ask_bluez` takes the configured adapter and says what is missing.
+    """
+
+    uid: int
+    run: Run = _run_command
+    root: Path = Path("/")
+    open_chip: OpenChip = gpiod.Chip
+    ask_bluez: Callable[[str], str] = machine.ask_bluez
+    now: Callable[[], float] = time.time
+
+
+def run(file: Path, as_json: bool = False, environment: Mapping[str, str] = os.environ) -> int:
+    """Check the file and all that it names; tell it on standard output. Return the exit status."""
+    findings = check(file, environment, World(os.geteuid()))
+    text = page.encode(findings) if as_json else "\n".join(page.lines(findings))
+    print(text, flush=True)  # noqa: T201
+    return page.status(findings)
+
+
+def check(file: Path, environment: Mapping[str, str], world: World) -> list[Finding]:
+    """Check; return what was found."""
+    try:
+        if "CREDENTIALS_DIRECTORY" not in environment:
+            config = load(file, {**environment, "CREDENTIALS_DIRECTORY": f"/run/credentials/{UNIT}"})
+            if _credentials(config):
+                return _by_systemd(file, config, world)
+        config = load(file, environment)
+    except ConfigError as error:
+        return [Finding(Kind.WRONG, "configuration", str(error))]
+    return list(_inspect(config, world))
+
+
+def _credentials(config: Config) -> dict[str, KeyFile]:
+    """The keys that systemd hands over, by their name in [keys]."""
+    keys = config.keys
+    named = {name: getattr(keys, name) for name in keys.__struct_fields__}
+    return {name: key for name, key in named.items() if key is not None and key.credential}
+
+
+def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
+    """Look at the files that systemd hands over, and have it run this same check with them."""
+    if world.uid != 0:
+        text = f"{file} is right; whether the keys and the rest are takes root to tell: type it with sudo"
+        return [Finding(Kind.UNKNOWN, "keys", text)]
+    try:
+        unit = world.run(["systemctl", "cat", UNIT])
+        if unit.returncode:
+            text = f"{UNIT} is not installed ({unit.stderr.strip()}); type: make install"
+            return [Finding(Kind.UNAVAILABLE, "unit", text)]
+        handed = credstore.handed_over(unit.stdout)
+        looked = {
+            name: credstore.look(name, key, handed.get(key.path.name), world.run, world.root)
+            for name, key in _credentials(config).items()
+        }
+        lost = {key.path.name for name, key in _credentials(config).items() if not looked[name].usable}
+        passed = [credential for name, credential in handed.items() if name not in lost]
+        inside = _as_the_unit(file, unit.stdout, passed, world)
+    except HardwareError as error:
+        return [Finding(Kind.UNAVAILABLE, "systemd", str(error))]
+    found = [finding for look in looked.values() for finding in look.findings]
+    if lost:
+        inside = [finding for finding in inside if finding.about != "keys"]  # told better already
+    return [*found, *_may_write(config, unit.stdout), *inside]
+
+
+def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: World) -> list[Finding]:
+    """Return what this same check finds as the unit's user with the keys handed over. Raise HardwareError."""
+    properties = [f"--property={line}" for line in unit.splitlines() if line.startswith(_USER)]
+    properties += [f"--property={credential.property}" for credential in passed]
+    sealed = ":".join(credential.name for credential in passed if credential.sealed)
+    settings = [f"--setenv={SEALED_KEYS}={sealed}"]
+    if not passed:
+        settings.append(f"--setenv=CREDENTIALS_DIRECTORY={NO_CREDENTIALS}")
+    command = [sys.executable, "-P", "-m", "hubd", "--check-config", "--json", "--config", str(file.absolute())]
+    done = world.run(["systemd-run", "--quiet", "--pipe", "--wait", "--collect", *properties, *settings, *command])
+    try:
+        return page.decode(done.stdout)
+    except ValueError:
+        said = " ".join(done.stderr.split()) or "it says nothing; see: journalctl -e"
+        text = f"systemd could not hand over the keys or run the check (status {done.returncode}): {said}"
+        return [Finding(Kind.WRONG, "keys", text)]
+
+
+def _may_write(config: Config, unit: str) -> Iterator[Finding]:
+    """The unit lets hubd write in its own folders alone: a state directory elsewhere must be named there, too."""
+    folder = config.hub.state_directory
+    places = list[Path]()
+    for line in unit.splitlines():
+        for name in _WRITABLE:
+            words = line.removeprefix(name).split() if line.startswith(name) else []
+            places += [Path("/var/lib") / word.lstrip("-+") for word in words]
+    if not any(folder.is_relative_to(place) for place in places):
+        text = (
+            f"{folder}: hubd.service lets hubd write there only with ReadWritePaths={folder}; "
+            "type: sudo systemctl edit hubd, and add it below [Service]"
+        )
+        yield Finding(Kind.UNAVAILABLE, "state directory", text)
+
+
+def _inspect(config: Config, world: World) -> Iterator[Finding]:
+    """Yield what this process finds by itself."""
+    yield Finding(Kind.FACT, "hub", f"{config.hub.id} of site {config.hub.site}")
+    try:
+        keys = load_keys(config)
+        load_beacon(config)
+    except ConfigError as error:
+        yield Finding(Kind.WRONG, "keys", str(error))
+    else:
+        yield _certificate(config, keys, world.now())
+        yield _backend(config, keys)
+    yield machine.time_zone(config, world.now())
+    yield from wiring.findings(config, world.root / "dev", world.open_chip)
+    yield from machine.bluetooth(config, world.run, world.root / "sys", world.ask_bluez)
+    yield from machine.state(config)
+    yield from machine.clock(world.root / "sys")
+
+
+def _certificate(config: Config, keys: HubKeys, now: float) -> Finding:
+    """What a technician compares with the order: which access points, until when."""
+    certified, place = keys.certified, config.keys.certificate.place
+    points = ", ".join(map(str, certified.access_points))
+    text = f"access points {points}, until {_day(certified.expires)} UTC"
+    renew = f"have the issuer renew it, put it into {place}, then: sudo systemctl restart hubd"
+    if now > certified.expires + SKEW_SECONDS:
+        text = f"{place}: it ended on {_day(certified.expires)} UTC, phones refuse this hub; {renew}"
+        return Finding(Kind.WRONG, "certificate", text)
+    if now < certified.not_before - SKEW_SECONDS:
+        text = f"{place}: it begins on {_day(certified.not_before)} UTC, phones refuse this hub until then"
+        return Finding(Kind.WRONG, "certificate", f"{text}; or this machine's clock is wrong, see: timedatectl")
+    if certified.expires - now < CERTIFICATE_DAYS * 86_400:
+        return Finding(Kind.WARNING, "certificate", f"{text}; {renew}")
+    return Finding(Kind.FACT, "certificate", text)
+
+
+def _day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+
+
+def _backend(config: Config, keys: HubKeys) -> Finding:
+    if config.backend is None or keys.link is None:
+        return Finding(Kind.FACT, "backend", "none, the hub decides alone and keeps its records")
+    own, theirs = (zmq.utils.z85.encode(key).decode() for key in (keys.link.public, keys.link.backend))
+    text = f"{config.backend.endpoint}; it must know this hub's public key {own}, and its own must be {theirs}"
+    return Finding(Kind.FACT, "backend", text)

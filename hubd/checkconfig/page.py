@@ -1,0 +1,73 @@
+"""What a check found, as a page for a technician, as JSON for a script, and as an exit status.
+
+Laws: the first line says whether all is right, and nothing that is wrong stands below a "right"; what must be mended
+comes before what should be looked at, and that before plain facts. Exit status: 0 right, 78 configuration or keys are
+wrong, 69 the machine has not what they name, 77 it takes root to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+EX_OK, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 0, 69, 77, 78
+
+
+class Kind(StrEnum):
+    """What a finding asks of its reader; in the order of the page."""
+
+    WRONG = "wrong"
+    """The configuration or a key must be mended."""
+    UNAVAILABLE = "not there"
+    """The machine has not what the configuration names, or does not give it."""
+    UNKNOWN = "unknown"
+    """It takes root to tell."""
+    WARNING = "look at"
+    """It works, and somebody should know."""
+    FACT = "fact"
+    """To be compared with the order."""
+
+
+_STATUS = {Kind.WRONG: EX_CONFIG, Kind.UNAVAILABLE: EX_UNAVAILABLE, Kind.UNKNOWN: EX_NOPERM}
+_KINDS = tuple(Kind)
+
+
+class Finding(Struct, frozen=True):
+    """One thing found: its kind, what it is about in a word or two, and a sentence."""
+
+    kind: Kind
+    about: str
+    text: str
+
+
+def status(findings: Sequence[Finding]) -> int:
+    """Return the exit status: the gravest finding's."""
+    found = {finding.kind for finding in findings}
+    return next((code for kind, code in _STATUS.items() if kind in found), EX_OK)
+
+
+def lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the lines of the page."""
+    wrong = sum(finding.kind in (Kind.WRONG, Kind.UNAVAILABLE) for finding in findings)
+    if wrong:
+        yield f"NOT right: {wrong} thing{'s' if wrong > 1 else ''} to mend"
+    elif status(findings):
+        yield "not known to be right"
+    else:
+        yield "right: the configuration, the keys and what they name"
+    for finding in sorted(findings, key=lambda finding: _KINDS.index(finding.kind)):
+        head = finding.about if finding.kind is Kind.FACT else f"{finding.kind}: {finding.about}"
+        yield f"{head}: {finding.text}"
+
+
+def encode(findings: Sequence[Finding]) -> str:
+    """Return the findings as JSON."""
+    return msgspec.json.encode(list(findings)).decode()
+
+
+def decode(text: str) -> list[Finding]:
+    """Read what `encode` has made. Raise ValueError."""
+    return msgspec.json.decode(text, type=list[Finding])
