@@ -1,20 +1,26 @@
 # Each command works in a fresh clone on Debian 12 or newer with git, make and Python 3.11 or newer.
+# Folders of this project are named to pip by paths (./), and hubd's and the simulator's together: never by a name, which
+# an index might know as somebody else's.
 PYTHON ?= python3
 PREFIX ?= /opt/hubd
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test check bench bench-quick bench-lab lab lab-soak install uninstall clean
+.PHONY: demo test test-pythons check bench bench-quick bench-lab lab lab-soak install uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
 	$(BIN)/hubsim demo
 
 test: $(VENV)/ready $(VENV)-oracle/ready
+	.ci/prerequisites $(PYTHON) dbus-daemon
 	$(BIN)/python -m pytest -q
 	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_tokens.py \
 	  tests/unit/test_messages.py tests/unit/test_vectors.py
+
+# The same on each Python that setup.cfg promises and this machine has; it says which are not here.
+test-pythons:
+	.ci/pythons $(PYTHON)
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -55,17 +61,17 @@ lab-soak: $(VENV)/ready
 	  HUBD_LAB_CYCLES=500 HUBD_LAB_CUTS=200 $(BIN)/python -m pytest -v $(SOAK)
 
 # The environment everything runs in.
-$(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites
+$(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites .ci/pip
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) -e '.[dev]' -e 'hardware-sim[bleak,bless]'
+	.ci/pip $(BIN)/python install -q -e '.[dev]' -e './hardware-sim[bleak,bless]'
 	@touch $@
 
 # Two COSE libraries as independent readers and writers; both need an older cbor2, which hubd must also work with.
-$(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites
+$(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites .ci/pip
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)-oracle
-	$(VENV)-oracle/bin/python $(PIP) -e '.[oracle]' -e hardware-sim
+	.ci/pip $(VENV)-oracle/bin/python install -q -e '.[oracle]' -e ./hardware-sim
 	@touch $@
 
 # On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place.
@@ -75,5 +81,6 @@ install:
 uninstall:
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install.sh uninstall
 
+# Never desk: it holds the private key of a site's issuer.
 clean:
-	rm -rf .venv .venv-oracle build dist *.egg-info hardware-sim/build hardware-sim/*.egg-info desk desk-demo
+	rm -rf .venv .venv-* build dist wheels *.egg-info hardware-sim/build hardware-sim/*.egg-info desk-demo

@@ -101,9 +101,8 @@ put_environment() {
     (cd "$here/.." && cp -R hubd drivers setup.cfg pyproject.toml README.md "$work/hubd")
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"
-    "$work/pip/bin/python" -m pip --python "$made/bin/python" install -q --no-compile --disable-pip-version-check \
-        "$work/hubd"
-    rm -f "$made"/lib/python*/site-packages/hubd-*.dist-info/direct_url.json
+    "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd"
+    rm -f "$made"/lib/python*/site-packages/hubd_access_hub-*.dist-info/direct_url.json
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
     "$made/bin/python" -m compileall -q -s "$made" -p "$prefix" "$made/lib"

@@ -55,14 +55,16 @@ class _Plain(click.Group):
             raise click.ClickException(sentence) from error
 
 
-_RADIOS = {"bumble": "./hardware-sim", "bleak": "'./hardware-sim[bleak]'", "bless": "'./hardware-sim[bless]'"}
+_RADIOS = {"bumble": "laptop-phone.txt", "bleak": "laptop-phone.txt", "bless": "laptop-hub.txt"}
+"""Which file of the clone's hardware-sim installs it."""
 
 
 def _sentence(error: Exception) -> str | None:
     """What to tell a person about this error, None for an error of the program."""
     match error:
         case ModuleNotFoundError(name=str() as name) if (library := name.split(".")[0]) in _RADIOS:
-            return f"{library} is missing: install it with `pip install {_RADIOS[library]}`"
+            file = f"hardware-sim/{_RADIOS[library]}"
+            return f"{library} is missing: install it, in a clone of hubd, with `pip install -r {file}`"
         case TimeoutError():
             return f"no answer in time{f': {error}' if str(error) else ''}"
         case OSError(strerror=str() as why, filename=str() | Path() as file):
