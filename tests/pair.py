@@ -234,8 +234,7 @@ class Phone:
     async def visit(self, point: int = 1, action: Action = Action.OPEN, op: bytes | None = None) -> Visit:
         """Connect and make one attempt."""
         visit = Visit(self.hub.connect())
-        attempt = visit.attempt = Attempt(self.wallet, point, action, os.urandom, self.transport)
-        attempt.op = op or attempt.op
+        attempt = visit.attempt = Attempt(self.wallet, point, action, os.urandom, self.transport, op)
         air = Air(self.hub, visit, self.mtu)
         effects: list[PhoneEffect] = [ReadInfo()]
         while effects:

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import importlib
 import os
+import secrets
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -228,9 +230,12 @@ def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_poi
 
     async def attempt() -> bool:
         async with connected(transport, adapter, mtu, mine.beacon_key) as link:
-            session = Session(link, mine)
-            report = await session.run(access_point, Action.QUERY if query else Action.OPEN)
-            wallet.save_caches(mine, folder)
+            session, action = Session(link, mine), Action.QUERY if query else Action.OPEN
+            op = mine.op_for(access_point, action, time.time(), secrets.token_bytes)
+            try:
+                report = await session.run(access_point, action, op)
+            finally:
+                wallet.save_caches(mine, folder)
             if report.verdict is None:
                 click.echo(f"no verdict: {report.why}")
                 return False
@@ -274,8 +279,6 @@ def _policy_version(folder: sites.Site, document: bytes) -> int:
 
 
 def _ago(days: float) -> float:
-    import time
-
     return time.time() + 2 * days * sites.DAY
 
 

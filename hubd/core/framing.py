@@ -103,6 +103,11 @@ class Inbound:
         """Tell whether a message has begun and not ended."""
         return self._total > 0
 
+    @property
+    def due(self) -> int:
+        """Return the number of the next frame."""
+        return self._seq
+
     def accept(self, frame: Frame) -> tuple[bytes | None, bytes | None]:
         """Take a payload frame; return (the message it completes, the ACK it asks for).
 

@@ -20,6 +20,7 @@ from hubd.core.messages import (
     NONCE_BYTES,
     SID_BYTES,
     TICKET_ID_BYTES,
+    Action,
     Challenge,
     DoorState,
     Error,
@@ -238,12 +239,17 @@ class Handshake:
         return [_send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))]
 
     def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[Effect]:
-        """Tell the phone what the door did, if it was let in there; one that was denied is told UNKNOWN and no more."""
+        """Tell the phone what the door did, if it asked to open it and was let in.
+
+        One that was denied is told UNKNOWN and no more; a question is followed by nothing, whatever its answer was.
+        """
         if self._phase is not Phase.SESSION or self._keys is None or self._proof is None:
             return []
         if not self._allowed and door is not DoorState.UNKNOWN:
             return []
         opened = self._proof.opened
+        if opened.action is Action.QUERY:
+            return []
         if opened.access_point != access_point or now - self._answered > SESSION_SECONDS:
             return []
         self._states += 1

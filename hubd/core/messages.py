@@ -327,8 +327,8 @@ def decode_verdict(data: bytes) -> Verdict:
                 match new:
                     case None:
                         ticket = None
-                    case [bytes(id_), int(expires)] if len(id_) == TICKET_ID_BYTES and expires >= 0:
-                        ticket = NewTicket(id_, expires)
+                    case [bytes(id_), int(expires)] if len(id_) == TICKET_ID_BYTES:
+                        ticket = NewTicket(id_, _uint(expires))
                     case _:
                         raise FrameError("verdict: no ticket")
                 reason, state = _enum(Reason, why), _enum(DoorState, door)

@@ -89,10 +89,17 @@ def _modes(value: object) -> dict[int, Mode]:
     try:
         match value:
             case dict():
-                return {_number(key): Mode(mode) for key, mode in value.items()}
+                return {_access_point(key): Mode(mode) for key, mode in value.items()}
     except (TypeError, ValueError) as error:
         raise SignatureError(f"policy: a mode is none: {error}") from error
     raise SignatureError("policy: no map of modes")
+
+
+def _access_point(value: object) -> int:
+    number = _number(value)
+    if number > tokens.ACCESS_POINT_MAX:
+        raise ValueError(f"no access point has the number {number}")
+    return number
 
 
 def _number(value: object) -> int:

@@ -25,6 +25,7 @@ GRANT_ID_BYTES = range(8, 17)
 ACCESS_ENTRIES = 32
 RULES_AN_ENTRY = 32
 EPOCH_SECONDS_MAX = 7200
+ACCESS_POINT_MAX = 0xFFFFFFFF
 
 _ISS, _SUB, _AUD, _EXP, _NBF, _CTI, _CNF, _SCOPE, _AEADS = 1, 2, 3, 4, 5, 7, 8, 9, -65537
 _HUB, _EPOCH, _GRANT = "application/hub-cert+cwt", "application/hub-epoch+cwt", "application/hub-grant+cwt"
@@ -53,7 +54,7 @@ class HubCertificate:
 
 @dataclass(frozen=True, slots=True)
 class EpochCertificate:
-    """`kid` is the thumbprint of the RSA key (`modulus` big-endian); `aeads` strongest first."""
+    """`kid` is the thumbprint of the RSA key (`modulus` big-endian); `aeads` in the hub's order of preference."""
 
     hub: str
     site: str
@@ -114,11 +115,13 @@ def read_hub_certificate(data: bytes, issuer: VerifyKey) -> HubCertificate:
     claims = read(_HUB, data, issuer, issuer.kid, (_ISS, _SUB, _AUD, _EXP, _NBF, _CNF, _SCOPE))
     site, (nbf, exp) = _site(claims), _times(claims)
     points = _decode(claims[_SCOPE])
-    if not (isinstance(points, list) and points and all(_is_uint(point) for point in points)):
+    if not (isinstance(points, list) and points and all(_is_point(point) for point in points)):
         raise ProofError("hub certificate: its scope is no list of access points")
     if points != sorted(set(points)):
         raise ProofError("hub certificate: its access points do not rise")
     key = cose.read_key(_confirmation(claims))
+    if key.alg != cose.ES256:
+        raise ProofError("hub certificate: a hub's key is an ES256 key")
     return HubCertificate(site, _name(claims[_SUB], "hub"), nbf, exp, key, tuple(points))
 
 
@@ -140,6 +143,8 @@ def read_epoch_certificate(data: bytes, hub: HubCertificate, sizes: tuple[int, .
     aeads = claims[_AEADS]
     if not (isinstance(aeads, list) and aeads and all(_is_uint(a) and a in set(Aead) for a in aeads)):
         raise ProofError("epoch certificate: its AEADs are not of the three")
+    if len(set(aeads)) != len(aeads):
+        raise ProofError("epoch certificate: an AEAD twice")
     return EpochCertificate(hub.hub, hub.site, nbf, exp, kid, n, tuple(map(Aead, aeads)))
 
 
@@ -235,7 +240,7 @@ def _write_access(entry: Access) -> list[Any]:
 
 def _read_access(entry: Any) -> Access:
     match entry:
-        case [point, rights, list(rules)] if _is_uint(point) and _is_uint(rights) and len(rules) <= RULES_AN_ENTRY:
+        case [point, rights, list(rules)] if _is_point(point) and _is_uint(rights) and len(rules) <= RULES_AN_ENTRY:
             return Access(point, rights, tuple(_read_rule(rule) for rule in rules))
     raise ProofError("grant: an entry of access is no [access point, rights, rules]")
 
@@ -250,6 +255,10 @@ def _read_rule(rule: Any) -> ScheduleRef:
             except ValueError as error:
                 raise ProofError(f"grant: {error}") from error
     raise ProofError("grant: a rule is no [days, start, end] and no schedule's number")
+
+
+def _is_point(value: Any) -> bool:
+    return _is_uint(value) and value <= ACCESS_POINT_MAX
 
 
 def _is_uint(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import pycddl  # type: ignore[import-untyped]
 import pytest
 
-from hubd.core import cbor, policy, sealing
+from hubd.core import cbor, cose, policy, sealing, tokens
 from hubd.core.cose import Aead
 from hubd.core.policy import Mode, Policy
 from hubd.core.schedule import Rule
@@ -124,6 +124,7 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
     by_rule |= {"request": request, "grant-claims": _claims(world.grant())}
     by_rule |= {"hub-claims": _claims(world.hub_certificate()), "epoch-claims": _claims(world.epoch_certificate())}
     by_rule |= {"policy-claims": _claims(_policy())}
+    long_key = {**world.signer("phone_rsa").cose_key, -1: b"\x81" * 512}
     wrong = []
     maps = ["request", "resume-request", "verdict-plaintext", "state-plaintext"]
     maps += ["grant-claims", "hub-claims", "epoch-claims", "policy-claims"]
@@ -148,6 +149,13 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
         ("grant-claims", "33 rules", _with(by_rule["grant-claims"], 9, cbor.encode([[1, 1, [1] * 33]]))),
         ("grant-claims", "minute 1441", _with(by_rule["grant-claims"], 9, cbor.encode([[1, 1, [[127, 0, 1441]]]]))),
         ("grant-claims", "cnf by kid", _with(by_rule["grant-claims"], 8, {3: bytes(8)})),
+        ("grant-claims", "access point 2^32", _with(by_rule["grant-claims"], 9, cbor.encode([[2**32, 1, []]]))),
+        ("hub-claims", "access point 2^32", _with(by_rule["hub-claims"], 9, cbor.encode([2**32]))),
+        ("hub-claims", "an RSA key", _with(by_rule["hub-claims"], 8, {1: world.signer("phone_rsa").cose_key})),
+        ("grant-claims", "an RSA-4096 key", _with(by_rule["grant-claims"], 8, {1: long_key})),
+        ("epoch-claims", "four AEADs", _with(by_rule["epoch-claims"], -65537, [3, 2, 1, 3])),
+        ("epoch-header", "PS256", tokens.header(cose.PS256, "application/hub-epoch+cwt")),
+        ("policy-claims", "mode of access point 2^32", _with(by_rule["policy-claims"], -65542, {2**32: 1})),
         ("hub-claims", "no points", _with(by_rule["hub-claims"], 9, cbor.encode([]))),
         ("epoch-claims", "AEAD 4", _with(by_rule["epoch-claims"], -65537, [4])),
         ("epoch-claims", "no AEAD", _with(by_rule["epoch-claims"], -65537, [])),

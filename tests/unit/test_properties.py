@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import os
 
@@ -39,7 +40,7 @@ from hubsim import site
 from hubsim.phone.machine import seal_open
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY
-from tests.pair import HUB, SITE, Air, DeskHub, Phone, Visit, make_wallet, rsa_key
+from tests.pair import DAY, HUB, SITE, Air, DeskHub, Phone, Visit, make_wallet, rsa_key
 
 FAILED = encode_to_phone(Error(ErrorCode.FAILED))
 EVERYWHERE = (Access(1, OPEN_AND_QUERY, ()), Access(2, OPEN_AND_QUERY, ()))
@@ -391,7 +392,7 @@ async def test_short_path_is_bounded_and_expires(hub: DeskHub, wallet: Wallet) -
         if not isinstance(decode_to_hub(visit.messages_up[0]), Resume):
             break
         short += 1
-        hub.clock.advance(86_400)
+        hub.clock.advance(86_401)
     assert short == 7
 
 
@@ -529,6 +530,31 @@ async def test_a_time_that_cannot_be_trusted_moves_nothing(hub: DeskHub, wallet:
     assert asked.verdict is not None
     assert asked.verdict.allowed
     assert hub.strikes == 0
+
+
+async def test_a_question_is_followed_by_no_state(hub: DeskHub, wallet: Wallet) -> None:
+    for door in (DoorState.OPEN, DoorState.UNKNOWN):
+        visit = await Phone(hub, wallet).visit(action=Action.QUERY)
+        assert visit.verdict is not None
+        assert visit.verdict.allowed
+        assert visit.link.door(1, door, hub.clock.monotonic(), hub.clock.wall()) == []
+
+
+async def test_the_short_path_ends_with_the_hubs_certificate(hub: DeskHub, wallet: Wallet) -> None:
+    """A hub may answer by the short path only where and while its certificate says so, whatever ticket it gives."""
+    await Phone(hub, wallet).visit()
+    (kid, ticket), *_ = wallet.tickets.items()
+    assert (ticket.hub, ticket.access_points) == (HUB, frozenset({1, 2}))
+    elsewhere = await Phone(hub, wallet).visit(point=3)
+    assert elsewhere.verdict is None
+    assert [type(decode_to_hub(message)) for message in elsewhere.messages_up] == [GetEpoch]
+    assert "not certified for this access point" in elsewhere.why
+    wallet.tickets[kid] = dataclasses.replace(ticket, expires=2**32 - 1)
+    hub.clock.offset += 301 * DAY
+    late = await Phone(hub, wallet).visit()
+    assert late.verdict is None
+    assert [type(decode_to_hub(message)) for message in late.messages_up] == [GetEpoch]
+    assert kid not in wallet.tickets
 
 
 async def test_certificates_are_given_twice_a_link(hub: DeskHub) -> None:

@@ -8,6 +8,7 @@ the protocol's bytes.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 import importlib
 import re
@@ -32,8 +33,11 @@ from hubd.core.messages import Action, DoorState, ErrorCode, Reason
 from hubd.core.schedule import Rule
 from hubd.core.tickets import TicketTable
 from hubd.core.tokens import Access, EpochCertificate, Grant, HubCertificate
+from hubsim.phone import machine, onlink
+from hubsim.phone import wallet as phone_wallet
 from hubsim.phone.machine import Attempt, SendMessage, Stage
 from hubsim.phone.wallet import KeptTicket, Wallet
+from tests.vectors.form import files
 
 ROOT = File(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
@@ -92,7 +96,22 @@ _BYTES_OF_A_LAYOUT = {"DIRECT", "GET_EPOCH", "SEQ_AT", "UINT32_MAX", "MINUTES_A_
 
 
 @pytest.mark.parametrize(
-    "module", [access, epochs, framing, handshake, link, messages, ops, policy, tickets_module, tokens]
+    "module",
+    [
+        access,
+        epochs,
+        framing,
+        handshake,
+        link,
+        messages,
+        ops,
+        policy,
+        tickets_module,
+        tokens,
+        machine,
+        onlink,
+        phone_wallet,
+    ],
 )
 def test_no_limit_of_the_code_is_missing_in_the_table(module: Any) -> None:
     listed = {row[2] for row in table("All times and limits")}
@@ -152,7 +171,81 @@ def test_constant_texts() -> None:
 
 def test_the_state_tables_know_every_state_and_no_other() -> None:
     assert {row[0] for row in table("Hub, for each link")} - {"any"} == {phase.name for phase in Phase}
-    assert {row[0] for row in table("Phone, for each attempt")} - {"any"} == {stage.name for stage in Stage}
+    stages = {state for row in table("Phone, for each attempt") for state in row[1].split(", ")}
+    assert stages - {"any"} == {stage.name for stage in Stage}
+
+
+def test_the_rows_of_the_phones_table_are_numbered_and_lead_where_the_phone_can_be() -> None:
+    rows = table("Phone, for each attempt")
+    assert [row[0] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
+    assert {row[4] for row in rows} <= {stage.name for stage in Stage} | {"the same"}
+    cited = {
+        number
+        for text in re.findall(r"rows? (\d+(?:(?:, | and | to )\d+)*)", section("The phone"))
+        for number in re.findall(r"\d+", text)
+    }
+    assert cited <= {row[0] for row in rows}
+
+
+def test_each_row_of_the_phones_table_is_shown_by_vectors() -> None:
+    have = {file.name[:3] for file in files("phone")}
+    for row in table("Phone, for each attempt"):
+        assert set(row[5].split(", ")) <= have, row[0]
+    shown = {number for row in table("Phone, for each attempt") for number in row[5].split(", ")}
+    assert have - shown <= _OF_OTHER_SECTIONS
+
+
+_OF_OTHER_SECTIONS = {"104", "106"}
+"""The next try of a wish, and the reading of TXR."""
+
+
+def test_what_the_phone_does_about_an_error_is_its_table() -> None:
+    """An error other than BUSY is worth one further try; only some of them cost the cached certificates."""
+    forgets = {row[1]: row[3] for row in table("Errors in clear")}
+    for code in ErrorCode:
+        e = example()
+        phone = wallet(e)
+        known = phone_wallet.KnownEpoch(
+            *_certified(e), hub_bytes=e["hub_certificate"], epoch_bytes=e["epoch_certificate"]
+        )
+        phone.keep_epoch(known)
+        attempt = Attempt(phone, e["access_point"], Action.OPEN, bytes, sealing.BLE_GATT)
+        tries = 3 if code is ErrorCode.BUSY else 1
+        for _ in range(tries):
+            assert phone.epochs
+            attempt.challenge(e["challenge"], e["now"])
+            (again,) = attempt.receive(messages.encode_to_phone(messages.Error(code)), e["now"])
+            assert isinstance(again, machine.ReadInfo)
+        assert bool(phone.epochs) == (forgets[code.name] == "no"), code.name
+
+
+def _certified(e: Example) -> tuple[HubCertificate, EpochCertificate]:
+    hub = tokens.read_hub_certificate(e["hub_certificate"], ec_key(e["issuer_scalar"]).verify_key)
+    return hub, tokens.read_epoch_certificate(e["epoch_certificate"], hub, (384,))
+
+
+def test_a_ticket_on_the_phone_holds_what_the_page_says() -> None:
+    fields = {"id", "secret", "aead", "expires", "hub", "access_points", "hub_expires"}
+    assert {field.name for field in dataclasses.fields(KeptTicket)} == fields
+    assert len(table("Tickets on the phone")) == len(fields) - 2 + 1  # id, rs and AEAD share a row; the kid finds it
+
+
+def test_how_a_phone_reads_txr_is_what_its_table_says() -> None:
+    after = onlink.PULL_AFTER_SECONDS, onlink.PULL_EVERY_SECONDS
+    rows = table("Reading TXR")
+    for row, subscribed, first, empty in zip(rows, (True, False), (after[0], 0.0), after, strict=True):
+        listening = onlink.Listening(bytes(4), subscribed)
+        listening.begin(10.0)
+        assert listening.pull_at == 10.0 + first
+        listening.pulls()
+        listening.pulled(b"", 20.0)
+        assert listening.pull_at == 20.0 + empty
+        listening.pulls()
+        listening.pulled(b"something", 30.0)
+        assert listening.pull_at == 30.0
+        assert row[2] == "again at once"
+        shown = f"{round(empty)} s" if empty >= 1 else f"{round(1000 * empty)} ms"
+        assert shown in row[3]
 
 
 def _messages_allowed() -> set[tuple[str, str]]:
@@ -397,7 +490,10 @@ def test_the_reference_phone_makes_the_resume_of_the_example() -> None:
     phone = wallet(e)
     kid = ec_key(e["hub_scalar"]).verify_key.kid
     expires = e["now"] + tickets_module.IDLE_SECONDS
-    phone.tickets[kid] = KeptTicket(e["hub"], e["ticket_id"], e["ratchet"], Aead.A256GCM, expires)
+    scope = frozenset({e["access_point"]})
+    phone.tickets[kid] = KeptTicket(
+        e["hub"], e["ticket_id"], e["ratchet"], Aead.A256GCM, expires, scope, e["now"] + 300 * 86_400
+    )
     attempt = Attempt(phone, e["access_point"], Action.OPEN, scripted(e["op_2"], e["resume_iv"]), sealing.BLE_GATT)
     assert attempt.challenge(e["challenge_2"], e["now"]) == [SendMessage(e["resume"])]
     plain = messages.ResumeRequest(e["op_2"], e["access_point"], Action.OPEN)

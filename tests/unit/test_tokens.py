@@ -123,6 +123,7 @@ GRANT_CHANGES: list[Change] = [
     lambda c: c.update({9: cbor.encode([[1, 9]])}),
     lambda c: c.update({9: cbor.encode([[1, 9, [], 0]])}),
     lambda c: c.update({9: cbor.encode([[-1, 9, []]])}),
+    lambda c: c.update({9: cbor.encode([[2**32, 9, []]])}),
     lambda c: c.update({9: cbor.encode([[1, -9, []]])}),
     lambda c: c.update({9: cbor.encode([[1, 9, None]])}),
     lambda c: c.update({9: cbor.encode([[1, 9, []], [1, 9, []]])}),
@@ -142,6 +143,8 @@ HUB_CHANGES: list[Change] = [
     lambda c: c.update({9: cbor.encode([-1])}),
     lambda c: c.update({9: cbor.encode(1)}),
     lambda c: c.update({9: [1]}),
+    lambda c: c.update({9: cbor.encode([2**32])}),
+    lambda c: c.update({8: {1: world.signer("phone_rsa").cose_key}}),
 ]
 EPOCH_CHANGES: list[Change] = [
     lambda c: c.update({1: "hub-2"}),
@@ -151,6 +154,8 @@ EPOCH_CHANGES: list[Change] = [
     lambda c: c.update({-65537: [4]}),
     lambda c: c.update({-65537: [3, "1"]}),
     lambda c: c.update({-65537: 3}),
+    lambda c: c.update({-65537: [3, 3]}),
+    lambda c: c.update({-65537: [3, 2, 1, 3]}),
     lambda c: c[8][1].update({2: bytes(8)}),
     lambda c: c[8][1].update({3: -40}),
     lambda c: c[8][1].update({-2: b"\x03"}),
@@ -275,7 +280,10 @@ RULES = st.lists(
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 2**32), st.integers(0, 15), RULES), min_size=1, max_size=5, unique_by=lambda e: e[0]
+        st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 15), RULES),
+        min_size=1,
+        max_size=5,
+        unique_by=lambda e: e[0],
     )
 )
 @settings(max_examples=40, deadline=None)

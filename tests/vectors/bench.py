@@ -15,6 +15,9 @@ from tests.vectors.form import FOLDER, Chance, Json
 from tests.vectors.hub_run import HubRun, verdicts
 from tests.vectors.phone_run import PhoneRun
 
+STEP_SECONDS = 0.5
+"""From one step of a phone's file to the next, unless a pause says otherwise."""
+
 
 def hub_given(**changes: Any) -> Json:
     """Return a hub's state; `changes` replace its members."""
@@ -136,11 +139,11 @@ class PhoneFile(File):
     def __init__(self, row: str, name: str, **given: Any) -> None:
         super().__init__(row, name, "phone", json.loads(json.dumps(phone_given(**given))))
         self.run = PhoneRun(self.given, self.chance)
-        self.at = 0.0
+        self.at, self.step_seconds = 0.0, STEP_SECONDS
 
     def do(self, what: str, **more: Any) -> list[Json]:
         """Do one step and write it down."""
-        self.at += 0.5
+        self.at = round(self.at + self.step_seconds, 3)
         step: Json = {"at": self.at, "do": what, **more}
         step["gives"] = self.run.step(step)
         self.steps.append(step)
@@ -157,6 +160,15 @@ class PhoneFile(File):
     def message(self, message: bytes) -> list[Json]:
         """Give the phone a message."""
         return self.do("message", bytes=message.hex())
+
+    def sent(self) -> bytes:
+        """Return the last message that the phone sent and a file can know."""
+        sends = [out["sends"] for step in self.steps for out in step["gives"] if "sends" in out]
+        return bytes.fromhex(sends[-1])
+
+    def pause(self, seconds: float) -> None:
+        """Let the next step come so many seconds after the last one."""
+        self.at += seconds - self.step_seconds
 
     def save(self, shows: str, verdict: str, **more: Any) -> None:
         """Write the file with what the wallet holds afterwards."""

@@ -1,4 +1,4 @@
-"""Rows 7, 21, 68-80 and the phone's side of rows 1-4, 8, 56: what a phone trusts, sends and ignores."""
+"""Rows 7, 21, 68-80, 101-104 and the phone's side of rows 1-4, 8, 56, 65: what a phone trusts, sends and ignores."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ async def write() -> None:
     _short()
     _untrusted()
     _hints()
+    _tickets()
+    _info()
+    _asking_again()
 
 
 def _accepted() -> None:
@@ -124,7 +127,11 @@ def _short() -> None:
     file.info("/2")
     file.message(_certificates())
     _seal(file)
-    file.save("A door that demands the full path: a new operation by the full path", "ACCEPT")
+    file.save("A door that demands the full path: a new operation by the full path, and so from now on", "ACCEPT")
+
+    file = PhoneFile("056", "phone-remembers-the-full-path", tickets=[ticket.at_phone()], full_path_at=[1])
+    file.info()
+    file.save("A door that has demanded the full path before: the ticket is not tried, and stays", "")
 
 
 def _keys(ticket: TicketPlan, challenge: bytes, message: bytes) -> sealing.SessionKeys:
@@ -192,6 +199,16 @@ def _untrusted() -> None:
           certificates(epoch=_epoch(lambda c: c[8][1].update({2: bytes(8)}))))  # fmt: skip
     abort("077", "exponent-3", "An epoch key with exponent 3",
           certificates(epoch=_epoch(lambda c: c[8][1].update({-2: b"\x03"}), rename=True)))  # fmt: skip
+    abort("071", "hub-key-of-rsa", "A hub whose certified key is an RSA key", certificates(hub(key="phone_rsa")))
+    twice = _epoch(lambda c: c.update({-65537: [3, 3]}))
+    abort("018", "phone-aead-offered-twice", "An epoch's certificate that offers an AEAD twice",
+          certificates(epoch=twice))  # fmt: skip
+    abort("052", "phone-access-point-of-2-to-the-32", "A hub certificate with an access point above 4,294,967,295",
+          certificates(hub(points=(1, 2**32))))  # fmt: skip
+    file = PhoneFile("078", "phone-hub-not-the-challenges", epoch_private_key=None)
+    file.info(hub="hub_b")
+    file.message(certificates())
+    file.save("Right certificates of another hub than the challenge names: nothing is sent, nothing kept", "ABORT")
     by_b = world.epoch_certificate("epoch", world.HUB, "hub_b")
     abort("078", "epoch-signed-by-another-hub", "An epoch's certificate signed by hub 2", certificates(epoch=by_b))
     of_b = certificates(epoch=world.epoch_certificate("epoch", world.HUB_B, "hub_b"))
@@ -269,3 +286,83 @@ def _hints() -> None:
     file.info("/2")
     file.do("silence")
     file.save("No answer within 6 s, twice", "UNKNOWN")
+
+
+def _tickets() -> None:
+    """A ticket is worth no more than the hub certificate that its chain began with."""
+
+    def unused(row: str, name: str, shows: str, ticket: Json, **given: Any) -> None:
+        file = PhoneFile(row, name, tickets=[ticket], epoch_private_key=None, **given)
+        file.info()
+        file.save(shows, "")
+
+    kept = TicketPlan()
+    unused("072", "phone-ticket-not-for-this-door",
+           "A ticket of a hub that was not certified for the door wanted: it is not used, and stays for other doors",
+           kept.at_phone(points=(2, 3)))  # fmt: skip
+    unused("070", "phone-ticket-outlives-its-hub",
+           "A ticket whose hub's certificate has ended, whatever the ticket says: it is not used, and goes",
+           kept.at_phone(hub_expires=WALL))  # fmt: skip
+    unused("073", "phone-ticket-of-a-revoked-hub", "A ticket of a hub that was revoked since: it is not used",
+           kept.at_phone(), revoked_hubs=[world.signer("hub").verify_key.kid.hex()])  # fmt: skip
+    unused("018", "phone-ticket-aead-off-the-list", "A ticket whose AEAD the site allows no more: it is not used",
+           kept.at_phone(), aeads=[1, 2])  # fmt: skip
+
+    ends = TicketPlan()
+    file = PhoneFile("065", "phone-ticket-at-its-end", tickets=[ends.at_phone(expires=WALL + 1, hub_expires=WALL + 1)])
+    file.pause(1.0)
+    _answer(file, ends, file.info())
+    file.save("The last second counts: a ticket, and its hub's certificate, are good at their end", "ACCEPT")
+
+    carried = TicketPlan()
+    scope = carried.at_phone(points=(1, 4), hub_expires=WALL + 5000)
+    file = PhoneFile("072", "phone-scope-goes-along-the-chain", tickets=[scope])
+    _answer(file, carried, file.info())
+    file.save("The next ticket keeps the scope and the end that the chain began with", "ACCEPT")
+
+
+def _info() -> None:
+    for name, value in (("text", b"hello"), ("half", world.fixed("half", 22)), ("array", cbor.encode([]))):
+        file = PhoneFile("103", f"phone-info-no-challenge-{name}", epoch_private_key=None)
+        file.do("info", bytes=value.hex())
+        file.save("INFO that is no challenge of any version: this is no hub; nothing is sent", "ABORT")
+    short = cbor.encode([1, bytes(4), bytes(15), bytes(8), bytes(8)])
+    file = PhoneFile("103", "phone-info-nonce-of-15-bytes", epoch_private_key=None)
+    file.do("info", bytes=short.hex())
+    file.save("A challenge of version 1 with a nonce of 15 bytes", "ABORT")
+    file = PhoneFile("103", "phone-info-empty", tickets=[TicketPlan().at_phone()])
+    file.do("info", bytes="")
+    file.pause(2.0)
+    _answer(file, TicketPlan(), file.info())
+    file.save("An empty INFO: the hub is still at work; the phone waits and reads it again", "ACCEPT")
+    file = PhoneFile("103", "phone-info-empty-three-times", epoch_private_key=None)
+    for _ in range(3):
+        file.do("info", bytes="")
+        file.pause(2.0)
+    file.save("INFO is empty three times: two waits, then the phone gives up", "ABORT")
+
+
+def _asking_again() -> None:
+    """Which op the user's next try has."""
+
+    def again(name: str, shows: str, first: str, after_seconds: float = 10.0, reason: Reason | None = None) -> None:
+        file = PhoneFile("104", name, tickets=[TicketPlan().at_phone()])
+        challenge = file.info()
+        if reason is None:
+            file.do("lost")
+        else:
+            _answer(file, TicketPlan(), challenge, reason=reason)
+        file.pause(after_seconds)
+        file.do("again")
+        file.info("/2")
+        file.message(_certificates())
+        _seal(file)
+        file.save(shows, f"{first}, ACCEPT")
+
+    again("phone-asks-again-after-no-answer", "No answer, asked again after 10 s: the same op", "UNKNOWN")
+    again("phone-asks-again-119-s-later", "No answer, asked again after 119 s: the same op", "UNKNOWN", 119.0)
+    again("phone-asks-again-121-s-later", "No answer, asked again after 121 s: a new op", "UNKNOWN", 121.0)
+    for reason in (Reason.BUSY, Reason.OP_CONFLICT, Reason.FAULT, Reason.SCHEDULE):
+        word = reason.name.lower().replace("_", "-")
+        again(f"phone-asks-again-after-{word}", "A sealed answer, whatever it is: the next wish has a new op",
+              f"SEALED {int(reason)}", 10.0, reason)  # fmt: skip

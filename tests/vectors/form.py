@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "v1"
 WALL = 1_800_000_000
 """Unix seconds at which every file's clock begins: Friday, 15 January 2027, 08:00 UTC."""
 MONOTONIC = 1000.0
-BYTES_MAX = 1_500_000
+BYTES_MAX = 2_000_000
 """Ceiling of all files together."""
 
 Json = dict[str, Any]

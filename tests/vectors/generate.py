@@ -9,7 +9,16 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.vectors import cases_decide, cases_encoding, cases_known, cases_link, cases_open, cases_phone, cases_resume
+from tests.vectors import (
+    cases_decide,
+    cases_encoding,
+    cases_known,
+    cases_link,
+    cases_open,
+    cases_phone,
+    cases_phone_link,
+    cases_resume,
+)
 from tests.vectors.form import FOLDER
 from tests.vectors.world import make_keys
 
@@ -20,6 +29,7 @@ PARTS = {
     "resume": cases_resume,
     "link": cases_link,
     "phone": cases_phone,
+    "phone_link": cases_phone_link,
     "known": cases_known,
 }
 

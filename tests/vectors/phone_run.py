@@ -1,13 +1,18 @@
-"""Runs one vector file against the phone's reader: the reference phone's Attempt.
+"""Runs one vector file against the phone's readers: the reference phone's Attempt, or OnLink where a file has `link`.
 
-Law: what the phone does is observed from outside only: what it sends, shows, reads again, and what its wallet holds
-afterwards. An open is made of chance that no file can fix (RSA-OAEP, signature), so it is opened with the epoch's
-private key and everything below that is compared.
+Laws:
+1. What the phone does is observed from outside only: what it sends, shows, reads again, and what its wallet holds
+   afterwards.
+2. An open is made of chance that no file can fix (RSA-OAEP, signature), so it is opened with the epoch's private key
+   and everything below that is compared.
+3. A file with `link` is a playbook of one link: what comes and when, and what the phone does about it. A frame that is
+   taken and one that is ignored look alike: both give nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from hubd.core import cbor, cose, tokens
@@ -25,8 +30,12 @@ from hubd.core.messages import (
 from hubd.core.messages import DoorState as Door
 from hubd.core.sealing import binding, session_keys
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
 from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
 from tests.vectors.form import WALL, Chance, Json, private_key, rsa_key, verify_key
+
+_INSTANT = 1e-6
+"""Seconds that count as none: what sums of floats differ by."""
 
 
 class PhoneRun:
@@ -35,11 +44,21 @@ class PhoneRun:
     def __init__(self, given: Json, chance: Chance) -> None:
         self.given, self.chance = given, chance
         self.wallet = _wallet(given)
-        chance.purpose = "secret"
-        action = Action(given["action"])
-        self.attempt = Attempt(self.wallet, given["access_point"], action, self._draw, given["transport"])
         self._challenge = b""
         self._sent, self._secret, self._aead = b"", b"", Aead.A256GCM
+        chance.purpose = "secret"
+        self.attempt = self._new_attempt(WALL)
+        self._link = self._new_link()
+
+    def _new_attempt(self, wall: float) -> Attempt:
+        """The user asks: under a new op, or that of the same wish while it has no answer."""
+        action, point = Action(self.given["action"]), self.given["access_point"]
+        op = self.wallet.op_for(point, action, wall, self._draw)
+        return Attempt(self.wallet, point, action, self._draw, self.given["transport"], op)
+
+    def _new_link(self) -> OnLink | None:
+        link = self.given.get("link")
+        return OnLink(self.attempt, link["subscribed"]) if link else None
 
     def _draw(self, size: int) -> bytes:
         """The phone draws for an open: secret, content key, IV."""
@@ -50,20 +69,52 @@ class PhoneRun:
 
     def step(self, step: Json) -> list[Json]:
         """Do what a step's `do` says; return what the phone did."""
+        if step["do"] == "again":
+            self.attempt = self._new_attempt(WALL + step["at"])
+            self._link, self._sent = self._new_link(), b""
+            return []
+        effects = self._message_step(step) if self._link is None else self._link_step(self._link, step)
+        said = [self._describe(effect) for effect in effects]
+        return said or ([{"verdict": "DROP"}] if self._link is None else [])
+
+    def _message_step(self, step: Json) -> Sequence[PhoneEffect]:
         wall = WALL + step["at"]
         match step["do"]:
             case "info":
                 self._challenge = bytes.fromhex(step["bytes"])
-                effects = self.attempt.challenge(self._challenge, wall)
+                return self.attempt.challenge(self._challenge, wall)
             case "message":
-                effects = self.attempt.receive(bytes.fromhex(step["bytes"]), wall)
+                return self.attempt.receive(bytes.fromhex(step["bytes"]), wall)
             case "seal verdict":
-                effects = self.attempt.receive(self._seal(step), wall)
+                return self.attempt.receive(self._seal(step), wall)
             case "silence":
-                effects = self.attempt.silence()
-            case other:
-                raise AssertionError(f"no step {other}")
-        return [self._describe(effect) for effect in effects] or [{"verdict": "DROP"}]
+                return self.attempt.silence()
+            case "lost":
+                return self.attempt.lost("the link is lost")
+        raise AssertionError(f"no step {step['do']}")
+
+    def _link_step(self, link: OnLink, step: Json) -> Sequence[LinkPhoneEffect]:
+        now, wall, data = step["at"], WALL + step["at"], bytes.fromhex(step.get("bytes", ""))
+        match step["do"]:
+            case "info":
+                self._challenge = data
+                return link.info(data, now, wall)
+            case "written":
+                return link.written(now)
+            case "notified":
+                return link.notified(data, now, wall)
+            case "TXR":
+                return link.pulled(data, now, wall)
+            case "time":
+                assert link.due is not None
+                assert link.due < now + _INSTANT, f"nothing is due before {link.due}"
+                return link.passed(max(now, link.due))
+            case "quiet":
+                assert link.due is None or link.due > now + _INSTANT, f"something is due at {link.due}"
+                return []
+            case "lost":
+                return link.lost("the link is lost")
+        raise AssertionError(f"no step {step['do']}")
 
     def _seal(self, step: Json) -> bytes:
         """Answer the open just sent, whose bytes no file can know, as the hub would."""
@@ -72,8 +123,14 @@ class PhoneRun:
         content = [self._aead.protected, {5: iv}, cose.seal(self._aead, keys.to_phone, iv, plaintext)]
         return cbor.encode([2, [*content, [[cose.DIRECT, {}, b""]]]])
 
-    def _describe(self, effect: PhoneEffect) -> Json:
+    def _describe(self, effect: LinkPhoneEffect) -> Json:
         match effect:
+            case WriteFrame(frame):
+                return {"writes": frame.hex()}
+            case ReadTxr():
+                return {"reads TXR": True}
+            case Leave():
+                return {"leaves": True}
             case SendMessage(message):
                 return self._sends(message)
             case ReadInfo(after):
@@ -117,11 +174,13 @@ class PhoneRun:
     def after(self) -> Json:
         """Say what the wallet holds; a ticket's secret only where a file can know it."""
         tickets = [
-            {"hub_kid": kid.hex(), "id": t.id.hex(), "expires": t.expires}
+            {"hub_kid": kid.hex(), "hub": t.hub, "id": t.id.hex(), "expires": t.expires}
+            | {"access_points": sorted(t.access_points), "hub_expires": t.hub_expires}
             | ({"secret": t.secret.hex()} if self.attempt.short else {})
             for kid, t in self.wallet.tickets.items()
         ]
-        return {"tickets": tickets, "epochs": [kid.hex() for kid in self.wallet.epochs]}
+        epochs = [kid.hex() for kid in self.wallet.epochs]
+        return {"tickets": tickets, "epochs": epochs, "full_path_at": sorted(self.wallet.full_path_at)}
 
 
 def sealed_verdict_plaintext(op: bytes, allowed: bool, ticket: NewTicket | None, reason: Reason = Reason.OK) -> bytes:
@@ -149,5 +208,8 @@ def _wallet(given: Json) -> Wallet:
         wallet.keep_epoch(KnownEpoch(hub, epoch, hub_bytes, epoch_bytes))
     for t in given["tickets"]:
         id_, secret = bytes.fromhex(t["id"]), bytes.fromhex(t["secret"])
-        wallet.tickets[bytes.fromhex(t["hub_kid"])] = KeptTicket(t["hub"], id_, secret, Aead(t["aead"]), t["expires"])
+        scope = frozenset(t["access_points"])
+        kept = KeptTicket(t["hub"], id_, secret, Aead(t["aead"]), t["expires"], scope, t["hub_expires"])
+        wallet.tickets[bytes.fromhex(t["hub_kid"])] = kept
+    wallet.full_path_at = set(given.get("full_path_at", []))
     return wallet

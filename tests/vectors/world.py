@@ -258,10 +258,16 @@ class TicketPlan:
         times = {"issued_at": self.issued_at, "chain_began": self.chain_began}
         return {**entry, "grant": (self.grant or grant()).hex(), **times}
 
-    def at_phone(self, expires: int = WALL + 72 * 3600) -> Json:
-        """Return it as a phone's file gives it."""
+    def at_phone(
+        self,
+        expires: int = WALL + 72 * 3600,
+        points: tuple[int, ...] = POINTS,
+        hub_expires: int = WALL + 300 * DAY,
+    ) -> Json:
+        """Return it as a phone's file gives it: with what the hub's certificate said when the chain began."""
         kept = {"hub_kid": signer("hub").verify_key.kid.hex(), "hub": HUB, "id": self.id.hex()}
-        return {**kept, "secret": self.secret.hex(), "aead": int(self.aead), "expires": expires}
+        worth = {"secret": self.secret.hex(), "aead": int(self.aead), "expires": expires}
+        return {**kept, **worth, "access_points": list(points), "hub_expires": hub_expires}
 
 
 def make_resume(challenge: bytes, label: str, ticket: TicketPlan, point: int = 1, **changes: Any) -> bytes:

@@ -1,28 +1,28 @@
-"""One attempt over a radio link: performs what `machine` says, with the timeouts of the protocol, and reports it.
+"""One attempt over a radio link: performs what `onlink` says, and reports it.
 
-Law: nothing is decided here; every wait for the hub has an end; frames of other sessions change nothing.
+Laws:
+1. Nothing is decided here.
+2. Every wait for the hub has an end.
+3. When to leave is the caller's: it holds the link.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hubd.core.framing import Flag, Inbound, Outbound, decode_frame
+from hubd.core.framing import Flag, Outbound
 from hubd.core.messages import Action, State, Verdict, decode_challenge
 from hubd.core.sealing import BLE_GATT
-from hubd.errors import FrameError, LinkError, SequenceError
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage, Stage
+from hubd.errors import FrameError, LinkError
+from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, ReadInfo, SendMessage
+from hubsim.phone.onlink import GOODBYE, Leave, LinkPhoneEffect, Listening, OnLink, ReadTxr, WriteFrame
 from hubsim.phone.radio import PhoneLink
 from hubsim.phone.wallet import Wallet
-
-EPOCH_SECONDS = 8.0
-VERDICT_SECONDS = 6.0
-PULL_AFTER_SECONDS = 1.0
-PULL_EVERY_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -48,37 +48,43 @@ class Report:
 
 
 class Session:
-    """A phone on a link. `pull_only` reads TXR and does without notifications."""
+    """A phone on a link. `pull_only` reads TXR and does without notifications; `wall` gives Unix seconds."""
 
-    def __init__(self, link: PhoneLink, wallet: Wallet, pull_only: bool = False) -> None:
-        self._link, self._wallet, self._pull_only = link, wallet, pull_only
-        self._in: Inbound | None = None
+    def __init__(
+        self, link: PhoneLink, wallet: Wallet, pull_only: bool = False, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._link, self._wallet, self._pull_only, self._wall = link, wallet, pull_only, wall
+        self._phone: OnLink | None = None
+        self._listening: Listening | None = None
+        self._sid = b""
         self._out: Outbound | None = None
         self.report = Report()
 
     async def run(self, access_point: int, action: Action = Action.OPEN, op: bytes | None = None) -> Report:
-        """Make one attempt; return when it is decided or given up."""
-        attempt = Attempt(self._wallet, access_point, action, secrets.token_bytes, BLE_GATT)
-        attempt.op = op or attempt.op
+        """Make one attempt; return when it is decided or given up. Raise LinkError when the link ends before."""
+        attempt = Attempt(self._wallet, access_point, action, secrets.token_bytes, BLE_GATT, op)
+        phone = self._phone = OnLink(attempt, subscribed=not self._pull_only)
         self.report = Report(began=time.monotonic())
-        await self._perform_all(attempt, [ReadInfo()])
-        while self.report.verdict is None and not self.report.why:
-            limit = EPOCH_SECONDS if attempt.stage is Stage.EPOCH else VERDICT_SECONDS
-            message = await self.message(limit)
-            effects = attempt.silence() if message is None else attempt.receive(message, time.time())
-            await self._perform_all(attempt, effects)
-        self.report.short, self.report.round_trips = attempt.short, attempt.round_trips
-        self._attempt = attempt
+        try:
+            await self._perform_all(phone, [ReadInfo()])
+            while self.report.verdict is None and not self.report.why:
+                await self._perform_all(phone, await self._next(phone, None))
+            if phone.goodbye:
+                raise LinkError(GOODBYE)
+        except LinkError as error:
+            await self._perform_all(phone, phone.lost(str(error)))
+            raise
+        finally:
+            self.report.short, self.report.round_trips = attempt.short, attempt.round_trips
         return self.report
 
     async def state(self, seconds: float) -> State | None:
-        """Wait for the door's next state, after a verdict."""
-        have = len(self.report.states)
+        """Wait for the door's next state, after a verdict. Raise LinkError."""
+        assert self._phone is not None
+        phone, have = self._phone, len(self.report.states)
         ends = time.monotonic() + seconds
-        while len(self.report.states) == have and (left := ends - time.monotonic()) > 0:
-            message = await self.message(left)
-            if message is not None:
-                await self._perform_all(self._attempt, self._attempt.receive(message, time.time()))
+        while len(self.report.states) == have and time.monotonic() < ends and phone.due is not None:
+            await self._perform_all(phone, await self._next(phone, ends))
         return self.report.states[have] if len(self.report.states) > have else None
 
     async def send(self, message: bytes) -> None:
@@ -88,66 +94,101 @@ class Session:
         self._out.answered()
         self._out.load(message)
         while frame := self._out.pull(self._link.mtu):
-            self.report.bytes_over_air += len(frame)
             self.report.last_byte = time.monotonic()
-            await self._link.write(frame)
+            await self._write(frame)
 
     async def read_info(self) -> bytes:
         """Read a new challenge and begin a session with it, if it is one."""
         info = await self._link.read_info()
         self.report.bytes_over_air += len(info)
-        with contextlib.suppress(FrameError):  # the machine says what an empty or foreign challenge means
-            sid = decode_challenge(info).sid
-            self._in, self._out = Inbound(sid, repeats=True), Outbound(sid)
+        try:
+            self._sid = decode_challenge(info).sid
+        except FrameError:  # the machine says what an empty or foreign value means
+            return info
+        self._out = Outbound(self._sid)
+        self._listening = Listening(self._sid, subscribed=not self._pull_only)
         return info
 
-    async def _perform_all(self, attempt: Attempt, effects: list[PhoneEffect]) -> None:
-        for effect in effects:
-            match effect:
-                case ReadInfo(after_seconds):
-                    await asyncio.sleep(after_seconds)
-                    await self._perform_all(attempt, attempt.challenge(await self.read_info(), time.time()))
-                case SendMessage(message):
-                    await self.send(message)
-                case Decided(verdict):
-                    self.report.verdict, self.report.op, self.report.decided = verdict, attempt.op, time.monotonic()
-                case Moved(state):
-                    self.report.states.append(state)
-                case GaveUp(why):
-                    self.report.why = why
-
     async def message(self, seconds: float) -> bytes | None:
-        """Return the next whole message for this session, None when none came in time."""
-        ends = time.monotonic() + seconds
-        while (left := ends - time.monotonic()) > 0:
-            data = await self._frame(left)
-            if not data:
-                continue
-            try:
-                frame = decode_frame(data)
-                if self._in is None or frame.sid != self._in.sid or frame.flags & Flag.ACK:
-                    continue  # another phone's: a notification reaches every subscriber
-                if frame.flags & Flag.BYE:
-                    raise LinkError("phone: the hub said goodbye")
-                self.report.bytes_over_air += len(data)
-                message, ack = self._in.accept(frame)
-            except (FrameError, SequenceError):
-                continue
-            if ack is not None:
-                self.report.bytes_over_air += len(ack)
-                await self._link.write(ack)
-            if message is not None:
-                return message
+        """Return the next whole message for this session, None when none came in time: for who makes no attempt."""
+        listening, ends = self._listening, time.monotonic() + seconds
+        if listening is None:
+            return None
+        listening.begin(time.monotonic())
+        while (now := time.monotonic()) < ends:
+            if listening.pull_at is not None and listening.pull_at <= now:
+                listening.pulls()
+                heard = listening.pulled(self._count(await self._link.pull()), time.monotonic())
+            else:
+                data = await self._notified(ends if listening.pull_at is None else min(ends, listening.pull_at))
+                if data is None:
+                    continue
+                heard = listening.notified(self._count(data), time.monotonic())
+            if heard.bye:
+                raise LinkError(GOODBYE)
+            if heard.ack is not None:
+                await self._write(heard.ack)
+            if heard.message is not None:
+                return heard.message
         return None
 
-    async def _frame(self, seconds: float) -> bytes:
-        """Return the next frame: notified, or read where no notification comes."""
-        if not self._pull_only:
-            try:
-                async with asyncio.timeout(min(seconds, PULL_AFTER_SECONDS)):
-                    return await self._link.notifications.get()
-            except TimeoutError:
-                return await self._link.pull()
-        if not (frame := await self._link.pull()):
-            await asyncio.sleep(min(seconds, PULL_EVERY_SECONDS))
-        return frame
+    async def _next(self, phone: OnLink, until: float | None) -> list[LinkPhoneEffect]:
+        """Wait for a notification or for what is due, and take it."""
+        ends = [end for end in (phone.due, until) if end is not None]
+        data = await self._notified(min(ends))
+        now = time.monotonic()
+        if data is not None:
+            return phone.notified(self._count(data), now, self._wall())
+        return phone.passed(now)
+
+    async def _perform_all(self, phone: OnLink, effects: list[LinkPhoneEffect]) -> None:
+        waiting = deque(effects)
+        while waiting:
+            waiting.extend(await self._perform(phone, waiting.popleft()))
+
+    async def _perform(self, phone: OnLink, effect: LinkPhoneEffect) -> list[LinkPhoneEffect]:
+        match effect:
+            case ReadInfo(after_seconds):
+                await asyncio.sleep(after_seconds)
+                return phone.info(await self.read_info(), time.monotonic(), self._wall())
+            case SendMessage(message):
+                await self.send(message)
+                return phone.written(time.monotonic())
+            case WriteFrame(frame):
+                await self._write(frame)
+            case ReadTxr():
+                return phone.pulled(self._count(await self._link.pull()), time.monotonic(), self._wall())
+            case Decided(verdict):
+                self.report.verdict, self.report.op = verdict, phone.attempt.op
+                self.report.decided = time.monotonic()
+            case Moved(state):
+                self.report.states.append(state)
+            case GaveUp(why):
+                self.report.why = why
+            case Leave():
+                pass
+        return []
+
+    async def _write(self, frame: bytes) -> None:
+        self.report.bytes_over_air += len(frame)
+        await self._link.write(frame)
+
+    async def _notified(self, until: float) -> bytes | None:
+        """Return the next notification, None when none has come by then."""
+        left = max(0.0, until - time.monotonic())
+        if self._pull_only:
+            await asyncio.sleep(left)
+            return None
+        if not self._link.notifications.empty():
+            return self._link.notifications.get_nowait()
+        try:
+            async with asyncio.timeout(left):
+                return await self._link.notifications.get()
+        except TimeoutError:
+            return None
+
+    def _count(self, data: bytes) -> bytes:
+        """Count a frame of this session, an ACK excepted."""
+        if data[1:5] == self._sid and not data[0] & Flag.ACK:
+            self.report.bytes_over_air += len(data)
+        return data

@@ -1,8 +1,13 @@
 """The phone's side of one attempt as a state machine: challenges and messages in, effects out.
 
-Laws: nothing confidential leaves before both certificates verify or a ticket's secret can prove the hub; a ticket is
-deleted before it is used; all tries of one attempt carry one `op`, so that a door moves once; an error in the clear is
-a hint for one more try and never an answer. `wall` is Unix seconds.
+Laws:
+1. Nothing confidential leaves before both certificates verify, or a ticket's secret can prove the hub.
+2. A ticket is deleted before it is used, and used only where and while its hub is certified.
+3. All tries of one attempt carry one `op`, so that a door moves once.
+4. An error in the clear is a hint for one more try and never an answer.
+5. What is not for the stage changes nothing.
+
+`wall` is Unix seconds. The table of all this is "The phone, for each attempt" in docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -18,12 +23,14 @@ from hubd.core.messages import (
     OP_BYTES,
     PAD_REQUEST,
     SECRET_BYTES,
+    VERSION,
     Action,
     Challenge,
     Epoch,
     Error,
     ErrorCode,
     GetEpoch,
+    NewTicket,
     Open,
     Reason,
     Request,
@@ -95,14 +102,22 @@ class Stage(Enum):
 
 
 class Attempt:
-    """One attempt to do `action` at `access_point`. `chance(n)` gives n random bytes."""
+    """One attempt to do `action` at `access_point`. `chance(n)` gives n random bytes; without `op` it draws one."""
 
     def __init__(
-        self, wallet: Wallet, access_point: int, action: Action, chance: Callable[[int], bytes], transport: str
+        self,
+        wallet: Wallet,
+        access_point: int,
+        action: Action,
+        chance: Callable[[int], bytes],
+        transport: str,
+        op: bytes | None = None,
     ) -> None:
         self._wallet, self._point, self._action, self._chance = wallet, access_point, action, chance
         self._transport = transport
-        self.op = chance(OP_BYTES)
+        self._scope: frozenset[int] = frozenset()
+        self._hub_expires = 0
+        self.op = op or chance(OP_BYTES)
         self.stage = Stage.START
         self.round_trips = 0
         self.short = False
@@ -116,21 +131,30 @@ class Attempt:
         self._seen = 0
         self._sent = False
 
+    @property
+    def action(self) -> Action:
+        """What is asked for."""
+        return self._action
+
     def challenge(self, info: bytes, wall: float) -> list[PhoneEffect]:
         """Take what INFO read."""
+        if self.stage is not Stage.START:
+            return []
         if not info:
             return self._busy()
         try:
             hints = decode_challenge(info)
         except FrameError as error:
-            return self._give_up(f"the hub speaks another version: {error}")
+            if _of_another_version(info):
+                return self._give_up("the hub speaks another version: the app needs an update")
+            return self._give_up(f"this is no hub of version {VERSION}: {error}")
         self._challenge, self._hints = info, hints
-        ticket = self._wallet.tickets.get(hints.hub)
-        if ticket and not self._full_only and ticket.expires > wall and hints.hub not in self._wallet.revoked_hubs:
-            return self._resume(hints.hub, ticket)
+        ticket = self._usable_ticket(hints.hub, wall)
+        if ticket is not None:
+            return self._resume(hints.hub, ticket, wall)
         known = self._wallet.epochs.get(hints.epoch)
-        if known and known.hub.key.kid == hints.hub and self._valid(known, wall) is None:
-            return self._open(known)
+        if known and self._distrusted(known, hints, wall) is None:
+            return self._open(known, wall)
         self.stage = Stage.EPOCH
         return self._send(GetEpoch())
 
@@ -152,17 +176,46 @@ class Attempt:
             case _:
                 return []
 
+    def lost(self, why: str) -> list[PhoneEffect]:
+        """The link has ended, or the hub said goodbye."""
+        if self.stage is Stage.SESSION:
+            self.stage = Stage.END
+        return [] if self.stage is Stage.END else self._give_up(why)
+
+    def leave(self) -> None:
+        """The phone leaves: nothing counts any more."""
+        self.stage = Stage.END
+
     def silence(self) -> list[PhoneEffect]:
         """Nothing came in time."""
         if self.stage is Stage.EPOCH:
             return self._give_up("the hub sent no certificates")
         return self._hint(ErrorCode.TIMEOUT) if self.stage is Stage.VERDICT else []
 
-    def _valid(self, known: KnownEpoch, wall: float) -> str | None:
+    def _usable_ticket(self, kid: bytes, wall: float) -> KeptTicket | None:
+        """Return the ticket for this hub if it may be used now, here; one whose time is over goes."""
+        ticket = self._wallet.tickets.get(kid)
+        if ticket is None:
+            return None
+        if ticket.over(wall):
+            del self._wallet.tickets[kid]
+            return None
+        usable = (
+            not self._full_only
+            and self._point not in self._wallet.full_path_at
+            and self._point in ticket.access_points
+            and ticket.aead in self._wallet.aeads
+            and kid not in self._wallet.revoked_hubs
+        )
+        return ticket if usable else None
+
+    def _distrusted(self, known: KnownEpoch, hints: Challenge, wall: float) -> str | None:
         """Say why these certificates must not be used now for this access point, or None."""
         hub, epoch = known.hub, known.epoch
         if hub.site != self._wallet.site:
             return "the hub is another site's"
+        if hub.key.kid != hints.hub:
+            return "the certificate is another hub's than the challenge's"
         if not hub.not_before <= wall <= hub.expires:
             return "the hub's certificate is not valid at this time"
         if hub.key.kid in self._wallet.revoked_hubs:
@@ -184,18 +237,18 @@ class Attempt:
         except ProofError as error:
             return self._give_up(f"untrusted hub: {error}")
         known = KnownEpoch(hub, epoch, message.hub_certificate, message.epoch_certificate)
-        why = self._valid(known, wall)
+        why = self._distrusted(known, self._hints, wall)
         if why is not None:
             return self._give_up(f"untrusted hub: {why}")
         self._wallet.keep_epoch(known)
         if epoch.kid == self._hints.epoch:
-            return self._open(known)
+            return self._open(known, wall)
         if self._retries < RETRIES_MAX:  # a new epoch began, or the first one: the next challenge names it
             self._retries += 1
-            return [ReadInfo()]
+            return self._again()
         return self._give_up("untrusted hub: the certificate is of another epoch than the challenge's")
 
-    def _open(self, known: KnownEpoch) -> list[PhoneEffect]:
+    def _open(self, known: KnownEpoch, wall: float) -> list[PhoneEffect]:
         aead = self._aead(known.epoch.aeads)
         assert aead is not None
         wallet, secret = self._wallet, self._chance(SECRET_BYTES)
@@ -204,17 +257,20 @@ class Attempt:
         request = Request(wallet.grant, self.op, self._point, self._action, secret)
         message = seal_open(request, wallet.key, known.epoch, bound, (aead, self._chance))
         self._hub, self.short, self.stage = known.hub.hub, False, Stage.VERDICT
-        return self._send_request(message, secret, aead)
+        self._scope, self._hub_expires = frozenset(known.hub.access_points), known.hub.expires
+        return self._send_request(message, secret, aead, wall)
 
-    def _resume(self, kid: bytes, ticket: KeptTicket) -> list[PhoneEffect]:
+    def _resume(self, kid: bytes, ticket: KeptTicket, wall: float) -> list[PhoneEffect]:
         del self._wallet.tickets[kid]
         key = sealing.resume_key(ticket.secret, self._transport, self._challenge, ticket.aead, ticket.hub)
         request = ResumeRequest(self.op, self._point, self._action)
         message = sealing.seal_resume(request, key, ticket.aead, self._chance(IV_BYTES), ticket.id)
         self._hub, self.short, self.stage = ticket.hub, True, Stage.VERDICT
-        return self._send_request(message, ticket.secret, ticket.aead)
+        self._scope, self._hub_expires = ticket.access_points, ticket.hub_expires
+        return self._send_request(message, ticket.secret, ticket.aead, wall)
 
-    def _send_request(self, message: ToHub, secret: bytes, aead: Aead) -> list[PhoneEffect]:
+    def _send_request(self, message: ToHub, secret: bytes, aead: Aead, wall: float) -> list[PhoneEffect]:
+        self._wallet.asked(self._point, self._action, self.op, wall)
         raw = encode_to_hub(message)
         self._keys = sealing.session_keys(secret, self._transport, self._challenge, raw, aead, self._hub)
         self._sent = True
@@ -234,14 +290,28 @@ class Attempt:
             return []  # another session's, or forged
         if verdict.op != self.op:
             return []
-        if verdict.ticket:
-            new, keys = verdict.ticket, self._keys
-            self._wallet.tickets[self._hints.hub] = KeptTicket(self._hub, new.id, keys.ratchet, keys.aead, new.expires)
+        self._wallet.answered(self._point, self._action)
+        if verdict.allowed and verdict.ticket:
+            self._keep_ticket(verdict.ticket, self._keys)
         if verdict.reason is Reason.NEED_FULL and self.short:
-            self._full_only, self.op = True, self._chance(OP_BYTES)
-            return [ReadInfo()]
+            self._wallet.full_path_at.add(self._point)
+            self.op = self._chance(OP_BYTES)
+            return self._again()
         self.stage, self._seen = Stage.SESSION, 0
         return [Decided(verdict)]
+
+    def _keep_ticket(self, new: NewTicket, keys: SessionKeys) -> None:
+        """Keep it with what the hub's certificate said, now or on the full path that began the chain."""
+        assert self._hints is not None
+        self._wallet.tickets[self._hints.hub] = KeptTicket(
+            hub=self._hub,
+            id=new.id,
+            secret=keys.ratchet,
+            aead=keys.aead,
+            expires=new.expires,
+            access_points=self._scope,
+            hub_expires=self._hub_expires,
+        )
 
     def _state(self, message: StateMessage) -> list[PhoneEffect]:
         assert self._keys is not None
@@ -263,7 +333,7 @@ class Attempt:
             self._full_only = True
             if self._hints and code is not ErrorCode.TIMEOUT:
                 self._wallet.epochs.pop(self._hints.epoch, None)
-            return [ReadInfo()]
+            return self._again()
         return self._give_up(f"no answer, the last hint was {code.name.lower()}")
 
     def _busy(self) -> list[PhoneEffect]:
@@ -271,11 +341,25 @@ class Attempt:
         self._waits += 1
         if self._waits > BUSY_WAITS_MAX:
             return self._give_up("the hub is busy")
-        return [ReadInfo(0.5 + self._chance(1)[0] / 170)]
+        return self._again(0.5 + self._chance(1)[0] / 170)
+
+    def _again(self, after_seconds: float = 0.0) -> list[PhoneEffect]:
+        """Begin again with a new challenge; until it is read, nothing that comes is for this attempt."""
+        self.stage = Stage.START
+        return [ReadInfo(after_seconds)]
 
     def _give_up(self, why: str) -> list[PhoneEffect]:
         self.stage = Stage.END
         return [GaveUp(f"{why}; the result is unknown" if self._sent else why)]
+
+
+def _of_another_version(info: bytes) -> bool:
+    """Tell whether INFO holds a challenge of another version: an array that begins with another whole number."""
+    try:
+        value = cbor.decode(info)
+    except FrameError:
+        return False
+    return isinstance(value, list) and bool(value) and isinstance(value[0], int) and value[0] != VERSION
 
 
 def seal_open(

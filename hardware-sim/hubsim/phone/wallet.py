@@ -1,32 +1,59 @@
-"""What a phone keeps: its key, its grant, the site's issuer, and caches of epochs and tickets.
+"""What a phone keeps: its key, its grant, the site's issuer, and what it has learned of hubs and doors.
 
-Law: nothing in it identifies a person; losing the caches costs one longer unlock and nothing else.
+Laws:
+1. Nothing in it identifies a person.
+2. Losing the caches costs one longer unlock and nothing else.
+3. A ticket is worth no more than the hub certificate it began with: not at other access points, and not for longer.
+4. A wish that got no answer keeps its op for WISH_SECONDS; every other wish has a new one.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
 from hubd.core import cbor, cose
 from hubd.core.cose import Aead, PrivateKey, SigningKey, VerifyKey
+from hubd.core.messages import OP_BYTES, Action
 from hubd.core.tokens import EpochCertificate, HubCertificate, read_epoch_certificate, read_hub_certificate
 
 EPOCHS_MAX = 16
+WISH_SECONDS = 120.0
+"""As long as a hub remembers an op, counted from when the phone first sent it: never longer than the hub does."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTicket:
-    """A ticket as the phone keeps it: for which hub, its id, secret, AEAD and expiry in Unix seconds."""
+    """A ticket as the phone keeps it; times in Unix seconds.
+
+    `hub` (an input of the key schedule), `access_points` and `hub_expires` are of the hub certificate that was verified
+    on the full path which began the chain. `expires` is what the hub said.
+    """
 
     hub: str
     id: bytes
     secret: bytes
     aead: Aead
     expires: int
+    access_points: frozenset[int]
+    hub_expires: int
+
+    def over(self, wall: float) -> bool:
+        """Tell whether its time has ended, or its hub's."""
+        return wall > min(self.expires, self.hub_expires)
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A wish that was sent and got no answer: its op, and when it was first sent, in Unix seconds."""
+
+    op: bytes
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +69,8 @@ class KnownEpoch:
 @dataclass(slots=True)
 class Wallet:
     """One phone at one site. `aeads` in the site's order of preference; `rsa_sizes` are modulus bytes it accepts;
-    with `beacon_key` it knows the site's hubs from afar."""
+    with `beacon_key` it knows the site's hubs from afar. `full_path_at` are the access points that told it to take the
+    full path, until its grant is renewed."""
 
     site: str
     issuer: VerifyKey
@@ -53,6 +81,8 @@ class Wallet:
     revoked_hubs: frozenset[bytes] = frozenset()
     epochs: dict[bytes, KnownEpoch] = field(default_factory=dict)
     tickets: dict[bytes, KeptTicket] = field(default_factory=dict)
+    full_path_at: set[int] = field(default_factory=set)
+    unanswered: dict[tuple[int, Action], Unanswered] = field(default_factory=dict)
     beacon_key: bytes | None = field(default=None, repr=False)
 
     def keep_epoch(self, known: KnownEpoch) -> None:
@@ -60,6 +90,23 @@ class Wallet:
         while len(self.epochs) >= EPOCHS_MAX:
             del self.epochs[next(iter(self.epochs))]
         self.epochs[known.epoch.kid] = known
+
+    def op_for(self, access_point: int, action: Action, wall: float, chance: Callable[[int], bytes]) -> bytes:
+        """Return the op for a wish of the user's: that of the same wish while it is unanswered, else a new one."""
+        sent = self.unanswered.get((access_point, action))
+        if sent is not None and 0 <= wall - sent.asked_at <= WISH_SECONDS:
+            return sent.op
+        return chance(OP_BYTES)
+
+    def asked(self, access_point: int, action: Action, op: bytes, wall: float) -> None:
+        """Remember that a wish was sent; the time of its first sending counts."""
+        sent = self.unanswered.get((access_point, action))
+        if sent is None or sent.op != op:
+            self.unanswered[access_point, action] = Unanswered(op, wall)
+
+    def answered(self, access_point: int, action: Action) -> None:
+        """Forget a wish that has its answer, whatever it is."""
+        self.unanswered.pop((access_point, action), None)
 
 
 def save(wallet: Wallet, directory: Path) -> None:
@@ -78,10 +125,21 @@ def save(wallet: Wallet, directory: Path) -> None:
 
 
 def save_caches(wallet: Wallet, directory: Path) -> None:
-    """Write the epochs and tickets."""
-    epochs = [[known.hub_bytes, known.epoch_bytes] for known in wallet.epochs.values()]
-    tickets = {kid: [t.hub, t.id, t.secret, int(t.aead), t.expires] for kid, t in wallet.tickets.items()}
-    write_private(directory / "caches.cbor", cbor.encode({"epochs": epochs, "tickets": tickets}))
+    """Write what was learned of hubs and doors."""
+    caches = {
+        "epochs": [[known.hub_bytes, known.epoch_bytes] for known in wallet.epochs.values()],
+        "tickets": {kid: _write_ticket(ticket) for kid, ticket in wallet.tickets.items()},
+        "full path at": sorted(wallet.full_path_at),
+        "unanswered": [
+            [point, int(action), sent.op, int(sent.asked_at)] for (point, action), sent in wallet.unanswered.items()
+        ],
+    }
+    write_private(directory / "caches.cbor", cbor.encode(caches))
+
+
+def _write_ticket(ticket: KeptTicket) -> list[Any]:
+    points = sorted(ticket.access_points)
+    return [ticket.hub, ticket.id, ticket.secret, int(ticket.aead), ticket.expires, points, ticket.hub_expires]
 
 
 def load(directory: Path) -> Wallet:
@@ -100,8 +158,17 @@ def load(directory: Path) -> Wallet:
         hub = read_hub_certificate(hub_bytes, issuer)
         epoch = read_epoch_certificate(epoch_bytes, hub, wallet.rsa_sizes)
         wallet.keep_epoch(KnownEpoch(hub, epoch, hub_bytes, epoch_bytes))
-    for kid, (hub_id, id_, secret, aead, expires) in caches["tickets"].items():
-        wallet.tickets[kid] = KeptTicket(hub_id, id_, secret, Aead(aead), expires)
+    for kid, ticket in caches["tickets"].items():
+        match ticket:
+            case [hub_id, id_, secret, aead, expires, points, hub_expires]:
+                wallet.tickets[kid] = KeptTicket(
+                    hub_id, id_, secret, Aead(aead), expires, frozenset(points), hub_expires
+                )
+            case _:  # of a version that kept no scope: worth nothing now
+                continue
+    wallet.full_path_at = set(caches.get("full path at", []))
+    for point, action, op, asked_at in caches.get("unanswered", []):
+        wallet.unanswered[point, Action(action)] = Unanswered(op, asked_at)
     return wallet
 
 

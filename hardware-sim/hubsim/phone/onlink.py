@@ -1,0 +1,232 @@
+"""One attempt on one link as a state machine: values read, frames and time in; reads, writes and answers out.
+
+Laws:
+1. A frame that is broken, of another session or out of place changes nothing.
+2. A frame that is missing is fetched by reading TXR, and so is everything when notifications stay away.
+3. A wait for the hub begins when the last frame of a message is written; what is ignored never prolongs it.
+4. A phone stays and leaves alike after a yes and after a no.
+
+How it works: `Listening` joins frames into messages and says when TXR is to be read. `OnLink` brings the messages to
+an `Attempt` and keeps its time. Who performs the effects reports back: what INFO read (`info`), that a message is
+written (`written`), what TXR read (`pulled`), each notification (`notified`), that `due` has come (`passed`), that the
+link has ended (`lost`). Times are monotonic seconds, `wall` Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hubd.core.framing import Flag, Frame, Inbound, decode_frame
+from hubd.core.messages import Action, DoorState, decode_challenge
+from hubd.errors import FrameError, SequenceError
+from hubsim.phone.machine import Attempt, Decided, Moved, PhoneEffect, ReadInfo, SendMessage, Stage
+
+EPOCH_SECONDS = 8.0
+VERDICT_SECONDS = 6.0
+PULL_AFTER_SECONDS = 1.0
+PULL_EVERY_SECONDS = 0.1
+STAY_SECONDS = 30.0
+"""A phone stays after the verdict until the state that ends the story, and no longer than this."""
+
+GOODBYE = "phone: the hub said goodbye"
+
+_PATIENCE_SECONDS = {Stage.EPOCH: EPOCH_SECONDS, Stage.VERDICT: VERDICT_SECONDS}
+_LAST_STATES = frozenset({DoorState.SECURED, DoorState.UNKNOWN})
+_BEHIND_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFrame:
+    """Write this frame to RX: an ACK."""
+
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTxr:
+    """Read TXR and bring its value to `pulled`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Disconnect."""
+
+
+LinkPhoneEffect = PhoneEffect | WriteFrame | ReadTxr | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a frame led to: a whole message, an ACK to write, the hub's goodbye, a gap to be filled from TXR."""
+
+    ours: bool = False
+    message: bytes | None = None
+    ack: bytes | None = None
+    bye: bool = False
+    gap: bool = False
+
+
+class Listening:
+    """The frames of one session, and when to read TXR. A phone that does not subscribe to TX lives on TXR alone."""
+
+    def __init__(self, sid: bytes, subscribed: bool) -> None:
+        self.sid = sid
+        self._subscribed = subscribed
+        self._in = Inbound(sid, repeats=True)
+        self._listens = False
+        self._pulling = False
+        self.pull_at: float | None = None
+        """When TXR is to be read next; None while it is being read, or while nothing is waited for."""
+
+    def begin(self, now: float) -> None:
+        """A message was written: wait for what comes."""
+        self._listens = True
+        self.pull_at = now + PULL_AFTER_SECONDS if self._subscribed else now
+
+    def rest(self) -> None:
+        """Nothing is waited for."""
+        self._listens, self.pull_at = False, None
+
+    def pulls(self) -> None:
+        """TXR is read now."""
+        self._pulling, self.pull_at = True, None
+
+    def notified(self, data: bytes, now: float) -> Heard:
+        """Take a notification."""
+        heard = self._take(data)
+        if heard.ours and self._listens and not self._pulling:
+            self.pull_at = now if heard.gap else now + PULL_AFTER_SECONDS
+        return heard
+
+    def pulled(self, value: bytes, now: float) -> Heard:
+        """Take what TXR read; after a frame it is read on at once."""
+        self._pulling = False
+        if self._listens:
+            pause_seconds = PULL_AFTER_SECONDS if self._subscribed else PULL_EVERY_SECONDS
+            self.pull_at = now if value else now + pause_seconds
+        return self._take(value) if value else Heard()
+
+    def _take(self, data: bytes) -> Heard:
+        try:
+            frame = decode_frame(data)
+        except FrameError:
+            return Heard()
+        if frame.sid != self.sid:
+            return Heard()
+        if frame.flags & (Flag.ACK | Flag.BYE):
+            return Heard(ours=True, bye=bool(frame.flags & Flag.BYE))
+        return self._join(frame)
+
+    def _join(self, frame: Frame) -> Heard:
+        due = self._in.due
+        ahead = frame.seq != due and (due - frame.seq) % 256 > _BEHIND_MAX
+        if ahead:
+            return Heard(ours=True, gap=True)
+        try:
+            message, ack = self._in.accept(frame)
+        except (FrameError, SequenceError):
+            return Heard(ours=True)
+        return Heard(ours=True, message=message, ack=ack)
+
+
+class OnLink:
+    """An attempt on a link. Every method returns the effects to perform, in order."""
+
+    def __init__(self, attempt: Attempt, subscribed: bool) -> None:
+        self.attempt = attempt
+        self.goodbye = False
+        self._subscribed = subscribed
+        self._listening: Listening | None = None
+        self._patience_ends: float | None = None
+        self._stay_ends: float | None = None
+
+    @property
+    def due(self) -> float | None:
+        """When `passed` is to be called, if nothing comes before."""
+        pull_at = self._listening.pull_at if self._listening else None
+        ends = [end for end in (self._patience_ends, self._stay_ends, pull_at) if end is not None]
+        return min(ends, default=None)
+
+    def info(self, value: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+        """Take what INFO read: a new session."""
+        try:
+            self._listening = Listening(decode_challenge(value).sid, self._subscribed)
+        except FrameError:
+            self._listening = None
+        return self._after(self.attempt.challenge(value, wall), now)
+
+    def written(self, now: float) -> list[LinkPhoneEffect]:
+        """The last frame of a message is written: its answer is waited for from now on."""
+        assert self._listening is not None
+        self._patience_ends = now + _PATIENCE_SECONDS[self.attempt.stage]
+        self._listening.begin(now)
+        return self._reads_txr_if_due(now)
+
+    def notified(self, data: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+        """Take a notification of TX."""
+        if self._listening is None:
+            return []
+        return self._heard(self._listening.notified(data, now), now, wall)
+
+    def pulled(self, value: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+        """Take what TXR read."""
+        if self._listening is None:
+            return []
+        return self._heard(self._listening.pulled(value, now), now, wall)
+
+    def passed(self, now: float) -> list[LinkPhoneEffect]:
+        """Say that `due` has come."""
+        if self._stay_ends is not None and now >= self._stay_ends:
+            return self._leave()
+        if self._patience_ends is not None and now >= self._patience_ends:
+            return self._after(self.attempt.silence(), now)
+        return self._reads_txr_if_due(now)
+
+    def lost(self, why: str) -> list[LinkPhoneEffect]:
+        """The link has ended."""
+        self._rest()
+        return list(self.attempt.lost(why))
+
+    def _heard(self, heard: Heard, now: float, wall: float) -> list[LinkPhoneEffect]:
+        if heard.bye:
+            self.goodbye = True
+            return self.lost(GOODBYE) + self._leave()
+        effects: list[LinkPhoneEffect] = [WriteFrame(heard.ack)] if heard.ack else []
+        if heard.message is not None:
+            effects += self._after(self.attempt.receive(heard.message, wall), now)
+        return effects + self._reads_txr_if_due(now)
+
+    def _reads_txr_if_due(self, now: float) -> list[LinkPhoneEffect]:
+        listening = self._listening
+        if listening is None or listening.pull_at is None or now < listening.pull_at:
+            return []
+        listening.pulls()
+        return [ReadTxr()]
+
+    def _after(self, effects: Sequence[PhoneEffect], now: float) -> list[LinkPhoneEffect]:
+        """Keep the time that goes with what the attempt does."""
+        out = list[LinkPhoneEffect](effects)
+        if self.attempt.stage is Stage.END:
+            return out + self._leave()
+        for effect in effects:
+            match effect:
+                case SendMessage() | ReadInfo():
+                    self._rest()
+                case Decided() if self.attempt.action is Action.QUERY:
+                    out += self._leave()
+                case Decided():
+                    self._patience_ends, self._stay_ends = None, now + STAY_SECONDS
+                case Moved(state) if state.door in _LAST_STATES:
+                    out += self._leave()
+        return out
+
+    def _leave(self) -> list[LinkPhoneEffect]:
+        self._rest()
+        self.attempt.leave()
+        return [Leave()]
+
+    def _rest(self) -> None:
+        self._patience_ends = self._stay_ends = None
+        if self._listening is not None:
+            self._listening.rest()
