@@ -110,8 +110,8 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
 
     sync, names = None, (config.hub.id, config.hub.site)
     if config.backend is not None and keys.link is not None:
-        read = partial(policy.read, issuer=keys.issuer_key, site=config.hub.site)
-        orders = Orders(unlock.release, NewPolicy(read, books, tickets, unlock).accept, store.version)
+        prove = partial(policy.prove, issuer=keys.issuer_key, site=config.hub.site)
+        orders = Orders(unlock.release, NewPolicy(prove, books, tickets, unlock).accept, store.version)
         who = Identity(*names, secrets.token_bytes(16), __version__)
         sync = Sync(CurveUplink(config.backend.endpoint, keys.link), log, orders, who, Pace(clock))
         log.on_append = sync.notify

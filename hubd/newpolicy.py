@@ -1,6 +1,10 @@
 """The use case of a new policy: read and verified, put in force, and what it forbids ended at once.
 
-Law: once it is in force it is answered as in force, whether or not that could be recorded.
+Laws:
+1. Signature first, then the version, then the rest: an old policy costs a signature check, an unproven one less.
+2. It is read in a thread, item by item, so that doors are served meanwhile.
+3. What is refused leaves nothing behind: the refusal is a value until it is raised here, and holds no document.
+4. Once it is in force it is answered as in force, whether or not that could be recorded.
 """
 
 from __future__ import annotations
@@ -8,22 +12,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from hubd.core.policy import Policy
+from hubd.core.policy import Policy, Proven
 from hubd.core.records import Kind, Record, Value
 from hubd.core.tickets import TicketTable
-from hubd.errors import AuditError
+from hubd.errors import AuditError, HubError, RollbackError, StoreError, TrustError
 from hubd.unlock import Books, Unlock
 
 
 class NewPolicy:
-    """Takes signed policies, which `read` verifies."""
+    """Takes signed policies. `prove` checks a document's signature and reads its version; it raises TrustError."""
 
-    def __init__(self, read: Callable[[bytes], Policy], books: Books, tickets: TicketTable, unlock: Unlock) -> None:
-        self._read, self._books, self._tickets, self._unlock = read, books, tickets, unlock
+    def __init__(self, prove: Callable[[bytes], Proven], books: Books, tickets: TicketTable, unlock: Unlock) -> None:
+        self._prove, self._books, self._tickets, self._unlock = prove, books, tickets, unlock
 
     async def accept(self, document: bytes) -> int:
         """Put a policy in force and return its version. Raise TrustError or StoreError, and keep the old one."""
-        new = await asyncio.to_thread(self._read, document)
+        new = await asyncio.to_thread(_read, self._prove, document, self._books.policy.version())
+        del document
+        if isinstance(new, HubError):
+            try:
+                raise new
+            finally:
+                del new  # or this frame and the error would hold each other
         await self._books.policy.replace(new)
         dropped = self._tickets.drop_where(
             lambda grant: grant.credential in new.revoked_credentials or grant.grant_id in new.revoked_grants
@@ -37,3 +47,16 @@ class NewPolicy:
         except AuditError as error:
             self._books.tell("audit_failed", {"why": str(error)})
         return self._books.policy.version()
+
+
+def _read(prove: Callable[[bytes], Proven], document: bytes, in_force: int) -> Policy | HubError:
+    """Return the policy, or why it is refused: an error without frames, for they would hold the document."""
+    try:
+        proven = prove(document)
+        if proven.version <= in_force:
+            return RollbackError(f"policy {proven.version} is not newer than {in_force}, which is in force")
+        return proven.read()
+    except TrustError as error:
+        return type(error)(str(error))
+    except MemoryError:
+        return StoreError(f"a policy of {len(document)} bytes is more than this hub has memory for")

@@ -79,6 +79,8 @@ class Pace:
     """The clock, and how much and how long, in records, orders and seconds.
 
     Without progress the time until a repetition doubles from `acknowledge_seconds` to `acknowledge_cap_seconds`.
+    After a refused policy none is looked at for `refused_seconds`, which doubles up to `refused_cap_seconds` until one
+    is accepted.
     """
 
     clock: Clock
@@ -91,6 +93,8 @@ class Pace:
     ping_seconds: float = 30.0
     silent_seconds: float = 60.0
     retry_seconds: float = 1.0
+    refused_seconds: float = 1.0
+    refused_cap_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,9 @@ class Sync:
             known = uplink.decode_from_backend(message)
         except FrameError:
             self._counters["undecodable"] += 1
+            return
+        except MemoryError:
+            self._counters["no_memory"] += 1
             return
         step = _STEPS.get((self._phase, type(known)))
         if step is None:
@@ -340,16 +347,28 @@ class Sync:
             self._say(result)
 
     async def _take_policies(self) -> None:
+        """Look at one policy at a time, and after a refused one at none for a while: each look costs a signature."""
+        pause_seconds = self._pace.refused_seconds
         while True:
-            document = await self._policies.get()
-            refused = ""
-            try:
-                version = await self._orders.accept_policy(document)
-            except HubError as error:
-                self._counters["policies_refused"] += 1
-                log.warning("policy_refused", why=str(error))
-                version, refused = self._orders.policy_version(), uplink.sentence(str(error)) or "refused"
-            self._say(uplink.PolicyResult(version, refused))
+            result = await self._judge(await self._policies.get())
+            self._say(result)
+            if not result.refused:
+                pause_seconds = self._pace.refused_seconds
+                continue
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, self._pace.refused_cap_seconds)
+
+    async def _judge(self, document: bytes) -> uplink.PolicyResult:
+        """Hand a policy on; the answer holds nothing of it."""
+        try:
+            return uplink.PolicyResult(await self._orders.accept_policy(document), "")
+        except HubError as error:
+            why = uplink.sentence(str(error)) or "refused"
+        except MemoryError:
+            why = f"a policy of {len(document)} bytes is more than this hub has memory for"
+        self._counters["policies_refused"] += 1
+        log.warning("policy_refused", why=why)
+        return uplink.PolicyResult(self._orders.policy_version(), why)
 
 
 _Step = Callable[[Sync, Any], None]

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from hubd.adapters.sqlite import BUSY_SECONDS, DatabaseKind
 from hubd.core import cbor
-from hubd.core.policy import Mode, Policy
+from hubd.core.policy import RULES_A_SCHEDULE, Mode, Policy
 from hubd.core.schedule import Rule
 from hubd.errors import FrameError, HubError, RollbackError, StoreError, TrustError
 
@@ -32,6 +32,8 @@ POLICY = DatabaseKind(
     cache_kib=2000,  # SQLite's own choice: revocations are found, and a new policy is written, all over the file
 )
 
+_SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
+"""CBOR heads in one schedule."""
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -105,7 +107,7 @@ class PolicyDatabase:
         """The schedule of that number, None when the policy has none."""
         row = self._row("SELECT rules FROM schedules WHERE number = ?", (number,)) if _fits(number) else None
         try:
-            return tuple(Rule(*rule) for rule in cbor.decode(row[0])) if row else None
+            return tuple(Rule(*rule) for rule in cbor.decode(row[0], max_items=_SCHEDULE_ITEMS)) if row else None
         except (FrameError, TypeError, ValueError) as error:
             raise POLICY.broken(self._path, f"schedule {number} is damaged ({error})") from error
 
@@ -132,7 +134,10 @@ class PolicyDatabase:
             raise TrustError(f"policy {policy.version} is for the site {policy.site!r}, this hub is of {self._site!r}")
         done: asyncio.Future[None] = self._loop.create_future()
         self._thread.submit(self._replace, policy, done)
-        await done
+        try:
+            await done
+        finally:
+            del done, policy  # or this frame and an error would hold each other, and the policy with them
 
     def _row(self, query: str, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         with POLICY.errors(self._path):
@@ -164,7 +169,7 @@ class PolicyDatabase:
             error = StoreError(f"policy {policy.version} could not be put in force: {cause!r}")
             error.__cause__ = cause
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            self._loop.call_soon_threadsafe(self._replaced, done, error)
+            self._loop.call_soon_threadsafe(self._replaced, done, _frameless(error))
 
     def _replaced(self, done: asyncio.Future[None], error: Exception | None) -> None:
         if error is None:
@@ -202,6 +207,15 @@ class PolicyDatabase:
 
         if not self._closed:
             self._thread.submit(fold)
+
+
+def _frameless(error: Exception | None) -> Exception | None:
+    """Return the error without the frames that it came through: they hold the policy that it refuses."""
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
+    return error
 
 
 def _open(path: Path, site: str) -> tuple[int, sqlite3.Connection]:

@@ -21,13 +21,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hubd.core import cbor
-from hubd.errors import ProofError
+from hubd.errors import FrameError, ProofError
 
 ES256, PS256 = -7, -37
 RSAES_OAEP_SHA256 = -41
 DIRECT_HKDF_SHA256 = -10
 SIGN1_TAG = 18
 KID_BYTES = 8
+HEADER_BYTES = 64
+"""A protected header; the longest of those known has 33."""
+HEADER_ITEMS = 8
+"""CBOR heads in an unprotected header; that of those known has at most three."""
+SIGNATURE_BYTES = 384
+"""A signature: that of PS256 with RSA-3072 is the longest."""
 IV_BYTES = 12
 COORDINATE_BYTES = 32
 EXPONENT = 65537
@@ -170,6 +176,33 @@ def sign1(protected: bytes, payload: bytes, key: SigningKey, aad: bytes = b"", k
     """Return a COSE_Sign1 array (RFC 9052, 4.2); tag it where the context does not fix the type."""
     signature = key.sign(_sig_structure(protected, aad, payload))
     return [protected, {} if kid is None else {4: kid}, payload, signature]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign1:
+    """The four parts of a tagged COSE_Sign1, as bytes; nothing is proven of any. `unprotected` is an encoded map."""
+
+    protected: bytes
+    unprotected: bytes
+    payload: bytes
+    signature: bytes
+
+
+def read_sign1(data: bytes) -> Sign1:
+    """Take a tagged COSE_Sign1 apart by its one shape (RFC 9052, 4.2), building nothing of what is inside.
+
+    Raise FrameError for anything else.
+    """
+    cursor = cbor.Cursor(data)
+    cursor.tag(SIGN1_TAG)
+    if cursor.array() != 4:
+        raise FrameError("CBOR: an array of four is expected")
+    protected = cursor.string(0, HEADER_BYTES)
+    unprotected = cursor.whole(HEADER_ITEMS)
+    payload = cursor.string(0, len(data))
+    signature = cursor.string(0, SIGNATURE_BYTES)
+    cursor.end()
+    return Sign1(protected, unprotected, payload, signature)
 
 
 def verify1(protected: bytes, payload: bytes, signature: bytes, key: VerifyKey, aad: bytes = b"") -> None:

@@ -1,25 +1,39 @@
 """The policy: one signed, versioned snapshot of what the site's operator has decided for its hubs.
 
-Laws: a policy is whole or it is nothing; a hub only ever goes to a higher version; it is signed by the site's issuer,
-so whoever carries it (backend, bridge, a technician's stick) cannot change it.
+Laws:
+1. A policy is whole or it is nothing.
+2. A hub only ever goes to a higher version.
+3. It is signed by the site's issuer, so whoever carries it (backend, bridge, a technician's stick) cannot change it.
+4. Nothing inside it is read before its signature has been checked, and its lists not before its version is known to be
+   wanted: `prove` gives site, version and date, `Proven.read` the rest.
+5. What is read has the shape of docs/protocol.cddl and no other. It is read item by item: one of four megabytes never
+   stands in memory as a tree, and other threads run meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from hubd.core import tokens
+from hubd.core.cbor import Cursor
 from hubd.core.cose import SigningKey, VerifyKey
-from hubd.core.schedule import Rule
-from hubd.errors import ProofError, SignatureError
+from hubd.core.schedule import ALL_DAYS, MINUTES_A_DAY, Rule
+from hubd.errors import FrameError, ProofError, SignatureError
 
 TYPE = "application/hub-policy+cwt"
 _ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES = 1, 6, -65538, -65539, -65540, -65541, -65542
 _CLAIMS = (_ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES)
+"""In the order of their encodings."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Some 200,000 revocations. A hub reads a policy whole, so this bounds its memory."""
+"""Some 200,000 revocations."""
+MAX_ITEMS = 500_000
+"""Revocations, schedules, rules and modes together, so that 4 MiB of the shortest cost no more than 4 MiB of others."""
+RULES_A_SCHEDULE = 1024
+_NUMBER_MAX = (1 << 63) - 1
+"""Of versions, times, schedules and access points: what a database can hold."""
+_ID_MIN, _ID_MAX = tokens.GRANT_ID_BYTES[0], tokens.GRANT_ID_BYTES[-1]
 
 
 class Mode(IntEnum):
@@ -43,6 +57,23 @@ class Policy:
     modes: Mapping[int, Mode] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A policy whose signature holds and whose lists are not read yet."""
+
+    site: str
+    version: int
+    issued_at: int
+    _rest: _Lists
+
+    def read(self) -> Policy:
+        """Read the whole. Call it once. Raise SignatureError when its lists have another shape than a policy's."""
+        try:
+            return self._rest.read(self)
+        except (FrameError, ValueError) as error:
+            raise SignatureError(f"policy {self.version}: {error}") from error
+
+
 def issue(policy: Policy, issuer: SigningKey) -> bytes:
     """Return the signed document: a tagged COSE_Sign1 of type `application/hub-policy+cwt`."""
     claims = {_ISS: policy.site, _IAT: policy.issued_at, _VERSION: policy.version}
@@ -54,55 +85,90 @@ def issue(policy: Policy, issuer: SigningKey) -> bytes:
     return tokens.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
 
-def read(data: bytes, issuer: VerifyKey, site: str) -> Policy:
-    """Verify and read a policy for `site`; its version is for the store to judge. Raise SignatureError."""
+def prove(data: bytes, issuer: VerifyKey, site: str) -> Proven:
+    """Check the signature of a policy for `site` and read its version. Raise SignatureError."""
     if len(data) > MAX_BYTES:
         raise SignatureError(f"policy: over {MAX_BYTES} bytes")
     try:
-        claims = tokens.read(TYPE, data, issuer, issuer.kid, _CLAIMS)
-    except ProofError as error:
+        cursor = Cursor(tokens.prove(TYPE, data, issuer, issuer.kid))
+        if cursor.map() != len(_CLAIMS):
+            raise SignatureError("policy: its claims are not exactly those of a policy")
+        cursor.key(_ISS)
+        named = cursor.text(1, tokens.NAME_BYTES)
+        cursor.key(_IAT)
+        issued_at = cursor.uint(_NUMBER_MAX)
+        cursor.key(_VERSION)
+        version = cursor.uint(_NUMBER_MAX)
+    except (ProofError, FrameError) as error:
         raise SignatureError(f"policy: {error}") from error
-    if claims[_ISS] != site:
+    if named != site:
         raise SignatureError("policy: for another site")
-    match claims[_IAT], claims[_VERSION], claims[_CREDENTIALS], claims[_GRANTS]:
-        case int(issued_at), int(version), list(credentials), list(grants) if issued_at >= 0 and version >= 1:
-            if all(isinstance(c, str) for c in credentials) and all(isinstance(g, bytes) for g in grants):
-                revoked = frozenset(credentials), frozenset(grants)
-                schedules, modes = _schedules(claims[_SCHEDULES]), _modes(claims[_MODES])
-                return Policy(site, version, issued_at, *revoked, schedules, modes)
-    raise SignatureError("policy: its claims are not of the kinds expected")
+    if version == 0:
+        raise SignatureError("policy: versions begin with 1")
+    return Proven(named, version, issued_at, _Lists(cursor))
 
 
-def _schedules(value: object) -> dict[int, tuple[Rule, ...]]:
-    try:
-        match value:
-            case dict():
-                return {
-                    _number(key): tuple(Rule(*map(_number, rule)) for rule in rules) for key, rules in value.items()
-                }
-    except (TypeError, ValueError) as error:
-        raise SignatureError(f"policy: a schedule is none: {error}") from error
-    raise SignatureError("policy: no map of schedules")
+def read(data: bytes, issuer: VerifyKey, site: str) -> Policy:
+    """Verify and read a policy for `site`; its version is for the store to judge. Raise SignatureError."""
+    return prove(data, issuer, site).read()
 
 
-def _modes(value: object) -> dict[int, Mode]:
-    try:
-        match value:
-            case dict():
-                return {_access_point(key): Mode(mode) for key, mode in value.items()}
-    except (TypeError, ValueError) as error:
-        raise SignatureError(f"policy: a mode is none: {error}") from error
-    raise SignatureError("policy: no map of modes")
+class _Lists:
+    """The part of a policy after its version, read from the cursor's place on."""
 
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._items_left = MAX_ITEMS
 
-def _access_point(value: object) -> int:
-    number = _number(value)
-    if number > tokens.ACCESS_POINT_MAX:
-        raise ValueError(f"no access point has the number {number}")
-    return number
+    def read(self, proven: Proven) -> Policy:
+        """Read them in the order in which they stand. Raise FrameError or ValueError."""
+        cursor = self._cursor
+        cursor.key(_CREDENTIALS)
+        credentials = frozenset(cursor.text(1, tokens.NAME_BYTES) for _ in range(self._take(cursor.array())))
+        cursor.key(_GRANTS)
+        grants = frozenset(cursor.string(_ID_MIN, _ID_MAX) for _ in range(self._take(cursor.array())))
+        cursor.key(_SCHEDULES)
+        schedules = {number: self._schedule() for number in self._numbers(_NUMBER_MAX)}
+        cursor.key(_MODES)
+        modes = {point: Mode(cursor.uint(max(Mode))) for point in self._numbers(tokens.ACCESS_POINT_MAX)}
+        cursor.end()
+        return Policy(
+            site=proven.site,
+            version=proven.version,
+            issued_at=proven.issued_at,
+            revoked_credentials=credentials,
+            revoked_grants=grants,
+            schedules=schedules,
+            modes=modes,
+        )
 
+    def _take(self, count: int) -> int:
+        """Count items against the ceiling, before they are read."""
+        self._items_left -= count
+        if self._items_left < 0:
+            raise FrameError(f"more than {MAX_ITEMS} revocations, rules and modes together")
+        return count
 
-def _number(value: object) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise ValueError("a whole number is expected")
-    return value
+    def _numbers(self, most: int) -> Iterator[int]:
+        """Yield the keys of a map, each before its value is read. They must rise, up to `most`."""
+        previous = -1
+        for _ in range(self._take(self._cursor.map())):
+            number = self._cursor.uint(most)
+            if number <= previous:
+                raise FrameError("map keys unsorted or repeated")
+            previous = number
+            yield number
+
+    def _schedule(self) -> tuple[Rule, ...]:
+        count = self._cursor.array()
+        if count > RULES_A_SCHEDULE:
+            raise FrameError(f"a schedule of {count} spans, more than {RULES_A_SCHEDULE}")
+        return tuple(self._rule() for _ in range(self._take(count)))
+
+    def _rule(self) -> Rule:
+        cursor = self._cursor
+        if cursor.array() != 3:
+            raise FrameError("a span is [days, from, to]")
+        days = cursor.uint(ALL_DAYS)
+        start = cursor.uint(MINUTES_A_DAY)
+        return Rule(days, start, cursor.uint(MINUTES_A_DAY))

@@ -24,6 +24,9 @@ GENESIS = bytes(32)
 BODY_BYTES = 4096
 """Ceiling of one record's encoding."""
 
+BODY_ITEMS = 256
+"""Heads in one record: its map, and some 120 facts with their names. The longest of hubd has 12."""
+
 _INT64 = range(-(1 << 63), 1 << 63)
 _STRINGS = (str, bytes)
 _RESERVED = frozenset({"kind", "at", "mono"})
@@ -107,7 +110,7 @@ def facts(body: bytes) -> dict[str, Any]:
     Raise AuditError when the bytes are no record.
     """
     try:
-        said = cbor.decode(body, max_depth=1, booleans=True)
+        said = cbor.decode(body, max_depth=1, booleans=True, max_items=BODY_ITEMS)
     except (FrameError, TypeError) as error:
         raise AuditError(f"a record's bytes are no record: {error}") from error
     if not isinstance(said, dict) or not all(isinstance(key, str) for key in said):

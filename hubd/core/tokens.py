@@ -11,7 +11,7 @@ claims is closed; its signature is checked before any claim is believed; validit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from hubd.core import cbor, cose
@@ -24,6 +24,10 @@ NAME_BYTES = 32
 GRANT_ID_BYTES = range(8, 17)
 ACCESS_ENTRIES = 32
 RULES_AN_ENTRY = 32
+_CLAIMS_ITEMS = 64
+"""Heads in the claims of a document: eight labels, a key's members, the AEADs."""
+_SCOPE_ITEMS = 1 + ACCESS_ENTRIES * (4 + 4 * RULES_AN_ENTRY)
+"""Heads in a scope: a grant's entries with all their rules; a hub's access points are fewer."""
 EPOCH_SECONDS_MAX = 7200
 ACCESS_POINT_MAX = 0xFFFFFFFF
 
@@ -38,6 +42,12 @@ ScheduleRef = Rule | int
 def header(alg: int, typ: str) -> bytes:
     """Return the one protected header of a document or request: {1: alg, 16: typ}."""
     return cbor.encode({1: alg, 16: typ})
+
+
+@lru_cache(8)
+def _unprotected(kid: bytes | None) -> bytes:
+    """The one unprotected header of a document whose signer is named, or not, by its key id."""
+    return cbor.encode({} if kid is None else {4: kid})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,7 @@ def read_hub_certificate(data: bytes, issuer: VerifyKey) -> HubCertificate:
     """Verify and read. Raise ProofError for any other document, signer or claim."""
     claims = read(_HUB, data, issuer, issuer.kid, (_ISS, _SUB, _AUD, _EXP, _NBF, _CNF, _SCOPE))
     site, (nbf, exp) = _site(claims), _times(claims)
-    points = _decode(claims[_SCOPE])
+    points = _decode(claims[_SCOPE], _SCOPE_ITEMS)
     if not (isinstance(points, list) and points and all(_is_point(point) for point in points)):
         raise ProofError("hub certificate: its scope is no list of access points")
     if points != sorted(set(points)):
@@ -157,7 +167,7 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
     grant_id = claims[_CTI]
     if not (isinstance(grant_id, bytes) and len(grant_id) in GRANT_ID_BYTES):
         raise ProofError("grant: its id has not 8..16 bytes")
-    entries = _decode(claims[_SCOPE])
+    entries = _decode(claims[_SCOPE], _SCOPE_ITEMS)
     if not (isinstance(entries, list) and 1 <= len(entries) <= ACCESS_ENTRIES):
         raise ProofError(f"grant: not 1..{ACCESS_ENTRIES} entries of access")
     access = tuple(_read_access(entry) for entry in entries)
@@ -178,30 +188,30 @@ def read(typ: str, data: bytes, key: VerifyKey, kid: bytes | None, members: tupl
 
     Raise ProofError.
     """
-    document = _decode(data, _SIGN1)
-    match getattr(document, "value", None):
-        case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
-            pass
-        case _:
-            raise ProofError(f"{typ}: no tagged COSE_Sign1")
-    if protected != header(key.alg, typ) or unprotected != ({} if kid is None else {4: kid}):
-        raise ProofError(f"{typ}: its headers are not the constant ones of this kind and signer")
-    cose.verify1(protected, payload, signature, key)
-    claims = _decode(payload)
+    claims = _decode(prove(typ, data, key, kid), _CLAIMS_ITEMS)
     if not isinstance(claims, dict) or len(claims) != len(members) or not all(label in claims for label in members):
         raise ProofError(f"{typ}: its claims are not exactly those of this kind")
     return claims
 
 
-_SIGN1 = frozenset({cose.SIGN1_TAG})
+def prove(typ: str, data: bytes, key: VerifyKey, kid: bytes | None) -> bytes:
+    """Check shape, constant headers and signature of a document; return its payload, not decoded. Raise ProofError."""
+    try:
+        document = cose.read_sign1(data)
+    except FrameError as error:
+        raise ProofError(f"{typ}: no tagged COSE_Sign1: {error}") from error
+    if document.protected != header(key.alg, typ) or document.unprotected != _unprotected(kid):
+        raise ProofError(f"{typ}: its headers are not the constant ones of this kind and signer")
+    cose.verify1(document.protected, document.payload, document.signature, key)
+    return document.payload
 
 
-def _decode(data: Any, tags: frozenset[int] = frozenset()) -> Any:
+def _decode(data: Any, max_items: int) -> Any:
     """Decode what a document holds; inside a document everything wrong is a proof that does not hold."""
     if not isinstance(data, bytes):
         raise ProofError("document: bytes expected")
     try:
-        return cbor.decode(data, tags)
+        return cbor.decode(data, max_items=max_items)
     except FrameError as error:
         raise ProofError(f"document: {error}") from error
 

@@ -64,11 +64,15 @@ def _text(name: str, value: object, longest: int, shortest: int = 1) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What all messages share. `TYPE` is below 24: one byte on the wire. `DEPTH` counts the outer array."""
+    """What all messages share. `TYPE` is below 24: one byte on the wire. `DEPTH` counts the outer array.
+
+    `CEILING` bounds its bytes, `ITEMS` its CBOR heads.
+    """
 
     TYPE: ClassVar[int] = 0
     CEILING: ClassVar[int] = MAX_SMALL_BYTES
     DEPTH: ClassVar[int] = 1
+    ITEMS: ClassVar[int] = 16
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
@@ -187,6 +191,7 @@ class Acknowledge(Message):
 
     TYPE: ClassVar[int] = 17
     DEPTH: ClassVar[int] = 2
+    ITEMS: ClassVar[int] = 3 + MAX_ACKNOWLEDGED
     numbers: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -291,7 +296,7 @@ def _decode(data: bytes, registry: Mapping[int, type[_M]]) -> _M:
         raise FrameError(f"uplink: {kind.__name__} of {len(data)} bytes, more than {kind.CEILING}")
     if data[0] != _ARRAY_HEAD + 1 + len(fields(kind)):
         raise FrameError(f"uplink: {kind.__name__} is an array of {1 + len(fields(kind))}")
-    return kind.read(cbor.decode(data, max_depth=kind.DEPTH)[1:])
+    return kind.read(cbor.decode(data, max_depth=kind.DEPTH, max_items=kind.ITEMS)[1:])
 
 
 def sentence(text: str) -> str:

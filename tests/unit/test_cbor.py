@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -205,3 +206,90 @@ def test_a_truncated_encoding_is_a_frame_error(value: Any, missing: int) -> None
     encoded = cbor.encode(value)
     with pytest.raises(FrameError):
         cbor.decode(encoded[:-missing], max_depth=64)
+
+
+@pytest.mark.parametrize("items", [1, 2, 10, 1000])
+def test_items_have_a_ceiling_that_the_caller_names(items: int) -> None:
+    data = cbor.encode([0] * (items - 1))
+    assert cbor.decode(data, max_items=items) == [0] * (items - 1)
+    with pytest.raises(FrameError, match="items"):
+        cbor.decode(data, max_items=items - 1)
+
+
+def test_keys_values_tags_and_containers_all_count() -> None:
+    assert cbor.decode(bytes.fromhex("d281a10180"), frozenset({18}), max_items=5).tag == 18
+    with pytest.raises(FrameError, match="items"):
+        cbor.decode(bytes.fromhex("d281a10180"), frozenset({18}), max_items=4)
+
+
+def test_who_names_no_ceiling_gets_a_small_one() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(FrameError, match="items"):
+            cbor.decode(b"\x9a\x00\x3f\xff\x00" + b"\xa0" * 0x3FFF00)
+        assert tracemalloc.get_traced_memory()[1] < 9 * 1024 * 1024  # the bytes are four of them, and four while they are joined
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("encoded", ["d81c81d81d00", "d81c80", "d81d00"])
+@pytest.mark.parametrize("allowed", [frozenset({28}), frozenset({29}), frozenset({18, 28, 29})])
+def test_a_value_that_holds_itself_is_never_read_whatever_the_caller_allows(
+    encoded: str, allowed: frozenset[int]
+) -> None:
+    with pytest.raises(ValueError, match="shared references"):
+        cbor.decode(bytes.fromhex(encoded), allowed)
+
+
+READS: dict[int, Callable[[cbor.Cursor], object]] = {
+    0: lambda cursor: cursor.uint(),
+    2: lambda cursor: cursor.string(0, 40),
+    3: lambda cursor: cursor.text(0, 40),
+    4: lambda cursor: cursor.array(),
+    5: lambda cursor: cursor.map(),
+    6: lambda cursor: cursor.tag(18),
+}
+
+
+@given(st.binary(max_size=40), st.sampled_from(sorted(READS)))
+@settings(max_examples=400, deadline=None)
+def test_a_cursor_reads_only_what_the_decoder_reads_too(data: bytes, major: int) -> None:
+    cursor = cbor.Cursor(data)
+    try:
+        value = READS[major](cursor)
+    except FrameError:
+        return
+    assert data[0] >> 5 == major
+    if major > 3:
+        return
+    try:
+        cursor.end()
+    except FrameError:
+        return
+    assert cbor.decode(data) == value
+
+
+@pytest.mark.parametrize(
+    ("encoded", "read"),
+    [
+        ("1864", lambda cursor: cursor.uint(99)),
+        ("43010203", lambda cursor: cursor.string(0, 2)),
+        ("43010203", lambda cursor: cursor.string(4, 9)),
+        ("430102", lambda cursor: cursor.string(0, 9)),
+        ("62c328", lambda cursor: cursor.text(0, 9)),
+        ("8201", lambda cursor: cursor.array()),
+        ("a20102", lambda cursor: cursor.map()),
+        ("9affffffff00", lambda cursor: cursor.array()),
+        ("d2", lambda cursor: cursor.tag(17)),
+        ("01", lambda cursor: cursor.key(2)),
+        ("20", lambda cursor: cursor.key(1)),
+        ("9f01ff", lambda cursor: cursor.array()),
+        ("", lambda cursor: cursor.uint()),
+        ("8201a0", lambda cursor: cursor.whole(2)),
+        ("d280", lambda cursor: cursor.whole(9)),
+        ("00", lambda cursor: cursor.end()),
+    ],
+)
+def test_a_cursor_refuses_what_is_not_there(encoded: str, read: Callable[[cbor.Cursor], object]) -> None:
+    with pytest.raises(FrameError):
+        read(cbor.Cursor(bytes.fromhex(encoded)))

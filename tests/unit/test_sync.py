@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -87,6 +89,8 @@ class Site:
     async def accept(self, document: bytes) -> int:
         await self.policy_gate.wait()
         self.policies.append(document)
+        if document == b"too much":
+            raise MemoryError
         if document == b"forged":
             raise SignatureError("the signature is not the issuer's")
         self.version += 1
@@ -366,6 +370,32 @@ async def test_a_policy_is_accepted_or_its_refusal_told():
         assert await here.link.next() == PolicyResult(4, "")
         here.hear(uplink.NewPolicy(b"forged"))
         assert await here.link.next() == PolicyResult(4, "the signature is not the issuer's")
+
+
+async def test_after_a_refused_policy_none_is_looked_at_for_a_while_that_grows():
+    async with site(refused_seconds=0.05, refused_cap_seconds=0.1) as here:
+        await here.up()
+        looks = []
+        for _ in range(4):
+            here.hear(uplink.NewPolicy(b"forged"))
+            await here.link.next()
+            looks.append(time.monotonic())
+        pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
+        assert pauses[0] >= 0.05
+        assert min(pauses[1:]) >= 0.1
+        here.hear(uplink.NewPolicy(b"good"))
+        here.hear(uplink.NewPolicy(b"better"))
+        assert await here.link.next() == PolicyResult(4, "")
+        assert here.policies[-1] == b"better"
+
+
+async def test_a_policy_for_which_there_is_no_memory_ends_nothing():
+    async with site() as here:
+        await here.up()
+        here.hear(uplink.NewPolicy(b"too much"))
+        answer = await here.link.next()
+        assert isinstance(answer, PolicyResult)
+        assert (answer.version, "memory" in answer.refused) == (3, True)
 
 
 async def test_of_the_policies_waiting_only_the_last_is_kept():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from hubd import app
 from hubd.adapters.system_clock import SystemClock
+from hubd.core import policy
 from hubd.core.cose import Aead
 from hubd.core.epochs import EpochRing
 from hubd.core.messages import Reason
@@ -127,20 +129,24 @@ def hub() -> DeskHub:
     return DeskHub(site.make_key())
 
 
-def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> NewPolicy:
+def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[NewPolicy, bytes]:
+    """What takes policies, and a policy for it."""
+
     def tell(event: str, facts: Mapping[str, Value]) -> None:
         hub.told.append((event, facts))
 
     hub.policy = Replaced()
     books = Books(hub.policy, hub.log, hub.clock, tell)
     hub.unlock._books = books
-    return NewPolicy(lambda _document: Policy(SITE, 2, 0, modes=modes), books, hub.tickets, hub.unlock)
+    prove = partial(policy.prove, issuer=hub.issuer.verify_key, site=SITE)
+    return NewPolicy(prove, books, hub.tickets, hub.unlock), policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
 
 
 async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
     await Phone(hub, make_wallet(hub.issuer)).visit()
     assert hub.doors["front"].active
-    await policies(hub, {1: Mode.LOCKDOWN}).accept(b"")
+    new, document = policies(hub, {1: Mode.LOCKDOWN})
+    await new.accept(document)
     assert not hub.doors["front"].active
 
 
@@ -159,20 +165,20 @@ async def test_a_lockdown_that_comes_while_the_record_is_written_stops_the_strik
 
 
 async def test_a_policy_in_force_is_answered_though_it_cannot_be_recorded(hub: DeskHub) -> None:
-    new = policies(hub, {2: Mode.NO_ENTRY})
+    new, document = policies(hub, {2: Mode.NO_ENTRY})
     hub.log.failing = StoreError("the disk is full")
-    await new.accept(b"")
+    await new.accept(document)
     assert hub.policy.modes == {2: Mode.NO_ENTRY}
     assert "audit_failed" in [event for event, _ in hub.told]
 
 
 async def test_a_policy_that_is_refused_changes_nothing(hub: DeskHub) -> None:
     await Phone(hub, make_wallet(hub.issuer)).visit()
-    new = policies(hub, {1: Mode.LOCKDOWN})
+    new, document = policies(hub, {1: Mode.LOCKDOWN})
     assert isinstance(hub.policy, Replaced)
     hub.policy.old = True
     with pytest.raises(RollbackError):
-        await new.accept(b"")
+        await new.accept(document)
     assert hub.doors["front"].active
     assert len(hub.tickets) == 1
 

@@ -1,0 +1,269 @@
+"""What a policy costs before it is proven, and that a refused one leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.core import cbor, policy, tokens
+from hubd.core.cose import SigningKey
+from hubd.core.policy import Mode, Policy
+from hubd.core.schedule import Rule
+from hubd.core.tickets import TicketTable
+from hubd.errors import FrameError, RollbackError, SignatureError, StoreError, TrustError
+from hubd.newpolicy import NewPolicy
+from hubd.unlock import Books
+from hubsim import site
+from tests.pair import NOON, SITE, DeskHub
+
+ISSUER = site.make_key()
+MIB = 1024 * 1024
+BOMB = b"\x9a\x00\x3f\xff\x00" + b"\xa0" * 0x3FFF00
+"""Four megabytes of empty maps: 900 MiB when they are built."""
+
+
+def unproven(payload: bytes = b"") -> dict[str, bytes]:
+    """Documents whose signature nobody has checked, each with four million items somewhere."""
+    protected = cbor.encode(tokens.header(-7, policy.TYPE))
+    return {
+        "in place of the four": b"\xd2\x81" + BOMB,
+        "in the protected header": b"\xd2\x84" + BOMB + b"\xa0\x40\x40",
+        "in the unprotected header": b"\xd2\x84" + protected + b"\xa1\x04" + BOMB + b"\x40\x40",
+        "in the payload, unsigned": b"\xd2\x84" + protected + b"\xa0" + cbor.encode(BOMB) + b"\x58\x40" + bytes(64),
+        "as the payload": b"\xd2\x84" + protected + b"\xa0" + BOMB + b"\x40",
+        "behind the signature": b"\xd2\x84" + protected + b"\xa0\x40\x40" + BOMB,
+    }
+
+
+@contextlib.contextmanager
+def costs_at_most(bytes_max: int) -> Iterator[None]:
+    """Hold what is allocated within to a ceiling above what stood before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < bytes_max
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("where", unproven())
+def test_unproven_bytes_cost_no_more_than_themselves(where: str) -> None:
+    document = unproven()[where][: policy.MAX_BYTES]
+    with costs_at_most(3 * len(document)), pytest.raises(SignatureError):
+        policy.prove(document, ISSUER.verify_key, SITE)
+
+
+def signed(payload: bytes, issuer: SigningKey = ISSUER) -> bytes:
+    """A document with a true signature over any payload."""
+    protected = tokens.header(issuer.alg, policy.TYPE)
+    body = cbor.encode(["Signature1", protected, b"", payload])
+    return cbor.encode(cbor.Tag(18, [protected, {4: issuer.verify_key.kid}, payload, issuer.sign(body)]))
+
+
+CLAIMS = {1: SITE, 6: 0, -65538: 5, -65539: ["a"], -65540: [bytes(8)], -65541: {7: [[127, 0, 1440]]}, -65542: {1: 1}}
+
+
+def test_the_claims_of_these_cases_are_a_policy() -> None:
+    read = policy.read(signed(cbor.encode(CLAIMS)), ISSUER.verify_key, SITE)
+    credentials, grants = frozenset({"a"}), frozenset({bytes(8)})
+    assert read == Policy(SITE, 5, 0, credentials, grants, {7: (Rule(127, 0, 1440),)}, {1: Mode.LOCKDOWN})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {-65541: {7: [bytes.fromhex("7f0010")]}},
+        {-65541: {7: bytes.fromhex("7f0010")}},
+        {-65541: {7: [[127, 0]]}},
+        {-65541: {7: [[127, 0, 1440, 0]]}},
+        {-65541: {7: [[128, 0, 1440]]}},
+        {-65541: {7: [[127, 0, 1441]]}},
+        {-65541: {7: [[127, -1, 1440]]}},
+        {-65541: {7: [["7", 0, 1440]]}},
+        {-65541: {-1: []}},
+        {-65541: {"7": []}},
+        {-65541: [7]},
+        {-65541: {7: [[127, 0, 1440]] * (policy.RULES_A_SCHEDULE + 1)}},
+        {-65539: ["a", b"b"]},
+        {-65539: [""]},
+        {-65539: ["a" * 33]},
+        {-65539: {"a": 1}},
+        {-65539: "a"},
+        {-65540: ["a"]},
+        {-65540: [bytes(7)]},
+        {-65540: [bytes(17)]},
+        {-65540: b"12345678"},
+        {-65542: {1: 3}},
+        {-65542: {1: -1}},
+        {-65542: {1: None}},
+        {-65542: {b"1": 1}},
+        {-65542: [1, 1]},
+        {-65538: 0},
+        {-65538: -1},
+        {-65538: 1 << 63},
+        {-65538: "5"},
+        {6: -1},
+        {6: None},
+        {1: "another site"},
+        {1: SITE.encode()},
+        {8: 1},
+        {-65543: 1},
+    ],
+    ids=repr,
+)
+def test_a_signed_policy_of_any_other_shape_is_refused(changed: dict[int, object]) -> None:
+    with pytest.raises(SignatureError):
+        policy.read(signed(cbor.encode({**CLAIMS, **changed})), ISSUER.verify_key, SITE)
+
+
+@pytest.mark.parametrize("missing", CLAIMS)
+def test_a_signed_policy_without_one_of_its_claims_is_refused(missing: int) -> None:
+    rest = {label: value for label, value in CLAIMS.items() if label != missing}
+    with pytest.raises(SignatureError):
+        policy.read(signed(cbor.encode(rest)), ISSUER.verify_key, SITE)
+
+
+def test_four_megabytes_of_the_shortest_entries_are_over_the_ceiling_on_items() -> None:
+    head, _ = cbor.encode(CLAIMS).split(cbor.encode(-65541), 1)
+    end = cbor.encode(-65542) + b"\xa0"
+    spans = b"\xa1\x07\x99\x04\x00" + b"\x83\x00\x00\x00" * policy.RULES_A_SCHEDULE
+    assert policy.read(signed(head + cbor.encode(-65541) + spans + end), ISSUER.verify_key, SITE).schedules
+    count = policy.MAX_ITEMS + 1
+    schedules = b"\xba" + count.to_bytes(4, "big") + b"".join(cbor.encode(n) + b"\x80" for n in range(count))
+    maps = cbor.encode(-65541) + schedules + end
+    document = signed(head + maps)
+    assert len(document) <= policy.MAX_BYTES
+    with costs_at_most(4 * len(document)), pytest.raises(SignatureError, match="more than"):
+        policy.read(document, ISSUER.verify_key, SITE)
+
+
+async def let_go(bytes_max: int) -> None:
+    """Return once less than this is held; a thread that has just answered still holds its work for a moment."""
+    async with asyncio.timeout(5):
+        while tracemalloc.get_traced_memory()[0] >= bytes_max:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
+
+
+def large(version: int, revoked: int = 100_000) -> bytes:
+    grants = frozenset(number.to_bytes(8, "big") for number in range(revoked))
+    return policy.issue(Policy(SITE, version, 0, revoked_grants=grants), ISSUER)
+
+
+async def worst_pause(work: object) -> float:
+    """Return the longest time, in seconds, that the event loop did not come round while `work` was done."""
+    longest, going = 0.0, True
+
+    async def beat() -> None:
+        nonlocal longest
+        while going:
+            before = time.monotonic()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.monotonic() - before)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(beat())
+        try:
+            await work  # type: ignore[misc]
+        finally:
+            going = False
+    return longest
+
+
+@contextlib.asynccontextmanager
+async def taker(directory: Path) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
+    hub = DeskHub(site.make_key())
+    async with await PolicyDatabase.open(directory / "policy.db", SITE) as store:
+        books = Books(store, hub.log, hub.clock, lambda _event, _facts: None)
+        prove = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
+        yield NewPolicy(prove, books, TicketTable(int(NOON) + 1), hub.unlock), store
+
+
+@pytest.mark.asyncio
+async def test_the_loop_comes_round_while_a_large_policy_is_read_and_put_in_force(tmp_path: Path) -> None:
+    document = large(2, 400_000)
+    assert len(document) > 3_500_000
+    async with taker(tmp_path) as (new, store):
+        assert await worst_pause(new.accept(document)) < 0.5
+        assert store.version() == 2
+
+
+REFUSED = {
+    "old": (large(1, 150_000), RollbackError),
+    "forged": (large(9, 150_000)[:-1] + b"\x00", TrustError),
+    "unproven": (unproven()["in place of the four"][: policy.MAX_BYTES], TrustError),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_refused_policy_is_not_kept_however_often_it_comes(tmp_path: Path, name: str) -> None:
+    document, error = REFUSED[name]
+    async with taker(tmp_path) as (new, _store):
+        await new.accept(large(3, 1))
+        gc.disable()  # what is let go is let go at once, not when a collector comes by
+        try:
+            with costs_at_most(6 * len(document)):
+                for _ in range(8):
+                    with pytest.raises(error):
+                        await new.accept(bytes(bytearray(document)))
+            tracemalloc.start()
+            for _ in range(8):
+                with contextlib.suppress(TrustError):
+                    await new.accept(bytes(bytearray(document)))
+            await let_go(MIB)
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+
+@pytest.mark.asyncio
+async def test_a_policy_that_the_disk_refuses_is_not_kept(tmp_path: Path) -> None:
+    async with taker(tmp_path) as (new, store):
+        store._connection.execute("DROP TABLE revoked_grants")
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(4):
+                with pytest.raises(StoreError):
+                    await new.accept(large(2, 20_000))
+            await let_go(MIB)
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+
+@pytest.mark.asyncio
+async def test_a_policy_for_which_there_is_no_memory_is_refused_and_nothing_ends(tmp_path: Path) -> None:
+    def hungry(_document: bytes) -> policy.Proven:
+        raise MemoryError
+
+    async with taker(tmp_path) as (new, store):
+        new._prove = hungry
+        with pytest.raises(StoreError, match="memory"):
+            await new.accept(b"\x00" * 100)
+        assert store.version() == 0
+
+
+def test_a_proven_policy_with_a_broken_rest_is_refused_when_its_rest_is_read() -> None:
+    proven = policy.prove(signed(cbor.encode({**CLAIMS, -65542: {1: 9}})), ISSUER.verify_key, SITE)
+    assert proven.version == 5
+    with pytest.raises(SignatureError, match="policy 5"):
+        proven.read()
+
+
+def test_the_cursor_and_the_decoder_keep_the_same_rules() -> None:
+    for wrong in (b"\x18\x17", b"\x1f", b"\x19\x00\xff", b"", b"\x18"):
+        with pytest.raises(FrameError):
+            cbor.Cursor(wrong).uint()
+        with pytest.raises(FrameError):
+            cbor.decode(wrong)
