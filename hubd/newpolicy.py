@@ -24,7 +24,7 @@ class NewPolicy:
     async def accept(self, document: bytes) -> int:
         """Put a policy in force and return its version. Raise TrustError or StoreError, and keep the old one."""
         new = await asyncio.to_thread(self._read, document)
-        await self._books.policy.replace(new)
+        await self._books.policy.replace(new, document)
         dropped = self._tickets.drop_where(
             lambda grant: grant.credential in new.revoked_credentials or grant.grant_id in new.revoked_grants
         )

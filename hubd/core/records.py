@@ -43,6 +43,7 @@ class Kind(StrEnum):
     POLICY = "policy"
     FAULT = "fault"
     CLOCK = "clock"
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
