@@ -21,11 +21,14 @@ from hubd.core.cose import Aead
 from hubd.core.epochs import EpochRing
 from hubd.core.handshake import HubSide
 from hubd.core.messages import DoorState
-from hubd.core.records import Record, StoredRecord, Value
+from hubd.core.records import Head, Record, StoredRecord, Value
 from hubd.core.schedule import Rule
+from hubd.core.statecheck import Found, LogFound, OnDisk, Told
 from hubd.core.tickets import TicketTable
 from hubd.core.tokens import Access
+from hubd.health import Health
 from hubd.ports import ClockState
+from hubd.provenpolicy import ProvenPolicy
 from hubd.unlock import Books, Point, SiteRules, Unlock
 from hubsim import site as sites
 from hubsim.phone.wallet import Wallet
@@ -78,6 +81,9 @@ class NoDisk:
     def last(self) -> int:
         return self._last
 
+    def head(self) -> Head:
+        return Head(self._last, bytes(32))
+
 
 class NoDoor:
     """`ports.Door` and `unlock.Watch` of a door that counts its releases."""
@@ -113,7 +119,7 @@ class Desk:
     epoch_key: rsa.RSAPrivateKey
 
 
-async def make_desk(path: Path, policy: PolicyDatabase) -> Desk:
+async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     """Make a desk; its site's files go to the new folder `path`."""
     site = sites.init(path)
     wallet = sites_wallet(site)
@@ -132,6 +138,15 @@ async def make_desk(path: Path, policy: PolicyDatabase) -> Desk:
         tickets=TicketTable(int(clock.wall()) + 365 * sites.DAY),
         budget=Budget(1e9, 1e9, 4),
         chance=secrets.token_bytes,
+    )
+    policy = ProvenPolicy(
+        file=file,
+        log=NoDisk(),
+        clock=clock,
+        tell=_tell,
+        health=Health(clock, {}, ()),
+        found=Found(OnDisk.NONE, 0, LogFound.EMPTY),
+        told=Told(),
     )
     rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * sites.DAY)
     unlock = Unlock(rules, Books(policy, NoDisk(), clock, _tell), {"front": door}, door)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from hubd import __version__
 from hubd.adapters.curve_uplink import CurveUplink
@@ -21,7 +22,8 @@ from hubd.adapters.event_tail import EventTail
 from hubd.adapters.keyfiles import HubKeys, load_keys
 from hubd.adapters.local_api import Call, LocalApi
 from hubd.adapters.sqlite_audit import AuditStore
-from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.adapters.sqlite_audit_writer import AUDIT
+from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase
 from hubd.adapters.system_clock import SystemClock
 from hubd.adapters.systemd import Notifier
 from hubd.adapters.teller import Teller
@@ -32,8 +34,9 @@ from hubd.core.cose import Aead, SigningKey
 from hubd.core.door import DoorMachine
 from hubd.core.epochs import EpochRing
 from hubd.core.handshake import HubSide
-from hubd.core.records import Kind, Record, Value
+from hubd.core.records import Head, Kind, Record, Value
 from hubd.core.sealing import BLE_GATT
+from hubd.core.statecheck import Found, LogFound, Told, told_by
 from hubd.core.tickets import TicketTable
 from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
@@ -44,6 +47,7 @@ from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
 from hubd.parts import MakeParts, Parts, Run
 from hubd.ports import Clock
+from hubd.provenpolicy import ProvenPolicy
 from hubd.refusals import Refusals
 from hubd.status import Status
 from hubd.sync import Identity, Orders, Pace, Sync
@@ -78,11 +82,22 @@ class Hub:
     sync: Sync | None
     api: LocalApi
     unlock: Unlock
+    policy: ProvenPolicy
 
 
-def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabase], make_parts: MakeParts) -> Hub:
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept on the disk, as it was found at the start; `told` is what the log says of it."""
+
+    audit: AuditStore
+    policy: PolicyDatabase
+    found: Found
+    told: Told
+
+
+def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) -> Hub:
     """Make every object once and join them."""
-    log, store = NotingLog(stores[0]), stores[1]
+    log = NotingLog(stores.audit)
     clock = SystemClock(lambda: log.newest_ms / 1000)
     health = Health(clock, DEADLINES, READY_PARTS)
     tail = EventTail()
@@ -90,6 +105,17 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     vigil = Vigil(health, tell)
     parts = make_parts(config, vigil.part)
     log.on_health = partial(vigil.part, "audit")
+    store = ProvenPolicy(
+        file=stores.policy,
+        log=log,
+        clock=clock,
+        tell=tell,
+        health=health,
+        found=stores.found,
+        told=stores.told,
+        edited=stores.policy.found.edited,
+        why=stores.policy.found.why,
+    )
 
     ring, tickets = EpochRing(), TicketTable(keys.certified.expires)
     side, points = _hub_side(config, keys, ring, tickets), _points(config)
@@ -118,11 +144,11 @@ def build(config: Config, keys: HubKeys, stores: tuple[AuditStore, PolicyDatabas
     counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())
     status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
     vouch = partial(_vouch, log, clock, tell)
-    api = LocalApi(config.api.socket, _calls(status, vouch), tail)
+    api = LocalApi(config.api.socket, _calls(status, vouch, store), tail)
     aeads = tuple(Aead[name] for name in config.protocol.aead)
     epochs = EpochKeys(ring, SigningKey(keys.identity), names, aeads, config.protocol.rsa_bits)
     watched = Watched(clock, ring, keys.certified.expires, lambda: sync, partial(vouch, "backend"))
-    return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock)
+    return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store)
 
 
 def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
@@ -150,24 +176,46 @@ def _points(config: Config) -> dict[int, Point]:
     }
 
 
+def _reader(config: Config, keys: HubKeys) -> Callable[[bytes], policy.Policy]:
+    """Return what verifies and reads a signed policy for this site."""
+    return partial(policy.read, issuer=keys.issuer_key, site=config.hub.site)
+
+
+async def open_stores(state: Path, site: str, read: Callable[[bytes], policy.Policy], stack: AsyncExitStack) -> Stores:
+    """Open, or make, what is kept on the disk, and see what is there. Raise StoreError or ConfigError."""
+    audit_path, policy_path = state / "audit.db", state / "policy.db"
+    log_removed, policy_removed = AUDIT.removed(audit_path), POLICY.removed(policy_path)
+    audit = await stack.enter_async_context(await AuditStore.open(audit_path))
+    try:
+        opened = await PolicyDatabase.open(policy_path, site, read)
+    except TrustError as error:
+        raise ConfigError(str(error)) from error
+    kept = (await stack.enter_async_context(opened)).found
+    found = Found(kept.policy, kept.version, _log_found(audit, kept.noted), policy_removed, log_removed)
+    return Stores(audit, opened, found, told_by(audit.newest_about_state()))
+
+
+def _log_found(audit: AuditStore, noted: Head) -> LogFound:
+    if audit.last() == 0:
+        return LogFound.GONE if noted.number else LogFound.EMPTY
+    return LogFound.HOLDS if audit.holds(noted) else LogFound.DIFFERS
+
+
 async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
     """Run a hub until SIGTERM or SIGINT, or until cancelled. Raise ConfigError or StoreError when it cannot start."""
     notifier = notifier or Notifier()
     keys = load_keys(config)
-    state = config.hub.state_directory
     async with AsyncExitStack() as stack:
-        audit = await stack.enter_async_context(await AuditStore.open(state / "audit.db"))
-        try:
-            store = await stack.enter_async_context(await PolicyDatabase.open(state / "policy.db", config.hub.site))
-        except TrustError as error:
-            raise ConfigError(str(error)) from error
-        hub = build(config, keys, (audit, store), make_parts)
+        read = _reader(config, keys)
+        stores = await open_stores(config.hub.state_directory, config.hub.site, read, stack)
+        hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)
         remembered = hub.log.recent(int(hub.clock.wall() * 1000) - REMEMBERED_MS)
         hub.log.remember(remembered)
         hub.unlock.remember(remembered)
         await hub.log.append(_record(hub.clock, Kind.STARTED, {"version": __version__}))
+        await hub.policy.begin()
         try:
             await _until_stopped(hub, notifier)
         finally:
@@ -239,7 +287,7 @@ async def _vouch(log: NotingLog, clock: Clock, tell: Teller, by: str) -> None:
     await log.vouch(_record(clock, Kind.CLOCK, facts))
 
 
-def _calls(status: Status, vouch: Callable[[str], Awaitable[None]]) -> tuple[Call, ...]:
+def _calls(status: Status, vouch: Callable[[str], Awaitable[None]], proven: ProvenPolicy) -> tuple[Call, ...]:
     async def whole(_args: Mapping[str, object], _caller: object) -> object:
         return status.whole()
 
@@ -250,7 +298,16 @@ def _calls(status: Status, vouch: Callable[[str], Awaitable[None]]) -> tuple[Cal
         await vouch("technician")
         return status.whole()["clock"]
 
-    return Call("status", whole), Call("doors", doors), Call("trust-clock", trust_clock, writes=True)
+    async def accept_state(_args: Mapping[str, object], _caller: object) -> object:
+        was = await proven.accept("technician")
+        return {"was": None if was is None else str(was), "policy_version": proven.version()}
+
+    return (
+        Call("status", whole),
+        Call("doors", doors),
+        Call("trust-clock", trust_clock, writes=True),
+        Call("accept-state", accept_state, writes=True),
+    )
 
 
 def _record(clock: Clock, kind: Kind, detail: Mapping[str, Value]) -> Record:

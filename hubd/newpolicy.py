@@ -28,13 +28,12 @@ class NewPolicy:
     async def accept(self, document: bytes) -> int:
         """Put a policy in force and return its version. Raise TrustError or StoreError, and keep the old one."""
         new = await asyncio.to_thread(_read, self._prove, document, self._books.policy.version())
-        del document
         if isinstance(new, HubError):
             try:
                 raise new
             finally:
                 del new  # or this frame and the error would hold each other
-        await self._books.policy.replace(new)
+        await self._books.policy.replace(new, document)
         dropped = self._tickets.drop_where(
             lambda grant: grant.credential in new.revoked_credentials or grant.grant_id in new.revoked_grants
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from hubd.core.records import Kind, Record, StoredRecord, facts
+from hubd.core.records import Head, Kind, Record, StoredRecord, facts
 from hubd.errors import AuditError
 from hubd.ports import AuditLog
 
@@ -76,3 +76,7 @@ class NotingLog:
     def last(self) -> int:
         """See `ports.AuditLog.last`."""
         return self._log.last()
+
+    def head(self) -> Head:
+        """See `ports.AuditLog.head`."""
+        return self._log.head()

@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from typing import Protocol
 
 from hubd.core.policy import Mode, Policy
-from hubd.core.records import Record, StoredRecord
+from hubd.core.records import Head, Record, StoredRecord
 from hubd.core.schedule import Rule
 
 
@@ -123,6 +123,9 @@ class AuditLog(Protocol):
     def last(self) -> int:
         """The number of the newest durable record, 0 when there is none."""
 
+    def head(self) -> Head:
+        """The head of the chain: number and hash of the newest durable record."""
+
 
 class PolicyStore(Protocol):
     """The policy in force, on disk and indexed: 1,000,000 credentials and as many revocations must fit."""
@@ -139,8 +142,33 @@ class PolicyStore(Protocol):
     def mode(self, access_point: int) -> Mode:
         """The mode ordered for the access point, `Mode.NORMAL` when the policy says nothing."""
 
-    async def replace(self, policy: Policy) -> None:
-        """Put this policy in force, whole and durable. Raise RollbackError unless its version is higher."""
+    async def replace(self, policy: Policy, document: bytes) -> None:
+        """Put this policy in force, whole and durable; `document` is what the issuer signed.
+
+        Raise RollbackError unless its version is higher.
+        """
+
+
+class PolicyFile(Protocol):
+    """The policy as one file keeps it, with the head of the audit log that was noted beside it."""
+
+    def version(self) -> int:
+        """The version of the proven policy, 0 when there is none."""
+
+    def revoked(self, credential: str, grant_id: bytes) -> bool:
+        """See `PolicyStore.revoked`."""
+
+    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+        """See `PolicyStore.schedule`."""
+
+    def mode(self, access_point: int) -> Mode:
+        """See `PolicyStore.mode`."""
+
+    async def replace(self, policy: Policy, document: bytes, head: Head, again: bool = False) -> None:
+        """Put this policy in force and note the head, in one commit; `again` lets the same version through."""
+
+    async def note(self, head: Head) -> None:
+        """Note the head of the audit log, durably."""
 
 
 class UplinkListener(Protocol):

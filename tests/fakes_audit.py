@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from hubd.core.records import GENESIS, Kind, Record, StoredRecord, link
+from hubd.core.records import GENESIS, Head, Kind, Record, StoredRecord, link
 from hubd.errors import AuditError, StoreError
 
 
@@ -57,3 +57,6 @@ class FakeAudit:
 
     def last(self) -> int:
         return len(self.stored)
+
+    def head(self) -> Head:
+        return Head(self.stored[-1].number, self.stored[-1].hash) if self.stored else Head()

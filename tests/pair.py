@@ -93,7 +93,7 @@ class Rules:
     def mode(self, access_point: int) -> Mode:
         return self.modes.get(access_point, Mode.NORMAL)
 
-    async def replace(self, policy: Policy) -> None:
+    async def replace(self, policy: Policy, document: bytes) -> None:
         raise NotImplementedError("tests set the fields")
 
 

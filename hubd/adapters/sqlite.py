@@ -11,9 +11,11 @@ import contextlib
 import errno
 import fcntl
 import os
+import queue
 import sqlite3
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -58,6 +60,7 @@ _OS_SENTENCES = {
     errno.EACCES: "its permissions forbid it: it must belong to hubd's user",
     errno.EPERM: "its permissions forbid it: it must belong to hubd's user",
 }
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'filler'"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -124,6 +127,11 @@ class DatabaseKind:
         if about.st_uid not in (os.geteuid(), 0):
             raise self.says(what, f"it belongs to user {about.st_uid}, hubd runs as {os.geteuid()}: chown it")
 
+    def removed(self, path: Path) -> bool:
+        """Tell whether the file was there once and is gone: its lock or its write-ahead log outlived it."""
+        beside = (path.with_name(self.lock), path.with_name(path.name + "-wal"))
+        return not os.path.lexists(path) and any(os.path.lexists(file) for file in beside)
+
     def hold(self, path: Path) -> int:
         """Take the lock beside the file: one hubd alone writes it. Return its descriptor; closing that lets go."""
         lock = path.with_name(self.lock)
@@ -150,6 +158,7 @@ class DatabaseKind:
             try:
                 self._check_header(connection, path)
                 self._migrate(connection, path)
+                self._check_schema(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -232,6 +241,18 @@ class DatabaseKind:
             )
         return int(version)
 
+    def _check_schema(self, connection: sqlite3.Connection, path: Path) -> None:
+        """Refuse a file with any table, index, view or trigger that the schema steps do not make."""
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+            for step in self._steps():
+                for statement in _statements(step):
+                    model.execute(statement)
+            expected = set(model.execute(_OBJECTS))
+        found = set(connection.execute(_OBJECTS))
+        odd = sorted(str(item[1]) for item in expected ^ found)
+        if odd:
+            raise self.broken(path, f"its schema was changed: {', '.join(odd[:5])}")
+
     def _steps(self) -> list[str]:
         """Return the text of the schema files 0001_*.sql, 0002_*.sql and so on."""
         folder = resources.files("hubd.adapters") / "schema" / self.schema
@@ -268,6 +289,33 @@ def warm(connection: sqlite3.Connection) -> None:
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+class Worker:
+    """One thread that does what it is given, in order. Being a daemon's, it never keeps a process from ending."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Hand in a job, which must not raise."""
+        self._jobs.put(job)
+
+    def end(self, seconds: float) -> bool:
+        """Finish what was handed in and end; tell whether that came about within `seconds`."""
+        self._jobs.put(None)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            job()
+            del job  # or what it holds would stay until the next one
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import Self
 
 from hubd.adapters.sqlite import warm
 from hubd.adapters.sqlite_audit_writer import AUDIT, Acknowledge, Append, Job, Outcome, Writer
-from hubd.core.records import Head, Record, StoredRecord, Walk, agrees
+from hubd.core.records import Head, Kind, Record, StoredRecord, Walk, agrees
 from hubd.errors import AuditError
 
 QUEUE_LIMIT = 1024
@@ -34,6 +34,13 @@ RECENT_LIMIT = 10_000
 CLOSE_SECONDS = 10.0
 """How long a close waits for the disk."""
 
+_ABOUT_STATE = (
+    "SELECT body FROM records "
+    "WHERE instr(body, x'646b696e6466706f6c696379') > 0 OR instr(body, x'646b696e64657374617465') > 0 "
+    "ORDER BY number DESC"
+)
+"""Answered by the index `records_about_state`, whose condition this repeats word for word."""
+
 
 class AuditStore:
     """`hubd.ports.AuditLog` on one SQLite file. Open with `await AuditStore.open(path)`, end with `aclose`."""
@@ -42,7 +49,7 @@ class AuditStore:
         self._loop = asyncio.get_running_loop()
         self._lock = lock
         self._path = path
-        self._last = head.number
+        self._head = head
         self._waiting = waiting
         self._pending = 0
         self._closed = False
@@ -96,8 +103,8 @@ class AuditStore:
 
     async def acknowledge(self, numbers: Sequence[int]) -> None:
         """Drop these from the outbox, durably. Raise AuditError, after the others, for numbers never given out."""
-        known = tuple(number for number in numbers if 1 <= number <= self._last)
-        last = self._last
+        known = tuple(number for number in numbers if 1 <= number <= self._head.number)
+        last = self._head.number
         if known:
             done: asyncio.Future[None] = self._loop.create_future()
             self._submit(Acknowledge(known, done))
@@ -132,7 +139,26 @@ class AuditStore:
 
     def last(self) -> int:
         """The number of the newest durable record, 0 when there is none."""
-        return self._last
+        return self._head.number
+
+    def head(self) -> Head:
+        """The head of the chain: number and hash of the newest durable record."""
+        return self._head
+
+    def holds(self, noted: Head) -> bool:
+        """Tell whether the chain holds this head; every chain holds the one before record 1."""
+        row = self._read("SELECT number, body, hash FROM records WHERE number = ?", (noted.number,))
+        return noted == Head() or (bool(row) and row[0].hash == noted.hash)
+
+    def newest_about_state(self) -> Record | None:
+        """Return the newest record of kind `policy` or `state`, None when there is none."""
+        with self._reading, AUDIT.errors(self._path):
+            for (body,) in self._reader.execute(_ABOUT_STATE):
+                with contextlib.suppress(AuditError):  # the bytes that the index looks for, in a record of another kind
+                    record = Record.decode(body)
+                    if record.kind in (Kind.POLICY, Kind.STATE):
+                        return record
+        return None
 
     def _read(self, query: str, arguments: tuple[int, ...]) -> list[StoredRecord]:
         with self._reading, AUDIT.errors(self._path):
@@ -152,7 +178,7 @@ class AuditStore:
             self._loop.call_soon_threadsafe(self._settle, outcome)
 
     def _settle(self, outcome: Outcome) -> None:
-        self._last, self._waiting = outcome.last, outcome.waiting
+        self._head, self._waiting = outcome.head, outcome.waiting
         self._pending -= len(outcome.results)
         for done, result in outcome.results:
             if done.done():  # cancelled: the record stands, nobody asks for its number

@@ -67,7 +67,7 @@ class Outcome:
     """What one batch came to: each future with its result or error, and the state on the disk."""
 
     results: Sequence[tuple[asyncio.Future[Any], int | AuditError | None]]
-    last: int
+    head: Head
     waiting: int
 
 
@@ -136,7 +136,7 @@ class Writer:
             return self._failed(batch, error, error)
         self._commits += 1
         results = [(job.done, number) for job, number in zip(batch, numbers, strict=True)]
-        return Outcome(results, self._head.number, self._waiting)
+        return Outcome(results, self._head, self._waiting)
 
     def _transaction(self, connection: sqlite3.Connection, batch: Sequence[Job]) -> list[int | None]:
         """Write the batch in one commit; only then move the head. Return the numbers of the appends."""
@@ -184,7 +184,7 @@ class Writer:
             answer = AuditError(str(error) if isinstance(error, AuditError) else f"{AUDIT.name}: {error!r}")
             answer.__cause__ = cause
             results.append((job.done, answer))
-        return Outcome(results, self._head.number, self._waiting)
+        return Outcome(results, self._head, self._waiting)
 
     def _drop_connection(self) -> None:
         """Close the connection; SQLite rolls back what was not committed."""

@@ -1,8 +1,12 @@
-"""The policy in force in SQLite: `PolicyDatabase` is the port `PolicyStore`.
+"""The policy in force in SQLite: `PolicyDatabase` is the port `PolicyFile`.
 
-Laws: a policy is put in force whole, in one commit, and only upwards; lookups are point lookups in one standing
-snapshot, which moves from the old policy to the new in a single step on the event loop: between two awaits a caller
-sees one policy. Replacing writes what changed, not a million rows again (flash wears), and never on the event loop.
+1. A policy is put in force whole, in one commit, and only upwards.
+2. Lookups are point lookups in one standing snapshot, which moves from the old policy to the new
+   in a single step on the event loop: between two awaits a caller sees one policy.
+3. Replacing writes the rows that changed and the signed document, never on the event loop.
+4. At the start nothing is believed that the issuer's signature does not prove: the kept document
+   is verified and the rows are compared with it. Rows that differ are built again from it.
+5. With each policy, and when told, the head of the audit log is noted: see `core.statecheck`.
 """
 
 from __future__ import annotations
@@ -11,15 +15,18 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from hubd.adapters.sqlite import BUSY_SECONDS, DatabaseKind
+from hubd.adapters.sqlite import BUSY_SECONDS, DatabaseKind, Worker
 from hubd.core import cbor
-from hubd.core.policy import RULES_A_SCHEDULE, Mode, Policy
+from hubd.core.policy import MAX_BYTES, RULES_A_SCHEDULE, Mode, Policy
+from hubd.core.records import Head
 from hubd.core.schedule import Rule
+from hubd.core.statecheck import OnDisk
 from hubd.errors import FrameError, HubError, RollbackError, StoreError, TrustError
 
 POLICY = DatabaseKind(
@@ -28,41 +35,69 @@ POLICY = DatabaseKind(
     application_id=0x68756250,  # "hubP"
     lock="policy.lock",
     error=StoreError,
-    damaged="Stop hubd and move the file {path} aside, with its -wal beside it: the backend sends the policy again",
+    damaged="Stop hubd and move the file {path} aside, with its -wal beside it: the backend sends the policy again. "
+    "Until then no phone opens a door",
     cache_kib=2000,  # SQLite's own choice: revocations are found, and a new policy is written, all over the file
 )
 
 _SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
 """CBOR heads in one schedule."""
+
+CLOSE_SECONDS = 1.5
+"""How long a close waits for the disk. What was not committed by then is not in force at the next start."""
+
 _INT64_MAX = (1 << 63) - 1
+NOTHING_NOTED = Head()
+_TABLES = ("meta", "document", "revoked_credentials", "revoked_grants", "schedules", "modes")
+
+Read = Callable[[bytes], Policy]
+"""Verifies a signed document for this site and reads it; raises TrustError."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFound:
+    """What the file held when it was opened.
+
+    `version` is that of a proven policy, else 0. `noted` is the head of the audit log that was
+    noted last. `edited`: rows were not those of the signed document, and were built again. `why`
+    says why a policy is not proven.
+    """
+
+    policy: OnDisk
+    version: int = 0
+    noted: Head = NOTHING_NOTED
+    edited: bool = False
+    why: str = ""
 
 
 class PolicyDatabase:
-    """`hubd.ports.PolicyStore` on one SQLite file. Open with `await PolicyDatabase.open(path, site)`."""
+    """`hubd.ports.PolicyFile` on one SQLite file. Open with `await PolicyDatabase.open(path, site, read)`."""
 
-    def __init__(self, path: Path, site: str, lock: int, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, site: str, lock: int, connection: sqlite3.Connection, found: PolicyFound) -> None:
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._site = site
         self._lock = lock
         self._connection = connection
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy-writer")
+        self._worker = Worker("policy-writer")
         self._closed = False
         self._reader = POLICY.reader(path)
+        self._proven = found.policy is not OnDisk.UNPROVEN
         self._version = 0
+        self.found = found
         self._see_newest()
 
     @classmethod
-    async def open(cls, path: Path, site: str) -> Self:
-        """Open, or make, the store of the site's policy.
+    async def open(cls, path: Path, site: str, read: Read) -> Self:
+        """Open, or make, the store of the site's policy; `read` verifies the document that it keeps.
 
         Raise StoreError for a file that cannot be used, TrustError when it holds another site's policy.
         """
         with contextlib.ExitStack() as undo:
-            lock, connection = await asyncio.to_thread(_open, path, site)
+            lock, connection, found = await asyncio.to_thread(_open, path, site, read)
             undo.callback(os.close, lock)
             undo.callback(connection.close)
-            store = cls(path, site, lock, connection)
+            store = cls(path, site, lock, connection, found)
             undo.pop_all()
             return store
 
@@ -73,7 +108,7 @@ class PolicyDatabase:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Finish a replacement under way and close."""
+        """Finish a replacement under way and close. Raise StoreError when the disk does not answer in time."""
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._finish)
@@ -83,16 +118,18 @@ class PolicyDatabase:
 
         The reader is the event loop's, and nobody else may close it: a lookup under way would crash.
         """
-        self._thread.shutdown()
+        ended = self._worker.end(CLOSE_SECONDS)
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._reader.close)
+        if not ended:
+            raise POLICY.says(self._path, f"the disk did not answer within {CLOSE_SECONDS:g} s while closing")
         with POLICY.errors(self._path):
             self._connection.close()
         os.close(self._lock)
 
     def version(self) -> int:
-        """The version of the policy in force, 0 when none was ever accepted."""
-        return self._version
+        """The version of the policy in force, 0 when none was ever accepted, or none that is proven."""
+        return self._version if self._proven else 0
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """Whether the credential or this one grant is revoked."""
@@ -121,23 +158,43 @@ class PolicyDatabase:
         except ValueError as error:
             raise POLICY.broken(self._path, f"the mode of access point {access_point} is damaged ({error})") from error
 
-    async def replace(self, policy: Policy) -> None:
-        """Put this policy in force, whole and durable.
+    async def replace(self, policy: Policy, document: bytes, head: Head, again: bool = False) -> None:
+        """Put this policy in force, whole and durable; `document` is what the issuer signed, `head` the log's head.
 
         Raise TrustError for another site's policy or one that cannot be kept, RollbackError unless its version is
-        higher, StoreError when the disk refuses; the old policy then stays in force. A cancelled caller does not stop
-        a replacement that has begun.
+        higher (with `again`: or the same), StoreError when the disk refuses; the old policy then stays in force. A
+        cancelled caller does not stop a replacement that has begun.
         """
-        if self._closed:
-            raise POLICY.says(self._path, "it is closed")
         if policy.site != self._site:
             raise TrustError(f"policy {policy.version} is for the site {policy.site!r}, this hub is of {self._site!r}")
+
+        def put_in_force() -> None:
+            _replace(self._connection, policy, document, head, self._least(again))
+
+        await self._written(put_in_force, f"policy {policy.version}", proves=True)
+
+    async def note(self, head: Head) -> None:
+        """Note the head of the audit log, durably. Raise StoreError."""
+
+        def write() -> None:
+            _note(self._connection, head)
+
+        await self._written(write, "the head of the audit log", proves=False)
+
+    def _least(self, again: bool) -> int:
+        """In the writer's thread: return the lowest version that may be put in force now."""
+        current = _in_force(self._connection)[1] if self._proven else 0
+        return current if again else current + 1
+
+    async def _written(self, write: Callable[[], None], what: str, proves: bool) -> None:
+        if self._closed:
+            raise POLICY.says(self._path, "it is closed")
         done: asyncio.Future[None] = self._loop.create_future()
-        self._thread.submit(self._replace, policy, done)
+        self._worker.submit(partial(self._write, write, what, proves, done))
         try:
             await done
         finally:
-            del done, policy  # or this frame and an error would hold each other, and the policy with them
+            del done, write  # or this frame and an error would hold each other, and the policy with them
 
     def _row(self, query: str, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         with POLICY.errors(self._path):
@@ -152,21 +209,22 @@ class PolicyDatabase:
             self._reader.execute("BEGIN")
             self._version = _in_force(self._reader)[1]
 
-    def _replace(self, policy: Policy, done: asyncio.Future[None]) -> None:
+    def _write(self, write: Callable[[], None], what: str, proves: bool, done: asyncio.Future[None]) -> None:
         """In the writer's thread: commit, then have the event loop switch over and answer."""
         error: Exception | None = None
         try:
-            _replace(self._connection, policy)
+            write()
+            self._proven = self._proven or proves
         except (sqlite3.Error, OSError) as cause:
             error = POLICY.translate(cause, self._path)
             error.__cause__ = cause
         except HubError as refusal:
             error = refusal
         except (OverflowError, UnicodeError, TypeError) as cause:
-            error = TrustError(f"policy {policy.version} holds what cannot be kept: {cause}")
+            error = TrustError(f"{what} holds what cannot be kept: {cause}")
             error.__cause__ = cause
         except Exception as cause:  # the caller must never wait for an answer that does not come
-            error = StoreError(f"policy {policy.version} could not be put in force: {cause!r}")
+            error = StoreError(f"{what} could not be written: {cause!r}")
             error.__cause__ = cause
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(self._replaced, done, _frameless(error))
@@ -206,7 +264,7 @@ class PolicyDatabase:
                     self._loop.call_soon_threadsafe(then)
 
         if not self._closed:
-            self._thread.submit(fold)
+            self._worker.submit(fold)
 
 
 def _frameless(error: Exception | None) -> Exception | None:
@@ -218,8 +276,8 @@ def _frameless(error: Exception | None) -> Exception | None:
     return error
 
 
-def _open(path: Path, site: str) -> tuple[int, sqlite3.Connection]:
-    """Return the lock and the write connection of a file that holds this site's policy, or none yet."""
+def _open(path: Path, site: str, read: Read) -> tuple[int, sqlite3.Connection, PolicyFound]:
+    """Return the lock, the write connection and what was found in a file of this site's policy, or of none yet."""
     POLICY.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = POLICY.hold(path)
@@ -227,14 +285,76 @@ def _open(path: Path, site: str) -> tuple[int, sqlite3.Connection]:
         connection = POLICY.open(path)
         undo.callback(connection.close)
         with POLICY.errors(path):
+            found = _prove(connection, read)
             stored, version = _in_force(connection)
-        if version and stored != site:
+        if found.policy is OnDisk.UNPROVEN and version and stored != site:
             raise TrustError(
                 f"policy {path}: it holds the policy of the site {stored!r}, this hub is of {site!r}: "
                 "correct the site in the configuration, or move the file aside"
             )
         undo.pop_all()
-        return lock, connection
+        return lock, connection, found
+
+
+def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
+    """Verify the kept document and hold the rows against it. May raise sqlite3.Error for a disk that cannot be read."""
+    noted = _noted(connection)
+    row = connection.execute("SELECT length(bytes) FROM document").fetchone()
+    if row is None:
+        bare = not any(connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0] for table in _TABLES)  # noqa: S608 - own names
+        why = "" if bare else "there are rows, but not the signed document that they come from"
+        return PolicyFound(OnDisk.NONE if bare else OnDisk.UNPROVEN, noted=noted, why=why)
+    if row[0] > MAX_BYTES:
+        return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=f"its document is over {MAX_BYTES} bytes")
+    (document,) = connection.execute("SELECT bytes FROM document").fetchone()
+    try:
+        policy = read(document)
+    except TrustError as error:
+        return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=str(error))
+    if _rows_hold(connection, policy):
+        return PolicyFound(OnDisk.PROVEN, policy.version, noted)
+    try:
+        with _transaction(connection):
+            _write_rows(connection, policy)
+    except (sqlite3.Error, OSError, OverflowError) as error:
+        why = f"its rows are not those of the signed document, and cannot be built again: {error}"
+        return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=why)
+    return PolicyFound(OnDisk.PROVEN, policy.version, noted, edited=True)
+
+
+def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
+    """Tell whether the rows are the policy's, in the memory of one row; reading ends at the first that is not."""
+    meta = (policy.site, policy.version, policy.issued_at)
+    schedules = {number: _rules(rules) for number, rules in policy.schedules.items()}
+    modes = {point: int(mode) for point, mode in policy.modes.items()}
+    ids = ("revoked_credentials", policy.revoked_credentials), ("revoked_grants", policy.revoked_grants)
+    return (
+        list(_select(connection, "CAST(site AS BLOB), version, issued_at", "meta")) == [(meta[0].encode(), *meta[1:])]
+        and all(_same(wanted, _ids(connection, table)) for table, wanted in ids)
+        and _same(schedules.items(), _select(connection, "number, rules", "schedules"))
+        and _same(modes.items(), _select(connection, "access_point, mode", "modes"))
+    )
+
+
+def _select(connection: sqlite3.Connection, columns: str, table: str) -> Iterator[tuple[Any, ...]]:
+    return iter(connection.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - own names
+
+
+def _ids(connection: sqlite3.Connection, table: str) -> Iterator[str | bytes]:
+    """Yield the ids of a table. Text that is no UTF-8 comes as text that no policy can hold."""
+    text = table == "revoked_credentials"
+    for (raw,) in _select(connection, "CAST(id AS BLOB)", table):
+        yield raw.decode("utf-8", "surrogateescape") if text else raw
+
+
+def _same(wanted: Any, rows: Iterator[Any]) -> bool:
+    """Tell whether the rows, each of which comes once, are just what is wanted."""
+    seen = 0
+    for row in rows:
+        seen += 1
+        if row not in wanted:
+            return False
+    return seen == len(wanted)
 
 
 def _fits(number: int) -> bool:
@@ -243,38 +363,68 @@ def _fits(number: int) -> bool:
 
 
 def _in_force(connection: sqlite3.Connection) -> tuple[str, int]:
-    row = connection.execute("SELECT site, version FROM meta").fetchone()
-    return (row[0], row[1]) if row else ("", 0)
+    row = connection.execute("SELECT CAST(site AS BLOB), version FROM meta").fetchone()
+    return (row[0].decode("utf-8", "backslashreplace"), row[1]) if row else ("", 0)
 
 
-def _replace(connection: sqlite3.Connection, policy: Policy) -> None:
-    """Commit the policy in one transaction, or leave all as it was. Raise RollbackError unless it is newer."""
+def _noted(connection: sqlite3.Connection) -> Head:
+    row = connection.execute("SELECT number, hash FROM noted").fetchone()
+    return Head(*row) if row else Head()
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block writes, or leave all as it was."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        current = _in_force(connection)[1]
-        if policy.version <= current:
-            raise RollbackError(f"policy {policy.version} is not newer than {current}, which is in force")
-        _update_set(connection, "revoked_credentials", policy.revoked_credentials)
-        _update_set(connection, "revoked_grants", policy.revoked_grants)
-        connection.execute("DELETE FROM schedules")
-        connection.executemany(
-            "INSERT INTO schedules (number, rules) VALUES (?, ?)",
-            ((number, _rules(rules)) for number, rules in policy.schedules.items()),
-        )
-        connection.execute("DELETE FROM modes")
-        connection.executemany(
-            "INSERT INTO modes (access_point, mode) VALUES (?, ?)",
-            ((point, int(mode)) for point, mode in policy.modes.items()),
-        )
-        connection.execute(
-            "INSERT OR REPLACE INTO meta (only_row, site, version, issued_at) VALUES (1, ?, ?, ?)",
-            (policy.site, policy.version, policy.issued_at),
-        )
+        yield
         connection.execute("COMMIT")
     finally:
         with contextlib.suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def _replace(connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head, least: int) -> None:
+    """Commit the policy in one transaction. Raise RollbackError when its version is below `least`."""
+    with _transaction(connection):
+        if policy.version < least:
+            raise RollbackError(f"policy {policy.version} is not newer than {least - 1}, which is in force")
+        _write_rows(connection, policy)
+        connection.execute("INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (document,))
+        _write_noted(connection, head)
+
+
+def _note(connection: sqlite3.Connection, head: Head) -> None:
+    with _transaction(connection):
+        _write_noted(connection, head)
+
+
+def _write_noted(connection: sqlite3.Connection, head: Head) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO noted (only_row, number, hash) VALUES (1, ?, ?)", (head.number, head.hash)
+    )
+
+
+def _write_rows(connection: sqlite3.Connection, policy: Policy) -> None:
+    """Make the rows those of the policy."""
+    _update_set(connection, "revoked_credentials", policy.revoked_credentials)
+    _update_set(connection, "revoked_grants", policy.revoked_grants)
+    connection.execute("DELETE FROM schedules")
+    connection.executemany(
+        "INSERT INTO schedules (number, rules) VALUES (?, ?)",
+        ((number, _rules(rules)) for number, rules in policy.schedules.items()),
+    )
+    connection.execute("DELETE FROM modes")
+    connection.executemany(
+        "INSERT INTO modes (access_point, mode) VALUES (?, ?)",
+        ((point, int(mode)) for point, mode in policy.modes.items()),
+    )
+    connection.execute("DELETE FROM meta")
+    connection.execute(
+        "INSERT INTO meta (only_row, site, version, issued_at) VALUES (1, ?, ?, ?)",
+        (policy.site, policy.version, policy.issued_at),
+    )
 
 
 def _update_set(connection: sqlite3.Connection, table: str, wanted: Iterable[str] | Iterable[bytes]) -> None:

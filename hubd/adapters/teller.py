@@ -25,6 +25,8 @@ FAULTS = frozenset(
         "send_failed",
         "drop_failed",
         "door_unrecorded",
+        "state",
+        "not_noted",
     }
 )
 """What a technician must hear of even where only warnings are kept."""

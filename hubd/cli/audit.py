@@ -24,7 +24,7 @@ from hubd.errors import AuditError, StoreError
 
 BROKEN, UNREADABLE = 1, 2
 
-SCHEMA_KNOWN = 1
+SCHEMA_KNOWN = 2
 """The newest schema that this version can read."""
 
 APPLICATION_ID = 0x68756241

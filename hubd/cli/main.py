@@ -99,6 +99,28 @@ def trust_clock(path: Path, as_json: bool) -> None:
         click.echo(f"The clock is {answer['state']}.")
 
 
+@hubctl.command("accept-state")
+@_JSON
+@click.pass_obj
+def accept_state(path: Path, as_json: bool) -> None:
+    """Say that the policy and the log on the disk are right as they are, after one was lost; recorded. Needs root."""
+    try:
+        with HubClient(path) as client:
+            answer = client.call("accept-state")
+    except NoAnswer as error:
+        _fail(error, as_json)
+    if not isinstance(answer, dict):
+        _fail(NoAnswer("protocol", "hubd answered what this hubctl does not know; are both of one version?"), as_json)
+    if as_json:
+        _print_json(answer)
+    elif answer.get("was") is None:
+        click.echo("Nothing was in doubt.")
+    else:
+        click.echo(
+            f"Accepted ({clean(answer['was'])}). The policy in force is version {clean(answer['policy_version'])}."
+        )
+
+
 @hubctl.command()
 @_JSON
 @click.pass_obj

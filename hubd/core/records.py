@@ -46,6 +46,7 @@ class Kind(StrEnum):
     POLICY = "policy"
     FAULT = "fault"
     CLOCK = "clock"
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from hubd.adapters.sqlite_policy import PolicyDatabase
 from hubd.core import cbor, policy
 from hubd.core.messages import Reason
 from hubd.core.policy import MAX_BYTES, Policy
+from hubd.core.records import Head
 from hubd.core.tokens import Access
 from hubd.core.uplink import MAX_POLICY_BYTES
 from hubd.errors import LinkError
@@ -194,8 +195,9 @@ def test_a_wrong_installation_is_refused_with_a_sentence(site: Site, what: str) 
 def test_another_sites_policy_is_refused_with_a_sentence(site: Site) -> None:
     async def leave_behind() -> None:
         (site.hub / "state").mkdir(mode=0o700)
-        async with await PolicyDatabase.open(site.hub / "state" / "policy.db", "site-2") as store:
-            await store.replace(Policy("site-2", 1, int(time.time())))
+        other = Policy("site-2", 1, int(time.time()))
+        async with await PolicyDatabase.open(site.hub / "state" / "policy.db", "site-2", lambda _: other) as store:
+            await store.replace(other, policy.issue(other, sites.make_key()), Head())
 
     asyncio.run(leave_behind())
     refused(hubd(toml(site)), EX_CONFIG, "policy.db", "site-2", "move the file aside")

@@ -37,8 +37,9 @@ async def _state(folder: Path) -> tuple[StoredRecord, ...]:
             }
             await audit.append(Record(Kind.ACCESS, AT_MS + n, int(at * 1000), detail))
         records = tuple(await audit.unacknowledged(0, 100))
-    async with await PolicyDatabase.open(folder / "policy.db", "site-1") as store:
-        await store.replace(Policy("site-1", 2, AT_MS // 1000))
+    new = Policy("site-1", 2, AT_MS // 1000)
+    async with await PolicyDatabase.open(folder / "policy.db", "site-1", lambda _document: new) as store:
+        await store.replace(new, b"signed", Head())
     return records
 
 

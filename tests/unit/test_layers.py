@@ -38,6 +38,7 @@ def _room(project: str, libraries: str = "*", not_stdlib: frozenset[str] = froze
 
 
 USE_CASES = "hubd.unlock hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog"
+USE_CASES += " hubd.provenpolicy"
 VOCABULARY = "hubd.core hubd.ports hubd.errors"
 USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
 
@@ -50,6 +51,7 @@ ROOMS: dict[str, Room] = {
     "hubd.adapters": _room(f"{VOCABULARY} hubd.adapters hubd.config"),
     "hubd.cli": _room("hubd.cli hubd.core hubd.errors", "click rich msgspec"),
     "hubd.newpolicy": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
+    "hubd.provenpolicy": _room(f"{VOCABULARY} hubd.health", "", WORLDLY),
     "hubd.vigil": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.status": _room(f"{VOCABULARY} {USE_CASES} hubd.config", "", IMPURE | WORLDLY),
     "hubd.parts": _room(f"{VOCABULARY} hubd.config", "", WORLDLY),

@@ -8,22 +8,41 @@ import resource
 import sqlite3
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.core import policy as policies
 from hubd.core.policy import Mode, Policy
+from hubd.core.records import Head
 from hubd.core.schedule import ALWAYS, Rule
+from hubd.core.statecheck import OnDisk
 from hubd.errors import RollbackError, StoreError, TrustError
+from hubsim.site import make_key
 
 SITE = "site-1"
+ISSUER = make_key()
 OFFICE = (Rule(0b11111, 480, 1020), Rule(0b100000, 540, 720))
 
 
 def policy(version: int, *revoked: str, site: str = SITE, **fields: object) -> Policy:
     return Policy(site, version, 1_790_000_000 + version, frozenset(revoked), **fields)  # type: ignore[arg-type]
+
+
+async def open_store(path: Path, site: str = SITE) -> PolicyDatabase:
+    return await PolicyDatabase.open(path, site, partial(policies.read, issuer=ISSUER.verify_key, site=site))
+
+
+async def put(store: PolicyDatabase, new: Policy, again: bool = False) -> None:
+    """Put a policy in force, as its issuer would have signed it."""
+    try:
+        document = policies.issue(new, ISSUER)
+    except ValueError:  # text that no document can hold
+        document = b"\x00"
+    await store.replace(new, document, Head(7, bytes(32)), again)
 
 
 @contextlib.contextmanager
@@ -46,7 +65,7 @@ def sql(path: Path, statement: str) -> None:
 @pytest.mark.asyncio
 async def test_without_a_policy_nothing_is_revoked_or_ordered(tmp_path: Path) -> None:
     path = tmp_path / "state" / "policy.db"
-    async with await PolicyDatabase.open(path, SITE) as store:
+    async with await open_store(path) as store:
         assert store.version() == 0
         assert not store.revoked("c1", b"g1")
         assert store.schedule(1) is None
@@ -64,8 +83,8 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         schedules={1: OFFICE, 2: (), 7: ALWAYS},
         modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
     )
-    store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
-    await store.replace(first)
+    store = await open_store(tmp_path / "policy.db")
+    await put(store, first)
     for _ in range(2):
         assert store.version() == 3
         assert store.revoked("c1", b"x")
@@ -76,45 +95,45 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         assert [store.schedule(number) for number in (1, 2, 3, 7)] == [OFFICE, (), None, ALWAYS]
         assert [store.mode(point) for point in (3, 4, 5)] == [Mode.NORMAL, Mode.LOCKDOWN, Mode.NO_ENTRY]
         await store.aclose()
-        store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
+        store = await open_store(tmp_path / "policy.db")
     await store.aclose()
 
 
 @pytest.mark.asyncio
 async def test_a_new_policy_replaces_all_of_the_old(tmp_path: Path) -> None:
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
-        await store.replace(policy(1, "c1", "c2", schedules={1: OFFICE}, modes={4: Mode.LOCKDOWN}))
-        await store.replace(policy(2, "c2", "c3", revoked_grants=frozenset({b"g"}), schedules={2: ALWAYS}))
+    async with await open_store(tmp_path / "policy.db") as store:
+        await put(store, policy(1, "c1", "c2", schedules={1: OFFICE}, modes={4: Mode.LOCKDOWN}))
+        await put(store, policy(2, "c2", "c3", revoked_grants=frozenset({b"g"}), schedules={2: ALWAYS}))
         assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [False, True, True]
         assert (store.schedule(1), store.schedule(2)) == (None, ALWAYS)
         assert store.mode(4) is Mode.NORMAL
-        await store.replace(policy(3))
+        await put(store, policy(3))
         assert not store.revoked("c2", b"g")
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("version", [5, 4, 0, -1])
 async def test_only_a_higher_version_is_accepted(tmp_path: Path, version: int) -> None:
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
-        await store.replace(policy(5, "c1"))
+    async with await open_store(tmp_path / "policy.db") as store:
+        await put(store, policy(5, "c1"))
         with pytest.raises(RollbackError, match=f"policy {version} is not newer than 5"):
-            await store.replace(policy(version, "c2"))
+            await put(store, policy(version, "c2"))
         assert (store.version(), store.revoked("c1", b""), store.revoked("c2", b"")) == (5, True, False)
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+    async with await open_store(tmp_path / "policy.db") as store:
         with pytest.raises(RollbackError):
-            await store.replace(policy(version))
-        await store.replace(policy(6))
+            await put(store, policy(version))
+        await put(store, policy(6))
 
 
 @pytest.mark.asyncio
 async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
-        await store.replace(policy(1, "c1"))
+    async with await open_store(tmp_path / "policy.db") as store:
+        await put(store, policy(1, "c1"))
         with pytest.raises(TrustError, match="site 'other', this hub is of 'site-1'"):
-            await store.replace(policy(2, site="other"))
+            await put(store, policy(2, site="other"))
         assert store.version() == 1
     with pytest.raises(TrustError, match="holds the policy of the site 'site-1', this hub is of 'other'"):
-        await PolicyDatabase.open(tmp_path / "policy.db", "other")
+        await open_store(tmp_path / "policy.db", "other")
 
 
 @pytest.mark.asyncio
@@ -128,19 +147,19 @@ async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
     ],
 )
 async def test_what_cannot_be_kept_is_refused_whole(tmp_path: Path, fields: dict[str, object]) -> None:
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
-        await store.replace(policy(1, "c1"))
+    async with await open_store(tmp_path / "policy.db") as store:
+        await put(store, policy(1, "c1"))
         whole: dict[str, object] = {"version": 2, "issued_at": 0, "revoked_grants": frozenset({b"g"}), **fields}
         with pytest.raises(TrustError, match="holds what cannot be kept"):
-            await store.replace(Policy(SITE, **whole))  # type: ignore[arg-type]
+            await put(store, Policy(SITE, **whole))  # type: ignore[arg-type]
         assert (store.version(), store.revoked("c1", b""), store.revoked("", b"g")) == (1, True, False)
-        await store.replace(policy(2, "c2"))
+        await put(store, policy(2, "c2"))
         assert (store.version(), store.revoked("c1", b"")) == (2, False)
 
 
 @pytest.mark.asyncio
 async def test_numbers_that_no_policy_can_hold_are_answered(tmp_path: Path) -> None:
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+    async with await open_store(tmp_path / "policy.db") as store:
         assert store.schedule(1 << 64) is None
         assert store.mode(-1 << 64) is Mode.NORMAL
 
@@ -161,10 +180,10 @@ async def test_lookups_see_the_old_policy_or_the_new_and_never_a_mix(tmp_path: P
     new = policy(
         2, *(f"new-{n}" for n in range(20_000)), revoked_grants=frozenset({b"grant"}), modes={1: Mode.LOCKDOWN}
     )
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
-        await store.replace(old)
+    async with await open_store(tmp_path / "policy.db") as store:
+        await put(store, old)
         views = []
-        replacing = asyncio.ensure_future(store.replace(new))
+        replacing = asyncio.ensure_future(put(store, new))
         while not replacing.done():
             views.append(seen(store))
             await asyncio.sleep(0)
@@ -181,8 +200,8 @@ async def test_lookups_see_the_old_policy_or_the_new_and_never_a_mix(tmp_path: P
 @pytest.mark.asyncio
 async def test_the_snapshot_stands_when_the_commit_is_on_the_disk_but_not_yet_told(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
-    async with await PolicyDatabase.open(path, SITE) as store:
-        await store.replace(policy(1, "c1"))
+    async with await open_store(path) as store:
+        await put(store, policy(1, "c1"))
         sql(path, "DELETE FROM revoked_credentials")  # a commit that the loop has not been told of
         assert store.revoked("c1", b"")
 
@@ -191,44 +210,44 @@ async def test_the_snapshot_stands_when_the_commit_is_on_the_disk_but_not_yet_to
 async def test_a_cancelled_replacement_still_ends_whole(tmp_path: Path) -> None:
     unexpected: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unexpected.append(context))
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
-        replacing = asyncio.ensure_future(store.replace(policy(1, *(f"c{n}" for n in range(5000)))))
+    async with await open_store(tmp_path / "policy.db") as store:
+        replacing = asyncio.ensure_future(put(store, policy(1, *(f"c{n}" for n in range(5000)))))
         await asyncio.sleep(0)
         replacing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await replacing
         assert store.version() == 0
         with pytest.raises(RollbackError):  # comes after it
-            await store.replace(policy(1))
+            await put(store, policy(1))
         assert (store.version(), store.revoked("c1", b"")) == (1, True)
     assert unexpected == []
 
 
 @pytest.mark.asyncio
 async def test_close_waits_for_a_replacement_under_way(tmp_path: Path) -> None:
-    store = await PolicyDatabase.open(tmp_path / "policy.db", SITE)
-    replacing = asyncio.ensure_future(store.replace(policy(1, *(f"c{n}" for n in range(5000)))))
+    store = await open_store(tmp_path / "policy.db")
+    replacing = asyncio.ensure_future(put(store, policy(1, *(f"c{n}" for n in range(5000)))))
     await asyncio.sleep(0)
     await store.aclose()
     await replacing
     with pytest.raises(StoreError, match="closed"):
-        await store.replace(policy(2))
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as again:
+        await put(store, policy(2))
+    async with await open_store(tmp_path / "policy.db") as again:
         assert (again.version(), again.revoked("c4999", b"")) == (1, True)
 
 
 @pytest.mark.asyncio
 async def test_a_failing_disk_keeps_the_old_policy_and_the_next_attempt_succeeds(tmp_path: Path) -> None:
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
-        await store.replace(policy(1, "c1"))
+    async with await open_store(tmp_path / "policy.db") as store:
+        await put(store, policy(1, "c1"))
         large = policy(2, *(f"c{n}" for n in range(2, 5000)), modes={1: Mode.LOCKDOWN})
         with files_capped(8192):
             with pytest.raises(StoreError, match="see `dmesg`"):
-                await store.replace(large)
+                await put(store, large)
             assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (1, True, Mode.NORMAL)
-        await store.replace(large)
+        await put(store, large)
         assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (2, False, Mode.LOCKDOWN)
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE) as store:
+    async with await open_store(tmp_path / "policy.db") as store:
         assert (store.version(), store.revoked("c4999", b"")) == (2, True)
 
 
@@ -236,23 +255,24 @@ async def test_a_failing_disk_keeps_the_old_policy_and_the_next_attempt_succeeds
 async def test_one_more_revocation_writes_a_few_pages_and_the_journal_does_not_grow(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
     revoked = [f"credential-{n:08}" for n in range(20_000)]
-    async with await PolicyDatabase.open(path, SITE) as store:
-        await store.replace(policy(1, *revoked))
-    async with await PolicyDatabase.open(path, SITE) as store:
+    async with await open_store(path) as store:
+        await put(store, policy(1, *revoked))
+    async with await open_store(path) as store:
         for version in range(2, 12):
             revoked.append(f"extra-{version}")
-            await store.replace(policy(version, *revoked))
+            await put(store, policy(version, *revoked))
             assert store.revoked(revoked[-1], b"")
-            assert path.with_name("policy.db-wal").stat().st_size < 40 * 4096
+            document = len(policies.issue(policy(version, *revoked), ISSUER))  # kept whole: it proves the rows
+            assert path.with_name("policy.db-wal").stat().st_size < 40 * 4096 + 2 * document
 
 
 @pytest.mark.asyncio
 async def test_a_second_hubd_is_refused(tmp_path: Path) -> None:
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE):
+    async with await open_store(tmp_path / "policy.db"):
         with pytest.raises(StoreError, match="another hubd"):
-            await PolicyDatabase.open(tmp_path / "policy.db", SITE)
+            await open_store(tmp_path / "policy.db")
     async with (
-        await PolicyDatabase.open(tmp_path / "policy.db", SITE),
+        await open_store(tmp_path / "policy.db"),
         await AuditStore.open(tmp_path / "audit.db"),
     ):
         pass
@@ -261,24 +281,159 @@ async def test_a_second_hubd_is_refused(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_damaged_files_are_told(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
-    async with await PolicyDatabase.open(path, SITE) as store:
-        await store.replace(policy(1, schedules={1: ALWAYS, 2: ALWAYS}, modes={1: Mode.LOCKDOWN}))
-    sql(path, "UPDATE schedules SET rules = x'818301190fff00' WHERE number = 1")
-    sql(path, "UPDATE schedules SET rules = x'ff' WHERE number = 2")
-    sql(path, "UPDATE modes SET mode = 99")
-    async with await PolicyDatabase.open(path, SITE) as store:
-        for number in (1, 2):
-            with pytest.raises(StoreError, match=f"schedule {number} is damaged"):
-                store.schedule(number)
-        with pytest.raises(StoreError, match="the mode of access point 1 is damaged"):
-            store.mode(1)
-    sql(path, "PRAGMA user_version = 2")
+    async with await open_store(path) as store:
+        await put(store, policy(1, schedules={1: ALWAYS, 2: ALWAYS}, modes={1: Mode.LOCKDOWN}))
+    sql(path, "PRAGMA user_version = 3")
     with pytest.raises(StoreError, match="newer hubd"):
-        await PolicyDatabase.open(path, SITE)
+        await open_store(path)
     path.write_bytes(b"x" * 8192)
     with pytest.raises(StoreError, match="the backend sends the policy again"):
-        await PolicyDatabase.open(path, SITE)
+        await open_store(path)
     async with await AuditStore.open(tmp_path / "audit.db"):
         pass
     with pytest.raises(StoreError, match="not of this kind"):
-        await PolicyDatabase.open(tmp_path / "audit.db", SITE)
+        await open_store(tmp_path / "audit.db")
+
+
+LARGE = policy(
+    3,
+    "c1",
+    "c2",
+    revoked_grants=frozenset({b"g1"}),
+    schedules={1: OFFICE, 2: ALWAYS},
+    modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
+)
+EDITS = {
+    "nobody is revoked": "DELETE FROM revoked_credentials",
+    "one is revoked no more": "DELETE FROM revoked_credentials WHERE id = 'c2'",
+    "another is revoked": "INSERT INTO revoked_credentials VALUES ('c3')",
+    "text that is none": "UPDATE revoked_credentials SET id = CAST(x'ff' AS TEXT) WHERE id = 'c2'",
+    "no grant is revoked": "DELETE FROM revoked_grants",
+    "no lockdown": "DELETE FROM modes",
+    "a mode that is none": "UPDATE modes SET mode = 99",
+    "a schedule that is longer": "UPDATE schedules SET rules = (SELECT rules FROM schedules WHERE number = 2)",
+    "a schedule that is none": "UPDATE schedules SET rules = x'ff'",
+    "another version": "UPDATE meta SET version = 7",
+    "another site": "UPDATE meta SET site = 'site-2'",
+    "a site that is no text": "UPDATE meta SET site = CAST(x'ff' AS TEXT)",
+    "no version": "DELETE FROM meta",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("edit", EDITS)
+async def test_edited_rows_are_built_again_from_the_signed_document(tmp_path: Path, edit: str) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, LARGE)
+    sql(path, EDITS[edit])
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.found.version, store.found.edited) == (OnDisk.PROVEN, 3, True)
+        assert store.version() == 3
+        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [True, True, False]
+        assert store.revoked("", b"g1")
+        assert [store.schedule(number) for number in (1, 2)] == [OFFICE, ALWAYS]
+        assert [store.mode(point) for point in (4, 5)] == [Mode.LOCKDOWN, Mode.NO_ENTRY]
+    async with await open_store(path) as store:
+        assert not store.found.edited
+
+
+@pytest.mark.asyncio
+async def test_a_policy_that_nobody_touched_is_proven_and_the_log_s_head_noted(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.found.noted) == (OnDisk.NONE, Head())
+        await put(store, LARGE)
+        await store.note(Head(9, bytes(range(32))))
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.found.edited) == (OnDisk.PROVEN, False)
+        assert store.found.noted == Head(9, bytes(range(32)))
+
+
+FORGERIES = {
+    "no document": "DELETE FROM document",
+    "another document": "UPDATE document SET bytes = x'd28440a04040'",
+    "a document above the ceiling": "UPDATE document SET bytes = zeroblob(4194305)",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("forgery", FORGERIES)
+async def test_a_policy_without_its_signed_document_is_not_proven(tmp_path: Path, forgery: str) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, LARGE)
+    sql(path, FORGERIES[forgery])
+    sql(path, "UPDATE meta SET version = 1000000")
+    async with await open_store(path) as store:
+        assert store.found.policy is OnDisk.UNPROVEN
+        assert store.found.why
+        assert store.version() == 0
+        await put(store, LARGE)  # what nobody proved, its version least of all, keeps out no policy that is proven
+        assert (store.version(), store.revoked("c1", b"")) == (3, True)
+    async with await open_store(path) as store:
+        assert store.found.policy is OnDisk.PROVEN
+
+
+@pytest.mark.asyncio
+async def test_a_policy_of_the_earlier_schema_has_no_document_and_is_asked_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, LARGE)
+    for statement in ("DROP TABLE document", "DROP TABLE noted", "PRAGMA user_version = 1"):
+        sql(path, statement)
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.version()) == (OnDisk.UNPROVEN, 0)
+
+
+@pytest.mark.asyncio
+async def test_a_document_of_another_issuer_is_not_proven(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await store.replace(LARGE, policies.issue(LARGE, make_key()), Head())
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.version()) == (OnDisk.UNPROVEN, 0)
+
+
+@pytest.mark.asyncio
+async def test_rows_that_cannot_be_built_again_are_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, policy(3, *(f"credential-{n:08}" for n in range(5000))))
+    sql(path, "DELETE FROM revoked_credentials")
+    with files_capped(65536):
+        store = await open_store(path)
+    assert store.found.policy is OnDisk.UNPROVEN
+    assert store.version() == 0
+    await store.aclose()
+
+
+@pytest.mark.asyncio
+async def test_the_same_policy_is_taken_again_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    async with await open_store(tmp_path / "policy.db") as store:
+        await put(store, LARGE)
+        with pytest.raises(RollbackError):
+            await put(store, LARGE)
+        await put(store, LARGE, again=True)
+        with pytest.raises(RollbackError):
+            await put(store, policy(2), again=True)
+        assert store.version() == 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER gone AFTER INSERT ON modes BEGIN DELETE FROM modes; END",
+        "CREATE VIEW more AS SELECT 1",
+        "CREATE TABLE more (x)",
+        "DROP TABLE modes",
+    ],
+)
+async def test_a_schema_that_was_changed_is_refused(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, LARGE)
+    sql(path, statement)
+    with pytest.raises(StoreError, match=r"its schema was changed: (gone|more|modes)"):
+        await open_store(path)

@@ -118,7 +118,7 @@ class Replaced(Rules):
 
     old = False
 
-    async def replace(self, policy: Policy) -> None:
+    async def replace(self, policy: Policy, document: bytes) -> None:
         if self.old:
             raise RollbackError("an older policy")
         self.modes = dict(policy.modes)

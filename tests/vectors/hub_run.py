@@ -70,7 +70,7 @@ class MemoryPolicy:
     def mode(self, access_point: int) -> Mode:
         return Mode(self.given["modes"].get(str(access_point), 0))
 
-    async def replace(self, policy: Policy) -> None:
+    async def replace(self, policy: Policy, document: bytes) -> None:
         raise NotImplementedError("a file gives the policy whole")
 
 

@@ -1,0 +1,318 @@
+"""A state that was lost, replaced or edited: on real files, from one start to the next."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from hubd.adapters.sqlite_audit import _ABOUT_STATE, AuditStore
+from hubd.app import open_stores
+from hubd.core import policy as policies
+from hubd.core.messages import Reason
+from hubd.core.policy import Mode, Policy
+from hubd.core.records import Kind, Record, Value
+from hubd.core.statecheck import Doubt
+from hubd.core.tickets import TicketTable
+from hubd.errors import AuditError, RollbackError, StoreError
+from hubd.health import Health, Severity
+from hubd.newpolicy import NewPolicy
+from hubd.notinglog import NotingLog
+from hubd.provenpolicy import PROBLEM, ProvenPolicy
+from hubd.unlock import Books
+from hubsim import site
+from tests.pair import NOON, SITE, Clock, DeskHub, Phone, make_wallet
+
+ISSUER = site.make_key()
+READ = partial(policies.read, issuer=ISSUER.verify_key, site=SITE)
+REVOKED = "c0ffee00c0ffee00"
+
+
+class Start:
+    """A hub from its start on, as `app.serve` makes it, with phones in memory and both files on the disk."""
+
+    def __init__(self, audit: AuditStore, policy: ProvenPolicy, health: Health, hub: DeskHub, log: NotingLog) -> None:
+        self.audit, self.policy, self.health, self.hub = audit, policy, health, hub
+        books = Books(policy, log, hub.clock, lambda _event, _facts: None)
+        hub.unlock._books = books
+        self._new = NewPolicy(READ, books, TicketTable(int(NOON) + 10**7), hub.unlock)
+
+    async def send(self, *versions: int) -> None:
+        """Let the backend send policies: 2 revokes the phone, 3 locks its door down as well."""
+        for version in versions:
+            await self._new.accept(document(version))
+
+    async def knock(self) -> Reason:
+        """Let the phone ask for access point 1; return what it is told."""
+        visit = await Phone(self.hub, make_wallet(self.hub.issuer, REVOKED)).visit()
+        assert visit.verdict is not None
+        assert self.hub.strikes == (visit.verdict.reason is Reason.OK)
+        return visit.verdict.reason
+
+    def problem(self) -> tuple[Severity, str] | None:
+        found = [p for p in self.health.problems() if p.id == PROBLEM]
+        return (found[0].severity, found[0].what) if found else None
+
+
+def document(version: int) -> bytes:
+    revoked = frozenset({REVOKED}) if version >= 2 else frozenset[str]()
+    modes = {1: Mode.LOCKDOWN} if version >= 3 else {}
+    return policies.issue(Policy(SITE, version, int(NOON), revoked, modes=modes), ISSUER)
+
+
+@asynccontextmanager
+async def started(state: Path) -> AsyncIterator[Start]:
+    clock = Clock()
+    async with AsyncExitStack() as stack:
+        stores = await open_stores(state, SITE, READ, stack)
+        log, health = NotingLog(stores.audit), Health(clock, {}, ())
+        proven = ProvenPolicy(
+            file=stores.policy,
+            log=log,
+            clock=clock,
+            tell=lambda _event, _facts: None,
+            health=health,
+            found=stores.found,
+            told=stores.told,
+            edited=stores.policy.found.edited,
+            why=stores.policy.found.why,
+        )
+        await log.append(Record.at(Kind.STARTED, clock.wall(), 0.0, {}))
+        await proven.begin()
+        yield Start(stores.audit, proven, health, DeskHub(ISSUER, clock), log)
+
+
+async def records(state: Path) -> list[Mapping[str, Value]]:
+    async with await AuditStore.open(state / "audit.db") as audit:
+        found = [Record.decode(stored.body) for stored in await audit.unacknowledged(0, 1000)]
+    return [record.detail for record in found if record.kind is Kind.STATE]
+
+
+def sql(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def keep(state: Path, aside: Path) -> None:
+    shutil.copytree(state, aside, ignore=shutil.ignore_patterns("*.lock"))
+
+
+def put_back(name: str, aside: Path, state: Path) -> None:
+    (state / f"{name}-wal").unlink(missing_ok=True)
+    shutil.copy(aside / name, state / name)
+
+
+@pytest.fixture
+async def state(tmp_path: Path) -> Path:
+    """The state of a hub that has served for a while: `old` is a copy from version 1, `state` has version 3."""
+    state = tmp_path / "state"
+    async with started(state) as hub:
+        await hub.send(1)
+        assert await hub.knock() is Reason.OK
+    keep(state, tmp_path / "old")
+    async with started(state) as hub:
+        await hub.send(2, 3)
+        assert await hub.knock() is Reason.REVOKED
+    return state
+
+
+def emptied(state: Path, _old: Path) -> None:
+    (state / "policy.db").write_bytes(b"")
+
+
+def missing(state: Path, _old: Path) -> None:
+    (state / "policy.db").unlink()
+
+
+def older(state: Path, old: Path) -> None:
+    put_back("policy.db", old, state)
+
+
+def without_document(state: Path, _old: Path) -> None:
+    sql(state / "policy.db", "DELETE FROM document", "DELETE FROM revoked_credentials", "DELETE FROM modes")
+
+
+def without_log(state: Path, _old: Path) -> None:
+    (state / "audit.db").unlink()
+
+
+def without_log_and_lock(state: Path, _old: Path) -> None:
+    (state / "audit.db").unlink()
+    (state / "hubd.lock").unlink()
+
+
+def older_log(state: Path, old: Path) -> None:
+    put_back("audit.db", old, state)
+
+
+def both_gone(state: Path, _old: Path) -> None:
+    (state / "audit.db").unlink()
+    (state / "policy.db").unlink()
+
+
+DOUBTS: Mapping[Callable[[Path, Path], None], Doubt] = {
+    emptied: Doubt.POLICY_MISSING,
+    missing: Doubt.POLICY_MISSING,
+    older: Doubt.POLICY_OLDER,
+    without_document: Doubt.POLICY_UNPROVEN,
+    without_log: Doubt.LOG_MISSING,
+    without_log_and_lock: Doubt.LOG_MISSING,
+    older_log: Doubt.LOG_REPLACED,
+    both_gone: Doubt.POLICY_MISSING,
+}
+
+
+async def test_a_hub_fresh_from_its_install_starts_without_alarm_and_again(tmp_path: Path) -> None:
+    for _ in range(3):
+        async with started(tmp_path / "state") as hub:
+            assert (hub.policy.doubt, hub.problem()) == (None, None)
+            assert await hub.knock() is Reason.OK
+    assert await records(tmp_path / "state") == []
+
+
+async def test_a_hub_that_nobody_touched_starts_without_alarm(state: Path) -> None:
+    for _ in range(2):
+        async with started(state) as hub:
+            assert (hub.policy.version(), hub.policy.doubt, hub.problem()) == (3, None, None)
+    assert await records(state) == []
+
+
+@pytest.mark.parametrize("harm", DOUBTS, ids=lambda harm: harm.__name__)
+async def test_what_is_missing_or_older_opens_no_door_and_stands_as_an_error(
+    tmp_path: Path, state: Path, harm: Callable[[Path, Path], None]
+) -> None:
+    harm(state, tmp_path / "old")
+    for _ in range(3):  # a restart does not make it good
+        async with started(state) as hub:
+            assert hub.policy.doubt is DOUBTS[harm]
+            problem = hub.problem()
+            assert problem is not None
+            assert problem[0] is Severity.ERROR
+            assert hub.policy.version() == 0  # so that the backend sends its policy
+            assert hub.policy.mode(1) is Mode.LOCKDOWN
+            assert hub.policy.mode(2) is Mode.LOCKDOWN
+            assert await hub.knock() in (Reason.LOCKED, Reason.REVOKED)
+            assert hub.hub.strikes == 0
+    (said,) = await records(state)  # once, not at each start
+    assert said["found"] == str(DOUBTS[harm])
+
+
+@pytest.mark.parametrize("harm", DOUBTS, ids=lambda harm: harm.__name__)
+async def test_the_backend_s_policy_ends_the_doubt_for_good(
+    tmp_path: Path, state: Path, harm: Callable[[Path, Path], None]
+) -> None:
+    harm(state, tmp_path / "old")
+    async with started(state) as hub:
+        await hub.send(3)
+        assert (hub.policy.doubt, hub.problem(), hub.policy.version()) == (None, None, 3)
+        assert await hub.knock() is Reason.REVOKED
+    async with started(state) as hub:
+        assert (hub.policy.doubt, hub.policy.version()) == (None, 3)
+
+
+@pytest.mark.parametrize("harm", [emptied, missing, older, without_log, older_log], ids=lambda harm: harm.__name__)
+async def test_a_policy_older_than_the_hub_knows_does_not_end_it(
+    tmp_path: Path, state: Path, harm: Callable[[Path, Path], None]
+) -> None:
+    harm(state, tmp_path / "old")
+    async with started(state) as hub:
+        with pytest.raises(RollbackError):
+            await hub.send(2)
+        assert hub.policy.doubt is DOUBTS[harm]
+        assert hub.policy.mode(1) is Mode.LOCKDOWN
+
+
+@pytest.mark.parametrize("harm", [h for h in DOUBTS if h is not without_document], ids=lambda harm: harm.__name__)
+async def test_root_s_word_ends_the_doubt_for_good_and_is_recorded(
+    tmp_path: Path, state: Path, harm: Callable[[Path, Path], None]
+) -> None:
+    harm(state, tmp_path / "old")
+    async with started(state) as hub:
+        kept = hub.policy._file.version()
+        assert await hub.policy.accept("technician") is DOUBTS[harm]
+        assert (hub.policy.doubt, hub.problem(), hub.policy.version()) == (None, None, kept)
+        assert await hub.policy.accept("technician") is None
+    async with started(state) as hub:
+        assert (hub.policy.doubt, hub.policy.version()) == (None, kept)
+    said = (await records(state))[-1]
+    assert (said["found"], said["was"], said["policy"]) == ("accepted", str(DOUBTS[harm]), kept)
+    assert said["accepted_by"] == "technician"
+
+
+async def test_nobody_s_word_makes_rows_true_that_no_signature_proves(tmp_path: Path, state: Path) -> None:
+    without_document(state, tmp_path)
+    async with started(state) as hub:
+        with pytest.raises(StoreError, match=r"move policy\.db aside"):
+            await hub.policy.accept("technician")
+        assert hub.policy.mode(1) is Mode.LOCKDOWN
+    (state / "policy.db").unlink()
+    async with started(state) as hub:
+        await hub.policy.accept("technician")
+        assert hub.policy.doubt is None
+
+
+async def test_a_word_that_cannot_be_recorded_ends_nothing(tmp_path: Path, state: Path) -> None:
+    missing(state, tmp_path)
+    async with started(state) as hub:
+        await hub.audit.aclose()
+        with pytest.raises(AuditError):
+            await hub.policy.accept("technician")
+        assert hub.policy.doubt is Doubt.POLICY_MISSING
+        assert hub.policy.mode(1) is Mode.LOCKDOWN
+
+
+async def test_the_right_files_put_back_end_the_doubt(tmp_path: Path, state: Path) -> None:
+    keep(state, tmp_path / "right")
+    older(state, tmp_path / "old")
+    async with started(state) as hub:
+        assert hub.policy.doubt is Doubt.POLICY_OLDER
+    put_back("policy.db", tmp_path / "right", state)
+    async with started(state) as hub:
+        assert (hub.policy.doubt, hub.policy.version()) == (None, 3)
+
+
+async def test_two_deletes_change_nothing_for_the_phone_and_are_told(state: Path) -> None:
+    sql(state / "policy.db", "DELETE FROM revoked_credentials", "DELETE FROM modes")
+    async with started(state) as hub:
+        assert hub.policy.doubt is None
+        assert hub.policy.mode(1) is Mode.LOCKDOWN
+        assert await hub.knock() is Reason.REVOKED
+        problem = hub.problem()
+        assert problem is not None
+        assert problem[0] is Severity.WARNING
+    assert [said["found"] for said in await records(state)] == ["rows-edited"]
+    async with started(state) as hub:
+        assert (hub.problem(), hub.policy.version()) == (None, 3)
+
+
+async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_start(state: Path) -> None:
+    async with started(state) as hub:
+        hub.policy._log = hub.audit  # as if the daemon died between the policy and its record
+        await hub.policy.replace(READ(document(4)), document(4))
+    async with started(state) as hub:
+        assert (hub.policy.doubt, hub.policy.version()) == (None, 4)
+    (state / "policy.db").unlink()
+    async with started(state) as hub:
+        assert hub.policy.doubt is Doubt.POLICY_MISSING
+        problem = hub.problem()
+        assert problem is not None
+        assert "version 4" in problem[1]
+
+
+async def test_the_newest_word_on_the_state_is_found_by_its_index(tmp_path: Path) -> None:
+    async with await AuditStore.open(tmp_path / "audit.db") as audit:
+        await audit.append(Record(Kind.POLICY, 1, 1, {"version": 7, "tickets_dropped": 0}))
+        for n in range(50):
+            await audit.append(Record(Kind.ACCESS, n, n, {"asker": "dkindfpolicy and dkindestate", "op": bytes(16)}))
+        found = audit.newest_about_state()
+        assert found is not None
+        assert (found.kind, found.detail["version"]) == (Kind.POLICY, 7)
+    with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
+        plan = " ".join(str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {_ABOUT_STATE}"))
+    assert "USING INDEX records_about_state" in plan
