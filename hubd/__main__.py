@@ -1,5 +1,6 @@
 """hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is refused, 73 the
-state directory is (sysexits.h). `--check-config` starts nothing, see `hubd.checkconfig`.
+state directory is (sysexits.h). `--check-config` starts nothing, see `hubd.checkconfig`. That nobody can be told
+changes no exit status, see `hubd.output`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hubd.app import serve
 from hubd.config import load
 from hubd.errors import ConfigError, StoreError
 from hubd.hardware import real_parts
+from hubd.output import as_tool, complain, prepare
 from hubd.parts import MakeParts
 
 EX_CONFIG, EX_CANTCREAT = 78, 73
@@ -23,14 +25,15 @@ EX_CONFIG, EX_CANTCREAT = 78, 73
 
 def main() -> None:
     """Start the daemon on this hub's real parts."""
+    prepare()
     parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
     parser.add_argument("--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s")
     parser.add_argument("--version", action="version", version=f"hubd {__version__}")
     parser.add_argument("--check-config", action="store_true", help="say whether all is right, and end")
     parser.add_argument("--json", action="store_true", help="with --check-config: what was found as JSON")
-    options = parser.parse_args()
+    options = as_tool("hubd", parser.parse_args)
     if options.check_config:
-        sys.exit(checkconfig.run(options.config, options.json))
+        sys.exit(as_tool("hubd", lambda: checkconfig.run(options.config, options.json)))
     sys.exit(run(options.config, real_parts))
 
 
@@ -43,7 +46,7 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
     notifier = Notifier()
     try:
         config = load(config_file)
-        set_up(config.log.level)
+        set_up(config.log.level, sys.stderr)
         asyncio.run(serve(config, make_parts, notifier))
     except ConfigError as error:
         return _refused(notifier, error, EX_CONFIG)
@@ -56,7 +59,7 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
 
 
 def _refused(notifier: Notifier, error: Exception, status: int) -> int:
-    print(f"hubd: {error}", file=sys.stderr)  # noqa: T201 - the sentence for the installer
+    complain(f"hubd: {error}")
     notifier.status(str(error))
     return status
 

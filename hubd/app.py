@@ -20,7 +20,7 @@ from hubd import __version__
 from hubd.adapters.curve_uplink import CurveUplink
 from hubd.adapters.event_tail import EventTail
 from hubd.adapters.keyfiles import HubKeys, load_keys
-from hubd.adapters.local_api import Call, LocalApi
+from hubd.adapters.local_api import Call, CallRefused, LocalApi
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.adapters.sqlite_audit_writer import AUDIT
 from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase
@@ -46,7 +46,7 @@ from hubd.links import Links, Means
 from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
 from hubd.parts import MakeParts, Parts, Run
-from hubd.ports import Clock
+from hubd.ports import Clock, ClockState
 from hubd.provenpolicy import ProvenPolicy
 from hubd.refusals import Refusals
 from hubd.status import Status
@@ -294,9 +294,22 @@ def _calls(status: Status, vouch: Callable[[str], Awaitable[None]], proven: Prov
     async def doors(_args: Mapping[str, object], _caller: object) -> object:
         return status.doors()
 
+    one_by_one = asyncio.Lock()
+
     async def trust_clock(_args: Mapping[str, object], _caller: object) -> object:
-        await vouch("technician")
-        return status.whole()["clock"]
+        """Vouch for a clock that is not believed; one that is leaves no record. Answers `{state, wall, vouched}`."""
+        async with one_by_one:
+            before = status.clock.state()
+            if before is ClockState.BEFORE_BUILD:
+                raise CallRefused(
+                    "clock-before-build",
+                    "The clock stands before the day this software was built, so it is wrong: set it with "
+                    "timedatectl set-time, or let it be set by NTP.",
+                )
+            vouched = before is not ClockState.TRUSTED
+            if vouched:
+                await vouch("technician")
+            return {"state": status.clock.state().value, "wall": status.clock.wall(), "vouched": vouched}
 
     async def accept_state(_args: Mapping[str, object], _caller: object) -> object:
         was = await proven.accept("technician")

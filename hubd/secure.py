@@ -4,8 +4,8 @@ It also says what ended a start that systemd refused: nobody else is left to tel
 
 Laws: no line is ever driven active; each strike is tried, whatever became of the others; what is wrong in the
 configuration costs the strikes it is wrong about, and only those; a line that a living guard holds is left to it and
-told. Nothing of the daemon is loaded, so that this takes a fraction of a second. Exit status: 0 every
-strike was driven inactive, 69 one was not, 78 the configuration could not be read.
+told; that nobody can be told stops nothing. Nothing of the daemon is loaded, so that this takes a fraction of a second.
+Exit status: 0 every strike was driven inactive, 69 one was not, 78 the configuration could not be read.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from msgspec import Struct
 from drivers.guardwire import LinesFactory, StrikeLine
 from drivers.lines import open_lines
 from hubd.errors import HardwareError
+from hubd.output import as_tool, complain, prepare
 
 EX_UNAVAILABLE, EX_CONFIG = 69, 78
 EXIT_CREDENTIALS = "243"
@@ -49,16 +50,17 @@ class _Door(Struct):
 
 def main() -> None:
     """Read the file, drive the lines."""
+    prepare()
     parser = argparse.ArgumentParser("hubd.secure", description="Drive every strike inactive, once.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
-    file = parser.parse_args().config
+    file = as_tool("hubd.secure", parser.parse_args).config
     _say(keys_not_handed_over(os.environ, file))
     sys.exit(run(file, open_lines, _say))
 
 
 def _say(text: str) -> None:
     if text:
-        print(f"hubd: {text}", file=sys.stderr)  # noqa: T201
+        complain(f"hubd: {text}")
 
 
 def keys_not_handed_over(environment: Mapping[str, str], file: Path) -> str:

@@ -1,8 +1,8 @@
 """Events for whoever looks on: published without waiting, kept for each onlooker up to a ceiling, then counted as lost.
 
-Laws: `publish` never waits, never raises and costs nothing while nobody looks; an event is encoded once for all; one
-slow onlooker loses its own events only and is told how many, in their place. Events are for people's eyes: evidence is
-in the records. What must not be shown is replaced as in the logs.
+Laws: `publish` never waits, never raises and costs nothing while nobody looks; an event is encoded once for all; a
+queue has a ceiling in events and in bytes; one slow onlooker loses its own events only and is told how many, in their
+place. Events are for people's eyes: evidence is in the records. What must not be shown is replaced as in the logs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from hubd.adapters.log import redact
 
 QUEUE_EVENTS_MAX = 256
+QUEUE_BYTES_MAX = 256 * 1024
 EVENT_BYTES_MAX = 16 * 1024
 
 
@@ -26,15 +27,17 @@ class Subscription:
     def __init__(self, tail: EventTail) -> None:
         self._tail = tail
         self._events: deque[bytes] = deque()
+        self._bytes = 0
         self._lost = 0
         self._some = asyncio.Event()
 
     def put(self, event: bytes | None) -> None:
         """Queue one encoded event; count it as lost when it is None or the queue is full."""
-        if event is None or len(self._events) >= QUEUE_EVENTS_MAX:
+        if event is None or len(self._events) >= QUEUE_EVENTS_MAX or self._bytes + len(event) > QUEUE_BYTES_MAX:
             self._lost += 1
         else:
             self._events.append(event)
+            self._bytes += len(event)
         self._some.set()
 
     async def next(self) -> tuple[int, list[bytes]]:
@@ -42,7 +45,7 @@ class Subscription:
         await self._some.wait()
         self._some.clear()
         taken = self._lost, list(self._events)
-        self._lost = 0
+        self._lost = self._bytes = 0
         self._events.clear()
         return taken
 

@@ -2,12 +2,19 @@
 
 A client writes `{"id": 1, "call": "status", "args": {...}}` and reads `{"id": 1, "result": ...}` or
 `{"id": 1, "error": {"code": ..., "message": ...}}`; the call `tail` is answered by `"tailing"` and then by
-`{"id": 1, "event": {...}}` lines until the client closes, with `{"id": 1, "lost": n}` where it was too slow.
+`{"id": 1, "event": {...}}` lines until the client closes, with `{"id": 1, "lost": n}` where it was too slow, and with
+`{"id": 1, "beat": n}` now and then, to which the client says an empty line.
 
-Laws: whoever can connect may read (the socket has mode 0660); a call that changes something needs uid 0 or the daemon's
-own uid, by SO_PEERCRED, and is logged with the caller. A client costs at most the ceilings below, waits for no other,
-and cannot hold up or end the daemon: a handler that fails is answered and logged. The socket file is this daemon's
-alone: a live one is never taken over, a stale one is replaced, and at the stop only the own one is removed.
+Laws:
+1. Whoever can connect may read (the socket has mode 0660); a call that changes something needs uid 0 or the daemon's
+   own uid, by SO_PEERCRED, and is logged with the caller.
+2. A client costs at most the ceilings below and those of `local_places`, waits for no other, and cannot hold up or end
+   the daemon: a handler that fails is answered and logged.
+3. In one turn of the event loop one client is served at most one request, and one newcomer is let in.
+4. A tail whose client leaves a beat without an answer ends.
+5. What clients provoke is logged once a minute at most, with how often it was.
+6. The socket file is this daemon's alone: a live one is never taken over, a stale one is replaced, and at the stop only
+   the own one is removed.
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ import stat
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -27,17 +35,24 @@ import msgspec
 
 from hubd.adapters.event_tail import EventTail, Subscription
 from hubd.adapters.local_peer import Caller, peer_of
+from hubd.adapters.local_places import LIMITS, Doing, Limits, Pace, Place, Places
 from hubd.adapters.log import get_logger
 from hubd.errors import ConfigError, HubError
 
 LINE_BYTES_MAX = 64 * 1024
-ANSWER_BYTES_MAX = 4 * 1024 * 1024
-CLIENTS_MAX = 16
+ANSWER_BYTES_MAX = 1024 * 1024
 IDLE_SECONDS = 60.0
 """Without a request, when not tailing."""
 HANDLER_SECONDS = 30.0
 STALL_SECONDS = 30.0
 """A client that takes nothing for so long is dropped."""
+BEAT_SECONDS = 20.0
+BEATS_MISSED_MAX = 3
+"""A tail that has said nothing for so many beats has no reader."""
+TOLD_SECONDS = 60.0
+"""Between two log lines about the same doing of clients."""
+TOLD_MAX = 64
+"""How many different doings are told apart."""
 ECHO_CHARS_MAX = 200
 """Of what a client sent, in an answer or a log."""
 ACCEPT_PAUSE_SECONDS = 1.0
@@ -64,6 +79,22 @@ class Call:
     writes: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long the server waits for whom, in seconds."""
+
+    idle: float = IDLE_SECONDS
+    handler: float = HANDLER_SECONDS
+    stall: float = STALL_SECONDS
+    beat: float = BEAT_SECONDS
+
+
+WAITS: Final = Waits()
+
+Rest = Callable[[float], Awaitable[None]]
+"""Lets others have their turn for so many seconds, and for one turn of the event loop when it is 0."""
+
+
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
     id: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
     call: str
@@ -78,16 +109,26 @@ class LocalApi:
     """The server. `bind` takes the socket or refuses the start; `serve` answers until cancelled."""
 
     def __init__(
-        self, path: Path, calls: tuple[Call, ...], tail: EventTail, idle_seconds: float = IDLE_SECONDS
+        self,
+        path: Path,
+        calls: tuple[Call, ...],
+        tail: EventTail,
+        limits: Limits = LIMITS,
+        waits: Waits = WAITS,
+        rest: Rest = asyncio.sleep,
     ) -> None:
         self._path = path
         self._calls: Final = {call.name: call for call in calls}
         self._tail = tail
-        self._idle_seconds = idle_seconds
+        self._limits = limits
+        self._waits = waits
+        self._rest = rest
+        self.places: Final = Places(limits)
+        self._newcomers = Pace(limits.newcomers_per_second, limits.newcomers_burst)
         self._listener: socket.socket | None = None
         self._own: tuple[int, int] | None = None
-        self._clients = 0
         self._log = get_logger(part="local_api")
+        self._told: dict[str, _Told] = {}
         if len(self._calls) != len(calls) or "tail" in self._calls:
             raise ValueError("two calls of one name")
 
@@ -101,7 +142,7 @@ class LocalApi:
             _remove_stale(self._path)
             listener.bind(str(self._path))
             self._path.chmod(0o660)  # before listen, so that nobody is let in by another mode
-            listener.listen(CLIENTS_MAX)
+            listener.listen(self._limits.clients)
             status = self._path.stat()
         except OSError as error:
             if listener.getsockname():  # it was bound: the file is ours
@@ -134,53 +175,72 @@ class LocalApi:
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
-                    connection = await self._accept(listener)
-                    if connection is not None:
-                        tasks.create_task(self._client(connection))
+                    await self._rest(self._newcomers.take(_now()))
+                    visit = await self._accept(listener)
+                    if visit is not None:
+                        tasks.create_task(self._client(visit))
         finally:
             self.close()
 
-    async def _accept(self, listener: socket.socket) -> socket.socket | None:
+    async def _accept(self, listener: socket.socket) -> _Visit | None:
+        """Let one newcomer in; None when there is no place for it."""
         try:
             connection, _ = await asyncio.get_running_loop().sock_accept(listener)
         except OSError as error:
-            self._log.warning("accept_failed", why=error.strerror)
+            self._tell("accept_failed", why=error.strerror)
             await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
             return None
-        if self._clients >= CLIENTS_MAX:
-            with suppress(OSError):
-                connection.send(_error(None, "busy", f"hubd serves {CLIENTS_MAX} clients already; close one"))
-            connection.close()
-            self._log.warning("client_refused", clients=self._clients)
-            return None
-        self._clients += 1
-        return connection
-
-    async def _client(self, connection: socket.socket) -> None:
-        """Serve one client from connect to close; nothing it does or provokes ends the group."""
-        writer: asyncio.StreamWriter | None = None
         try:
             caller = peer_of(connection)
-            reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_BYTES_MAX)
+        except OSError:
+            connection.close()
+            return None
+        place = self.places.enter(caller.uid)
+        if place is not None:
+            return _Visit(connection, caller, place)
+        sentence = "hubd answers as many clients as it can; end some, or use sudo: a place is kept for root"
+        with suppress(OSError):
+            connection.send(_error(None, "busy", sentence))
+        connection.close()
+        self._tell("client_refused", uid=caller.uid, clients=len(self.places))
+        return None
+
+    async def _client(self, visit: _Visit) -> None:
+        """Serve one client from connect to close; nothing it does or provokes ends the group."""
+        writer: asyncio.StreamWriter | None = None
+        caller = visit.caller
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=visit.connection, limit=LINE_BYTES_MAX)
             writer.transport.set_write_buffer_limits(high=0)  # drain means: all of it is the kernel's
+            visit.place.dismiss = partial(_dismiss, writer)
             self._log.debug("client", uid=caller.uid, gid=caller.gid, pid=caller.pid)
+            visit.place.now(Doing.IDLE, _now())
             while line := await self._line(reader, writer):
-                await self._answer(line, reader, writer, caller)
+                await self._turn(visit.place)
+                visit.place.now(Doing.ASKING, _now())
+                await self._answer(line, reader, writer, visit)
+                visit.place.now(Doing.IDLE, _now())
         except (_GoneError, OSError):
             pass
         except Exception as error:  # a bug in here must not stop the doors
-            self._log.error("client_failed", exc_info=error)
+            self._tell("client_failed", exc_info=error)
         finally:
-            self._clients -= 1
+            self.places.leave(visit.place)
             if writer is not None:
                 writer.transport.abort()
             else:
-                connection.close()
+                visit.connection.close()
+
+    async def _turn(self, place: Place) -> None:
+        """Return when it is the client's turn, at least one turn of the event loop later."""
+        await self._rest(self.places.wait_seconds(place, _now()))
+        if not place.taken:
+            raise _GoneError
 
     async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """Return the next request with its newline; b'' when the client has closed or was silent for too long."""
         try:
-            async with asyncio.timeout(self._idle_seconds):
+            async with asyncio.timeout(self._waits.idle):
                 line = await reader.readline()
         except TimeoutError:
             return b""
@@ -190,7 +250,7 @@ class LocalApi:
         return line if line.endswith(b"\n") else b""
 
     async def _answer(
-        self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
+        self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, visit: _Visit
     ) -> None:
         try:
             request = msgspec.json.decode(line, type=_Request)
@@ -198,9 +258,9 @@ class LocalApi:
             await self._write(writer, _error(None, "bad-request", f"this is no request: {error}"[:ECHO_CHARS_MAX]))
             return
         if request.call == "tail":
-            await self._stream(request.id, reader, writer)
+            await self._stream(request.id, reader, writer, visit.place)
             raise _GoneError
-        await self._write(writer, await self._perform(request, caller))
+        await self._write(writer, await self._perform(request, visit.caller))
 
     async def _perform(self, request: _Request, caller: Caller) -> bytes:
         """Run one call; return its answer, whatever happens in the handler."""
@@ -212,60 +272,117 @@ class LocalApi:
             )
         if call.writes:
             allowed = caller.uid in (0, os.geteuid())
-            log = self._log.info if allowed else self._log.warning
-            log("write_call", call=call.name, allowed=allowed, uid=caller.uid, gid=caller.gid, pid=caller.pid)
-            if not allowed:
+            if allowed:
+                self._log.info("write_call", call=call.name, uid=caller.uid, gid=caller.gid, pid=caller.pid)
+            else:
+                self._tell("write_call_refused", call=call.name, uid=caller.uid, gid=caller.gid, pid=caller.pid)
                 return _error(request.id, "not-allowed", f"{call.name} changes something: only root may; use sudo")
         try:
-            async with asyncio.timeout(HANDLER_SECONDS):
+            async with asyncio.timeout(self._waits.handler):
                 answer = msgspec.json.encode({"id": request.id, "result": await call.handler(request.args, caller)})
         except TimeoutError:
-            return _error(request.id, "timeout", f"{call.name} took longer than {HANDLER_SECONDS:g} s")
+            return _error(request.id, "timeout", f"{call.name} took longer than {self._waits.handler:g} s")
         except CallRefused as error:
             return _error(request.id, error.code, str(error))
         except HubError as error:
             return _error(request.id, type(error).__name__.removesuffix("Error").lower(), str(error))
         except Exception as error:  # a bug in a handler is this call's failure, not the daemon's
-            self._log.error("call_failed", call=call.name, exc_info=error)
+            self._tell(f"call_failed {call.name}", exc_info=error)
             return _error(request.id, "internal", f"{call.name} failed inside hubd; see journalctl -u hubd")
         if len(answer) > ANSWER_BYTES_MAX:
             return _error(request.id, "too-large", f"the answer has {len(answer)} bytes; ask for less")
         return answer + b"\n"
 
-    async def _stream(self, call_id: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Send events until the client closes. What it says meanwhile is read and dropped."""
+    async def _stream(
+        self, call_id: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: Place
+    ) -> None:
+        """Send events until the client closes or no longer answers. What it says is read and dropped."""
+        self.places.tail(place, _now())
         with self._tail.subscribe() as subscription:
             await self._write(writer, _line(call_id, "result", "tailing"))
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(_until_closed(reader))
+                    tasks.create_task(self._until_silent(reader, place))
                     tasks.create_task(self._send_events(call_id, subscription, writer))
             except* (_GoneError, OSError):
                 pass
 
+    async def _until_silent(self, reader: asyncio.StreamReader, place: Place) -> None:
+        """Raise _GoneError when the client has closed, or said nothing for BEATS_MISSED_MAX beats."""
+        while True:
+            try:
+                async with asyncio.timeout(BEATS_MISSED_MAX * self._waits.beat):
+                    said = await reader.read(LINE_BYTES_MAX)
+            except TimeoutError as error:
+                raise _GoneError from error
+            if not said:
+                raise _GoneError
+            await self._turn(place)
+
     async def _send_events(self, call_id: int, subscription: Subscription, writer: asyncio.StreamWriter) -> None:
         prefix = b'{"id":%d,"event":' % call_id
+        beats, next_beat = 0, _now() + self._waits.beat
         while True:
-            lost, events = await subscription.next()
+            try:
+                async with asyncio.timeout(next_beat - _now()):
+                    lost, events = await subscription.next()
+            except TimeoutError:
+                lost, events = 0, []
             for event in events:
                 await self._write(writer, prefix + event + b"}\n")
             if lost:
                 await self._write(writer, _line(call_id, "lost", lost))
+            if _now() >= next_beat:
+                beats, next_beat = beats + 1, _now() + self._waits.beat
+                await self._write(writer, _line(call_id, "beat", beats))
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send; raise _GoneError when the client has gone or takes nothing."""
         writer.write(data)
         try:
-            async with asyncio.timeout(STALL_SECONDS):
+            async with asyncio.timeout(self._waits.stall):
                 await writer.drain()
         except (TimeoutError, OSError) as error:
             raise _GoneError from error
 
+    def _tell(self, event: str, **facts: Any) -> None:
+        """Log what clients provoke: at once, then once every TOLD_SECONDS with how often it was since."""
+        key = event if event in self._told or len(self._told) < TOLD_MAX else "other"
+        told = self._told.setdefault(key, _Told())
+        told.times += 1
+        if _now() >= told.next_at:
+            say = self._log.error if "exc_info" in facts else self._log.warning
+            say(event, times=told.times, **facts)
+            told.times = 0
+            told.next_at = _now() + TOLD_SECONDS
 
-async def _until_closed(reader: asyncio.StreamReader) -> None:
-    while await reader.read(LINE_BYTES_MAX):
-        pass
-    raise _GoneError
+
+@dataclass(slots=True)
+class _Told:
+    """How often something was since it was logged, and when it may be logged again."""
+
+    times: int = 0
+    next_at: float = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One client that was let in."""
+
+    connection: socket.socket
+    caller: Caller
+    place: Place
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _dismiss(writer: asyncio.StreamWriter) -> None:
+    """Let a client go whose place another takes: it is told if it takes a line at once."""
+    if not writer.transport.is_closing():
+        writer.write(_error(None, "gave-way", "hubd gave this place to a newer client; end some that only wait"))
+        writer.transport.abort()
 
 
 def _line(call_id: int | None, part: str, value: object) -> bytes:

@@ -16,6 +16,7 @@ import socket
 import stat
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from pathlib import PurePath
 from typing import Any, TextIO
 
 import msgspec
+
+from hubd.core.moment import show_seconds
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def set_up(level: str = "info", stream: TextIO = sys.stderr, human: bool | None 
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             structlog.processors.format_exc_info,
             redact,
             render,
@@ -116,16 +119,21 @@ def _shown(key: str, value: Any, depth: int) -> Any:
             return f"<{type(value).__name__}>"
 
 
+def _stamp(_logger: WrappedLogger | None, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = show_seconds(time.time())
+    return event
+
+
 def _render_json(_logger: WrappedLogger | None, _method: str, event: EventDict) -> str:
     ordered = {"event": event.pop("event", ""), "level": event.pop("level", ""), "time": event.pop("timestamp", "")}
     return msgspec.json.encode(ordered | dict(event)).decode()
 
 
 def _render_plain(_logger: WrappedLogger | None, _method: str, event: EventDict) -> str:
-    name, level, time = (event.pop(part, "") for part in ("event", "level", "timestamp"))
+    name, level, moment = (event.pop(part, "") for part in ("event", "level", "timestamp"))
     trace = event.pop("exception", None)
     pairs = " ".join(f"{key}={_printable(value)}" for key, value in event.items())
-    lines = [f"{str(time)[11:23]} {level:<7} {_printable(name)} {pairs}".rstrip()]
+    lines = [f"{moment} {level:<7} {_printable(name)} {pairs}".rstrip()]
     lines += [f"    {_printable(line)}" for line in str(trace).splitlines()] if trace else []
     return "\n".join(lines)
 
@@ -178,9 +186,7 @@ class _Sink:
         self._lost -= lost
 
     def _notice(self, lost: int) -> str:
-        event = structlog.processors.TimeStamper(fmt="iso", utc=True)(
-            None, "warning", {"event": "lines lost", "level": "warning", "lost": lost}
-        )
+        event = _stamp(None, "warning", {"event": "lines lost", "level": "warning", "lost": lost})
         return str(self._render(None, "warning", event))
 
     debug = info = warning = error = critical = msg
@@ -202,7 +208,8 @@ def _waitless(owner: object, stream: TextIO) -> Callable[[bytes], int]:
     except (OSError, ValueError):  # no descriptor: a stream in memory
         return partial(_to_stream, stream)
     if not stat.S_ISFIFO(mode) and not os.isatty(descriptor):
-        return partial(_to_stream, stream)
+        stream.flush()
+        return partial(os.write, descriptor)  # not by the stream, which would keep what a full disk refuses
     try:
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         own = os.open(f"/proc/self/fd/{descriptor}", flags)

@@ -12,13 +12,13 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 import click
 
+from hubd.core.moment import show_ms
 from hubd.core.records import Head, StoredRecord, Walk, facts
 from hubd.errors import AuditError, StoreError
 
@@ -32,7 +32,6 @@ APPLICATION_ID = 0x68756241
 
 BUSY_SECONDS = 5.0
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
@@ -95,7 +94,7 @@ def _verify(connection: sqlite3.Connection, noted: Head | None, name: str) -> No
         first_ms, last_ms = at_ms if first_ms is None else first_ms, at_ms
     head = walk.finish()
     waiting = _check_outbox(connection, head, acknowledged)
-    span = f", from {_utc(first_ms)} to {_utc(last_ms)}" if first_ms is not None and last_ms is not None else ""
+    span = f", from {show_ms(first_ms)} to {show_ms(last_ms)}" if first_ms is not None and last_ms is not None else ""
     click.echo(f"{name}: {head.number} records{span}")
     click.echo(f"head {head}")
     click.echo(f"not acknowledged by the backend: {waiting}; highest acknowledged: {acknowledged.number}")
@@ -147,18 +146,11 @@ def _as_text(number: int, said: dict[str, Any]) -> str:
     """One line; text is quoted as JSON, so that no record can write to the terminal what it likes."""
     kind, at_ms, _ = json.dumps(said.pop("kind"))[1:-1], said.pop("at"), said.pop("mono")
     detail = " ".join(f"{json.dumps(key)[1:-1]}={json.dumps(_plain(value))}" for key, value in said.items())
-    return f"{number:>8}  {_utc(at_ms)}  {kind:<8} {detail}".rstrip()
+    return f"{number:>8}  {show_ms(at_ms)}  {kind:<8} {detail}".rstrip()
 
 
 def _plain(value: object) -> object:
     return value.hex() if isinstance(value, bytes) else value
-
-
-def _utc(at_ms: int) -> str:
-    try:
-        return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except OverflowError:
-        return f"{at_ms} ms"
 
 
 @contextlib.contextmanager

@@ -1,13 +1,18 @@
 """The client of the daemon's local socket: one request a line, one answer a line, and never a hang.
 
-Laws: every wait has an end; every answer has a ceiling; what goes wrong is one `NoAnswer` with a sentence that says
-what to do. The daemon's words are not trusted to be shown as they are: `hubd.cli.show` cleans them.
+Laws:
+1. Every wait has an end, also when the other end drips; every answer has a ceiling.
+2. What goes wrong is one `NoAnswer` with a sentence that says what to do.
+3. A tail answers each beat, and ends when nobody reads what it shows, also while the hub is quiet.
+4. The daemon's words are not trusted to be shown as they are: `hubd.cli.show` cleans them.
 """
 
 from __future__ import annotations
 
 import errno
+import select
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +22,9 @@ import msgspec
 DEFAULT_SOCKET = Path("/run/hubd/hubd.sock")
 ANSWER_SECONDS = 40.0
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
+SILENCE_SECONDS = 90.0
+"""A hub says a beat to each tail more often than this, however quiet it is."""
+READ_BYTES = 64 * 1024
 
 _SEE = "See: systemctl status hubd; journalctl -u hubd"
 
@@ -29,58 +37,111 @@ class NoAnswer(Exception):
         self.code = code
 
 
+class ReaderGone(Exception):
+    """Nobody reads any longer what is shown."""
+
+
 class HubClient:
     """One connection; a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, answer_seconds: float = ANSWER_SECONDS, silence_seconds: float = SILENCE_SECONDS
+    ) -> None:
         self._path = path
+        self._answer_seconds = answer_seconds
+        self._silence_seconds = silence_seconds
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(ANSWER_SECONDS)
+        self._socket.settimeout(answer_seconds)
         try:
             self._socket.connect(str(path))
         except OSError as error:
             self._socket.close()
             raise _unreachable(path, error) from error
-        self._lines = self._socket.makefile("rb")
+        self._received = bytearray()
         self._next_id = 1
 
     def __enter__(self) -> HubClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lines.close()
         self._socket.close()
 
     def call(self, name: str, **args: Any) -> Any:
         """Return the result of one call. Raise NoAnswer."""
         call_id, self._next_id = self._next_id, self._next_id + 1
         try:
-            self._socket.sendall(msgspec.json.encode({"id": call_id, "call": name, "args": args}) + b"\n")
+            self._say(msgspec.json.encode({"id": call_id, "call": name, "args": args}) + b"\n")
         except OSError as error:
             # A daemon that refuses a client says why before it closes: read that rather than guess.
             if not isinstance(error, BrokenPipeError | ConnectionResetError):
                 raise NoAnswer("down", f"hubd does not take a request: {error}. {_SEE}") from error
-        answer = self._read()
+        answer = self._read(self._answer_seconds)
         if "result" not in answer:
             raise NoAnswer("protocol", f"hubd answered what this hubctl does not know; are both of one version? {_SEE}")
         return answer["result"]
 
-    def tail(self) -> Iterator[dict[str, Any]]:
-        """Yield `{"event": {...}}` and `{"lost": n}` until the daemon closes. Raise NoAnswer at once or at that end."""
-        self.call("tail")
-        self._socket.settimeout(None)  # a quiet hub is no dead one; a dead one closes the socket
-        while True:
-            answer = self._read()
-            yield {part: answer[part] for part in ("event", "lost") if part in answer}
+    def tail(self, output: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield `{"event": {...}}` and `{"lost": n}` until the daemon closes.
 
-    def _read(self) -> dict[str, Any]:
+        `output` is the descriptor that they are shown on. Raise ReaderGone once nobody reads it any longer, NoAnswer at
+        once or when the daemon closes or falls silent.
+        """
+        self.call("tail")
+        while True:
+            answer = self._read(self._silence_seconds, output)
+            if "beat" in answer:
+                self._take_beat()
+            else:
+                yield {part: answer[part] for part in ("event", "lost") if part in answer}
+
+    def _take_beat(self) -> None:
         try:
-            line = self._lines.readline(ANSWER_BYTES_MAX)
+            self._say(b"\n")
+        except OSError as error:
+            raise NoAnswer("down", f"the connection to hubd broke: {error.strerror or error}. {_SEE}") from error
+
+    def _say(self, data: bytes) -> None:
+        self._socket.sendall(data, socket.MSG_NOSIGNAL)  # a daemon that has gone is told in words, not by SIGPIPE
+
+    def _line(self, seconds: float, output: int | None) -> bytes:
+        """Return the next line, or what came of it before the daemon closed. Raise TimeoutError, OSError."""
+        ends = time.monotonic() + seconds
+        looked = 0
+        while True:
+            end = self._received.find(b"\n", looked) + 1
+            if end:
+                line = bytes(self._received[:end])
+                del self._received[:end]
+                return line
+            looked = len(self._received)
+            if looked >= ANSWER_BYTES_MAX:
+                return b""
+            self._wait(ends - time.monotonic(), output)
+            more = self._socket.recv(READ_BYTES)
+            if not more:
+                return b""
+            self._received += more
+
+    def _wait(self, seconds: float, output: int | None) -> None:
+        """Return when the daemon has said something or closed. Raise TimeoutError, or ReaderGone."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        if output is not None:
+            waiting.register(output, 0)  # its end is told without being asked for: POLLERR, POLLHUP
+        ready = dict(waiting.poll(max(0.0, seconds) * 1000))
+        if output in ready:
+            raise ReaderGone
+        if not ready:
+            raise TimeoutError
+
+    def _read(self, seconds: float, output: int | None = None) -> dict[str, Any]:
+        try:
+            line = self._line(seconds, output)
         except TimeoutError as error:
-            raise NoAnswer("timeout", f"hubd did not answer within {ANSWER_SECONDS:g} s. {_SEE}") from error
+            raise NoAnswer("timeout", f"hubd did not answer within {seconds:g} s. {_SEE}") from error
         except OSError as error:
             raise NoAnswer("down", f"the connection to hubd broke: {error.strerror}. {_SEE}") from error
-        if not line.endswith(b"\n"):
+        if not line:
             raise NoAnswer("down", f"hubd closed the connection; it may have stopped. {_SEE}")
         try:
             answer = msgspec.json.decode(line, type=dict[str, Any])

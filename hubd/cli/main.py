@@ -1,29 +1,36 @@
 """hubctl: what a technician types at a hub. It asks the daemon over its local socket and shows the answer.
 
-Laws: it only looks, unless a command says otherwise; exit status 0 all is well, 1 an error stands (or evidence is
-broken), 2 there is no answer, and then the sentence says what to do; `--json` prints one document with `"schema": 1`,
-in which keys are added but never change their meaning.
+Laws:
+1. It only looks, unless a command says otherwise.
+2. Exit status: 0 all is well, 1 an error stands (or evidence is broken), 2 there is no answer, and then the sentence
+   says what to do. 70, 74, 130 and 141 say nothing of the hub: see `docs/hubctl.md`.
+3. `--json` prints one document with `"schema": 1`, in which keys are added but never change their meaning.
+4. What is shown cannot steer a terminal, as text and as JSON.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import msgspec
 
-from hubd.cli.client import DEFAULT_SOCKET, HubClient, NoAnswer
-from hubd.cli.show import Page, clean, doors_table, event_line, status_page
+from hubd import __version__
+from hubd.cli.client import DEFAULT_SOCKET, HubClient, NoAnswer, ReaderGone
+from hubd.cli.show import Page, clean, clean_json, clock_text, doors_table, event_line, status_page
+from hubd.output import as_tool, prepare, reader_gone
 
 SCHEMA = 1
 OK, PROBLEM, NO_ANSWER = 0, 1, 2
+INTERRUPTED = 130
+"""As a shell says it of a program that was ended by Ctrl-C."""
 WATCH_SECONDS = 2.0
 
 _ELSEWHERE = {"audit": "hubd.cli.audit"}
@@ -43,17 +50,33 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(_ELSEWHERE[cmd_name]), cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _remember(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        ctx.obj = path
+
+
+_SOCKET = click.option(
+    "--socket", type=click.Path(path_type=Path), expose_value=False, callback=_remember,
+    help="The daemon's local socket.",
+)  # fmt: skip
+"""May stand after a command as well as before it."""
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--socket", "path", type=click.Path(path_type=Path), envvar="HUBD_SOCKET", default=DEFAULT_SOCKET,
-    show_default=True, show_envvar=True, help="The daemon's local socket.",
+    "--socket", type=click.Path(path_type=Path), envvar="HUBD_SOCKET", default=DEFAULT_SOCKET, expose_value=False,
+    callback=_remember, show_default=True, show_envvar=True, help="The daemon's local socket.",
 )  # fmt: skip
-@click.version_option(package_name="hubd", prog_name="hubctl")
-@click.pass_context
-def hubctl(ctx: click.Context, path: Path) -> None:
+@click.version_option(version=__version__, prog_name="hubctl")
+def hubctl() -> None:
     """Look at the access hub of this machine."""
-    ctx.obj = path
 
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines.")
@@ -61,6 +84,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON with a 
 
 @hubctl.command()
 @_JSON
+@_SOCKET
 @click.option("--watch", is_flag=True, help=f"Show it again every {WATCH_SECONDS:g} s until Ctrl-C.")
 @click.pass_obj
 def status(path: Path, as_json: bool, watch: bool) -> None:
@@ -77,6 +101,7 @@ def status(path: Path, as_json: bool, watch: bool) -> None:
 
 @hubctl.command()
 @_JSON
+@_SOCKET
 @click.pass_obj
 def doors(path: Path, as_json: bool) -> None:
     """Show the doors and the ways through them."""
@@ -84,19 +109,27 @@ def doors(path: Path, as_json: bool) -> None:
     if as_json:
         _print_json(answer)
     else:
-        Page([], [doors_table(answer["doors"])]).show()
+        Page(tables=[doors_table(answer["doors"])]).show()
 
 
 @hubctl.command("trust-clock")
 @_JSON
+@_SOCKET
 @click.pass_obj
 def trust_clock(path: Path, as_json: bool) -> None:
-    """Say that the clock is right now, after it stood wrong; it is recorded. Needs root."""
+    """Say that the clock is right now, after it stood wrong; it is recorded. Needs root.
+
+    Exit status 1 when the hub does not believe the clock even so.
+    """
     answer = _ask(path, "trust-clock", as_json)
+    trusted = answer.get("state") == "trusted"
     if as_json:
         _print_json(answer)
+    elif trusted and not answer.get("vouched"):
+        print(f"The clock is trusted already, nothing was changed: {clock_text(answer)}.")
     else:
-        click.echo(f"The clock is {answer['state']}.")
+        print(f"You have said that the clock is right, which is recorded. The clock is {clock_text(answer)}.")
+    sys.exit(OK if trusted else PROBLEM)
 
 
 @hubctl.command("accept-state")
@@ -123,22 +156,33 @@ def accept_state(path: Path, as_json: bool) -> None:
 
 @hubctl.command()
 @_JSON
+@_SOCKET
 @click.pass_obj
 def tail(path: Path, as_json: bool) -> None:
-    """Show events as they happen, until Ctrl-C."""
+    """Show events as they happen, until Ctrl-C or until nobody reads them."""
     try:
         with HubClient(path) as client:
-            for told in client.tail():
+            for told in client.tail(_output()):
                 if as_json:
                     _print_json(told)
                 elif "lost" in told:
                     print(f"... {clean(told['lost'])} events lost here: this terminal was too slow", flush=True)
                 elif isinstance(told.get("event"), dict):
                     print(event_line(told["event"]), flush=True)
+    except ReaderGone:
+        reader_gone()
     except NoAnswer as error:
         _fail(error, as_json)
     except KeyboardInterrupt:
         sys.exit(OK)
+
+
+def _output() -> int | None:
+    """The descriptor that is printed to; None when there is none."""
+    try:
+        return sys.stdout.fileno()
+    except (OSError, ValueError):
+        return None
 
 
 def _ask(path: Path, call: str, as_json: bool) -> dict[str, Any]:
@@ -151,11 +195,14 @@ def _ask(path: Path, call: str, as_json: bool) -> dict[str, Any]:
 
 
 def _document(call: str, answer: Any) -> dict[str, Any]:
-    """A list answers under the name of its call. Raise NoAnswer for what is neither a list nor an object."""
-    if isinstance(answer, list) and all(isinstance(item, dict) for item in answer):
-        return {call: answer}
-    if isinstance(answer, dict) and (call == "status" or isinstance(answer.get(call), list)):
-        return answer
+    """Return an answer as a document; a list under the name of its call. Raise NoAnswer for another answer."""
+    match call, answer:
+        case "status", dict():
+            return answer
+        case "trust-clock", {"state": str()}:
+            return dict(answer)
+        case "doors", list() if all(isinstance(item, dict) for item in answer):
+            return {call: answer}
     raise NoAnswer("protocol", "hubd answered what this hubctl does not know; are both of one version?")
 
 
@@ -168,9 +215,9 @@ def _judge(status: dict[str, Any]) -> int:
 def _watch(path: Path, as_json: bool) -> NoReturn:
     """Show the status again and again, also through a restart of the daemon; Ctrl-C ends it with the last state."""
     state = NO_ANSWER
+    on_screen = sys.stdout.isatty() and not as_json
     try:
-        show, close = _screen() if sys.stdout.isatty() and not as_json else (_print_page, lambda: None)
-        try:
+        with _screen() if on_screen else nullcontext(_print_page) as show:
             while True:
                 try:
                     with HubClient(path) as client:
@@ -179,10 +226,8 @@ def _watch(path: Path, as_json: bool) -> NoReturn:
                     _print_json(answer) if as_json else show(status_page(answer))
                 except NoAnswer as error:
                     state = NO_ANSWER
-                    _print_json(_error(error)) if as_json else show(Page([("no answer", clean(error))], []))
+                    _print_json(_error(error)) if as_json else show(Page(facts=[("no answer", clean(error))]))
                 time.sleep(WATCH_SECONDS)
-        finally:
-            close()
     except KeyboardInterrupt:
         sys.exit(state)
 
@@ -191,17 +236,17 @@ def _print_page(page: Page) -> None:
     print(page.plain(), end="\n\n", flush=True)
 
 
-def _screen() -> tuple[Callable[[Page], None], Callable[[], None]]:
-    """A full screen of rich: (show a page, leave)."""
+@contextmanager
+def _screen() -> Iterator[Callable[[Page], None]]:
+    """A full screen of rich; yields what shows a page on it, as much of it as fits."""
     from rich.live import Live
 
-    live = Live(screen=True, auto_refresh=False)
-    live.start()
-    return (lambda page: live.update(page.rich(), refresh=True)), live.stop
+    with Live(screen=True, auto_refresh=False) as live:
+        yield lambda page: live.update(page.fitted(live.console), refresh=True)
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    print(msgspec.json.encode({"schema": SCHEMA, **document}).decode(), flush=True)
+    print(clean_json(msgspec.json.encode({"schema": SCHEMA, **document}).decode()), flush=True)
 
 
 def _error(error: NoAnswer) -> dict[str, Any]:
@@ -218,10 +263,8 @@ def _fail(error: NoAnswer, as_json: bool) -> NoReturn:
 
 def main() -> None:
     """Run hubctl, in any locale."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    hubctl(prog_name="hubctl")
+    prepare()
+    as_tool("hubctl", lambda: hubctl(prog_name="hubctl"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
-"""How hubctl shows things: one model of facts and tables, drawn with rich on a terminal and plainly elsewhere.
+"""How hubctl shows things: one model of problems, facts and tables, drawn with rich on a terminal, plainly elsewhere.
 
-Law: nothing that the daemon says can steer the terminal: every text is cleaned of what does not print, and none of it
-is read as markup.
+Laws:
+1. Nothing that the daemon says can steer the terminal: every text is cleaned of what does not print, and none of it is
+   read as markup.
+2. What is wrong comes first, the most urgent before all, each with what to do.
+3. A text that is wider than the terminal is wrapped and never cut. A screen that is too low shows what comes first,
+   and says how much is left out.
+4. Every moment has the form of `hubd.core.moment`.
 """
 
 from __future__ import annotations
@@ -9,11 +14,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
+
+from hubd.core.moment import show_seconds
 
 MOMENTS = frozenset({"since", "last_welcome"})
 STYLES = {"error": "bold red", "warning": "yellow"}
+URGENCY = ("error", "", "warning", "info")
+"""The severities, the most urgent first; a severity that this hubctl does not know counts as ""."""
 
 
 def clean(value: Any) -> str:
@@ -33,36 +41,56 @@ def clean(value: Any) -> str:
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
+def clean_json(text: str) -> str:
+    """Return JSON that means the same and holds only what prints. What does not stands in its strings alone."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    utf16 = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{utf16[at : at + 2].hex()}" for at in range(0, len(utf16), 2))
+
+
 def moment(value: Any) -> str:
-    """Return a Unix time as local time with its offset; anything else cleaned."""
+    """Return a Unix time in seconds in the one form of moments; anything else cleaned."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return datetime.fromtimestamp(value).astimezone().isoformat(sep=" ", timespec="seconds")
-        except (OverflowError, OSError, ValueError):
-            pass
+        return show_seconds(value)
     return clean(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A standing problem, cleaned."""
+
+    severity: str
+    id: str
+    what: str
+    remedy: str
 
 
 @dataclass(slots=True)
 class Table:
-    """Rows under a title; `styles` gives a row's style by its index."""
+    """Rows under a title."""
 
     title: str
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
-    styles: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Page:
     """What one command shows."""
 
-    facts: list[tuple[str, str]]
-    tables: list[Table]
+    troubles: list[Trouble] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
 
     def plain(self) -> str:
         """Return the page as aligned text, for pipes and files."""
-        lines = _columns(self.facts)
+        lines = []
+        for trouble in self.troubles:
+            lines += [f"{trouble.severity}: {trouble.id}: {trouble.what}", f"  what to do: {trouble.remedy}"]
+        lines += _columns(self.facts)
         for table in self.tables:
             lines += [table.title, *(f"  {line}" for line in _columns([table.header, *table.rows]))]
         return "\n".join(lines)
@@ -70,21 +98,41 @@ class Page:
     def rich(self) -> Any:
         """Return the page as a renderable of rich."""
         from rich.console import Group
+        from rich.padding import Padding
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        grid = RichTable.grid(padding=(0, 2))
-        for label, text in self.facts:
-            grid.add_row(Text(label, "bold"), Text(text))
-        parts: list[Any] = [grid] if self.facts else []
+        parts: list[Any] = []
+        for trouble in self.troubles:
+            style = STYLES.get(trouble.severity, "")
+            head = Text.assemble((f"{trouble.severity}: {trouble.id}: ", style), trouble.what, overflow="fold")
+            remedy = Text.assemble(("what to do: ", "bold"), trouble.remedy, overflow="fold")
+            parts += [head, Padding(remedy, (0, 0, 0, 2))]
+        if self.facts:
+            grid = RichTable.grid(padding=(0, 2))
+            grid.add_column(overflow="fold")
+            grid.add_column(overflow="fold")
+            for label, text in self.facts:
+                grid.add_row(Text(label, "bold"), Text(text))
+            parts.append(grid)
         for table in self.tables:
             drawn = RichTable(title=Text(table.title, "bold"), title_justify="left")
             for name in table.header:
-                drawn.add_column(name)
-            for index, row in enumerate(table.rows):
-                drawn.add_row(*map(Text, row), style=table.styles.get(index))
+                drawn.add_column(name, overflow="fold")
+            for row in table.rows:
+                drawn.add_row(*map(Text, row))
             parts.append(drawn)
         return Group(*parts)
+
+    def fitted(self, console: Any) -> Any:
+        """Return as much of the page as the screen of a console of rich holds, from the top."""
+        from rich.segment import Segment, Segments
+
+        lines = console.render_lines(self.rich(), pad=False)
+        if len(lines) > console.height:
+            kept = console.height - 1
+            lines = [*lines[:kept], [Segment(f"... {len(lines) - kept} lines more: hubctl status")]]
+        return Segments([segment for line in lines for segment in [*line, Segment.line()]][:-1])
 
     def show(self) -> None:
         """Print the page."""
@@ -113,20 +161,29 @@ def status_page(status: Mapping[str, Any]) -> Page:
         ("backend", _facts(status.get("backend")) if status.get("backend") is not None else "none configured"),
         ("policy", f"version {clean(status.get('policy_version'))}"),
         ("records", f"last {clean(records.get('last'))}, waiting for the backend {clean(records.get('waiting'))}"),
-        ("clock", _clock(status.get("clock"))),
+        ("clock", clock_text(status.get("clock"))),
     ]
     for part, label in (("missing", "not up"), ("late", "stuck loops")):
         if status.get(part):
             facts.append((label, clean(status[part])))
     tables = [doors_table(_rows(status.get("doors")))]
-    if problems := _rows(status.get("problems")):
-        keys = ("severity", "id", "what", "remedy")
-        rows: list[tuple[str, ...]] = [tuple(clean(problem.get(key)) for key in keys) for problem in problems]
-        styles = {index: STYLES.get(row[0], "") for index, row in enumerate(rows)}
-        tables.append(Table("problems", ("severity", "id", "what is wrong", "what to do"), rows, styles))
     if counters := _mapping(status.get("counters")):
         tables.append(Table("counters", ("name", "count"), [(clean(k), clean(v)) for k, v in counters.items()]))
-    return Page(facts, tables)
+    return Page(troubles=_troubles(status.get("problems")), facts=facts, tables=tables)
+
+
+def _troubles(problems: Any) -> list[Trouble]:
+    """Return the standing problems, the most urgent first."""
+    troubles = [
+        Trouble(
+            severity=clean(problem.get("severity")),
+            id=clean(problem.get("id")),
+            what=clean(problem.get("what")),
+            remedy=clean(problem.get("remedy")),
+        )
+        for problem in _rows(problems)
+    ]
+    return sorted(troubles, key=lambda trouble: URGENCY.index(trouble.severity if trouble.severity in URGENCY else ""))
 
 
 def _facts(value: Any) -> str:
@@ -137,9 +194,12 @@ def _facts(value: Any) -> str:
     return ", ".join(f"{clean(k)} {moment(v) if k in MOMENTS else clean(v)}" for k, v in told.items()).replace("_", " ")
 
 
-def _clock(clock: Any) -> str:
+def clock_text(clock: Any) -> str:
+    """Return what the hub thinks of its clock, and what the clock says."""
     known = _mapping(clock)
-    return f"{clean(known['state'])}, {moment(known.get('wall'))}" if "state" in known else clean(clock)
+    if "state" not in known:
+        return clean(clock)
+    return f"{clean(known['state'])}, {moment(known.get('wall'))}".replace("_", " ")
 
 
 def doors_table(doors: Iterable[Mapping[str, Any]]) -> Table:
@@ -170,15 +230,10 @@ def _points(points: Any) -> str:
 
 
 def event_line(event: Mapping[str, Any]) -> str:
-    """One event as one line: time of day, name, facts."""
+    """One event as one line: moment, name, facts."""
     facts = {key: value for key, value in event.items() if key not in ("event", "at")}
-    when = event.get("at")
-    try:
-        clock = datetime.fromtimestamp(float(when)).strftime("%H:%M:%S.%f")[:12] if when is not None else "-"
-    except (TypeError, ValueError, OverflowError, OSError):
-        clock = clean(when)
     pairs = " ".join(f"{clean(key)}={clean(value)}" for key, value in facts.items())
-    return f"{clock:<12}  {clean(event.get('event')):<16} {pairs}".rstrip()
+    return f"{moment(event.get('at')):<24}  {clean(event.get('event')):<16} {pairs}".rstrip()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

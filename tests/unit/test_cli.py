@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import io
 import json
 import os
 import pty
+import re
 import signal
 import socket
+import struct
 import sys
+import termios
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +22,16 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hubd.adapters import log
 from hubd.adapters.event_tail import EventTail
-from hubd.adapters.local_api import Call, CallRefused, LocalApi
+from hubd.adapters.local_api import WAITS, Call, CallRefused, LocalApi, Waits
+from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
-from hubd.cli.show import clean, event_line, status_page
+from hubd.cli.show import Page, clean, clean_json, event_line, status_page
+from hubd.vigil import REMEDIES
 
 pytestmark = pytest.mark.asyncio
 
@@ -55,6 +63,9 @@ STATUS: dict[str, Any] = {
 }
 
 
+WIDE = {"COLUMNS": "120", "LINES": "50"}
+
+
 @pytest.fixture(autouse=True)
 def _no_logs() -> None:
     log.set_up("error", io.StringIO(), human=False)
@@ -72,17 +83,20 @@ class Hub:
         command = ["--socket", str(self.path), *arguments]
         return await asyncio.to_thread(CliRunner().invoke, hubctl, command, prog_name="hubctl")
 
-    async def process(self, *arguments: str, stdout: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+    async def process(
+        self, *arguments: str, stdout: int = asyncio.subprocess.PIPE, size: Mapping[str, str] = WIDE
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "hubd.cli.main", "--socket", str(self.path), *arguments,
             stdout=stdout, stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "50"},
+            env={**os.environ, "TERM": "xterm", **size},
         )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
-async def _running(path: Path) -> AsyncIterator[Hub]:
-    hub = Hub(path, {"status": dict(STATUS), "doors": DOORS}, EventTail())
+async def _running(path: Path, beat: float = WAITS.beat) -> AsyncIterator[Hub]:
+    clock = {"state": "trusted", "wall": 1_800_000_100.0, "vouched": False}
+    hub = Hub(path, {"status": dict(STATUS), "doors": DOORS, "trust-clock": clock}, EventTail())
 
     def answer(name: str) -> Call:
         async def handler(_args: Mapping[str, Any], _caller: object) -> object:
@@ -92,7 +106,7 @@ async def _running(path: Path) -> AsyncIterator[Hub]:
 
         return Call(name, handler)
 
-    api = LocalApi(path, (answer("status"), answer("doors")), hub.tail)
+    api = LocalApi(path, tuple(answer(name) for name in hub.answers), hub.tail, waits=Waits(beat=beat))
     api.bind()
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         stack.callback(api.close)  # when the test ends before `serve` has begun
@@ -112,18 +126,68 @@ async def test_status_for_people(tmp_path: Path) -> None:
         result = await hub.hubctl("status")
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[0] == "hub hub-1 of site site-1, hubd 0.1.0"
-    assert lines[1].startswith("ready yes, since 2027-01-1")
-    assert lines[2:6] == [
+    assert lines[:10] == [
+        "warning: radio: Not on air.",
+        "what to do: Look at rfkill.",
+        "hub hub-1 of site site-1, hubd 0.1.0",
+        "ready yes, since 2027-01-15T08:00:00.000Z",
         "radio on air yes, links 2",
         "backend phase up, connected yes",
         "policy version 7",
         "records last 12, waiting for the backend 0",
+        "clock trusted, 2027-01-15T08:01:40.000Z",
+        "doors",
     ]
-    assert lines[6].startswith("clock trusted, 2027-01-1")
     assert "front Front door closed 1 in, 2 out (lockdown, fresh)" in lines
-    assert "warning radio Not on air. Look at rfkill." in lines
     assert "granted 3" in lines
+
+
+def _problem(severity: str, name: str, remedy: str = "Do it.") -> dict[str, str]:
+    return {"id": name, "severity": severity, "what": f"{name} is wrong.", "remedy": remedy}
+
+
+async def test_the_most_urgent_problem_comes_first_each_with_its_remedy() -> None:
+    order = [("info", "a"), ("warning", "b"), ("unheard-of", "c"), ("error", "d"), ("warning", "e"), ("error", "f")]
+    page = status_page({**STATUS, "problems": [_problem(*one) for one in order]})
+    lines = page.plain().splitlines()
+    assert [line.split(":")[1].strip() for line in lines[:12:2]] == ["d", "f", "c", "b", "e", "a"]
+    assert [line.strip() for line in lines[1:12:2]] == ["what to do: Do it."] * 6
+
+
+def _shown(page: Page, width: int, height: int) -> list[str]:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
+    console.print(page.fitted(console))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
+
+
+async def test_on_a_small_screen_what_to_do_fits() -> None:
+    """A terminal of 80 columns and 24 lines, and the longest remedies there are."""
+    longest = sorted(REMEDIES.values(), key=len)[-3:]
+    problems = [_problem("error", f"p{index}", remedy) for index, remedy in enumerate(longest)]
+    lines = _shown(status_page({**STATUS, "problems": problems}), 80, 24)
+    assert len(lines) == 24
+    assert max(map(len, lines)) <= 80
+    whole = " ".join(" ".join(lines).split())
+    for problem in problems:
+        assert " ".join(f"{problem['what']} what to do: {problem['remedy']}".split()) in whole
+    assert (
+        lines[-1] == f"... {len(_shown(status_page({**STATUS, 'problems': problems}), 80, 999)) - 23} lines more: "
+        "hubctl status"
+    )
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+async def test_nothing_is_cut_on_a_narrow_terminal(width: int) -> None:
+    remedy = "Type: sudo systemctl restart bluetooth; /usr/lib/hubd/a-rather-long-path-without-space/bluez-main.conf."
+    page = status_page({**STATUS, "problems": [_problem("error", "radio", remedy)]})
+    lines = _shown(page, width, 999)
+    assert max(map(len, lines)) <= width
+    assert "".join(remedy.split()) in "".join("".join(lines).split())
+    whole = " ".join(lines)
+    assert width == 20 or all(word in whole for word in ("front", "Front", "closed", "1 in, 2"))
+    assert "…" not in "".join(lines)
 
 
 async def test_status_for_machines_and_its_exit_status(tmp_path: Path) -> None:
@@ -214,8 +278,7 @@ async def test_tail_shows_events_and_losses_until_the_daemon_stops(tmp_path: Pat
         for process in (plain, machine):
             assert process.stdout is not None
         first = (await plain.stdout.readline()).decode()  # type: ignore[union-attr]
-        assert " ".join(first.split()[1:]) == "granted door=front who=\\x1b[31m"
-        assert first[2::3][:2] == "::"
+        assert first.split() == ["2027-01-15T08:00:00.500Z", "granted", "door=front", "who=\\x1b[31m"]
         lost = (await plain.stdout.readline()).decode()  # type: ignore[union-attr]
         assert lost == "... 1 events lost here: this terminal was too slow\n"
         event = json.loads(await machine.stdout.readline())  # type: ignore[union-attr]
@@ -280,3 +343,169 @@ async def test_whatever_the_daemon_tells_has_a_page() -> None:
     for value in odd:
         assert event_line({"event": value, "at": value, "x": value}).isprintable()
     assert clean("a\nb\x00") == "a\\nb\\x00"
+
+
+@given(st.recursive(st.text() | st.sampled_from(["\x1b[2J", "\x7f", "\x9b2J", "\u202e", "\U0001f600"]), st.lists))
+async def test_json_steers_no_terminal_and_means_the_same(value: object) -> None:
+    text = clean_json(json.dumps({"a": value}, ensure_ascii=False))
+    assert text.isprintable()
+    assert json.loads(text) == {"a": value}
+
+
+async def test_escapes_in_every_answer_are_cleaned(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        evil = "\x1b[2J\x9b\x07\u202e"
+        hub.answers["status"] = {
+            **STATUS,
+            "hub": evil,
+            "clock": {"state": evil},
+            "problems": [_problem(evil, evil, evil)],
+        }
+        hub.answers["doors"] = [{"id": evil, "name": evil, "state": evil, "access_points": [evil]}]
+        hub.answers["trust-clock"] = {"state": evil, "wall": evil, "vouched": evil}
+        for command in ("status", "doors", "trust-clock"):
+            for more in ((), ("--json",)):
+                result = await hub.hubctl(command, *more)
+                assert result.exit_code == (1 if command == "trust-clock" else 0)
+                assert all(line.isprintable() for line in result.stdout.splitlines()), result.stdout
+
+
+async def test_the_socket_may_be_named_after_the_command(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        for command in ("status", "doors"):
+            after = await asyncio.to_thread(CliRunner().invoke, hubctl, [command, "--socket", str(hub.path)])
+            assert after.exit_code == 0
+        before = await asyncio.to_thread(
+            CliRunner().invoke, hubctl, ["--socket", "/nowhere", "doors", "--socket", str(hub.path), "--json"]
+        )
+        assert before.exit_code == 0
+
+
+async def _next_line(process: asyncio.subprocess.Process) -> bytes:
+    assert process.stdout is not None
+    async with asyncio.timeout(10):
+        return await process.stdout.readline()
+
+
+async def _ended(process: asyncio.subprocess.Process) -> int:
+    async with asyncio.timeout(10):
+        return await process.wait()
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+async def test_a_tail_ends_with_its_reader_while_the_hub_is_quiet(tmp_path: Path, more: tuple[str, ...]) -> None:
+    async with _running(tmp_path / "s") as hub:
+        reader, writer = os.pipe()
+        process = await hub.process("tail", *more, stdout=writer)
+        os.close(writer)
+        await _until(lambda: len(hub.tail.onlookers) == 1)
+        os.close(reader)
+        assert await _ended(process) == -signal.SIGPIPE
+        await _until(lambda: not hub.tail.onlookers)
+        assert await process.stderr.read() == b""  # type: ignore[union-attr]
+
+
+async def test_a_tail_ends_with_its_terminal_also_when_it_hears_no_hangup(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        leader, follower = pty.openpty()
+        process = await hub.process("tail", stdout=follower)
+        os.close(follower)
+        await _until(lambda: len(hub.tail.onlookers) == 1)
+        os.close(leader)
+        assert await _ended(process) == -signal.SIGPIPE
+
+
+async def test_a_tail_into_a_file_goes_on(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s", beat=0.05) as hub:
+        with (tmp_path / "out").open("wb") as out:
+            process = await hub.process("tail", stdout=out.fileno())
+        await _until(lambda: len(hub.tail.onlookers) == 1)
+        await asyncio.sleep(0.5)  # ten beats, three without an answer end it
+        hub.tail.publish({"event": "granted"})
+        await _until(lambda: (tmp_path / "out").stat().st_size > 0)
+        process.send_signal(signal.SIGINT)
+        assert await _ended(process) == 0
+        assert "granted" in (tmp_path / "out").read_text()
+
+
+async def test_a_hub_that_falls_silent_ends_a_tail(tmp_path: Path) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"id":1,"result":"tailing"}\n{"id":1,"eve')
+        assert await reader.read() == b""
+        writer.close()
+
+    def look() -> str:
+        with HubClient(tmp_path / "s", silence_seconds=0.2) as client, pytest.raises(NoAnswer) as caught:
+            list(client.tail())
+        return caught.value.code
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "s"):
+        assert await asyncio.to_thread(look) == "timeout"
+
+
+async def test_an_answer_that_drips_has_an_end(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+        gone.set()
+
+    def ask() -> str:
+        with HubClient(tmp_path / "s", answer_seconds=0.2) as client, pytest.raises(NoAnswer) as caught:
+            client.call("status")
+        return caught.value.code
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "s"):
+        assert await asyncio.to_thread(ask) == "timeout"
+        await gone.wait()
+
+
+async def test_an_interrupted_command_is_no_judgement(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "s"):
+        process = await Hub(tmp_path / "s", {}, EventTail()).process("status")
+        await asked.wait()
+        process.send_signal(signal.SIGINT)
+        assert await _ended(process) == 130
+
+
+async def test_a_daemon_that_closes_at_once_is_told_in_words(tmp_path: Path) -> None:
+    async def speak(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "s"):
+        process = await Hub(tmp_path / "s", {}, EventTail()).process("status")
+        assert await _ended(process) == 2  # not by SIGPIPE
+
+
+async def test_watch_on_a_small_terminal_shows_what_to_do(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        hub.answers["status"] = {**STATUS, "problems": [_problem("error", "radio", REMEDIES["radio"])]}
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        process = await hub.process("status", "--watch", stdout=follower, size={})
+        os.close(follower)
+        seen = b""
+        end = REMEDIES["radio"].split()[-1].encode()
+        async with asyncio.timeout(10):
+            while end not in seen:
+                seen += await asyncio.to_thread(os.read, leader, 1 << 16)
+        process.send_signal(signal.SIGINT)
+        assert await _ended(process) == 1
+        os.close(leader)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode(errors="replace"))
+    assert " ".join(REMEDIES["radio"].split()) in " ".join(shown.split())

@@ -49,7 +49,8 @@ ROOMS: dict[str, Room] = {
     "hubd.config": _room("hubd.config_errors hubd.core hubd.errors", "msgspec", WORLDLY),
     "hubd.config_errors": _room("hubd.errors", "msgspec", IMPURE | WORLDLY),
     "hubd.adapters": _room(f"{VOCABULARY} hubd.adapters hubd.config"),
-    "hubd.cli": _room("hubd.cli hubd.core hubd.errors", "click rich msgspec"),
+    "hubd.cli": _room("hubd.cli hubd.core hubd.errors hubd.output", "click rich msgspec"),
+    "hubd.output": _room("", "", WORLDLY),
     "hubd.newpolicy": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.provenpolicy": _room(f"{VOCABULARY} hubd.health", "", WORLDLY),
     "hubd.vigil": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
@@ -62,11 +63,11 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.checkconfig": _room("hubd.checkconfig hubd.config hubd.errors hubd.adapters drivers"),
     "hubd.__main__": _room(
-        "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.adapters.log "
+        "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.output hubd.adapters.log "
         "hubd.adapters.systemd",
         "",
     ),
-    "hubd.secure": _room("hubd.errors drivers", "msgspec"),
+    "hubd.secure": _room("hubd.errors hubd.output drivers", "msgspec"),
     "hubd.__init__": _room("", "", IMPURE | WORLDLY),
     "drivers": _room("drivers hubd.ports hubd.errors"),
     "hubsim": _room(

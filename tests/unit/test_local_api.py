@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import socket
@@ -16,10 +17,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubd.adapters import local_api
-from hubd.adapters.event_tail import EVENT_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
-from hubd.adapters.local_api import CLIENTS_MAX, LINE_BYTES_MAX, Call, CallRefused, LocalApi
+from hubd.adapters import local_api, log
+from hubd.adapters.event_tail import EVENT_BYTES_MAX, QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
+from hubd.adapters.local_api import (
+    BEATS_MISSED_MAX,
+    LINE_BYTES_MAX,
+    WAITS,
+    Call,
+    CallRefused,
+    LocalApi,
+    Rest,
+    Waits,
+)
 from hubd.adapters.local_peer import Caller
+from hubd.adapters.local_places import LIMITS, Doing, Limits
 from hubd.errors import ConfigError, StoreError
 
 pytestmark = pytest.mark.asyncio
@@ -80,9 +91,9 @@ class Client:
 class Hub:
     """A running server, and clients that are closed at the end."""
 
-    def __init__(self, path: Path, idle_seconds: float = 30) -> None:
+    def __init__(self, path: Path, limits: Limits = LIMITS, waits: Waits = WAITS, rest: Rest = asyncio.sleep) -> None:
         self.path, self.daemon, self.tail = path, Daemon(), EventTail()
-        self.api = LocalApi(path, self.daemon.calls(), self.tail, idle_seconds)
+        self.api = LocalApi(path, self.daemon.calls(), self.tail, limits, waits, rest)
         self.stack = contextlib.AsyncExitStack()
 
     async def client(self) -> Client:
@@ -199,19 +210,38 @@ async def test_the_own_user_and_root_may_change(hub: Hub) -> None:
         assert [caller.uid for caller in hub.daemon.writes] == [os.geteuid()]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def visitor(path: Path, uid: int) -> socket.socket:
+    """Connect as another user, who need not be able to reach the folder by its whole path."""
+    peer = socket.socket(socket.AF_UNIX)
+    before = Path.cwd()
+    os.chdir(path.parent)
+    os.seteuid(uid)  # the kernel notes who connects
+    try:
+        peer.connect(path.name)
+    finally:
+        os.seteuid(0)
+        os.chdir(before)
+    return peer
+
+
+async def as_user(hub: Hub, uid: int) -> Client:
+    """Return a client whose uid the kernel says is this one."""
+    if uid == os.geteuid():
+        return await hub.client()
+    hub.path.chmod(0o666)
+    hub.path.parent.chmod(0o711)
+    client = Client(*await asyncio.open_unix_connection(sock=visitor(hub.path, uid)))
+    hub.stack.callback(client.writer.close)
+    return client
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@as_root
 async def test_another_user_may_read_but_not_change(hub: Hub) -> None:
     async with hub.running():
-        for place in [hub.path, *hub.path.parents][:4]:
-            place.chmod(0o777)
-        visitor = socket.socket(socket.AF_UNIX)
-        os.seteuid(65534)
-        try:
-            visitor.connect(str(hub.path))  # the kernel notes who connects
-        finally:
-            os.seteuid(0)
-        client = Client(*await asyncio.open_unix_connection(sock=visitor))
-        hub.stack.callback(client.writer.close)
+        client = await as_user(hub, 65534)
         assert (await client.answer("echo"))["result"]["uid"] == 65534
         assert (await client.answer("change"))["error"] == {
             "code": "not-allowed",
@@ -220,21 +250,203 @@ async def test_another_user_may_read_but_not_change(hub: Hub) -> None:
         assert hub.daemon.writes == []
 
 
-async def test_more_clients_than_the_ceiling_are_refused_until_one_goes(hub: Hub) -> None:
+class Turns:
+    """Counts the turns of the event loop while a test runs."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self.now += 1
+        self._next = self._loop.call_soon(self._turn)
+
+    def stop(self) -> None:
+        self._next.cancel()
+
+
+async def test_a_client_that_pipelines_is_served_once_a_turn(hub: Hub) -> None:
+    served: list[int] = []
+
+    async def note(args: Args, caller: Caller) -> object:
+        served.append(turns.now)
+        return None
+
+    quick = Limits(client_per_second=1e6, user_per_second=1e6, client_burst=10_000, user_burst=10_000)
+    api = LocalApi(hub.path, (Call("note", note),), hub.tail, quick)
+    hub.api = api
     async with hub.running():
-        clients = [await hub.client() for _ in range(CLIENTS_MAX)]
-        for client in clients:
-            assert "result" in await client.answer("status")
-        refused = await hub.client()
+        client = await hub.client()
+        turns = Turns()
+        client.say(b'{"id":1,"call":"note"}\n' * 1000)
+        for _ in range(1000):
+            await client.line()
+        turns.stop()
+    assert len(served) == len(set(served)) == 1000, "two requests of one client in one turn"
+
+
+async def test_newcomers_are_let_in_one_a_turn(tmp_path: Path) -> None:
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.sleep(0)
+
+    hub = Hub(tmp_path / "s", rest=rest)
+    async with hub.running():
+        await asyncio.sleep(0)
+        before = len(rests)
+        visitors = [socket.socket(socket.AF_UNIX) for _ in range(LIMITS.user_places)]
+        for peer in visitors:  # all are in the backlog before the loop turns
+            peer.connect(str(hub.path))
+        let_in = []
+        while len(hub.api.places) < len(visitors):
+            await asyncio.sleep(0)
+            let_in.append(len(hub.api.places))
+        assert max(now - then for then, now in zip([0, *let_in], let_in, strict=False)) == 1
+        assert len(rests) - before >= len(visitors)
+        for peer in visitors:
+            peer.close()
+
+
+async def test_who_asks_faster_than_the_pace_waits(tmp_path: Path) -> None:
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.sleep(0)
+
+    hub = Hub(tmp_path / "s", rest=rest)
+    async with hub.running():
+        client = await hub.client()
+        times = LIMITS.client_burst + 20
+        for _ in range(times):
+            client.ask("status")
+        for _ in range(times):
+            assert "result" in await client.line()
+        waited = sorted(seconds for seconds in rests if seconds > 0)
+    assert len(waited) >= 19  # the burst is free, each request after it waits longer, for none rested
+    assert waited[-1] == pytest.approx(20 / LIMITS.client_per_second, rel=0.5)
+
+
+@as_root
+async def test_a_user_who_takes_all_places_they_may_leaves_some_for_others_and_for_root(hub: Hub) -> None:
+    async with hub.running():
+        held = [await as_user(hub, 65534) for _ in range(LIMITS.user_places)]
+        for client in held:
+            assert (await client.answer("tail"))["result"] == "tailing"
+            if len(hub.tail.onlookers) > LIMITS.user_tails:
+                await _until(lambda: len(hub.tail.onlookers) == LIMITS.user_tails)
+        other, root = await as_user(hub, 65533), await as_user(hub, 0)
+        assert "result" in await other.answer("status")
+        assert (await root.answer("change"))["result"] == "changed"
+
+
+@as_root
+async def test_while_everybody_is_being_answered_root_still_gets_a_place(hub: Hub) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(args: Args, caller: Caller) -> object:
+        await go_on.wait()
+        return "slow"
+
+    hub.api = LocalApi(hub.path, (*hub.daemon.calls(), Call("slow", slow)), hub.tail)
+    async with hub.running():
+        busy = []
+        for uid in (65534, 65533):
+            for _ in range(LIMITS.user_places):
+                client = await as_user(hub, uid)
+                client.ask("slow")
+                busy.append(client)
+                await _until(lambda: all(place.doing is not Doing.IDLE for place in hub.api.places.held()))
+        await _until(lambda: len(hub.api.places) == LIMITS.clients - LIMITS.root_places)
+        refused = await as_user(hub, 65532)
         assert (await refused.line())["error"]["code"] == "busy"
         assert await refused.closed()
-        clients[0].writer.close()
-        await _until(lambda: hub.api._clients < CLIENTS_MAX)
+        for _ in range(LIMITS.root_places):
+            assert (await (await as_user(hub, 0)).answer("change"))["result"] == "changed"
+        go_on.set()
+        assert (await busy[0].line())["result"] == "slow"
+
+
+async def test_a_newer_call_takes_the_place_of_the_oldest_tail(hub: Hub) -> None:
+    async with hub.running():
+        tails = [await hub.client() for _ in range(LIMITS.user_tails)]
+        for client in tails:
+            assert (await client.answer("tail"))["result"] == "tailing"
+        calls = [await hub.client() for _ in range(LIMITS.user_places - LIMITS.user_tails)]
+        for client in calls:
+            assert "result" in await client.answer("status")
         assert "result" in await (await hub.client()).answer("status")
+        assert (await tails[0].line())["error"]["code"] == "gave-way"
+        assert await tails[0].closed()
+        newest = await hub.client()
+        assert (await newest.answer("tail"))["result"] == "tailing"
+        assert (await tails[1].line())["error"]["code"] == "gave-way"
+        hub.tail.publish({"event": "again"})
+        for client in [*tails[2:], newest]:
+            assert (await client.line())["event"] == {"event": "again"}
+
+
+async def test_who_only_waits_gives_way_and_the_rest_of_what_it_said_is_not_done(hub: Hub) -> None:
+    async with hub.running():
+        clients = [await hub.client() for _ in range(LIMITS.user_places)]
+        for client in clients:
+            assert "result" in await client.answer("status")
+        assert "result" in await (await hub.client()).answer("status")
+        assert (await clients[0].line())["error"]["code"] == "gave-way"
+        assert await clients[0].closed()
+        assert "result" in await clients[1].answer("status")
+    assert len(hub.api.places) == 0
+
+
+async def test_a_tail_whose_client_answers_no_beat_ends(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "s", waits=Waits(beat=0.02))
+    async with hub.running():
+        gone, alive = await hub.client(), await hub.client()
+        for client in (gone, alive):
+            assert (await client.answer("tail"))["result"] == "tailing"
+        for number in range(1, 3 * BEATS_MISSED_MAX):
+            assert await alive.line() == {"id": 1, "beat": number}
+            alive.say(b"\n")
+        await _until(lambda: len(hub.tail.onlookers) == 1)
+        hub.tail.publish({"event": "again"})
+        while "beat" in (said := await alive.line()):
+            alive.say(b"\n")
+        assert said["event"] == {"event": "again"}
+
+
+async def test_beats_come_among_many_events_too(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "s", waits=Waits(beat=0.02))
+    async with hub.running():
+        client = await hub.client()
+        await client.answer("tail")
+        beats = 0
+        while beats < 2 * BEATS_MISSED_MAX:
+            hub.tail.publish({"event": "again"})
+            if "beat" in await client.line():
+                beats += 1
+                client.say(b"\n")
+
+
+@as_root
+async def test_what_clients_provoke_is_logged_once_a_minute(hub: Hub) -> None:
+    journal = io.StringIO()
+    log.set_up("info", journal, human=False)
+    hub.daemon.fail = ZeroDivisionError("inner")
+    async with hub.running():
+        client = await as_user(hub, 65534)
+        for _ in range(15):
+            assert (await client.answer("change"))["error"]["code"] == "not-allowed"
+            assert (await client.answer("status"))["error"]["code"] == "internal"
+    lines = [json.loads(line) for line in journal.getvalue().splitlines()]
+    assert sorted(line["event"] for line in lines) == ["call_failed status", "write_call_refused"]
+    assert all(line["times"] == 1 for line in lines)
 
 
 async def test_a_silent_client_is_closed_and_half_a_line_is_silence(tmp_path: Path) -> None:
-    hub = Hub(tmp_path / "hubd.sock", idle_seconds=0.05)
+    hub = Hub(tmp_path / "hubd.sock", waits=Waits(idle=0.05))
     async with hub.running():
         client = await hub.client()
         client.say(b'{"id":1,')
@@ -289,6 +501,7 @@ async def test_an_onlooker_that_stopped_reading_holds_nobody_up(hub: Hub) -> Non
             await asyncio.sleep(0)
         (queue,) = hub.tail.onlookers
         assert len(queue._events) <= QUEUE_EVENTS_MAX
+        assert sum(map(len, queue._events)) <= QUEUE_BYTES_MAX
         assert queue._lost > 0
         assert "result" in await (await hub.client()).answer("status")
 

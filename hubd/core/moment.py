@@ -1,0 +1,30 @@
+"""The one form in which hubd shows a moment to people: RFC 3339 in UTC with milliseconds, 2026-11-27T14:56:43.123Z.
+
+Laws:
+1. Log, records, events, status and what `--check-config` says show a moment in this form and in no other, so that one
+   can be looked up in the other, also on another machine and in the night in which summer time ends.
+2. A number that is no moment of the years 1 to 9999 is shown as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def show_ms(at_ms: int) -> str:
+    """Return a Unix time in milliseconds as text."""
+    try:
+        moment = _EPOCH + timedelta(milliseconds=at_ms)
+    except OverflowError:
+        return f"{at_ms} ms"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def show_seconds(at: float) -> str:
+    """Return a Unix time in seconds as text, cut to the millisecond as records are."""
+    try:
+        return show_ms(int(at * 1000))
+    except (OverflowError, ValueError):  # not finite
+        return f"{at} s"

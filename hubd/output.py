@@ -1,0 +1,119 @@
+"""Where the programs print: what becomes of a program when nobody takes what it says.
+
+Laws:
+1. A reader that has gone ends a tool as it ends every tool: by SIGPIPE (141 in a shell).
+2. Output that cannot be written for another reason, such as a full disk, is one sentence and exit status 74.
+3. Standard error that cannot be written changes nothing: not what the program does, and not its exit status.
+4. A stream that was closed at the start stays unused: no file or socket gets its number.
+5. A bug of a tool ends it with its traceback and exit status 70, which no other outcome has.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TextIO, TypeVar
+
+EX_SOFTWARE, EX_IOERR = 70, 74
+"""Of sysexits.h."""
+
+_STDOUT, _STDERR = 1, 2
+_Result = TypeVar("_Result")
+
+
+class OutputError(Exception):
+    """Standard output takes nothing more. It is no OSError, so that nobody takes it for trouble with another file."""
+
+
+class _Checked(io.FileIO):
+    """A stream that says once that it takes nothing more, as OutputError, and drops what comes after."""
+
+    broken = False
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Write all that goes at once; wait while the other end is full and does not block."""
+        if self.broken:
+            return len(data)
+        try:
+            while (sent := super().write(data)) is None:
+                _wait_for_room(self.fileno())
+        except OSError as error:
+            self.broken = True
+            raise OutputError(error.strerror or str(error)) from error
+        return sent
+
+
+class _Forgiving(io.FileIO):
+    """A stream that drops what it cannot write."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Write, or pretend to."""
+        try:
+            sent = super().write(data)
+        except OSError:
+            return len(data)
+        return len(data) if sent is None else sent
+
+
+def prepare() -> None:
+    """Make the standard streams keep the laws. Call it first in a program's `main`."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number, which is this one
+    sys.stdout = _text(_Checked(_STDOUT, "w", closefd=False), sys.stdout)
+    sys.stderr = _text(_Forgiving(_STDERR, "w", closefd=False), sys.stderr, by_line=True)
+
+
+def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
+    """Run what prints and ends; end the program when its output cannot be written, or by a bug.
+
+    `prepare` must have been called. While this runs, SIGPIPE has its default effect.
+    """
+    former = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        try:
+            return run()
+        finally:
+            sys.stdout.flush()
+    except OutputError as error:
+        complain(f"{program}: the output cannot be written: {error}")
+        sys.exit(EX_IOERR)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(EX_SOFTWARE)
+    finally:
+        signal.signal(signal.SIGPIPE, former)
+
+
+def complain(sentence: str) -> None:
+    """Say a sentence on standard error, if anybody hears it."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is where programs speak
+
+
+def reader_gone() -> None:
+    """End this program as one ends that writes to a reader who has gone."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGPIPE)
+
+
+def _text(stream: io.FileIO, former: TextIO | None, by_line: bool = False) -> io.TextIOWrapper:
+    """Return a text stream in the encoding of the former one, which is None when its descriptor was closed."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(stream),
+        encoding=former.encoding if former is not None else "utf-8",
+        errors="backslashreplace",
+        line_buffering=by_line or stream.isatty(),
+    )
+
+
+def _wait_for_room(descriptor: int) -> None:
+    room = select.poll()
+    room.register(descriptor, select.POLLOUT)
+    room.poll()

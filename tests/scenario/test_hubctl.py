@@ -1,0 +1,235 @@
+"""Every command of hubctl against a real daemon: for people, for machines, into a full disk, to a reader who has gone.
+
+A command that is new and has no case here fails a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import pytest
+
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.cli.main import hubctl
+from hubd.core.records import Kind, Record
+from hubsim.stage import Stage
+from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SECONDS = 20.0
+FUTURE_MS = 3_600_000
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a command shows of the stage's hub.
+
+    `says` stands in what people read, `keys` in what machines read; a command that `streams` runs until it is ended.
+    """
+
+    says: Words
+    keys: Words = ()
+    more: Words = ()
+    streams: bool = False
+    schema: bool = True
+
+
+CASES: dict[Words, Case] = {
+    ("status",): Case(says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")),
+    ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
+    ("trust-clock",): Case(says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")),
+    ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
+    ("audit", "verify"): Case(says=("The chain holds.",), more=("--file", "{audit}")),
+    ("audit", "list"): Case(says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False),
+}
+WITHOUT_JSON = {("audit", "verify")}
+
+
+def leaves(command: click.Command, at: Words = ()) -> Iterator[tuple[Words, click.Command]]:
+    """Yield every command that can be typed, with its words."""
+    if not isinstance(command, click.Group):
+        yield at, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from leaves(inner, (*at, name))
+
+
+LEAVES = dict(leaves(hubctl))
+every_command = pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+
+
+def has_json(words: Words) -> bool:
+    return any("--json" in parameter.opts for parameter in LEAVES[words].params)
+
+
+@every_command
+async def test_every_command_has_a_case_and_speaks_json(words: Words) -> None:
+    assert words in CASES, f"hubctl {' '.join(words)} is new: add a case here, and a row to docs/hubctl.md"
+    assert has_json(words) is (words not in WITHOUT_JSON)
+
+
+async def test_no_case_is_of_a_command_that_has_gone() -> None:
+    assert set(CASES) == set(LEAVES)
+
+
+async def start(stage: Stage, *words: str, stdout: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+    audit = str(stage.site.hub / "state" / "audit.db")
+    socket = str((stage.site.hub / "hubd.sock").absolute())
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "hubd.cli.main",
+        "--socket",
+        socket,
+        *(word.format(audit=audit) for word in words),
+        stdout=stdout,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
+    async with asyncio.timeout(SECONDS):
+        out, err = await process.communicate()
+    return process.returncode, (out or b"").decode(), err.decode()
+
+
+@contextlib.asynccontextmanager
+async def released_now_and_then(stage: Stage) -> AsyncIterator[None]:
+    """Let the backend open the front door, which nobody enters, so that something happens at each release's end."""
+
+    async def release() -> None:
+        while True:
+            await stage.backend("release", hub="hub-1", access_point=FRONT.access_point, by="operator-7")
+            await asyncio.sleep(2 * PULSE_SECONDS)
+
+    async with asyncio.TaskGroup() as tasks:
+        releasing = tasks.create_task(release())
+        yield
+        releasing.cancel()
+
+
+async def look(stage: Stage, words: Words, *more: str) -> tuple[int | None, str, str]:
+    """Run a command; one that streams until it has said what its case waits for."""
+    case = CASES[words]
+    process = await start(stage, *words, *case.more, *more)
+    if not case.streams:
+        return await ended(process)
+    assert process.stdout is not None
+    said = ""
+    async with released_now_and_then(stage), asyncio.timeout(SECONDS):
+        while not all(word in said for word in case.says):
+            line = (await process.stdout.readline()).decode()
+            assert line, await ended(process)
+            said += line
+    process.send_signal(signal.SIGINT)
+    status, _, err = await ended(process)
+    return status, said, err
+
+
+@every_command
+async def test_for_people(stage: Stage, words: Words) -> None:
+    status, out, err = await look(stage, words)
+    assert (status, err) == (0, "")
+    for word in CASES[words].says:
+        assert word in out
+
+
+@pytest.mark.parametrize("words", [words for words in LEAVES if words not in WITHOUT_JSON], ids=" ".join)
+async def test_for_machines(stage: Stage, words: Words) -> None:
+    status, out, err = await look(stage, words, "--json")
+    assert (status, err) == (0, "")
+    documents: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+    assert documents
+    for document in documents:
+        assert set(CASES[words].keys) <= set(document)
+        assert document.get("schema") == (1 if CASES[words].schema else None)
+    assert len(documents) == 1 or CASES[words].streams or not CASES[words].schema
+
+
+@every_command
+async def test_into_a_full_disk(stage: Stage, words: Words) -> None:
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    process = await start(stage, *words, *CASES[words].more, stdout=descriptor)
+    os.close(descriptor)
+    async with released_now_and_then(stage) if CASES[words].streams else contextlib.nullcontext():
+        status, _, err = await ended(process)
+    assert (status, err) == (74, "hubctl: the output cannot be written: No space left on device\n")
+
+
+@every_command
+async def test_to_a_reader_who_has_gone(stage: Stage, words: Words) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = await start(stage, *words, *CASES[words].more, stdout=writer)
+    os.close(writer)
+    status, _, err = await ended(process)
+    assert (status, err) == (-signal.SIGPIPE, "")
+
+
+async def records_of(stage: Stage, kind: Kind) -> int:
+    _, out, _ = await ended(await start(stage, "audit", "list", "--json", "--last", "1000", "--file", "{audit}"))
+    return sum(json.loads(line)["kind"] == kind for line in out.splitlines())
+
+
+async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> None:
+    """The hub's clock ran ahead while somebody entered, and is right now. No backend can vouch for it."""
+    await stage.stop("backend")
+    await stage.stop("hub")
+    ahead = Record(Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True})
+    async with await AuditStore.open(stage.site.hub / "state" / "audit.db") as store:
+        await store.append(ahead)
+    await start_again(stage)
+    try:
+        assert (await stage.hub("status"))["clock"]["state"] == "behind_records"
+        assert (await look(stage, ("status",)))[0] == 1
+        before = await records_of(stage, Kind.CLOCK)
+        tries = [await start(stage, "trust-clock", "--json") for _ in range(4)]  # desperate, and at once
+        answers = [await ended(process) for process in tries]
+        documents = [json.loads(out) for status, out, err in answers if (status, err) == (0, "")]
+        assert [document["state"] for document in documents] == ["trusted"] * 4
+        assert sorted(document["vouched"] for document in documents) == [False, False, False, True]
+        assert await records_of(stage, Kind.CLOCK) == before + 1
+        status, out, _ = await ended(await start(stage, "trust-clock"))
+        assert status == 0
+        assert "trusted already" in out
+        assert await records_of(stage, Kind.CLOCK) == before + 1
+        assert (await look(stage, ("status",)))[0] == 0
+    finally:
+        await stage.start_backend()
+
+
+async def test_a_client_that_asks_without_end_keeps_nobody_waiting(stage: Stage) -> None:
+    """A client pipelines calls while another looks."""
+    reader, writer = await asyncio.open_unix_connection(str((stage.site.hub / "hubd.sock").absolute()))
+
+    async def ask() -> None:
+        while True:
+            writer.write(b'{"id":1,"call":"status"}\n' * 100)
+            await writer.drain()
+
+    async def take() -> None:
+        while await reader.read(1 << 16):
+            pass
+
+    async with asyncio.TaskGroup() as tasks:
+        flood = [tasks.create_task(ask()), tasks.create_task(take())]
+        for _ in range(3):
+            assert (await look(stage, ("status",)))[0] == 0
+        for task in flood:
+            task.cancel()
+    writer.close()

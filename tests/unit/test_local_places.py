@@ -1,0 +1,175 @@
+"""The places of the local socket over all orders of coming, asking, tailing and going."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from hubd.adapters.local_places import LIMITS, ROOT, Doing, Limits, Pace, Place, Places
+
+SMALL = Limits(clients=6, root_places=2, user_places=4, tails=3, user_tails=2)
+USERS = st.sampled_from([ROOT, 1, 2, 3])
+
+
+class Socket(RuleBasedStateMachine):
+    """Clients of four users, of whom one is root."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = Places(SMALL)
+        self.now = 0.0
+        self.gone: list[tuple[Place, Doing]] = []
+
+    def of(self, uid: int) -> list[Place]:
+        return [place for place in self.places.held() if place.uid == uid]
+
+    def pick(self, data: st.DataObject, doing: set[Doing]) -> Place | None:
+        some = [place for place in self.places.held() if place.doing in doing]
+        return data.draw(st.sampled_from(some)) if some else None
+
+    @rule(uid=USERS)
+    def comes(self, uid: int) -> None:
+        before = self.places.held()
+        place = self.places.enter(uid)
+        away = [one for one, _ in self.gone if one in before]
+        assert len(away) <= 1
+        if place is None:
+            assert not away
+            if uid == ROOT:
+                assert len(self.of(ROOT)) >= SMALL.root_places
+            own_waiting = [one for one in self.of(uid) if one.doing in (Doing.IDLE, Doing.TAILING)]
+            assert len(self.of(uid)) < SMALL.user_places or not own_waiting
+            return
+        for one in away:
+            assert one.uid == uid or one.uid != ROOT
+        place.dismiss = lambda: self.gone.append((place, place.doing))
+        place.now(Doing.IDLE, self.now)
+
+    @rule(data=st.data())
+    def asks(self, data: st.DataObject) -> None:
+        if place := self.pick(data, {Doing.IDLE}):
+            place.now(Doing.ASKING, self.now)
+
+    @rule(data=st.data())
+    def is_answered(self, data: st.DataObject) -> None:
+        if place := self.pick(data, {Doing.ASKING}):
+            place.now(Doing.IDLE, self.now)
+
+    @rule(data=st.data())
+    def tails(self, data: st.DataObject) -> None:
+        if place := self.pick(data, {Doing.ASKING}):
+            before = [one for one in self.places.held() if one.doing is Doing.TAILING]
+            self.places.tail(place, self.now)
+            assert place.taken
+            away = [one for one in before if not one.taken]
+            for one in away:
+                assert one.uid == place.uid or one.uid != ROOT
+                assert one is min((x for x in before if x.uid == one.uid), key=lambda x: (x.since, x.number))
+
+    @rule(data=st.data())
+    @precondition(lambda self: len(self.places))
+    def goes(self, data: st.DataObject) -> None:
+        self.places.leave(data.draw(st.sampled_from(self.places.held())))
+
+    @rule()
+    def time_passes(self) -> None:
+        self.now += 1
+
+    @invariant()
+    def the_ceilings_hold(self) -> None:
+        held = self.places.held()
+        tails = [place for place in held if place.doing is Doing.TAILING]
+        assert len(held) <= SMALL.clients
+        assert len([place for place in held if place.uid != ROOT]) <= SMALL.clients - SMALL.root_places
+        assert len(tails) <= SMALL.tails
+        for uid in {place.uid for place in held}:
+            assert len(self.of(uid)) <= SMALL.user_places
+            assert len([place for place in tails if place.uid == uid]) <= SMALL.user_tails
+
+    @invariant()
+    def only_who_waits_has_given_way_once(self) -> None:
+        assert all(doing in (Doing.IDLE, Doing.TAILING) and not place.taken for place, doing in self.gone)
+        assert len({id(place) for place, _ in self.gone}) == len(self.gone)
+
+
+TestSocket = Socket.TestCase
+
+
+def test_who_gives_way_first() -> None:
+    places = Places(SMALL)
+    idle, tail, newer_tail, asking = (places.enter(1) for _ in range(4))
+    assert idle
+    assert tail
+    assert newer_tail
+    assert asking
+    idle.now(Doing.IDLE, 1)
+    places.tail(tail, 2)
+    places.tail(newer_tail, 3)
+    asking.now(Doing.ASKING, 0)
+    for expected in (tail, newer_tail, idle):
+        newcomer = places.enter(1)
+        assert newcomer is not None
+        newcomer.now(Doing.ASKING, 9)
+        assert not expected.taken
+    assert asking.taken
+    assert places.enter(1) is None
+
+
+def test_the_largest_share_gives_way() -> None:
+    places = Places(SMALL)
+    for uid in (1, 2, 1, 1):
+        place = places.enter(uid)
+        assert place is not None
+        place.now(Doing.IDLE, place.number)
+    assert places.enter(3) is not None
+    assert sorted(place.uid for place in places.held()) == [1, 1, 2, 3]
+
+
+@given(
+    rate=st.floats(0.5, 100),
+    burst=st.integers(1, 50),
+    steps=st.lists(st.floats(0, 5), min_size=1, max_size=200),
+)
+def test_no_more_turns_than_the_pace_in_any_order_of_asking(rate: float, burst: int, steps: list[float]) -> None:
+    pace, now, turns = Pace(rate, burst), 0.0, list[float]()
+    for step in steps:
+        now += step
+        turns.append(now + pace.take(now))
+    assert turns == sorted(turns)
+    for first, begin in enumerate(turns):
+        for last in range(first, len(turns)):
+            assert last - first + 1 <= burst + (turns[last] - begin) * rate + 1e-3
+
+
+def test_what_one_user_has_used_up_a_new_connection_does_not_give_back() -> None:
+    places, waits = Places(LIMITS), []
+    for _ in range(LIMITS.user_burst + 1):
+        place = places.enter(7)
+        assert place is not None
+        waits.append(places.wait_seconds(place, 0.0))
+        places.leave(place)
+    assert waits[:-1] == pytest.approx([0.0] * LIMITS.user_burst)
+    assert waits[-1] == pytest.approx(1 / LIMITS.user_per_second)
+
+
+def test_paces_of_users_who_rest_are_forgotten() -> None:
+    places = Places(LIMITS)
+    for uid in range(1000):
+        place = places.enter(uid)
+        assert place is not None
+        places.wait_seconds(place, uid * 0.1)
+        places.leave(place)
+    assert len(places._paces) <= 0.1 * 1000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"root_places": 8}, {"root_places": 9}, {"user_places": 13}, {"user_tails": 8}, {"tails": 6}, {"tails": 16},
+    ],
+)  # fmt: skip
+def test_limits_that_do_not_fit_together_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="places"):
+        Limits(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,49 @@
+"""One form of time, everywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubd.adapters import log
+from hubd.cli.show import event_line, status_page
+from hubd.core.moment import show_ms, show_seconds
+
+FORM = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
+
+
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
+def test_a_moment_keeps_its_form_and_its_milliseconds(at_ms: int) -> None:
+    text = show_ms(at_ms)
+    assert FORM.fullmatch(text)
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    assert round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000) == at_ms
+
+
+@given(st.integers() | st.floats())
+def test_every_number_is_shown_as_something(at: float) -> None:
+    assert show_seconds(at).isprintable()
+
+
+def test_what_is_no_moment_is_shown_as_it_is() -> None:
+    assert show_ms(1 << 62) == f"{1 << 62} ms"
+    assert show_seconds(math.inf) == "inf s"
+    assert show_seconds(math.nan) == "nan s"
+
+
+def test_status_events_and_both_kinds_of_log_show_the_same_form() -> None:
+    page = status_page({"since": 1.5, "clock": {"state": "trusted", "wall": 1.5}, "backend": {"last_welcome": 1.5}})
+    assert page.plain().count("1970-01-01T00:00:01.500Z") == 3
+    assert event_line({"event": "granted", "at": 1.5}).startswith("1970-01-01T00:00:01.500Z  granted")
+    for human in (True, False):
+        journal = io.StringIO()
+        log.set_up("info", journal, human)
+        log.get_logger().info("granted")
+        line = journal.getvalue()
+        assert FORM.fullmatch(line.split()[0] if human else json.loads(line)["time"])
