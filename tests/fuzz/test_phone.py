@@ -7,7 +7,9 @@ is believed only from the hub that was asked; what the phone keeps stays under i
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
+from functools import cache
 from typing import Any
 
 from hypothesis import given
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from hubd.core import cbor, tokens
 from hubd.core.cose import Aead
 from hubd.core.epochs import certify
+from hubd.core.framing import Flag, Outbound, control_frame
 from hubd.core.messages import (
     Action,
     Challenge,
@@ -27,7 +30,27 @@ from hubd.core.messages import (
 )
 from hubd.core.sealing import BLE_GATT
 from hubsim import site
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage, Stage
+from hubsim.phone.machine import (
+    BUSY_WAITS_MAX,
+    RETRIES_MAX,
+    Attempt,
+    Decided,
+    GaveUp,
+    Moved,
+    PhoneEffect,
+    ReadInfo,
+    SendMessage,
+    Stage,
+)
+from hubsim.phone.onlink import (
+    EPOCH_SECONDS,
+    STAY_SECONDS,
+    VERDICT_SECONDS,
+    Leave,
+    LinkPhoneEffect,
+    OnLink,
+    ReadTxr,
+)
 from hubsim.phone.wallet import EPOCHS_MAX, Wallet
 from tests.fuzz.common import ODD_VALUES, effort, respelled, spoiled
 from tests.fuzz.test_readers import claims
@@ -45,6 +68,13 @@ def recorded(short: bool) -> tuple[DeskHub, Wallet, Visit]:
     before = Wallet(wallet.site, wallet.issuer, wallet.key, wallet.grant, tickets=dict(wallet.tickets))
     before.epochs = dict(wallet.epochs)
     return hub, before, asyncio.run(Phone(hub, wallet).visit())
+
+
+@cache
+def recorded_once(short: bool) -> tuple[Wallet, Visit]:
+    """Return a wallet and a good visit, the same in every example."""
+    _, wallet, visit = recorded(short)
+    return wallet, visit
 
 
 def check(effects: list[PhoneEffect], wallet: Wallet) -> None:
@@ -76,6 +106,59 @@ def test_any_bytes_at_any_stage(data: st.DataObject, short: bool) -> None:
             effects = attempt.silence()
         check(effects, wallet)
     assert attempt.stage is not Stage.SESSION
+
+
+@effort(100)
+@given(data=st.data(), short=st.booleans(), subscribed=st.booleans(), op=st.integers(0, 2**64 - 1))
+def test_whatever_comes_on_a_link_every_wait_has_an_end(
+    data: st.DataObject, short: bool, subscribed: bool, op: int
+) -> None:
+    """A hub that sends anything, at any time, or nothing: the phone leaves, in a time that is known beforehand."""
+    kept, visit = recorded_once(short)
+    wallet = dataclasses.replace(kept, epochs=dict(kept.epochs), tickets=dict(kept.tickets), unanswered={})
+    attempt = Attempt(wallet, 1, Action.OPEN, bytes, BLE_GATT, op.to_bytes(8))
+    phone, now, waiting = OnLink(attempt, subscribed), 0.0, list[LinkPhoneEffect]([ReadInfo()])
+    sid, frames, asked = b"", list[bytes](), 0
+    while not any(isinstance(effect, Leave) for effect in waiting):
+        check([effect for effect in waiting if isinstance(effect, KINDS)], wallet)
+        more: list[LinkPhoneEffect] = []
+        for effect in waiting:
+            match effect:
+                case ReadInfo(after_seconds):
+                    now, asked = now + after_seconds, asked + 1
+                    info = data.draw(st.sampled_from([b"", *visit.infos, *visit.infos]))
+                    sid = info[3:7]
+                    frames = frames_of(sid, data.draw(st.lists(st.sampled_from(visit.messages_down), max_size=3)))
+                    more += phone.info(info, now, NOON)
+                case SendMessage():
+                    more += phone.written(now)
+                case ReadTxr():
+                    more += phone.pulled(data.draw(st.sampled_from([b"", b"", *frames])), now, NOON)
+        if not more:
+            assert phone.due is not None
+            if frames and data.draw(st.booleans()):
+                now = data.draw(st.floats(now, max(now, phone.due)))
+                near = st.sampled_from(frames).flatmap(spoiled)
+                more += phone.notified(data.draw(near | st.sampled_from(frames)), now, NOON)
+            else:
+                now = max(now, phone.due)
+                more += phone.passed(now)
+        waiting = more
+    assert attempt.stage is Stage.END
+    assert phone.due is None
+    assert asked <= 1 + BUSY_WAITS_MAX + RETRIES_MAX
+    assert now <= asked * (2.0 + EPOCH_SECONDS + VERDICT_SECONDS) + STAY_SECONDS
+    assert phone.notified(visit.messages_down[-1], now, NOON) == []
+
+
+def frames_of(sid: bytes, messages: list[bytes]) -> list[bytes]:
+    """These messages in small frames, and the goodbye."""
+    out, frames = Outbound(sid), [control_frame(Flag.BYE, sid, 0)]
+    for message in messages:
+        out.load(message)
+        while frame := out.pull(64):
+            frames.append(frame)
+    return frames
 
 
 @effort(60)
