@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import os
+from collections import deque
 from functools import cache
 from typing import Any
 
@@ -22,6 +24,7 @@ from hubd.core.framing import Flag, Outbound, control_frame
 from hubd.core.messages import (
     Action,
     Challenge,
+    DoorState,
     Epoch,
     Open,
     VerdictMessage,
@@ -50,11 +53,12 @@ from hubsim.phone.onlink import (
     LinkPhoneEffect,
     OnLink,
     ReadTxr,
+    WriteFrame,
 )
 from hubsim.phone.wallet import EPOCHS_MAX, Wallet
 from tests.fuzz.common import ODD_VALUES, effort, respelled, spoiled
 from tests.fuzz.test_readers import claims
-from tests.pair import HUB, NOON, SITE, DeskHub, Phone, Visit, make_wallet, rsa_key
+from tests.pair import HUB, NOON, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet, rsa_key
 
 KINDS = (ReadInfo, SendMessage, Decided, Moved, GaveUp)
 ISSUER = site.make_key()
@@ -149,6 +153,57 @@ def test_whatever_comes_on_a_link_every_wait_has_an_end(
     assert asked <= 1 + BUSY_WAITS_MAX + RETRIES_MAX
     assert now <= asked * (2.0 + EPOCH_SECONDS + VERDICT_SECONDS) + STAY_SECONDS
     assert phone.notified(visit.messages_down[-1], now, NOON) == []
+
+
+@effort(40)
+@given(
+    short=st.booleans(),
+    mtu=st.sampled_from([23, 64, 185, 247]),
+    subscribed=st.booleans(),
+    fates=st.lists(st.sampled_from([0, 1, 1, 1, 2]), min_size=1, max_size=40),
+)
+def test_a_phone_is_let_in_whatever_becomes_of_notifications(
+    short: bool, mtu: int, subscribed: bool, fates: list[int]
+) -> None:
+    """Each notification is lost, comes once or twice: the door moves once, the verdict and the state come."""
+    asyncio.run(_let_in(short, mtu, subscribed, fates))
+
+
+async def _let_in(short: bool, mtu: int, subscribed: bool, fates: list[int]) -> None:
+    hub = DeskHub(ISSUER)
+    wallet = make_wallet(ISSUER)
+    if short:
+        await Phone(hub, wallet).visit()
+    strikes = hub.strikes
+    hub.clock.advance(10)
+    visit, heard, fate = Visit(hub.connect()), deque[bytes](), itertools.cycle(fates)
+    air = NotifiedAir(hub, visit, mtu, lambda frame: heard.extend([frame] * next(fate)))
+    phone = OnLink(Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT), subscribed)
+    todo, seen = deque[LinkPhoneEffect]([ReadInfo()]), list[object]()
+    while not seen or not isinstance(seen[-1], Leave):
+        now, wall = hub.clock.monotonic(), hub.clock.wall()
+        if todo:
+            seen.append(effect := todo.popleft())
+            match effect:
+                case ReadInfo():
+                    todo += phone.info(air.read_info(), now, wall)
+                case SendMessage(message):
+                    await air.send(message)
+                    todo += phone.written(now)
+                case WriteFrame(frame):
+                    await air.write(frame)
+                case ReadTxr():
+                    todo += phone.pulled(visit.link.pull(mtu), now, wall)
+                case Decided():
+                    await air.perform(visit.link.door(1, DoorState.SECURED, now, wall))
+        elif heard:
+            todo += phone.notified(heard.popleft(), now, wall)
+        else:
+            assert phone.due is not None
+            hub.clock.advance(max(0.0, phone.due - now))
+            todo += phone.passed(max(phone.due, hub.clock.monotonic()))
+    assert [type(effect) for effect in seen if isinstance(effect, Decided | Moved | GaveUp)] == [Decided, Moved]
+    assert (hub.strikes, visit.dropped) == (strikes + 1, "")
 
 
 def frames_of(sid: bytes, messages: list[bytes]) -> list[bytes]:
