@@ -7,7 +7,11 @@ is believed only from the hub that was asked; what the phone keeps stays under i
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import itertools
 import os
+from collections import deque
+from functools import cache
 from typing import Any
 
 from hypothesis import given
@@ -16,9 +20,11 @@ from hypothesis import strategies as st
 from hubd.core import cbor, tokens
 from hubd.core.cose import Aead
 from hubd.core.epochs import certify
+from hubd.core.framing import Flag, Outbound, control_frame
 from hubd.core.messages import (
     Action,
     Challenge,
+    DoorState,
     Epoch,
     Open,
     VerdictMessage,
@@ -27,11 +33,32 @@ from hubd.core.messages import (
 )
 from hubd.core.sealing import BLE_GATT
 from hubsim import site
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage, Stage
+from hubsim.phone.machine import (
+    BUSY_WAITS_MAX,
+    RETRIES_MAX,
+    Attempt,
+    Decided,
+    GaveUp,
+    Moved,
+    PhoneEffect,
+    ReadInfo,
+    SendMessage,
+    Stage,
+)
+from hubsim.phone.onlink import (
+    EPOCH_SECONDS,
+    STAY_SECONDS,
+    VERDICT_SECONDS,
+    Leave,
+    LinkPhoneEffect,
+    OnLink,
+    ReadTxr,
+    WriteFrame,
+)
 from hubsim.phone.wallet import EPOCHS_MAX, Wallet
 from tests.fuzz.common import ODD_VALUES, effort, respelled, spoiled
 from tests.fuzz.test_readers import claims
-from tests.pair import HUB, NOON, SITE, DeskHub, Phone, Visit, make_wallet, rsa_key
+from tests.pair import HUB, NOON, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet, rsa_key
 
 KINDS = (ReadInfo, SendMessage, Decided, Moved, GaveUp)
 ISSUER = site.make_key()
@@ -45,6 +72,13 @@ def recorded(short: bool) -> tuple[DeskHub, Wallet, Visit]:
     before = Wallet(wallet.site, wallet.issuer, wallet.key, wallet.grant, tickets=dict(wallet.tickets))
     before.epochs = dict(wallet.epochs)
     return hub, before, asyncio.run(Phone(hub, wallet).visit())
+
+
+@cache
+def recorded_once(short: bool) -> tuple[Wallet, Visit]:
+    """Return a wallet and a good visit, the same in every example."""
+    _, wallet, visit = recorded(short)
+    return wallet, visit
 
 
 def check(effects: list[PhoneEffect], wallet: Wallet) -> None:
@@ -76,6 +110,110 @@ def test_any_bytes_at_any_stage(data: st.DataObject, short: bool) -> None:
             effects = attempt.silence()
         check(effects, wallet)
     assert attempt.stage is not Stage.SESSION
+
+
+@effort(100)
+@given(data=st.data(), short=st.booleans(), subscribed=st.booleans(), op=st.integers(0, 2**64 - 1))
+def test_whatever_comes_on_a_link_every_wait_has_an_end(
+    data: st.DataObject, short: bool, subscribed: bool, op: int
+) -> None:
+    """A hub that sends anything, at any time, or nothing: the phone leaves, in a time that is known beforehand."""
+    kept, visit = recorded_once(short)
+    wallet = dataclasses.replace(kept, epochs=dict(kept.epochs), tickets=dict(kept.tickets), unanswered={})
+    attempt = Attempt(wallet, 1, Action.OPEN, bytes, BLE_GATT, op.to_bytes(8))
+    phone, now, waiting = OnLink(attempt, subscribed), 0.0, list[LinkPhoneEffect]([ReadInfo()])
+    sid, frames, asked = b"", list[bytes](), 0
+    while not any(isinstance(effect, Leave) for effect in waiting):
+        check([effect for effect in waiting if isinstance(effect, KINDS)], wallet)
+        more: list[LinkPhoneEffect] = []
+        for effect in waiting:
+            match effect:
+                case ReadInfo(after_seconds):
+                    now, asked = now + after_seconds, asked + 1
+                    info = data.draw(st.sampled_from([b"", *visit.infos, *visit.infos]))
+                    sid = info[3:7]
+                    frames = frames_of(sid, data.draw(st.lists(st.sampled_from(visit.messages_down), max_size=3)))
+                    more += phone.info(info, now, NOON)
+                case SendMessage():
+                    more += phone.written(now)
+                case ReadTxr():
+                    more += phone.pulled(data.draw(st.sampled_from([b"", b"", *frames])), now, NOON)
+        if not more:
+            assert phone.due is not None
+            if frames and data.draw(st.booleans()):
+                now = data.draw(st.floats(now, max(now, phone.due)))
+                near = st.sampled_from(frames).flatmap(spoiled)
+                more += phone.notified(data.draw(near | st.sampled_from(frames)), now, NOON)
+            else:
+                now = max(now, phone.due)
+                more += phone.passed(now)
+        waiting = more
+    assert attempt.stage is Stage.END
+    assert phone.due is None
+    assert asked <= 1 + BUSY_WAITS_MAX + RETRIES_MAX
+    assert now <= asked * (2.0 + EPOCH_SECONDS + VERDICT_SECONDS) + STAY_SECONDS
+    assert phone.notified(visit.messages_down[-1], now, NOON) == []
+
+
+@effort(40)
+@given(
+    short=st.booleans(),
+    mtu=st.sampled_from([23, 64, 185, 247]),
+    subscribed=st.booleans(),
+    fates=st.lists(st.sampled_from([0, 1, 1, 1, 2]), min_size=1, max_size=40),
+)
+def test_a_phone_is_let_in_whatever_becomes_of_notifications(
+    short: bool, mtu: int, subscribed: bool, fates: list[int]
+) -> None:
+    """Each notification is lost, comes once or twice: the door moves once, the verdict and the state come."""
+    asyncio.run(_let_in(short, mtu, subscribed, fates))
+
+
+async def _let_in(short: bool, mtu: int, subscribed: bool, fates: list[int]) -> None:
+    hub = DeskHub(ISSUER)
+    wallet = make_wallet(ISSUER)
+    if short:
+        await Phone(hub, wallet).visit()
+    strikes = hub.strikes
+    hub.clock.advance(10)
+    visit, heard, fate = Visit(hub.connect()), deque[bytes](), itertools.cycle(fates)
+    air = NotifiedAir(hub, visit, mtu, lambda frame: heard.extend([frame] * next(fate)))
+    phone = OnLink(Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT), subscribed)
+    todo, seen = deque[LinkPhoneEffect]([ReadInfo()]), list[object]()
+    while not seen or not isinstance(seen[-1], Leave):
+        now, wall = hub.clock.monotonic(), hub.clock.wall()
+        if todo:
+            seen.append(effect := todo.popleft())
+            match effect:
+                case ReadInfo():
+                    todo += phone.info(air.read_info(), now, wall)
+                case SendMessage(message):
+                    await air.send(message)
+                    todo += phone.written(now)
+                case WriteFrame(frame):
+                    await air.write(frame)
+                case ReadTxr():
+                    todo += phone.pulled(visit.link.pull(mtu), now, wall)
+                case Decided():
+                    await air.perform(visit.link.door(1, DoorState.SECURED, now, wall))
+        elif heard:
+            todo += phone.notified(heard.popleft(), now, wall)
+        else:
+            assert phone.due is not None
+            hub.clock.advance(max(0.0, phone.due - now))
+            todo += phone.passed(max(phone.due, hub.clock.monotonic()))
+    assert [type(effect) for effect in seen if isinstance(effect, Decided | Moved | GaveUp)] == [Decided, Moved]
+    assert (hub.strikes, visit.dropped) == (strikes + 1, "")
+
+
+def frames_of(sid: bytes, messages: list[bytes]) -> list[bytes]:
+    """These messages in small frames, and the goodbye."""
+    out, frames = Outbound(sid), [control_frame(Flag.BYE, sid, 0)]
+    for message in messages:
+        out.load(message)
+        while frame := out.pull(64):
+            frames.append(frame)
+    return frames
 
 
 @effort(60)

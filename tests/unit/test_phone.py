@@ -15,7 +15,7 @@ from hubd.errors import LinkError
 from hubsim import site
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.wallet import WISH_SECONDS, Wallet, load, save
-from tests.pair import NOON, Air, DeskHub, Phone, Visit, make_wallet
+from tests.pair import NOON, DeskHub, NotifiedAir, Phone, Visit, make_wallet
 
 DOOR = (1, Action.OPEN)
 
@@ -83,7 +83,7 @@ class LossyLink:
         self.mtu, self.notifications = mtu, asyncio.Queue[bytes]()
         self._heard, self._count, self.pulls = heard, 0, 0
         self.visit = Visit(hub.connect())
-        self._air = Notifying(hub, self.visit, mtu, self._notify)
+        self._air = NotifiedAir(hub, self.visit, mtu, self._notify)
         self.cut_after: int | None = None
 
     async def read_info(self) -> bytes:
@@ -104,18 +104,6 @@ class LossyLink:
         for each in self._heard(self._count, frame):
             self.notifications.put_nowait(each)
         self._count += 1
-
-
-class Notifying(Air):
-    """The hub's side of that link: what it notifies goes to the phone, which answers by itself."""
-
-    def __init__(self, hub: DeskHub, visit: Visit, mtu: int, notify: Callable[[bytes], None]) -> None:
-        super().__init__(hub, visit, mtu)
-        self._notify = notify
-
-    async def _receive(self, frame: bytes, alive: Callable[[], bool]) -> list[bytes]:
-        self._notify(frame)
-        return []
 
 
 def all_of_it(_: int, frame: bytes) -> list[bytes]:

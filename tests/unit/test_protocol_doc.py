@@ -13,7 +13,7 @@ import hashlib
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum, IntFlag
 from pathlib import Path as File
 from typing import Any
@@ -37,7 +37,8 @@ from hubsim.phone import machine, onlink
 from hubsim.phone import wallet as phone_wallet
 from hubsim.phone.machine import Attempt, SendMessage, Stage
 from hubsim.phone.wallet import KeptTicket, Wallet
-from tests.vectors.form import files
+from tests.vectors.form import Chance, files, load
+from tests.vectors.phone_run import PhoneRun
 
 ROOT = File(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
@@ -193,6 +194,29 @@ def test_each_row_of_the_phones_table_is_shown_by_vectors() -> None:
         assert set(row[5].split(", ")) <= have, row[0]
     shown = {number for row in table("Phone, for each attempt") for number in row[5].split(", ")}
     assert have - shown <= _OF_OTHER_SECTIONS
+
+
+def test_the_phone_goes_where_its_table_says_and_everywhere_it_says() -> None:
+    """Over all vectors: no step of the phone leads elsewhere, and each way of the table is gone at least once."""
+    ways = set[tuple[str, str]]()
+    for _, states, _, _, end, _ in table("Phone, for each attempt"):
+        for state in states.split(", "):
+            begins = [stage.name for stage in Stage] if state == "any" else [state]
+            ways |= {(begin, begin if end == "the same" else end) for begin in begins}
+    gone = {way for path in files("phone") for way in _ways_of(path)}
+    asked_and_left = {(begin, "END") for begin, end in ways if end == "SESSION"}  # rows 18 and 25 in one step
+    assert gone <= ways | asked_and_left
+    assert ways <= gone
+
+
+def _ways_of(path: File) -> Iterator[tuple[str, str]]:
+    file = load(path)
+    run = PhoneRun(file["given"], Chance(file["random"], ""))
+    for step in file["steps"]:
+        before = run.attempt.stage
+        run.step(step)
+        if step["do"] != "again":
+            yield before.name, run.attempt.stage.name
 
 
 _OF_OTHER_SECTIONS = {"104", "106"}

@@ -16,6 +16,7 @@ from hubd.core.messages import (
     State,
     Verdict,
     encode_to_phone,
+    encode_verdict,
 )
 from tests.vectors import world
 from tests.vectors.bench import PhoneFile
@@ -104,6 +105,8 @@ def _short() -> None:
     file.message(_verdict(file, _keys(ticket, challenge, sent), "other op", op=bytes(8)))
     file.save("A verdict about another operation is ignored", "DROP")
 
+    _nearly_verdicts(ticket)
+
     file = PhoneFile("069", "states-out-of-order", tickets=[ticket.at_phone()])
     challenge = file.info()
     sent = bytes.fromhex(file.steps[-1]["gives"][0]["sends"])
@@ -132,6 +135,27 @@ def _short() -> None:
     file = PhoneFile("056", "phone-remembers-the-full-path", tickets=[ticket.at_phone()], full_path_at=[1])
     file.info()
     file.save("A door that has demanded the full path before: the ticket is not tried, and stays", "")
+
+
+def _nearly_verdicts(ticket: TicketPlan) -> None:
+    """What the right key seals and is still no verdict: codes that are none, zeros of another size, another AEAD."""
+    file = PhoneFile("068", "verdicts-of-another-shape", tickets=[ticket.at_phone()])
+    challenge = file.info()
+    keys = _keys(ticket, challenge, file.sent())
+    right = Verdict(_op(file), True, Reason.OK, DoorState.RELEASED, WALL + 1, None)
+    changes: list[dict[int, Any]] = [{1: 1}, {3: 2}, {4: 11}, {5: 7}, {6: 2**32}, {7: [bytes(15), 1]}, {8: bytes(27)}]
+    for number, change in enumerate([*changes, {9: 0}]):
+        plaintext = cbor.encode(cbor.decode(encode_verdict(right)) | change)
+        file.message(_sealed(plaintext, keys.to_phone, ticket.aead, world.fixed(f"{file.label}/{number}", 12)))
+    short_key = _keys(TicketPlan(aead=Aead.A128GCM), challenge, file.sent()).to_phone
+    iv = world.fixed(f"{file.label}/aead", 12)
+    file.message(_sealed(encode_verdict(right), short_key, Aead.A128GCM, iv))
+    _answer(file, ticket, challenge)
+    file.save("What opens and is not exactly a verdict, or has another AEAD, is ignored", "DROP, " * 9 + "ACCEPT")
+
+
+def _sealed(plaintext: bytes, key: bytes, aead: Aead, iv: bytes) -> bytes:
+    return cbor.encode([2, [aead.protected, {5: iv}, cose.seal(aead, key, iv, plaintext), [[cose.DIRECT, {}, b""]]]])
 
 
 def _keys(ticket: TicketPlan, challenge: bytes, message: bytes) -> sealing.SessionKeys:
@@ -262,6 +286,19 @@ def _hints() -> None:
     file.message(_certificates())
     _seal(file)
     file.save("Unknown epoch: the cached one is dropped, the same operation is asked again", "ACCEPT")
+
+    file = PhoneFile("080", "untrusted-after-a-request", epochs=known)
+    file.info()
+    file.message(_error(ErrorCode.FAILED))
+    file.info("/2")
+    file.message(_certificates(world.hub_certificate(issuer="stranger")))
+    file.save("A hub that turns out to be none of ours after a request was sent: the result is unknown", "UNKNOWN")
+
+    file = PhoneFile("080", "info-no-challenge-after-a-request", epochs=known)
+    file.info()
+    file.message(_error(ErrorCode.TIMEOUT))
+    file.do("info", bytes=b"hello".hex())
+    file.save("No challenge where one is due, after a request was sent: the result is unknown", "UNKNOWN")
 
     file = PhoneFile("080", "resume-failed", tickets=[TicketPlan().at_phone()], epochs=known)
     file.info()

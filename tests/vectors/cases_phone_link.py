@@ -179,6 +179,12 @@ def _ends() -> None:
     play.hears([control_frame(Flag.BYE, play.sid, 0)])
     play.file.save("The hub says goodbye before it has answered: the result is unknown", "UNKNOWN")
 
+    play = Playbook("105", "phone-verdict-after-the-end").asks()
+    (verdict,) = play.frames(play.verdict())
+    play.hears([control_frame(Flag.BYE, play.sid, 0), verdict])
+    play.file.do("lost")
+    play.file.save("After its end an attempt hears nothing: a verdict that comes late counts for nothing", "UNKNOWN")
+
     play = Playbook("105", "phone-bye-before-a-request", tickets=[])
     play.file.do("written")
     play.hears([control_frame(Flag.BYE, play.sid, 0)])

@@ -95,7 +95,7 @@ class Listening:
     def notified(self, data: bytes, now: float) -> Heard:
         """Take a notification."""
         heard = self._take(data)
-        if heard.ours and self._listens and not self._pulling:
+        if heard.ours and self._subscribed and self._listens and not self._pulling:
             self.pull_at = now if heard.gap else now + PULL_AFTER_SECONDS
         return heard
 
