@@ -1,4 +1,4 @@
-"""A guest that ends early says why: its console's last lines stand in the error. A program of the test's is its kernel."""
+"""A guest that ends early shows its console's last lines in the error. A program of the test is its kernel."""
 
 from __future__ import annotations
 
