@@ -6,7 +6,7 @@ PREFIX ?= /opt/hubd
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pythons check bench bench-quick bench-lab lab lab-soak install uninstall clean
+.PHONY: demo test test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -74,9 +74,17 @@ $(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prereq
 	.ci/pip $(VENV)-oracle/bin/python install -q -e '.[oracle]' -e ./hardware-sim
 	@touch $@
 
-# On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place.
+# On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place. A hub that runs is
+# restarted, unless RESTART=no.
 install:
-	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
+	RESTART='$(RESTART)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
+
+# What `make install` fetches, into ./wheels: for a hub without internet (docs/hub.md), on a machine of the same Debian and
+# processor that has it.
+wheels:
+	.ci/prerequisites $(PYTHON)
+	$(PYTHON) -m venv --clear $(VENV)-wheels
+	.ci/pip $(VENV)-wheels/bin/python wheel -q -w wheels . 'setuptools >=77'
 
 uninstall:
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install.sh uninstall

@@ -2,9 +2,11 @@
 # Installs hubd on this hub, or below DESTDIR into an image, and takes it away again.
 #
 # Laws: a file of the administrator (/etc) is never overwritten or removed, nor are records and keys; with DESTDIR nothing
-# outside it is touched, and nothing in it says where it was; an installation that breaks off leaves the old one whole.
-# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] install.sh [install|files|uninstall]
+# outside it is touched, and nothing in it says where it was; an installation that breaks off leaves the old one whole;
+# a hub that runs is not given a version that calls its configuration wrong, and runs the new one in the end.
+# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] [RESTART=no] install.sh [install|files|uninstall]
 #        files: everything but the Python environment, which is put in place in another way
+#        RESTART=no: leave it to the administrator when a hub that runs is restarted
 set -eu
 umask 022
 
@@ -50,6 +52,7 @@ stay_inside() {
     done
 }
 
+changed=""
 put_files() {
     for file in $files; do
         place=$dest${file#*:}
@@ -57,13 +60,34 @@ put_files() {
         made=$(mktemp "$place.XXXXXX")
         sed "s|/opt/hubd/|$prefix/|g" "$here/${file%%:*}" >"$made"
         chmod 644 "$made"
+        cmp -s "$made" "$place" || changed="$changed ${file%%:*}"
         mv -fT "$made" "$place"
     done
+    made=""
     mkdir -p "$dest/etc/hubd" "$dest/usr/bin"
     config=$dest/etc/hubd/hubd.toml
     [ -e "$config" ] || [ -L "$config" ] || install -m 644 "$here/../config/hubd.toml" "$config"
     ln -sfn "$prefix/bin/hubctl" "$dest/usr/bin/hubctl"
 }
+
+in_git() { git -c safe.directory='*' --no-optional-locks -C "$here/.." "$@" 2>/dev/null; }
+
+# Which commit this tree is: of its own repository (not one that it happens to lie in), or as `git archive` wrote it here.
+commit() {
+    if [ -e "$here/../.git" ] && id=$(in_git rev-parse --short=12 HEAD); then
+        edited=$(in_git status --porcelain -- hubd drivers setup.cfg pyproject.toml systemd config)
+        printf 'g%s%s' "$id" "${edited:+.edited}"
+        return
+    fi
+    archived=$(cut -c 1-12 "$here/commit")
+    case $archived in
+        *[!0-9a-f]*) printf 'unknown' ;;
+        *) printf 'g%s' "$archived" ;;
+    esac
+}
+
+# The version that a package says of itself, nothing when there is none.
+version_of() { sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$1/__init__.py" 2>/dev/null || true; }
 
 # Only what put_environment made is ever replaced or removed.
 is_ours() { [ ! -L "$1" ] && [ -f "$1/pyvenv.cfg" ] && [ -f "$1/bin/hubd" ]; }
@@ -99,6 +123,8 @@ put_environment() {
     # From a copy: what an earlier build left in the tree is not installed, and the tree stays as it is.
     mkdir "$work/hubd"
     (cd "$here/.." && cp -R hubd drivers setup.cfg pyproject.toml README.md "$work/hubd")
+    sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubd/__init__.py"
+    version=$(version_of "$work/hubd/hubd")
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"
     "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd"
@@ -106,6 +132,7 @@ put_environment() {
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
     "$made/bin/python" -m compileall -q -s "$made" -p "$prefix" "$made/lib"
+    [ "$before" != active ] || suits_this_hub
     if [ -e "$place" ]; then
         old=$(mktemp -d "$place.XXXXXX")
         mv -T "$place" "$old"
@@ -113,6 +140,19 @@ put_environment() {
     mv -T "$made" "$place"
     clear_up
     work="" made="" old=""
+}
+
+# What the unit is before anything is changed: active, activating (a start that fails again and again), or else.
+state_of_hubd() {
+    if [ -n "$dest" ]; then echo an-image; else systemctl is-active hubd 2>/dev/null || true; fi
+}
+
+# Asked before the old version is replaced: doors go on with it when the new one would not start.
+suits_this_hub() {
+    said=$("$made/bin/python" -P -m hubd --check-config 2>&1) && return
+    printf '%s\n' "$said" >&2
+    refuse "the new version does not start with this hub's configuration or keys (above). Nothing was changed, and the hub" \
+        "goes on. Mend what it says and type the same again; or take the hub off first: systemctl stop hubd"
 }
 
 activate() {
@@ -127,11 +167,38 @@ activate() {
     fi
 }
 
+# Say what is in force, and see to it that it is what was installed.
+take_effect() {
+    case $before in
+        active | activating)
+            if [ "${RESTART:-yes}" = no ]; then
+                say "$version is installed; ${was:-the old version} still runs, over files that are no longer its own. As soon as" \
+                    "phones can wait for some 3 s: systemctl restart hubd"
+                return
+            fi
+            say "restarting the hub: for some 3 s phones are not answered, and no strike is driven"
+            case $changed in *blue*) systemctl try-restart bluetooth || say "bluetooth did not start: systemctl status bluetooth" >&2 ;; esac
+            systemctl restart hubd || refuse "$version is installed, but does not start: journalctl -u hubd"
+            say "$version is in force${was:+, in place of $was}. Look: hubctl status"
+            ;;
+        *)
+            for key in "$dest/etc/credstore/hubd.identity" "$dest/etc/credstore.encrypted/hubd.identity"; do
+                [ -e "$key" ] || continue
+                say "$version is installed in $dest$prefix. No hub runs it yet. To start it:"
+                say "  $prefix/bin/hubd --check-config"
+                say "  systemctl restart bluetooth && systemctl enable hubd && systemctl restart hubd"
+                return
+            done
+            left_to_do
+            ;;
+    esac
+}
+
 left_to_do() {
     cat <<T
-hubd: installed in $dest$prefix. Left to do on the hub:
+hubd: $version is installed in $dest$prefix. Left to do on the hub:
   1. edit /etc/hubd/hubd.toml
-  2. put the keys into /etc/credstore, for root alone (README.md, "On a hub")
+  2. put the keys into /etc/credstore, for root alone (docs/hub.md, "Keys")
   3. $prefix/bin/hubd --check-config
   4. systemctl restart bluetooth && systemctl enable hubd && systemctl restart hubd
 T
@@ -162,10 +229,12 @@ take_away() {
 stay_inside
 case ${1:-install} in
     install)
+        before=$(state_of_hubd)
+        was=$(version_of "$dest$prefix"/lib/python3*/site-packages/hubd)
         put_environment
         put_files
         [ -n "$dest" ] || activate
-        left_to_do
+        take_effect
         ;;
     files) put_files ;;
     uninstall) take_away ;;

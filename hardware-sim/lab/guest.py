@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -30,6 +31,8 @@ PYTHON = "/opt/lab/python/bin/python3"
 """The machine's own, as the guest has it."""
 BOOT_SECONDS = 90.0
 RUN_SECONDS = 30.0
+CONSOLE_LINES = 40
+"""How much of the console an error shows: the whole of a kernel's panic."""
 MEMORY = "1G"
 AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE = "/dev/ttyS0", "/dev/ttyS1", "/dev/ttyS3"
 CABLE_LINE = "/dev/ttyS2"
@@ -55,7 +58,8 @@ class Done:
 class _Answers(asyncio.Protocol):
     """The line to the agent: answers go to whom they belong."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Callable[[], str]) -> None:
+        self._console = console
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.told: Callable[[dict[str, Any]], None] = lambda _: None
         self.ended = asyncio.Event()
@@ -76,9 +80,13 @@ class _Answers(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set()
-        for future in self.waiting.values():
-            if not future.done():
-                future.set_exception(LabError("the guest has ended"))
+        waiting = [future for future in self.waiting.values() if not future.done()]
+        for future in waiting:
+            future.set_exception(self.why_ended())
+
+    def why_ended(self) -> LabError:
+        """Return the error for whoever asks something of a guest that is no more."""
+        return LabError(f"the guest has ended; its console's last lines:\n{self._console()}")
 
 
 class _Joined(asyncio.Protocol):
@@ -114,7 +122,7 @@ class Guest:
         self._folder, self._bluez, self._hub = folder, bluez, hub
         self._cable = cable or asyncio.Protocol()
         self._numbers = itertools.count(1)
-        self._answers = _Answers()
+        self._answers = _Answers(self._last_lines)
         self._slots: dict[str, _Slot] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._agent: asyncio.WriteTransport | None = None
@@ -123,6 +131,9 @@ class Guest:
     def console(self) -> str:
         """What the console has shown so far."""
         return (self._folder / "console.log").read_text(errors="replace")
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.console.splitlines()[-CONSOLE_LINES:]) or "(it has shown nothing)"
 
     async def boot(self, kernel: Path) -> None:
         """Boot until the agent speaks. Raise LabError."""
@@ -142,7 +153,8 @@ class Guest:
             async with asyncio.timeout(BOOT_SECONDS):
                 await booted
         except TimeoutError:
-            raise LabError(f"the guest has not booted in {BOOT_SECONDS:.0f} s:\n{self.console[-3000:]}") from None
+            why = f"the guest has not booted in {BOOT_SECONDS:.0f} s; its console's last lines"
+            raise LabError(f"{why}:\n{self._last_lines()}") from None
 
     async def _start(self, kernel: Path, lines: dict[str, socket.socket]) -> asyncio.subprocess.Process:
         serials = [f"ssl{line[-1]}=fd:{end.fileno()},fd:{end.fileno()}" for line, end in lines.items()]
@@ -164,7 +176,8 @@ class Guest:
     async def stop(self) -> None:
         """End the guest at once, as a power cut does; what it had said before is still heard."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
             async with asyncio.timeout(END_SECONDS):
                 await self._process.wait()
                 await self._answers.ended.wait()
@@ -228,6 +241,8 @@ class Guest:
 
     async def _ask(self, do: str, limit_seconds: float, /, **arguments: Any) -> dict[str, Any]:
         assert self._agent is not None
+        if self._answers.ended.is_set():
+            raise self._answers.why_ended()
         number = next(self._numbers)
         future = self._answers.waiting[number] = asyncio.get_running_loop().create_future()
         self._agent.write(json.dumps({"id": number, "do": do, "with": arguments}).encode() + b"\n")

@@ -83,7 +83,8 @@ class LabHub:
         return await self.guest.main_pid("hubd")
 
     async def journal(self, lines: int = 60) -> str:
-        """Return the end of the hub's journal."""
+        """Return the end of the hub's journal, with all that has been said until now."""
+        await self.guest.run("journalctl", "--sync")
         argv = ("journalctl", "-u", "hubd", "-n", str(lines), "-o", "cat", "--no-pager")
         return (await self.guest.run(*argv)).out
 
@@ -100,6 +101,7 @@ class LabHub:
 
     async def story(self, lines: int = 40) -> str:
         """Return the end of the whole journal, for a case that failed."""
+        await self.guest.run("journalctl", "--sync")
         return (await self.guest.run("journalctl", "-b", "-n", str(lines), "-o", "short-precise", "--no-pager")).out
 
     async def contact(self, index: int, door_open: bool) -> None:

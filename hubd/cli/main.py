@@ -11,6 +11,7 @@ Laws:
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 import time
@@ -27,6 +28,7 @@ from hubd.cli.client import DEFAULT_SOCKET, HubClient, NoAnswer, ReaderGone
 from hubd.cli.show import Page, clean, clean_json, clock_text, doors_table, event_line, status_page
 from hubd.output import as_tool, prepare, reader_gone
 
+DISTRIBUTION = "hubd-access-hub"
 SCHEMA = 1
 OK, PROBLEM, NO_ANSWER = 0, 1, 2
 INTERRUPTED = 130
@@ -198,12 +200,20 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     """Return an answer as a document; a list under the name of its call. Raise NoAnswer for another answer."""
     match call, answer:
         case "status", dict():
-            return answer
+            return {**answer, "installed_version": _installed_version()}
         case "trust-clock", {"state": str()}:
             return dict(answer)
         case "doors", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}
     raise NoAnswer("protocol", "hubd answered what this hubctl does not know; are both of one version?")
+
+
+def _installed_version() -> str:
+    """Return the version that lies beside this hubctl now: a long `status --watch` may have been overtaken by it."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return __version__
 
 
 def _judge(status: dict[str, Any]) -> int:

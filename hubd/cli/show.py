@@ -151,11 +151,20 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
+def _installed(status: Mapping[str, Any]) -> str:
+    """The version on the disk, and what to do when it is not the one that runs."""
+    running, installed = clean(status.get("version")), clean(status.get("installed_version"))
+    if running == installed:
+        return f"hubd {installed}, the one that runs"
+    return f"hubd {installed}, but {running} runs: systemctl restart hubd"
+
+
 def status_page(status: Mapping[str, Any]) -> Page:
     """The page of `hubctl status`. A fact that the daemon does not tell is shown as `-`."""
     records = _mapping(status.get("records"))
     facts = [
         ("hub", f"{clean(status.get('hub'))} of site {clean(status.get('site'))}, hubd {clean(status.get('version'))}"),
+        ("installed", _installed(status)),
         ("ready", f"{clean(status.get('ready'))}, since {moment(status.get('since'))}"),
         ("radio", _facts(status.get("radio"))),
         ("backend", _facts(status.get("backend")) if status.get("backend") is not None else "none configured"),

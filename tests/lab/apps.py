@@ -28,7 +28,8 @@ class App:
     unit: str
 
     async def story(self) -> list[str]:
-        """Return the lines that it has printed."""
+        """Return the lines that it has printed until now."""
+        await self.guest.run("journalctl", "--sync")
         argv = ("journalctl", "-u", self.unit, "_TRANSPORT=stdout", "-o", "cat", "--no-pager")
         return (await self.guest.run(*argv)).out.splitlines()
 

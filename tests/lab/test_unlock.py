@@ -17,6 +17,8 @@ from tests.lab.conftest import AirAddress, allowed
 SMALL_MTU, STEPS = 64, 10
 """At that MTU an unlock of a new phone is more frames than these."""
 STEP_SECONDS = 10.0
+FALLS_SECONDS = 2.0
+"""How long the guest may take to let a strike fall back and to tell so, beside the pulse itself."""
 
 
 async def test_a_long_unlock_then_a_short_one_each_with_its_strike(
@@ -32,8 +34,9 @@ async def test_a_long_unlock_then_a_short_one_each_with_its_strike(
                 assert report.verdict.door is DoorState.RELEASED
                 assert report.short is short
             assert seen.result(), "the strike's line was never driven"
-            await asyncio.sleep(STRIKE_SECONDS + 0.3)
-            assert not await hub.strike(), "the release did not end by itself"
+            async with asyncio.timeout(STRIKE_SECONDS + FALLS_SECONDS):  # the release ends by itself
+                while await hub.strike():  # noqa: ASYNC110 (another machine's)
+                    await asyncio.sleep(0.05)
     journal = await hub.journal()
     assert '"path":"full"' in journal
     assert '"path":"short"' in journal

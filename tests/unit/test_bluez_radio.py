@@ -235,7 +235,7 @@ async def a_bus(folder: Path) -> AsyncIterator[str]:
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     if shutil.which("dbus-daemon") is None:
-        pytest.skip("needs dbus-daemon: apt-get install dbus")
+        pytest.skip("needs dbus-daemon: apt-get install dbus-daemon")
     monkeypatch.setattr(bluez_generation, "POWER_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(bluez_generation, "RETRY_SECONDS", 0.1)
     async with a_bus(tmp_path) as address:

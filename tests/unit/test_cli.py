@@ -25,6 +25,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubd import __version__
 from hubd.adapters import log
 from hubd.adapters.event_tail import EventTail
 from hubd.adapters.local_api import WAITS, Call, CallRefused, LocalApi, Waits
@@ -126,10 +127,11 @@ async def test_status_for_people(tmp_path: Path) -> None:
         result = await hub.hubctl("status")
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[:10] == [
+    assert lines[:11] == [
         "warning: radio: Not on air.",
         "what to do: Look at rfkill.",
         "hub hub-1 of site site-1, hubd 0.1.0",
+        f"installed hubd {__version__}, but 0.1.0 runs: systemctl restart hubd",
         "ready yes, since 2027-01-15T08:00:00.000Z",
         "radio on air yes, links 2",
         "backend phase up, connected yes",
@@ -144,6 +146,17 @@ async def test_status_for_people(tmp_path: Path) -> None:
 
 def _problem(severity: str, name: str, remedy: str = "Do it.") -> dict[str, str]:
     return {"id": name, "severity": severity, "what": f"{name} is wrong.", "remedy": remedy}
+
+
+async def test_the_running_version_and_the_installed_one_are_told(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        hub.answers["status"]["version"] = __version__
+        lines = [" ".join(line.split()) for line in (await hub.hubctl("status")).stdout.splitlines()]
+        told = json.loads((await hub.hubctl("status", "--json")).stdout)
+        shown = (await hub.hubctl("--version")).stdout
+    assert f"installed hubd {__version__}, the one that runs" in lines
+    assert (told["version"], told["installed_version"]) == (__version__, __version__)
+    assert shown == f"hubctl, version {__version__}\n"
 
 
 async def test_the_most_urgent_problem_comes_first_each_with_its_remedy() -> None:
@@ -193,7 +206,8 @@ async def test_nothing_is_cut_on_a_narrow_terminal(width: int) -> None:
 async def test_status_for_machines_and_its_exit_status(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
         result = await hub.hubctl("status", "--json")
-        assert (result.exit_code, json.loads(result.stdout)) == (0, {"schema": 1, **STATUS})
+        told = {"schema": 1, **STATUS, "installed_version": __version__}
+        assert (result.exit_code, json.loads(result.stdout)) == (0, told)
         hub.answers["status"]["problems"] = [
             {"id": "disk", "severity": "error", "what": "Full.", "remedy": "Make room."}
         ]

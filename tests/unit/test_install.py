@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
+
+from hubd import __version__
+from hubd.sync import Identity
 
 ROOT = Path(__file__).parents[2]
 EVERY = {
@@ -34,8 +40,14 @@ case "$*" in
         cp "$0" "$made/bin/python"
         echo "$made" >"$made/pyvenv.cfg"
         ;;
-    "-m pip --python "*) for name in pip hubd hubctl; do echo "#!$4" >"${4%/*}/$name"; done ;;
+    "-m pip --python "*)
+        for name in pip hubd hubctl; do echo "#!$4" >"${4%/*}/$name"; done
+        packages="${4%/bin/*}/lib/python3.11/site-packages"
+        mkdir -p "$packages"
+        for word; do [ ! -f "$word/hubd/__init__.py" ] || cp -R "$word/hubd" "$packages"; done
+        ;;
     *sys.base_prefix*) echo /usr ;;
+    "-P -m hubd --check-config") echo "what the check says"; exit "${CHECK:-0}" ;;
     -c* | "-m compileall "*) ;;
     *) exit 3 ;;
 esac
@@ -153,7 +165,8 @@ def test_an_installation_replaces_the_old_one_and_no_folder_beside_it(tmp_path: 
     assert (place / "bin/hubd").read_text() == "#!/opt/hubd/bin/python\n"
     assert place.stat().st_mode & 0o7777 == 0o755
     everything = EVERY | {"opt/hubd/pyvenv.cfg", "opt/hubd/bin/python", "opt/hubd/bin/hubd", "opt/hubd/bin/hubctl"}
-    assert _tree(image) == everything | {"opt/hubd.old/mine", "opt/hubd.new/mine"}
+    others = {path for path in _tree(image) if not path.startswith("opt/hubd/lib/")}
+    assert others == everything | {"opt/hubd.old/mine", "opt/hubd.new/mine"}
 
 
 def test_one_that_breaks_off_at_the_last_step_puts_the_old_one_back(tmp_path: Path) -> None:
@@ -173,7 +186,7 @@ def test_one_that_breaks_off_at_the_last_step_puts_the_old_one_back(tmp_path: Pa
 def test_one_that_fails_while_it_is_made_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
     image = tmp_path / "image"
     place = _environment(image)
-    python = _command(tmp_path / "bin", "python", PYTHON.replace("for name", "exit 4; for name"))
+    python = _command(tmp_path / "bin", "python", PYTHON.replace("for name", "exit 4; for name", 1))
     assert _install("install", DESTDIR=str(image), PYTHON=str(python)).returncode == 4
     assert (place / "bin/hubd").read_text() == "OLD\n"
     assert [path.name for path in place.parent.iterdir()] == ["hubd"]
@@ -241,3 +254,209 @@ def test_no_file_is_written_through_a_link(tmp_path: Path) -> None:
     assert _install("files", DESTDIR=str(image)).returncode == 0
     assert theirs.read_text() == "theirs"
     assert "ExecStart=" in (folder / "hubd.service").read_text()
+
+
+MACHINE = """set -e
+# This machine with a /usr, /etc, /opt and /run that nobody else sees.
+mount -t tmpfs tmpfs "$AROUND"
+for folder in usr etc; do
+    mine=$AROUND/$folder
+    mkdir "$mine" "$mine.work" "$mine.new"
+    mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$mine.new,workdir=$mine.work" "$mine"
+    mount --bind "$mine" "/$folder"
+done
+mount --bind "$OPT" /opt
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system
+rm -rf /etc/credstore /etc/hubd
+[ -z "$KEYS" ] || { mkdir -p /etc/credstore; echo key >/etc/credstore/hubd.identity; }
+[ "$1" != true ] || exit 0
+exec "$@"
+"""
+SYSTEMCTL = """#!/bin/sh
+[ "$1" != is-active ] || { echo "$STATE"; [ "$STATE" = active ]; exit; }
+echo "$*" >>"$LOG"
+case "$*" in "restart hubd") exit "${START:-0}" ;; esac
+"""
+
+
+@dataclass
+class Machine:
+    """A machine of our own to install on: its `systemctl` writes down what it is told."""
+
+    folder: Path
+
+    def run(self, *argv: str | Path, state: str = "inactive", keys: str = "", **environment: str) -> str:
+        """Run a command there and return what it said. Its exit status is 0, or is told by `failed`."""
+        done = self._run(argv, state, keys, environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def failed(self, *argv: str | Path, state: str, **environment: str) -> str:
+        done = self._run(argv, state, "yes", environment)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stderr
+
+    def _run(
+        self, argv: tuple[str | Path, ...], state: str, keys: str, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        clean = {key: value for key, value in os.environ.items() if key not in ("DESTDIR", "PREFIX", "RESTART")}
+        ours = {"AROUND": self.folder / "around", "OPT": self.folder / "opt", "LOG": self.folder / "told"}
+        for folder in ("around", "opt", "bin"):
+            (self.folder / folder).mkdir(exist_ok=True)
+        for name in ("systemd-sysusers", "systemd-tmpfiles", "udevadm"):
+            _command(self.folder / "bin", name, "#!/bin/sh\n")
+        _command(self.folder / "bin", "systemctl", SYSTEMCTL)
+        python = _command(self.folder / "bin", "python", PYTHON)
+        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        around = {key: str(value) for key, value in ours.items()} | {"PATH": path, "PYTHON": str(python)}
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", MACHINE, "sh", *argv],
+            env=clean | around | {"STATE": state, "KEYS": keys} | environment,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    @property
+    def told(self) -> list[str]:
+        """What systemctl was told to change."""
+        log = self.folder / "told"
+        return log.read_text().splitlines() if log.exists() else []
+
+    @property
+    def version(self) -> str:
+        """Return what the installed hubd says of itself."""
+        package = self.folder / "opt/hubd/lib/python3.11/site-packages/hubd/__init__.py"
+        (version,) = re.findall(r'__version__ = "(.*)"', package.read_text())
+        return version
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    made = Machine(tmp_path)
+    if os.geteuid() != 0 or not shutil.which("unshare") or made._run(("true",), "", "", {}).returncode:
+        pytest.skip("this machine lets no test make a system of its own to install on")
+    return made
+
+
+def _clone(folder: Path, git: bool = True) -> Path:
+    """Return a copy of the tree, committed when `git`."""
+    for name in ("systemd", "config", ".ci", "hubd", "drivers"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    if git:
+        _git(folder, "init", "-q")
+        _git(folder, "add", "-A")
+        _git(folder, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "x", "--no-gpg-sign")
+    return folder
+
+
+def _git(folder: Path, *argv: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "-C", folder, *argv], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_first_installation_says_what_is_left_to_do(machine: Machine) -> None:
+    said = machine.run(ROOT / "systemd/install.sh")
+    assert f"hubd: {machine.version} is installed in /opt/hubd. Left to do on the hub:" in said
+    assert machine.told == ["daemon-reload"]
+
+
+def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(machine: Machine, tmp_path: Path) -> None:
+    clone = _clone(tmp_path / "clone")
+    machine.run(clone / "systemd/install.sh")
+    old = machine.version
+    (clone / "hubd/errors.py").write_text("# edited\n")
+    said = machine.run(clone / "systemd/install.sh", state="active", keys="yes")
+    assert machine.version == f"{old}.edited"
+    assert f"hubd: {machine.version} is in force, in place of {old}. Look: hubctl status" in said
+    assert "restarting the hub: for some 3 s phones are not answered" in said
+    assert "Left to do" not in said
+    assert machine.told[1:] == ["daemon-reload", "try-restart bluetooth", "restart hubd"]
+
+
+def test_bluetooth_is_left_alone_when_its_settings_are_as_before(machine: Machine, tmp_path: Path) -> None:
+    before = "cp -R {0}/usr/lib/. /usr/lib/; exec {1}".format
+    _install("files", DESTDIR=str(tmp_path / "image"))
+    script = ROOT / "systemd/install.sh"
+    machine.run("sh", "-c", before(tmp_path / "image", script), state="active", keys="yes")
+    assert machine.told == ["daemon-reload", "restart hubd"]
+
+
+def test_an_administrator_may_choose_when_a_hub_is_restarted(machine: Machine) -> None:
+    said = machine.run(ROOT / "systemd/install.sh", state="active", keys="yes", RESTART="no")
+    assert "still runs, over files that are no longer its own" in said
+    assert "systemctl restart hubd" in said
+    assert machine.told == ["daemon-reload"]
+
+
+def test_a_version_that_this_hub_cannot_start_with_changes_nothing(machine: Machine, tmp_path: Path) -> None:
+    machine.run(ROOT / "systemd/install.sh")
+    inside = tmp_path / "opt/hubd/mine"
+    inside.write_text("old")
+    said = machine.failed(ROOT / "systemd/install.sh", state="active", CHECK="78")
+    assert said.startswith("what the check says\nhubd: the new version does not start with this hub's configuration")
+    assert inside.exists(), "the old environment is still the one in place"
+    assert machine.told == ["daemon-reload"]
+    assert [path.name for path in (tmp_path / "opt").iterdir()] == ["hubd"]
+
+
+def test_a_hub_whose_start_fails_again_and_again_is_started_with_the_new_version(machine: Machine) -> None:
+    said = machine.run(ROOT / "systemd/install.sh", state="activating", keys="yes", CHECK="78")
+    assert "is in force" in said
+
+
+def test_a_new_version_that_does_not_start_is_said_to(machine: Machine) -> None:
+    said = machine.failed(ROOT / "systemd/install.sh", state="active", START="1")
+    assert "is installed, but does not start: journalctl -u hubd" in said
+
+
+def test_a_hub_that_is_set_up_and_stands_still_gets_no_first_steps(machine: Machine) -> None:
+    said = machine.run(ROOT / "systemd/install.sh", keys="yes")
+    assert "No hub runs it yet. To start it:" in said
+    assert "Left to do" not in said
+    assert machine.told == ["daemon-reload"]
+
+
+def _installed_version(tree: Path, image: Path, tmp_path: Path) -> str:
+    python = _command(tmp_path / "bin", "python", PYTHON)
+    done = _install("install", tree, DESTDIR=str(image), PYTHON=str(python))
+    assert done.returncode == 0, done.stderr
+    package = image / "opt/hubd/lib/python3.11/site-packages/hubd/__init__.py"
+    (version,) = re.findall(r'__version__ = "(.*)"', package.read_text())
+    assert f"hubd: {version} is installed" in done.stdout
+    return str(version)
+
+
+def test_the_version_carries_the_commit_and_whether_something_was_edited(tmp_path: Path) -> None:
+    clone = _clone(tmp_path / "clone")
+    commit = _git(clone, "rev-parse", "--short=12", "HEAD")
+    plain = __version__.removesuffix("+clone")
+    assert _installed_version(clone, tmp_path / "image", tmp_path) == f"{plain}+g{commit}"
+    assert _git(clone, "status", "--porcelain") == "", "the clone stays as it is"
+    (clone / "hubd/new.py").write_text("")
+    assert _installed_version(clone, tmp_path / "image", tmp_path) == f"{plain}+g{commit}.edited"
+
+
+def test_the_version_of_an_archive_carries_its_commit_and_any_other_folder_says_unknown(tmp_path: Path) -> None:
+    plain = __version__.removesuffix("+clone")
+    clone = _clone(tmp_path / "clone", git=False)
+    _git(tmp_path, "init", "-q")  # the folder lies in somebody else's repository
+    assert _installed_version(clone, tmp_path / "image", tmp_path) == f"{plain}+unknown"
+    (clone / "systemd/commit").write_text("0123456789abcdef0123456789abcdef01234567\n")
+    assert _installed_version(clone, tmp_path / "image", tmp_path) == f"{plain}+g0123456789ab"
+
+
+def test_git_archive_writes_the_commit() -> None:
+    assert (ROOT / "systemd/commit").read_text() == "$Format:%H$\n"
+    assert "systemd/commit export-subst" in (ROOT / ".gitattributes").read_text().splitlines()
+
+
+@pytest.mark.parametrize("label", ["g0123456789ab.edited", "unknown"])
+def test_the_longest_version_is_one_that_hello_and_pip_take(label: str) -> None:
+    version = f"{__version__.removesuffix('+clone')}+{label}"
+    assert str(Version(version)) == version
+    assert Identity("h" * 32, "s" * 32, bytes(16), version).software == version

@@ -29,6 +29,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hubd import __version__
+from hubd.cli.main import DISTRIBUTION
 from hubsim.main import _RADIOS, _sentence
 
 ROOT = Path(__file__).parents[2]
@@ -273,6 +274,7 @@ def test_both_ask_for_the_very_version_that_no_index_can_hold() -> None:
     (asked,) = [line for line in hubsim["options"]["install_requires"].split("\n") if line.startswith(NAMES[0])]
     assert asked == f"{NAMES[0]} =={__version__}"
     assert hubsim["metadata"]["version"] == __version__
+    assert NAMES[0] == DISTRIBUTION
     assert Version(__version__).local, "without a local label an index can hold this version"
 
 
