@@ -119,7 +119,7 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
 
 def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: World) -> list[Finding]:
     """Return what this same check finds as the unit's user with the keys handed over. Raise HardwareError."""
-    properties = [f"--property={line}" for line in unit.splitlines() if line.startswith(_USER)]
+    properties = [f"--property={line}" for line in credstore.settings(unit) if line.startswith(_USER)]
     properties += [f"--property={credential.property}" for credential in passed]
     sealed = ":".join(credential.name for credential in passed if credential.sealed)
     settings = [f"--setenv={SEALED_KEYS}={sealed}"]
@@ -139,7 +139,7 @@ def _may_write(config: Config, unit: str) -> Iterator[Finding]:
     """The unit lets hubd write in its own folders alone: a state directory elsewhere must be named there, too."""
     folder = config.hub.state_directory
     places = list[Path]()
-    for line in unit.splitlines():
+    for line in credstore.settings(unit):
         for name in _WRITABLE:
             words = line.removeprefix(name).split() if line.startswith(name) else []
             places += [Path("/var/lib") / word.lstrip("-+") for word in words]

@@ -234,8 +234,9 @@ def test_systemd_is_asked_for_what_only_it_can_hand_over(handed: Hub) -> None:
 
 
 def test_the_last_line_for_a_name_counts_and_an_empty_one_takes_all_back() -> None:
-    text = "LoadCredential=a:x\nLoadCredential=b\nLoadCredentialEncrypted=a:y\n"
+    text = "LoadCredential=a:x\n LoadCredential = b \n#LoadCredential=d\nLoadCredentialEncrypted=a:y\n"
     found = handed_over(text)
+    assert list(found) == ["a", "b"]
     assert (found["a"].source, found["a"].sealed, found["b"].source) == ("y", True, "b")
     assert list(handed_over(text + "LoadCredential=\nLoadCredential=c:z\n")) == ["c"]
 
