@@ -99,7 +99,11 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     try:
         unit = world.run(["systemctl", "cat", UNIT])
         if unit.returncode:
-            text = f"{UNIT} is not installed ({unit.stderr.strip()}); type: make install"
+            said = " ".join(unit.stderr.split())
+            if "No files found" in said:
+                text = f"{UNIT} is not installed ({said}); type: make install"
+            else:
+                text = f"systemd, which hands over the keys, cannot be asked: {said}"
             return [Finding(Kind.UNAVAILABLE, "unit", text)]
         handed = credstore.handed_over(unit.stdout)
         looked = {

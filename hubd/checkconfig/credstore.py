@@ -46,7 +46,7 @@ class Handed:
 
 
 def settings(unit: str) -> Iterator[str]:
-    """Yield the settings in what `systemctl cat` says of a unit, KEY=VALUE each without the spaces that systemd skips."""
+    """Yield the settings in what `systemctl cat` says of a unit, KEY=VALUE without the spaces that systemd skips."""
     for line in unit.splitlines():
         key, equals, value = line.partition("=")
         if equals and not key.lstrip().startswith(("#", ";")):

@@ -408,7 +408,7 @@ def test_a_strike_that_is_not_there_does_not_stand_below_a_right(hub: Hub) -> No
     hub.doors = hub.doors.replace("gpiochip0", "gpiochip7")
     status, said = hub.check()
     assert (status, said[0]) == (EX_UNAVAILABLE, "NOT right: 1 thing to mend")
-    assert said[1].startswith("not there: door a: No GPIO chip")
+    assert said[1].startswith("not there: door a: Strike of door a: No GPIO chip")
     assert "(apt install gpiod)" in said[1]
 
 
