@@ -38,7 +38,6 @@ from hubsim.radios import (
 from hubsim.weekly import weekly
 
 DESK = Path("desk")
-DEFAULT_BACKEND = sites.DEFAULT_BACKEND
 
 POINT = click.IntRange(0, 0xFFFF_FFFF)
 HUB_POINT = click.IntRange(1, 65535)
@@ -132,7 +131,7 @@ def site(context: click.Context, path: Path) -> None:
 @click.option(
     "--access-point", "points", type=HUB_POINT, multiple=True, default=(1,), help="A door of the hub; several times."
 )
-@click.option("--backend", "endpoint", default=DEFAULT_BACKEND, help="Where the backend will listen.")
+@click.option("--backend", "endpoint", default=sites.DEFAULT_BACKEND, help="Where the backend will listen.")
 @click.pass_obj
 def site_init(path: Path, name: str, hub_name: str, points: tuple[int, ...], endpoint: str) -> None:
     """Make issuer, first hub, backend and their keys in a new folder."""
@@ -233,12 +232,13 @@ def site_revoke(path: Path, phone: str) -> None:
 
 @main.command()
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option("--listen", default=DEFAULT_BACKEND, help="tcp://HOST:PORT")
-def backend(path: Path, listen: str) -> None:
+@click.option("--listen", help="tcp://HOST:PORT; by itself what `site init --backend` was told.")
+def backend(path: Path, listen: str | None) -> None:
     """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock."""
     from hubsim.backend import serve_backend
 
     folder = _site(path)
+    listen = listen or folder.endpoint
     version = partial(_policy_version, folder)
     _run(serve_backend(folder.backend, listen, version, lambda _: click.echo(f"backend on {listen}")))
 

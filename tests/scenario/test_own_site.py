@@ -44,10 +44,11 @@ def refused(path: Path, *words: str) -> str:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """A site with two hubs of two doors each."""
-    path = tmp_path / "acme"
-    command(path, "init", "--site", "acme", "--hub", "hub-a", "--access-point", "10", "--access-point", "11")
+def own(tmp_path: Path, unused_tcp_port: int) -> Path:
+    """A site with two hubs of two doors each, and its backend's place."""
+    path, endpoint = tmp_path / "acme", f"tcp://127.0.0.1:{unused_tcp_port}"
+    first = ("--site", "acme", "--hub", "hub-a", "--access-point", "10", "--access-point", "11")
+    command(path, "init", *first, "--backend", endpoint)
     said = command(path, "certify", "hub-b", "--access-point", "20", "--access-point", "21")
     assert "hub hub-b of acme: access points 20, 21, until 20" in said
     return path
@@ -175,17 +176,14 @@ def is_up(status: Any) -> bool:
     return bool(status["ready"] and radio["on_air"] and radio["epoch_key"] and backend["last_welcome"] is not None)
 
 
-async def test_the_doors_of_two_hubs_open_and_a_revocation_reaches_both(own: Path, unused_tcp_port: int) -> None:
+async def test_the_doors_of_two_hubs_open_and_a_revocation_reaches_both(own: Path) -> None:
     """Each hub has an air of its own: their doors lie too far from each other for one phone."""
-    endpoint = f"tcp://127.0.0.1:{unused_tcp_port}"
     site = sites.Site(own)
-    for hub, points in HUBS.items():
-        sites.write_config(site, endpoint, sites.desk_doors(points), hub)
     doors = [word for points in HUBS.values() for point in points for word in ("--access-point", str(point))]
     command(own, "grant", "anna", *doors)
     async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(running("backend", "--at", str(own), "--listen", endpoint))
-        assert (await first_line(backend)).startswith("backend on")
+        backend = await stack.enter_async_context(running("backend", "--at", str(own)))
+        assert await first_line(backend) == f"backend on {site.endpoint}"
         airs = {}
         for hub in HUBS:
             radio = await stack.enter_async_context(running("radio", "--listen", "127.0.0.1:0"))
