@@ -260,7 +260,7 @@ def radio(listen: tuple[str, int], legacy: bool) -> None:
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
 @click.option("--radio", "transport", default=DEFAULT_RADIO, callback=hub_radio, help=HUB_RADIO_HELP)
 @click.option("--person/--nobody", default=True, help="Whether somebody pulls the doors that are released.")
-@click.option("--hub", "name", help="Which hub of the site; by itself the first.")
+@click.option("--hub", "name", help="Which of several, each on a radio of its own; by itself the first.")
 def hub(path: Path, transport: str, person: bool, name: str | None) -> None:
     """Run hubd on a virtual radio, or this machine's own, and simulated doors."""
     where = _site(path)
