@@ -126,7 +126,10 @@ class FoundLine:
 
 def look(chip: str, line: str | int, what: str, devices: Path, open_chip: OpenChip) -> FoundLine:
     """Find a line without requesting it; `what` begins the sentence when it is not there. Raise HardwareError."""
-    path = chip_path(chip, devices, open_chip)
+    try:
+        path = chip_path(chip, devices, open_chip)
+    except HardwareError as error:
+        raise HardwareError(f"{what}: {error}") from error
     try:
         with open_chip(path) as opened:
             info = opened.get_line_info(line)

@@ -147,7 +147,17 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     api = LocalApi(config.api.socket, _calls(status, vouch, store), tail)
     aeads = tuple(Aead[name] for name in config.protocol.aead)
     epochs = EpochKeys(ring, SigningKey(keys.identity), names, aeads, config.protocol.rsa_bits)
-    watched = Watched(clock, ring, keys.certified.expires, lambda: sync, partial(vouch, "backend"))
+    theirs = config.keys.backend_public
+    watched = Watched(
+        clock=clock,
+        epochs=ring,
+        certificate_expires=keys.certified.expires,
+        sync=lambda: sync,
+        vouch=partial(vouch, "backend"),
+        certificate_begins=keys.certified.not_before,
+        certificate_file=config.keys.certificate.place,
+        backend_key_file=theirs.place if theirs else "",
+    )
     return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store)
 
 

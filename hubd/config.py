@@ -39,6 +39,8 @@ PLAIN_STORE, SEALED_STORE = "/etc/credstore", "/etc/credstore.encrypted"
 """Where the installer puts what systemd hands over."""
 
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+_CREDENTIAL_NAME = re.compile(r"[!-.0-9;-~]{1,255}")
+"""What systemd takes: a file's name in printable ASCII without a colon."""
 _CREDENTIAL = "credential:"
 _CREDENTIAL_UNKNOWN = "credential:NAME only where systemd sets $CREDENTIALS_DIRECTORY (LoadCredential= of the unit)"
 
@@ -324,7 +326,7 @@ def _paths(base: Path, environment: Mapping[str, str]) -> Callable[[type, Any], 
         if not text.startswith(_CREDENTIAL):
             return KeyFile(base / text)
         name, directory = text.removeprefix(_CREDENTIAL), environment.get("CREDENTIALS_DIRECTORY")
-        if not name or "/" in name or name in (".", ".."):
+        if not _CREDENTIAL_NAME.fullmatch(name) or name in (".", ".."):
             raise ValueError("no name of a credential")
         if not directory:
             raise ValueError(_CREDENTIAL_UNKNOWN)

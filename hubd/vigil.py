@@ -1,6 +1,7 @@
 """The use case that looks after the hub itself: what is wrong stands as a problem, with what to do about it.
 
-Law: a problem stands while its cause does and not longer; its sentences are for a technician who stands at the hub.
+Laws: a problem stands while its cause does and not longer; its sentences are for a technician who stands at the hub;
+the journal has each problem when it begins to stand, when it becomes graver, when it ends, and once a day meanwhile.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from hubd.core.epochs import EpochRing
 from hubd.core.records import Value
@@ -27,16 +29,19 @@ READY_PARTS = frozenset({"strikes"})
 
 REMEDIES: Mapping[str, str] = {
     "radio": "The hub tries again by itself. Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill "
-    "list. If it stands: sudo systemctl restart bluetooth, then plug the adapter in anew.",
+    "list. No bluetoothd at all: sudo apt install bluez. If it stands: sudo systemctl restart bluetooth, then plug the "
+    "adapter in again.",
     "bluez": "Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
     "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth.",
     "pairing": "Doors go on opening. If it was not paired on purpose: bluetoothctl devices Paired; then bluetoothctl "
     "remove ADDRESS.",
-    "strikes": "Check strike of [[doors]] against gpioinfo, and the group of /dev/gpiochip*.",
+    "strikes": "Check strike of [[doors]] against gpioinfo (apt install gpiod), and the group of /dev/gpiochip*.",
     "gpio": "Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
-    "inputs": "Check dps and rex of [[doors]] against gpioinfo.",
+    "inputs": "Check dps and rex of [[doors]] against gpioinfo (apt install gpiod).",
     "audit": "Make room on the disk of the state directory: no door opens while nothing can be recorded.",
 }
+QUIET = frozenset({"epoch"})
+"""What stands at every start for a moment: not for the journal."""
 WARNINGS = frozenset({"bluez", "pairing"})
 """The parts without which everything works, but not as well."""
 _CLOCKS = {
@@ -55,6 +60,10 @@ class Watched:
     sync: Callable[[], Sync | None]
     vouch: Callable[[], Awaitable[None]]
     """Believe the wall clock: the backend, whose time agrees, vouches for it."""
+    certificate_begins: int = 0
+    certificate_file: str = "the file of [keys] certificate"
+    backend_key_file: str = "the file of [keys] backend_public"
+    """Files as the installer knows them."""
 
 
 class Vigil:
@@ -63,6 +72,8 @@ class Vigil:
     def __init__(self, health: Health, tell: Callable[[str, Mapping[str, Value]], None]) -> None:
         self._health, self._tell = health, tell
         self._parts: dict[str, tuple[bool, str]] = {}
+        self._told: dict[str, tuple[Severity, float]] = {}
+        """The problems that the journal has as standing: how grave, and when it was told last, monotonic seconds."""
         self._heard: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def heard(self, name: str) -> None:
@@ -100,7 +111,7 @@ class Vigil:
 
     def look(self, watched: Watched) -> None:
         """Compare what is with what should be."""
-        now = watched.clock.wall()
+        now, monotonic = watched.clock.wall(), watched.clock.monotonic()
         self._stand(
             "clock",
             Severity.ERROR,
@@ -114,12 +125,13 @@ class Vigil:
             None if watched.epochs.current else "There is no epoch key yet: phones are told that the hub is busy.",
             "Wait; making an RSA key takes a small board up to a minute. If this stands, see the journal.",
         )
-        days = int((watched.certificate_expires - now) // DAY_SECONDS)
+        severity, what = _certificate(watched, now)
         self._stand(
             "certificate",
-            Severity.ERROR if days < 0 else Severity.WARNING,
-            None if days > CERTIFICATE_DAYS else f"The hub's certificate ends in {days} days: phones then refuse it.",
-            "Have the issuer certify the hub anew, and put the file where [keys] certificate says.",
+            severity,
+            what,
+            f"Have the issuer renew it for the same key, put it into {watched.certificate_file}, then: sudo systemctl "
+            "restart hubd. A new file is not read before.",
         )
         sync = watched.sync()
         state = sync.state if sync else None
@@ -128,14 +140,55 @@ class Vigil:
             "backend",
             Severity.WARNING,
             f"The backend is out of reach: {state.why}" if down and state else None,
-            "The hub decides by itself and keeps its records meanwhile. Check the network and [backend] endpoint.",
+            "The hub decides by itself and keeps its records meanwhile. Check the network and [backend] endpoint. If a "
+            f"key is meant: the backend's own public key must be the one in {watched.backend_key_file}, and it must "
+            "know this hub's; sudo /opt/hubd/bin/hubd --check-config shows both.",
         )
+        self._journal(monotonic)
 
     def _stand(self, name: str, severity: Severity, what: str | None, remedy: str) -> None:
         if what is None:
             self._health.clear(name)
         else:
             self._health.set(Problem(name, severity, what, remedy))
+
+    def _journal(self, now: float) -> None:
+        """Tell the journal which problems began, became graver, ended, or stand for another day.
+
+        What a part has told is told.
+        """
+        standing = {problem.id: problem for problem in self._health.problems()}
+        for name in [name for name in self._told if name not in standing]:
+            del self._told[name]
+            self._tell("problem", {"problem": name, "stands": False})
+        for name, problem in standing.items():
+            if name in QUIET or name in self._parts:
+                continue
+            severity, at = self._told.get(name, (None, 0.0))
+            if severity is not problem.severity or now - at >= DAY_SECONDS:
+                self._told[name] = problem.severity, now
+                facts: dict[str, Value] = {"problem": name, "stands": True, "severity": str(problem.severity)}
+                self._tell("problem", {**facts, "what": problem.what, "remedy": problem.remedy})
+
+
+def _certificate(watched: Watched, now: float) -> tuple[Severity, str | None]:
+    """Judge the certificate by the wall clock: how grave, and what is wrong, None when nothing is."""
+    left = watched.certificate_expires - now
+    ends = _moment(watched.certificate_expires)
+    if left < 0:
+        return Severity.ERROR, f"The hub's certificate ended on {ends}: phones refuse it."
+    if now < watched.certificate_begins:
+        begins = _moment(watched.certificate_begins)
+        return Severity.ERROR, f"The hub's certificate begins on {begins}: phones refuse it until then."
+    if left > CERTIFICATE_DAYS * DAY_SECONDS:
+        return Severity.WARNING, None
+    days = int(left // DAY_SECONDS)
+    when = f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
+    return Severity.WARNING, f"The hub's certificate ends {when}, on {ends}: phones then refuse it."
+
+
+def _moment(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _agrees(sync: Sync | None) -> bool:

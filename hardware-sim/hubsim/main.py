@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,13 @@ from hubsim.radios import (
     hub_radio,
     phone_radio,
 )
+from hubsim.weekly import weekly
 
 DESK = Path("desk")
-DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
 
 POINT = click.IntRange(0, 0xFFFF_FFFF)
+HUB_POINT = click.IntRange(1, 65535)
+"""What a hub's configuration takes."""
 
 
 class _Plain(click.Group):
@@ -102,6 +105,13 @@ def _new_name(_context: click.Context, _parameter: click.Parameter, name: str) -
     return name
 
 
+def _spans(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Rule, ...]:
+    try:
+        return tuple(rule for text in texts for rule in weekly(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.group(cls=_Plain)
 def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
@@ -116,30 +126,89 @@ def site(context: click.Context, path: Path) -> None:
 
 
 @site.command("init")
-@click.option("--backend", "endpoint", default=DEFAULT_BACKEND, help="Where the backend will listen.")
+@click.option("--site", "name", default="site-1", show_default=True, help="The site's id: a-z, 0-9 and -.")
+@click.option("--hub", "hub_name", default="hub-1", show_default=True, help="The first hub's id.")
+@click.option(
+    "--access-point", "points", type=HUB_POINT, multiple=True, default=(1,), help="A door of the hub; several times."
+)
+@click.option("--backend", "endpoint", default=sites.DEFAULT_BACKEND, help="Where the backend will listen.")
 @click.pass_obj
-def site_init(path: Path, endpoint: str) -> None:
-    """Make issuer, hub, backend and their keys in a new folder."""
-    made = sites.init(path)
-    config = sites.write_config(made, endpoint, [sites.DeskDoor()])
+def site_init(path: Path, name: str, hub_name: str, points: tuple[int, ...], endpoint: str) -> None:
+    """Make issuer, first hub, backend and their keys in a new folder."""
+    made = sites.init(path, name, hub_name, points, backend=endpoint)
+    config = sites.write_config(made, endpoint, sites.desk_doors(made.certificate(hub_name).access_points))
     click.echo(f"site {made.name} is in {path}; the hub's configuration is {config}")
+
+
+@site.command("certify")
+@click.argument("hub_name", metavar="HUB")
+@click.option("--access-point", "points", type=HUB_POINT, multiple=True, help="One more; may be given several times.")
+@click.option("--without", type=HUB_POINT, multiple=True, help="One less; may be given several times.")
+@click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
+@click.pass_obj
+def site_certify(path: Path, hub_name: str, points: tuple[int, ...], without: tuple[int, ...], days: float) -> None:
+    """Make another hub, or renew the certificate of one that is there, with more or fewer access points."""
+    where = _site(path)
+    known = hub_name in where.hub_names()
+    if known:
+        made = sites.certify(where, hub_name, points, without, days)
+    else:
+        made = sites.add_hub(where, hub_name, points, days)
+    sites.write_config(where, where.endpoint, sites.desk_doors(made.access_points), hub_name)
+    until = datetime.fromtimestamp(made.expires, UTC)
+    served = ", ".join(map(str, made.access_points))
+    click.echo(f"hub {hub_name} of {made.site}: access points {served}, until {until:%Y-%m-%d %H:%M} UTC")
+    at = "" if path == DESK else f" --at {path}"
+    click.echo(f"next: hubsim site{at} export DIR --hub {hub_name}")
+    if known:
+        click.echo(
+            "then on the hub: sudo install -m 600 hubd.certificate /etc/credstore/ && sudo systemctl restart hubd"
+        )
+
+
+@site.command("export")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--hub", "hub_name", help="Which hub, when the site has several.")
+@click.option("--backend", "endpoint", help="tcp://HOST:PORT as the hub reaches it; without it the hub decides alone.")
+@click.option("--time-zone", default="Europe/Berlin", show_default=True, help="Of the doors.")
+@click.pass_obj
+def site_export(path: Path, directory: Path, hub_name: str | None, endpoint: str | None, time_zone: str) -> None:
+    """Write a hub's keys as its /etc/credstore wants them, and its configuration, into a new folder."""
+    where = _site(path)
+    names = where.hub_names()
+    if hub_name is None and len(names) > 1:
+        raise click.UsageError(f"which hub? there are {', '.join(names)}: say --hub NAME")
+    sites.export(where, hub_name or names[0], directory, endpoint, time_zone)
+    click.echo(f"hub {hub_name or names[0]} is in {directory}, private keys and all; on the hub, in a copy of it:")
+    click.echo("  sudo install -d -m 700 /etc/credstore && sudo install -m 600 hubd.* /etc/credstore/")
+    click.echo("  sudo install -m 644 config.toml /etc/hubd/hubd.toml    # then set chip and line of each strike")
+    click.echo("  sudo /opt/hubd/bin/hubd --check-config")
+    click.echo(f"  rm -r the copy, and {directory} here")
 
 
 @site.command("grant")
 @click.argument("phone", callback=_new_name)
 @click.option("--access-point", "points", type=POINT, multiple=True, default=(1,), help="May be given several times.")
 @click.option("--days", type=float, default=30.0, help="How long the grant is valid; negative: it has expired.")
-@click.option("--weekly", help='A weekly span such as "mon-fri 08:00-18:00"; without it, always.')
+@click.option(
+    "--weekly",
+    "spans",
+    multiple=True,
+    callback=_spans,
+    help='A weekly span such as "mon-fri 08:00-18:00" or "fri 22:00-06:00"; several times; without it, always.',
+)
 @click.option("--key", type=click.Choice(["ES256", "PS256"]), default="ES256")
 @click.pass_obj
-def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, weekly: str | None, key: str) -> None:
+def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, spans: tuple[Rule, ...], key: str) -> None:
     """Make a phone with a key and a grant."""
-    rules = (_weekly(weekly),) if weekly else ()
-    access = [Access(point, sites.OPEN_AND_QUERY, rules) for point in points]
+    access = [Access(point, sites.OPEN_AND_QUERY, spans) for point in dict.fromkeys(points)]
     span = sites.Validity.days(days) if days > 0 else sites.Validity.days(-days, _ago(days))
     where = _site(path)
     folder = where.grant(phone, access, span, key)
     click.echo(f"phone {phone}: credential {where.credential(phone)}, files in {folder}")
+    for point in points:
+        if where.hub_of(point) is None:
+            click.echo(f"no hub of this site serves access point {point} yet: `hubsim site certify` makes one do so")
 
 
 @site.command("revoke")
@@ -163,12 +232,13 @@ def site_revoke(path: Path, phone: str) -> None:
 
 @main.command()
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option("--listen", default=DEFAULT_BACKEND, help="tcp://HOST:PORT")
-def backend(path: Path, listen: str) -> None:
+@click.option("--listen", help="tcp://HOST:PORT; by itself what `site init --backend` was told.")
+def backend(path: Path, listen: str | None) -> None:
     """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock."""
     from hubsim.backend import serve_backend
 
     folder = _site(path)
+    listen = listen or folder.endpoint
     version = partial(_policy_version, folder)
     _run(serve_backend(folder.backend, listen, version, lambda _: click.echo(f"backend on {listen}")))
 
@@ -190,15 +260,17 @@ def radio(listen: tuple[str, int], legacy: bool) -> None:
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
 @click.option("--radio", "transport", default=DEFAULT_RADIO, callback=hub_radio, help=HUB_RADIO_HELP)
 @click.option("--person/--nobody", default=True, help="Whether somebody pulls the doors that are released.")
-def hub(path: Path, transport: str, person: bool) -> None:
+@click.option("--hub", "name", help="Which of several, each on a radio of its own; by itself the first.")
+def hub(path: Path, transport: str, person: bool, name: str | None) -> None:
     """Run hubd on a virtual radio, or this machine's own, and simulated doors."""
-    folder = _site(path)
+    where = _site(path)
+    folder = where.hub_folder(name or where.first_hub)
     if transport == BLESS:
         importlib.import_module("bless")  # said here, where it is a sentence, if it is missing
     from hubd.__main__ import run
     from hubsim.desk import desk_parts
 
-    os.chdir(folder.hub)
+    os.chdir(folder)
     sys.exit(run(Path("hub.toml"), partial(desk_parts, transport, person)))
 
 
@@ -280,21 +352,6 @@ def _policy_version(folder: sites.Site, document: bytes) -> int:
 
 def _ago(days: float) -> float:
     return time.time() + 2 * days * sites.DAY
-
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _weekly(text: str) -> Rule:
-    """Read a span such as "mon-fri 08:00-18:00"."""
-    try:
-        days, times = text.lower().split()
-        first, _, last = days.partition("-")
-        span = range(_DAYS.index(first), _DAYS.index(last or first) + 1)
-        start, end = (60 * int(hour) + int(minute) for hour, minute in (t.split(":") for t in times.split("-")))
-        return Rule(sum(1 << day for day in span), start, end)
-    except ValueError as error:
-        raise click.BadParameter(f'{text!r} is no span such as "mon-fri 08:00-18:00"') from error
 
 
 if __name__ == "__main__":

@@ -2,15 +2,20 @@
 
     SITE/issuer.key  issuer.cbor  policy.cbor  site.json
     SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub beacon.key
+    SITE/hubs/HUB/ the same for each further hub
     SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub policy.cbor
     SITE/phones/NAME/  phone.key grant.cbor site.cbor beacon.key caches.cbor
 
-Law: private files are readable by their owner only; the issuer's key never leaves SITE.
+`export` writes a hub's files as /etc/credstore of the hub wants them, and its configuration.
+
+Laws: private files are readable by their owner only; the issuer's key never leaves SITE; an access point is one hub's;
+no grant or schedule that could never hold is made.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import time
@@ -28,9 +33,21 @@ from hubd.core.policy import Policy
 from hubd.core.tokens import Access, Grant, HubCertificate
 from hubsim.phone import wallet
 from hubsim.phone.wallet import Wallet, write_private
+from hubsim.weekly import refuse_never
 
 HUB_DAYS, GRANT_DAYS = 365, 30
+DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
 OPEN_AND_QUERY = 0b1001
+_ID = re.compile(r"[a-z0-9-]{1,32}")
+EXPORTED = {
+    "identity": "identity.key",
+    "certificate": "certificate.cbor",
+    "issuer": "issuer.cbor",
+    "curve_secret": "curve.secret",
+    "backend_public": "backend.pub",
+    "beacon": "beacon.key",
+}
+"""A hub's keys: as hubd's [keys] call them, and as this folder does."""
 DAY = 86_400
 
 
@@ -55,9 +72,11 @@ def make_key(kind: str = "ES256") -> SigningKey:
     return SigningKey(ec.generate_private_key(ec.SECP256R1()))
 
 
-def certify_hub(issuer: SigningKey, names: tuple[str, str], key: SigningKey, points: Sequence[int]) -> bytes:
+def certify_hub(
+    issuer: SigningKey, names: tuple[str, str], key: SigningKey, points: Sequence[int], span: Validity | None = None
+) -> bytes:
     """Return a hub certificate; `names` are (site, hub)."""
-    span = Validity.days(HUB_DAYS)
+    span = span or Validity.days(HUB_DAYS)
     document = HubCertificate(*names, span.not_before, span.expires, key.verify_key, tuple(sorted(points)))
     return tokens.issue_hub_certificate(issuer, document, key.cose_key)
 
@@ -65,7 +84,9 @@ def certify_hub(issuer: SigningKey, names: tuple[str, str], key: SigningKey, poi
 def make_grant(
     issuer: SigningKey, names: tuple[str, str], key: SigningKey, access: Sequence[Access], span: Validity | None = None
 ) -> bytes:
-    """Return a grant; `names` are (site, credential)."""
+    """Return a grant; `names` are (site, credential). Raise ValueError for a rule that never holds."""
+    for entry in access:
+        refuse_never(entry.rules)
     span = span or Validity.days(GRANT_DAYS)
     id_ = secrets.token_bytes(8)
     document = Grant(*names, span.not_before, span.expires, id_, key.verify_key, tuple(access))
@@ -96,8 +117,39 @@ class Site:
 
     @property
     def hub(self) -> Path:
-        """The hub's folder."""
+        """The first hub's folder."""
         return self.path / "hub"
+
+    @property
+    def first_hub(self) -> str:
+        """The id of the hub that the site was made with."""
+        return str(json.loads((self.path / "site.json").read_text())["hub"])
+
+    @property
+    def endpoint(self) -> str:
+        """Where the desk's backend listens."""
+        return str(json.loads((self.path / "site.json").read_text()).get("backend", DEFAULT_BACKEND))
+
+    def hub_names(self) -> tuple[str, ...]:
+        """The ids of all hubs, the first one first."""
+        more = sorted(path.parent.name for path in self.path.glob("hubs/*/certificate.cbor"))
+        return (self.first_hub, *more)
+
+    def hub_folder(self, hub: str) -> Path:
+        """The folder of a hub. Raise ValueError for one that the site has not."""
+        if hub not in self.hub_names():
+            there = ", ".join(self.hub_names())
+            raise ValueError(f"there is no hub {hub!r}; there are {there}; `hubsim site certify` makes another")
+        return self.hub if hub == self.first_hub else self.path / "hubs" / hub
+
+    def certificate(self, hub: str) -> HubCertificate:
+        """The certificate that a hub has now."""
+        return tokens.read_hub_certificate((self.hub_folder(hub) / "certificate.cbor").read_bytes(), self.verifier)
+
+    def hub_of(self, access_point: int) -> str | None:
+        """The hub that serves an access point, None when none does."""
+        serving = (hub for hub in self.hub_names() if access_point in self.certificate(hub).access_points)
+        return next(serving, None)
 
     @property
     def backend(self) -> Path:
@@ -131,7 +183,9 @@ class Site:
         return policy.read((self.path / "policy.cbor").read_bytes(), self.verifier, self.name)
 
     def publish(self, new: Policy) -> None:
-        """Sign a policy and lay it where the backend finds it."""
+        """Sign a policy and lay it where the backend finds it. Raise ValueError for a rule that never holds."""
+        for rules in new.schedules.values():
+            refuse_never(rules)
         document = policy.issue(new, self.issuer)
         (self.path / "policy.cbor").write_bytes(document)
         (self.backend / "policy.cbor.new").write_bytes(document)
@@ -161,44 +215,170 @@ class Site:
 
 
 def init(
-    path: Path, site: str = "site-1", hub: str = "hub-1", points: Sequence[int] = (1,), for_show: bool = False
+    path: Path,
+    site: str = "site-1",
+    hub: str = "hub-1",
+    points: Sequence[int] = (1,),
+    for_show: bool = False,
+    backend: str = DEFAULT_BACKEND,
 ) -> Site:
-    """Make a new site's folder. Raise FileExistsError for one that holds anything but a site made `for_show`."""
+    """Make a new site's folder. Raise FileExistsError for one that holds anything but a site made `for_show`.
+
+    `backend` is where the desk's backend listens. Raise ValueError for a name that hubd would refuse.
+    """
+    _check_id("site", site)
+    _check_id("hub", hub)
     if path.exists() and any(path.iterdir()):
         known = path / "site.json"
         if not (for_show and known.exists() and json.loads(known.read_text()).get("for_show")):
             raise FileExistsError(f"{path} holds something already: name a new folder with --at, or remove it")
         shutil.rmtree(path)
-    for folder in (path, path / "hub", path / "backend" / "hubs", path / "phones"):
+    for folder in (path, path / "backend" / "hubs", path / "phones"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (path / "site.json").write_text(json.dumps({"site": site, "hub": hub, "for_show": for_show}))
+    names = {"site": site, "hub": hub, "for_show": for_show, "backend": backend}
+    (path / "site.json").write_text(json.dumps(names))
     made = Site(path)
-    issuer, identity = make_key(), make_key()
+    issuer = make_key()
     write_private(path / "issuer.key", pem(issuer))
-    for folder in (path, made.hub):
-        _write_public(folder / "issuer.cbor", cbor.encode(issuer.cose_key))
-    write_private(made.hub / "identity.key", pem(identity))
-    _write_public(made.hub / "certificate.cbor", certify_hub(issuer, (site, hub), identity, points))
-    write_private(made.hub / "beacon.key", secrets.token_bytes(beacon.KEY_BYTES))
-    hub_public, hub_secret = zmq.curve_keypair()
+    _write_public(path / "issuer.cbor", cbor.encode(issuer.cose_key))
     backend_public, backend_secret = zmq.curve_keypair()
-    write_private(made.hub / "curve.secret", hub_secret)
     write_private(made.backend / "curve.secret", backend_secret)
-    _write_public(made.hub / "backend.pub", backend_public)
     (made.backend / "curve.pub").write_bytes(backend_public)
-    (made.backend / "hubs" / f"{hub}.curve.pub").write_bytes(hub_public)
+    _make_hub(made, made.hub, hub, points, secrets.token_bytes(beacon.KEY_BYTES))
     made.publish(Policy(site, 1, int(time.time())))
     return made
 
 
-def write_config(site: Site, endpoint: str, doors: Sequence[DeskDoor]) -> Path:
-    """Write the hub's configuration for a backend at `endpoint`; return its path."""
-    names = json.loads((site.path / "site.json").read_text())
+def add_hub(site: Site, hub: str, points: Sequence[int], days: float = HUB_DAYS) -> HubCertificate:
+    """Make another hub of the site with keys of its own. Raise ValueError for a name or an access point in use."""
+    _check_id("hub", hub)
+    if not points:
+        raise ValueError(f"hub {hub} is new: say which access points it serves, --access-point N for each")
+    _check_free(site, hub, points)
+    folder = site.path / "hubs" / hub
+    folder.parent.mkdir(exist_ok=True, mode=0o700)
+    _make_hub(site, folder, hub, points, site.beacon_key, Validity.days(days))
+    return site.certificate(hub)
+
+
+def certify(
+    site: Site, hub: str, more: Sequence[int] = (), without: Sequence[int] = (), days: float = HUB_DAYS
+) -> HubCertificate:
+    """Renew a hub's certificate for the same key, with `more` access points or `without` some. Raise ValueError."""
+    folder, old = site.hub_folder(hub), site.certificate(hub)
+    strangers = set(without) - set(old.access_points)
+    if strangers:
+        raise ValueError(f"hub {hub} does not serve access point {min(strangers)}")
+    points = set(old.access_points) - set(without) | set(more)
+    if not points:
+        raise ValueError(f"hub {hub} would serve no access point")
+    _check_free(site, hub, more)
+    key = serialization.load_pem_private_key((folder / "identity.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    span = Validity.days(days)
+    document = certify_hub(site.issuer, (site.name, hub), SigningKey(key), sorted(points), span)
+    _write_public(folder / "certificate.cbor", document)
+    return site.certificate(hub)
+
+
+def _check_id(what: str, name: str) -> None:
+    if not _ID.fullmatch(name):
+        raise ValueError(f"{name!r} is no {what}: choose 1 to 32 characters of a-z, 0-9 and -")
+
+
+def _check_free(site: Site, hub: str, points: Sequence[int]) -> None:
+    """An access point is one direction through one door: two hubs cannot have it."""
+    for point in points:
+        owner = site.hub_of(point)
+        if owner not in (None, hub):
+            raise ValueError(
+                f"access point {point} is {owner}'s: choose another number, or first take it away there: "
+                f"`hubsim site certify {owner} --without {point}`"
+            )
+
+
+def _make_hub(
+    site: Site, folder: Path, hub: str, points: Sequence[int], beacon_key: bytes | None, span: Validity | None = None
+) -> None:
+    """Make a hub's folder with keys of its own, known to the backend."""
+    folder.mkdir(mode=0o700)
+    identity = make_key()
+    write_private(folder / "identity.key", pem(identity))
+    _write_public(folder / "issuer.cbor", (site.path / "issuer.cbor").read_bytes())
+    document = certify_hub(site.issuer, (site.name, hub), identity, sorted(set(points)), span)
+    _write_public(folder / "certificate.cbor", document)
+    if beacon_key is not None:
+        write_private(folder / "beacon.key", beacon_key)
+    public, secret = zmq.curve_keypair()
+    write_private(folder / "curve.secret", secret)
+    _write_public(folder / "backend.pub", (site.backend / "curve.pub").read_bytes())
+    (site.backend / "hubs" / f"{hub}.curve.pub").write_bytes(public)
+
+
+def desk_doors(points: Sequence[int]) -> list[DeskDoor]:
+    """One door for each access point."""
+    if tuple(points) == (1,):
+        return [DeskDoor()]
+    return [DeskDoor(f"door-{point}", f"Door {point}", point) for point in points]
+
+
+def export(site: Site, hub: str, directory: Path, backend: str | None, time_zone: str) -> None:
+    """Write a hub's keys as its /etc/credstore wants them, hubd.NAME, and its configuration, config.toml.
+
+    `backend` is the endpoint that the hub shall reach, None for a hub that decides alone. Raise FileExistsError for a
+    directory that holds something, ValueError for a hub that there is not.
+    """
+    folder = site.hub_folder(hub)
+    if directory.exists() and any(directory.iterdir()):
+        raise FileExistsError(f"{directory} holds something already: name a new folder")
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    names = [name for name, file in EXPORTED.items() if (folder / file).exists()]
+    for name in names:
+        write_private(directory / f"hubd.{name}", (folder / EXPORTED[name]).read_bytes())
+    doors = desk_doors(site.certificate(hub).access_points)
+    text = _exported_config(site.name, hub, names, doors, backend, time_zone)
+    _write_public(directory / "config.toml", text.encode())
+
+
+def _exported_config(
+    site: str, hub: str, names: Sequence[str], doors: Sequence[DeskDoor], backend: str | None, time_zone: str
+) -> str:
+    keys = "".join(f'{name} = "credential:{name}"\n' for name in names)
+    text = f"""# /etc/hubd/hubd.toml of hub {hub}; config/hubd.toml in the source says what else it may hold.
+# Still to do: chip and line of each strike, as they are wired; gpiodetect and gpioinfo (apt install gpiod) show both.
+
+[hub]
+id = "{hub}"
+site = "{site}"
+time_zone = "{time_zone}"
+
+[keys]
+{keys}"""
+    if backend:
+        text += f'\n[backend]\nendpoint = "{backend}"\n'
+    for index, door in enumerate(doors):
+        text += f"""
+[[doors]]
+id = "{door.id}"
+name = "{door.name}"
+strike = {{ chip = "CHANGE-ME", line = {index} }}
+
+[[doors.access_points]]
+number = {door.access_point}
+name = "{door.name}, inwards"
+"""
+    return text
+
+
+def write_config(site: Site, endpoint: str, doors: Sequence[DeskDoor], hub: str | None = None) -> Path:
+    """Write the desk's configuration of a hub, by itself the first, for a backend at `endpoint`; return its path."""
+    hub = hub or site.first_hub
     beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key else ""
     lines = [
         f"""[hub]
-id = "{names["hub"]}"
-site = "{names["site"]}"
+id = "{hub}"
+site = "{site.name}"
 time_zone = "Europe/Berlin"
 state_directory = "state"
 
@@ -232,7 +412,7 @@ name = "{door.name}, inward"
 fresh = {str(door.fresh).lower()}
 """
         )
-    path = site.hub / "hub.toml"
+    path = site.hub_folder(hub) / "hub.toml"
     _write_public(path, "".join(lines).encode())
     return path
 

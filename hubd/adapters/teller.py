@@ -44,7 +44,8 @@ class Teller:
         """Take one event."""
         self._count(event)
         shown = {key: _shown(key, value) for key, value in facts.items()}
-        say = self._log.warning if event in FAULTS or facts.get("up") is False else self._log.info
+        is_bad = event in FAULTS or facts.get("up") is False or facts.get("stands") is True
+        say = self._log.warning if is_bad else self._log.info
         say(event, **shown)
         self._tail.publish({**shown, "event": event, "at": self._clock.wall()})
 

@@ -99,7 +99,11 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     try:
         unit = world.run(["systemctl", "cat", UNIT])
         if unit.returncode:
-            text = f"{UNIT} is not installed ({unit.stderr.strip()}); type: make install"
+            said = " ".join(unit.stderr.split())
+            if "No files found" in said:
+                text = f"{UNIT} is not installed ({said}); type: make install"
+            else:
+                text = f"systemd, which hands over the keys, cannot be asked: {said}"
             return [Finding(Kind.UNAVAILABLE, "unit", text)]
         handed = credstore.handed_over(unit.stdout)
         looked = {
@@ -119,7 +123,7 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
 
 def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: World) -> list[Finding]:
     """Return what this same check finds as the unit's user with the keys handed over. Raise HardwareError."""
-    properties = [f"--property={line}" for line in unit.splitlines() if line.startswith(_USER)]
+    properties = [f"--property={line}" for line in credstore.settings(unit) if line.startswith(_USER)]
     properties += [f"--property={credential.property}" for credential in passed]
     sealed = ":".join(credential.name for credential in passed if credential.sealed)
     settings = [f"--setenv={SEALED_KEYS}={sealed}"]
@@ -139,7 +143,7 @@ def _may_write(config: Config, unit: str) -> Iterator[Finding]:
     """The unit lets hubd write in its own folders alone: a state directory elsewhere must be named there, too."""
     folder = config.hub.state_directory
     places = list[Path]()
-    for line in unit.splitlines():
+    for line in credstore.settings(unit):
         for name in _WRITABLE:
             words = line.removeprefix(name).split() if line.startswith(name) else []
             places += [Path("/var/lib") / word.lstrip("-+") for word in words]

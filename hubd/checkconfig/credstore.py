@@ -45,14 +45,22 @@ class Handed:
         return f"LoadCredential{'Encrypted' if self.sealed else ''}={self.name}:{self.source}"
 
 
+def settings(unit: str) -> Iterator[str]:
+    """Yield the settings in what `systemctl cat` says of a unit, KEY=VALUE without the spaces that systemd skips."""
+    for line in unit.splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not key.lstrip().startswith(("#", ";")):
+            yield f"{key.strip()}={value.strip()}"
+
+
 def handed_over(unit: str) -> dict[str, Handed]:
     """Read which credentials a unit hands over from what `systemctl cat` says of it."""
     found: dict[str, Handed] = {}
-    for line in unit.splitlines():
-        match = _LINE.fullmatch(line.strip())
+    for line in settings(unit):
+        match = _LINE.fullmatch(line)
         if match is None:
             continue
-        name, _, source = match[2].strip().partition(":")
+        name, _, source = match[2].partition(":")
         if name:
             found[name] = Handed(name, source or name, bool(match[1]))
         else:

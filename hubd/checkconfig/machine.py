@@ -39,6 +39,10 @@ def bluetooth(config: Config, run: Run, sys: Path, ask_bluez: Callable[[str], st
     except HardwareError as error:
         yield Finding(Kind.WARNING, "bluetooth", f"whether bluetoothd runs cannot be told: {error}")
         return
+    if done.returncode:
+        said = " ".join(done.stderr.split())
+        yield Finding(Kind.WARNING, "bluetooth", f"whether bluetoothd runs cannot be told: {said}")
+        return
     told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     adapters = sorted(path.name for path in sys.glob("class/bluetooth/hci*") if ":" not in path.name)
     wrong = _bluetooth_is_wrong(told, adapters) or ask_bluez(config.radio.adapter)

@@ -162,7 +162,8 @@ async def _seals_that_cannot_be_opened(guest: Guest, sealed: str) -> None:
         done = await guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)
         assert done.status == 78, done
         assert done.out.startswith("NOT right: 1 thing to mend"), done.out
-        assert f"{sealed}: {part}" in done.out, done.out
+        assert f"wrong: key identity: {sealed}: " in done.out, done.out
+        assert part in done.out, done.out
         assert "hub: hub-1 of site site-1" in done.out, done.out
 
 

@@ -95,7 +95,7 @@ async def test_a_sealed_key_that_cannot_be_opened_is_no_loop_of_restarts(
             assert await tells(guest, "SubState") == "failed", "systemd means to start it again"
             assert await tells(guest, "ExecMainStatus") == "243"
             said = await hub.journal_after(since)
-            assert "systemd could not hand over the keys (status=243/CREDENTIALS)" in said, said
+            assert "systemd could not hand over the keys (status=243/CREDENTIALS)" in said, (command, said)
             assert "hubd --check-config" in said, said
     finally:
         await guest.run("sh", "-c", f"rm -rf {sealed}; [ ! -e {host_key}.own ] || mv {host_key}.own {host_key}")

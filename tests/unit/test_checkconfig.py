@@ -234,8 +234,9 @@ def test_systemd_is_asked_for_what_only_it_can_hand_over(handed: Hub) -> None:
 
 
 def test_the_last_line_for_a_name_counts_and_an_empty_one_takes_all_back() -> None:
-    text = "LoadCredential=a:x\nLoadCredential=b\nLoadCredentialEncrypted=a:y\n"
+    text = "LoadCredential=a:x\n LoadCredential = b \n#LoadCredential=d\nLoadCredentialEncrypted=a:y\n"
     found = handed_over(text)
+    assert list(found) == ["a", "b"]
     assert (found["a"].source, found["a"].sealed, found["b"].source) == ("y", True, "b")
     assert list(handed_over(text + "LoadCredential=\nLoadCredential=c:z\n")) == ["c"]
 
@@ -407,7 +408,7 @@ def test_a_strike_that_is_not_there_does_not_stand_below_a_right(hub: Hub) -> No
     hub.doors = hub.doors.replace("gpiochip0", "gpiochip7")
     status, said = hub.check()
     assert (status, said[0]) == (EX_UNAVAILABLE, "NOT right: 1 thing to mend")
-    assert said[1].startswith("not there: door a: No GPIO chip")
+    assert said[1].startswith("not there: door a: Strike of door a: No GPIO chip")
     assert "(apt install gpiod)" in said[1]
 
 

@@ -232,6 +232,14 @@ def test_an_endpoint_that_a_machine_can_have(host: str) -> None:
         ('site = "site-1"', 'site =\u00a0"site-1"', ["line 4, column 7", "NO-BREAK SPACE (U+00A0)"]),
         ('site = "site-1"', "site = \u201csite-1\u201d", ["LEFT DOUBLE QUOTATION MARK (U+201C)"]),
         ('site = "site-1"', '\u200bsite = "site-1"', ["line 4, column 1", "ZERO WIDTH SPACE (U+200B)"]),
+        (
+            "credential:issuer",
+            "credential:\u0456ssuer",
+            [
+                "expected a path or credential:NAME, found",
+                "of which character 12 is CYRILLIC SMALL LETTER BYELORUSSIAN",
+            ],
+        ),
         ('site = "', '"s\u0456te" = "', ["this unknown key, of which character 2 is CYRILLIC SMALL"]),
     ],
 )

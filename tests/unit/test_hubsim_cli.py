@@ -131,7 +131,7 @@ def test_a_folder_of_something_else_is_no_site(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_path: Path) -> None:
+    def broken(*_arguments: object, **_named: object) -> None:
         raise AssertionError("a bug")
 
     monkeypatch.setattr(sites, "init", broken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,7 +22,7 @@ from hubd.core.policy import Mode, Policy
 from hubd.core.records import Kind, Record, Value
 from hubd.epochkeys import EpochKeys
 from hubd.errors import RollbackError, StoreError
-from hubd.health import Health
+from hubd.health import Health, Severity
 from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
 from hubd.ports import ClockState
@@ -38,9 +39,9 @@ class Desk:
     """A log, a clock beside it, and a vigil over both; the wall clock stands where the test sets it."""
 
     def __init__(self) -> None:
-        self.audit, self.wall = FakeAudit(), NOON
+        self.audit, self.wall, self.monotonic = FakeAudit(), NOON, 0.0
         self.log = NotingLog(self.audit)
-        self.clock = SystemClock(lambda: self.log.newest_ms / 1000, lambda: self.wall, lambda: 0.0)
+        self.clock = SystemClock(lambda: self.log.newest_ms / 1000, lambda: self.wall, lambda: self.monotonic)
         self.health = Health(self.clock, {}, READY_PARTS)
         self.told: list[str] = []
         self.vigil = Vigil(self.health, lambda event, _facts: self.told.append(event))
@@ -99,6 +100,78 @@ async def test_a_backend_that_stays_away_and_a_certificate_that_ends_are_told() 
     desk.wall = NOON
     desk.vigil.look(desk.watched)
     assert desk.problems() == set()
+
+
+@pytest.mark.parametrize(
+    ("after_seconds", "severity", "what"),
+    [
+        (YEAR - 31 * 86_400, None, ""),
+        (YEAR - 29.5 * 86_400, Severity.WARNING, "ends in 29 days, on 20"),
+        (YEAR - 3600, Severity.WARNING, "ends in less than a day, on 20"),
+        (YEAR + 36 * 86_400, Severity.ERROR, "ended on 20"),
+        (-86_400, Severity.ERROR, "begins on 20"),
+    ],
+)
+def test_a_certificate_is_told_by_its_days_and_with_the_command(
+    after_seconds: float, severity: Severity | None, what: str
+) -> None:
+    desk = Desk()
+    file = "/etc/credstore/hubd.certificate"
+    desk.watched = replace(desk.watched, certificate_begins=int(NOON) - 60, certificate_file=file)
+    desk.wall = NOON + after_seconds
+    desk.vigil.look(desk.watched)
+    found = [problem for problem in desk.health.problems() if problem.id == "certificate"]
+    assert [problem.severity for problem in found] == ([severity] if severity else [])
+    for problem in found:
+        assert what in problem.what
+        assert not re.search(r"in -\d+ day", problem.what)
+        assert f"put it into {file}, then: sudo systemctl restart hubd" in problem.remedy
+
+
+def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -> None:
+    desk, told = Desk(), list[tuple[object, ...]]()
+
+    def tell(event: str, facts: Mapping[str, Value]) -> None:
+        told.append((event, facts["problem"], facts["stands"], facts.get("severity")))
+
+    desk.vigil = Vigil(desk.health, tell)
+    begins, ends = ("problem", "certificate", True), ("problem", "certificate", False, None)
+    desk.wall = NOON + YEAR - 5 * 86_400
+    for _ in range(3):
+        desk.vigil.look(desk.watched)
+    assert told == [(*begins, "warning")]
+    desk.monotonic = 86_399.0
+    desk.vigil.look(desk.watched)
+    assert len(told) == 1
+    for _ in range(3):
+        desk.monotonic = 86_400.0
+        desk.vigil.look(desk.watched)
+    assert told == [(*begins, "warning")] * 2
+    desk.wall = NOON + YEAR + 86_400
+    desk.vigil.look(desk.watched)
+    assert told[2:] == [(*begins, "error")]
+    desk.wall = NOON
+    for _ in range(3):
+        desk.vigil.look(desk.watched)
+    assert told[3:] == [ends]
+
+
+def test_what_stands_for_a_moment_at_each_start_is_not_for_the_journal() -> None:
+    desk = Desk()
+    desk.watched = replace(desk.watched, epochs=EpochRing())
+    desk.vigil.look(desk.watched)
+    assert "epoch" in desk.problems()
+    assert desk.told == []
+
+
+def test_a_backend_whose_key_may_be_wrong_is_told_with_the_file_that_holds_it() -> None:
+    desk = Desk()
+    desk.watched = replace(desk.watched, backend_key_file="/etc/credstore/hubd.backend_public")
+    desk.sync = link(None, connected=False, since=NOON - 61)
+    desk.vigil.look(desk.watched)
+    (problem,) = desk.health.problems()
+    assert "must be the one in /etc/credstore/hubd.backend_public" in problem.remedy
+    assert "sudo /opt/hubd/bin/hubd --check-config shows both" in problem.remedy
 
 
 async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can() -> None:
