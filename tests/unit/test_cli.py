@@ -230,7 +230,7 @@ async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> 
 async def test_a_user_who_may_not_connect_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with _running(tmp_path / "s") as hub:
         monkeypatch.chdir(tmp_path)  # so that the socket's mode decides, not that of a folder above
-        tmp_path.chmod(0o711)
+        tmp_path.chmod(0o711)  # noqa: ASYNC240
         hub.path.chmod(0o600)
         os.seteuid(65534)
         try:
