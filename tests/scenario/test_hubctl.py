@@ -51,6 +51,7 @@ CASES: dict[Words, Case] = {
     ("status",): Case(says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
     ("trust-clock",): Case(says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")),
+    ("accept-state",): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("audit", "verify"): Case(says=("The chain holds.",), more=("--file", "{audit}")),
     ("audit", "list"): Case(says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False),

@@ -96,7 +96,9 @@ class Hub:
 @contextlib.asynccontextmanager
 async def _running(path: Path) -> AsyncIterator[Hub]:
     clock = {"state": "trusted", "wall": 1_800_000_100.0, "vouched": False}
-    hub = Hub(path, {"status": dict(STATUS), "doors": DOORS, "trust-clock": clock}, EventTail())
+    accepted = {"was": None, "policy_version": 7}
+    answers = {"status": dict(STATUS), "doors": DOORS, "trust-clock": clock, "accept-state": accepted}
+    hub = Hub(path, answers, EventTail())
 
     def answer(name: str) -> Call:
         async def handler(_args: Mapping[str, Any], _caller: object) -> object:
@@ -363,7 +365,8 @@ async def test_escapes_in_every_answer_are_cleaned(tmp_path: Path) -> None:
         }
         hub.answers["doors"] = [{"id": evil, "name": evil, "state": evil, "access_points": [evil]}]
         hub.answers["trust-clock"] = {"state": evil, "wall": evil, "vouched": evil}
-        for command in ("status", "doors", "trust-clock"):
+        hub.answers["accept-state"] = {"was": evil, "policy_version": 7}
+        for command in ("status", "doors", "trust-clock", "accept-state"):
             for more in ((), ("--json",)):
                 result = await hub.hubctl(command, *more)
                 assert result.exit_code == (1 if command == "trust-clock" else 0)
