@@ -114,11 +114,11 @@ class Vigil:
             None if watched.epochs.current else "There is no epoch key yet: phones are told that the hub is busy.",
             "Wait; making an RSA key takes a small board up to a minute. If this stands, see the journal.",
         )
-        left_seconds = watched.certificate_expires - now
+        days = int((watched.certificate_expires - now) // DAY_SECONDS)
         self._stand(
             "certificate",
-            Severity.ERROR if left_seconds < 0 else Severity.WARNING,
-            _certificate(left_seconds),
+            Severity.ERROR if days < 0 else Severity.WARNING,
+            None if days > CERTIFICATE_DAYS else f"The hub's certificate ends in {days} days: phones then refuse it.",
             "Have the issuer certify the hub anew, and put the file where [keys] certificate says.",
         )
         sync = watched.sync()
@@ -136,25 +136,6 @@ class Vigil:
             self._health.clear(name)
         else:
             self._health.set(Problem(name, severity, what, remedy))
-
-
-def _certificate(left_seconds: float) -> str | None:
-    """Return what is wrong with a certificate that ends in so many seconds; None while that is far off."""
-    if left_seconds < 0:
-        return f"The hub's certificate ended {_days(-left_seconds)} ago: phones refuse it."
-    if left_seconds >= (CERTIFICATE_DAYS + 1) * DAY_SECONDS:
-        return None
-    return f"The hub's certificate ends in {_days(left_seconds)}: phones then refuse it."
-
-
-def _days(seconds: float) -> str:
-    days = int(seconds // DAY_SECONDS)
-    match days:
-        case 0:
-            return "less than a day"
-        case 1:
-            return "1 day"
-    return f"{days} days"
 
 
 def _agrees(sync: Sync | None) -> bool:

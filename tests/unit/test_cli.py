@@ -335,7 +335,10 @@ async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
 
 
 async def test_whatever_the_daemon_tells_has_a_page() -> None:
-    odd = [None, 3, "x", [], {}, [1], {"a": None}, [{"number": [1]}, 2], float("nan"), 1e300, True]
+    deep: Any = "bottom"
+    for _ in range(900):
+        deep = {"a": [deep]}
+    odd = [deep, None, 3, "x", [], {}, [1], {"a": None}, [{"number": [1]}, 2], float("nan"), 1e300, True]
     for key in [*STATUS, "missing", "late"]:
         for value in odd:
             page = status_page({**STATUS, key: value})

@@ -21,7 +21,7 @@ from hubd.core.policy import Mode, Policy
 from hubd.core.records import Kind, Record, Value
 from hubd.epochkeys import EpochKeys
 from hubd.errors import RollbackError, StoreError
-from hubd.health import Health, Severity
+from hubd.health import Health
 from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
 from hubd.ports import ClockState
@@ -99,29 +99,6 @@ async def test_a_backend_that_stays_away_and_a_certificate_that_ends_are_told() 
     desk.wall = NOON
     desk.vigil.look(desk.watched)
     assert desk.problems() == set()
-
-
-@pytest.mark.parametrize(
-    ("days_left", "severity", "said"),
-    [
-        (31, None, ""),
-        (30.9, Severity.WARNING, "ends in 30 days: phones then refuse it"),
-        (1.5, Severity.WARNING, "ends in 1 day: phones"),
-        (0.5, Severity.WARNING, "ends in less than a day: phones"),
-        (-0.5, Severity.ERROR, "ended less than a day ago: phones refuse it"),
-        (-1.5, Severity.ERROR, "ended 1 day ago: phones"),
-        (-36.1, Severity.ERROR, "ended 36 days ago: phones"),
-    ],
-)
-async def test_when_a_certificate_ends_or_ended_is_said_as_people_say_it(
-    days_left: float, severity: Severity | None, said: str
-) -> None:
-    desk = Desk()
-    desk.wall = desk.watched.certificate_expires - days_left * 86_400
-    desk.vigil.look(desk.watched)
-    found = [problem for problem in desk.health.problems() if problem.id == "certificate"]
-    assert [problem.severity for problem in found] == ([severity] if severity else [])
-    assert all(said in problem.what for problem in found)
 
 
 async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can() -> None:
