@@ -322,7 +322,8 @@ def _calls(status: Status, vouch: Callable[[str], Awaitable[None]], proven: Prov
             return {"state": status.clock.state().value, "wall": status.clock.wall(), "vouched": vouched}
 
     async def accept_state(_args: Mapping[str, object], _caller: object) -> object:
-        was = await proven.accept("technician")
+        async with one_by_one:
+            was = await proven.accept("technician")
         return {"was": None if was is None else str(was), "policy_version": proven.version()}
 
     return (

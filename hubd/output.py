@@ -5,7 +5,8 @@ Laws:
 2. Output that cannot be written for another reason, such as a full disk, is one sentence and exit status 74.
 3. Standard error that cannot be written changes nothing: not what the program does, and not its exit status.
 4. A stream that was closed at the start stays unused: no file or socket gets its number.
-5. A bug of a tool ends it with its traceback and exit status 70, which no other outcome has.
+5. What is said on standard error cannot steer a terminal.
+6. A bug of a tool ends it with its traceback and exit status 70, which no other outcome has.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from typing import TextIO, TypeVar
+from typing import NoReturn, TextIO, TypeVar
 
 EX_SOFTWARE, EX_IOERR = 70, 74
 """Of sysexits.h."""
@@ -93,14 +94,16 @@ def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
 
 
 def complain(sentence: str) -> None:
-    """Say a sentence on standard error, if anybody hears it."""
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is where programs speak
+    """Say a sentence on standard error, if anybody hears it. What does not print in it is escaped."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
+    print(shown, file=sys.stderr, flush=True)  # noqa: T201 - this is where programs speak
 
 
-def reader_gone() -> None:
+def reader_gone() -> NoReturn:
     """End this program as one ends that writes to a reader who has gone."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.raise_signal(signal.SIGPIPE)
+    sys.exit(128 + signal.SIGPIPE)  # where the signal is blocked
 
 
 def _text(stream: io.FileIO, former: TextIO | None, by_line: bool = False) -> io.TextIOWrapper:

@@ -48,7 +48,7 @@ STALL_SECONDS = 30.0
 """A client that takes nothing for so long is dropped."""
 BEAT_SECONDS = 20.0
 BEATS_MISSED_MAX = 3
-"""A tail that has said nothing for so many beats has no reader."""
+"""A tail that has said nothing since so many beats has no reader."""
 TOLD_SECONDS = 60.0
 """Between two log lines about the same doing of clients."""
 TOLD_MAX = 64
@@ -298,30 +298,29 @@ class LocalApi:
     ) -> None:
         """Send events until the client closes or no longer answers. What it says is read and dropped."""
         self.places.tail(place, _now())
+        beats = _Beats()
         with self._tail.subscribe() as subscription:
             await self._write(writer, _line(call_id, "result", "tailing"))
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._until_silent(reader, place))
-                    tasks.create_task(self._send_events(call_id, subscription, writer))
+                    tasks.create_task(self._until_closed(reader, place, beats))
+                    tasks.create_task(self._send_events(call_id, subscription, writer, beats))
             except* (_GoneError, OSError):
                 pass
 
-    async def _until_silent(self, reader: asyncio.StreamReader, place: Place) -> None:
-        """Raise _GoneError when the client has closed, or said nothing for BEATS_MISSED_MAX beats."""
-        while True:
-            try:
-                async with asyncio.timeout(BEATS_MISSED_MAX * self._waits.beat):
-                    said = await reader.read(LINE_BYTES_MAX)
-            except TimeoutError as error:
-                raise _GoneError from error
-            if not said:
-                raise _GoneError
+    async def _until_closed(self, reader: asyncio.StreamReader, place: Place, beats: _Beats) -> None:
+        """Raise _GoneError when the client has closed; whatever it says shows that it is there."""
+        while await reader.read(LINE_BYTES_MAX):
+            beats.unanswered = 0
             await self._turn(place)
+        raise _GoneError
 
-    async def _send_events(self, call_id: int, subscription: Subscription, writer: asyncio.StreamWriter) -> None:
+    async def _send_events(
+        self, call_id: int, subscription: Subscription, writer: asyncio.StreamWriter, beats: _Beats
+    ) -> None:
+        """Send events, and beats among them. Raise _GoneError when BEATS_MISSED_MAX beats have had no answer."""
         prefix = b'{"id":%d,"event":' % call_id
-        beats, next_beat = 0, _now() + self._waits.beat
+        next_beat = _now() + self._waits.beat
         while True:
             try:
                 async with asyncio.timeout(next_beat - _now()):
@@ -333,8 +332,8 @@ class LocalApi:
             if lost:
                 await self._write(writer, _line(call_id, "lost", lost))
             if _now() >= next_beat:
-                beats, next_beat = beats + 1, _now() + self._waits.beat
-                await self._write(writer, _line(call_id, "beat", beats))
+                next_beat = _now() + self._waits.beat
+                await self._write(writer, _line(call_id, "beat", beats.another()))
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send; raise _GoneError when the client has gone or takes nothing."""
@@ -363,6 +362,22 @@ class _Told:
 
     times: int = 0
     next_at: float = float("-inf")
+
+
+@dataclass(slots=True)
+class _Beats:
+    """The beats of one tail; counted as they are sent, so that a daemon that stood still blames no client."""
+
+    sent: int = 0
+    unanswered: int = 0
+
+    def another(self) -> int:
+        """Return the number of the next beat. Raise _GoneError when too many have had no answer."""
+        if self.unanswered >= BEATS_MISSED_MAX:
+            raise _GoneError
+        self.sent += 1
+        self.unanswered += 1
+        return self.sent
 
 
 @dataclass(frozen=True, slots=True)

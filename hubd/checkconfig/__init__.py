@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import gpiod
@@ -25,6 +24,7 @@ from hubd.adapters.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.checkconfig import credstore, machine, page, wiring
 from hubd.checkconfig.page import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, Finding, Kind
 from hubd.config import SEALED_KEYS, Config, KeyFile, load
+from hubd.core.moment import show_seconds
 from hubd.errors import ConfigError, HardwareError
 
 __all__ = ["EX_CONFIG", "EX_NOPERM", "EX_UNAVAILABLE", "World", "check", "run"]
@@ -177,21 +177,17 @@ def _certificate(config: Config, keys: HubKeys, now: float) -> Finding:
     """What a technician compares with the order: which access points, until when."""
     certified, place = keys.certified, config.keys.certificate.place
     points = ", ".join(map(str, certified.access_points))
-    text = f"access points {points}, until {_day(certified.expires)} UTC"
+    text = f"access points {points}, until {show_seconds(certified.expires)}"
     renew = f"have the issuer renew it, put it into {place}, then: sudo systemctl restart hubd"
     if now > certified.expires + SKEW_SECONDS:
-        text = f"{place}: it ended on {_day(certified.expires)} UTC, phones refuse this hub; {renew}"
+        text = f"{place}: it ended on {show_seconds(certified.expires)}, phones refuse this hub; {renew}"
         return Finding(Kind.WRONG, "certificate", text)
     if now < certified.not_before - SKEW_SECONDS:
-        text = f"{place}: it begins on {_day(certified.not_before)} UTC, phones refuse this hub until then"
+        text = f"{place}: it begins on {show_seconds(certified.not_before)}, phones refuse this hub until then"
         return Finding(Kind.WRONG, "certificate", f"{text}; or this machine's clock is wrong, see: timedatectl")
     if certified.expires - now < CERTIFICATE_DAYS * 86_400:
         return Finding(Kind.WARNING, "certificate", f"{text}; {renew}")
     return Finding(Kind.FACT, "certificate", text)
-
-
-def _day(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
 
 
 def _backend(config: Config, keys: HubKeys) -> Finding:

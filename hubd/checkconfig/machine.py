@@ -10,7 +10,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from hubd import BUILD_TIME
@@ -21,6 +21,7 @@ from hubd.adapters.sqlite_audit_writer import AUDIT
 from hubd.adapters.sqlite_policy import POLICY
 from hubd.checkconfig.page import Finding, Kind
 from hubd.config import Config
+from hubd.core.moment import show_seconds
 from hubd.errors import HardwareError, LinkError, StoreError
 
 Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
@@ -102,7 +103,7 @@ def clock(sys: Path) -> Iterator[Finding]:
         text = f"/dev/{clocks[0].name} cannot be read; see: sudo hwclock --show"
         yield Finding(Kind.WARNING, "clock", text)
         return
-    shown = f"/dev/{clocks[0].name} stands at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    shown = f"/dev/{clocks[0].name} stands at {show_seconds(at)}"
     if at < BUILD_TIME:
         text = f"{shown}: its battery is flat or missing, or it was never set; when the time is right: sudo hwclock -w"
         yield Finding(Kind.WARNING, "clock", f"{text}. After a power cut without a network no phone opens a door")

@@ -136,24 +136,17 @@ def trust_clock(path: Path, as_json: bool) -> None:
 
 @hubctl.command("accept-state")
 @_JSON
+@_SOCKET
 @click.pass_obj
 def accept_state(path: Path, as_json: bool) -> None:
     """Say that the policy and the log on the disk are right as they are, after one was lost; recorded. Needs root."""
-    try:
-        with HubClient(path) as client:
-            answer = client.call("accept-state")
-    except NoAnswer as error:
-        _fail(error, as_json)
-    if not isinstance(answer, dict):
-        _fail(NoAnswer("protocol", "hubd answered what this hubctl does not know; are both of one version?"), as_json)
+    answer = _ask(path, "accept-state", as_json)
     if as_json:
         _print_json(answer)
-    elif answer.get("was") is None:
-        click.echo("Nothing was in doubt.")
+    elif answer["was"] is None:
+        print("Nothing was in doubt.")
     else:
-        click.echo(
-            f"Accepted ({clean(answer['was'])}). The policy in force is version {clean(answer['policy_version'])}."
-        )
+        print(f"Accepted ({clean(answer['was'])}). The policy in force is version {clean(answer['policy_version'])}.")
 
 
 @hubctl.command()
@@ -200,8 +193,13 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     """Return an answer as a document; a list under the name of its call. Raise NoAnswer for another answer."""
     match call, answer:
         case "status", dict():
+<<<<<<< HEAD
             return {**answer, "installed_version": _installed_version()}
         case "trust-clock", {"state": str()}:
+=======
+            return answer
+        case ("trust-clock", {"state": str()}) | ("accept-state", {"was": str() | None, "policy_version": int()}):
+>>>>>>> w/local
             return dict(answer)
         case "doors", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}

@@ -24,8 +24,14 @@ URGENCY = ("error", "", "warning", "info")
 """The severities, the most urgent first; a severity that this hubctl does not know counts as ""."""
 
 
-def clean(value: Any) -> str:
+DEPTH_MAX = 8
+"""Of values within values; what lies deeper is shown as `...`."""
+
+
+def clean(value: Any, depth: int = DEPTH_MAX) -> str:
     """Return one printable line of whatever came."""
+    if not depth:
+        return "..."
     match value:
         case None:
             return "-"
@@ -34,9 +40,9 @@ def clean(value: Any) -> str:
         case float():
             return f"{round(value, 3):g}" if abs(value) < 1e6 else str(value)
         case Mapping():
-            return ", ".join(f"{clean(key)} {clean(item)}" for key, item in value.items()) or "-"
+            return ", ".join(f"{clean(key)} {clean(item, depth - 1)}" for key, item in value.items()) or "-"
         case list() | tuple():
-            return ", ".join(clean(item) for item in value) or "-"
+            return ", ".join(clean(item, depth - 1) for item in value) or "-"
     text = str(value)
     return text if text.isprintable() else ascii(text)[1:-1]
 

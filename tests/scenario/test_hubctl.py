@@ -19,6 +19,7 @@ from typing import Any
 import click
 import pytest
 
+from hubd.adapters.local_places import LIMITS
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.cli.main import hubctl
 from hubd.core.records import Kind, Record
@@ -50,6 +51,7 @@ CASES: dict[Words, Case] = {
     ("status",): Case(says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
     ("trust-clock",): Case(says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")),
+    ("accept-state",): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("audit", "verify"): Case(says=("The chain holds.",), more=("--file", "{audit}")),
     ("audit", "list"): Case(says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False),
@@ -233,3 +235,14 @@ async def test_a_client_that_asks_without_end_keeps_nobody_waiting(stage: Stage)
         for task in flood:
             task.cancel()
     writer.close()
+
+
+async def test_tails_that_nobody_reads_keep_nobody_out(stage: Stage) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(LIMITS.clients):
+            reader, writer = await asyncio.open_unix_connection(str((stage.site.hub / "hubd.sock").absolute()))
+            stack.callback(writer.close)
+            writer.write(b'{"id":1,"call":"tail"}\n')
+            assert b"tailing" in await reader.readline()
+        assert (await look(stage, ("status",)))[0] == 0
+        assert (await look(stage, ("doors",)))[0] == 0

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from hubd import __version__
 from hubd.adapters import log
 from hubd.adapters.event_tail import EventTail
-from hubd.adapters.local_api import WAITS, Call, CallRefused, LocalApi, Waits
+from hubd.adapters.local_api import Call, CallRefused, LocalApi
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
 from hubd.cli.show import Page, clean, clean_json, event_line, status_page
@@ -95,9 +95,11 @@ class Hub:
 
 
 @contextlib.asynccontextmanager
-async def _running(path: Path, beat: float = WAITS.beat) -> AsyncIterator[Hub]:
+async def _running(path: Path) -> AsyncIterator[Hub]:
     clock = {"state": "trusted", "wall": 1_800_000_100.0, "vouched": False}
-    hub = Hub(path, {"status": dict(STATUS), "doors": DOORS, "trust-clock": clock}, EventTail())
+    accepted = {"was": None, "policy_version": 7}
+    answers = {"status": dict(STATUS), "doors": DOORS, "trust-clock": clock, "accept-state": accepted}
+    hub = Hub(path, answers, EventTail())
 
     def answer(name: str) -> Call:
         async def handler(_args: Mapping[str, Any], _caller: object) -> object:
@@ -107,7 +109,7 @@ async def _running(path: Path, beat: float = WAITS.beat) -> AsyncIterator[Hub]:
 
         return Call(name, handler)
 
-    api = LocalApi(path, tuple(answer(name) for name in hub.answers), hub.tail, waits=Waits(beat=beat))
+    api = LocalApi(path, tuple(answer(name) for name in hub.answers), hub.tail)
     api.bind()
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         stack.callback(api.close)  # when the test ends before `serve` has begun
@@ -241,18 +243,18 @@ async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-async def test_a_user_who_may_not_connect_is_told_so(tmp_path: Path) -> None:
+async def test_a_user_who_may_not_connect_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with _running(tmp_path / "s") as hub:
-        for place in list(hub.path.parents)[:3]:
-            place.chmod(0o755)
+        monkeypatch.chdir(tmp_path)  # so that the socket's mode decides, not that of a folder above
+        tmp_path.chmod(0o711)  # noqa: ASYNC240
         hub.path.chmod(0o600)
         os.seteuid(65534)
         try:
-            result = CliRunner().invoke(hubctl, ["--socket", str(hub.path), "status"])
+            result = CliRunner().invoke(hubctl, ["--socket", hub.path.name, "status"])
         finally:
             os.seteuid(0)
     assert result.exit_code == 2
-    assert result.stderr.startswith("this user may not talk to hubd on ")
+    assert result.stderr.startswith("this user may not talk to hubd on s;")
 
 
 async def test_what_a_strange_daemon_says_is_a_sentence(tmp_path: Path) -> None:
@@ -347,7 +349,10 @@ async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
 
 
 async def test_whatever_the_daemon_tells_has_a_page() -> None:
-    odd = [None, 3, "x", [], {}, [1], {"a": None}, [{"number": [1]}, 2], float("nan"), 1e300, True]
+    deep: Any = "bottom"
+    for _ in range(900):
+        deep = {"a": [deep]}
+    odd = [deep, None, 3, "x", [], {}, [1], {"a": None}, [{"number": [1]}, 2], float("nan"), 1e300, True]
     for key in [*STATUS, "missing", "late"]:
         for value in odd:
             page = status_page({**STATUS, key: value})
@@ -377,7 +382,8 @@ async def test_escapes_in_every_answer_are_cleaned(tmp_path: Path) -> None:
         }
         hub.answers["doors"] = [{"id": evil, "name": evil, "state": evil, "access_points": [evil]}]
         hub.answers["trust-clock"] = {"state": evil, "wall": evil, "vouched": evil}
-        for command in ("status", "doors", "trust-clock"):
+        hub.answers["accept-state"] = {"was": evil, "policy_version": 7}
+        for command in ("status", "doors", "trust-clock", "accept-state"):
             for more in ((), ("--json",)):
                 result = await hub.hubctl(command, *more)
                 assert result.exit_code == (1 if command == "trust-clock" else 0)
@@ -429,17 +435,27 @@ async def test_a_tail_ends_with_its_terminal_also_when_it_hears_no_hangup(tmp_pa
         assert await _ended(process) == -signal.SIGPIPE
 
 
-async def test_a_tail_into_a_file_goes_on(tmp_path: Path) -> None:
-    async with _running(tmp_path / "s", beat=0.05) as hub:
+async def test_a_tail_into_a_file_goes_on_and_answers_every_beat(tmp_path: Path) -> None:
+    answers: list[bytes] = []
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"id":1,"result":"tailing"}\n')
+        for number in range(5):
+            writer.write(b'{"id":1,"beat":%d}\n' % number)
+            answers.append(await reader.readline())
+        writer.write(b'{"id":1,"event":{"event":"granted"}}\n')
+        assert await reader.read() == b""
+        writer.close()
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "s"):
         with (tmp_path / "out").open("wb") as out:
-            process = await hub.process("tail", stdout=out.fileno())
-        await _until(lambda: len(hub.tail.onlookers) == 1)
-        await asyncio.sleep(0.5)  # ten beats, three without an answer end it
-        hub.tail.publish({"event": "granted"})
+            process = await Hub(tmp_path / "s", {}, EventTail()).process("tail", stdout=out.fileno())
         await _until(lambda: (tmp_path / "out").stat().st_size > 0)
         process.send_signal(signal.SIGINT)
         assert await _ended(process) == 0
-        assert "granted" in (tmp_path / "out").read_text()
+    assert answers == [b"\n"] * 5
+    assert "granted" in (tmp_path / "out").read_text()
 
 
 async def test_a_hub_that_falls_silent_ends_a_tail(tmp_path: Path) -> None:

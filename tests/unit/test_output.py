@@ -133,6 +133,15 @@ def test_no_file_gets_the_number_of_a_closed_stream(redirection: str, tmp_path: 
     assert done.returncode == 1
 
 
+def test_a_refusal_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    """What stands in a file of the installer's is shown, and escaped."""
+    (tmp_path / "\x1b[2J.toml").write_text("[[[")
+    done = run((HUBD, "--config", "\x1b[2J.toml"), tmp_path)
+    assert done.returncode == 78
+    assert done.stderr.decode().rstrip("\n").isprintable()
+    assert "\\x1b[2J.toml" in done.stderr.decode()
+
+
 def test_a_bug_has_an_exit_status_of_its_own() -> None:
     code = PREPARED + "as_tool('tool', lambda: print('half') or 1 / 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=SECONDS, check=False)

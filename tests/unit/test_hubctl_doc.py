@@ -1,0 +1,61 @@
+"""docs/hubctl.md says what hubctl does: its commands, exit statuses and ceilings are those of the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from hubd.adapters.local_api import BEATS_MISSED_MAX, WAITS
+from hubd.adapters.local_places import LIMITS
+from hubd.cli import audit, main
+from hubd.cli.client import SILENCE_SECONDS
+from hubd.output import EX_IOERR, EX_SOFTWARE
+
+TEXT = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")
+
+
+def commands(command: click.Command, words: str = "hubctl") -> Iterator[str]:
+    if not isinstance(command, click.Group):
+        yield words
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from commands(inner, f"{words} {name}")
+
+
+def test_every_command_has_a_row_and_no_other_has() -> None:
+    rows = {words.removesuffix(" --watch") for words in re.findall(r"^\| `(hubctl [a-z -]+)` \|", TEXT, re.M)}
+    assert rows == set(commands(main.hubctl))
+
+
+def test_every_exit_status_has_a_row_and_no_other_has() -> None:
+    rows = {int(status) for status in re.findall(r"^\| (\d+) \|", TEXT, re.M)}
+    ours = {main.OK, main.PROBLEM, main.NO_ANSWER, main.INTERRUPTED, audit.BROKEN, audit.UNREADABLE}
+    assert rows == ours | {EX_IOERR, EX_SOFTWARE, 128 + 13}
+    assert (main.PROBLEM, main.NO_ANSWER) == (audit.BROKEN, audit.UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        f"hubd answers at most {LIMITS.clients} clients at once. {LIMITS.root_places} places are kept for root, "
+        f"one user takes at most {LIMITS.user_places}, and of these {LIMITS.user_tails} by tails.",
+        f"Each client is answered {LIMITS.client_per_second:g} times a second, each user "
+        f"{LIMITS.user_per_second:g} times",
+        f"hubd asks each tail every {WAITS.beat:g} s whether it is there",
+        f"the same on a full screen, every {main.WATCH_SECONDS:g} s",
+    ],
+)
+def test_numbers_are_those_of_the_code(sentence: str) -> None:
+    assert sentence in " ".join(TEXT.split())
+
+
+def test_a_tail_waits_longer_for_a_beat_than_the_hub_takes() -> None:
+    assert BEATS_MISSED_MAX == 3  # "has not answered three times"
+    assert 2 * WAITS.beat + WAITS.stall < SILENCE_SECONDS
