@@ -1,9 +1,14 @@
 """The talk with the backend: records go up until each is acknowledged, orders come down and are answered.
 
-Laws: a record waits until the backend has acknowledged its own number; records go up in order, a window of them at a
-time; nothing is obeyed before the backend's Welcome; a slow or refused order never holds up a record; whatever the
-backend sends costs no more than a named ceiling and never ends the daemon. The link may lose any message: records come
-again, a release asked again is answered again, and the policy's version goes up with every Hello.
+Laws:
+1. A record waits until the backend has acknowledged its own number. Records go up in order, a window at a time.
+2. Nothing is obeyed before the backend's Welcome. After its Halt no record goes up and no release is carried out, on
+   this link and the next, until it says Welcome; a policy proves itself and is taken all the same.
+3. A slow or refused order never holds up a record.
+4. Whatever the backend sends costs no more than a named ceiling and never ends the daemon.
+5. The link may lose any message: records come again, a release asked again is answered again, and the policy's version
+   goes up with every Hello.
+6. Evidence that does not go up is seen: for how long no record was acknowledged while some waited.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import structlog
 
 from hubd.core import uplink
 from hubd.core.outbox import Outbox
+from hubd.core.records import Head, Kind, Record, Value
 from hubd.core.uplink import Outcome
 from hubd.errors import ConfigError, FrameError, HubError, StoreError
 from hubd.ports import AuditLog, Clock, Uplink
@@ -29,12 +35,17 @@ log = structlog.get_logger()
 
 
 class Phase(StrEnum):
-    """How far the talk is. SILENT: the link is up and was welcomed, but the backend has stopped answering."""
+    """How far the talk is.
+
+    SILENT: the link is up and was welcomed, but the backend has stopped answering. HALTED: the backend takes no record
+    and may give no order until somebody there has decided (`core.uplink.Cause`).
+    """
 
     DOWN = "down"
     GREETING = "greeting"
     SPEAKING = "speaking"
     SILENT = "silent"
+    HALTED = "halted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,9 @@ class Pace:
     acknowledge_cap_seconds: float = 300.0
     ping_seconds: float = 30.0
     silent_seconds: float = 60.0
+    halted_seconds: float = 60.0
+    """Between two Hellos to a backend that has said Halt."""
+    halt_again_seconds: float = 30.0
     retry_seconds: float = 1.0
     refused_seconds: float = 1.0
     refused_cap_seconds: float = 30.0
@@ -99,7 +113,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """What `hubctl status` shows. `since` and `last_welcome` are Unix seconds, the offset is backend minus hub."""
+    """What `hubctl status` shows. `since` and `last_welcome` are Unix seconds, the offset is backend minus hub.
+
+    `unacknowledged_seconds`: for how long no record was acknowledged while some waited. `halt`: why the backend takes
+    no record, `known` the newest that it holds, as `NUMBER:HASH`. `boot`: this start's id, in hexadecimal digits.
+    """
 
     phase: Phase
     connected: bool
@@ -109,6 +127,10 @@ class LinkState:
     last_welcome: float | None
     clock_offset_seconds: float | None
     counters: Mapping[str, int] = field(default_factory=dict)
+    unacknowledged_seconds: float | None = None
+    halt: str | None = None
+    known: str | None = None
+    boot: str = ""
 
 
 class Sync:
@@ -133,21 +155,31 @@ class Sync:
         self._ping: tuple[bytes, float] | None = None
         self._outbox = Outbox(pace.window, pace.acknowledge_seconds, pace.acknowledge_cap_seconds)
         self._acknowledged: set[int] = set()
+        self._waiting_since: float | None = None
+        """Since when records wait and none was acknowledged, of the monotonic clock."""
+        self._halt: uplink.Halt | None = None
+        self._halted_at: float | None = None
+        self._breaks_noted: set[uplink.Cause] = set()
         self._releases: asyncio.Queue[uplink.Release] = asyncio.Queue(pace.releases_waiting)
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     @property
     def state(self) -> LinkState:
         """The link as it is now."""
+        waiting_since, halt = self._waiting_since, self._halt
         return LinkState(
-            self._phase,
-            self._phase is not Phase.DOWN,
-            self._since,
-            self._why,
-            self._records.waiting(),
-            self._last_welcome,
-            self._clock_offset(),
-            dict(self._counters),
+            phase=self._phase,
+            connected=self._phase is not Phase.DOWN,
+            since=self._since,
+            why=self._why,
+            waiting=self._records.waiting(),
+            last_welcome=self._last_welcome,
+            clock_offset_seconds=self._clock_offset(),
+            counters=dict(self._counters),
+            unacknowledged_seconds=None if waiting_since is None else self._pace.clock.monotonic() - waiting_since,
+            halt=None if halt is None else halt.cause.name.lower(),
+            known=None if halt is None else str(Head(halt.number, halt.hash)),
+            boot=self._identity.boot_id.hex(),
         )
 
     def notify(self) -> None:
@@ -205,12 +237,27 @@ class Sync:
     def _on_welcome(self, message: uplink.Welcome) -> None:
         self._last_welcome = self._pace.clock.wall()
         self._learn_time(message.time_ms, self._hello_at)
+        self._halt = None
         self._go(Phase.SPEAKING, "")
+
+    def _on_halt(self, message: uplink.Halt) -> None:
+        """Stop sending and obeying. It outlasts the link: only a Welcome ends it.
+
+        One that comes too soon after another is ignored, so that no backend fills the journal with them.
+        """
+        now = self._pace.clock.monotonic()
+        if self._halted_at is not None and now - self._halted_at < self._pace.halt_again_seconds:
+            self._counters["halts_too_often"] += 1
+            return
+        self._halt, self._halted_at = message, now
+        self._go(Phase.HALTED, f"halted by the backend ({message.cause.name.lower()}): {message.detail}")
+        self._hello_at = now
 
     def _on_acknowledge(self, message: uplink.Acknowledge) -> None:
         for number in message.numbers:
             if self._outbox.acknowledged(number):
                 self._acknowledged.add(number)
+                self._waiting_since = self._pace.clock.monotonic()
             else:
                 self._counters["acknowledged_unasked"] += 1
 
@@ -220,6 +267,10 @@ class Sync:
         except asyncio.QueueFull:
             self._counters["releases_busy"] += 1
             self._say(uplink.Result(message.id, Outcome.BUSY, "too many releases at once"))
+
+    def _refuse_release(self, message: uplink.Release) -> None:
+        self._counters["releases_halted"] += 1
+        self._say(uplink.Result(message.id, Outcome.REFUSED, uplink.sentence(self._why)))
 
     def _on_policy(self, message: uplink.NewPolicy) -> None:
         if self._policies.full():
@@ -251,6 +302,8 @@ class Sync:
             now = self._pace.clock.monotonic()
             try:
                 await self._note_acknowledged()
+                self._note_waiting(now)
+                await self._note_break()
                 until = await self._speak(now) if self._phase is Phase.SPEAKING else self._greet(now)
             except StoreError as error:
                 self._counters["store_errors"] += 1
@@ -267,13 +320,31 @@ class Sync:
             await self._records.acknowledge(numbers)
             self._acknowledged.difference_update(numbers)
 
+    def _note_waiting(self, now: float) -> None:
+        if self._records.waiting() == 0:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+
+    async def _note_break(self) -> None:
+        """Record what the backend holds against this hub's records: once for each cause, however often it says so."""
+        halt = self._halt
+        if halt is None or halt.cause in self._breaks_noted:
+            return
+        facts: dict[str, Value] = {"cause": halt.cause.name.lower(), "known": halt.number, "known_hash": halt.hash}
+        clock = self._pace.clock
+        await self._records.append(Record.at(Kind.BREAK, clock.wall(), clock.monotonic(), facts))
+        self._breaks_noted.add(halt.cause)
+
     def _greet(self, now: float) -> float | None:
         """Say Hello when it is time; return when to look again, None while the link is down."""
         if self._phase is Phase.DOWN:
             return None
-        if self._hello_at is not None and now - self._hello_at < self._pace.welcome_seconds:
-            return self._hello_at + self._pace.welcome_seconds
-        if self._hello_at is not None:
+        halted = self._phase is Phase.HALTED
+        wait_seconds = self._pace.halted_seconds if halted else self._pace.welcome_seconds
+        if self._hello_at is not None and now - self._hello_at < wait_seconds:
+            return self._hello_at + wait_seconds
+        if self._hello_at is not None and not halted:
             self._counters["no_welcome"] += 1
             self._why = (
                 f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: the backend is frozen, "
@@ -284,7 +355,7 @@ class Sync:
         if not self._say(hello):
             return now + self._pace.retry_seconds
         self._hello_at = now
-        return now + self._pace.welcome_seconds
+        return now + wait_seconds
 
     async def _speak(self, now: float) -> float:
         """Look for silence, go back when nothing is acknowledged, send what fits; return when to look again."""
@@ -339,6 +410,9 @@ class Sync:
     async def _take_releases(self) -> None:
         while True:
             order = await self._releases.get()
+            if self._phase is Phase.HALTED:
+                self._refuse_release(order)
+                continue
             try:
                 result = await self._orders.release(order)
             except HubError as error:
@@ -381,4 +455,12 @@ _STEPS: dict[tuple[Phase, type[uplink.BackendMessage]], _Step] = {
     (Phase.SPEAKING, uplink.Release): Sync._on_release,
     (Phase.SPEAKING, uplink.NewPolicy): Sync._on_policy,
     (Phase.SPEAKING, uplink.Pong): Sync._on_pong,
+    (Phase.GREETING, uplink.Halt): Sync._on_halt,
+    (Phase.SPEAKING, uplink.Halt): Sync._on_halt,
+    (Phase.SILENT, uplink.Halt): Sync._on_halt,
+    (Phase.HALTED, uplink.Halt): Sync._on_halt,
+    (Phase.HALTED, uplink.Welcome): Sync._on_welcome,
+    (Phase.HALTED, uplink.Acknowledge): Sync._on_acknowledge,
+    (Phase.HALTED, uplink.Release): Sync._refuse_release,
+    (Phase.HALTED, uplink.NewPolicy): Sync._on_policy,
 }

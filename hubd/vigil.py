@@ -18,13 +18,15 @@ from hubd.core.records import Value
 from hubd.errors import AuditError
 from hubd.health import Health, Problem, Severity
 from hubd.ports import Clock, ClockState
-from hubd.sync import Sync
+from hubd.sync import LinkState, Sync
 
 CHECK_SECONDS = 2.0
 DAY_SECONDS = 86_400
 CERTIFICATE_DAYS = 30
 BACKEND_DOWN_SECONDS = 60.0
 AGREE_SECONDS = 60.0
+EVIDENCE_SECONDS = 150.0
+"""For so long the backend may acknowledge nothing while records wait."""
 READY_PARTS = frozenset({"strikes"})
 
 REMEDIES: Mapping[str, str] = {
@@ -44,6 +46,27 @@ QUIET = frozenset({"epoch"})
 """What stands at every start for a moment: not for the journal."""
 WARNINGS = frozenset({"bluez", "pairing"})
 """The parts without which everything works, but not as well."""
+_HALTS: Mapping[str, tuple[str, str]] = {
+    "two_hubs": (
+        "Two machines speak to the backend as this hub: one is a copy, with its keys and its id.",
+        "Doors open for phones, remote orders are refused. Decide on the backend's machine which one stays: "
+        "hubsim backend --at SITE keep HUB BOOT. Give the other one an id and keys of its own.",
+    ),
+    "fork": (
+        "The backend holds other records of this hub than those here: the state directory was replaced, restored from "
+        "a copy, or changed.",
+        "Doors open for phones, remote orders are refused, no record goes up. Keep the old state directory if there is "
+        "one: it is evidence. Look: sudo hubctl audit verify. If the state was replaced on purpose, on the backend's "
+        "machine: hubsim backend --at SITE accept HUB. It keeps the old records under a name of their own.",
+    ),
+    "gap": (
+        "The backend waits for a record of this hub that does not come: it is lost among those that wait here, or it "
+        "was lost there.",
+        "Doors open for phones, remote orders are refused, no record goes up. Look: sudo hubctl audit verify. To go on "
+        "behind the gap, on the backend's machine: hubsim backend --at SITE accept HUB.",
+    ),
+}
+"""What a backend may say of a hub's records: what it means, and what to do."""
 _CLOCKS = {
     ClockState.BEFORE_BUILD: "The clock stands before the day this software was built.",
     ClockState.BEHIND_RECORDS: "The clock stands behind the newest record.",
@@ -146,6 +169,26 @@ class Vigil:
         )
         self._journal(monotonic)
 
+        self._look_at_evidence(state)
+
+    def _look_at_evidence(self, state: LinkState | None) -> None:
+        """Records that go nowhere are a problem, and so is what the backend says of them."""
+        for cause, (what, remedy) in _HALTS.items():
+            stands = state is not None and state.halt == cause
+            self._stand(cause, Severity.ERROR, f"{what} {_held(state)}" if stands and state else None, remedy)
+        waited = state.unacknowledged_seconds if state else None
+        stuck = state and waited is not None and waited > EVIDENCE_SECONDS and state.connected and not state.halt
+        why = state.why if state and state.why else "it takes them and says nothing"
+        self._stand(
+            "evidence",
+            Severity.ERROR,
+            f"The backend has acknowledged no record for {waited:.0f} s while {state.waiting} wait: {why}."
+            if stuck and state
+            else None,
+            "The hub keeps them and decides by itself. Look at the backend: is its disk full, does it tell of a fork? "
+            "Then look here: sudo hubctl audit verify.",
+        )
+
     def _stand(self, name: str, severity: Severity, what: str | None, remedy: str) -> None:
         if what is None:
             self._health.clear(name)
@@ -189,6 +232,14 @@ def _certificate(watched: Watched, now: float) -> tuple[Severity, str | None]:
 
 def _moment(at: int) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _held(state: LinkState) -> str:
+    """Say what the backend knows this hub by."""
+    if state.halt == "two_hubs":
+        return f"This one's boot id begins with {state.boot[:8]}."
+    number = (state.known or "0:").partition(":")[0]
+    return "It holds none." if number == "0" else f"The newest that it holds is {state.known}."
 
 
 def _agrees(sync: Sync | None) -> bool:

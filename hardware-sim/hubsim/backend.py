@@ -1,8 +1,13 @@
 """The reference backend: a ROUTER with its own ZAP handler, a durable store of every hub's records, remote releases.
 
-Laws: a record is acknowledged only after it is durable and follows the chain; the same record twice is stored once and
-acknowledged twice; another record under a known number is a fork: told loudly, never acknowledged. Who speaks is who
-the handshake proved, looked up again on every message, because a revoked key keeps the session that it has.
+Laws:
+1. A record is acknowledged only after it is durable and follows the chain. The same record twice is stored once and
+   acknowledged twice.
+2. Another record under a known number is a fork, one that comes again without its predecessor a gap, and two machines
+   with one hub's keys are two hubs. Each stops the hub: it is told, people are told, nothing of it is acknowledged and
+   no order is given to it until somebody decides (`keep`, `accept`).
+3. Who speaks is who the handshake proved, looked up again on every message, because a revoked key keeps the session
+   that it has.
 """
 
 from __future__ import annotations
@@ -25,27 +30,21 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubd.core import uplink
-from hubd.core.records import StoredRecord
+from hubd.core.records import GENESIS, StoredRecord
 from hubd.errors import ConfigError, FrameError, LinkError, StoreError
 from hubsim.backend_control import Control, HubFiles
-from hubsim.recordstore import RecordStore
+from hubsim.recordstore import Kept, RecordStore
+from hubsim.seats import BOOT_DIGITS, OPEN_SECONDS, STALE_SECONDS, Decisions, Seats, Session, Stop
 from hubsim.zap import KEY_PROPERTY, Gate
 
 MAX_FROM_HUB_BYTES = uplink.Evidence.CEILING
 BATCH_MESSAGES = 256
 KEY_CHARACTERS = 40
 SEND_QUEUE_MESSAGES = 256
+_GONE = None
+_DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys of its own"
 RESULT_GRACE_SECONDS = 5.0
 """Beyond its validity, how long a release waits for its answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One hub that has said Hello: where to send to it, with which key it came, what it said."""
-
-    route: bytes
-    key: str
-    hello: uplink.Hello
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,8 @@ class Backend:
 
     `hubs` maps a hub's public key (Z85, 40 characters) to its id and is asked anew at every handshake: add a hub to
     enrol it. An unknown key, or an OSError from the mapping, is answered with ZAP 300 (come again), a revoked one with
-    400. `directory` holds `records/<hub>.db` and `revoked`. `version_of` reads the version out of a policy document.
+    400. `directory` holds `records/<hub>.db`, `revoked` and `decisions.json`. `version_of` reads the version out of a
+    policy document. `stale_seconds` and `open_seconds`: see `hubsim.seats`.
     """
 
     def __init__(
@@ -72,6 +72,9 @@ class Backend:
         hubs: Mapping[str, str],
         directory: Path,
         version_of: Callable[[bytes], int] = lambda _document: 0,
+        *,
+        stale_seconds: float = STALE_SECONDS,
+        open_seconds: float = OPEN_SECONDS,
     ) -> None:
         self._secret = secret.encode() if isinstance(secret, str) else z85.encode(secret)
         if len(self._secret) != KEY_CHARACTERS:
@@ -89,6 +92,13 @@ class Backend:
         self._directory = directory
         self._version_of = version_of
         self._stores: dict[str, RecordStore] = {}
+        self.decisions = Decisions(directory / "decisions.json")
+        self._open_seconds = open_seconds
+        self._seats = Seats(stale_seconds)
+        self._heard: dict[str, dict[str, Session]] = {}
+        """Of hubs that are stopped: the newest session of each boot."""
+        self._early: dict[str, tuple[int, int]] = {}
+        """By hub: the lowest record that came before its predecessor, and the head at that time."""
         self._awaited: dict[bytes, asyncio.Future[uplink.Result]] = {}
         self._changed = asyncio.Condition()
         self._router: zmq.asyncio.Socket | None = None
@@ -118,6 +128,7 @@ class Backend:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._answer_zap(zap))
                 group.create_task(self._receive(router))
+                group.create_task(self._look_for_two())
 
     def _options(self) -> dict[int, int | bytes]:
         return {
@@ -184,6 +195,9 @@ class Backend:
                 self._greet(hub, Session(route, key, message))
             case _ if session is None or session.route != route:
                 self.ignored["no hello"] += 1
+                self._look_at_replaced(hub, route)
+            case uplink.Evidence() if self.decisions.stop(hub) is not None:
+                self.ignored["evidence of a stopped hub"] += 1
             case uplink.Evidence(number, body, digest):
                 evidence.setdefault(hub, []).append(StoredRecord(number, body, digest))
             case uplink.Result(release_id):
@@ -200,42 +214,178 @@ class Backend:
                 self._send(hub, uplink.Pong(nonce, _now_ms()))
 
     def _greet(self, hub: str, session: Session) -> None:
-        if session.hello.hub != hub or session.hello.protocol != uplink.PROTOCOL:
+        hello = session.hello
+        if hello.hub != hub or hello.protocol != uplink.PROTOCOL:
             self.ignored["hello of another hub or protocol"] += 1
             return
+        if self.decisions.is_refused(hub, hello.boot_id):
+            self.ignored["hello of a machine decided against"] += 1
+            self._send_to(session.route, self._halt(hub, Stop(uplink.Cause.TWO_HUBS, _DECIDED_AGAINST)))
+            return
+        boots = self._seats.greet(hub, session, time.monotonic())
+        if boots:
+            self._stop_two(hub, boots)
         self.sessions[hub] = session
-        self._send(hub, uplink.Welcome(_now_ms()))
-        if self._policy and session.hello.policy_version < self._policy[0]:
+        stop = self.decisions.stop(hub)
+        if stop is None:
+            self._send(hub, uplink.Welcome(_now_ms()))
+        else:
+            self._heard.setdefault(hub, {})[hello.boot_id.hex()] = session
+            self._send(hub, self._halt(hub, stop))
+        if self._policy and hello.policy_version < self._policy[0]:
             self._send(hub, self._policy[1])
 
+    def _look_at_replaced(self, hub: str, route: bytes) -> None:
+        """A connection that a newer one has replaced has spoken."""
+        if self._seats.spoke(hub, route, time.monotonic()) and self._is_open(hub, route):
+            self._stop_two(hub, self._seats.boots(hub))
+
+    async def _look_for_two(self) -> None:
+        """Look now and then whether a replaced connection is still open."""
+        while True:
+            await asyncio.sleep(self._open_seconds / 5)
+            for hub, route in self._seats.open_for(self._open_seconds, time.monotonic()):
+                if self._is_open(hub, route):
+                    self._stop_two(hub, self._seats.boots(hub))
+
+    def _stop_two(self, hub: str, boots: tuple[str, ...]) -> None:
+        short = " and ".join(boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots))
+        self._stop(hub, Stop(uplink.Cause.TWO_HUBS, f"two machines speak as this hub: boot ids {short}", boots))
+
+    def _stop(self, hub: str, stop: Stop) -> None:
+        """Stop a hub and tell it, on every connection that it may have, and people."""
+        if self.decisions.stop(hub) is not None:
+            return
+        self.decisions.set(hub, stop)
+        _shout(f"hub {hub}: {stop.cause.name}: {stop.detail}; no order is given to it until somebody decides")
+        session = self._seats.session(hub)
+        if session is not None:
+            self._heard.setdefault(hub, {})[session.hello.boot_id.hex()] = session
+            self._send_to(session.route, self._halt(hub, stop))
+        for route in self._seats.replaced(hub):
+            self._send_to(route, self._halt(hub, stop))
+
+    def _halt(self, hub: str, stop: Stop) -> uplink.Halt:
+        head = self._store(hub).head
+        number, digest = (head.number, head.hash) if head else (0, GENESIS)
+        return uplink.Halt(stop.cause, number, digest, uplink.sentence(stop.detail))
+
+    def _is_open(self, hub: str, route: bytes) -> bool:
+        """Tell whether a connection is open as far as is known; a Pong that nobody asked for means nothing to a hub."""
+        if self._send_to(route, uplink.Pong(bytes(uplink.NONCE_BYTES), _now_ms())) is _GONE:
+            self._seats.closed(hub, route)
+            return False
+        return True
+
+    def keep(self, hub: str, boot: str) -> str:
+        """Decide which of the machines that speak as one hub stays: the one whose boot id begins so. Return that id.
+
+        Raise ValueError when the hub has no such question open, or when it is not one boot that is meant.
+        """
+        stop = self.decisions.stop(hub)
+        if stop is None or stop.cause is not uplink.Cause.TWO_HUBS:
+            raise ValueError(f"hub {hub} is not stopped for two machines that speak as it")
+        heard = self._heard.pop(hub, {})
+        boots = dict.fromkeys((*stop.boots, *self._seats.boots(hub), *heard))
+        meant = [known for known in boots if boot and known.startswith(boot.lower())]
+        if len(meant) != 1:
+            self._heard[hub] = heard
+            there = ", ".join(known[:BOOT_DIGITS] for known in boots)
+            raise ValueError(f"boot {boot!r} is not one of those that speak as {hub}: {there}")
+        self.decisions.end(hub, tuple(known for known in boots if known != meant[0]))
+        self._seats.forget(hub)
+        self.sessions.pop(hub, None)
+        for known, session in heard.items():
+            if known == meant[0]:
+                self._greet(hub, session)
+            else:
+                self._send_to(session.route, self._halt(hub, Stop(stop.cause, _DECIDED_AGAINST)))
+        return meant[0]
+
+    def accept(self, hub: str) -> Path:
+        """Take the chain that did not follow as the hub's from now on; return where the old one is kept.
+
+        Raise ValueError when the hub is not stopped for a break in its records, StoreError when the disk refuses.
+        """
+        stop = self.decisions.stop(hub)
+        if stop is None or stop.cause is uplink.Cause.TWO_HUBS:
+            raise ValueError(f"hub {hub} is not stopped for a break in its records")
+        store = self._stores.pop(hub, None) or self._store(hub)
+        self._stores.pop(hub, None)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        archive = store.path.with_name(f"{hub}.until-{store.head.number if store.head else 0}-{stamp}.db")
+        self._stores[hub] = store.succeed(archive)
+        self._early.pop(hub, None)
+        self.decisions.end(hub)
+        self._heard.pop(hub, None)
+        self._send(hub, uplink.Welcome(_now_ms()))
+        return archive
+
     def _keep(self, hub: str, records: list[StoredRecord]) -> None:
-        """Make the records durable, then acknowledge them."""
+        """Make the records durable, then acknowledge them; stop the hub when they are not one story."""
         try:
-            kept = self._store(hub).keep(records)
+            store = self._store(hub)
+            kept = store.keep(records)
+            self._judge(hub, store, kept)
         except StoreError as error:
             _shout(f"hub {hub}: {error}; nothing is acknowledged")
             return
-        self.repeated_records += kept.repeated
-        self.ignored["record before its predecessor"] += len(kept.early)
-        for number, why in kept.contradictions:
-            self.forks.append(Fork(hub, number, why))
-            _shout(f"hub {hub}: FORK: {why}; its evidence is no longer one story, look at the hub")
         for start in range(0, len(kept.held), uplink.MAX_ACKNOWLEDGED):
             self._send(hub, uplink.Acknowledge(kept.held[start : start + uplink.MAX_ACKNOWLEDGED]))
+
+    def _judge(self, hub: str, store: RecordStore, kept: Kept) -> None:
+        self.repeated_records += kept.repeated
+        self.ignored["record before its predecessor"] += len(kept.early)
+        self.forks.extend(Fork(hub, record.number, why) for record, why in kept.contradictions)
+        if kept.contradictions:
+            rival, why = kept.contradictions[0]
+            store.note_rival(rival)
+            self._stop(hub, Stop(uplink.Cause.FORK, f"{why}; its evidence is no longer one story"))
+            return
+        if not kept.early:
+            return
+        lowest = min(kept.early, key=lambda record: record.number)
+        now = lowest.number, store.head.number if store.head else 0
+        if self._early.get(hub) == now:  # a hub that has the record before would have sent that one first
+            store.note_rival(lowest)
+            why = f"record {lowest.number} comes again, but never {now[1] + 1}, which follows the newest held"
+            self._stop(hub, Stop(uplink.Cause.GAP, why))
+        self._early[hub] = now
 
     def _send(self, hub: str, message: uplink.BackendMessage) -> bool:
         """Hand one message over to the hub's session; False when it has none or its queue is full."""
         session = self.sessions.get(hub)
-        if session is None or self._router is None:
+        if session is None:
+            return False
+        sent = self._send_to(session.route, message)
+        if sent is _GONE:
+            del self.sessions[hub]
+        return sent is True
+
+    def _send_to(self, route: bytes, message: uplink.BackendMessage) -> bool | None:
+        """Hand one message over to a connection: True, False when its queue is full, _GONE when it is closed."""
+        if self._router is None:
             return False
         sent = cast(
             "asyncio.Future[object]",
-            self._router.send_multipart([session.route, uplink.encode(message)], zmq.DONTWAIT),
+            self._router.send_multipart([route, uplink.encode(message)], zmq.DONTWAIT),
         )
         error = sent.exception()
         if isinstance(error, zmq.ZMQError) and error.errno == zmq.EHOSTUNREACH:
-            del self.sessions[hub]
+            return _GONE
         return error is None
+
+    def _refuse_orders(self, hub: str) -> None:
+        """Raise LinkError while it is not known which machine would carry out an order."""
+        stop = self.decisions.stop(hub)
+        if stop is not None:
+            way = "keep" if stop.cause is uplink.Cause.TWO_HUBS else "accept"
+            raise LinkError(f"backend: hub {hub} gets no order: {stop.detail}; decide with `hubsim backend {way}`")
+        if any(self._is_open(hub, route) for route in self._seats.replaced(hub)):
+            raise LinkError(
+                f"backend: hub {hub} gets no order yet: it came back while its earlier connection is still open; "
+                "ask again in 20 s. If it stays so, two machines speak as this hub"
+            )
 
     def _store(self, hub: str) -> RecordStore:
         if hub not in self._stores:
@@ -256,6 +406,7 @@ class Backend:
 
         Repeat with the same `release_id` to ask again what became of one: the hub never does it twice.
         """
+        self._refuse_orders(hub)
         identity = release_id or secrets.token_bytes(uplink.ID_BYTES)
         order = uplink.Release(identity, access_point, math.ceil(time.time() + valid_seconds), seconds, by)
         answer = self._awaited.setdefault(identity, asyncio.get_running_loop().create_future())

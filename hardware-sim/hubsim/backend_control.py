@@ -1,7 +1,10 @@
 """The reference backend's door for operators: JSON lines on a unix socket, and the hubs enrolled as files.
 
-Laws: only the owner's account may connect (the socket's mode is 0600); each line gets exactly one line back, with
-`"ok": true` or `"ok": false` and an `"error"` sentence; a wrong line ends nothing.
+Laws:
+1. Only the owner's account may connect (the socket's mode is 0600).
+2. Each line gets exactly one line back, with `"ok": true` or `"ok": false` and an `"error"` sentence; a wrong line ends
+   nothing, a line over MAX_LINE_BYTES not either.
+3. An answer has a ceiling, too: records come in pages of at most RECORDS_A_PAGE.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from hubsim.backend import Backend
 
 MAX_LINE_BYTES = 65536
+RECORDS_A_PAGE = 1000
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""A page of the largest records, as JSON."""
 VALID_SECONDS_MAX = 86_400
 """An order waits this long for its answer at most; what a hub takes is its own, shorter limit."""
 SUFFIX = ".curve.pub"
@@ -62,6 +68,8 @@ class Control:
             "hubs": self._hubs,
             "revoke": self._revoke,
             "allow": self._allow,
+            "keep": self._keep,
+            "accept": self._accept,
         }
 
     async def serve(self, ready: Callable[[], None]) -> None:
@@ -87,16 +95,18 @@ class Control:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while line := await reader.readline():
+            while (line := await _line(reader)) is not None:
                 writer.write(json.dumps(await self.answer(line)).encode() + b"\n")
                 await writer.drain()
-        except (OSError, ValueError):  # the other side has gone, or its line has no end
+        except OSError:  # the other side has gone
             pass
         finally:
             writer.close()
 
     async def answer(self, line: bytes) -> dict[str, Any]:
         """Do what one line asks; return the answer."""
+        if len(line) > MAX_LINE_BYTES:
+            return {"ok": False, "error": f"a line has at most {MAX_LINE_BYTES} bytes"}
         try:
             order = json.loads(line)
             do = self._orders[order["do"]]
@@ -134,7 +144,11 @@ class Control:
         return {"sent": sent}
 
     async def _records(self, order: dict[str, Any]) -> dict[str, Any]:
-        return {"records": [_told(record) for record in self._backend.records(str(order["hub"]))]}
+        """The hub's records above `after`, in order, at most a page; `more` tells whether others follow."""
+        after = int(order.get("after", 0))
+        records = [record for record in self._backend.records(str(order["hub"])) if record.number > after]
+        page = records[:RECORDS_A_PAGE]
+        return {"records": [_told(record) for record in page], "more": len(records) > len(page)}
 
     async def _hubs(self, _order: dict[str, Any]) -> dict[str, Any]:
         connected = self._backend.sessions
@@ -148,6 +162,10 @@ class Control:
                 }
                 for hub in sorted(self._backend.gate.hubs.values())
             },
+            "stopped": {
+                hub: {"cause": stop.cause.name.lower(), "why": stop.detail, "boots": list(stop.boots)}
+                for hub, stop in self._backend.decisions.stops().items()
+            },
             "forks": [{"hub": fork.hub, "number": fork.number, "why": fork.why} for fork in self._backend.forks],
         }
 
@@ -159,11 +177,32 @@ class Control:
         self._backend.gate.allow(self._key(order["hub"]))
         return {}
 
+    async def _keep(self, order: dict[str, Any]) -> dict[str, Any]:
+        return {"kept": self._backend.keep(str(order["hub"]), str(order["boot"]))}
+
+    async def _accept(self, order: dict[str, Any]) -> dict[str, Any]:
+        return {"old": str(self._backend.accept(str(order["hub"])))}
+
     def _key(self, hub: str) -> str:
         for key, enrolled in self._backend.gate.hubs.items():
             if enrolled == hub:
                 return key
         raise ValueError(f"no hub {hub} is enrolled")
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes | None:
+    """Return the next line, None at the end; of one that is too long only as much as shows it."""
+    too_long = b""
+    while True:
+        try:
+            line = await reader.readuntil()
+        except asyncio.IncompleteReadError as error:
+            return too_long or error.partial or None
+        except asyncio.LimitOverrunError as error:
+            too_long = b" " * (MAX_LINE_BYTES + 1)
+            await reader.readexactly(error.consumed)
+        else:
+            return too_long or line
 
 
 def _told(record: StoredRecord) -> dict[str, Any]:

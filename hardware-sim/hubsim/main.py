@@ -230,17 +230,67 @@ def site_revoke(path: Path, phone: str) -> None:
     click.echo(f"policy {new.version} revokes {where.credential(phone)}; {told}")
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
 @click.option("--listen", help="tcp://HOST:PORT; by itself what `site init --backend` was told.")
-def backend(path: Path, listen: str | None) -> None:
-    """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock."""
+@click.pass_context
+def backend(context: click.Context, path: Path, listen: str | None) -> None:
+    """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock.
+
+    With a command, ask the one that runs.
+    """
+    context.obj = path
+    if context.invoked_subcommand is not None:
+        return
     from hubsim.backend import serve_backend
 
     folder = _site(path)
     listen = listen or folder.endpoint
     version = partial(_policy_version, folder)
     _run(serve_backend(folder.backend, listen, version, lambda _: click.echo(f"backend on {listen}")))
+
+
+@backend.command("hubs")
+@click.pass_obj
+def backend_hubs(path: Path) -> None:
+    """Show the hubs, and those that get no order until somebody decides."""
+    answer = _ask_backend(path, {"do": "hubs"})
+    for hub, told in answer["hubs"].items():
+        there = "connected" if told["connected"] else "away"
+        click.echo(f"{hub}: {there}, {told['records']} records, policy {told['policy_version']}")
+    for hub, stop in answer["stopped"].items():
+        click.echo(f"{hub}: STOPPED ({stop['cause']}): {stop['why']}")
+
+
+@backend.command("keep")
+@click.argument("hub")
+@click.argument("boot")
+@click.pass_obj
+def backend_keep(path: Path, hub: str, boot: str) -> None:
+    """Decide which of two machines that speak as HUB stays: the one whose boot id begins with BOOT."""
+    kept = _ask_backend(path, {"do": "keep", "hub": hub, "boot": boot})["kept"]
+    click.echo(f"{hub} is the machine with boot id {kept}; give the other one an id and keys of its own")
+
+
+@backend.command("accept")
+@click.argument("hub")
+@click.pass_obj
+def backend_accept(path: Path, hub: str) -> None:
+    """Take the records of HUB as they are now, after its state was replaced or restored; keep the old ones."""
+    old = _ask_backend(path, {"do": "accept", "hub": hub})["old"]
+    click.echo(f"the records of {hub} go on as it has them; those held before are in {old}")
+
+
+def _ask_backend(path: Path, order: dict[str, object]) -> dict[str, Any]:
+    from hubsim.stage import ask
+
+    try:
+        answer: dict[str, Any] = asyncio.run(ask(_site(path).backend / "backend.sock", order))
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise click.ClickException(f"no backend runs for {path}: start it with `hubsim backend --at {path}`") from error
+    if not answer["ok"]:
+        raise click.ClickException(str(answer["error"]))
+    return answer
 
 
 @main.command()

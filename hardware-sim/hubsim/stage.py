@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hubsim import site as sites
+from hubsim.backend_control import MAX_ANSWER_BYTES
 from hubsim.desk import BANK
 from hubsim.lines import Bank, Level
 from hubsim.site import DeskDoor, Site
@@ -150,8 +151,12 @@ class Stage:
 
     async def records(self) -> list[dict[str, Any]]:
         """Return the records of the hub that the backend holds."""
-        held: list[dict[str, Any]] = (await self.backend("records", hub="hub-1"))["records"]
-        return held
+        held: list[dict[str, Any]] = []
+        while True:
+            page = await self.backend("records", hub="hub-1", after=held[-1]["number"] if held else 0)
+            held += page["records"]
+            if not page["more"]:
+                return held
 
     async def until(self, condition: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> float:
         """Wait until the condition (it may be async) is true; return the seconds it took. Raise StageError."""
@@ -174,7 +179,7 @@ class Stage:
 async def ask(path: Path, request: dict[str, object]) -> Any:
     """Ask a local socket one thing, a JSON line for a JSON line. Raise OSError when nobody answers."""
     async with asyncio.timeout(ANSWER_SECONDS):
-        reader, writer = await asyncio.open_unix_connection(_short(path))
+        reader, writer = await asyncio.open_unix_connection(_short(path), limit=MAX_ANSWER_BYTES)
         try:
             writer.write(json.dumps(request).encode() + b"\n")
             return json.loads(await reader.readline())

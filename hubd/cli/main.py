@@ -193,13 +193,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     """Return an answer as a document; a list under the name of its call. Raise NoAnswer for another answer."""
     match call, answer:
         case "status", dict():
-<<<<<<< HEAD
             return {**answer, "installed_version": _installed_version()}
-        case "trust-clock", {"state": str()}:
-=======
-            return answer
         case ("trust-clock", {"state": str()}) | ("accept-state", {"was": str() | None, "policy_version": int()}):
->>>>>>> w/local
             return dict(answer)
         case "doors", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}

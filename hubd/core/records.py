@@ -47,6 +47,8 @@ class Kind(StrEnum):
     FAULT = "fault"
     CLOCK = "clock"
     STATE = "state"
+    BREAK = "break"
+    """The backend takes these records for no continuation of those that it holds, or for another machine's."""
 
 
 @dataclass(frozen=True, slots=True)

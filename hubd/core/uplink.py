@@ -46,6 +46,17 @@ class Outcome(IntEnum):
     BUSY = 4
 
 
+class Cause(IntEnum):
+    """Why a backend takes no records of a hub and gives it no orders, until somebody has decided."""
+
+    TWO_HUBS = 1
+    """Two machines speak as this hub, at once or by turns."""
+    FORK = 2
+    """It holds other records under numbers that the hub has given out."""
+    GAP = 3
+    """It lacks a record that the hub does not send."""
+
+
 def _uint(name: str, value: object, highest: int = INT64_MAX, lowest: int = 0) -> None:
     if type(value) is not int or not lowest <= value <= highest:
         raise FrameError(f"uplink: {name} is no whole number within {lowest}..{highest}")
@@ -260,19 +271,49 @@ class Pong(Message):
         _uint("time_ms", self.time_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class Halt(Message):
+    """Backend: I take no record of yours and give no order until somebody here has decided; `detail` is for a person.
+
+    `number` and `hash` are those of the newest record held here, 0 and zeros for none. Said in place of a Welcome, and
+    at any time after it; a later Welcome ends it.
+    """
+
+    TYPE: ClassVar[int] = 21
+    cause: Cause
+    number: int
+    hash: bytes
+    detail: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.cause) is not Cause:
+            raise FrameError("uplink: cause is none of those known")
+        _uint("number", self.number)
+        _bytes("hash", self.hash, HASH_BYTES, HASH_BYTES)
+        _text("detail", self.detail, MAX_DETAIL_BYTES, 0)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it, with the cause's number turned into the cause."""
+        cause, number, digest, detail = values
+        _uint("cause", cause, max(Cause), min(Cause))
+        return cls(Cause(cause), number, digest, detail)
+
+
 HubMessage = Hello | Evidence | Result | PolicyResult | Ping
-BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong
+BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt
 
 FROM_HUB: Mapping[int, type[HubMessage]] = {kind.TYPE: kind for kind in (Hello, Evidence, Result, PolicyResult, Ping)}
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
-    kind.TYPE: kind for kind in (Welcome, Acknowledge, Release, NewPolicy, Pong)
+    kind.TYPE: kind for kind in (Welcome, Acknowledge, Release, NewPolicy, Pong, Halt)
 }
 
 
 def encode(message: HubMessage | BackendMessage) -> bytes:
     """Return the message's bytes, at most its type's CEILING."""
     values = [getattr(message, field.name) for field in fields(message)]
-    return cbor.encode([message.TYPE, *(int(value) if isinstance(value, Outcome) else value for value in values)])
+    return cbor.encode([message.TYPE, *(int(value) if isinstance(value, IntEnum) else value for value in values)])
 
 
 def decode_from_hub(data: bytes) -> HubMessage:

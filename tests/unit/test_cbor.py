@@ -227,9 +227,7 @@ def test_who_names_no_ceiling_gets_a_small_one() -> None:
     try:
         with pytest.raises(FrameError, match="items"):
             cbor.decode(b"\x9a\x00\x3f\xff\x00" + b"\xa0" * 0x3FFF00)
-        assert (
-            tracemalloc.get_traced_memory()[1] < 9 * 1024 * 1024
-        )  # the bytes are four of them, and four while they are joined
+        assert tracemalloc.get_traced_memory()[1] < 9 * 1024 * 1024  # four MiB are the bytes, four their making
     finally:
         tracemalloc.stop()
 

@@ -12,6 +12,7 @@ import pytest
 
 from hubd.core import uplink
 from hubd.core.outbox import Outbox
+from hubd.core.records import Kind, Record
 from hubd.core.uplink import Evidence, Hello, Outcome, Ping, PolicyResult, Result
 from hubd.errors import ConfigError, HardwareError, SignatureError, StoreError
 from hubd.ports import ClockState, UplinkListener
@@ -396,6 +397,137 @@ async def test_a_policy_for_which_there_is_no_memory_ends_nothing():
         answer = await here.link.next()
         assert isinstance(answer, PolicyResult)
         assert (answer.version, "memory" in answer.refused) == (3, True)
+
+
+HALT = uplink.Halt(uplink.Cause.FORK, 9, bytes(range(32)), "record 1 is held with other bytes")
+
+
+@pytest.mark.parametrize("when", ["greeting", "speaking", "silent"])
+async def test_after_a_halt_no_record_goes_up_and_no_release_is_done_until_a_welcome(when: str):
+    async with site(silent_seconds=60, ping_seconds=1e6, halted_seconds=60) as here:
+        await here.log.fill(2)
+        if when == "greeting":
+            here.sync.connected()
+            await here.link.next()
+        else:
+            await here.up()
+            await here.numbers(2)
+        if when == "silent":
+            here.later(60)
+            assert isinstance(await here.link.next(), Hello)
+        here.hear(HALT)
+        await here.quiet()
+        state = here.sync.state
+        assert (state.phase, state.halt, state.known) == (Phase.HALTED, "fork", f"9:{bytes(range(32)).hex()}")
+        here.hear(RELEASE)
+        answer = await here.link.next()
+        assert isinstance(answer, Result)
+        assert (answer.outcome, "fork" in answer.detail) == (Outcome.REFUSED, True)
+        assert here.orders.empty()
+        here.hear(uplink.NewPolicy(b"good"))
+        assert await here.link.next() == PolicyResult(4, "")
+        here.later(59)
+        await here.quiet()
+        here.later(2)
+        assert isinstance(await here.link.next(), Hello)
+        here.hear(uplink.Welcome(1))
+        assert await here.numbers(3) == [1, 2, 3]
+        assert here.sync.state.halt is None
+
+
+async def test_a_halt_outlasts_the_link():
+    async with site() as here:
+        await here.up()
+        here.hear(HALT)
+        here.sync.disconnected("cable")
+        assert here.sync.state.halt == "fork"
+        here.sync.connected()
+        here.hear(RELEASE)
+        await here.link.next()
+        assert here.orders.empty()
+        assert here.sync.state.halt == "fork"
+
+
+async def test_a_release_that_waits_when_a_halt_comes_is_refused():
+    async with site(releases_in_flight=1) as here:
+        await here.up()
+        here.hear(RELEASE)
+        await here.order()
+        later = uplink.Release(bytes([7] * 16), 1, 2_000_000_000, None, "op")
+        here.hear(later)
+        here.hear(HALT)
+        here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
+        answers = [await here.link.next() for _ in range(2)]
+        assert [(a.id, a.outcome) for a in answers if isinstance(a, Result)] == [
+            (RELEASE.id, Outcome.RELEASED),
+            (later.id, Outcome.REFUSED),
+        ]
+        assert here.orders.empty()
+
+
+async def test_a_break_is_recorded_once_for_each_cause_however_often_it_is_said():
+    async with site(halt_again_seconds=0, halted_seconds=1e6, silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.up()
+        for number in range(20):
+            for cause in uplink.Cause:
+                here.hear(uplink.Halt(cause, number, bytes(32), f"{number}"))
+                await here.quiet()
+        told = [Record.decode(stored.body) for stored in here.log.stored]
+        assert [record.kind for record in told] == [Kind.BREAK] * 3
+        assert {record.detail["cause"] for record in told} == {"two_hubs", "fork", "gap"}
+        assert told[1].detail["known_hash"] == bytes(32)
+
+
+async def test_halts_come_at_a_pace():
+    async with site(halt_again_seconds=30) as here:
+        await here.up()
+        for number in range(100):
+            here.hear(uplink.Halt(uplink.Cause.GAP, number, bytes(32), f"{number}"))
+            here.hear(uplink.Welcome(1))
+        state = here.sync.state
+        assert (state.counters["halts_too_often"], state.phase) == (99, Phase.SPEAKING)
+        here.later(31)
+        here.hear(HALT)
+        assert here.sync.state.phase is Phase.HALTED
+
+
+async def test_a_break_that_the_disk_refuses_is_recorded_when_it_can_be():
+    async with site(retry_seconds=0.01) as here:
+        await here.up()
+        here.log.failing = StoreError("disk full")
+        here.hear(HALT)
+        await here.quiet()
+        assert here.log.stored == []
+        here.log.failing = None
+        here.later(1)
+        await here.quiet()
+        assert len(here.log.stored) == 1
+
+
+async def test_for_how_long_nothing_was_acknowledged_is_told():
+    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.up()
+        await here.quiet()
+        here.later(1000)
+        await here.quiet()
+        assert here.sync.state.unacknowledged_seconds is None, "nothing waits"
+        await here.log.fill(2)
+        here.sync.notify()
+        await here.numbers(2)
+        here.later(5)
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(5)
+        here.sync.disconnected("cable")
+        here.later(100)
+        await here.up()
+        await here.numbers(2)
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(105), "a link that comes and goes ends nothing"
+        here.hear(uplink.Acknowledge((1,)))
+        here.later(7)
+        await here.quiet()
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(7)
+        here.hear(uplink.Acknowledge((2,)))
+        await here.quiet()
+        assert here.sync.state.unacknowledged_seconds is None
 
 
 async def test_of_the_policies_waiting_only_the_last_is_kept():

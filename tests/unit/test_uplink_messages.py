@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from hubd.core import cbor, uplink
 from hubd.core.uplink import (
     Acknowledge,
+    Cause,
     Evidence,
+    Halt,
     Hello,
     NewPolicy,
     Outcome,
@@ -49,6 +51,8 @@ FROM_BACKEND = [
     NewPolicy(b"\x00"),
     NewPolicy(bytes(uplink.MAX_POLICY_BYTES)),
     Pong(bytes(8), 5),
+    Halt(Cause.TWO_HUBS, 0, bytes(32), ""),
+    Halt(Cause.GAP, 2**63 - 1, bytes(range(32)), "look at the hub"),
 ]
 WRONG_FROM_HUB = {
     "empty": b"",
@@ -102,6 +106,11 @@ WRONG_FROM_BACKEND = {
     "policy too long": cbor.encode([19, bytes(uplink.MAX_POLICY_BYTES + 1)]),
     "policy no bytes": cbor.encode([19, "text"]),
     "policy nested": cbor.encode([19, [b""]]),
+    "a cause of none": cbor.encode([21, 0, 1, bytes(32), ""]),
+    "an unknown cause": cbor.encode([21, 4, 1, bytes(32), ""]),
+    "a cause as text": cbor.encode([21, "fork", 1, bytes(32), ""]),
+    "a short hash of the known": cbor.encode([21, 2, 1, bytes(31), ""]),
+    "escapes for a terminal": cbor.encode([21, 2, 1, bytes(32), "\x1b[2J"]),
     "time negative": cbor.encode([16, -1]),
     "time as bignum": b"\x82\x10\xc2\x49" + b"\x01" + bytes(8),
 }
@@ -140,7 +149,7 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
 def test_every_type_has_its_own_number_and_fits_one_byte():
     kinds = [*uplink.FROM_HUB.values(), *uplink.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
-    assert len(set(numbers)) == len(kinds) == 10
+    assert len(set(numbers)) == len(kinds) == 11
     assert all(0 < number < 24 for number in numbers)
     assert all(len(fields(kind)) < 23 for kind in kinds)
 
@@ -198,3 +207,9 @@ def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
         except FrameError:
             continue
         assert encode(message) == data
+
+
+@pytest.mark.parametrize("data", [encode(message) for message in [*FROM_HUB, *FROM_BACKEND]], ids=lambda d: d[:2].hex())
+def test_each_type_has_its_own_ceiling_on_items(data):
+    kind = {**uplink.FROM_HUB, **uplink.FROM_BACKEND}[data[1]]
+    assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + uplink.MAX_ACKNOWLEDGED

@@ -20,12 +20,14 @@ from hubd.core.epochs import EpochRing
 from hubd.core.messages import Reason
 from hubd.core.policy import Mode, Policy
 from hubd.core.records import Kind, Record, Value
+from hubd.core.uplink import Cause
 from hubd.epochkeys import EpochKeys
 from hubd.errors import RollbackError, StoreError
 from hubd.health import Health, Severity
 from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
 from hubd.ports import ClockState
+from hubd.sync import LinkState, Phase
 from hubd.unlock import Books
 from hubd.vigil import READY_PARTS, Vigil, Watched
 from hubsim import site
@@ -59,8 +61,17 @@ def site_epochs() -> Any:
     return SimpleNamespace(current=object())
 
 
-def link(offset_seconds: float | None, connected: bool = True, since: float = NOON) -> Any:
-    state = SimpleNamespace(connected=connected, clock_offset_seconds=offset_seconds, since=since, why="no route")
+def link(offset_seconds: float | None, connected: bool = True, since: float = NOON, **more: Any) -> Any:
+    state = LinkState(
+        phase=Phase.SPEAKING if connected else Phase.DOWN,
+        connected=connected,
+        since=since,
+        why=more.pop("why", "no route"),
+        waiting=more.pop("waiting", 0),
+        last_welcome=None,
+        clock_offset_seconds=offset_seconds,
+        **more,
+    )
     return SimpleNamespace(state=state)
 
 
@@ -172,6 +183,34 @@ def test_a_backend_whose_key_may_be_wrong_is_told_with_the_file_that_holds_it() 
     (problem,) = desk.health.problems()
     assert "must be the one in /etc/credstore/hubd.backend_public" in problem.remedy
     assert "sudo /opt/hubd/bin/hubd --check-config shows both" in problem.remedy
+
+
+@pytest.mark.parametrize(("seconds", "stands"), [(None, False), (149.0, False), (151.0, True)])
+async def test_records_that_nobody_acknowledges_are_somebodys_problem(seconds: float | None, stands: bool) -> None:
+    desk = Desk()
+    desk.sync = link(0.0, unacknowledged_seconds=seconds, waiting=7, why="")
+    desk.vigil.look(desk.watched)
+    assert desk.problems() == ({"evidence"} if stands else set())
+    if stands:
+        (problem,) = desk.health.problems()
+        assert "acknowledged no record for 151 s while 7 wait" in problem.what
+    desk.sync = link(0.0, unacknowledged_seconds=None)
+    desk.vigil.look(desk.watched)
+    assert desk.problems() == set()
+
+
+@pytest.mark.parametrize("cause", [cause.name.lower() for cause in Cause])
+async def test_what_the_backend_says_of_a_hubs_records_stands_with_a_remedy(cause: str) -> None:
+    desk = Desk()
+    desk.sync = link(0.0, halt=cause, known=f"7:{'ab' * 32}", boot="0123456789abcdef", unacknowledged_seconds=999.0)
+    desk.vigil.look(desk.watched)
+    (problem,) = desk.health.problems()
+    assert (problem.id, problem.severity) == (cause, Severity.ERROR)
+    assert "01234567." in problem.what if cause == "two_hubs" else f"7:{'ab' * 32}" in problem.what
+    assert "hubsim backend --at SITE" in problem.remedy
+    desk.sync = link(0.0)
+    desk.vigil.look(desk.watched)
+    assert desk.problems() == set()
 
 
 async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can() -> None:

@@ -1,0 +1,392 @@
+"""Two machines with one hub's keys, a state that was replaced or restored, a record that is lost.
+
+Each is noticed on both sides, and mended by a decision that keeps the evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hubd.adapters.curve_uplink import CurveUplink, LinkKeys, key_from_text
+from hubd.core import uplink
+from hubd.core.records import Kind, Record, StoredRecord
+from hubd.core.uplink import Hello, Outcome, Release, Result
+from hubd.errors import LinkError
+from hubd.sync import Identity, Orders, Pace, Phase, Sync
+from hubsim.backend import Backend
+from hubsim.backend_control import MAX_LINE_BYTES, Control
+from hubsim.seats import Seats, Session
+from tests.fakes_audit import FakeAudit
+from tests.scenario.test_uplink import FAST, Keys, WallClock, running, serving, until
+
+pytestmark = pytest.mark.asyncio
+
+STALE = 0.2
+OPEN = 1.0
+
+
+class Machine:
+    """A hub's link and talk, with its own boot id, on keys that others may have, too."""
+
+    def __init__(self, endpoint: str, keys: Keys, backend_public: str, boot: int, log: FakeAudit | None = None) -> None:
+        self.log = log or FakeAudit()
+        self.released: list[Release] = []
+        self.boot = bytes([boot] * 16)
+        link = CurveUplink(endpoint, LinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
+        self.sync = Sync(
+            link,
+            self.log,
+            Orders(self.release, self.accept, lambda: 1),
+            Identity("hub-1", "site", self.boot, "0.1.0"),
+            Pace(
+                WallClock(),
+                acknowledge_seconds=0.2,
+                welcome_seconds=0.3,
+                ping_seconds=0.1,
+                silent_seconds=5.0,
+                halted_seconds=0.2,
+                halt_again_seconds=0.0,
+                retry_seconds=0.05,
+            ),
+        )
+
+    async def release(self, order: Release) -> Result:
+        self.released.append(order)
+        return Result(order.id, Outcome.RELEASED, "")
+
+    async def accept(self, _document: bytes) -> int:
+        return 1
+
+    async def add(self, count: int) -> None:
+        await self.log.fill(count)
+        self.sync.notify()
+
+    @property
+    def halt(self) -> str | None:
+        return self.sync.state.halt
+
+    @property
+    def speaks(self) -> bool:
+        return self.sync.state.phase is Phase.SPEAKING
+
+    def kinds(self) -> list[Kind]:
+        return [Record.decode(stored.body).kind for stored in self.log.stored]
+
+
+class Place:
+    """A backend, and the keys of its one hub."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.ours, self.theirs = Keys(), Keys()
+        self.backend = self.make("tcp://127.0.0.1:*")
+
+    def make(self, endpoint: str) -> Backend:
+        hubs = {self.ours.text: "hub-1"}
+        return Backend(endpoint, self.theirs.secret_text, hubs, self.directory, stale_seconds=STALE, open_seconds=OPEN)
+
+    def machine(self, boot: int, log: FakeAudit | None = None) -> Machine:
+        return Machine(self.backend.endpoint, self.ours, self.backend.public, boot, log)
+
+    async def opens(self) -> Outcome | str:
+        try:
+            return (await self.backend.release("hub-1", 1, 2.0)).outcome
+        except LinkError as error:
+            return str(error)
+
+
+@contextlib.asynccontextmanager
+async def place(directory: Path) -> AsyncIterator[Place]:
+    here = Place(directory)
+    async with serving(here.backend):
+        yield here
+
+
+async def test_two_machines_with_one_hubs_keys_are_told_on_both_sides_and_open_nothing(tmp_path, capsys):
+    async with place(tmp_path) as here:
+        first, second = here.machine(1), here.machine(2)
+        await first.add(2)
+        async with running(first.sync.run()):
+            await until(lambda: first.log.waiting() == 0)
+            async with running(second.sync.run()):
+                await until(lambda: first.halt == second.halt == "two_hubs")
+                answer = await here.opens()
+                assert "two machines speak as this hub" in str(answer)
+                assert first.released == second.released == []
+                assert Kind.BREAK in first.kinds()
+                assert Kind.BREAK in second.kinds()
+                assert "TWO_HUBS" in capsys.readouterr().err
+                kept = here.backend.keep("hub-1", "0101")
+                assert kept == first.boot.hex()
+                await until(lambda: first.speaks and first.log.waiting() == 0)
+                assert second.halt == "two_hubs"
+                assert await here.opens() is Outcome.RELEASED
+                assert (len(first.released), second.released) == (1, [])
+                assert "another machine stays this hub" in second.sync.state.why
+
+
+async def test_no_order_goes_out_from_the_moment_the_second_one_comes(tmp_path):
+    async with place(tmp_path) as here:
+        first, second = here.machine(1), here.machine(2)
+        async with running(first.sync.run()):
+            await until(lambda: first.speaks)
+            assert await here.opens() is Outcome.RELEASED
+            async with running(second.sync.run()):
+                await until(lambda: second.sync.state.phase is not Phase.DOWN)
+                for _ in range(40):
+                    answer = await here.opens()
+                    if answer is Outcome.RELEASED:  # the second had not said Hello yet
+                        assert second.released == []
+                    await asyncio.sleep(0.01)
+                assert second.released == []
+
+
+async def test_who_was_decided_against_is_refused_after_a_restart_of_the_backend_too(tmp_path):
+    async with place(tmp_path) as here:
+        first, second = here.machine(1), here.machine(2)
+        async with running(first.sync.run()), running(second.sync.run()):
+            await until(lambda: first.halt == second.halt == "two_hubs")
+    again = here.make(here.backend.endpoint)
+    here.backend = again
+    async with serving(again), running(first.sync.run()), running(second.sync.run()):
+        await until(lambda: first.sync.state.connected and second.sync.state.connected)
+        assert "two machines" in str(await here.opens())
+        for wrong in ("", "03", "0"):
+            with pytest.raises(ValueError, match="boot"):
+                again.keep("hub-1", wrong)
+        again.keep("hub-1", "0202")
+        await until(lambda: second.speaks and first.halt == "two_hubs")
+        assert await here.opens() is Outcome.RELEASED
+        assert first.released == []
+        with pytest.raises(ValueError, match="not stopped"):
+            again.keep("hub-1", "0202")
+
+
+async def test_a_hub_that_restarts_or_reconnects_is_one_hub(tmp_path):
+    async with place(tmp_path) as here:
+        log = FakeAudit()
+        for boot in range(1, 6):
+            machine = here.machine(boot, log)
+            await machine.add(1)
+            async with running(machine.sync.run()):
+                await until(lambda: machine.speaks and log.waiting() == 0)  # noqa: B023
+                await until_opened(here)
+        assert here.backend.decisions.stops() == {}
+        assert here.backend.records("hub-1") == log.stored
+
+
+async def until_opened(here: Place) -> None:
+    async with asyncio.timeout(5):
+        while await here.opens() is not Outcome.RELEASED:  # noqa: ASYNC110 - nobody tells when it may
+            await asyncio.sleep(0.02)
+
+
+async def test_a_state_that_begins_again_stops_the_hub_until_it_is_accepted_and_the_old_chain_is_kept(tmp_path):
+    async with place(tmp_path) as here:
+        before = here.machine(1)
+        await before.add(5)
+        async with running(before.sync.run()):
+            await until(lambda: before.log.waiting() == 0)
+        after = here.machine(2)
+        await after.log.append(Record(Kind.STARTED, 99, 99, {}))
+        async with running(after.sync.run()):
+            await until(lambda: after.halt == "fork")
+            assert after.sync.state.known == f"5:{before.log.stored[-1].hash.hex()}"
+            await until(lambda: Kind.BREAK in after.kinds())
+            assert "other bytes" in str(await here.opens())
+            old = here.backend.accept("hub-1")
+            await until(lambda: after.speaks and after.log.waiting() == 0)
+            assert here.backend.records("hub-1") == after.log.stored
+            assert kept(old) == before.log.stored
+            assert await here.opens() is Outcome.RELEASED
+            with pytest.raises(ValueError, match="not stopped"):
+                here.backend.accept("hub-1")
+
+
+def kept(path: Path) -> list[StoredRecord]:
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        return [StoredRecord(*row) for row in file.execute("SELECT number, body, hash FROM record ORDER BY number")]
+
+
+@pytest.mark.parametrize("acknowledged", [0, 3])
+async def test_a_state_restored_from_a_copy_goes_on_from_what_both_have(tmp_path, acknowledged: int):
+    async with place(tmp_path) as here:
+        before = here.machine(1)
+        await before.add(3)
+        copy = list(before.log.stored)
+        await before.add(4)
+        async with running(before.sync.run()):
+            await until(lambda: before.log.waiting() == 0)
+        restored = FakeAudit()
+        restored.stored, restored.acknowledged = copy, set(range(1, acknowledged + 1))
+        await restored.append(Record(Kind.STARTED, 99, 99, {}))
+        after = here.machine(2, restored)
+        async with running(after.sync.run()):
+            await until(lambda: after.halt == "fork")
+            old = here.backend.accept("hub-1")
+            await until(lambda: after.speaks and restored.waiting() == 0)
+            assert here.backend.records("hub-1") == restored.stored
+            assert kept(old) == before.log.stored
+
+
+async def test_a_record_lost_among_those_that_wait_is_a_gap_and_not_silence(tmp_path):
+    async with place(tmp_path) as here:
+        machine = here.machine(1)
+        await machine.add(2)
+        async with running(machine.sync.run()):
+            await until(lambda: machine.log.waiting() == 0)
+            machine.log.acknowledged.add(3)  # its row is gone from the outbox
+            await machine.add(3)
+            await until(lambda: machine.halt == "gap")
+            assert machine.sync.state.known == f"2:{machine.log.stored[1].hash.hex()}"
+            here.backend.accept("hub-1")
+            await until(lambda: machine.speaks and machine.log.waiting() == 0)
+            assert [record.number for record in here.backend.records("hub-1")][:2] == [4, 5]
+
+
+async def test_a_backend_that_lost_its_own_newest_records_is_a_gap_too(tmp_path):
+    async with place(tmp_path) as here:
+        machine = here.machine(1)
+        await machine.add(4)
+        async with running(machine.sync.run()):
+            await until(lambda: machine.log.waiting() == 0)
+    with contextlib.closing(sqlite3.connect(tmp_path / "records" / "hub-1.db")) as file:
+        file.execute("DELETE FROM record WHERE number > 2")
+        file.commit()
+    here.backend = here.make(here.backend.endpoint)
+    async with serving(here.backend), running(machine.sync.run()):
+        await machine.add(1)
+        await until(lambda: machine.halt == "gap")
+
+
+async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
+    """The first of a window is refused by a full disk, those behind it are early; then the disk has room again."""
+    async with place(tmp_path) as here:
+        machine = here.machine(1)
+        store = here.backend._store("hub-1")
+        store._db.execute("PRAGMA query_only = 1")
+        await machine.add(10)
+        async with running(machine.sync.run()):
+            await until(lambda: machine.sync.state.counters.get("resends", 0) >= 2)
+            assert machine.halt is None
+            store._db.execute("PRAGMA query_only = 0")
+            await until(lambda: machine.log.waiting() == 0)
+            assert here.backend.decisions.stops() == {}
+
+
+def session(boot: int, route: int) -> Session:
+    hello = Hello(1, "hub-1", "site", bytes([boot] * 16), "0", 0, 0, 0)
+    return Session(bytes([route]), "key", hello)
+
+
+async def test_what_was_under_way_when_its_sender_ended_is_no_second_hub():
+    seats = Seats(5.0)
+    assert seats.greet("h", session(1, 1), 0.0) == ()
+    assert seats.greet("h", session(2, 2), 10.0) == ()
+    assert not seats.spoke("h", b"\x01", 14.9)
+    assert seats.greet("h", session(1, 1), 14.9) == (), "a Hello that was on its way"
+    assert seats.session("h") == session(2, 2)
+    assert seats.spoke("h", b"\x01", 15.0)
+    assert seats.greet("h", session(1, 1), 15.0) == (bytes([2] * 16).hex(), bytes([1] * 16).hex())
+    assert not seats.spoke("h", b"\x02", 99.0)
+    seats.closed("h", b"\x01")
+    assert not seats.spoke("h", b"\x01", 99.0)
+
+
+async def test_a_boot_id_that_comes_back_is_a_second_hub_at_once():
+    seats = Seats(5.0)
+    seats.greet("h", session(1, 1), 0.0)
+    seats.greet("h", session(2, 2), 1.0)
+    assert seats.greet("h", session(1, 3), 1.1) != ()
+
+
+async def test_one_boot_id_on_two_connections_is_two_hubs_only_when_both_speak():
+    """A machine copied while it ran has the boot id of its original."""
+    seats = Seats(5.0)
+    seats.greet("h", session(1, 1), 0.0)
+    assert seats.greet("h", session(1, 2), 60.0) == ()
+    assert seats.spoke("h", b"\x01", 66.0)
+
+
+# The operator's socket.
+
+
+async def lines(directory: Path, *sent: bytes) -> list[dict[str, object]]:
+    reader, writer = await asyncio.open_unix_connection(directory / "backend.sock")
+    try:
+        answers = []
+        for line in sent:
+            writer.write(line + b"\n")
+            async with asyncio.timeout(5):
+                await writer.drain()
+                answers.append(json.loads(await reader.readline()))
+        return answers
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("size", [MAX_LINE_BYTES - 1, MAX_LINE_BYTES + 1, 5 * MAX_LINE_BYTES])
+async def test_a_line_of_any_length_gets_one_answer_and_ends_nothing(tmp_path, size: int):
+    async with place(tmp_path) as here:
+        ready = asyncio.Event()
+        async with running(Control(here.backend, tmp_path).serve(ready.set)):
+            await ready.wait()
+            long = b'{"do": "hubs", "x": "' + b"x" * (size - 23) + b'"}'
+            first, second = await lines(tmp_path, long, b'{"do": "hubs"}')
+            assert first["ok"] is (size < MAX_LINE_BYTES)
+            assert second["ok"] is True
+
+
+async def test_what_is_stopped_is_shown_and_decided_by_an_operator(tmp_path):
+    async with place(tmp_path) as here:
+        ready = asyncio.Event()
+        async with running(Control(here.backend, tmp_path).serve(ready.set)):
+            await ready.wait()
+            before, after = here.machine(1), here.machine(2)
+            await before.add(1)
+            async with running(before.sync.run()):
+                await until(lambda: before.log.waiting() == 0)
+            await after.log.append(Record(Kind.STARTED, 99, 99, {}))
+            async with running(after.sync.run()):
+                await until(lambda: after.halt == "fork")
+                told, wrong, done = await lines(
+                    tmp_path,
+                    b'{"do": "hubs"}',
+                    b'{"do": "keep", "hub": "hub-1", "boot": "01"}',
+                    b'{"do": "accept", "hub": "hub-1"}',
+                )
+                assert told["stopped"]["hub-1"]["cause"] == "fork"  # type: ignore[index,call-overload]
+                assert (wrong["ok"], done["ok"]) == (False, True)
+                assert kept(Path(str(done["old"]))) == before.log.stored
+                await until(lambda: after.speaks)
+
+
+async def test_more_records_than_a_page_come_in_pages(tmp_path):
+    async with place(tmp_path) as here:
+        log = FakeAudit()
+        await log.fill(2300)
+        here.backend._store("hub-1").keep(log.stored)
+        ready = asyncio.Event()
+        async with running(Control(here.backend, tmp_path).serve(ready.set)):
+            await ready.wait()
+            control = Control(here.backend, tmp_path)
+            numbers: list[int] = []
+            more = True
+            while more:
+                order = {"do": "records", "hub": "hub-1", "after": numbers[-1] if numbers else 0}
+                answer = await control.answer(json.dumps(order).encode())
+                numbers += [record["number"] for record in answer["records"]]
+                more = answer["more"]
+            assert numbers == list(range(1, 2301))
+
+
+async def test_a_halt_is_part_of_the_link_of_version_1():
+    assert uplink.PROTOCOL == 1
+    assert uplink.FROM_BACKEND[21] is uplink.Halt

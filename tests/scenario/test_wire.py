@@ -1,0 +1,436 @@
+"""What the wire to the backend bounds, and how it finds the backend, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+import zmq.asyncio
+
+from hubd.adapters.curve_uplink import CurveUplink, LinkKeys
+from hubd.adapters.curve_wire import Allowance, Wire, WireLimits
+from hubd.adapters.names import ADDRESSES_MAX, Address, Names
+from hubd.core import uplink
+from hubd.errors import LinkError
+from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
+
+pytestmark = pytest.mark.asyncio
+
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 1024 * 1024
+QUICK = WireLimits(stuck_seconds=0.3)
+
+
+class Heard:
+    """Listens to a link and keeps what it says."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.whys: list[str] = []
+        self.ups = 0
+
+    def connected(self) -> None:
+        self.ups += 1
+
+    def disconnected(self, why: str) -> None:
+        self.whys.append(why)
+
+    def received(self, message: bytes) -> None:
+        self.messages.append(message)
+
+    @property
+    def why(self) -> str:
+        return self.whys[-1] if self.whys else ""
+
+
+@contextlib.asynccontextmanager
+async def linked(endpoint: str, backend_public: bytes, **how: Any) -> AsyncIterator[tuple[CurveUplink, Heard]]:
+    """A link that tries to come up."""
+    ours = Keys()
+    how = {"timings": FAST, "limits": QUICK, **how}
+    link, heard = CurveUplink(endpoint, LinkKeys(ours.secret, ours.public, backend_public), **how), Heard()
+    async with running(link.serve(heard)):
+        yield link, heard
+
+
+async def route_of(raw: Raw, link: CurveUplink, heard: Heard) -> bytes:
+    """Return how the backend reaches this link, once it has spoken."""
+    hello = uplink.encode(uplink.Ping(bytes(8)))
+    await until(lambda: heard.ups > 0)
+    await until(lambda: link.send(hello))
+    async with asyncio.timeout(5):
+        return (await raw.heard.get())[0]
+
+
+@pytest.fixture
+def raw() -> Raw:
+    return Raw(Keys())
+
+
+async def test_one_message_of_many_parts_ends_the_link_at_a_named_ceiling(raw: Raw) -> None:
+    async with raw.open(), linked(raw.endpoint, raw.keys.public) as (link, heard):
+        route = await route_of(raw, link, heard)
+        await raw.say(route, *[bytes(100_000)] * 400)
+        await until(lambda: bool(heard.whys))
+        assert "frames that are no message of the link" in heard.why
+        carried = int(heard.why.split("sent ")[1].split()[0])
+        assert carried <= QUICK.unread_bytes + 200_000
+        await until(lambda: heard.ups > 1)
+
+
+async def test_many_parts_of_nothing_end_the_link_too(raw: Raw) -> None:
+    limits = replace(QUICK, unread_frames=1000)
+    async with raw.open(), linked(raw.endpoint, raw.keys.public, limits=limits) as (link, heard):
+        route = await route_of(raw, link, heard)
+        await raw.say(route, *[b""] * 10_000)
+        await until(lambda: bool(heard.whys))
+        assert "frames that are no message of the link" in heard.why
+
+
+async def test_a_few_parts_are_dropped_and_the_link_stays(raw: Raw) -> None:
+    async with raw.open(), linked(raw.endpoint, raw.keys.public) as (link, heard):
+        route = await route_of(raw, link, heard)
+        await raw.say(route, b"two", b"parts")
+        await raw.say(route, b"one")
+        await until(lambda: heard.messages == [b"one"])
+        assert (link.multipart_dropped, heard.ups, heard.whys) == (1, 1, [])
+
+
+async def test_many_messages_all_come_however_many_bytes_they_are_together(raw: Raw) -> None:
+    async with raw.open(), linked(raw.endpoint, raw.keys.public) as (link, heard):
+        route = await route_of(raw, link, heard)
+        sent = [number.to_bytes(4, "big") + bytes(60_000) for number in range(120)]
+        for message in sent:
+            await raw.say(route, message)
+        await until(lambda: len(heard.messages) == len(sent), 10)
+        assert heard.messages == sent
+        assert heard.whys == []
+
+
+async def test_the_largest_message_passes_and_one_byte_more_ends_the_link(raw: Raw) -> None:
+    async with raw.open(), linked(raw.endpoint, raw.keys.public) as (link, heard):
+        route = await route_of(raw, link, heard)
+        await raw.say(route, bytes(uplink.MAX_MESSAGE_BYTES))
+        await until(lambda: bool(heard.messages), 10)
+        assert len(heard.messages[0]) == uplink.MAX_MESSAGE_BYTES
+        await raw.say(route, bytes(uplink.MAX_MESSAGE_BYTES + 1))
+        await until(lambda: bool(heard.whys), 10)
+        assert f"sent a frame of {uplink.MAX_MESSAGE_BYTES + 34} bytes" in heard.why
+
+
+async def test_heartbeats_alone_never_fill_the_count(raw: Raw) -> None:
+    """A message handed over accounts for all that came before it."""
+    limits = replace(QUICK, unread_frames=3)
+    async with raw.open(), linked(raw.endpoint, raw.keys.public, limits=limits) as (link, heard):
+        route = await route_of(raw, link, heard)
+        for number in range(20):
+            await raw.say(route, bytes([number]))
+            await until(lambda: len(heard.messages) == number + 1)  # noqa: B023
+            await asyncio.sleep(FAST.heartbeat_seconds / 3)
+        assert heard.whys == []
+
+
+async def test_a_backend_that_sends_faster_than_the_pace_waits(raw: Raw) -> None:
+    limits = replace(QUICK, frames_a_second=100.0, frames_at_once=10.0)
+    timings = replace(FAST, heartbeat_timeout_seconds=10.0)
+    async with raw.open(), linked(raw.endpoint, raw.keys.public, limits=limits, timings=timings) as (link, heard):
+        route = await route_of(raw, link, heard)
+        for _ in range(200):
+            await raw.say(route, b"x")
+        await until(lambda: len(heard.messages) == 200)
+        began = time.monotonic()
+        await raw.say(route, b"y")
+        await until(lambda: len(heard.messages) == 201)
+        assert time.monotonic() - began >= 0.3
+        assert heard.whys == []
+
+
+CHILD = """
+import asyncio, sys
+from hubd.adapters.curve_uplink import CurveUplink, LinkKeys
+from hubd.core import uplink
+from tests.scenario.test_uplink import Keys
+class Tells:
+    def connected(self):
+        link.send(uplink.encode(uplink.Ping(bytes(8))))
+    def disconnected(self, why):
+        print(why, flush=True)
+    def received(self, message):
+        pass
+ours = Keys()
+link = CurveUplink(sys.argv[1], LinkKeys(ours.secret, ours.public, bytes.fromhex(sys.argv[2])))
+asyncio.run(link.serve(Tells()))
+"""
+
+
+@contextlib.asynccontextmanager
+async def child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def peak_mib(pid: int) -> float:
+    """Return the most memory that the process has held."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+async def test_six_hundred_megabytes_in_parts_cost_the_hub_a_few(raw: Raw) -> None:
+    async with raw.open(), child("-c", CHILD, raw.endpoint, raw.keys.public.hex()) as process:
+        async with asyncio.timeout(15):
+            route, _ = await raw.heard.get()
+        before = peak_mib(process.pid)
+        part = bytes(MIB)
+        await raw.router.send_multipart([route, *[part] * 600], copy=False)
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            why = (await process.stdout.readline()).decode()
+        assert "no message of the link" in why
+        assert peak_mib(process.pid) - before < 32
+
+
+# Finding the backend.
+
+
+def found(*addresses: str, port: int) -> Sequence[tuple[Any, ...]]:
+    """What a resolver answers."""
+    return [
+        (
+            socket.AF_INET6 if ":" in a else socket.AF_INET,
+            socket.SOCK_STREAM,
+            6,
+            "",
+            (a, port, 0, 0)[: 4 if ":" in a else 2],
+        )
+        for a in addresses
+    ]
+
+
+def resolver(answer: Callable[[], Sequence[tuple[Any, ...]]]) -> Callable[..., Sequence[tuple[Any, ...]]]:
+    """A resolver that knows one name; numbers are not asked of it."""
+
+    def resolve(host: str, port: int, **how: Any) -> Sequence[tuple[Any, ...]]:
+        if how.get("flags"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return answer()
+
+    return resolve
+
+
+def port_of(endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2])
+
+
+async def test_a_dead_first_address_is_passed_over(raw: Raw) -> None:
+    async with raw.open():
+        port = port_of(raw.endpoint)
+        resolve = resolver(lambda: found("127.0.0.2", "127.0.0.1", port=port))
+        async with linked(f"tcp://backend.example:{port}", raw.keys.public, resolve=resolve) as (link, heard):
+            await until(lambda: heard.ups > 0)
+            assert link.visits == 1
+
+
+async def test_a_wrong_server_at_the_first_address_is_passed_over_the_next_time(raw: Raw) -> None:
+    async with raw.open():
+        port = port_of(raw.endpoint)
+        with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as other:
+            other.curve_server, other.curve_secretkey = True, Keys().secret
+            other.bind(f"tcp://127.0.0.2:{port}")
+            resolve = resolver(lambda: found("127.0.0.2", "127.0.0.1", port=port))
+            async with linked(f"tcp://backend.example:{port}", raw.keys.public, resolve=resolve) as (link, heard):
+                await until(lambda: heard.ups > 0)
+                assert "server key pin mismatch suspected" in heard.why
+                assert link.visits == 2
+
+
+async def test_every_address_that_was_tried_is_named() -> None:
+    resolve = resolver(lambda: found("127.0.0.2", "127.0.0.3", port=1))
+    async with linked("tcp://backend.example:1", Keys().public, resolve=resolve) as (_link, heard):
+        await until(lambda: bool(heard.whys))
+    for address in ("127.0.0.2", "127.0.0.3"):
+        assert f"{address}: nothing accepts connections there" in heard.why
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6, not even to itself")
+@pytest.mark.parametrize("numbers", [True, False])
+async def test_a_backend_with_only_an_ipv6_address_is_reached(numbers: bool) -> None:
+    keys = Keys()
+    with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.ipv6 = True
+        router.curve_server, router.curve_secretkey = True, keys.secret
+        port = router.bind_to_random_port("tcp://[::1]")
+        host = "[::1]" if numbers else "backend.example"
+        how = {} if numbers else {"resolve": resolver(lambda: found("::1", port=port))}
+        async with linked(f"tcp://{host}:{port}", keys.public, **how) as (_link, heard):
+            await until(lambda: heard.ups > 0)
+
+
+async def test_a_name_server_that_never_answers_holds_up_nothing() -> None:
+    released, asked = threading.Event(), []
+
+    def hang() -> Sequence[tuple[Any, ...]]:
+        asked.append(1)
+        released.wait(30)
+        return found("127.0.0.1", port=1)
+
+    timings = replace(FAST, resolve_seconds=0.1)
+    try:
+        async with linked("tcp://backend.example:1", Keys().public, timings=timings, resolve=resolver(hang)) as (
+            _,
+            heard,
+        ):
+            await until(lambda: len(heard.whys) >= 3)
+            assert "no name server answered" in heard.why
+            assert len(asked) == 1, "one question is under way at a time"
+            began = time.monotonic()
+        assert time.monotonic() - began < 1
+    finally:
+        released.set()
+
+
+HANGING = """
+import asyncio, sys, time
+from hubd.adapters.names import Names
+def hang(*_, flags=0, **how):
+    time.sleep(0 if flags else 60)
+    return []
+async def ask():
+    try:
+        await Names("backend.example", 1, hang).addresses(0.2)
+    except Exception as error:
+        print(error, flush=True)
+asyncio.run(ask())
+"""
+
+
+async def test_a_process_ends_while_a_name_server_is_still_asked() -> None:
+    async with child("-c", HANGING) as process, asyncio.timeout(10):
+        assert await process.wait() == 0
+
+
+async def test_names_tell_why_and_keep_order_and_ceiling() -> None:
+    many = [f"10.0.0.{number}" for number in range(1, 30)]
+    names = Names("backend.example", 5, resolver(lambda: found(*many, many[0], port=5)))
+    assert [str(address) for address in await names.addresses(1)] == many[:ADDRESSES_MAX]
+
+    def unknown() -> Sequence[tuple[Any, ...]]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    for answer, why in ((unknown, "Name or service not known"), (list, "it has no address")):
+        with pytest.raises(LinkError, match=why):
+            await Names("backend.example", 5, resolver(answer)).addresses(1)
+    with pytest.raises(LinkError, match="no name that DNS can carry"):
+        await Names("a" * 200, 5).addresses(5)
+    assert await Names("127.0.0.1", 7).addresses(0) == (Address(socket.AF_INET, ("127.0.0.1", 7)),)
+
+
+# What answers there is told for what it is.
+
+
+@contextlib.asynccontextmanager
+async def server(answer: bytes, wait_for_line: bool = False, close: bool = True) -> AsyncIterator[str]:
+    """Something that is no backend; returns its endpoint."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            if wait_for_line:
+                await reader.readline()
+            writer.write(answer)
+            await writer.drain()
+            if not close:
+                await reader.read()
+        writer.close()
+
+    there = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with there:
+        yield f"tcp://127.0.0.1:{there.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"answer": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"}, "speaks HTTP and no ZMTP"),
+        ({"answer": b"SSH-2.0-OpenSSH_9.2p1\r\n"}, "speaks no ZMTP"),
+        ({"answer": b"\x15\x03\x01\x00\x02\x02\x28"}, "speaks no ZMTP"),
+        ({"answer": b"", "wait_for_line": True}, "one for web pages waits like this"),
+        ({"answer": b"", "close": False}, "one for web pages waits like this"),
+        ({"answer": b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f", "close": False}, "the backend is frozen"),
+        ({"answer": b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x01NULL" + bytes(48)}, "speaks no CurveZMQ"),
+        ({"answer": b""}, "closed the connection without a word"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_is_no_backend_is_told_as_such(how: dict[str, Any], sentence: str) -> None:
+    async with server(**how) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+        await until(lambda: sentence in heard.why)
+        assert "enrol" not in heard.why
+        assert "key" not in heard.why or "without keys" in heard.why or "keys does not" in heard.why
+
+
+# The unix socket is this process's alone.
+
+STRANGER = """
+import socket, sys
+stranger = socket.socket(socket.AF_UNIX)
+stranger.connect("\\0" + sys.argv[1])
+stranger.settimeout(10)
+print(stranger.recv(1) == b"", flush=True)
+"""
+
+
+async def test_nobody_else_takes_the_place_of_libzmq() -> None:
+    ours, theirs = socket.socketpair()
+    async with Wire(ours, QUICK) as wire:
+        name = wire.address.removeprefix("ipc://@")
+        async with child("-c", STRANGER, name) as process, asyncio.TaskGroup() as group:
+            carrying = group.create_task(wire.carry())
+            assert process.stdout is not None
+            async with asyncio.timeout(10):
+                assert await process.stdout.readline() == b"True\n"
+            near = socket.socket(socket.AF_UNIX)
+            near.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(near, f"\0{name}")
+            near.send(b"from libzmq")
+            theirs.setblocking(False)
+            async with asyncio.timeout(5):
+                assert await asyncio.get_running_loop().sock_recv(theirs, 100) == b"from libzmq"
+            near.close()
+            await carrying
+    theirs.close()
+
+
+async def test_an_allowance_is_paid_back_at_its_rate() -> None:
+    allowance = Allowance(10.0, 20.0, 0.0)
+    assert allowance.take(20, 0.0) == 0
+    assert allowance.take(5, 0.0) == 0.5
+    assert allowance.take(5, 0.0) == 1.0
+    assert allowance.take(0, 1.0) == 0
+    assert allowance.take(20, 100.0) == 0, "no more is saved up than the most"
+    assert allowance.take(1, 100.0) == pytest.approx(0.1)
