@@ -40,7 +40,7 @@ from hubd.core.statecheck import Found, LogFound, Told, told_by
 from hubd.core.tickets import TicketTable
 from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
-from hubd.errors import AuditError, ConfigError, TrustError
+from hubd.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
 from hubd.health import Health
 from hubd.links import Links, Means
 from hubd.newpolicy import NewPolicy
@@ -59,6 +59,8 @@ RSA_LINE_SECONDS = 1.75
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 2.0
+END_SECONDS = 6
+"""How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
 FIRST_STRIKES_SECONDS = 3.0
 """How long the radio waits for the strikes at the start; well under the deadline of the links' loop."""
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
@@ -83,6 +85,7 @@ class Hub:
     api: LocalApi
     unlock: Unlock
     policy: ProvenPolicy
+    tell: Teller
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     aeads = tuple(Aead[name] for name in config.protocol.aead)
     epochs = EpochKeys(ring, SigningKey(keys.identity), names, aeads, config.protocol.rsa_bits)
     watched = Watched(clock, ring, keys.certified.expires, lambda: sync, partial(vouch, "backend"))
-    return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store)
+    return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store, tell)
 
 
 def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
@@ -202,7 +205,10 @@ def _log_found(audit: AuditStore, noted: Head) -> LogFound:
 
 
 async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
-    """Run a hub until SIGTERM or SIGINT, or until cancelled. Raise ConfigError or StoreError when it cannot start."""
+    """Run a hub until SIGTERM or SIGINT, or until cancelled.
+
+    Raise ConfigError or StoreError when it cannot start, UnguardedError when it must end.
+    """
     notifier = notifier or Notifier()
     keys = load_keys(config)
     async with AsyncExitStack() as stack:
@@ -218,6 +224,8 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         await hub.policy.begin()
         try:
             await _until_stopped(hub, notifier)
+        except BaseExceptionGroup as group:
+            raise (unguarded_in(group) or group) from None
         finally:
             with suppress(AuditError, TimeoutError):
                 async with asyncio.timeout(LAST_RECORD_SECONDS):
@@ -255,7 +263,17 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
 
 
 async def _run_part(hub: Hub, name: str, run: Run) -> None:
-    await run(lambda: hub.vigil.part(name, True, "ready"))
+    """Run a part. When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever still hangs."""
+    try:
+        await run(lambda: hub.vigil.part(name, True, "ready"))
+    except UnguardedError as error:
+        signal.alarm(END_SECONDS)
+        facts: dict[str, Value] = {"part": name, "fault": str(error)}
+        hub.tell("unguarded", facts)
+        with suppress(AuditError, TimeoutError):
+            async with asyncio.timeout(LAST_RECORD_SECONDS):
+                await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
+        raise
 
 
 async def _serve_links(hub: Hub) -> None:
