@@ -113,6 +113,9 @@ class AuditLog(Protocol):
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
         """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first, at most 10,000."""
 
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
+
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from hubd.clockcare import ClockCare
 from hubd.core.epochs import EpochRing
 from hubd.core.records import Value
-from hubd.errors import AuditError
 from hubd.health import Health, Problem, Severity
-from hubd.ports import Clock, ClockState
+from hubd.ports import Clock
 from hubd.sync import Sync
 
 CHECK_SECONDS = 2.0
@@ -39,10 +38,6 @@ REMEDIES: Mapping[str, str] = {
 }
 WARNINGS = frozenset({"bluez", "pairing"})
 """The parts without which everything works, but not as well."""
-_CLOCKS = {
-    ClockState.BEFORE_BUILD: "The clock stands before the day this software was built.",
-    ClockState.BEHIND_RECORDS: "The clock stands behind the newest record.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +48,7 @@ class Watched:
     epochs: EpochRing
     certificate_expires: int
     sync: Callable[[], Sync | None]
-    vouch: Callable[[], Awaitable[None]]
-    """Believe the wall clock: the backend, whose time agrees, vouches for it."""
+    time: ClockCare
 
 
 class Vigil:
@@ -90,9 +84,7 @@ class Vigil:
     async def care(self, watched: Watched) -> None:
         """Look once, and do what can be done without a person."""
         self.look(watched)
-        if watched.clock.state() is ClockState.BEHIND_RECORDS and _agrees(watched.sync()):
-            with suppress(AuditError):
-                await watched.vouch()
+        await watched.time.care()
 
     def stands(self, name: str) -> bool:
         """Tell whether a problem stands."""
@@ -101,13 +93,11 @@ class Vigil:
     def look(self, watched: Watched) -> None:
         """Compare what is with what should be."""
         now = watched.clock.wall()
-        self._stand(
-            "clock",
-            Severity.ERROR,
-            _CLOCKS.get(watched.clock.state()),
-            "Check timedatectl. If the clock is right and stood wrong before: sudo hubctl trust-clock. Until then no "
-            "phone opens a door.",
-        )
+        trouble = watched.time.trouble()
+        if trouble is None:
+            self._health.clear("clock")
+        else:
+            self._stand("clock", trouble.severity, trouble.what, trouble.remedy)
         self._stand(
             "epoch",
             Severity.WARNING,
@@ -138,7 +128,7 @@ class Vigil:
             self._health.set(Problem(name, severity, what, remedy))
 
 
-def _agrees(sync: Sync | None) -> bool:
+def agrees(sync: Sync | None) -> bool:
     """Tell whether the backend's time is this hub's."""
     offset = sync.state.clock_offset_seconds if sync and sync.state.connected else None
     return offset is not None and abs(offset) <= AGREE_SECONDS

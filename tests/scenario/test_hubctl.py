@@ -190,7 +190,7 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
     """The hub's clock ran ahead while somebody entered, and is right now. No backend can vouch for it."""
     await stage.stop("backend")
     await stage.stop("hub")
-    ahead = Record(Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True})
+    ahead = Record(Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True, "path": "full"})
     async with await AuditStore.open(stage.site.hub / "state" / "audit.db") as store:
         await store.append(ahead)
     await start_again(stage)
