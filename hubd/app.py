@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -323,8 +323,8 @@ def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call,
             if before is ClockState.BEFORE_BUILD:
                 raise CallRefused(
                     "clock-before-build",
-                    "The clock stands before the day this software was built or this hub was certified, so it is wrong: "
-                    "set it with timedatectl set-time, or let it be set by NTP.",
+                    "The clock stands before the day this software was built or this hub was certified, so it is "
+                    "wrong: set it with timedatectl set-time, or let it be set by NTP.",
                 )
             vouched = before is not ClockState.TRUSTED or not time.confirmed()
             if vouched:

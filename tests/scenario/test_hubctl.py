@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 import pytest
+import pytest_asyncio
 
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.cli.main import hubctl
@@ -85,6 +86,16 @@ async def test_every_command_has_a_case_and_speaks_json(words: Words) -> None:
 
 async def test_no_case_is_of_a_command_that_has_gone() -> None:
     assert set(CASES) == set(LEAVES)
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def confirmed(stage: Stage) -> None:
+    """The backend has confirmed the clock, as it does within seconds of a start."""
+
+    async def told() -> bool:
+        return any("confirmed_by" in record["detail"] for record in await stage.records())
+
+    await stage.until(told, "the backend has confirmed the clock")
 
 
 async def start(stage: Stage, *words: str, stdout: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
