@@ -34,11 +34,12 @@ class GuardLink:
         self._heard = heard
         self._first: asyncio.Future[Answer] = self._loop.create_future()
         self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._pulses: set[int] = set()
         self._tag = 0
         self._ended = asyncio.Event()
         self._why = ""
         self.mute = False  # it is there but does not answer: no polite end will reach it
-        self.unanswered = False  # it ended before it had answered all: what it did last is not known
+        self.doubtful = False  # it ended before it had answered a pulse: nobody knows whether it drove the line
         peer.setblocking(False)
         self._loop.add_reader(peer, self._readable)
 
@@ -82,12 +83,15 @@ class GuardLink:
         self._tag = self._tag % 0xFFFF_FFFF + 1
         tag = self._tag
         self._pending[tag] = future = self._loop.create_future()
+        if verb is Verb.PULSE:
+            self._pulses.add(tag)
         try:
             expires_ns = time.monotonic_ns() + int(EXPIRE_SECONDS * 1e9)
             self._send(Command(verb, line, tag, milliseconds, expires_ns).encode())
             answer = await self._await(future, seconds)
         finally:
             del self._pending[tag]
+            self._pulses.discard(tag)
             future.cancel()
         if answer.kind is Kind.RESTING:
             raise RestingError(f"Not now: {answer.text}.", answer.wait_ms / 1000)
@@ -151,7 +155,7 @@ class GuardLink:
             return
         self._why = self._why or why
         self._ended.set()
-        self.unanswered = bool(self._pending)
+        self.doubtful = bool(self._pulses)
         self._loop.remove_reader(self._peer)
         for future in (self._first, *self._pending.values()):
             if not future.done():

@@ -178,7 +178,7 @@ class StrikeGuard:
         """End a guard and learn whether a line may still be driven; return its exit status. Raise HardwareError."""
         if self._link is guard.link:
             self._link = None
-            self._doubt = guard.link.unanswered or bool(self._active)
+            self._doubt = guard.link.doubtful or bool(self._active)
             self._unguarded_from = time.monotonic()
         self._why = why
         status = await guard.end()

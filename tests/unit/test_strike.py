@@ -21,7 +21,7 @@ from drivers.guardlink import EXPIRE_SECONDS
 from drivers.guardprocess import GuardStarter
 from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
 from drivers.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
-from hubd.errors import HardwareError
+from hubd.errors import HardwareError, UnguardedError
 from hubd.ports import Door, Input, InputEvent
 from hubsim.lines import Bank, Fault
 
@@ -637,3 +637,37 @@ class Failing(GuardStarter):
             self.failures += 1
             raise HardwareError("The strike guard cannot be started: told to fail.")
         return await super().spawn(descriptor)
+
+
+async def test_a_guard_that_froze_at_rest_leaves_no_doubt_and_one_that_was_asked_for_a_pulse_does(bank: Bank) -> None:
+    """A hub must not end for a strike that nobody has driven, and must end for one that may be driven."""
+    for asked in (False, True):
+        lines = [StrikeLine(str(bank.path), 0, rest_ms=0)]
+        starter = Failing(lines, FACTORY, 1.0)
+        ready = asyncio.Event()
+        guard = StrikeGuard(lines, lambda _up, _why: None, starter=starter, unguarded_seconds=0.5)
+        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(ended(guard, ready))
+            await ready.wait()
+            await until(lambda g=guard: g.spare_id)
+            starter.failing = True
+            assert guard.spare_id is not None
+            os.kill(guard.spare_id, signal.SIGKILL)
+            assert guard.process_id is not None
+            os.kill(guard.process_id, signal.SIGSTOP)
+            if asked:
+                assert "did not answer" in await raised(Strike(guard, 0, "front", lambda _: None).release(1.0))
+            if asked:
+                await until(task.done)
+            else:
+                await until(lambda g=guard: g.process_id is None)
+                before = starter.failures
+                await until(lambda s=starter, b=before: s.failures >= b + 3)
+                assert not task.done()
+            task.cancel()
+        assert bank.level(0).rises == 0
+
+
+async def ended(guard: StrikeGuard, ready: asyncio.Event) -> None:
+    with pytest.raises(UnguardedError):
+        await guard.run(ready.set)
