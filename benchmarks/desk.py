@@ -69,6 +69,9 @@ class NoDisk:
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
         return []
 
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        return []
+
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         return []
 

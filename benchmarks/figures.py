@@ -128,7 +128,7 @@ def start_figures(rounds: StartRounds) -> list[Figure]:
     """Return the rows of start and memory."""
     ready, imports = p50(rounds.ready), p50(rounds.imports)
     radio = f"{rounds.virtual_radio:.1f} MB of it are the virtual radio's host stack"
-    both = f"hub + strike guard; proportional: {rounds.hub.proportional:.1f} + {rounds.guard.proportional:.1f} MB"
+    both = f"hub + strike guards; proportional: {rounds.hub.proportional:.1f} + {rounds.guard.proportional:.1f} MB"
     return [
         Figure("start", "from exec to advertising", ready, "s", START_GOAL_SECONDS, "with the reading of all modules"),
         Figure(
@@ -147,7 +147,7 @@ def start_figures(rounds: StartRounds) -> list[Figure]:
         ),
         Figure(
             "memory_sum",
-            "resident memory of the idle hub with its strike guard",
+            "resident memory of the idle hub with its strike guards",
             rounds.hub.resident + rounds.guard.resident,
             "MB",
             None,

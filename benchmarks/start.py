@@ -70,8 +70,8 @@ async def _start(result: StartRounds, site: Site, means: tuple[str, Path], last:
         if last:
             await asyncio.sleep(IDLE_SECONDS)
             result.hub = memory_of(hub.process.pid)
-            (guard,) = children(hub.process.pid)
-            result.guard = memory_of(guard)
+            guards = [memory_of(guard) for guard in children(hub.process.pid)]
+            result.guard = Memory(sum(g.resident for g in guards), sum(g.proportional for g in guards))
 
 
 def memory(rollup: str) -> Memory:
@@ -86,7 +86,7 @@ def memory_of(process_id: int) -> Memory:
 
 
 def children(process_id: int) -> list[int]:
-    """Return the ids of a process's own children; a hub has one, its strike guard."""
+    """Return the ids of a process's own children: of a hub, the guard of its strikes and the one that waits."""
     threads = Path(f"/proc/{process_id}/task").iterdir()
     return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
 

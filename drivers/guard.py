@@ -1,10 +1,13 @@
 """The strike guard: a process of its own that holds every strike line of the hub and owns every off-timer.
 
-Laws: all lines are inactive before the first word and after the last one, whatever ends the guard short of SIGKILL;
-a pulse ends at its own deadline on CLOCK_MONOTONIC, never later than the cap of its line, whatever hubd does or fails
-to do; the end of hubd (its end of the socket closes) ends every pulse; a due deadline is served before the next
-command, so no flood of commands can put it off; what is no command is refused and drives nothing; the guard never waits
-for hubd.
+1. It begins by waiting, with no line open, so that a second guard can stand ready beside the one that holds them.
+2. All lines are inactive from READY on and after the last word, whatever ends the guard short of SIGKILL.
+3. A pulse ends at its own deadline on CLOCK_MONOTONIC, whatever hubd does or fails to do.
+4. No line is driven for longer than its cap at a stretch, however many pulses prolong it; then it rests
+   (`drivers.stretch`).
+5. The end of hubd (its end of the socket closes) ends every pulse.
+6. A due deadline is served before the next command, so no flood of commands can put it off.
+7. What is no command is refused and drives nothing; the guard never waits for hubd.
 
 SIGKILL of the guard itself closes the lines' descriptor and leaves the level to the kernel and the hardware: mainline
 drivers turn the pin into an input (the pull-down secures the strike), Raspberry Pi's kernels keep it driven unless
@@ -25,7 +28,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from drivers.guardwire import MAX_CAP_MS, MAX_LINES, Answer, Command, Kind, Lines, LinesFactory, StrikeLine, Verb
+from drivers.guardwire import (
+    MAX_CAP_MS,
+    MAX_LINES,
+    MAX_REST_MS,
+    Answer,
+    Command,
+    Kind,
+    Lines,
+    LinesFactory,
+    StrikeLine,
+    Verb,
+)
+from drivers.stretch import Stretch
 from hubd.errors import HardwareError
 
 EX_USAGE, EX_UNAVAILABLE, EX_IOERR = 64, 69, 74
@@ -35,19 +50,25 @@ _MCL_CURRENT_ON_FAULT = 1 | 4
 
 
 class Guard:
-    """The lines and their deadlines; performs commands, knows no socket."""
+    """The lines and when each may be driven; performs commands, knows no socket."""
 
-    def __init__(self, lines: Lines, caps_ms: Sequence[int], now_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        """`caps_ms` has one entry for each line: the longest pulse that the line may be given."""
+    def __init__(
+        self,
+        lines: Lines,
+        wanted: Sequence[StrikeLine],
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """`wanted` describes each line of `lines`, in the same order."""
+        now = now_ns()
         self._lines = lines
-        self._caps_ms = tuple(caps_ms)
+        self._caps_ms = tuple(line.cap_ms for line in wanted)
         self._now_ns = now_ns
-        self._ends_ns: list[int | None] = [None] * len(self._caps_ms)
+        self._stretches = [Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now) for line in wanted]
 
-    def answer(self, kind: Kind, tag: int = 0, text: str = "") -> Answer:
+    def answer(self, kind: Kind, tag: int = 0, text: str = "", wait_ms: int = 0) -> Answer:
         """Return the state of all lines as of now."""
-        mask = sum(1 << index for index, end in enumerate(self._ends_ns) if end is not None)
-        return Answer(kind, tag, mask, self._now_ns(), text)
+        mask = sum(1 << index for index, stretch in enumerate(self._stretches) if stretch.driven)
+        return Answer(kind, tag, mask, self._now_ns(), text, wait_ms)
 
     def perform(self, data: bytes) -> Answer:
         """Perform one packet. Raise HardwareError only when a line cannot be driven *inactive*."""
@@ -57,18 +78,16 @@ class Guard:
         if refusal := self._refusal(command):
             return self.answer(Kind.REFUSED, command.tag, refusal)
         if command.verb is Verb.PULSE:
-            try:
-                self._pulse(command.line, command.milliseconds)
-            except HardwareError as error:
-                self._release([command.line])
-                return self.answer(Kind.FAILED, command.tag, str(error))
-        elif command.verb is Verb.SECURE:
-            self._release([command.line])
+            return self._pulse(command)
+        if command.verb is Verb.SECURE:
+            self._secure([command.line])
         return self.answer(Kind.DONE, command.tag)
 
     def _refusal(self, command: Command) -> str:
-        if command.line >= len(self._ends_ns):
-            return f"line {command.line} of {len(self._ends_ns)} does not exist"
+        if command.verb is Verb.HOLD:
+            return "the lines are held already"
+        if command.line >= len(self._stretches):
+            return f"line {command.line} of {len(self._stretches)} does not exist"
         if command.verb is not Verb.PULSE:
             return ""
         cap_ms = self._caps_ms[command.line]
@@ -78,39 +97,77 @@ class Guard:
             return "the command was read after its last moment"
         return ""
 
-    def _pulse(self, index: int, milliseconds: int) -> None:
+    def _pulse(self, command: Command) -> Answer:
+        stretch = self._stretches[command.line]
+        if wait_ms := stretch.wait(command.milliseconds, self._now_ns()):
+            why = f"the strike has been driven for as long as it may be and rests for another {wait_ms} ms"
+            return self.answer(Kind.RESTING, command.tag, why, wait_ms)
+        try:
+            self._drive(command.line)
+        except HardwareError as error:
+            self._secure([command.line])
+            return self.answer(Kind.FAILED, command.tag, str(error))
+        stretch.began(command.milliseconds, self._now_ns())
+        return self.answer(Kind.DONE, command.tag)
+
+    def _drive(self, index: int) -> None:
         self._lines.set(index, True)
-        end_ns = self._now_ns() + milliseconds * 1_000_000
-        self._ends_ns[index] = max(end_ns, self._ends_ns[index] or 0)
+        if not self._stretches[index].driven:
+            self._stretches[index].rose(self._now_ns())
 
     def expire(self) -> bool:
-        """End every pulse that is due; return whether there was one. Raise HardwareError as `perform` does."""
+        """Do all that is due: end pulses, go on with those that a rest has cut; return whether a line has changed.
+
+        Raise HardwareError as `perform` does.
+        """
         now_ns = self._now_ns()
-        due = [index for index, end_ns in enumerate(self._ends_ns) if end_ns is not None and end_ns <= now_ns]
-        self._release(due)
-        return bool(due)
+        falls = [index for index, stretch in enumerate(self._stretches) if _due(stretch.falls_at(), now_ns)]
+        rises = [index for index, stretch in enumerate(self._stretches) if _due(stretch.rises_at(), now_ns)]
+        self._release(falls)
+        for index in rises:
+            self._go_on(index, now_ns)
+        return bool(falls or rises)
+
+    def _go_on(self, index: int, now_ns: int) -> None:
+        try:
+            if not self._stretches[index].is_over(now_ns):
+                self._drive(index)
+                return
+        except HardwareError:  # the pulse was driven for a while, and now it is over
+            pass
+        self._secure([index])
 
     def wait_ms(self) -> int | None:
-        """Milliseconds to the next deadline, rounded up; None when no line is active."""
-        ends_ns = [end_ns for end_ns in self._ends_ns if end_ns is not None]
-        if not ends_ns:
+        """Milliseconds to the next deadline, rounded up; None when nothing is due."""
+        moments = [moment for stretch in self._stretches for moment in (stretch.falls_at(), stretch.rises_at())]
+        due_ns = [moment for moment in moments if moment is not None]
+        if not due_ns:
             return None
-        return max(0, -((self._now_ns() - min(ends_ns)) // 1_000_000))
+        return max(0, -((self._now_ns() - min(due_ns)) // 1_000_000))
 
     def secure_all(self) -> None:
         """Drive every line inactive, each one even if another fails; then raise the first HardwareError."""
-        self._release(range(len(self._ends_ns)))
+        self._secure(range(len(self._stretches)))
 
-    def _release(self, indices: Iterable[int]) -> None:
+    def _secure(self, indices: Iterable[int]) -> None:
+        self._release(indices, for_good=True)
+
+    def _release(self, indices: Iterable[int], for_good: bool = False) -> None:
         failed: HardwareError | None = None
         for index in indices:
             try:
                 self._lines.set(index, False)
-                self._ends_ns[index] = None
             except HardwareError as error:
                 failed = failed or error
+                continue
+            stretch = self._stretches[index]
+            (stretch.secured if for_good else stretch.fell)(self._now_ns())
         if failed is not None:
             raise failed
+
+
+def _due(moment_ns: int | None, now_ns: int) -> bool:
+    return moment_ns is not None and moment_ns <= now_ns
 
 
 def serve(guard: Guard, peer: socket.socket, stop_fd: int) -> None:
@@ -169,16 +226,48 @@ def harden() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
-def guard_lines(peer: socket.socket, stop_fd: int, open_lines: Callable[[], Lines], caps_ms: Sequence[int]) -> int:
-    """Hold the lines from inactive to inactive; return the exit status."""
+def wait_for_hold(peer: socket.socket, stop_fd: int) -> int | None:
+    """Answer until HOLD comes, and return its tag; None when the peer has gone or `stop_fd` is readable."""
+    poll = select.poll()
+    poll.register(peer, select.POLLIN)
+    poll.register(stop_fd, select.POLLIN)
+    while True:
+        events = dict(poll.poll())
+        if stop_fd in events or events[peer.fileno()] & ~select.POLLIN:
+            return None
+        data = receive(peer)
+        if data == b"":
+            return None
+        command = Command.decode(data or b"")
+        if command is not None and command.verb is Verb.HOLD:
+            return command.tag
+        if data is not None:
+            tell(peer, _waiting(command))
+
+
+def _waiting(command: Command | None) -> Answer:
+    """Answer a command that came before HOLD."""
+    tag = 0 if command is None else command.tag
+    if command is not None and command.verb is Verb.STATE:
+        return Answer(Kind.WAITING, tag, 0, time.monotonic_ns())
+    return Answer(Kind.REFUSED, tag, 0, time.monotonic_ns(), "this guard waits and holds no line")
+
+
+def guard_lines(peer: socket.socket, stop_fd: int, factory: str, wanted: Sequence[StrikeLine]) -> int:
+    """Wait, then hold the lines from inactive to inactive; return the exit status."""
     try:
-        lines = open_lines()
+        open_lines = find_factory(factory)  # loaded while nobody is in a hurry
+        tell(peer, Answer(Kind.WAITING, 0, 0, time.monotonic_ns()))
+        tag = wait_for_hold(peer, stop_fd)
+        if tag is None:
+            return 0
+        lines = open_lines(wanted)
     except HardwareError as error:
         tell(peer, Answer(Kind.UNFIT, 0, 0, time.monotonic_ns(), str(error)))
         return EX_UNAVAILABLE
-    guard = Guard(lines, caps_ms)
+    guard = Guard(lines, wanted)
     try:
-        tell(peer, guard.answer(Kind.READY))
+        tell(peer, guard.answer(Kind.READY, tag))
         try:
             serve(guard, peer, stop_fd)
         finally:
@@ -201,16 +290,25 @@ def find_factory(name: str) -> LinesFactory:
     return factory
 
 
+def read_lines(text: str) -> list[StrikeLine]:
+    """Read `[[chip, line, active_low, cap_ms, rest_ms], …]`. Raise ValueError or TypeError for anything else."""
+    lines = [
+        StrikeLine(str(chip), line, bool(low), int(cap), int(rest)) for chip, line, low, cap, rest in json.loads(text)
+    ]
+    if not 1 <= len(lines) <= MAX_LINES:
+        raise ValueError(f"1..{MAX_LINES} lines")
+    if not all(1 <= line.cap_ms <= MAX_CAP_MS and 0 <= line.rest_ms <= MAX_REST_MS for line in lines):
+        raise ValueError(f"a cap within 1..{MAX_CAP_MS} ms, a rest within 0..{MAX_REST_MS} ms")
+    return lines
+
+
 def main(argv: Sequence[str]) -> int:
-    """Run as `--fd N --factory module:function --lines '[[chip, line, active_low, cap_ms], …]'`."""
+    """Run as `--fd N --factory module:function --lines '[[chip, line, active_low, cap_ms, rest_ms], …]'`."""
     options = dict(zip(argv[::2], argv[1::2], strict=False))
     try:
-        descriptor, factory = int(options["--fd"]), options["--factory"]
-        wanted = [
-            StrikeLine(str(chip), line, bool(low), int(cap)) for chip, line, low, cap in json.loads(options["--lines"])
-        ]
-        if not (1 <= len(wanted) <= MAX_LINES and all(1 <= line.cap_ms <= MAX_CAP_MS for line in wanted)):
-            raise ValueError(f"1..{MAX_LINES} lines, each with a cap within 1..{MAX_CAP_MS} ms")
+        descriptor = int(options["--fd"])
+        factory = options["--factory"]
+        wanted = read_lines(options["--lines"])
         peer = socket.socket(fileno=descriptor)
     except (KeyError, ValueError, TypeError, OSError) as error:
         sys.stderr.write(f"The strike guard is started by hubd, not by hand ({error!r}). {main.__doc__}\n")
@@ -218,7 +316,7 @@ def main(argv: Sequence[str]) -> int:
     stop_fd = catch_signals()
     harden()
     with peer:
-        return guard_lines(peer, stop_fd, lambda: find_factory(factory)(wanted), [line.cap_ms for line in wanted])
+        return guard_lines(peer, stop_fd, factory, wanted)
 
 
 if __name__ == "__main__":

@@ -1,39 +1,43 @@
 """Door strikes, driven by the strike guard: the asyncio client that starts, watches and asks that process.
 
-Laws: the off-timer is the guard's alone, nothing here is needed to end a pulse; before the guard holds all lines, and
-after it has gone, a release raises HardwareError and drives nothing; a guard that ends or goes mute is replaced with
-growing pauses and each change is told; when `run` ends, however it ends, the lines have been driven inactive.
+1. The off-timer is the guard's alone; nothing here is needed to end a pulse.
+2. Before the guard holds all lines, and after it has gone, a release raises HardwareError and drives nothing.
+3. While one guard holds the lines a second one waits, started and without lines: it takes over at once, although no
+   process can be started at that moment (`drivers.guardprocess`).
+4. A guard that ends or goes mute is replaced, and each change is told. Pauses between attempts grow only while no line
+   can be driven.
+5. When a line may be driven and no guard holds it for UNGUARDED_SECONDS, `run` raises UnguardedError.
+6. When `run` ends, however it ends, the guard has driven the lines inactive, or nothing here can.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import socket
-import sys
 import time
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
 
 from drivers.guardlink import GuardLink
-from drivers.guardwire import MAX_CAP_MS, MAX_LINES, Answer, Kind, StrikeLine, Verb
-from hubd.errors import HardwareError
+from drivers.guardprocess import GuardProcess, GuardStarter, Spare, end_if_cancelled
+from drivers.guardwire import MAX_CAP_MS, MAX_LINES, MAX_REST_MS, Answer, Kind, StrikeLine, Verb
+from hubd.errors import HardwareError, UnguardedError, unguarded_in
 from hubd.ports import Input, InputEvent
 
 GPIO_FACTORY = "drivers.lines:open_lines"
 
-START_SECONDS = 15.0  # a cold interpreter from a slow SD card
 PROBE_SECONDS = 1.0
 STOP_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 10.0
 STABLE_SECONDS = 10.0  # a guard that lived so long starts again with the first pause
+UNGUARDED_SECONDS = 4.0
+"""How long a strike may be driven with no guard to end it. A spare guard takes some milliseconds; what comes after this
+is the end of the daemon, and systemd's ExecStopPost."""
 
 Watcher = Callable[[bool, int], None]  # whether the line is active; CLOCK_MONOTONIC ns of the change
 
 
 class StrikeGuard:
-    """All strikes of the hub: one guard process, kept alive by `run`."""
+    """All strikes of the hub: one guard process that holds the lines and one that waits, kept alive by `run`."""
 
     def __init__(
         self,
@@ -41,30 +45,36 @@ class StrikeGuard:
         tell: Callable[[bool, str], None],
         factory: str = GPIO_FACTORY,
         stop_seconds: float = STOP_SECONDS,
+        starter: GuardStarter | None = None,
+        unguarded_seconds: float = UNGUARDED_SECONDS,
     ) -> None:
         """Take the lines in the order of their indices; `tell(up, why)` hears each start and each end of a guard.
 
-        `stop_seconds`: how long a guard may take to end by itself, and again once it has been killed.
+        `stop_seconds`: how long a guard may take to end by itself, and again once it has been killed; `starter`
+        starts the guards in another way.
         """
-        if not 1 <= len(lines) <= MAX_LINES:
-            raise HardwareError(f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}.")
-        for line in lines:
-            if not 1 <= line.cap_ms <= MAX_CAP_MS:
-                raise HardwareError(f"The cap of {line} is {line.cap_ms} ms; it must be within 1..{MAX_CAP_MS} ms.")
+        _check(lines)
         self._lines = tuple(lines)
         self._tell = tell
-        self._factory = factory
-        self._stop_seconds = stop_seconds
+        self._spare = Spare(starter or GuardStarter(self._lines, factory, stop_seconds), self._heard)
+        self._unguarded_seconds = unguarded_seconds
         self._watchers: dict[int, Watcher] = {}
         self._active: int | None = None  # the last mask heard; None: no guard has spoken yet
+        self._doubt = False  # the last guard ended while a line was driven, or may have been
+        self._unguarded_from: float | None = None
         self._link: GuardLink | None = None
         self._why = "The strike guard has not started yet."
-        self._process: Process | None = None
+        self._process_id: int | None = None
 
     @property
     def process_id(self) -> int | None:
         """The guard's process, while it holds the lines."""
-        return self._process.pid if self._link is not None and self._process is not None else None
+        return self._process_id if self._link is not None else None
+
+    @property
+    def spare_id(self) -> int | None:
+        """The process that waits to take over, if there is one."""
+        return self._spare.process_id
 
     def watch(self, index: int, watcher: Watcher) -> None:
         """Hear one line: its level when a guard first holds it, then every change."""
@@ -73,9 +83,10 @@ class StrikeGuard:
         self._watchers[index] = watcher
 
     async def pulse(self, index: int, seconds: float) -> int:
-        """Drive a line for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven. Raise HardwareError.
+        """Drive a line for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven.
 
-        The guard obeys within `EXPIRE_SECONDS` of this call or not at all.
+        The guard obeys within `EXPIRE_SECONDS` of this call or not at all. Raise RestingError when the line must rest
+        first, HardwareError when it cannot be driven.
         """
         if not (math.isfinite(seconds) and seconds > 0):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
@@ -93,63 +104,91 @@ class StrikeGuard:
         return self._link
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Keep a guard alive until cancelled; call `ready` each time one holds all lines, inactive."""
+        """Keep a guard alive until cancelled; call `ready` each time one holds all lines, inactive.
+
+        Raise UnguardedError when a line may be driven and no guard can be had.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._spare.run())
+                tasks.create_task(self._hold(ready))
+        except BaseExceptionGroup as group:
+            raise (unguarded_in(group) or group) from None
+
+    async def _hold(self, ready: Callable[[], None]) -> None:
+        """Have one guard after another hold the lines."""
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             started = time.monotonic()
             try:
-                await self._serve(ready)
+                await self._serve(await self._next(), ready)
             except HardwareError as error:
-                status = self._process.returncode if self._process is not None else None
-                self._why = f"{error} (exit status {status})"
+                self._why = str(error)
                 self._tell(False, self._why)
                 end_if_cancelled()
             if time.monotonic() - started >= STABLE_SECONDS:
                 pause_seconds = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(pause_seconds * 2, LAST_PAUSE_SECONDS)
+            self._check_bound()
+            if not self._doubt:
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, LAST_PAUSE_SECONDS)
+            elif time.monotonic() - started < FIRST_PAUSE_SECONDS:
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
 
-    async def _serve(self, ready: Callable[[], None]) -> None:
-        """Start one guard and stay with it. Raise HardwareError when it has ended."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours:
-            with theirs:
-                self._process = process = await self._spawn(theirs.fileno())
-            link = GuardLink(ours, self._heard)
-            try:
-                await link.started(START_SECONDS)
-                self._link = link
-                self._tell(True, f"The strike guard (process {process.pid}) holds {len(self._lines)} lines, inactive.")
-                ready()
-                while not await link.ended(PROBE_SECONDS):
-                    await link.ask(Verb.STATE)
-                link.check()
-            finally:
-                self._link = None
-                self._why = "The strike guard was stopped."
-                mute = link.mute
-                link.close()
-                ours.close()  # the guard reads the end, drives all lines inactive and exits
-                await reap(process, 0.0 if mute else self._stop_seconds, self._stop_seconds)
-
-    async def _spawn(self, descriptor: int) -> Process:
-        lines = json.dumps([[line.chip, line.line, line.active_low, line.cap_ms] for line in self._lines])
-        options = ("--fd", str(descriptor), "--factory", self._factory, "--lines", lines)
-        try:
-            # A session of its own: Ctrl-C in a terminal reaches hubd alone, whose clean stop then ends the guard.
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "drivers.guard", *options),
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                pass_fds=(descriptor,),
-                start_new_session=True,
+    def _check_bound(self) -> None:
+        """Raise UnguardedError when a line has been without a guard for too long."""
+        if not self._doubt or self._unguarded_from is None:
+            return
+        if time.monotonic() - self._unguarded_from >= self._unguarded_seconds:
+            raise UnguardedError(
+                f"A strike may be driven, and no guard could be had within {self._unguarded_seconds:g} s "
+                f"({self._why}). hubd ends, so that systemd drives every strike inactive and starts it again."
             )
-        except OSError as error:
-            raise HardwareError(f"The strike guard cannot be started: {error}.") from error
+
+    async def _next(self) -> GuardProcess:
+        """Return a guard that waits. Raise HardwareError when there is none in time."""
+        if not self._doubt or self._unguarded_from is None:
+            return await self._spare.take(None)
+        return await self._spare.take(max(0.0, self._unguarded_from + self._unguarded_seconds - time.monotonic()))
+
+    async def _serve(self, guard: GuardProcess, ready: Callable[[], None]) -> None:
+        """Have one guard hold the lines and stay with it. Raise HardwareError when it has ended."""
+        self._process_id = guard.process_id
+        try:
+            await self._converse(guard.link, ready)
+        except HardwareError as error:
+            status = await self._end(guard, str(error))
+            raise HardwareError(f"{error} (exit status {status})") from error
+        except BaseException:
+            await self._end(guard, "The strike guard was stopped.")
+            raise
+
+    async def _converse(self, link: GuardLink, ready: Callable[[], None]) -> None:
+        """Ask again and again whether it is there. Raise HardwareError when it is not."""
+        await link.hold()
+        self._doubt = False
+        self._link = link
+        self._tell(True, f"The strike guard (process {self._process_id}) holds {len(self._lines)} lines, inactive.")
+        ready()
+        while not await link.ended(PROBE_SECONDS):
+            await link.ask(Verb.STATE)
+        link.check()
+
+    async def _end(self, guard: GuardProcess, why: str) -> int | None:
+        """End a guard and learn whether a line may still be driven; return its exit status. Raise HardwareError."""
+        if self._link is guard.link:
+            self._link = None
+            self._doubt = guard.link.doubtful or bool(self._active)
+            self._unguarded_from = time.monotonic()
+        self._why = why
+        status = await guard.end()
+        if status == 0:
+            self._doubt = False  # its last act was to drive all lines inactive
+        return status
 
     def _heard(self, answer: Answer) -> None:
-        """Turn the state in an answer into changes; a new guard's first word is that all lines are inactive."""
-        if answer.kind is Kind.UNFIT:
+        """Turn the state in an answer into changes; a guard that waits says nothing of the lines."""
+        if answer.kind in (Kind.UNFIT, Kind.WAITING):
             return
         changed = answer.active ^ self._active if self._active is not None else ~0
         self._active = answer.active
@@ -158,40 +197,15 @@ class StrikeGuard:
                 watcher(bool(answer.active >> index & 1), answer.at_ns)
 
 
-def end_if_cancelled() -> None:
-    """End a task that was cancelled while its guard could not be ended: that error has hidden the wish to stop."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-async def reap(process: Process, patience_seconds: float, death_seconds: float) -> None:
-    """Wait for the guard to exit by itself; kill it when it does not, or when the wait is cancelled.
-
-    Raise HardwareError when it is still there `death_seconds` later.
-    """
-    try:
-        async with asyncio.timeout(patience_seconds):
-            await process.wait()
-    except TimeoutError:
-        pass
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await died(process, death_seconds)
-
-
-async def died(process: Process, seconds: float) -> None:
-    """Wait for a killed process. Raise HardwareError when the kernel cannot end it."""
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            await process.wait()
-    except (TimeoutError, asyncio.CancelledError):  # before Python 3.11.3 the latter, in a task that is being cancelled
-        if not limit.expired():
-            raise
-        raise HardwareError(
-            f"The strike guard (process {process.pid}) cannot be ended: a chip hangs in the kernel; reboot the hub."
-        ) from None
+def _check(lines: Sequence[StrikeLine]) -> None:
+    """Raise HardwareError for lines that no guard takes."""
+    if not 1 <= len(lines) <= MAX_LINES:
+        raise HardwareError(f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}.")
+    for line in lines:
+        if not 1 <= line.cap_ms <= MAX_CAP_MS:
+            raise HardwareError(f"The cap of {line} is {line.cap_ms} ms; it must be within 1..{MAX_CAP_MS} ms.")
+        if not 0 <= line.rest_ms <= MAX_REST_MS:
+            raise HardwareError(f"The rest of {line} is {line.rest_ms} ms; it must be within 0..{MAX_REST_MS} ms.")
 
 
 class Strike:

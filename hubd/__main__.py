@@ -1,6 +1,6 @@
 """hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is refused, 73 the
-state directory is (sysexits.h). `--check-config` starts nothing, see `hubd.checkconfig`. That nobody can be told
-changes no exit status, see `hubd.output`.
+state directory is, 69 a strike may be driven and no guard can end it (sysexits.h). `--check-config` starts nothing, see
+`hubd.checkconfig`. That nobody can be told changes no exit status, see `hubd.output`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from hubd.adapters.log import set_up
 from hubd.adapters.systemd import Notifier
 from hubd.app import serve
 from hubd.config import load
-from hubd.errors import ConfigError, StoreError
+from hubd.errors import ConfigError, StoreError, UnguardedError
 from hubd.hardware import real_parts
 from hubd.output import as_tool, complain, prepare
 from hubd.parts import MakeParts
 
-EX_CONFIG, EX_CANTCREAT = 78, 73
+EX_CONFIG, EX_CANTCREAT, EX_UNAVAILABLE = 78, 73, 69
 
 
 def main() -> None:
@@ -52,6 +52,8 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
         return _refused(notifier, error, EX_CONFIG)
     except StoreError as error:
         return _refused(notifier, error, EX_CANTCREAT)
+    except UnguardedError as error:
+        return _refused(notifier, error, EX_UNAVAILABLE)
     except Exception as error:
         notifier.status(f"ended by a fault of its own, {type(error).__name__}: journalctl -u hubd says where")
         raise

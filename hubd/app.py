@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ from hubd.adapters.local_api import Call, CallRefused, LocalApi
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.adapters.sqlite_audit_writer import AUDIT
 from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase
-from hubd.adapters.system_clock import SystemClock
+from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
 from hubd.adapters.systemd import Notifier
 from hubd.adapters.teller import Teller
+from hubd.clockcare import ClockCare
 from hubd.config import Config
 from hubd.core import policy
 from hubd.core.budget import Budget
@@ -40,7 +41,7 @@ from hubd.core.statecheck import Found, LogFound, Told, told_by
 from hubd.core.tickets import TicketTable
 from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
-from hubd.errors import AuditError, ConfigError, TrustError
+from hubd.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
 from hubd.health import Health
 from hubd.links import Links, Means
 from hubd.newpolicy import NewPolicy
@@ -52,13 +53,15 @@ from hubd.refusals import Refusals
 from hubd.status import Status
 from hubd.sync import Identity, Orders, Pace, Sync
 from hubd.unlock import Books, Point, SiteRules, Unlock
-from hubd.vigil import READY_PARTS, Vigil, Watched
+from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 
 RSA_LINE_SECONDS = 1.75
 """How long a full open may stand in line: less than `unlock.LATE_SECONDS`, and at 5 a second enough for 8 links."""
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 2.0
+END_SECONDS = 6
+"""How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
 FIRST_STRIKES_SECONDS = 3.0
 """How long the radio waits for the strikes at the start; well under the deadline of the links' loop."""
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
@@ -83,6 +86,7 @@ class Hub:
     api: LocalApi
     unlock: Unlock
     policy: ProvenPolicy
+    tell: Teller
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Stores:
 def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) -> Hub:
     """Make every object once and join them."""
     log = NotingLog(stores.audit)
-    clock = SystemClock(lambda: log.newest_ms / 1000)
+    clock = SystemClock(lambda: log.time.floor_ms / 1000, begins=keys.certified.not_before - BEHIND_SECONDS)
     health = Health(clock, DEADLINES, READY_PARTS)
     tail = EventTail()
     tell = Teller(tail, clock, health.count)
@@ -143,8 +147,10 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         log.on_append = sync.notify
     counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())
     status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
-    vouch = partial(_vouch, log, clock, tell)
-    api = LocalApi(config.api.socket, _calls(status, vouch, store), tail)
+    time = ClockCare(
+        log=log, clock=clock, tell=tell, backend_agrees=lambda: agrees(sync), time_service=set_by_timesyncd
+    )
+    api = LocalApi(config.api.socket, _calls(status, time, store), tail)
     aeads = tuple(Aead[name] for name in config.protocol.aead)
     epochs = EpochKeys(ring, SigningKey(keys.identity), names, aeads, config.protocol.rsa_bits)
     theirs = config.keys.backend_public
@@ -153,12 +159,14 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         epochs=ring,
         certificate_expires=keys.certified.expires,
         sync=lambda: sync,
-        vouch=partial(vouch, "backend"),
+        time=time,
         certificate_begins=keys.certified.not_before,
         certificate_file=config.keys.certificate.place,
         backend_key_file=theirs.place if theirs else "",
     )
-    return Hub(parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store)
+    return Hub(
+        parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store, tell
+    )
 
 
 def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
@@ -212,7 +220,10 @@ def _log_found(audit: AuditStore, noted: Head) -> LogFound:
 
 
 async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
-    """Run a hub until SIGTERM or SIGINT, or until cancelled. Raise ConfigError or StoreError when it cannot start."""
+    """Run a hub until SIGTERM or SIGINT, or until cancelled.
+
+    Raise ConfigError or StoreError when it cannot start, UnguardedError when it must end.
+    """
     notifier = notifier or Notifier()
     keys = load_keys(config)
     async with AsyncExitStack() as stack:
@@ -222,12 +233,15 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub.api.bind()
         stack.callback(hub.api.close)
         remembered = hub.log.recent(int(hub.clock.wall() * 1000) - REMEMBERED_MS)
-        hub.log.remember(remembered)
+        hub.log.remember()
         hub.unlock.remember(remembered)
-        await hub.log.append(_record(hub.clock, Kind.STARTED, {"version": __version__}))
+        started: dict[str, Value] = {"version": __version__, **hub.log.time.begin()}
+        await hub.log.append(_record(hub.clock, Kind.STARTED, started))
         await hub.policy.begin()
         try:
             await _until_stopped(hub, notifier)
+        except BaseExceptionGroup as group:
+            raise (unguarded_in(group) or group) from None
         finally:
             with suppress(AuditError, TimeoutError):
                 async with asyncio.timeout(LAST_RECORD_SECONDS):
@@ -265,7 +279,17 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
 
 
 async def _run_part(hub: Hub, name: str, run: Run) -> None:
-    await run(lambda: hub.vigil.part(name, True, "ready"))
+    """Run a part. When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever still hangs."""
+    try:
+        await run(lambda: hub.vigil.part(name, True, "ready"))
+    except UnguardedError as error:
+        signal.alarm(END_SECONDS)
+        facts: dict[str, Value] = {"part": name, "fault": str(error)}
+        hub.tell("unguarded", facts)
+        with suppress(AuditError, TimeoutError):
+            async with asyncio.timeout(LAST_RECORD_SECONDS):
+                await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
+        raise
 
 
 async def _serve_links(hub: Hub) -> None:
@@ -290,14 +314,7 @@ def _tell_radio(hub: Hub, up: bool) -> None:
         hub.vigil.part("radio", up, "on air" if up else "The radio is not on air.")
 
 
-async def _vouch(log: NotingLog, clock: Clock, tell: Teller, by: str) -> None:
-    """Somebody says that the wall clock is right: record who, and believe it."""
-    facts: dict[str, Value] = {"vouched_by": by}
-    tell("clock", facts)
-    await log.vouch(_record(clock, Kind.CLOCK, facts))
-
-
-def _calls(status: Status, vouch: Callable[[str], Awaitable[None]], proven: ProvenPolicy) -> tuple[Call, ...]:
+def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call, ...]:
     async def whole(_args: Mapping[str, object], _caller: object) -> object:
         return status.whole()
 
@@ -307,18 +324,21 @@ def _calls(status: Status, vouch: Callable[[str], Awaitable[None]], proven: Prov
     one_by_one = asyncio.Lock()
 
     async def trust_clock(_args: Mapping[str, object], _caller: object) -> object:
-        """Vouch for a clock that is not believed; one that is leaves no record. Answers `{state, wall, vouched}`."""
+        """Vouch for a clock that is not believed, or that nobody has confirmed; else nothing is recorded.
+
+        Answers `{state, wall, vouched}`.
+        """
         async with one_by_one:
             before = status.clock.state()
             if before is ClockState.BEFORE_BUILD:
                 raise CallRefused(
                     "clock-before-build",
-                    "The clock stands before the day this software was built, so it is wrong: set it with "
-                    "timedatectl set-time, or let it be set by NTP.",
+                    "The clock stands before the day this software was built or this hub was certified, so it is "
+                    "wrong: set it with timedatectl set-time, or let it be set by NTP.",
                 )
-            vouched = before is not ClockState.TRUSTED
+            vouched = before is not ClockState.TRUSTED or not time.confirmed()
             if vouched:
-                await vouch("technician")
+                await time.vouch("technician")
             return {"state": status.clock.state().value, "wall": status.clock.wall(), "vouched": vouched}
 
     async def accept_state(_args: Mapping[str, object], _caller: object) -> object:

@@ -185,7 +185,11 @@ class AccessPoint(Section, frozen=True):
 
 
 class Door(Section, frozen=True):
-    """One door: its strike, how long it is released, the inputs that watch it, and the ways through it."""
+    """One door: its strike, how long it is driven, the inputs that watch it, and the ways through it.
+
+    `strike_seconds`: one release. `strike_cap_seconds`: all releases that prolong each other. `strike_rest_seconds`:
+    how long the strike then rests.
+    """
 
     id: Id
     name: Name
@@ -195,6 +199,7 @@ class Door(Section, frozen=True):
     ]
     strike_seconds: Annotated[float, Meta(ge=0.2, le=30, description="0.2 to 30")] = 5.0
     strike_cap_seconds: Annotated[float, Meta(ge=0.2, le=60, description="strike_seconds to 60")] = 10.0
+    strike_rest_seconds: Annotated[float, Meta(ge=0.5, le=600, description="0.5 to 600")] = 0.5
     held_open_seconds: Annotated[float, Meta(ge=1, le=86400, description="1 to 86400")] = 60.0
     dps: Annotated[Line | None, _A_LINE] = None
     rex: Annotated[Line | None, _A_LINE] = None

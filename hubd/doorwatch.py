@@ -1,7 +1,8 @@
 """The use case that watches the doors: inputs and releases in, records and door states out.
 
-Laws: it observes; it never moves a strike and never delays one; a door counts as released no longer than its strike is
-driven, so that one forced open after that is told as forced.
+1. It observes; it never moves a strike and never delays one.
+2. A door counts as released while its strike is driven and no longer, so that one forced open after that, or while the
+   strike rests in the middle of a release, is told as forced.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class DoorWatch:
     def __init__(self, machines: Mapping[str, DoorMachine], log: AuditLog, clock: Clock, tell: Tell) -> None:
         self._machines, self._log, self._clock, self._tell = machines, log, clock, tell
         self._strikes: dict[str, float] = {}
+        self._ends: dict[str, float] = {}  # when the latest release ends, driven or at rest
         self._since: dict[str, float] = {}
         self._points: dict[str, int] = {}
         self._happened: asyncio.Queue[Record] = asyncio.Queue(UNRECORDED_MAX)
@@ -44,8 +46,12 @@ class DoorWatch:
 
     def released(self, door: str, access_point: int, seconds: float) -> None:
         """A release was driven just now; it ends by itself after `seconds`, or when its strike is seen at rest."""
-        now = self._since[door] = self._clock.monotonic()
-        self._points[door], self._strikes[door] = access_point, max(now + seconds, self._strikes.get(door, 0.0))
+        now = self._clock.monotonic()
+        running = self._ends.get(door, 0.0) if door in self._strikes else 0.0
+        self._since[door] = now
+        self._points[door] = access_point
+        self._ends[door] = max(now + seconds, running)
+        self._strikes[door] = self._ends[door]
         self._see(door, Event.STRIKE_ON, now)
         self._changed.set()
 
@@ -68,7 +74,15 @@ class DoorWatch:
             self._see(event.door, kind, now)
         elif event.what is Input.STRIKE_INACTIVE and event.at >= self._since.get(event.door, now):
             self._end_release(event.door, now)  # not one of an earlier release, seen late
+        elif event.what is Input.STRIKE_ACTIVE and event.at >= self._since.get(event.door, now):
+            self._go_on(event.door, now)
         self._changed.set()
+
+    def _go_on(self, door: str, now: float) -> None:
+        """The strike is driven again after it had to rest in the middle of a release."""
+        if door not in self._strikes and now < self._ends.get(door, now):
+            self._strikes[door] = self._ends[door]
+            self._see(door, Event.STRIKE_ON, now)
 
     def _end_release(self, door: str, now: float) -> None:
         if self._strikes.pop(door, None) is not None:

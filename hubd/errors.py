@@ -39,6 +39,18 @@ class HardwareError(HubError):
     """A technician must act: a device does not do what it was told."""
 
 
+class RestingError(HardwareError):
+    """Nobody must act: a strike was driven for as long as it may be; ask again in `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class UnguardedError(HardwareError):
+    """A strike may be driven and nobody is left to end it: the daemon ends, so that systemd secures the strikes."""
+
+
 class TamperError(HardwareError):
     """Somebody opened or cut something: raise the alarm and answer no."""
 
@@ -65,3 +77,13 @@ class RollbackError(TrustError):
 
 class ExpiredError(TrustError):
     """The document is not valid at this time."""
+
+
+def unguarded_in(group: BaseExceptionGroup[BaseException]) -> UnguardedError | None:
+    """Return the UnguardedError within groups within groups, None when there is none."""
+    for error in group.exceptions:
+        if isinstance(error, UnguardedError):
+            return error
+        if isinstance(error, BaseExceptionGroup) and (found := unguarded_in(error)) is not None:
+            return found
+    return None

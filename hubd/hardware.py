@@ -41,11 +41,16 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
 
 
 def strike_lines(config: Config) -> list[StrikeLine]:
-    """Return the strikes in the order of the doors, each with the cap of its own door."""
+    """Return the strikes in the order of the doors, each with the cap and the rest of its own door."""
     return [
-        StrikeLine(line.chip, line.line, line.active_low, round(door.strike_cap_seconds * 1000))
+        StrikeLine(
+            chip=door.strike.chip,
+            line=door.strike.line,
+            active_low=door.strike.active_low,
+            cap_ms=round(door.strike_cap_seconds * 1000),
+            rest_ms=round(door.strike_rest_seconds * 1000),
+        )
         for door in config.doors
-        for line in (door.strike,)
     ]
 
 

@@ -1,13 +1,15 @@
-"""The audit log with somebody told of each durable record and of each failure, and the newest wall time known.
+"""The audit log with somebody told of each durable record and of each failure, and with what the records prove of time.
 
-Law: it changes no record and no order; who is told is told after the fact.
+1. It changes no record and no order; who is told is told after the fact.
+2. What a record says of the clock is believed once the record is durable, and not before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from hubd.core.records import Head, Kind, Record, StoredRecord, facts
+from hubd.core.records import Head, Record, StoredRecord
+from hubd.core.timefloor import TimeFloor, from_records
 from hubd.errors import AuditError
 from hubd.ports import AuditLog
 
@@ -20,22 +22,13 @@ class NotingLog:
 
     def __init__(self, log: AuditLog) -> None:
         self._log = log
-        self.newest_ms = 0
+        self.time = TimeFloor()
         self.on_append: Callable[[], None] = lambda: None
         self.on_health: Callable[[bool, str], None] = lambda _up, _why: None
 
-    def remember(self, records: Sequence[StoredRecord]) -> None:
-        """Learn the newest wall time from records of before, oldest first by number; a vouched clock begins anew."""
-        for stored in sorted(records, key=lambda record: record.number):
-            told = facts(stored.body)
-            at_ms = told["at"]
-            if isinstance(at_ms, int):
-                self.newest_ms = at_ms if told["kind"] == str(Kind.CLOCK) else max(self.newest_ms, at_ms)
-
-    async def vouch(self, record: Record) -> None:
-        """Somebody who must know says that the wall clock is right: believe it, whatever was recorded before."""
-        self.newest_ms = record.at_ms
-        await self.append(record)
+    def remember(self) -> None:
+        """Learn what the records of before prove of the time."""
+        self.time = from_records(self._log.newest, self._log.last())
 
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.AuditLog.append`."""
@@ -53,13 +46,17 @@ class NotingLog:
             self.on_health(False, str(error))
             raise
         self.on_health(True, "")
-        self.newest_ms = max(self.newest_ms, record.at_ms)
+        self.time.take(record.kind, record.at_ms, record.mono_ms, record.detail)
         self.on_append()
         return number
 
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
         """See `ports.AuditLog.recent`."""
         return self._log.recent(since_ms)
+
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """See `ports.AuditLog.newest`."""
+        return self._log.newest(before, limit)
 
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         """See `ports.AuditLog.unacknowledged`."""

@@ -63,10 +63,12 @@ class Door(Protocol):
     """One door's strike. The driver owns the off-timer: a release ends by itself, whatever becomes of hubd."""
 
     async def release(self, seconds: float) -> None:
-        """Drive the strike for `seconds` (capped by the driver); return when the line is driven.
+        """Drive the strike for `seconds` (at most its cap); return when the line is driven.
 
-        A release during a release extends it to the later end, never beyond the cap counted from now.
-        Raise HardwareError when the line cannot be driven; the line is then, as far as known, inactive.
+        A release during a release extends it to the later end. No strike is driven for longer than its cap at a
+        stretch: then it rests, and the release goes on after a short rest (`drivers.stretch`).
+        Raise RestingError when the strike must rest first, HardwareError when the line cannot be driven; the line is
+        then, as far as known, inactive.
         """
 
     async def secure(self) -> None:
@@ -110,6 +112,9 @@ class AuditLog(Protocol):
 
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
         """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first, at most 10,000."""
+
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
 
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""

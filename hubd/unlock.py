@@ -20,11 +20,13 @@ from hubd.core.ops import OPS_MAX, Asked, Key, OpTable
 from hubd.core.policy import Mode
 from hubd.core.records import Kind, Record, StoredRecord, Value
 from hubd.core.tokens import Grant
-from hubd.errors import AuditError, HardwareError, StoreError
+from hubd.errors import AuditError, HardwareError, RestingError, StoreError
 from hubd.ports import AuditLog, Clock, ClockState, Door, PolicyStore
 
 LATE_SECONDS = 2.0
 RECORD_SECONDS = 2.0
+REST_WAIT_SECONDS = 2.0
+"""How long a release waits for a strike that must rest; who would wait for longer is told BUSY."""
 ORDER_SECONDS_MAX = 60
 ORDER_REMEMBERED_SECONDS = 420.0
 """Longer than an order may live and a trusted clock may step back, together."""
@@ -202,12 +204,39 @@ class Unlock:
             return await self._not_done(order, shut)
         point = self._rules.points[order.point]
         seconds = min(point.strike_seconds if order.seconds is None else float(order.seconds), point.cap_seconds)
+
+        def look() -> Denial | None:
+            return Denial.TOO_LATE if late() else self._shut(order.point)
+
         try:
-            await self._doors[point.door].release(seconds)
+            changed = await self._strike(self._doors[point.door], seconds, look)
+        except RestingError as error:
+            return await self._not_done(order, Denial.BUSY, str(error))
         except HardwareError as error:
             return await self._not_done(order, Denial.DOOR_FAULT, str(error))
+        if changed is not None:
+            return await self._not_done(order, changed)
         self._watch.released(point.door, order.point, seconds)
         return self._outcome(None, order)
+
+    async def _strike(self, door: Door, seconds: float, look: Callable[[], Denial | None]) -> Denial | None:
+        """Drive a strike. One that must rest is waited for, and after that it is looked again whether it still may.
+
+        Return what `look` found, None when the strike is driven. Raise RestingError when it must rest for too long,
+        HardwareError as `Door.release` does.
+        """
+        left_seconds = REST_WAIT_SECONDS
+        while True:
+            try:
+                await door.release(seconds)
+                return None
+            except RestingError as error:
+                left_seconds -= error.seconds
+                if left_seconds < 0:
+                    raise
+                await asyncio.sleep(error.seconds)
+            if (changed := look()) is not None:
+                return changed
 
     def _shut(self, number: int) -> Denial | None:
         """Tell why the access point must stay shut now, if it must; a policy that cannot be read shuts it."""

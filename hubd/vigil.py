@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from hubd.clockcare import ClockCare
 from hubd.core.epochs import EpochRing
 from hubd.core.records import Value
-from hubd.errors import AuditError
 from hubd.health import Health, Problem, Severity
-from hubd.ports import Clock, ClockState
+from hubd.ports import Clock
 from hubd.sync import LinkState, Sync
 
 CHECK_SECONDS = 2.0
@@ -67,10 +66,6 @@ _HALTS: Mapping[str, tuple[str, str]] = {
     ),
 }
 """What a backend may say of a hub's records: what it means, and what to do."""
-_CLOCKS = {
-    ClockState.BEFORE_BUILD: "The clock stands before the day this software was built.",
-    ClockState.BEHIND_RECORDS: "The clock stands behind the newest record.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +76,7 @@ class Watched:
     epochs: EpochRing
     certificate_expires: int
     sync: Callable[[], Sync | None]
-    vouch: Callable[[], Awaitable[None]]
-    """Believe the wall clock: the backend, whose time agrees, vouches for it."""
+    time: ClockCare
     certificate_begins: int = 0
     certificate_file: str = "the file of [keys] certificate"
     backend_key_file: str = "the file of [keys] backend_public"
@@ -124,9 +118,7 @@ class Vigil:
     async def care(self, watched: Watched) -> None:
         """Look once, and do what can be done without a person."""
         self.look(watched)
-        if watched.clock.state() is ClockState.BEHIND_RECORDS and _agrees(watched.sync()):
-            with suppress(AuditError):
-                await watched.vouch()
+        await watched.time.care()
 
     def stands(self, name: str) -> bool:
         """Tell whether a problem stands."""
@@ -135,13 +127,11 @@ class Vigil:
     def look(self, watched: Watched) -> None:
         """Compare what is with what should be."""
         now, monotonic = watched.clock.wall(), watched.clock.monotonic()
-        self._stand(
-            "clock",
-            Severity.ERROR,
-            _CLOCKS.get(watched.clock.state()),
-            "Check timedatectl. If the clock is right and stood wrong before: sudo hubctl trust-clock. Until then no "
-            "phone opens a door.",
-        )
+        trouble = watched.time.trouble()
+        if trouble is None:
+            self._health.clear("clock")
+        else:
+            self._stand("clock", trouble.severity, trouble.what, trouble.remedy)
         self._stand(
             "epoch",
             Severity.WARNING,
@@ -242,7 +232,7 @@ def _held(state: LinkState) -> str:
     return "It holds none." if number == "0" else f"The newest that it holds is {state.known}."
 
 
-def _agrees(sync: Sync | None) -> bool:
+def agrees(sync: Sync | None) -> bool:
     """Tell whether the backend's time is this hub's."""
     offset = sync.state.clock_offset_seconds if sync and sync.state.connected else None
     return offset is not None and abs(offset) <= AGREE_SECONDS

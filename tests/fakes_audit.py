@@ -39,6 +39,9 @@ class FakeAudit:
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
         return [stored for stored in self.stored if Record.decode(stored.body).at_ms >= since_ms][:10_000]
 
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        return [stored for stored in self.stored if stored.number < before][-limit:] if limit else []
+
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         if self.failing:
             raise self.failing

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
 from drivers.events import Edges
 from drivers.guardwire import StrikeLine
 from drivers.strike import Strike, StrikeGuard
 from hubd.adapters.keyfiles import load_beacon
-from hubd.config import Config
+from hubd.config import Config, Door
 from hubd.parts import Parts, TellPart
 from hubd.ports import Input, InputEvent, Radio
 from hubsim.door import SimDoor
@@ -32,14 +33,22 @@ def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> 
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     Bank.create(path, [door.id for door in config.doors]).close()
-    lines = [StrikeLine(str(path), door.id, cap_ms=round(door.strike_cap_seconds * 1000)) for door in config.doors]
-    guard = StrikeGuard(lines, partial(tell, "strikes"), FACTORY)
+    guard = StrikeGuard([_line(path, door) for door in config.doors], partial(tell, "strikes"), FACTORY)
     edges = Edges()
     doors = {}
     for index, door in enumerate(config.doors):
         metal = SimDoor(door.id, asyncio.get_running_loop(), edges.put)
         doors[door.id] = Strike(guard, index, door.id, partial(_drive, metal, edges, person))
     return Parts(_radio(transport, config, tell), doors, edges, {"strikes": guard.run})
+
+
+def _line(path: Path, door: Door) -> StrikeLine:
+    return StrikeLine(
+        chip=str(path),
+        line=door.id,
+        cap_ms=round(door.strike_cap_seconds * 1000),
+        rest_ms=round(door.strike_rest_seconds * 1000),
+    )
 
 
 def _radio(transport: str, config: Config, tell: TellPart) -> Radio:

@@ -1,8 +1,9 @@
 """A simulated door: an electric strike, a leaf with a spring latch, a door position switch, a request to exit.
 
-Laws: it behaves, it is never told its state: the leaf opens only when something frees the bolt, or by force; the
-strike's own off-timer ends a release, capped, whatever the caller does; every change is reported as an edge with its
-time, and nothing else is; the same steps on a `VirtualTime` give the same edges.
+1. It behaves, it is never told its state: the leaf opens only when something frees the bolt, or by force.
+2. The strike's own timer ends a release, with the cap and the rest of the real guard, whatever the caller does.
+3. Every change is reported as an edge with its time, and nothing else is.
+4. The same steps on a `VirtualTime` give the same edges.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 
-from hubd.errors import HardwareError
+from drivers.stretch import Stretch
+from hubd.errors import HardwareError, RestingError
 from hubd.ports import Input, InputEvent
 from hubsim.timeline import Cancellable, Timeline
 
@@ -45,6 +47,7 @@ class Times:
     """Seconds that the door's movements take."""
 
     cap_seconds: float = 10.0
+    rest_seconds: float = 0.5
     close_seconds: float = 1.5
     bounce_seconds: float = 0.002
     handle_seconds: float = 5.0  # how long a request to exit frees the bolt, in hardware
@@ -67,9 +70,13 @@ class SimDoor:
         self._timeline = timeline
         self._publish = publish
         self._times = times or Times()
-        self._active_until = 0.0
+        self._stretch = Stretch(
+            cap_ms=round(self._times.cap_seconds * 1000),
+            rest_ms=round(self._times.rest_seconds * 1000),
+            now=self._now_ns() - round(self._times.rest_seconds * 1e9),
+        )
         self._handle_until = -math.inf
-        self._off_timer: Cancellable | None = None
+        self._strike_timer: Cancellable | None = None
         self._leaf_timers: list[Cancellable] = []
         self._contact_closed = True
         self._report(Input.STRIKE_INACTIVE)
@@ -84,33 +91,56 @@ class SimDoor:
             raise HardwareError(self.faults.broken)
         if not (math.isfinite(seconds) and seconds > 0):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
-        now = self._timeline.time()
-        until = now + min(seconds, self._times.cap_seconds)
-        self.last_drive_ns = int(now * 1e9)
-        if not self.active:
-            self.active = True
+        milliseconds = min(math.ceil(seconds * 1000), round(self._times.cap_seconds * 1000))
+        now = self._now_ns()
+        if wait_ms := self._stretch.wait(milliseconds, now):
+            raise RestingError(f"Not now: the strike rests for another {wait_ms} ms.", wait_ms / 1000)
+        self.last_drive_ns = now
+        if not self._stretch.driven:
             self.strikes += 1
-            self._active_until = -math.inf
-            self._report(Input.STRIKE_ACTIVE)
-        if until > self._active_until:
-            self._active_until = until
-            self._cancel_off()
-            self._off_timer = self._timeline.call_at(until, self._deactivate)
+            self._drive(now)
+        self._stretch.began(milliseconds, now)
+        self._set_timer()
 
     async def secure(self) -> None:
         """See `hubd.ports.Door.secure`."""
         self._deactivate()
 
+    def _drive(self, now: int) -> None:
+        self._stretch.rose(now)
+        self.active = True
+        self._report(Input.STRIKE_ACTIVE)
+
     def _deactivate(self) -> None:
-        self._cancel_off()
+        self._stretch.secured(self._now_ns())
+        self._rest()
+
+    def _due(self) -> None:
+        """End the pulse, or go on with it after a rest."""
+        now = self._now_ns()
+        if self._stretch.driven:
+            self._stretch.fell(now)
+            self._rest()
+        else:
+            self._drive(now)
+            self._set_timer()
+
+    def _rest(self) -> None:
+        self._set_timer()
         if self.active:
             self.active = False
             self._report(Input.STRIKE_INACTIVE)
 
-    def _cancel_off(self) -> None:
-        if self._off_timer is not None:
-            self._off_timer.cancel()
-            self._off_timer = None
+    def _set_timer(self) -> None:
+        if self._strike_timer is not None:
+            self._strike_timer.cancel()
+            self._strike_timer = None
+        moment = self._stretch.falls_at() or self._stretch.rises_at()
+        if moment is not None:
+            self._strike_timer = self._timeline.call_at(moment / 1e9, self._due)
+
+    def _now_ns(self) -> int:
+        return round(self._timeline.time() * 1e9)
 
     # The metal, as a person meets it.
 

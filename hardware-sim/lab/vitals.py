@@ -36,7 +36,8 @@ def of(process):
             "descriptors": len(os.listdir(f"/proc/{process}/fd")), "threads": int(told["Threads"]),
             "cpu_seconds": (int(fields[11]) + int(fields[12])) / ticks}
 hubd, bluetoothd = pid("hubd"), pid("bluetooth")
-guard = next((p for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent(p) == hubd), 0)
+# The oldest holds the lines, the other one waits.
+guard = min((p for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent(p) == hubd), default=0)
 taken = {"hubd": of(hubd), "guard": of(guard), "bluetoothd": of(bluetoothd)}
 with socket.socket(socket.AF_UNIX) as api:
     api.settimeout(10)

@@ -124,6 +124,11 @@ class AuditStore:
         )
         return sorted(rows, key=lambda record: record.number)
 
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
+        query = "SELECT number, body, hash FROM records WHERE number < ? ORDER BY number DESC LIMIT ?"
+        return self._read(query, (before, max(0, limit)))[::-1]
+
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""
         return await asyncio.to_thread(

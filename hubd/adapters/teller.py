@@ -27,6 +27,7 @@ FAULTS = frozenset(
         "door_unrecorded",
         "state",
         "not_noted",
+        "unguarded",
     }
 )
 """What a technician must hear of even where only warnings are kept."""

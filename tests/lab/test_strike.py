@@ -104,6 +104,43 @@ async def test_all_killed_in_a_pulse(keeping: LabHub, guest: Guest, air: AirAddr
         assert ("strikes driven inactive: 1 of 1" in said) is not still_driven, said
 
 
+async def _guards(keeping: LabHub, guest: Guest) -> list[str]:
+    """Return the guards of the daemon: the oldest holds the lines, the other waits."""
+    ends = time.monotonic() + CAP_SECONDS
+    while (
+        len(found := (await guest.run("pgrep", "-P", str(await keeping.pid()), "-f", "drivers.guard")).out.split()) != 2
+    ):
+        assert time.monotonic() < ends, f"guards: {found}"
+        await asyncio.sleep(0.1)
+    return sorted(found, key=int)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one guard", "both guards"])
+async def test_guards_killed_in_a_pulse_when_nothing_can_be_opened(
+    keeping: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], both: bool
+) -> None:
+    """The guard that waits takes over; without one the daemon ends, so that ExecStopPost= comes."""
+    await drop_in(guest, "[Service]\nRestart=no\n")
+    await keeping.start()
+    guards = await _guards(keeping, guest)
+    pid = await keeping.pid()
+    await _release(air, phones[0])
+    before = await keeping.journal_ends()
+    await guest.run("prlimit", f"--pid={pid}", "--nofile=3:3")
+    await _blow(guest, "KILL", int(guards[0]))
+    if both:
+        await guest.run("kill", "-KILL", guards[1])
+    await _falls_back(keeping, PULSE_SECONDS / 2)
+    if not both:
+        assert await keeping.pid() == pid
+        return
+    await until(guest, "ActiveState", "failed")
+    said = await keeping.journal_after(before)
+    assert "no guard could be had" in said, said
+    assert "strikes driven inactive: 1 of 1" in said, said
+    assert await tells(guest, "ExecMainStatus") == "69"
+
+
 async def test_a_frozen_daemon_puts_off_no_pulses_end(
     keeping: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 import pytest
+import pytest_asyncio
 
 from hubd.adapters.local_places import LIMITS
 from hubd.adapters.sqlite_audit import AuditStore
@@ -87,6 +88,16 @@ async def test_every_command_has_a_case_and_speaks_json(words: Words) -> None:
 
 async def test_no_case_is_of_a_command_that_has_gone() -> None:
     assert set(CASES) == set(LEAVES)
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def confirmed(stage: Stage) -> None:
+    """The backend has confirmed the clock, as it does within seconds of a start."""
+
+    async def told() -> bool:
+        return any("confirmed_by" in record["detail"] for record in await stage.records())
+
+    await stage.until(told, "the backend has confirmed the clock")
 
 
 async def start(stage: Stage, *words: str, stdout: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
@@ -192,7 +203,7 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
     """The hub's clock ran ahead while somebody entered, and is right now. No backend can vouch for it."""
     await stage.stop("backend")
     await stage.stop("hub")
-    ahead = Record(Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True})
+    ahead = Record(Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True, "path": "full"})
     async with await AuditStore.open(stage.site.hub / "state" / "audit.db") as store:
         await store.append(ahead)
     await start_again(stage)

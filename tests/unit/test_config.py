@@ -88,7 +88,8 @@ def test_a_small_file_gets_the_defaults() -> None:
     assert got.hub.state_directory == Path("/var/lib/hubd")
     assert got.hub.zone.key == "Europe/Berlin"
     (door,) = got.doors
-    assert (door.strike_seconds, door.strike_cap_seconds, door.held_open_seconds) == (5.0, 10.0, 60.0)
+    assert (door.strike_seconds, door.strike_cap_seconds, door.strike_rest_seconds) == (5.0, 10.0, 0.5)
+    assert door.held_open_seconds == 60.0
     assert (door.dps, door.rex, door.strike.active_low) == (None, None, False)
     assert not door.access_points[0].fresh
 

@@ -129,6 +129,41 @@ async def test_a_release_in_a_release_lasts_to_the_later_end(rig: Rig) -> None:
     assert rig.watch.state("front") is DoorState.SECURED
 
 
+async def test_a_strike_that_rests_in_the_middle_of_a_release_releases_nobody_while_it_rests(rig: Rig) -> None:
+    """Its cap cut the pulse: the door counts as released while the strike is driven, before the rest and after it."""
+    await rig.see(Input.DOOR_CLOSED)
+    rig.watch.released("front", 1, 5.0)
+    rig.clock.advance(2.0)
+    await rig.see(Input.STRIKE_INACTIVE)
+    assert rig.watch.state("front") is DoorState.SECURED
+    rig.clock.advance(0.5)
+    await rig.see(Input.STRIKE_ACTIVE)
+    assert rig.watch.state("front") is DoorState.RELEASED
+    await rig.later(2.4)
+    assert rig.watch.state("front") is DoorState.RELEASED
+    await rig.later(0.2)
+    assert rig.watch.state("front") is DoorState.SECURED
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["access_not_taken", "access_not_taken", "forced"]
+
+
+async def test_a_door_opened_in_the_rest_of_a_strike_was_forced(rig: Rig) -> None:
+    await rig.see(Input.DOOR_CLOSED)
+    rig.watch.released("front", 1, 5.0)
+    rig.clock.advance(2.0)
+    await rig.see(Input.STRIKE_INACTIVE)
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["access_not_taken", "forced"]
+
+
+async def test_the_next_release_does_not_inherit_the_end_of_one_that_was_cut(rig: Rig) -> None:
+    rig.watch.released("front", 1, 5.0)
+    await rig.see(Input.STRIKE_INACTIVE)  # a lockdown
+    rig.watch.released("front", 1, 1.0)
+    await rig.later(1.1)
+    assert rig.watch.state("front") is DoorState.SECURED
+
+
 async def test_leaving(rig: Rig) -> None:
     await rig.see(Input.DOOR_CLOSED)
     await rig.see(Input.REX)

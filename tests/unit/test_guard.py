@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.guard import Guard, find_factory, main, receive, tell
-from drivers.guardwire import MAX_TEXT, Answer, Command, Kind, Verb
+from drivers.guardwire import MAX_TEXT, Answer, Command, Kind, StrikeLine, Verb
 from hubd.errors import HardwareError
 
 MS = 1_000_000
 CAP_MS = 10_000
-CAPS_MS = (CAP_MS, 2_000, CAP_MS)
+REST_MS = 500
+WANTED = tuple(
+    StrikeLine("chip", line, cap_ms=cap, rest_ms=REST_MS) for line, cap in enumerate((CAP_MS, 2_000, CAP_MS))
+)
 
 
 class FakeLines:
@@ -39,7 +42,8 @@ class Bench:
     def __init__(self) -> None:
         self.now_ns = 5_000 * MS
         self.lines = FakeLines()
-        self.guard = Guard(self.lines, CAPS_MS, lambda: self.now_ns)
+        self.guard = Guard(self.lines, WANTED, lambda: self.now_ns)
+        self.now_ns += REST_MS * MS  # what drove the lines before is not known: a guard begins with a rest
 
     def ask(self, verb: Verb, line: int = 0, milliseconds: int = 0, late_ns: int = 0) -> Answer:
         return self.guard.perform(Command(verb, line, 7, milliseconds, self.now_ns - late_ns).encode())
@@ -79,11 +83,66 @@ def test_of_two_pulses_the_later_end_wins(bench: Bench) -> None:
     assert bench.after(1)
 
 
-def test_extending_a_pulse_again_and_again_never_passes_the_cap_counted_from_the_last(bench: Bench) -> None:
-    for _ in range(3):
-        bench.ask(Verb.PULSE, 0, CAP_MS)
-        assert bench.guard.wait_ms() == CAP_MS
-        bench.after(10)
+def test_a_new_guard_begins_with_a_rest() -> None:
+    lines = FakeLines()
+    now_ns = 5_000 * MS
+    guard = Guard(lines, WANTED, lambda: now_ns)
+    answer = guard.perform(Command(Verb.PULSE, 0, 7, 1000, now_ns).encode())
+    assert (answer.kind, answer.wait_ms, answer.active) == (Kind.RESTING, REST_MS, 0)
+    assert lines.driven == []
+
+
+def test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first(bench: Bench) -> None:
+    """Three opens 4 s apart once drove a strike with a cap of 10 s for 13 s."""
+    began_ns = bench.now_ns
+    for _ in range(2):
+        assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE
+        bench.after(4_000)
+    assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE
+    assert bench.guard.wait_ms() == 2_000
+    assert bench.after(2_000)
+    assert bench.lines.levels == {0: False}
+    assert bench.now_ns - began_ns == CAP_MS * MS
+
+
+def test_who_comes_at_the_end_of_a_stretch_gets_the_whole_pulse_but_for_the_rest(bench: Bench) -> None:
+    bench.ask(Verb.PULSE, 0, 8_000)
+    bench.after(7_000)
+    assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE  # wants to end at 12 s, the cap is at 10 s
+    assert bench.guard.wait_ms() == 3_000
+    assert bench.after(3_000)
+    assert bench.lines.levels == {0: False}
+    assert bench.guard.wait_ms() == REST_MS
+    refused = bench.ask(Verb.PULSE, 0, 5_000)
+    assert (refused.kind, refused.wait_ms, refused.active) == (Kind.RESTING, REST_MS, 0)
+    assert bench.after(REST_MS)
+    assert bench.lines.levels == {0: True}
+    assert bench.guard.wait_ms() == 2_000 - REST_MS
+    assert bench.after(2_000 - REST_MS)
+    assert bench.lines.levels == {0: False}
+    assert bench.guard.wait_ms() is None
+
+
+def test_secure_in_a_rest_ends_what_waits(bench: Bench) -> None:
+    bench.ask(Verb.PULSE, 0, 8_000)
+    bench.after(7_000)
+    bench.ask(Verb.PULSE, 0, 5_000)
+    bench.after(3_000)
+    bench.ask(Verb.SECURE, 0)
+    assert bench.guard.wait_ms() is None
+    bench.after(10_000)
+    assert bench.lines.levels == {0: False}
+
+
+def test_a_line_that_cannot_go_on_after_a_rest_stays_at_rest(bench: Bench) -> None:
+    bench.ask(Verb.PULSE, 0, 8_000)
+    bench.after(7_000)
+    bench.ask(Verb.PULSE, 0, 5_000)
+    bench.after(3_000)
+    bench.lines.failing = {(0, True)}
+    bench.after(REST_MS)
+    assert bench.lines.driven[-1] == (0, False)
+    assert bench.guard.wait_ms() is None
 
 
 def test_lines_have_caps_of_their_own(bench: Bench) -> None:
@@ -129,7 +188,8 @@ GOOD = Command(Verb.PULSE, 0, 1, 100, 5_000 * MS)
         GOOD.encode()[:-1],
         GOOD.encode() + b"\0",
         b"\x00" + GOOD.encode()[1:],
-        b"\x04" + GOOD.encode()[1:],
+        b"\x05" + GOOD.encode()[1:],
+        Command(Verb.HOLD, 0, 1, 0, 0).encode(),
         GOOD.encode()[:2] + b"\x01\x00" + GOOD.encode()[4:],
         Command(Verb.PULSE, 3, 1, 100, 5_000 * MS).encode(),
         Command(Verb.SECURE, 255, 1, 0, 0).encode(),
@@ -210,9 +270,11 @@ def test_a_factory_that_is_not_there_is_a_sentence() -> None:
     [
         [],
         ["--fd", "x"],
-        ["--fd", "99999", "--factory", "a:b", "--lines", '[["c", 0, false, 1]]'],
-        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 0]]'],
-        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1], ["c", 1, false, 60001]]'],
+        ["--fd", "99999", "--factory", "a:b", "--lines", '[["c", 0, false, 1, 0]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 0, 0]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1, -1]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1, 600001]]'],
+        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1, 0], ["c", 1, false, 60001, 0]]'],
         ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
         ["--fd", "0", "--factory", "a:b", "--lines", "[]"],
     ],

@@ -34,14 +34,14 @@ strike = {{ chip = "pinctrl-rp1", line = {index}, active_low = {str(bool(index %
 """
 
 
-def test_each_strike_has_the_line_and_the_cap_of_its_own_door() -> None:
-    text = (
-        HEAD + door(0, "strike_seconds = 1.1\nstrike_cap_seconds = 2.3") + door(1, "strike_cap_seconds = 60") + door(2)
-    )
+def test_each_strike_has_the_line_the_cap_and_the_rest_of_its_own_door() -> None:
+    first = door(0, "strike_seconds = 1.1\nstrike_cap_seconds = 2.3")
+    second = door(1, "strike_cap_seconds = 60\nstrike_rest_seconds = 90")
+    text = HEAD + first + second + door(2)
     assert strike_lines(parse(text, Path("/etc/hubd/hubd.toml"))) == [
-        StrikeLine("pinctrl-rp1", 0, False, 2_300),
-        StrikeLine("pinctrl-rp1", 1, True, 60_000),
-        StrikeLine("pinctrl-rp1", 2, False, 10_000),
+        StrikeLine("pinctrl-rp1", 0, False, 2_300, 500),
+        StrikeLine("pinctrl-rp1", 1, True, 60_000, 90_000),
+        StrikeLine("pinctrl-rp1", 2, False, 10_000, 500),
     ]
 
 

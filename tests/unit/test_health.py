@@ -17,7 +17,7 @@ import pytest
 
 from hubd import BUILD_TIME
 from hubd.adapters import log
-from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock
+from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
 from hubd.adapters.systemd import Notifier
 from hubd.health import COUNTERS_MAX, COUNTERS_OVERFLOW, PROBLEMS_DROPPED, PROBLEMS_MAX, Health, Problem, Severity
 from hubd.ports import ClockState
@@ -242,6 +242,25 @@ async def test_without_a_watchdog_feeding_ends_at_once() -> None:
 def test_the_clock_judges_itself(wall: float, newest: float, state: ClockState) -> None:
     clock = SystemClock(lambda: newest, wall=lambda: wall, monotonic=lambda: 5.0)
     assert (clock.state(), clock.wall(), clock.monotonic()) == (state, wall, 5.0)
+
+
+def test_a_clock_before_the_hubs_certificate_is_wrong() -> None:
+    begins = BUILD_TIME + 86_400.0
+    clock = SystemClock(lambda: 0.0, wall=lambda: begins - 1, begins=begins)
+    assert clock.state() is ClockState.BEFORE_BUILD
+    assert SystemClock(lambda: 0.0, wall=lambda: begins, begins=begins).state() is ClockState.TRUSTED
+    assert SystemClock(lambda: 0.0, wall=lambda: BUILD_TIME - 1, begins=0.0).state() is ClockState.BEFORE_BUILD
+
+
+def test_the_time_service_is_believed_each_time_it_has_set_the_clock(tmp_path: Path) -> None:
+    mark = tmp_path / "synchronized"
+    assert set_by_timesyncd(mark) is None
+    mark.touch()
+    first = set_by_timesyncd(mark)
+    assert first is not None
+    assert set_by_timesyncd(mark) == first
+    os.utime(mark, ns=(first + 1_000_000_000, first + 1_000_000_000))
+    assert set_by_timesyncd(mark) != first
 
 
 # --- logs ---

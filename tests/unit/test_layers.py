@@ -37,8 +37,10 @@ def _room(project: str, libraries: str = "*", not_stdlib: frozenset[str] = froze
     return Room(frozenset(project.split()), frozenset(libraries.split()), not_stdlib)
 
 
-USE_CASES = "hubd.unlock hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog"
-USE_CASES += " hubd.provenpolicy"
+USE_CASES = (
+    "hubd.unlock hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog "
+    "hubd.provenpolicy hubd.clockcare"
+)
 VOCABULARY = "hubd.core hubd.ports hubd.errors"
 USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
 
@@ -51,6 +53,7 @@ ROOMS: dict[str, Room] = {
     "hubd.adapters": _room(f"{VOCABULARY} hubd.adapters hubd.config"),
     "hubd.cli": _room("hubd.cli hubd.core hubd.errors hubd.output", "click rich msgspec"),
     "hubd.output": _room("", "", WORLDLY),
+    "hubd.clockcare": _room(f"{VOCABULARY} hubd.notinglog hubd.health", "", WORLDLY),
     "hubd.newpolicy": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.provenpolicy": _room(f"{VOCABULARY} hubd.health", "", WORLDLY),
     "hubd.vigil": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),

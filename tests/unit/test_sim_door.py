@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hubd.errors import HardwareError
+from hubd.errors import HardwareError, RestingError
 from hubd.ports import Door, Input, InputEvent
 from hubsim.door import Bolt, Leaf, SimDoor, Times
 from hubsim.timeline import VirtualTime
@@ -69,6 +69,23 @@ def test_a_release_is_capped(bench: Bench) -> None:
     assert bench.door.active
     bench.time.advance(0.01)
     assert not bench.door.active
+
+
+def test_releases_that_prolong_each_other_end_at_the_cap_and_go_on_after_a_rest(bench: Bench) -> None:
+    for _ in range(3):
+        do(bench.port.release(5.0))
+        bench.time.advance(4.0 if bench.time.time() < 1008.0 else 1.9)
+    assert bench.door.active
+    bench.time.advance(0.2)
+    assert not bench.door.active
+    with pytest.raises(RestingError) as caught:
+        do(bench.port.release(5.0))
+    assert 0 < caught.value.seconds <= 0.5
+    bench.time.advance(0.5)
+    assert bench.door.active
+    bench.time.advance(2.5)  # 13 s after the first, 5 s after the third
+    assert not bench.door.active
+    assert [event.at for event in bench.edges] == pytest.approx([1000.0, 1010.0, 1010.5, 1013.0])
 
 
 def test_a_release_during_a_release_ends_at_the_later_end_and_is_one_strike(bench: Bench) -> None:

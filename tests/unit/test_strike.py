@@ -10,17 +10,18 @@ import subprocess
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from drivers.guardlink import EXPIRE_SECONDS
+from drivers.guardprocess import GuardStarter
 from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
-from drivers.strike import STOP_SECONDS, Strike, StrikeGuard
-from hubd.errors import HardwareError
+from drivers.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
+from hubd.errors import HardwareError, UnguardedError
 from hubd.ports import Door, Input, InputEvent
 from hubsim.lines import Bank, Fault
 
@@ -40,12 +41,17 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
 class Hub:
     """A strike guard with two strikes, the cap of the front one, and what was told about it."""
 
-    def __init__(self, bank: Bank, cap_seconds: float = 2.0, names: tuple[str | int, ...] = ("front", 1)) -> None:
+    def __init__(
+        self, bank: Bank, cap_seconds: float = 2.0, names: tuple[str | int, ...] = ("front", 1), rest_ms: int = 0
+    ) -> None:
         self.told: list[tuple[bool, str]] = []
         self.edges: list[InputEvent] = []
         self.ready = asyncio.Event()
         caps_ms = (int(cap_seconds * 1000), 60_000)
-        lines = [StrikeLine(str(bank.path), name, cap_ms=cap) for name, cap in zip(names, caps_ms, strict=True)]
+        lines = [
+            StrikeLine(str(bank.path), name, cap_ms=cap, rest_ms=rest_ms)
+            for name, cap in zip(names, caps_ms, strict=True)
+        ]
         self.guard = StrikeGuard(lines, lambda up, why: self.told.append((up, why)), FACTORY)
         self.front = Strike(self.guard, 0, "front", self.edges.append)
         self.back = Strike(self.guard, 1, "back", self.edges.append)
@@ -195,33 +201,35 @@ class Unending:
         raise AssertionError
 
 
-class HangingGuard(StrikeGuard):
-    """A strike guard whose processes hang at their end."""
+class HangingStarter(GuardStarter):
+    """Starts guards whose processes hang at their end."""
 
-    def __init__(self, bank: Bank, told: list[str]) -> None:
-        super().__init__([StrikeLine(str(bank.path), 0)], lambda _up, why: told.append(why), FACTORY, 0.05)
+    def __init__(self, lines: Sequence[StrikeLine], factory: str, stop_seconds: float) -> None:
+        super().__init__(lines, factory, stop_seconds)
         self.ends: list[Unending] = []
 
-    async def _spawn(self, descriptor: int) -> Process:
-        assert not self.ends, "another guard was started"
-        self.ends.append(Unending(await super()._spawn(descriptor)))
+    async def spawn(self, descriptor: int) -> Process:
+        self.ends.append(Unending(await super().spawn(descriptor)))
         return cast(Process, self.ends[-1])
 
 
 async def test_a_stop_is_obeyed_though_the_guard_cannot_be_ended(bank: Bank) -> None:
     told: list[str] = []
     ready = asyncio.Event()
-    guard = HangingGuard(bank, told)
+    lines = [StrikeLine(str(bank.path), 0)]
+    starter = HangingStarter(lines, FACTORY, 0.05)
+    guard = StrikeGuard(lines, lambda _up, why: told.append(why), starter=starter)
     async with asyncio.timeout(PATIENCE_SECONDS):
         task = asyncio.create_task(guard.run(ready.set))
         await ready.wait()
         task.cancel()
         await asyncio.wait([task])
     assert task.cancelled()
-    (end,) = guard.ends
-    assert end.killed
+    assert 1 <= len(starter.ends) <= 2  # the one at work, and the one that waits
+    assert all(end.killed for end in starter.ends)
     assert "cannot be ended: a chip hangs in the kernel" in told[-1]
-    await end.process.wait()
+    for end in starter.ends:
+        await end.process.wait()
 
 
 async def test_a_killed_guard_is_told_replaced_and_its_line_secured(bank: Bank) -> None:
@@ -400,16 +408,22 @@ def raw_guard(bank: Bank) -> Iterator[tuple[socket.socket, subprocess.Popen[byte
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(PATIENCE_SECONDS)
     options = ["--fd", str(theirs.fileno()), "--factory", FACTORY]
-    command = [sys.executable, "-m", "drivers.guard", *options, "--lines", f'[["{bank.path}", 0, false, 5000]]']
+    command = [sys.executable, "-m", "drivers.guard", *options, "--lines", f'[["{bank.path}", 0, false, 5000, 0]]']
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
         try:
-            first = Answer.decode(ours.recv(Answer.MAX_SIZE))
-            assert first is not None
-            assert first.kind is Kind.READY
+            assert kind_of(ours) is Kind.WAITING
+            ours.send(Command(Verb.HOLD, 0, 9, 0, 0).encode())
+            assert kind_of(ours) is Kind.READY
             yield ours, process
         finally:
             process.kill()
+
+
+def kind_of(ours: socket.socket) -> Kind:
+    answer = Answer.decode(ours.recv(Answer.MAX_SIZE))
+    assert answer is not None
+    return answer.kind
 
 
 def pulse(milliseconds: int) -> bytes:
@@ -452,13 +466,14 @@ async def test_an_empty_packet_ends_the_guard_in_the_safe_direction(bank: Bank) 
 # hubd in a process of its own, so that it can be killed, frozen and blocked.
 
 CLIENT = """
-import asyncio, os, sys, time
+import asyncio, contextlib, os, resource, sys, time
 from drivers.strike import Strike, StrikeGuard
 from drivers.guardlink import EXPIRE_SECONDS
 from drivers.guardwire import StrikeLine
 
 async def main(path, seconds, then):
-    guard = StrikeGuard([StrikeLine(path, 0, cap_ms=60_000)], lambda up, why: None, "hubsim.lines:open_lines")
+    lines = [StrikeLine(path, 0, cap_ms=60_000, rest_ms=0)]
+    guard = StrikeGuard(lines, lambda up, why: None, "hubsim.lines:open_lines")
     strike = Strike(guard, 0, "front", lambda event: None)
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
@@ -471,6 +486,14 @@ async def main(path, seconds, then):
             if child == 0:  # inherits hubd's end of the socket and keeps it open
                 time.sleep(60)
                 os._exit(0)
+        held = []
+        if then == "exhaust":  # no descriptor is left, so no socket pair and no process can be made
+            while guard.spare_id is None:
+                await asyncio.sleep(0.01)
+            child = guard.spare_id
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(os.open("/dev/null", os.O_RDONLY))
         print(guard.process_id, child, flush=True)
         if then == "block":
             time.sleep(1.5)
@@ -479,12 +502,19 @@ async def main(path, seconds, then):
             raise SystemExit(3)
         await asyncio.sleep(60)
 
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
 @contextmanager
 def client(bank: Bank, seconds: float, then: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    with clients(bank, seconds, then) as (process, guard, _):
+        yield process, guard
+
+
+@contextmanager
+def clients(bank: Bank, seconds: float, then: str) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
     command = [sys.executable, "-c", CLIENT, str(bank.path), str(seconds), then]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         child = 0
@@ -492,11 +522,12 @@ def client(bank: Bank, seconds: float, then: str) -> Iterator[tuple[subprocess.P
             assert process.stdout is not None
             guard, child = map(int, process.stdout.readline().split())
             assert bank.level(0).rises == 1
-            yield process, guard
+            yield process, guard, child
         finally:
             process.kill()
             if child:
-                os.kill(child, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("then", ["wait", "fork"])
@@ -531,3 +562,112 @@ async def test_a_blocked_loop_does_not_prolong_a_release(bank: Bank) -> None:
         assert process.stdout is not None
         await until(lambda: not bank.level(0).active)
         assert bank.level(0).changed_ns < int(process.stdout.readline())
+
+
+async def test_a_guard_that_dies_in_a_pulse_is_replaced_although_no_process_can_be_started(bank: Bank) -> None:
+    """The lines of this bank keep their level when their holder dies: only another guard ends the pulse."""
+    with clients(bank, 60, "exhaust") as (process, guard, spare):
+        killed_ns = time.monotonic_ns()
+        os.kill(guard, signal.SIGKILL)
+        await until(lambda: not bank.level(0).active)
+        assert bank.level(0).changed_ns - killed_ns < 2e9
+        assert bank.level(0).holder == spare
+        assert process.poll() is None
+
+
+async def test_hubd_ends_when_a_strike_may_be_driven_and_no_guard_can_be_had(bank: Bank) -> None:
+    with clients(bank, 60, "exhaust") as (process, guard, spare):
+        os.kill(spare, signal.SIGKILL)
+        os.kill(guard, signal.SIGKILL)
+        began = time.monotonic()
+        assert process.wait(PATIENCE_SECONDS) != 0
+        assert time.monotonic() - began < UNGUARDED_SECONDS + 3.0
+        assert bank.level(0).active  # what comes after the end drives it inactive (`hubd.secure`)
+
+
+async def test_a_guard_that_dies_at_rest_ends_nothing(bank: Bank) -> None:
+    told: list[str] = []
+    lines = [StrikeLine(str(bank.path), 0)]
+    starter = Failing(lines, FACTORY, 1.0)
+    ready = asyncio.Event()
+    guard = StrikeGuard(lines, lambda _up, why: told.append(why), starter=starter, unguarded_seconds=0.1)
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(guard.run(ready.set))
+        await ready.wait()
+        await until(lambda: guard.spare_id)
+        starter.failing = True
+        for process_id in (guard.spare_id, guard.process_id):
+            assert process_id is not None
+            os.kill(process_id, signal.SIGKILL)
+        await until(lambda: starter.failures >= 3)
+        assert not task.done()
+        starter.failing = False
+        ready.clear()
+        await ready.wait()
+        task.cancel()
+
+
+async def test_a_guard_that_died_in_a_pulse_is_replaced_without_a_growing_pause(bank: Bank) -> None:
+    lines = [StrikeLine(str(bank.path), 0, cap_ms=60_000, rest_ms=0)]
+    ready = asyncio.Event()
+    guard = StrikeGuard(lines, lambda _up, _why: None, FACTORY)
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(guard.run(ready.set))
+        for _ in range(6):  # with pauses of 0.2, 0.4, 0.8 s and so on this would take over 12 s
+            await ready.wait()
+            await guard.pulse(0, 60.0)
+            ready.clear()
+            assert guard.process_id is not None
+            os.kill(guard.process_id, signal.SIGKILL)
+            killed = time.monotonic()
+            await ready.wait()
+            assert time.monotonic() - killed < 3.0
+            assert not bank.level(0).active
+        task.cancel()
+
+
+class Failing(GuardStarter):
+    """Starts guards until it is told to fail."""
+
+    failing = False
+    failures = 0
+
+    async def spawn(self, descriptor: int) -> Process:
+        if self.failing:
+            self.failures += 1
+            raise HardwareError("The strike guard cannot be started: told to fail.")
+        return await super().spawn(descriptor)
+
+
+async def test_a_guard_that_froze_at_rest_leaves_no_doubt_and_one_that_was_asked_for_a_pulse_does(bank: Bank) -> None:
+    """A hub must not end for a strike that nobody has driven, and must end for one that may be driven."""
+    for asked in (False, True):
+        lines = [StrikeLine(str(bank.path), 0, rest_ms=0)]
+        starter = Failing(lines, FACTORY, 1.0)
+        ready = asyncio.Event()
+        guard = StrikeGuard(lines, lambda _up, _why: None, starter=starter, unguarded_seconds=0.5)
+        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(ended(guard, ready))
+            await ready.wait()
+            await until(lambda g=guard: g.spare_id)
+            starter.failing = True
+            assert guard.spare_id is not None
+            os.kill(guard.spare_id, signal.SIGKILL)
+            assert guard.process_id is not None
+            os.kill(guard.process_id, signal.SIGSTOP)
+            if asked:
+                assert "did not answer" in await raised(Strike(guard, 0, "front", lambda _: None).release(1.0))
+            if asked:
+                await until(task.done)
+            else:
+                await until(lambda g=guard: g.process_id is None)
+                before = starter.failures
+                await until(lambda s=starter, b=before: s.failures >= b + 3)
+                assert not task.done()
+            task.cancel()
+        assert bank.level(0).rises == 0
+
+
+async def ended(guard: StrikeGuard, ready: asyncio.Event) -> None:
+    with pytest.raises(UnguardedError):
+        await guard.run(ready.set)

@@ -14,22 +14,24 @@ import pytest
 
 from hubd import app
 from hubd.adapters.system_clock import SystemClock
+from hubd.clockcare import UNCONFIRMED_SECONDS, ClockCare
 from hubd.core import policy
 from hubd.core.cose import Aead
 from hubd.core.epochs import EpochRing
 from hubd.core.messages import Reason
 from hubd.core.policy import Mode, Policy
 from hubd.core.records import Kind, Record, Value
+from hubd.core.timefloor import MARK_RECORDS
 from hubd.core.uplink import Cause
 from hubd.epochkeys import EpochKeys
-from hubd.errors import RollbackError, StoreError
+from hubd.errors import AuditError, RollbackError, StoreError
 from hubd.health import Health, Severity
 from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
 from hubd.ports import ClockState
 from hubd.sync import LinkState, Phase
 from hubd.unlock import Books
-from hubd.vigil import READY_PARTS, Vigil, Watched
+from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubsim import site
 from tests.fakes_audit import FakeAudit
 from tests.pair import NOON, SITE, DeskHub, Phone, Rules, make_wallet
@@ -43,15 +45,42 @@ class Desk:
     def __init__(self) -> None:
         self.audit, self.wall, self.monotonic = FakeAudit(), NOON, 0.0
         self.log = NotingLog(self.audit)
-        self.clock = SystemClock(lambda: self.log.newest_ms / 1000, lambda: self.wall, lambda: self.monotonic)
+        self.clock = SystemClock(lambda: self.log.time.floor_ms / 1000, lambda: self.wall, lambda: self.monotonic)
         self.health = Health(self.clock, {}, READY_PARTS)
         self.told: list[str] = []
         self.vigil = Vigil(self.health, lambda event, _facts: self.told.append(event))
         self.sync: Any = None
-        self.watched = Watched(self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.vouch)
+        self.set_by_service: int | None = None
+        self.time = self.start_care()
+        self.watched = Watched(self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.time)
 
-    async def vouch(self) -> None:
-        await self.log.vouch(Record(Kind.CLOCK, int(self.wall * 1000), 0, {"vouched_by": "backend"}))
+    def start_care(self) -> ClockCare:
+        return ClockCare(
+            log=self.log,
+            clock=self.clock,
+            tell=lambda event, _facts: self.told.append(event),
+            backend_agrees=lambda: agrees(self.sync),
+            time_service=lambda: self.set_by_service,
+        )
+
+    async def record(self, kind: Kind, detail: Mapping[str, Value]) -> None:
+        await self.log.append(Record.at(kind, self.wall, self.monotonic, detail))
+
+    async def start(self) -> None:
+        """Begin a new life, as `hubd.app` does."""
+        self.log = NotingLog(self.audit)
+        self.log.remember()
+        self.time = self.start_care()
+        self.watched = replace(self.watched, time=self.time)
+        await self.record(Kind.STARTED, {"version": "1", **self.log.time.begin()})
+
+    async def unlock(self, path: str = "full") -> None:
+        """A phone is let in."""
+        await self.record(Kind.ACCESS, {"allowed": True, "why": None, "path": path})
+
+    def later(self, seconds: float) -> None:
+        self.wall += seconds
+        self.monotonic += seconds
 
     def problems(self) -> set[str]:
         return {problem.id for problem in self.health.problems()}
@@ -75,30 +104,148 @@ def link(offset_seconds: float | None, connected: bool = True, since: float = NO
     return SimpleNamespace(state=state)
 
 
-async def test_a_clock_that_ran_ahead_once_does_not_shut_the_doors_for_ever() -> None:
+async def test_one_start_with_the_clock_ahead_shuts_nobody_out() -> None:
+    for ahead_seconds in (3600.0, 75 * YEAR):
+        desk = Desk()
+        desk.wall = NOON + ahead_seconds
+        await desk.start()
+        await desk.record(Kind.ACCESS, {"allowed": False, "why": "credential-expired", "path": "full"})
+        desk.wall = NOON
+        assert desk.clock.state() is ClockState.TRUSTED
+        await desk.start()
+        assert desk.clock.state() is ClockState.TRUSTED
+
+
+async def ran_ahead() -> Desk:
+    """A hub whose clock ran ahead by a year, and was confirmed."""
     desk = Desk()
+    await desk.start()
     desk.wall = NOON + YEAR
-    await desk.log.append(Record(Kind.STARTED, int(desk.wall * 1000), 0, {}))
+    await desk.unlock()
     desk.wall = NOON
     assert desk.clock.state() is ClockState.BEHIND_RECORDS
+    return desk
+
+
+async def test_a_clock_that_was_confirmed_ahead_is_believed_again_when_somebody_vouches_for_it() -> None:
+    desk = await ran_ahead()
     desk.vigil.look(desk.watched)
-    assert "clock" in desk.problems()
-    await desk.vouch()
+    (problem,) = (found for found in desk.health.problems() if found.id == "clock")
+    assert "2027-01-15" in problem.what, "what the clock says"
+    assert "2028-01-15" in problem.what, "what is proven"
+    assert "sudo hubctl trust-clock" in problem.remedy
+    await desk.time.vouch("technician")
     assert desk.clock.state() is ClockState.TRUSTED
     desk.vigil.look(desk.watched)
     assert "clock" not in desk.problems()
-    again = NotingLog(desk.audit)  # a restart reads the same records
-    again.remember(desk.audit.recent(0))
-    assert again.newest_ms == int(NOON * 1000)
+
+
+@pytest.mark.parametrize("hours", [0.1, 1, 24 * 300])
+async def test_a_vouch_holds_for_every_start_after_it(hours: float) -> None:
+    """Once, only 420 s of wall time were remembered: each start after that locked everybody out again."""
+    desk = await ran_ahead()
+    await desk.time.vouch("technician")
+    for _ in range(3):
+        desk.later(hours * 3600)
+        await desk.start()
+        assert desk.clock.state() is ClockState.TRUSTED
+        await desk.unlock()
+
+
+async def test_a_vouch_is_not_forgotten_for_ten_thousand_records_of_the_future() -> None:
+    desk = await ran_ahead()
+    desk.wall = NOON + YEAR
+    for _ in range(12_000):
+        await desk.record(Kind.DOOR, {"door": "front", "what": "closed"})
+        if desk.log.time.unmarked >= MARK_RECORDS:
+            await desk.time.care()
+    desk.wall = NOON
+    await desk.time.vouch("technician")
+    await desk.start()
+    assert desk.clock.state() is ClockState.TRUSTED
+
+
+async def test_a_vouch_that_cannot_be_recorded_is_not_believed() -> None:
+    desk = await ran_ahead()
+    desk.audit.failing = StoreError("the disk is full")
+    with pytest.raises(AuditError):
+        await desk.time.vouch("technician")
+    assert desk.clock.state() is ClockState.BEHIND_RECORDS
+    assert "clock" not in desk.told
+    desk.sync = link(0.0)
+    await desk.time.care()
+    assert desk.clock.state() is ClockState.BEHIND_RECORDS
 
 
 @pytest.mark.parametrize(("offset", "believed"), [(2.0, True), (None, False), (500.0, False)])
 async def test_the_backend_vouches_only_for_a_clock_that_agrees(offset: float | None, believed: bool) -> None:
-    desk = Desk()
-    await desk.log.append(Record(Kind.STARTED, int((NOON + YEAR) * 1000), 0, {}))
+    desk = await ran_ahead()
     desk.sync = link(offset)
     await desk.vigil.care(desk.watched)
     assert (desk.clock.state() is ClockState.TRUSTED) is believed
+
+
+async def test_a_clock_set_back_is_not_believed_however_the_hub_was_started() -> None:
+    """Somebody cuts the power of a hub without RTC, so that a grant that has ended seems to be valid."""
+    desk = Desk()
+    await desk.start()
+    await desk.unlock()
+    desk.later(40 * 86_400)
+    await desk.unlock("short")
+    desk.wall -= 30 * 86_400
+    for _ in range(30):
+        desk.monotonic = 5.0
+        await desk.start()
+        assert desk.clock.state() is ClockState.BEHIND_RECORDS
+        for _ in range(700):
+            await desk.record(Kind.ACCESS, {"allowed": False, "clock": "behind_records", "path": "full"})
+        await desk.time.care()
+
+
+async def test_the_backend_and_the_time_service_confirm_a_clock_once_until_it_is_set() -> None:
+    desk = Desk()
+    await desk.start()
+    desk.set_by_service = 1
+    for _ in range(5):
+        await desk.time.care()
+    assert desk.told.count("clock") == 1
+    desk.wall += 7200  # set by hand: the service has said nothing
+    desk.later(100)
+    await desk.time.care()
+    assert not desk.time.confirmed()
+    desk.set_by_service = 2
+    await desk.time.care()
+    assert desk.time.confirmed()
+    desk.wall += 7200
+    desk.sync = link(0.0)
+    await desk.time.care()
+    assert not desk.time.confirmed(), "no more than one in CONFIRM_SECONDS"
+    desk.later(100)
+    await desk.time.care()
+    assert desk.time.confirmed()
+    assert desk.told.count("clock") == 3
+
+
+async def test_a_hub_without_rtc_and_network_says_what_to_do_after_a_power_cut() -> None:
+    desk = Desk()
+    await desk.start()
+    desk.vigil.look(desk.watched)
+    assert "clock" not in desk.problems(), "it may take a while"
+    desk.later(UNCONFIRMED_SECONDS + 1)
+    desk.vigil.look(desk.watched)
+    (problem,) = (found for found in desk.health.problems() if found.id == "clock")
+    assert problem.severity is Severity.WARNING
+    assert "sudo hubctl trust-clock" in problem.remedy
+    assert "timedatectl set-time" in problem.remedy
+    await desk.time.vouch("technician")
+    desk.vigil.look(desk.watched)
+    assert "clock" not in desk.problems()
+    desk.wall = 0.0
+    desk.vigil.look(desk.watched)
+    (problem,) = (found for found in desk.health.problems() if found.id == "clock")
+    assert problem.severity is Severity.ERROR
+    assert "trust-clock" not in problem.remedy, "nobody can vouch for 1970"
+    assert "timedatectl set-time" in problem.remedy
 
 
 async def test_a_backend_that_stays_away_and_a_certificate_that_ends_are_told() -> None:
@@ -143,7 +290,8 @@ def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -
     desk, told = Desk(), list[tuple[object, ...]]()
 
     def tell(event: str, facts: Mapping[str, Value]) -> None:
-        told.append((event, facts["problem"], facts["stands"], facts.get("severity")))
+        if facts["problem"] == "certificate":
+            told.append((event, facts["problem"], facts["stands"], facts.get("severity")))
 
     desk.vigil = Vigil(desk.health, tell)
     begins, ends = ("problem", "certificate", True), ("problem", "certificate", False, None)

@@ -1,0 +1,44 @@
+"""The time that a whole hub has proven outlives its restarts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from hubsim.stage import Stage
+from tests.scenario.conftest import FRONT, start_again
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with Stage(tmp_path_factory.mktemp("desk") / "site", [FRONT], person=False) as running:
+        yield running
+
+
+async def test_each_start_tells_what_the_records_before_it_prove(stage: Stage) -> None:
+    answer = await stage.backend("release", hub="hub-1", access_point=1, by="operator-7")
+    assert answer["outcome"] == "released"
+    await stage.kill("hub")
+    await start_again(stage)
+
+    async def both() -> bool:
+        return len([record for record in await stage.records() if record["kind"] == "started"]) == 2
+
+    await stage.until(both, "the backend holds both starts")
+    held = await stage.records()
+    first, second = (record for record in held if record["kind"] == "started")
+    order = next(record for record in held if record["kind"] == "remote")
+    assert first["detail"]["floor"] == 0
+    assert order["at_ms"] <= second["detail"]["floor"] <= second["at_ms"]
+
+
+async def test_a_backend_whose_time_agrees_confirms_the_clock(stage: Stage) -> None:
+    async def confirmed() -> bool:
+        return any(record["detail"].get("confirmed_by") == "backend" for record in await stage.records())
+
+    await stage.until(confirmed, "the backend has confirmed the clock")
+    assert not any(problem["id"] == "clock" for problem in (await stage.hub("status"))["problems"])

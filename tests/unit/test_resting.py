@@ -1,0 +1,103 @@
+"""A strike that must rest: who comes meanwhile waits for it or is told to come again, and never gets in late."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from hubd.core.cose import Aead
+from hubd.core.handshake import Path, Proof
+from hubd.core.messages import Action, Reason
+from hubd.core.policy import Mode
+from hubd.core.records import Kind
+from hubd.core.sealing import Opened, SessionKeys
+from hubd.core.tokens import Grant, read_grant
+from hubd.errors import RestingError
+from hubd.unlock import REST_WAIT_SECONDS
+from hubsim import site
+from tests.pair import SITE, DeskHub, make_wallet
+
+pytestmark = pytest.mark.asyncio
+
+
+class Tired:
+    """A door whose strike must rest for as many more tries as it is told; `meanwhile` happens at each."""
+
+    def __init__(self, rests: int, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.rests = rests
+        self.seconds = seconds
+        self.meanwhile = meanwhile
+        self.driven: list[float] = []
+
+    async def release(self, seconds: float) -> None:
+        if self.rests:
+            self.rests -= 1
+            self.meanwhile()
+            raise RestingError("Not now: the strike rests.", self.seconds)
+        self.driven.append(seconds)
+
+    async def secure(self) -> None:
+        raise AssertionError("nobody asks for this")
+
+
+@pytest.fixture
+def hub() -> DeskHub:
+    return DeskHub(site.make_key())
+
+
+@pytest.fixture
+def grant(hub: DeskHub) -> Grant:
+    return read_grant(make_wallet(hub.issuer).grant, hub.issuer.verify_key, SITE)
+
+
+def proof(hub: DeskHub, grant: Grant) -> Proof:
+    keys = SessionKeys(Aead.A256GCM, bytes(32), bytes(32))
+    return Proof(Opened(grant, os.urandom(16), 1, Action.OPEN, keys), Path.FULL, hub.clock.monotonic())
+
+
+async def present(hub: DeskHub, grant: Grant, door: Tired, alive: Callable[[], bool] = lambda: True) -> Reason:
+    hub.doors["front"] = door  # type: ignore[assignment]
+    return (await hub.unlock.present(proof(hub, grant), alive)).reason
+
+
+async def test_who_comes_in_a_short_rest_gets_in_after_it(hub: DeskHub, grant: Grant) -> None:
+    door = Tired(rests=2, seconds=0.01)
+    assert await present(hub, grant, door) is Reason.OK
+    assert door.driven == [5.0]
+
+
+async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, grant: Grant) -> None:
+    door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1)
+    assert await present(hub, grant, door) is Reason.BUSY
+    assert door.driven == []
+    fault = hub.records()[-1]
+    assert (fault.kind, fault.detail["why"]) == (Kind.FAULT, "busy")
+    assert "rests" in str(fault.detail["fault"])
+
+
+async def test_nobody_waits_for_ever_for_rests_that_come_again(hub: DeskHub, grant: Grant) -> None:
+    door = Tired(rests=1000, seconds=REST_WAIT_SECONDS / 20)
+    assert await present(hub, grant, door) is Reason.BUSY
+    assert door.rests >= 975
+    assert door.driven == []
+
+
+async def test_a_lockdown_in_the_rest_keeps_the_strike_at_rest(hub: DeskHub, grant: Grant) -> None:
+    door = Tired(1, 0.01, lambda: hub.policy.modes.update({1: Mode.LOCKDOWN}))
+    assert await present(hub, grant, door) is Reason.LOCKED
+    assert door.driven == []
+
+
+async def test_a_phone_that_has_gone_in_the_rest_moves_nothing(hub: DeskHub, grant: Grant) -> None:
+    here = [True]
+    door = Tired(1, 0.01, here.clear)
+    assert await present(hub, grant, door, lambda: bool(here)) is Reason.BUSY
+    assert door.driven == []
+
+
+async def test_what_would_be_late_after_the_rest_is_late(hub: DeskHub, grant: Grant) -> None:
+    door = Tired(1, 0.01, lambda: hub.clock.advance(3.0))
+    assert await present(hub, grant, door) is Reason.BUSY
+    assert door.driven == []

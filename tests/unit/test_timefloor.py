@@ -1,0 +1,199 @@
+"""What records prove of the time: over all orders of starts, wrong clocks, unlocks and vouches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock
+from hubd.core.records import GENESIS, Kind, Record, StoredRecord, Value, link
+from hubd.core.timefloor import CONFIRMED_AHEAD_SECONDS, MARK_RECORDS, TimeFloor, from_records
+from hubd.ports import ClockState
+from tests.pair import NOON
+
+Step = tuple[str, float]
+"""What happens, and how many seconds pass before it."""
+
+seconds = st.one_of(st.floats(0, 60), st.floats(60, 40 * 86_400))
+errors = st.one_of(
+    st.floats(-300, 300),
+    st.floats(300, CONFIRMED_AHEAD_SECONDS),
+    st.floats(-(10**9), 10**9),
+    st.just(75 * 365 * 86_400.0),
+)
+whats = st.sampled_from(("full", "short", "denied", "order", "door", "stopped", "mark", "many"))
+life = st.tuples(errors, st.lists(st.tuples(whats, seconds), max_size=12))
+lives = st.lists(life, max_size=8)
+
+
+class World:
+    """A hub's log through many lives; `true` is the right time in Unix seconds, `error` the clock's."""
+
+    def __init__(self) -> None:
+        self.stored: list[StoredRecord] = []
+        self.true = NOON
+        self.mono = 0.0
+        self.error = 0.0
+        self.floor = TimeFloor()
+        self.clock = SystemClock(lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.mono)
+
+    @property
+    def wall(self) -> float:
+        return self.true + self.error
+
+    @property
+    def trusted(self) -> bool:
+        return self.clock.state() is ClockState.TRUSTED
+
+    def append(self, kind: Kind, detail: dict[str, Value]) -> None:
+        record = Record.at(kind, self.wall, self.mono, detail)
+        body = record.encode()
+        before = self.stored[-1].hash if self.stored else GENESIS
+        number = len(self.stored) + 1
+        self.stored.append(StoredRecord(number, body, link(before, number, body)))
+        self.floor.take(record.kind, record.at_ms, record.mono_ms, record.detail)
+
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        return self.stored[max(0, before - 1 - limit) : before - 1]
+
+    def remembered(self) -> TimeFloor:
+        return from_records(self.newest, len(self.stored))
+
+    def start(self, error: float) -> None:
+        self.error = error
+        self.mono = 3.0
+        self.floor = self.remembered()
+        self.append(Kind.STARTED, {"version": "1", **self.floor.begin()})
+
+    def pass_time(self, seconds: float) -> None:
+        self.true += seconds
+        self.mono += seconds
+
+    def happen(self, what: str) -> None:
+        """Let something happen as it can by honest phones and an honest backend."""
+        doubt: dict[str, Value] = {} if self.trusted else {"clock": "behind_records"}
+        match what:
+            case "full":
+                refused = not self.trusted or not -300 <= self.error <= CONFIRMED_AHEAD_SECONDS
+                if not refused:  # else the phone refuses the epoch, or the hub denies
+                    self.append(Kind.ACCESS, {"allowed": True, "path": "full"})
+            case "short":
+                self.append(Kind.ACCESS, {"allowed": self.trusted, "path": "short", **doubt})
+            case "denied":
+                self.append(Kind.ACCESS, {"allowed": False, "path": "full", **doubt})
+            case "order":
+                if self.trusted and -60 <= self.error <= 60:
+                    self.append(Kind.REMOTE, {"allowed": True})
+            case "door":
+                self.append(Kind.DOOR, {"door": "front", "what": "closed"})
+            case "stopped":
+                self.append(Kind.STOPPED, {})
+            case "mark":
+                self.append(Kind.CLOCK, self.floor.mark())
+            case "many":
+                for _ in range(MARK_RECORDS + 100):
+                    self.append(Kind.DOOR, {"door": "front", "what": "opened"})
+                self.append(Kind.CLOCK, self.floor.mark())
+
+    def live(self, played: Sequence[tuple[float, list[Step]]]) -> None:
+        for error, steps in played:
+            self.start(error)
+            for what, passing in steps:
+                self.pass_time(passing)
+                self.happen(what)
+
+
+@settings(deadline=None, max_examples=60)
+@given(lives)
+def test_no_order_of_starts_with_wrong_clocks_locks_anybody_out_once_the_clock_is_right(
+    played: list[tuple[float, list[Step]]],
+) -> None:
+    """For longer than a phone whose own clock is right can confirm a clock that runs ahead."""
+    world = World()
+    world.live(played)
+    world.start(0.0)
+    longest = CONFIRMED_AHEAD_SECONDS - BEHIND_SECONDS
+    assert world.floor.floor_ms / 1000 - BEHIND_SECONDS - world.true <= longest
+    world.pass_time(longest + 1)
+    assert world.trusted
+
+
+@settings(deadline=None, max_examples=60)
+@given(lives)
+def test_starts_alone_lock_nobody_out_at_all(played: list[tuple[float, list[Step]]]) -> None:
+    world = World()
+    world.live([(error, [step for step in steps if step[0] not in ("full", "order")]) for error, steps in played])
+    world.start(0.0)
+    assert world.trusted
+
+
+@settings(deadline=None, max_examples=60)
+@given(lives, lives, st.floats(BEHIND_SECONDS + 1, 10**8))
+def test_no_order_of_starts_with_a_clock_set_back_revives_the_time_that_was_proven(
+    before: list[tuple[float, list[Step]]], after: list[tuple[float, list[Step]]], back_seconds: float
+) -> None:
+    world = World()
+    world.live([(0.0, steps) for _, steps in before])
+    world.start(0.0)
+    world.happen("full")
+    proven = world.true
+    for _, steps in after:
+        world.start(proven - back_seconds - world.true)
+        assert not world.trusted
+        for what, _ in steps:
+            world.happen(what)
+            assert not world.trusted
+
+
+@settings(deadline=None, max_examples=60)
+@given(lives, st.lists(st.floats(-(10**6), 10**6), max_size=5))
+def test_what_is_read_from_the_records_is_what_was_known(
+    played: list[tuple[float, list[Step]]], vouched: list[float]
+) -> None:
+    world = World()
+    world.live(played)
+    for error in vouched:
+        world.error = error
+        world.append(Kind.CLOCK, {"vouched_by": "technician"})
+        assert world.floor.floor_ms == int(world.wall * 1000)
+        world.happen("door")
+    found = world.remembered()
+    assert found.floor_ms == world.floor.floor_ms
+    now = (int(world.wall * 1000), int(world.mono * 1000))
+    assert found.confirmed(*now) is world.floor.confirmed(*now)
+
+
+def test_records_that_cannot_be_read_prove_nothing_and_stop_nothing() -> None:
+    world = World()
+    world.start(0.0)
+    world.happen("full")
+    proven = world.floor.floor_ms
+    for body in (b"", b"\xff", b"\xa0"):
+        world.stored.append(StoredRecord(len(world.stored) + 1, body, bytes(32)))
+    assert world.remembered().floor_ms == proven
+
+
+def test_a_fact_of_another_kind_is_no_floor() -> None:
+    floor = TimeFloor()
+    for wrong in ("soon", b"", None, True):
+        floor.take(Kind.STARTED, 1000, 0, {"floor": wrong})
+        assert floor.floor_ms == 0
+
+
+def test_a_restart_reads_no_more_than_it_needs() -> None:
+    world = World()
+    world.start(0.0)
+    world.happen("full")
+    for _ in range(20):
+        world.happen("many")
+    read: list[int] = []
+
+    def newest(before: int, limit: int) -> Sequence[StoredRecord]:
+        page = world.newest(before, limit)
+        read.append(len(page))
+        return page
+
+    assert from_records(newest, len(world.stored)).floor_ms == world.floor.floor_ms
+    assert sum(read) <= MARK_RECORDS
