@@ -59,7 +59,7 @@ RSA_LINE_SECONDS = 1.75
 """How long a full open may stand in line: less than `unlock.LATE_SECONDS`, and at 5 a second enough for 8 links."""
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
-LAST_RECORD_SECONDS = 2.0
+LAST_RECORD_SECONDS = 1.0
 END_SECONDS = 6
 """How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
 FIRST_STRIKES_SECONDS = 3.0
@@ -259,6 +259,7 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
         hub.watch.run(hub.parts.inputs, partial(hub.health.beat, "doors")),
         hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch"), partial(hub.vigil.look, hub.watched)),
         hub.refusals.run(),
+        hub.log.mend(hub.clock),
         hub.api.serve(),
         notifier.feed_watchdog(hub.health.alive),
         hub.vigil.run(hub.watched),

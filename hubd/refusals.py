@@ -14,7 +14,7 @@ from hubd.errors import AuditError, PeerError
 from hubd.ports import AuditLog, Clock
 
 RECORD_SECONDS = 60.0
-WRITE_SECONDS = 2.0
+WRITE_SECONDS = 1.0
 
 
 class Refusals:

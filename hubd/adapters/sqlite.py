@@ -23,8 +23,9 @@ from urllib.parse import quote
 
 from hubd.errors import StoreError
 
-BUSY_SECONDS = 2.0
-"""How long a statement waits for a lock that another process holds on the file."""
+BUSY_SECONDS = 0.5
+"""How long a statement waits for a lock that another process holds on the file. Twice that, for the batch before it, is
+less than anybody waits for a record, so that who waits learns the cause."""
 
 CHECKPOINT_PAGES = 1000
 """The write-ahead log is folded into the file at the latest when it has so many pages of 4 KiB."""

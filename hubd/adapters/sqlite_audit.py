@@ -31,7 +31,7 @@ CHECKED_AT_START = 1000
 RECENT_LIMIT = 10_000
 """Most records that `recent` returns: the newest."""
 
-CLOSE_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 """How long a close waits for the disk."""
 
 _ABOUT_STATE = (
@@ -86,8 +86,11 @@ class AuditStore:
         """In a thread of its own, so that it comes to its end even when the closer is cancelled."""
         if not self._writer.join(CLOSE_SECONDS):
             raise AUDIT.says(self._path, f"the disk did not answer within {CLOSE_SECONDS:.0f} s while closing")
-        with self._reading, AUDIT.errors(self._path):
+        if not self._reading.acquire(timeout=CLOSE_SECONDS / 2):
+            raise AUDIT.says(self._path, "the disk did not answer to a read while closing")
+        with AUDIT.errors(self._path):
             self._reader.close()
+        self._reading.release()
         os.close(self._lock)
 
     def append(self, record: Record) -> asyncio.Future[int]:
