@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 from hubd.core.records import Head, Kind, Record, StoredRecord, Value
 from hubd.core.timefloor import TimeFloor, from_records
@@ -26,13 +27,20 @@ TRY_AGAIN_SECONDS = 5.0
 SLOW = f"The disk has not taken a record for {SLOW_SECONDS:g} s; see `dmesg`."
 
 
+class DurableLog(AuditLog, Protocol):
+    """An audit log whose appends end by themselves, whether or not anybody waits for them."""
+
+    def append(self, record: Record) -> asyncio.Future[int]:
+        """See `ports.AuditLog.append`."""
+
+
 class NotingLog:
     """`ports.AuditLog` around another; `on_append` is called after each record is durable.
 
     `on_health` takes whether records can be written, and the sentence why not. Run `mend` beside everything else.
     """
 
-    def __init__(self, log: AuditLog, try_again_seconds: float = TRY_AGAIN_SECONDS) -> None:
+    def __init__(self, log: DurableLog, try_again_seconds: float = TRY_AGAIN_SECONDS) -> None:
         self._log = log
         self.time = TimeFloor()
         self._try_again_seconds = try_again_seconds
@@ -49,12 +57,15 @@ class NotingLog:
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.AuditLog.append`."""
         try:
-            durable = asyncio.ensure_future(self._log.append(record))
+            durable = self._log.append(record)
         except AuditError as error:
             self._fail(record, str(error), lost=True)
             raise
         slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._fail, record, SLOW, False)
-        durable.add_done_callback(partial(self._ended, record, slow))
+        if durable.done():
+            self._ended(record, slow, durable)
+        else:
+            durable.add_done_callback(partial(self._ended, record, slow))
         return asyncio.shield(durable)
 
     async def mend(self, clock: Clock) -> None:

