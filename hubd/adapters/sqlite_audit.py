@@ -48,7 +48,7 @@ class AuditStore:
     def __init__(self, path: Path, lock: int, connection: sqlite3.Connection, head: Head, waiting: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._lock = lock
-        self._path = path
+        self.path = self._path = path
         self._head = head
         self._waiting = waiting
         self._pending = 0
