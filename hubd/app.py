@@ -66,6 +66,8 @@ REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 1.0
 END_SECONDS = 6
 """How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
+FIRST_RECORDS_SECONDS = 3.0
+"""How long a start waits for the disk; a disk that takes nothing opens no door, and keeps nobody from looking."""
 FIRST_STRIKES_SECONDS = 3.0
 """How long the radio waits for the strikes at the start; well under the deadline of the links' loop."""
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
@@ -243,8 +245,10 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub.log.remember()
         hub.unlock.remember(remembered)
         started: dict[str, Value] = {"version": __version__, **hub.log.time.begin()}
-        await hub.log.append(_record(hub.clock, Kind.STARTED, started))
-        await hub.policy.begin()
+        with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
+            async with asyncio.timeout(FIRST_RECORDS_SECONDS):
+                await hub.log.append(_record(hub.clock, Kind.STARTED, started))
+                await hub.policy.begin()
         try:
             await _until_stopped(hub, notifier)
         except BaseExceptionGroup as group:

@@ -17,8 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from hubd.adapters.sqlite import warm
-from hubd.adapters.sqlite_audit_writer import AUDIT, Acknowledge, Append, Job, Outcome, Writer
+from hubd.adapters.sqlite import WARM_BYTES, WARM_BYTES_MIN, no_room, warm
+from hubd.adapters.sqlite_audit_writer import (
+    AUDIT,
+    Acknowledge,
+    Append,
+    Job,
+    Outcome,
+    Writer,
+    give_up_reserve,
+    keep_reserve,
+)
+from hubd.adapters.state_disk import has_room
 from hubd.core.records import Head, Kind, Record, StoredRecord, Walk, agrees
 from hubd.errors import AuditError
 
@@ -203,13 +213,25 @@ def _open(path: Path) -> tuple[int, sqlite3.Connection, Head, int]:
     with contextlib.ExitStack() as undo:
         lock = AUDIT.hold(path)
         undo.callback(os.close, lock)
-        connection = AUDIT.open(path)
+        connection = _opened(path)
         undo.callback(connection.close)
         with AUDIT.errors(path):
             head, waiting = _check(connection, path)
-        warm(connection)
+        with contextlib.suppress(sqlite3.Error):
+            warm(connection, WARM_BYTES if has_room(path.parent, WARM_BYTES) else WARM_BYTES_MIN)
+            keep_reserve(connection, path)
         undo.pop_all()
         return lock, connection, head, waiting
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the file; where there is no room for what SQLite needs, give up the reserve and try again."""
+    try:
+        return AUDIT.open(path)
+    except AuditError:
+        if not (no_room(path) and give_up_reserve(path)):
+            raise
+    return AUDIT.open(path)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:

@@ -12,6 +12,8 @@ from hubd.ports import DiskState
 
 HOLDERS_MAX = 5
 """Named at most."""
+SPARE_BYTES, SPARE_SHARE = 16 << 20, 32
+"""What nobody here takes in advance: so much, or on a small disk this share of it."""
 
 
 async def look(log_file: Path, name_above_bytes: int) -> DiskState:
@@ -23,6 +25,15 @@ def free_bytes(place: Path) -> tuple[int, int]:
     """Return the bytes that are free for this user, and those of the whole file system. Raise OSError."""
     found = os.statvfs(place)
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+
+def has_room(place: Path, wanted_bytes: int) -> bool:
+    """Tell whether so much may be taken in advance."""
+    try:
+        free, size = free_bytes(place)
+    except OSError:
+        return False
+    return free - wanted_bytes > min(SPARE_BYTES, size // SPARE_SHARE)
 
 
 def _look(log_file: Path, name_above_bytes: int) -> DiskState:
