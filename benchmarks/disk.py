@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubd.adapters.sqlite import CHECKPOINT_PAGES, JOURNAL_BYTES, warm
+from hubd.adapters.sqlite import CHECKPOINT_PAGES, JOURNAL_BYTES, WARM_BYTES, warm
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.core.records import Kind, Record, Value
 
@@ -36,7 +36,7 @@ class BareSqlite:
         ):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
-        warm(self._connection)
+        warm(self._connection, WARM_BYTES)
         self._body = os.urandom(RECORD_BYTES)
 
     def commit(self) -> None:

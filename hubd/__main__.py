@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from hubd import __version__, checkconfig
-from hubd.adapters.log import set_up
+from hubd.adapters.log import LinePace, set_up
 from hubd.adapters.systemd import Notifier
 from hubd.app import serve
 from hubd.config import load
@@ -46,7 +46,7 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
     notifier = Notifier()
     try:
         config = load(config_file)
-        set_up(config.log.level, sys.stderr)
+        set_up(config.log.level, sys.stderr, pace=LinePace())
         asyncio.run(serve(config, make_parts, notifier))
     except ConfigError as error:
         return _refused(notifier, error, EX_CONFIG)

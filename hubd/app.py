@@ -17,10 +17,12 @@ from functools import partial
 from pathlib import Path
 
 from hubd import __version__
+from hubd.adapters import state_disk
 from hubd.adapters.curve_uplink import CurveUplink
 from hubd.adapters.event_tail import EventTail
 from hubd.adapters.keyfiles import HubKeys, load_keys
 from hubd.adapters.local_api import Call, CallRefused, LocalApi
+from hubd.adapters.log import tell_left_out
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.adapters.sqlite_audit_writer import AUDIT
 from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase
@@ -39,6 +41,7 @@ from hubd.core.records import Head, Kind, Record, Value
 from hubd.core.sealing import BLE_GATT
 from hubd.core.statecheck import Found, LogFound, Told, told_by
 from hubd.core.tickets import TicketTable
+from hubd.diskwatch import DiskWatch
 from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
 from hubd.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
@@ -46,6 +49,7 @@ from hubd.health import Health
 from hubd.links import Links, Means
 from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
+from hubd.pacedlog import PacedLog
 from hubd.parts import MakeParts, Parts, Run
 from hubd.ports import Clock, ClockState
 from hubd.provenpolicy import ProvenPolicy
@@ -59,9 +63,11 @@ RSA_LINE_SECONDS = 1.75
 """How long a full open may stand in line: less than `unlock.LATE_SECONDS`, and at 5 a second enough for 8 links."""
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
-LAST_RECORD_SECONDS = 2.0
+LAST_RECORD_SECONDS = 1.0
 END_SECONDS = 6
 """How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
+FIRST_RECORDS_SECONDS = 3.0
+"""How long a start waits for the disk; a disk that takes nothing opens no door, and keeps nobody from looking."""
 FIRST_STRIKES_SECONDS = 3.0
 """How long the radio waits for the strikes at the start; well under the deadline of the links' loop."""
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
@@ -87,6 +93,7 @@ class Hub:
     unlock: Unlock
     policy: ProvenPolicy
     tell: Teller
+    disk: DiskWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +131,13 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     ring, tickets = EpochRing(), TicketTable(keys.certified.expires)
     side, points = _hub_side(config, keys, ring, tickets), _points(config)
     machines = {door.id: DoorMachine(door.dps is not None, door.held_open_seconds) for door in config.doors}
-    watch = DoorWatch(machines, log, clock, tell)
+    disk = DiskWatch(partial(state_disk.look, stores.audit.path), health, stores.audit.path)
+    refusals = Refusals(log, clock, tell, disk.room)
+    paced = PacedLog(log, refusals, clock, disk.room)
+    watch = DoorWatch(machines, paced, clock, tell)
     rules = SiteRules(points, config.hub.zone, config.protocol.grant_days_max * DAY_SECONDS)
-    books = Books(store, log, clock, tell)
+    books = Books(store, paced, clock, tell)
     unlock = Unlock(rules, books, parts.doors, watch)
-    refusals = Refusals(log, clock, tell)
     links = Links(
         side,
         parts.radio,
@@ -165,7 +174,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         backend_key_file=theirs.place if theirs else "",
     )
     return Hub(
-        parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store, tell
+        parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store, tell, disk
     )
 
 
@@ -236,8 +245,10 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub.log.remember()
         hub.unlock.remember(remembered)
         started: dict[str, Value] = {"version": __version__, **hub.log.time.begin()}
-        await hub.log.append(_record(hub.clock, Kind.STARTED, started))
-        await hub.policy.begin()
+        with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
+            async with asyncio.timeout(FIRST_RECORDS_SECONDS):
+                await hub.log.append(_record(hub.clock, Kind.STARTED, started))
+                await hub.policy.begin()
         try:
             await _until_stopped(hub, notifier)
         except BaseExceptionGroup as group:
@@ -259,6 +270,9 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
         hub.watch.run(hub.parts.inputs, partial(hub.health.beat, "doors")),
         hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch"), partial(hub.vigil.look, hub.watched)),
         hub.refusals.run(),
+        hub.log.mend(hub.clock),
+        hub.disk.run(),
+        tell_left_out(),
         hub.api.serve(),
         notifier.feed_watchdog(hub.health.alive),
         hub.vigil.run(hub.watched),

@@ -132,6 +132,19 @@ class AuditLog(Protocol):
         """The head of the chain: number and hash of the newest durable record."""
 
 
+@dataclass(frozen=True, slots=True)
+class DiskState:
+    """The disk of the state directory: bytes free for hubd, bytes in all, bytes of the log's write-ahead log.
+
+    `holders` names other programs that have the log open, as far as they can be seen and were looked for.
+    """
+
+    free_bytes: int
+    size_bytes: int
+    journal_bytes: int
+    holders: tuple[str, ...] = ()
+
+
 class PolicyStore(Protocol):
     """The policy in force, on disk and indexed: 1,000,000 credentials and as many revocations must fit."""
 

@@ -24,7 +24,12 @@ from hubd.errors import AuditError, HardwareError, RestingError, StoreError
 from hubd.ports import AuditLog, Clock, ClockState, Door, PolicyStore
 
 LATE_SECONDS = 2.0
-RECORD_SECONDS = 2.0
+RECORD_SECONDS = 1.5
+"""How long anybody waits for a record: a phone at most until LATE_SECONDS, but RECORD_SECONDS_MIN when its turn for RSA
+came late. What comes later is evidence all the same, but moves nothing."""
+RECORD_SECONDS_MIN = 0.5
+NOT_DONE_SECONDS = 0.5
+"""How long the answer waits for the record that a granted release did not happen."""
 REST_WAIT_SECONDS = 2.0
 """How long a release waits for a strike that must rest; who would wait for longer is told BUSY."""
 ORDER_SECONDS_MAX = 60
@@ -118,7 +123,9 @@ class Unlock:
         """
         opened = proof.opened
         order = _Order(Kind.ACCESS, opened.grant.credential, opened.op, opened.access_point, opened.action)
-        late = self._lateness(proof.arrived + LATE_SECONDS, alive)
+        latest = proof.arrived + LATE_SECONDS
+        late = self._lateness(latest, alive)
+        within = max(RECORD_SECONDS_MIN, min(RECORD_SECONDS, latest - self._books.clock.monotonic()))
 
         def judge(at: float) -> Decision:
             try:
@@ -126,7 +133,7 @@ class Unlock:
             except StoreError:
                 return Denied(Denial.DOOR_FAULT)
 
-        return self._once(order, judge, late, {"grant": opened.grant.grant_id, "path": str(proof.path)})
+        return self._once(order, judge, late, {"grant": opened.grant.grant_id, "path": str(proof.path)}, within)
 
     async def release(self, order: uplink.Release) -> uplink.Result:
         """Carry out the backend's order."""
@@ -150,7 +157,12 @@ class Unlock:
         return uplink.Result(order.id, _REMOTE[outcome.reason], outcome.reason.name.lower().replace("_", " "))
 
     def _once(
-        self, order: _Order, judge: Callable[[float], Decision], late: Callable[[], bool], facts: dict[str, Value]
+        self,
+        order: _Order,
+        judge: Callable[[float], Decision],
+        late: Callable[[], bool],
+        facts: dict[str, Value],
+        within: float = RECORD_SECONDS,
     ) -> Awaitable[Outcome]:
         """Begin an operation that is new; give the known answer to one that is not."""
         match self._ops[order.kind].ask(order.key, order.content, self._books.clock.monotonic()):
@@ -166,7 +178,7 @@ class Unlock:
         try:
             decision = Denied(Denial.TOO_LATE) if late() else judge(self._books.clock.wall())
             why = decision.why if isinstance(decision, Denied) else None
-            durable = self._submit(order, why, facts)
+            durable = self._submit(order, why, facts, within)
         except BaseException:
             self._done(order, self._outcome(Denial.DOOR_FAULT, order))
             raise
@@ -255,36 +267,36 @@ class Unlock:
                 self._books.tell("not_secured", {"door": door, "why": str(error)})
 
     async def _refuse(self, order: _Order, why: Denial, facts: dict[str, Value]) -> Outcome:
-        await self._submit(order, why, facts)
+        await self._submit(order, why, facts, RECORD_SECONDS)
         return self._outcome(why, order)
 
-    def _submit(self, order: _Order, why: Denial | None, facts: dict[str, Value]) -> Awaitable[bool]:
+    def _submit(self, order: _Order, why: Denial | None, facts: dict[str, Value], within: float) -> Awaitable[bool]:
         """Hand the decision to the log; awaited, tell whether it is durable. What happened is told after that."""
         detail: dict[str, Value] = {**order.facts, **facts, "allowed": why is None}
         detail["why"] = None if why is None else str(why)
-        return self._append(self._record(order.kind, detail), str(order.kind), detail)
+        return self._append(self._record(order.kind, detail), str(order.kind), detail, within)
 
     async def _not_done(self, order: _Order, why: Denial, sentence: str = "") -> Outcome:
         """Write down that a granted release did not happen."""
         detail: dict[str, Value] = {"of": order.op, "of_kind": str(order.kind), "asker": order.asker}
         detail |= {"point": order.point, "why": str(why), "fault": sentence}
-        await self._append(self._record(Kind.FAULT, detail), "not_released", detail)
+        await self._append(self._record(Kind.FAULT, detail), "not_released", detail, NOT_DONE_SECONDS)
         return self._outcome(why, order)
 
-    def _append(self, record: Record, event: str, facts: Mapping[str, Value]) -> Awaitable[bool]:
+    def _append(self, record: Record, event: str, facts: Mapping[str, Value], within: float) -> Awaitable[bool]:
         try:
-            return self._durable(self._books.log.append(record), event, facts)
+            return self._durable(self._books.log.append(record), event, facts, within)
         except AuditError as error:
-            return self._durable(_failed(error), event, facts)
+            return self._durable(_failed(error), event, facts, within)
 
-    async def _durable(self, appended: Awaitable[int], event: str, facts: Mapping[str, Value]) -> bool:
-        """Return whether a record is durable; one still on its way after RECORD_SECONDS counts as not."""
+    async def _durable(self, appended: Awaitable[int], event: str, facts: Mapping[str, Value], within: float) -> bool:
+        """Return whether a record is durable; one still on its way after `within` seconds counts as not."""
         try:
-            async with asyncio.timeout(RECORD_SECONDS):
+            async with asyncio.timeout(within):
                 await appended
             return True
         except (AuditError, TimeoutError) as error:
-            self._books.tell("audit_failed", {"why": str(error) or f"the disk took longer than {RECORD_SECONDS:g} s"})
+            self._books.tell("audit_failed", {"why": str(error) or f"the disk took longer than {within:.1f} s"})
             return False
         finally:  # told soon, not now: the strike does not wait for a log line
             asyncio.get_running_loop().call_soon(self._books.tell, event, facts)

@@ -39,7 +39,7 @@ REMEDIES: Mapping[str, str] = {
     "strikes": "Check strike of [[doors]] against gpioinfo (apt install gpiod), and the group of /dev/gpiochip*.",
     "gpio": "Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
     "inputs": "Check dps and rex of [[doors]] against gpioinfo (apt install gpiod).",
-    "audit": "Make room on the disk of the state directory: no door opens while nothing can be recorded.",
+    "audit": "No phone opens a door while nothing can be recorded. hubd goes on by itself when the cause has ended.",
 }
 QUIET = frozenset({"epoch"})
 """What stands at every start for a moment: not for the journal."""

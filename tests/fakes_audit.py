@@ -12,7 +12,7 @@ from hubd.errors import AuditError, StoreError
 class FakeAudit:
     """`hubd.ports.AuditLog` without a disk. Set `failing` to a StoreError to make every waiting method raise it.
 
-    Clear `disk` to make `acknowledge` wait for it.
+    Clear `disk` to make `acknowledge` wait for it. Set `still` to an empty list to make appends wait for `move_on`.
     """
 
     def __init__(self) -> None:
@@ -20,12 +20,29 @@ class FakeAudit:
         self.acknowledged: set[int] = set()
         self.receipts: list[int] = []
         self.failing: StoreError | None = None
+        self.still: list[tuple[Record, asyncio.Future[int]]] | None = None
         self.disk = asyncio.Event()
         self.disk.set()
 
-    async def append(self, record: Record) -> int:
+    def append(self, record: Record) -> asyncio.Future[int]:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self.failing:
-            raise AuditError("told to fail") from self.failing
+            done.set_exception(AuditError("told to fail"))
+        elif self.still is not None:
+            self.still.append((record, done))
+        else:
+            done.set_result(self._store(record))
+        return done
+
+    def move_on(self) -> None:
+        """End a standstill: what waits becomes durable."""
+        waiting, self.still = self.still or [], None
+        for record, done in waiting:
+            number = self._store(record)
+            if not done.done():
+                done.set_result(number)
+
+    def _store(self, record: Record) -> int:
         number, body = len(self.stored) + 1, record.encode()
         before = self.stored[-1].hash if self.stored else GENESIS
         self.stored.append(StoredRecord(number, body, link(before, number, body)))

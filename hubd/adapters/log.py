@@ -2,13 +2,15 @@
 
 Laws: no secret reaches a log. Bytes are never shown, only their number; a value under a key that names a secret is
 redacted; an object is shown by its type alone; text is cut at a length. Every line is one line, whatever was put into
-it. Writing never waits: a reader who stands still loses lines and is told how many. Logs of libraries (`logging`) take
-the same way, warnings and above. Import this module before anything else imports structlog: structlog loads `rich` when
-it can, which costs the daemon 35 ms and 3.7 MB that it never uses.
+it. Lines of one kind are paced (LINES), and those left out are counted and told. Writing never waits: a reader who
+stands still loses lines and is told how many. Logs of libraries (`logging`) take the same way, warnings and above.
+Import this module before anything else imports structlog: structlog loads `rich` when it can, which costs the daemon
+35 ms and 3.7 MB that it never uses.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import select
@@ -28,6 +30,7 @@ from typing import Any, TextIO
 import msgspec
 
 from hubd.core.moment import show_seconds
+from hubd.core.pace import Bucket, Rate
 
 
 @contextmanager
@@ -57,16 +60,90 @@ SECRET_WORDS = frozenset(
 """A key of a log line that has one of these among its words (split at `_`) is redacted."""
 REDACTED = "<redacted>"
 
+LINES = Rate(burst=60, per_second=1.0)
+"""Lines of one kind: what is above is counted, and the count told each LEFT_OUT_SECONDS."""
+KIND_KEYS = ("event", "allowed", "error", "part", "library")
+KIND_CHARS = 64
+KINDS_MAX = 256
+"""Kinds told apart; what comes beyond shares one pace."""
+LEFT_OUT = "lines_left_out"
+LEFT_OUT_SECONDS = 60.0
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def set_up(level: str = "info", stream: TextIO = sys.stderr, human: bool | None = None) -> None:
-    """Configure structlog and `logging` for the process; `human` None: ask the stream whether it is a terminal."""
+class LinePace:
+    """Lets so many lines of one kind through, counts the rest: whatever a peer does over and over again.
+
+    A kind is an event with what tells its lines apart by the program's own words (KIND_KEYS).
+    `report` gives the counts.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._buckets: dict[tuple[str, ...], Bucket] = {}
+        self._left_out: dict[tuple[str, ...], tuple[int, float, float]] = {}
+
+    def __call__(self, _logger: WrappedLogger | None, _method: str, event: EventDict) -> EventDict:
+        """Pass a line on, or raise DropEvent."""
+        if event.get("event") == LEFT_OUT:
+            return event
+        kind = tuple(str(event[key])[:KIND_CHARS] for key in KIND_KEYS if key in event)
+        with self._lock:
+            if kind not in self._buckets and len(self._buckets) >= KINDS_MAX:
+                kind = ("other",)
+            if self._buckets.setdefault(kind, Bucket(LINES)).take(self._monotonic()):
+                return event
+            now = self._wall()
+            count, first, _ = self._left_out.get(kind, (0, now, now))
+            self._left_out[kind] = count + 1, first, now
+        raise structlog.DropEvent
+
+    def report(self) -> list[dict[str, Any]]:
+        """Return what was left out since the last report: kind, how many, first and last in Unix seconds."""
+        with self._lock:
+            left_out, self._left_out = self._left_out, {}
+        return [
+            {"of": " ".join(kind), "count": count, "first": round(first, 3), "last": round(last, 3)}
+            for kind, (count, first, last) in left_out.items()
+        ]
+
+
+_pace: LinePace | None = None
+
+
+async def tell_left_out(seconds: float = LEFT_OUT_SECONDS) -> None:
+    """Tell every so many seconds, and at the end, how many lines were left out; run until cancelled."""
+    try:
+        while True:
+            await asyncio.sleep(seconds)
+            _tell_left_out()
+    finally:
+        _tell_left_out()
+
+
+def _tell_left_out() -> None:
+    for facts in _pace.report() if _pace else ():
+        structlog.get_logger().warning(LEFT_OUT, **facts)
+
+
+def set_up(
+    level: str = "info", stream: TextIO = sys.stderr, human: bool | None = None, pace: LinePace | None = None
+) -> None:
+    """Configure structlog and `logging` for the process; `human` None: ask the stream whether it is a terminal.
+
+    `pace` None: no line is left out.
+    """
+    global _pace  # structlog's configuration is the process's, and so is this part of it
+    _pace = pace
     plain = stream.isatty() if human is None else human
     render = _render_plain if plain else _render_json
     sink = _Sink(stream, render)
     structlog.configure(
         processors=[
+            *([pace] if pace else []),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _stamp,

@@ -23,8 +23,9 @@ from urllib.parse import quote
 
 from hubd.errors import StoreError
 
-BUSY_SECONDS = 2.0
-"""How long a statement waits for a lock that another process holds on the file."""
+BUSY_SECONDS = 0.5
+"""How long a statement waits for a lock that another process holds on the file. Twice that, for the batch before it, is
+less than anybody waits for a record, so that who waits learns the cause."""
 
 CHECKPOINT_PAGES = 1000
 """The write-ahead log is folded into the file at the latest when it has so many pages of 4 KiB."""
@@ -33,7 +34,13 @@ JOURNAL_BYTES = 5 << 20
 """What the write-ahead log is cut back to once it has been folded in; above CHECKPOINT_PAGES, see `warm`."""
 
 WARM_BYTES = 1 << 20
-"""How large `warm` makes the write-ahead log."""
+"""How large `warm` makes the write-ahead log, and how much it leaves inside the file for records to come."""
+
+WARM_BYTES_MIN = 1 << 18
+"""The same where the disk has no room to spare."""
+
+NO_ROOM_BYTES = 1 << 16
+"""Where less is free, SQLite cannot make its shared memory, and tells an I/O error."""
 
 _FULL = "the disk is full: make room, hubd goes on by itself"
 _READ_ONLY = "the disk or the file is read-only: see `dmesg` for disk errors, mount it for writing"
@@ -61,6 +68,7 @@ _OS_SENTENCES = {
     errno.EPERM: "its permissions forbid it: it must belong to hubd's user",
 }
 _OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'filler'"
+_NOT_OURS = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -92,6 +100,10 @@ class DatabaseKind:
         if isinstance(error, OSError):
             return self.says(path, _OS_SENTENCES.get(error.errno or 0, str(error)))
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _NOT_OURS and (other := _not_ours(path)):
+            return self.says(*other)
+        if code == sqlite3.SQLITE_IOERR and no_room(path):
+            code = sqlite3.SQLITE_FULL
         if code in _DAMAGED:
             return self.broken(path, f"{_CORRUPT} ({error})")
         return self.says(path, f"{_SENTENCES.get(code, 'unexpected answer of SQLite')} ({error})")
@@ -273,16 +285,36 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
 
 
-def warm(connection: sqlite3.Connection) -> None:
+def no_room(path: Path) -> bool:
+    """Tell whether the disk of a file is as good as full."""
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < NO_ROOM_BYTES
+
+
+def _not_ours(path: Path) -> tuple[Path, str] | None:
+    """Return the file beside the database that keeps us out, and what to do: root's `sqlite3` may have made it."""
+    for beside in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with contextlib.suppress(OSError):
+            about = beside.stat()
+            if about.st_uid != os.geteuid() and not os.access(beside, os.R_OK | os.W_OK):
+                owner = path.stat().st_uid
+                return beside, f"it belongs to user {about.st_uid}: sudo chown {owner}: {beside}"
+    return None
+
+
+def warm(connection: sqlite3.Connection, size_bytes: int) -> None:
     """Grow the write-ahead log once, so that commits overwrite its blocks: a sync of a file that grows costs twice.
 
-    A full disk is no error here.
+    As many bytes stay free inside the file: records go there when the disk is full. A full disk is no error here.
     """
     with contextlib.suppress(sqlite3.Error):
         connection.execute("DROP TABLE IF EXISTS filler")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("CREATE TABLE filler (data BLOB)")
-        connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (WARM_BYTES,))
+        connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (size_bytes,))
         connection.execute("COMMIT")
         connection.execute("DROP TABLE filler")
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

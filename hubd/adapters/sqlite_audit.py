@@ -17,8 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from hubd.adapters.sqlite import warm
-from hubd.adapters.sqlite_audit_writer import AUDIT, Acknowledge, Append, Job, Outcome, Writer
+from hubd.adapters.sqlite import WARM_BYTES, WARM_BYTES_MIN, no_room, warm
+from hubd.adapters.sqlite_audit_writer import (
+    AUDIT,
+    Acknowledge,
+    Append,
+    Job,
+    Outcome,
+    Writer,
+    give_up_reserve,
+    keep_reserve,
+)
+from hubd.adapters.state_disk import has_room
 from hubd.core.records import Head, Kind, Record, StoredRecord, Walk, agrees
 from hubd.errors import AuditError
 
@@ -31,7 +41,7 @@ CHECKED_AT_START = 1000
 RECENT_LIMIT = 10_000
 """Most records that `recent` returns: the newest."""
 
-CLOSE_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 """How long a close waits for the disk."""
 
 _ABOUT_STATE = (
@@ -48,7 +58,7 @@ class AuditStore:
     def __init__(self, path: Path, lock: int, connection: sqlite3.Connection, head: Head, waiting: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._lock = lock
-        self._path = path
+        self.path = self._path = path
         self._head = head
         self._waiting = waiting
         self._pending = 0
@@ -86,8 +96,11 @@ class AuditStore:
         """In a thread of its own, so that it comes to its end even when the closer is cancelled."""
         if not self._writer.join(CLOSE_SECONDS):
             raise AUDIT.says(self._path, f"the disk did not answer within {CLOSE_SECONDS:.0f} s while closing")
-        with self._reading, AUDIT.errors(self._path):
+        if not self._reading.acquire(timeout=CLOSE_SECONDS / 2):
+            raise AUDIT.says(self._path, "the disk did not answer to a read while closing")
+        with AUDIT.errors(self._path):
             self._reader.close()
+        self._reading.release()
         os.close(self._lock)
 
     def append(self, record: Record) -> asyncio.Future[int]:
@@ -200,13 +213,25 @@ def _open(path: Path) -> tuple[int, sqlite3.Connection, Head, int]:
     with contextlib.ExitStack() as undo:
         lock = AUDIT.hold(path)
         undo.callback(os.close, lock)
-        connection = AUDIT.open(path)
+        connection = _opened(path)
         undo.callback(connection.close)
         with AUDIT.errors(path):
             head, waiting = _check(connection, path)
-        warm(connection)
+        with contextlib.suppress(sqlite3.Error):
+            warm(connection, WARM_BYTES if has_room(path.parent, WARM_BYTES) else WARM_BYTES_MIN)
+            keep_reserve(connection, path)
         undo.pop_all()
         return lock, connection, head, waiting
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the file; where there is no room for what SQLite needs, give up the reserve and try again."""
+    try:
+        return AUDIT.open(path)
+    except AuditError:
+        if not (no_room(path) and give_up_reserve(path)):
+            raise
+    return AUDIT.open(path)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:

@@ -1,7 +1,12 @@
 """The one thread that writes evidence: it gathers what is pending into one commit and answers in one call.
 
-Laws: a number is given out only after the commit that holds its record; the head in memory is always the last durable
-one; every job handed in is answered, whatever happens; nothing of a failed commit lingers.
+1. A number is given out only after the commit that holds its record; the head in memory is always the last durable one.
+2. Every job handed in is answered, whatever happens; nothing of a failed commit lingers.
+3. A reserve is kept while the disk has room: free pages inside the file (RESERVE_PAGES), which only
+   records can use, and a file beside it (RESERVE_FILE), which is given up when a start finds no room
+   for what SQLite needs.
+4. When the disk is full the write-ahead log is folded and used again from its beginning, and the
+   commit tried once more.
 """
 
 from __future__ import annotations
@@ -17,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubd.adapters.sqlite import DatabaseKind
+from hubd.adapters.sqlite import DatabaseKind, warm
+from hubd.adapters.state_disk import has_room
 from hubd.core.records import Head, link
 from hubd.errors import AuditError
 
@@ -26,6 +32,14 @@ BATCH_LIMIT = 256
 
 IDLE_SECONDS = 1.0
 """So long nothing must have come before the write-ahead log is folded into the file."""
+
+RESERVE_PAGES = 256
+"""Pages of 4 KiB: some 5,000 releases on a full disk."""
+RESERVE_SLACK_PAGES = 64
+"""So many may lack before they are made up for, at an idle moment."""
+PAGE_BYTES = 4096
+RESERVE_FILE = "audit.reserve"
+RESERVE_FILE_BYTES = 1 << 20
 
 CHECKPOINT_COMMITS = 64
 """After so many commits the write-ahead log is folded into the file at the next idle moment."""
@@ -129,7 +143,7 @@ class Writer:
 
     def _write(self, batch: Sequence[Job]) -> Outcome:
         try:
-            numbers = self._transaction(self._ready(), batch)
+            numbers = self._committed(batch)
         except (sqlite3.Error, OSError) as error:
             return self._failed(batch, AUDIT.translate(error, self._path), error)
         except Exception as error:  # a caller must never wait for a thread that died
@@ -137,6 +151,18 @@ class Writer:
         self._commits += 1
         results = [(job.done, number) for job, number in zip(batch, numbers, strict=True)]
         return Outcome(results, self._head, self._waiting)
+
+    def _committed(self, batch: Sequence[Job]) -> list[int | None]:
+        """Write the batch; on a full disk once more, with the write-ahead log begun again."""
+        try:
+            return self._transaction(self._ready(), batch)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
+                raise
+        self._drop_connection()
+        connection = self._ready()
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        return self._transaction(connection, batch)
 
     def _transaction(self, connection: sqlite3.Connection, batch: Sequence[Job]) -> list[int | None]:
         """Write the batch in one commit; only then move the head. Return the numbers of the appends."""
@@ -199,6 +225,38 @@ class Writer:
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                keep_reserve(self._connection, self._path)
+
+
+def keep_reserve(connection: sqlite3.Connection, path: Path) -> None:
+    """Make up for the reserve that was used, while the disk has room. Raise sqlite3.Error."""
+    (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    missing_bytes = max(0, RESERVE_PAGES - free_pages) * PAGE_BYTES
+    if missing_bytes > RESERVE_SLACK_PAGES * PAGE_BYTES and has_room(path.parent, missing_bytes):
+        warm(connection, RESERVE_PAGES * PAGE_BYTES)
+    if has_room(path.parent, RESERVE_FILE_BYTES):
+        with contextlib.suppress(OSError):
+            _allocate(path.with_name(RESERVE_FILE))
+
+
+def _allocate(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if os.fstat(descriptor).st_size < RESERVE_FILE_BYTES:
+            os.posix_fallocate(descriptor, 0, RESERVE_FILE_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def give_up_reserve(path: Path) -> bool:
+    """Give the file beside the log back to the disk; tell whether there was one."""
+    file = path.with_name(RESERVE_FILE)
+    try:
+        held = file.stat().st_size > 0
+        os.truncate(file, 0)
+    except OSError:
+        return False
+    return held
 
 
 def head_of(connection: sqlite3.Connection) -> Head:

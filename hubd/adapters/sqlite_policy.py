@@ -43,7 +43,7 @@ POLICY = DatabaseKind(
 _SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
 """CBOR heads in one schedule."""
 
-CLOSE_SECONDS = 1.5
+CLOSE_SECONDS = 1.0
 """How long a close waits for the disk. What was not committed by then is not in force at the next start."""
 
 _INT64_MAX = (1 << 63) - 1

@@ -39,7 +39,7 @@ def _room(project: str, libraries: str = "*", not_stdlib: frozenset[str] = froze
 
 USE_CASES = (
     "hubd.unlock hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog "
-    "hubd.provenpolicy hubd.clockcare"
+    "hubd.provenpolicy hubd.clockcare hubd.pacedlog hubd.diskwatch"
 )
 VOCABULARY = "hubd.core hubd.ports hubd.errors"
 USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
@@ -56,6 +56,8 @@ ROOMS: dict[str, Room] = {
     "hubd.clockcare": _room(f"{VOCABULARY} hubd.notinglog hubd.health", "", WORLDLY),
     "hubd.newpolicy": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.provenpolicy": _room(f"{VOCABULARY} hubd.health", "", WORLDLY),
+    "hubd.diskwatch": _room(f"{VOCABULARY} hubd.health", "", WORLDLY),
+    "hubd.pacedlog": _room(f"{VOCABULARY} hubd.refusals", "", WORLDLY),
     "hubd.vigil": _room(f"{VOCABULARY} {USE_CASES}", "", WORLDLY),
     "hubd.status": _room(f"{VOCABULARY} {USE_CASES} hubd.config", "", IMPURE | WORLDLY),
     "hubd.parts": _room(f"{VOCABULARY} hubd.config", "", WORLDLY),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import gc
+import io
 import json
 import logging
 import os
@@ -191,3 +193,59 @@ def test_setting_up_again_leaves_no_descriptor_open() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
     for end in ends:
         end.close()
+
+
+class Times:
+    """Both clocks of a LinePace, in the test's hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_peer_that_does_it_again_and_again_writes_at_a_pace_and_is_counted() -> None:
+    times, stream = Times(), io.StringIO()
+    pace = log.LinePace(times, times)
+    log.set_up("info", stream, human=False, pace=pace)
+    told = log.get_logger()
+    for n in range(2810):  # ten seconds of a link that is never ended
+        times.now = 1000.0 + n / 281
+        told.info("refused", error="SequenceError", why=f"link: not served {n}")
+    told.info("access", allowed=True, asker="c0ff…")  # another's line is not left out
+    told.info("access", allowed=False, asker="beef…")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    refused = [line for line in lines if line["event"] == "refused"]
+    assert len(refused) <= log.LINES.burst + 10 * log.LINES.per_second + 1
+    assert [line["allowed"] for line in lines if line["event"] == "access"] == [True, False]
+    (said,) = pace.report()
+    assert said["of"] == "refused SequenceError"
+    assert said["count"] == 2810 - len(refused)
+    assert 1000.0 < said["first"] < said["last"] < 1010.0
+    assert pace.report() == []
+
+
+def test_kinds_of_lines_are_bounded_and_each_library_has_its_own() -> None:
+    times, stream = Times(), io.StringIO()
+    pace = log.LinePace(times, times)
+    log.set_up("info", stream, human=False, pace=pace)
+    for n in range(2 * log.KINDS_MAX):
+        log.get_logger().info(f"event-{n}")
+    assert len(pace._buckets) <= log.KINDS_MAX + 1
+    logging.getLogger("one").warning("told by a library")
+    assert '"library":"one"' in stream.getvalue() or any("other" in said["of"] for said in pace.report())
+
+
+async def test_what_was_left_out_is_told_though_no_further_line_comes() -> None:
+    times, stream = Times(), io.StringIO()
+    log.set_up("info", stream, human=False, pace=log.LinePace(times, times))
+    for _ in range(100):
+        log.get_logger().info("refused")
+    async with asyncio.timeout(5):
+        task = asyncio.create_task(log.tell_left_out(0.001))
+        while log.LEFT_OUT not in stream.getvalue():  # noqa: ASYNC110 - a stream has no event
+            await asyncio.sleep(0)
+        task.cancel()
+    (said,) = [json.loads(line) for line in stream.getvalue().splitlines() if log.LEFT_OUT in line]
+    assert (said["of"], said["count"], said["level"]) == ("refused", 40, "warning")

@@ -1,0 +1,117 @@
+"""The disk of the state directory: warned of before it is full, and a rest kept for releases."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hubd.adapters import state_disk
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.core.records import Kind, Record
+from hubd.diskwatch import DISK, JOURNAL, MIB, DiskWatch
+from hubd.health import Health, Severity
+from hubd.ports import DiskState
+from tests.pair import Clock
+
+LOG = Path("/var/lib/hubd/audit.db")
+GIB = 1024 * MIB
+
+
+class Watched:
+    def __init__(self, log: Path = LOG) -> None:
+        self.state: DiskState | OSError = DiskState(GIB, 8 * GIB, 0)
+        self.health = Health(Clock(), {}, ())
+        self.watch = DiskWatch(self._look, self.health, log)
+
+    async def _look(self, _name_above: int) -> DiskState:
+        if isinstance(self.state, OSError):
+            raise self.state
+        return self.state
+
+    async def see(self, state: DiskState | OSError) -> dict[str, Severity]:
+        self.state = state
+        await self.watch.look()
+        return {problem.id: problem.severity for problem in self.health.problems()}
+
+
+@pytest.mark.parametrize(
+    ("state", "problems", "room"),
+    [
+        (DiskState(64 * MIB, 8 * GIB, 4 * MIB), {}, True),
+        (DiskState(63 * MIB, 8 * GIB, 4 * MIB), {DISK: Severity.WARNING}, True),
+        (DiskState(15 * MIB, 8 * GIB, 4 * MIB), {DISK: Severity.ERROR}, False),
+        (DiskState(0, 8 * GIB, 4 * MIB), {DISK: Severity.ERROR}, False),
+        (DiskState(9 * MIB, 64 * MIB, 0), {}, True),  # a small disk is low at an eighth, short at a 32nd
+        (DiskState(7 * MIB, 64 * MIB, 0), {DISK: Severity.WARNING}, True),
+        (DiskState(1 * MIB, 64 * MIB, 0), {DISK: Severity.ERROR}, False),
+        (DiskState(GIB, 8 * GIB, 9 * MIB), {JOURNAL: Severity.WARNING}, True),
+        (DiskState(GIB, 8 * GIB, 65 * MIB), {JOURNAL: Severity.ERROR}, False),
+    ],
+)
+async def test_what_is_seen_stands_and_goes(state: DiskState, problems: dict[str, Severity], room: bool) -> None:
+    watched = Watched()
+    assert watched.watch.room()
+    assert await watched.see(state) == problems
+    assert watched.watch.room() is room
+    assert await watched.see(OSError(5, "a look that fails changes nothing")) == problems
+    assert watched.watch.room() is room
+    assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == {}
+    assert watched.watch.room()
+
+
+async def test_who_holds_the_log_is_named_with_what_to_do() -> None:
+    watched = Watched()
+    await watched.see(DiskState(GIB, 8 * GIB, 20 * MIB, ("sqlite3 (process 4711)",)))
+    (problem,) = watched.health.problems()
+    assert problem.what == (
+        "/var/lib/hubd/audit.db-wal has grown to 20 MiB: sqlite3 (process 4711) reads the audit log without an end."
+    )
+    assert problem.remedy == "End sqlite3 (process 4711)."
+    await watched.see(DiskState(GIB, 8 * GIB, 20 * MIB))
+    assert "sudo fuser -v /var/lib/hubd/audit.db" in watched.health.problems()[0].remedy
+
+
+READER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT count(*) FROM records").fetchone()
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_it_has_gone(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    record = Record(Kind.ACCESS, 1, 1, {"filling": bytes(3500)})
+    async with await AuditStore.open(path) as store:
+        await store.append(record)
+        reader = await asyncio.to_thread(
+            subprocess.Popen,
+            [sys.executable, "-c", READER, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert reader.stdout is not None
+            assert await asyncio.to_thread(reader.stdout.readline) == "reading\n"
+            while path.with_name("audit.db-wal").stat().st_size <= 9 * MIB:
+                await asyncio.gather(*(store.append(record) for _ in range(200)))
+            state = await state_disk.look(path, 8 * MIB)
+            assert f"(process {reader.pid})" in state.holders[0]
+            assert not any(str(os.getpid()) in holder for holder in state.holders)
+            assert (await state_disk.look(path, 100 * MIB)).holders == ()
+        finally:
+            reader.communicate("", timeout=10)
+        async with asyncio.timeout(20):
+            while (await state_disk.look(path, 8 * MIB)).journal_bytes > 6 * MIB:
+                await store.append(record)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

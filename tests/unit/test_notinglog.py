@@ -1,0 +1,158 @@
+"""Evidence that cannot be written in time: its cause is told, phones are answered, and it ends when mended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from hubd import app, doorwatch, refusals, unlock
+from hubd.adapters import sqlite, sqlite_audit, sqlite_policy
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.core.handshake import WORKING_SECONDS
+from hubd.core.messages import Reason
+from hubd.core.records import Kind, Record
+from hubd.errors import AuditError
+from hubd.notinglog import SLOW, SLOW_SECONDS, NotingLog
+from hubd.unlock import Books
+from hubsim import site
+from tests.fakes_audit import FakeAudit
+from tests.pair import DeskHub, Phone, make_wallet
+
+UNIT = Path(__file__).parents[2] / "systemd" / "hubd.service"
+
+
+def test_limits_of_a_record_nest() -> None:
+    assert 2 * sqlite.BUSY_SECONDS < SLOW_SECONDS < unlock.RECORD_SECONDS < unlock.LATE_SECONDS
+    assert unlock.LATE_SECONDS + unlock.NOT_DONE_SECONDS < WORKING_SECONDS
+    assert app.RSA_LINE_SECONDS + unlock.RECORD_SECONDS_MIN + unlock.NOT_DONE_SECONDS < WORKING_SECONDS
+
+
+def test_what_the_disk_may_take_at_the_stop_is_half_of_what_the_unit_allows() -> None:
+    loops = max(refusals.WRITE_SECONDS, doorwatch.LAST_SECONDS)
+    stores = sqlite_policy.CLOSE_SECONDS + 1.5 * sqlite_audit.CLOSE_SECONDS
+    found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
+    assert found is not None
+    assert loops + app.LAST_RECORD_SECONDS + stores <= int(found[1]) * 0.6
+
+
+@contextlib.contextmanager
+def technician(path: Path) -> Iterator[None]:
+    """Somebody typed BEGIN IMMEDIATE into sqlite3 and went for a coffee."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+class Told:
+    """What `on_health` was told, and the last of it."""
+
+    def __init__(self, log: NotingLog) -> None:
+        self.said: list[tuple[bool, str]] = []
+        self.changed = asyncio.Event()
+        log.on_health = self._hear
+
+    def _hear(self, up: bool, why: str) -> None:
+        self.said.append((up, why))
+        self.changed.set()
+
+    async def until(self, up: bool) -> str:
+        async with asyncio.timeout(10):
+            while not self.said or self.said[-1][0] is not up:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.said[-1][1]
+
+
+@contextlib.asynccontextmanager
+async def mending(log: NotingLog, hub: DeskHub) -> AsyncIterator[None]:
+    task = asyncio.create_task(log.mend(hub.clock))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def on(log: NotingLog) -> DeskHub:
+    hub = DeskHub(site.make_key())
+    hub.unlock._books = Books(hub.policy, log, hub.clock, lambda _event, _facts: None)
+    return hub
+
+
+async def knock(hub: DeskHub) -> tuple[Reason, float]:
+    """Return what a phone is told, and after how many seconds."""
+    began = time.monotonic()
+    visit = await Phone(hub, make_wallet(hub.issuer)).visit()
+    assert visit.verdict is not None
+    return visit.verdict.reason, time.monotonic() - began
+
+
+async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    async with await AuditStore.open(path) as store:
+        log = NotingLog(store, try_again_seconds=0.05)
+        told, hub = Told(log), on(log)
+        async with mending(log, hub):
+            with technician(path):
+                for _ in range(2):
+                    reason, seconds = await knock(hub)
+                    assert reason is Reason.FAULT
+                    assert seconds < WORKING_SECONDS - 0.4
+                    assert "another process has locked it" in await told.until(False)
+            assert await told.until(True) == ""  # nobody came, and all is well again
+            assert (await knock(hub))[0] is Reason.OK
+        found = [Record.decode(stored.body) for stored in await store.unacknowledged(0, 100)]
+    (mended,) = [r for r in found if r.detail.get("fault") == "evidence could not be written"]
+    assert mended.kind is Kind.FAULT
+    lost = mended.detail["lost"]
+    assert isinstance(lost, int)
+    assert lost >= 2  # both decisions; that nothing was released may have become durable just then
+
+
+async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -> None:
+    audit = FakeAudit()
+    log = NotingLog(audit)
+    told, hub = Told(log), on(log)
+    audit.still = []
+    reason, seconds = await knock(hub)
+    assert reason is Reason.FAULT
+    assert seconds < WORKING_SECONDS - 0.4
+    assert told.said[0] == (False, SLOW)
+    audit.move_on()
+    await told.until(True)
+    assert hub.strikes == 0
+
+
+async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_durable() -> None:
+    audit = FakeAudit()
+    log = NotingLog(audit)
+    appended = asyncio.Event()
+    log.on_append = appended.set
+    audit.still = []
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await log.append(Record(Kind.ACCESS, 1234, 0, {}))
+    audit.move_on()
+    async with asyncio.timeout(1):
+        await appended.wait()
+    assert log.newest_ms == 1234
+
+
+async def test_a_failure_is_told_though_nobody_waits_for_it() -> None:
+    audit = FakeAudit()
+    log = NotingLog(audit)
+    told = Told(log)
+    audit.failing = AuditError("no room")
+    waiting = asyncio.ensure_future(log.append(Record(Kind.ACCESS, 1, 0, {})))
+    waiting.cancel()
+    assert await told.until(False) == "told to fail"

@@ -1,0 +1,192 @@
+"""Evidence at no peer's pace: each release has its record; what moves nothing is paced, summed, and not lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import accumulate
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubd.core import uplink
+from hubd.core.messages import Action, Reason
+from hubd.core.pace import Bucket, Paces, Rate
+from hubd.core.policy import Mode
+from hubd.core.records import Kind, Record
+from hubd.core.uplink import Outcome
+from hubd.errors import AuditError, ProofError, SequenceError
+from hubd.pacedlog import EACH, WHOLE, PacedLog
+from hubd.refusals import SEVERAL, SUMS_MAX, Refusals, What
+from hubd.unlock import Books
+from hubsim import site
+from tests.pair import DeskHub, Phone, make_wallet
+
+RATES = st.builds(Rate, st.integers(1, 20).map(float), st.sampled_from([0.1, 0.5, 1.0, 7.0]))
+COMING = st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=200)
+
+
+class Paced:
+    """A hub whose decisions go through a paced log, with the clock in the test's hand."""
+
+    def __init__(self) -> None:
+        self.hub = DeskHub(site.make_key())
+        self.room = True
+        self.refusals = Refusals(self.hub.log, self.hub.clock, lambda _event, _facts: None, lambda: self.room)
+        self.log = PacedLog(self.hub.log, self.refusals, self.hub.clock, lambda: self.room)
+        self.hub.unlock._books = Books(self.hub.policy, self.log, self.hub.clock, lambda _event, _facts: None)
+        self._orders = 0
+
+    async def order(self, point: int = 1) -> Outcome:
+        self._orders += 1
+        clock = self.hub.clock
+        id_ = self._orders.to_bytes(16, "big")
+        release = uplink.Release(id_, point, int(clock.wall() + 30), None, f"operator-{self._orders}")
+        return (await self.hub.unlock.release(release)).outcome
+
+    def counted(self, kind: Kind) -> int:
+        """How many decisions of this kind the records tell of, alone or in sums."""
+        alone = sum(record.kind is kind for record in self.hub.records())
+        sums = [r.detail for r in self.hub.records() if r.detail.get("summed") == str(kind)]
+        return alone + sum(s["count"] for s in sums if isinstance(s["count"], int))
+
+
+@given(RATES, RATES, st.integers(1, 8), COMING)
+def test_no_order_of_sources_takes_more_than_the_rates_give(
+    each: Rate, whole: Rate, sources: int, coming: list[tuple[int, float]]
+) -> None:
+    paces = Paces(each=each, whole=whole, sources_max=sources)
+    times = list(accumulate(pause for _, pause in coming))
+    taken = [(at, source) for (source, _), at in zip(coming, times, strict=True) if paces.take(source, at)]
+    for first, (began, _) in enumerate(taken):
+        for last, (at, _) in enumerate(taken[first:], first):
+            assert last - first + 1 <= whole.burst + whole.per_second * (at - began) + 1e-6
+    assert len(paces) <= sources
+    if sources > 5:  # then no source is forgotten
+        for source, count in Counter(source for _, source in taken).items():
+            own = [at for at, other in taken if other == source]
+            assert count <= each.burst + each.per_second * (own[-1] - own[0]) + 1e-6
+
+
+def test_a_clock_that_steps_back_gives_no_token() -> None:
+    bucket = Bucket(Rate(1, 1.0))
+    assert [bucket.take(at) for at in (10.0, 9.0, 9.5, 11.5)] == [True, False, False, True]
+
+
+async def test_refused_orders_of_the_backend_are_written_at_the_hub_s_pace_and_none_is_lost() -> None:
+    """The backend orders 9,000 releases of a locked door in a minute, each in another operator's name."""
+    paced = Paced()
+    paced.hub.policy.modes[1] = Mode.LOCKDOWN
+    for _ in range(60):
+        for _ in range(150):
+            assert await paced.order() is Outcome.REFUSED
+        paced.hub.clock.advance(1.0)
+    await paced.refusals.write()
+    assert len(paced.hub.records()) <= EACH.burst + 60 * EACH.per_second + SUMS_MAX + 1
+    assert paced.counted(Kind.REMOTE) == 60 * 150
+    said = [record.detail for record in paced.hub.records() if record.kind is Kind.REFUSED]
+    assert {(s["source"], s["why"]) for s in said} <= {("backend", "lockdown"), ("backend", "busy")}
+    (lockdown,) = [s for s in said if s["why"] == "lockdown"]
+    began = paced.hub.clock.wall() - 60
+    assert isinstance(lockdown["first"], int)
+    assert isinstance(lockdown["last"], int)
+    assert began * 1000 <= lockdown["first"] <= lockdown["last"] <= paced.hub.clock.wall() * 1000
+
+
+async def test_a_phone_without_the_right_writes_at_the_hub_s_pace() -> None:
+    paced = Paced()
+    wallet = make_wallet(paced.hub.issuer, days=(-30, -1))
+    for _ in range(40):
+        visit = await Phone(paced.hub, wallet).visit()
+        assert visit.verdict is not None
+        assert visit.verdict.reason is Reason.GRANT_TIME
+        paced.hub.clock.advance(16.0)
+    await paced.refusals.write()
+    alone = [record for record in paced.hub.records() if record.kind is Kind.ACCESS]
+    assert len(alone) <= EACH.burst + 40 * 16 * EACH.per_second
+    assert paced.counted(Kind.ACCESS) == 40
+    (summed,) = [r.detail for r in paced.hub.records() if r.kind is Kind.REFUSED]
+    assert (summed["source"], summed["why"]) == ("c0ffee00c0ffee00", "credential-expired")
+
+
+async def test_queries_are_answered_and_summed() -> None:
+    paced = Paced()
+    wallet = make_wallet(paced.hub.issuer)
+    for _ in range(40):
+        visit = await Phone(paced.hub, wallet).visit(action=Action.QUERY)
+        assert visit.verdict is not None
+        assert visit.verdict.reason is Reason.OK
+        paced.hub.clock.advance(9.0)
+    await paced.refusals.write()
+    assert len(paced.hub.records()) <= EACH.burst + 40 * 9 * EACH.per_second + 1
+    assert paced.counted(Kind.ACCESS) == 40
+
+
+async def test_each_release_has_a_record_of_its_own_whatever_was_paced_before() -> None:
+    paced = Paced()
+    paced.hub.policy.modes[1] = Mode.LOCKDOWN
+    for _ in range(300):
+        await paced.order()
+    paced.hub.policy.modes.clear()
+    before = len(paced.hub.records())
+    for number in range(20):
+        assert await paced.order() is Outcome.RELEASED
+        assert len(paced.hub.records()) == before + number + 1
+
+
+async def test_all_sources_together_have_a_pace() -> None:
+    paced = Paced()
+    for number in range(2000):
+        detail = {"asker": f"c{number}", "op": bytes(8), "point": 1, "action": 1, "why": "no-grant"}
+        await paced.log.append(Record(Kind.ACCESS, 0, 0, detail))  # type: ignore[arg-type]
+    assert len(paced.hub.records()) == WHOLE.burst
+    await paced.refusals.write()
+    assert len(paced.hub.records()) == WHOLE.burst + SUMS_MAX + 1
+    assert paced.counted(Kind.ACCESS) == 2000
+    assert SEVERAL in {record.detail.get("source") for record in paced.hub.records()}
+
+
+async def test_without_room_only_releases_are_written_and_the_rest_is_kept_until_there_is_room() -> None:
+    paced = Paced()
+    paced.room = False
+    assert await paced.order(point=9) is Outcome.REFUSED
+    paced.refusals.count(ProofError("no"))
+    await paced.refusals.write()
+    assert paced.hub.records() == []
+    try:
+        paced.log.append(Record(Kind.DOOR, 0, 0, {"door": "front", "what": "forced"}))
+        raise AssertionError("a door event took the rest of the disk")
+    except AuditError:
+        pass
+    assert await paced.order() is Outcome.RELEASED
+    assert [record.kind for record in paced.hub.records()] == [Kind.REMOTE]
+    paced.room = True
+    await paced.refusals.write()
+    assert paced.counted(Kind.REMOTE) == 2
+    assert [r.detail.get("ProofError") for r in paced.hub.records()] == [None, 1, None]
+
+
+async def test_sums_that_the_disk_refuses_are_written_later_with_their_times() -> None:
+    paced = Paced()
+    clock = paced.hub.clock
+    what = What(Kind.ACCESS, "c1", "no-grant")
+    began = int(clock.wall() * 1000)
+    paced.refusals.add(what)
+    paced.refusals.count(SequenceError("no"))
+    paced.hub.log.failing = AuditError("no room")
+    clock.advance(5.0)
+    await paced.refusals.write()
+    assert paced.hub.records() == []
+    paced.hub.log.failing = None
+    paced.refusals.add(what)
+    paced.refusals.count(SequenceError("no"))
+    await paced.refusals.write()
+    strangers, known = (record.detail for record in paced.hub.records())
+    assert strangers == {"SequenceError": 2, "first": began, "last": began + 5000}
+    assert known == {
+        "summed": "access",
+        "source": "c1",
+        "why": "no-grant",
+        "count": 2,
+        "first": began,
+        "last": began + 5000,
+    }
