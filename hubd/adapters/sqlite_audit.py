@@ -31,7 +31,7 @@ CHECKED_AT_START = 1000
 RECENT_LIMIT = 10_000
 """Most records that `recent` returns: the newest."""
 
-CLOSE_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 """How long a close waits for the disk."""
 
 _ABOUT_STATE = (
