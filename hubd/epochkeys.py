@@ -1,16 +1,20 @@
 """The use case that keeps an epoch key ready.
 
-Laws: a key is made off the event loop and ahead of need; it is never written anywhere; no other loop waits for it;
-that there is one or none is told in the same breath in which it becomes so.
+Laws:
+1. A key is made off the event loop and ahead of need, and is never written anywhere.
+2. No other loop waits for it, and no stop: a small board takes up to a minute.
+3. That there is a key or none is told in the same breath in which it becomes so.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from hubd.aside import aside
 from hubd.core.cose import EXPONENT, Aead, SigningKey
 from hubd.core.epochs import EpochRing, certify
 from hubd.ports import Clock
@@ -34,7 +38,7 @@ class EpochKeys:
             self._ring.expire(clock.wall())
             changed()
             if self._ring.due(clock.wall(), clock.monotonic()):
-                key = await asyncio.to_thread(rsa.generate_private_key, EXPONENT, self._bits)
+                key = await aside("epoch-key", partial(rsa.generate_private_key, EXPONENT, self._bits))
                 now = clock.wall(), clock.monotonic()
                 self._ring.add(certify(key, self._identity, self._names, self._aeads, now))
                 changed()

@@ -9,9 +9,10 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
+from hubd.aside import aside
 from hubd.core.policy import Policy, Proven
 from hubd.core.records import Kind, Record, Value
 from hubd.core.tickets import TicketTable
@@ -27,7 +28,7 @@ class NewPolicy:
 
     async def accept(self, document: bytes) -> int:
         """Put a policy in force and return its version. Raise TrustError or StoreError, and keep the old one."""
-        new = await asyncio.to_thread(_read, self._prove, document, self._books.policy.version())
+        new = await aside("policy-reader", partial(_read, self._prove, document, self._books.policy.version()))
         if isinstance(new, HubError):
             try:
                 raise new

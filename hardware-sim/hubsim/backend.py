@@ -41,6 +41,7 @@ MAX_FROM_HUB_BYTES = uplink.Evidence.CEILING
 BATCH_MESSAGES = 256
 KEY_CHARACTERS = 40
 SEND_QUEUE_MESSAGES = 256
+HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS = 5.0, 15.0
 _GONE = None
 _DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys of its own"
 RESULT_GRACE_SECONDS = 5.0
@@ -138,8 +139,8 @@ class Backend:
             zmq.ZAP_DOMAIN: b"hub",
             zmq.ZAP_ENFORCE_DOMAIN: 1,
             zmq.HANDSHAKE_IVL: round(1000 * self.handshake_seconds),
-            zmq.HEARTBEAT_IVL: 5000,
-            zmq.HEARTBEAT_TIMEOUT: 15000,
+            zmq.HEARTBEAT_IVL: round(1000 * HEARTBEAT_SECONDS),
+            zmq.HEARTBEAT_TIMEOUT: round(1000 * HEARTBEAT_TIMEOUT_SECONDS),
             zmq.ROUTER_MANDATORY: 1,
             zmq.SNDHWM: SEND_QUEUE_MESSAGES,
             zmq.RCVHWM: BATCH_MESSAGES,

@@ -41,12 +41,13 @@ USE_CASES = (
     "hubd.unlock hubd.sync hubd.doorwatch hubd.health hubd.links hubd.epochkeys hubd.refusals hubd.notinglog "
     "hubd.provenpolicy hubd.clockcare hubd.pacedlog hubd.diskwatch"
 )
-VOCABULARY = "hubd.core hubd.ports hubd.errors"
+VOCABULARY = "hubd.core hubd.ports hubd.errors hubd.aside"
 USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
 
 ROOMS: dict[str, Room] = {
     "hubd.core": _room("hubd.core hubd.errors", "cbor2 cryptography", IMPURE | WORLDLY),
     "hubd.errors": _room("", "", IMPURE | WORLDLY),
+    "hubd.aside": _room("", "", WORLDLY),
     "hubd.ports": _room("hubd.core hubd.errors", "", IMPURE | WORLDLY),
     "hubd.config": _room("hubd.config_errors hubd.core hubd.errors", "msgspec", WORLDLY),
     "hubd.config_errors": _room("hubd.errors", "msgspec", IMPURE | WORLDLY),

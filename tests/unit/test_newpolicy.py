@@ -17,6 +17,7 @@ from hubd.adapters.sqlite_policy import PolicyDatabase
 from hubd.core import cbor, policy, tokens
 from hubd.core.cose import SigningKey
 from hubd.core.policy import Mode, Policy
+from hubd.core.records import Head
 from hubd.core.schedule import Rule
 from hubd.core.tickets import TicketTable
 from hubd.errors import FrameError, RollbackError, SignatureError, StoreError, TrustError
@@ -179,11 +180,28 @@ async def worst_pause(work: object) -> float:
     return longest
 
 
+class Store:
+    """The policy file as a hub's, its log without a record."""
+
+    def __init__(self, file: PolicyDatabase) -> None:
+        self.file = file
+        self.version, self.mode = file.version, file.mode
+
+    async def replace(self, new: Policy, document: bytes) -> None:
+        await self.file.replace(new, document, Head())
+
+
 @contextlib.asynccontextmanager
 async def taker(directory: Path) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
     hub = DeskHub(site.make_key())
-    async with await PolicyDatabase.open(directory / "policy.db", SITE) as store:
-        books = Books(store, hub.log, hub.clock, lambda _event, _facts: None)
+    read = partial(policy.read, issuer=ISSUER.verify_key, site=SITE)
+    async with await PolicyDatabase.open(directory / "policy.db", SITE, read) as store:
+        books = Books(
+            Store(store),
+            hub.log,  # type: ignore[arg-type]
+            hub.clock,
+            lambda _event, _facts: None,
+        )
         prove = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
         yield NewPolicy(prove, books, TicketTable(int(NOON) + 1), hub.unlock), store
 

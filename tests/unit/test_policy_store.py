@@ -67,7 +67,7 @@ async def test_without_a_policy_nothing_is_revoked_or_ordered(tmp_path: Path) ->
     path = tmp_path / "state" / "policy.db"
     async with await open_store(path) as store:
         assert store.version() == 0
-        assert not store.revoked("c1", b"g1")
+        assert not store.revoked("c1", b"grant-01")
         assert store.schedule(1) is None
         assert store.mode(1) is Mode.NORMAL
         assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
@@ -79,7 +79,7 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         3,
         "c1",
         "c2",
-        revoked_grants=frozenset({b"g1", b""}),
+        revoked_grants=frozenset({b"grant-01", b"grant-02"}),
         schedules={1: OFFICE, 2: (), 7: ALWAYS},
         modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
     )
@@ -88,8 +88,8 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
     for _ in range(2):
         assert store.version() == 3
         assert store.revoked("c1", b"x")
-        assert store.revoked("c9", b"g1")
-        assert store.revoked("c9", b"")
+        assert store.revoked("c9", b"grant-01")
+        assert store.revoked("c9", b"grant-02")
         assert not store.revoked("g1", b"c1")
         assert not store.revoked("C1", b"x")
         assert [store.schedule(number) for number in (1, 2, 3, 7)] == [OFFICE, (), None, ALWAYS]
@@ -103,7 +103,7 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
 async def test_a_new_policy_replaces_all_of_the_old(tmp_path: Path) -> None:
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(1, "c1", "c2", schedules={1: OFFICE}, modes={4: Mode.LOCKDOWN}))
-        await put(store, policy(2, "c2", "c3", revoked_grants=frozenset({b"g"}), schedules={2: ALWAYS}))
+        await put(store, policy(2, "c2", "c3", revoked_grants=frozenset({b"grant-03"}), schedules={2: ALWAYS}))
         assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [False, True, True]
         assert (store.schedule(1), store.schedule(2)) == (None, ALWAYS)
         assert store.mode(4) is Mode.NORMAL
@@ -149,7 +149,7 @@ async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
 async def test_what_cannot_be_kept_is_refused_whole(tmp_path: Path, fields: dict[str, object]) -> None:
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(1, "c1"))
-        whole: dict[str, object] = {"version": 2, "issued_at": 0, "revoked_grants": frozenset({b"g"}), **fields}
+        whole: dict[str, object] = {"version": 2, "issued_at": 0, "revoked_grants": frozenset({b"grant-03"}), **fields}
         with pytest.raises(TrustError, match="holds what cannot be kept"):
             await put(store, Policy(SITE, **whole))  # type: ignore[arg-type]
         assert (store.version(), store.revoked("c1", b""), store.revoked("", b"g")) == (1, True, False)
@@ -171,14 +171,14 @@ async def test_lookups_see_the_old_policy_or_the_new_and_never_a_mix(tmp_path: P
             store.version(),
             store.revoked("old-17", b""),
             store.revoked("new-17", b""),
-            store.revoked("", b"grant"),
+            store.revoked("", b"grant-04"),
             store.mode(1),
             store.schedule(1) is None,
         )
 
     old = policy(1, *(f"old-{n}" for n in range(20_000)), schedules={1: ALWAYS})
     new = policy(
-        2, *(f"new-{n}" for n in range(20_000)), revoked_grants=frozenset({b"grant"}), modes={1: Mode.LOCKDOWN}
+        2, *(f"new-{n}" for n in range(20_000)), revoked_grants=frozenset({b"grant-04"}), modes={1: Mode.LOCKDOWN}
     )
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, old)
@@ -299,7 +299,7 @@ LARGE = policy(
     3,
     "c1",
     "c2",
-    revoked_grants=frozenset({b"g1"}),
+    revoked_grants=frozenset({b"grant-01"}),
     schedules={1: OFFICE, 2: ALWAYS},
     modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
 )
@@ -331,7 +331,7 @@ async def test_edited_rows_are_built_again_from_the_signed_document(tmp_path: Pa
         assert (store.found.policy, store.found.version, store.found.edited) == (OnDisk.PROVEN, 3, True)
         assert store.version() == 3
         assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [True, True, False]
-        assert store.revoked("", b"g1")
+        assert store.revoked("", b"grant-01")
         assert [store.schedule(number) for number in (1, 2)] == [OFFICE, ALWAYS]
         assert [store.mode(point) for point in (4, 5)] == [Mode.LOCKDOWN, Mode.NO_ENTRY]
     async with await open_store(path) as store:

@@ -1,0 +1,52 @@
+"""Work on the side: its result comes back, and neither a caller nor the end of the process waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from hubd.aside import aside
+
+STUCK = """
+import asyncio, sys, time
+from hubd.aside import aside
+async def main():
+    task = asyncio.get_running_loop().create_task(aside("stuck", lambda: time.sleep(60)))
+    await asyncio.sleep(0.1)
+    task.cancel()
+asyncio.run(main())
+print("ended")
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_result_and_an_error_come_back() -> None:
+    assert await aside("sum", lambda: 1 + 1) == 2
+    assert await aside("nothing", lambda: None) is None
+    with pytest.raises(ZeroDivisionError):
+        await aside("error", lambda: 1 // 0)
+
+
+@pytest.mark.asyncio
+async def test_a_caller_that_has_gone_gets_nothing_and_breaks_nothing() -> None:
+    go, errors = threading.Event(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(aside("late", lambda: go.wait(5)))
+        await asyncio.sleep(0)
+        task.cancel()
+    go.set()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await asyncio.Event().wait()
+    assert errors == []
+
+
+def test_the_end_of_the_process_waits_for_nothing() -> None:
+    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=20, check=True)
+    assert ended.stdout == b"ended\n"

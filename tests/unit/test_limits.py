@@ -1,0 +1,148 @@
+"""Limits along one way add up to less than the limit around them: a table of ways, read from the constants.
+
+A way is what happens one after the other until somebody gives up waiting. Its steps are the longest that each part of
+it may take; a step of several names is done at the same time, so that the longest counts. Who adds a wait adds it here.
+Two limits are never equal: then nobody knows which of them speaks.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubd.adapters.curve_uplink import Timings
+from hubd.adapters.curve_wire import CHUNK_BYTES, WireLimits
+from hubd.adapters.zmtp import SEALED_BYTES
+from hubd.sync import Pace
+
+UNIT = Path(__file__).parents[2] / "systemd" / "hubd.service"
+
+
+def unit(name: str) -> float:
+    """Return a time of hubd.service, in seconds."""
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(UNIT.read_text(encoding="utf-8"))
+    return float(parser["Service"][name])
+
+
+def default(of: type[Any], name: str) -> float:
+    """Return the default of a dataclass's field."""
+    return float(next(field.default for field in fields(of) if field.name == name))
+
+
+def seconds(name: str) -> float:
+    """Return a constant by its dotted name, a unit's time as `unit:Name`, a field's default as `Class:name`."""
+    kind, _, rest = name.partition(":")
+    if kind == "unit":
+        return unit(rest)
+    if kind in _CLASSES:
+        return default(_CLASSES[kind], rest)
+    module, _, constant = name.rpartition(".")
+    return float(getattr(importlib.import_module(module), constant))
+
+
+_CLASSES: dict[str, type[Any]] = {"Timings": Timings, "WireLimits": WireLimits, "Pace": Pace}
+
+
+@dataclass(frozen=True)
+class Way:
+    """`around` is the limit around `steps`; `spare` what must be left for work that has no limit of its own."""
+
+    what: str
+    around: str
+    steps: tuple[tuple[str, ...], ...]
+    spare: float = 0.0
+
+
+WAYS = (
+    Way(
+        "from SIGTERM to the end of the process, with a disk that has stalled and a guard that must be killed",
+        "unit:TimeoutStopSec",
+        (
+            # the loops end together: the last events of doors, the last sum of refusals
+            ("hubd.doorwatch.LAST_SECONDS", "hubd.refusals.WRITE_SECONDS"),
+            # then the guard: asked to end, then killed
+            ("drivers.strike.STOP_SECONDS",),
+            ("drivers.strike.STOP_SECONDS",),
+            # then the record `stopped`, then the stores
+            ("hubd.app.LAST_RECORD_SECONDS",),
+            ("hubd.adapters.sqlite_policy.CLOSE_SECONDS",),
+            ("hubd.adapters.sqlite_audit.CLOSE_SECONDS",),
+        ),
+        spare=2.0,
+    ),
+    Way(
+        "a record that waits for the disk, before its phone is told late",
+        "hubsim.phone.onlink.VERDICT_SECONDS",
+        (("hubd.app.RSA_LINE_SECONDS",), ("hubd.unlock.RECORD_SECONDS",), ("drivers.guardlink.ANSWER_SECONDS",)),
+        spare=1.0,
+    ),
+    Way(
+        "a full open that stands in line for its turn, before it is too late",
+        "hubd.unlock.LATE_SECONDS",
+        (("hubd.app.RSA_LINE_SECONDS",),),
+    ),
+    Way(
+        "the start, until the loop of the links must have beaten",
+        "unit:TimeoutStartSec",
+        (("hubd.app.FIRST_STRIKES_SECONDS",),),
+        spare=30.0,
+    ),
+    Way(
+        "an answer of the local socket, before hubctl gives up",
+        "hubd.cli.client.ANSWER_SECONDS",
+        (("hubd.adapters.local_api.HANDLER_SECONDS",),),
+    ),
+    Way(
+        "a wire that waits for its reader, before the transport takes the backend for dead",
+        "Timings:heartbeat_timeout_seconds",
+        (("WireLimits:stuck_seconds",),),
+        spare=2.0,
+    ),
+    Way(
+        "a heartbeat, before the transport takes the backend for dead",
+        "Timings:heartbeat_timeout_seconds",
+        (("Timings:heartbeat_seconds",), ("Timings:heartbeat_seconds",)),
+    ),
+    Way(
+        "a Ping, before a silent backend is greeted again",
+        "Pace:silent_seconds",
+        (("Pace:ping_seconds",),),
+    ),
+    Way(
+        "a hub that is halted asks again, before its silence is told as a problem",
+        "hubd.vigil.EVIDENCE_SECONDS",
+        (("Pace:halted_seconds",), ("Pace:welcome_seconds",)),
+    ),
+    Way(
+        "a replaced connection whose machine is gone, before it is taken for a second hub",
+        "hubsim.seats.OPEN_SECONDS",
+        (("hubsim.backend.HEARTBEAT_SECONDS",), ("hubsim.backend.HEARTBEAT_TIMEOUT_SECONDS",)),
+        spare=2.0,
+    ),
+)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.what)
+def test_the_limits_along_one_way_add_up_to_less_than_the_limit_around_them(way: Way) -> None:
+    along = sum(max(seconds(name) for name in step) for step in way.steps)
+    assert along + way.spare < seconds(way.around), f"{along:g} s and {way.spare:g} s to spare"
+
+
+def test_a_pause_of_the_pace_is_shorter_than_the_transports_patience() -> None:
+    """One piece from the backend, of the smallest frames, is paid back long before heartbeats are missed."""
+    limits, frame_bytes = WireLimits(), SEALED_BYTES + 2
+    pauses = CHUNK_BYTES / frame_bytes / limits.frames_a_second, CHUNK_BYTES / limits.bytes_a_second
+    assert max(pauses) < Timings().heartbeat_timeout_seconds / 2
+
+
+def test_a_way_that_is_too_long_is_noticed() -> None:
+    long = Way("none", "Timings:heartbeat_seconds", (("Timings:heartbeat_seconds", "Pace:retry_seconds"),))
+    with pytest.raises(AssertionError, match="5 s"):
+        test_the_limits_along_one_way_add_up_to_less_than_the_limit_around_them(long)
