@@ -157,9 +157,8 @@ class Vigil:
             f"key is meant: the backend's own public key must be the one in {watched.backend_key_file}, and it must "
             "know this hub's; sudo /opt/hubd/bin/hubd --check-config shows both.",
         )
-        self._journal(monotonic)
-
         self._look_at_evidence(state)
+        self._journal(monotonic)
 
     def _look_at_evidence(self, state: LinkState | None) -> None:
         """Records that go nowhere are a problem, and so is what the backend says of them."""

@@ -140,6 +140,8 @@ def _sealed(key: str, file: KeyFile, path: Path, run: Run) -> str:
     said = " ".join(done.stderr.split())
     if other := re.search(r"[Ee]mbedded credential name '([^']*)' does not match", said):
         return f"it was sealed under another name, {other[1]!r}; {again}"
+    if "time passed" in said:
+        return f"it was sealed for a time that is over (--not-after); {again}"
     if _is_any(said, "Decryption failed", "local credential key", "unseal", "TPM2"):
         return (
             f"this machine cannot open it: it was sealed on another machine (this disk or file comes from there), its "

@@ -11,7 +11,7 @@ from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import CREDENTIALS, LabHub
 from tests.lab.conftest import AirAddress
-from tests.lab.unitfile import DROP_IN, edit, put_back, tells, until
+from tests.lab.unitfile import DROP_IN, edit, journal_says, put_back, tells, until
 from tests.lab.unlocking import unlock
 
 EXPOSURE_MAX = 1.5
@@ -94,8 +94,7 @@ async def test_a_sealed_key_that_cannot_be_opened_is_no_loop_of_restarts(
             await until(guest, "ActiveState", "failed")
             assert await tells(guest, "SubState") == "failed", "systemd means to start it again"
             assert await tells(guest, "ExecMainStatus") == "243"
-            said = await hub.journal_after(since)
-            assert "systemd could not hand over the keys (status=243/CREDENTIALS)" in said, (command, said)
+            said = await journal_says(hub, since, "systemd could not hand over the keys (status=243/CREDENTIALS)")
             assert "hubd --check-config" in said, said
     finally:
         await guest.run("sh", "-c", f"rm -rf {sealed}; [ ! -e {host_key}.own ] || mv {host_key}.own {host_key}")

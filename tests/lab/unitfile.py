@@ -48,6 +48,15 @@ async def until(guest: Guest, name: str, value: str, unit: str = "hubd") -> None
         await asyncio.sleep(0.1)
 
 
+async def journal_says(hub: LabHub, since: str, part: str) -> str:
+    """Wait until the hub's journal says something beyond a cursor; return all that it says there."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while part not in (said := await hub.journal_after(since)):
+        assert time.monotonic() < ends, f"the journal does not say {part!r}:\n{said}"
+        await asyncio.sleep(0.1)
+    return said
+
+
 @asynccontextmanager
 async def chip_that_outlives(guest: Guest, line: int) -> AsyncIterator[str]:
     """A chip whose only line is a line of the simulator, and keeps what was driven last when its holder dies."""
