@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from hubd.adapters.local_api import BEATS_MISSED_MAX, WAITS
+from hubd.adapters.local_api import WAITS
 from hubd.adapters.local_places import LIMITS
+from hubd.adapters.local_tail import BEATS_MISSED_MAX
 from hubd.cli import audit, main
 from hubd.cli.client import ANSWER_SECONDS, SILENCE_SECONDS
 from hubd.output import EX_IOERR, EX_SOFTWARE
