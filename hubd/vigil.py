@@ -10,10 +10,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from hubd.clockcare import ClockCare
 from hubd.core.epochs import EpochRing
+from hubd.core.moment import show_seconds
 from hubd.core.records import Value
 from hubd.health import Health, Problem, Severity
 from hubd.ports import Clock
@@ -206,21 +206,17 @@ class Vigil:
 def _certificate(watched: Watched, now: float) -> tuple[Severity, str | None]:
     """Judge the certificate by the wall clock: how grave, and what is wrong, None when nothing is."""
     left = watched.certificate_expires - now
-    ends = _moment(watched.certificate_expires)
+    ends = show_seconds(watched.certificate_expires)
     if left < 0:
         return Severity.ERROR, f"The hub's certificate ended on {ends}: phones refuse it."
     if now < watched.certificate_begins:
-        begins = _moment(watched.certificate_begins)
+        begins = show_seconds(watched.certificate_begins)
         return Severity.ERROR, f"The hub's certificate begins on {begins}: phones refuse it until then."
     if left > CERTIFICATE_DAYS * DAY_SECONDS:
         return Severity.WARNING, None
     days = int(left // DAY_SECONDS)
     when = f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
     return Severity.WARNING, f"The hub's certificate ends {when}, on {ends}: phones then refuse it."
-
-
-def _moment(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _held(state: LinkState) -> str:

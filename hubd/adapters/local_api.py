@@ -11,19 +11,14 @@ Laws:
 2. A client costs at most the ceilings below and those of `local_places`, waits for no other, and cannot hold up or end
    the daemon: a handler that fails is answered and logged.
 3. In one turn of the event loop one client is served at most one request, and one newcomer is let in.
-4. A tail whose client leaves a beat without an answer ends.
-5. What clients provoke is logged once a minute at most, with how often it was.
-6. The socket file is this daemon's alone: a live one is never taken over, a stale one is replaced, and at the stop only
-   the own one is removed.
+4. What clients provoke is logged once a minute at most, with how often it was.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
-import stat
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,11 +28,13 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from hubd.adapters.event_tail import EventTail, Subscription
+from hubd.adapters.event_tail import EventTail
 from hubd.adapters.local_peer import Caller, peer_of
 from hubd.adapters.local_places import LIMITS, Doing, Limits, Pace, Place, Places
+from hubd.adapters.local_socket import SocketFile
+from hubd.adapters.local_tail import Beats, SilentError, tell_events
 from hubd.adapters.log import get_logger
-from hubd.errors import ConfigError, HubError
+from hubd.errors import HubError
 
 LINE_BYTES_MAX = 64 * 1024
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -47,8 +44,6 @@ HANDLER_SECONDS = 30.0
 STALL_SECONDS = 30.0
 """A client that takes nothing for so long is dropped."""
 BEAT_SECONDS = 20.0
-BEATS_MISSED_MAX = 3
-"""A tail that has said nothing since so many beats has no reader."""
 TOLD_SECONDS = 60.0
 """Between two log lines about the same doing of clients."""
 TOLD_MAX = 64
@@ -117,7 +112,7 @@ class LocalApi:
         waits: Waits = WAITS,
         rest: Rest = asyncio.sleep,
     ) -> None:
-        self._path = path
+        self._file = SocketFile(path)
         self._calls: Final = {call.name: call for call in calls}
         self._tail = tail
         self._limits = limits
@@ -125,53 +120,22 @@ class LocalApi:
         self._rest = rest
         self.places: Final = Places(limits)
         self._newcomers = Pace(limits.newcomers_per_second, limits.newcomers_burst)
-        self._listener: socket.socket | None = None
-        self._own: tuple[int, int] | None = None
         self._log = get_logger(part="local_api")
         self._told: dict[str, _Told] = {}
         if len(self._calls) != len(calls) or "tail" in self._calls:
             raise ValueError("two calls of one name")
 
     def bind(self) -> None:
-        """Take the socket file; `close`, or the end of `serve`, gives it up.
-
-        Raise ConfigError when another hubd answers there or the place cannot be used.
-        """
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        try:
-            _remove_stale(self._path)
-            listener.bind(str(self._path))
-            self._path.chmod(0o660)  # before listen, so that nobody is let in by another mode
-            listener.listen(self._limits.clients)
-            status = self._path.stat()
-        except OSError as error:
-            if listener.getsockname():  # it was bound: the file is ours
-                self._path.unlink(missing_ok=True)
-            listener.close()
-            remedy = f"see to it that {self._path.parent} is a directory this user may write (RuntimeDirectory=hubd)"
-            raise ConfigError(f"{self._path}: the local socket cannot be made: {error.strerror}; {remedy}") from error
-        except ConfigError:
-            listener.close()
-            raise
-        self._own, self._listener = (status.st_dev, status.st_ino), listener
+        """Take the socket file; `close`, or the end of `serve`, gives it up. Raise ConfigError when that cannot be."""
+        self._file.bind(self._limits.clients)
 
     def close(self) -> None:
         """Give up the socket and remove its file, unless the file is another's by now."""
-        if self._listener is None:
-            return
-        self._listener.close()
-        self._listener = None
-        with suppress(OSError):
-            status = self._path.stat()
-            if (status.st_dev, status.st_ino) == self._own:
-                self._path.unlink()
+        self._file.close()
 
     async def serve(self) -> None:
         """Answer clients until cancelled, then remove the socket. Binds when `bind` was not called before."""
-        if self._listener is None:
-            self.bind()
-        listener = self._listener
-        assert listener is not None  # noqa: S101 -- bind has set it or raised
+        listener = self._file.listener or self._file.bind(self._limits.clients)
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
@@ -298,42 +262,23 @@ class LocalApi:
     ) -> None:
         """Send events until the client closes or no longer answers. What it says is read and dropped."""
         self.places.tail(place, _now())
-        beats = _Beats()
+        beats = Beats()
         with self._tail.subscribe() as subscription:
             await self._write(writer, _line(call_id, "result", "tailing"))
+            write = partial(self._write, writer)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._until_closed(reader, place, beats))
-                    tasks.create_task(self._send_events(call_id, subscription, writer, beats))
-            except* (_GoneError, OSError):
+                    tasks.create_task(tell_events(call_id, subscription, beats, self._waits.beat, write))
+            except* (_GoneError, OSError, SilentError):
                 pass
 
-    async def _until_closed(self, reader: asyncio.StreamReader, place: Place, beats: _Beats) -> None:
+    async def _until_closed(self, reader: asyncio.StreamReader, place: Place, beats: Beats) -> None:
         """Raise _GoneError when the client has closed; whatever it says shows that it is there."""
         while await reader.read(LINE_BYTES_MAX):
             beats.unanswered = 0
             await self._turn(place)
         raise _GoneError
-
-    async def _send_events(
-        self, call_id: int, subscription: Subscription, writer: asyncio.StreamWriter, beats: _Beats
-    ) -> None:
-        """Send events, and beats among them. Raise _GoneError when BEATS_MISSED_MAX beats have had no answer."""
-        prefix = b'{"id":%d,"event":' % call_id
-        next_beat = _now() + self._waits.beat
-        while True:
-            try:
-                async with asyncio.timeout(next_beat - _now()):
-                    lost, events = await subscription.next()
-            except TimeoutError:
-                lost, events = 0, []
-            for event in events:
-                await self._write(writer, prefix + event + b"}\n")
-            if lost:
-                await self._write(writer, _line(call_id, "lost", lost))
-            if _now() >= next_beat:
-                next_beat = _now() + self._waits.beat
-                await self._write(writer, _line(call_id, "beat", beats.another()))
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send; raise _GoneError when the client has gone or takes nothing."""
@@ -364,22 +309,6 @@ class _Told:
     next_at: float = float("-inf")
 
 
-@dataclass(slots=True)
-class _Beats:
-    """The beats of one tail; counted as they are sent, so that a daemon that stood still blames no client."""
-
-    sent: int = 0
-    unanswered: int = 0
-
-    def another(self) -> int:
-        """Return the number of the next beat. Raise _GoneError when too many have had no answer."""
-        if self.unanswered >= BEATS_MISSED_MAX:
-            raise _GoneError
-        self.sent += 1
-        self.unanswered += 1
-        return self.sent
-
-
 @dataclass(frozen=True, slots=True)
 class _Visit:
     """One client that was let in."""
@@ -406,18 +335,3 @@ def _line(call_id: int | None, part: str, value: object) -> bytes:
 
 def _error(call_id: int | None, code: str, message: str) -> bytes:
     return _line(call_id, "error", {"code": code, "message": message})
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a socket file that nobody answers. Raise ConfigError for a live one and for any other file."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError(f"{path}: expected nothing or a socket, found another file; move it away")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as probe:
-        outcome = probe.connect_ex(str(path))  # never waits: a full backlog is EAGAIN, and somebody's
-    if outcome == errno.ECONNREFUSED:
-        path.unlink(missing_ok=True)
-    elif outcome != errno.ENOENT:
-        raise ConfigError(f"{path}: another hubd is running on this socket; stop it, or name another in [api] socket")

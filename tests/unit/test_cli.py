@@ -412,10 +412,18 @@ async def _ended(process: asyncio.subprocess.Process) -> int:
         return await process.wait()
 
 
+def _socketpair() -> tuple[int, int]:
+    """As sshd may hand one to a command that has no terminal."""
+    return tuple(end.detach() for end in socket.socketpair())  # type: ignore[return-value]
+
+
 @pytest.mark.parametrize("more", [(), ("--json",)])
-async def test_a_tail_ends_with_its_reader_while_the_hub_is_quiet(tmp_path: Path, more: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("make", [os.pipe, _socketpair])
+async def test_a_tail_ends_with_its_reader_while_the_hub_is_quiet(
+    tmp_path: Path, more: tuple[str, ...], make: Callable[[], tuple[int, int]]
+) -> None:
     async with _running(tmp_path / "s") as hub:
-        reader, writer = os.pipe()
+        reader, writer = make()
         process = await hub.process("tail", *more, stdout=writer)
         os.close(writer)
         await _until(lambda: len(hub.tail.onlookers) == 1)

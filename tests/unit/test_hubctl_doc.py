@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from hubd.adapters.local_api import BEATS_MISSED_MAX, WAITS
+from hubd.adapters.local_api import WAITS
 from hubd.adapters.local_places import LIMITS
+from hubd.adapters.local_tail import BEATS_MISSED_MAX
 from hubd.cli import audit, main
-from hubd.cli.client import SILENCE_SECONDS
+from hubd.cli.client import ANSWER_SECONDS, SILENCE_SECONDS
 from hubd.output import EX_IOERR, EX_SOFTWARE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")
@@ -59,3 +60,9 @@ def test_numbers_are_those_of_the_code(sentence: str) -> None:
 def test_a_tail_waits_longer_for_a_beat_than_the_hub_takes() -> None:
     assert BEATS_MISSED_MAX == 3  # "has not answered three times"
     assert 2 * WAITS.beat + WAITS.stall < SILENCE_SECONDS
+
+
+def test_who_asks_waits_longer_than_the_hub_may_take_to_answer() -> None:
+    line_seconds = LIMITS.user_places / LIMITS.user_per_second + 1 / LIMITS.client_per_second
+    assert WAITS.handler + line_seconds < ANSWER_SECONDS
+    assert WAITS.idle > main.WATCH_SECONDS

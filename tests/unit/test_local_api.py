@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from hubd.adapters import local_api, log
 from hubd.adapters.event_tail import EVENT_BYTES_MAX, QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
 from hubd.adapters.local_api import (
-    BEATS_MISSED_MAX,
     LINE_BYTES_MAX,
     WAITS,
     Call,
@@ -32,6 +31,7 @@ from hubd.adapters.local_api import (
 )
 from hubd.adapters.local_peer import Caller
 from hubd.adapters.local_places import LIMITS, Doing, Limits
+from hubd.adapters.local_tail import BEATS_MISSED_MAX
 from hubd.errors import ConfigError, StoreError
 
 pytestmark = pytest.mark.asyncio

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,3 +48,14 @@ def test_status_events_and_both_kinds_of_log_show_the_same_form() -> None:
         log.get_logger().info("granted")
         line = journal.getvalue()
         assert FORM.fullmatch(line.split()[0] if human else json.loads(line)["time"])
+
+
+def test_nothing_else_in_hubd_shows_a_moment() -> None:
+    """The time of day at the doors is the site's own: it is what schedules are compared with."""
+    root = Path(__file__).parents[2]
+    own = {"hubd/core/moment.py", "hubd/checkconfig/machine.py"}
+    form = re.compile(r"isoformat|strftime|%Y-|%H:|TimeStamper|ctime\(")
+    files = [*(root / "hubd").rglob("*.py"), *(root / "drivers").rglob("*.py")]
+    assert len(files) > 60
+    found = {str(file.relative_to(root)) for file in files if form.search(file.read_text(encoding="utf-8"))}
+    assert found == own

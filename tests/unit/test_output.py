@@ -121,6 +121,14 @@ def test_a_daemon_whose_journal_is_full_ends_with_its_own_status(tmp_path: Path)
     assert shell("2>/dev/full", (HUBD, "--config", str(config)), tmp_path).returncode == 73
 
 
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+def test_every_strike_is_tried_though_nobody_hears_of_the_first(redirection: str, tmp_path: Path) -> None:
+    """Neither chip is there, and each failure has a sentence: 69 is said after the last door."""
+    door = '[[doors]]\nid = "{0}"\nstrike = {{ chip = "/dev/no-such-chip-{0}", line = 1 }}\n'
+    (tmp_path / "hubd.toml").write_text(door.format("a") + door.format("b"))
+    assert shell(redirection, (SECURE, "--config", "hubd.toml"), tmp_path).returncode == 69
+
+
 PREPARED = "import os, sys; from hubd.output import as_tool, prepare; prepare(); "
 
 
