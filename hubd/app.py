@@ -134,7 +134,15 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         parts.radio,
         unlock.present,
         {number: point.strike_seconds for number, point in points.items()},
-        Means(clock, ThreadPoolExecutor(1, "rsa"), config.protocol.links_max, BLE_GATT, refusals.count, tell),
+        Means(
+            clock=clock,
+            rsa=ThreadPoolExecutor(1, "rsa"),
+            links_max=config.protocol.links_max,
+            transport=BLE_GATT,
+            refused=refusals.count,
+            tell=tell,
+            door=unlock.door_state,
+        ),
     )
     watch.on_state = links.door_changed
 

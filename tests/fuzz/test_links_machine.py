@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hubd.core.epochs import LIVE_MAX, EpochRing
 from hubd.core.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubd.core.handshake import Drop, Outcome, Presented, Proof, Refused, Unseal
+from hubd.core.handshake import Drop, FollowUp, Outcome, Presented, Proof, Refused, Unseal
 from hubd.core.link import HubLink, LinkEffect, Notify
 from hubd.core.messages import GET_EPOCH, Action, Epoch, decode_challenge, encode_to_phone
 from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER
@@ -328,6 +328,8 @@ class Life(RuleBasedStateMachine):
                 self.proof = proof
                 outcome = run(self._present(one, proof))
                 self._after(one, one.link.answer(outcome, clock.monotonic(), clock.wall()))
+            case FollowUp(session):
+                self._after(one, one.link.follow_up(session, self.hub.watch.state("front"), clock.wall()))
             case Refused(cause):
                 assert isinstance(cause, PeerError)
             case Drop():
