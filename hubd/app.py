@@ -30,7 +30,7 @@ from hubd.adapters.teller import Teller
 from hubd.clockcare import ClockCare
 from hubd.config import Config
 from hubd.core import policy
-from hubd.core.budget import Budget
+from hubd.core.budget import LINE_SECONDS, Budget
 from hubd.core.cose import Aead, SigningKey
 from hubd.core.door import DoorMachine
 from hubd.core.epochs import EpochRing
@@ -55,8 +55,6 @@ from hubd.sync import Identity, Orders, Pace, Sync
 from hubd.unlock import Books, Point, SiteRules, Unlock
 from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 
-RSA_LINE_SECONDS = 1.75
-"""How long a full open may stand in line: less than `unlock.LATE_SECONDS`, and at 5 a second enough for 8 links."""
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 2.0
@@ -188,7 +186,7 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
         issuer=keys.issuer_key,
         epochs=ring,
         tickets=tickets,
-        budget=Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, RSA_LINE_SECONDS),
+        budget=Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, LINE_SECONDS),
         chance=secrets.token_bytes,
     )
 
