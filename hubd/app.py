@@ -32,7 +32,7 @@ from hubd.adapters.teller import Teller
 from hubd.clockcare import ClockCare
 from hubd.config import Config
 from hubd.core import policy
-from hubd.core.budget import Budget
+from hubd.core.budget import LINE_SECONDS, Budget
 from hubd.core.cose import Aead, SigningKey
 from hubd.core.door import DoorMachine
 from hubd.core.epochs import EpochRing
@@ -59,8 +59,6 @@ from hubd.sync import Identity, Orders, Pace, Sync
 from hubd.unlock import Books, Point, SiteRules, Unlock
 from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 
-RSA_LINE_SECONDS = 1.75
-"""How long a full open may stand in line: less than `unlock.LATE_SECONDS`, and at 5 a second enough for 8 links."""
 DAY_SECONDS = 86_400
 REMEMBERED_MS = 420_000
 LAST_RECORD_SECONDS = 1.0
@@ -143,7 +141,15 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         parts.radio,
         unlock.present,
         {number: point.strike_seconds for number, point in points.items()},
-        Means(clock, ThreadPoolExecutor(1, "rsa"), config.protocol.links_max, BLE_GATT, refusals.count, tell),
+        Means(
+            clock=clock,
+            rsa=ThreadPoolExecutor(1, "rsa"),
+            links_max=config.protocol.links_max,
+            transport=BLE_GATT,
+            refused=refusals.count,
+            tell=tell,
+            door=unlock.door_state,
+        ),
     )
     watch.on_state = links.door_changed
 
@@ -189,7 +195,7 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
         issuer=keys.issuer_key,
         epochs=ring,
         tickets=tickets,
-        budget=Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, RSA_LINE_SECONDS),
+        budget=Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, LINE_SECONDS),
         chance=secrets.token_bytes,
     )
 

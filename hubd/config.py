@@ -26,6 +26,7 @@ from msgspec import Meta, Struct
 
 from hubd.config_errors import ConfigPlace, explain, show, toml_trouble
 from hubd.core import beacon
+from hubd.core.budget import rate_min
 from hubd.errors import ConfigError
 
 FILE_BYTES_MAX = 1 << 20
@@ -258,7 +259,7 @@ def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) ->
     place = ConfigPlace(raw, text)
     try:
         config = msgspec.convert(raw, Config, dec_hook=_paths(file.absolute().parent, environment))
-        for check in (_check_zone, _check_backend, _check_doors, _check_unique, _check_socket):
+        for check in (_check_zone, _check_backend, _check_doors, _check_rates, _check_unique, _check_socket):
             check(config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{file}: {explain(str(error), Config, place)}") from error
@@ -385,6 +386,15 @@ def _check_doors(config: Config) -> None:
             raise _Wrong(("doors", f"[{index}]", "strike_cap_seconds"), expected, f"{door.strike_cap_seconds:g}")
     if len(set(config.protocol.aead)) != len(config.protocol.aead):
         raise _Wrong(("protocol", "aead"), "each name once", show(list(config.protocol.aead)))
+
+
+def _check_rates(config: Config) -> None:
+    """Limits that are right one by one may shut honest phones out together."""
+    protocol = config.protocol
+    least = rate_min(protocol.links_max)
+    if protocol.rsa_per_second < least:
+        expected = f"at least {least:g} for links_max = {protocol.links_max}, or strangers keep phones out"
+        raise _Wrong(("protocol", "rsa_per_second"), expected, f"{protocol.rsa_per_second:g}")
 
 
 def _check_unique(config: Config) -> None:

@@ -1,8 +1,10 @@
 """The use case that watches the doors: inputs and releases in, records and door states out.
 
+Laws:
 1. It observes; it never moves a strike and never delays one.
 2. A door counts as released while its strike is driven and no longer, so that one forced open after that, or while the
    strike rests in the middle of a release, is told as forced.
+3. Phones are not told what the strike does when it does it: who listens could tell a yes from a no by that.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class DoorWatch:
         self._happened: asyncio.Queue[Record] = asyncio.Queue(UNRECORDED_MAX)
         self._changed = asyncio.Event()
         self.on_state: Callable[[int, DoorState], None] = lambda _point, _state: None
-        """Called with (access point of the last release, state) at each change."""
+        """Called with (access point of the last release, state) when the door itself has moved."""
 
     def state(self, door: str) -> DoorState:
         """What the door is seen to do."""
@@ -110,7 +112,7 @@ class DoorWatch:
         machine = self._machines[door]
         before = machine.state
         happening = machine.see(event, now)
-        if machine.state is not before or event is Event.STRIKE_OFF:
+        if machine.state is not before and event not in (Event.STRIKE_ON, Event.STRIKE_OFF):
             self.on_state(self._points.get(door, 0), machine.state)
         if happening is not None:
             self._report(door, happening)

@@ -1,9 +1,14 @@
 """The use case that serves radio links: it performs what `core.link` says, and nothing it does not say.
 
-Laws: bytes are taken on the event loop at once, slow work is done elsewhere; a link has one task, which ends with it;
-there are at most `links_max` links, and the oldest of those that have shown least makes room; a link that has gone
-cancels nothing half-way; every Unseal that a link asked for is answered to it, so that its place in the RSA budget
-comes back; what goes wrong on one link, ending it included, harms no other.
+Laws:
+1. Bytes are taken on the event loop at once, slow work is done elsewhere.
+2. A link has one task, which ends with it.
+3. There are at most `links_max` links; the oldest of those that failed makes room, else the oldest.
+4. A link that has gone cancels nothing half-way.
+5. Every Unseal that a link asked for is answered to it, so that its place in the RSA budget comes back.
+6. What goes wrong on one link, ending it included, harms no other.
+7. A link that should be gone and is not is dropped again, DROP_TRIES times at most; each time that fails is told.
+8. Bytes count as come at the earliest moment that is possible (`core.standstill`).
 """
 
 from __future__ import annotations
@@ -14,11 +19,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from hubd.core.handshake import Drop, HubSide, Outcome, Presented, Proof, Refused, Unseal
+from hubd.core.handshake import Drop, FollowUp, HubSide, Outcome, Presented, Proof, Refused, Unseal
 from hubd.core.link import HubLink, LinkEffect, Notify
-from hubd.core.messages import Action, DoorState
+from hubd.core.messages import DoorState
 from hubd.core.records import Value
 from hubd.core.sealing import Opened, OpenJob, open_request
+from hubd.core.standstill import TURN_SECONDS, Standstill
 from hubd.errors import LinkError, PeerError, ProofError, SequenceError
 from hubd.ports import Clock, LinkId, Radio
 
@@ -26,6 +32,11 @@ SWEEP_SECONDS = 0.5
 EFFECTS_MAX = 64
 SEND_SECONDS = 5.0
 DROP_SECONDS = 5.0
+DROP_TRIES = 5
+DROP_PAUSE_SECONDS = 2.0
+"""Before a link that should be gone is dropped again; each further pause is twice as long."""
+FOLLOW_UP_SECONDS = 0.1
+"""How long after the end of a release its state is told: by then the strike is seen to be at rest."""
 
 Present = Callable[[Proof, Callable[[], bool]], Awaitable[Outcome]]
 """Decides and acts: `unlock.Unlock.present`."""
@@ -33,7 +44,10 @@ Present = Callable[[Proof, Callable[[], bool]], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What links work with: where RSA is done, how many links there may be, where refusals are told."""
+    """What links work with: where RSA is done, how many links there may be, where refusals are told.
+
+    `door` says what the door of an access point is seen to do.
+    """
 
     clock: Clock
     rsa: Executor
@@ -41,6 +55,7 @@ class Means:
     transport: str
     refused: Callable[[PeerError], None]
     tell: Callable[[str, Mapping[str, Value]], None]
+    door: Callable[[int], DoorState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +72,17 @@ _Begun = Notify | _Unsealing | Refused | Drop
 
 @dataclass(slots=True)
 class _Served:
-    """One link, and its effects still to be performed."""
+    """One link, and its effects still to be performed.
+
+    `left`: nothing is served any more. `closed`: the radio says that the peer has gone.
+    """
 
     link: HubLink
     effects: asyncio.Queue[_Begun | None] = field(default_factory=lambda: asyncio.Queue(EFFECTS_MAX))
     left: asyncio.Event = field(default_factory=asyncio.Event)
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    dropping: bool = False
+    follow_up: asyncio.TimerHandle | None = None
 
     @property
     def gone(self) -> bool:
@@ -74,18 +94,24 @@ class Links:
     """All links of one radio. Implements `ports.RadioListener`."""
 
     def __init__(
-        self, side: HubSide, radio: Radio, present: Present, strike_seconds: Mapping[int, float], means: Means
+        self,
+        side: HubSide,
+        radio: Radio,
+        present: Present,
+        strike_seconds: Mapping[int, float],
+        means: Means,
+        drop_pause_seconds: float = DROP_PAUSE_SECONDS,
     ) -> None:
-        self._side, self._radio, self._present, self._strike_seconds, self._means = (
-            side,
-            radio,
-            present,
-            strike_seconds,
-            means,
-        )
+        self._side = side
+        self._radio = radio
+        self._present = present
+        self._strike_seconds = strike_seconds
+        self._means = means
+        self._drop_pause_seconds = drop_pause_seconds
         self._clock = means.clock
         self._served: dict[LinkId, _Served] = {}
-        self._sent_away: set[LinkId] = set()
+        self._sent_away: dict[LinkId, _Served] = {}
+        self._standstill = Standstill(means.clock.monotonic())
         self._tasks: asyncio.TaskGroup | None = None
 
     def __len__(self) -> int:
@@ -97,6 +123,7 @@ class Links:
             self._tasks = tasks
             tasks.create_task(self._radio.serve(self, ready))
             tasks.create_task(self._sweep(beat))
+            tasks.create_task(self._turn())
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
@@ -121,7 +148,8 @@ class Links:
         served = self._of(link)
         if served is None or served.link.over:
             raise SequenceError("link: not served")
-        effects = served.link.frame(data, mtu, self._clock.monotonic(), self._clock.wall())
+        now = self._clock.monotonic()
+        effects = served.link.frame(data, mtu, now, self._clock.wall(), self._standstill.came(now))
         self._begin(link, served, effects)
         if any(isinstance(effect, Drop) for effect in effects):
             raise next((e.cause for e in effects if isinstance(e, Refused)), SequenceError("link ended"))
@@ -133,13 +161,16 @@ class Links:
 
     def closed(self, link: LinkId) -> None:
         """The peer has gone."""
-        self._sent_away.discard(link)
+        served = self._sent_away.pop(link, None) or self._served.get(link)
+        if served is not None:
+            served.closed.set()
         self._forget(link)
 
     def _send_away(self, link: LinkId, why: str) -> None:
         """Drop a link; its peer may still send for seconds, until the radio has ended the link, and is not heard."""
-        self._enqueue(self._served[link], Drop(why))
-        self._sent_away.add(link)
+        served = self._served[link]
+        self._enqueue(served, Drop(why))
+        self._sent_away[link] = served
         self._forget(link)
 
     def _forget(self, link: LinkId) -> None:
@@ -148,8 +179,8 @@ class Links:
             return
         served.left.set()
         served.link.close()
-        for timer in served.timers:
-            timer.cancel()
+        if served.follow_up is not None:
+            served.follow_up.cancel()
         self._enqueue(served, None)
 
     def door_changed(self, access_point: int, state: DoorState) -> None:
@@ -165,7 +196,7 @@ class Links:
         return self._served.get(link)
 
     def _make_room(self) -> None:
-        """Drop the oldest of the links that have shown least."""
+        """Drop the oldest of the links that failed, else the oldest."""
         oldest = min(self._served, key=lambda link: self._served[link].link.standing)
         self._send_away(oldest, "made room for a newer link")
 
@@ -180,27 +211,28 @@ class Links:
                     try:
                         decided = self._present(proof, lambda: served.link.at_work)
                     except Exception as error:  # not the radio's, which may be waiting for `frame`
-                        self._tasks.create_task(self._fault(link, error))
+                        self._tasks.create_task(self._fault(link, served, error))
                     else:
-                        self._tasks.create_task(self._decide(link, served, proof, decided))
+                        self._tasks.create_task(self._decide(link, served, decided))
                 case Presented():
                     pass
+                case FollowUp():
+                    self._follow_up(link, served, effect)
                 case _:
                     self._enqueue(served, effect)
 
-    async def _decide(self, link: LinkId, served: _Served, proof: Proof, decided: Awaitable[Outcome]) -> None:
+    async def _decide(self, link: LinkId, served: _Served, decided: Awaitable[Outcome]) -> None:
         """Bring the outcome to the link; a decision goes on to its end even when its link has gone."""
         try:
             outcome = await decided
             self._begin(link, served, served.link.answer(outcome, self._clock.monotonic(), self._clock.wall()))
-            self._follow_up(link, served, proof, outcome)
         except Exception as error:
-            await self._fault(link, error)
+            await self._fault(link, served, error)
 
-    async def _fault(self, link: LinkId, error: Exception) -> None:
+    async def _fault(self, link: LinkId, served: _Served, error: Exception) -> None:
         """A fault of our own ends one link only, and is told."""
         self._means.tell("link_fault", {"why": f"{type(error).__name__}: {error}"})
-        await self._drop(link)
+        await self._drop(link, served)
 
     def _enqueue(self, served: _Served, effect: _Begun | None) -> None:
         """Queue an effect; a link with more than EFFECTS_MAX unperformed has lost its peer, and only its end counts."""
@@ -227,15 +259,30 @@ class Links:
             except LinkError as error:
                 self._means.tell("send_failed", {"why": str(error)})
             except Exception as error:
-                await self._fault(link, error)
+                await self._fault(link, served, error)
 
-    async def _drop(self, link: LinkId) -> None:
-        """Disconnect a peer; a radio that cannot is told of, and harms this link only."""
+    async def _drop(self, link: LinkId, served: _Served) -> None:
+        """Disconnect a peer, until the radio says that it has gone; one that stays harms this link only."""
+        if served.dropping:
+            return
+        served.dropping = True
+        for attempt in range(1, DROP_TRIES + 1):
+            why = await self._why_not_dropped(link)
+            if why:
+                self._means.tell("drop_failed", {"why": why, "attempt": attempt})
+            if await _within(self._drop_pause_seconds * 2 ** (attempt - 1), served.closed):
+                return
+            if not why:
+                self._means.tell("drop_failed", {"why": "the peer is still there", "attempt": attempt})
+
+    async def _why_not_dropped(self, link: LinkId) -> str:
+        """Ask the radio once to disconnect a peer; say what went wrong, or ""."""
         try:
             async with asyncio.timeout(DROP_SECONDS):
                 await self._radio.drop(link)
         except Exception as error:
-            self._means.tell("drop_failed", {"why": f"{type(error).__name__}: {error}"})
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     async def _perform(self, link: LinkId, served: _Served, effect: _Begun) -> None:
         match effect:
@@ -249,7 +296,7 @@ class Links:
             case Refused(cause):
                 self._means.refused(cause)
             case Drop():
-                await self._drop(link)
+                await self._drop(link, served)
             case _:
                 assert_never(effect)
 
@@ -272,18 +319,24 @@ class Links:
             served.link.unsealed(ProofError("link: a fault of our own"), self._clock.monotonic())
             raise
 
-    def _follow_up(self, link: LinkId, served: _Served, proof: Proof, outcome: Outcome) -> None:
-        """After a denial send a door state when a release would have ended: from outside, yes and no look alike."""
-        opened = proof.opened
-        if served.gone or outcome.allowed or opened.action is not Action.OPEN:
+    def _follow_up(self, link: LinkId, served: _Served, due: FollowUp) -> None:
+        """Send one door state when a release would have ended, after a yes and after a no, in this session only."""
+        if served.follow_up is not None:
+            served.follow_up.cancel()
+        if served.gone:
             return
-        seconds = self._strike_seconds.get(opened.access_point, max(self._strike_seconds.values()))
-        timer = asyncio.get_running_loop().call_later(seconds, self._tell_state, link, served, opened.access_point)
-        served.timers = [*(t for t in served.timers if not t.cancelled()), timer][-2:]
+        seconds = self._strike_seconds.get(due.access_point, max(self._strike_seconds.values())) + FOLLOW_UP_SECONDS
+        served.follow_up = asyncio.get_running_loop().call_later(seconds, self._tell_state, link, served, due)
 
-    def _tell_state(self, link: LinkId, served: _Served, access_point: int) -> None:
-        unknown, now = DoorState.UNKNOWN, self._clock.monotonic()
-        self._begin(link, served, served.link.door(access_point, unknown, now, self._clock.wall()))
+    def _tell_state(self, link: LinkId, served: _Served, due: FollowUp) -> None:
+        state = self._means.door(due.access_point)
+        self._begin(link, served, served.link.follow_up(due.session, state, self._clock.wall()))
+
+    async def _turn(self) -> None:
+        """Show that the loop comes round."""
+        while True:
+            self._standstill.turned(self._clock.monotonic())
+            await asyncio.sleep(TURN_SECONDS)
 
     async def _sweep(self, beat: Callable[[], None]) -> None:
         """Drop the links whose time is over."""
@@ -296,6 +349,15 @@ class Links:
                     self._means.refused(SequenceError(f"link: {why}"))
                     self._send_away(link, why)
             await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Tell whether an event happens within so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _unseal(job: OpenJob) -> Opened | ProofError:

@@ -1,7 +1,12 @@
 """The use case: decide, record, then strike, for a phone's proof and for the backend's order alike.
 
-Laws: nothing moves before its record is durable; nothing moves late (LATE_SECONDS after the last byte came), or for a
-phone that has gone; the same operation moves a door once, also across a restart; what cannot be recorded is refused.
+Laws:
+1. Nothing moves before its record is durable; what cannot be recorded is refused.
+2. Nothing moves late (LATE_SECONDS after the last byte came), or for a phone that has gone.
+3. What was decided is looked at again right before the strike, with the policy and the time of that moment.
+4. The same operation moves a door once, also across a restart.
+5. An operation for which nothing was done and nothing was decided is asked for the first time when it is asked again.
+6. An answer is repeated only to who would be let in now; who would not is denied and recorded like anybody else.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from enum import Enum
 from typing import Protocol
 
 from hubd.core import uplink
@@ -68,6 +74,14 @@ class SiteRules:
     grant_seconds_max: int
 
 
+class Fate(Enum):
+    """What became of an operation."""
+
+    ANSWERED = "decided, and there is nothing to move"
+    MOVED = "the strike was driven, or may have been"
+    NOTHING_DONE = "nothing was decided about it, or nothing came of it"
+
+
 class Watch(Protocol):
     """Who watches the doors, and is told of releases."""
 
@@ -87,14 +101,16 @@ class Unlock:
             Kind.ACCESS: OpTable(),
             Kind.REMOTE: OpTable(OPS_MAX, ORDER_REMEMBERED_SECONDS),
         }
-        self._at_work: dict[Key, asyncio.Future[Outcome]] = {}
+        self._at_work: dict[Key, asyncio.Future[None]] = {}
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
         """Learn from the newest records which operations were asked before a restart; pass over what is not known.
 
         Whether a strike was driven between its record and the restart nobody knows: such an operation is a fault now.
+        One for which the records say that nothing was done is not known at all.
         """
-        now_ms, now = self._books.clock.wall() * 1000, self._books.clock.monotonic()
+        now_ms = self._books.clock.wall() * 1000
+        now = self._books.clock.monotonic()
         for stored in records:
             try:
                 record = Record.decode(stored.body)
@@ -103,18 +119,24 @@ class Unlock:
             age_seconds = max(0.0, now_ms - record.at_ms) / 1000
             match record.detail:
                 case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action), **rest}:
-                    why = _denial(rest.get("why"))
-                    if record.kind in self._ops and action in set(Action) and why not in _NO_ANSWERS:
-                        order = _Order(record.kind, asker, op, point, Action(action))
-                        moved = why is None and order.action is Action.OPEN
-                        reason = Reason.FAULT if moved else REASONS[why] if why else Reason.OK
-                        outcome = Outcome(reason is Reason.OK, reason, DoorState.UNKNOWN)
-                        self._ops[order.kind].remember(order.key, order.content, now - age_seconds, outcome)
-                case {"of": bytes(op), "of_kind": str(kind), "asker": str(asker), "point": int(point)} if (
+                    if record.kind in self._ops and action in set(Action):
+                        asked = _Order(record.kind, asker, op, point, Action(action))
+                        self._remember(asked, _denial(rest.get("why")), now - age_seconds)
+                case {"of": bytes(op), "of_kind": str(kind), "asker": str(asker), "point": int(point), **rest} if (
                     kind in self._ops
                 ):
-                    order = _Order(Kind(kind), asker, op, point, Action.OPEN)
-                    self._ops[order.kind].answered(order.key, Outcome(False, Reason.FAULT, DoorState.UNKNOWN))
+                    undone = _Order(Kind(kind), asker, op, point, Action.OPEN)
+                    if _nothing_moved(rest):
+                        self._ops[undone.kind].forget(undone.key)
+
+    def _remember(self, order: _Order, why: Denial | None, at: float) -> None:
+        """Enter an operation that was decided before a restart."""
+        if why in _NO_DECISIONS:
+            return
+        moved = why is None and order.action is Action.OPEN
+        reason = Reason.FAULT if moved else REASONS[why] if why else Reason.OK
+        outcome = Outcome(reason is Reason.OK, reason, DoorState.UNKNOWN)
+        self._ops[order.kind].remember(order.key, order.content, at, outcome, moved)
 
     def present(self, proof: Proof, alive: Callable[[], bool]) -> Awaitable[Outcome]:
         """Decide what a phone asks and hand the record to the log, at once; awaited, strike and give the outcome.
@@ -130,14 +152,17 @@ class Unlock:
         def judge(at: float) -> Decision:
             try:
                 return decide(self._facts(opened.grant, opened.access_point), proof, at)
-            except StoreError:
+            except StoreError as error:
+                self._books.tell("policy_unreadable", {"why": str(error)})
                 return Denied(Denial.DOOR_FAULT)
 
-        return self._once(order, judge, late, {"grant": opened.grant.grant_id, "path": str(proof.path)}, within)
+        facts: dict[str, Value] = {"grant": opened.grant.grant_id, "path": str(proof.path)}
+        return self._once(_Wish(order, judge=judge, late=late, facts=facts, within=within))
 
     async def release(self, order: uplink.Release) -> uplink.Result:
         """Carry out the backend's order."""
-        wall, clock = self._books.clock.wall(), self._books.clock
+        clock = self._books.clock
+        came = clock.wall()
         asked = _Order(Kind.REMOTE, order.by, order.id, order.access_point, Action.OPEN, order.seconds)
 
         def late() -> bool:
@@ -146,90 +171,111 @@ class Unlock:
         def judge(_: float) -> Decision:
             if clock.state() is not ClockState.TRUSTED:
                 return Denied(Denial.TIME_UNTRUSTED)
-            if late() or order.expires_at > wall + ORDER_SECONDS_MAX:
+            if late() or order.expires_at > came + ORDER_SECONDS_MAX:
                 return Denied(Denial.TOO_LATE)
             if order.access_point not in self._rules.points:
                 return Denied(Denial.NO_GRANT)
             shut = self._shut(order.access_point)
             return Granted() if shut is None else Denied(shut)
 
-        outcome = await self._once(asked, judge, late, {})
+        outcome = await self._once(_Wish(asked, judge=judge, late=late, facts={}))
         return uplink.Result(order.id, _REMOTE[outcome.reason], outcome.reason.name.lower().replace("_", " "))
 
-    def _once(
-        self,
-        order: _Order,
-        judge: Callable[[float], Decision],
-        late: Callable[[], bool],
-        facts: dict[str, Value],
-        within: float = RECORD_SECONDS,
-    ) -> Awaitable[Outcome]:
+    def _once(self, wish: _Wish) -> Awaitable[Outcome]:
         """Begin an operation that is new; give the known answer to one that is not."""
+        order = wish.order
         match self._ops[order.kind].ask(order.key, order.content, self._books.clock.monotonic()):
             case Asked.NEW:
-                pass
+                return self._begin(wish)
             case Asked.SAME:
-                return self._known(order)
+                return self._again(wish)
             case Asked.CONFLICT:
-                return self._refuse(order, Denial.OP_CONFLICT, facts)
+                return self._refuse(wish, Denial.OP_CONFLICT)
             case Asked.FULL:
-                return self._refuse(order, Denial.BUSY, facts)
+                return self._refuse(wish, Denial.BUSY)
+
+    def _begin(self, wish: _Wish) -> Awaitable[Outcome]:
+        """Decide, and hand the record to the log, at once."""
+        order = wish.order
         self._at_work[order.key] = asyncio.get_running_loop().create_future()
         try:
-            decision = Denied(Denial.TOO_LATE) if late() else judge(self._books.clock.wall())
-            why = decision.why if isinstance(decision, Denied) else None
-            durable = self._submit(order, why, facts, within)
+            why = self._look(wish)
+            durable = self._submit(order, why, wish.facts, wish.within)
         except BaseException:
-            self._done(order, self._outcome(Denial.DOOR_FAULT, order))
+            self._done(order, _End(self._outcome(Denial.DOOR_FAULT, order), Fate.NOTHING_DONE))
             raise
-        return self._finish(order, self._carry_out(order, why, late, durable))
+        return self._finish(order, self._carry_out(wish, why, durable))
 
-    async def _known(self, order: _Order) -> Outcome:
+    async def _again(self, wish: _Wish) -> Outcome:
+        """Answer an operation that was asked before; one that is at work is waited for."""
+        order = wish.order
+        at_work = self._at_work.get(order.key)
+        if at_work is not None:
+            await asyncio.shield(at_work)
         known = self._ops[order.kind].answer(order.key)
-        if known is None:
-            known = await asyncio.shield(self._at_work[order.key])
-        return Outcome(known.allowed, known.reason, self._door_state(order.point) if known.allowed else known.door)
+        if known is None:  # nothing was done, or it is begun anew: this try stands for itself
+            return await self._once(wish)
+        if order.kind is Kind.ACCESS and known.reason in (Reason.OK, Reason.FAULT):
+            why = self._denied_now(wish)
+            if why is not None:
+                return await self._refuse(wish, why)
+        return Outcome(known.allowed, known.reason, self.door_state(order.point) if known.allowed else known.door)
 
-    async def _finish(self, order: _Order, work: Awaitable[Outcome]) -> Outcome:
-        outcome = self._outcome(Denial.DOOR_FAULT, order)
+    def _denied_now(self, wish: _Wish) -> Denial | None:
+        """Tell why a phone that repeats an answered operation is denied now; moving is over, so it is never late.
+
+        A ticket is enough to hear again what the full path was told: a new operation would move the door again.
+        """
+        decision = wish.judge(self._books.clock.wall())
+        why = decision.why if isinstance(decision, Denied) else None
+        return None if why is Denial.FULL_PROOF_NEEDED else why
+
+    def _look(self, wish: _Wish) -> Denial | None:
+        """Tell why nothing may move for this wish now, if so."""
+        if wish.late():
+            return Denial.TOO_LATE
+        decision = wish.judge(self._books.clock.wall())
+        return decision.why if isinstance(decision, Denied) else None
+
+    async def _finish(self, order: _Order, work: Awaitable[_End]) -> Outcome:
+        end = _End(self._outcome(Denial.DOOR_FAULT, order), Fate.MOVED)  # of an end that was not foreseen
         try:
-            outcome = await work
+            end = await work
         finally:
-            self._done(order, outcome)
-        return outcome
+            self._done(order, end)
+        return end.outcome
 
-    def _done(self, order: _Order, outcome: Outcome) -> None:
-        self._ops[order.kind].answered(order.key, outcome)
-        self._at_work.pop(order.key).set_result(outcome)
+    def _done(self, order: _Order, end: _End) -> None:
+        """Keep the answer, unless nothing was done; wake who waits for it."""
+        ops = self._ops[order.kind]
+        if end.fate is Fate.NOTHING_DONE:
+            ops.forget(order.key)
+        else:
+            ops.answered(order.key, end.outcome, moved=end.fate is Fate.MOVED)
+        self._at_work.pop(order.key).set_result(None)
 
-    async def _carry_out(
-        self, order: _Order, why: Denial | None, late: Callable[[], bool], durable: Awaitable[bool]
-    ) -> Outcome:
-        """Record what was decided, then strike."""
+    async def _carry_out(self, wish: _Wish, why: Denial | None, durable: Awaitable[bool]) -> _End:
+        """Record what was decided, look again, then strike."""
+        order = wish.order
         if not await durable:
             return await self._not_done(order, Denial.DOOR_FAULT, "it could not be recorded in time")
         if why is not None or order.action is not Action.OPEN:
-            return self._outcome(why, order)
-        if late():
-            return await self._not_done(order, Denial.TOO_LATE)
-        if (shut := self._shut(order.point)) is not None:
-            return await self._not_done(order, shut)
+            fate = Fate.NOTHING_DONE if why in _NO_DECISIONS else Fate.ANSWERED
+            return _End(self._outcome(why, order), fate)
+        if (now_denied := self._look(wish)) is not None:
+            return await self._not_done(order, now_denied)
         point = self._rules.points[order.point]
         seconds = min(point.strike_seconds if order.seconds is None else float(order.seconds), point.cap_seconds)
-
-        def look() -> Denial | None:
-            return Denial.TOO_LATE if late() else self._shut(order.point)
-
         try:
-            changed = await self._strike(self._doors[point.door], seconds, look)
+            changed = await self._strike(self._doors[point.door], seconds, lambda: self._look(wish))
         except RestingError as error:
             return await self._not_done(order, Denial.BUSY, str(error))
         except HardwareError as error:
-            return await self._not_done(order, Denial.DOOR_FAULT, str(error))
+            return await self._not_done(order, Denial.DOOR_FAULT, str(error), Fate.MOVED)
         if changed is not None:
             return await self._not_done(order, changed)
         self._watch.released(point.door, order.point, seconds)
-        return self._outcome(None, order)
+        return _End(self._outcome(None, order), Fate.MOVED)
 
     async def _strike(self, door: Door, seconds: float, look: Callable[[], Denial | None]) -> Denial | None:
         """Drive a strike. One that must rest is waited for, and after that it is looked again whether it still may.
@@ -266,9 +312,9 @@ class Unlock:
             except HardwareError as error:
                 self._books.tell("not_secured", {"door": door, "why": str(error)})
 
-    async def _refuse(self, order: _Order, why: Denial, facts: dict[str, Value]) -> Outcome:
-        await self._submit(order, why, facts, RECORD_SECONDS)
-        return self._outcome(why, order)
+    async def _refuse(self, wish: _Wish, why: Denial) -> Outcome:
+        await self._submit(wish.order, why, wish.facts, RECORD_SECONDS)
+        return self._outcome(why, wish.order)
 
     def _submit(self, order: _Order, why: Denial | None, facts: dict[str, Value], within: float) -> Awaitable[bool]:
         """Hand the decision to the log; awaited, tell whether it is durable. What happened is told after that."""
@@ -276,12 +322,13 @@ class Unlock:
         detail["why"] = None if why is None else str(why)
         return self._append(self._record(order.kind, detail), str(order.kind), detail, within)
 
-    async def _not_done(self, order: _Order, why: Denial, sentence: str = "") -> Outcome:
-        """Write down that a granted release did not happen."""
+    async def _not_done(self, order: _Order, why: Denial, sentence: str = "", fate: Fate = Fate.NOTHING_DONE) -> _End:
+        """Write down that a granted release did not happen; `moved` is no, or null where the strike may have moved."""
         detail: dict[str, Value] = {"of": order.op, "of_kind": str(order.kind), "asker": order.asker}
         detail |= {"point": order.point, "why": str(why), "fault": sentence}
+        detail["moved"] = None if fate is Fate.MOVED else False
         await self._append(self._record(Kind.FAULT, detail), "not_released", detail, NOT_DONE_SECONDS)
-        return self._outcome(why, order)
+        return _End(self._outcome(why, order), fate)
 
     def _append(self, record: Record, event: str, facts: Mapping[str, Value], within: float) -> Awaitable[bool]:
         try:
@@ -330,11 +377,33 @@ class Unlock:
         """Tell what became of an order; who is denied learns nothing of the door, but that it is out of order."""
         if why is not None:
             return Outcome(False, REASONS[why], DoorState.FAULT if why is Denial.DOOR_FAULT else DoorState.UNKNOWN)
-        return Outcome(True, Reason.OK, self._door_state(order.point))
+        return Outcome(True, Reason.OK, self.door_state(order.point))
 
-    def _door_state(self, number: int) -> DoorState:
+    def door_state(self, number: int) -> DoorState:
+        """Tell what the door of an access point is seen to do; UNKNOWN when it is none of this hub's."""
         point = self._rules.points.get(number)
         return self._watch.state(point.door) if point else DoorState.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What an operation came to."""
+
+    outcome: Outcome
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One try of an operation: how it is judged at a Unix time, whether it is late now, what its record says more,
+    and how many seconds it waits for that record.
+    """
+
+    order: _Order
+    judge: Callable[[float], Decision]
+    late: Callable[[], bool]
+    facts: dict[str, Value]
+    within: float = RECORD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,8 +435,17 @@ async def _failed(error: AuditError) -> int:
     raise error
 
 
-_NO_ANSWERS = (Denial.OP_CONFLICT, Denial.BUSY)
-"""Denials of a repetition: the answer to the operation itself is another one."""
+_NO_DECISIONS = (Denial.OP_CONFLICT, Denial.BUSY, Denial.TOO_LATE, Denial.DOOR_FAULT)
+"""Denials that say nothing about the wish: the hub could not look at it, or did not."""
+_SEEN_BEFORE = (Denial.TOO_LATE, Denial.LOCKDOWN, Denial.BUSY)
+"""Why a release did not happen, in records that do not say whether anything moved: with these nothing did."""
+
+
+def _nothing_moved(fault: Mapping[str, Value]) -> bool:
+    """Tell whether the record of a release that did not happen says that nothing moved."""
+    if "moved" in fault:
+        return fault["moved"] is False
+    return _denial(fault.get("why")) in _SEEN_BEFORE
 
 
 def _denial(why: Value) -> Denial | None:

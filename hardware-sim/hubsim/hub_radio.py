@@ -50,9 +50,25 @@ class _Host(Host):
 
 
 class _Server(gatt_server.Server):
-    """Answers a read at an offset with the rest of the value read before, not with a new one."""
+    """Answers a read at an offset with the rest of the value read before, not with a new one.
+
+    bumble calls the attributes in tasks: when one runs, its phone may have gone, and its handle may be another's. Who
+    has gone is answered nothing.
+    """
 
     served: dict[tuple[int, int], bytes]
+    links: dict[att.Bearer, LinkId]
+
+    def link_of(self, bearer: att.Bearer) -> LinkId:
+        """Return the link of a phone that is there. Raise ATT_Error for one that has gone."""
+        if bearer not in self.links:
+            raise att.ATT_Error(att.ATT_UNLIKELY_ERROR_ERROR)
+        return self.links[bearer]
+
+    def send_response(self, bearer: att.Bearer, response: att.ATT_PDU) -> None:
+        """Answer a phone that is there."""
+        if bearer in self.links:
+            super().send_response(bearer, response)
 
     def on_att_read_blob_request(self, bearer: att.Bearer, request: att.ATT_Read_Blob_Request) -> None:
         """See Bluetooth Core, Vol 3, Part F, 3.4.4.5."""
@@ -153,34 +169,34 @@ class BumbleRadio:
     def _build(self, device: Device, listener: RadioListener) -> None:
         server = device.gatt_server = _Server(device)
         server.served = {}
-        links: dict[int, LinkId] = {}
+        links = server.links = {}
 
         def info(connection: Connection) -> bytes:
-            value = listener.info(links[connection.handle])
+            value = listener.info(server.link_of(connection))
             server.served[connection.handle, info_value.handle] = value
             return value
 
         def next_frame(connection: Connection) -> bytes:
-            value = listener.next_frame(links[connection.handle], connection.att_mtu)
+            value = listener.next_frame(server.link_of(connection), connection.att_mtu)
             server.served[connection.handle, txr.handle] = value
             return value
 
         def write(connection: Connection, value: bytes) -> None:
             try:
-                listener.frame(links[connection.handle], value, connection.att_mtu)
+                listener.frame(server.link_of(connection), value, connection.att_mtu)
             except PeerError:
                 raise att.ATT_Error(gatt.APPLICATION_ERROR) from None
 
         def on_connection(connection: Connection) -> None:
             self._epoch += 1
-            link = links[connection.handle] = LinkId(str(connection.peer_address), self._epoch)
+            link = links[connection] = LinkId(str(connection.peer_address), self._epoch)
             self._links[link] = connection
             connection.on("disconnection", lambda _reason: on_disconnection(connection, link))
             listener.opened(link)
             self._changed.set()
 
         def on_disconnection(connection: Connection, link: LinkId) -> None:
-            links.pop(connection.handle, None)
+            links.pop(connection, None)
             for key in [key for key in server.served if key[0] == connection.handle]:
                 del server.served[key]
             self._forget(listener, link)

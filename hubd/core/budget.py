@@ -7,6 +7,19 @@ stands in line for longer than a request may take; who leaves the line gives its
 
 from __future__ import annotations
 
+import math
+
+LINE_SECONDS = 1.75
+"""How long a full open may stand in line: less than `unlock.LATE_SECONDS`."""
+
+
+def rate_min(links_max: int) -> float:
+    """Return the fewest RSA operations a second at which nobody is turned away by links that all ask without end.
+
+    Who comes then finds every other link before him in the line. To one decimal, upwards.
+    """
+    return math.ceil(10 * links_max / LINE_SECONDS) / 10
+
 
 class Budget:
     """`rate` tokens a second, at most `burst` saved up, at most `at_once` taken or waited for and not given back.

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hubd.core import cbor
+from hubd.core.rsakeys import weakness
 from hubd.errors import FrameError, ProofError
 
 ES256, PS256 = -7, -37
@@ -145,7 +146,11 @@ def read_key(key: Any) -> VerifyKey:
                 raise ProofError("key: the point is not on P-256") from error
             return VerifyKey(ES256, thumbprint(key)[:KID_BYTES], public)
         case {1: 3, 3: alg, -1: bytes(n), -2: bytes(e)} if alg == PS256 and len(key) == 4:
-            return VerifyKey(PS256, thumbprint(key)[:KID_BYTES], rsa_public(n, e, (256, 384)))
+            public_rsa = rsa_public(n, e, (256, 384))
+            why = weakness(int.from_bytes(n, "big"))
+            if why is not None:
+                raise ProofError(f"key: no RSA modulus: {why}")
+            return VerifyKey(PS256, thumbprint(key)[:KID_BYTES], public_rsa)
     raise ProofError("key: neither an ES256 key on P-256 nor a PS256 key, with exactly its members")
 
 

@@ -1,8 +1,15 @@
 """The hub's side of one link as a state machine: messages and answers in, effects out.
 
-Laws: a challenge serves one request, whatever becomes of it; one request is at work at a time, so that no result is
-taken for another's; nothing is decided here; what is not in the table is refused; every failed proof gets the same
-answer; a request that took too long is answered with a timeout and moves nothing; all is forgotten when the link ends.
+Laws:
+1. A challenge serves one request, whatever becomes of it.
+2. One request is at work at a time, so that no result is taken for another's.
+3. Nothing is decided here; what is not in the table is refused.
+4. Every failed proof gets the same answer.
+5. A request that took too long is answered with a timeout and moves nothing.
+6. Each answer to an open is followed by one state in its session, yes and no alike; a session that is over gets none.
+7. A request is no older than the challenge that it answers.
+8. All is forgotten when the link ends.
+
 Times are monotonic seconds, `wall` Unix seconds.
 """
 
@@ -59,7 +66,7 @@ class Path(StrEnum):
 class Proof:
     """A phone presented its grant and every proof holds; the decision is still to be taken.
 
-    `arrived` is the monotonic second at which the last byte came.
+    `arrived` is the earliest monotonic second at which the last byte may have come.
     """
 
     opened: Opened
@@ -90,6 +97,14 @@ class Presented:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Bring the door's state to `Handshake.follow_up` when a release that began now would have ended."""
+
+    session: int
+    access_point: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Count and log the cause; the peer is told less."""
 
@@ -103,7 +118,7 @@ class Drop:
     why: str
 
 
-Effect = Send | Unseal | Presented | Refused | Drop
+Effect = Send | Unseal | Presented | FollowUp | Refused | Drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +170,12 @@ class Handshake:
         self._epochs_sent = 0
         self._failures = 0
         self._out_of_turn = 0
+        self._came = 0.0
         self._proof: Proof | None = None
         self._ticket: Ticket | None = None
         self._arrived = 0.0
         self._keys: SessionKeys | None = None
+        self._session = 0
         self._states = 0
         self._allowed = False
         self._answered = 0.0
@@ -184,8 +201,9 @@ class Handshake:
         self._challenge, self._minted, self._phase = challenge.encode(), now, Phase.READY
         return challenge
 
-    def receive(self, data: bytes, now: float, wall: float) -> list[Effect]:
-        """Take one whole message that came at `now`."""
+    def receive(self, data: bytes, now: float, wall: float, came: float | None = None) -> list[Effect]:
+        """Take one whole message; `came` is the earliest moment at which its last byte may have come, if not `now`."""
+        self._came = max(self._minted, now if came is None else came)
         if self._phase is Phase.READY and now - self._minted > CHALLENGE_SECONDS:
             self.forget()
         if self._phase in _AT_WORK:
@@ -235,25 +253,34 @@ class Handshake:
         verdict = Verdict(opened.op, outcome.allowed, outcome.reason, outcome.door, int(wall), new)
         self._phase, self._keys, self._answered, self._states = Phase.SESSION, opened.keys, now, 0
         self._allowed = outcome.allowed
+        self._session += 1
         self._ticket = None
-        return [_send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))]
+        effects: list[Effect] = [_send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))]
+        if opened.action is Action.OPEN:
+            effects.append(FollowUp(self._session, opened.access_point))
+        return effects
 
     def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[Effect]:
-        """Tell the phone what the door did, if it asked to open it and was let in.
+        """Tell the phone what the door did, if it asked to open it and was let in; nothing follows a question."""
+        if self._phase is not Phase.SESSION or self._proof is None or not self._allowed:
+            return []
+        if self._proof.opened.action is Action.QUERY:
+            return []
+        if self._proof.opened.access_point != access_point or now - self._answered > SESSION_SECONDS:
+            return []
+        return self._tell(door, wall)
 
-        One that was denied is told UNKNOWN and no more; a question is followed by nothing, whatever its answer was.
-        """
-        if self._phase is not Phase.SESSION or self._keys is None or self._proof is None:
+    def follow_up(self, session: int, door: DoorState, wall: float) -> list[Effect]:
+        """Tell the one state that follows an answer to an open, if its session lasts; UNKNOWN after a denial."""
+        if self._phase is not Phase.SESSION or session != self._session:
             return []
-        if not self._allowed and door is not DoorState.UNKNOWN:
-            return []
-        opened = self._proof.opened
-        if opened.action is Action.QUERY:
-            return []
-        if opened.access_point != access_point or now - self._answered > SESSION_SECONDS:
-            return []
+        return self._tell(door if self._allowed else DoorState.UNKNOWN, wall)
+
+    def _tell(self, door: DoorState, wall: float) -> list[Effect]:
+        assert self._proof is not None and self._keys is not None  # noqa: S101, PT018 - a session has both
         self._states += 1
-        state = State(self._states, opened.op, access_point, door, int(wall))
+        opened = self._proof.opened
+        state = State(self._states, opened.op, opened.access_point, door, int(wall))
         return [_send(sealing.seal_state(state, self._keys, self._side.chance(IV_BYTES)))]
 
     def bye(self) -> None:
@@ -293,7 +320,7 @@ class Handshake:
         after_seconds = self._side.budget.take(now)
         if after_seconds is None:
             return [Refused(SequenceError("open: no RSA budget")), _send(Error(ErrorCode.BUSY))]
-        self._phase, self._arrived = Phase.WORKING, now
+        self._phase, self._arrived = Phase.WORKING, self._came
         side, decoy = self._side, self._side.chance(message.aead.key_bytes)
         names = (side.issuer, side.site, side.hub)
         job = OpenJob(message, data, self._transport, challenge, epoch.key, epoch.digest, *names, decoy)
@@ -313,7 +340,7 @@ class Handshake:
             return self._fail(error, ErrorCode.FAILED)
         side.tickets.drop(ticket.id)
         keys = sealing.session_keys(ticket.secret, self._transport, challenge, data, message.aead, side.hub)
-        self._phase, self._arrived, self._ticket = Phase.WORKING, now, ticket
+        self._phase, self._arrived, self._ticket = Phase.WORKING, self._came, ticket
         opened = Opened(ticket.grant, request.op, request.access_point, request.action, keys)
         return self._present(opened, Path.SHORT)
 

@@ -13,6 +13,7 @@ from hubd.core.framing import MTU_MIN, Flag, Inbound, Outbound, control_frame, d
 from hubd.core.handshake import (
     Drop,
     Effect,
+    FollowUp,
     Handshake,
     HubSide,
     Outcome,
@@ -42,15 +43,17 @@ class Notify:
 
 
 class Standing(IntEnum):
-    """What a link's peer has shown, the least first. A request at work counts for nothing: anybody can send one."""
+    """Who makes room first. A request at work counts for nothing: anybody can send one.
+
+    Nor does an answer: who keeps a place by it would show which answer it was, and an ended grant gets one as well.
+    """
 
     OVER = 0
     FAILED = 1
-    UNPROVEN = 2
-    PROVEN = 3
+    NOT_FAILED = 2
 
 
-LinkEffect = Notify | Unseal | Presented | Refused | Drop
+LinkEffect = Notify | Unseal | Presented | FollowUp | Refused | Drop
 
 
 class HubLink:
@@ -71,9 +74,7 @@ class HubLink:
         """Tell what speaks for keeping this link when there is room for fewer."""
         if self._over:
             return Standing.OVER
-        if self._handshake.phase is Phase.SESSION:
-            return Standing.PROVEN
-        return Standing.FAILED if self._handshake.failures else Standing.UNPROVEN
+        return Standing.FAILED if self._handshake.failures else Standing.NOT_FAILED
 
     @property
     def at_work(self) -> bool:
@@ -94,13 +95,13 @@ class HubLink:
         self._read, self._active = True, now
         return challenge.encode()
 
-    def frame(self, data: bytes, mtu: int, now: float, wall: float) -> list[LinkEffect]:
-        """Take one write to RX."""
+    def frame(self, data: bytes, mtu: int, now: float, wall: float, came: float | None = None) -> list[LinkEffect]:
+        """Take one write to RX; `came` is the earliest moment at which it may have come, if that is not `now`."""
         if self._over:
             return []
         self._mtu, self._active = mtu, now
         try:
-            return self._take(data, now, wall)
+            return self._take(data, now, wall, now if came is None else came)
         except PeerError as error:
             return self._end(error)
 
@@ -125,6 +126,10 @@ class HubLink:
         """Take a change of a door."""
         return self._perform(self._handshake.door(access_point, door, now, wall))
 
+    def follow_up(self, session: int, door: DoorState, wall: float) -> list[LinkEffect]:
+        """Take the state that follows an answer."""
+        return self._perform(self._handshake.follow_up(session, door, wall))
+
     def expired(self, now: float) -> str | None:
         """Say which deadline has passed, if any; the link is then to be dropped."""
         if now - self._opened > LINK_SECONDS:
@@ -143,7 +148,7 @@ class HubLink:
         self._handshake.forget()
         self._in = self._out = None
 
-    def _take(self, data: bytes, now: float, wall: float) -> list[LinkEffect]:
+    def _take(self, data: bytes, now: float, wall: float, came: float) -> list[LinkEffect]:
         frame = decode_frame(data)
         if self._in is None or self._out is None or frame.sid != self._in.sid:
             raise SequenceError("frame: of no session of this link")
@@ -159,7 +164,7 @@ class HubLink:
         effects: list[LinkEffect] = [Notify(ack)] if ack else []
         if message is not None:
             self._out.answered()
-            effects += self._perform(self._handshake.receive(message, now, wall))
+            effects += self._perform(self._handshake.receive(message, now, wall, came))
         return effects
 
     def _perform(self, effects: list[Effect]) -> list[LinkEffect]:

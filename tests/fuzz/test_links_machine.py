@@ -18,10 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hubd.core.epochs import LIVE_MAX, EpochRing
 from hubd.core.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubd.core.handshake import Drop, Outcome, Presented, Proof, Refused, Unseal
+from hubd.core.handshake import Drop, FollowUp, Outcome, Presented, Proof, Refused, Unseal
 from hubd.core.link import HubLink, LinkEffect, Notify
 from hubd.core.messages import GET_EPOCH, Action, Epoch, decode_challenge, encode_to_phone
-from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER
+from hubd.core.ops import OP_SECONDS
 from hubd.core.policy import Mode
 from hubd.core.records import Kind, Record, Walk
 from hubd.core.sealing import BLE_GATT, open_request
@@ -40,7 +40,7 @@ ISSUER = site.make_key()
 PHONES, LINKS = 3, 4
 HOW_MANY = st.sampled_from([12, 0, 1, 2, 3])
 """How many effects of a request are performed at once; a dozen are all of them."""
-OPS = [bytes([number]) * 8 for number in range(OPS_AN_ASKER)]
+OPS = [bytes([number]) * 8 for number in range(4)]
 
 
 class WatchedDoor:
@@ -328,6 +328,8 @@ class Life(RuleBasedStateMachine):
                 self.proof = proof
                 outcome = run(self._present(one, proof))
                 self._after(one, one.link.answer(outcome, clock.monotonic(), clock.wall()))
+            case FollowUp(session):
+                self._take(one, one.link.follow_up(session, self.hub.watch.state("front"), clock.wall()))
             case Refused(cause):
                 assert isinstance(cause, PeerError)
             case Drop():
@@ -367,7 +369,7 @@ class Life(RuleBasedStateMachine):
         assert len(self.hub.epochs._live) <= LIVE_MAX
         assert len(self.hub.tickets) <= PHONES * TICKETS_A_CREDENTIAL
         assert {len(held) for held in self.hub.tickets._of.values()} <= set(range(1, TICKETS_A_CREDENTIAL + 1))
-        assert len(self.hub.unlock._ops[Kind.ACCESS]._ops) <= PHONES * OPS_AN_ASKER
+        assert len(self.hub.unlock._ops[Kind.ACCESS]._ops) <= PHONES * len(OPS)
         assert not self.hub.unlock._at_work
         for one in self.links:
             check_ceilings(one.link)

@@ -24,6 +24,7 @@ from hubd.core.framing import Flag, control_frame
 from hubd.core.messages import MESSAGE_BYTES_MAX, Reason, decode_challenge
 from hubd.core.tokens import Access
 from hubd.errors import HubError
+from hubd.unlock import LATE_SECONDS as LATE_SECONDS_OF_A_REQUEST
 from hubsim.demo import show
 from hubsim.lines import Level
 from hubsim.phone import wallet as wallets
@@ -225,6 +226,49 @@ async def test_a_frozen_backend_delays_no_door(stage: Stage) -> None:
         assert report.decided - report.last_byte < 1.0
     finally:
         os.kill(backend, signal.SIGCONT)
+    await at_rest(stage)
+
+
+class Stopping:
+    """`link`, whose first write reaches the hub's process while that is stopped. Implements PhoneLink."""
+
+    def __init__(self, link: PhoneLink, process: int, seconds: float) -> None:
+        self._link, self._process, self._seconds = link, process, seconds
+        self.mtu, self.notifications = link.mtu, link.notifications
+        self.read_info, self.pull = link.read_info, link.pull
+
+    async def write(self, frame: bytes) -> None:
+        stop_seconds, self._seconds = self._seconds, 0.0
+        written = asyncio.create_task(self._link.write(frame))
+        if stop_seconds:
+            os.kill(self._process, signal.SIGSTOP)  # before the task has begun to write
+            try:
+                await asyncio.sleep(stop_seconds)
+            finally:
+                os.kill(self._process, signal.SIGCONT)
+        await written
+
+
+async def test_a_request_that_waited_for_a_stopped_hub_moves_nothing_and_a_retry_does(stage: Stage) -> None:
+    """The hub's 2 s count from when the bytes may have come, not from when it reads them."""
+    phone, op = new_phone(stage), secrets.token_bytes(8)
+    assert allowed(await visit(stage, phone))
+    await at_rest(stage)
+    async with on_air(stage.transport) as device, connected(device) as link:
+        stopping = Stopping(link, stage.process_id("hub"), LATE_SECONDS_OF_A_REQUEST + 1.5)
+        report = await unlock(stopping, phone, op)
+    assert allowed(report), report.why
+    assert report.round_trips == 2
+
+    async def fates() -> list[object]:
+        records = [record["detail"] for record in await stage.records()]
+        return [record["why"] for record in records if record.get("op") == op.hex()]
+
+    async def both_are_there() -> bool:
+        return len(await fates()) == 2
+
+    await stage.until(both_are_there, "the backend has both records")
+    assert await fates() == ["too-late", None]
     await at_rest(stage)
 
 

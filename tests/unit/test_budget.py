@@ -6,9 +6,10 @@ import heapq
 
 import pytest
 
-from hubd.core.budget import Budget
+from hubd.core.budget import LINE_SECONDS, Budget, rate_min
+from hubd.unlock import LATE_SECONDS
 
-RATE, BURST, LINKS, LINE_SECONDS = 5.0, 10, 8, 1.75
+RATE, BURST, LINKS = 5.0, 10, 8
 
 
 def test_a_burst_at_once_then_a_line_at_the_rate() -> None:
@@ -55,10 +56,18 @@ def test_a_token_given_back_is_not_saved_above_the_burst() -> None:
     assert [budget.take(10.0), budget.take(10.0)] == [0, None]
 
 
-def test_an_honest_phone_among_strangers_that_ask_without_end_always_gets_its_turn() -> None:
-    """Seven links ask again the moment they are answered; the eighth comes now and then."""
-    budget = Budget(RATE, BURST, LINKS, LINE_SECONDS)
-    events = [(0.0, number, "asks") for number in range(LINKS - 1)] + [
+def test_a_turn_in_the_line_leaves_time_to_strike() -> None:
+    assert LINE_SECONDS < LATE_SECONDS
+
+
+@pytest.mark.parametrize("links", [1, 2, 5, LINKS, 13, 32])
+@pytest.mark.parametrize("burst", [1, BURST])
+def test_an_honest_phone_among_strangers_that_ask_without_end_always_gets_its_turn(links: int, burst: int) -> None:
+    """All links but one ask again the moment they are answered; the last comes now and then, at the least rate."""
+    rate = rate_min(links)
+    assert rate <= RATE or links > LINKS
+    budget = Budget(rate, burst, links, LINE_SECONDS)
+    events = [(0.0, number, "asks") for number in range(links - 1)] + [
         (0.31 + 2.07 * n, 99, "asks") for n in range(100)
     ]
     heapq.heapify(events)
@@ -78,4 +87,10 @@ def test_an_honest_phone_among_strangers_that_ask_without_end_always_gets_its_tu
             assert who != 99, f"the honest phone was turned away at {now:.2f} s"
             heapq.heappush(events, (now + 0.1, who, "asks"))
     assert served[99] == 100
-    assert sum(served.values()) <= BURST + 220 * RATE + 1
+    assert sum(served.values()) <= burst + 220 * rate + 1
+
+
+def test_below_the_least_rate_strangers_keep_a_phone_out() -> None:
+    """Why it is the least: the line is full of others before the phone comes."""
+    budget = Budget(1.0, 1, LINKS, LINE_SECONDS)
+    assert [budget.take(0.0) for _ in range(LINKS)][-1] is None

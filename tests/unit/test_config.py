@@ -125,6 +125,8 @@ def test_the_config_cannot_be_changed() -> None:
         ("[hub]", f"[protocol]\nrsa_burst = {10**30}\n[hub]", f"key protocol.rsa_burst: expected 1 to 100, found {10**30}"),
         ("[hub]", "[protocol]\nrsa_per_second = nan\n[hub]", "key protocol.rsa_per_second: expected 0.1 to 100, found nan"),
         ("[hub]", "[protocol]\nrsa_per_second = inf\n[hub]", "key protocol.rsa_per_second: expected 0.1 to 100, found inf"),
+        ("[hub]", "[protocol]\nrsa_per_second = 1\n[hub]", "key protocol.rsa_per_second: expected at least 4.6 for links_max = 8, or strangers keep phones out, found 1"),
+        ("[hub]", "[protocol]\nlinks_max = 9\n[hub]", "key protocol.rsa_per_second: expected at least 5.2 for links_max = 9, or strangers keep phones out, found 5"),
         ("[hub]", "[protocol]\nlinks_max = 0\n[hub]", "key protocol.links_max: expected 1 to 32, found 0"),
         ("[hub]", '[radio]\nadapter = "hci0"\n[hub]', 'key radio.adapter: expected "default" or an adapter\'s address such as "00:1A:7D:DA:71:13", found \'hci0\''),
         ("[hub]", '[backend]\nendpoint = "udp://x:1"\n[hub]', 'key backend.endpoint: expected "tcp://HOST:PORT" with a port of 1 to 65535, found \'udp://x:1\''),

@@ -1,15 +1,22 @@
-"""The simulated hub's host: an answer of the controller that comes as its command is given up is no error."""
+"""The simulated hub's radio: what comes too late, from the controller or from a phone that has gone, is no error."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import pytest
-from bumble.hci import HCI_Reset_Command
+from bumble import att
+from bumble.core import UUID
+from bumble.device import Device
+from bumble.hci import Address, HCI_Reset_Command
 from bumble.transport.common import StreamPacketSource
 
-from hubsim.hub_radio import _Host
+from hubd.core import gatt
+from hubd.ports import LinkId
+from hubsim.hub_radio import BumbleRadio, _Host
+from tests.pair import settle
 
 pytestmark = pytest.mark.asyncio
 
@@ -64,3 +71,68 @@ async def test_a_controller_lost_as_a_command_is_given_up_is_no_error() -> None:
     source.on_transport_lost()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+class Gone:
+    """A `bumble` connection, as far as the table looks at it."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle, self.att_mtu, self.peer_address = handle, 247, f"phone {handle}"
+        self.on_disconnection: Callable[[int], None] = lambda _reason: None
+
+    def on(self, event: str, listener: Callable[[int], None]) -> None:
+        assert event == "disconnection"
+        self.on_disconnection = listener
+
+
+class Told:
+    """`ports.RadioListener` that remembers who was answered."""
+
+    def __init__(self) -> None:
+        self.opened_links: list[LinkId] = []
+        self.asked: list[LinkId] = []
+
+    def opened(self, link: LinkId) -> None:
+        self.opened_links.append(link)
+
+    def info(self, link: LinkId) -> bytes:
+        self.asked.append(link)
+        return bytes(42)
+
+    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
+        self.asked.append(link)
+
+    def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        self.asked.append(link)
+        return b"frame"
+
+    def closed(self, link: LinkId) -> None:
+        return
+
+
+@pytest.mark.parametrize("what", [gatt.INFO, gatt.RX, gatt.TXR])
+@pytest.mark.parametrize("handle_taken", [False, True], ids=["alone", "another phone has got its handle"])
+async def test_a_phone_that_leaves_before_its_request_is_looked_at_is_no_error(
+    caplog: pytest.LogCaptureFixture, what: str, handle_taken: bool
+) -> None:
+    """bumble calls an attribute in a task of its own, and by then the phone may have gone."""
+    source, sink, told = StreamPacketSource(), Sink(), Told()
+    device = Device("hub", Address("F0:00:00:00:00:01"), host=_Host(source, sink))
+    BumbleRadio("none")._build(device, told)
+    phone = Gone(7)
+    device.emit("connection", phone)
+    attribute = next(one for one in device.gatt_server.attributes if one.type == UUID(what))
+    request: att.ATT_PDU
+    if what == gatt.RX:
+        request = att.ATT_Write_Request(attribute_handle=attribute.handle, attribute_value=b"frame")
+    else:
+        request = att.ATT_Read_Request(attribute_handle=attribute.handle)
+    with caplog.at_level(logging.WARNING):
+        device.gatt_server.on_gatt_pdu(phone, request)
+        phone.on_disconnection(0x13)
+        if handle_taken:
+            device.emit("connection", Gone(7))
+        await settle()
+    assert caplog.records == []
+    assert told.asked == []
+    assert sink.heard == []

@@ -29,9 +29,11 @@ from hubd.core.messages import (
     encode_to_hub,
 )
 from hubd.core.sealing import BLE_GATT
+from hubd.core.standstill import DRAIN_SECONDS, TURN_SECONDS
 from hubd.errors import LinkError, PeerError, SequenceError
-from hubd.links import EFFECTS_MAX, Links, Means
+from hubd.links import DROP_TRIES, EFFECTS_MAX, Links, Means
 from hubd.ports import LinkId, RadioListener
+from hubd.unlock import LATE_SECONDS
 from hubsim import site
 from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.wallet import Wallet
@@ -108,6 +110,7 @@ class Rig:
     refused: list[PeerError] = field(default_factory=list)
     told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
     decide: Callable[[Proof, Callable[[], bool]], Any] | None = None
+    drop_pause_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         means = Means(
@@ -117,8 +120,10 @@ class Rig:
             BLE_GATT,
             self.refused.append,
             lambda e, f: self.told.append((e, f)),
+            lambda point: self.hub.watch.state(str(point)),
         )
-        self.links = Links(self.hub.side, self.radio, self._present, {1: 5.0, 2: 5.0}, means)
+        seconds = {1: 5.0, 2: 5.0}
+        self.links = Links(self.hub.side, self.radio, self._present, seconds, means, self.drop_pause_seconds)
 
     async def _present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
         outcome: Outcome = await (self.decide or self.hub.unlock.present)(proof, alive)
@@ -453,17 +458,22 @@ async def test_a_stranger_makes_room_for_a_newcomer(rig: Rig) -> None:
         assert len(rig.links) == LINKS_MAX - 1
 
 
-async def test_who_has_proved_something_stays_longest(rig: Rig) -> None:
+@pytest.mark.parametrize("answer", ["yes", "revoked", "expired"])
+async def test_an_answer_earns_no_place(rig: Rig, answer: str) -> None:
+    """Who kept a place by a yes would show that it was one, and by any answer, that an ended grant holds the links."""
     async with rig.serving():
-        proven = Peer(rig, "proven")
-        proven.connect()
-        assert await proven.unlock() is not None
-        strangers = [LinkId(f"S{n}", 1) for n in range(2 * LINKS_MAX)]
-        for stranger in strangers:
-            rig.links.opened(stranger)
+        first = Peer(rig, "answered", make_wallet(rig.hub.issuer, days=(-2, -1) if answer == "expired" else (-1, 30)))
+        if answer == "revoked":
+            rig.hub.policy.credentials.add("c0ffee00c0ffee00")
+        first.connect()
+        decided = await first.unlock()
+        assert decided is not None
+        assert decided.verdict.allowed is (answer == "yes")
+        for n in range(LINKS_MAX):
+            rig.links.opened(LinkId(f"S{n}", 1))
             assert len(rig.links) <= LINKS_MAX
         await settle()
-        assert proven.id not in rig.radio.dropped
+        assert rig.radio.dropped == [first.id]
 
 
 async def test_who_failed_makes_room_before_an_older_one_that_did_not(rig: Rig) -> None:
@@ -497,6 +507,81 @@ async def test_who_made_room_is_not_heard_until_it_comes_again(rig: Rig) -> None
         rig.links.closed(strangers[1])
         rig.links.opened(LinkId("S0", 2))
         assert rig.links.info(LinkId("S0", 2))
+
+
+async def strikes_of_a_resume(rig: Rig, wallet: Wallet, stand_seconds: float, info_first: bool) -> int:
+    """Send a resume that was written before the loop stood still for so long, or after; return the strikes."""
+    before = rig.hub.strikes
+    peer = Peer(rig, f"after {stand_seconds} s, {info_first}", wallet)
+    peer.connect()
+    if not info_first:
+        rig.hub.clock.advance(stand_seconds)
+    request = request_of(peer)
+    if info_first:
+        rig.hub.clock.advance(stand_seconds)
+    peer.send(request)
+    await settle()
+    rig.links.closed(peer.id)
+    return rig.hub.strikes - before
+
+
+async def test_a_request_that_waited_while_the_loop_stood_still_moves_nothing(rig: Rig) -> None:
+    """Bytes bear no time: what is found after a standstill may be as old as that, unless it answers a new challenge."""
+    async with rig.serving():
+        wallet = await taught(rig)
+        assert await strikes_of_a_resume(rig, wallet, 15.0, info_first=True) == 0
+        wallet.tickets.clear()
+        assert await strikes_of_a_resume(rig, (await taught(rig)), 15.0, info_first=False) == 1
+        assert await strikes_of_a_resume(rig, (await taught(rig)), LATE_SECONDS + 0.1, info_first=True) == 0
+        assert await strikes_of_a_resume(rig, (await taught(rig)), LATE_SECONDS - 0.5, info_first=True) == 1
+
+
+async def test_the_loop_shows_that_it_comes_round(rig: Rig) -> None:
+    """Else every request would count from the start, and none would open anything after a while."""
+    async with rig.serving():
+        for _ in range(2 * int(DRAIN_SECONDS / TURN_SECONDS)):
+            rig.hub.clock.advance(TURN_SECONDS)
+            await asyncio.sleep(TURN_SECONDS / 10)
+        wallet = await taught(rig)
+        assert wallet.tickets
+        now = rig.hub.clock.monotonic()
+        await until(lambda: rig.links._standstill._turned == now)
+
+
+async def test_a_link_that_is_not_gone_is_dropped_again_with_a_ceiling_and_told() -> None:
+    rig = Rig(DeskHub(site.make_key()), drop_pause_seconds=0.001)
+    async with rig.serving():
+        for link, fails in ((LinkId("A", 1), LinkError("radio: BlueZ refuses")), (LinkId("B", 1), None)):
+            rig.radio.drop_fails = fails
+            rig.links.opened(link)
+            with pytest.raises(PeerError):
+                rig.links.frame(link, b"garbage", 247)
+            await until(lambda: len([n for n in rig.names() if n == "drop_failed"]) == DROP_TRIES)
+            assert rig.radio.dropped == DROP_TRIES * [link]
+            assert [facts["attempt"] for _, facts in rig.told] == list(range(1, DROP_TRIES + 1))
+            rig.radio.dropped.clear()
+            rig.told.clear()
+
+
+async def test_a_link_that_has_gone_is_dropped_once() -> None:
+    rig = Rig(DeskHub(site.make_key()), drop_pause_seconds=0.05)
+    async with rig.serving():
+        sent_away = [LinkId(f"S{n}", 1) for n in range(2)]
+        broken = LinkId("broken", 1)
+        for link in [*sent_away, broken]:
+            rig.links.opened(link)
+        with pytest.raises(PeerError):
+            rig.links.frame(broken, b"garbage", 247)
+        for n in range(LINKS_MAX - 1):
+            rig.links.opened(LinkId(f"new {n}", 1))
+        await settle()
+        for link in list(rig.radio.dropped):
+            rig.links.closed(link)
+        dropped = list(rig.radio.dropped)
+        assert broken in dropped
+        await asyncio.sleep(0.2)
+        assert rig.radio.dropped == dropped
+        assert "drop_failed" not in rig.names()
 
 
 @pytest.fixture
@@ -629,8 +714,9 @@ async def test_a_denial_is_followed_by_a_door_state_like_a_release(rig: Rig) -> 
         assert decided.verdict.reason is Reason.REVOKED
         began = loop.time()
         messages: list[bytes] = []
-        while not messages and loop.time() - began < 5:
-            messages += await peer.messages()
+        async with asyncio.timeout(5):
+            while not (messages := await peer.messages()):
+                await rig.radio.more()
         assert loop.time() - began >= 0.04
         (effect,) = peer.attempt.receive(messages[0], rig.hub.clock.wall())
         assert effect.state.door is DoorState.UNKNOWN  # type: ignore[union-attr]

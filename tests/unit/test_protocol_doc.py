@@ -22,12 +22,27 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hubd.config import Protocol
-from hubd.core import access, cbor, cose, epochs, framing, gatt, handshake, link, messages, ops, policy, sealing, tokens
+from hubd.core import (
+    access,
+    cbor,
+    cose,
+    epochs,
+    framing,
+    gatt,
+    handshake,
+    link,
+    messages,
+    ops,
+    policy,
+    sealing,
+    standstill,
+    tokens,
+)
 from hubd.core import tickets as tickets_module
 from hubd.core.budget import Budget
 from hubd.core.cose import Aead, SigningKey
 from hubd.core.epochs import Epoch, EpochRing
-from hubd.core.handshake import HubSide, Outcome, Phase, Presented, Unseal
+from hubd.core.handshake import FollowUp, HubSide, Outcome, Phase, Presented, Unseal
 from hubd.core.link import HubLink, LinkEffect, Notify
 from hubd.core.messages import Action, DoorState, ErrorCode, Reason
 from hubd.core.schedule import Rule
@@ -107,6 +122,7 @@ _BYTES_OF_A_LAYOUT = {"DIRECT", "GET_EPOCH", "SEQ_AT", "UINT32_MAX", "MINUTES_A_
         messages,
         ops,
         policy,
+        standstill,
         tickets_module,
         tokens,
         machine,
@@ -393,7 +409,8 @@ class Replay:
         return [f for frame in frames for f in self._perform(self.link.frame(frame, mtu, 1.0, self.e["now"]))]
 
     def moved(self, door: DoorState) -> list[bytes]:
-        return self._perform(self.link.door(self.e["access_point"], door, 2.0, self.e["now"] + 5))
+        assert self.due.access_point == self.e["access_point"]
+        return self._perform(self.link.follow_up(self.due.session, door, self.e["now"] + 5))
 
     def _perform(self, effects: list[LinkEffect]) -> list[bytes]:
         frames: list[bytes] = []
@@ -402,6 +419,8 @@ class Replay:
                 frames.append(effect.frame)
             elif isinstance(effect, Unseal):
                 frames += self._perform(self.link.unsealed(sealing.open_request(effect.job), 1.1))
+            elif isinstance(effect, FollowUp):
+                self.due = effect
             else:
                 assert isinstance(effect, Presented), effect
                 granted = Outcome(True, Reason.OK, self.door)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from hubd.core import uplink
 from hubd.core.cose import Aead
+from hubd.core.handshake import Outcome as Answered
 from hubd.core.handshake import Path, Proof
-from hubd.core.messages import Action, Reason
+from hubd.core.messages import Action, DoorState, Reason
 from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, OpTable
 from hubd.core.policy import Mode
-from hubd.core.records import Kind, Record
+from hubd.core.records import Kind, Record, Value
+from hubd.core.schedule import Rule
 from hubd.core.sealing import Opened, SessionKeys
-from hubd.core.tokens import Grant, read_grant
+from hubd.core.tokens import Access, Grant, read_grant
 from hubd.core.uplink import Outcome
 from hubd.errors import StoreError
 from hubd.ports import ClockState
 from hubd.unlock import LATE_SECONDS, ORDER_SECONDS_MAX, RECORD_SECONDS
 from hubsim import site
+from hubsim.site import OPEN_AND_QUERY
 from tests.pair import SITE, DeskHub, make_wallet, settle
 
 
@@ -150,6 +155,158 @@ async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(hub: DeskHub
     assert [record.kind for record in hub.records()] == [Kind.ACCESS, Kind.FAULT]
 
 
+async def test_what_was_not_done_is_not_an_answer(hub: DeskHub, grant: Grant) -> None:
+    """The link broke just before the strike: the same operation, asked again, is decided again, and then moves."""
+    there = [False, True, True]
+    for moment in ("before the decision", "right before the strike"):
+        there[0] = moment != "before the decision"
+        append = hub.log.append
+
+        async def lost(record: Record) -> int:
+            there[0] = False
+            return await append(record)  # noqa: B023 - awaited within this turn
+
+        hub.log.append = lost  # type: ignore[method-assign]
+        first = await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: there[0])
+        assert (first.allowed, first.reason) == (False, Reason.BUSY)
+        hub.log.append = append  # type: ignore[method-assign]
+        before = hub.strikes
+        assert (await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)).allowed
+        assert hub.strikes == before + 1
+        hub.clock.advance(10)
+        assert (await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)).allowed
+        assert hub.strikes == before + 1
+
+
+async def test_a_retry_that_waits_for_a_try_that_came_to_nothing_stands_for_itself(hub: DeskHub, grant: Grant) -> None:
+    free = asyncio.Event()
+    append = hub.log.append
+
+    async def slow(record: Record) -> int:
+        await free.wait()
+        return await append(record)
+
+    hub.log.append = slow  # type: ignore[method-assign]
+    there = [True]
+    first = asyncio.create_task(_awaited(hub, proof(hub, grant, bytes(8)), lambda: there[0]))
+    await settle()
+    retries = [asyncio.create_task(_awaited(hub, proof(hub, grant, bytes(8)), lambda: True)) for _ in range(3)]
+    await settle()
+    there[0] = False
+    free.set()
+    assert (await first).reason is Reason.BUSY
+    assert [(await retry).allowed for retry in retries] == [True, True, True]
+    assert hub.strikes == 1
+
+
+async def _awaited(hub: DeskHub, one: Proof, alive: Callable[[], bool]) -> Answered:
+    return await hub.unlock.present(one, alive)
+
+
+@pytest.mark.parametrize("moment", ["before the decision", "right before the strike", "unrecorded"])
+async def test_after_a_restart_what_was_not_done_may_be_asked_again(hub: DeskHub, grant: Grant, moment: str) -> None:
+    there = [moment == "right before the strike"]
+    append = hub.log.append
+
+    async def lost(record: Record) -> int:
+        there[0] = False
+        return await append(record)
+
+    hub.log.append = lost  # type: ignore[method-assign]
+    if moment == "unrecorded":
+        hub.log.failing = StoreError("the disk is full")
+    await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: there[0])
+    hub.log.append = append  # type: ignore[method-assign]
+    hub.log.failing = None
+    hub.start_unlock().remember(hub.log.recent(0))
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
+    assert hub.strikes == 1
+    hub.start_unlock().remember(hub.log.recent(0))
+    hub.clock.advance(10)
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert hub.strikes == 1
+
+
+@pytest.mark.parametrize("said", [{"moved": None}, {"moved": True}, {"why": "door-fault"}, {"why": "of-a-later-one"}])
+async def test_after_a_restart_what_may_have_moved_is_a_fault(
+    hub: DeskHub, grant: Grant, said: dict[str, Value]
+) -> None:
+    allowed: dict[str, Value] = {"asker": grant.credential, "op": bytes(8), "point": 1, "action": 1, "why": None}
+    fault: dict[str, Value] = {"of": bytes(8), "of_kind": "access", "asker": grant.credential, "point": 1, "fault": ""}
+    for kind, detail in ((Kind.ACCESS, allowed), (Kind.FAULT, {**fault, "why": "too-late", **said})):
+        await hub.log.append(Record(kind, int(hub.clock.wall() * 1000), 0, detail))
+    hub.start_unlock().remember(hub.log.recent(0))
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert hub.strikes == 0
+
+
+async def test_who_is_revoked_hears_no_repeated_yes(hub: DeskHub, grant: Grant) -> None:
+    """Told like any revoked phone, recorded, and the operation still never moves a door again."""
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
+    hub.clock.advance(10)
+    hub.policy.credentials.add(grant.credential)
+    again = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    assert (again.allowed, again.reason, again.door) == (False, Reason.REVOKED, DoorState.UNKNOWN)
+    assert [record.detail["why"] for record in hub.records()] == [None, "credential-revoked"]
+    hub.policy.credentials.clear()
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
+    hub.start_unlock().remember(hub.log.recent(0))
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert hub.strikes == 1
+
+
+async def test_a_ticket_hears_again_what_the_full_path_was_told(hub: DeskHub) -> None:
+    """NEED_FULL would make the phone ask with a new operation, which would move the door again for one wish."""
+    wallet = make_wallet(hub.issuer, access=(Access(2, OPEN_AND_QUERY, ()),))
+    one = proof(hub, read_grant(wallet.grant, hub.issuer.verify_key, SITE), bytes(8), point=2)
+    assert (await hub.unlock.present(one, lambda: True)).allowed
+    assert (await hub.unlock.present(replace(one, path=Path.SHORT), lambda: True)).allowed
+    assert hub.strikes == 1
+
+
+NIGHT = Rule(0b1111111, 0, 300)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("revoked", Reason.REVOKED),
+        ("lockdown", Reason.LOCKED),
+        ("schedule", Reason.SCHEDULE),
+        ("clock", Reason.CLOCK),
+        ("unreadable", Reason.FAULT),
+    ],
+)
+async def test_what_comes_into_force_while_the_record_is_written_holds(hub: DeskHub, what: str, reason: Reason) -> None:
+    hub.policy.schedules[7] = (Rule(0b1111111, 0, 1440),)
+    wallet = make_wallet(hub.issuer, access=(Access(1, OPEN_AND_QUERY, (7,)),))
+    grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
+    append = hub.log.append
+
+    def unreadable(credential: str, grant_id: bytes) -> bool:
+        raise StoreError("the policy cannot be read")
+
+    async def meanwhile(record: Record) -> int:
+        match what:
+            case "revoked":
+                hub.policy.credentials.add(grant.credential)
+            case "lockdown":
+                hub.policy.modes[1] = Mode.LOCKDOWN
+            case "schedule":
+                hub.policy.schedules[7] = (NIGHT,)
+            case "clock":
+                hub.clock.trust = ClockState.BEHIND_RECORDS
+            case "unreadable":
+                hub.policy.revoked = unreadable  # type: ignore[method-assign]
+        return await append(record)
+
+    hub.log.append = meanwhile  # type: ignore[method-assign]
+    outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    assert (outcome.allowed, outcome.reason) == (False, reason)
+    assert hub.strikes == 0
+    assert [record.kind for record in hub.records()] == [Kind.ACCESS, Kind.FAULT]
+
+
 async def test_a_door_that_fails_is_recorded_and_the_answer_stays(hub: DeskHub, grant: Grant) -> None:
     hub.doors["front"].faults.broken = "the strike's wire is cut"
     one = proof(hub, grant, b"12345678")
@@ -204,13 +361,15 @@ async def test_records_of_a_later_version_do_not_stop_a_start(hub: DeskHub, body
     hub.start_unlock().remember(hub.log.recent(0))
 
 
-def fill(table: OpTable[str], asker: str, count: int, now: float, answered: bool = True) -> list[Asked]:
+def fill(
+    table: OpTable[str], asker: str, count: int, now: float, answered: bool = True, moved: bool = False
+) -> list[Asked]:
     results = []
     for number in range(count):
         key = (asker, number.to_bytes(8, "big"))
         results.append(table.ask(key, (1, 1), now))
         if answered and results[-1] is Asked.NEW:
-            table.answered(key, "yes")
+            table.answered(key, "yes", moved)
     return results
 
 
@@ -223,6 +382,42 @@ def test_operations_have_their_ceilings() -> None:
     assert len(table._ops) <= OPS_MAX
     assert table.ask(("a", bytes(8)), (1, 1), 1.0) is Asked.SAME  # what is at work is never forgotten
     assert table.ask(("a", bytes(8)), (1, 2), 1.0) is Asked.CONFLICT
+
+
+@pytest.mark.parametrize(("an_asker", "askers"), [(OPS_AN_ASKER, 1), (OPS_MAX, 1), (1, OPS_MAX)])
+def test_what_has_moved_a_door_is_remembered_as_long_as_was_promised(an_asker: int, askers: int) -> None:
+    """A memory that is full of what has moved doors refuses what is new; it does not forget the oldest."""
+    table: OpTable[str] = OpTable(an_asker)
+    for asker in range(askers):
+        fill(table, str(asker), min(an_asker, OPS_MAX // askers), 0.0, moved=True)
+    assert table.ask(("0", b"one more"), (1, 1), 1.0) is Asked.FULL
+    assert table.ask(("0", bytes(8)), (1, 1), OP_SECONDS) is Asked.SAME
+    assert table.ask(("0", b"one more"), (1, 1), OP_SECONDS + 0.1) is Asked.NEW
+
+
+def test_what_moved_nothing_makes_room() -> None:
+    table: OpTable[str] = OpTable()
+    fill(table, "a", 1, 0.0, moved=True)
+    fill(table, "a", OPS_AN_ASKER - 1, 0.0)
+    assert set(fill(table, "a", 3 * OPS_AN_ASKER, 1.0)[OPS_AN_ASKER:]) == {Asked.NEW}
+    assert table.ask(("a", bytes(8)), (1, 1), 2.0) is Asked.SAME
+
+
+def test_what_was_not_done_is_asked_for_the_first_time_again() -> None:
+    table: OpTable[str] = OpTable()
+    fill(table, "a", 1, 0.0, answered=False)
+    table.forget(("a", bytes(8)))
+    assert table.ask(("a", bytes(8)), (2, 4), 0.0) is Asked.NEW
+
+
+def test_a_restart_remembers_what_moved_before_what_did_not() -> None:
+    table: OpTable[str] = OpTable()
+    table.remember(("a", bytes(8)), (1, 1), 0.0, "fault", moved=True)
+    table.remember(("a", bytes(8)), (1, 1), 1.0, "denied", moved=False)
+    for number in range(2 * OPS_MAX):
+        table.remember((str(number), bytes(8)), (1, 1), 2.0, "denied", moved=False)
+    assert table.answer(("a", bytes(8))) == "fault"
+    assert len(table._ops) <= OPS_MAX
 
 
 def test_operations_end() -> None:

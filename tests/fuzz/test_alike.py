@@ -1,0 +1,317 @@
+"""A yes and a no look alike: the same phones do the same things at the same times to a hub that lets one of them in and
+to one that does not, and what leaves both hubs is compared: when, on which link, how long, what is readable in it.
+
+The whole hub is there but for the radio: links, core, decision, records, strike, the watch of the doors. Nobody opens a
+door: who sees a door open needs no radio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hubd.core import sealing, tokens
+from hubd.core.cose import Aead
+from hubd.core.door import DoorMachine
+from hubd.core.framing import Flag, Outbound, control_frame
+from hubd.core.messages import (
+    GET_EPOCH,
+    Action,
+    Open,
+    Request,
+    ResumeRequest,
+    decode_challenge,
+    encode_to_hub,
+)
+from hubd.core.policy import Mode
+from hubd.core.records import Record
+from hubd.core.schedule import Rule
+from hubd.core.sealing import BLE_GATT
+from hubd.core.tokens import Access
+from hubd.doorwatch import DoorWatch
+from hubd.errors import PeerError
+from hubd.links import Links, Means
+from hubd.ports import ClockState, InputEvent, LinkId, RadioListener
+from hubsim import site
+from hubsim.door import SimDoor
+from hubsim.phone.machine import seal_open
+from hubsim.phone.wallet import Wallet
+from hubsim.site import OPEN_AND_QUERY
+from tests.fuzz.common import effort
+from tests.pair import DeskHub, make_wallet, rsa_key, settle
+from tests.virtualtime import VirtualClock, VirtualLoop, run_virtually
+
+REACHED: Counter[str] = Counter()
+ISSUER = site.make_key()
+RELEASE_SECONDS = 5.0
+LINKS_MAX = 4
+COMMIT_SECONDS = 0.002
+TICK_SECONDS = 0.02
+"""What may differ: a yes drives a line, and one that came to nothing is written down once more."""
+ALWAYS, NEVER = Rule(0b1111111, 0, 1440), Rule(0b1111111, 0, 1)
+MTU = 247
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a phone does on a link, `after` seconds after the act before."""
+
+    what: str
+    link: int = 0
+    op: int = 0
+    after: float = 0.0
+    who: str = "anna"
+    action: Action = Action.OPEN
+
+
+@cache
+def wallet_of(credential: str) -> Wallet:
+    return make_wallet(ISSUER, credential, (Access(1, OPEN_AND_QUERY, (7,)), Access(2, OPEN_AND_QUERY, (7,))))
+
+
+class _AtOnce(Executor):
+    """Does the RSA where it is asked for."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@dataclass
+class Ear:
+    """`ports.Radio` that keeps what anybody near could hear, by link."""
+
+    loop: VirtualLoop
+    heard: dict[LinkId, list[tuple[float, str]]] = field(default_factory=dict)
+    listener: RadioListener | None = None
+
+    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        self.listener = listener
+        ready(True)
+        await asyncio.Event().wait()
+
+    def hear(self, link: LinkId, what: str) -> None:
+        self.heard.setdefault(link, []).append((self.loop.now, what))
+
+    async def notify(self, link: LinkId, frame: bytes) -> None:
+        readable = frame[6:10].hex() if frame[0] & Flag.FIRST else ""
+        self.hear(link, f"{len(frame)} bytes, flags {frame[0]:02x}, {readable}")
+
+    async def drop(self, link: LinkId) -> None:
+        self.hear(link, "dropped")
+        assert self.listener is not None
+        self.listener.closed(link)
+
+
+class World:
+    """One hub and its phones."""
+
+    def __init__(self, loop: VirtualLoop, refuse: Callable[[DeskHub], None]) -> None:
+        self.loop, self.clock, self.ear = loop, VirtualClock(loop), Ear(loop)
+        self.hub = hub = DeskHub(ISSUER, self.clock)  # type: ignore[arg-type]
+        self.refuse = refuse
+        hub.policy.schedules[7] = (ALWAYS,)
+        self.edges: asyncio.Queue[InputEvent] = asyncio.Queue()
+        hub.doors = {name: SimDoor(name, loop, self.edges.put_nowait) for name in ("front", "lab")}
+        machines = {name: DoorMachine(True, 60.0) for name in hub.doors}
+        self.watch = DoorWatch(machines, hub.log, self.clock, lambda _event, _facts: None)
+        hub.watch = self.watch  # type: ignore[assignment]
+        append = hub.log.append
+
+        async def slow(record: Record) -> int:
+            await asyncio.sleep(COMMIT_SECONDS)
+            return await append(record)
+
+        hub.log.append = slow  # type: ignore[method-assign]
+        unlock = hub.start_unlock()
+        means = Means(
+            clock=self.clock,
+            rsa=_AtOnce(),
+            links_max=LINKS_MAX,
+            transport=BLE_GATT,
+            refused=lambda _cause: None,
+            tell=self._told,
+            door=unlock.door_state,
+        )
+        seconds = {1: RELEASE_SECONDS, 2: RELEASE_SECONDS}
+        self.links = Links(hub.side, self.ear, unlock.present, seconds, means)
+        self.watch.on_state = self.links.door_changed
+        self.out: dict[int, tuple[bytes, Outbound]] = {}
+        self.visits: Counter[int] = Counter()
+
+    def _told(self, event: str, facts: object) -> None:
+        assert event not in ("link_fault", "send_failed"), facts
+
+    async def events(self) -> Any:
+        while True:
+            yield await self.edges.get()
+
+    async def live(self, acts: list[Act], turn: int) -> dict[LinkId, list[tuple[float, str]]]:
+        """Do the acts; from the act `turn` on this world refuses what it refuses. Return what was heard."""
+        tasks = [
+            asyncio.create_task(self.links.run(lambda _on_air: None, lambda: None)),
+            asyncio.create_task(self.watch.run(self, lambda: None)),
+        ]
+        await settle()
+        for number, act in enumerate(acts):
+            if act.after:
+                await asyncio.sleep(act.after)
+            if number == turn:
+                self.refuse(self.hub)
+            self.do(act)
+        await asyncio.sleep(62)
+        assert not any(task.done() for task in tasks)
+        REACHED["strikes"] += self.hub.strikes
+        return self.ear.heard
+
+    def do(self, act: Act) -> None:
+        link = LinkId(f"{act.link}", self.visits[act.link])
+        match act.what:
+            case "leave":
+                self.links.closed(link)
+                self.visits[act.link] += 1
+                self.out.pop(act.link, None)
+            case "connect":
+                self.links.opened(link)
+            case "info":
+                info = self.links.info(link)
+                self.ear.hear(link, f"INFO of {len(info)} bytes")
+                if info:
+                    self.out[act.link] = info, Outbound(decode_challenge(info).sid)
+            case "read":
+                self.ear.hear(link, f"TXR of {len(self.links.next_frame(link, MTU))} bytes")
+            case "bye" if act.link in self.out:
+                self.write(link, control_frame(Flag.BYE, decode_challenge(self.out[act.link][0]).sid, 0))
+            case "epoch" if act.link in self.out:
+                self.send(act.link, link, GET_EPOCH)
+            case "open" | "resume" if act.link in self.out:
+                make = self.opened if act.what == "open" else self.resumed
+                self.send(act.link, link, make(act, self.out[act.link][0]))
+
+    def send(self, number: int, link: LinkId, message: bytes) -> None:
+        out = self.out[number][1]
+        out.answered()
+        out.load(message)
+        while frame := out.pull(MTU):
+            self.write(link, frame)
+
+    def write(self, link: LinkId, frame: bytes) -> None:
+        try:
+            self.links.frame(link, frame, MTU)
+        except PeerError:
+            self.ear.hear(link, "ATT error")
+
+    def opened(self, act: Act, challenge: bytes) -> bytes:
+        """Return what a phone sends by the full path."""
+        epoch, wallet = self.hub.epochs.current, wallet_of(act.who)
+        assert epoch is not None
+        reader = tokens.read_hub_certificate(self.hub.certificate, ISSUER.verify_key)
+        certificate = tokens.read_epoch_certificate(epoch.certificate, reader, (384,))
+        bound = sealing.binding(BLE_GATT, challenge, epoch.digest, Aead.A256GCM)
+        request = Request(wallet.grant, bytes([act.op]) * 8, 1, act.action, bytes(32))
+        message = seal_open(request, wallet.key, certificate, bound, (Aead.A256GCM, bytes))
+        assert isinstance(message, Open)
+        return encode_to_hub(message)
+
+    def resumed(self, act: Act, challenge: bytes) -> bytes:
+        """Return what a phone sends by the short path; it has a ticket in both worlds."""
+        hub, now = self.hub, int(self.clock.wall())
+        grant = tokens.read_grant(wallet_of(act.who).grant, ISSUER.verify_key, hub.side.site)
+        secret = hashlib.sha256(challenge).digest()
+        hub.tickets.issue(secret[:16], secret, Aead.A256GCM, grant, now, now)
+        key = sealing.resume_key(secret, BLE_GATT, challenge, Aead.A256GCM, hub.side.hub)
+        request = ResumeRequest(bytes([act.op]) * 8, 1, act.action)
+        return encode_to_hub(sealing.seal_resume(request, key, Aead.A256GCM, bytes(12), secret[:16]))
+
+
+def nothing(_hub: DeskHub) -> None:
+    """The world of yes."""
+
+
+def lockdown(hub: DeskHub) -> None:
+    hub.policy.modes[1] = Mode.LOCKDOWN
+
+
+def revoke(hub: DeskHub) -> None:
+    """One phone is revoked; the other is let in as before."""
+    hub.policy.credentials.add("anna")
+
+
+def out_of_schedule(hub: DeskHub) -> None:
+    hub.policy.schedules[7] = (NEVER,)
+
+
+def no_time(hub: DeskHub) -> None:
+    hub.clock.trust = ClockState.BEHIND_RECORDS
+
+
+def heard(acts: list[Act], turn: int, refuse: Callable[[DeskHub], None]) -> dict[LinkId, list[tuple[float, str]]]:
+    loop = VirtualLoop()
+    rsa_key()
+
+    async def life() -> dict[LinkId, list[tuple[float, str]]]:
+        return await World(loop, refuse).live(acts, turn)
+
+    return run_virtually(loop, life())
+
+
+PAUSES = st.sampled_from([0.0, 0.0, 0.05, 0.5, 1.0, 4.4, 5.0, 5.2, 12.0, 31.0])
+LINK = st.integers(0, 2)
+WHO = st.sampled_from(["anna", "anna", "anna", "ben"])
+ASKS = st.builds(
+    Act,
+    st.sampled_from(["resume", "resume", "resume", "open"]),
+    LINK,
+    st.integers(0, 2),
+    st.sampled_from([0.0, 0.05]),
+    WHO,
+    st.sampled_from([Action.OPEN, Action.OPEN, Action.OPEN, Action.QUERY]),
+)
+OTHERS = st.builds(
+    Act, st.sampled_from(["info", "info", "connect", "leave", "bye", "read", "epoch"]), st.integers(0, 6), after=PAUSES
+)
+VISITS = st.tuples(st.builds(Act, st.just("info"), LINK, after=PAUSES), ASKS).map(
+    lambda pair: [pair[0], Act(pair[1].what, pair[0].link, pair[1].op, pair[1].after, pair[1].who, pair[1].action)]
+)
+"""INFO read, then a request on that link: what phones mostly do."""
+LIVES = st.lists(st.one_of(VISITS, VISITS, ASKS.map(lambda a: [a]), OTHERS.map(lambda a: [a])), max_size=9).map(
+    lambda parts: [act for part in parts for act in part]
+)
+
+
+def asked(link: int, op: int, after: float) -> list[Act]:
+    return [Act("info", link, after=after), Act("resume", link, op)]
+
+
+@given(LIVES, st.integers(0, 4), st.sampled_from([lockdown, revoke, out_of_schedule, no_time]))
+@example([*asked(0, 1, 0.0), *asked(0, 1, 0.5)], 0, lockdown)  # again on the same link
+@example([*asked(0, 1, 0.0), *asked(1, 1, 0.5)], 0, revoke)  # again on another link
+@example([*asked(0, 1, 0.0), *asked(0, 1, 5.5)], 0, lockdown)  # again after the release's end
+@example([*asked(0, 1, 0.0), *asked(1, 2, 2.0)], 0, lockdown)  # a wish of its own prolongs the release
+@example([*asked(0, 1, 0.0), *asked(1, 2, 8.0)], 0, revoke)  # a second release in the first one's session
+@example([*asked(0, 1, 0.0), Act("info", 0, after=1.0)], 0, lockdown)  # the session is over before its state
+@example([*asked(0, 1, 0.0), *asked(0, 1, 1.0)], 2, revoke)  # revoked in between
+@effort(60)
+def test_a_yes_and_a_no_look_alike(acts: list[Act], turn: int, refuse: Callable[[DeskHub], None]) -> None:
+    yes, no = heard(acts, turn, nothing), heard(acts, turn, refuse)
+    assert yes.keys() == no.keys()
+    for link, told in yes.items():
+        assert [what for _, what in told] == [what for _, what in no[link]], f"\nyes {told}\nno  {no[link]}"
+        late = [abs(at - other) for (at, _), (other, _) in zip(told, no[link], strict=True)]
+        assert max(late) <= TICK_SECONDS, f"\nyes {told}\nno  {no[link]}"
+        REACHED["verdicts"] += sum("8202" in what for _, what in told)
+        REACHED["states"] += sum("8203" in what for _, what in told)
+
+
+def test_the_worlds_reached_what_they_are_about() -> None:
+    assert min(REACHED[name] for name in ("strikes", "verdicts", "states")) >= 50, REACHED

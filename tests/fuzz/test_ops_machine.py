@@ -1,0 +1,340 @@
+"""One wish in any order: tries and retries on many links, leavings, a slow or failing disk, a failing door, restarts.
+
+Oracle: an operation strikes at most once, and only after its own durable yes; one for which nothing was done is not
+refused for having been asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from hubd.core.cose import Aead
+from hubd.core.handshake import Outcome, Path, Proof
+from hubd.core.messages import Action, DoorState, Reason
+from hubd.core.ops import OP_SECONDS
+from hubd.core.policy import Mode
+from hubd.core.records import GENESIS, Kind, Record, StoredRecord, link
+from hubd.core.sealing import Opened, SessionKeys
+from hubd.core.tokens import Grant, read_grant
+from hubd.errors import AuditError, HardwareError
+from hubd.unlock import LATE_SECONDS, Books, Point, SiteRules, Unlock
+from hubsim import site
+from tests.fuzz.common import effort
+from tests.pair import DAY, SITE, Rules, Watch, make_wallet
+from tests.virtualtime import VirtualClock, VirtualLoop
+
+REACHED: Counter[str] = Counter()
+WHO = ("anna", "ben")
+OPS = [bytes([number]) * 8 for number in range(3)]
+Key = tuple[str, bytes]
+
+
+@cache
+def grant_of(credential: str) -> Grant:
+    issuer = site.make_key()
+    return read_grant(make_wallet(issuer, credential).grant, issuer.verify_key, SITE)
+
+
+class SlowLog:
+    """`ports.AuditLog` as far as it is used: what is appended waits for `step`."""
+
+    def __init__(self) -> None:
+        self.stored: list[StoredRecord] = []
+        self.waiting: deque[tuple[Record, asyncio.Future[int]]] = deque()
+        self.at_once = False
+
+    def append(self, record: Record) -> Awaitable[int]:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.waiting.append((record, done))
+        if self.at_once:
+            self.step(True)
+        return done
+
+    def step(self, durable: bool) -> None:
+        """Let the oldest record become durable, or fail."""
+        record, done = self.waiting.popleft()
+        if durable:
+            body, number = record.encode(), len(self.stored) + 1
+            before = self.stored[-1].hash if self.stored else GENESIS
+            self.stored.append(StoredRecord(number, body, link(before, number, body)))
+        if done.done():
+            return  # who waited has given up; the record is written all the same
+        if durable:
+            done.set_result(len(self.stored))
+        else:
+            done.set_exception(AuditError("the disk is full"))
+
+    def recent(self, _since_ms: int) -> Sequence[StoredRecord]:
+        return self.stored
+
+
+class SlowDoor:
+    """`ports.Door`: a release waits for `step`, and tells the machine when it is asked."""
+
+    def __init__(self, machine: Wishes) -> None:
+        self._machine = machine
+        self.asked: deque[tuple[asyncio.Future[None], Key]] = deque()
+        self.at_once = False
+
+    async def release(self, seconds: float) -> None:
+        key = self._machine.about_to_strike()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.asked.append((done, key))
+        if self.at_once:
+            self.step(True)
+        await done
+
+    def step(self, works: bool) -> None:
+        done, key = self.asked.popleft()
+        if done.done():
+            return
+        if works:
+            done.set_result(None)
+        else:
+            self._machine.works.discard(key)
+            done.set_exception(HardwareError("the guard does not answer"))
+
+    async def secure(self) -> None:
+        return
+
+
+@dataclass
+class Try:
+    """One presentation of an operation."""
+
+    key: Key
+    came: float
+    there: bool = True
+    outcome: Outcome | None = None
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class Wishes(RuleBasedStateMachine):
+    """The machine."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.loop = VirtualLoop()
+        self.clock = VirtualClock(self.loop)
+        self.log = SlowLog()
+        self.door = SlowDoor(self)
+        self.policy = Rules()
+        self.tries: list[Try] = []
+        self.struck: dict[Key, float] = {}
+        self.works: set[Key] = set()
+        self.denied: dict[Key, float] = {}
+        self.unknown: dict[Key, float] = {}
+        self.start()
+
+    def start(self) -> None:
+        books = Books(self.policy, self.log, self.clock, lambda _event, _facts: None)  # type: ignore[arg-type]
+        rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * DAY)
+        self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
+
+    # What phones do.
+
+    @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
+    def ask(self, who: str, op: bytes) -> None:
+        self.present((who, op))
+
+    @precondition(lambda self: self.tries)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from(self.tries)).there = False
+
+    @precondition(lambda self: self.tries)
+    @rule(data=st.data())
+    def ask_again(self, data: st.DataObject) -> None:
+        self.present(data.draw(st.sampled_from(self.tries)).key)
+
+    @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS), recorded=st.booleans(), retries=st.integers(0, 2))
+    def ask_in_vain(self, who: str, op: bytes, recorded: bool, retries: int) -> None:
+        """The link breaks before the strike; others may be asking the same meanwhile."""
+        one = self.present((who, op))
+        for _ in range(retries):
+            self.present(one.key)
+        one.there = False
+        if recorded and self.log.waiting:
+            self.disk(True)
+
+    @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
+    def ask_at_a_broken_door(self, who: str, op: bytes) -> None:
+        """The door's guard says that it failed; what the line did nobody knows."""
+        self.log.at_once = True
+        while self.log.waiting:
+            self.disk(True)
+        self.present((who, op))
+        while self.door.asked:
+            self.strike(False)
+        self.log.at_once = False
+
+    # What the hub's world does.
+
+    @precondition(lambda self: self.log.waiting)
+    @rule(durable=st.sampled_from([True, True, True, False]))
+    def disk(self, durable: bool) -> None:
+        self.log.step(durable)
+        self.settle()
+
+    @precondition(lambda self: self.door.asked)
+    @rule(works=st.sampled_from([True, True, False]))
+    def strike(self, works: bool) -> None:
+        self.door.step(works)
+        self.settle()
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 1.9, 2.1, 30.0, OP_SECONDS + 1]))
+    def time_passes(self, seconds: float) -> None:
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+        self.settle()
+
+    @rule(mode=st.sampled_from([Mode.NORMAL, Mode.NORMAL, Mode.LOCKDOWN]), revoked=st.booleans())
+    def policy_changes(self, mode: Mode, revoked: bool) -> None:
+        self.policy.modes[1] = mode
+        self.policy.credentials = {"ben"} if revoked else set()
+
+    @rule(data=st.data())
+    def restart(self, data: st.DataObject) -> None:
+        """The daemon is killed: what it had handed to the disk is durable up to some record."""
+        for _ in range(data.draw(st.integers(0, len(self.log.waiting)))):
+            self.log.step(True)
+        self.log.waiting.clear()
+        self.door.asked.clear()
+        self.end_all()
+        self.works.clear()
+        self.unknown = self.unknown_now()
+        self.start()
+        self.unlock.remember(self.log.recent(0))
+
+    @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
+    def ask_in_peace(self, who: str, op: bytes) -> None:
+        """All is well and the phone stays: what it is told follows from what was done before."""
+        key = who, op
+        self.policy_changes(Mode.NORMAL, revoked=False)
+        self.log.at_once = self.door.at_once = True
+        while self.log.waiting:
+            self.disk(True)
+        while self.door.asked:
+            self.strike(True)
+        self.settle()
+        before, now = self.struck.get(key), self.loop.now
+        one = self.present(key)
+        assert one.outcome is not None
+        if before is not None and now - before <= OP_SECONDS - LATE_SECONDS - 2:
+            assert one.outcome.reason is (Reason.OK if key in self.works else Reason.FAULT)
+        elif before is None and not self.lately(self.denied, key) and not self.lately(self.unknown, key):
+            assert one.outcome.allowed, f"nothing was done, and yet: {one.outcome}"
+            assert self.struck[key] == now
+            REACHED["after nothing"] += any(other.key == key and other is not one for other in self.tries)
+        self.log.at_once = self.door.at_once = False
+
+    # How it is done.
+
+    def unknown_now(self) -> dict[Key, float]:
+        """The operations of which the records say yes, and not that nothing came of it: nobody can know more."""
+        unknown: dict[Key, float] = {}
+        for record in (Record.decode(stored.body) for stored in self.log.stored):
+            key = str(record.detail["asker"]), record.detail.get("op", record.detail.get("of"))
+            if record.kind is Kind.ACCESS and record.detail["why"] is None:
+                unknown[key] = record.mono_ms / 1000  # type: ignore[index]
+            elif record.kind is Kind.FAULT and record.detail["moved"] is False:
+                unknown.pop(key, None)  # type: ignore[arg-type]
+        return unknown
+
+    def lately(self, times: dict[Key, float], key: Key) -> bool:
+        return self.loop.now - times.get(key, -OP_SECONDS) <= OP_SECONDS + 1
+
+    def present(self, key: Key) -> Try:
+        credential, op = key
+        one = Try(key, self.loop.now)
+        keys = SessionKeys(Aead.A256GCM, bytes(32), bytes(32))
+        proof = Proof(Opened(grant_of(credential), op, 1, Action.OPEN, keys), Path.FULL, one.came)
+
+        async def begin() -> None:
+            decided = self.unlock.present(proof, lambda: one.there)
+            one.task = asyncio.create_task(ended(decided))
+
+        async def ended(decided: Awaitable[Outcome]) -> None:
+            one.outcome = await decided
+            REACHED[one.outcome.reason.name] += 1
+            if one.outcome.allowed:
+                assert one.key in self.struck, "told yes, and nothing moved"
+                assert one.outcome.door is DoorState.SECURED
+            if one.outcome.reason is Reason.BUSY:
+                assert not one.there or self.loop.now - one.came > LATE_SECONDS, "told busy, and it is there in time"
+            if one.outcome.reason in (Reason.LOCKED, Reason.REVOKED):
+                self.denied[one.key] = self.loop.now
+
+        self.tries.append(one)
+        self.loop.run_until_complete(begin())
+        self.settle()
+        return one
+
+    def settle(self) -> None:
+        async def turns() -> None:
+            for _ in range(30):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(turns())
+        for one in self.tries:
+            if one.task is not None and one.task.done() and not one.task.cancelled():
+                one.task.result()
+
+    def about_to_strike(self) -> Key:
+        """Hold a strike against the evidence at the moment it is asked for."""
+        now = self.loop.now
+        one = next(one for one in self.tries if one.task is asyncio.current_task())
+        records = [Record.decode(stored.body).detail for stored in self.log.stored]
+        yes = [record for record in records if record.get("op") == one.key[1] and record["asker"] == one.key[0]]
+        assert yes[-1]["why"] is None, "a strike without its own durable yes"
+        since = now - self.struck.get(one.key, -OP_SECONDS)
+        assert since > OP_SECONDS - LATE_SECONDS - 2, f"{one.key} strikes twice within {since} s"
+        assert one.there
+        assert now - one.came <= LATE_SECONDS
+        assert one.key[0] not in self.policy.credentials
+        assert self.policy.mode(1) is Mode.NORMAL
+        self.struck[one.key] = now
+        self.works.add(one.key)
+        REACHED["struck"] += 1
+        return one.key
+
+    def end_all(self) -> None:
+        tasks = [one.task for one in self.tries if one.task is not None]
+
+        async def ended() -> None:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self.loop.run_until_complete(ended())
+        self.tries = []
+
+    @invariant()
+    def bounded(self) -> None:
+        if not hasattr(self, "unlock"):
+            return
+        for table in self.unlock._ops.values():
+            assert len(table._ops) <= len(WHO) * len(OPS)
+        waiting = {one.key for one in self.tries if one.task is not None and not one.task.done()}
+        assert {(asker.removeprefix("access/"), op) for asker, op in self.unlock._at_work} <= waiting
+
+    def teardown(self) -> None:
+        if hasattr(self, "loop"):
+            self.end_all()
+            self.loop.close()
+
+
+TestWishes = Wishes.TestCase
+TestWishes.settings = effort(150, 40)
+
+
+def test_the_machine_reached_what_it_is_about() -> None:
+    wanted = ("struck", "after nothing", "OK", "BUSY", "FAULT", "LOCKED", "REVOKED")
+    assert min(REACHED[name] for name in wanted) >= 3, REACHED
