@@ -124,7 +124,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     ring, tickets = EpochRing(), TicketTable(keys.certified.expires)
     side, points = _hub_side(config, keys, ring, tickets), _points(config)
     machines = {door.id: DoorMachine(door.dps is not None, door.held_open_seconds) for door in config.doors}
-    watch = DoorWatch(machines, log, clock, tell)
+    watch = DoorWatch(machines, log, clock, tell, lambda door: parts.doors[door].driven)
     rules = SiteRules(points, config.hub.zone, config.protocol.grant_days_max * DAY_SECONDS)
     books = Books(store, log, clock, tell)
     unlock = Unlock(rules, books, parts.doors, watch)
