@@ -97,6 +97,10 @@ class NoDoor:
     async def release(self, seconds: float) -> None:
         self.releases += 1
 
+    @property
+    def driven(self) -> bool:
+        return False
+
     async def secure(self) -> None:
         return
 

@@ -66,6 +66,11 @@ class NotingDoor:
         self._strike, self._note = strike, note
         self.secure = strike.secure
 
+    @property
+    def driven(self) -> bool:
+        """See `ports.Door.driven`."""
+        return self._strike.driven
+
     async def release(self, seconds: float) -> None:
         """See `ports.Door.release`."""
         at = time.monotonic_ns()

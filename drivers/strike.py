@@ -217,8 +217,14 @@ class Strike:
         self._index = index
         self._door = door
         self._publish = publish
+        self._driven = False
         self.last_drive_ns = 0  # CLOCK_MONOTONIC when the guard had last driven the line active, on our command
         guard.watch(index, self._changed)
+
+    @property
+    def driven(self) -> bool:
+        """See `hubd.ports.Door.driven`: what the guard told last."""
+        return self._driven
 
     async def release(self, seconds: float) -> None:
         """See `hubd.ports.Door.release`."""
@@ -229,5 +235,6 @@ class Strike:
         await self._guard.secure(self._index)
 
     def _changed(self, active: bool, at_ns: int) -> None:
+        self._driven = active
         what = Input.STRIKE_ACTIVE if active else Input.STRIKE_INACTIVE
         self._publish(InputEvent(self._door, what, at_ns / 1e9))

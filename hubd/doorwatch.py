@@ -29,10 +29,19 @@ Tell = Callable[[str, Mapping[str, Value]], None]
 
 
 class DoorWatch:
-    """All doors of the hub; `machines` by door id. Implements `unlock.Watch`."""
+    """All doors of the hub. Implements `unlock.Watch`."""
 
-    def __init__(self, machines: Mapping[str, DoorMachine], log: AuditLog, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        machines: Mapping[str, DoorMachine],
+        log: AuditLog,
+        clock: Clock,
+        tell: Tell,
+        driven: Callable[[str], bool] = lambda _door: True,
+    ) -> None:
+        """`machines` by door id; `driven` tells whether the strike of a door is driven now."""
         self._machines, self._log, self._clock, self._tell = machines, log, clock, tell
+        self._driven = driven
         self._strikes: dict[str, float] = {}
         self._ends: dict[str, float] = {}  # when the latest release ends, driven or at rest
         self._since: dict[str, float] = {}
@@ -47,14 +56,18 @@ class DoorWatch:
         return self._machines[door].state
 
     def released(self, door: str, access_point: int, seconds: float) -> None:
-        """A release was driven just now; it ends by itself after `seconds`, or when its strike is seen at rest."""
+        """A release was driven just now; it ends by itself after `seconds`, or when its strike is seen at rest.
+
+        One whose strike has fallen meanwhile, at its cap, releases nobody before the strike is driven again.
+        """
         now = self._clock.monotonic()
         running = self._ends.get(door, 0.0) if door in self._strikes else 0.0
         self._since[door] = now
         self._points[door] = access_point
         self._ends[door] = max(now + seconds, running)
-        self._strikes[door] = self._ends[door]
-        self._see(door, Event.STRIKE_ON, now)
+        if self._driven(door):
+            self._strikes[door] = self._ends[door]
+            self._see(door, Event.STRIKE_ON, now)
         self._changed.set()
 
     async def run(self, inputs: Inputs, beat: Callable[[], None]) -> None:

@@ -53,6 +53,10 @@ class PacedLog:
         """See `ports.AuditLog.recent`."""
         return self._log.recent(since_ms)
 
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """See `ports.AuditLog.newest`."""
+        return self._log.newest(before, limit)
+
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         """See `ports.AuditLog.unacknowledged`."""
         return await self._log.unacknowledged(after, limit)

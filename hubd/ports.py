@@ -71,6 +71,10 @@ class Door(Protocol):
         then, as far as known, inactive.
         """
 
+    @property
+    def driven(self) -> bool:
+        """Whether the strike is driven now, as far as is known here."""
+
     async def secure(self) -> None:
         """End a release now. Securing a secured door does nothing."""
 

@@ -102,6 +102,11 @@ class SimDoor:
         self._stretch.began(milliseconds, now)
         self._set_timer()
 
+    @property
+    def driven(self) -> bool:
+        """See `hubd.ports.Door.driven`."""
+        return self.active
+
     async def secure(self) -> None:
         """See `hubd.ports.Door.secure`."""
         self._deactivate()

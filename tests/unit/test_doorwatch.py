@@ -33,7 +33,10 @@ class Rig:
 
     def __post_init__(self) -> None:
         machines = {"front": DoorMachine(True, HELD_SECONDS), "back": DoorMachine(False, HELD_SECONDS)}
-        self.watch = DoorWatch(machines, self.log, self.clock, lambda e, f: self.told.append((e, f)))
+        self.driven = True
+        self.watch = DoorWatch(
+            machines, self.log, self.clock, lambda e, f: self.told.append((e, f)), lambda _door: self.driven
+        )
         self.watch.on_state = lambda point, state: self.states.append((point, state))
 
     async def events(self) -> AsyncIterator[InputEvent]:
@@ -150,6 +153,26 @@ async def test_a_door_opened_in_the_rest_of_a_strike_was_forced(rig: Rig) -> Non
     await rig.see(Input.STRIKE_INACTIVE)
     await rig.see(Input.DOOR_OPEN)
     assert rig.happened() == ["access_not_taken", "forced"]
+
+
+async def test_a_release_whose_strike_fell_before_it_was_told_of_releases_nobody_until_it_is_driven_again(
+    rig: Rig,
+) -> None:
+    """The cap was reached between the guard's yes and this moment."""
+    await rig.see(Input.DOOR_CLOSED)
+    rig.watch.released("front", 1, 5.0)
+    rig.clock.advance(4.0)
+    await rig.see(Input.STRIKE_INACTIVE)
+    rig.driven = False
+    rig.watch.released("front", 1, 5.0)
+    assert rig.watch.state("front") is DoorState.SECURED
+    rig.clock.advance(0.5)
+    await rig.see(Input.STRIKE_ACTIVE)
+    assert rig.watch.state("front") is DoorState.RELEASED
+    await rig.later(4.4)
+    assert rig.watch.state("front") is DoorState.RELEASED
+    await rig.later(0.2)
+    assert rig.watch.state("front") is DoorState.SECURED
 
 
 async def test_the_next_release_does_not_inherit_the_end_of_one_that_was_cut(rig: Rig) -> None:

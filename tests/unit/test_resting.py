@@ -29,14 +29,18 @@ class Tired:
         self.rests = rests
         self.seconds = seconds
         self.meanwhile = meanwhile
-        self.driven: list[float] = []
+        self.given: list[float] = []
+
+    @property
+    def driven(self) -> bool:
+        return bool(self.given)
 
     async def release(self, seconds: float) -> None:
         if self.rests:
             self.rests -= 1
             self.meanwhile()
             raise RestingError("Not now: the strike rests.", self.seconds)
-        self.driven.append(seconds)
+        self.given.append(seconds)
 
     async def secure(self) -> None:
         raise AssertionError("nobody asks for this")
@@ -65,13 +69,13 @@ async def present(hub: DeskHub, grant: Grant, door: Tired, alive: Callable[[], b
 async def test_who_comes_in_a_short_rest_gets_in_after_it(hub: DeskHub, grant: Grant) -> None:
     door = Tired(rests=2, seconds=0.01)
     assert await present(hub, grant, door) is Reason.OK
-    assert door.driven == [5.0]
+    assert door.given == [5.0]
 
 
 async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, grant: Grant) -> None:
     door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1)
     assert await present(hub, grant, door) is Reason.BUSY
-    assert door.driven == []
+    assert door.given == []
     fault = hub.records()[-1]
     assert (fault.kind, fault.detail["why"]) == (Kind.FAULT, "busy")
     assert "rests" in str(fault.detail["fault"])
@@ -81,23 +85,23 @@ async def test_nobody_waits_for_ever_for_rests_that_come_again(hub: DeskHub, gra
     door = Tired(rests=1000, seconds=REST_WAIT_SECONDS / 20)
     assert await present(hub, grant, door) is Reason.BUSY
     assert door.rests >= 975
-    assert door.driven == []
+    assert door.given == []
 
 
 async def test_a_lockdown_in_the_rest_keeps_the_strike_at_rest(hub: DeskHub, grant: Grant) -> None:
     door = Tired(1, 0.01, lambda: hub.policy.modes.update({1: Mode.LOCKDOWN}))
     assert await present(hub, grant, door) is Reason.LOCKED
-    assert door.driven == []
+    assert door.given == []
 
 
 async def test_a_phone_that_has_gone_in_the_rest_moves_nothing(hub: DeskHub, grant: Grant) -> None:
     here = [True]
     door = Tired(1, 0.01, here.clear)
     assert await present(hub, grant, door, lambda: bool(here)) is Reason.BUSY
-    assert door.driven == []
+    assert door.given == []
 
 
 async def test_what_would_be_late_after_the_rest_is_late(hub: DeskHub, grant: Grant) -> None:
     door = Tired(1, 0.01, lambda: hub.clock.advance(3.0))
     assert await present(hub, grant, door) is Reason.BUSY
-    assert door.driven == []
+    assert door.given == []

@@ -103,12 +103,14 @@ async def test_a_release_drives_the_line_and_it_falls_back_by_itself(bank: Bank)
         after_ns = time.monotonic_ns()
         driven = bank.level(0)
         assert driven.active
+        assert hub.port.driven
         assert before_ns < driven.changed_ns <= hub.front.last_drive_ns < after_ns
         await until(lambda: not bank.level(0).active)
         lasted_ns = bank.level(0).changed_ns - driven.changed_ns
         assert 0.2e9 <= lasted_ns < 2e9
         assert not bank.level(1).active
         await until(lambda: len(hub.seen("front")) == 3)
+        assert not hub.port.driven
         assert hub.seen("front") == [Input.STRIKE_INACTIVE, Input.STRIKE_ACTIVE, Input.STRIKE_INACTIVE]
         assert hub.seen("back") == [Input.STRIKE_INACTIVE]
         assert hub.edges[-1].at == pytest.approx(bank.level(0).changed_ns / 1e9, abs=0.5)
