@@ -157,7 +157,7 @@ def test_a_certificate_that_is_not_believed_is_told_apart(tmp_path: Path) -> Non
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        index = f"https://127.0.0.1:{server.server_port}/simple"
+        index = f"https://localhost:{server.server_port}/simple"  # a name: some versions of pip take no address
         said = _said(_pip("--retries", "1", "download", "-i", index, "cbor2"))
         server.shutdown()
         thread.join()
