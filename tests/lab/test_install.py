@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -26,6 +27,19 @@ INSTALL_SECONDS = 300
 GUARD_SECONDS = 20.0
 UDEV = ("systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket")
 STICK = "ttyS9"
+AS_PIP = r"""#!/bin/sh
+# Python, with a venv and a pip that put the environment in place that is there already, its version marked.
+case "$*" in
+    "-m venv --without-pip "*)
+        cp -a /opt/hubd/. "$4"
+        sed -i 's/^\(__version__ = ".*\)"/\1.2"/' "$4"/lib/python3*/site-packages/hubd/__init__.py
+        sed -i 's/^\(Version: .*\)/\1.2/' "$4"/lib/python3*/site-packages/hubd_access_hub-*.dist-info/METADATA
+        ;;
+    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    "-m pip "*) ;;
+    *) exec /usr/bin/python3 "$@" ;;
+esac
+"""
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +196,41 @@ async def test_udev_gives_chips_and_sticks_to_their_groups(imaged: LabHub) -> No
     assert (await guest.run("readlink", "-f", "/dev/zwave")).out == f"/dev/{STICK}\n"
     assert "gpio" in (await guest.run("id", "-Gn", "hubd")).out.split()
     await guest.run("systemctl", "stop", *UDEV)
+
+
+async def _hubctl(hub: LabHub) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((await hub.guest.run("hubctl", "status", "--json", check=False)).out)
+    return told
+
+
+async def test_a_hub_that_runs_is_brought_up_to_date_or_left_as_it_is(imaged: LabHub) -> None:
+    """Without internet: what pip would put in place is the environment that is there, with another version."""
+    guest, config = imaged.guest, "/etc/hubd/hubd.toml"
+    await imaged.start()
+    await guest.put("/root/python", AS_PIP.encode(), 0o755)
+    install = ("PYTHON=/root/python", str(ROOT / "systemd/install.sh"), "install")
+    pid, before = await imaged.pid(), (await _hubctl(imaged))["version"]
+
+    right = (await guest.run("cat", config)).out
+    await guest.put(config, right.replace("time_zone", "time_zome").encode())
+    refused = await guest.run("env", *install, check=False, seconds=INSTALL_SECONDS)
+    assert refused.status == 1
+    assert "time_zome" in refused.err
+    assert "Nothing was changed" in refused.err
+    assert (await imaged.pid(), (await _hubctl(imaged))["installed_version"]) == (pid, before)
+    await guest.put(config, right.encode())
+
+    done = await guest.run("env", "RESTART=no", *install, seconds=INSTALL_SECONDS)
+    told = await _hubctl(imaged)
+    assert (told["version"], told["installed_version"]) == (before, f"{before}.2")
+    assert f"{before} still runs" in done.out
+    assert f"hubd {before}.2, but {before} runs: systemctl restart hubd" in (await guest.run("hubctl", "status")).out
+
+    done = await guest.run("env", *install, seconds=INSTALL_SECONDS)
+    assert f"{before}.2.2 is in force, in place of {before}.2" in done.out
+    assert await imaged.pid() != pid
+    await imaged.start()
+    assert (await _hubctl(imaged))["version"] == f"{before}.2.2"
 
 
 async def test_taking_it_away_leaves_configuration_keys_and_records(imaged: LabHub) -> None:

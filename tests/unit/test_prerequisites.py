@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
@@ -125,6 +133,36 @@ def test_without_internet_pip_ends_in_one_sentence() -> None:
     assert said.startswith("hubd: the Python packages that hubd is built on cannot be fetched")
     assert '"Without internet"' in said
     assert "\n## Without internet\n" in (ROOT / "docs/hub.md").read_text()
+
+
+def test_a_certificate_that_is_not_believed_is_told_apart(tmp_path: Path) -> None:
+    key, certificate = ec.generate_private_key(ec.SECP256R1()), x509.CertificateBuilder()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    begins = datetime.now(UTC) - timedelta(days=2)
+    made = (
+        certificate.subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "pem").write_bytes(plain + made.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pem")
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        index = f"https://localhost:{server.server_port}/simple"  # a name: some versions of pip take no address
+        said = _said(_pip("--retries", "1", "download", "-i", index, "cbor2"))
+        server.shutdown()
+        thread.join()
+    assert "certificate that is not believed" in said
+    assert "clock right (date)?" in said
 
 
 def test_a_package_without_a_wheel_for_this_machine_is_named(tmp_path: Path) -> None:
