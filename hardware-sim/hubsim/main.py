@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,6 +36,9 @@ from hubsim.radios import (
     phone_radio,
 )
 from hubsim.weekly import weekly
+
+if TYPE_CHECKING:
+    from hubsim.phone.attempt import Report, Session
 
 DESK = Path("desk")
 
@@ -343,35 +346,35 @@ def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_poi
         raise click.UsageError("--adapter goes with --radio bleak")
     folder = _phone(_site(path), name)
     from hubsim.phone import wallet
-    from hubsim.phone.attempt import Session
+    from hubsim.phone.street import ask
 
     try:
         mine = wallet.load(folder)
     except (HubError, ValueError, TypeError, KeyError) as error:
         raise click.ClickException(f"{folder} is damaged: make the phone anew with `hubsim site grant`") from error
 
+    async def then(session: Session, report: Report) -> bool:
+        if report.verdict is None:
+            click.echo(f"no verdict: {report.why}")
+            return False
+        verdict = report.verdict
+        way = "short path" if report.short else "full path"
+        took = (report.decided - report.began) * 1000
+        answer = "allowed" if verdict.allowed else f"denied: {verdict.reason.name.lower()}"
+        click.echo(f"{answer} ({way}, {report.round_trips} round trips, {report.bytes_over_air} bytes, {took:.0f} ms)")
+        state = await session.state(10.0) if not query else None
+        if state is not None:
+            click.echo(f"the door is {state.door.name.lower()}")
+        return verdict.allowed
+
     async def attempt() -> bool:
-        async with connected(transport, adapter, mtu, mine.beacon_key) as link:
-            session, action = Session(link, mine), Action.QUERY if query else Action.OPEN
-            op = mine.op_for(access_point, action, time.time(), secrets.token_bytes)
-            try:
-                report = await session.run(access_point, action, op)
-            finally:
-                wallet.save_caches(mine, folder)
-            if report.verdict is None:
-                click.echo(f"no verdict: {report.why}")
-                return False
-            verdict = report.verdict
-            way = "short path" if report.short else "full path"
-            took = (report.decided - report.began) * 1000
-            answer = "allowed" if verdict.allowed else f"denied: {verdict.reason.name.lower()}"
-            click.echo(
-                f"{answer} ({way}, {report.round_trips} round trips, {report.bytes_over_air} bytes, {took:.0f} ms)"
-            )
-            state = await session.state(10.0) if not query else None
-            if state is not None:
-                click.echo(f"the door is {state.door.name.lower()}")
-            return verdict.allowed
+        connect = partial(connected, transport, adapter, mtu, mine.beacon_key)
+        action = Action.QUERY if query else Action.OPEN
+        op = mine.op_for(access_point, action, time.time(), secrets.token_bytes)
+        try:
+            return await ask(connect, mine, access_point, action, op, then)
+        finally:
+            wallet.save_caches(mine, folder)
 
     try:
         sys.exit(0 if asyncio.run(attempt()) else 1)

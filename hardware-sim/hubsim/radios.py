@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hubsim.phone.radio import PhoneLink
+    from hubsim.phone.radio import FoundLink
 
 DEFAULT_RADIO = "tcp-client:127.0.0.1:8870"
 BLEAK, BLESS = "bleak", "bless"
@@ -51,15 +51,20 @@ def hub_radio(context: click.Context, parameter: click.Parameter, text: str) -> 
 
 
 @asynccontextmanager
-async def connected(transport: str, adapter: str, mtu: int, beacon_key: bytes | None) -> AsyncIterator[PhoneLink]:
-    """Connect a phone to a hub, over this machine's own adapter or over a simulated controller."""
+async def connected(
+    transport: str, adapter: str, mtu: int, beacon_key: bytes | None, passed_by: frozenset[str]
+) -> AsyncIterator[FoundLink]:
+    """Connect a phone to a hub that it has not passed by, over this machine's own adapter or a simulated controller."""
     if transport == BLEAK:
         from hubsim.phone.bleak_radio import connect as connect_really
 
-        async with connect_really(adapter, mtu, beacon_key) as link:
+        async with connect_really(adapter, mtu, beacon_key, passed_by) as link:
             yield link
     else:
         from hubsim.phone.radio import connect, on_air
 
-        async with on_air(transport) as device, connect(device, mtu, beacon_key=beacon_key) as simulated:
+        async with (
+            on_air(transport) as device,
+            connect(device, mtu, beacon_key=beacon_key, passed_by=passed_by) as simulated,
+        ):
             yield simulated

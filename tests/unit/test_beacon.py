@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hubd.core.beacon import KEY_BYTES, TAG_BYTES, Beacon, ah, resolves
-from hubsim.phone.kin import Kin, kin
+from hubd.errors import LinkError
+from hubsim.phone.kin import Choice, Kin, kin
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "beacon.json").read_text())
 KEY, OTHER = bytes(range(KEY_BYTES)), bytes(KEY_BYTES)
@@ -40,6 +41,17 @@ def test_each_bit_of_a_tag_counts() -> None:
 def test_the_key_is_not_shown() -> None:
     assert KEY.hex() not in repr(Beacon(KEY))
     assert repr(KEY) not in repr(Beacon(KEY))
+
+
+async def test_a_hub_that_was_passed_by_is_not_chosen_again() -> None:
+    choice: Choice[str] = Choice(None, frozenset({"A"}))
+    choice.seen("A", [], "A")
+    choice.seen("B", [], "B")
+    assert await choice.made(1.0) == "B"
+    choice = Choice(None, frozenset({"A"}))
+    choice.seen("A", [], "A")
+    with pytest.raises(LinkError, match="the hubs in sight stand at other doors"):
+        await choice.made(0.0)
 
 
 def test_whom_a_phone_tries() -> None:

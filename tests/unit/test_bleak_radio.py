@@ -101,6 +101,7 @@ class Client:
 
     def __init__(self, writes_bytes_max: int = 509) -> None:
         self.services = self
+        self.address = "A"
         self.error: Exception | None = None
         self.silent = False
         self.written: list[tuple[str, bytes, bool]] = []

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from hubd.core import cbor
+from hubd.core import cbor, tokens
 from hubd.core.framing import MTU_MIN, Flag, control_frame, decode_frame
-from hubd.core.messages import GET_EPOCH, Action, Epoch, decode_to_phone
+from hubd.core.messages import GET_EPOCH, Action, Epoch, Reason, decode_to_phone
+from hubd.core.tokens import Access
 from hubd.errors import LinkError
 from hubsim import site
 from hubsim.phone.attempt import Report, Session
+from hubsim.phone.radio import PhoneLink
+from hubsim.phone.street import ask
 from hubsim.phone.wallet import WISH_SECONDS, Wallet, load, save
-from tests.pair import NOON, DeskHub, NotifiedAir, Phone, Visit, make_wallet
+from hubsim.site import OPEN_AND_QUERY
+from tests.pair import DAY, NOON, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet
 
 DOOR = (1, Action.OPEN)
 
@@ -79,7 +85,7 @@ class LossyLink:
     """A link to a hub in memory that may lose or repeat what is notified. Implements PhoneLink."""
 
     def __init__(self, hub: DeskHub, mtu: int, heard: Callable[[int, bytes], list[bytes]]) -> None:
-        self.hub = hub
+        self.hub, self.address = hub, ""
         self.mtu, self.notifications = mtu, asyncio.Queue[bytes]()
         self._heard, self._count, self.pulls = heard, 0, 0
         self.visit = Visit(hub.connect())
@@ -150,6 +156,45 @@ async def test_a_link_that_ends_is_told_and_the_wish_is_kept(hub: DeskHub) -> No
     link.cut_after = 2
     with pytest.raises(LinkError, match="has left"):
         await unlock(link, wallet)
+
+
+@pytest.mark.asyncio
+async def test_a_hub_at_another_door_is_passed_by(hub: DeskHub) -> None:
+    """With one op; and when all hubs in sight stand elsewhere, that is said."""
+    elsewhere, here = hub, DeskHub(hub.issuer, hub.clock, "hub-2")
+    points = tokens.HubCertificate(SITE, "hub-2", int(NOON) - DAY, int(NOON) + DAY, here.identity.verify_key, (3,))
+    certificate = tokens.issue_hub_certificate(hub.issuer, points, here.identity.cose_key)
+    here.side = dataclasses.replace(here.side, certificate=certificate)
+    wallet = make_wallet(hub.issuer, access=(Access(3, OPEN_AND_QUERY, ()),))
+    street = {"A": elsewhere, "B": here}
+    tried: list[str] = []
+
+    @asynccontextmanager
+    async def connect(passed_by: frozenset[str]) -> AsyncIterator[LossyLink]:
+        left = [address for address in street if address not in passed_by]
+        if not left:
+            raise LinkError("phone: the hubs in sight stand at other doors")
+        tried.append(left[0])
+        link = LossyLink(street[left[0]], 247, all_of_it)
+        link.address = left[0]
+        yield link
+
+    async def verdict(_: Session, report: Report) -> Report:
+        return report
+
+    def session(link: PhoneLink, wallet: Wallet) -> Session:
+        return Session(link, wallet, wall=hub.clock.wall)
+
+    op = bytes(range(8))
+    async with asyncio.timeout(20.0):
+        report = await ask(connect, wallet, 3, Action.OPEN, op, verdict, session)
+        assert (tried, report.op) == (["A", "B"], op)
+        assert report.verdict is not None, report.why
+        assert report.verdict.reason is Reason.NO_RIGHT  # the hub of the test knows doors 1 and 2; it was asked
+        assert wallet.epochs
+        street.pop("B")
+        with pytest.raises(LinkError, match="stand at other doors"):
+            await ask(connect, wallet, 3, Action.OPEN, op, verdict, session)
 
 
 @pytest.mark.asyncio

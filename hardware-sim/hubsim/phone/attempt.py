@@ -38,6 +38,7 @@ class Report:
     op: bytes = b""
     states: list[State] = field(default_factory=list)
     why: str = ""
+    another_door: bool = False
     short: bool = False
     round_trips: int = 0
     bytes_over_air: int = 0
@@ -163,8 +164,8 @@ class Session:
                 self.report.decided = time.monotonic()
             case Moved(state):
                 self.report.states.append(state)
-            case GaveUp(why):
-                self.report.why = why
+            case GaveUp(why, another_door):
+                self.report.why, self.report.another_door = why, another_door
             case Leave():
                 pass
         return []

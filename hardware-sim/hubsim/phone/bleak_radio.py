@@ -48,11 +48,12 @@ _DBUS_SENTENCES = {
 
 
 class BleakLink:
-    """One connection to a hub. Implements PhoneLink. `mtu_max` caps the frames; the system chooses the link's MTU."""
+    """One connection to a hub. Implements FoundLink. `mtu_max` caps the frames; the system chooses the link's MTU."""
 
     def __init__(self, client: BleakClient, mtu_max: int) -> None:
         self._client, self._mtu_max = client, mtu_max
         self.mtu = MTU_MIN
+        self.address = client.address
         self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
 
     async def prepare(self) -> None:
@@ -88,7 +89,9 @@ class BleakLink:
 
 
 @asynccontextmanager
-async def connect(adapter: str = "", mtu: int = 247, beacon_key: bytes | None = None) -> AsyncIterator[BleakLink]:
+async def connect(
+    adapter: str = "", mtu: int = 247, beacon_key: bytes | None = None, passed_by: frozenset[str] = frozenset()
+) -> AsyncIterator[BleakLink]:
     """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError.
 
     `adapter` is an adapter's name or address, on Linux only; "" for any that no hub has.
@@ -99,7 +102,8 @@ async def connect(adapter: str = "", mtu: int = 247, beacon_key: bytes | None = 
         adapter = await choose(adapter)
     elif adapter:
         raise LinkError("phone: only Linux lets an adapter be chosen; leave --adapter away")
-    client = BleakClient(await _find(adapter, beacon_key), timeout=CONNECT_SECONDS)
+    found = await _find(adapter, beacon_key, passed_by=passed_by)
+    client = BleakClient(found, timeout=CONNECT_SECONDS)
     try:
         await _within(CONNECT_SECONDS, client.connect())
         link = BleakLink(client, mtu)
@@ -111,13 +115,16 @@ async def connect(adapter: str = "", mtu: int = 247, beacon_key: bytes | None = 
 
 
 async def _find(
-    adapter: str, beacon_key: bytes | None, make_scanner: Callable[..., BleakScanner] = BleakScanner
+    adapter: str,
+    beacon_key: bytes | None,
+    make_scanner: Callable[..., BleakScanner] = BleakScanner,
+    passed_by: frozenset[str] = frozenset(),
 ) -> BLEDevice:
-    choice: Choice[BLEDevice] = Choice(beacon_key)
+    choice: Choice[BLEDevice] = Choice(beacon_key, passed_by)
 
     def seen(device: BLEDevice, told: AdvertisementData) -> None:
         if gatt.SERVICE in told.service_uuids:
-            choice.seen(device, told.manufacturer_data.values())
+            choice.seen(device, told.manufacturer_data.values(), device.address)
 
     options = {"bluez": {"adapter": adapter}} if adapter else {}
     scanner = make_scanner(seen, service_uuids=[gatt.SERVICE], **options)

@@ -39,16 +39,21 @@ def kin(key: bytes | None, manufacturer_data: Iterable[bytes]) -> Kin:
 
 
 class Choice(Generic[_Hub]):
-    """The hub to try among those that a scan shows; made in a running loop, for a phone with or without a key."""
+    """The hub to try among those that a scan shows; made in a running loop, for a phone with or without a key.
 
-    def __init__(self, key: bytes | None) -> None:
-        self._key = key
+    Hubs whose address is `passed_by` have been tried: they stand at other doors.
+    """
+
+    def __init__(self, key: bytes | None, passed_by: frozenset[str] = frozenset()) -> None:
+        self._key, self._passed_by = key, passed_by
         self._made: asyncio.Future[_Hub] = asyncio.get_running_loop().create_future()
         self._fallback: asyncio.TimerHandle | None = None
         self._foreign = False
 
-    def seen(self, hub: _Hub, manufacturer_data: Iterable[bytes]) -> None:
+    def seen(self, hub: _Hub, manufacturer_data: Iterable[bytes], address: str = "") -> None:
         """Take one advertisement of SERVICE, with its manufacturer data as `kin` wants it."""
+        if address in self._passed_by:
+            return
         match kin(self._key, manufacturer_data):
             case Kin.OURS:
                 self._take(hub)
@@ -63,6 +68,8 @@ class Choice(Generic[_Hub]):
             async with asyncio.timeout(seconds):
                 return await self._made
         except TimeoutError:
+            if self._passed_by:
+                raise LinkError("phone: the hubs in sight stand at other doors") from None
             only = "only hubs of other sites" if self._foreign else "no hub"
             raise LinkError(f"phone: {only} in sight") from None
         finally:

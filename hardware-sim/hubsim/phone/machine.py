@@ -52,6 +52,8 @@ EPOCH_LEEWAY_SECONDS = 300
 RETRIES_MAX = 1
 BUSY_WAITS_MAX = 2
 
+_ANOTHER_DOOR = "the hub is not certified for this access point"
+
 
 @dataclass(frozen=True, slots=True)
 class ReadInfo:
@@ -83,9 +85,13 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """The attempt ends without an answer; the door may have opened if a request was sent."""
+    """The attempt ends without an answer; the door may have opened if a request was sent.
+
+    `another_door`: the hub may be an honest one of the site, which stands at another door.
+    """
 
     why: str
+    another_door: bool = False
 
 
 PhoneEffect = ReadInfo | SendMessage | Decided | Moved | GaveUp
@@ -221,7 +227,7 @@ class Attempt:
         if hub.key.kid in self._wallet.revoked_hubs:
             return "the hub is revoked"
         if self._point not in hub.access_points:
-            return "the hub is not certified for this access point"
+            return _ANOTHER_DOOR
         if not epoch.not_before - EPOCH_LEEWAY_SECONDS <= wall <= epoch.expires + EPOCH_LEEWAY_SECONDS:
             return "the epoch's certificate is not valid at this time: check both clocks"
         return None if self._aead(epoch.aeads) else "the hub offers no AEAD that this site allows"
@@ -239,7 +245,7 @@ class Attempt:
         known = KnownEpoch(hub, epoch, message.hub_certificate, message.epoch_certificate)
         why = self._distrusted(known, self._hints, wall)
         if why is not None:
-            return self._give_up(f"untrusted hub: {why}")
+            return self._give_up(f"untrusted hub: {why}", another_door=why == _ANOTHER_DOOR)
         self._wallet.keep_epoch(known)
         if epoch.kid == self._hints.epoch:
             return self._open(known, wall)
@@ -348,9 +354,9 @@ class Attempt:
         self.stage = Stage.START
         return [ReadInfo(after_seconds)]
 
-    def _give_up(self, why: str) -> list[PhoneEffect]:
+    def _give_up(self, why: str, another_door: bool = False) -> list[PhoneEffect]:
         self.stage = Stage.END
-        return [GaveUp(f"{why}; the result is unknown" if self._sent else why)]
+        return [GaveUp(f"{why}; the result is unknown" if self._sent else why, another_door and not self._sent)]
 
 
 def _of_another_version(info: bytes) -> bool:

@@ -50,12 +50,19 @@ class PhoneLink(Protocol):
         """Read TXR."""
 
 
+class FoundLink(PhoneLink, Protocol):
+    """A link to a hub that was found by its advertisement; `address` tells it from the others in sight."""
+
+    address: str
+
+
 class BumbleLink:
-    """One connection to a hub. Implements PhoneLink."""
+    """One connection to a hub. Implements FoundLink."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.mtu = MTU_MIN
+        self.address = str(connection.peer_address)
         self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
         self._by_uuid: dict[str, CharacteristicProxy[bytes]] = {}
 
@@ -147,10 +154,14 @@ async def on_air(
 
 @asynccontextmanager
 async def connect(
-    device: Device, mtu: int = 247, subscribe: bool = True, beacon_key: bytes | None = None
+    device: Device,
+    mtu: int = 247,
+    subscribe: bool = True,
+    beacon_key: bytes | None = None,
+    passed_by: frozenset[str] = frozenset(),
 ) -> AsyncIterator[BumbleLink]:
     """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError."""
-    address = await find(device, beacon_key)
+    address = await find(device, beacon_key, passed_by)
     with _lost_is_a_link_error():
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await device.connect(address)
@@ -167,16 +178,16 @@ async def connect(
                     await connection.disconnect()
 
 
-async def find(device: Device, beacon_key: bytes | None = None) -> Address:
+async def find(device: Device, beacon_key: bytes | None = None, passed_by: frozenset[str] = frozenset()) -> Address:
     """Scan until a hub to try is found: by its service, and by its tag when there is a key. Raise LinkError."""
-    choice: Choice[Address] = Choice(beacon_key)
+    choice: Choice[Address] = Choice(beacon_key, passed_by)
 
     def seen(advertisement: Advertisement) -> None:
         services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
         if not isinstance(services, list) or UUID(gatt.SERVICE) not in services:
             return
         told = advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True)
-        choice.seen(advertisement.address, [data[2:] for data in told])
+        choice.seen(advertisement.address, [data[2:] for data in told], str(advertisement.address))
 
     device.on("advertisement", seen)
     await device.start_scanning(filter_duplicates=False)
