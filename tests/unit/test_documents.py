@@ -54,6 +54,38 @@ def test_the_readme_is_one_page() -> None:
     assert len(README.read_text().splitlines()) <= README_LINES_MAX
 
 
+def messages() -> list[str]:
+    """What the README says that a person may read when something is wrong."""
+    section = README.read_text().split("## When something is wrong")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
+def sources() -> Iterator[str]:
+    """What may say something to a person."""
+    yield (ROOT / ".ci" / "pip").read_text()
+    for room in ("hubd", "drivers"):
+        for file in (ROOT / room).rglob("*.py"):
+            yield file.read_text()
+
+
+def test_each_message_of_the_readme_is_one_that_somebody_says() -> None:
+    said = "\n".join(sources())
+    assert len(messages()) >= 8
+    assert [message for message in messages() if message not in said] == []
+
+
+def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
+    section = README.read_text().split("## Figures")[1].split("\n## ")[0]
+    desk = from_json(json.loads((ROOT / "benchmarks" / "latest.json").read_text()))
+    lab = from_json(json.loads((ROOT / "benchmarks" / "latest-lab.json").read_text()))
+    measured = {figure.key: figure.value for figure in (*desk.figures, *lab.figures)}
+    assert f"{measured['trips_warm']:.0f} round trip and {measured['bytes_short']:.0f} bytes" in section
+    assert f"{measured['trips_cold']:.0f} and {measured['bytes_full']:,.0f}" in section
+    assert f"takes {measured['memory_hub']:.0f} MB" in section
+    ratio = f"{measured['lab_strike_short_info']:.3g}"
+    assert f"{ratio} times" in section
+
+
 def test_each_decision_has_a_number_a_date_and_a_row_in_the_index() -> None:
     pages = sorted(page for page in DECISIONS.glob("*.md") if page.name != "README.md")
     index = (DECISIONS / "README.md").read_text()
