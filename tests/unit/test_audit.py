@@ -235,6 +235,17 @@ async def test_recent_gives_the_newest_by_time_oldest_first(tmp_path: Path) -> N
 
 
 @pytest.mark.asyncio
+async def test_newest_gives_pages_by_number_whatever_times_the_records_bear(tmp_path: Path) -> None:
+    async with await AuditStore.open(tmp_path / "audit.db") as store:
+        assert store.newest(1, 10) == []
+        for n, at_ms in enumerate([500, 4_070_908_800_000, 1, 699, 0]):
+            await store.append(record(n, at_ms))
+        assert [item.number for item in store.newest(store.last() + 1, 2)] == [4, 5]
+        assert [item.number for item in store.newest(4, 10)] == [1, 2, 3]
+        assert store.newest(6, 0) == []
+
+
+@pytest.mark.asyncio
 async def test_a_failing_disk_fails_the_whole_batch_and_the_next_append_tries_again(tmp_path: Path) -> None:
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:

@@ -1,0 +1,66 @@
+"""The backend's orders: one id moves a door once within its remembered time, whatever others came meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubd.core import uplink
+from hubd.unlock import ORDER_REMEMBERED_SECONDS, Books, Point, SiteRules, Unlock
+from tests.fakes_audit import FakeAudit
+from tests.pair import Clock, Rules, Watch
+
+DAY = 86_400
+
+
+class Door:
+    """A strike that counts how often it was driven, and never has to rest."""
+
+    driven = False
+
+    def __init__(self) -> None:
+        self.releases = 0
+
+    async def release(self, _seconds: float) -> None:
+        self.releases += 1
+
+    async def secure(self) -> None:
+        return
+
+
+class Hub:
+    """The use case over a door that counts; the time is the test's."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.door = Door()
+        books = Books(Rules(), FakeAudit(), self.clock, lambda _event, _facts: None)
+        rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("UTC"), 90 * DAY)
+        self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
+
+    async def ask(self, number: int) -> uplink.Outcome:
+        """Ask one order, or ask it again: the backend keeps its id."""
+        name = number.to_bytes(16, "big")
+        order = uplink.Release(name, 1, int(self.clock.wall()) + 30, None, "operator-7")
+        return (await self.unlock.release(order)).outcome
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 12), st.floats(0, 200)), max_size=60))
+def test_no_id_moves_the_door_twice_within_its_remembered_time(asked: list[tuple[int, float]]) -> None:
+    async def play() -> None:
+        hub = Hub()
+        first: dict[int, float] = {}
+        for number, pause_seconds in asked:
+            hub.clock.advance(pause_seconds)
+            now = hub.clock.monotonic()
+            before = hub.door.releases
+            await hub.ask(number)
+            if hub.door.releases > before:
+                assert now - first.get(number, -1e9) > ORDER_REMEMBERED_SECONDS
+                first[number] = now
+
+    asyncio.run(play())
