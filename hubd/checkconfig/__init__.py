@@ -106,11 +106,12 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
                 text = f"systemd, which hands over the keys, cannot be asked: {said}"
             return [Finding(Kind.UNAVAILABLE, "unit", text)]
         handed = credstore.handed_over(unit.stdout)
+        wanted = {**credstore.left_over(handed, world.root), **_credentials(config)}
         looked = {
             name: credstore.look(name, key, handed.get(key.path.name), world.run, world.root)
-            for name, key in _credentials(config).items()
+            for name, key in wanted.items()
         }
-        lost = {key.path.name for name, key in _credentials(config).items() if not looked[name].usable}
+        lost = {key.path.name for name, key in wanted.items() if not looked[name].usable}
         passed = [credential for name, credential in handed.items() if name not in lost]
         inside = _as_the_unit(file, unit.stdout, passed, world)
     except HardwareError as error:

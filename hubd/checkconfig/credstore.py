@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,15 @@ def handed_over(unit: str) -> dict[str, Handed]:
         else:
             found.clear()  # an empty one takes back all before it
     return found
+
+
+def left_over(handed: Mapping[str, Handed], root: Path) -> dict[str, KeyFile]:
+    """Return what the unit would hand over because a file is there, by its name; also what no key asks for.
+
+    One of these that systemd cannot open ends the start like any other.
+    """
+    there = [name for name in handed if name in WANTED and _find(handed[name], root) is not None]
+    return {name: KeyFile(Path(name), credential=True) for name in there}
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,6 +315,18 @@ def test_a_plain_key_where_a_sealed_one_is_taken_is_told_with_the_command_that_s
     assert f"encrypt --name=identity {plain} /etc/credstore.encrypted/hubd.identity" in said[1]
 
 
+def test_a_key_that_nothing_asks_for_and_systemd_cannot_open_is_told_too(handed: Hub) -> None:
+    """The unit would not start: systemd hands over what is there, asked for or not."""
+    handed.machine.unit = UNIT + "LoadCredentialEncrypted=beacon:hubd.beacon\n"
+    assert handed.check()[0] == 0, "what is neither asked for nor there is nothing to tell"
+    (handed.store / "hubd.beacon").write_bytes(bytes(16))
+    (handed.store / "hubd.beacon").chmod(0o600)
+    status, said = handed.check()
+    assert (status, said[0]) == (EX_CONFIG, "NOT right: 1 thing to mend")
+    assert said[1].startswith(f"wrong: key beacon: {handed.store}/hubd.beacon: found plain in ")
+    assert "beacon" not in "".join(word for word in handed.machine.asked[-1] if "LoadCredential" in word)
+
+
 def test_a_plain_key_beside_a_sealed_one_is_worth_a_look(handed: Hub) -> None:
     handed.machine.unit = UNIT + SEALED
     sealed = handed.root / "etc/credstore.encrypted"
