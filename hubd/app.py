@@ -45,7 +45,7 @@ from hubd.diskwatch import DiskWatch
 from hubd.doorwatch import DoorWatch
 from hubd.epochkeys import EpochKeys
 from hubd.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
-from hubd.health import Health
+from hubd.health import Health, Problem, Severity
 from hubd.links import Links, Means
 from hubd.newpolicy import NewPolicy
 from hubd.notinglog import NotingLog
@@ -255,6 +255,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.STARTED, started))
                 await hub.policy.begin()
+                await _tell_mended(hub, stores.audit.mended)
         try:
             await _until_stopped(hub, notifier)
         except BaseExceptionGroup as group:
@@ -263,6 +264,18 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
             with suppress(AuditError, TimeoutError):
                 async with asyncio.timeout(LAST_RECORD_SECONDS):
                     await hub.log.append(_record(hub.clock, Kind.STOPPED, {}))
+
+
+async def _tell_mended(hub: Hub, records: int) -> None:
+    """Records were taken out of what waits for the backend: they wait again, and somebody must know."""
+    if not records:
+        return
+    what = f"{records} records neither waited for the backend nor had it acknowledged them: audit.db was edited."
+    remedy = "They wait again. Find out who writes to the state directory. This message ends with a restart."
+    hub.health.set(Problem("outbox", Severity.WARNING, what, remedy))
+    facts: dict[str, Value] = {"fault": "the outbox was edited", "records": records}
+    hub.tell("outbox_edited", facts)
+    await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
 
 
 async def _until_stopped(hub: Hub, notifier: Notifier) -> None:

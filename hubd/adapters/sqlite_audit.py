@@ -67,15 +67,18 @@ class AuditStore:
         self._reader = AUDIT.reader(path)
         self._writer = Writer(path, connection, head, waiting, self._delivered)
         self._writer.start()
+        self.mended = 0
+        """Records that were found neither waiting for the backend nor acknowledged; they wait again."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
         """Open, or make, the log; check its newest records. Raise AuditError when the file cannot serve as evidence."""
         with contextlib.ExitStack() as undo:
-            lock, connection, head, waiting = await asyncio.to_thread(_open, path)
+            lock, connection, head, waiting, mended = await asyncio.to_thread(_open, path)
             undo.callback(os.close, lock)
             undo.callback(connection.close)
             store = cls(path, lock, connection, head, waiting)
+            store.mended = mended
             undo.pop_all()
             return store
 
@@ -207,8 +210,8 @@ class AuditStore:
                 done.set_result(result)
 
 
-def _open(path: Path) -> tuple[int, sqlite3.Connection, Head, int]:
-    """Return the lock, the checked write connection, the chain's head and the size of the outbox."""
+def _open(path: Path) -> tuple[int, sqlite3.Connection, Head, int, int]:
+    """Return the lock, the checked write connection, the chain's head, the size of the outbox and what it had lost."""
     AUDIT.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = AUDIT.hold(path)
@@ -217,11 +220,35 @@ def _open(path: Path) -> tuple[int, sqlite3.Connection, Head, int]:
         undo.callback(connection.close)
         with AUDIT.errors(path):
             head, waiting = _check(connection, path)
+        mended = _mend_outbox(connection)
         with contextlib.suppress(sqlite3.Error):
             warm(connection, WARM_BYTES if has_room(path.parent, WARM_BYTES) else WARM_BYTES_MIN)
             keep_reserve(connection, path)
         undo.pop_all()
-        return lock, connection, head, waiting
+        return lock, connection, head, waiting + mended, mended
+
+
+def _first_missing(connection: sqlite3.Connection) -> int:
+    """Return the lowest number from 1 on that no record has."""
+    query = (
+        "SELECT min(number) FROM (SELECT 1 AS number UNION ALL SELECT number + 1 FROM records) AS wanted "
+        "WHERE number NOT IN (SELECT number FROM records)"
+    )
+    return int(connection.execute(query).fetchone()[0])
+
+
+def _mend_outbox(connection: sqlite3.Connection) -> int:
+    """Let every record wait for the backend that it has not acknowledged; return how many did not. A full disk is none.
+
+    Records up to the highest acknowledged one that were acknowledged in another order are not known to be waiting.
+    """
+    mended = 0
+    with contextlib.suppress(sqlite3.Error):
+        mended = connection.execute(
+            "INSERT OR IGNORE INTO outbox SELECT number FROM records "
+            "WHERE number > (SELECT coalesce(max(number), 0) FROM acknowledged)"
+        ).rowcount
+    return max(0, mended)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -235,7 +262,10 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
-    """Check the newest records and the marks; return the head and the size of the outbox. Raise AuditError."""
+    """Check the newest records, that none is missing, and the marks; return the head and the size of the outbox.
+
+    Raise AuditError. An outbox that lost records is made up for: `_mend_outbox`.
+    """
     rows = connection.execute(
         "SELECT number, at_ms, body, hash FROM records ORDER BY number DESC LIMIT ?", (CHECKED_AT_START + 1,)
     ).fetchall()[::-1]
@@ -248,6 +278,13 @@ def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
         for number, at_ms, body, hash_ in rows:
             walk.take(StoredRecord(number, body, hash_), at_ms)
         head = walk.finish()
+        (count,) = connection.execute("SELECT count(*) FROM records").fetchone()
+        if count > head.number:
+            raise AuditError(
+                f"record {head.number} is the last, but there are {count}: some have no place in the chain"
+            )
+        if count < head.number:
+            raise AuditError(f"record {_first_missing(connection)} is missing: {head.number} is the last")
         mark = connection.execute("SELECT number, hash FROM acknowledged").fetchone()
         if mark:
             row = connection.execute("SELECT number, body, hash FROM records WHERE number = ?", mark[:1]).fetchone()

@@ -27,6 +27,7 @@ FAULTS = frozenset(
         "door_unrecorded",
         "state",
         "not_noted",
+        "outbox_edited",
         "unguarded",
     }
 )

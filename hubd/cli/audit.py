@@ -1,7 +1,10 @@
 """`hubctl audit`: check the evidence and read it, with the daemon up, down, or from a copy of the file.
 
-Laws: the file is only ever read; every record is read once, in order, in constant memory; the exit status says who must
-act: 0 the evidence holds, 1 it is broken (the first wrong record is named), 2 it could not be read.
+1. The file is only ever read; every record is read once, in order, in constant memory.
+2. The exit status says who must act: 0 the evidence holds, 1 it is broken (the first wrong record is named), 2 it could
+   not be read.
+3. The file may have been made to deceive: whatever it holds ends in one of these three, with a sentence, and nothing
+   from it reaches the terminal that does not print.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from urllib.parse import quote
 
 import click
 
+from hubd.cli.show import clean
 from hubd.core.moment import show_ms
 from hubd.core.records import Head, StoredRecord, Walk, facts
 from hubd.errors import AuditError, StoreError
@@ -31,6 +35,24 @@ APPLICATION_ID = 0x68756241
 """The mark of an audit log in the file's header."""
 
 BUSY_SECONDS = 5.0
+VALUE_BYTES_MAX = 1 << 20
+"""A longer value is in no record: it is not even read."""
+_INT64_MIN = -(1 << 63)
+TABLES = ("records", "outbox", "acknowledged")
+
+_RIGHT = "typeof(number) = 'integer' AND typeof(at_ms) = 'integer' AND typeof(body) = 'blob' AND typeof(hash) = 'blob'"
+_UNREADABLE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+)
+"""What keeps anybody from reading the records at all."""
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -49,7 +71,7 @@ def _file_option(command: _Command) -> _Command:
     return click.option(
         "--file",
         "path",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),  # what keeps us out has a sentence of its own
         envvar="HUBD_AUDIT",
         default=Path("/var/lib/hubd/audit.db"),
         show_default=True,
@@ -67,42 +89,93 @@ def audit() -> None:
 @_file_option
 @click.option("--head", type=_HeadType(), help="A head noted earlier; the chain must still hold that record.")
 def verify(path: Path, head: Head | None) -> None:
-    """Check every record's place and hash; find an edited, removed or reordered record and a cut end.
+    """Check every record's place and hash; find an edited, removed or reordered record.
 
-    A chain that was rewritten as a whole is found by what others keep of it: the backend's acknowledgement, which is
-    stored beside the records, and the head that you give. Note the head that this prints where nobody on the hub can
-    change it.
+    A chain alone does not show that its end was cut off, nor that it was hashed again as a whole. That is found by what
+    is kept of it elsewhere: the head that you give, and the backend's copies. The marks beside the records (what waits
+    for the backend, what it acknowledged) show it too, unless they were edited with the records. Note the head that
+    this prints where nobody on the hub can change it.
     """
     with _reading(path) as connection:
         try:
             _verify(connection, head, str(path))
         except AuditError as error:
-            click.echo(f"BROKEN: {error}", err=True)
-            click.echo(f"Keep {path} and its -wal as they are, and compare with the backend's records.", err=True)
-            sys.exit(BROKEN)
+            _broken(path, error)
+        except sqlite3.Error as error:
+            if _kind_of(error) in _UNREADABLE:
+                raise
+            _broken(path, error)
+
+
+def _broken(path: Path, error: Exception) -> NoReturn:
+    click.echo(f"BROKEN: {clean(str(error))}", err=True)
+    click.echo(f"Keep {clean(str(path))} and its -wal as they are, compare with the backend's records.", err=True)
+    sys.exit(BROKEN)
+
+
+def _kind_of(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code, SQLITE_ERROR where Python gives none (text that is no UTF-8)."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 def _verify(connection: sqlite3.Connection, noted: Head | None, name: str) -> None:
-    row = connection.execute("SELECT CAST(number AS INTEGER), CAST(hash AS BLOB) FROM acknowledged").fetchone()
-    acknowledged = Head(*row) if row else Head()
+    _check_schema(connection)
+    acknowledged = _acknowledged(connection)
     walk = Walk([head for head in (acknowledged, noted) if head and head.number])
     first_ms = last_ms = None
-    for number, at_ms, body, hash_ in connection.execute(
-        "SELECT number, at_ms, body, hash FROM records ORDER BY number"
-    ):
+    for number, at_ms, body, hash_ in _rows(connection, "ORDER BY number", ()):
         walk.take(StoredRecord(number, body, hash_), at_ms)
         first_ms, last_ms = at_ms if first_ms is None else first_ms, at_ms
     head = walk.finish()
     waiting = _check_outbox(connection, head, acknowledged)
     span = f", from {show_ms(first_ms)} to {show_ms(last_ms)}" if first_ms is not None and last_ms is not None else ""
-    click.echo(f"{name}: {head.number} records{span}")
+    click.echo(f"{clean(name)}: {head.number} records{span}")
     click.echo(f"head {head}")
     click.echo(f"not acknowledged by the backend: {waiting}; highest acknowledged: {acknowledged.number}")
     click.echo("The chain holds.")
 
 
+def _check_schema(connection: sqlite3.Connection) -> None:
+    """Raise AuditError unless the three tables are tables, and nothing stands behind them that acts by itself."""
+    found = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type <> 'index'").fetchall())
+    for table in TABLES:
+        if found.pop(table, None) != "table":
+            raise AuditError(f"{table} is no table of this file")
+    odd = [name for name in found if name != "filler" and not str(name).startswith("sqlite_")]
+    if odd:
+        raise AuditError(f"{odd[0]} does not belong into an audit log")
+
+
+def _acknowledged(connection: sqlite3.Connection) -> Head:
+    rows = connection.execute(
+        "SELECT number, hash, typeof(number) = 'integer' AND typeof(hash) = 'blob' AND length(hash) = 32 "
+        "FROM acknowledged LIMIT 2"
+    ).fetchall()
+    if not rows:
+        return Head()
+    number, hash_, right = rows[0]
+    if len(rows) > 1 or not right or number < 1:
+        raise AuditError("the mark of what the backend acknowledged is none")
+    return Head(number, hash_)
+
+
+def _rows(
+    connection: sqlite3.Connection, order: str, arguments: tuple[int, ...]
+) -> Iterator[tuple[int, int, bytes, bytes]]:
+    """Yield number, time, body and hash of records. Raise AuditError for one that holds values of another kind."""
+    before = 0
+    query = f"SELECT {_RIGHT}, number, at_ms, body, hash FROM records {order}"  # noqa: S608 - own words
+    for right, *row in connection.execute(query, arguments):
+        if not right:
+            raise AuditError(f"the record after record {before} holds values that no record can have")
+        before = row[0]
+        yield row[0], row[1], row[2], row[3]
+
+
 def _check_outbox(connection: sqlite3.Connection, head: Head, acknowledged: Head) -> int:
     """Return how many records wait for the backend. Raise AuditError for one that is lost to it."""
+    if connection.execute("SELECT EXISTS (SELECT 1 FROM outbox WHERE typeof(number) <> 'integer')").fetchone()[0]:
+        raise AuditError("what waits for the backend holds values that are no numbers")
     (lost,) = connection.execute(
         "SELECT min(number) FROM outbox WHERE number NOT IN (SELECT number FROM records)"
     ).fetchone()
@@ -125,15 +198,27 @@ def _check_outbox(connection: sqlite3.Connection, head: Head, acknowledged: Head
 def list_records(path: Path, last: int, as_json: bool) -> None:
     """Show the newest records, oldest first. This does not check them: see `verify`."""
     with _reading(path) as connection:
-        (newest,) = connection.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
-        rows = connection.execute("SELECT number, body FROM records WHERE number > ? ORDER BY number", (newest - last,))
-        for number, body in rows:
-            try:
-                said = facts(body)
-            except AuditError as error:
-                click.echo(f"BROKEN: record {number}: {error}", err=True)
-                sys.exit(BROKEN)
-            click.echo(_as_json(number, said) if as_json else _as_text(number, said))
+        try:
+            _list(connection, last, as_json)
+        except AuditError as error:
+            _broken(path, error)
+        except sqlite3.Error as error:
+            if _kind_of(error) in _UNREADABLE:
+                raise
+            _broken(path, error)
+
+
+def _list(connection: sqlite3.Connection, last: int, as_json: bool) -> None:
+    _check_schema(connection)
+    (newest,) = connection.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
+    if not isinstance(newest, int):
+        raise AuditError("the newest record has no number")
+    for number, _, body, _ in _rows(connection, "WHERE number > ? ORDER BY number", (max(_INT64_MIN, newest - last),)):
+        try:
+            said = facts(body)
+        except AuditError as error:
+            raise AuditError(f"record {number}: {error}") from error
+        click.echo(_as_json(number, said) if as_json else _as_text(number, said))
 
 
 def _as_json(number: int, said: dict[str, Any]) -> str:
@@ -162,7 +247,9 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     except (sqlite3.Error, StoreError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise
-        _unreadable(f"{path} cannot be read: {error}")
+        if isinstance(error, PermissionError):
+            _unreadable(f"{clean(str(path))}: this user must not read it. Try: sudo hubctl audit verify")
+        _unreadable(f"{clean(str(path))} cannot be read: {clean(str(error))}")
 
 
 def _unreadable(sentence: str) -> NoReturn:
@@ -175,7 +262,7 @@ def _open(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError("there is no such file; name it with --file or HUBD_AUDIT")
     if not os.access(path, os.R_OK):
-        raise StoreError("this user must not read it; try with sudo")
+        raise PermissionError
     try:
         return _connect(path, "mode=ro")
     except sqlite3.OperationalError:
@@ -188,6 +275,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _connect(path: Path, how: str) -> sqlite3.Connection:
     uri = f"file:{quote(str(path.absolute()))}?{how}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")

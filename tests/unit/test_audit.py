@@ -529,7 +529,7 @@ TAMPERINGS = [
     ("INSERT INTO records SELECT 11, at_ms, body, hash FROM records WHERE number = 4", "record 9 is missing: 11 comes"),
     ("UPDATE acknowledged SET hash = zeroblob(32)", "record 5 is not the one that was known"),
 ]
-UNSEEN_AT_START = [
+MENDED_AT_START = [
     ("DELETE FROM outbox WHERE number = 7", "record 7 was neither acknowledged nor waits"),
     ("DELETE FROM acknowledged", "record 1 was neither acknowledged nor waits"),
 ]
@@ -546,7 +546,7 @@ def listed(path: Path, *arguments: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("statements", "says"), [*TAMPERINGS, *UNSEEN_AT_START])
+@pytest.mark.parametrize(("statements", "says"), [*TAMPERINGS, *MENDED_AT_START])
 async def test_verify_names_the_first_wrong_record(tmp_path: Path, statements: str, says: str) -> None:
     path = tmp_path / "audit.db"
     await filled(path, 8, acknowledged=5)
@@ -565,6 +565,36 @@ async def test_hubd_does_not_start_on_broken_evidence(tmp_path: Path, statements
     await filled(path, 8, acknowledged=5)
     sql(path, *statements.split(";"))
     with pytest.raises(AuditError, match=r"record -?\d+ .*hubctl audit verify --file"):
+        await AuditStore.open(path)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("statements", "waiting", "mended"), [(MENDED_AT_START[0][0], 3, 1), (MENDED_AT_START[1][0], 8, 5)]
+)
+async def test_records_taken_out_of_the_outbox_wait_again(
+    tmp_path: Path, statements: str, waiting: int, mended: int
+) -> None:
+    path = tmp_path / "audit.db"
+    await filled(path, 8, acknowledged=5)
+    async with await AuditStore.open(path) as store:
+        assert (store.waiting(), store.mended) == (3, 0)
+    sql(path, *statements.split(";"))
+    async with await AuditStore.open(path) as store:
+        assert (store.waiting(), store.mended) == (waiting, mended)
+        assert [item.number for item in await store.unacknowledged(0, 100)] == list(range(9 - waiting, 9))
+    assert verify(path).exit_code == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", [1, 60, 200])
+async def test_hubd_notices_a_record_that_is_missing_anywhere(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "audit.db"
+    async with await AuditStore.open(path) as store:
+        await asyncio.gather(*(store.append(record(n)) for n in range(500)))
+        await asyncio.gather(*(store.append(record(n)) for n in range(500, 1200)))
+    sql(path, *(f"DELETE FROM {table} WHERE number = {number}" for table in ("outbox", "records")))  # noqa: S608
+    with pytest.raises(AuditError, match=f"record {number} is missing"):
         await AuditStore.open(path)
 
 

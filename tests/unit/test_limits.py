@@ -80,13 +80,53 @@ WAYS = (
     Way(
         "a record that waits for the disk, before its phone is told late",
         "hubsim.phone.onlink.VERDICT_SECONDS",
-        (("hubd.app.RSA_LINE_SECONDS",), ("hubd.unlock.RECORD_SECONDS",), ("drivers.guardlink.ANSWER_SECONDS",)),
+        (("hubd.core.budget.LINE_SECONDS",), ("hubd.unlock.RECORD_SECONDS",), ("drivers.guardlink.ANSWER_SECONDS",)),
         spare=1.0,
+    ),
+    Way(
+        "a batch that finds the log locked behind one that found it locked, before that is told as slow",
+        "hubd.notinglog.SLOW_SECONDS",
+        (("hubd.adapters.sqlite.BUSY_SECONDS",), ("hubd.adapters.sqlite.BUSY_SECONDS",)),
+        spare=0.1,
+    ),
+    Way(
+        "a record that is told as slow, before who waits for it gives up",
+        "hubd.unlock.RECORD_SECONDS",
+        (("hubd.notinglog.SLOW_SECONDS",),),
+        spare=0.2,
+    ),
+    Way(
+        "a record that never comes, before a phone is too late",
+        "hubd.unlock.LATE_SECONDS",
+        (("hubd.unlock.RECORD_SECONDS",),),
+        spare=0.2,
+    ),
+    Way(
+        "a record that does not come, and the record of that, before the link takes its phone for unanswered",
+        "hubd.core.handshake.WORKING_SECONDS",
+        (("hubd.unlock.LATE_SECONDS",), ("hubd.unlock.NOT_DONE_SECONDS",)),
+        spare=0.2,
+    ),
+    Way(
+        "the same for a phone whose turn for RSA came late",
+        "hubd.core.handshake.WORKING_SECONDS",
+        (
+            ("hubd.core.budget.LINE_SECONDS",),
+            ("hubd.unlock.RECORD_SECONDS_MIN",),
+            ("hubd.unlock.NOT_DONE_SECONDS",),
+        ),
+        spare=0.2,
+    ),
+    Way(
+        "a start on a disk that takes nothing, before systemd takes it for failed",
+        "unit:TimeoutStartSec",
+        (("hubd.app.FIRST_RECORDS_SECONDS",), ("hubd.app.FIRST_STRIKES_SECONDS",)),
+        spare=30.0,
     ),
     Way(
         "a full open that stands in line for its turn, before it is too late",
         "hubd.unlock.LATE_SECONDS",
-        (("hubd.app.RSA_LINE_SECONDS",),),
+        (("hubd.core.budget.LINE_SECONDS",),),
     ),
     Way(
         "the start, until the loop of the links must have beaten",

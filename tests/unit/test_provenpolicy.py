@@ -40,7 +40,8 @@ class Start:
         self.audit, self.policy, self.health, self.hub = audit, policy, health, hub
         books = Books(policy, log, hub.clock, lambda _event, _facts: None)
         hub.unlock._books = books
-        self._new = NewPolicy(READ, books, TicketTable(int(NOON) + 10**7), hub.unlock)
+        prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
+        self._new = NewPolicy(prove, books, TicketTable(int(NOON) + 10**7), hub.unlock)
 
     async def send(self, *versions: int) -> None:
         """Let the backend send policies: 2 revokes the phone, 3 locks its door down as well."""

@@ -1,0 +1,141 @@
+"""`hubctl audit` on files that were made to deceive it: a sentence and a status, and nothing that steers a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubd.cli.audit import APPLICATION_ID, BROKEN, UNREADABLE, audit
+from hubd.core import cbor
+from hubd.core.records import link
+
+ESCAPE = "\x1b[2J\x1b]0;owned\x07"
+TABLES = (
+    "CREATE TABLE records (number, at_ms, body, hash)",
+    "CREATE TABLE outbox (number)",
+    "CREATE TABLE acknowledged (only_row, number, hash)",
+)
+BODY = cbor.encode({"at": 1, "kind": "access", "mono": 1})
+HASH = link(bytes(32), 1, BODY)
+VALUES = st.one_of(
+    st.none(),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.floats(),
+    st.sampled_from([ESCAPE, "1", "", "9" * 30]),
+    st.text(max_size=5),
+    st.sampled_from([b"", BODY, HASH, bytes(32), b"\xff" * 40]),
+)
+
+
+def crafted(path: Path, *statements: tuple[str, tuple[object, ...]], tables: tuple[str, ...] = TABLES) -> Path:
+    path.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        for table in tables:
+            connection.execute(table)
+        for statement, values in statements:
+            connection.execute(statement, values)
+    return path
+
+
+def run(command: str, path: Path) -> Result:
+    return CliRunner().invoke(audit, [command, "--file", str(path)])
+
+
+def judged(result: Result) -> None:
+    """It ended by itself, and wrote nothing but lines that print."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert all(line.isprintable() for line in result.output.split("\n")), repr(result.output)
+
+
+@given(st.tuples(VALUES, VALUES, VALUES, VALUES), VALUES, st.tuples(VALUES, VALUES))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_kind_of_value_makes_a_traceback_or_reaches_the_terminal(
+    tmp_path: Path,
+    record: tuple[object, ...],
+    outbox: object,
+    acknowledged: tuple[object, ...],
+) -> None:
+    path = crafted(
+        tmp_path / "audit.db",
+        ("INSERT INTO records VALUES (?, ?, ?, ?)", record),
+        ("INSERT INTO outbox VALUES (?)", (outbox,)),
+        ("INSERT INTO acknowledged VALUES (1, ?, ?)", acknowledged),
+    )
+    for command in ("verify", "list"):
+        judged(run(command, path))
+
+
+RIGHT = ("INSERT INTO records VALUES (1, 1, ?, ?)", (BODY, HASH))
+WRONG = {
+    "number": (("INSERT INTO records VALUES (?, 1, ?, ?)", (ESCAPE, BODY, HASH)), "holds values that no record"),
+    "body": (("INSERT INTO records VALUES (1, 1, ?, ?)", (ESCAPE, HASH)), "holds values that no record"),
+    "no hash": (("INSERT INTO records VALUES (1, 1, ?, NULL)", (BODY,)), "holds values that no record"),
+    "text": (("INSERT INTO records VALUES (1, CAST(x'ff' AS TEXT), ?, ?)", (BODY, HASH)), ""),
+    "a long body": (("INSERT INTO records VALUES (1, 1, zeroblob(2000000), ?)", (HASH,)), "too big"),
+    "outbox": (("INSERT INTO outbox VALUES (?)", (ESCAPE,)), "are no numbers"),
+    "acknowledged": (("INSERT INTO acknowledged VALUES (1, ?, ?)", (ESCAPE, HASH)), "acknowledged is none"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_malformed_is_broken_with_a_sentence(tmp_path: Path, what: str) -> None:
+    statement, says = WRONG[what]
+    statements = (statement,) if "INTO records" in statement[0] else (RIGHT, statement)
+    result = run("verify", crafted(tmp_path / "audit.db", *statements))
+    judged(result)
+    assert result.exit_code == BROKEN
+    assert "BROKEN: " in result.output
+    assert says in result.output
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ((), "records is no table"),
+        (TABLES[:2], "acknowledged is no table"),
+        (("CREATE VIEW records AS SELECT 1", *TABLES[1:]), "records is no table"),
+        ((*TABLES, f'CREATE TABLE "{ESCAPE}" (x)'), "does not belong into an audit log"),
+        ((*TABLES, "CREATE VIEW endless AS SELECT 1"), "endless does not belong"),
+    ],
+)
+def test_other_tables_than_a_log_s_are_broken_evidence(tmp_path: Path, tables: tuple[str, ...], says: str) -> None:
+    path = crafted(tmp_path / "audit.db", tables=tables)
+    for command in ("verify", "list"):
+        result = run(command, path)
+        judged(result)
+        assert result.exit_code == BROKEN
+        assert says in result.output
+
+
+def test_the_name_of_a_file_is_shown_cleaned(tmp_path: Path) -> None:
+    path = crafted(tmp_path / f"{ESCAPE}.db", RIGHT)
+    judged(run("verify", path))
+    judged(run("verify", tmp_path / f"{ESCAPE}-not-there.db"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_who_may_not_read_is_told_to_use_sudo(tmp_path: Path, mode: int) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=mode)
+    path = crafted(state / "audit.db", RIGHT)
+    path.chmod(0o600)
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o755)
+    script = (
+        "import os, shutil, sys\nfrom hubd.cli.audit import audit\nos.setgid(4711); os.setuid(4711)\n"
+        "audit(['verify', '--file', sys.argv[1]])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True)
+    assert done.returncode == UNREADABLE
+    assert done.stderr == f"{path}: this user must not read it. Try: sudo hubctl audit verify\n"
