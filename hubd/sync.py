@@ -158,7 +158,7 @@ class Sync:
         self._waiting_since: float | None = None
         """Since when records wait and none was acknowledged, of the monotonic clock."""
         self._halt: uplink.Halt | None = None
-        self._halted_at: float | None = None
+        self._halted_at: dict[uplink.Cause, float] = {}
         self._breaks_noted: set[uplink.Cause] = set()
         self._releases: asyncio.Queue[uplink.Release] = asyncio.Queue(pace.releases_waiting)
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
@@ -243,13 +243,15 @@ class Sync:
     def _on_halt(self, message: uplink.Halt) -> None:
         """Stop sending and obeying. It outlasts the link: only a Welcome ends it.
 
-        One that comes too soon after another is ignored, so that no backend fills the journal with them.
+        One that comes too soon after another of its cause is ignored, so that no backend fills the journal with them.
         """
         now = self._pace.clock.monotonic()
-        if self._halted_at is not None and now - self._halted_at < self._pace.halt_again_seconds:
+        before = self._halted_at.get(message.cause)
+        if before is not None and now - before < self._pace.halt_again_seconds:
             self._counters["halts_too_often"] += 1
             return
-        self._halt, self._halted_at = message, now
+        self._halt = message
+        self._halted_at[message.cause] = now
         self._go(Phase.HALTED, f"halted by the backend ({message.cause.name.lower()}): {message.detail}")
         self._hello_at = now
 

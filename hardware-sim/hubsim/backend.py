@@ -254,8 +254,12 @@ class Backend:
         self._stop(hub, Stop(uplink.Cause.TWO_HUBS, f"two machines speak as this hub: boot ids {short}", boots))
 
     def _stop(self, hub: str, stop: Stop) -> None:
-        """Stop a hub and tell it, on every connection that it may have, and people."""
-        if self.decisions.stop(hub) is not None:
+        """Stop a hub and tell it, on every connection that it may have, and people.
+
+        A copy is often noticed as a fork first, by the records of both: that two machines speak is the graver cause.
+        """
+        before = self.decisions.stop(hub)
+        if before is not None and (before.cause is stop.cause or stop.cause is not uplink.Cause.TWO_HUBS):
             return
         self.decisions.set(hub, stop)
         _shout(f"hub {hub}: {stop.cause.name}: {stop.detail}; no order is given to it until somebody decides")
@@ -311,6 +315,11 @@ class Backend:
         stop = self.decisions.stop(hub)
         if stop is None or stop.cause is uplink.Cause.TWO_HUBS:
             raise ValueError(f"hub {hub} is not stopped for a break in its records")
+        if any(self._is_open(hub, route) for route in self._seats.replaced(hub)):
+            raise ValueError(
+                f"an earlier connection of hub {hub} is still open: wait {self._open_seconds:g} s; if two machines "
+                "speak as this hub, that is to be decided first"
+            )
         store = self._stores.pop(hub, None) or self._store(hub)
         self._stores.pop(hub, None)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

@@ -51,6 +51,7 @@ def documents() -> dict[str, bytes]:
         "frame": b"\x13sid!\x00\x00\x05hello",
         "release": uplink.encode(uplink.Release(bytes(16), 1, 2, 3, "operator-7")),
         "acknowledge": uplink.encode(uplink.Acknowledge((1, 2, 3))),
+        "halt": uplink.encode(uplink.Halt(uplink.Cause.GAP, 7, bytes(32), "record 9 comes again")),
         "hello": uplink.encode(uplink.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
         "new policy": uplink.encode(uplink.NewPolicy(b"document")),
         "request": cbor.encode({1: grant, 2: bytes(8), 3: 1, 4: 1, 5: bytes(32), 6: bytes(5)}),
@@ -83,10 +84,12 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
         ("epoch", "hub", "grant", "policy"),
     ),
     "grant": (lambda data: tokens.read_grant(data, ISSUER.verify_key, SITE), ProofError, ("grant", "hub", "policy")),
+    "sign1": (cose.read_sign1, FrameError, ("grant", "policy")),
+    "proven policy": (lambda data: policy.prove(data, ISSUER.verify_key, SITE), SignatureError, ("policy", "grant")),
     "policy": (lambda data: policy.read(data, ISSUER.verify_key, SITE), SignatureError, ("policy", "grant")),
     "record": (Record.decode, AuditError, ("record",)),
     "facts": (records.facts, AuditError, ("record",)),
-    "from backend": (uplink.decode_from_backend, FrameError, ("release", "acknowledge", "new policy", "hello")),
+    "from backend": (uplink.decode_from_backend, FrameError, ("release", "acknowledge", "new policy", "halt", "hello")),
     "from hub": (uplink.decode_from_hub, FrameError, ("hello", "release")),
 }
 

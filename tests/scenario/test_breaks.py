@@ -169,6 +169,29 @@ async def test_who_was_decided_against_is_refused_after_a_restart_of_the_backend
             again.keep("hub-1", "0202")
 
 
+async def test_a_copy_whose_records_differ_is_a_fork_first_and_then_two_hubs(tmp_path):
+    async with place(tmp_path) as here:
+        first, second = here.machine(1), here.machine(2)
+        await first.add(2)
+        await second.log.append(Record(Kind.STARTED, 99, 99, {}))
+        async with running(first.sync.run()):
+            await until(lambda: first.log.waiting() == 0)
+            async with running(second.sync.run()):
+                await until(lambda: second.halt == "fork")
+                with pytest.raises(ValueError, match="still open"):
+                    here.backend.accept("hub-1")
+                await until(lambda: first.halt == second.halt == "two_hubs")
+                with pytest.raises(ValueError, match="not stopped for a break"):
+                    here.backend.accept("hub-1")
+                here.backend.keep("hub-1", "0202")
+                await until(lambda: second.halt == "fork")
+                await until(lambda: not here.backend._seats.replaced("hub-1"))
+                here.backend.accept("hub-1")
+                await until(lambda: second.speaks and second.log.waiting() == 0)
+                assert first.released == second.released == []
+                assert first.halt == "two_hubs"
+
+
 async def test_a_hub_that_restarts_or_reconnects_is_one_hub(tmp_path):
     async with place(tmp_path) as here:
         log = FakeAudit()

@@ -78,10 +78,17 @@ WAYS = (
         spare=2.0,
     ),
     Way(
-        "a record that waits for the disk, before its phone is told late",
+        "one unlock: its turn for RSA, its record, a strike that must rest, the guard, and the record that it was not "
+        "done, before the phone gives up",
         "hubsim.phone.onlink.VERDICT_SECONDS",
-        (("hubd.core.budget.LINE_SECONDS",), ("hubd.unlock.RECORD_SECONDS",), ("drivers.guardlink.ANSWER_SECONDS",)),
-        spare=1.0,
+        (
+            ("hubd.core.budget.LINE_SECONDS",),
+            ("hubd.unlock.RECORD_SECONDS_MIN",),
+            ("hubd.unlock.REST_WAIT_SECONDS",),
+            ("drivers.guardlink.ANSWER_SECONDS",),
+            ("hubd.unlock.NOT_DONE_SECONDS",),
+        ),
+        spare=0.2,
     ),
     Way(
         "a batch that finds the log locked behind one that found it locked, before that is told as slow",
@@ -118,20 +125,25 @@ WAYS = (
         spare=0.2,
     ),
     Way(
-        "a start on a disk that takes nothing, before systemd takes it for failed",
-        "unit:TimeoutStartSec",
-        (("hubd.app.FIRST_RECORDS_SECONDS",), ("hubd.app.FIRST_STRIKES_SECONDS",)),
-        spare=30.0,
-    ),
-    Way(
         "a full open that stands in line for its turn, before it is too late",
         "hubd.unlock.LATE_SECONDS",
         (("hubd.core.budget.LINE_SECONDS",),),
+        spare=0.2,
     ),
     Way(
-        "the start, until the loop of the links must have beaten",
+        "the last records of a daemon that must end, before the kernel ends it",
+        "hubd.app.END_SECONDS",
+        (
+            ("hubd.app.LAST_RECORD_SECONDS",),
+            ("hubd.doorwatch.LAST_SECONDS", "hubd.refusals.WRITE_SECONDS"),
+            ("hubd.app.LAST_RECORD_SECONDS",),
+        ),
+        spare=2.0,
+    ),
+    Way(
+        "the first records, and the strikes, before systemd gives the start up",
         "unit:TimeoutStartSec",
-        (("hubd.app.FIRST_STRIKES_SECONDS",),),
+        (("hubd.app.FIRST_RECORDS_SECONDS",), ("hubd.app.FIRST_STRIKES_SECONDS",)),
         spare=30.0,
     ),
     Way(

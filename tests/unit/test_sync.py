@@ -486,6 +486,11 @@ async def test_halts_come_at_a_pace():
             here.hear(uplink.Welcome(1))
         state = here.sync.state
         assert (state.counters["halts_too_often"], state.phase) == (99, Phase.SPEAKING)
+        here.hear(HALT)
+        assert here.sync.state.phase is Phase.HALTED, "another cause is heard at once"
+        here.hear(uplink.Welcome(1))
+        here.hear(HALT)
+        assert here.sync.state.phase is Phase.SPEAKING
         here.later(31)
         here.hear(HALT)
         assert here.sync.state.phase is Phase.HALTED
