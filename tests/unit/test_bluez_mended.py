@@ -6,6 +6,7 @@ A true build takes a quarter of an hour and the internet; here it runs with an a
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -120,3 +121,11 @@ def test_the_page_names_commands_that_there_are() -> None:
     for what in ("build", "install"):
         assert f"systemd/bluez-mended.sh {what} " in page
     assert os.access(SCRIPT, os.X_OK)
+
+
+def test_the_patch_asks_nothing_that_one_version_of_bluez_alone_has() -> None:
+    """5.66 has a variable `server` in three callbacks of which 5.82 and 5.87 have none: there it did not compile."""
+    patch = (ROOT / "systemd/bluez-client-left.patch").read_text()
+    asked = re.findall(r"^\+\tif \(client_left\((\S+),", patch, re.MULTILINE)
+    assert sorted(set(asked)) == ["data->server", "op->server", "pwcd->server"]
+    assert len(asked) == 6
