@@ -79,7 +79,7 @@ async def _clock() -> None:
     await file.message(make_open(file.plan(await file.info(), op=op)), hold="decision")
     await file.do("decide", at=4.0)
     await file.message(make_open(file.plan(await file.info("b"), "/again", op=op)), "b")
-    file.save("A sealed BUSY says that nothing was done: the same operation may be asked again at once", "SEALED 8, ACCEPT")
+    file.save("A sealed BUSY says that nothing was done: the same operation may be asked again", "SEALED 8, ACCEPT")
 
     file = HubFile("087", "link-lost-before-the-proof")
     await file.message(make_open(file.plan(await file.info())), hold="rsa")
