@@ -80,13 +80,13 @@ WAYS = (
     Way(
         "a record that waits for the disk, before its phone is told late",
         "hubsim.phone.onlink.VERDICT_SECONDS",
-        (("hubd.app.RSA_LINE_SECONDS",), ("hubd.unlock.RECORD_SECONDS",), ("drivers.guardlink.ANSWER_SECONDS",)),
+        (("hubd.core.budget.LINE_SECONDS",), ("hubd.unlock.RECORD_SECONDS",), ("drivers.guardlink.ANSWER_SECONDS",)),
         spare=1.0,
     ),
     Way(
         "a full open that stands in line for its turn, before it is too late",
         "hubd.unlock.LATE_SECONDS",
-        (("hubd.app.RSA_LINE_SECONDS",),),
+        (("hubd.core.budget.LINE_SECONDS",),),
     ),
     Way(
         "the start, until the loop of the links must have beaten",

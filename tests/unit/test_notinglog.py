@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hubd import app, doorwatch, refusals, unlock
+from hubd.core import budget
 from hubd.adapters import sqlite, sqlite_audit, sqlite_policy
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.core.handshake import WORKING_SECONDS
@@ -31,7 +32,7 @@ UNIT = Path(__file__).parents[2] / "systemd" / "hubd.service"
 def test_limits_of_a_record_nest() -> None:
     assert 2 * sqlite.BUSY_SECONDS < SLOW_SECONDS < unlock.RECORD_SECONDS < unlock.LATE_SECONDS
     assert unlock.LATE_SECONDS + unlock.NOT_DONE_SECONDS < WORKING_SECONDS
-    assert app.RSA_LINE_SECONDS + unlock.RECORD_SECONDS_MIN + unlock.NOT_DONE_SECONDS < WORKING_SECONDS
+    assert budget.LINE_SECONDS + unlock.RECORD_SECONDS_MIN + unlock.NOT_DONE_SECONDS < WORKING_SECONDS
 
 
 def test_what_the_disk_may_take_at_the_stop_is_half_of_what_the_unit_allows() -> None:
