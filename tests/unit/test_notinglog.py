@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from hubd import app, doorwatch, refusals, unlock
-from hubd.core import budget
 from hubd.adapters import sqlite, sqlite_audit, sqlite_policy
 from hubd.adapters.sqlite_audit import AuditStore
+from hubd.core import budget
 from hubd.core.handshake import WORKING_SECONDS
 from hubd.core.messages import Reason
 from hubd.core.records import Kind, Record
