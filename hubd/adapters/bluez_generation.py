@@ -40,6 +40,8 @@ TELL_SECONDS = 3.0
 REPLACE_SECONDS, RETRY_SECONDS = 60.0, 5.0
 NEW_SECONDS = 2.0
 """A bluetoothd that has just started may clear the controller after it has taken our advertisement: replace it once."""
+AWAY_TRIES = 5
+"""How often a phone of an earlier hub is sent away, RETRY_SECONDS apart; BlueZ may refuse, or not answer."""
 PACE_SECONDS = 0.05
 """However many phones come and go, the advertisement is renewed no more often; the last of them is never left out."""
 
@@ -171,8 +173,14 @@ class Generation:
                 self._later(self._send_one_away(path))
 
     async def _send_one_away(self, device: str) -> None:
-        with suppress(LinkError):
-            await self._disconnect(device)
+        """Disconnect a phone of an earlier hub; again while it is there, unless it has come to this one meanwhile."""
+        for _ in range(AWAY_TRIES):
+            with suppress(LinkError):
+                await self._disconnect(device)
+            await asyncio.sleep(RETRY_SECONDS)
+            known = self._bluez.objects.get(device, {}).get(DEVICE, {})
+            if not known.get("Connected") or self._visits.has(device):
+                return
 
     async def _disconnect(self, device: str) -> None:
         try:

@@ -55,6 +55,10 @@ class Visits:
         visit = self._visits.get(link.peer)
         return link.peer if visit is not None and visit.link == link else None
 
+    def has(self, device: str) -> bool:
+        """Tell whether a visit of the device lasts."""
+        return device in self._visits
+
     def end(self) -> None:
         """All are over."""
         for device in list(self._visits):

@@ -293,6 +293,9 @@ def asked(link: int, op: int, after: float) -> list[Act]:
     return [Act("info", link, after=after), Act("resume", link, op)]
 
 
+CROWD = [Act("info", link, after=0.05) for link in range(1, LINKS_MAX + 1)]
+
+
 @given(LIVES, st.integers(0, 4), st.sampled_from([lockdown, revoke, out_of_schedule, no_time]))
 @example([*asked(0, 1, 0.0), *asked(0, 1, 0.5)], 0, lockdown)  # again on the same link
 @example([*asked(0, 1, 0.0), *asked(1, 1, 0.5)], 0, revoke)  # again on another link
@@ -301,6 +304,7 @@ def asked(link: int, op: int, after: float) -> list[Act]:
 @example([*asked(0, 1, 0.0), *asked(1, 2, 8.0)], 0, revoke)  # a second release in the first one's session
 @example([*asked(0, 1, 0.0), Act("info", 0, after=1.0)], 0, lockdown)  # the session is over before its state
 @example([*asked(0, 1, 0.0), *asked(0, 1, 1.0)], 2, revoke)  # revoked in between
+@example([*asked(0, 1, 0.0), *CROWD], 0, lockdown)  # others come until somebody has to make room
 @effort(60)
 def test_a_yes_and_a_no_look_alike(acts: list[Act], turn: int, refuse: Callable[[DeskHub], None]) -> None:
     yes, no = heard(acts, turn, nothing), heard(acts, turn, refuse)

@@ -7,16 +7,20 @@ from contextlib import AsyncExitStack
 
 from hubd.core.framing import decode_frame
 from hubd.core.messages import DoorState, Reason, decode_challenge
+from hubd.unlock import LATE_SECONDS
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
+from lab.guest import Guest
 from lab.hub import STRIKE_SECONDS, LabHub
 from tests.lab.attlink import Kept
 from tests.lab.conftest import AirAddress, allowed
+from tests.lab.unlocking import unlock
 
 SMALL_MTU, STEPS = 64, 10
 """At that MTU an unlock of a new phone is more frames than these."""
 STEP_SECONDS = 10.0
+STOPPED_SECONDS = LATE_SECONDS + 1.5
 FALLS_SECONDS = 2.0
 """How long the guest may take to let a strike fall back and to tell so, beside the pulse itself."""
 
@@ -40,6 +44,42 @@ async def test_a_long_unlock_then_a_short_one_each_with_its_strike(
     journal = await hub.journal()
     assert '"path":"full"' in journal
     assert '"path":"short"' in journal
+
+
+class Stopped:
+    """A link whose first frame is written while the hub's process is stopped. Implements PhoneLink."""
+
+    def __init__(self, link: BumbleLink, guest: Guest, process: int) -> None:
+        self._link, self._guest, self._process = link, guest, str(process)
+        self.mtu, self.notifications = link.mtu, link.notifications
+        self.read_info, self.pull = link.read_info, link.pull
+        self._waits = True
+
+    async def write(self, frame: bytes) -> None:
+        if not self._waits:
+            return await self._link.write(frame)
+        self._waits = False
+        await self._guest.run("kill", "-STOP", self._process)
+        try:
+            written = asyncio.create_task(self._link.write(frame))
+            await asyncio.sleep(STOPPED_SECONDS)
+        finally:
+            await self._guest.run("kill", "-CONT", self._process)
+        return await written
+
+
+async def test_a_resume_that_waited_for_a_stopped_hub_moves_nothing_and_a_retry_does(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
+) -> None:
+    """BlueZ hands on what came meanwhile without a word about when: it counts from when the hub stood still."""
+    await unlock(air, phones[0])
+    cursor = await hub.journal_ends()
+    async with on_air(air.transport) as device, connect(device) as link:
+        report = await Session(Stopped(link, guest, await hub.pid()), phones[0]).run(1)
+    assert allowed(report), report.why
+    assert report.round_trips == 2
+    journal = await hub.journal_after(cursor)
+    assert journal.index('"why":"too-late"') < journal.index('"allowed":true')
 
 
 class InStep:

@@ -564,9 +564,11 @@ async def test_who_came_by_an_advertisement_that_is_gone_has_it_replaced_at_leav
         assert await asyncio.wait_for(bluez.calls.get(), PATIENCE_SECONDS) == ("ServiceUUIDs", PATHS[0])
 
 
-def _drain(bluez: FakeBluez) -> None:
+def _drain(bluez: FakeBluez) -> list[tuple[str, str]]:
+    drained = []
     while not bluez.calls.empty():
-        bluez.calls.get_nowait()
+        drained.append(bluez.calls.get_nowait())
+    return drained
 
 
 async def test_a_phone_that_bluez_cannot_send_away_does_not_keep_the_hub_off_the_air(rig: Rig) -> None:
@@ -579,6 +581,32 @@ async def test_a_phone_that_bluez_cannot_send_away_does_not_keep_the_hub_off_the
         rig.serve()
         await bluez.called("Disconnect", PHONE)
         await rig.is_ready(True)
+
+
+@pytest.mark.parametrize("ends", ["it goes", "it comes to this hub", "never"])
+async def test_a_phone_of_an_earlier_hub_that_stays_is_sent_away_again_with_a_ceiling(rig: Rig, ends: str) -> None:
+    def prepare(fake: FakeBluez) -> None:
+        fake.adapter()
+        fake.phone()
+        fake.refuses.add("Disconnect")
+
+    async with rig.bluetoothd(prepare) as bluez:
+        rig.serve()
+        await bluez.called("Disconnect", PHONE)
+        await bluez.called("Disconnect", PHONE)
+        match ends:
+            case "it goes":
+                bluez.phone(False)
+            case "it comes to this hub":
+                await rig.is_ready(True)
+                await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", {"device": Variant("o", PHONE)})
+            case "never":
+                for _ in range(bluez_generation.AWAY_TRIES - 2):
+                    await bluez.called("Disconnect", PHONE)
+        await asyncio.sleep(3 * bluez_generation.RETRY_SECONDS)
+        _drain(bluez)
+        await asyncio.sleep(5 * bluez_generation.RETRY_SECONDS)
+        assert ("Disconnect", PHONE) not in _drain(bluez)
 
 
 @pytest.mark.parametrize("loss", ["adapter", "power"])

@@ -65,6 +65,20 @@ async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -
     assert hub.strikes == before
 
 
+async def test_an_order_is_obeyed_once_however_full_the_memory_is(hub: DeskHub) -> None:
+    """A memory that is full of live orders refuses new ones; it does not forget the first, which would strike again."""
+    first = order(hub, bytes(16))
+    assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
+    for number in range(1, OPS_MAX):
+        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.RELEASED
+    hub.clock.advance(20.0)
+    strikes = hub.strikes
+    for number in range(OPS_MAX, OPS_MAX + 20):
+        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.LATE
+    assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
+    assert hub.strikes == strikes
+
+
 async def test_a_release_is_watched_no_longer_than_it_is_driven(hub: DeskHub) -> None:
     """The driver caps a release; a door that is believed released for longer would hide a forced opening."""
     await hub.unlock.release(order(hub, bytes(16), seconds=3600))

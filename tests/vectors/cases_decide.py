@@ -118,6 +118,12 @@ async def _operations() -> None:
     await file.message(make_open(file.plan(await file.info(), "/again", op=op)))
     file.save("A denied operation stays denied when it is asked again", "SEALED 10, SEALED 10")
 
+    file = HubFile("058", "same-op-of-a-phone-revoked-since")
+    await file.message(make_open(file.plan(await file.info(), op=op)))
+    await file.do("policy", policy=policy(revoked_credentials=[world.CREDENTIAL]))
+    await file.message(make_open(file.plan(await file.info(), "/again", op=op)))
+    file.save("A yes is repeated only to who would be let in now", "ACCEPT, SEALED 4")
+
     file = HubFile("059", "same-op-other-action")
     await file.message(make_open(file.plan(await file.info(), op=op)))
     query = int(Action.QUERY)

@@ -67,6 +67,20 @@ async def _clock() -> None:
     await file.do("decide")
     file.save("The phone has gone before the decision: no strike", "")
 
+    op = world.fixed("one operation", 8)
+    file = HubFile("087", "link-lost-and-asked-again")
+    await file.message(make_open(file.plan(await file.info(), op=op)), hold="decision")
+    await file.do("lose the link")
+    await file.do("decide")
+    await file.message(make_open(file.plan(await file.info("b"), "/again", op=op)), "b")
+    file.save("Nothing was done for a phone that had gone: the same operation is decided when it comes again", "ACCEPT")
+
+    file = HubFile("087", "late-and-asked-again")
+    await file.message(make_open(file.plan(await file.info(), op=op)), hold="decision")
+    await file.do("decide", at=4.0)
+    await file.message(make_open(file.plan(await file.info("b"), "/again", op=op)), "b")
+    file.save("A sealed BUSY says that nothing was done: the same operation may be asked again", "SEALED 8, ACCEPT")
+
     file = HubFile("087", "link-lost-before-the-proof")
     await file.message(make_open(file.plan(await file.info())), hold="rsa")
     await file.do("lose the link")
