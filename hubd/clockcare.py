@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from hubd.core.moment import show_seconds
 from hubd.core.records import Kind, Record, Value
 from hubd.core.timefloor import CONFIRMED_BY, MARK_RECORDS, VOUCHED_BY
 from hubd.errors import AuditError
@@ -109,7 +109,7 @@ class ClockCare:
 
     def trouble(self) -> ClockTrouble | None:
         """Tell what is wrong with the clock now."""
-        says = f"The clock says {_moment(self._clock.wall())}"
+        says = f"The clock says {show_seconds(self._clock.wall())}"
         match self._clock.state():
             case ClockState.BEFORE_BUILD:
                 what = f"{says}, which was before this software was built or this hub was certified."
@@ -117,7 +117,7 @@ class ClockCare:
                     Severity.ERROR, what, f"First {_SET_IT}. Until then no phone opens a door. {_NO_RTC}"
                 )
             case ClockState.BEHIND_RECORDS:
-                proven = _moment(self._log.time.floor_ms / 1000)
+                proven = show_seconds(self._log.time.floor_ms / 1000)
                 what = f"{says}, but the records prove that {proven} has passed."
                 remedy = (
                     f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
@@ -133,11 +133,3 @@ class ClockCare:
             f"A phone refuses a hub whose clock is wrong by more than some minutes. {_NO_RTC}"
         )
         return ClockTrouble(Severity.WARNING, what, remedy)
-
-
-def _moment(unix_seconds: float) -> str:
-    """Return a moment for a person."""
-    try:
-        return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"
-    except (ValueError, OverflowError, OSError):
-        return f"{unix_seconds:.0f} s since 1970"
