@@ -124,10 +124,10 @@ put_environment() {
     mkdir "$work/hubd"
     (cd "$here/.." && cp -R hubd drivers setup.cfg pyproject.toml README.md "$work/hubd")
     sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubd/__init__.py"
-    version=$(version_of "$work/hubd/hubd")
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"
     "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd"
+    version=$(version_of "$made"/lib/python3*/site-packages/hubd)
     rm -f "$made"/lib/python*/site-packages/hubd_access_hub-*.dist-info/direct_url.json
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
