@@ -89,15 +89,19 @@ class LabHub:
         return (await self.guest.run(*argv)).out
 
     async def journal_ends(self) -> str:
-        """Return the cursor of the journal's end as it is now."""
-        said = (await self.guest.run("journalctl", "-n", "0", "--show-cursor", "--no-pager")).out
-        return said.rsplit("-- cursor: ", 1)[1].strip()
+        """Return the cursor of the hub's last line as it is now, "" when it has said nothing yet.
+
+        It must be a line of the hub's own: from another's journalctl of systemd 252 skips the hub's next line, too.
+        """
+        await self.guest.run("journalctl", "--sync")
+        said = (await self.guest.run("journalctl", "-u", "hubd", "-n", "1", "--show-cursor", "--no-pager")).out
+        return said.rpartition("-- cursor: ")[2].strip() if "-- cursor: " in said else ""
 
     async def journal_after(self, cursor: str) -> str:
         """Return what the hub's journal holds beyond a cursor, with all that has been said until now."""
         await self.guest.run("journalctl", "--sync")
-        argv = ("journalctl", "-u", "hubd", f"--after-cursor={cursor}", "-o", "cat", "--no-pager")
-        return (await self.guest.run(*argv)).out
+        after = (f"--after-cursor={cursor}",) if cursor else ()
+        return (await self.guest.run("journalctl", "-u", "hubd", *after, "-o", "cat", "--no-pager")).out
 
     async def story(self, lines: int = 40) -> str:
         """Return the end of the whole journal, for a case that failed."""

@@ -52,7 +52,7 @@ async def journal_says(hub: LabHub, since: str, part: str) -> str:
     """Wait until the hub's journal says something beyond a cursor; return all that it says there."""
     ends = time.monotonic() + PATIENCE_SECONDS
     while part not in (said := await hub.journal_after(since)):
-        assert time.monotonic() < ends, f"the journal does not say {part!r}:\n{await hub.story()}"
+        assert time.monotonic() < ends, f"the journal does not say {part!r}:\n{await hub.journal(200)}"
         await asyncio.sleep(0.1)
     return said
 
