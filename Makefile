@@ -1,4 +1,4 @@
-# Each command works in a fresh clone on Debian 12 or newer with git, make and Python 3.11 or newer.
+# Each command works in a fresh clone on Debian 12 or 13 with git, make and Python 3.11, 3.12 or 3.13.
 # Folders of this project are named to pip by paths (./), and hubd's and the simulator's together: never by a name, which
 # an index might know as somebody else's.
 PYTHON ?= python3
