@@ -5,6 +5,8 @@ PYTHON ?= python3
 PREFIX ?= /opt/hubd
 VENV ?= .venv
 BIN := $(VENV)/bin
+# How many tests run side by side; 0: one after the other, in pytest's own process.
+WORKERS ?= $(shell nproc)
 
 .PHONY: demo test test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
@@ -14,7 +16,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready $(VENV)-oracle/ready
 	.ci/prerequisites $(PYTHON) dbus-daemon
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS)
 	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_tokens.py \
 	  tests/unit/test_messages.py tests/unit/test_vectors.py
 
