@@ -80,7 +80,7 @@ def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
     lab = from_json(json.loads((ROOT / "benchmarks" / "latest-lab.json").read_text()))
     measured = {figure.key: figure.value for figure in (*desk.figures, *lab.figures)}
     assert f"{measured['trips_warm']:.0f} round trip and {measured['bytes_short']:.0f} bytes" in section
-    assert f"{measured['trips_cold']:.0f} and {measured['bytes_full']:,.0f}" in section
+    assert f"{measured['trips_cold']:.0f} and {measured['bytes_cold']:,.0f}" in section
     assert f"takes {measured['memory_hub']:.0f} MB" in section
     ratio = f"{measured['lab_strike_short_info']:.3g}"
     assert f"{ratio} times" in section
