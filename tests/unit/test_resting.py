@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hubd.core import uplink
 from hubd.core.cose import Aead
 from hubd.core.handshake import Path, Proof
 from hubd.core.messages import Action, Reason
@@ -79,6 +80,16 @@ async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, gran
     fault = hub.records()[-1]
     assert (fault.kind, fault.detail["why"]) == (Kind.FAULT, "busy")
     assert "rests" in str(fault.detail["fault"])
+
+
+async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_after_it(hub: DeskHub) -> None:
+    door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1)
+    hub.doors["front"] = door  # type: ignore[assignment]
+    order = uplink.Release(bytes(16), 1, int(hub.clock.wall() + 30), None, "operator-7")
+    result = await hub.unlock.release(order)
+    assert (result.outcome, result.detail) == (uplink.Outcome.BUSY, "busy")
+    assert (await hub.unlock.release(order)).outcome is uplink.Outcome.RELEASED
+    assert door.given == [5.0]
 
 
 async def test_nobody_waits_for_ever_for_rests_that_come_again(hub: DeskHub, grant: Grant) -> None:

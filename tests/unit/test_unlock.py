@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from hubd.core import uplink
+from hubd.core.access import Denial
 from hubd.core.cose import Aead
 from hubd.core.handshake import Outcome as Answered
 from hubd.core.handshake import Path, Proof
@@ -23,7 +24,7 @@ from hubd.core.tokens import Access, Grant, read_grant
 from hubd.core.uplink import Outcome
 from hubd.errors import StoreError
 from hubd.ports import ClockState
-from hubd.unlock import LATE_SECONDS, ORDER_SECONDS_MAX, RECORD_SECONDS
+from hubd.unlock import LATE_SECONDS, ORDER_OUTCOMES, ORDER_SECONDS_MAX, RECORD_SECONDS
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
 from tests.pair import SITE, DeskHub, make_wallet, settle
@@ -74,7 +75,7 @@ async def test_an_order_is_obeyed_once_however_full_the_memory_is(hub: DeskHub) 
     hub.clock.advance(20.0)
     strikes = hub.strikes
     for number in range(OPS_MAX, OPS_MAX + 20):
-        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.LATE
+        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.BUSY
     assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
     assert hub.strikes == strikes
 
@@ -100,6 +101,29 @@ async def test_an_order_late_or_for_another_hub_moves_nothing(
     assert (await hub.unlock.release(order(hub, bytes(16), None, point, lasts))).outcome is outcome
     assert hub.strikes == 0
     assert [record.kind for record in hub.records()] == [Kind.REMOTE]
+
+
+def test_each_denial_has_its_outcome_for_the_backend() -> None:
+    """BUSY asks for another try; LATE, FAILED and REFUSED do not, so none of them may stand in for it."""
+    assert set(ORDER_OUTCOMES) == set(Denial)
+    told = {outcome: {why for why in Denial if ORDER_OUTCOMES[why] is outcome} for outcome in Outcome}
+    assert told[Outcome.BUSY] == {Denial.BUSY}
+    assert told[Outcome.LATE] == {Denial.TOO_LATE}
+    assert told[Outcome.FAILED] == {Denial.DOOR_FAULT}
+    assert told[Outcome.RELEASED] == set()
+
+
+async def test_an_order_that_is_late_at_the_strike_is_late(hub: DeskHub) -> None:
+    append = hub.log.append
+
+    async def slow(record: Record) -> int:
+        hub.clock.advance(31.0)
+        return await append(record)
+
+    hub.log.append = slow  # type: ignore[method-assign,assignment]
+    result = await hub.unlock.release(order(hub, bytes(16)))
+    assert (result.outcome, result.detail) == (Outcome.LATE, "too late")
+    assert hub.strikes == 0
 
 
 @pytest.mark.parametrize("mode", [Mode.LOCKDOWN, Mode.NO_ENTRY])
