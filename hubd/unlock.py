@@ -7,6 +7,8 @@ Laws:
 4. The same operation moves a door once, also across a restart.
 5. An operation for which nothing was done and nothing was decided is asked for the first time when it is asked again.
 6. An answer is repeated only to who would be let in now; who would not is denied and recorded like anybody else.
+7. A yes is not recorded for a strike that is known to rest for too long, nor for an asker with too many a yes that came
+   to nothing (`core.ops.TRIES`): they are denied as BUSY, and such denials have a pace.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from hubd.core import uplink
 from hubd.core.access import REASONS, Decision, Denial, Denied, Facts, Granted, decide, entry_for
 from hubd.core.handshake import Outcome, Proof
 from hubd.core.messages import Action, DoorState, Reason
-from hubd.core.ops import OPS_MAX, Asked, Key, OpTable
+from hubd.core.ops import OPS_MAX, Asked, Key, OpTable, Tries
 from hubd.core.policy import Mode
 from hubd.core.records import Kind, Record, StoredRecord, Value
 from hubd.core.tokens import Grant
@@ -119,6 +121,7 @@ class Unlock:
             Kind.ACCESS: OpTable(),
             Kind.REMOTE: OpTable(OPS_MAX, ORDER_REMEMBERED_SECONDS),
         }
+        self._tries = Tries()
         self._at_work: dict[Key, asyncio.Future[None]] = {}
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
@@ -220,12 +223,29 @@ class Unlock:
         order = wish.order
         self._at_work[order.key] = asyncio.get_running_loop().create_future()
         try:
-            why = self._look(wish)
+            why = self._decide(wish)
             durable = self._submit(order, why, wish.facts, wish.within)
         except BaseException:
             self._done(order, _End(self._answer(Denial.DOOR_FAULT, order), Fate.NOTHING_DONE))
             raise
-        return self._finish(order, self._carry_out(wish, why, durable))
+        return self._finish(order, why is None and order.action is Action.OPEN, self._carry_out(wish, why, durable))
+
+    def _decide(self, wish: _Wish) -> Denial | None:
+        """Tell why there is no yes, if so; an open that gets one is a try of its asker's (`core.ops.Tries`)."""
+        order = wish.order
+        why = self._look(wish)
+        if why is not None or order.action is not Action.OPEN:
+            return why
+        door = self._doors[self._rules.points[order.point].door]
+        if door.must_rest_seconds(self._strike_seconds(order)) > REST_WAIT_SECONDS:
+            return Denial.BUSY
+        return None if self._tries.begin(order.key[0], self._books.clock.monotonic()) else Denial.BUSY
+
+    def _strike_seconds(self, order: _Order) -> float:
+        """Return for how long an order drives the strike."""
+        point = self._rules.points[order.point]
+        seconds = point.strike_seconds if order.seconds is None else float(order.seconds)
+        return min(seconds, point.cap_seconds)
 
     async def _again(self, wish: _Wish) -> _Answer:
         """Answer an operation that was asked before; one that is at work is waited for."""
@@ -258,11 +278,13 @@ class Unlock:
         decision = wish.judge(self._books.clock.wall())
         return decision.why if isinstance(decision, Denied) else None
 
-    async def _finish(self, order: _Order, work: Awaitable[_End]) -> _Answer:
+    async def _finish(self, order: _Order, is_try: bool, work: Awaitable[_End]) -> _Answer:
         end = _End(self._answer(Denial.DOOR_FAULT, order), Fate.MOVED)  # of an end that was not foreseen
         try:
             end = await work
         finally:
+            if is_try and end.fate is Fate.MOVED:
+                self._tries.moved(order.key[0])
             self._done(order, end)
         return end.answer
 
@@ -286,7 +308,7 @@ class Unlock:
         if (now_denied := self._look(wish)) is not None:
             return await self._not_done(order, now_denied)
         point = self._rules.points[order.point]
-        seconds = min(point.strike_seconds if order.seconds is None else float(order.seconds), point.cap_seconds)
+        seconds = self._strike_seconds(order)
         try:
             changed = await self._strike(self._doors[point.door], seconds, lambda: self._look(wish))
         except RestingError as error:

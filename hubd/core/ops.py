@@ -1,4 +1,4 @@
-"""What was lately asked and answered, so that asking again never does it again.
+"""What was lately asked and answered, so that asking again never does it again; and how often it may be in vain.
 
 Laws:
 1. An operation is at work, answered, or not known; asked again with other content it is a conflict.
@@ -6,6 +6,8 @@ Laws:
 3. An operation for which nothing was done is forgotten: asking again asks for the first time.
 4. One asker keeps at most `an_asker`, all together OPS_MAX. An answer that moved nothing makes room, the oldest first;
    where there is none, what is new is refused.
+5. In any span of t seconds one asker has at most the burst and the rate times t of tries that are granted and come to
+   nothing; a try that moves a door does not count.
 """
 
 from __future__ import annotations
@@ -16,10 +18,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
+from hubd.core.pace import Rate
+
 OP_SECONDS = 120.0
 OPS_AN_ASKER = 16
 """More than anybody opens doors in OP_SECONDS: who does is told to wait."""
 OPS_MAX = 4096
+TRIES = Rate(burst=8, per_second=1 / 30)
+"""Tries of one asker that are granted and come to nothing: more than the backend has under way at once, and more than a
+person makes who walks off and comes back."""
+TRIERS_MAX = 1000
+"""Askers whose tries are counted; beyond that the one that tried longest ago is forgotten."""
 
 Key = tuple[str, bytes]
 """Who asked (a credential, or the backend) and the operation's id."""
@@ -116,3 +125,31 @@ class OpTable(Generic[Answer]):
             if not self._is_over(op, now):
                 return
             del self._ops[key]
+
+
+class Tries:
+    """The tries of each asker that are under way, or came to nothing: a level that each try raises and time lowers."""
+
+    def __init__(self, rate: Rate = TRIES, triers_max: int = TRIERS_MAX) -> None:
+        self._rate = rate
+        self._triers_max = triers_max
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # level, and when it was that
+
+    def begin(self, asker: str, now: float) -> bool:
+        """Begin a try at monotonic time `now` (seconds); tell whether the asker may."""
+        level, since = self._levels.pop(asker, (0.0, now))
+        level = max(0.0, level - max(0.0, now - since) * self._rate.per_second)
+        may = level + 1 <= self._rate.burst
+        self._levels[asker] = (level + 1 if may else level), now
+        if len(self._levels) > self._triers_max:
+            self._levels.popitem(last=False)
+        return may
+
+    def moved(self, asker: str) -> None:
+        """A try that was begun has moved a door, or may have: it was not in vain."""
+        if asker in self._levels:
+            level, since = self._levels[asker]
+            self._levels[asker] = max(0.0, level - 1), since
+
+    def __len__(self) -> int:
+        return len(self._levels)
