@@ -101,6 +101,9 @@ class NoDoor:
     def driven(self) -> bool:
         return False
 
+    def must_rest_seconds(self, seconds: float) -> float:
+        return 0.0
+
     async def secure(self) -> None:
         return
 

@@ -65,6 +65,7 @@ class NotingDoor:
     def __init__(self, strike: Strike, note: Note) -> None:
         self._strike, self._note = strike, note
         self.secure = strike.secure
+        self.must_rest_seconds = strike.must_rest_seconds
 
     @property
     def driven(self) -> bool:

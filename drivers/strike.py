@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from drivers.guardlink import GuardLink
 from drivers.guardprocess import GuardProcess, GuardStarter, Spare, end_if_cancelled
 from drivers.guardwire import MAX_CAP_MS, MAX_LINES, MAX_REST_MS, Answer, Kind, StrikeLine, Verb
+from drivers.stretch import Stretch
 from hubd.errors import HardwareError, UnguardedError, unguarded_in
 from hubd.ports import Input, InputEvent
 
@@ -91,8 +92,16 @@ class StrikeGuard:
         if not (math.isfinite(seconds) and seconds > 0):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
         guard = self._guard()
-        milliseconds = min(math.ceil(seconds * 1000), self._lines[index].cap_ms)
-        return (await guard.ask(Verb.PULSE, index, milliseconds)).at_ns
+        return (await guard.ask(Verb.PULSE, index, self.pulse_ms(index, seconds))).at_ns
+
+    def pulse_ms(self, index: int, seconds: float) -> int:
+        """Return how long a release of `seconds` drives the line, in milliseconds: at most its cap."""
+        return min(math.ceil(seconds * 1000), self._lines[index].cap_ms)
+
+    def stretch(self, index: int, now: int) -> Stretch:
+        """Return a stretch with the line's cap and rest that begins at `now`, for who follows the line's changes."""
+        line = self._lines[index]
+        return Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now)
 
     async def secure(self, index: int) -> int:
         """Drive a line inactive; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
@@ -218,6 +227,7 @@ class Strike:
         self._door = door
         self._publish = publish
         self._driven = False
+        self._stretch = guard.stretch(index, time.monotonic_ns())  # like the guard's own, which decides
         self.last_drive_ns = 0  # CLOCK_MONOTONIC when the guard had last driven the line active, on our command
         guard.watch(index, self._changed)
 
@@ -225,6 +235,13 @@ class Strike:
     def driven(self) -> bool:
         """See `hubd.ports.Door.driven`: what the guard told last."""
         return self._driven
+
+    def must_rest_seconds(self, seconds: float) -> float:
+        """See `hubd.ports.Door.must_rest_seconds`: what follows from the changes that the guard has told."""
+        if self._guard.process_id is None:  # a release says why it cannot be driven; that is no rest
+            return 0.0
+        wait_ms = self._stretch.wait(self._guard.pulse_ms(self._index, seconds), time.monotonic_ns())
+        return max(0, wait_ms) / 1000
 
     async def release(self, seconds: float) -> None:
         """See `hubd.ports.Door.release`."""
@@ -236,5 +253,11 @@ class Strike:
 
     def _changed(self, active: bool, at_ns: int) -> None:
         self._driven = active
+        if active:
+            self._stretch.rose(at_ns)
+        elif self._stretch.driven:
+            self._stretch.fell(at_ns)
+        else:  # the first guard's first word
+            self._stretch = self._guard.stretch(self._index, at_ns)
         what = Input.STRIKE_ACTIVE if active else Input.STRIKE_INACTIVE
         self._publish(InputEvent(self._door, what, at_ns / 1e9))

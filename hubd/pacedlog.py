@@ -4,7 +4,8 @@
 2. A denial or a query has a record of its own while its source keeps to its pace and the disk has
    room; else it goes into a sum (`refusals`), which is evidence a minute later.
 3. A door event, which whoever waits for it tries again, is refused while the disk has no room.
-4. The backend is one source, whoever ordered there; a phone's source is its credential.
+4. A yes that comes to nothing leaves two records; `hubd.unlock` keeps those to a pace (`core.ops.TRIES`).
+5. The backend is one source, whoever ordered there; a phone's source is its credential.
 """
 
 from __future__ import annotations

@@ -75,6 +75,12 @@ class Door(Protocol):
     def driven(self) -> bool:
         """Whether the strike is driven now, as far as is known here."""
 
+    def must_rest_seconds(self, seconds: float) -> float:
+        """Return how long the strike must rest before a release of `seconds` can begin, as far as is known here.
+
+        0 when it can begin now, or when nobody knows: `release` has the last word.
+        """
+
     async def secure(self) -> None:
         """End a release now. Securing a secured door does nothing."""
 

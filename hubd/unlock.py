@@ -7,6 +7,8 @@ Laws:
 4. The same operation moves a door once, also across a restart.
 5. An operation for which nothing was done and nothing was decided is asked for the first time when it is asked again.
 6. An answer is repeated only to who would be let in now; who would not is denied and recorded like anybody else.
+7. A yes is not recorded for a strike that is known to rest for too long, nor for an asker with too many a yes that came
+   to nothing (`core.ops.TRIES`): they are denied as BUSY, and such denials have a pace.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from hubd.core import uplink
 from hubd.core.access import REASONS, Decision, Denial, Denied, Facts, Granted, decide, entry_for
 from hubd.core.handshake import Outcome, Proof
 from hubd.core.messages import Action, DoorState, Reason
-from hubd.core.ops import OPS_MAX, Asked, Key, OpTable
+from hubd.core.ops import OPS_MAX, Asked, Key, OpTable, Tries
 from hubd.core.policy import Mode
 from hubd.core.records import Kind, Record, StoredRecord, Value
 from hubd.core.tokens import Grant
@@ -41,6 +43,24 @@ REST_WAIT_SECONDS = 2.0
 ORDER_SECONDS_MAX = 60
 ORDER_REMEMBERED_SECONDS = 420.0
 """Longer than an order may live and a trusted clock may step back, together."""
+
+ORDER_OUTCOMES: Mapping[Denial, uplink.Outcome] = {
+    Denial.UNKNOWN_CREDENTIAL: uplink.Outcome.REFUSED,
+    Denial.CREDENTIAL_REVOKED: uplink.Outcome.REFUSED,
+    Denial.CREDENTIAL_NOT_ACTIVE: uplink.Outcome.REFUSED,
+    Denial.CREDENTIAL_EXPIRED: uplink.Outcome.REFUSED,
+    Denial.GRANT_TOO_LONG: uplink.Outcome.REFUSED,
+    Denial.NO_GRANT: uplink.Outcome.REFUSED,
+    Denial.OUT_OF_SCHEDULE: uplink.Outcome.REFUSED,
+    Denial.LOCKDOWN: uplink.Outcome.REFUSED,
+    Denial.TIME_UNTRUSTED: uplink.Outcome.REFUSED,
+    Denial.FULL_PROOF_NEEDED: uplink.Outcome.REFUSED,
+    Denial.OP_CONFLICT: uplink.Outcome.REFUSED,
+    Denial.TOO_LATE: uplink.Outcome.LATE,
+    Denial.DOOR_FAULT: uplink.Outcome.FAILED,
+    Denial.BUSY: uplink.Outcome.BUSY,
+}
+"""What the backend is told: LATE, the order's time is over; BUSY, the same order may be given again soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +117,11 @@ class Unlock:
 
     def __init__(self, rules: SiteRules, books: Books, doors: Mapping[str, Door], watch: Watch) -> None:
         self._rules, self._books, self._doors, self._watch = rules, books, doors, watch
-        self._ops: Mapping[Kind, OpTable[Outcome]] = {
+        self._ops: Mapping[Kind, OpTable[_Answer]] = {
             Kind.ACCESS: OpTable(),
             Kind.REMOTE: OpTable(OPS_MAX, ORDER_REMEMBERED_SECONDS),
         }
+        self._tries = Tries()
         self._at_work: dict[Key, asyncio.Future[None]] = {}
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
@@ -136,7 +157,8 @@ class Unlock:
         moved = why is None and order.action is Action.OPEN
         reason = Reason.FAULT if moved else REASONS[why] if why else Reason.OK
         outcome = Outcome(reason is Reason.OK, reason, DoorState.UNKNOWN)
-        self._ops[order.kind].remember(order.key, order.content, at, outcome, moved)
+        answer = _Answer(outcome, Denial.DOOR_FAULT if moved else why)
+        self._ops[order.kind].remember(order.key, order.content, at, answer, moved)
 
     def present(self, proof: Proof, alive: Callable[[], bool]) -> Awaitable[Outcome]:
         """Decide what a phone asks and hand the record to the log, at once; awaited, strike and give the outcome.
@@ -157,7 +179,7 @@ class Unlock:
                 return Denied(Denial.DOOR_FAULT)
 
         facts: dict[str, Value] = {"grant": opened.grant.grant_id, "path": str(proof.path)}
-        return self._once(_Wish(order, judge=judge, late=late, facts=facts, within=within))
+        return _outcome_of(self._once(_Wish(order, judge=judge, late=late, facts=facts, within=within)))
 
     async def release(self, order: uplink.Release) -> uplink.Result:
         """Carry out the backend's order."""
@@ -178,10 +200,12 @@ class Unlock:
             shut = self._shut(order.access_point)
             return Granted() if shut is None else Denied(shut)
 
-        outcome = await self._once(_Wish(asked, judge=judge, late=late, facts={}))
-        return uplink.Result(order.id, _REMOTE[outcome.reason], outcome.reason.name.lower().replace("_", " "))
+        why = (await self._once(_Wish(asked, judge=judge, late=late, facts={}))).why
+        if why is None:
+            return uplink.Result(order.id, uplink.Outcome.RELEASED, "ok")
+        return uplink.Result(order.id, ORDER_OUTCOMES[why], why.replace("-", " "))
 
-    def _once(self, wish: _Wish) -> Awaitable[Outcome]:
+    def _once(self, wish: _Wish) -> Awaitable[_Answer]:
         """Begin an operation that is new; give the known answer to one that is not."""
         order = wish.order
         match self._ops[order.kind].ask(order.key, order.content, self._books.clock.monotonic()):
@@ -194,19 +218,36 @@ class Unlock:
             case Asked.FULL:
                 return self._refuse(wish, Denial.BUSY)
 
-    def _begin(self, wish: _Wish) -> Awaitable[Outcome]:
+    def _begin(self, wish: _Wish) -> Awaitable[_Answer]:
         """Decide, and hand the record to the log, at once."""
         order = wish.order
         self._at_work[order.key] = asyncio.get_running_loop().create_future()
         try:
-            why = self._look(wish)
+            why = self._decide(wish)
             durable = self._submit(order, why, wish.facts, wish.within)
         except BaseException:
-            self._done(order, _End(self._outcome(Denial.DOOR_FAULT, order), Fate.NOTHING_DONE))
+            self._done(order, _End(self._answer(Denial.DOOR_FAULT, order), Fate.NOTHING_DONE))
             raise
-        return self._finish(order, self._carry_out(wish, why, durable))
+        return self._finish(order, why is None and order.action is Action.OPEN, self._carry_out(wish, why, durable))
 
-    async def _again(self, wish: _Wish) -> Outcome:
+    def _decide(self, wish: _Wish) -> Denial | None:
+        """Tell why there is no yes, if so; an open that gets one is a try of its asker's (`core.ops.Tries`)."""
+        order = wish.order
+        why = self._look(wish)
+        if why is not None or order.action is not Action.OPEN:
+            return why
+        door = self._doors[self._rules.points[order.point].door]
+        if door.must_rest_seconds(self._strike_seconds(order)) > REST_WAIT_SECONDS:
+            return Denial.BUSY
+        return None if self._tries.begin(order.key[0], self._books.clock.monotonic()) else Denial.BUSY
+
+    def _strike_seconds(self, order: _Order) -> float:
+        """Return for how long an order drives the strike."""
+        point = self._rules.points[order.point]
+        seconds = point.strike_seconds if order.seconds is None else float(order.seconds)
+        return min(seconds, point.cap_seconds)
+
+    async def _again(self, wish: _Wish) -> _Answer:
         """Answer an operation that was asked before; one that is at work is waited for."""
         order = wish.order
         at_work = self._at_work.get(order.key)
@@ -215,11 +256,11 @@ class Unlock:
         known = self._ops[order.kind].answer(order.key)
         if known is None:  # nothing was done, or it is begun anew: this try stands for itself
             return await self._once(wish)
-        if order.kind is Kind.ACCESS and known.reason in (Reason.OK, Reason.FAULT):
+        if order.kind is Kind.ACCESS and known.outcome.reason in (Reason.OK, Reason.FAULT):
             why = self._denied_now(wish)
             if why is not None:
                 return await self._refuse(wish, why)
-        return Outcome(known.allowed, known.reason, self.door_state(order.point) if known.allowed else known.door)
+        return self._answer(None, order) if known.why is None else known
 
     def _denied_now(self, wish: _Wish) -> Denial | None:
         """Tell why a phone that repeats an answered operation is denied now; moving is over, so it is never late.
@@ -237,13 +278,15 @@ class Unlock:
         decision = wish.judge(self._books.clock.wall())
         return decision.why if isinstance(decision, Denied) else None
 
-    async def _finish(self, order: _Order, work: Awaitable[_End]) -> Outcome:
-        end = _End(self._outcome(Denial.DOOR_FAULT, order), Fate.MOVED)  # of an end that was not foreseen
+    async def _finish(self, order: _Order, is_try: bool, work: Awaitable[_End]) -> _Answer:
+        end = _End(self._answer(Denial.DOOR_FAULT, order), Fate.MOVED)  # of an end that was not foreseen
         try:
             end = await work
         finally:
+            if is_try and end.fate is Fate.MOVED:
+                self._tries.moved(order.key[0])
             self._done(order, end)
-        return end.outcome
+        return end.answer
 
     def _done(self, order: _Order, end: _End) -> None:
         """Keep the answer, unless nothing was done; wake who waits for it."""
@@ -251,7 +294,7 @@ class Unlock:
         if end.fate is Fate.NOTHING_DONE:
             ops.forget(order.key)
         else:
-            ops.answered(order.key, end.outcome, moved=end.fate is Fate.MOVED)
+            ops.answered(order.key, end.answer, moved=end.fate is Fate.MOVED)
         self._at_work.pop(order.key).set_result(None)
 
     async def _carry_out(self, wish: _Wish, why: Denial | None, durable: Awaitable[bool]) -> _End:
@@ -261,11 +304,11 @@ class Unlock:
             return await self._not_done(order, Denial.DOOR_FAULT, "it could not be recorded in time")
         if why is not None or order.action is not Action.OPEN:
             fate = Fate.NOTHING_DONE if why in _NO_DECISIONS else Fate.ANSWERED
-            return _End(self._outcome(why, order), fate)
+            return _End(self._answer(why, order), fate)
         if (now_denied := self._look(wish)) is not None:
             return await self._not_done(order, now_denied)
         point = self._rules.points[order.point]
-        seconds = min(point.strike_seconds if order.seconds is None else float(order.seconds), point.cap_seconds)
+        seconds = self._strike_seconds(order)
         try:
             changed = await self._strike(self._doors[point.door], seconds, lambda: self._look(wish))
         except RestingError as error:
@@ -275,7 +318,7 @@ class Unlock:
         if changed is not None:
             return await self._not_done(order, changed)
         self._watch.released(point.door, order.point, seconds)
-        return _End(self._outcome(None, order), Fate.MOVED)
+        return _End(self._answer(None, order), Fate.MOVED)
 
     async def _strike(self, door: Door, seconds: float, look: Callable[[], Denial | None]) -> Denial | None:
         """Drive a strike. One that must rest is waited for, and after that it is looked again whether it still may.
@@ -312,9 +355,9 @@ class Unlock:
             except HardwareError as error:
                 self._books.tell("not_secured", {"door": door, "why": str(error)})
 
-    async def _refuse(self, wish: _Wish, why: Denial) -> Outcome:
+    async def _refuse(self, wish: _Wish, why: Denial) -> _Answer:
         await self._submit(wish.order, why, wish.facts, RECORD_SECONDS)
-        return self._outcome(why, wish.order)
+        return self._answer(why, wish.order)
 
     def _submit(self, order: _Order, why: Denial | None, facts: dict[str, Value], within: float) -> Awaitable[bool]:
         """Hand the decision to the log; awaited, tell whether it is durable. What happened is told after that."""
@@ -328,7 +371,7 @@ class Unlock:
         detail |= {"point": order.point, "why": str(why), "fault": sentence}
         detail["moved"] = None if fate is Fate.MOVED else False
         await self._append(self._record(Kind.FAULT, detail), "not_released", detail, NOT_DONE_SECONDS)
-        return _End(self._outcome(why, order), fate)
+        return _End(self._answer(why, order), fate)
 
     def _append(self, record: Record, event: str, facts: Mapping[str, Value], within: float) -> Awaitable[bool]:
         try:
@@ -373,11 +416,12 @@ class Unlock:
     def _lateness(self, deadline: float, alive: Callable[[], bool]) -> Callable[[], bool]:
         return lambda: self._books.clock.monotonic() > deadline or not alive()
 
-    def _outcome(self, why: Denial | None, order: _Order) -> Outcome:
+    def _answer(self, why: Denial | None, order: _Order) -> _Answer:
         """Tell what became of an order; who is denied learns nothing of the door, but that it is out of order."""
         if why is not None:
-            return Outcome(False, REASONS[why], DoorState.FAULT if why is Denial.DOOR_FAULT else DoorState.UNKNOWN)
-        return Outcome(True, Reason.OK, self.door_state(order.point))
+            door = DoorState.FAULT if why is Denial.DOOR_FAULT else DoorState.UNKNOWN
+            return _Answer(Outcome(False, REASONS[why], door), why)
+        return _Answer(Outcome(True, Reason.OK, self.door_state(order.point)), None)
 
     def door_state(self, number: int) -> DoorState:
         """Tell what the door of an access point is seen to do; UNKNOWN when it is none of this hub's."""
@@ -386,10 +430,18 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the asker is told: a phone the outcome, the backend why not (None: it was done)."""
+
+    outcome: Outcome
+    why: Denial | None
+
+
+@dataclass(frozen=True, slots=True)
 class _End:
     """What an operation came to."""
 
-    outcome: Outcome
+    answer: _Answer
     fate: Fate
 
 
@@ -431,6 +483,10 @@ class _Order:
         return {"asker": self.asker, "op": self.op, "point": self.point, "action": int(self.action)}
 
 
+async def _outcome_of(answer: Awaitable[_Answer]) -> Outcome:
+    return (await answer).outcome
+
+
 async def _failed(error: AuditError) -> int:
     raise error
 
@@ -453,14 +509,3 @@ def _denial(why: Value) -> Denial | None:
     if why is None:
         return None
     return Denial(why) if isinstance(why, str) and why in set(Denial) else Denial.NO_GRANT
-
-
-_REMOTE = {
-    Reason.OK: uplink.Outcome.RELEASED,
-    Reason.BUSY: uplink.Outcome.LATE,
-    Reason.FAULT: uplink.Outcome.FAILED,
-    **dict.fromkeys(
-        (Reason.NO_RIGHT, Reason.SCHEDULE, Reason.GRANT_TIME, Reason.REVOKED, Reason.NEED_FULL), uplink.Outcome.REFUSED
-    ),
-    **dict.fromkeys((Reason.CLOCK, Reason.OP_CONFLICT, Reason.LOCKED), uplink.Outcome.REFUSED),
-}

@@ -91,7 +91,7 @@ class SimDoor:
             raise HardwareError(self.faults.broken)
         if not (math.isfinite(seconds) and seconds > 0):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
-        milliseconds = min(math.ceil(seconds * 1000), round(self._times.cap_seconds * 1000))
+        milliseconds = self._pulse_ms(seconds)
         now = self._now_ns()
         if wait_ms := self._stretch.wait(milliseconds, now):
             raise RestingError(f"Not now: the strike rests for another {wait_ms} ms.", wait_ms / 1000)
@@ -107,9 +107,18 @@ class SimDoor:
         """See `hubd.ports.Door.driven`."""
         return self.active
 
+    def must_rest_seconds(self, seconds: float) -> float:
+        """See `hubd.ports.Door.must_rest_seconds`."""
+        if self.faults.broken:
+            return 0.0
+        return max(0, self._stretch.wait(self._pulse_ms(seconds), self._now_ns())) / 1000
+
     async def secure(self) -> None:
         """See `hubd.ports.Door.secure`."""
         self._deactivate()
+
+    def _pulse_ms(self, seconds: float) -> int:
+        return min(math.ceil(seconds * 1000), round(self._times.cap_seconds * 1000))
 
     def _drive(self, now: int) -> None:
         self._stretch.rose(now)

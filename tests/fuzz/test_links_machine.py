@@ -53,6 +53,9 @@ class WatchedDoor:
         self.machine.about_to_release(seconds)
         await self.inner.release(seconds)
 
+    def must_rest_seconds(self, seconds: float) -> float:
+        return float(self.inner.must_rest_seconds(seconds))
+
     async def secure(self) -> None:
         await self.inner.secure()
 

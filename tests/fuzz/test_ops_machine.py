@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hubd.core.cose import Aead
 from hubd.core.handshake import Outcome, Path, Proof
 from hubd.core.messages import Action, DoorState, Reason
-from hubd.core.ops import OP_SECONDS
+from hubd.core.ops import OP_SECONDS, TRIES
 from hubd.core.policy import Mode
 from hubd.core.records import GENESIS, Kind, Record, StoredRecord, link
 from hubd.core.sealing import Opened, SessionKeys
@@ -50,10 +50,12 @@ class SlowLog:
         self.stored: list[StoredRecord] = []
         self.waiting: deque[tuple[Record, asyncio.Future[int]]] = deque()
         self.at_once = False
+        self.given: Callable[[Record], None] = lambda _record: None
 
     def append(self, record: Record) -> Awaitable[int]:
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.waiting.append((record, done))
+        self.given(record)
         if self.at_once:
             self.step(True)
         return done
@@ -94,6 +96,7 @@ class SlowDoor:
 
     def step(self, works: bool) -> None:
         done, key = self.asked.popleft()
+        self._machine.in_vain[key[0]] -= 1
         if done.done():
             return
         if works:
@@ -101,6 +104,9 @@ class SlowDoor:
         else:
             self._machine.works.discard(key)
             done.set_exception(HardwareError("the guard does not answer"))
+
+    def must_rest_seconds(self, _seconds: float) -> float:
+        return 0.0
 
     async def secure(self) -> None:
         return
@@ -125,6 +131,7 @@ class Wishes(RuleBasedStateMachine):
         self.loop = VirtualLoop()
         self.clock = VirtualClock(self.loop)
         self.log = SlowLog()
+        self.log.given = self.count
         self.door = SlowDoor(self)
         self.policy = Rules()
         self.tries: list[Try] = []
@@ -135,6 +142,7 @@ class Wishes(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
+        self.in_vain: Counter[str] = Counter()
         books = Books(self.policy, self.log, self.clock, lambda _event, _facts: None)  # type: ignore[arg-type]
         rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * DAY)
         self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
@@ -164,6 +172,15 @@ class Wishes(RuleBasedStateMachine):
         one.there = False
         if recorded and self.log.waiting:
             self.disk(True)
+
+    @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
+    def ask_in_vain_too_often(self, who: str, op: bytes) -> None:
+        """A phone that leaves before each strike; then it stays."""
+        for _ in range(int(TRIES.burst) + 1):
+            self.ask_in_vain(who, op, recorded=True, retries=0)
+            while self.log.waiting:
+                self.disk(True)
+        self.ask_in_peace(who, op)
 
     @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
     def ask_at_a_broken_door(self, who: str, op: bytes) -> None:
@@ -230,8 +247,11 @@ class Wishes(RuleBasedStateMachine):
         if before is not None and now - before <= OP_SECONDS - LATE_SECONDS - 2:
             assert one.outcome.reason is (Reason.OK if key in self.works else Reason.FAULT)
         elif before is None and not self.lately(self.denied, key) and not self.lately(self.unknown, key):
-            assert one.outcome.allowed, f"nothing was done, and yet: {one.outcome}"
-            assert self.struck[key] == now
+            if one.outcome.reason is Reason.BUSY and self.too_often(who):
+                assert key not in self.struck
+            else:
+                assert one.outcome.allowed, f"nothing was done, and yet: {one.outcome}"
+                assert self.struck[key] == now
             REACHED["after nothing"] += any(other.key == key and other is not one for other in self.tries)
         self.log.at_once = self.door.at_once = False
 
@@ -247,6 +267,15 @@ class Wishes(RuleBasedStateMachine):
             elif record.kind is Kind.FAULT and record.detail["moved"] is False:
                 unknown.pop(key, None)  # type: ignore[arg-type]
         return unknown
+
+    def count(self, record: Record) -> None:
+        """Count a yes as in vain, until its strike is driven or fails."""
+        if record.kind is Kind.ACCESS and record.detail["why"] is None:
+            self.in_vain[str(record.detail["asker"])] += 1
+
+    def too_often(self, credential: str) -> bool:
+        """Whether the credential may have had too many a yes that came to nothing."""
+        return self.in_vain[credential] >= TRIES.burst
 
     def lately(self, times: dict[Key, float], key: Key) -> bool:
         return self.loop.now - times.get(key, -OP_SECONDS) <= OP_SECONDS + 1
@@ -268,7 +297,9 @@ class Wishes(RuleBasedStateMachine):
                 assert one.key in self.struck, "told yes, and nothing moved"
                 assert one.outcome.door is DoorState.SECURED
             if one.outcome.reason is Reason.BUSY:
-                assert not one.there or self.loop.now - one.came > LATE_SECONDS, "told busy, and it is there in time"
+                late = self.loop.now - one.came > LATE_SECONDS
+                assert not one.there or late or self.too_often(credential), "told busy, and it is there in time"
+                REACHED["too often"] += one.there and not late
             if one.outcome.reason in (Reason.LOCKED, Reason.REVOKED):
                 self.denied[one.key] = self.loop.now
 
@@ -336,5 +367,5 @@ TestWishes.settings = effort(150, 40)
 
 
 def test_the_machine_reached_what_it_is_about() -> None:
-    wanted = ("struck", "after nothing", "OK", "BUSY", "FAULT", "LOCKED", "REVOKED")
+    wanted = ("struck", "after nothing", "too often", "OK", "BUSY", "FAULT", "LOCKED", "REVOKED")
     assert min(REACHED[name] for name in wanted) >= 3, REACHED

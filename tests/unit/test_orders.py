@@ -27,6 +27,9 @@ class Door:
     async def release(self, _seconds: float) -> None:
         self.releases += 1
 
+    def must_rest_seconds(self, _seconds: float) -> float:
+        return 0.0
+
     async def secure(self) -> None:
         return
 

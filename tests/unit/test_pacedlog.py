@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Callable
 from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hubd.core import uplink
+from hubd.core.cose import Aead
+from hubd.core.handshake import Path, Proof
 from hubd.core.messages import Action, Reason
+from hubd.core.ops import TRIERS_MAX, TRIES, Tries
 from hubd.core.pace import Bucket, Paces, Rate
 from hubd.core.policy import Mode
 from hubd.core.records import Kind, Record
+from hubd.core.sealing import Opened, SessionKeys
+from hubd.core.tokens import Grant, read_grant
 from hubd.core.uplink import Outcome
-from hubd.errors import AuditError, ProofError, SequenceError
+from hubd.errors import AuditError, ProofError, RestingError, SequenceError
 from hubd.pacedlog import EACH, WHOLE, PacedLog
 from hubd.refusals import SEVERAL, SUMS_MAX, Refusals, What
 from hubd.unlock import Books
 from hubsim import site
-from tests.pair import DeskHub, Phone, make_wallet
+from tests.pair import SITE, DeskHub, Phone, make_wallet
 
 RATES = st.builds(Rate, st.integers(1, 20).map(float), st.sampled_from([0.1, 0.5, 1.0, 7.0]))
 COMING = st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=200)
@@ -131,6 +139,120 @@ async def test_each_release_has_a_record_of_its_own_whatever_was_paced_before() 
     for number in range(20):
         assert await paced.order() is Outcome.RELEASED
         assert len(paced.hub.records()) == before + number + 1
+
+
+class Resting:
+    """A door whose strike must rest for half a minute; `known`: it says so before it is asked to move."""
+
+    driven = False
+
+    def __init__(self, known: bool) -> None:
+        self.known = known
+
+    def must_rest_seconds(self, _seconds: float) -> float:
+        return 30.0 if self.known else 0.0
+
+    async def release(self, _seconds: float) -> None:
+        raise RestingError("Not now: the strike rests for another 30,000 ms.", 30.0)
+
+    async def secure(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+async def test_orders_for_a_strike_at_rest_are_written_at_the_hub_s_pace(known: bool, together: bool) -> None:
+    paced = Paced()
+    paced.hub.doors["front"] = Resting(known)  # type: ignore[assignment]
+    if together:
+        outcomes = set(await asyncio.gather(*(paced.order() for _ in range(3000))))
+    else:
+        outcomes = {await paced.order() for _ in range(3000)}
+    assert outcomes == {Outcome.BUSY}
+    await paced.refusals.write()
+    in_vain = 0 if known else TRIES.burst
+    assert len(paced.hub.records()) <= 2 * in_vain + EACH.burst + 1
+    assert paced.counted(Kind.REMOTE) == 3000
+
+
+async def leaves(paced: Paced, grant: Grant, op: bytes) -> Reason:
+    """Ask like a phone that is there for the decision and gone before the strike."""
+    here = [True, False]
+    return await asks(paced, grant, op, lambda: here.pop(0) if here else False)
+
+
+async def asks(paced: Paced, grant: Grant, op: bytes, alive: Callable[[], bool] = lambda: True) -> Reason:
+    keys = SessionKeys(Aead.A256GCM, bytes(32), bytes(32))
+    proof = Proof(Opened(grant, op, 1, Action.OPEN, keys), Path.FULL, paced.hub.clock.monotonic())
+    return (await paced.hub.unlock.present(proof, alive)).reason
+
+
+async def test_a_phone_that_leaves_before_each_strike_writes_at_the_hub_s_pace() -> None:
+    paced = Paced()
+    anna, ben = (
+        read_grant(make_wallet(paced.hub.issuer, name).grant, paced.hub.issuer.verify_key, SITE)
+        for name in ("anna", "ben")
+    )
+    for number in range(3000):
+        assert await leaves(paced, anna, number.to_bytes(8, "big")) is Reason.BUSY
+        paced.hub.clock.advance(0.1)
+    await paced.refusals.write()
+    spent_seconds = 3000 * 0.1
+    in_vain = TRIES.burst + spent_seconds * TRIES.per_second
+    assert len(paced.hub.records()) <= 2 * in_vain + EACH.burst + spent_seconds * EACH.per_second + 1
+    assert paced.counted(Kind.ACCESS) == 3000
+    assert paced.hub.strikes == 0
+    assert await asks(paced, ben, bytes(8)) is Reason.OK  # another is none the worse for it
+    paced.hub.clock.advance(1 / TRIES.per_second)
+    for number in range(3):  # and who moves the door may go on
+        assert await asks(paced, anna, b"later" + number.to_bytes(3, "big")) is Reason.OK
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_few_tries_in_vain_in_a_row_cost_an_honest_phone_nothing(same: bool) -> None:
+    """As many as TRIES.burst at once, less the one that opens; it comes through whether it asks with the same op."""
+    paced = Paced()
+    wallet = make_wallet(paced.hub.issuer)
+    grant = read_grant(wallet.grant, paced.hub.issuer.verify_key, SITE)
+    for number in range(int(TRIES.burst) - 1):
+        await leaves(paced, grant, bytes(8) if same else number.to_bytes(8, "big"))
+    assert await asks(paced, grant, bytes(8)) is Reason.OK
+    assert paced.hub.strikes == 1
+
+
+TRIED = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.floats(0, 60)), max_size=120)
+
+
+@given(RATES, TRIED)
+def test_no_order_of_tries_is_in_vain_more_often_than_the_rate_gives(
+    rate: Rate, tried: list[tuple[int, bool, float]]
+) -> None:
+    """Each asker begins tries, and each of them moves a door at some time, or never does."""
+    tries = Tries(rate)
+    under_way: Counter[int] = Counter()
+    began: dict[int, list[float]] = {}
+    now = 0.0
+    for asker, moves, pause in tried:
+        now += pause
+        if moves and under_way[asker]:
+            under_way[asker] -= 1
+            tries.moved(str(asker))
+            began[asker].pop()
+        elif tries.begin(str(asker), now):
+            under_way[asker] += 1
+            began.setdefault(asker, []).append(now)
+        else:
+            assert under_way[asker] > rate.burst - 1, "refused, and it was not in vain"
+        for since in (0.0, *began.get(asker, [])[:1]):
+            count = sum(at >= since for at in began.get(asker, []))
+            assert count <= rate.burst + rate.per_second * (now - since) + 1e-6
+
+
+def test_tries_are_bounded_in_memory() -> None:
+    tries = Tries()
+    for number in range(3 * TRIERS_MAX):
+        assert tries.begin(str(number), 0.0)
+    assert len(tries) == TRIERS_MAX
 
 
 async def test_all_sources_together_have_a_pace() -> None:

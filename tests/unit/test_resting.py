@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from hubd.core import uplink
 from hubd.core.cose import Aead
 from hubd.core.handshake import Path, Proof
 from hubd.core.messages import Action, Reason
@@ -23,9 +25,15 @@ pytestmark = pytest.mark.asyncio
 
 
 class Tired:
-    """A door whose strike must rest for as many more tries as it is told; `meanwhile` happens at each."""
+    """A door whose strike must rest for as many more tries as it is told; `meanwhile` happens at each.
 
-    def __init__(self, rests: int, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+    `known`: the rest is known before a release is asked for.
+    """
+
+    def __init__(
+        self, rests: int, seconds: float, meanwhile: Callable[[], None] = lambda: None, known: bool = False
+    ) -> None:
+        self.known = known
         self.rests = rests
         self.seconds = seconds
         self.meanwhile = meanwhile
@@ -34,6 +42,9 @@ class Tired:
     @property
     def driven(self) -> bool:
         return bool(self.given)
+
+    def must_rest_seconds(self, _seconds: float) -> float:
+        return self.seconds if self.known and self.rests else 0.0
 
     async def release(self, seconds: float) -> None:
         if self.rests:
@@ -79,6 +90,39 @@ async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, gran
     fault = hub.records()[-1]
     assert (fault.kind, fault.detail["why"]) == (Kind.FAULT, "busy")
     assert "rests" in str(fault.detail["fault"])
+
+
+async def test_a_long_rest_that_is_known_is_a_denial_and_no_yes_is_recorded(hub: DeskHub, grant: Grant) -> None:
+    door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1, known=True)
+    assert await present(hub, grant, door) is Reason.BUSY
+    assert [(r.kind, r.detail["why"]) for r in hub.records()] == [(Kind.ACCESS, "busy")]
+    hub.policy.modes[1] = Mode.LOCKDOWN
+    assert await present(hub, grant, door) is Reason.LOCKED
+    assert door.rests == 1
+
+
+async def test_a_rest_that_is_known_and_short_is_waited_for(hub: DeskHub, grant: Grant) -> None:
+    door = Tired(rests=1, seconds=0.01, known=True)
+    assert await present(hub, grant, door) is Reason.OK
+
+
+async def test_a_query_does_not_care_for_a_rest(hub: DeskHub, grant: Grant) -> None:
+    hub.doors["front"] = Tired(rests=1, seconds=30.0, known=True)  # type: ignore[assignment]
+    opened = replace(proof(hub, grant).opened, action=Action.QUERY)
+    asked = Proof(opened, Path.FULL, hub.clock.monotonic())
+    assert (await hub.unlock.present(asked, lambda: True)).allowed
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_after_it(hub: DeskHub, known: bool) -> None:
+    door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1, known=known)
+    hub.doors["front"] = door  # type: ignore[assignment]
+    order = uplink.Release(bytes(16), 1, int(hub.clock.wall() + 30), None, "operator-7")
+    result = await hub.unlock.release(order)
+    assert (result.outcome, result.detail) == (uplink.Outcome.BUSY, "busy")
+    door.rests = 0
+    assert (await hub.unlock.release(order)).outcome is uplink.Outcome.RELEASED
+    assert door.given == [5.0]
 
 
 async def test_nobody_waits_for_ever_for_rests_that_come_again(hub: DeskHub, grant: Grant) -> None:

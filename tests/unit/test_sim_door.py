@@ -88,6 +88,18 @@ def test_releases_that_prolong_each_other_end_at_the_cap_and_go_on_after_a_rest(
     assert [event.at for event in bench.edges] == pytest.approx([1000.0, 1010.0, 1010.5, 1013.0])
 
 
+def test_a_door_tells_how_long_it_must_rest_before_it_is_asked_to_move(bench: Bench) -> None:
+    assert bench.port.must_rest_seconds(5.0) == 0.0
+    do(bench.port.release(10.0))
+    bench.time.advance(10.0)
+    assert bench.port.must_rest_seconds(5.0) == pytest.approx(0.5)
+    with pytest.raises(RestingError) as caught:
+        do(bench.port.release(5.0))
+    assert caught.value.seconds == bench.port.must_rest_seconds(5.0)
+    bench.time.advance(0.5)
+    assert bench.port.must_rest_seconds(5.0) == 0.0
+
+
 def test_a_release_during_a_release_ends_at_the_later_end_and_is_one_strike(bench: Bench) -> None:
     do(bench.port.release(5.0))
     bench.time.advance(3.0)

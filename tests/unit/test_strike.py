@@ -21,7 +21,7 @@ from drivers.guardlink import EXPIRE_SECONDS
 from drivers.guardprocess import GuardStarter
 from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
 from drivers.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
-from hubd.errors import HardwareError, UnguardedError
+from hubd.errors import HardwareError, RestingError, UnguardedError
 from hubd.ports import Door, Input, InputEvent
 from hubsim.lines import Bank, Fault
 
@@ -122,6 +122,26 @@ async def test_a_release_is_capped(bank: Bank) -> None:
         driven_ns = bank.level(0).changed_ns
         await until(lambda: not bank.level(0).active)
         assert 0.2e9 <= bank.level(0).changed_ns - driven_ns < 2e9
+
+
+async def test_a_strike_tells_how_long_it_must_rest_as_its_guard_does(bank: Bank) -> None:
+    hub = Hub(bank, cap_seconds=0.2, rest_ms=2000)
+    assert hub.port.must_rest_seconds(1.0) == 0.0  # no guard yet: nobody knows
+
+    async def rests_as_long_as_was_told() -> None:
+        before = hub.port.must_rest_seconds(1.0)
+        with pytest.raises(RestingError) as caught:
+            await hub.port.release(1.0)
+        assert 0.0 < before <= 2.0
+        assert before == pytest.approx(caught.value.seconds, abs=0.5)
+
+    async with running(hub), asyncio.timeout(PATIENCE_SECONDS):
+        await hub.ready.wait()
+        await rests_as_long_as_was_told()  # a guard's first stretch begins with a rest
+        await until(lambda: hub.port.must_rest_seconds(1.0) == 0.0)
+        await hub.port.release(1.0)
+        await until(lambda: len(hub.seen("front")) == 3)
+        await rests_as_long_as_was_told()
 
 
 async def test_the_cap_of_one_strike_does_not_lengthen_another(bank: Bank) -> None:

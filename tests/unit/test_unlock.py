@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hubd.core import uplink
+from hubd.core.access import Denial
 from hubd.core.cose import Aead
 from hubd.core.handshake import Outcome as Answered
 from hubd.core.handshake import Path, Proof
 from hubd.core.messages import Action, DoorState, Reason
-from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, OpTable
+from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
 from hubd.core.policy import Mode
 from hubd.core.records import Kind, Record, Value
 from hubd.core.schedule import Rule
@@ -23,7 +30,7 @@ from hubd.core.tokens import Access, Grant, read_grant
 from hubd.core.uplink import Outcome
 from hubd.errors import StoreError
 from hubd.ports import ClockState
-from hubd.unlock import LATE_SECONDS, ORDER_SECONDS_MAX, RECORD_SECONDS
+from hubd.unlock import LATE_SECONDS, ORDER_OUTCOMES, ORDER_SECONDS_MAX, RECORD_SECONDS
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
 from tests.pair import SITE, DeskHub, make_wallet, settle
@@ -74,7 +81,7 @@ async def test_an_order_is_obeyed_once_however_full_the_memory_is(hub: DeskHub) 
     hub.clock.advance(20.0)
     strikes = hub.strikes
     for number in range(OPS_MAX, OPS_MAX + 20):
-        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.LATE
+        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.BUSY
     assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
     assert hub.strikes == strikes
 
@@ -100,6 +107,29 @@ async def test_an_order_late_or_for_another_hub_moves_nothing(
     assert (await hub.unlock.release(order(hub, bytes(16), None, point, lasts))).outcome is outcome
     assert hub.strikes == 0
     assert [record.kind for record in hub.records()] == [Kind.REMOTE]
+
+
+def test_each_denial_has_its_outcome_for_the_backend() -> None:
+    """BUSY asks for another try; LATE, FAILED and REFUSED do not, so none of them may stand in for it."""
+    assert set(ORDER_OUTCOMES) == set(Denial)
+    told = {outcome: {why for why in Denial if ORDER_OUTCOMES[why] is outcome} for outcome in Outcome}
+    assert told[Outcome.BUSY] == {Denial.BUSY}
+    assert told[Outcome.LATE] == {Denial.TOO_LATE}
+    assert told[Outcome.FAILED] == {Denial.DOOR_FAULT}
+    assert told[Outcome.RELEASED] == set()
+
+
+async def test_an_order_that_is_late_at_the_strike_is_late(hub: DeskHub) -> None:
+    append = hub.log.append
+
+    async def slow(record: Record) -> int:
+        hub.clock.advance(31.0)
+        return await append(record)
+
+    hub.log.append = slow  # type: ignore[method-assign,assignment]
+    result = await hub.unlock.release(order(hub, bytes(16)))
+    assert (result.outcome, result.detail) == (Outcome.LATE, "too late")
+    assert hub.strikes == 0
 
 
 @pytest.mark.parametrize("mode", [Mode.LOCKDOWN, Mode.NO_ENTRY])
@@ -385,6 +415,121 @@ def fill(
         if answered and results[-1] is Asked.NEW:
             table.answered(key, "yes", moved)
     return results
+
+
+def steps(work: Callable[[], object]) -> int:
+    """Return how many bytecodes of `hubd.core.ops` the work takes, its loops and comprehensions included."""
+    taken = 0
+
+    def trace(frame: FrameType, event: str, _arg: object) -> Any:
+        nonlocal taken
+        if not frame.f_code.co_filename.endswith("hubd/core/ops.py"):
+            return None
+        frame.f_trace_opcodes = True
+        taken += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return taken
+
+
+@pytest.mark.parametrize("moved", [True, False])
+@pytest.mark.parametrize("askers", [1, OPS_MAX // OPS_AN_ASKER])
+def test_an_ask_takes_no_more_steps_however_full_the_memory_is(askers: int, moved: bool) -> None:
+    def steps_of_20(fill_to: int) -> int:
+        table: OpTable[str] = OpTable(OPS_MAX // askers)
+        for asker in range(askers):
+            fill(table, str(asker), fill_to // askers, 0.0, moved=moved)
+        assert len(table._ops) == fill_to
+
+        def ask() -> None:
+            for number in range(20):
+                key = str(number % askers), b"one more" + number.to_bytes(2, "big")
+                if table.ask(key, (1, 1), 1.0) is Asked.NEW:
+                    table.answered(key, "yes", moved=False)
+
+        return steps(ask)
+
+    assert steps_of_20(OPS_MAX) <= 2 * steps_of_20(OPS_MAX // 16)
+
+
+def test_what_has_made_room_is_not_kept() -> None:
+    """The queue of ends is bounded too, whatever is asked in vain within OP_SECONDS; and is gone through seldom."""
+    table: OpTable[str] = OpTable()
+    for asker in range(4):
+        fill(table, str(asker), 20 * OPS_AN_ASKER, 0.0)
+        assert len(table._ends) <= 2 * OPS_AN_ASKER * (asker + 1)
+    taken = steps(lambda: fill(table, "0", 10_000, 1.0))
+    assert taken <= 10_000 * 1000
+    assert table.ask(("0", b"one more"), (1, 1), 1 + OP_SECONDS + 0.1) is Asked.NEW
+    assert (len(table._ops), len(table._askers), len(table._yielding), len(table._ends)) == (1, 1, 0, 0)
+
+
+class Plain:
+    """The laws of `OpTable` by looking through everything, each time: an oracle for small tables."""
+
+    def __init__(self, an_asker: int) -> None:
+        self.an_asker = an_asker
+        self.ops: dict[Key, list[Any]] = {}  # content, at, answer, stays; in the order of their answers
+
+    def ask(self, key: Key, content: tuple[int, int], now: float) -> Asked:
+        over = [k for k, (_, at, answer, _) in self.ops.items() if answer is not None and now - at > OP_SECONDS]
+        for one in over:
+            del self.ops[one]
+        if key in self.ops:
+            return Asked.SAME if self.ops[key][0] == content else Asked.CONFLICT
+        own = [one for one in self.ops if one[0] == key[0]]
+        yielding = [one for one in own if not self.ops[one][3]]
+        if len(own) >= self.an_asker:
+            if not yielding:
+                return Asked.FULL
+            del self.ops[yielding[0]]
+        self.ops[key] = [content, now, None, True]
+        return Asked.NEW
+
+    def answered(self, key: Key, answer: str, moved: bool) -> None:
+        content, at, _, _ = self.ops.pop(key)
+        self.ops[key] = [content, at, answer, moved]
+
+
+ASKS = st.tuples(
+    st.sampled_from("ab"), st.integers(0, 5), st.integers(1, 2), st.sampled_from([0.0, 0.0, 1.0, 61.0, 121.0])
+)
+ENDS = st.sampled_from(["moved", "denied", "nothing", "at work"])
+
+
+@given(st.lists(st.tuples(ASKS, ENDS, st.integers(0, 3)), max_size=60))
+def test_a_table_in_any_order_of_asks_and_answers_keeps_its_laws(
+    asked: list[tuple[tuple[str, int, int, float], str, int]],
+) -> None:
+    table: OpTable[str] = OpTable(3)
+    plain = Plain(3)
+    now = 0.0
+    at_work: list[Key] = []
+    for (asker, op, point, pause), end, which in asked:
+        now += pause
+        key = asker, bytes([op])
+        said = table.ask(key, (point, 1), now)
+        assert said is plain.ask(key, (point, 1), now)
+        if said is Asked.NEW:
+            at_work.append(key)
+        if at_work and end != "at work":
+            done = at_work.pop(which % len(at_work))
+            if end == "nothing":
+                table.forget(done)
+                del plain.ops[done]
+            else:
+                table.answered(done, end, end == "moved")
+                plain.answered(done, end, end == "moved")
+        assert {one: (found.content, found.answer) for one, found in table._ops.items()} == {
+            one: (content, answer) for one, (content, _, answer, _) in plain.ops.items()
+        }
+        assert {one: found.count for one, found in table._askers.items()} == Counter(one[0] for one in plain.ops)
 
 
 def test_operations_have_their_ceilings() -> None:

@@ -101,6 +101,9 @@ class _Strike:
             raise HardwareError("told to fail")
         self.all.driven.append(self.name)
 
+    def must_rest_seconds(self, _seconds: float) -> float:
+        return 0.0
+
     async def secure(self) -> None:
         return
 
