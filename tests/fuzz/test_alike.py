@@ -66,6 +66,8 @@ TICK_SECONDS = 0.02
 """What may differ: a yes drives a line, and one that came to nothing is written down once more."""
 ALWAYS, NEVER = Rule(0b1111111, 0, 1440), Rule(0b1111111, 0, 1)
 MTU = 247
+READ_SECONDS = 0.025
+"""A visitor's read of TXR takes so long; so none falls into the TICK_SECONDS in which one world has a state already."""
 LEFT = "the phone left"
 
 
@@ -282,6 +284,9 @@ class Visitor:
         if self.act.subscribed:
             self.perform(self.phone.notified(frame, self.loop.now, self.world.clock.wall()))
 
+    def pulled(self, value: bytes) -> None:
+        self.perform([] if self.gone else self.phone.pulled(value, self.loop.now, self.world.clock.wall()))
+
     def lost(self) -> None:
         self.perform(self.phone.lost("the hub has ended the link"))
         self.gone = True
@@ -312,7 +317,7 @@ class Visitor:
             case ReadTxr():
                 value = self.world.links.next_frame(self.link, MTU)
                 self.world.ear.hear(self.link, f"TXR of {len(value)} bytes")
-                return self.phone.pulled(value, now, wall)
+                self.loop.call_later(READ_SECONDS, self.pulled, value)
             case Moved(state):
                 REACHED[f"states that say {state.door.name}"] += 1
             case Leave():
