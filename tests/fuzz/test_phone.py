@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core import cbor, tokens
+from hubd.core import cbor, sealing, tokens
 from hubd.core.cose import Aead
 from hubd.core.epochs import certify
 from hubd.core.framing import Flag, Outbound, control_frame
@@ -27,6 +27,9 @@ from hubd.core.messages import (
     DoorState,
     Epoch,
     Open,
+    Reason,
+    State,
+    Verdict,
     VerdictMessage,
     decode_to_hub,
     encode_to_phone,
@@ -204,6 +207,73 @@ async def _let_in(short: bool, mtu: int, subscribed: bool, fates: list[int]) -> 
             todo += phone.passed(max(phone.due, hub.clock.monotonic()))
     assert [type(effect) for effect in seen if isinstance(effect, Decided | Moved | GaveUp)] == [Decided, Moved]
     assert (hub.strikes, visit.dropped) == (strikes + 1, "")
+
+
+@effort(60)
+@given(
+    reasons=st.tuples(*[st.sampled_from([reason for reason in Reason if reason is not Reason.NEED_FULL])] * 2),
+    doors=st.tuples(*[st.sampled_from(DoorState)] * 4),
+    after_seconds=st.floats(0.0, 31.0),
+    mtu=st.sampled_from([23, 64, 247]),
+    subscribed=st.booleans(),
+)
+def test_when_a_phone_leaves_depends_on_nothing_that_it_is_told(
+    reasons: tuple[Reason, Reason],
+    doors: tuple[DoorState, DoorState, DoorState, DoorState],
+    after_seconds: float,
+    mtu: int,
+    subscribed: bool,
+) -> None:
+    """Whatever verdict and state say, the phone writes and reads the same at the same times, and leaves at the same."""
+    one = _done_at(reasons[0], doors[:2], after_seconds, mtu, subscribed)
+    assert one == _done_at(reasons[1], doors[2:], after_seconds, mtu, subscribed)
+    at, what = one[-1]
+    assert what == "Leave"
+    assert at <= STAY_SECONDS
+    if subscribed:
+        assert at == min(after_seconds, STAY_SECONDS)
+
+
+def _done_at(
+    reason: Reason, doors: tuple[DoorState, ...], after_seconds: float, mtu: int, subscribed: bool
+) -> list[tuple[float, str]]:
+    """Answer a resume at 0 s and tell a state some seconds later; say what the phone does on its link, and when."""
+    kept, visit = recorded_once(True)
+    wallet = dataclasses.replace(kept, epochs={}, tickets=dict(kept.tickets), unanswered={})
+    (ticket,) = wallet.tickets.values()
+    info, op = visit.infos[0], bytes(8)
+    phone = OnLink(Attempt(wallet, 1, Action.OPEN, bytes, BLE_GATT, op), subscribed)
+    (asks,) = phone.info(info, 0.0, NOON)
+    assert isinstance(asks, SendMessage)
+    keys = sealing.session_keys(ticket.secret, BLE_GATT, info, asks.message, ticket.aead, ticket.hub)
+    verdict = Verdict(op, reason is Reason.OK, reason, doors[0], int(NOON), None)
+    state = State(1, op, 1, doors[1], int(NOON))
+    out = Outbound(info[3:7])
+    comes = deque[tuple[float, bytes]]()
+    for at, message in (
+        (0.0, sealing.seal_verdict(verdict, keys, bytes(12))),
+        (after_seconds, sealing.seal_state(state, keys, bytes([1]) * 12)),
+    ):
+        out.load(encode_to_phone(message))
+        comes += [(at, frame) for frame in iter(lambda: out.pull(mtu), b"")]
+    done, now = list[tuple[float, str]](), 0.0
+    todo = deque(phone.written(now))
+    while todo or phone.due is not None:
+        if todo:
+            effect = todo.popleft()
+            if isinstance(effect, WriteFrame | ReadTxr | Leave):
+                done.append((now, type(effect).__name__))
+            if isinstance(effect, ReadTxr):
+                unheard = not subscribed and comes and comes[0][0] <= now
+                todo += phone.pulled(comes.popleft()[1] if unheard else b"", now, NOON)
+        elif subscribed and comes and comes[0][0] <= (phone.due or 0.0):
+            now, frame = max(now, comes[0][0]), comes.popleft()[1]
+            todo += phone.notified(frame, now, NOON)
+        else:
+            now = max(now, phone.due or 0.0)
+            todo += phone.passed(now)
+    assert phone.attempt.stage is Stage.END
+    return done
 
 
 def frames_of(sid: bytes, messages: list[bytes]) -> list[bytes]:

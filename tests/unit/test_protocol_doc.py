@@ -220,9 +220,30 @@ def test_the_phone_goes_where_its_table_says_and_everywhere_it_says() -> None:
             begins = [stage.name for stage in Stage] if state == "any" else [state]
             ways |= {(begin, begin if end == "the same" else end) for begin in begins}
     gone = {way for path in files("phone") for way in _ways_of(path)}
-    asked_and_left = {(begin, "END") for begin, end in ways if end == "SESSION"}  # rows 18 and 25 in one step
+    asked_and_left = {(begin, "END") for begin, end in ways if end == "SESSION"}  # rows 18 and 24 in one step
     assert gone <= ways | asked_and_left
     assert ways <= gone
+
+
+@pytest.mark.parametrize("door", DoorState)
+def test_the_first_state_is_the_last_one_whatever_it_says(door: DoorState) -> None:
+    rows = [row for row in table("Phone, for each attempt") if row[1] == "SESSION"]
+    assert {row[3] for row in rows if row[4] == "SESSION"} == {"ignored"}
+    e = example()
+    phone = wallet(e)
+    ticket = (e["ticket_id"], e["ratchet"], Aead.A256GCM, e["now"], frozenset({e["access_point"]}), e["now"])
+    phone.tickets[e["hub_kid"]] = KeptTicket(e["hub"], *ticket)
+    attempt = Attempt(phone, e["access_point"], Action.OPEN, bytes, sealing.BLE_GATT, e["op_2"])
+    (sends,) = attempt.challenge(e["challenge_2"], e["now"])
+    assert isinstance(sends, SendMessage)
+    keys = sealing.session_keys(e["ratchet"], sealing.BLE_GATT, e["challenge_2"], sends.message, Aead.A256GCM, e["hub"])
+    verdict = messages.Verdict(e["op_2"], True, Reason.OK, DoorState.RELEASED, e["now"], None)
+    attempt.receive(messages.encode_to_phone(sealing.seal_verdict(verdict, keys, bytes(12))), e["now"])
+    assert attempt.stage is Stage.SESSION
+    state = messages.State(1, e["op_2"], e["access_point"], door, e["now"])
+    (shows,) = attempt.receive(messages.encode_to_phone(sealing.seal_state(state, keys, bytes(12))), e["now"])
+    assert shows == machine.Moved(state)
+    assert attempt.stage is Stage.END
 
 
 def _ways_of(path: File) -> Iterator[tuple[str, str]]:

@@ -113,10 +113,14 @@ def _short() -> None:
     keys = _keys(ticket, challenge, sent)
     file.message(_state(file, keys, 1, DoorState.RELEASED))
     _answer(file, ticket, challenge, sent)
-    for seq, state in ((1, 2), (1, 3), (3, 3), (2, 1), (4, 1)):
-        file.message(_state(file, keys, seq, DoorState(state)))
-    said = "DROP, ACCEPT, STATE, DROP, STATE, DROP, STATE"
-    file.save("States before the verdict, repeated and falling are ignored", said)
+    file.message(_state(file, keys, 1, DoorState.SECURED, op=bytes(8)))
+    broken = cbor.decode(_state(file, keys, 1, DoorState.SECURED))
+    broken[1][2] = world.with_last_bit_flipped(broken[1][2])
+    file.message(cbor.encode(broken))
+    for seq, door in ((2, DoorState.RELEASED), (2, DoorState.RELEASED), (1, DoorState.SECURED), (3, DoorState.OPEN)):
+        file.message(_state(file, keys, seq, door))
+    said = "DROP, ACCEPT, DROP, DROP, STATE, DROP, DROP, DROP"
+    file.save("The first state counts; one before the verdict, of another operation, broken or later is ignored", said)
 
     expired = [ticket.at_phone(expires=WALL)]
     file = PhoneFile("065", "phone-ticket-expired", tickets=expired)
@@ -171,8 +175,8 @@ def _verdict(
     return encode_to_phone(sealing.seal_verdict(verdict, keys, world.fixed(f"{file.label}/{tag}/iv", 12)))
 
 
-def _state(file: PhoneFile, keys: sealing.SessionKeys, seq: int, door: DoorState) -> bytes:
-    state = State(seq, _op(file), 1, door, WALL + seq)
+def _state(file: PhoneFile, keys: sealing.SessionKeys, seq: int, door: DoorState, op: bytes = b"") -> bytes:
+    state = State(seq, op or _op(file), 1, door, WALL + seq)
     iv = world.fixed(f"{file.label}/{len(file.steps)}/iv", 12)
     return encode_to_phone(sealing.seal_state(state, keys, iv))
 

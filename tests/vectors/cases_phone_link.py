@@ -1,4 +1,4 @@
-"""Rows 101, 102 and 105-107: what a phone does about frames, TXR, the end of a link, and time."""
+"""Rows 101, 102 and 105-108: what a phone does about frames, TXR, the end of a link, and time."""
 
 from __future__ import annotations
 
@@ -276,17 +276,23 @@ def _patience() -> None:
 def _leaving() -> None:
     for name, reason, door in (
         ("yes", Reason.OK, DoorState.SECURED),
+        ("yes-released", Reason.OK, DoorState.RELEASED),
+        ("yes-open", Reason.OK, DoorState.OPEN),
         ("no", Reason.SCHEDULE, DoorState.UNKNOWN),
     ):
         said = "ACCEPT" if reason is Reason.OK else f"SEALED {int(reason)}"
         play = Playbook("108", f"phone-leaves-after-a-{name}").asks()
         play.hears(play.frames(play.verdict(reason)))
-        if reason is Reason.OK:
-            play.hears(play.frames(play.state(1, DoorState.OPEN)))
-        play.hears(play.frames(play.state(2, door)))
-        states = "STATE, STATE" if reason is Reason.OK else "STATE"
-        play.file.save("The phone leaves after the state that ends the story", f"{said}, {states}")
+        for _ in range(5):
+            play.waits(1.0)
+            play.reads()
+        play.file.pause(0.1)
+        play.hears(play.frames(play.state(1, door)))
+        play.quiet(30.0)
+        play.file.save("The phone leaves after the first state, whatever it says", f"{said}, STATE")
 
+    for name, reason in (("yes", Reason.OK), ("no", Reason.SCHEDULE)):
+        said = "ACCEPT" if reason is Reason.OK else f"SEALED {int(reason)}"
         play = Playbook("108", f"phone-stays-30-s-after-a-{name}", subscribed=False).asks()
         (frame,) = play.frames(play.verdict(reason))
         play.reads(frame)

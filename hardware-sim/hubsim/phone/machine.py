@@ -6,6 +6,7 @@ Laws:
 3. All tries of one attempt carry one `op`, so that a door moves once.
 4. An error in the clear is a hint for one more try and never an answer.
 5. What is not for the stage changes nothing.
+6. The first state after a verdict is the last thing heard, whatever it says.
 
 `wall` is Unix seconds. The table of all this is "The phone, for each attempt" in docs/protocol.md.
 """
@@ -134,7 +135,6 @@ class Attempt:
         self._hints: Challenge | None = None
         self._keys: SessionKeys | None = None
         self._hub = ""
-        self._seen = 0
         self._sent = False
 
     @property
@@ -303,7 +303,7 @@ class Attempt:
             self._wallet.full_path_at.add(self._point)
             self.op = self._chance(OP_BYTES)
             return self._again()
-        self.stage, self._seen = Stage.SESSION, 0
+        self.stage = Stage.SESSION
         return [Decided(verdict)]
 
     def _keep_ticket(self, new: NewTicket, keys: SessionKeys) -> None:
@@ -325,9 +325,9 @@ class Attempt:
             state = sealing.open_state(message, self._keys)
         except ProofError:
             return []
-        if state.seq <= self._seen or state.op != self.op:
+        if state.op != self.op:
             return []
-        self._seen = state.seq
+        self.stage = Stage.END
         return [Moved(state)]
 
     def _hint(self, code: ErrorCode) -> list[PhoneEffect]:

@@ -4,7 +4,7 @@ Laws:
 1. A frame that is broken, of another session or out of place changes nothing.
 2. A frame that is missing is fetched by reading TXR, and so is everything when notifications stay away.
 3. A wait for the hub begins when the last frame of a message is written; what is ignored never prolongs it.
-4. A phone stays and leaves alike after a yes and after a no.
+4. When a phone leaves depends on nothing that verdict or state says: it stays after both, until the first state.
 
 How it works: `Listening` joins frames into messages and says when TXR is to be read. `OnLink` brings the messages to
 an `Attempt` and keeps its time. Who performs the effects reports back: what INFO read (`info`), that a message is
@@ -18,21 +18,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubd.core.framing import Flag, Frame, Inbound, decode_frame
-from hubd.core.messages import Action, DoorState, decode_challenge
+from hubd.core.messages import Action, decode_challenge
 from hubd.errors import FrameError, SequenceError
-from hubsim.phone.machine import Attempt, Decided, Moved, PhoneEffect, ReadInfo, SendMessage, Stage
+from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage, Stage
 
 EPOCH_SECONDS = 8.0
 VERDICT_SECONDS = 6.0
 PULL_AFTER_SECONDS = 1.0
 PULL_EVERY_SECONDS = 0.1
 STAY_SECONDS = 30.0
-"""A phone stays after the verdict until the state that ends the story, and no longer than this."""
+"""A phone stays after the verdict until the first state, and no longer than this."""
 
 GOODBYE = "phone: the hub said goodbye"
 
 _PATIENCE_SECONDS = {Stage.EPOCH: EPOCH_SECONDS, Stage.VERDICT: VERDICT_SECONDS}
-_LAST_STATES = frozenset({DoorState.SECURED, DoorState.UNKNOWN})
 _BEHIND_MAX = 128
 
 
@@ -217,8 +216,6 @@ class OnLink:
                     out += self._leave()
                 case Decided():
                     self._patience_ends, self._stay_ends = None, now + STAY_SECONDS
-                case Moved(state) if state.door in _LAST_STATES:
-                    out += self._leave()
         return out
 
     def _leave(self) -> list[LinkPhoneEffect]:
