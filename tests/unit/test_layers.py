@@ -47,7 +47,7 @@ USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
 ROOMS: dict[str, Room] = {
     "hubd.core": _room("hubd.core hubd.errors", "cbor2 cryptography", IMPURE | WORLDLY),
     "hubd.errors": _room("", "", IMPURE | WORLDLY),
-    "hubd.aside": _room("", "", WORLDLY),
+    "hubd.aside": _room("hubd.errors", "", WORLDLY),
     "hubd.ports": _room("hubd.core hubd.errors", "", IMPURE | WORLDLY),
     "hubd.config": _room("hubd.config_errors hubd.core hubd.errors", "msgspec", WORLDLY),
     "hubd.config_errors": _room("hubd.errors", "msgspec", IMPURE | WORLDLY),

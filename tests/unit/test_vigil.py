@@ -35,6 +35,7 @@ from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubsim import site
 from tests.fakes_audit import FakeAudit
 from tests.pair import NOON, SITE, DeskHub, Phone, Rules, make_wallet
+from tests.threads import Scarce
 
 YEAR = 365 * 86_400
 
@@ -508,3 +509,20 @@ async def test_that_there_is_an_epoch_key_stands_nowhere_as_both_yes_and_no() ->
         await made.wait()
         making.cancel()
     assert seen == [True, False]
+
+
+async def test_a_machine_without_a_thread_gets_its_epoch_key_later() -> None:
+    ring, beats, made = EpochRing(), list[None](), asyncio.Event()
+    scarce = Scarce(missing=3)
+    keys = EpochKeys(ring, site.make_key(), ("hub", "site"), (Aead.A128GCM,), 3072, start=scarce, check_seconds=0.01)
+
+    def changed() -> None:
+        if ring.current:
+            made.set()
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        making = tasks.create_task(keys.run(Desk().clock, lambda: beats.append(None), changed))
+        await made.wait()
+        making.cancel()
+    assert scarce.asked == 4
+    assert len(beats) == 4, "the loop came round meanwhile"
