@@ -44,6 +44,14 @@ async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) 
 
     Raise HardwareError when the machine gives no thread.
     """
+    return await under_way(name, work, start)
+
+
+def under_way(name: str, work: Callable[[], _T], start: Start = start_thread) -> asyncio.Future[_T]:
+    """Begin the work in a thread of that name; the future gives its result, or raises what it raises.
+
+    Raise HardwareError when the machine gives no thread.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_T] = loop.create_future()
 
@@ -65,4 +73,4 @@ async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) 
                 loop.call_soon_threadsafe(settle, result, None)
 
     begin(name, run, start)
-    return await done
+    return done

@@ -342,6 +342,31 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
+HANGING_READ = """
+import asyncio, sys
+from pathlib import Path
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.errors import AuditError
+async def main(path):
+    store = await AuditStore.open(path)
+    store._reading.acquire()  # as a read holds it that the disk does not answer
+    reading = asyncio.get_running_loop().create_task(store.unacknowledged(0, 10))
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    try:
+        await store.aclose()
+    except AuditError as error:
+        print(error, flush=True)
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_a_read_that_never_ends_holds_up_no_stop(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", HANGING_READ, str(tmp_path / "audit.db")]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout.endswith("the disk did not answer within 2 s while closing\n")
+
+
 def test_a_full_disk_is_told_and_overcome(tmp_path: Path) -> None:
     own_mounts = ["unshare", "--mount", "--map-root-user"]
     mount = f"mount -t tmpfs -o size=12m,mode=0700 none {tmp_path}"
