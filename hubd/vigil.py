@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hubd.clockcare import ClockCare
+from hubd.core import certdays
+from hubd.core.certdays import DAY_SECONDS, Standing
 from hubd.core.epochs import EpochRing
 from hubd.core.moment import show_seconds
 from hubd.core.records import Value
@@ -24,8 +26,6 @@ from hubd.ports import Clock
 from hubd.sync import LinkState, Sync
 
 CHECK_SECONDS = 2.0
-DAY_SECONDS = 86_400
-CERTIFICATE_DAYS = 30
 BACKEND_DOWN_SECONDS = 60.0
 AGREE_SECONDS = 60.0
 EVIDENCE_SECONDS = 150.0
@@ -213,18 +213,26 @@ class Vigil:
 
 def _certificate(watched: Watched, now: float) -> tuple[Severity, str | None]:
     """Judge the certificate by the wall clock: how grave, and what is wrong, None when nothing is."""
-    left = watched.certificate_expires - now
     ends = show_seconds(watched.certificate_expires)
-    if left < 0:
-        return Severity.ERROR, f"The hub's certificate ended on {ends}: phones refuse it."
-    if now < watched.certificate_begins:
-        begins = show_seconds(watched.certificate_begins)
-        return Severity.ERROR, f"The hub's certificate begins on {begins}: phones refuse it until then."
-    if left > CERTIFICATE_DAYS * DAY_SECONDS:
-        return Severity.WARNING, None
-    days = int(left // DAY_SECONDS)
-    when = f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
-    return Severity.WARNING, f"The hub's certificate ends {when}, on {ends}: phones then refuse it."
+    match certdays.judge(watched.certificate_begins, watched.certificate_expires, now):
+        case Standing.ENDED:
+            return Severity.ERROR, f"The hub's certificate ended on {ends}: phones refuse it."
+        case Standing.NOT_YET:
+            begins = show_seconds(watched.certificate_begins)
+            return Severity.ERROR, f"The hub's certificate begins on {begins}: phones refuse it until then."
+        case Standing.VALID:
+            return Severity.WARNING, None
+        case Standing.ENDING:
+            return (
+                Severity.WARNING,
+                f"The hub's certificate ends {_left(watched, now)}, on {ends}: phones then refuse it.",
+            )
+
+
+def _left(watched: Watched, now: float) -> str:
+    """Say in how many days the certificate ends."""
+    days = int((watched.certificate_expires - now) // DAY_SECONDS)
+    return f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
 
 
 def _held(state: LinkState) -> str:

@@ -67,7 +67,9 @@ ROOMS: dict[str, Room] = {
         f"{VOCABULARY} {USE_CASES} hubd.newpolicy hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware "
         "hubd.adapters drivers"
     ),
-    "hubd.checkconfig": _room("hubd.checkconfig hubd.config hubd.core.moment hubd.errors hubd.adapters drivers"),
+    "hubd.checkconfig": _room(
+        "hubd.checkconfig hubd.config hubd.core.certdays hubd.core.moment hubd.errors hubd.adapters drivers"
+    ),
     "hubd.__main__": _room(
         "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.output hubd.adapters.log "
         "hubd.adapters.systemd",
