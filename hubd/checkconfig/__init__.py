@@ -181,10 +181,10 @@ def _certificate(config: Config, keys: HubKeys, now: float) -> Finding:
     match judge(certified.not_before, certified.expires, now):
         case Standing.ENDED:
             text = f"{place}: it ended on {show_seconds(certified.expires)}, phones refuse this hub; {renew}"
-            return Finding(Kind.WRONG, "certificate", text)
+            return Finding(Kind.NOT_VALID, "certificate", text)
         case Standing.NOT_YET:
             text = f"{place}: it begins on {show_seconds(certified.not_before)}, phones refuse this hub until then"
-            return Finding(Kind.WRONG, "certificate", f"{text}; or this machine's clock is wrong, see: timedatectl")
+            return Finding(Kind.NOT_VALID, "certificate", f"{text}; or this machine's clock is wrong, see: timedatectl")
         case Standing.ENDING:
             return Finding(Kind.WARNING, "certificate", f"{text}; {renew}")
         case Standing.VALID:

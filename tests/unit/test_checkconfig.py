@@ -402,8 +402,8 @@ def test_a_state_elsewhere_needs_the_units_leave(handed: Hub) -> None:
     ("days", "status", "part"),
     [
         (364, 0, "look at: certificate: access points 1, until "),
-        (366, EX_CONFIG, "wrong: certificate: "),
-        (-2, EX_CONFIG, "wrong: certificate: "),
+        (366, EX_UNAVAILABLE, "not valid: certificate: "),
+        (-2, EX_UNAVAILABLE, "not valid: certificate: "),
         (10, 0, "certificate: access points 1, until "),
     ],
 )
@@ -424,7 +424,7 @@ def test_a_certificate_is_judged_by_the_time(hub: Hub, days: int, status: int, p
 def test_a_certificate_has_no_leeway_for_phones_give_none(hub: Hub, seconds: int, word: str) -> None:
     hub.now = load_keys(load(hub.write(), {})).certified.not_before + seconds
     status, said = hub.check()
-    assert status != 0
+    assert status == EX_UNAVAILABLE
     assert any(word in line for line in said)
 
 
