@@ -4,6 +4,7 @@ Laws:
 1. `asyncio.to_thread` is for work that ends soon: its threads are joined at the end of the process, however long they
    take. What may take many seconds, and leaves nothing half done when it is dropped, runs here.
 2. A caller that is cancelled drops the result; the thread comes to its end, or dies with the process.
+3. A machine that gives no thread is a HardwareError of that one piece of work, and ends nothing else.
 """
 
 from __future__ import annotations
@@ -14,11 +15,43 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from hubd.errors import HardwareError
+
 _T = TypeVar("_T")
 
+Start = Callable[[str, Callable[[], None]], None]
+"""Runs something in a new thread of that name. Raises RuntimeError, as `threading` does, when there is none."""
 
-async def aside(name: str, work: Callable[[], _T]) -> _T:
-    """Do the work in a thread of that name and return its result, or raise what it raises."""
+
+def start_thread(name: str, run: Callable[[], None]) -> None:
+    """Start a thread that the end of the process does not wait for."""
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def begin(name: str, run: Callable[[], None], start: Start = start_thread) -> None:
+    """Start a thread. Raise HardwareError when the machine gives none."""
+    try:
+        start(name, run)
+    except RuntimeError as error:
+        raise HardwareError(
+            f"this machine gives hubd no thread for {name} ({error}). "
+            "Compare Tasks with its limit: systemctl status hubd; and look for memory: free -m"
+        ) from error
+
+
+async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) -> _T:
+    """Do the work in a thread of that name and return its result, or raise what it raises.
+
+    Raise HardwareError when the machine gives no thread.
+    """
+    return await under_way(name, work, start)
+
+
+def under_way(name: str, work: Callable[[], _T], start: Start = start_thread) -> asyncio.Future[_T]:
+    """Begin the work in a thread of that name; the future gives its result, or raises what it raises.
+
+    Raise HardwareError when the machine gives no thread.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_T] = loop.create_future()
 
@@ -39,5 +72,5 @@ async def aside(name: str, work: Callable[[], _T]) -> _T:
             else:
                 loop.call_soon_threadsafe(settle, result, None)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return await done
+    begin(name, run, start)
+    return done

@@ -4,15 +4,17 @@
    what moves nothing is summed in memory, and door events wait.
 2. A write-ahead log that cannot be folded in, since somebody reads without an end, stands as a problem
    from JOURNAL_LOW_BYTES on, and counts as a short disk from JOURNAL_SHORT_BYTES on.
-3. A disk that does not answer a look is not waited for.
+3. A disk that does not answer a look is not waited for, neither by the next look nor by the stop; while it does not
+   answer, no second look is begun.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
+from hubd.errors import HardwareError
 from hubd.health import Health, Problem, Severity
 from hubd.ports import DiskState
 
@@ -43,15 +45,25 @@ def is_short(state: DiskState) -> bool:
 
 
 class DiskWatch:
-    """Looks every LOOK_SECONDS; `look` gives the state or raises OSError; `log_file` is the audit log.
+    """Looks every `look_seconds`; `log_file` is the audit log.
 
-    `look` takes the bytes of write-ahead log above which it names who has the log open.
+    `look` begins a look: it takes the bytes of write-ahead log above which it names who has the log open. Its future
+    gives the state or raises OSError. It raises HardwareError when it cannot begin.
     """
 
-    def __init__(self, look: Callable[[int], Awaitable[DiskState]], health: Health, log_file: Path) -> None:
+    def __init__(
+        self,
+        look: Callable[[int], asyncio.Future[DiskState]],
+        health: Health,
+        log_file: Path,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
         self._look = look
         self._health = health
         self._log_file = log_file
+        self._look_seconds = look_seconds
+        self._looking: asyncio.Future[DiskState] | None = None
+        """The look that is under way."""
         self._short = False
 
     def room(self) -> bool:
@@ -62,14 +74,19 @@ class DiskWatch:
         """Look until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
 
     async def look(self) -> None:
-        """Look once, and let stand what is wrong."""
+        """Look once, for at most `look_seconds`, and let stand what is wrong."""
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                state = await self._look(JOURNAL_LOW_BYTES)
-        except (OSError, TimeoutError):  # a broken disk is told by the records that it does not take
+            if self._looking is None:
+                self._looking = self._look(JOURNAL_LOW_BYTES)
+            answered, _ = await asyncio.wait({self._looking}, timeout=self._look_seconds)
+            if not answered:
+                return
+            looked, self._looking = self._looking, None
+            state = looked.result()
+        except (OSError, HardwareError):  # a broken disk is told by the records that it does not take
             return
         self._short = is_short(state)
         self._show_space(state)

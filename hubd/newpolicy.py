@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from hubd.aside import aside
+from hubd.aside import Start, aside, start_thread
 from hubd.core.policy import Policy, Proven
 from hubd.core.records import Kind, Record, Value
 from hubd.core.tickets import TicketTable
@@ -23,12 +23,24 @@ from hubd.unlock import Books, Unlock
 class NewPolicy:
     """Takes signed policies. `prove` checks a document's signature and reads its version; it raises TrustError."""
 
-    def __init__(self, prove: Callable[[bytes], Proven], books: Books, tickets: TicketTable, unlock: Unlock) -> None:
+    def __init__(
+        self,
+        prove: Callable[[bytes], Proven],
+        books: Books,
+        tickets: TicketTable,
+        unlock: Unlock,
+        start: Start = start_thread,
+    ) -> None:
         self._prove, self._books, self._tickets, self._unlock = prove, books, tickets, unlock
+        self._start = start
 
     async def accept(self, document: bytes) -> int:
-        """Put a policy in force and return its version. Raise TrustError or StoreError, and keep the old one."""
-        new = await aside("policy-reader", partial(_read, self._prove, document, self._books.policy.version()))
+        """Put a policy in force and return its version.
+
+        Raise TrustError, StoreError, or HardwareError when the machine gives no thread, and keep the old one.
+        """
+        read = partial(_read, self._prove, document, self._books.policy.version())
+        new = await aside("policy-reader", read, self._start)
         if isinstance(new, HubError):
             try:
                 raise new

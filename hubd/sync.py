@@ -2,8 +2,9 @@
 
 Laws:
 1. A record waits until the backend has acknowledged its own number. Records go up in order, a window at a time.
-2. Nothing is obeyed before the backend's Welcome. After its Halt no record goes up and no release is carried out, on
-   this link and the next, until it says Welcome; a policy proves itself and is taken all the same.
+2. Nothing is obeyed before the backend's Welcome. After its Halt no record goes up and no release is begun, on this
+   link and the next, until it says Welcome; what waited when the Halt came is refused for good. A policy proves itself
+   and is taken all the same.
 3. A slow or refused order never holds up a record.
 4. Whatever the backend sends costs no more than a named ceiling and never ends the daemon.
 5. The link may lose any message: records come again, a release asked again is answered again, and the policy's version
@@ -254,6 +255,8 @@ class Sync:
         self._halted_at[message.cause] = now
         self._go(Phase.HALTED, f"halted by the backend ({message.cause.name.lower()}): {message.detail}")
         self._hello_at = now
+        while not self._releases.empty():
+            self._refuse_release(self._releases.get_nowait())
 
     def _on_acknowledge(self, message: uplink.Acknowledge) -> None:
         for number in message.numbers:
@@ -412,9 +415,6 @@ class Sync:
     async def _take_releases(self) -> None:
         while True:
             order = await self._releases.get()
-            if self._phase is Phase.HALTED:
-                self._refuse_release(order)
-                continue
             try:
                 result = await self._orders.release(order)
             except HubError as error:

@@ -1,7 +1,11 @@
 """The use case that looks after the hub itself: what is wrong stands as a problem, with what to do about it.
 
-Laws: a problem stands while its cause does and not longer; its sentences are for a technician who stands at the hub;
-the journal has each problem when it begins to stand, when it becomes graver, when it ends, and once a day meanwhile.
+Laws:
+1. A problem stands while its cause does and not longer.
+2. Its sentences are for a technician who stands at the hub.
+3. The journal has each problem when it begins to stand, when it becomes graver, when it ends, and once a day meanwhile.
+4. The beginning of a part's problem is in the journal once: as the part's own event. What stands at every start for a
+   moment (QUIET) is in the journal only when it has stood for a day.
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hubd.clockcare import ClockCare
+from hubd.core import certdays
+from hubd.core.certdays import DAY_SECONDS, Standing
 from hubd.core.epochs import EpochRing
 from hubd.core.moment import show_seconds
 from hubd.core.records import Value
@@ -20,8 +26,6 @@ from hubd.ports import Clock
 from hubd.sync import LinkState, Sync
 
 CHECK_SECONDS = 2.0
-DAY_SECONDS = 86_400
-CERTIFICATE_DAYS = 30
 BACKEND_DOWN_SECONDS = 60.0
 AGREE_SECONDS = 60.0
 EVIDENCE_SECONDS = 150.0
@@ -42,7 +46,7 @@ REMEDIES: Mapping[str, str] = {
     "audit": "No phone opens a door while nothing can be recorded. hubd goes on by itself when the cause has ended.",
 }
 QUIET = frozenset({"epoch"})
-"""What stands at every start for a moment: not for the journal."""
+"""What stands at every start for a moment."""
 WARNINGS = frozenset({"bluez", "pairing"})
 """The parts without which everything works, but not as well."""
 _HALTS: Mapping[str, tuple[str, str]] = {
@@ -91,6 +95,8 @@ class Vigil:
         self._parts: dict[str, tuple[bool, str]] = {}
         self._told: dict[str, tuple[Severity, float]] = {}
         """The problems that the journal has as standing: how grave, and when it was told last, monotonic seconds."""
+        self._said = set[str]()
+        """Those of them that it has as problems: the rest it has as parts, or does not have yet."""
         self._heard: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def heard(self, name: str) -> None:
@@ -106,6 +112,7 @@ class Vigil:
         told, said = self._parts.get(name, (None, ""))
         if told is not up or (not up and why != said):
             self._parts[name] = up, why
+            self._told.pop(name, None)  # its day begins again
             self._tell("part", {"part": name, "up": up, "why": why})
         self._heard[name].set()
 
@@ -185,38 +192,47 @@ class Vigil:
             self._health.set(Problem(name, severity, what, remedy))
 
     def _journal(self, now: float) -> None:
-        """Tell the journal which problems began, became graver, ended, or stand for another day.
-
-        What a part has told is told.
-        """
+        """Tell the journal which problems began, became graver, ended, or stand for another day."""
         standing = {problem.id: problem for problem in self._health.problems()}
-        for name in [name for name in self._told if name not in standing]:
-            del self._told[name]
+        self._told = {name: told for name, told in self._told.items() if name in standing}
+        for name in sorted(self._said - standing.keys()):
+            self._said.remove(name)
             self._tell("problem", {"problem": name, "stands": False})
         for name, problem in standing.items():
-            if name in QUIET or name in self._parts:
+            begins = name not in self._told
+            severity, at = self._told.get(name, (problem.severity, now))
+            if not begins and severity is problem.severity and now - at < DAY_SECONDS:
                 continue
-            severity, at = self._told.get(name, (None, 0.0))
-            if severity is not problem.severity or now - at >= DAY_SECONDS:
-                self._told[name] = problem.severity, now
-                facts: dict[str, Value] = {"problem": name, "stands": True, "severity": str(problem.severity)}
-                self._tell("problem", {**facts, "what": problem.what, "remedy": problem.remedy})
+            self._told[name] = problem.severity, now
+            if begins and (name in QUIET or name in self._parts):
+                continue
+            self._said.add(name)
+            facts: dict[str, Value] = {"problem": name, "stands": True, "severity": str(problem.severity)}
+            self._tell("problem", {**facts, "what": problem.what, "remedy": problem.remedy})
 
 
 def _certificate(watched: Watched, now: float) -> tuple[Severity, str | None]:
     """Judge the certificate by the wall clock: how grave, and what is wrong, None when nothing is."""
-    left = watched.certificate_expires - now
     ends = show_seconds(watched.certificate_expires)
-    if left < 0:
-        return Severity.ERROR, f"The hub's certificate ended on {ends}: phones refuse it."
-    if now < watched.certificate_begins:
-        begins = show_seconds(watched.certificate_begins)
-        return Severity.ERROR, f"The hub's certificate begins on {begins}: phones refuse it until then."
-    if left > CERTIFICATE_DAYS * DAY_SECONDS:
-        return Severity.WARNING, None
-    days = int(left // DAY_SECONDS)
-    when = f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
-    return Severity.WARNING, f"The hub's certificate ends {when}, on {ends}: phones then refuse it."
+    match certdays.judge(watched.certificate_begins, watched.certificate_expires, now):
+        case Standing.ENDED:
+            return Severity.ERROR, f"The hub's certificate ended on {ends}: phones refuse it."
+        case Standing.NOT_YET:
+            begins = show_seconds(watched.certificate_begins)
+            return Severity.ERROR, f"The hub's certificate begins on {begins}: phones refuse it until then."
+        case Standing.VALID:
+            return Severity.WARNING, None
+        case Standing.ENDING:
+            return (
+                Severity.WARNING,
+                f"The hub's certificate ends {_left(watched, now)}, on {ends}: phones then refuse it.",
+            )
+
+
+def _left(watched: Watched, now: float) -> str:
+    """Say in how many days the certificate ends."""
+    days = int((watched.certificate_expires - now) // DAY_SECONDS)
+    return f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
 
 
 def _held(state: LinkState) -> str:

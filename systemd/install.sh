@@ -3,7 +3,8 @@
 #
 # Laws: a file of the administrator (/etc) is never overwritten or removed, nor are records and keys; with DESTDIR nothing
 # outside it is touched, and nothing in it says where it was; an installation that breaks off leaves the old one whole;
-# a hub that runs is not given a version that calls its configuration wrong, and runs the new one in the end.
+# a hub that runs is not given a version that does not start with its configuration and keys, and runs the new one in the
+# end.
 # usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] [RESTART=no] install.sh [install|files|uninstall]
 #        files: everything but the Python environment, which is put in place in another way
 #        RESTART=no: leave it to the administrator when a hub that runs is restarted
@@ -147,12 +148,25 @@ state_of_hubd() {
     if [ -n "$dest" ]; then echo an-image; else systemctl is-active hubd 2>/dev/null || true; fi
 }
 
-# Asked before the old version is replaced: doors go on with it when the new one would not start.
+# Asked before the old version is replaced: doors go on with it when the new one would not start. What is wrong without
+# keeping it from a start (69: a radio that is unplugged, a pin in use, little room, a certificate that has ended) is as
+# wrong with the old version: it is said, and a hub is brought up to date all the same.
 suits_this_hub() {
-    said=$("$made/bin/python" -P -m hubd --check-config 2>&1) && return
+    status=0
+    said=$("$made/bin/python" -P -m hubd --check-config 2>&1) || status=$?
+    goes_on="Nothing was changed, and the hub goes on. Mend what it says and type the same again; or take the hub off first:"
+    case $status in
+        0) return ;;
+        69)
+            printf '%s\n' "$said" >&2
+            say "the new version starts, but not all is right with this hub (above): it goes in all the same" >&2
+            return
+            ;;
+        78) why="the new version does not start with this hub's configuration or keys (above)." ;;
+        *) why="whether the new version starts cannot be told: its --check-config ended with status $status (above)." ;;
+    esac
     printf '%s\n' "$said" >&2
-    refuse "the new version does not start with this hub's configuration or keys (above). Nothing was changed, and the hub" \
-        "goes on. Mend what it says and type the same again; or take the hub off first: systemctl stop hubd"
+    refuse "$why $goes_on systemctl stop hubd"
 }
 
 activate() {

@@ -7,18 +7,19 @@ is newer than the process was not read by it. BlueZ reads one such file and no d
 
 from __future__ import annotations
 
-import asyncio
 import configparser
 import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from hubd.adapters.bluez_bus import ADAPTER, PROPERTIES
-from hubd.errors import LinkError
+from hubd.aside import aside
+from hubd.errors import HardwareError, LinkError
 
 SYSTEMD, SYSTEMD_PATH = "org.freedesktop.systemd1", "/org/freedesktop/systemd1"
 DEFAULT_FILE = "/etc/bluetooth/main.conf"
@@ -70,7 +71,10 @@ async def complaint(bluez: Asker, adapter: str) -> str:
         started = await _started(bluez)
     except Exception as error:  # whatever the bus says: this is a look, and no reason to end anything
         return f"Whether BlueZ's settings for a hub are in force is unknown: {error}"
-    return await asyncio.to_thread(judge, started)
+    try:
+        return await aside("bluez-settings", partial(judge, started))
+    except HardwareError as error:
+        return f"Whether BlueZ's settings for a hub are in force is unknown: {error}"
 
 
 def judge(started: Started) -> str:

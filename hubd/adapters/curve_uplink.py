@@ -28,6 +28,7 @@ from zmq.utils import z85
 from hubd.adapters.curve_wire import CLOSED, JOIN_SECONDS, Dialer, Wire, WireLimits
 from hubd.adapters.names import Names, Resolve
 from hubd.adapters.zmtp import SEALED_BYTES, Heard
+from hubd.aside import Start, start_thread
 from hubd.core.uplink import MAX_MESSAGE_BYTES
 from hubd.errors import ConfigError, LinkError
 from hubd.ports import UplinkListener
@@ -229,6 +230,7 @@ class CurveUplink:
         *,
         limits: WireLimits | None = None,
         resolve: Resolve = socket.getaddrinfo,
+        start: Start = start_thread,
     ) -> None:
         match = _ENDPOINT.fullmatch(endpoint)
         if not match or not 1 <= int(match[2]) <= 65535:
@@ -237,7 +239,7 @@ class CurveUplink:
         self._keys = keys
         self._timings = timings or Timings()
         self._limits = limits or WireLimits()
-        names = Names(match[1].strip("[]"), int(match[2]), resolve)
+        names = Names(match[1].strip("[]"), int(match[2]), resolve, start)
         self._dialer = Dialer(names, endpoint, self._timings.resolve_seconds, self._timings.connect_seconds)
         self._backoff = Backoff(self._timings, random.SystemRandom().random)
         self._up: zmq.asyncio.Socket | None = None

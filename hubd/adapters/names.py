@@ -5,19 +5,20 @@ Laws:
 2. At most one question is under way. The resolver has its own limits, of many seconds, and cannot be called back; who
    asks meanwhile waits for the same answer, each only as long as it wants to.
 3. The thread holds up neither the stop nor the end of the process.
+4. A machine that gives no thread is a failure of this one question.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hubd.errors import LinkError
+from hubd.aside import Start, begin, start_thread
+from hubd.errors import HardwareError, LinkError
 
 ADDRESSES_MAX = 8
 """Of one name; more are left out."""
@@ -40,8 +41,13 @@ class Address:
 class Names:
     """Resolves the host and port of one endpoint."""
 
-    def __init__(self, host: str, port: int, resolve: Resolve = socket.getaddrinfo) -> None:
-        self._host, self._port, self._resolve = host, port, resolve
+    def __init__(
+        self, host: str, port: int, resolve: Resolve = socket.getaddrinfo, start: Start = start_thread
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._resolve = resolve
+        self._start = start
         self._asked: asyncio.Future[tuple[Address, ...]] | None = None
 
     async def addresses(self, seconds: float) -> tuple[Address, ...]:
@@ -49,7 +55,7 @@ class Names:
         with suppress(OSError, UnicodeError):  # an address in numbers needs nobody
             return self._take(self._resolve(self._host, self._port, type=socket.SOCK_STREAM, flags=_NUMBERS))
         if self._asked is None or self._asked.done():
-            self._asked = self._ask()
+            self._asked = self._begin()
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(self._asked)
@@ -64,6 +70,12 @@ class Names:
                 f"the name {self._host} does not resolve ({why}); check [backend] endpoint, "
                 f"then: getent ahosts {self._host}"
             ) from None
+
+    def _begin(self) -> asyncio.Future[tuple[Address, ...]]:
+        try:
+            return self._ask()
+        except HardwareError as error:
+            raise LinkError(f"the name {self._host} cannot be asked for: {error}") from error
 
     def _ask(self) -> asyncio.Future[tuple[Address, ...]]:
         loop = asyncio.get_running_loop()
@@ -86,7 +98,7 @@ class Names:
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, found, error)
 
-        threading.Thread(target=ask, name="resolver", daemon=True).start()
+        begin("resolver", ask, self._start)
         return answer
 
     @staticmethod

@@ -335,11 +335,10 @@ class Worker:
         """Hand in a job, which must not raise."""
         self._jobs.put(job)
 
-    def end(self, seconds: float) -> bool:
-        """Finish what was handed in and end; tell whether that came about within `seconds`."""
+    def end(self) -> None:
+        """Finish what was handed in and end. Call in a thread that may wait as long as the disk takes."""
         self._jobs.put(None)
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        self._thread.join()
 
     def _run(self) -> None:
         while True:

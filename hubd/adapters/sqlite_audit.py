@@ -14,6 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -29,8 +30,9 @@ from hubd.adapters.sqlite_audit_writer import (
     keep_reserve,
 )
 from hubd.adapters.state_disk import has_room
+from hubd.aside import aside
 from hubd.core.records import Head, Kind, Record, StoredRecord, Walk, agrees
-from hubd.errors import AuditError
+from hubd.errors import AuditError, HardwareError
 
 QUEUE_LIMIT = 1024
 """Appends and acknowledgements under way at once; one more is refused at once."""
@@ -42,7 +44,7 @@ RECENT_LIMIT = 10_000
 """Most records that `recent` returns: the newest."""
 
 CLOSE_SECONDS = 2.0
-"""How long a close waits for the disk."""
+"""How long a close waits for the disk, in all."""
 
 _ABOUT_STATE = (
     "SELECT body FROM records "
@@ -93,17 +95,20 @@ class AuditStore:
         if not self._closed:
             self._closed = True
             self._writer.put(None)
-            await asyncio.to_thread(self._finish)
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await aside("audit-closer", self._finish)
+            except TimeoutError:
+                what = f"the disk did not answer within {CLOSE_SECONDS:g} s while closing"
+                raise AUDIT.says(self._path, what) from None
+            except HardwareError as error:
+                raise AUDIT.says(self._path, f"it is not closed: {error}") from error
 
     def _finish(self) -> None:
-        """In a thread of its own, so that it comes to its end even when the closer is cancelled."""
-        if not self._writer.join(CLOSE_SECONDS):
-            raise AUDIT.says(self._path, f"the disk did not answer within {CLOSE_SECONDS:.0f} s while closing")
-        if not self._reading.acquire(timeout=CLOSE_SECONDS / 2):
-            raise AUDIT.says(self._path, "the disk did not answer to a read while closing")
-        with AUDIT.errors(self._path):
+        """In a thread of its own, so that it comes to its end even when the closer has gone."""
+        self._writer.join()
+        with self._reading, AUDIT.errors(self._path):
             self._reader.close()
-        self._reading.release()
         os.close(self._lock)
 
     def append(self, record: Record) -> asyncio.Future[int]:
@@ -146,13 +151,18 @@ class AuditStore:
         return self._read(query, (before, max(0, limit)))[::-1]
 
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
-        """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""
-        return await asyncio.to_thread(
-            self._read,
+        """At most `limit` records numbered above `after` that the backend has not acknowledged, in order.
+
+        A caller that is cancelled does not wait for the disk.
+        """
+        query = (
             "SELECT number, body, hash FROM outbox CROSS JOIN records USING (number) "
-            "WHERE number > ? ORDER BY number LIMIT ?",
-            (after, max(0, limit)),
+            "WHERE number > ? ORDER BY number LIMIT ?"
         )
+        try:
+            return await aside("audit-reader", partial(self._read, query, (after, max(0, limit))))
+        except HardwareError as error:
+            raise AUDIT.says(self._path, str(error)) from error
 
     def waiting(self) -> int:
         """How many records the backend has not acknowledged."""

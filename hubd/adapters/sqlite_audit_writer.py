@@ -109,10 +109,9 @@ class Writer:
         """Hand in a job; None: finish what is pending and end."""
         self._jobs.put(job)
 
-    def join(self, seconds: float) -> bool:
-        """Wait for the end; tell whether it came in time."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+    def join(self) -> None:
+        """Wait for the end, in a thread that may wait as long as the disk takes."""
+        self._thread.join()
 
     def _run(self) -> None:
         going = True

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from hubd.adapters.sqlite import BUSY_SECONDS, DatabaseKind, Worker
+from hubd.aside import aside
 from hubd.core import cbor
 from hubd.core.policy import MAX_BYTES, RULES_A_SCHEDULE, Mode, Policy
 from hubd.core.records import Head
 from hubd.core.schedule import Rule
 from hubd.core.statecheck import OnDisk
-from hubd.errors import FrameError, HubError, RollbackError, StoreError, TrustError
+from hubd.errors import FrameError, HardwareError, HubError, RollbackError, StoreError, TrustError
 
 POLICY = DatabaseKind(
     name="policy",
@@ -44,7 +45,7 @@ _SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
 """CBOR heads in one schedule."""
 
 CLOSE_SECONDS = 1.0
-"""How long a close waits for the disk. What was not committed by then is not in force at the next start."""
+"""How long a close waits for the disk, in all. What was not committed by then is not in force at the next start."""
 
 _INT64_MAX = (1 << 63) - 1
 NOTHING_NOTED = Head()
@@ -111,18 +112,23 @@ class PolicyDatabase:
         """Finish a replacement under way and close. Raise StoreError when the disk does not answer in time."""
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._finish)
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await aside("policy-closer", self._finish)
+            except TimeoutError:
+                what = f"the disk did not answer within {CLOSE_SECONDS:g} s while closing"
+                raise POLICY.says(self._path, what) from None
+            except HardwareError as error:
+                raise POLICY.says(self._path, f"it is not closed: {error}") from error
 
     def _finish(self) -> None:
-        """In a thread of its own, so that it comes to its end even when the closer is cancelled.
+        """In a thread of its own, so that it comes to its end even when the closer has gone.
 
         The reader is the event loop's, and nobody else may close it: a lookup under way would crash.
         """
-        ended = self._worker.end(CLOSE_SECONDS)
+        self._worker.end()
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._reader.close)
-        if not ended:
-            raise POLICY.says(self._path, f"the disk did not answer within {CLOSE_SECONDS:g} s while closing")
         with POLICY.errors(self._path):
             self._connection.close()
         os.close(self._lock)

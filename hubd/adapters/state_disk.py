@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from hubd.aside import Start, start_thread, under_way
 from hubd.ports import DiskState
 
 HOLDERS_MAX = 5
 """Named at most."""
 SPARE_BYTES, SPARE_SHARE = 16 << 20, 32
 """What nobody here takes in advance: so much, or on a small disk this share of it."""
-
-
-async def look(log_file: Path, name_above_bytes: int) -> DiskState:
-    """Look at the disk in a thread; of a longer write-ahead log name who has the log open. Raise OSError."""
-    return await asyncio.to_thread(_look, log_file, name_above_bytes)
 
 
 def free_bytes(place: Path) -> tuple[int, int]:
@@ -36,12 +33,27 @@ def has_room(place: Path, wanted_bytes: int) -> bool:
     return free - wanted_bytes > min(SPARE_BYTES, size // SPARE_SHARE)
 
 
-def _look(log_file: Path, name_above_bytes: int) -> DiskState:
+def measure(log_file: Path, name_above_bytes: int) -> DiskState:
+    """Look at the disk; of a longer write-ahead log name who has the log open. Raise OSError."""
     free, size = free_bytes(log_file.parent)
     journal = log_file.with_name(log_file.name + "-wal")
     length = journal.stat().st_size if journal.exists() else 0
     holders = tuple(_holders(log_file)) if length > name_above_bytes else ()
     return DiskState(free, size, length, holders[:HOLDERS_MAX])
+
+
+def look(
+    log_file: Path,
+    name_above_bytes: int,
+    *,
+    measure: Callable[[Path, int], DiskState] = measure,
+    start: Start = start_thread,
+) -> asyncio.Future[DiskState]:
+    """Begin to look at the disk, in a thread that nobody waits for; the future raises what `measure` raises.
+
+    Raise HardwareError when the machine gives no thread.
+    """
+    return under_way("disk-look", partial(measure, log_file, name_above_bytes), start)
 
 
 def _holders(log_file: Path) -> Iterator[str]:

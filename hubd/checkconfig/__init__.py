@@ -24,6 +24,7 @@ from hubd.adapters.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.checkconfig import credstore, machine, page, wiring
 from hubd.checkconfig.page import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, Finding, Kind
 from hubd.config import SEALED_KEYS, Config, KeyFile, load
+from hubd.core.certdays import Standing, judge
 from hubd.core.moment import show_seconds
 from hubd.errors import ConfigError, HardwareError
 
@@ -31,9 +32,6 @@ __all__ = ["EX_CONFIG", "EX_NOPERM", "EX_UNAVAILABLE", "World", "check", "run"]
 
 UNIT = "hubd.service"
 COMMAND_SECONDS = 60.0
-CERTIFICATE_DAYS = 30
-SKEW_SECONDS = 60
-"""How far phones let a certificate's ends be passed (docs/protocol.md)."""
 NO_CREDENTIALS = "/run/credentials/none"
 _USER = "User="
 _WRITABLE = ("StateDirectory=", "ReadWritePaths=")
@@ -180,15 +178,17 @@ def _certificate(config: Config, keys: HubKeys, now: float) -> Finding:
     points = ", ".join(map(str, certified.access_points))
     text = f"access points {points}, until {show_seconds(certified.expires)}"
     renew = f"have the issuer renew it, put it into {place}, then: sudo systemctl restart hubd"
-    if now > certified.expires + SKEW_SECONDS:
-        text = f"{place}: it ended on {show_seconds(certified.expires)}, phones refuse this hub; {renew}"
-        return Finding(Kind.WRONG, "certificate", text)
-    if now < certified.not_before - SKEW_SECONDS:
-        text = f"{place}: it begins on {show_seconds(certified.not_before)}, phones refuse this hub until then"
-        return Finding(Kind.WRONG, "certificate", f"{text}; or this machine's clock is wrong, see: timedatectl")
-    if certified.expires - now < CERTIFICATE_DAYS * 86_400:
-        return Finding(Kind.WARNING, "certificate", f"{text}; {renew}")
-    return Finding(Kind.FACT, "certificate", text)
+    match judge(certified.not_before, certified.expires, now):
+        case Standing.ENDED:
+            text = f"{place}: it ended on {show_seconds(certified.expires)}, phones refuse this hub; {renew}"
+            return Finding(Kind.NOT_VALID, "certificate", text)
+        case Standing.NOT_YET:
+            text = f"{place}: it begins on {show_seconds(certified.not_before)}, phones refuse this hub until then"
+            return Finding(Kind.NOT_VALID, "certificate", f"{text}; or this machine's clock is wrong, see: timedatectl")
+        case Standing.ENDING:
+            return Finding(Kind.WARNING, "certificate", f"{text}; {renew}")
+        case Standing.VALID:
+            return Finding(Kind.FACT, "certificate", text)
 
 
 def _backend(config: Config, keys: HubKeys) -> Finding:

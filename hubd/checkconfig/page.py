@@ -2,7 +2,8 @@
 
 Laws: the first line says whether all is right, and nothing that is wrong stands below a "right"; what must be mended
 comes before what should be looked at, and that before plain facts. Exit status: 0 right, 78 configuration or keys are
-wrong, 69 the machine has not what they name, 77 it takes root to tell.
+wrong and hubd does not start, 69 it starts, but the machine has not what they name or phones refuse the certificate,
+77 it takes root to tell.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ class Kind(StrEnum):
     """The configuration or a key must be mended."""
     UNAVAILABLE = "not there"
     """The machine has not what the configuration names, or does not give it."""
+    NOT_VALID = "not valid"
+    """hubd starts with it, and phones refuse it."""
     UNKNOWN = "unknown"
     """It takes root to tell."""
     WARNING = "look at"
@@ -31,7 +34,13 @@ class Kind(StrEnum):
     """To be compared with the order."""
 
 
-_STATUS = {Kind.WRONG: EX_CONFIG, Kind.UNAVAILABLE: EX_UNAVAILABLE, Kind.UNKNOWN: EX_NOPERM}
+_STATUS = {
+    Kind.WRONG: EX_CONFIG,
+    Kind.UNAVAILABLE: EX_UNAVAILABLE,
+    Kind.NOT_VALID: EX_UNAVAILABLE,
+    Kind.UNKNOWN: EX_NOPERM,
+}
+_TO_MEND = frozenset({Kind.WRONG, Kind.UNAVAILABLE, Kind.NOT_VALID})
 _KINDS = tuple(Kind)
 
 
@@ -51,7 +60,7 @@ def status(findings: Sequence[Finding]) -> int:
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:
     """Yield the lines of the page."""
-    wrong = sum(finding.kind in (Kind.WRONG, Kind.UNAVAILABLE) for finding in findings)
+    wrong = sum(finding.kind in _TO_MEND for finding in findings)
     if wrong:
         yield f"NOT right: {wrong} thing{'s' if wrong > 1 else ''} to mend"
     elif status(findings):

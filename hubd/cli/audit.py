@@ -15,13 +15,14 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 import click
 
-from hubd.cli.show import clean
+from hubd.cli.show import clean, document
 from hubd.core.moment import show_ms
 from hubd.core.records import Head, StoredRecord, Walk, facts
 from hubd.errors import AuditError, StoreError
@@ -88,7 +89,8 @@ def audit() -> None:
 @audit.command()
 @_file_option
 @click.option("--head", type=_HeadType(), help="A head noted earlier; the chain must still hold that record.")
-def verify(path: Path, head: Head | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines.")
+def verify(path: Path, head: Head | None, as_json: bool) -> None:
     """Check every record's place and hash; find an edited, removed or reordered record.
 
     A chain alone does not show that its end was cut off, nor that it was hashed again as a whole. That is found by what
@@ -96,18 +98,58 @@ def verify(path: Path, head: Head | None) -> None:
     for the backend, what it acknowledged) show it too, unless they were edited with the records. Note the head that
     this prints where nobody on the hub can change it.
     """
-    with _reading(path) as connection:
+    with _reading(path, as_json) as connection:
         try:
-            _verify(connection, head, str(path))
+            seen = _verify(connection, head)
         except AuditError as error:
-            _broken(path, error)
+            _broken(path, error, as_json)
         except sqlite3.Error as error:
             if _kind_of(error) in _UNREADABLE:
                 raise
-            _broken(path, error)
+            _broken(path, error, as_json)
+    click.echo(seen.document(path) if as_json else seen.text(path))
 
 
-def _broken(path: Path, error: Exception) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A chain that holds: its head, the times of its ends, how many records wait, the highest that is acknowledged."""
+
+    head: Head
+    first_ms: int | None
+    last_ms: int | None
+    waiting: int
+    acknowledged: int
+
+    def document(self, path: Path) -> str:
+        return document(
+            file=clean(str(path)),
+            records=self.head.number,
+            first=_moment(self.first_ms),
+            last=_moment(self.last_ms),
+            head=str(self.head),
+            waiting=self.waiting,
+            acknowledged=self.acknowledged,
+            holds=True,
+        )
+
+    def text(self, path: Path) -> str:
+        span = "" if self.first_ms is None else f", from {_moment(self.first_ms)} to {_moment(self.last_ms)}"
+        return (
+            f"{clean(str(path))}: {self.head.number} records{span}\n"
+            f"head {self.head}\n"
+            f"not acknowledged by the backend: {self.waiting}; highest acknowledged: {self.acknowledged}\n"
+            "The chain holds."
+        )
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else show_ms(at_ms)
+
+
+def _broken(path: Path, error: Exception, as_json: bool = False) -> NoReturn:
+    if as_json:
+        click.echo(document(file=clean(str(path)), holds=False, why=clean(str(error))))
+        sys.exit(BROKEN)
     click.echo(f"BROKEN: {clean(str(error))}", err=True)
     click.echo(f"Keep {clean(str(path))} and its -wal as they are, compare with the backend's records.", err=True)
     sys.exit(BROKEN)
@@ -118,7 +160,7 @@ def _kind_of(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def _verify(connection: sqlite3.Connection, noted: Head | None, name: str) -> None:
+def _verify(connection: sqlite3.Connection, noted: Head | None) -> _Verified:
     _check_schema(connection)
     acknowledged = _acknowledged(connection)
     walk = Walk([head for head in (acknowledged, noted) if head and head.number])
@@ -128,11 +170,7 @@ def _verify(connection: sqlite3.Connection, noted: Head | None, name: str) -> No
         first_ms, last_ms = at_ms if first_ms is None else first_ms, at_ms
     head = walk.finish()
     waiting = _check_outbox(connection, head, acknowledged)
-    span = f", from {show_ms(first_ms)} to {show_ms(last_ms)}" if first_ms is not None and last_ms is not None else ""
-    click.echo(f"{clean(name)}: {head.number} records{span}")
-    click.echo(f"head {head}")
-    click.echo(f"not acknowledged by the backend: {waiting}; highest acknowledged: {acknowledged.number}")
-    click.echo("The chain holds.")
+    return _Verified(head, first_ms, last_ms, waiting, acknowledged.number)
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:
@@ -239,7 +277,7 @@ def _plain(value: object) -> object:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def _reading(path: Path, as_json: bool = False) -> Iterator[sqlite3.Connection]:
     """Open the log for reading in one snapshot; end with a sentence and status 2 when it cannot be read."""
     try:
         with contextlib.closing(_open(path)) as connection:
@@ -248,11 +286,14 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         if isinstance(error, BrokenPipeError):
             raise
         if isinstance(error, PermissionError):
-            _unreadable(f"{clean(str(path))}: this user must not read it. Try: sudo hubctl audit verify")
-        _unreadable(f"{clean(str(path))} cannot be read: {clean(str(error))}")
+            _unreadable(f"{clean(str(path))}: this user must not read it. Try: sudo hubctl audit verify", as_json)
+        _unreadable(f"{clean(str(path))} cannot be read: {clean(str(error))}", as_json)
 
 
-def _unreadable(sentence: str) -> NoReturn:
+def _unreadable(sentence: str, as_json: bool) -> NoReturn:
+    if as_json:
+        click.echo(document(error={"code": "unreadable", "message": sentence}))
+        sys.exit(UNREADABLE)
     click.echo(sentence, err=True)
     sys.exit(UNREADABLE)
 

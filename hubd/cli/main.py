@@ -21,15 +21,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-import msgspec
 
 from hubd import __version__
 from hubd.cli.client import DEFAULT_SOCKET, HubClient, NoAnswer, ReaderGone
-from hubd.cli.show import Page, clean, clean_json, clock_text, doors_table, event_line, status_page
+from hubd.cli.show import Page, clean, clock_text, document, doors_table, event_line, status_page
 from hubd.output import as_tool, prepare, reader_gone
 
 DISTRIBUTION = "hubd-access-hub"
-SCHEMA = 1
 OK, PROBLEM, NO_ANSWER = 0, 1, 2
 INTERRUPTED = 130
 """As a shell says it of a program that was ended by Ctrl-C."""
@@ -248,8 +246,8 @@ def _screen() -> Iterator[Callable[[Page], None]]:
         yield lambda page: live.update(page.fitted(live.console), refresh=True)
 
 
-def _print_json(document: dict[str, Any]) -> None:
-    print(clean_json(msgspec.json.encode({"schema": SCHEMA, **document}).decode()), flush=True)
+def _print_json(facts: dict[str, Any]) -> None:
+    print(document(**facts), flush=True)
 
 
 def _error(error: NoAnswer) -> dict[str, Any]:

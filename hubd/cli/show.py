@@ -16,8 +16,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from hubd.core.moment import show_seconds
 
+SCHEMA = 1
+"""Of every document for machines."""
 MOMENTS = frozenset({"since", "last_welcome"})
 STYLES = {"error": "bold red", "warning": "yellow"}
 URGENCY = ("error", "", "warning", "info")
@@ -50,6 +54,11 @@ def clean(value: Any, depth: int = DEPTH_MAX) -> str:
 def clean_json(text: str) -> str:
     """Return JSON that means the same and holds only what prints. What does not stands in its strings alone."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def document(**facts: Any) -> str:
+    """Return one JSON document for machines, with its schema number."""
+    return clean_json(msgspec.json.encode({"schema": SCHEMA, **facts}).decode())
 
 
 def _escaped(character: str) -> str:

@@ -24,6 +24,7 @@ from hubd.adapters.names import ADDRESSES_MAX, Address, Names
 from hubd.core import uplink
 from hubd.errors import LinkError
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
+from tests.threads import Scarce
 
 pytestmark = pytest.mark.asyncio
 
@@ -313,6 +314,17 @@ async def test_a_name_server_that_never_answers_holds_up_nothing() -> None:
         assert time.monotonic() - began < 1
     finally:
         released.set()
+
+
+async def test_a_machine_without_a_thread_ends_no_link_for_good(raw: Raw) -> None:
+    async with raw.open():
+        port = port_of(raw.endpoint)
+        how = {"resolve": resolver(lambda: found("127.0.0.1", port=port)), "start": Scarce(missing=2)}
+        async with linked(f"tcp://backend.example:{port}", raw.keys.public, **how) as (link, heard):
+            await until(lambda: heard.ups > 0)
+            assert link.visits == 3
+            for why in heard.whys:
+                assert why.startswith("the name backend.example cannot be asked for: this machine gives hubd no thread")
 
 
 HANGING = """

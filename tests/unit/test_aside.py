@@ -11,6 +11,8 @@ import threading
 import pytest
 
 from hubd.aside import aside
+from hubd.errors import HardwareError
+from tests.threads import Scarce
 
 STUCK = """
 import asyncio, sys, time
@@ -45,6 +47,33 @@ async def test_a_caller_that_has_gone_gets_nothing_and_breaks_nothing() -> None:
         async with asyncio.timeout(0.2):
             await asyncio.Event().wait()
     assert errors == []
+
+
+@pytest.mark.asyncio
+async def test_a_machine_without_a_thread_is_told_with_what_to_look_at() -> None:
+    scarce = Scarce(missing=1)
+    with pytest.raises(HardwareError, match=r"no thread for sum .can't start new thread.*systemctl status hubd"):
+        await aside("sum", lambda: 1 + 1, scarce)
+    assert await aside("sum", lambda: 1 + 1, scarce) == 2
+
+
+NO_ROOM = """
+import asyncio, resource
+from hubd.aside import aside
+from hubd.errors import HardwareError
+import threading
+threading.stack_size(1 << 40)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+try:
+    asyncio.run(aside("sum", lambda: 1 + 1))
+except HardwareError as error:
+    print(error)
+"""
+
+
+def test_a_real_machine_without_a_thread_is_told_so() -> None:
+    ended = subprocess.run([sys.executable, "-c", NO_ROOM], capture_output=True, timeout=20, check=True, text=True)
+    assert ended.stdout.startswith("this machine gives hubd no thread for sum (can't start new thread)")
 
 
 def test_the_end_of_the_process_waits_for_nothing() -> None:

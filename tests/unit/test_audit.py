@@ -342,6 +342,31 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
+HANGING_READ = """
+import asyncio, sys
+from pathlib import Path
+from hubd.adapters.sqlite_audit import AuditStore
+from hubd.errors import AuditError
+async def main(path):
+    store = await AuditStore.open(path)
+    store._reading.acquire()  # as a read holds it that the disk does not answer
+    reading = asyncio.get_running_loop().create_task(store.unacknowledged(0, 10))
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    try:
+        await store.aclose()
+    except AuditError as error:
+        print(error, flush=True)
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_a_read_that_never_ends_holds_up_no_stop(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", HANGING_READ, str(tmp_path / "audit.db")]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout.endswith("the disk did not answer within 2 s while closing\n")
+
+
 def test_a_full_disk_is_told_and_overcome(tmp_path: Path) -> None:
     own_mounts = ["unshare", "--mount", "--map-root-user"]
     mount = f"mount -t tmpfs -o size=12m,mode=0700 none {tmp_path}"
@@ -556,6 +581,12 @@ async def test_verify_names_the_first_wrong_record(tmp_path: Path, statements: s
     assert result.exit_code == 1
     assert f"BROKEN: {says}" in result.output
     assert "The chain holds" not in result.output
+    result = verify(path, "--json")
+    told = json.loads(result.output)
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert (told["schema"], told["file"], told["holds"]) == (1, str(path), False)
+    assert told["why"].startswith(says)
+    assert set(told) == {"schema", "file", "holds", "why"}
 
 
 @pytest.mark.asyncio
@@ -633,6 +664,45 @@ async def test_verify_says_what_it_saw(tmp_path: Path) -> None:
     result = verify(path, "--head", head)
     assert result.exit_code == 1
     assert "record 6 is missing: the end of the chain was cut off, for record 8 was known" in result.output
+
+
+@pytest.mark.asyncio
+async def test_verify_says_the_same_to_machines(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    await filled(path, 8, acknowledged=5)
+    result = verify(path, "--json")
+    told = json.loads(result.output)
+    assert (result.exit_code, result.output.count("\n")) == (0, 1)
+    assert f"head {told['head']}\n" in verify(path).output
+    assert told.pop("head").startswith("8:")
+    assert told == {
+        "schema": 1,
+        "file": str(path),
+        "records": 8,
+        "first": "2026-09-21T14:13:20.000Z",
+        "last": "2026-09-21T14:13:20.007Z",
+        "waiting": 3,
+        "acknowledged": 5,
+        "holds": True,
+    }
+
+
+@pytest.mark.asyncio
+async def test_verify_says_of_a_log_without_a_record_that_there_are_no_moments(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    await filled(path, 0)
+    told = json.loads(verify(path, "--json").output)
+    assert (told["records"], told["first"], told["last"], told["holds"]) == (0, None, None, True)
+
+
+@pytest.mark.parametrize("name", ["none.db", "b\udc80.db", "a\x1b[2J.db"])
+def test_what_cannot_be_read_is_one_document_for_machines(tmp_path: Path, name: str) -> None:
+    result = verify(tmp_path / name, "--json")
+    told = json.loads(result.output)
+    assert (result.exit_code, result.stderr) == (2, "")
+    assert (told["schema"], told["error"]["code"]) == (1, "unreadable")
+    assert "there is no such file" in told["error"]["message"]
+    assert result.output.strip().isprintable()
 
 
 @pytest.mark.asyncio

@@ -17,10 +17,12 @@ from typing import Any, cast
 import gpiod
 import pytest
 
+from hubd.adapters.keyfiles import load_keys
 from hubd.adapters.sqlite_audit_writer import AUDIT
 from hubd.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
 from hubd.checkconfig.credstore import handed_over
 from hubd.checkconfig.page import Finding, Kind
+from hubd.config import load
 from hubd.errors import HardwareError
 from hubsim import site as sites
 
@@ -400,8 +402,8 @@ def test_a_state_elsewhere_needs_the_units_leave(handed: Hub) -> None:
     ("days", "status", "part"),
     [
         (364, 0, "look at: certificate: access points 1, until "),
-        (366, EX_CONFIG, "wrong: certificate: "),
-        (-2, EX_CONFIG, "wrong: certificate: "),
+        (366, EX_UNAVAILABLE, "not valid: certificate: "),
+        (-2, EX_UNAVAILABLE, "not valid: certificate: "),
         (10, 0, "certificate: access points 1, until "),
     ],
 )
@@ -416,6 +418,14 @@ def test_a_certificate_is_judged_by_the_time(hub: Hub, days: int, status: int, p
         assert told.endswith("then: sudo systemctl restart hubd")
     if days == -2:
         assert "it begins on" in told
+
+
+@pytest.mark.parametrize(("seconds", "word"), [(-30, "it begins on"), (365 * 86_400 + 30, "it ended on")])
+def test_a_certificate_has_no_leeway_for_phones_give_none(hub: Hub, seconds: int, word: str) -> None:
+    hub.now = load_keys(load(hub.write(), {})).certified.not_before + seconds
+    status, said = hub.check()
+    assert status == EX_UNAVAILABLE
+    assert any(word in line for line in said)
 
 
 def test_a_strike_that_is_not_there_does_not_stand_below_a_right(hub: Hub) -> None:

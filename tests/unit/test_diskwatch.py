@@ -18,6 +18,7 @@ from hubd.diskwatch import DISK, JOURNAL, MIB, DiskWatch
 from hubd.health import Health, Severity
 from hubd.ports import DiskState
 from tests.pair import Clock
+from tests.threads import Scarce
 
 LOG = Path("/var/lib/hubd/audit.db")
 GIB = 1024 * MIB
@@ -29,10 +30,13 @@ class Watched:
         self.health = Health(Clock(), {}, ())
         self.watch = DiskWatch(self._look, self.health, log)
 
-    async def _look(self, _name_above: int) -> DiskState:
+    def _look(self, _name_above: int) -> asyncio.Future[DiskState]:
+        looked: asyncio.Future[DiskState] = asyncio.get_running_loop().create_future()
         if isinstance(self.state, OSError):
-            raise self.state
-        return self.state
+            looked.set_exception(self.state)
+        else:
+            looked.set_result(self.state)
+        return looked
 
     async def see(self, state: DiskState | OSError) -> dict[str, Severity]:
         self.state = state
@@ -115,3 +119,65 @@ async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_
                 await store.append(record)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_while_a_disk_does_not_answer_one_look_is_under_way_and_its_late_answer_counts() -> None:
+    health, begun = Health(Clock(), {}, ()), list[asyncio.Future[DiskState]]()
+
+    def look(_name_above: int) -> asyncio.Future[DiskState]:
+        begun.append(asyncio.get_running_loop().create_future())
+        return begun[-1]
+
+    watch = DiskWatch(look, health, LOG, look_seconds=0.01)
+    for _ in range(3):
+        await watch.look()
+    assert len(begun) == 1
+    begun[0].set_result(DiskState(0, 8 * GIB, 0))
+    await watch.look()
+    assert not watch.room()
+    assert [problem.id for problem in health.problems()] == [DISK]
+    await watch.look()
+    assert len(begun) == 2
+
+
+async def test_a_machine_without_a_thread_is_looked_at_the_next_time(tmp_path: Path) -> None:
+    health, scarce = Health(Clock(), {}, ()), Scarce(missing=1)
+    state = DiskState(0, 8 * GIB, 0)
+    watch = DiskWatch(
+        lambda name_above: state_disk.look(tmp_path, name_above, measure=lambda *_: state, start=scarce), health, LOG
+    )
+    await watch.look()
+    assert watch.room()
+    await watch.look()
+    assert not watch.room()
+
+
+HUNG = """
+import asyncio, sys, threading
+from functools import partial
+from pathlib import Path
+from hubd.adapters import state_disk
+from hubd.diskwatch import DiskWatch
+from hubd.health import Health
+from tests.pair import Clock
+looking = threading.Event()
+def hang(*_):
+    looking.set()
+    threading.Event().wait()
+async def main():
+    look = partial(state_disk.look, Path("/var/lib/hubd/audit.db"), measure=hang)
+    watch = DiskWatch(look, Health(Clock(), {}, ()), Path("/var/lib/hubd/audit.db"), look_seconds=0.01)
+    task = asyncio.get_running_loop().create_task(watch.run())
+    while not looking.is_set():
+        await asyncio.sleep(0.05)
+    task.cancel()
+asyncio.run(main())
+print("ended")
+"""
+
+
+def test_a_look_that_never_ends_holds_up_no_stop() -> None:
+    root = Path(__file__).parents[2]
+    around = {**os.environ, "PYTHONPATH": f"{root}:{root / 'hardware-sim'}"}
+    ended = subprocess.run([sys.executable, "-c", HUNG], env=around, capture_output=True, timeout=30, check=True)
+    assert ended.stdout == b"ended\n"

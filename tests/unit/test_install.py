@@ -297,6 +297,9 @@ class Machine:
         assert done.returncode == 1, done.stdout + done.stderr
         return done.stderr
 
+    def done(self, *argv: str | Path, state: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self._run(argv, state, "yes", environment)
+
     def _run(
         self, argv: tuple[str | Path, ...], state: str, keys: str, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
@@ -402,6 +405,34 @@ def test_a_version_that_this_hub_cannot_start_with_changes_nothing(machine: Mach
     assert inside.exists(), "the old environment is still the one in place"
     assert machine.told == ["daemon-reload"]
     assert [path.name for path in (tmp_path / "opt").iterdir()] == ["hubd"]
+
+
+def test_what_keeps_no_version_from_a_start_is_said_and_the_new_one_goes_in(machine: Machine, tmp_path: Path) -> None:
+    clone = _clone(tmp_path / "clone")
+    machine.run(clone / "systemd/install.sh")
+    old = machine.version
+    (clone / "hubd/errors.py").write_text("# edited\n")
+    done = machine.done(clone / "systemd/install.sh", state="active", CHECK="69")
+    assert done.returncode == 0
+    assert done.stderr.startswith("what the check says\nhubd: the new version starts, but not all is right")
+    assert machine.version == f"{old}.edited"
+    assert machine.told[-1] == "restart hubd"
+
+
+def test_of_a_hub_with_which_all_is_right_nothing_is_said(machine: Machine) -> None:
+    done = machine.done(ROOT / "systemd/install.sh", state="active", CHECK="0")
+    assert done.returncode == 0
+    assert "what the check says" not in done.stdout + done.stderr
+    assert machine.told[-1] == "restart hubd"
+
+
+@pytest.mark.parametrize("status", ["77", "1"])
+def test_a_version_of_which_nobody_can_tell_whether_it_starts_changes_nothing(machine: Machine, status: str) -> None:
+    machine.run(ROOT / "systemd/install.sh")
+    said = machine.failed(ROOT / "systemd/install.sh", state="active", CHECK=status)
+    assert f"whether the new version starts cannot be told: its --check-config ended with status {status}" in said
+    assert "Nothing was changed, and the hub goes on." in said
+    assert machine.told == ["daemon-reload"]
 
 
 def test_a_hub_whose_start_fails_again_and_again_is_started_with_the_new_version(machine: Machine) -> None:

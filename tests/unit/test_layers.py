@@ -47,7 +47,7 @@ USE_CASE = _room(VOCABULARY, "cryptography structlog", WORLDLY)
 ROOMS: dict[str, Room] = {
     "hubd.core": _room("hubd.core hubd.errors", "cbor2 cryptography", IMPURE | WORLDLY),
     "hubd.errors": _room("", "", IMPURE | WORLDLY),
-    "hubd.aside": _room("", "", WORLDLY),
+    "hubd.aside": _room("hubd.errors", "", WORLDLY),
     "hubd.ports": _room("hubd.core hubd.errors", "", IMPURE | WORLDLY),
     "hubd.config": _room("hubd.config_errors hubd.core hubd.errors", "msgspec", WORLDLY),
     "hubd.config_errors": _room("hubd.errors", "msgspec", IMPURE | WORLDLY),
@@ -67,7 +67,9 @@ ROOMS: dict[str, Room] = {
         f"{VOCABULARY} {USE_CASES} hubd.newpolicy hubd.vigil hubd.config hubd.status hubd.parts hubd.hardware "
         "hubd.adapters drivers"
     ),
-    "hubd.checkconfig": _room("hubd.checkconfig hubd.config hubd.core.moment hubd.errors hubd.adapters drivers"),
+    "hubd.checkconfig": _room(
+        "hubd.checkconfig hubd.config hubd.core.certdays hubd.core.moment hubd.errors hubd.adapters drivers"
+    ),
     "hubd.__main__": _room(
         "hubd.app hubd.checkconfig hubd.config hubd.errors hubd.parts hubd.hardware hubd.output hubd.adapters.log "
         "hubd.adapters.systemd",

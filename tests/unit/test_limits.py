@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import importlib
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from hubd.adapters.curve_wire import CHUNK_BYTES, WireLimits
 from hubd.adapters.zmtp import SEALED_BYTES
 from hubd.sync import Pace
 
-UNIT = Path(__file__).parents[2] / "systemd" / "hubd.service"
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "systemd" / "hubd.service"
 
 
 def unit(name: str) -> float:
@@ -70,7 +72,8 @@ WAYS = (
             # then the guard: asked to end, then killed
             ("drivers.strike.STOP_SECONDS",),
             ("drivers.strike.STOP_SECONDS",),
-            # then the record `stopped`, then the stores
+            # then the record `stopped`, then the stores, each with all that it still reads and writes; who looks at
+            # the disk or reads what waits for the backend is let go at once
             ("hubd.app.LAST_RECORD_SECONDS",),
             ("hubd.adapters.sqlite_policy.CLOSE_SECONDS",),
             ("hubd.adapters.sqlite_audit.CLOSE_SECONDS",),
@@ -185,6 +188,23 @@ WAYS = (
 def test_the_limits_along_one_way_add_up_to_less_than_the_limit_around_them(way: Way) -> None:
     along = sum(max(seconds(name) for name in step) for step in way.steps)
     assert along + way.spare < seconds(way.around), f"{along:g} s and {way.spare:g} s to spare"
+
+
+NOT_FOR_THE_STOP = {
+    "hubd/adapters/sqlite_audit.py": "_open",
+    "hubd/adapters/sqlite_policy.py": "_open",
+}
+"""Who may use the event loop's own threads, and for what: the stores are opened before a signal is waited for."""
+
+
+def test_no_thread_that_the_end_of_the_process_waits_for_is_on_the_way_of_the_stop() -> None:
+    """asyncio joins its own threads at the end, for minutes: a disk that hangs would hold them for as long."""
+    for path in sorted(ROOT.glob("hubd/**/*.py")):
+        name = str(path.relative_to(ROOT))
+        text = path.read_text(encoding="utf-8")
+        used = re.findall(r"to_thread\((\w+)|run_in_executor\((None)", text.replace("`asyncio.to_thread`", ""))
+        found = {first or second for first, second in used}
+        assert found <= {NOT_FOR_THE_STOP.get(name)}, name
 
 
 def test_a_pause_of_the_pace_is_shorter_than_the_transports_patience() -> None:

@@ -14,17 +14,19 @@ from pathlib import Path
 import pytest
 
 from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.aside import Start, start_thread
 from hubd.core import cbor, policy, tokens
 from hubd.core.cose import SigningKey
 from hubd.core.policy import Mode, Policy
 from hubd.core.records import Head
 from hubd.core.schedule import Rule
 from hubd.core.tickets import TicketTable
-from hubd.errors import FrameError, RollbackError, SignatureError, StoreError, TrustError
+from hubd.errors import FrameError, HardwareError, RollbackError, SignatureError, StoreError, TrustError
 from hubd.newpolicy import NewPolicy
 from hubd.unlock import Books
 from hubsim import site
 from tests.pair import NOON, SITE, DeskHub
+from tests.threads import Scarce
 
 ISSUER = site.make_key()
 MIB = 1024 * 1024
@@ -192,7 +194,7 @@ class Store:
 
 
 @contextlib.asynccontextmanager
-async def taker(directory: Path) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
+async def taker(directory: Path, start: Start = start_thread) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
     hub = DeskHub(site.make_key())
     read = partial(policy.read, issuer=ISSUER.verify_key, site=SITE)
     async with await PolicyDatabase.open(directory / "policy.db", SITE, read) as store:
@@ -203,7 +205,7 @@ async def taker(directory: Path) -> AsyncIterator[tuple[NewPolicy, PolicyDatabas
             lambda _event, _facts: None,
         )
         prove = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
-        yield NewPolicy(prove, books, TicketTable(int(NOON) + 1), hub.unlock), store
+        yield NewPolicy(prove, books, TicketTable(int(NOON) + 1), hub.unlock, start), store
 
 
 @pytest.mark.asyncio
@@ -213,6 +215,15 @@ async def test_the_loop_comes_round_while_a_large_policy_is_read_and_put_in_forc
     async with taker(tmp_path) as (new, store):
         assert await worst_pause(new.accept(document)) < 0.5
         assert store.version() == 2
+
+
+@pytest.mark.asyncio
+async def test_a_machine_without_a_thread_refuses_a_policy_and_takes_it_the_next_time(tmp_path: Path) -> None:
+    async with taker(tmp_path, Scarce(missing=1)) as (new, store):
+        with pytest.raises(HardwareError, match=r"no thread for policy-reader.*systemctl status hubd"):
+            await new.accept(large(2, 1))
+        assert store.version() == 0
+        assert await new.accept(large(2, 1)) == 2
 
 
 REFUSED = {

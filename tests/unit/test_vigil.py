@@ -35,6 +35,7 @@ from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubsim import site
 from tests.fakes_audit import FakeAudit
 from tests.pair import NOON, SITE, DeskHub, Phone, Rules, make_wallet
+from tests.threads import Scarce
 
 YEAR = 365 * 86_400
 
@@ -315,12 +316,55 @@ def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -
     assert told[3:] == [ends]
 
 
-def test_what_stands_for_a_moment_at_each_start_is_not_for_the_journal() -> None:
-    desk = Desk()
-    desk.watched = replace(desk.watched, epochs=EpochRing())
+@pytest.mark.parametrize("part", ["radio", "strikes", "audit"])
+def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_a_day(part: str) -> None:
+    desk, told = Desk(), list[tuple[object, ...]]()
+
+    def tell(event: str, facts: Mapping[str, Value]) -> None:
+        if part in (facts.get("part"), facts.get("problem")):
+            told.append((event, part, facts.get("up"), facts.get("stands")))
+
+    desk.vigil = Vigil(desk.health, tell)
+    down, up = ("part", part, False, None), ("part", part, True, None)
+    stands, ends = ("problem", part, None, True), ("problem", part, None, False)
+
+    def look(at_seconds: float) -> list[tuple[object, ...]]:
+        told.clear()
+        desk.monotonic = at_seconds
+        for _ in range(3):
+            desk.vigil.part(part, False, "It does not answer.")
+            desk.vigil.look(desk.watched)
+        return list(told)
+
+    assert look(0.0) == [down]
+    assert look(86_399.0) == []
+    assert look(86_400.0) == [stands]
+    assert look(2 * 86_400.0 - 1) == []
+    assert look(2 * 86_400.0) == [stands]
+    told.clear()
+    desk.vigil.part(part, True, "ready")
+    for _ in range(3):
+        desk.vigil.look(desk.watched)
+    assert told == [up, ends]
+    assert look(2 * 86_400.0 + 10) == [down]
+    told.clear()
+    desk.vigil.part(part, True, "ready")
     desk.vigil.look(desk.watched)
-    assert "epoch" in desk.problems()
-    assert desk.told == []
+    assert told == [up], "what was never told as a problem is not ended as one"
+
+
+def test_what_stands_for_a_moment_at_each_start_is_for_the_journal_after_a_day() -> None:
+    desk, told = Desk(), list[object]()
+    desk.watched = replace(desk.watched, epochs=EpochRing())
+    desk.vigil = Vigil(desk.health, lambda _event, facts: told.append(facts["problem"]))
+    for monotonic in (0.0, 86_399.0):
+        desk.monotonic = monotonic
+        desk.vigil.look(desk.watched)
+        assert "epoch" in desk.problems()
+        assert "epoch" not in told
+    desk.monotonic = 86_400.0
+    desk.vigil.look(desk.watched)
+    assert told.count("epoch") == 1
 
 
 def test_a_backend_whose_key_may_be_wrong_is_told_with_the_file_that_holds_it() -> None:
@@ -508,3 +552,20 @@ async def test_that_there_is_an_epoch_key_stands_nowhere_as_both_yes_and_no() ->
         await made.wait()
         making.cancel()
     assert seen == [True, False]
+
+
+async def test_a_machine_without_a_thread_gets_its_epoch_key_later() -> None:
+    ring, beats, made = EpochRing(), list[None](), asyncio.Event()
+    scarce = Scarce(missing=3)
+    keys = EpochKeys(ring, site.make_key(), ("hub", "site"), (Aead.A128GCM,), 3072, start=scarce, check_seconds=0.01)
+
+    def changed() -> None:
+        if ring.current:
+            made.set()
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        making = tasks.create_task(keys.run(Desk().clock, lambda: beats.append(None), changed))
+        await made.wait()
+        making.cancel()
+    assert scarce.asked == 4
+    assert len(beats) == 4, "the loop came round meanwhile"
