@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -76,7 +77,35 @@ def test_an_unknown_phone_gets_the_names_of_those_that_are_there(site: Path) -> 
 def test_a_damaged_phone_is_told(site: Path) -> None:
     folder = sites.Site(site).grant("dora", ())
     (folder / "site.cbor").write_bytes(b"\xff")
-    assert "is damaged: make the phone anew" in refused("phone", "unlock", "dora", "--at", str(site))
+    again = f"`hubsim site --at {site} revoke dora`, then `hubsim site --at {site} grant dora`"
+    expected = f"{folder} is damaged: make the phone once more: {again}"
+    assert refused("phone", "unlock", "dora", "--at", str(site)) == expected
+    (folder / "grant.cbor").write_bytes(b"\xff")
+    assert "its end cannot be read" in refused("site", "--at", str(site), "grant", "dora")
+
+
+def test_a_second_grant_for_a_name_waits_until_the_first_is_revoked(tmp_path: Path) -> None:
+    """Else nobody could revoke the first by its name any more, and whoever holds it would go on entering."""
+    path = tmp_path / "site"
+    at = ("site", "--at", str(path))
+    for words in (("init",), ("grant", "cleo", "--days", "10")):
+        assert CliRunner().invoke(main, (*at, *words)).exit_code == 0
+    made = sites.Site(path)
+    first = made.credential("cleo")
+    key = (made.phone("cleo") / "phone.key").read_bytes()
+    told = re.fullmatch(
+        rf"cleo has a grant already \(credential {first}, until 20\d\d-\d\d-\d\d \d\d:\d\d UTC\): revoke it first "
+        rf"\(hubsim site --at {path} revoke cleo\), or choose another name",
+        refused(*at, "grant", "cleo"),
+    )
+    assert told
+    assert made.credential("cleo") == first
+    assert (made.phone("cleo") / "phone.key").read_bytes() == key
+    assert CliRunner().invoke(main, (*at, "revoke", "cleo")).exit_code == 0
+    assert CliRunner().invoke(main, (*at, "grant", "cleo")).exit_code == 0
+    assert made.credential("cleo") != first
+    assert first in made.policy().revoked_credentials
+    assert "cleo has a grant already" in refused(*at, "grant", "cleo")
 
 
 def test_a_phone_without_a_radio_is_told_to_start_one(site: Path) -> None:
