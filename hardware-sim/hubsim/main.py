@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import math
 import os
 import secrets
 import sys
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubd.config import Protocol
 from hubd.core.messages import Action
 from hubd.core.schedule import Rule
 from hubd.core.tokens import Access
@@ -190,7 +192,13 @@ def site_export(path: Path, directory: Path, hub_name: str | None, endpoint: str
 @site.command("grant")
 @click.argument("phone", callback=_new_name)
 @click.option("--access-point", "points", type=POINT, multiple=True, default=(1,), help="May be given several times.")
-@click.option("--days", type=float, default=30.0, help="How long the grant is valid; negative: it has expired.")
+@click.option(
+    "--days",
+    type=float,
+    default=float(sites.GRANT_DAYS),
+    show_default=True,
+    help="How long the grant is valid; negative: it has expired.",
+)
 @click.option(
     "--weekly",
     "spans",
@@ -205,11 +213,26 @@ def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, spa
     access = [Access(point, sites.OPEN_AND_QUERY, spans) for point in dict.fromkeys(points)]
     span = sites.Validity.days(days) if days > 0 else sites.Validity.days(-days, _ago(days))
     where = _site(path)
+    _refuse_what_no_hub_takes(days)
     folder = where.grant(phone, access, span, key)
     click.echo(f"phone {phone}: credential {where.credential(phone)}, files in {folder}")
+    if abs(days) > (usual := Protocol().grant_days_max):
+        click.echo(
+            f"a hub refuses a grant for more than {usual} days, unless its /etc/hubd/hubd.toml says, below [protocol], "
+            f"grant_days_max = {math.ceil(abs(days))}"
+        )
     for point in points:
         if where.hub_of(point) is None:
             click.echo(f"no hub of this site serves access point {point} yet: `hubsim site certify` makes one do so")
+
+
+def _refuse_what_no_hub_takes(days: float) -> None:
+    if abs(days) > sites.GRANT_DAYS_MAX:
+        raise click.BadParameter(
+            f"{days:g} days: no hub takes a grant for more than {sites.GRANT_DAYS_MAX} days (the most that "
+            "grant_days_max of its configuration may be)",
+            param_hint="--days",
+        )
 
 
 @site.command("revoke")

@@ -39,6 +39,8 @@ from hubsim.weekly import refuse_never
 
 DESK = Path("desk")
 HUB_DAYS, GRANT_DAYS = 365, 30
+GRANT_DAYS_MAX = 366
+"""What grant_days_max of a hub's configuration may be at most."""
 DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
 OPEN_AND_QUERY = 0b1001
 _ID = re.compile(r"[a-z0-9-]{1,32}")

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec import ValidationError, convert
 
+from hubd.config import Protocol
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.stage import ask
@@ -143,12 +145,32 @@ def test_no_transport_is_told(site: Path, transport: str) -> None:
         (("../anna",), "choose letters"),
         (("carl", "--days", "nan"), "NaN"),
         (("carl", "--days", "inf"), "infinity"),
+        (
+            ("carl", "--days", "367"),
+            "367 days: no hub takes a grant for more than 366 days (the most that grant",
+        ),
+        (("carl", "--days", "-367"), "no hub takes a grant for more than 366 days"),
         (("carl", "--access-point", "-1"), "not in the range"),
     ],
 )
 def test_a_grant_that_cannot_be_is_told(site: Path, arguments: tuple[str, ...], part: str) -> None:
     assert part in refused("site", "--at", str(site), "grant", *arguments)
     assert not (site / "phones" / "carl").exists()
+
+
+def test_a_grant_that_hubs_refuse_by_their_usual_configuration_is_told(site: Path) -> None:
+    at = ("site", "--at", str(site), "grant")
+    told = "a hub refuses a grant for more than 90 days, unless its /etc/hubd/hubd.toml says, below [protocol], "
+    assert told + "grant_days_max = 91\n" in CliRunner().invoke(main, (*at, "emma", "--days", "90.5")).output
+    assert told + "grant_days_max = 366\n" in CliRunner().invoke(main, (*at, "finn", "--days", "366")).output
+    assert "grant_days_max" not in CliRunner().invoke(main, (*at, "gina", "--days", "90")).output
+    assert "[default: 30.0]" in CliRunner().invoke(main, ("site", "grant", "--help")).output
+
+
+def test_the_longest_grant_is_the_longest_that_a_hub_may_be_told_to_take() -> None:
+    assert convert({"grant_days_max": sites.GRANT_DAYS_MAX}, Protocol).grant_days_max == sites.GRANT_DAYS_MAX
+    with pytest.raises(ValidationError):
+        convert({"grant_days_max": sites.GRANT_DAYS_MAX + 1}, Protocol)
 
 
 def test_a_folder_of_something_else_is_no_site(tmp_path: Path) -> None:
