@@ -8,17 +8,20 @@ BIN := $(VENV)/bin
 # How many tests run side by side; 0: one after the other, in pytest's own process.
 WORKERS ?= $(shell nproc)
 
-.PHONY: demo test test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test tools test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
 	$(BIN)/hubsim demo
 
-test: $(VENV)/ready $(VENV)-oracle/ready
-	.ci/prerequisites $(PYTHON) dbus-daemon
+test: tools $(VENV)/ready $(VENV)-oracle/ready
 	$(BIN)/python -m pytest -q -n $(WORKERS)
 	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_tokens.py \
 	  tests/unit/test_messages.py tests/unit/test_vectors.py
+
+# What the tests need of this machine, asked for before anything is fetched or built.
+tools:
+	.ci/prerequisites $(PYTHON) dbus-daemon
 
 # The same on each Python that setup.cfg promises and this machine has; it says which are not here.
 test-pythons:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import math
 import os
 import secrets
 import sys
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubd.config import Protocol
 from hubd.core.messages import Action
 from hubd.core.schedule import Rule
 from hubd.core.tokens import Access
@@ -40,7 +42,7 @@ from hubsim.weekly import weekly
 if TYPE_CHECKING:
     from hubsim.phone.attempt import Report, Session
 
-DESK = Path("desk")
+DESK = sites.DESK
 
 POINT = click.IntRange(0, 0xFFFF_FFFF)
 HUB_POINT = click.IntRange(1, 65535)
@@ -87,8 +89,7 @@ def _sentence(error: Exception) -> str | None:
 def _site(path: Path) -> sites.Site:
     """Return the site in a folder; say how to make one when there is none."""
     if not (path / "site.json").is_file():
-        at = "" if path == DESK else f" --at {path}"
-        raise click.ClickException(f"there is no site in {path}: make one with `hubsim site{at} init`")
+        raise click.ClickException(f"there is no site in {path}: make one with `hubsim site{sites.at(path)} init`")
     return sites.Site(path)
 
 
@@ -96,7 +97,7 @@ def _phone(where: sites.Site, name: str) -> Path:
     """Return the folder of a phone of the site; say how to make one when there is none of this name."""
     known = sorted(folder.parent.name for folder in where.path.glob("phones/*/phone.key"))
     if name not in known:
-        at = "" if where.path == DESK else f" --at {where.path}"
+        at = sites.at(where.path)
         there = f"; there are {', '.join(known)}" if known else ""
         raise click.ClickException(f"there is no phone {name}: make it with `hubsim site{at} grant {name}`{there}")
     return where.phone(name)
@@ -161,8 +162,7 @@ def site_certify(path: Path, hub_name: str, points: tuple[int, ...], without: tu
     until = datetime.fromtimestamp(made.expires, UTC)
     served = ", ".join(map(str, made.access_points))
     click.echo(f"hub {hub_name} of {made.site}: access points {served}, until {until:%Y-%m-%d %H:%M} UTC")
-    at = "" if path == DESK else f" --at {path}"
-    click.echo(f"next: hubsim site{at} export DIR --hub {hub_name}")
+    click.echo(f"next: hubsim site{sites.at(path)} export DIR --hub {hub_name}")
     if known:
         click.echo(
             "then on the hub: sudo install -m 600 hubd.certificate /etc/credstore/ && sudo systemctl restart hubd"
@@ -192,7 +192,13 @@ def site_export(path: Path, directory: Path, hub_name: str | None, endpoint: str
 @site.command("grant")
 @click.argument("phone", callback=_new_name)
 @click.option("--access-point", "points", type=POINT, multiple=True, default=(1,), help="May be given several times.")
-@click.option("--days", type=float, default=30.0, help="How long the grant is valid; negative: it has expired.")
+@click.option(
+    "--days",
+    type=float,
+    default=float(sites.GRANT_DAYS),
+    show_default=True,
+    help="How long the grant is valid; negative: it has expired.",
+)
 @click.option(
     "--weekly",
     "spans",
@@ -207,11 +213,26 @@ def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, spa
     access = [Access(point, sites.OPEN_AND_QUERY, spans) for point in dict.fromkeys(points)]
     span = sites.Validity.days(days) if days > 0 else sites.Validity.days(-days, _ago(days))
     where = _site(path)
+    _refuse_what_no_hub_takes(days)
     folder = where.grant(phone, access, span, key)
     click.echo(f"phone {phone}: credential {where.credential(phone)}, files in {folder}")
+    if abs(days) > (usual := Protocol().grant_days_max):
+        click.echo(
+            f"a hub refuses a grant for more than {usual} days, unless its /etc/hubd/hubd.toml says, below [protocol], "
+            f"grant_days_max = {math.ceil(abs(days))}"
+        )
     for point in points:
         if where.hub_of(point) is None:
             click.echo(f"no hub of this site serves access point {point} yet: `hubsim site certify` makes one do so")
+
+
+def _refuse_what_no_hub_takes(days: float) -> None:
+    if abs(days) > sites.GRANT_DAYS_MAX:
+        raise click.BadParameter(
+            f"{days:g} days: no hub takes a grant for more than {sites.GRANT_DAYS_MAX} days (the most that "
+            "grant_days_max of its configuration may be)",
+            param_hint="--days",
+        )
 
 
 @site.command("revoke")
@@ -344,14 +365,15 @@ def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_poi
     """Unlock a door; exit status 0 only if it was allowed."""
     if adapter and transport != BLEAK:
         raise click.UsageError("--adapter goes with --radio bleak")
-    folder = _phone(_site(path), name)
+    folder, at = _phone(_site(path), name), sites.at(path)
     from hubsim.phone import wallet
     from hubsim.phone.street import ask
 
     try:
         mine = wallet.load(folder)
     except (HubError, ValueError, TypeError, KeyError) as error:
-        raise click.ClickException(f"{folder} is damaged: make the phone anew with `hubsim site grant`") from error
+        again = f"`hubsim site{at} revoke {name}`, then `hubsim site{at} grant {name}`"
+        raise click.ClickException(f"{folder} is damaged: make the phone once more: {again}") from error
 
     async def then(session: Session, report: Report) -> bool:
         if report.verdict is None:

@@ -9,7 +9,7 @@
 `export` writes a hub's files as /etc/credstore of the hub wants them, and its configuration.
 
 Laws: private files are readable by their owner only; the issuer's key never leaves SITE; an access point is one hub's;
-no grant or schedule that could never hold is made.
+no grant or schedule that could never hold is made; a grant takes the place of none that could still open a door.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import zmq
@@ -31,11 +32,15 @@ from hubd.core import beacon, cbor, policy, tokens
 from hubd.core.cose import SigningKey, VerifyKey, read_key
 from hubd.core.policy import Policy
 from hubd.core.tokens import Access, Grant, HubCertificate
+from hubd.errors import HubError
 from hubsim.phone import wallet
 from hubsim.phone.wallet import Wallet, write_private
 from hubsim.weekly import refuse_never
 
+DESK = Path("desk")
 HUB_DAYS, GRANT_DAYS = 365, 30
+GRANT_DAYS_MAX = 366
+"""What grant_days_max of a hub's configuration may be at most."""
 DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
 OPEN_AND_QUERY = 0b1001
 _ID = re.compile(r"[a-z0-9-]{1,32}")
@@ -200,7 +205,11 @@ class Site:
         return new
 
     def grant(self, name: str, access: Sequence[Access], span: Validity | None = None, kind: str = "ES256") -> Path:
-        """Make a phone with a key and a grant; its credential is an opaque id that is not its name."""
+        """Make a phone with a key and a grant; its credential is an opaque id that is not its name.
+
+        Raise ValueError for a name whose grant is not revoked: its credential would be forgotten, and go on opening.
+        """
+        self._refuse_second(name)
         key = make_key(kind)
         credential = secrets.token_hex(8)
         document = make_grant(self.issuer, (self.name, credential), key, access, span)
@@ -209,9 +218,32 @@ class Site:
         (self.phone(name) / "credential").write_text(credential)
         return self.phone(name)
 
+    def _refuse_second(self, name: str) -> None:
+        if not (self.phone(name) / "credential").is_file():
+            return
+        credential = self.credential(name)
+        if credential in self.policy().revoked_credentials:
+            return
+        raise ValueError(
+            f"{name} has a grant already (credential {credential}, {self._until(name)}): revoke it first "
+            f"(hubsim site{at(self.path)} revoke {name}), or choose another name"
+        )
+
+    def _until(self, name: str) -> str:
+        try:
+            grant = tokens.read_grant((self.phone(name) / "grant.cbor").read_bytes(), self.verifier, self.name)
+        except (OSError, HubError):
+            return "its end cannot be read"
+        return f"until {datetime.fromtimestamp(grant.expires, UTC):%Y-%m-%d %H:%M} UTC"
+
     def credential(self, name: str) -> str:
         """The opaque id of a phone's credential."""
         return (self.phone(name) / "credential").read_text()
+
+
+def at(path: Path) -> str:
+    """Return what a command must say of a site's folder: nothing of the usual one."""
+    return "" if path == DESK else f" --at {path}"
 
 
 def init(

@@ -50,10 +50,12 @@ def _run_command(argv: list[str]) -> subprocess.CompletedProcess[str]:
 class World:
     """What is asked of the machine. `run` runs a command and says HardwareError when there is none.
 
-    Below `root` lie /etc, /dev and /sys; `ask_bluez` takes the configured adapter and says what is missing.
+    Below `root` lie /etc, /dev and /sys, and `owner` is the user whose files there count as root's; `ask_bluez` takes
+    the configured adapter and says what is missing.
     """
 
     uid: int
+    owner: int = 0
     run: Run = _run_command
     root: Path = Path("/")
     open_chip: OpenChip = gpiod.Chip
@@ -106,7 +108,7 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
         handed = credstore.handed_over(unit.stdout)
         wanted = {**credstore.left_over(handed, world.root), **_credentials(config)}
         looked = {
-            name: credstore.look(name, key, handed.get(key.path.name), world.run, world.root)
+            name: credstore.look(name, key, handed.get(key.path.name), world.run, world.root, world.owner)
             for name, key in wanted.items()
         }
         lost = {key.path.name for name, key in wanted.items() if not looked[name].usable}

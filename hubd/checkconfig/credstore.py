@@ -85,8 +85,11 @@ class Looked:
     usable: bool
 
 
-def look(key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = Path("/")) -> Looked:
-    """Look at the file of one credential as root; `key` is its name in [keys]. Below `root` lie /etc, /run and /usr."""
+def look(key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = Path("/"), owner: int = 0) -> Looked:
+    """Look at the file of one credential as root; `key` is its name in [keys].
+
+    Below `root` lie /etc, /run and /usr; `owner` is the user whose files there count as root's.
+    """
     about = f"key {key}"
     if handed is None:
         line = f"LoadCredential={file.path.name}:hubd.{file.path.name}"
@@ -99,7 +102,7 @@ def look(key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = 
     wrong = _shape(found, key) or (_sealed(key, file, found, run) if handed.sealed else "")
     if wrong:
         return _unusable(about, f"{found}: {wrong}")
-    texts = [*_rights(found, key in PRIVATE, handed.sealed), *_store_rights(found.parent)]
+    texts = [*_rights(found, key in PRIVATE and not handed.sealed, owner), *_store_rights(found.parent, owner)]
     findings = [Finding(Kind.WRONG, about, text) for text in texts]
     plain = root / "etc/credstore" / f"hubd.{handed.name}"
     if handed.sealed and found != plain and plain.exists():
@@ -165,24 +168,24 @@ def _is_any(said: str, *parts: str) -> bool:
     return any(part in said for part in parts)
 
 
-def _rights(path: Path, private: bool, sealed: bool) -> Iterator[str]:
+def _rights(path: Path, private: bool, owner: int) -> Iterator[str]:
     """Yield what is wrong with owner and mode; a sealed file may be read by everybody, and by nobody it is useless."""
     about = path.stat()
     mode = stat.S_IMODE(about.st_mode)
-    if about.st_uid:
+    if about.st_uid != owner:
         yield f"{path}: it belongs to user {about.st_uid}, who may replace it; type: sudo chown root:root {path}"
     if mode & 0o022:
         yield f"{path}: others may write it (mode {mode:03o}); type: sudo chmod 600 {path}"
-    elif private and not sealed and mode & 0o077:
+    elif private and mode & 0o077:
         yield f"{path}: a private key that others may read (mode {mode:03o}); type: sudo chmod 600 {path}"
     elif not mode & 0o400:
         yield f"{path}: not even its owner may read it (mode {mode:03o}); type: sudo chmod 600 {path}"
 
 
-def _store_rights(folder: Path) -> Iterator[str]:
+def _store_rights(folder: Path, owner: int) -> Iterator[str]:
     about = folder.stat()
     mode = stat.S_IMODE(about.st_mode)
-    if about.st_uid or mode & 0o022:
+    if about.st_uid != owner or mode & 0o022:
         yield (
             f"{folder}: others than root may put files there (user {about.st_uid}, mode {mode:03o}); "
             f"type: sudo chown root:root {folder} && sudo chmod 700 {folder}"

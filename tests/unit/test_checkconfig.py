@@ -114,6 +114,7 @@ class Hub:
     machine: Machine = field(default_factory=Machine)
     chips: Chips = field(default_factory=Chips)
     uid: int = field(default_factory=os.geteuid)
+    owner: int = field(default_factory=os.geteuid)
     bluez: str = ""
     now: float = 0.0
 
@@ -151,6 +152,7 @@ class Hub:
         """Check; return the exit status and the page."""
         world = World(
             uid=self.uid,
+            owner=self.owner,
             run=self.machine,
             root=self.root,
             open_chip=cast("Any", self.chips.open),
@@ -368,6 +370,16 @@ def test_the_rights_of_a_key_in_the_store(handed: Hub, name: str, mode: int, par
     if part:
         file = handed.store / f"hubd.{name}"
         assert said[1].startswith(f"wrong: key {name}: {file}: {part}{file}")
+
+
+def test_a_key_and_a_store_that_are_not_roots_are_told_to_everybody(handed: Hub) -> None:
+    handed.owner += 1
+    status, said = handed.check()
+    file = handed.store / "hubd.identity"
+    assert status == EX_CONFIG
+    told = "\n".join(said)
+    assert f"{file}: it belongs to user {os.geteuid()}, who may replace it; type: sudo chown root:root {file}" in told
+    assert f"type: sudo chown root:root {handed.store} && sudo chmod 700 {handed.store}" in told
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

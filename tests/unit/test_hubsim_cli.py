@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec import ValidationError, convert
 
+from hubd.config import Protocol
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.stage import ask
@@ -76,7 +79,35 @@ def test_an_unknown_phone_gets_the_names_of_those_that_are_there(site: Path) -> 
 def test_a_damaged_phone_is_told(site: Path) -> None:
     folder = sites.Site(site).grant("dora", ())
     (folder / "site.cbor").write_bytes(b"\xff")
-    assert "is damaged: make the phone anew" in refused("phone", "unlock", "dora", "--at", str(site))
+    again = f"`hubsim site --at {site} revoke dora`, then `hubsim site --at {site} grant dora`"
+    expected = f"{folder} is damaged: make the phone once more: {again}"
+    assert refused("phone", "unlock", "dora", "--at", str(site)) == expected
+    (folder / "grant.cbor").write_bytes(b"\xff")
+    assert "its end cannot be read" in refused("site", "--at", str(site), "grant", "dora")
+
+
+def test_a_second_grant_for_a_name_waits_until_the_first_is_revoked(tmp_path: Path) -> None:
+    """Else nobody could revoke the first by its name any more, and whoever holds it would go on entering."""
+    path = tmp_path / "site"
+    at = ("site", "--at", str(path))
+    for words in (("init",), ("grant", "cleo", "--days", "10")):
+        assert CliRunner().invoke(main, (*at, *words)).exit_code == 0
+    made = sites.Site(path)
+    first = made.credential("cleo")
+    key = (made.phone("cleo") / "phone.key").read_bytes()
+    told = re.fullmatch(
+        rf"cleo has a grant already \(credential {first}, until 20\d\d-\d\d-\d\d \d\d:\d\d UTC\): revoke it first "
+        rf"\(hubsim site --at {path} revoke cleo\), or choose another name",
+        refused(*at, "grant", "cleo"),
+    )
+    assert told
+    assert made.credential("cleo") == first
+    assert (made.phone("cleo") / "phone.key").read_bytes() == key
+    assert CliRunner().invoke(main, (*at, "revoke", "cleo")).exit_code == 0
+    assert CliRunner().invoke(main, (*at, "grant", "cleo")).exit_code == 0
+    assert made.credential("cleo") != first
+    assert first in made.policy().revoked_credentials
+    assert "cleo has a grant already" in refused(*at, "grant", "cleo")
 
 
 def test_a_phone_without_a_radio_is_told_to_start_one(site: Path) -> None:
@@ -114,12 +145,32 @@ def test_no_transport_is_told(site: Path, transport: str) -> None:
         (("../anna",), "choose letters"),
         (("carl", "--days", "nan"), "NaN"),
         (("carl", "--days", "inf"), "infinity"),
+        (
+            ("carl", "--days", "367"),
+            "367 days: no hub takes a grant for more than 366 days (the most that grant",
+        ),
+        (("carl", "--days", "-367"), "no hub takes a grant for more than 366 days"),
         (("carl", "--access-point", "-1"), "not in the range"),
     ],
 )
 def test_a_grant_that_cannot_be_is_told(site: Path, arguments: tuple[str, ...], part: str) -> None:
     assert part in refused("site", "--at", str(site), "grant", *arguments)
     assert not (site / "phones" / "carl").exists()
+
+
+def test_a_grant_that_hubs_refuse_by_their_usual_configuration_is_told(site: Path) -> None:
+    at = ("site", "--at", str(site), "grant")
+    told = "a hub refuses a grant for more than 90 days, unless its /etc/hubd/hubd.toml says, below [protocol], "
+    assert told + "grant_days_max = 91\n" in CliRunner().invoke(main, (*at, "emma", "--days", "90.5")).output
+    assert told + "grant_days_max = 366\n" in CliRunner().invoke(main, (*at, "finn", "--days", "366")).output
+    assert "grant_days_max" not in CliRunner().invoke(main, (*at, "gina", "--days", "90")).output
+    assert "[default: 30.0]" in CliRunner().invoke(main, ("site", "grant", "--help")).output
+
+
+def test_the_longest_grant_is_the_longest_that_a_hub_may_be_told_to_take() -> None:
+    assert convert({"grant_days_max": sites.GRANT_DAYS_MAX}, Protocol).grant_days_max == sites.GRANT_DAYS_MAX
+    with pytest.raises(ValidationError):
+        convert({"grant_days_max": sites.GRANT_DAYS_MAX + 1}, Protocol)
 
 
 def test_a_folder_of_something_else_is_no_site(tmp_path: Path) -> None:

@@ -108,6 +108,16 @@ def test_make_test_asks_for_each_tool_that_a_case_is_skipped_without() -> None:
     assert set(line.split()) == needed == {"dbus-daemon"}
 
 
+def test_make_test_asks_for_the_tools_before_it_builds_anything(tmp_path: Path) -> None:
+    argv = ["make", "-n", "test", f"VENV={tmp_path}/new", "PYTHON=python3"]
+    clean = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(argv, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=SECONDS, check=True)
+    first, *rest = [line for line in done.stdout.splitlines() if not line.startswith("make[")]
+    assert first == ".ci/prerequisites python3 dbus-daemon"
+    assert f"python3 -m venv {tmp_path}/new" in rest
+    assert f"python3 -m venv {tmp_path}/new-oracle" in rest
+
+
 def _pip(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
     argv = [ROOT / ".ci/pip", sys.executable, "--isolated", *words]
