@@ -67,7 +67,12 @@ _OS_SENTENCES = {
     errno.EACCES: "its permissions forbid it: it must belong to hubd's user",
     errno.EPERM: "its permissions forbid it: it must belong to hubd's user",
 }
-_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'filler'"
+_FILLER = "CREATE TABLE filler (data BLOB)"
+_OBJECTS = (
+    "SELECT type, name, tbl_name, sql FROM sqlite_master "
+    "WHERE NOT (type = 'table' AND name = 'filler' AND sql = 'CREATE TABLE filler (data BLOB)')"
+)
+"""All but the table of `warm`, which a crash may leave behind. Anything else of that name acts, or is none of ours."""
 _NOT_OURS = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -256,14 +261,17 @@ class DatabaseKind:
     def _check_schema(self, connection: sqlite3.Connection, path: Path) -> None:
         """Refuse a file with any table, index, view or trigger that the schema steps do not make."""
         with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
-            for step in self._steps():
-                for statement in _statements(step):
-                    model.execute(statement)
+            for statement in self.statements():
+                model.execute(statement)
             expected = set(model.execute(_OBJECTS))
         found = set(connection.execute(_OBJECTS))
         odd = sorted(str(item[1]) for item in expected ^ found)
         if odd:
             raise self.broken(path, f"its schema was changed: {', '.join(odd[:5])}")
+
+    def statements(self) -> list[str]:
+        """Return the statements that make the newest schema in an empty file, in order."""
+        return [statement for step in self._steps() for statement in _statements(step)]
 
     def _steps(self) -> list[str]:
         """Return the text of the schema files 0001_*.sql, 0002_*.sql and so on."""
@@ -313,7 +321,7 @@ def warm(connection: sqlite3.Connection, size_bytes: int) -> None:
     with contextlib.suppress(sqlite3.Error):
         connection.execute("DROP TABLE IF EXISTS filler")
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE filler (data BLOB)")
+        connection.execute(_FILLER)
         connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (size_bytes,))
         connection.execute("COMMIT")
         connection.execute("DROP TABLE filler")

@@ -5,7 +5,8 @@
    in a single step on the event loop: between two awaits a caller sees one policy.
 3. Replacing writes the rows that changed and the signed document, never on the event loop.
 4. At the start nothing is believed that the issuer's signature does not prove: the kept document
-   is verified and the rows are compared with it. Rows that differ are built again from it.
+   is verified, the file's structure checked, and the rows compared with the document, each with its
+   type and in its place. Where one differs, all tables are made again and filled from the document.
 5. With each policy, and when told, the head of the audit log is noted: see `core.statecheck`.
 """
 
@@ -41,6 +42,7 @@ POLICY = DatabaseKind(
     cache_kib=2000,  # SQLite's own choice: revocations are found, and a new policy is written, all over the file
 )
 
+_MOVE_ASIDE = "Stop hubd, move policy.db aside, and start hubd: the backend sends the policy again"
 _SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
 """CBOR heads in one schedule."""
 
@@ -175,7 +177,8 @@ class PolicyDatabase:
             raise TrustError(f"policy {policy.version} is for the site {policy.site!r}, this hub is of {self._site!r}")
 
         def put_in_force() -> None:
-            _replace(self._connection, policy, document, head, self._least(again))
+            least, fresh = self._least(again), not self._proven
+            _replace(self._connection, policy, document, head, least=least, fresh=fresh)
 
         await self._written(put_in_force, f"policy {policy.version}", proves=True)
 
@@ -307,9 +310,7 @@ def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
     noted = _noted(connection)
     row = connection.execute("SELECT length(bytes) FROM document").fetchone()
     if row is None:
-        bare = not any(connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0] for table in _TABLES)  # noqa: S608 - own names
-        why = "" if bare else "there are rows, but not the signed document that they come from"
-        return PolicyFound(OnDisk.NONE if bare else OnDisk.UNPROVEN, noted=noted, why=why)
+        return _without_document(connection, noted)
     if row[0] > MAX_BYTES:
         return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=f"its document is over {MAX_BYTES} bytes")
     (document,) = connection.execute("SELECT bytes FROM document").fetchone()
@@ -317,28 +318,65 @@ def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
         policy = read(document)
     except TrustError as error:
         return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=str(error))
-    if _rows_hold(connection, policy):
+    if _is_whole(connection) and _rows_hold(connection, policy):
         return PolicyFound(OnDisk.PROVEN, policy.version, noted)
     try:
         with _transaction(connection):
-            _write_rows(connection, policy)
+            _make_tables(connection)
+            _write_all(connection, policy, document, noted)
+            _check_whole(connection)
     except (sqlite3.Error, OSError, OverflowError) as error:
         why = f"its rows are not those of the signed document, and cannot be built again: {error}"
         return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=why)
     return PolicyFound(OnDisk.PROVEN, policy.version, noted, edited=True)
 
 
+def _without_document(connection: sqlite3.Connection, noted: Head) -> PolicyFound:
+    queries = (f"SELECT EXISTS (SELECT 1 FROM {table})" for table in _TABLES)  # noqa: S608 - own names
+    if any(connection.execute(query).fetchone()[0] for query in queries):
+        why = "there are rows, but not the signed document that they come from"
+        return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=why)
+    if not _is_whole(connection):
+        return PolicyFound(OnDisk.UNPROVEN, noted=noted, why="the file's structure is damaged")
+    return PolicyFound(OnDisk.NONE, noted=noted)
+
+
+def _is_whole(connection: sqlite3.Connection) -> bool:
+    """Tell whether every page has one place, every row its place, and every value the type of its column.
+
+    A row that stands out of order is seen by who reads all, and not by who looks for it.
+    """
+    return connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
+
+
+def _check_whole(connection: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError for a file whose pages damage even tables that were just made."""
+    if not _is_whole(connection):
+        raise sqlite3.DatabaseError("its structure is damaged")
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """Drop every table, whatever is in it, and make it again, empty."""
+    for table in (*_TABLES, "noted"):
+        connection.execute(f"DROP TABLE {table}")
+    for statement in POLICY.statements():
+        connection.execute(statement)
+
+
 def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
     """Tell whether the rows are the policy's, in the memory of one row; reading ends at the first that is not."""
-    meta = (policy.site, policy.version, policy.issued_at)
+    meta = (1, policy.site.encode(), policy.version, policy.issued_at)
     schedules = {number: _rules(rules) for number, rules in policy.schedules.items()}
     modes = {point: int(mode) for point, mode in policy.modes.items()}
-    ids = ("revoked_credentials", policy.revoked_credentials), ("revoked_grants", policy.revoked_grants)
+    ids = (
+        ("revoked_credentials", "text", policy.revoked_credentials),
+        ("revoked_grants", "blob", policy.revoked_grants),
+    )
     return (
-        list(_select(connection, "CAST(site AS BLOB), version, issued_at", "meta")) == [(meta[0].encode(), *meta[1:])]
-        and all(_same(wanted, _ids(connection, table)) for table, wanted in ids)
-        and _same(schedules.items(), _select(connection, "number, rules", "schedules"))
-        and _same(modes.items(), _select(connection, "access_point, mode", "modes"))
+        list(_select(connection, "only_row, CAST(site AS BLOB), version, issued_at", "meta")) == [meta]
+        and all(_same(wanted, _rising(_ids(connection, table, kind))) for table, kind, wanted in ids)
+        and _same(schedules.items(), _rising(_select(connection, "number, rules", "schedules"), _first))
+        and _same(modes.items(), _rising(_select(connection, "access_point, mode", "modes"), _first))
     )
 
 
@@ -346,11 +384,34 @@ def _select(connection: sqlite3.Connection, columns: str, table: str) -> Iterato
     return iter(connection.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - own names
 
 
-def _ids(connection: sqlite3.Connection, table: str) -> Iterator[str | bytes]:
-    """Yield the ids of a table. Text that is no UTF-8 comes as text that no policy can hold."""
-    text = table == "revoked_credentials"
-    for (raw,) in _select(connection, "CAST(id AS BLOB)", table):
-        yield raw.decode("utf-8", "surrogateescape") if text else raw
+def _ids(connection: sqlite3.Connection, table: str, kind: str) -> Iterator[str | bytes | None]:
+    """Yield the ids of a table, None for one of another type than `kind`, which no lookup would find.
+
+    Text that is no UTF-8 comes as text that no policy can hold.
+    """
+    for found, raw in _select(connection, "typeof(id), CAST(id AS BLOB)", table):
+        if found != kind:
+            yield None
+        else:
+            yield raw.decode("utf-8", "surrogateescape") if kind == "text" else raw
+
+
+def _first(row: tuple[int, Any]) -> int:
+    return row[0]
+
+
+def _rising(rows: Iterator[Any], key: Callable[[Any], Any] = lambda row: row) -> Iterator[Any]:
+    """Yield the rows up to the first whose key does not rise, which no lookup may find: None in its place.
+
+    SQLite orders text by its UTF-8 bytes; so Python orders its code points.
+    """
+    before = None
+    for row in rows:
+        if row is None or (before is not None and before >= key(row)):
+            yield None
+            return
+        yield row
+        before = key(row)
 
 
 def _same(wanted: Any, rows: Iterator[Any]) -> bool:
@@ -391,14 +452,27 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
                 connection.execute("ROLLBACK")
 
 
-def _replace(connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head, least: int) -> None:
-    """Commit the policy in one transaction. Raise RollbackError when its version is below `least`."""
+def _replace(
+    connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head, *, least: int, fresh: bool
+) -> None:
+    """Commit the policy in one transaction. Raise RollbackError when its version is below `least`.
+
+    `fresh`: nothing that stands in the file is proven, so the tables are made again first.
+    """
     with _transaction(connection):
         if policy.version < least:
             raise RollbackError(f"policy {policy.version} is not newer than {least - 1}, which is in force")
-        _write_rows(connection, policy)
-        connection.execute("INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (document,))
-        _write_noted(connection, head)
+        if fresh:
+            _make_tables(connection)
+        _write_all(connection, policy, document, head)
+        if fresh and not _is_whole(connection):
+            raise StoreError(f"policy {policy.version} cannot be kept: the file is damaged. " + _MOVE_ASIDE)
+
+
+def _write_all(connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head) -> None:
+    _write_rows(connection, policy)
+    connection.execute("INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (document,))
+    _write_noted(connection, head)
 
 
 def _note(connection: sqlite3.Connection, head: Head) -> None:

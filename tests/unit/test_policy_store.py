@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from hubd.adapters.sqlite import warm
 from hubd.adapters.sqlite_audit import AuditStore
-from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase
 from hubd.core import policy as policies
 from hubd.core.policy import Mode, Policy
 from hubd.core.records import Head
@@ -22,6 +23,7 @@ from hubd.core.schedule import ALWAYS, Rule
 from hubd.core.statecheck import OnDisk
 from hubd.errors import RollbackError, StoreError, TrustError
 from hubsim.site import make_key
+from tests.crafted import fill_under_another_schema
 
 SITE = "site-1"
 ISSUER = make_key()
@@ -350,6 +352,69 @@ async def test_a_policy_that_nobody_touched_is_proven_and_the_log_s_head_noted(t
         assert store.found.noted == Head(9, bytes(range(32)))
 
 
+CRAFTED = {
+    "a credential as bytes": (
+        "revoked_credentials",
+        "(id TEXT",
+        "(id BLOB",
+        "UPDATE revoked_credentials SET id = CAST(id AS BLOB)",
+    ),
+    "a grant as text": (
+        "revoked_grants",
+        "(id BLOB",
+        "(id TEXT",
+        "UPDATE revoked_grants SET id = CAST(id AS TEXT)",
+    ),
+    "credentials out of order": (
+        "revoked_credentials",
+        "TEXT PRIMARY KEY",
+        "TEXT PRIMARY KEY DESC",
+        "DELETE FROM revoked_credentials",
+        "INSERT INTO revoked_credentials VALUES ('c1'), ('c2')",
+    ),
+    "a mode as text": (
+        "modes",
+        "mode INTEGER",
+        "mode TEXT",
+        "UPDATE modes SET mode = CAST(mode AS TEXT)",
+    ),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("proven", [True, False], ids=["with its document", "without"])
+@pytest.mark.parametrize("craft", CRAFTED)
+async def test_rows_that_only_look_right_are_made_again(tmp_path: Path, craft: str, proven: bool) -> None:
+    """All of them are there for who reads them all, and none for who looks for one."""
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, LARGE)
+    table, ours, theirs, *statements = CRAFTED[craft]
+    fill_under_another_schema(path, table, ours, theirs, *statements)
+    if not proven:
+        sql(path, "DELETE FROM document")
+    async with await open_store(path) as store:
+        if not proven:
+            assert store.found.policy is OnDisk.UNPROVEN
+            await put(store, LARGE)
+        else:
+            assert (store.found.policy, store.found.edited) == (OnDisk.PROVEN, True)
+        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [True, True, False]
+        assert store.revoked("", b"grant-01")
+        assert [store.mode(point) for point in (4, 5)] == [Mode.LOCKDOWN, Mode.NO_ENTRY]
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.found.edited) == (OnDisk.PROVEN, False)
+
+
+def test_what_is_left_of_a_reserve_is_part_of_the_schema(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    POLICY.prepare(path)
+    with contextlib.closing(POLICY.open(path)) as connection:
+        warm(connection, 4096)
+        connection.execute("CREATE TABLE filler (data BLOB)")  # as a crash in `warm` leaves it
+    POLICY.open(path).close()
+
+
 FORGERIES = {
     "no document": "DELETE FROM document",
     "another document": "UPDATE document SET bytes = x'd28440a04040'",
@@ -427,6 +492,8 @@ async def test_the_same_policy_is_taken_again_only_when_it_is_asked_for(tmp_path
         "CREATE TRIGGER gone AFTER INSERT ON modes BEGIN DELETE FROM modes; END",
         "CREATE VIEW more AS SELECT 1",
         "CREATE TABLE more (x)",
+        "CREATE TRIGGER filler AFTER INSERT ON meta BEGIN DELETE FROM revoked_credentials; END",
+        "CREATE TABLE filler (id INTEGER PRIMARY KEY)",
         "DROP TABLE modes",
     ],
 )
@@ -435,5 +502,5 @@ async def test_a_schema_that_was_changed_is_refused(tmp_path: Path, statement: s
     async with await open_store(path) as store:
         await put(store, LARGE)
     sql(path, statement)
-    with pytest.raises(StoreError, match=r"its schema was changed: (gone|more|modes)"):
+    with pytest.raises(StoreError, match=r"its schema was changed: (gone|more|modes|filler)"):
         await open_store(path)
