@@ -42,6 +42,14 @@ esac
 case $dest$prefix in *[!A-Za-z0-9/._+-]*) refuse "$dest$prefix: expected a path of letters, digits and ._+- only" ;; esac
 [ -n "$dest" ] || [ "$(id -u)" = 0 ] || refuse "installing on this machine needs root; DESTDIR=DIR makes an image"
 
+# Asked before anything is made: without it there is nobody to start the hub.
+needs_systemd() {
+    [ -z "$dest" ] || return 0
+    for tool in systemctl systemd-sysusers systemd-tmpfiles; do
+        command -v "$tool" >/dev/null || refuse "this machine has no systemd, which hubd needs; DESTDIR=DIR makes an image"
+    done
+}
+
 # Links in an image are followed as this machine sees them: one that leads out of it would have us change the machine.
 stay_inside() {
     for file in $files x:/etc/hubd/hubd.toml x:/usr/bin/hubctl "x:$prefix"; do
@@ -243,6 +251,7 @@ take_away() {
 stay_inside
 case ${1:-install} in
     install)
+        needs_systemd
         before=$(state_of_hubd)
         was=$(version_of "$dest$prefix"/lib/python3*/site-packages/hubd)
         put_environment

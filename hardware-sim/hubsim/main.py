@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import math
 import os
+import re
 import secrets
 import sys
 import time
@@ -109,6 +110,19 @@ def _new_name(_context: click.Context, _parameter: click.Parameter, name: str) -
     return name
 
 
+_LISTEN = re.compile(r"tcp://(?:\*|[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?:\*|[0-9]{1,5})", re.ASCII)
+
+
+def _listen(_context: click.Context, _parameter: click.Parameter, endpoint: str | None) -> str | None:
+    """Take tcp://ADDRESS:PORT, as ZeroMQ binds it; port * picks one."""
+    if endpoint is None:
+        return None
+    port = endpoint.rpartition(":")[2]
+    if not _LISTEN.fullmatch(endpoint) or (port != "*" and int(port) > 65535):
+        raise click.BadParameter(f"{endpoint!r}: expected tcp://ADDRESS:PORT, such as tcp://0.0.0.0:4505")
+    return endpoint
+
+
 def _spans(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Rule, ...]:
     try:
         return tuple(rule for text in texts for rule in weekly(text))
@@ -135,7 +149,9 @@ def site(context: click.Context, path: Path) -> None:
 @click.option(
     "--access-point", "points", type=HUB_POINT, multiple=True, default=(1,), help="A door of the hub; several times."
 )
-@click.option("--backend", "endpoint", default=sites.DEFAULT_BACKEND, help="Where the backend will listen.")
+@click.option(
+    "--backend", "endpoint", default=sites.DEFAULT_BACKEND, callback=_listen, help="Where the backend will listen."
+)
 @click.pass_obj
 def site_init(path: Path, name: str, hub_name: str, points: tuple[int, ...], endpoint: str) -> None:
     """Make issuer, first hub, backend and their keys in a new folder."""
@@ -154,6 +170,7 @@ def site_certify(path: Path, hub_name: str, points: tuple[int, ...], without: tu
     """Make another hub, or renew the certificate of one that is there, with more or fewer access points."""
     where = _site(path)
     known = hub_name in where.hub_names()
+    before = where.certificate(hub_name).access_points if known else ()
     if known:
         made = sites.certify(where, hub_name, points, without, days)
     else:
@@ -167,6 +184,11 @@ def site_certify(path: Path, hub_name: str, points: tuple[int, ...], without: tu
         click.echo(
             "then on the hub: sudo install -m 600 hubd.certificate /etc/credstore/ && sudo systemctl restart hubd"
         )
+        for point in sorted(set(made.access_points) - set(before)):
+            click.echo(
+                f"access point {point} is new: before the restart /etc/hubd/hubd.toml there needs a [[doors]] section "
+                f"with number = {point} (config.toml of the export has one) and its strike; else no door opens for it"
+            )
 
 
 @site.command("export")
@@ -256,7 +278,7 @@ def site_revoke(path: Path, phone: str) -> None:
 
 @main.group(invoke_without_command=True)
 @click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
-@click.option("--listen", help="tcp://HOST:PORT; by itself what `site init --backend` was told.")
+@click.option("--listen", callback=_listen, help="tcp://ADDRESS:PORT; by itself what `site init --backend` was told.")
 @click.pass_context
 def backend(context: click.Context, path: Path, listen: str | None) -> None:
     """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock.

@@ -28,6 +28,7 @@ import zmq
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from hubd.config import parse
 from hubd.core import beacon, cbor, policy, tokens
 from hubd.core.cose import SigningKey, VerifyKey, read_key
 from hubd.core.policy import Policy
@@ -267,6 +268,7 @@ def init(
         shutil.rmtree(path)
     for folder in (path, path / "backend" / "hubs", path / "phones"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _keep_out_of_git(path)
     names = {"site": site, "hub": hub, "for_show": for_show, "backend": backend}
     (path / "site.json").write_text(json.dumps(names))
     made = Site(path)
@@ -279,6 +281,11 @@ def init(
     _make_hub(made, made.hub, hub, points, secrets.token_bytes(beacon.KEY_BYTES))
     made.publish(Policy(site, 1, int(time.time())))
     return made
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """Have a repository around the folder not take the private keys in it."""
+    _write_public(folder / ".gitignore", b"*\n")
 
 
 def add_hub(site: Site, hub: str, points: Sequence[int], days: float = HUB_DAYS) -> HubCertificate:
@@ -358,18 +365,20 @@ def export(site: Site, hub: str, directory: Path, backend: str | None, time_zone
     """Write a hub's keys as its /etc/credstore wants them, hubd.NAME, and its configuration, config.toml.
 
     `backend` is the endpoint that the hub shall reach, None for a hub that decides alone. Raise FileExistsError for a
-    directory that holds something, ValueError for a hub that there is not.
+    directory that holds something, ValueError for a hub that there is not, ConfigError for what the hub would refuse.
     """
     folder = site.hub_folder(hub)
     if directory.exists() and any(directory.iterdir()):
         raise FileExistsError(f"{directory} holds something already: name a new folder")
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o700)
     names = [name for name, file in EXPORTED.items() if (folder / file).exists()]
-    for name in names:
-        write_private(directory / f"hubd.{name}", (folder / EXPORTED[name]).read_bytes())
     doors = desk_doors(site.certificate(hub).access_points)
     text = _exported_config(site.name, hub, names, doors, backend, time_zone)
+    parse(text, directory / "config.toml", {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"})
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    _keep_out_of_git(directory)
+    for name in names:
+        write_private(directory / f"hubd.{name}", (folder / EXPORTED[name]).read_bytes())
     _write_public(directory / "config.toml", text.encode())
 
 
@@ -387,7 +396,7 @@ time_zone = "{time_zone}"
 
 [keys]
 {keys}"""
-    if backend:
+    if backend is not None:
         text += f'\n[backend]\nendpoint = "{backend}"\n'
     for index, door in enumerate(doors):
         text += f"""

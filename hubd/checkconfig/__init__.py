@@ -2,8 +2,8 @@
 
 Laws: nothing is started, driven or changed; the judgement is the start's own (`load`, `load_keys`); keys that the unit
 hands over are looked at twice, as root where the installer has put them, and then as the unit will hand them over, by
-systemd itself and as the unit's user; what is wrong with one of them hides nothing of the rest. `page` has the exit
-status.
+systemd itself and as the unit's user; what is wrong with one of them, or with systemd, hides nothing of the rest.
+`page` has the exit status.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ _USER = "User="
 _WRITABLE = ("StateDirectory=", "ReadWritePaths=")
 
 Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+
+
+class _NoPageError(Exception):
+    """systemd did not run the check as the unit to its end."""
 
 
 def _run_command(argv: list[str]) -> subprocess.CompletedProcess[str]:
@@ -94,28 +98,33 @@ def _credentials(config: Config) -> dict[str, KeyFile]:
 def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     """Look at the files that systemd hands over, and have it run this same check with them."""
     if world.uid != 0:
-        text = f"{file} is right; whether the keys and the rest are takes root to tell: type it with sudo"
-        return [Finding(Kind.UNKNOWN, "keys", text)]
+        text = f"{file} is well formed; whether keys, doors and machine are right takes root to tell: type it with sudo"
+        return [Finding(Kind.UNKNOWN, "keys", text), *wiring.to_be_replaced(config)]
     try:
         unit = world.run(["systemctl", "cat", UNIT])
-        if unit.returncode:
-            said = " ".join(unit.stderr.split())
-            if "No files found" in said:
-                text = f"{UNIT} is not installed ({said}); type: make install"
-            else:
-                text = f"systemd, which hands over the keys, cannot be asked: {said}"
-            return [Finding(Kind.UNAVAILABLE, "unit", text)]
-        handed = credstore.handed_over(unit.stdout)
-        wanted = {**credstore.left_over(handed, world.root), **_credentials(config)}
-        looked = {
-            name: credstore.look(name, key, handed.get(key.path.name), world.run, world.root, world.owner)
-            for name, key in wanted.items()
-        }
-        lost = {key.path.name for name, key in wanted.items() if not looked[name].usable}
-        passed = [credential for name, credential in handed.items() if name not in lost]
+    except HardwareError as error:
+        return [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
+    if unit.returncode:
+        said = " ".join(unit.stderr.split())
+        if "No files found" in said:
+            text = f"{UNIT} is not installed ({said}); type: make install"
+        else:
+            text = f"systemd, which hands over the keys, cannot be asked: {said}"
+        return [Finding(Kind.UNAVAILABLE, "unit", text), *_without_the_unit(config, world)]
+    handed = credstore.handed_over(unit.stdout)
+    wanted = {**credstore.left_over(handed, world.root), **_credentials(config)}
+    looked = {
+        name: credstore.look(name, key, handed.get(key.path.name), world.run, world.root, world.owner)
+        for name, key in wanted.items()
+    }
+    lost = {key.path.name for name, key in wanted.items() if not looked[name].usable}
+    passed = [credential for name, credential in handed.items() if name not in lost]
+    try:
         inside = _as_the_unit(file, unit.stdout, passed, world)
     except HardwareError as error:
-        return [Finding(Kind.UNAVAILABLE, "systemd", str(error))]
+        inside = [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
+    except _NoPageError as error:
+        inside = [Finding(Kind.WRONG, "keys", str(error)), *_without_the_unit(config, world)]
     found = [finding for look in looked.values() for finding in look.findings]
     if lost:
         inside = [finding for finding in inside if finding.about != "keys"]  # told better already
@@ -123,7 +132,10 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
 
 
 def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: World) -> list[Finding]:
-    """Return what this same check finds as the unit's user with the keys handed over. Raise HardwareError."""
+    """Return what this same check finds as the unit's user with the keys handed over.
+
+    Raise HardwareError, or _NoPageError when systemd does not run it to its end.
+    """
     properties = [f"--property={line}" for line in credstore.settings(unit) if line.startswith(_USER)]
     properties += [f"--property={credential.property}" for credential in passed]
     sealed = ":".join(credential.name for credential in passed if credential.sealed)
@@ -134,10 +146,10 @@ def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: W
     done = world.run(["systemd-run", "--quiet", "--pipe", "--wait", "--collect", *properties, *settings, *command])
     try:
         return page.decode(done.stdout)
-    except ValueError:
+    except ValueError as error:
         said = " ".join(done.stderr.split()) or "it says nothing; see: journalctl -e"
         text = f"systemd could not hand over the keys or run the check (status {done.returncode}): {said}"
-        return [Finding(Kind.WRONG, "keys", text)]
+        raise _NoPageError(text) from error
 
 
 def _may_write(config: Config, unit: str) -> Iterator[Finding]:
@@ -167,10 +179,15 @@ def _inspect(config: Config, world: World) -> Iterator[Finding]:
     else:
         yield _certificate(config, keys, world.now())
         yield _backend(config, keys)
+    yield from _without_the_unit(config, world)
+    yield from machine.state(config)
+
+
+def _without_the_unit(config: Config, world: World) -> Iterator[Finding]:
+    """Yield what is found with neither the keys nor the unit's user, who alone can tell whether the state is usable."""
     yield machine.time_zone(config, world.now())
     yield from wiring.findings(config, world.root / "dev", world.open_chip)
     yield from machine.bluetooth(config, world.run, world.root / "sys", world.ask_bluez)
-    yield from machine.state(config)
     yield from machine.clock(world.root / "sys")
 
 

@@ -19,6 +19,8 @@ from hubd.errors import HardwareError
 
 HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 """The chips behind the 40 pins of a Raspberry Pi: 5, 4, and 3 or older."""
+PLACEHOLDER = "CHANGE-ME"
+"""The chip in a configuration that was made before anybody knew the wiring (hubsim site export)."""
 OURS = "hubd-"
 """How the consumers of hubd's own requests begin."""
 
@@ -40,6 +42,9 @@ def findings(config: Config, devices: Path = Path("/dev"), open_chip: OpenChip =
     seen: dict[tuple[str, int], _Wanted] = {}
     for wanted in _wanted(config):
         about = f"door {wanted.door}"
+        if wanted.chip == PLACEHOLDER:
+            yield _to_be_replaced(wanted)
+            continue
         try:
             found = look(wanted.chip, wanted.line, str(wanted).capitalize(), devices, open_chip)
         except HardwareError as error:
@@ -59,6 +64,21 @@ def findings(config: Config, devices: Path = Path("/dev"), open_chip: OpenChip =
             chips = " or ".join(headers)
             text = f"{wanted} is on chip {found.label}; the pins of this board's header are those of chip {chips}"
             yield Finding(Kind.WARNING, about, text)
+
+
+def to_be_replaced(config: Config) -> Iterator[Finding]:
+    """Yield the lines whose chip nobody has named yet; needs no right to look at chips."""
+    for wanted in _wanted(config):
+        if wanted.chip == PLACEHOLDER:
+            yield _to_be_replaced(wanted)
+
+
+def _to_be_replaced(wanted: _Wanted) -> Finding:
+    text = (
+        f"{wanted}: {PLACEHOLDER} is to be replaced by the chip that it is wired to, and its line by that chip's line; "
+        "gpiodetect and gpioinfo (apt install gpiod) show both"
+    )
+    return Finding(Kind.UNAVAILABLE, f"door {wanted.door}", text)
 
 
 def _wanted(config: Config) -> Iterator[_Wanted]:

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -73,7 +74,7 @@ async def test_what_is_exported_is_what_the_unit_hands_over_and_hubd_takes_it(
     command(own, "export", str(out), "--hub", hub, "--backend", "tcp://10.0.0.2:4505")
     unit = (ROOT / "systemd/hubd.service").read_text()
     wanted = set(re.findall(r"^LoadCredential=\w+:(hubd\.\w+)$", unit, re.M))
-    assert {path.name for path in out.iterdir()} == wanted | {"config.toml"}
+    assert {path.name for path in out.iterdir()} == wanted | {"config.toml", ".gitignore"}
     assert {path.stat().st_mode & 0o777 for path in out.glob("hubd.*")} == {0o600}
     assert out.stat().st_mode & 0o777 == 0o700
 
@@ -106,6 +107,9 @@ def test_a_certificate_is_renewed_for_the_same_key_with_more_and_fewer_access_po
     assert new.expires - old.expires > 300 * 86_400
     assert (site.hub_folder("hub-b") / "identity.key").read_bytes() == key
     assert "sudo systemctl restart hubd" in said
+    assert "access point 22 is new: before the restart /etc/hubd/hubd.toml there needs a [[doors]] section" in said
+    assert said.count("[[doors]]") == 1
+    assert "[[doors]]" not in command(own, "certify", "hub-b")
     assert site.certificate("hub-a").access_points == (10, 11)
 
 
@@ -122,6 +126,14 @@ def test_a_certificate_is_renewed_for_the_same_key_with_more_and_fewer_access_po
         (("export", "OUT"), "which hub? there are hub-a, hub-b: say --hub NAME"),
         (("export", "OUT", "--hub", "hub-z"), "there are hub-a, hub-b"),
         (("export", "HERE", "--hub", "hub-a"), "holds something already"),
+        (("export", "OUT", "--hub", "hub-a", "--time-zone", "Berlin"), "expected an IANA time zone"),
+        (("export", "OUT", "--hub", "hub-a", "--time-zone", 'x"\ny'), "config.toml: "),
+        (("export", "OUT", "--hub", "hub-a", "--backend", "10.0.0.2:4505"), 'expected "tcp://HOST:PORT"'),
+        (
+            ("export", "OUT", "--hub", "hub-a", "--backend", "tcp://0.0.0.0:4505"),
+            "the name or the address of a machine",
+        ),
+        (("export", "OUT", "--hub", "hub-a", "--backend", ""), 'expected "tcp://HOST:PORT"'),
         (("init", "--site", "acme"), "holds something already"),
     ],
 )
@@ -132,6 +144,19 @@ def test_what_cannot_be_is_told_and_changes_nothing(
     assert part in refused(own, *(places.get(word, word) for word in words))
     assert sites.Site(own).hub_names() == ("hub-a", "hub-b")
     assert not (tmp_path / "out").exists()
+
+
+def test_private_keys_stay_out_of_a_repository_around_their_folders(tmp_path: Path) -> None:
+    """Only git itself can say what it would take."""
+    site, out = tmp_path / "acme", tmp_path / "out"
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    command(site, "init")
+    command(site, "grant", "anna")
+    command(site, "export", str(out))
+    assert (site / "issuer.key").exists()
+    assert (out / "hubd.identity").exists()
+    git = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all"]
+    assert subprocess.run(git, capture_output=True, text=True, check=True).stdout == ""
 
 
 def test_a_grant_for_a_door_that_no_hub_serves_is_told(own: Path) -> None:

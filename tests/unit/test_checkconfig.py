@@ -269,6 +269,40 @@ def test_when_the_keys_cannot_be_looked_at(handed: Hub, machine: Machine, uid: i
     assert part in said[1]
 
 
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_a_chip_that_nobody_has_named_yet_is_told_with_and_without_root(handed: Hub, uid: int) -> None:
+    handed.uid, handed.machine = uid, Machine(away=True)
+    handed.doors = handed.doors.replace("gpiochip0", "CHANGE-ME")
+    status, said = handed.check()
+    assert status == EX_UNAVAILABLE
+    assert said[0].startswith("NOT right: ")
+    told = the_line(said, "not there: door a: ")
+    assert "strike of door a: CHANGE-ME is to be replaced by the chip that it is wired to" in told
+    assert not any(f"{handed.site.hub}/check.toml is right" in line for line in said)
+
+
+def test_without_root_a_file_is_well_formed_and_not_right(handed: Hub) -> None:
+    handed.uid = 1000
+    status, said = handed.check()
+    assert (status, said[0]) == (EX_NOPERM, "not known to be right")
+    assert "check.toml is well formed; whether keys, doors and machine are right takes root to tell" in said[1]
+
+
+@pytest.mark.parametrize("broken", ["away", "no unit", "does not run"])
+def test_without_a_systemd_that_answers_the_rest_is_judged_all_the_same(handed: Hub, broken: str) -> None:
+    handed.machine = Machine(unit=None if broken == "no unit" else UNIT, away=broken == "away")
+    handed.machine.inside = ""
+    handed.doors = handed.doors.replace("gpiochip0", "gpiochip7")
+    status, said = handed.check()
+    assert status == (EX_CONFIG if broken == "does not run" else EX_UNAVAILABLE)
+    assert said[0] == "NOT right: 2 things to mend"
+    assert "No GPIO chip" in the_line(said, "not there: door a: ")
+    for about in ("time zone: ", "clock: "):
+        assert the_line(said, about)
+    assert any("bluetooth: " in line for line in said)
+    assert not any("state directory" in line for line in said), "the unit's user alone can tell"
+
+
 SEAL = "sudo systemd-creds encrypt --name=identity FILE /etc/credstore.encrypted/hubd.identity"
 SAID = {
     "Embedded credential name 'curve_secret' does not match filename 'identity', refusing.": (

@@ -133,6 +133,17 @@ def test_a_radio_at_no_address_is_told(listen: str) -> None:
     assert "is no HOST:PORT such as 127.0.0.1:8870" in refused("radio", "--listen", listen)
 
 
+@pytest.mark.parametrize(
+    "listen",
+    ["foo", "0.0.0.0:4505", "tcp://0.0.0.0", "tcp://:4505", "tcp://0.0.0.0:65536", "tcp://0.0.0.0:9999999", ""],
+)
+def test_a_backend_at_no_address_is_told(site: Path, tmp_path: Path, listen: str) -> None:
+    expected = f"{listen!r}: expected tcp://ADDRESS:PORT, such as tcp://0.0.0.0:4505"
+    assert expected in refused("backend", "--at", str(site), "--listen", listen)
+    assert expected in refused("site", "--at", str(tmp_path / "new"), "init", "--backend", listen)
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("transport", ["foo", "", "../x", "tcp-client", "tcp-client:foo"])
 def test_no_transport_is_told(site: Path, transport: str) -> None:
     for command in (("hub",), ("phone", "unlock", "anna")):

@@ -368,6 +368,19 @@ def test_the_first_installation_says_what_is_left_to_do(machine: Machine) -> Non
     assert machine.told == ["daemon-reload"]
 
 
+def test_a_machine_without_systemd_is_told_before_anything_is_made(machine: Machine, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in Path("/usr/bin").iterdir():
+        if not path.name.startswith("systemd-"):
+            (few / path.name).symlink_to(path)
+    script = f"PATH={few} {ROOT / 'systemd/install.sh'}"
+    said = machine.failed("sh", "-c", script, state="inactive")
+    assert said == "hubd: this machine has no systemd, which hubd needs; DESTDIR=DIR makes an image\n"
+    assert not list((tmp_path / "opt").iterdir())
+    assert machine.told == []
+
+
 def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(machine: Machine, tmp_path: Path) -> None:
     clone = _clone(tmp_path / "clone")
     machine.run(clone / "systemd/install.sh")
