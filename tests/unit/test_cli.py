@@ -531,6 +531,8 @@ async def test_who_finds_the_backlog_full_waits_for_a_place_in_it(tmp_path: Path
     with contextlib.ExitStack() as waiting:
         listener = _full(tmp_path / "s", waiting)
         asked = asyncio.create_task(asyncio.to_thread(_ask, tmp_path / "s", 10))
+        done, _ = await asyncio.wait({asked}, timeout=0.5)
+        assert not done, "did not wait"
         for _ in range(2):
             waiting.enter_context(listener.accept()[0])
         answered = False
