@@ -10,8 +10,11 @@ Laws:
    own uid, by SO_PEERCRED, and is logged with the caller.
 2. A client costs at most the ceilings below and those of `local_places`, waits for no other, and cannot hold up or end
    the daemon: a handler that fails is answered and logged.
-3. In one turn of the event loop one client is served at most one request, and one newcomer is let in.
-4. What clients provoke is logged once a minute at most, with how often it was.
+3. In one turn of the event loop one client is served at most one request, and each socket lets one newcomer in and
+   sends REFUSALS_A_TURN away.
+4. Root has a socket file of its own, which nobody else can open: no other user fills its backlog.
+5. Who gives way is gone at once: there are never more than `tasks_max` tasks for clients, whoever comes and goes.
+6. What clients provoke is logged once a minute at most, with how often it was.
 """
 
 from __future__ import annotations
@@ -30,13 +33,14 @@ import msgspec
 
 from hubd.adapters.event_tail import EventTail
 from hubd.adapters.local_peer import Caller, peer_of
-from hubd.adapters.local_places import LIMITS, Doing, Limits, Pace, Place, Places
+from hubd.adapters.local_places import LIMITS, ROOT, Doing, Limits, Place, Places
 from hubd.adapters.local_socket import SocketFile
 from hubd.adapters.local_tail import Beats, SilentError, tell_events
 from hubd.adapters.log import get_logger
-from hubd.errors import HubError
+from hubd.errors import ConfigError, HubError
 
-LINE_BYTES_MAX = 64 * 1024
+LINE_BYTES_MAX = 16 * 1024
+"""Of a request. Of what a client has said and nobody has read yet, three times as much is kept."""
 ANSWER_BYTES_MAX = 1024 * 1024
 IDLE_SECONDS = 60.0
 """Without a request, when not tailing."""
@@ -52,6 +56,16 @@ ECHO_CHARS_MAX = 200
 """Of what a client sent, in an answer or a log."""
 ACCEPT_PAUSE_SECONDS = 1.0
 """After an accept that failed, as it does when file descriptors run out."""
+
+BACKLOG = 128
+"""Newcomers of one socket that the kernel keeps."""
+REFUSALS_A_TURN = 64
+REFUSED_PAUSE_SECONDS = 0.01
+"""After newcomers who were sent away, so that a flood of them costs a small part of the processor."""
+LEAVING_MAX = 16
+"""Clients whose place is another's already, and whose task has not ended yet."""
+ROOT_SUFFIX = ".root"
+"""Of root's own socket file, which stands beside everybody's."""
 
 Handler = Callable[[Mapping[str, Any], Caller], Awaitable[object]]
 """Takes the request's `args`; returns what JSON can carry. HubError is answered by its sentence."""
@@ -112,71 +126,107 @@ class LocalApi:
         waits: Waits = WAITS,
         rest: Rest = asyncio.sleep,
     ) -> None:
-        self._file = SocketFile(path)
+        self._files: Final = SocketFile(path, 0o660), SocketFile(path.with_name(path.name + ROOT_SUFFIX), 0o600)
         self._calls: Final = {call.name: call for call in calls}
         self._tail = tail
         self._limits = limits
         self._waits = waits
         self._rest = rest
         self.places: Final = Places(limits)
-        self._newcomers = Pace(limits.newcomers_per_second, limits.newcomers_burst)
+        self.tasks: Final = set[asyncio.Task[None]]()
+        self.tasks_max: Final = limits.clients + LEAVING_MAX
         self._log = get_logger(part="local_api")
         self._told: dict[str, _Told] = {}
         if len(self._calls) != len(calls) or "tail" in self._calls:
             raise ValueError("two calls of one name")
 
     def bind(self) -> None:
-        """Take the socket file; `close`, or the end of `serve`, gives it up. Raise ConfigError when that cannot be."""
-        self._file.bind(self._limits.clients)
+        """Take both files; `close`, or the end of `serve`, gives them up. Raise ConfigError if they cannot be had."""
+        try:
+            for file in self._files:
+                file.bind(BACKLOG)
+        except ConfigError:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Give up the socket and remove its file, unless the file is another's by now."""
-        self._file.close()
+        """Give up the sockets and remove their files, but for those that are another's by now."""
+        for file in self._files:
+            file.close()
 
     async def serve(self) -> None:
-        """Answer clients until cancelled, then remove the socket. Binds when `bind` was not called before."""
-        listener = self._file.listener or self._file.bind(self._limits.clients)
+        """Answer clients until cancelled, then remove the sockets. Binds when `bind` was not called before."""
         try:
+            listeners = [file.listener or file.bind(BACKLOG) for file in self._files]
             async with asyncio.TaskGroup() as tasks:
-                while True:
-                    await self._rest(self._newcomers.take(_now()))
-                    visit = await self._accept(listener)
-                    if visit is not None:
-                        tasks.create_task(self._client(visit))
+                for listener in listeners:
+                    tasks.create_task(self._newcomers(listener, tasks))
         finally:
             self.close()
 
-    async def _accept(self, listener: socket.socket) -> _Visit | None:
-        """Let one newcomer in; None when there is no place for it."""
+    async def _newcomers(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
+        """Let in who may come and send the others away, so that none of these stands before one of those."""
+        while True:
+            refused = 0
+            newcomer = await self._accept(listener)
+            while newcomer is not None and not self._let_in(newcomer, tasks):
+                refused += 1
+                newcomer = _next_in(listener) if refused < REFUSALS_A_TURN else None
+            await self._rest(REFUSED_PAUSE_SECONDS if refused else 0.0)
+
+    async def _accept(self, listener: socket.socket) -> socket.socket | None:
+        """Wait for a newcomer; None when it cannot be had."""
         try:
             connection, _ = await asyncio.get_running_loop().sock_accept(listener)
         except OSError as error:
             self._tell("accept_failed", why=error.strerror)
             await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
             return None
+        return connection
+
+    def _let_in(self, connection: socket.socket, tasks: asyncio.TaskGroup) -> bool:
+        """Begin to serve a newcomer, or close its connection; tell which."""
         try:
             caller = peer_of(connection)
         except OSError:
             connection.close()
-            return None
-        place = self.places.enter(caller.uid)
+            return False
+        place = self._place(caller.uid)
         if place is not None:
-            return _Visit(connection, caller, place)
+            visit = _Visit(connection, caller, place)
+            task = tasks.create_task(self._client(visit))
+            self.tasks.add(task)
+            task.add_done_callback(partial(self._ended, visit))
+            return True
         sentence = "hubd answers as many clients as it can; end some, or use sudo: a place is kept for root"
         with suppress(OSError):
             connection.send(_error(None, "busy", sentence))
         connection.close()
         self._tell("client_refused", uid=caller.uid, clients=len(self.places))
-        return None
+        return False
+
+    def _ended(self, visit: _Visit, task: asyncio.Task[None]) -> None:
+        """Clear up after a client's task, also one that ended before it began."""
+        self.tasks.discard(task)
+        self.places.leave(visit.place)
+        visit.connection.close()
+
+    def _place(self, uid: int) -> Place | None:
+        kept = 0 if uid == ROOT else self._limits.root_places
+        if len(self.tasks) >= self.tasks_max - kept or not self.places.may_come(uid, _now()):
+            return None
+        return self.places.enter(uid)
 
     async def _client(self, visit: _Visit) -> None:
         """Serve one client from connect to close; nothing it does or provokes ends the group."""
         writer: asyncio.StreamWriter | None = None
+        task = asyncio.current_task()
         caller = visit.caller
         try:
             reader, writer = await asyncio.open_unix_connection(sock=visit.connection, limit=LINE_BYTES_MAX)
             writer.transport.set_write_buffer_limits(high=0)  # drain means: all of it is the kernel's
-            visit.place.dismiss = partial(_dismiss, writer)
+            writer.transport.max_size = LINE_BYTES_MAX  # type: ignore[attr-defined]  # of one read; else 256 KiB
+            visit.place.dismiss = partial(_dismiss, writer, task)
             self._log.debug("client", uid=caller.uid, gid=caller.gid, pid=caller.pid)
             visit.place.now(Doing.IDLE, _now())
             while line := await self._line(reader, writer):
@@ -198,8 +248,7 @@ class LocalApi:
     async def _turn(self, place: Place) -> None:
         """Return when it is the client's turn, at least one turn of the event loop later."""
         await self._rest(self.places.wait_seconds(place, _now()))
-        if not place.taken:
-            raise _GoneError
+        self.places.served(place)
 
     async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """Return the next request with its newline; b'' when the client has closed or was silent for too long."""
@@ -322,8 +371,20 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _dismiss(writer: asyncio.StreamWriter) -> None:
-    """Let a client go whose place another takes: it is told if it takes a line at once."""
+def _next_in(listener: socket.socket) -> socket.socket | None:
+    """Return a newcomer who is there already."""
+    try:
+        connection, _ = listener.accept()
+    except OSError:  # there is none, or no descriptor for it: `_accept` says which
+        return None
+    connection.setblocking(False)
+    return connection
+
+
+def _dismiss(writer: asyncio.StreamWriter, task: asyncio.Task[None] | None) -> None:
+    """Let a client go whose place another takes: it is told if it takes a line at once. Its task ends, also asleep."""
+    if task is not None:
+        task.cancel()
     if not writer.transport.is_closing():
         writer.write(_error(None, "gave-way", "hubd gave this place to a newer client; end some that only wait"))
         writer.transport.abort()

@@ -7,7 +7,10 @@ Laws:
 4. Who is being answered keeps its place, and root gives way to root alone.
 5. Where several users fill the common places, the one gives way who holds most of those that only wait.
 6. A client is served `client_per_second` times a second, the clients of one user together `user_per_second` times;
-   who asks faster waits, and is not refused.
+   who asks faster waits, and is not refused. Who leaves while it waits gives its turn back, so that no wait is longer
+   than the clients of one user who have a place.
+7. A user comes `newcomers_per_second` times a second, all users but root together `all_newcomers_per_second` times; who
+   comes faster is refused, and what one user has used up is no other's. Root's pace is its own.
 
 "User" is a uid. Nothing here waits or knows a socket: moments are seconds of a monotonic clock and come as arguments.
 """
@@ -37,6 +40,8 @@ class Limits:
     user_burst: int = 40
     newcomers_per_second: float = 50.0
     newcomers_burst: int = 50
+    all_newcomers_per_second: float = 200.0
+    all_newcomers_burst: int = 200
 
     def __post_init__(self) -> None:
         if not self.root_places < self.user_places <= self.clients - self.root_places:
@@ -71,6 +76,14 @@ class Pace:
         self._next = turn + self._seconds_a_turn
         return max(0.0, turn - at)
 
+    def free(self, at: float) -> bool:
+        """Tell whether the next turn is now."""
+        return self._next <= at
+
+    def give_back(self) -> None:
+        """Undo one `take` whose turn has not come; whoever waits already keeps its own."""
+        self._next -= self._seconds_a_turn
+
     def rested(self, at: float) -> bool:
         """Tell whether this pace is as good as a new one."""
         return self._next <= at - self._burst_seconds
@@ -86,6 +99,8 @@ class Place:
     doing: Doing = Doing.ARRIVING
     since: float = 0.0
     taken: bool = True
+    waiting: bool = False
+    """For a turn that it has taken."""
     dismiss: Callable[[], None] = field(default=lambda: None)
 
     def now(self, doing: Doing, at: float) -> None:
@@ -101,6 +116,8 @@ class Places:
         self._limits = limits
         self._taken: list[Place] = []
         self._paces: dict[int, Pace] = {}
+        self._newcomers: dict[int, Pace] = {}
+        self._all_newcomers = Pace(limits.all_newcomers_per_second, limits.all_newcomers_burst)
         self._count = 0
 
     def __len__(self) -> int:
@@ -109,6 +126,19 @@ class Places:
     def held(self) -> tuple[Place, ...]:
         """Return the places that are taken, in the order in which they were taken."""
         return tuple(self._taken)
+
+    def may_come(self, uid: int, at: float) -> bool:
+        """Take the user's next turn as a newcomer; False when it comes too early, and then none is taken."""
+        if uid != ROOT and not self._all_newcomers.free(at):
+            return False
+        limits = self._limits
+        own = _pace_of(self._newcomers, uid, at, limits.newcomers_per_second, limits.newcomers_burst)
+        if not own.free(at):
+            return False
+        own.take(at)
+        if uid != ROOT:
+            self._all_newcomers.take(at)
+        return True
 
     def enter(self, uid: int) -> Place | None:
         """Give a newcomer a place, if need be that of another; None when nobody can give way."""
@@ -126,6 +156,10 @@ class Places:
         if place.taken:
             place.taken = False
             self._taken.remove(place)
+        if place.waiting:
+            place.waiting = False
+            if pace := self._paces.get(place.uid):
+                pace.give_back()
 
     def tail(self, place: Place, at: float) -> None:
         """Let a client tail; an older tail gives way when there are enough."""
@@ -138,8 +172,15 @@ class Places:
         place.now(Doing.TAILING, at)
 
     def wait_seconds(self, place: Place, at: float) -> float:
-        """Take the client's next turn; return the seconds until it comes."""
-        return max(place.pace.take(at), self._user_pace(place.uid, at).take(at))
+        """Take the client's next turn, until `served` or `leave`; return the seconds until it comes."""
+        limits = self._limits
+        user = _pace_of(self._paces, place.uid, at, limits.user_per_second, limits.user_burst)
+        place.waiting = True
+        return max(place.pace.take(at), user.take(at))
+
+    def served(self, place: Place) -> None:
+        """Say that the turn has come and is used."""
+        place.waiting = False
 
     def _crowd(self, uid: int) -> list[Place] | None:
         """Return among whom one must give way to a newcomer; None when there is room."""
@@ -162,12 +203,12 @@ class Places:
         gone.dismiss()
         return True
 
-    def _user_pace(self, uid: int, at: float) -> Pace:
-        for rested in [user for user, pace in self._paces.items() if user != uid and pace.rested(at)]:
-            del self._paces[rested]
-        if uid not in self._paces:
-            self._paces[uid] = Pace(self._limits.user_per_second, self._limits.user_burst)
-        return self._paces[uid]
+
+def _pace_of(paces: dict[int, Pace], uid: int, at: float, per_second: float, burst: int) -> Pace:
+    """Return the user's pace; those of others who have rested are forgotten."""
+    for rested in [user for user, pace in paces.items() if user != uid and pace.rested(at)]:
+        del paces[rested]
+    return paces.setdefault(uid, Pace(per_second, burst))
 
 
 def _of(places: Iterable[Place], uid: int) -> list[Place]:

@@ -1,4 +1,4 @@
-"""The file of the local socket: taken at the start, given up at the stop.
+"""The file of a local socket: taken at the start, given up at the stop.
 
 Law: the file is this daemon's alone: a live one is never taken over, a stale one is replaced, and at the stop only the
 own one is removed.
@@ -20,8 +20,9 @@ _KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 class SocketFile:
     """One listening unix socket; `listener` is None while it is not taken."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int) -> None:
         self._path = path
+        self._mode = mode
         self._own: tuple[int, int] | None = None
         self.listener: socket.socket | None = None
 
@@ -31,15 +32,16 @@ class SocketFile:
         try:
             _remove_stale(self._path)
             listener.bind(str(self._path))
-            self._path.chmod(0o660)  # before listen, so that nobody is let in by another mode
+            self._path.chmod(self._mode)  # before listen, so that nobody is let in by another mode
             listener.listen(backlog)
             status = self._path.stat()
         except OSError as error:
             if listener.getsockname():  # it was bound: the file is ours
                 self._path.unlink(missing_ok=True)
             listener.close()
+            why = error.strerror or error
             remedy = f"see to it that {self._path.parent} is a directory this user may write (RuntimeDirectory=hubd)"
-            raise ConfigError(f"{self._path}: the local socket cannot be made: {error.strerror}; {remedy}") from error
+            raise ConfigError(f"{self._path}: the local socket cannot be made: {why}; {remedy}") from error
         except ConfigError:
             listener.close()
             raise

@@ -4,14 +4,19 @@ Laws:
 1. Every wait has an end, also when the other end drips; every answer has a ceiling.
 2. What goes wrong is one `NoAnswer` with a sentence that says what to do.
 3. A tail answers each beat, and ends when nobody reads what it shows, also while the hub is quiet.
-4. The daemon's words are not trusted to be shown as they are: `hubd.cli.show` cleans them.
+4. Where others fill the socket, hubctl waits in the kernel's queue until the answer's time is over; root comes in by
+   its own socket, which no other user can fill.
+5. The daemon's words are not trusted to be shown as they are: `hubd.cli.show` cleans them.
 """
 
 from __future__ import annotations
 
 import errno
+import math
+import os
 import select
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +25,8 @@ from typing import Any
 import msgspec
 
 DEFAULT_SOCKET = Path("/run/hubd/hubd.sock")
+ROOT_SUFFIX = ".root"
+"""Of the socket for root alone, beside everybody's; a hubd of before has none."""
 ANSWER_SECONDS = 40.0
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 SILENCE_SECONDS = 90.0
@@ -50,12 +57,9 @@ class HubClient:
         self._path = path
         self._answer_seconds = answer_seconds
         self._silence_seconds = silence_seconds
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(answer_seconds)
         try:
-            self._socket.connect(str(path))
+            self._socket = _connected(path, answer_seconds, as_root=os.geteuid() == 0)
         except OSError as error:
-            self._socket.close()
             raise _unreachable(path, error) from error
         self._received = bytearray()
         self._next_id = 1
@@ -156,6 +160,45 @@ class HubClient:
                 raise NoAnswer("protocol", f"what answers on {self._path} is no hubd")
 
 
+def _connected(path: Path, seconds: float, *, as_root: bool) -> socket.socket:
+    """Return a connection to the daemon. Raise OSError."""
+    ends = time.monotonic() + seconds
+    if as_root:
+        try:
+            return _connect(path.with_name(path.name + ROOT_SUFFIX), ends, seconds)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ECONNREFUSED, None):  # None: a name that is too long
+                raise
+    return _connect(path, ends, seconds)
+
+
+def _connect(path: Path, ends: float, answer_seconds: float) -> socket.socket:
+    """Wait in the kernel's queue for a place in the backlog, until the moment `ends`. Raise OSError.
+
+    Only a connect that blocks is queued: one with Python's timeout would be EAGAIN at once (unix(7), SO_SNDTIMEO).
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        while True:
+            part, whole = math.modf(max(0.001, ends - time.monotonic()))
+            timeval = struct.pack("@ll", int(whole), int(part * 1e6))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+            try:
+                connection.connect(str(path))
+                connection.getpeername()  # a signal ends the wait too, and Python takes that for a success
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.ENOTCONN):
+                    raise
+                if time.monotonic() >= ends:
+                    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+                continue
+            connection.settimeout(answer_seconds)
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+
+
 def _unreachable(path: Path, error: OSError) -> NoAnswer:
     match error.errno:
         case errno.ENOENT:
@@ -165,6 +208,9 @@ def _unreachable(path: Path, error: OSError) -> NoAnswer:
         case errno.EACCES | errno.EPERM:
             message = f"this user may not talk to hubd on {path}; join the group of that file, or use sudo"
             return NoAnswer("not-allowed", message)
+        case errno.EAGAIN:
+            message = f"too many others ask hubd on {path} at once; look for them: ss -xp | grep {path}"
+            return NoAnswer("busy", message)
         case _:
             why = error.strerror or str(error)
     return NoAnswer("down", f"hubd does not answer on {path}: {why}. {_SEE}")

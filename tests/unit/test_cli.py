@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import io
 import json
@@ -503,6 +504,63 @@ async def test_an_answer_that_drips_has_an_end(tmp_path: Path) -> None:
     async with await asyncio.start_unix_server(speak, tmp_path / "s"):
         assert await asyncio.to_thread(ask) == "timeout"
         await gone.wait()
+
+
+def _full(path: Path, waiting: contextlib.ExitStack) -> socket.socket:
+    """Return a listener whose backlog others have filled."""
+    listener = waiting.enter_context(socket.socket(socket.AF_UNIX))
+    listener.bind(str(path))
+    listener.listen(1)
+    outcome = 0
+    while outcome == 0:
+        other = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+        outcome = other.connect_ex(str(path))
+    assert outcome == errno.EAGAIN
+    return listener
+
+
+def _ask(path: Path, seconds: float) -> str:
+    try:
+        with HubClient(path, answer_seconds=seconds) as client:
+            return str(client.call("status"))
+    except NoAnswer as error:
+        return error.code
+
+
+async def test_who_finds_the_backlog_full_waits_for_a_place_in_it(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as waiting:
+        listener = _full(tmp_path / "s", waiting)
+        asked = asyncio.create_task(asyncio.to_thread(_ask, tmp_path / "s", 10))
+        done, _ = await asyncio.wait({asked}, timeout=0.5)
+        assert not done, "did not wait"
+        for _ in range(2):
+            waiting.enter_context(listener.accept()[0])
+        answered = False
+        while not answered:
+            newcomer = waiting.enter_context((await asyncio.to_thread(listener.accept))[0])
+            newcomer.settimeout(10)
+            if answered := await asyncio.to_thread(newcomer.recv, 1000) != b"":
+                newcomer.sendall(b'{"id":1,"result":"well"}\n')
+        assert await asked == "well"
+
+
+async def test_the_wait_for_a_place_in_the_backlog_has_an_end(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as waiting:
+        _full(tmp_path / "s", waiting)
+        assert _ask(tmp_path / "s", 0.2) == "busy"
+
+
+async def test_a_signal_does_not_end_the_wait_for_a_place(tmp_path: Path) -> None:
+    """Python takes a connect that a signal ended for one that succeeded."""
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        with contextlib.ExitStack() as waiting:
+            _full(tmp_path / "s", waiting)
+            signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+            assert _ask(tmp_path / "s", 0.5) == "busy"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 async def test_an_interrupted_command_is_no_judgement(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 import pytest
 
+from hubd.adapters import local_api
 from hubd.adapters.local_api import WAITS
 from hubd.adapters.local_places import LIMITS
 from hubd.adapters.local_tail import BEATS_MISSED_MAX
 from hubd.cli import audit, main
-from hubd.cli.client import ANSWER_SECONDS, SILENCE_SECONDS
+from hubd.cli.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
 from hubd.output import EX_IOERR, EX_SOFTWARE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")
@@ -49,12 +50,20 @@ def test_every_exit_status_has_a_row_and_no_other_has() -> None:
         f"one user takes at most {LIMITS.user_places}, and of these {LIMITS.user_tails} by tails.",
         f"Each client is answered {LIMITS.client_per_second:g} times a second, each user "
         f"{LIMITS.user_per_second:g} times",
+        f"A user comes {LIMITS.newcomers_per_second:g} times a second, and all users but root together "
+        f"{LIMITS.all_newcomers_per_second:g} times",
+        f"Root comes in by a socket of its own, `{DEFAULT_SOCKET}{local_api.ROOT_SUFFIX}`",
+        f"`hubctl` waits for up to {ANSWER_SECONDS:g} s",
         f"hubd asks each tail every {WAITS.beat:g} s whether it is there",
         f"the same on a full screen, every {main.WATCH_SECONDS:g} s",
     ],
 )
 def test_numbers_are_those_of_the_code(sentence: str) -> None:
     assert sentence in " ".join(TEXT.split())
+
+
+def test_root_knocks_where_the_hub_listens_for_root() -> None:
+    assert ROOT_SUFFIX == local_api.ROOT_SUFFIX
 
 
 def test_a_tail_waits_longer_for_a_beat_than_the_hub_takes() -> None:

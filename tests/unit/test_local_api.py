@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import json
 import os
 import socket
 import stat
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -21,7 +23,11 @@ from hypothesis import strategies as st
 from hubd.adapters import local_api, log
 from hubd.adapters.event_tail import EVENT_BYTES_MAX, QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
 from hubd.adapters.local_api import (
+    BACKLOG,
     LINE_BYTES_MAX,
+    REFUSALS_A_TURN,
+    REFUSED_PAUSE_SECONDS,
+    ROOT_SUFFIX,
     WAITS,
     Call,
     CallRefused,
@@ -152,8 +158,8 @@ async def test_the_socket_is_for_owner_and_group_and_gone_after_the_stop(hub: Hu
     [
         b"garbage", b"[]", b"{}", b'{"id":1}', b'{"id":"1","call":"status"}', b'{"id":-1,"call":"status"}',
         b'{"id":99999999999999999999,"call":"status"}', b'{"id":1,"call":"status","more":1}', b'{"id":1,"call":3}',
-        b"\xff\xfe", b'{"id":1,"call":"\\ud800"}', b'{"id":1,"call":"status","args":' + b"[" * 30_000, b"",
-        b'{"id":1,"call":"status","args":{"a":' + b'{"a":' * 10_500 + b"1" + b"}" * 10_502,
+        b"\xff\xfe", b'{"id":1,"call":"\\ud800"}', b'{"id":1,"call":"status","args":' + b"[" * 16_000, b"",
+        b'{"id":1,"call":"status","args":{"a":' + b'{"a":' * 2_600 + b"1" + b"}" * 2_602,
     ],
     ids=range(14),
 )  # fmt: skip
@@ -169,7 +175,7 @@ async def test_what_is_no_request_is_answered_and_the_client_goes_on(hub: Hub, l
 
 async def test_an_unknown_call_is_told_what_there_is(hub: Hub) -> None:
     async with hub.running():
-        error = (await (await hub.client()).answer("open " * 5000))["error"]
+        error = (await (await hub.client()).answer("open " * 3000))["error"]
         assert error["code"] == "unknown-call"
         assert error["message"].endswith("there are change, echo, status, tail")
         assert len(error["message"]) < 300
@@ -211,9 +217,8 @@ async def test_the_own_user_and_root_may_change(hub: Hub) -> None:
         assert [caller.uid for caller in hub.daemon.writes] == [os.geteuid()]
 
 
-def visitor(path: Path, uid: int) -> socket.socket:
+def connect_as(peer: socket.socket, path: Path, uid: int) -> None:
     """Connect as another user, who need not be able to reach the folder by its whole path."""
-    peer = socket.socket(socket.AF_UNIX)
     before = Path.cwd()
     os.chdir(path.parent)
     os.seteuid(uid)  # the kernel notes who connects
@@ -222,6 +227,11 @@ def visitor(path: Path, uid: int) -> socket.socket:
     finally:
         os.seteuid(0)
         os.chdir(before)
+
+
+def visitor(path: Path, uid: int) -> socket.socket:
+    peer = socket.socket(socket.AF_UNIX)
+    connect_as(peer, path, uid)
     return peer
 
 
@@ -309,6 +319,168 @@ async def test_newcomers_are_let_in_one_a_turn(tmp_path: Path) -> None:
         assert len(rests) - before >= len(visitors)
         for peer in visitors:
             peer.close()
+
+
+class Flood:
+    """Newcomers of another user, as many as the backlog holds, again and again; each closes at once."""
+
+    def __init__(self, path: Path, uid: int) -> None:
+        path.chmod(0o666)
+        path.parent.chmod(0o711)
+        self._path, self._uid = path, uid
+
+    def fill(self) -> None:
+        before = Path.cwd()
+        os.chdir(self._path.parent)
+        os.seteuid(self._uid)
+        try:
+            while True:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as peer:
+                    if peer.connect_ex(self._path.name) == errno.EAGAIN:
+                        return
+        finally:
+            os.seteuid(0)
+            os.chdir(before)
+
+
+@as_root
+async def test_root_is_answered_by_its_own_socket_while_another_user_floods(tmp_path: Path) -> None:
+    stuck = asyncio.Event()
+
+    async def rest(seconds: float) -> None:
+        if seconds == REFUSED_PAUSE_SECONDS:  # the common socket takes nobody any longer
+            stuck.set()
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+
+    hub = Hub(tmp_path / "s", Limits(newcomers_per_second=0.01, newcomers_burst=1), rest=rest)
+    async with hub.running():
+        flood = Flood(hub.path, 65534)
+        while not stuck.is_set():
+            flood.fill()
+            await asyncio.sleep(0)
+        flood.fill()
+        own = hub.path.with_name("s" + ROOT_SUFFIX)
+        assert stat.S_IMODE(own.stat().st_mode) == 0o600
+        ask = "import sys; from hubd.cli.client import *; print(HubClient(Path(sys.argv[1])).call('echo')['uid'])"
+        hubctl = await asyncio.create_subprocess_exec(sys.executable, "-c", ask, str(hub.path), stdout=-1)
+        async with asyncio.timeout(20):
+            assert await hubctl.communicate() == (b"0\n", None)
+        with socket.socket(socket.AF_UNIX) as stranger, pytest.raises(PermissionError):
+            connect_as(stranger, own, 65534)
+    assert not own.exists()
+
+
+@as_root
+async def test_who_comes_too_fast_is_sent_away_in_bulk_and_stands_before_nobody(tmp_path: Path) -> None:
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.sleep(0)
+
+    few = Limits(newcomers_per_second=0.01, newcomers_burst=3)
+    hub = Hub(tmp_path / "s", few, rest=rest)
+    async with hub.running():
+        flood = Flood(hub.path, 65534)
+        flood.fill()
+        other = await asyncio.wait_for(asyncio.to_thread(connected, hub.path), 5)
+        other.setblocking(False)
+        client = Client(*await asyncio.open_unix_connection(sock=other))
+        hub.stack.callback(client.writer.close)
+        turns = len(rests)
+        assert "result" in await client.answer("status")
+        assert turns <= 3 + BACKLOG / REFUSALS_A_TURN + 5
+        assert len(hub.api.tasks) == len(hub.api.places) == 1
+
+
+def connected(path: Path) -> socket.socket:
+    peer = socket.socket(socket.AF_UNIX)
+    peer.connect(str(path))  # waits in the kernel's queue
+    return peer
+
+
+async def test_one_turn_sends_so_many_away_and_no_more(tmp_path: Path) -> None:
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.sleep(0)
+
+    hub = Hub(tmp_path / "s", Limits(newcomers_per_second=0.01, newcomers_burst=1), rest=rest)
+    async with hub.running():
+        await asyncio.sleep(0)
+        visitors = [socket.socket(socket.AF_UNIX) for _ in range(1 + REFUSALS_A_TURN + 5)]
+        for peer in visitors:
+            peer.connect(str(hub.path))
+        await _until(lambda: rests.count(REFUSED_PAUSE_SECONDS) == 2)
+        assert b'"busy"' in visitors[-1].recv(1000)
+        for peer in visitors:
+            peer.close()
+
+
+async def test_who_gave_way_while_it_waited_for_its_turn_is_gone_with_its_turn_and_its_task(tmp_path: Path) -> None:
+    waiting = asyncio.Event()
+
+    async def rest(seconds: float) -> None:
+        await (waiting.wait() if seconds > 1 else asyncio.sleep(0))
+
+    hurry = Limits(user_per_second=0.01, user_burst=5, newcomers_per_second=1e4, newcomers_burst=1000)
+    hub = Hub(tmp_path / "s", hurry, rest=rest)
+    async with hub.running():
+        for number in range(1, 6 * LIMITS.clients):
+            client = await hub.client()
+            client.ask("status")
+            client.say(b"x" * 120_000)  # more than one reader keeps
+            if number <= hurry.user_burst:
+                assert "result" in await client.line()
+            else:
+                await _until(lambda number=number: any(p.waiting and p.number == number for p in hub.api.places.held()))  # type: ignore[misc]
+            assert len(hub.api.tasks) <= LIMITS.user_places + 2
+        await _until(lambda: len(hub.api.tasks) == len(hub.api.places) <= LIMITS.user_places)
+        probe = hub.api.places.enter(os.geteuid())
+        assert probe is not None
+        wait = hub.api.places.wait_seconds(probe, asyncio.get_running_loop().time())
+        assert wait <= (LIMITS.user_places + 1) / hurry.user_per_second
+        hub.api.places.leave(probe)
+
+
+async def test_what_a_client_has_said_and_nobody_read_has_a_ceiling(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+    readers: list[asyncio.StreamReader] = []
+
+    class Seen(LocalApi):
+        async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+            readers.append(reader)
+            return await super()._line(reader, writer)
+
+    async def slow(args: Args, caller: Caller) -> object:
+        await go_on.wait()
+        return None
+
+    hub = Hub(tmp_path / "s")
+    hub.api = Seen(hub.path, (Call("slow", slow),), hub.tail)
+    async with hub.running():
+        client = await hub.client()
+        client.ask("slow")
+        client.say(b"x" * 1_000_000)
+        await _until(lambda: bool(readers) and readers[0]._paused)  # type: ignore[attr-defined]
+        assert len(readers[0]._buffer) <= 3 * LINE_BYTES_MAX  # type: ignore[attr-defined]
+        go_on.set()
+
+
+@pytest.mark.parametrize(("uid_is_root", "room"), [(True, LIMITS.root_places), (False, 0)])
+async def test_tasks_have_a_ceiling_and_root_is_kept_some(hub: Hub, uid_is_root: bool, room: int) -> None:
+    for _ in range(hub.api.tasks_max - LIMITS.root_places):
+        hub.api.tasks.add(asyncio.create_task(asyncio.sleep(3600)))
+    let_in = 0
+    while let_in <= LIMITS.root_places and (place := hub.api._place(0 if uid_is_root else 1)):
+        let_in += 1
+        hub.api.tasks.add(asyncio.create_task(asyncio.sleep(3600)))
+        hub.api.places.leave(place)
+    assert let_in == room
+    for task in hub.api.tasks:
+        task.cancel()
 
 
 async def test_who_asks_faster_than_the_pace_waits(tmp_path: Path) -> None:
@@ -546,7 +718,8 @@ async def test_a_full_backlog_is_alive_too(hub: Hub) -> None:
 
 async def test_the_stop_leaves_anothers_socket_alone(hub: Hub) -> None:
     async with hub.running():
-        hub.path.unlink()
+        for file in (hub.path, hub.path.with_name(hub.path.name + ROOT_SUFFIX)):
+            file.unlink()
         successor = Hub(hub.path)
         successor.api.bind()
     assert hub.path.exists()

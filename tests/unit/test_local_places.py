@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hubd.adapters.local_places import LIMITS, ROOT, Doing, Limits, Pace, Place, Places
 
-SMALL = Limits(clients=6, root_places=2, user_places=4, tails=3, user_tails=2)
+SMALL = Limits(clients=6, root_places=2, user_places=4, tails=3, user_tails=2, user_per_second=1, user_burst=2)
 USERS = st.sampled_from([ROOT, 1, 2, 3])
 
 
@@ -21,6 +21,7 @@ class Socket(RuleBasedStateMachine):
         self.places = Places(SMALL)
         self.now = 0.0
         self.gone: list[tuple[Place, Doing]] = []
+        self.turn_at: dict[Place, float] = {}
 
     def of(self, uid: int) -> list[Place]:
         return [place for place in self.places.held() if place.uid == uid]
@@ -49,7 +50,17 @@ class Socket(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def asks(self, data: st.DataObject) -> None:
-        if place := self.pick(data, {Doing.IDLE}):
+        idle = [one for one in self.places.held() if one.doing is Doing.IDLE and not one.waiting]
+        if idle:
+            place = data.draw(st.sampled_from(idle))
+            self.turn_at[place] = self.now + self.places.wait_seconds(place, self.now)
+
+    @rule(data=st.data())
+    def has_its_turn(self, data: st.DataObject) -> None:
+        come = [one for one in self.places.held() if one.waiting and self.turn_at[one] <= self.now + 1e-6]
+        if come:
+            place = data.draw(st.sampled_from(come))
+            self.places.served(place)
             place.now(Doing.ASKING, self.now)
 
     @rule(data=st.data())
@@ -75,7 +86,13 @@ class Socket(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        self.now += 1
+        self.now += 0.3
+
+    @invariant()
+    def no_turn_is_owed_to_who_has_left(self) -> None:
+        for uid, pace in self.places._paces.items():
+            waiting = [one for one in self.of(uid) if one.waiting]
+            assert pace._next - self.now <= (len(waiting) + 1) / SMALL.user_per_second + 1e-6
 
     @invariant()
     def the_ceilings_hold(self) -> None:
@@ -149,9 +166,43 @@ def test_what_one_user_has_used_up_a_new_connection_does_not_give_back() -> None
         place = places.enter(7)
         assert place is not None
         waits.append(places.wait_seconds(place, 0.0))
+        places.served(place)
         places.leave(place)
     assert waits[:-1] == pytest.approx([0.0] * LIMITS.user_burst)
     assert waits[-1] == pytest.approx(1 / LIMITS.user_per_second)
+
+
+def test_who_leaves_while_it_waits_gives_its_turn_back_and_nobody_else_waits_longer() -> None:
+    places, longest = Places(LIMITS), 0.0
+    for _ in range(100 * LIMITS.user_burst):
+        place = places.enter(7)
+        assert place is not None
+        place.now(Doing.IDLE, place.number)
+        longest = max(longest, places.wait_seconds(place, 0.0))
+        if longest == 0.0:
+            places.served(place)
+    assert 0 < longest <= LIMITS.user_places / LIMITS.user_per_second + 1e-6
+
+
+@given(uids=st.lists(st.integers(1, 4), max_size=400))
+def test_newcomers_have_a_pace_for_each_user_and_one_for_all_but_root(uids: list[int]) -> None:
+    rates = {"newcomers_per_second": 64, "all_newcomers_per_second": 256}  # exact in binary
+    limits = Limits(newcomers_burst=20, all_newcomers_burst=50, **rates)  # type: ignore[arg-type]
+    places, come = Places(limits), dict.fromkeys(range(5), 0)
+    for uid in uids:
+        before = sum(come.values())
+        let_in = places.may_come(uid, 0.0)
+        assert let_in == (come[uid] < 20 and before < 50)
+        come[uid] += let_in
+    assert all(places.may_come(ROOT, 0.0) for _ in range(20))
+    assert not places.may_come(ROOT, 0.0)
+
+
+def test_newcomers_paces_are_forgotten_and_a_user_of_many_uids_makes_no_more_than_the_common_pace() -> None:
+    places = Places(LIMITS)
+    for number in range(20_000):
+        places.may_come(1 + number, number * 1e-4)
+    assert len(places._newcomers) <= LIMITS.all_newcomers_burst + LIMITS.all_newcomers_per_second * 2
 
 
 def test_paces_of_users_who_rest_are_forgotten() -> None:
@@ -160,6 +211,7 @@ def test_paces_of_users_who_rest_are_forgotten() -> None:
         place = places.enter(uid)
         assert place is not None
         places.wait_seconds(place, uid * 0.1)
+        places.served(place)
         places.leave(place)
     assert len(places._paces) <= 0.1 * 1000
 
