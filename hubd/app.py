@@ -250,7 +250,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         remembered = hub.log.recent(int(hub.clock.wall() * 1000) - REMEMBERED_MS)
         hub.log.remember()
         hub.unlock.remember(remembered)
-        started: dict[str, Value] = {"version": __version__, **hub.log.time.begin()}
+        started: dict[str, Value] = {"version": __version__, **hub.log.time.begin(), **hub.policy.carried()}
         with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.STARTED, started))
