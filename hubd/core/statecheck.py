@@ -31,8 +31,10 @@ class OnDisk(StrEnum):
 
 
 class LogFound(StrEnum):
-    """The log against the head that the policy's database noted. HOLDS also when no head was noted.
+    """The log against the head that the policy's database noted.
 
+    HOLDS also when neither a head was noted nor a policy is proven; with each policy a head is noted, so a
+    proven one without it DIFFERS.
     EMPTY: no record, and no head noted. GONE: no record, though a head was noted.
     """
 

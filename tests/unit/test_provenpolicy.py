@@ -153,6 +153,16 @@ def older_log(state: Path, old: Path) -> None:
     put_back("audit.db", old, state)
 
 
+def older_log_and_no_head_noted(state: Path, old: Path) -> None:
+    older_log(state, old)
+    sql(state / "policy.db", "DELETE FROM noted")
+
+
+def older_log_and_the_head_of_none(state: Path, old: Path) -> None:
+    older_log(state, old)
+    sql(state / "policy.db", "UPDATE noted SET number = 0, hash = zeroblob(32)")
+
+
 def both_gone(state: Path, _old: Path) -> None:
     (state / "audit.db").unlink()
     (state / "policy.db").unlink()
@@ -166,6 +176,8 @@ DOUBTS: Mapping[Callable[[Path, Path], None], Doubt] = {
     without_log: Doubt.LOG_MISSING,
     without_log_and_lock: Doubt.LOG_MISSING,
     older_log: Doubt.LOG_REPLACED,
+    older_log_and_no_head_noted: Doubt.LOG_REPLACED,
+    older_log_and_the_head_of_none: Doubt.LOG_REPLACED,
     both_gone: Doubt.POLICY_MISSING,
 }
 
