@@ -60,7 +60,8 @@ from hubd.unlock import Books, Point, SiteRules, Unlock
 from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 
 DAY_SECONDS = 86_400
-REMEMBERED_MS = 420_000
+REMEMBERED_RECORDS = 10_000
+"""How far back a start looks for operations; `Unlock.remember` ends at those that are too old."""
 LAST_RECORD_SECONDS = 1.0
 END_SECONDS = 6
 """How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
@@ -250,7 +251,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)
-        remembered = hub.log.recent(int(hub.clock.wall() * 1000) - REMEMBERED_MS)
+        remembered = hub.log.newest(hub.log.last() + 1, REMEMBERED_RECORDS)
         hub.log.remember()
         hub.unlock.remember(remembered)
         started: dict[str, Value] = {"version": __version__, **hub.log.time.begin(), **hub.policy.carried()}
