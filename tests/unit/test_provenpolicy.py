@@ -305,6 +305,38 @@ async def test_two_deletes_change_nothing_for_the_phone_and_are_told(state: Path
         assert (hub.problem(), hub.policy.version()) == (None, 3)
 
 
+HASH, VERSION = "hash BLOB NOT NULL CHECK (length(hash) = 32)", "version INTEGER NOT NULL CHECK (version > 0)"
+TYPES = (
+    ("noted", HASH, "hash BLOB", "UPDATE noted SET hash = NULL"),
+    ("noted", HASH, "hash TEXT", "UPDATE noted SET hash = 'x'"),
+    ("noted", "number INTEGER NOT NULL", "number ANY", "UPDATE noted SET number = 'x'"),
+    ("noted", "number INTEGER NOT NULL", "number ANY", "UPDATE noted SET number = NULL"),
+    ("document", "bytes BLOB NOT NULL", "bytes TEXT", "UPDATE document SET bytes = 'abc'"),
+    ("document", "bytes BLOB NOT NULL", "bytes TEXT", "UPDATE document SET bytes = CAST(x'ff' AS TEXT)"),
+    ("document", "bytes BLOB NOT NULL", "bytes ANY", "UPDATE document SET bytes = NULL"),
+    ("document", "bytes BLOB NOT NULL", "bytes ANY", "UPDATE document SET bytes = 5"),
+    ("meta", "site TEXT NOT NULL", "site TEXT", "UPDATE meta SET site = NULL"),
+    ("meta", VERSION, "version ANY", "UPDATE meta SET version = 'x'"),
+    ("modes", "mode INTEGER NOT NULL", "mode ANY", "UPDATE modes SET mode = 'x'"),
+    ("schedules", "rules BLOB NOT NULL", "rules ANY", "INSERT INTO schedules VALUES (1, 5)"),
+)
+
+
+@pytest.mark.parametrize("with_document", [True, False])
+@pytest.mark.parametrize(("table", "ours", "theirs", "edit"), TYPES)
+async def test_values_of_any_type_end_in_a_start_that_lets_nobody_in(
+    state: Path, table: str, ours: str, theirs: str, edit: str, with_document: bool
+) -> None:
+    fill_under_another_schema(state / "policy.db", table, ours, theirs, edit)
+    if not with_document:
+        sql(state / "policy.db", "DELETE FROM document")
+    async with started(state) as hub:
+        assert hub.problem() is not None
+        assert (hub.policy.doubt is Doubt.POLICY_UNPROVEN) == (table == "document" or not with_document)
+        assert hub.policy.mode(1) is Mode.LOCKDOWN
+        assert await hub.knock() in (Reason.LOCKED, Reason.REVOKED)
+
+
 async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_start(state: Path) -> None:
     async with started(state) as hub:
         hub.policy._log = hub.audit  # as if the daemon died between the policy and its record
