@@ -25,7 +25,7 @@ from hubd.adapters.local_api import Call, CallRefused, LocalApi
 from hubd.adapters.log import tell_left_out
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.adapters.sqlite_audit_writer import AUDIT
-from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase
+from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase, PolicyFound
 from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
 from hubd.adapters.systemd import Notifier
 from hubd.adapters.teller import Teller
@@ -37,9 +37,9 @@ from hubd.core.cose import Aead, SigningKey
 from hubd.core.door import DoorMachine
 from hubd.core.epochs import EpochRing
 from hubd.core.handshake import HubSide
-from hubd.core.records import Head, Kind, Record, Value
+from hubd.core.records import Kind, Record, Value
 from hubd.core.sealing import BLE_GATT
-from hubd.core.statecheck import Found, LogFound, Told, told_by
+from hubd.core.statecheck import Found, LogFound, OnDisk, Told, told_by
 from hubd.core.tickets import TicketTable
 from hubd.diskwatch import DiskWatch
 from hubd.doorwatch import DoorWatch
@@ -60,7 +60,8 @@ from hubd.unlock import Books, Point, SiteRules, Unlock
 from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
 
 DAY_SECONDS = 86_400
-REMEMBERED_MS = 420_000
+REMEMBERED_RECORDS = 10_000
+"""How far back a start looks for operations; `Unlock.remember` ends at those that are too old."""
 LAST_RECORD_SECONDS = 1.0
 END_SECONDS = 6
 """How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
@@ -224,14 +225,17 @@ async def open_stores(state: Path, site: str, read: Callable[[bytes], policy.Pol
     except TrustError as error:
         raise ConfigError(str(error)) from error
     kept = (await stack.enter_async_context(opened)).found
-    found = Found(kept.policy, kept.version, _log_found(audit, kept.noted), policy_removed, log_removed)
+    found = Found(kept.policy, kept.version, _log_found(audit, kept), policy_removed, log_removed)
     return Stores(audit, opened, found, told_by(audit.newest_about_state()))
 
 
-def _log_found(audit: AuditStore, noted: Head) -> LogFound:
+def _log_found(audit: AuditStore, kept: PolicyFound) -> LogFound:
+    """Hold the log against the noted head. With each policy one is noted: where it is not, it was taken away."""
     if audit.last() == 0:
-        return LogFound.GONE if noted.number else LogFound.EMPTY
-    return LogFound.HOLDS if audit.holds(noted) else LogFound.DIFFERS
+        return LogFound.GONE if kept.noted.number else LogFound.EMPTY
+    if kept.policy is OnDisk.PROVEN and not kept.noted.number:
+        return LogFound.DIFFERS
+    return LogFound.HOLDS if audit.holds(kept.noted) else LogFound.DIFFERS
 
 
 async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
@@ -247,10 +251,10 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)
-        remembered = hub.log.recent(int(hub.clock.wall() * 1000) - REMEMBERED_MS)
+        remembered = hub.log.newest(hub.log.last() + 1, REMEMBERED_RECORDS)
         hub.log.remember()
         hub.unlock.remember(remembered)
-        started: dict[str, Value] = {"version": __version__, **hub.log.time.begin()}
+        started: dict[str, Value] = {"version": __version__, **hub.log.time.begin(), **hub.policy.carried()}
         with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.STARTED, started))

@@ -21,6 +21,7 @@ from hubd.core.statecheck import (
     OnDisk,
     Told,
     accepted_facts,
+    carried_facts,
     doubt_facts,
     edited_facts,
     judge,
@@ -94,6 +95,10 @@ class ProvenPolicy:
     def doubt(self) -> Doubt | None:
         """Why the state is not believed, None when it is."""
         return self._doubt
+
+    def carried(self) -> Mapping[str, Value]:
+        """Return what the record of this start, which comes before `begin`, carries on of the records before it."""
+        return carried_facts(self._told)
 
     async def begin(self) -> None:
         """Record what was found, and note where the log stands now. A disk that refuses keeps nobody out of a start."""

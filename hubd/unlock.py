@@ -130,14 +130,8 @@ class Unlock:
         Whether a strike was driven between its record and the restart nobody knows: such an operation is a fault now.
         One for which the records say that nothing was done is not known at all.
         """
-        now_ms = self._books.clock.wall() * 1000
         now = self._books.clock.monotonic()
-        for stored in records:
-            try:
-                record = Record.decode(stored.body)
-            except AuditError:  # of a later version
-                continue
-            age_seconds = max(0.0, now_ms - record.at_ms) / 1000
+        for record, age_seconds in _with_ages(records, now):
             match record.detail:
                 case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action), **rest}:
                     if record.kind in self._ops and action in set(Action):
@@ -509,3 +503,31 @@ def _denial(why: Value) -> Denial | None:
     if why is None:
         return None
     return Denial(why) if isinstance(why, str) and why in set(Denial) else Denial.NO_GRANT
+
+
+def _with_ages(records: Sequence[StoredRecord], now: float) -> Sequence[tuple[Record, float]]:
+    """Return the records that are of this version and may be remembered, each with its least age in seconds.
+
+    The wall clock says nothing of an age: it is set. The monotonic one begins again with each boot of the machine. So
+    each life of the daemon, from its start's record on, is held against the moment after it: where its last record
+    bears a greater time, the machine was booted in between, and that moment's whole time has passed since. Where it
+    bears a smaller one, at least the difference has passed, booted or not.
+    """
+    found: list[tuple[Record, float]] = []
+    moment, age, last = now, 0.0, None
+    for stored in reversed(records):
+        try:
+            record = Record.decode(stored.body)
+        except AuditError:  # of a later version
+            continue
+        at = record.mono_ms / 1000
+        if last is None:
+            age += moment if at > moment else moment - at
+            last = at
+        least = age + max(0.0, last - at)
+        if least > ORDER_REMEMBERED_SECONDS:  # and so is what came before it
+            break
+        found.append((record, least))
+        if record.kind is Kind.STARTED:
+            moment, age, last = at, least, None
+    return found[::-1]

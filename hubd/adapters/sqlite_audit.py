@@ -31,7 +31,8 @@ from hubd.adapters.sqlite_audit_writer import (
 )
 from hubd.adapters.state_disk import has_room
 from hubd.aside import aside
-from hubd.core.records import Head, Kind, Record, StoredRecord, Walk, agrees
+from hubd.core.records import Head, Record, StoredRecord, Walk, agrees
+from hubd.core.statecheck import tells
 from hubd.errors import AuditError, HardwareError
 
 QUEUE_LIMIT = 1024
@@ -47,11 +48,15 @@ CLOSE_SECONDS = 2.0
 """How long a close waits for the disk, in all."""
 
 _ABOUT_STATE = (
-    "SELECT body FROM records "
+    "SELECT body FROM records NOT INDEXED "
     "WHERE instr(body, x'646b696e6466706f6c696379') > 0 OR instr(body, x'646b696e64657374617465') > 0 "
+    "OR instr(body, x'646b696e646773746172746564') > 0 "
     "ORDER BY number DESC"
 )
-"""Answered by the index `records_about_state`, whose condition this repeats word for word."""
+"""Bodies that hold `kind` and then `policy`, `state` or `started` in deterministic CBOR, the newest first.
+
+An index may have been edited, or be of another copy of the file: none is asked. Each start ends the reading.
+"""
 
 
 class AuditStore:
@@ -138,12 +143,14 @@ class AuditStore:
             )
 
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first; the newest 10,000."""
-        rows = self._read(
-            "SELECT number, body, hash FROM records WHERE at_ms >= ? ORDER BY at_ms DESC, number DESC LIMIT ?",
+        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first; the newest 10,000.
+
+        The newest by number: a clock that stood ahead hides none.
+        """
+        return self._read(
+            "SELECT number, body, hash FROM records NOT INDEXED WHERE at_ms >= ? ORDER BY number DESC LIMIT ?",
             (since_ms, RECENT_LIMIT),
-        )
-        return sorted(rows, key=lambda record: record.number)
+        )[::-1]
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
@@ -182,12 +189,12 @@ class AuditStore:
         return noted == Head() or (bool(row) and row[0].hash == noted.hash)
 
     def newest_about_state(self) -> Record | None:
-        """Return the newest record of kind `policy` or `state`, None when there is none."""
+        """Return the newest record that says something of the state (`statecheck.tells`), None when there is none."""
         with self._reading, AUDIT.errors(self._path):
             for (body,) in self._reader.execute(_ABOUT_STATE):
-                with contextlib.suppress(AuditError):  # the bytes that the index looks for, in a record of another kind
+                with contextlib.suppress(AuditError):  # the bytes that are looked for, in a record of another kind
                     record = Record.decode(body)
-                    if record.kind in (Kind.POLICY, Kind.STATE):
+                    if tells(record):
                         return record
         return None
 
@@ -241,8 +248,8 @@ def _open(path: Path) -> tuple[int, sqlite3.Connection, Head, int, int]:
 def _first_missing(connection: sqlite3.Connection) -> int:
     """Return the lowest number from 1 on that no record has."""
     query = (
-        "SELECT min(number) FROM (SELECT 1 AS number UNION ALL SELECT number + 1 FROM records) AS wanted "
-        "WHERE number NOT IN (SELECT number FROM records)"
+        "SELECT min(number) FROM (SELECT 1 AS number UNION ALL SELECT number + 1 FROM records NOT INDEXED) "
+        "AS wanted WHERE number NOT IN (SELECT number FROM records NOT INDEXED)"
     )
     return int(connection.execute(query).fetchone()[0])
 
@@ -288,7 +295,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
         for number, at_ms, body, hash_ in rows:
             walk.take(StoredRecord(number, body, hash_), at_ms)
         head = walk.finish()
-        (count,) = connection.execute("SELECT count(*) FROM records").fetchone()
+        (count,) = connection.execute("SELECT count(*) FROM records NOT INDEXED").fetchone()
         if count > head.number:
             raise AuditError(
                 f"record {head.number} is the last, but there are {count}: some have no place in the chain"

@@ -26,7 +26,7 @@ from hubd.adapters.sqlite import BUSY_SECONDS, DatabaseKind, Worker
 from hubd.aside import aside
 from hubd.core import cbor
 from hubd.core.policy import MAX_BYTES, RULES_A_SCHEDULE, Mode, Policy
-from hubd.core.records import Head
+from hubd.core.records import GENESIS, Head
 from hubd.core.schedule import Rule
 from hubd.core.statecheck import OnDisk
 from hubd.errors import FrameError, HardwareError, HubError, RollbackError, StoreError, TrustError
@@ -308,10 +308,12 @@ def _open(path: Path, site: str, read: Read) -> tuple[int, sqlite3.Connection, P
 def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
     """Verify the kept document and hold the rows against it. May raise sqlite3.Error for a disk that cannot be read."""
     noted = _noted(connection)
-    row = connection.execute("SELECT length(bytes) FROM document").fetchone()
+    row = connection.execute("SELECT typeof(bytes), length(bytes) FROM document").fetchone()
     if row is None:
         return _without_document(connection, noted)
-    if row[0] > MAX_BYTES:
+    if row[0] != "blob":
+        return PolicyFound(OnDisk.UNPROVEN, noted=noted, why="its document is no string of bytes")
+    if row[1] > MAX_BYTES:
         return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=f"its document is over {MAX_BYTES} bytes")
     (document,) = connection.execute("SELECT bytes FROM document").fetchone()
     try:
@@ -430,13 +432,19 @@ def _fits(number: int) -> bool:
 
 
 def _in_force(connection: sqlite3.Connection) -> tuple[str, int]:
-    row = connection.execute("SELECT CAST(site AS BLOB), version FROM meta").fetchone()
-    return (row[0].decode("utf-8", "backslashreplace"), row[1]) if row else ("", 0)
+    """Return site and version as the rows say; of rows that a policy cannot have: of none."""
+    match connection.execute("SELECT typeof(site), CAST(site AS BLOB), version FROM meta").fetchone():
+        case ("text", bytes(site), int(version)):
+            return site.decode("utf-8", "backslashreplace"), version
+    return "", 0
 
 
 def _noted(connection: sqlite3.Connection) -> Head:
-    row = connection.execute("SELECT number, hash FROM noted").fetchone()
-    return Head(*row) if row else Head()
+    """Return the head that was noted; of a row that no head can have: none."""
+    match connection.execute("SELECT number, CAST(hash AS BLOB), typeof(hash) FROM noted").fetchone():
+        case (int(number), bytes(hash_), "blob") if number >= 0 and len(hash_) == len(GENESIS):
+            return Head(number, hash_)
+    return NOTHING_NOTED
 
 
 @contextlib.contextmanager

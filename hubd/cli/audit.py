@@ -39,7 +39,12 @@ BUSY_SECONDS = 5.0
 VALUE_BYTES_MAX = 1 << 20
 """A longer value is in no record: it is not even read."""
 _INT64_MIN = -(1 << 63)
-TABLES = ("records", "outbox", "acknowledged")
+COLUMNS = {
+    "records": ["number", "at_ms", "body", "hash"],
+    "outbox": ["number"],
+    "acknowledged": ["only_row", "number", "hash"],
+}
+"""The tables and their columns. Each is kept: one that is computed may cost the reader what its maker likes."""
 
 _RIGHT = "typeof(number) = 'integer' AND typeof(at_ms) = 'integer' AND typeof(body) = 'blob' AND typeof(hash) = 'blob'"
 _UNREADABLE = (
@@ -174,11 +179,17 @@ def _verify(connection: sqlite3.Connection, noted: Head | None) -> _Verified:
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:
-    """Raise AuditError unless the three tables are tables, and nothing stands behind them that acts by itself."""
+    """Raise AuditError unless the tables have our columns, all kept, and nothing is there that acts by itself.
+
+    Nothing is read from a table for that.
+    """
     found = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type <> 'index'").fetchall())
-    for table in TABLES:
+    for table, columns in COLUMNS.items():
         if found.pop(table, None) != "table":
             raise AuditError(f"{table} is no table of this file")
+        about = connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
+        if about != [(column, 0) for column in columns]:
+            raise AuditError(f"the columns of {table} are not those of an audit log")
     odd = [name for name in found if name != "filler" and not str(name).startswith("sqlite_")]
     if odd:
         raise AuditError(f"{odd[0]} does not belong into an audit log")

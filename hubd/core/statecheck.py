@@ -4,6 +4,8 @@
 2. A policy is believed when the issuer signed it, and the log knows of none that is newer.
 3. The log is believed when it holds the head that the policy's database noted.
 4. A doubt that was recorded stands until a newer record ends it, or the missing policy is back.
+5. What the log says of the state is carried in the record of each start, as the floor of time is:
+   so it is found in the newest records, which are those whose chain is checked.
 
 The policy and the log vouch for each other: the log records each version that came into force, and
 the policy's database notes the head of the log. So one of the two that was removed, emptied or put
@@ -29,8 +31,10 @@ class OnDisk(StrEnum):
 
 
 class LogFound(StrEnum):
-    """The log against the head that the policy's database noted. HOLDS also when no head was noted.
+    """The log against the head that the policy's database noted.
 
+    HOLDS also when neither a head was noted nor a policy is proven; with each policy a head is noted, so a
+    proven one without it DIFFERS.
     EMPTY: no record, and no head noted. GONE: no record, though a head was noted.
     """
 
@@ -60,6 +64,7 @@ class Belief(StrEnum):
 
 Verdict = Belief | Doubt
 
+_CARRIED = "expected"
 ACCEPTED, ROWS_EDITED = "accepted", "rows-edited"
 """What a record of kind `state` says beside the doubts: somebody accepted the state; the rows were built again."""
 
@@ -112,8 +117,13 @@ def judge(found: Found, told: Told) -> Verdict:
     return Belief.UNRECORDED if version > told.version else Belief.AS_RECORDED
 
 
+def tells(record: Record) -> bool:
+    """Tell whether a record says something of the state: a policy, a state, or a start that carries what was said."""
+    return record.kind in (Kind.POLICY, Kind.STATE) or (record.kind is Kind.STARTED and _CARRIED in record.detail)
+
+
 def told_by(record: Record | None) -> Told:
-    """Read what the newest record of kind `policy` or `state` says; a record that says neither says nothing."""
+    """Read what the newest record that `tells` says; a record that says nothing of the state says nothing."""
     if record is None:
         return Told()
     match record.kind, record.detail:
@@ -122,7 +132,18 @@ def told_by(record: Record | None) -> Told:
         case Kind.STATE, {"found": str(found), "policy": int(policy), "expected": int(expected)}:
             doubt = Doubt(found) if found in set(Doubt) else None
             return Told(expected, doubt, policy if doubt else 0)
+        case Kind.STARTED, {"expected": int(expected), "doubt": None}:
+            return Told(expected)
+        case Kind.STARTED, {"expected": int(expected), "doubt": str(doubt), "doubted": int(doubted)}:
+            return Told(expected, Doubt(doubt), doubted) if doubt in set(Doubt) else Told(expected)
     return Told()
+
+
+def carried_facts(told: Told) -> Mapping[str, Value]:
+    """Return the facts by which a start's record carries on what the records before it say."""
+    if told.doubt is None:
+        return {_CARRIED: told.version, "doubt": None}
+    return {_CARRIED: told.version, "doubt": str(told.doubt), "doubted": told.doubted}
 
 
 def doubt_facts(doubt: Doubt, found: Found, told: Told) -> Mapping[str, Value]:

@@ -25,6 +25,7 @@ from hubd.adapters.sqlite_audit_writer import AUDIT
 from hubd.cli.audit import audit
 from hubd.core.records import Kind, Record, follows, link
 from hubd.errors import AuditError
+from tests.crafted import hide_indexes_while
 
 ROOT = Path(__file__).parents[2]
 GROWN_KIB_MAX = 1000
@@ -232,6 +233,8 @@ async def test_recent_gives_the_newest_by_time_oldest_first(tmp_path: Path) -> N
         newest = store.recent(0)
         assert len(newest) == RECENT_LIMIT
         assert newest[-1].number == store.last() == newest[0].number + RECENT_LIMIT - 1
+        await store.append(record(0, 999))  # made after the clock was set back
+        assert store.recent(0)[-1].number == store.last()
 
 
 @pytest.mark.asyncio
@@ -298,6 +301,7 @@ from pathlib import Path
 from hubd.adapters.sqlite_audit import AuditStore
 from hubd.core.records import Kind, Record
 from hubd.errors import AuditError
+from tests.crafted import hide_indexes_while
 
 async def main(directory):
     store = await AuditStore.open(directory / "state" / "audit.db")
@@ -780,3 +784,15 @@ async def test_list_shows_the_newest_and_quotes_what_strangers_wrote(tmp_path: P
     assert result.output == (
         '      31  1969-12-31T23:59:59.999Z  refused  ok=false raw="00ff" name="\\u001b[2J\\nroot"\n'
     )
+
+
+@pytest.mark.asyncio
+async def test_a_record_removed_behind_an_index_that_still_has_it_is_missed(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    async with await AuditStore.open(path) as store:
+        for _ in range(3):
+            await asyncio.gather(*[store.append(Record(Kind.DOOR, n, 0, {"door": "front"})) for n in range(500)])
+        await store.acknowledge(list(range(1, 1501)))
+    hide_indexes_while(path, "DELETE FROM records WHERE number = 5")
+    with pytest.raises(AuditError, match="record 5 is missing"):
+        await AuditStore.open(path)

@@ -17,7 +17,7 @@ from hubd.core import policy as policies
 from hubd.core.messages import Reason
 from hubd.core.policy import Mode, Policy
 from hubd.core.records import Kind, Record, Value
-from hubd.core.statecheck import Doubt
+from hubd.core.statecheck import Doubt, Told, told_by
 from hubd.core.tickets import TicketTable
 from hubd.errors import AuditError, RollbackError, StoreError
 from hubd.health import Health, Severity
@@ -26,6 +26,7 @@ from hubd.notinglog import NotingLog
 from hubd.provenpolicy import PROBLEM, ProvenPolicy
 from hubd.unlock import Books
 from hubsim import site
+from tests.crafted import fill_under_another_schema
 from tests.pair import NOON, SITE, Clock, DeskHub, Phone, make_wallet
 
 ISSUER = site.make_key()
@@ -83,7 +84,7 @@ async def started(state: Path) -> AsyncIterator[Start]:
             edited=stores.policy.found.edited,
             why=stores.policy.found.why,
         )
-        await log.append(Record.at(Kind.STARTED, clock.wall(), 0.0, {}))
+        await log.append(Record.at(Kind.STARTED, clock.wall(), 0.0, proven.carried()))
         await proven.begin()
         yield Start(stores.audit, proven, health, DeskHub(ISSUER, clock), log)
 
@@ -152,6 +153,16 @@ def older_log(state: Path, old: Path) -> None:
     put_back("audit.db", old, state)
 
 
+def older_log_and_no_head_noted(state: Path, old: Path) -> None:
+    older_log(state, old)
+    sql(state / "policy.db", "DELETE FROM noted")
+
+
+def older_log_and_the_head_of_none(state: Path, old: Path) -> None:
+    older_log(state, old)
+    sql(state / "policy.db", "UPDATE noted SET number = 0, hash = zeroblob(32)")
+
+
 def both_gone(state: Path, _old: Path) -> None:
     (state / "audit.db").unlink()
     (state / "policy.db").unlink()
@@ -165,6 +176,8 @@ DOUBTS: Mapping[Callable[[Path, Path], None], Doubt] = {
     without_log: Doubt.LOG_MISSING,
     without_log_and_lock: Doubt.LOG_MISSING,
     older_log: Doubt.LOG_REPLACED,
+    older_log_and_no_head_noted: Doubt.LOG_REPLACED,
+    older_log_and_the_head_of_none: Doubt.LOG_REPLACED,
     both_gone: Doubt.POLICY_MISSING,
 }
 
@@ -292,6 +305,38 @@ async def test_two_deletes_change_nothing_for_the_phone_and_are_told(state: Path
         assert (hub.problem(), hub.policy.version()) == (None, 3)
 
 
+HASH, VERSION = "hash BLOB NOT NULL CHECK (length(hash) = 32)", "version INTEGER NOT NULL CHECK (version > 0)"
+TYPES = (
+    ("noted", HASH, "hash BLOB", "UPDATE noted SET hash = NULL"),
+    ("noted", HASH, "hash TEXT", "UPDATE noted SET hash = 'x'"),
+    ("noted", "number INTEGER NOT NULL", "number ANY", "UPDATE noted SET number = 'x'"),
+    ("noted", "number INTEGER NOT NULL", "number ANY", "UPDATE noted SET number = NULL"),
+    ("document", "bytes BLOB NOT NULL", "bytes TEXT", "UPDATE document SET bytes = 'abc'"),
+    ("document", "bytes BLOB NOT NULL", "bytes TEXT", "UPDATE document SET bytes = CAST(x'ff' AS TEXT)"),
+    ("document", "bytes BLOB NOT NULL", "bytes ANY", "UPDATE document SET bytes = NULL"),
+    ("document", "bytes BLOB NOT NULL", "bytes ANY", "UPDATE document SET bytes = 5"),
+    ("meta", "site TEXT NOT NULL", "site TEXT", "UPDATE meta SET site = NULL"),
+    ("meta", VERSION, "version ANY", "UPDATE meta SET version = 'x'"),
+    ("modes", "mode INTEGER NOT NULL", "mode ANY", "UPDATE modes SET mode = 'x'"),
+    ("schedules", "rules BLOB NOT NULL", "rules ANY", "INSERT INTO schedules VALUES (1, 5)"),
+)
+
+
+@pytest.mark.parametrize("with_document", [True, False])
+@pytest.mark.parametrize(("table", "ours", "theirs", "edit"), TYPES)
+async def test_values_of_any_type_end_in_a_start_that_lets_nobody_in(
+    state: Path, table: str, ours: str, theirs: str, edit: str, with_document: bool
+) -> None:
+    fill_under_another_schema(state / "policy.db", table, ours, theirs, edit)
+    if not with_document:
+        sql(state / "policy.db", "DELETE FROM document")
+    async with started(state) as hub:
+        assert hub.problem() is not None
+        assert (hub.policy.doubt is Doubt.POLICY_UNPROVEN) == (table == "document" or not with_document)
+        assert hub.policy.mode(1) is Mode.LOCKDOWN
+        assert await hub.knock() in (Reason.LOCKED, Reason.REVOKED)
+
+
 async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_start(state: Path) -> None:
     async with started(state) as hub:
         hub.policy._log = hub.audit  # as if the daemon died between the policy and its record
@@ -306,9 +351,10 @@ async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_s
         assert "version 4" in problem[1]
 
 
-async def test_the_newest_word_on_the_state_is_found_by_its_index(tmp_path: Path) -> None:
+async def test_the_newest_word_on_the_state_is_found_among_others_that_look_like_it(tmp_path: Path) -> None:
     async with await AuditStore.open(tmp_path / "audit.db") as audit:
         await audit.append(Record(Kind.POLICY, 1, 1, {"version": 7, "tickets_dropped": 0}))
+        await audit.append(Record(Kind.STARTED, 2, 2, {"version": "of before starts carried what was said"}))
         for n in range(50):
             await audit.append(Record(Kind.ACCESS, n, n, {"asker": "dkindfpolicy and dkindestate", "op": bytes(16)}))
         found = audit.newest_about_state()
@@ -316,4 +362,48 @@ async def test_the_newest_word_on_the_state_is_found_by_its_index(tmp_path: Path
         assert (found.kind, found.detail["version"]) == (Kind.POLICY, 7)
     with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
         plan = " ".join(str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {_ABOUT_STATE}"))
-    assert "USING INDEX records_about_state" in plan
+    assert "INDEX" not in plan
+    assert "TEMP B-TREE" not in plan  # read from the newest back, to the first that says it
+
+
+async def test_each_start_carries_on_what_was_said_before_it(tmp_path: Path, state: Path) -> None:
+    older(state, tmp_path / "old")
+    for _ in range(3):  # the doubt is recorded once; the starts carry it
+        async with started(state) as hub:
+            assert hub.policy.doubt is Doubt.POLICY_OLDER
+    async with await AuditStore.open(state / "audit.db") as audit:
+        newest = audit.newest_about_state()
+        assert newest is not None
+        assert newest.kind is Kind.STARTED
+        assert told_by(newest) == Told(3, Doubt.POLICY_OLDER, 1)
+
+
+async def test_an_index_without_the_newest_policy_is_not_asked(tmp_path: Path, state: Path) -> None:
+    older(state, tmp_path / "old")
+    ours = "WHERE instr"
+    fill_under_another_schema(
+        state / "audit.db", "records_about_state", ours, "WHERE number < 0 AND instr", "REINDEX records_about_state"
+    )
+    async with started(state) as hub:
+        assert hub.policy.doubt is Doubt.POLICY_OLDER
+        assert await hub.knock() is Reason.LOCKED
+
+
+async def test_a_log_of_one_life_with_the_journal_of_another_is_asked_itself(tmp_path: Path) -> None:
+    """All records are there, while pages of the index are of before the newest policy."""
+    state, mixed = tmp_path / "state", tmp_path / "mixed"
+    async with started(state) as hub:
+        await hub.send(1)
+    keep(state, tmp_path / "old")
+    async with started(state) as hub:
+        await hub.send(2)
+        keep(state, tmp_path / "running")
+    async with started(state):
+        keep(state, tmp_path / "later")
+    mixed.mkdir(mode=0o700)
+    shutil.copy(tmp_path / "old" / "policy.db", mixed)
+    shutil.copy(tmp_path / "running" / "audit.db", mixed)
+    shutil.copy(tmp_path / "later" / "audit.db-wal", mixed)
+    async with started(mixed) as hub:
+        assert hub.policy.doubt is Doubt.POLICY_OLDER
+        assert await hub.knock() is Reason.LOCKED

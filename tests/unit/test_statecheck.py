@@ -17,9 +17,11 @@ from hubd.core.statecheck import (
     OnDisk,
     Told,
     accepted_facts,
+    carried_facts,
     doubt_facts,
     edited_facts,
     judge,
+    tells,
     told_by,
 )
 
@@ -133,10 +135,23 @@ def test_an_accepted_state_is_believed_at_the_next_start(found: Found, told: Tol
         (Record(Kind.STATE, 0, 0, edited_facts(4)), Told(4)),
         (Record(Kind.STATE, 0, 0, {"found": 7}), Told()),
         (Record(Kind.STARTED, 0, 0, {"version": "1.0"}), Told()),
+        (Record(Kind.STARTED, 0, 0, {"version": "1.0", "expected": 3, "doubt": None}), Told(3)),
+        (
+            Record(Kind.STARTED, 0, 0, {"version": "1.0", "expected": 3, "doubt": "newer", "doubted": 2}),
+            Told(3),
+        ),
     ],
 )
 def test_what_a_record_says(record: Record | None, said: Told) -> None:
     assert told_by(record) == said
+
+
+@given(tolds)
+def test_a_start_says_again_what_was_said_before_it(told: Told) -> None:
+    record = Record(Kind.STARTED, 0, 0, {"version": "1.0", "floor": 7, **carried_facts(told)})
+    assert tells(record)
+    assert told_by(record) == told
+    assert not tells(Record(Kind.STARTED, 0, 0, {"version": "1.0", "floor": 7}))
 
 
 def test_every_state_has_a_verdict() -> None:

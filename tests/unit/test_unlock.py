@@ -23,17 +23,24 @@ from hubd.core.handshake import Path, Proof
 from hubd.core.messages import Action, DoorState, Reason
 from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
 from hubd.core.policy import Mode
-from hubd.core.records import Kind, Record, Value
+from hubd.core.records import Kind, Record, StoredRecord, Value
 from hubd.core.schedule import Rule
 from hubd.core.sealing import Opened, SessionKeys
 from hubd.core.tokens import Access, Grant, read_grant
 from hubd.core.uplink import Outcome
 from hubd.errors import StoreError
 from hubd.ports import ClockState
-from hubd.unlock import LATE_SECONDS, ORDER_OUTCOMES, ORDER_SECONDS_MAX, RECORD_SECONDS
+from hubd.unlock import (
+    LATE_SECONDS,
+    ORDER_OUTCOMES,
+    ORDER_REMEMBERED_SECONDS,
+    ORDER_SECONDS_MAX,
+    RECORD_SECONDS,
+    _with_ages,
+)
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
-from tests.pair import SITE, DeskHub, make_wallet, settle
+from tests.pair import NOON, SITE, DeskHub, make_wallet, settle
 
 
 @pytest.fixture
@@ -278,10 +285,47 @@ async def test_after_a_restart_what_may_have_moved_is_a_fault(
     allowed: dict[str, Value] = {"asker": grant.credential, "op": bytes(8), "point": 1, "action": 1, "why": None}
     fault: dict[str, Value] = {"of": bytes(8), "of_kind": "access", "asker": grant.credential, "point": 1, "fault": ""}
     for kind, detail in ((Kind.ACCESS, allowed), (Kind.FAULT, {**fault, "why": "too-late", **said})):
-        await hub.log.append(Record(kind, int(hub.clock.wall() * 1000), 0, detail))
+        await hub.log.append(Record.at(kind, hub.clock.wall(), hub.clock.monotonic(), detail))
     hub.start_unlock().remember(hub.log.recent(0))
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
     assert hub.strikes == 0
+
+
+@pytest.mark.parametrize("set_by_seconds", [130.0, 10**6, -60.0])
+async def test_a_clock_that_is_set_ages_no_operation(hub: DeskHub, grant: Grant, set_by_seconds: float) -> None:
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
+    hub.clock.advance(20)
+    hub.clock.offset += set_by_seconds
+    hub.start_unlock().remember(hub.log.recent(0))
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert hub.strikes == 1
+
+
+# Per record: what comes before it (nothing, the daemon's start, a boot and the start) and how long after the last.
+moments = st.lists(st.tuples(st.sampled_from(["", "start", "boot"]), st.floats(0, 500)), max_size=12)
+
+
+@given(moments, st.booleans(), st.floats(0, 500))
+def test_no_record_is_taken_for_older_than_it_is(
+    before: list[tuple[str, float]], booted: bool, since_seconds: float
+) -> None:
+    time = boot = 0.0
+    stored, made = list[StoredRecord](), list[float]()
+    for what, seconds in before:
+        time += seconds
+        boot = time - min(seconds, 20.0) if what == "boot" else boot
+        record = Record.at(Kind.STARTED if what else Kind.DOOR, NOON, time - boot, {})
+        stored.append(StoredRecord(len(stored) + 1, record.encode(), bytes(32)))
+        made.append(time)
+    time += since_seconds
+    boot = time - min(since_seconds, 20.0) if booted else boot
+    aged = _with_ages(stored, time - boot)
+    for moment, (_, least_seconds) in zip(made[len(made) - len(aged) :], aged, strict=True):
+        assert least_seconds <= time - moment + 0.1
+    for moment in made[: len(made) - len(aged)]:
+        assert time - moment > ORDER_REMEMBERED_SECONDS - 0.1
+    if not booted and all(what != "boot" for what, _ in before):  # then the ages are known
+        assert all(abs(time - moment - least) < 0.1 for moment, (_, least) in zip(made[::-1], aged[::-1], strict=False))
 
 
 async def test_who_is_revoked_hears_no_repeated_yes(hub: DeskHub, grant: Grant) -> None:
