@@ -12,7 +12,8 @@ Laws:
    comes last the next time.
 3. What came and is not handed over is bounded, in bytes and in frames. Above either, nothing more is read from the
    backend; when that does not change in time, the connection ends.
-4. Bytes and frames come at a pace; a backend that sends faster waits.
+4. Bytes and frames come at a pace; a backend that sends faster waits. After FRAMES_A_TURN frames the doors have their
+   turn, however few bytes those were.
 5. Nobody but this process can take libzmq's place at the unix socket.
 """
 
@@ -199,14 +200,15 @@ class Wire:
         size = Allowance(limits.bytes_a_second, limits.bytes_at_once, clock())
         number = Allowance(limits.frames_a_second, limits.frames_at_once, clock())
         while data := await far.read(CHUNK_BYTES):
-            before = listener.frames
-            listener.take(data)
-            near.write(data)
-            await near.drain()
-            await self._wait_for_room()
-            wait_seconds = max(size.take(len(data), clock()), number.take(listener.frames - before, clock()))
-            if wait_seconds > 0:
-                await asyncio.sleep(wait_seconds)
+            at = 0
+            while at < len(data):
+                before, begin = listener.frames, at
+                at = listener.take(data, begin)
+                near.write(data[begin:at])
+                await near.drain()
+                await self._wait_for_room()
+                wait_seconds = max(size.take(at - begin, clock()), number.take(listener.frames - before, clock()))
+                await asyncio.sleep(wait_seconds)  # 0 gives the turn away
         return CLOSED
 
     async def _wait_for_room(self) -> None:

@@ -21,10 +21,12 @@ import zmq.asyncio
 from hubd.adapters.curve_uplink import CurveUplink, LinkKeys
 from hubd.adapters.curve_wire import Allowance, Wire, WireLimits
 from hubd.adapters.names import ADDRESSES_MAX, Address, Names
+from hubd.adapters.zmtp import FRAMES_A_TURN
 from hubd.core import uplink
 from hubd.errors import LinkError
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 from tests.threads import Scarce
+from tests.unit.test_zmtp import GREETING
 
 pytestmark = pytest.mark.asyncio
 
@@ -147,14 +149,30 @@ async def test_a_backend_that_sends_faster_than_the_pace_waits(raw: Raw) -> None
     timings = replace(FAST, heartbeat_timeout_seconds=10.0)
     async with raw.open(), linked(raw.endpoint, raw.keys.public, limits=limits, timings=timings) as (link, heard):
         route = await route_of(raw, link, heard)
+        began = time.monotonic()
         for _ in range(200):
             await raw.say(route, b"x")
-        await until(lambda: len(heard.messages) == 200)
-        began = time.monotonic()
-        await raw.say(route, b"y")
-        await until(lambda: len(heard.messages) == 201)
-        assert time.monotonic() - began >= 0.3
+        await until(lambda: len(heard.messages) == 200, 10)
+        free = limits.frames_at_once + FRAMES_A_TURN
+        assert time.monotonic() - began >= (200 - free) / limits.frames_a_second
         assert heard.whys == []
+
+
+@pytest.mark.parametrize("shaken", [False, True])
+async def test_a_server_without_keys_that_sends_frames_of_next_to_nothing_holds_nobody_up(shaken: bool) -> None:
+    """It greets, says an unsealed READY, and sends what is no message: the loop goes on, and the visit ends."""
+    word = b"\x04\x08\x07WELCOME" + b"\x04\x06\x05READY"
+    for smallest in (b"\x00\x00", b"\x00\x21" + bytes(33) if shaken else b"\x00\x01x"):
+        answer = GREETING + (word if shaken else b"") + smallest * (262_144 // len(smallest))
+        async with server(answer, close=False) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+            longest = 0.0
+            async with asyncio.timeout(10):
+                while not heard.whys:
+                    before = time.thread_time()
+                    await asyncio.sleep(0)
+                    longest = max(longest, time.thread_time() - before)
+            assert longest < 0.2
+            assert heard.ups == 0
 
 
 CHILD = """
