@@ -19,6 +19,7 @@ import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import zmq
@@ -162,6 +163,8 @@ class _Visit:
     def why_not_up(self, endpoint: str) -> str:
         """Say what a failed handshake means (docs/uplink.md has the table)."""
         heard, ended = self._wire.listener.heard, self._wire.ended
+        if self._wire.here:
+            return self._wire.here
         if ended and ended != CLOSED:
             return f"what answers at {endpoint} {ended}"
         if heard is Heard.REFUSED:
@@ -231,7 +234,9 @@ class CurveUplink:
         limits: WireLimits | None = None,
         resolve: Resolve = socket.getaddrinfo,
         start: Start = start_thread,
+        sockets: Path | None = None,
     ) -> None:
+        """`sockets`: below it the socket for libzmq is made, in a directory of its own; see `Wire`."""
         match = _ENDPOINT.fullmatch(endpoint)
         if not match or not 1 <= int(match[2]) <= 65535:
             raise ConfigError(f"uplink: endpoint {endpoint!r} is not of the form tcp://host:port")
@@ -240,6 +245,7 @@ class CurveUplink:
         self._timings = timings or Timings()
         self._limits = limits or WireLimits()
         names = Names(match[1].strip("[]"), int(match[2]), resolve, start)
+        self._sockets = sockets
         self._dialer = Dialer(names, endpoint, self._timings.resolve_seconds, self._timings.connect_seconds)
         self._backoff = Backoff(self._timings, random.SystemRandom().random)
         self._up: zmq.asyncio.Socket | None = None
@@ -269,7 +275,7 @@ class CurveUplink:
         """Find the backend and live through one visit; return why it ended and for how many seconds its link was up."""
         self.visits += 1
         try:
-            async with Wire(await self._dialer.dial(), self._limits) as wire:
+            async with Wire(await self._dialer.dial(), self._limits, under=self._sockets) as wire:
                 visit = _Visit(context, wire, self._keys, self._timings)
                 try:
                     return await self._visit(visit, wire, listener)
@@ -301,7 +307,8 @@ class CurveUplink:
                     losing.cancel()
                     why, up_seconds = visit.why_lost(self._endpoint), loop.time() - began
                 else:
-                    self._dialer.failed()
+                    if not wire.here:
+                        self._dialer.failed()
                     why = visit.why_not_up(self._endpoint)
                 carrying.cancel()
                 shaking.cancel()
