@@ -6,7 +6,8 @@ Laws:
    waits between them: with jitter, 0.5 s growing to 60 s, from the start again only after a link that stayed up longer.
 2. libzmq never meets the network: `curve_wire` finds the backend, carries the bytes and bounds them.
 3. `send` never waits and never queues for a link that is down.
-4. Every cause of a failure is told in a sentence, by what the backend was heard to say.
+4. Every cause of a failure is told in a sentence, by what the backend was heard to say. What nothing seals is told as
+   unproven, and none of its bytes gets into a sentence but digits.
 """
 
 from __future__ import annotations
@@ -168,11 +169,20 @@ class _Visit:
         if ended and ended != CLOSED:
             return f"what answers at {endpoint} {ended}"
         if heard is Heard.REFUSED:
-            status = self._wire.listener.status
-            if status == "400":
-                return "this hub's key is refused by the backend (ZAP 400): it is revoked there; enrol the hub again"
-            return f"the backend could not check this hub's key (ZAP {status}): look at the backend"
+            return f"{endpoint}: {_refused(self._wire.listener.status)}"
         return f"{endpoint}: {_NOT_UP[heard, bool(ended)]}"
+
+
+def _refused(status: str) -> str:
+    """Say what an ERROR means. Nothing proves who sent it (RFC 26), so no key is changed by its word alone."""
+    said = f"ZAP {status}" if status else "an ERROR without a status"
+    who = f"the backend, or somebody on the way, says ({said}, which nothing proves) that"
+    if status == "400":
+        return (
+            f"{who} this hub's key is refused. Ask at the backend: only if the key is revoked there, enrol the hub "
+            "again; else look at the network between"
+        )
+    return f"{who} this hub's key could not be checked: look at the backend, then at the network between"
 
 
 _NOT_UP: Mapping[tuple[Heard, bool], str] = {

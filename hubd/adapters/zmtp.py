@@ -44,7 +44,7 @@ class Listener:
     def __init__(self, frame_bytes_max: int) -> None:
         self.heard = Heard.NOTHING
         self.status = ""
-        """Of a refusal: the three digits that ZAP gave."""
+        """Of a refusal: the three digits that ZAP gave, "" for anything else. Nothing proves who sent them."""
         self.unread_bytes = 0
         """Of whole frames that came after the handshake and that no message handed over by libzmq accounts for."""
         self.frames = 0
@@ -146,4 +146,5 @@ class Listener:
             self.heard = Heard.READY
         elif name.startswith(b"\x05ERROR"):
             self.heard = Heard.REFUSED
-            self.status = name[7:10].decode("ascii", "replace")
+            digits = name[7:10]
+            self.status = digits.decode("ascii") if len(digits) == 3 and digits.isdigit() else ""

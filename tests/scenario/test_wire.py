@@ -426,6 +426,27 @@ async def test_what_is_no_backend_is_told_as_such(how: dict[str, Any], sentence:
         assert "key" not in heard.why or "without keys" in heard.why or "keys does not" in heard.why
 
 
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (b"400", "(ZAP 400, which nothing proves) that this hub's key is refused. Ask at the backend: only if"),
+        (b"500", "(ZAP 500, which nothing proves) that this hub's key could not be checked"),
+        (b"\x1b[2", "(an ERROR without a status, which nothing proves)"),
+        (b"\n40", "(an ERROR without a status, which nothing proves)"),
+        (b"\xff\xfe\xfd", "(an ERROR without a status, which nothing proves)"),
+    ],
+)
+async def test_a_refusal_that_anybody_can_send_is_told_as_unproven(status: bytes, sentence: str) -> None:
+    body = b"\x05ERROR\x03" + status
+    answer = GREETING + bytes([4, len(body)]) + body
+    async with server(answer, close=False) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+        await until(lambda: bool(heard.whys))
+        assert "the backend, or somebody on the way, says" in heard.why
+        assert sentence in heard.why
+        assert heard.why.isascii()
+        assert heard.why.isprintable()
+
+
 # The unix socket is this process's alone.
 
 STRANGER = """

@@ -130,6 +130,16 @@ def test_the_handshake_is_followed_word_by_word() -> None:
     assert (refused.heard, refused.status) == (Heard.REFUSED, "400")
 
 
+@given(st.binary(max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_the_status_of_a_refusal_is_three_digits_or_nothing(said: bytes) -> None:
+    for status in (said, said[:1] + b"400", b"\x03" + said):
+        told = heard(GREETING, frame(b"\x05ERROR" + status)).status
+        assert told == "" or (len(told) == 3 and told.isascii() and told.isdigit())
+    assert heard(GREETING, frame(b"\x05ERROR\x03\x1b[2")).status == ""
+    assert heard(GREETING, frame(b"\x05ERROR\x0240")).status == ""
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_taken_or_refused_with_a_sentence(data: bytes) -> None:
