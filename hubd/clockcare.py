@@ -2,8 +2,8 @@
 
 1. A clock that stands behind what the records prove is believed again when somebody vouches for it: a technician, or
    the backend, whose time agrees. It is believed once that is recorded, and not before.
-2. A clock that is believed is confirmed by the backend's time or by systemd-timesyncd, once for each time it is set;
-   phones confirm it without anybody's doing (`hubd.core.timefloor`).
+2. A clock that is believed is proven by systemd-timesyncd or, without it, confirmed by the backend's time, once for
+   each time it is set; phones prove it without anybody's doing (`hubd.core.timefloor`).
 3. Nobody here sets the clock.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from hubd.core.moment import show_seconds
 from hubd.core.records import Kind, Record, Value
-from hubd.core.timefloor import CONFIRMED_BY, MARK_RECORDS, VOUCHED_BY
+from hubd.core.timefloor import BACKEND, CONFIRMED_BY, MARK_RECORDS, VOUCHED_BY
 from hubd.errors import AuditError
 from hubd.health import Severity
 from hubd.notinglog import NotingLog
@@ -69,7 +69,10 @@ class ClockCare:
 
     def confirmed(self) -> bool:
         """Tell whether somebody else's clock has agreed since this one was last set."""
-        return self._log.time.confirmed(int(self._clock.wall() * 1000), int(self._clock.monotonic() * 1000))
+        return self._log.time.confirmed(*self._moment_ms())
+
+    def _moment_ms(self) -> tuple[int, int]:
+        return int(self._clock.wall() * 1000), int(self._clock.monotonic() * 1000)
 
     async def vouch(self, by: str) -> None:
         """Somebody says that the clock is right: record who, then believe it. Raise AuditError."""
@@ -80,21 +83,24 @@ class ClockCare:
         with suppress(AuditError):  # the log itself tells of that
             state = self._clock.state()
             if state is ClockState.BEHIND_RECORDS and self._backend_agrees():
-                await self.vouch("backend")
-            elif state is ClockState.TRUSTED and not self.confirmed():
+                await self.vouch(BACKEND)
+            elif state is ClockState.TRUSTED:
                 await self._confirm()
             if self._log.time.unmarked >= MARK_RECORDS:
                 await self._append(self._log.time.mark())
 
     async def _confirm(self) -> None:
+        service = self._time_service()
+        if self._log.time.proven(*self._moment_ms()):
+            self._used = service  # what it did to a clock that was right says nothing of one that is set after that
+            return
         now = self._clock.monotonic()
         if self._confirmed_at is not None and now - self._confirmed_at < CONFIRM_SECONDS:
             return
-        service = self._time_service()
-        if self._backend_agrees():
-            await self._note({CONFIRMED_BY: "backend"})
-        elif service is not None and service != self._used:
+        if service is not None and service != self._used:
             await self._note({CONFIRMED_BY: "systemd-timesyncd"})
+        elif not self.confirmed() and self._backend_agrees():
+            await self._note({CONFIRMED_BY: BACKEND})
         else:
             return
         self._used = service

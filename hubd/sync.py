@@ -9,7 +9,8 @@ Laws:
 4. Whatever the backend sends costs no more than a named ceiling and never ends the daemon.
 5. The link may lose any message: records come again, a release asked again is answered again, and the policy's version
    goes up with every Hello.
-6. Evidence that does not go up is seen: for how long no record was acknowledged while some waited.
+6. Evidence that does not go up is seen: for how long the oldest record that is not acknowledged has waited, since it
+   was appended or hubd started. A receipt for another record ends nothing.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ import structlog
 
 from hubd.core import uplink
 from hubd.core.outbox import Outbox
-from hubd.core.records import Head, Kind, Record, Value
+from hubd.core.records import Head, Kind, Record, StoredRecord, Value, facts
 from hubd.core.uplink import Outcome
-from hubd.errors import ConfigError, FrameError, HubError, StoreError
+from hubd.errors import AuditError, ConfigError, FrameError, HubError, StoreError
 from hubd.ports import AuditLog, Clock, Uplink
 
 log = structlog.get_logger()
+
+UNREADABLE = 0
+"""Takes the place of the oldest record's number while it cannot be read."""
 
 
 class Phase(StrEnum):
@@ -116,8 +120,9 @@ class Pace:
 class LinkState:
     """What `hubctl status` shows. `since` and `last_welcome` are Unix seconds, the offset is backend minus hub.
 
-    `unacknowledged_seconds`: for how long no record was acknowledged while some waited. `halt`: why the backend takes
-    no record, `known` the newest that it holds, as `NUMBER:HASH`. `boot`: this start's id, in hexadecimal digits.
+    `unacknowledged_seconds`: how old the oldest unacknowledged record is, since it was appended or hubd started.
+    `halt`: why the backend takes no record, `known` the newest that it holds, as `NUMBER:HASH`. `boot`: this start's
+    id, in hexadecimal digits.
     """
 
     phase: Phase
@@ -156,8 +161,11 @@ class Sync:
         self._ping: tuple[bytes, float] | None = None
         self._outbox = Outbox(pace.window, pace.acknowledge_seconds, pace.acknowledge_cap_seconds)
         self._acknowledged: set[int] = set()
-        self._waiting_since: float | None = None
-        """Since when records wait and none was acknowledged, of the monotonic clock."""
+        self._started = pace.clock.monotonic()
+        self._last_before = records.last()
+        """The newest record of before this start; its clock may have been another boot's."""
+        self._oldest: tuple[int, float] | None = None
+        """The oldest record that waits, and since when, of the monotonic clock."""
         self._halt: uplink.Halt | None = None
         self._halted_at: dict[uplink.Cause, float] = {}
         self._breaks_noted: set[uplink.Cause] = set()
@@ -167,7 +175,7 @@ class Sync:
     @property
     def state(self) -> LinkState:
         """The link as it is now."""
-        waiting_since, halt = self._waiting_since, self._halt
+        oldest, halt = self._oldest, self._halt
         return LinkState(
             phase=self._phase,
             connected=self._phase is not Phase.DOWN,
@@ -177,7 +185,7 @@ class Sync:
             last_welcome=self._last_welcome,
             clock_offset_seconds=self._clock_offset(),
             counters=dict(self._counters),
-            unacknowledged_seconds=None if waiting_since is None else self._pace.clock.monotonic() - waiting_since,
+            unacknowledged_seconds=None if oldest is None else max(0.0, self._pace.clock.monotonic() - oldest[1]),
             halt=None if halt is None else halt.cause.name.lower(),
             known=None if halt is None else str(Head(halt.number, halt.hash)),
             boot=self._identity.boot_id.hex(),
@@ -262,7 +270,6 @@ class Sync:
         for number in message.numbers:
             if self._outbox.acknowledged(number):
                 self._acknowledged.add(number)
-                self._waiting_since = self._pace.clock.monotonic()
             else:
                 self._counters["acknowledged_unasked"] += 1
 
@@ -307,7 +314,7 @@ class Sync:
             now = self._pace.clock.monotonic()
             try:
                 await self._note_acknowledged()
-                self._note_waiting(now)
+                await self._note_oldest()
                 await self._note_break()
                 until = await self._speak(now) if self._phase is Phase.SPEAKING else self._greet(now)
             except StoreError as error:
@@ -324,12 +331,30 @@ class Sync:
             numbers = sorted(self._acknowledged)
             await self._records.acknowledge(numbers)
             self._acknowledged.difference_update(numbers)
+            if self._oldest is not None and self._oldest[0] in numbers:
+                self._oldest = None
 
-    def _note_waiting(self, now: float) -> None:
+    async def _note_oldest(self) -> None:
+        """Find the oldest record that waits, after the one known as such was acknowledged."""
         if self._records.waiting() == 0:
-            self._waiting_since = None
-        elif self._waiting_since is None:
-            self._waiting_since = now
+            self._oldest = None
+            return
+        if self._oldest is not None and self._oldest[0] != UNREADABLE:
+            return
+        try:
+            for stored in await self._records.unacknowledged(0, 1):
+                self._oldest = stored.number, self._waits_since(stored)
+        except StoreError:  # what sends tells of it; the wait is counted all the same
+            self._oldest = self._oldest or (UNREADABLE, self._pace.clock.monotonic())
+
+    def _waits_since(self, stored: StoredRecord) -> float:
+        if stored.number <= self._last_before:
+            return self._started
+        try:
+            mono_ms = facts(stored.body)["mono"]
+        except AuditError:
+            return self._started
+        return max(self._started, float(mono_ms) / 1000)
 
     async def _note_break(self) -> None:
         """Record what the backend holds against this hub's records: once for each cause, however often it says so."""

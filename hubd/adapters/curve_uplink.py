@@ -6,7 +6,8 @@ Laws:
    waits between them: with jitter, 0.5 s growing to 60 s, from the start again only after a link that stayed up longer.
 2. libzmq never meets the network: `curve_wire` finds the backend, carries the bytes and bounds them.
 3. `send` never waits and never queues for a link that is down.
-4. Every cause of a failure is told in a sentence, by what the backend was heard to say.
+4. Every cause of a failure is told in a sentence, by what the backend was heard to say. What nothing seals is told as
+   unproven, and none of its bytes gets into a sentence but digits.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import zmq
@@ -162,14 +164,25 @@ class _Visit:
     def why_not_up(self, endpoint: str) -> str:
         """Say what a failed handshake means (docs/uplink.md has the table)."""
         heard, ended = self._wire.listener.heard, self._wire.ended
+        if self._wire.here:
+            return self._wire.here
         if ended and ended != CLOSED:
             return f"what answers at {endpoint} {ended}"
         if heard is Heard.REFUSED:
-            status = self._wire.listener.status
-            if status == "400":
-                return "this hub's key is refused by the backend (ZAP 400): it is revoked there; enrol the hub again"
-            return f"the backend could not check this hub's key (ZAP {status}): look at the backend"
+            return f"{endpoint}: {_refused(self._wire.listener.status)}"
         return f"{endpoint}: {_NOT_UP[heard, bool(ended)]}"
+
+
+def _refused(status: str) -> str:
+    """Say what an ERROR means. Nothing proves who sent it (RFC 26), so no key is changed by its word alone."""
+    said = f"ZAP {status}" if status else "an ERROR without a status"
+    who = f"the backend, or somebody on the way, says ({said}, which nothing proves) that"
+    if status == "400":
+        return (
+            f"{who} this hub's key is refused. Ask at the backend: only if the key is revoked there, enrol the hub "
+            "again; else look at the network between"
+        )
+    return f"{who} this hub's key could not be checked: look at the backend, then at the network between"
 
 
 _NOT_UP: Mapping[tuple[Heard, bool], str] = {
@@ -231,7 +244,9 @@ class CurveUplink:
         limits: WireLimits | None = None,
         resolve: Resolve = socket.getaddrinfo,
         start: Start = start_thread,
+        sockets: Path | None = None,
     ) -> None:
+        """`sockets`: below it the socket for libzmq is made, in a directory of its own; see `Wire`."""
         match = _ENDPOINT.fullmatch(endpoint)
         if not match or not 1 <= int(match[2]) <= 65535:
             raise ConfigError(f"uplink: endpoint {endpoint!r} is not of the form tcp://host:port")
@@ -240,6 +255,7 @@ class CurveUplink:
         self._timings = timings or Timings()
         self._limits = limits or WireLimits()
         names = Names(match[1].strip("[]"), int(match[2]), resolve, start)
+        self._sockets = sockets
         self._dialer = Dialer(names, endpoint, self._timings.resolve_seconds, self._timings.connect_seconds)
         self._backoff = Backoff(self._timings, random.SystemRandom().random)
         self._up: zmq.asyncio.Socket | None = None
@@ -269,7 +285,7 @@ class CurveUplink:
         """Find the backend and live through one visit; return why it ended and for how many seconds its link was up."""
         self.visits += 1
         try:
-            async with Wire(await self._dialer.dial(), self._limits) as wire:
+            async with Wire(await self._dialer.dial(), self._limits, under=self._sockets) as wire:
                 visit = _Visit(context, wire, self._keys, self._timings)
                 try:
                     return await self._visit(visit, wire, listener)
@@ -301,7 +317,8 @@ class CurveUplink:
                     losing.cancel()
                     why, up_seconds = visit.why_lost(self._endpoint), loop.time() - began
                 else:
-                    self._dialer.failed()
+                    if not wire.here:
+                        self._dialer.failed()
                     why = visit.why_not_up(self._endpoint)
                 carrying.cancel()
                 shaking.cancel()

@@ -12,18 +12,22 @@ Laws:
    comes last the next time.
 3. What came and is not handed over is bounded, in bytes and in frames. Above either, nothing more is read from the
    backend; when that does not change in time, the connection ends.
-4. Bytes and frames come at a pace; a backend that sends faster waits.
-5. Nobody but this process can take libzmq's place at the unix socket.
+4. Bytes and frames come at a pace; a backend that sends faster waits. After FRAMES_A_TURN frames the doors have their
+   turn, however few bytes those were.
+5. Nobody but this process can take libzmq's place at the unix socket, and no other user can reach it: it is a file in a
+   directory of mode 0700, both gone as soon as libzmq has joined, or with the wire.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
+import shutil
 import socket
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from hubd.adapters.local_peer import peer_of
@@ -36,6 +40,7 @@ CHUNK_BYTES = 65_536
 CLOSED = "closed the connection"
 JOIN_SECONDS = 5.0
 """How long libzmq may take to come to the unix socket; it is this machine alone."""
+FOLDER_PREFIX = "hubd-uplink-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,29 +141,66 @@ class Wire:
     An async context manager, entered with the backend's socket, which it owns; `carry` runs until the connection ends.
     """
 
-    def __init__(self, backend: socket.socket, limits: WireLimits) -> None:
-        self._backend, self._limits = backend, limits
+    def __init__(
+        self,
+        backend: socket.socket,
+        limits: WireLimits,
+        *,
+        under: Path | None = None,
+        join_seconds: float = JOIN_SECONDS,
+    ) -> None:
+        """Make the socket's directory below `under`, else where the system keeps such. Raise LinkError."""
+        self._backend, self._limits, self._join_seconds = backend, limits, join_seconds
+        under = under or folder_of_sockets()
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        name = f"hubd-uplink-{secrets.token_hex(16)}"
-        self.address = f"ipc://@{name}"
+        self._folder: Path | None = None
         try:
-            self._listening.bind(f"\0{name}")
+            self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=under))
+            self.address = f"ipc://{self._folder / 'wire'}"
+            self._listening.bind(str(self._folder / "wire"))
             self._listening.listen(1)
             self._listening.setblocking(False)
+        except OSError as error:
+            self._close()
+            why = error.strerror or str(error)
+            raise LinkError(
+                f"this machine gives no socket for the uplink below {under} ({why}); see: df -h {under}; ls -ld {under}"
+            ) from error
         except BaseException:
-            self._listening.close()
+            self._close()
             raise
         self.listener = Listener(limits.frame_bytes)
         self.ended: str | None = None
         """What the backend did to end the connection, a sentence without its subject; "" when libzmq ended it."""
+        self._joined = False
         self._room = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._listening.close()
+        self._close()
+
+    @property
+    def here(self) -> str:
+        """What failed on this machine, a sentence, "" when nothing did: no fault of the backend."""
+        if self._joined:
+            return ""
+        return (
+            f"this machine did not join the uplink's two ends within {self._join_seconds:g} s: it is overloaded, "
+            "or its directory of sockets is disturbed; see: uptime; systemctl status hubd"
+        )
+
+    def _close(self) -> None:
+        self._close_joint()
         self._backend.close()
+
+    def _close_joint(self) -> None:
+        """Close and remove the socket that libzmq comes to."""
+        self._listening.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def handed_over(self, part_bytes: int) -> None:
         """libzmq gave a part of a message of so many bytes."""
@@ -172,6 +214,7 @@ class Wire:
         except TimeoutError:
             self.ended = ""
             return
+        self._joined = True
         near, to_near = await asyncio.open_connection(sock=local, limit=CHUNK_BYTES)
         try:
             far, to_far = await asyncio.open_connection(sock=self._backend, limit=CHUNK_BYTES)
@@ -185,11 +228,11 @@ class Wire:
     async def _join(self) -> socket.socket:
         """Take libzmq's connection, and nobody else's."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(JOIN_SECONDS):
+        async with asyncio.timeout(self._join_seconds):
             while True:
                 local, _ = await loop.sock_accept(self._listening)
                 if peer_of(local).pid == os.getpid():
-                    self._listening.close()
+                    self._close_joint()
                     return local
                 local.close()
 
@@ -199,14 +242,15 @@ class Wire:
         size = Allowance(limits.bytes_a_second, limits.bytes_at_once, clock())
         number = Allowance(limits.frames_a_second, limits.frames_at_once, clock())
         while data := await far.read(CHUNK_BYTES):
-            before = listener.frames
-            listener.take(data)
-            near.write(data)
-            await near.drain()
-            await self._wait_for_room()
-            wait_seconds = max(size.take(len(data), clock()), number.take(listener.frames - before, clock()))
-            if wait_seconds > 0:
-                await asyncio.sleep(wait_seconds)
+            at = 0
+            while at < len(data):
+                before, begin = listener.frames, at
+                at = listener.take(data, begin)
+                near.write(data[begin:at])
+                await near.drain()
+                await self._wait_for_room()
+                wait_seconds = max(size.take(at - begin, clock()), number.take(listener.frames - before, clock()))
+                await asyncio.sleep(wait_seconds)  # 0 gives the turn away
         return CLOSED
 
     async def _wait_for_room(self) -> None:
@@ -232,6 +276,12 @@ class Wire:
             far.write(data)
             await far.drain()
         return ""
+
+
+def folder_of_sockets(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the service's runtime directory (systemd.exec(5), RUNTIME_DIRECTORY), else the temporary one."""
+    first = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(first or tempfile.gettempdir())
 
 
 async def _first(*works: Callable[[], Awaitable[str]]) -> str:

@@ -2,8 +2,10 @@
 
 Laws:
 1. What is inside a frame stays sealed; sizes, and the names of the handshake's commands, are all that is read.
-2. A frame longer than the ceiling is refused at its head, before its body is taken.
-3. Only greetings of a CURVE server pass; what else answers is named in the error.
+2. A frame longer than the ceiling is refused at its head, before its body is taken; so is one shorter than any of its
+   place: empty during the handshake, or less than a sealed message after it.
+3. No more frames are looked at in one turn than the caller asks for.
+4. Only greetings of a CURVE server pass; what else answers is named in the error.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ _MECHANISM = slice(12, 32)
 _LONG = 0x02
 SEALED_BYTES = 33
 """What CURVE adds to a part of a message: name 8, nonce 8, authenticator 16, flags 1 (RFC 26)."""
+FRAMES_A_TURN = 64
+"""Some hundred bytes can be many frames; after so many the doors have their turn."""
 _NAME_BYTES = 12
 """As much of a frame as is looked at during the handshake: the longest is an ERROR with its three digits."""
 
@@ -40,7 +44,7 @@ class Listener:
     def __init__(self, frame_bytes_max: int) -> None:
         self.heard = Heard.NOTHING
         self.status = ""
-        """Of a refusal: the three digits that ZAP gave."""
+        """Of a refusal: the three digits that ZAP gave, "" for anything else. Nothing proves who sent them."""
         self.unread_bytes = 0
         """Of whole frames that came after the handshake and that no message handed over by libzmq accounts for."""
         self.frames = 0
@@ -57,11 +61,15 @@ class Listener:
         """How many whole frames are not accounted for."""
         return len(self._unread)
 
-    def take(self, data: bytes) -> None:
-        """Look at the next bytes from the backend. Raise LinkError for what must not be carried on."""
-        at = 0
-        while at < len(data):
+    def take(self, data: bytes, at: int = 0, frames_max: int = FRAMES_A_TURN) -> int:
+        """Look at the next bytes from the backend, from `at` on; return where to go on in the next turn.
+
+        A turn ends with the data, or with so many whole frames. Raise LinkError for what must not be carried on.
+        """
+        last_frame = self.frames + frames_max
+        while at < len(data) and self.frames < last_frame:
             at += self._body(data, at) if self._body_left else self._before_body(data[at : at + GREETING_BYTES])
+        return at
 
     def handed_over(self, part_bytes: int) -> None:
         """libzmq gave a part of a message: it, and what came before it, is in its memory no longer."""
@@ -109,10 +117,11 @@ class Listener:
         self._head.clear()
         if size > self._frame_bytes_max:
             raise LinkError(f"sent a frame of {size} bytes, more than {self._frame_bytes_max}")
+        least = SEALED_BYTES if self.heard is Heard.READY else 1
+        if size < least:
+            raise LinkError(f"sent a frame of {size} bytes, less than {least}: it is no backend")
         self._size = self._body_left = size
         self._name.clear()
-        if size == 0:
-            self._frame()
 
     def _body(self, data: bytes, at: int) -> int:
         taken = min(self._body_left, len(data) - at)
@@ -137,4 +146,5 @@ class Listener:
             self.heard = Heard.READY
         elif name.startswith(b"\x05ERROR"):
             self.heard = Heard.REFUSED
-            self.status = name[7:10].decode("ascii", "replace")
+            digits = name[7:10]
+            self.status = digits.decode("ascii") if len(digits) == 3 and digits.isdigit() else ""

@@ -1,13 +1,16 @@
 """What this hub's own records prove about the time: a floor under the wall clock.
 
-1. A record proves that its moment has come only if it was made by a clock that somebody else had confirmed: a phone
-   that was let in by the full path (it refuses an epoch that is not valid by its own clock), an order of the backend
-   (it lives for 60 s), the backend's time, a time service of the system.
+1. A record proves that its moment has come only if it was made by a clock that somebody else had proven: a phone
+   that was let in by the full path (it refuses an epoch that is not valid by its own clock), a time service of the
+   system, a person.
 2. A start alone proves nothing, nor does a refusal: both happen by any clock, however wrong.
-3. What was confirmed holds for one life of the daemon, and until the wall clock is set: then somebody must confirm it
+3. The backend confirms the clock, by its time or by an order that is not late, but it proves nothing: it knows what the
+   hub's clock says, from the records, and can say the same. So its word never raises the floor.
+4. What was confirmed holds for one life of the daemon, and until the wall clock is set: then somebody must confirm it
    again.
-4. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was recorded before.
-5. The floor is carried in the records themselves: each start tells it, and a mark after MARK_RECORDS others. So it is
+5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was recorded before. The
+   backend's vouch only lowers it.
+6. The floor is carried in the records themselves: each start tells it, and a mark after MARK_RECORDS others. So it is
    found again from the newest records by number, whatever times they bear.
 
 How it works: every record, of before a restart or of now, goes through `take` in the order of its number. `_Meaning`
@@ -38,6 +41,9 @@ PAGES_MAX = 64
 FLOOR, OFFSET, CONFIRMED_BY, VOUCHED_BY = "floor", "offset", "confirmed_by", "vouched_by"
 """Facts of records: the floor in Unix milliseconds, wall less monotonic milliseconds of the clock that was confirmed,
 and who said so."""
+PROVEN = "proven"
+"""Beside the offset: whether more than the backend's word stands behind it."""
+BACKEND = "backend"
 
 
 class _Meaning(Enum):
@@ -45,7 +51,9 @@ class _Meaning(Enum):
 
     NOTHING = "its moment, by whatever clock there was"
     BEGINS = "a new life of the daemon: nobody has confirmed its clock yet"
-    CONFIRMS = "somebody else's clock agreed"
+    AGREES = "the backend says the same"
+    PROVES = "somebody else's clock agreed"
+    LOWERS = "the backend says that less time has passed than was recorded"
     VOUCHES = "somebody says what the time is"
 
 
@@ -57,6 +65,11 @@ class TimeFloor:
         self.unmarked = 0
         """Records since one that carried the floor."""
         self._offset_ms: int | None = None  # wall less monotonic of the clock that was confirmed
+        self._proven = False
+
+    def proven(self, wall_ms: int, mono_ms: int) -> bool:
+        """Tell whether the clock is confirmed by more than the backend, and has not been set since."""
+        return self._proven and self.confirmed(wall_ms, mono_ms)
 
     def confirmed(self, wall_ms: int, mono_ms: int) -> bool:
         """Tell whether the clock is confirmed, and has not been set since."""
@@ -67,15 +80,19 @@ class TimeFloor:
         meaning = _meaning(kind, detail)
         self.unmarked += 1
         if meaning is _Meaning.BEGINS:
-            self._offset_ms = None
-        if meaning in (_Meaning.CONFIRMS, _Meaning.VOUCHES):
-            self._offset_ms = at_ms - mono_ms
+            self._offset_ms, self._proven = None, False
+        if meaning in (_Meaning.PROVES, _Meaning.VOUCHES):
+            self._offset_ms, self._proven = at_ms - mono_ms, True
+        if meaning in (_Meaning.AGREES, _Meaning.LOWERS) and not self.proven(at_ms, mono_ms):
+            self._offset_ms, self._proven = at_ms - mono_ms, False
         if _is_number(detail.get(FLOOR)):
             self._carried(detail)
         if meaning is _Meaning.VOUCHES:
             self.floor_ms = at_ms
             self.unmarked = 0
-        elif self.confirmed(at_ms, mono_ms):
+        elif meaning is _Meaning.LOWERS:
+            self.floor_ms = min(self.floor_ms, at_ms)
+        elif self.proven(at_ms, mono_ms):
             self.floor_ms = max(self.floor_ms, at_ms)
 
     def _carried(self, detail: Mapping[str, Value]) -> None:
@@ -85,11 +102,11 @@ class TimeFloor:
             self.floor_ms = floor_ms
             self.unmarked = 0
         if isinstance(offset_ms, int):
-            self._offset_ms = offset_ms
+            self._offset_ms, self._proven = offset_ms, detail.get(PROVEN) is True
 
     def mark(self) -> dict[str, Value]:
         """Return the facts that carry the floor within one life of the daemon."""
-        return {FLOOR: self.floor_ms, OFFSET: self._offset_ms}
+        return {FLOOR: self.floor_ms, OFFSET: self._offset_ms, PROVEN: self._proven}
 
     def begin(self) -> dict[str, Value]:
         """Return the facts that carry the floor into a new life."""
@@ -105,12 +122,16 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
         return _Meaning.BEGINS
     if kind == Kind.CLOCK:
         if VOUCHED_BY in detail:
-            return _Meaning.VOUCHES
-        return _Meaning.CONFIRMS if CONFIRMED_BY in detail else _Meaning.NOTHING
+            return _Meaning.LOWERS if detail[VOUCHED_BY] == BACKEND else _Meaning.VOUCHES
+        if CONFIRMED_BY in detail:
+            return _Meaning.AGREES if detail[CONFIRMED_BY] == BACKEND else _Meaning.PROVES
+        return _Meaning.NOTHING
     if detail.get("allowed") is not True or "clock" in detail:  # `clock`: it was not believed at that moment
         return _Meaning.NOTHING
-    if kind == Kind.REMOTE or (kind == Kind.ACCESS and detail.get("path") == Path.FULL):
-        return _Meaning.CONFIRMS
+    if kind == Kind.REMOTE:
+        return _Meaning.AGREES
+    if kind == Kind.ACCESS and detail.get("path") == Path.FULL:
+        return _Meaning.PROVES
     return _Meaning.NOTHING
 
 
@@ -141,7 +162,7 @@ def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int
 
 def _carries(record: StoredRecord) -> bool:
     told = _read(record)
-    return told is not None and (FLOOR in told or VOUCHED_BY in told)
+    return told is not None and (FLOOR in told or _meaning(told["kind"], told) is _Meaning.VOUCHES)
 
 
 def _read(record: StoredRecord) -> dict[str, Any] | None:

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import socket
+import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,12 +21,14 @@ import zmq
 import zmq.asyncio
 
 from hubd.adapters.curve_uplink import CurveUplink, LinkKeys
-from hubd.adapters.curve_wire import Allowance, Wire, WireLimits
+from hubd.adapters.curve_wire import FOLDER_PREFIX, Allowance, Wire, WireLimits, folder_of_sockets
 from hubd.adapters.names import ADDRESSES_MAX, Address, Names
+from hubd.adapters.zmtp import FRAMES_A_TURN
 from hubd.core import uplink
 from hubd.errors import LinkError
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 from tests.threads import Scarce
+from tests.unit.test_zmtp import GREETING
 
 pytestmark = pytest.mark.asyncio
 
@@ -147,14 +151,30 @@ async def test_a_backend_that_sends_faster_than_the_pace_waits(raw: Raw) -> None
     timings = replace(FAST, heartbeat_timeout_seconds=10.0)
     async with raw.open(), linked(raw.endpoint, raw.keys.public, limits=limits, timings=timings) as (link, heard):
         route = await route_of(raw, link, heard)
+        began = time.monotonic()
         for _ in range(200):
             await raw.say(route, b"x")
-        await until(lambda: len(heard.messages) == 200)
-        began = time.monotonic()
-        await raw.say(route, b"y")
-        await until(lambda: len(heard.messages) == 201)
-        assert time.monotonic() - began >= 0.3
+        await until(lambda: len(heard.messages) == 200, 10)
+        free = limits.frames_at_once + FRAMES_A_TURN
+        assert time.monotonic() - began >= (200 - free) / limits.frames_a_second
         assert heard.whys == []
+
+
+@pytest.mark.parametrize("shaken", [False, True])
+async def test_a_server_without_keys_that_sends_frames_of_next_to_nothing_holds_nobody_up(shaken: bool) -> None:
+    """It greets, says an unsealed READY, and sends what is no message: the loop goes on, and the visit ends."""
+    word = b"\x04\x08\x07WELCOME" + b"\x04\x06\x05READY"
+    for smallest in (b"\x00\x00", b"\x00\x21" + bytes(33) if shaken else b"\x00\x01x"):
+        answer = GREETING + (word if shaken else b"") + smallest * (262_144 // len(smallest))
+        async with server(answer, close=False) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+            longest = 0.0
+            async with asyncio.timeout(10):
+                while not heard.whys:
+                    before = time.thread_time()
+                    await asyncio.sleep(0)
+                    longest = max(longest, time.thread_time() - before)
+            assert longest < 0.2
+            assert heard.ups == 0
 
 
 CHILD = """
@@ -406,12 +426,33 @@ async def test_what_is_no_backend_is_told_as_such(how: dict[str, Any], sentence:
         assert "key" not in heard.why or "without keys" in heard.why or "keys does not" in heard.why
 
 
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (b"400", "(ZAP 400, which nothing proves) that this hub's key is refused. Ask at the backend: only if"),
+        (b"500", "(ZAP 500, which nothing proves) that this hub's key could not be checked"),
+        (b"\x1b[2", "(an ERROR without a status, which nothing proves)"),
+        (b"\n40", "(an ERROR without a status, which nothing proves)"),
+        (b"\xff\xfe\xfd", "(an ERROR without a status, which nothing proves)"),
+    ],
+)
+async def test_a_refusal_that_anybody_can_send_is_told_as_unproven(status: bytes, sentence: str) -> None:
+    body = b"\x05ERROR\x03" + status
+    answer = GREETING + bytes([4, len(body)]) + body
+    async with server(answer, close=False) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+        await until(lambda: bool(heard.whys))
+        assert "the backend, or somebody on the way, says" in heard.why
+        assert sentence in heard.why
+        assert heard.why.isascii()
+        assert heard.why.isprintable()
+
+
 # The unix socket is this process's alone.
 
 STRANGER = """
 import socket, sys
 stranger = socket.socket(socket.AF_UNIX)
-stranger.connect("\\0" + sys.argv[1])
+stranger.connect(sys.argv[1])
 stranger.settimeout(10)
 print(stranger.recv(1) == b"", flush=True)
 """
@@ -420,7 +461,7 @@ print(stranger.recv(1) == b"", flush=True)
 async def test_nobody_else_takes_the_place_of_libzmq() -> None:
     ours, theirs = socket.socketpair()
     async with Wire(ours, QUICK) as wire:
-        name = wire.address.removeprefix("ipc://@")
+        name = wire.address.removeprefix("ipc://")
         async with child("-c", STRANGER, name) as process, asyncio.TaskGroup() as group:
             carrying = group.create_task(wire.carry())
             assert process.stdout is not None
@@ -428,13 +469,87 @@ async def test_nobody_else_takes_the_place_of_libzmq() -> None:
                 assert await process.stdout.readline() == b"True\n"
             near = socket.socket(socket.AF_UNIX)
             near.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(near, f"\0{name}")
+            await asyncio.get_running_loop().sock_connect(near, name)
             near.send(b"from libzmq")
             theirs.setblocking(False)
             async with asyncio.timeout(5):
                 assert await asyncio.get_running_loop().sock_recv(theirs, 100) == b"from libzmq"
             near.close()
             await carrying
+    theirs.close()
+
+
+OTHER_USER = """
+import os, socket, sys
+os.setgid(65534)
+os.setgroups([])
+os.setuid(65534)
+try:
+    socket.socket(socket.AF_UNIX).connect(sys.argv[1])
+except PermissionError:
+    print("refused", flush=True)
+"""
+
+
+def abstract_names() -> set[str]:
+    """Return the uplinks' sockets that any user could connect to."""
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    return {line.split()[-1] for line in lines if "@hubd-uplink-" in line}
+
+
+def names_in(folder: Path) -> list[str]:
+    return [found.name for found in folder.iterdir()]
+
+
+async def test_no_other_user_reaches_the_socket_and_no_abstract_name_is_left_to_all() -> None:
+    before = abstract_names()
+    ours, theirs = socket.socketpair()
+    async with Wire(ours, QUICK) as wire:
+        path = Path(wire.address.removeprefix("ipc://"))
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert path.parent.stat().st_uid == os.getuid()
+        assert abstract_names() <= before
+        if os.getuid() == 0:
+            async with child("-c", OTHER_USER, str(path)) as process, asyncio.timeout(10):
+                assert process.stdout is not None
+                assert await process.stdout.readline() == b"refused\n"
+    assert not path.parent.exists()
+    theirs.close()
+
+
+async def test_the_socket_is_gone_once_the_link_is_up_and_after_a_wire_that_nobody_joined(
+    raw: Raw, tmp_path: Path
+) -> None:
+    async with raw.open(), linked(raw.endpoint, raw.keys.public, sockets=tmp_path) as (_link, heard):
+        await until(lambda: heard.ups > 0)
+        assert names_in(tmp_path) == []
+    ours, theirs = socket.socketpair()
+    async with Wire(ours, QUICK, under=tmp_path):
+        assert [name.startswith(FOLDER_PREFIX) for name in names_in(tmp_path)] == [True]
+    assert names_in(tmp_path) == []
+    theirs.close()
+
+
+async def test_no_place_for_the_socket_is_told_of_this_machine_and_not_of_the_backend(raw: Raw, tmp_path: Path) -> None:
+    async with raw.open(), linked(raw.endpoint, raw.keys.public, sockets=tmp_path / "gone") as (_link, heard):
+        await until(lambda: bool(heard.whys))
+        assert heard.why.startswith("this machine gives no socket for the uplink below")
+        assert "backend" not in heard.why
+        (tmp_path / "gone").mkdir()
+        await until(lambda: heard.ups > 0)
+
+
+async def test_the_socket_is_made_in_the_services_own_directory_where_there_is_one() -> None:
+    assert folder_of_sockets({"RUNTIME_DIRECTORY": "/run/hubd:/run/other"}) == Path("/run/hubd")
+    assert folder_of_sockets({}) == Path(tempfile.gettempdir())
+
+
+async def test_an_end_that_does_not_join_is_told_of_this_machine_and_not_of_the_backend() -> None:
+    ours, theirs = socket.socketpair()
+    async with Wire(ours, QUICK, join_seconds=0.05) as wire:
+        await wire.carry()
+        assert "this machine did not join the uplink's two ends within 0.05 s" in wire.here
+        assert "backend" not in wire.here
     theirs.close()
 
 

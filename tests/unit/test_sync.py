@@ -12,7 +12,7 @@ import pytest
 
 from hubd.core import uplink
 from hubd.core.outbox import Outbox
-from hubd.core.records import Kind, Record
+from hubd.core.records import Kind, Record, StoredRecord
 from hubd.core.uplink import Evidence, Hello, Outcome, Ping, PolicyResult, Result
 from hubd.errors import ConfigError, HardwareError, SignatureError, StoreError
 from hubd.ports import ClockState, UplinkListener
@@ -68,8 +68,8 @@ class Link:
 class Site:
     """One hub's sync with everything around it."""
 
-    def __init__(self, **pace: float) -> None:
-        self.link, self.log, self.clock = Link(), FakeAudit(), Clock()
+    def __init__(self, log: FakeAudit | None = None, **pace: float) -> None:
+        self.link, self.log, self.clock = Link(), log or FakeAudit(), Clock()
         self.orders: asyncio.Queue[uplink.Release] = asyncio.Queue()
         self.results: asyncio.Queue[Result | Exception] = asyncio.Queue()
         self.policies: list[bytes] = []
@@ -120,6 +120,16 @@ class Site:
         assert all(isinstance(record, Evidence) for record in records)
         return [record.number for record in records if isinstance(record, Evidence)]
 
+    async def append(self) -> None:
+        """Append a record at this moment."""
+        await self.log.append(Record.at(Kind.DOOR, self.clock.wall(), self.clock.monotonic(), {}))
+        self.sync.notify()
+
+    async def settle(self) -> None:
+        """Let every task run until it waits again."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
     async def quiet(self) -> None:
         """Let every task run until it waits again; then nothing more may have been said."""
         for _ in range(50):
@@ -128,8 +138,8 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(**pace: float) -> AsyncIterator[Site]:
-    here = Site(**pace)
+async def site(log: FakeAudit | None = None, **pace: float) -> AsyncIterator[Site]:
+    here = Site(log, **pace)
     running = asyncio.create_task(here.sync.run())
     await here.link.listener
     try:
@@ -529,17 +539,18 @@ async def test_a_break_that_the_disk_refuses_is_recorded_when_it_can_be():
         assert len(here.log.stored) == 1
 
 
-async def test_for_how_long_nothing_was_acknowledged_is_told():
+async def test_for_how_long_the_oldest_record_waits_is_told():
     async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
         await here.up()
         await here.quiet()
         here.later(1000)
         await here.quiet()
         assert here.sync.state.unacknowledged_seconds is None, "nothing waits"
-        await here.log.fill(2)
-        here.sync.notify()
+        await here.append()
+        here.later(2)
+        await here.append()
         await here.numbers(2)
-        here.later(5)
+        here.later(3)
         assert here.sync.state.unacknowledged_seconds == pytest.approx(5)
         here.sync.disconnected("cable")
         here.later(100)
@@ -549,10 +560,72 @@ async def test_for_how_long_nothing_was_acknowledged_is_told():
         here.hear(uplink.Acknowledge((1,)))
         here.later(7)
         await here.quiet()
-        assert here.sync.state.unacknowledged_seconds == pytest.approx(7)
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(110), "since it was appended"
         here.hear(uplink.Acknowledge((2,)))
         await here.quiet()
         assert here.sync.state.unacknowledged_seconds is None
+
+
+async def test_a_receipt_now_and_then_hides_no_pile():
+    """A backend that acknowledges one record in two minutes, while ten a minute come."""
+    async with site(silent_seconds=1e6, ping_seconds=1e6, acknowledge_seconds=1e6) as here:
+        await here.up()
+        for minute in range(1, 31):
+            for _ in range(10):
+                await here.append()
+                here.later(6)
+            if minute % 2 == 0:
+                here.hear(uplink.Acknowledge((minute // 2,)))
+            await here.settle()
+        oldest = 16
+        assert here.log.acknowledged == set(range(1, oldest))
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(1800 - 6 * (oldest - 1))
+
+
+@pytest.mark.parametrize("number", [2, 3])
+async def test_a_receipt_for_a_later_record_ends_nothing(number: int):
+    async with site(silent_seconds=1e6, ping_seconds=1e6, acknowledge_seconds=1e6) as here:
+        await here.up()
+        for _ in range(3):
+            await here.append()
+        await here.numbers(3)
+        here.later(200)
+        here.hear(uplink.Acknowledge((number,)))
+        await here.settle()
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(200)
+
+
+async def test_records_of_before_the_start_wait_since_the_start():
+    """Their monotonic times may be of another boot."""
+    log = FakeAudit()
+    for mono_ms in (0, 10**9):
+        await log.append(Record(Kind.DOOR, 1000, mono_ms, {}))
+    async with site(log=log) as here:
+        await here.up()
+        await here.numbers(2)
+        here.later(7)
+        for number in (1, 2):
+            assert here.sync.state.unacknowledged_seconds == pytest.approx(7)
+            here.hear(uplink.Acknowledge((number,)))
+            await here.settle()
+        assert here.sync.state.unacknowledged_seconds is None
+
+
+async def test_records_that_cannot_be_read_wait_too():
+    async with site() as here:
+        here.log.failing = StoreError("the disk is away")
+        await here.up()
+        here.log.stored.append(StoredRecord(1, b"", bytes(32)))
+        here.later(0)
+        await here.settle()
+        here.later(200)
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(200)
+        here.log.failing = None
+        here.log.stored.clear()
+        await here.append()
+        here.later(5)
+        await here.settle()
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(5)
 
 
 async def test_of_the_policies_waiting_only_the_last_is_kept():

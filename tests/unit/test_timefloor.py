@@ -23,7 +23,8 @@ errors = st.one_of(
     st.floats(-(10**9), 10**9),
     st.just(75 * 365 * 86_400.0),
 )
-whats = st.sampled_from(("full", "short", "denied", "order", "door", "stopped", "mark", "many"))
+whats = st.sampled_from(("full", "short", "denied", "order", "door", "stopped", "mark", "many", "echo", "echoed order"))
+PROVING = ("full",)
 life = st.tuples(errors, st.lists(st.tuples(whats, seconds), max_size=12))
 lives = st.lists(life, max_size=8)
 
@@ -36,6 +37,8 @@ class World:
         self.true = NOON
         self.mono = 0.0
         self.error = 0.0
+        self.vouching = True
+        """Whether the backend agrees with a clock that stands behind what is proven."""
         self.floor = TimeFloor()
         self.clock = SystemClock(lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.mono)
 
@@ -72,7 +75,7 @@ class World:
         self.mono += seconds
 
     def happen(self, what: str) -> None:
-        """Let something happen as it can by honest phones and an honest backend."""
+        """Let something happen as it can by honest phones and any backend: an echo says whatever this hub says."""
         doubt: dict[str, Value] = {} if self.trusted else {"clock": "behind_records"}
         match what:
             case "full":
@@ -85,6 +88,13 @@ class World:
                 self.append(Kind.ACCESS, {"allowed": False, "path": "full", **doubt})
             case "order":
                 if self.trusted and -60 <= self.error <= 60:
+                    self.append(Kind.REMOTE, {"allowed": True})
+            case "echo":
+                by = "confirmed_by" if self.trusted else "vouched_by"
+                if self.vouching or self.trusted:
+                    self.append(Kind.CLOCK, {by: "backend"})
+            case "echoed order":
+                if self.trusted:
                     self.append(Kind.REMOTE, {"allowed": True})
             case "door":
                 self.append(Kind.DOOR, {"door": "front", "what": "closed"})
@@ -124,9 +134,41 @@ def test_no_order_of_starts_with_wrong_clocks_locks_anybody_out_once_the_clock_i
 @given(lives)
 def test_starts_alone_lock_nobody_out_at_all(played: list[tuple[float, list[Step]]]) -> None:
     world = World()
-    world.live([(error, [step for step in steps if step[0] not in ("full", "order")]) for error, steps in played])
+    world.live([(error, [step for step in steps if step[0] not in PROVING]) for error, steps in played])
+    assert world.floor.floor_ms == 0
     world.start(0.0)
     assert world.trusted
+
+
+@settings(deadline=None, max_examples=60)
+@given(lives, st.sampled_from(("confirmed", "vouched", "ordered")))
+def test_the_word_of_the_backend_never_raises_the_floor(played: list[tuple[float, list[Step]]], how: str) -> None:
+    world = World()
+    world.live(played)
+    before, proven = world.floor.floor_ms, world.floor.proven(int(world.wall * 1000), int(world.mono * 1000))
+    match how:
+        case "confirmed":
+            world.append(Kind.CLOCK, {"confirmed_by": "backend"})
+        case "vouched":
+            world.append(Kind.CLOCK, {"vouched_by": "backend"})
+        case _:
+            world.append(Kind.REMOTE, {"allowed": True})
+    assert world.floor.floor_ms <= before or (proven and how != "vouched")
+    assert world.floor.confirmed(int(world.wall * 1000), int(world.mono * 1000))
+    assert world.remembered().floor_ms == world.floor.floor_ms
+
+
+def test_a_backend_that_echoes_a_clock_years_ahead_locks_nobody_out_when_it_is_set_right() -> None:
+    for echo in ("echo", "echoed order"):
+        world = World()
+        world.start(10 * 365 * 86_400.0)
+        for what in (echo, "door", "mark", "short", "stopped"):
+            world.pass_time(30)
+            world.happen(what)
+        world.error, world.vouching = 0.0, False
+        assert world.trusted
+        world.start(0.0)
+        assert world.trusted
 
 
 @settings(deadline=None, max_examples=60)
@@ -139,6 +181,7 @@ def test_no_order_of_starts_with_a_clock_set_back_revives_the_time_that_was_prov
     world.start(0.0)
     world.happen("full")
     proven = world.true
+    world.vouching = False
     for _, steps in after:
         world.start(proven - back_seconds - world.true)
         assert not world.trusted

@@ -227,6 +227,41 @@ async def test_the_backend_and_the_time_service_confirm_a_clock_once_until_it_is
     assert desk.told.count("clock") == 3
 
 
+async def test_a_backend_that_echoes_the_hubs_own_time_proves_nothing_and_the_time_service_still_does() -> None:
+    desk = Desk()
+    desk.wall = NOON + 10 * YEAR
+    await desk.start()
+    desk.sync = link(0.0)  # it reads the hub's time in `started`, and says the same
+    await desk.time.care()
+    assert desk.time.confirmed()
+    desk.later(30)
+    await desk.unlock("short")
+    desk.wall = NOON
+    desk.sync = link(-500.0)
+    assert desk.clock.state() is ClockState.TRUSTED
+    await desk.start()
+    assert desk.clock.state() is ClockState.TRUSTED
+    desk.later(100)
+    desk.sync = link(0.0)
+    await desk.time.care()
+    assert desk.log.time.floor_ms == 0
+    desk.set_by_service = 1
+    desk.later(100)
+    await desk.time.care()
+    assert desk.log.time.floor_ms == int(desk.wall * 1000)
+
+
+async def test_what_the_time_service_did_before_a_clock_was_set_by_hand_proves_nothing_of_it() -> None:
+    desk = Desk()
+    await desk.start()
+    for desk.set_by_service in (1, 2):  # it looks again every half hour
+        await desk.time.care()
+        desk.later(100)
+    desk.wall += 7200
+    await desk.time.care()
+    assert not desk.time.confirmed()
+
+
 async def test_a_hub_without_rtc_and_network_says_what_to_do_after_a_power_cut() -> None:
     desk = Desk()
     await desk.start()

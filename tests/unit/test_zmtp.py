@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.adapters.zmtp import SEALED_BYTES, Heard, Listener
+from hubd.adapters.zmtp import FRAMES_A_TURN, SEALED_BYTES, Heard, Listener
 from hubd.errors import LinkError
 
 GREETING = b"\xff" + bytes(7) + b"\x01\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + b"\x01" + bytes(31)
@@ -27,8 +28,15 @@ SHAKEN = GREETING + frame(b"\x07WELCOME" + bytes(160)) + frame(b"\x05READY" + by
 def heard(*pieces: bytes) -> Listener:
     listener = Listener(FRAME_MAX)
     for piece in pieces:
-        listener.take(piece)
+        take(listener, piece)
     return listener
+
+
+def take(listener: Listener, data: bytes) -> None:
+    """Have all of it looked at, in as many turns as it takes."""
+    at = 0
+    while at < len(data):
+        at = listener.take(data, at)
 
 
 def cut(data: bytes, sizes: list[int]) -> list[bytes]:
@@ -39,7 +47,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
     return [*pieces, data]
 
 
-BODIES = st.lists(st.integers(0, 300), max_size=8)
+BODIES = st.lists(st.integers(SEALED_BYTES, 300), max_size=8)
 
 
 @given(BODIES, st.lists(st.integers(0, 80), max_size=40), st.booleans())
@@ -52,15 +60,19 @@ def test_pieces_make_no_difference(sizes: list[int], cuts: list[int], long: bool
         assert listener.frames == len(sizes) + 2
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), st.booleans()), max_size=30))
+PONG_BYTES = SEALED_BYTES + 5
+
+
+@given(st.lists(st.tuples(st.integers(6, 200), st.booleans()), max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_what_was_handed_over_accounts_for_itself_and_what_came_before(frames: list[tuple[int, bool]]) -> None:
-    """`True`: libzmq hands this one over; the others are heartbeats, of a size that no message has."""
+    """`True`: libzmq hands this one over; the others are heartbeats, of a size that no message here has."""
     listener = heard(SHAKEN)
     behind: list[int] = []
     for size, message in frames:
-        listener.take(frame(bytes(size + SEALED_BYTES if message else 20)))
-        behind.append(size + SEALED_BYTES if message else 20)
+        whole = size + SEALED_BYTES if message else PONG_BYTES
+        take(listener, frame(bytes(whole)))
+        behind.append(whole)
         if message:
             listener.handed_over(size)
             behind.clear()
@@ -74,6 +86,41 @@ def test_a_frame_over_the_ceiling_is_refused_at_its_head(data: bytes) -> None:
         listener.take(data[:9])
 
 
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize(
+    ("start", "least"), [(GREETING, 1), (GREETING + frame(b"WELCOME" + bytes(160)), 1), (SHAKEN, SEALED_BYTES)]
+)
+def test_a_frame_too_short_for_its_place_is_refused_at_its_head(start: bytes, least: int, long: bool) -> None:
+    for size in range(least):
+        with pytest.raises(LinkError, match=f"sent a frame of {size} bytes, less than {least}"):
+            take(heard(start), frame(bytes(size), long)[: 9 if long else 2])
+    take(heard(start), frame(bytes(least), long))
+
+
+@given(st.lists(st.integers(SEALED_BYTES, 40), max_size=200), st.integers(1, 80))
+@settings(max_examples=100, deadline=None)
+def test_a_turn_ends_after_so_many_frames_and_nothing_is_left_out(sizes: list[int], frames_max: int) -> None:
+    listener, data = heard(SHAKEN), b"".join(frame(bytes(size)) for size in sizes)
+    at, before = 0, listener.frames
+    while at < len(data):
+        at = listener.take(data, at, frames_max)
+        assert listener.frames - before == frames_max or at == len(data)
+        before = listener.frames
+    assert (listener.unread_bytes, listener.unread_frames) == (sum(sizes), len(sizes))
+
+
+@pytest.mark.parametrize("start", [GREETING, SHAKEN])
+def test_one_turn_over_the_smallest_frames_is_short(start: bytes) -> None:
+    """Once, 64 KiB of empty frames held the doors up for half a second."""
+    listener = heard(start)
+    smallest = frame(bytes(SEALED_BYTES if start is SHAKEN else 1))
+    data = smallest * (65_536 // len(smallest))
+    began, before = time.process_time(), listener.frames
+    assert listener.take(data) < len(data)
+    assert listener.frames - before == FRAMES_A_TURN
+    assert time.process_time() - began < 0.05
+
+
 def test_the_handshake_is_followed_word_by_word() -> None:
     assert heard(GREETING[:9]).heard is Heard.NOTHING
     assert heard(GREETING[:10]).heard is Heard.SIGNATURE
@@ -83,11 +130,21 @@ def test_the_handshake_is_followed_word_by_word() -> None:
     assert (refused.heard, refused.status) == (Heard.REFUSED, "400")
 
 
+@given(st.binary(max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_the_status_of_a_refusal_is_three_digits_or_nothing(said: bytes) -> None:
+    for status in (said, said[:1] + b"400", b"\x03" + said):
+        told = heard(GREETING, frame(b"\x05ERROR" + status)).status
+        assert told == "" or (len(told) == 3 and told.isascii() and told.isdigit())
+    assert heard(GREETING, frame(b"\x05ERROR\x03\x1b[2")).status == ""
+    assert heard(GREETING, frame(b"\x05ERROR\x0240")).status == ""
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_taken_or_refused_with_a_sentence(data: bytes) -> None:
     for start in (b"", GREETING, SHAKEN):
         listener = heard(start)
         with contextlib.suppress(LinkError):
-            listener.take(data)
+            take(listener, data)
         assert listener.unread_bytes <= len(data)
