@@ -178,7 +178,7 @@ class Vigil:
         self._stand(
             "evidence",
             Severity.ERROR,
-            f"The backend has acknowledged no record for {waited:.0f} s while {state.waiting} wait: {why}."
+            f"The oldest of {state.waiting} records has waited {waited:.0f} s for the backend's receipt: {why}."
             if stuck and state
             else None,
             "The hub keeps them and decides by itself. Look at the backend: is its disk full, does it tell of a fork? "
