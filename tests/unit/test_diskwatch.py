@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -117,7 +118,7 @@ async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_
         async with asyncio.timeout(20):
             while (await state_disk.look(path, 8 * MIB)).journal_bytes > 6 * MIB:
                 await store.append(record)
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
