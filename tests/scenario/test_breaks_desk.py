@@ -88,7 +88,7 @@ async def test_a_state_moved_aside_is_told_and_accepted_by_commands(tmp_path: Pa
 async def copied(stage: Stage, directory: Path) -> AsyncIterator[Path]:
     """The hub again, from a copy of all its files; the path of its socket."""
     copy = directory / "copy"
-    shutil.copytree(stage.path, copy, ignore=shutil.ignore_patterns("*.sock", "*.log"))
+    shutil.copytree(stage.path, copy, ignore=shutil.ignore_patterns("*.sock", "*.sock.root", "*.log"))
     with (directory / "copy.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

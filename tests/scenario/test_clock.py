@@ -19,7 +19,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         yield running
 
 
-async def test_each_start_tells_what_the_records_before_it_prove(stage: Stage) -> None:
+async def test_a_start_tells_that_an_order_of_the_backend_proved_no_time(stage: Stage) -> None:
     answer = await stage.backend("release", hub="hub-1", access_point=1, by="operator-7")
     assert answer["outcome"] == "released"
     await stage.kill("hub")
@@ -31,9 +31,9 @@ async def test_each_start_tells_what_the_records_before_it_prove(stage: Stage) -
     await stage.until(both, "the backend holds both starts")
     held = await stage.records()
     first, second = (record for record in held if record["kind"] == "started")
-    order = next(record for record in held if record["kind"] == "remote")
+    assert any(record["kind"] == "remote" for record in held)
     assert first["detail"]["floor"] == 0
-    assert order["at_ms"] <= second["detail"]["floor"] <= second["at_ms"]
+    assert second["detail"]["floor"] == 0
 
 
 async def test_a_backend_whose_time_agrees_confirms_the_clock(stage: Stage) -> None:

@@ -224,6 +224,12 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
         assert status == 0
         assert "trusted already" in out
         assert await records_of(stage, Kind.CLOCK) == before + 1
+
+        async def gone() -> bool:
+            problems = (await stage.hub("status"))["problems"]
+            return all(problem["id"] != "clock" for problem in problems)
+
+        await stage.until(gone, "the problem of the clock has gone")
         assert (await look(stage, ("status",)))[0] == 0
     finally:
         await stage.start_backend()
