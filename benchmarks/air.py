@@ -22,15 +22,19 @@ from benchmarks.desk import ACCESS, MTU, RSA_BITS
 from benchmarks.disk import BareSqlite
 from benchmarks.processes import HubProcess
 from hubd.core import gatt
+from hubd.core.ops import OPS_AN_ASKER
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
+from hubsim.site import Site
 
-ROUNDS_A_LINK = 40
-"""A link lives a minute at most."""
-PAUSE_SECONDS = 0.02
-"""Between two opens, so that what follows an open (door states, receipts of the backend) is over."""
+ROUNDS_A_LINK = OPS_AN_ASKER // 2
+"""Two opens a round: each link is another phone's, since nobody is let in more often."""
+PAUSE_SECONDS = 0.3
+"""Between two opens, so that the release and what follows an open (receipts of the backend) are over."""
+REST_SECONDS = 1.0
+"""After each link, so that the strike comes to rest long before its cap."""
 STATE_SECONDS = 10.0
 
 
@@ -125,7 +129,7 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
     result, bounds, log = AirRounds(), Bounds(directory), directory / "log"
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
-    wallet, stranger = (wallets.load(site.grant(name, ACCESS)) for name in ("phone", "stranger"))
+    wallet, stranger = (_phone(site, name) for name in ("phone", "stranger"))
     async with (
         processes.radio(log) as transport,
         processes.backend(site, endpoint, log),
@@ -137,8 +141,9 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
         await hub.note("driven")
         await _first_opens(device, hub, wallet, result)
         for done in range(0, rounds, ROUNDS_A_LINK):
+            await asyncio.sleep(REST_SECONDS)
             async with connect(device, MTU) as link:
-                phone = _Phone(link, wallet, hub, result)
+                phone = _Phone(link, _phone(site, f"phone-{done}"), hub, result)
                 echo = await _echo(link)
                 for _ in range(min(ROUNDS_A_LINK, rounds - done)):
                     await phone.open(short=False)
@@ -147,6 +152,10 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
                     bounds.measure(result)
     bounds.close()
     return result
+
+
+def _phone(site: Site, name: str) -> Wallet:
+    return wallets.load(site.grant(name, ACCESS))
 
 
 async def _first_opens(device: Device, hub: HubProcess, wallet: Wallet, result: AirRounds) -> None:

@@ -41,14 +41,21 @@ ACCESS = (Access(1, sites.OPEN_AND_QUERY, (EVERY_DAY,)),)
 AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 
 
-class WallClock:
-    """`ports.Clock` of this machine, trusted."""
+class DeskClock:
+    """`ports.Clock` of this machine, trusted; it can be put forward, as if time had passed between two visits."""
+
+    def __init__(self) -> None:
+        self._ahead_seconds = 0.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Put the monotonic clock forward."""
+        self._ahead_seconds += seconds
 
     def wall(self) -> float:
         return time.time()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.monotonic() + self._ahead_seconds
 
     def state(self) -> ClockState:
         return ClockState.TRUSTED
@@ -99,7 +106,7 @@ class NoDoor:
 
     @property
     def driven(self) -> bool:
-        return False
+        return self.releases > 0
 
     def must_rest_seconds(self, seconds: float) -> float:
         return 0.0
@@ -124,6 +131,7 @@ class Desk:
 
     side: HubSide
     unlock: Unlock
+    clock: DeskClock
     door: NoDoor
     wallet: Wallet
     epoch_key: rsa.RSAPrivateKey
@@ -134,7 +142,7 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     site = sites.init(path)
     wallet = sites_wallet(site)
     identity, key = sites.make_key(), rsa.generate_private_key(65537, RSA_BITS)
-    clock, door = WallClock(), NoDoor()
+    clock, door = DeskClock(), NoDoor()
     ring = EpochRing()
     names = ("hub-1", site.name)
     ring.add(epochs.certify(key, identity, names, AEADS, (clock.wall(), clock.monotonic())))
@@ -160,7 +168,7 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     )
     rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * sites.DAY)
     unlock = Unlock(rules, Books(policy, NoDisk(), clock, _tell), {"front": door}, door)
-    return Desk(side, unlock, door, wallet, key)
+    return Desk(side, unlock, clock, door, wallet, key)
 
 
 def sites_wallet(site: sites.Site) -> Wallet:

@@ -8,6 +8,7 @@ are not; every kind is measured in turns with the others.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,12 +22,14 @@ from bumble.device import Peer
 
 from benchmarks.traced import Packet, answered, last_request
 from hubd.core import gatt
+from hubd.core.ops import OPS_AN_ASKER
 from hubd.core.tokens import Access
 from hubsim import site as sites
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Session
-from hubsim.phone.radio import BumbleLink, connect, on_air
+from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
+from hubsim.site import Site
 from lab.air import AirAddress, an_air
 from lab.errors import LabError
 from lab.guest import Guest, kernel_path
@@ -34,8 +37,12 @@ from lab.hub import LINES, LabHub
 from lab.paced import Paced
 from lab.touch import touch
 
-ROUNDS_A_LINK = 20
-"""A link lives a minute at most."""
+ROUNDS_A_PHONE = (OPS_AN_ASKER - 1) // 4
+"""Rounds of four connections, and one connection before: nobody is let in more often, so then comes another phone."""
+ROUNDS_A_LINK = (OPS_AN_ASKER - 1) // 2
+"""Rounds of two opens, and one before: each link is another phone's."""
+REST_SECONDS = 1.0
+"""After each link, so that the strike comes to rest long before its cap."""
 TRACED_MAX = 4000
 FALL_SECONDS = 5.0
 TRY_SECONDS, TRY_WHOLE_SECONDS = 1.5, 8.0
@@ -70,9 +77,13 @@ class Lab:
     guest: Guest
     hub: LabHub
     air: AirAddress
-    wallet: Wallet
+    site: Site
     ready_seconds: float
     """From the start of the guest's kernel until the hub in it is READY and on air."""
+
+    def phone(self) -> Wallet:
+        """Return a phone that was never here and may open the door."""
+        return wallets.load(self.site.grant(secrets.token_hex(4), [Access(1, sites.OPEN_AND_QUERY, ())]))
 
 
 @asynccontextmanager
@@ -82,7 +93,6 @@ async def booted(directory: Path) -> AsyncIterator[Lab]:
     if kernel is None:
         raise LabError("the lab's kernel is not built: make lab")
     site = sites.init(directory / "site")
-    wallet = wallets.load(site.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
     (directory / "guest").mkdir()
     guest = Guest(directory / "guest")
     async with an_air() as air:
@@ -93,7 +103,7 @@ async def booted(directory: Path) -> AsyncIterator[Lab]:
             hub = QuickHub(guest, site)
             await hub.install()
             await hub.start()
-            yield Lab(guest, hub, air, wallet, time.monotonic() - began)
+            yield Lab(guest, hub, air, site, time.monotonic() - began)
         finally:
             await guest.stop()
 
@@ -114,7 +124,7 @@ async def measure(directory: Path, rounds: int, falls: int, boots: int) -> LabRo
 async def _rounds(lab: Lab, rounds: int, falls: int, made: LabRounds) -> None:
     made.about = await _about(lab)
     async with on_air(lab.air.transport) as device:
-        await touch(device, lab.wallet)
+        await touch(device, lab.phone())
     await _connections(lab, rounds, made)
     await _strikes(lab, rounds, made)
     await _recoveries(lab, falls, made)
@@ -135,12 +145,15 @@ async def _connections(lab: Lab, rounds: int, made: LabRounds) -> None:
     async with on_air(lab.air.transport, Paced) as device:
         async with connect(device) as known:
             pass
-        for _ in range(rounds):
+        for done in range(rounds):
+            if done % ROUNDS_A_PHONE == 0:
+                phone = lab.phone()
+                await touch(device, phone, known)
             for path in ("short", "full"):
                 for table, kept in (("known", known), ("unknown", None)):
                     if path == "full":
-                        lab.wallet.tickets.clear()
-                    one = await touch(device, lab.wallet, kept)
+                        phone.tickets.clear()
+                    one = await touch(device, phone, kept)
                     made.connected.setdefault(f"{path} path, GATT {table}", []).append(one.prepared + one.decided)
 
 
@@ -152,12 +165,18 @@ async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
         assert (await changes.get())["held"] == "0"
     async with on_air(lab.air.transport) as device:
         for begin in range(0, rounds, ROUNDS_A_LINK):
+            phone = lab.phone()
+            await touch(device, phone)
+            await _fallen(changes)
+            await asyncio.sleep(REST_SECONDS)
             async with connect(device) as link:
                 services = await Peer(link.connection).discover_service(UUID(gatt.SERVICE))
                 declaration = services[0].handle
                 for _ in range(min(ROUNDS_A_LINK, rounds - begin)):
                     for path in ("short", "full"):
-                        await _open(lab, link, path, changes, made)
+                        if path == "full":
+                            phone.tickets.clear()
+                        await _open(lab, Session(link, phone), path, changes, made)
                     await lab.guest.traced(TRACED_MAX)
                     await services[0].client.read_value(declaration, no_long_read=True)
                     await link.read_info()
@@ -167,18 +186,22 @@ async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
                     made.info.append(answered(packets, READ_REQUEST, READ_RESPONSE, info))
 
 
-async def _open(lab: Lab, link: BumbleLink, path: str, changes: asyncio.Queue[dict[str, Any]], made: LabRounds) -> None:
-    """Open once, and wait until the line has fallen back."""
-    if path == "full":
-        lab.wallet.tickets.clear()
-    await lab.guest.traced(TRACED_MAX)
-    report = await Session(link, lab.wallet).run(1)
-    assert report.verdict is not None, report.why
-    assert report.verdict.allowed, report.verdict
-    assert report.short is (path == "short")
+async def _fallen(changes: asyncio.Queue[dict[str, Any]]) -> dict[str, Any]:
+    """Wait until the strike was driven and has fallen back; return the first of the two changes."""
     async with asyncio.timeout(FALL_SECONDS):
         driven, fallen = await changes.get(), await changes.get()
     assert (driven["held"], fallen["held"]) == ("1", "0")
+    return driven
+
+
+async def _open(lab: Lab, session: Session, path: str, changes: asyncio.Queue[dict[str, Any]], made: LabRounds) -> None:
+    """Open once, and wait until the line has fallen back."""
+    await lab.guest.traced(TRACED_MAX)
+    report = await session.run(1)
+    assert report.verdict is not None, report.why
+    assert report.verdict.allowed, report.verdict
+    assert report.short is (path == "short")
+    driven = await _fallen(changes)
     seen = (driven["before"] + driven["at"]) / 2
     packets = [Packet(*packet) for packet in await lab.guest.traced(0)]
     made.strike.setdefault(path, []).append(seen - last_request(packets, before=driven["at"]))
@@ -199,10 +222,11 @@ async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:
     for _ in range(falls):
         for name, damage in damages.items():
             async with on_air(lab.air.transport) as device:
-                await touch(device, lab.wallet)
+                phone = lab.phone()
+                await touch(device, phone)
                 began = time.monotonic()
                 await damage()
-                await _let_in(lab, began)
+                await _let_in(lab, phone, began)
                 made.recovery.setdefault(name, []).append(time.monotonic() - began)
 
 
@@ -217,13 +241,13 @@ async def _block(lab: Lab) -> None:
     await lab.guest.run("sh", "-c", f"{switches % 1}; sleep {AWAY_SECONDS}; {switches % 0}")
 
 
-async def _let_in(lab: Lab, began: float) -> None:
+async def _let_in(lab: Lab, phone: Wallet, began: float) -> None:
     """Try until a phone is let in: while the hub comes back, a try may fail at any step."""
     while True:
         try:
             async with on_air(lab.air.transport) as device:
                 async with asyncio.timeout(TRY_WHOLE_SECONDS):
-                    await touch(device, lab.wallet, seconds=TRY_SECONDS)
+                    await touch(device, phone, seconds=TRY_SECONDS)
             return
         except Exception as error:
             if time.monotonic() - began > PATIENCE_SECONDS:

@@ -14,13 +14,16 @@ from typing import TypeVar
 
 from benchmarks.desk import MTU, Desk
 from hubd.core.framing import Flag, Inbound, Outbound, decode_frame
-from hubd.core.handshake import Presented, Unseal
+from hubd.core.handshake import FollowUp, Presented, Unseal
 from hubd.core.link import HubLink, LinkEffect, Notify
 from hubd.core.messages import Action, decode_challenge
+from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER
 from hubd.core.sealing import BLE_GATT, OpenJob, open_request
 from hubsim.phone.machine import Attempt, Decided, SendMessage
 
 _T = TypeVar("_T")
+PAUSE_SECONDS = OP_SECONDS / OPS_AN_ASKER + 1
+"""Between two visits: nobody is let in more often than that for long."""
 CHALLENGE, FRAMES, UNSEAL, DECIDE, ANSWER = "challenge", "frames and decoding", "unseal", "decide and record", "answer"
 
 
@@ -28,8 +31,10 @@ class Visit:
     """One open at the desk's hub. `ns` holds the CPU of each step in nanoseconds, `job` the full path's RSA job."""
 
     def __init__(self, desk: Desk) -> None:
+        desk.clock.pass_by(PAUSE_SECONDS)
         self._desk = desk
-        self._link = HubLink(desk.side, BLE_GATT, time.monotonic())
+        self._clock = desk.clock
+        self._link = HubLink(desk.side, BLE_GATT, desk.clock.monotonic())
         self.ns: dict[str, int] = {}
         self.job: OpenJob | None = None
 
@@ -45,7 +50,7 @@ class Visit:
             desk.wallet.tickets.clear()
         releases = desk.door.releases
         attempt = Attempt(desk.wallet, 1, Action.OPEN, secrets.token_bytes, BLE_GATT)
-        info = self._step(CHALLENGE, lambda: self._link.challenge(time.monotonic()))
+        info = self._step(CHALLENGE, lambda: self._link.challenge(self._clock.monotonic()))
         sid = decode_challenge(info).sid
         inbound, outbound = Inbound(sid), Outbound(sid)
         phone = attempt.challenge(info, time.time())
@@ -72,19 +77,23 @@ class Visit:
                     began = time.thread_time_ns()
                     outcome = await self._desk.unlock.present(proof, lambda: True)
                     self.ns[DECIDE] = time.thread_time_ns() - began
-                    effects += self._step(ANSWER, partial(self._link.answer, outcome, time.monotonic(), time.time()))
+                    effects += self._step(
+                        ANSWER, partial(self._link.answer, outcome, self._clock.monotonic(), time.time())
+                    )
                 case Notify(frame):
                     sent.append(frame)
+                case FollowUp():  # a later state: no part of the open that is measured
+                    pass
                 case effect:
                     raise RuntimeError(f"the desk's hub wants {effect}")
         return sent
 
     def _take(self, frames: list[bytes]) -> list[LinkEffect]:
-        now, wall = time.monotonic(), time.time()
+        now, wall = self._clock.monotonic(), time.time()
         return [effect for frame in frames for effect in self._link.frame(frame, MTU, now, wall)]
 
     def _unseal(self, job: OpenJob) -> list[LinkEffect]:
-        return self._link.unsealed(open_request(job), time.monotonic())
+        return self._link.unsealed(open_request(job), self._clock.monotonic())
 
     def _step(self, name: str, work: Callable[[], _T]) -> _T:
         began = time.thread_time_ns()
