@@ -8,7 +8,6 @@ are not; every kind is measured in turns with the others.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,9 +22,7 @@ from bumble.device import Peer
 from benchmarks.traced import Packet, answered, last_request
 from hubd.core import gatt
 from hubd.core.ops import OPS_AN_ASKER
-from hubd.core.tokens import Access
 from hubsim import site as sites
-from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
@@ -36,6 +33,7 @@ from lab.guest import Guest, kernel_path
 from lab.hub import LINES, LabHub
 from lab.paced import Paced
 from lab.touch import touch
+from lab.visitors import visitor
 
 ROUNDS_A_PHONE = (OPS_AN_ASKER - 1) // 4
 """Rounds of four connections, and one connection before: nobody is let in more often, so then comes another phone."""
@@ -81,10 +79,6 @@ class Lab:
     ready_seconds: float
     """From the start of the guest's kernel until the hub in it is READY and on air."""
 
-    def phone(self) -> Wallet:
-        """Return a phone that was never here and may open the door."""
-        return wallets.load(self.site.grant(secrets.token_hex(4), [Access(1, sites.OPEN_AND_QUERY, ())]))
-
 
 @asynccontextmanager
 async def booted(directory: Path) -> AsyncIterator[Lab]:
@@ -124,7 +118,7 @@ async def measure(directory: Path, rounds: int, falls: int, boots: int) -> LabRo
 async def _rounds(lab: Lab, rounds: int, falls: int, made: LabRounds) -> None:
     made.about = await _about(lab)
     async with on_air(lab.air.transport) as device:
-        await touch(device, lab.phone())
+        await touch(device, visitor(lab.site))
     await _connections(lab, rounds, made)
     await _strikes(lab, rounds, made)
     await _recoveries(lab, falls, made)
@@ -147,7 +141,7 @@ async def _connections(lab: Lab, rounds: int, made: LabRounds) -> None:
             pass
         for done in range(rounds):
             if done % ROUNDS_A_PHONE == 0:
-                phone = lab.phone()
+                phone = visitor(lab.site)
                 await touch(device, phone, known)
             for path in ("short", "full"):
                 for table, kept in (("known", known), ("unknown", None)):
@@ -165,7 +159,7 @@ async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
         assert (await changes.get())["held"] == "0"
     async with on_air(lab.air.transport) as device:
         for begin in range(0, rounds, ROUNDS_A_LINK):
-            phone = lab.phone()
+            phone = visitor(lab.site)
             await touch(device, phone)
             await _fallen(changes)
             await asyncio.sleep(REST_SECONDS)
@@ -222,7 +216,7 @@ async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:
     for _ in range(falls):
         for name, damage in damages.items():
             async with on_air(lab.air.transport) as device:
-                phone = lab.phone()
+                phone = visitor(lab.site)
                 await touch(device, phone)
                 began = time.monotonic()
                 await damage()

@@ -22,12 +22,10 @@ from bumble.core import BaseBumbleError
 
 from hubd.core import policy
 from hubd.core.records import Head
-from hubd.core.tokens import Access
 from hubd.errors import LinkError
 from hubsim import site as sites
 from hubsim.backend import Backend
 from hubsim.backend_control import HubFiles
-from hubsim.phone import wallet
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
@@ -38,6 +36,7 @@ from lab.errors import LabError
 from lab.evidence import Found, Seen, Strike, judge
 from lab.guest import SOURCE, Guest
 from lab.hub import LINES, LabHub
+from lab.visitors import visitor
 
 POINTS = (1, 2)
 DISK_MEBIBYTES = 64
@@ -155,10 +154,6 @@ class Life:
             lambda document: version(document).version,
         )  # fmt: skip
         self.head, self.seen, self.loss, self.cuts = Head(), Seen(), Loss(0, 0), 0
-        self._phones = {point: self._phone(point) for point in POINTS}
-
-    def _phone(self, point: int) -> Wallet:
-        return wallet.load(self.site.grant(f"phone-{point}", [Access(point, sites.OPEN_AND_QUERY, ())]))
 
     @property
     def transport(self) -> str:
@@ -229,7 +224,7 @@ class Life:
         return hub
 
     async def work(self, powered: Powered) -> None:
-        """Have phones at the doors and the strikes watched."""
+        """Have a new phone at each door and the strikes watched."""
         lines = {str(index): f"{LINES}/sim_gpio{index}/value" for index in range(len(POINTS))}
         await powered.guest.watch(lines, powered.told)
-        powered.call(self.transport, self._phones)
+        powered.call(self.transport, {point: visitor(self.site, point) for point in POINTS})

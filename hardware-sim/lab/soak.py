@@ -22,16 +22,18 @@ from hubsim.phone.attempt import Session
 from hubsim.phone.leaving import Leaving, Left
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
+from hubsim.site import Site
 from lab.ending import end
 from lab.errors import LabError
 from lab.guest import Guest
 from lab.paced import Paced
 from lab.strangers import KINDS, Loot, Tally, be
+from lab.visitors import VISITS_A_PHONE, visitor
 from lab.vitals import Vitals, lull
 
 POINT = 1
 STORM_SECONDS = 45.0
-STRANGERS = 3
+PHONES, STRANGERS = 3, 3
 MISHAP_SHARE = 0.25
 PAUSE_SECONDS_MAX = 2.0
 AWAY_SECONDS = 1.5
@@ -58,10 +60,8 @@ class Soak:
         self._bluetoothd = 0
         self.told = Told()
 
-    async def run(
-        self, wallets: Sequence[Wallet], seconds: float, seed: int, looked: Callable[[Told], None] = lambda _: None
-    ) -> Told:
-        """Soak for so long; `looked` is told what there is after each lull.
+    async def run(self, site: Site, seconds: float, seed: int, looked: Callable[[Told], None] = lambda _: None) -> Told:
+        """Soak for so long with phones of the site; `looked` is told what there is after each lull.
 
         No bluetoothd is killed in the second half, so that one life of it is long.
         """
@@ -70,7 +70,7 @@ class Soak:
         await self._look()
         while (elapsed := time.monotonic() - began) < seconds:
             mishaps = [self._pull_out, self._kill_bluetoothd] if elapsed < seconds / 2 else [self._pull_out]
-            await self._storm(wallets, chance, mishaps)
+            await self._storm(site, chance, mishaps)
             await self._look()
             looked(self.told)
         return self.told
@@ -87,12 +87,10 @@ class Soak:
             story = await self._guest.run("sh", "-c", script, check=False)
             raise LabError(f"{error}\n{dict(self.told.counts)}\n{story.out}") from error
 
-    async def _storm(
-        self, wallets: Sequence[Wallet], chance: random.Random, mishaps: Sequence[Callable[[], Awaitable[None]]]
-    ) -> None:
+    async def _storm(self, site: Site, chance: random.Random, mishaps: Sequence[Callable[[], Awaitable[None]]]) -> None:
         """Let all loose for a while."""
         kinds = chance.sample(sorted(KINDS), STRANGERS)
-        loose = [asyncio.create_task(self._phone(one, random.Random(chance.random()))) for one in wallets]
+        loose = [asyncio.create_task(self._phone(site, random.Random(chance.random()))) for _ in range(PHONES)]
         tallies = {kind: Tally() for kind in kinds}
         loose += [asyncio.create_task(be(self._transport, KINDS[kind], self._loot, tallies[kind])) for kind in kinds]
         try:
@@ -110,12 +108,16 @@ class Soak:
             await end(loose)
             self.told.counts.update({f"stranger's visits: {kind}": tally.visits for kind, tally in tallies.items()})
 
-    async def _phone(self, wallet: Wallet, chance: random.Random) -> None:
-        """Be an honest phone until cancelled."""
+    async def _phone(self, site: Site, chance: random.Random) -> None:
+        """Be one honest phone after the other until cancelled."""
+        wallet, visits = visitor(site), 0
         while True:
+            if visits >= VISITS_A_PHONE:
+                wallet, visits = visitor(site), 0
             with suppress(*_FAILURES):
                 async with on_air(self._transport, Paced) as device:
-                    for _ in range(chance.randrange(1, 6)):
+                    for _ in range(min(chance.randrange(1, 6), VISITS_A_PHONE - visits)):
+                        visits += 1
                         await asyncio.sleep(chance.uniform(0, PAUSE_SECONDS_MAX))
                         steps = chance.randrange(0, 8) if chance.random() < LEAVE_SHARE else -1
                         began = time.monotonic()

@@ -25,14 +25,13 @@ import pytest_asyncio
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "hardware-sim"))
 
-from hubd.core.tokens import Access  # noqa: E402
 from hubsim import site as sites  # noqa: E402
-from hubsim.phone import wallet  # noqa: E402
 from hubsim.phone.attempt import Report  # noqa: E402
 from hubsim.phone.wallet import Wallet  # noqa: E402
 from lab.air import AirAddress, an_air  # noqa: E402
 from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
+from lab.visitors import visitor  # noqa: E402
 from tests.lab.deaths import BluetoothdDied, deaths, guests_of, rest  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -164,11 +163,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> sites.Site:
 @pytest.fixture
 def phones(site: sites.Site) -> list[Wallet]:
     """Three phones that may open; they are new, so that the first time is a long one."""
-    made = []
-    for _ in range(3):
-        name = f"phone-{len(list((site.path / 'phones').iterdir()))}"
-        made.append(wallet.load(site.grant(name, [Access(1, sites.OPEN_AND_QUERY, ())])))
-    return made
+    return [visitor(site) for _ in range(3)]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -56,7 +56,7 @@ async def test_a_soak_leaves_nothing_behind(
         _keep(told, trends(told.looks), time.monotonic() - began, "not yet")
 
     soak = Soak(guest, air.transport, loot, partial(guest.plug_in, air.host, air.port))
-    told = await soak.run(phones, SOAK_SECONDS, SEED, so_far)
+    told = await soak.run(site, SOAK_SECONDS, SEED, so_far)
     seconds = time.monotonic() - began
     verified = await _verify(guest)
     went = trends(told.looks)

@@ -1,0 +1,22 @@
+"""Phones that may open a door, each with a name of its own.
+
+A hub lets one phone in at most OPS_AN_ASKER times in OP_SECONDS: whoever opens more often sends another phone.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from hubd.core.tokens import Access
+from hubsim import site as sites
+from hubsim.phone import wallet as wallets
+from hubsim.phone.wallet import Wallet
+from hubsim.site import Site
+
+VISITS_A_PHONE = 8
+"""Few enough that all of them may come to nothing (`hubd.core.ops.TRIES`)."""
+
+
+def visitor(site: Site, point: int = 1) -> Wallet:
+    """Make a phone that was never here and may open and query the access point at any time."""
+    return wallets.load(site.grant(secrets.token_hex(4), [Access(point, sites.OPEN_AND_QUERY, ())]))
