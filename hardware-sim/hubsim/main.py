@@ -14,10 +14,11 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -39,11 +40,13 @@ from hubsim.radios import (
     phone_radio,
 )
 from hubsim.weekly import weekly
+from hubsim.words import counted
 
 if TYPE_CHECKING:
     from hubsim.phone.attempt import Report, Session
 
 DESK = sites.DESK
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 POINT = click.IntRange(0, 0xFFFF_FFFF)
 HUB_POINT = click.IntRange(1, 65535)
@@ -130,20 +133,36 @@ def _spans(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
         raise click.BadParameter(str(error)) from error
 
 
+def _remember(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        context.obj = path
+
+
+def _at(default: Path | None = None) -> Callable[[_F], _F]:
+    """Take `--at`, which may stand after a command as well as before it; its path is the command's object."""
+    return click.option(
+        "--at",
+        type=click.Path(path_type=Path),
+        default=default,
+        expose_value=False,
+        callback=_remember,
+        help="The site's folder.",
+    )
+
+
 @click.group(cls=_Plain)
 def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
 
 @main.group()
-@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK, help="The site's folder.")
-@click.pass_context
-def site(context: click.Context, path: Path) -> None:
+@_at(DESK)
+def site() -> None:
     """Make a site and its documents."""
-    context.obj = path
 
 
 @site.command("init")
+@_at()
 @click.option("--site", "name", default="site-1", show_default=True, help="The site's id: a-z, 0-9 and -.")
 @click.option("--hub", "hub_name", default="hub-1", show_default=True, help="The first hub's id.")
 @click.option(
@@ -161,6 +180,7 @@ def site_init(path: Path, name: str, hub_name: str, points: tuple[int, ...], end
 
 
 @site.command("certify")
+@_at()
 @click.argument("hub_name", metavar="HUB")
 @click.option("--access-point", "points", type=HUB_POINT, multiple=True, help="One more; may be given several times.")
 @click.option("--without", type=HUB_POINT, multiple=True, help="One less; may be given several times.")
@@ -192,6 +212,7 @@ def site_certify(path: Path, hub_name: str, points: tuple[int, ...], without: tu
 
 
 @site.command("export")
+@_at()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--hub", "hub_name", help="Which hub, when the site has several.")
 @click.option("--backend", "endpoint", help="tcp://HOST:PORT as the hub reaches it; without it the hub decides alone.")
@@ -212,6 +233,7 @@ def site_export(path: Path, directory: Path, hub_name: str | None, endpoint: str
 
 
 @site.command("grant")
+@_at()
 @click.argument("phone", callback=_new_name)
 @click.option("--access-point", "points", type=POINT, multiple=True, default=(1,), help="May be given several times.")
 @click.option(
@@ -258,6 +280,7 @@ def _refuse_what_no_hub_takes(days: float) -> None:
 
 
 @site.command("revoke")
+@_at()
 @click.argument("phone")
 @click.pass_obj
 def site_revoke(path: Path, phone: str) -> None:
@@ -270,45 +293,46 @@ def site_revoke(path: Path, phone: str) -> None:
     order: dict[str, object] = {"do": "policy", "path": str((where.path / "policy.cbor").absolute())}
     try:
         answer = asyncio.run(ask(where.backend / "backend.sock", order))
-        told = f"handed to {answer['sent']} hubs" if answer["ok"] else answer["error"]
+        told = f"handed to {counted(answer['sent'], 'hub')}" if answer["ok"] else answer["error"]
     except (OSError, ValueError):  # it is not there, or ended before it answered
         told = "the backend does not run: hubs get it when it does"
     click.echo(f"policy {new.version} revokes {where.credential(phone)}; {told}")
 
 
 @main.group(invoke_without_command=True)
-@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
+@_at(DESK)
 @click.option("--listen", callback=_listen, help="tcp://ADDRESS:PORT; by itself what `site init --backend` was told.")
 @click.pass_context
-def backend(context: click.Context, path: Path, listen: str | None) -> None:
+def backend(context: click.Context, listen: str | None) -> None:
     """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock.
 
     With a command, ask the one that runs.
     """
-    context.obj = path
     if context.invoked_subcommand is not None:
         return
     from hubsim.backend import serve_backend
 
-    folder = _site(path)
+    folder = _site(context.obj)
     listen = listen or folder.endpoint
     version = partial(_policy_version, folder)
     _run(serve_backend(folder.backend, listen, version, lambda _: click.echo(f"backend on {listen}")))
 
 
 @backend.command("hubs")
+@_at()
 @click.pass_obj
 def backend_hubs(path: Path) -> None:
     """Show the hubs, and those that get no order until somebody decides."""
     answer = _ask_backend(path, {"do": "hubs"})
     for hub, told in answer["hubs"].items():
         there = "connected" if told["connected"] else "away"
-        click.echo(f"{hub}: {there}, {told['records']} records, policy {told['policy_version']}")
+        click.echo(f"{hub}: {there}, {counted(told['records'], 'record')}, policy {told['policy_version']}")
     for hub, stop in answer["stopped"].items():
         click.echo(f"{hub}: STOPPED ({stop['cause']}): {stop['why']}")
 
 
 @backend.command("keep")
+@_at()
 @click.argument("hub")
 @click.argument("boot")
 @click.pass_obj
@@ -319,6 +343,7 @@ def backend_keep(path: Path, hub: str, boot: str) -> None:
 
 
 @backend.command("accept")
+@_at()
 @click.argument("hub")
 @click.pass_obj
 def backend_accept(path: Path, hub: str) -> None:
@@ -353,10 +378,11 @@ def radio(listen: tuple[str, int], legacy: bool) -> None:
 
 
 @main.command()
-@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
+@_at(DESK)
 @click.option("--radio", "transport", default=DEFAULT_RADIO, callback=hub_radio, help=HUB_RADIO_HELP)
 @click.option("--person/--nobody", default=True, help="Whether somebody pulls the doors that are released.")
 @click.option("--hub", "name", help="Which of several, each on a radio of its own; by itself the first.")
+@click.pass_obj
 def hub(path: Path, transport: str, person: bool, name: str | None) -> None:
     """Run hubd on a virtual radio, or this machine's own, and simulated doors."""
     where = _site(path)
@@ -371,24 +397,27 @@ def hub(path: Path, transport: str, person: bool, name: str | None) -> None:
 
 
 @main.group()
+@_at(DESK)
 def phone() -> None:
     """Act as a phone."""
 
 
 @phone.command("unlock")
 @click.argument("name")
-@click.option("--at", "path", type=click.Path(path_type=Path), default=DESK)
+@_at()
 @click.option("--radio", "transport", default=DEFAULT_RADIO, callback=phone_radio, help=PHONE_RADIO_HELP)
 @click.option("--adapter", default="", help="With --radio bleak on Linux: the adapter, such as hci1 or its address.")
 @click.option("--access-point", type=POINT, default=1)
 @click.option("--query", is_flag=True, help="Ask only; nothing moves.")
 @click.option("--mtu", type=click.IntRange(23, 517), default=247, help="At most; the real one may be smaller.")
-def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_point: int, query: bool, mtu: int) -> None:
+@click.pass_obj
+def phone_unlock(path: Path, name: str, transport: str, adapter: str, access_point: int, query: bool, mtu: int) -> None:
     """Unlock a door; exit status 0 only if it was allowed."""
     if adapter and transport != BLEAK:
         raise click.UsageError("--adapter goes with --radio bleak")
     folder, at = _phone(_site(path), name), sites.at(path)
     from hubsim.phone import wallet
+    from hubsim.phone.onlink import STAY_SECONDS
     from hubsim.phone.street import ask
 
     try:
@@ -405,8 +434,9 @@ def phone_unlock(name: str, path: Path, transport: str, adapter: str, access_poi
         way = "short path" if report.short else "full path"
         took = (report.decided - report.began) * 1000
         answer = "allowed" if verdict.allowed else f"denied: {verdict.reason.name.lower()}"
-        click.echo(f"{answer} ({way}, {report.round_trips} round trips, {report.bytes_over_air} bytes, {took:.0f} ms)")
-        state = await session.state(10.0) if not query else None
+        trips = counted(report.round_trips, "round trip")
+        click.echo(f"{answer} ({way}, {trips}, {report.bytes_over_air} bytes, {took:.0f} ms)")
+        state = await session.state(STAY_SECONDS) if not query else None
         if state is not None:
             click.echo(f"the door is {state.door.name.lower()}")
         return verdict.allowed

@@ -155,6 +155,8 @@ def tail(path: Path, as_json: bool) -> None:
     """Show events as they happen, until Ctrl-C or until nobody reads them."""
     try:
         with HubClient(path) as client:
+            if sys.stderr.isatty() and not as_json:
+                print("events of this hub, as they happen; Ctrl-C ends it", file=sys.stderr)
             for told in client.tail(_output()):
                 if as_json:
                     _print_json(told)

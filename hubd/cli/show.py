@@ -22,6 +22,8 @@ from hubd.core.moment import show_seconds
 
 SCHEMA = 1
 """Of every document for machines."""
+OFFSET_SHOWN_SECONDS = 2.0
+"""A smaller difference of clocks is the way's own."""
 MOMENTS = frozenset({"since", "last_welcome"})
 STYLES = {"error": "bold red", "warning": "yellow"}
 URGENCY = ("error", "", "warning", "info")
@@ -182,7 +184,7 @@ def status_page(status: Mapping[str, Any]) -> Page:
         ("installed", _installed(status)),
         ("ready", f"{clean(status.get('ready'))}, since {moment(status.get('since'))}"),
         ("radio", _facts(status.get("radio"))),
-        ("backend", _facts(status.get("backend")) if status.get("backend") is not None else "none configured"),
+        ("backend", backend_text(status.get("backend"))),
         ("policy", f"version {clean(status.get('policy_version'))}"),
         ("records", f"last {clean(records.get('last'))}, waiting for the backend {clean(records.get('waiting'))}"),
         ("clock", clock_text(status.get("clock"))),
@@ -216,6 +218,29 @@ def _facts(value: Any) -> str:
         return clean(value)
     told = {key: item for key, item in value.items() if item not in (None, "", {}, [])}
     return ", ".join(f"{clean(k)} {moment(v) if k in MOMENTS else clean(v)}" for k, v in told.items()).replace("_", " ")
+
+
+def backend_text(backend: Any) -> str:
+    """Say how the link to the backend is, in one sentence; its counters are for `--json`."""
+    if backend is None:
+        return "none configured: the hub decides alone"
+    if not isinstance(backend, Mapping) or "connected" not in backend:
+        return clean(backend)
+    said = [f"{'connected' if backend['connected'] else 'not connected'} since {moment(backend.get('since'))}"]
+    if backend.get("halt"):
+        said.append(f"stopped by the backend ({clean(backend['halt'])})")
+    if backend.get("why"):
+        said.append(clean(backend["why"]))
+    if not backend["connected"] and backend.get("last_welcome") is not None:
+        said.append(f"last welcome {moment(backend['last_welcome'])}")
+    offset = _number(backend.get("clock_offset_seconds"))
+    if abs(offset) >= OFFSET_SHOWN_SECONDS:
+        said.append(f"its clock is {clean(abs(offset))} s {'ahead of' if offset > 0 else 'behind'} this one")
+    return ", ".join(said)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
 def clock_text(clock: Any) -> str:

@@ -32,7 +32,7 @@ from hubd.adapters.event_tail import EventTail
 from hubd.adapters.local_api import Call, CallRefused, LocalApi
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
-from hubd.cli.show import Page, clean, clean_json, event_line, status_page
+from hubd.cli.show import Page, backend_text, clean, clean_json, event_line, status_page
 from hubd.vigil import REMEDIES
 
 pytestmark = pytest.mark.asyncio
@@ -57,7 +57,7 @@ STATUS: dict[str, Any] = {
     "problems": [{"id": "radio", "severity": "warning", "what": "Not on air.", "remedy": "Look at rfkill."}],
     "counters": {"granted": 3},
     "radio": {"on_air": True, "links": 2},
-    "backend": {"phase": "up", "connected": True, "why": "", "last_welcome": None},
+    "backend": {"phase": "up", "connected": True, "since": 1_800_000_000.0, "why": "", "last_welcome": None},
     "policy_version": 7,
     "records": {"last": 12, "waiting": 0},
     "doors": DOORS,
@@ -137,7 +137,7 @@ async def test_status_for_people(tmp_path: Path) -> None:
         f"installed hubd {__version__}, but 0.1.0 runs: systemctl restart hubd",
         "ready yes, since 2027-01-15T08:00:00.000Z",
         "radio on air yes, links 2",
-        "backend phase up, connected yes",
+        "backend connected since 2027-01-15T08:00:00.000Z",
         "policy version 7",
         "records last 12, waiting for the backend 0",
         "clock trusted, 2027-01-15T08:01:40.000Z",
@@ -145,6 +145,26 @@ async def test_status_for_people(tmp_path: Path) -> None:
     ]
     assert "front Front door closed 1 in, 2 out (lockdown, fresh)" in lines
     assert "granted 3" in lines
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        (None, "none configured: the hub decides alone"),
+        (
+            {"connected": False, "since": 1_800_000_000.0, "why": "no answer", "last_welcome": 1_799_999_000.0},
+            "not connected since 2027-01-15T08:00:00.000Z, no answer, last welcome 2027-01-15T07:43:20.000Z",
+        ),
+        (
+            {"connected": True, "since": 1_800_000_000.0, "halt": "fork", "clock_offset_seconds": -7.0, "counters": {}},
+            "connected since 2027-01-15T08:00:00.000Z, stopped by the backend (fork), its clock is 7 s behind this one",
+        ),
+        ({"connected": True, "since": "\x1b[2J", "clock_offset_seconds": 0.4}, "connected since \\x1b[2J"),
+        ("none of this hubctl's", "none of this hubctl's"),
+    ],
+)
+async def test_the_backend_is_one_sentence(backend: object, said: str) -> None:
+    assert backend_text(backend) == said
 
 
 def _problem(severity: str, name: str, remedy: str = "Do it.") -> dict[str, str]:

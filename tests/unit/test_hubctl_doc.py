@@ -15,6 +15,7 @@ from hubd.adapters.local_places import LIMITS
 from hubd.adapters.local_tail import BEATS_MISSED_MAX
 from hubd.cli import audit, main
 from hubd.cli.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
+from hubd.core.messages import Action
 from hubd.output import EX_IOERR, EX_SOFTWARE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")
@@ -41,6 +42,11 @@ def test_every_exit_status_has_a_row_and_no_other_has() -> None:
     ours = {main.OK, main.PROBLEM, main.NO_ANSWER, main.INTERRUPTED, audit.BROKEN, audit.UNREADABLE}
     assert rows == ours | {EX_IOERR, EX_SOFTWARE, 128 + 13}
     assert (main.PROBLEM, main.NO_ANSWER) == (audit.BROKEN, audit.UNREADABLE)
+
+
+def test_every_action_has_its_number() -> None:
+    (sentence,) = re.findall(r"^`action` is (.*?)\. ", TEXT, re.M | re.S)
+    assert {int(number) for number in re.findall(r"\d+", sentence)} == set(Action)
 
 
 @pytest.mark.parametrize(

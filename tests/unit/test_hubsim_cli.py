@@ -20,6 +20,7 @@ from hubd.config import Protocol
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.stage import ask
+from hubsim.words import counted
 
 
 def refused(*arguments: str) -> str:
@@ -55,6 +56,9 @@ def used_port() -> Iterator[int]:
         ("backend", "--at", "PATH"),
         ("hub", "--at", "PATH"),
         ("phone", "unlock", "anna", "--at", "PATH"),
+        ("phone", "--at", "PATH", "unlock", "anna"),
+        ("site", "grant", "anna", "--at", "PATH"),
+        ("backend", "hubs", "--at", "PATH"),
     ],
 )
 def test_without_a_site_the_command_that_makes_one_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
@@ -67,6 +71,11 @@ def test_without_a_site_the_command_that_makes_one_is_named(tmp_path: Path, comm
 def test_the_folder_that_all_commands_take_is_not_spelled_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert refused("hub") == "there is no site in desk: make one with `hubsim site init`"
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 hubs"), (1, "1 hub"), (2, "2 hubs")])
+def test_a_number_has_its_noun(number: int, said: str) -> None:
+    assert counted(number, "hub") == said
 
 
 def test_an_unknown_phone_gets_the_names_of_those_that_are_there(site: Path) -> None:

@@ -1,0 +1,8 @@
+"""Small words of what the simulator prints."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 hub`, `2 hubs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
