@@ -185,6 +185,10 @@ def _refused(status: str) -> str:
     return f"{who} this hub's key could not be checked: look at the backend, then at the network between"
 
 
+_NOT_PROVEN = (
+    "what answers did not prove the configured backend's key: it is another server, or somebody on the way; check host "
+    "and port, then compare the backend's public key with the one configured"
+)
 _NOT_UP: Mapping[tuple[Heard, bool], str] = {
     (Heard.NOTHING, True): "it closed the connection without a word: it is no backend, or something in between "
     "lets nobody through; check host and port",
@@ -196,6 +200,8 @@ _NOT_UP: Mapping[tuple[Heard, bool], str] = {
     (Heard.GREETING, True): "it closed the connection at this hub's first word: server key pin mismatch suspected; "
     "compare the backend's public key with the one configured",
     (Heard.GREETING, False): "the backend greeted and then said nothing: it is frozen; look at the backend",
+    (Heard.UNPROVEN, True): _NOT_PROVEN,
+    (Heard.UNPROVEN, False): _NOT_PROVEN,
     (Heard.WELCOME, True): "the backend proved its key and then closed the connection; look at the backend's own log",
     (Heard.WELCOME, False): "the backend proved its key but lets this hub wait: it does not know this hub's key yet; "
     "enrol the hub, or look whether the backend's directory of hubs is away",

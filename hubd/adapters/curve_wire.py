@@ -273,6 +273,7 @@ class Wire:
     async def _up(self, near: asyncio.StreamReader, far: asyncio.StreamWriter) -> str:
         """From libzmq to the backend. libzmq ends it after a failed handshake and when heartbeats are missing."""
         while data := await near.read(CHUNK_BYTES):
+            self.listener.said(len(data))
             far.write(data)
             await far.drain()
         return ""

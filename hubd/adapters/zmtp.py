@@ -6,6 +6,7 @@ Laws:
    place: empty during the handshake, or less than a sealed message after it.
 3. No more frames are looked at in one turn than the caller asks for.
 4. Only greetings of a CURVE server pass; what else answers is named in the error.
+5. A WELCOME proves nothing before libzmq has answered it: libzmq does so only when the backend's key opened it.
 """
 
 from __future__ import annotations
@@ -27,15 +28,23 @@ _NAME_BYTES = 12
 """As much of a frame as is looked at during the handshake: the longest is an ERROR with its three digits."""
 
 
+HELLO_BYTES = 202
+"""The one frame that libzmq sends between its greeting and its INITIATE (RFC 26)."""
+
+
 class Heard(IntEnum):
-    """How far the backend has come in the handshake. SIGNATURE: the first ten bytes of a greeting (RFC 23)."""
+    """How far the backend has come in the handshake.
+
+    SIGNATURE: the first ten bytes of a greeting (RFC 23). UNPROVEN: a WELCOME that libzmq has not answered.
+    """
 
     NOTHING = 0
     SIGNATURE = 1
     GREETING = 2
-    WELCOME = 3
-    REFUSED = 4
-    READY = 5
+    UNPROVEN = 3
+    WELCOME = 4
+    REFUSED = 5
+    READY = 6
 
 
 class Listener:
@@ -50,6 +59,7 @@ class Listener:
         self.frames = 0
         """Seen so far."""
         self._unread: deque[int] = deque()
+        self._said_bytes = 0
         self._frame_bytes_max = frame_bytes_max
         self._head = bytearray()
         self._body_left = 0
@@ -70,6 +80,12 @@ class Listener:
         while at < len(data) and self.frames < last_frame:
             at += self._body(data, at) if self._body_left else self._before_body(data[at : at + GREETING_BYTES])
         return at
+
+    def said(self, size: int) -> None:
+        """libzmq sent so many bytes more to the backend."""
+        self._said_bytes += size
+        if self.heard is Heard.UNPROVEN and self._said_bytes > GREETING_BYTES + HELLO_BYTES:
+            self.heard = Heard.WELCOME
 
     def handed_over(self, part_bytes: int) -> None:
         """libzmq gave a part of a message: it, and what came before it, is in its memory no longer."""
@@ -141,7 +157,7 @@ class Listener:
             return
         name = bytes(self._name)
         if name.startswith(b"\x07WELCOME"):
-            self.heard = Heard.WELCOME
+            self.heard = Heard.UNPROVEN
         elif name.startswith(b"\x05READY"):
             self.heard = Heard.READY
         elif name.startswith(b"\x05ERROR"):

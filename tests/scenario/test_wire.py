@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import stat
 import sys
@@ -445,6 +446,17 @@ async def test_a_refusal_that_anybody_can_send_is_told_as_unproven(status: bytes
         assert sentence in heard.why
         assert heard.why.isascii()
         assert heard.why.isprintable()
+
+
+@pytest.mark.parametrize("close", [True, False])
+async def test_a_welcome_that_anybody_can_send_is_told_as_unproven(close: bool) -> None:
+    """A WELCOME of the right size, sealed for nobody: whoever sends it has not proven the backend's key."""
+    welcome = b"\x07WELCOME" + secrets.token_bytes(160)
+    answer = GREETING + bytes([4, len(welcome)]) + welcome
+    async with server(answer, close=close) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+        await until(lambda: bool(heard.whys))
+        assert "did not prove the configured backend's key" in heard.why
+        assert "enrol" not in heard.why
 
 
 # The unix socket is this process's alone.

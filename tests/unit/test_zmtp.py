@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.adapters.zmtp import FRAMES_A_TURN, SEALED_BYTES, Heard, Listener
+from hubd.adapters.zmtp import FRAMES_A_TURN, GREETING_BYTES, HELLO_BYTES, SEALED_BYTES, Heard, Listener
 from hubd.errors import LinkError
 
 GREETING = b"\xff" + bytes(7) + b"\x01\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + b"\x01" + bytes(31)
@@ -125,7 +125,12 @@ def test_the_handshake_is_followed_word_by_word() -> None:
     assert heard(GREETING[:9]).heard is Heard.NOTHING
     assert heard(GREETING[:10]).heard is Heard.SIGNATURE
     assert heard(GREETING).heard is Heard.GREETING
-    assert heard(GREETING, frame(b"\x07WELCOME" + bytes(160))).heard is Heard.WELCOME
+    welcomed = heard(GREETING, frame(b"\x07WELCOME" + bytes(160)))
+    assert welcomed.heard is Heard.UNPROVEN
+    welcomed.said(GREETING_BYTES + HELLO_BYTES)
+    assert welcomed.heard is Heard.UNPROVEN, "libzmq said no more than its greeting and its HELLO"
+    welcomed.said(1)
+    assert welcomed.heard is Heard.WELCOME
     refused = heard(GREETING, frame(b"\x05ERROR\x03400"))
     assert (refused.heard, refused.status) == (Heard.REFUSED, "400")
 
