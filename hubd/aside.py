@@ -33,10 +33,15 @@ def begin(name: str, run: Callable[[], None], start: Start = start_thread) -> No
     try:
         start(name, run)
     except RuntimeError as error:
-        raise HardwareError(
-            f"this machine gives hubd no thread for {name} ({error}). "
-            "Compare Tasks with its limit: systemctl status hubd; and look for memory: free -m"
-        ) from error
+        raise no_thread(name, error) from error
+
+
+def no_thread(name: str, error: RuntimeError) -> HardwareError:
+    """Return what to tell of a machine that gives no thread for this work."""
+    return HardwareError(
+        f"this machine gives hubd no thread for {name} ({error}). "
+        "Compare Tasks with its limit: systemctl status hubd; and look for memory: free -m"
+    )
 
 
 async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) -> _T:

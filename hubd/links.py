@@ -19,6 +19,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from hubd.aside import no_thread
 from hubd.core.handshake import Drop, FollowUp, HubSide, Outcome, Presented, Proof, Refused, Unseal
 from hubd.core.link import HubLink, LinkEffect, Notify
 from hubd.core.messages import DoorState
@@ -301,7 +302,14 @@ class Links:
                 assert_never(effect)
 
     def _unseal(self, job: OpenJob) -> asyncio.Future[Opened | ProofError]:
-        return asyncio.get_running_loop().run_in_executor(self._means.rsa, _unseal, job)
+        """Hand a job to the RSA thread; a machine that gives no thread fails this job alone."""
+        loop = asyncio.get_running_loop()
+        try:
+            return loop.run_in_executor(self._means.rsa, _unseal, job)
+        except RuntimeError as error:
+            failed: asyncio.Future[Opened | ProofError] = loop.create_future()
+            failed.set_exception(no_thread("RSA", error))
+            return failed
 
     async def _unsealed(self, served: _Served, begun: _Unsealing) -> Opened | ProofError:
         """Wait for the result, or for the turn before; a peer that leaves the line costs nothing."""

@@ -78,14 +78,17 @@ class Radio:
 
 
 class Rsa(Executor):
-    """Works when told: `step` does the oldest job. Set `failing` to make each job raise it."""
+    """Works when told: `step` does the oldest job. Set `failing` to make each job raise it, `refusing` to take none."""
 
     def __init__(self) -> None:
         self.jobs: list[tuple[Future[Any], Callable[[], Any]]] = []
         self.at_once = True
         self.failing: Exception | None = None
+        self.refusing: Exception | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.refusing:
+            raise self.refusing
         future: Future[Any] = Future()
         self.jobs.append((future, lambda: fn(*args, **kwargs)))
         if self.at_once:
@@ -383,6 +386,23 @@ async def test_a_fault_before_the_decision_is_begun_ends_its_link_only(rig: Rig)
         assert "link_fault" in rig.names()
         assert rig.radio.dropped == [bad.id]
         rig.links._present = rig._present
+        await taught(rig)
+
+
+async def test_a_machine_without_a_thread_ends_its_link_only(rig: Rig) -> None:
+    """The write that brought the request must not meet it: the radio has other phones."""
+    async with rig.serving():
+        wallet = await taught(rig)
+        wallet.tickets.clear()
+        rig.rsa.refusing = RuntimeError("can't start new thread")
+        bad = Peer(rig, "bad", wallet)
+        bad.connect()
+        assert await bad.unlock() is None
+        (why,) = [facts["why"] for name, facts in rig.told if name == "link_fault"]
+        assert "gives hubd no thread for RSA" in str(why)
+        assert rig.radio.dropped == [bad.id]
+        assert rig.rsa_places_taken == 0
+        rig.rsa.refusing = None
         await taught(rig)
 
 
