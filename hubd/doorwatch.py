@@ -4,23 +4,29 @@ Laws:
 1. It observes; it never moves a strike and never delays one.
 2. A door counts as released while its strike is driven and no longer, so that one forced open after that, or while the
    strike rests in the middle of a release, is told as forced.
-3. Phones are not told what the strike does when it does it: who listens could tell a yes from a no by that.
+3. In any span of t seconds a door has at most HAPPENINGS' burst and rate times t records, whatever its contact does.
+   What is left out is counted, and told by one record as soon as the pace allows it.
+4. Phones are not told what the strike does when it does it: who listens could tell a yes from a no by that.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from hubd.core.door import DoorMachine, Event, Happening
 from hubd.core.messages import DoorState
+from hubd.core.pace import Bucket, Rate
 from hubd.core.records import Kind, Record, Value
 from hubd.errors import AuditError
 from hubd.ports import AuditLog, Clock, Input, InputEvent, Inputs
 
 _EVENTS = {Input.DOOR_OPEN: Event.OPENED, Input.DOOR_CLOSED: Event.CLOSED, Input.REX: Event.REX}
 UNRECORDED_MAX = 256
+HAPPENINGS = Rate(burst=60, per_second=0.5)
+"""Records of one door: more than people who go through it give, and at worst some 10 MB a day."""
 IDLE_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 LAST_SECONDS = 1.0
@@ -46,6 +52,8 @@ class DoorWatch:
         self._ends: dict[str, float] = {}  # when the latest release ends, driven or at rest
         self._since: dict[str, float] = {}
         self._points: dict[str, int] = {}
+        self._paces = {door: Bucket(HAPPENINGS) for door in machines}
+        self._left_out: Counter[str] = Counter()
         self._happened: asyncio.Queue[Record] = asyncio.Queue(UNRECORDED_MAX)
         self._changed = asyncio.Event()
         self.on_state: Callable[[int, DoorState], None] = lambda _point, _state: None
@@ -113,6 +121,7 @@ class DoorWatch:
                     self._end_release(door, now)
                 if machine.deadline is not None and machine.deadline <= now:
                     self._see(door, Event.TIMEOUT, now)
+                self._tell_left_out(door, now)
             ends = [*self._strikes.values(), *(m.deadline for m in self._machines.values() if m.deadline is not None)]
             self._changed.clear()
             try:
@@ -128,11 +137,25 @@ class DoorWatch:
         if machine.state is not before and event not in (Event.STRIKE_ON, Event.STRIKE_OFF):
             self.on_state(self._points.get(door, 0), machine.state)
         if happening is not None:
-            self._report(door, happening)
+            self._report(door, happening, now)
 
-    def _report(self, door: str, happening: Happening) -> None:
+    def _report(self, door: str, happening: Happening, now: float) -> None:
         detail: dict[str, Value] = {"door": door, "what": str(happening)}
         self._tell("door", detail)
+        if self._left_out[door] or not self._paces[door].take(now):
+            self._left_out[door] += 1
+        else:
+            self._record(detail)
+
+    def _tell_left_out(self, door: str, now: float) -> None:
+        """Record how many happenings have no record of their own, and where the door stands after them."""
+        if not self._left_out[door] or not self._paces[door].take(now):
+            return
+        state = self._machines[door].state.name.lower()
+        count = self._left_out.pop(door)
+        self._record({"door": door, "what": str(Happening.TOO_OFTEN), "count": count, "state": state})
+
+    def _record(self, detail: Mapping[str, Value]) -> None:
         try:
             self._happened.put_nowait(Record.at(Kind.DOOR, self._clock.wall(), self._clock.monotonic(), detail))
         except asyncio.QueueFull:

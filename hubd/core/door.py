@@ -48,6 +48,8 @@ class Happening(StrEnum):
     CLOSED = "closed"
     FORCED = "forced"
     HELD_OPEN = "held_open"
+    TOO_OFTEN = "too_often"
+    """So many happenings came that some have no record of their own; this one tells how many."""
 
 
 _TABLE: dict[tuple[Phase, Event], tuple[Phase, Happening | None]] = {

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hubd.core.door import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine
+from hubd.core.door import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine, Happening
 from hubd.core.messages import DoorState
 from hubd.core.records import Kind, Record
-from hubd.doorwatch import UNRECORDED_MAX, DoorWatch
+from hubd.doorwatch import HAPPENINGS, UNRECORDED_MAX, DoorWatch
 from hubd.errors import StoreError
 from hubd.ports import Input, InputEvent
 from tests.fakes_audit import FakeAudit
@@ -281,7 +281,28 @@ async def test_a_disk_that_hangs_costs_a_bounded_queue(rig: Rig) -> None:
     for _ in range(UNRECORDED_MAX + 20):
         await rig.see(Input.DOOR_OPEN)
         await rig.see(Input.DOOR_CLOSED)
-        await rig.later(SETTLE_SECONDS + 0.1)
+        await rig.later(2 / HAPPENINGS.per_second)
     assert rings == 1
     assert rig.watch._happened.qsize() == UNRECORDED_MAX
     assert "door_unrecorded" in [name for name, _ in rig.told]
+
+
+async def test_a_loose_contact_is_summed_and_nothing_is_lost(rig: Rig) -> None:
+    """A thousand openings in a thousand seconds: so many records, and every happening in one of them."""
+    await rig.see(Input.DOOR_CLOSED)
+    began, happened = rig.clock.monotonic(), 0
+    for _ in range(1000):
+        for what in (Input.DOOR_OPEN, Input.DOOR_CLOSED):
+            await rig.see(what)
+            await rig.later(SETTLE_SECONDS + 0.001)
+        happened = sum(1 for name, _ in rig.told if name == "door")
+        spent = rig.clock.monotonic() - began
+        assert len(rig.log.stored) <= HAPPENINGS.burst + HAPPENINGS.per_second * spent
+    await rig.later(SETTLE_SECONDS)
+    for _ in range(3):
+        await rig.later(1 / HAPPENINGS.per_second)
+    details = [Record.decode(stored.body).detail for stored in rig.log.stored]
+    sums = [int(detail["count"]) for detail in details if detail["what"] == Happening.TOO_OFTEN]  # type: ignore[call-overload]
+    assert happened > 500
+    assert len(details) - len(sums) + sum(sums) >= happened
+    assert details[-1]["state"] == "secured"
