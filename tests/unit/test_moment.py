@@ -39,8 +39,9 @@ def test_what_is_no_moment_is_shown_as_it_is() -> None:
 
 
 def test_status_events_and_both_kinds_of_log_show_the_same_form() -> None:
-    page = status_page({"since": 1.5, "clock": {"state": "trusted", "wall": 1.5}, "backend": {"last_welcome": 1.5}})
-    assert page.plain().count("1970-01-01T00:00:01.500Z") == 3
+    backend = {"connected": False, "since": 1.5, "last_welcome": 1.5}
+    page = status_page({"since": 1.5, "clock": {"state": "trusted", "wall": 1.5}, "backend": backend})
+    assert page.plain().count("1970-01-01T00:00:01.500Z") == 4
     assert event_line({"event": "granted", "at": 1.5}).startswith("1970-01-01T00:00:01.500Z  granted")
     for human in (True, False):
         journal = io.StringIO()
