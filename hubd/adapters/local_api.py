@@ -68,7 +68,7 @@ ROOT_SUFFIX = ".root"
 """Of root's own socket file, which stands beside everybody's."""
 
 Handler = Callable[[Mapping[str, Any], Caller], Awaitable[object]]
-"""Takes the request's `args`; returns what JSON can carry. HubError is answered by its sentence."""
+"""Takes the request's `args`, a flat object; returns what JSON can carry. HubError is answered by its sentence."""
 
 
 class CallRefused(HubError):
@@ -107,7 +107,7 @@ Rest = Callable[[float], Awaitable[None]]
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
     id: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
     call: str
-    args: dict[str, Any] = {}
+    args: dict[str, str | int | float | bool | None] = {}
 
 
 class _GoneError(Exception):
