@@ -21,8 +21,8 @@ from benchmarks.cpu import bare_crypto, bare_short
 from benchmarks.desk import ACCESS, MTU, RSA_BITS
 from benchmarks.disk import BareSqlite
 from benchmarks.processes import HubProcess
-from hubd.core import gatt
-from hubd.core.ops import OPS_AN_ASKER
+from hubcore.access.once import OPS_AN_ASKER
+from hubcore.phone import gatt
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import BumbleLink, connect, on_air

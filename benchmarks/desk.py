@@ -14,22 +14,22 @@ from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hubd.adapters.sqlite_policy import PolicyDatabase
-from hubd.core import epochs
-from hubd.core.budget import Budget
-from hubd.core.cose import Aead
-from hubd.core.epochs import EpochRing
-from hubd.core.handshake import HubSide
-from hubd.core.messages import DoorState
-from hubd.core.records import Head, Record, StoredRecord, Value
-from hubd.core.schedule import Rule
-from hubd.core.statecheck import Found, LogFound, OnDisk, Told
-from hubd.core.tickets import TicketTable
-from hubd.core.tokens import Access
-from hubd.health import Health
-from hubd.ports import ClockState
-from hubd.provenpolicy import ProvenPolicy
-from hubd.unlock import Books, Point, SiteRules, Unlock
+from hubcore.access.grant import Access
+from hubcore.access.schedule import Rule
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.evidence.records import Head, Record, StoredRecord, Value
+from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
+from hubcore.phone import epochs
+from hubcore.phone.epochs import EpochRing
+from hubcore.phone.handshake import HubSide
+from hubcore.phone.tickets import TicketTable
+from hubcore.ports.clock import ClockState
+from hubcore.timing.budget import Budget
+from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.doors.unlock import Books, Point, SiteRules, Unlock
+from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.health import Health
 from hubsim import site as sites
 from hubsim.phone.wallet import Wallet
 
@@ -42,7 +42,7 @@ AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 
 
 class DeskClock:
-    """`ports.Clock` of this machine, trusted; it can be put forward, as if time had passed between two visits."""
+    """`ports.clock.Clock` of this machine, trusted; it can be put forward, as if time had passed between two visits."""
 
     def __init__(self) -> None:
         self._ahead_seconds = 0.0
@@ -62,7 +62,7 @@ class DeskClock:
 
 
 class NoDisk:
-    """`ports.AuditLog` that encodes each record as the real one does, and keeps the last."""
+    """`ports.stores.AuditLog` that encodes each record as the real one does, and keeps the last."""
 
     def __init__(self) -> None:
         self.body = b""
@@ -96,7 +96,7 @@ class NoDisk:
 
 
 class NoDoor:
-    """`ports.Door` and `unlock.Watch` of a door that counts its releases."""
+    """`ports.doors.Door` and `unlock.Watch` of a door that counts its releases."""
 
     def __init__(self) -> None:
         self.releases = 0

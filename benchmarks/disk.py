@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubd.adapters.sqlite import CHECKPOINT_PAGES, JOURNAL_BYTES, WARM_BYTES, warm
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.core.records import Kind, Record, Value
+from hubcore.evidence.records import Kind, Record, Value
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.adapters.sqlite.database import CHECKPOINT_PAGES, JOURNAL_BYTES, WARM_BYTES, warm
 
 WRITERS = 32
 BLOCK_BYTES = 4096

@@ -16,18 +16,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from drivers.strike import Strike
+from drivers.strike.strike import Strike
+from hubcore.ports.doors import Door
+from hubcore.ports.radio import LinkId, Radio, RadioListener
 from hubd.__main__ import run
-from hubd.config import Config
-from hubd.parts import Parts, TellPart
-from hubd.ports import Door, LinkId, Radio, RadioListener
+from hubd.config.file import Config
+from hubd.wiring.parts import Parts, TellPart
 from hubsim.desk import desk_parts
 
 Note = Callable[[str, int], None]
 
 
 class NotingListener:
-    """`ports.RadioListener` around another: notes when each frame came in."""
+    """`ports.radio.RadioListener` around another: notes when each frame came in."""
 
     def __init__(self, listener: RadioListener, note: Note) -> None:
         self._listener, self._note = listener, note
@@ -35,7 +36,7 @@ class NotingListener:
         self.next_frame = listener.next_frame
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        """See `ports.RadioListener.frame`."""
+        """See `ports.radio.RadioListener.frame`."""
         at = time.monotonic_ns()
         self._listener.frame(link, data, mtu)
         self._note("frame", at)
@@ -43,14 +44,14 @@ class NotingListener:
 
 
 class NotingRadio:
-    """`ports.Radio` around another: notes when it is on air."""
+    """`ports.radio.Radio` around another: notes when it is on air."""
 
     def __init__(self, radio: Radio, note: Note) -> None:
         self._radio, self._note = radio, note
         self.notify, self.drop = radio.notify, radio.drop
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
-        """See `ports.Radio.serve`."""
+        """See `ports.radio.Radio.serve`."""
 
         def tell(up: bool) -> None:
             self._note("ready" if up else "lost", time.monotonic_ns())
@@ -60,7 +61,7 @@ class NotingRadio:
 
 
 class NotingDoor:
-    """`ports.Door` around a strike: notes when it was asked, and when the guard had driven the line."""
+    """`ports.doors.Door` around a strike: notes when it was asked, and when the guard had driven the line."""
 
     def __init__(self, strike: Strike, note: Note) -> None:
         self._strike, self._note = strike, note
@@ -69,11 +70,11 @@ class NotingDoor:
 
     @property
     def driven(self) -> bool:
-        """See `ports.Door.driven`."""
+        """See `ports.doors.Door.driven`."""
         return self._strike.driven
 
     async def release(self, seconds: float) -> None:
-        """See `ports.Door.release`."""
+        """See `ports.doors.Door.release`."""
         at = time.monotonic_ns()
         await self._strike.release(seconds)
         self._note("release", at)

@@ -20,8 +20,8 @@ from bumble.core import UUID
 from bumble.device import Peer
 
 from benchmarks.traced import Packet, answered, last_request
-from hubd.core import gatt
-from hubd.core.ops import OPS_AN_ASKER
+from hubcore.access.once import OPS_AN_ASKER
+from hubcore.phone import gatt
 from hubsim import site as sites
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air

@@ -18,8 +18,8 @@ from hubsim.site import Site
 IMPORTS = (
     "import asyncio, sqlite3, cbor2, cryptography.hazmat.primitives.asymmetric.rsa, msgspec, structlog, zmq.asyncio"
 )
-HUB_IMPORTS = "import hubd.app, hubd.__main__, drivers.strike"
-RADIO_IMPORTS = "import hubsim.hub_radio", "import hubd.adapters.bluez_generation"
+HUB_IMPORTS = "import hubd.app, hubd.__main__, drivers.strike.strike"
+RADIO_IMPORTS = "import hubsim.radio.hub_radio", "import hubd.adapters.bluez.generation"
 """The virtual radio's host stack, which a desk's hub holds, and the D-Bus client that a real hub holds in its place."""
 IDLE_SECONDS = 2.0
 _READ_OWN = "; import pathlib; print(pathlib.Path('/proc/self/smaps_rollup').read_text())"

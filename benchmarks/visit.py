@@ -13,12 +13,13 @@ from functools import partial
 from typing import TypeVar
 
 from benchmarks.desk import MTU, Desk
-from hubd.core.framing import Flag, Inbound, Outbound, decode_frame
-from hubd.core.handshake import FollowUp, Presented, Unseal
-from hubd.core.link import HubLink, LinkEffect, Notify
-from hubd.core.messages import Action, decode_challenge
-from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER
-from hubd.core.sealing import BLE_GATT, OpenJob, open_request
+from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER
+from hubcore.access.words import Action
+from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
+from hubcore.phone.handshake import FollowUp, Presented, Unseal
+from hubcore.phone.link import HubLink, LinkEffect, Notify
+from hubcore.phone.messages import decode_challenge
+from hubcore.phone.sealing import BLE_GATT, OpenJob, open_request
 from hubsim.phone.machine import Attempt, Decided, SendMessage
 
 _T = TypeVar("_T")

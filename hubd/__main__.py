@@ -1,6 +1,6 @@
 """hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is refused, 73 the
 state directory is, 69 a strike may be driven and no guard can end it (sysexits.h). `--check-config` starts nothing, see
-`hubd.checkconfig`. That nobody can be told changes no exit status, see `hubd.output`.
+`hubd.start.checkconfig`. That nobody can be told changes no exit status, see `hubd.output`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import asyncio
 import sys
 from pathlib import Path
 
-from hubd import __version__, checkconfig
-from hubd.adapters.log import LinePace, set_up
-from hubd.adapters.systemd import Notifier
+from hubcore.errors import ConfigError, StoreError, UnguardedError
+from hubd import __version__
+from hubd.adapters.host.log import LinePace, set_up
+from hubd.adapters.host.systemd import Notifier
 from hubd.app import serve
-from hubd.config import load
-from hubd.errors import ConfigError, StoreError, UnguardedError
-from hubd.hardware import real_parts
+from hubd.config.file import load
 from hubd.output import as_tool, complain, prepare
-from hubd.parts import MakeParts
+from hubd.start import checkconfig
+from hubd.wiring.hardware import real_parts
+from hubd.wiring.parts import MakeParts
 
 EX_CONFIG, EX_CANTCREAT, EX_UNAVAILABLE = 78, 73, 69
 

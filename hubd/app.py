@@ -16,48 +16,48 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hubcore.access import policy
+from hubcore.codec.cose import Aead, SigningKey
+from hubcore.door.machine import DoorMachine
+from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
+from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told, told_by
+from hubcore.phone.epochs import EpochRing
+from hubcore.phone.handshake import HubSide
+from hubcore.phone.sealing import BLE_GATT
+from hubcore.phone.tickets import TicketTable
+from hubcore.ports.clock import Clock, ClockState
+from hubcore.timing.budget import LINE_SECONDS, Budget
 from hubd import __version__
-from hubd.adapters import state_disk
-from hubd.adapters.curve_uplink import CurveUplink
-from hubd.adapters.event_tail import EventTail
-from hubd.adapters.keyfiles import HubKeys, load_keys
-from hubd.adapters.local_api import Call, CallRefused, LocalApi
-from hubd.adapters.log import tell_left_out
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.adapters.sqlite_audit_writer import AUDIT
-from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase, PolicyFound
-from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
-from hubd.adapters.systemd import Notifier
-from hubd.adapters.teller import Teller
-from hubd.clockcare import ClockCare
-from hubd.config import Config
-from hubd.core import policy
-from hubd.core.budget import LINE_SECONDS, Budget
-from hubd.core.cose import Aead, SigningKey
-from hubd.core.door import DoorMachine
-from hubd.core.epochs import EpochRing
-from hubd.core.handshake import HubSide
-from hubd.core.records import Kind, Record, Value
-from hubd.core.sealing import BLE_GATT
-from hubd.core.statecheck import Found, LogFound, OnDisk, Told, told_by
-from hubd.core.tickets import TicketTable
-from hubd.diskwatch import DiskWatch
-from hubd.doorwatch import DoorWatch
-from hubd.epochkeys import EpochKeys
-from hubd.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
-from hubd.health import Health, Problem, Severity
-from hubd.links import Links, Means
-from hubd.newpolicy import NewPolicy
-from hubd.notinglog import NotingLog
-from hubd.pacedlog import PacedLog
-from hubd.parts import MakeParts, Parts, Run
-from hubd.ports import Clock, ClockState
-from hubd.provenpolicy import ProvenPolicy
-from hubd.refusals import Refusals
-from hubd.status import Status
-from hubd.sync import Identity, Orders, Pace, Sync
-from hubd.unlock import Books, Point, SiteRules, Unlock
-from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
+from hubd.adapters.curve.uplink import CurveUplink
+from hubd.adapters.host import state_disk
+from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
+from hubd.adapters.host.keyfiles import HubKeys, load_keys
+from hubd.adapters.host.log import tell_left_out
+from hubd.adapters.host.systemd import Notifier
+from hubd.adapters.local.api import Call, CallRefused, LocalApi
+from hubd.adapters.local.event_tail import EventTail
+from hubd.adapters.local.teller import Teller
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.adapters.sqlite.audit_writer import AUDIT
+from hubd.adapters.sqlite.policy import POLICY, PolicyDatabase, PolicyFound
+from hubd.backend.sync import Identity, Orders, Pace, Sync
+from hubd.config.file import Config
+from hubd.doors.unlock import Books, Point, SiteRules, Unlock
+from hubd.doors.watch import DoorWatch
+from hubd.evidence.noting import NotingLog
+from hubd.evidence.paced import PacedLog
+from hubd.evidence.refusals import Refusals
+from hubd.phones.epochkeys import EpochKeys
+from hubd.phones.links import Links, Means
+from hubd.policy.new import NewPolicy
+from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.clockcare import ClockCare
+from hubd.upkeep.diskwatch import DiskWatch
+from hubd.upkeep.health import Health, Problem, Severity
+from hubd.upkeep.status import Status
+from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
+from hubd.wiring.parts import MakeParts, Parts, Run
 
 DAY_SECONDS = 86_400
 REMEMBERED_RECORDS = 10_000

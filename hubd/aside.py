@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from hubd.errors import HardwareError
+from hubcore.errors import HardwareError
 
 _T = TypeVar("_T")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from hubd.core.records import GENESIS, Head, Kind, Record, StoredRecord, link
-from hubd.errors import AuditError, StoreError
+from hubcore.errors import AuditError, StoreError
+from hubcore.evidence.records import GENESIS, Head, Kind, Record, StoredRecord, link
 
 
 class FakeAudit:
-    """`hubd.ports.AuditLog` without a disk. Set `failing` to a StoreError to make every waiting method raise it.
+    """`ports.stores.AuditLog` without a disk. Set `failing` to a StoreError to make every waiting method raise it.
 
     Clear `disk` to make `acknowledge` wait for it. Set `still` to an empty list to make appends wait for `move_on`.
     """

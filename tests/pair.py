@@ -11,25 +11,29 @@ from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hubd.core import tokens
-from hubd.core.budget import Budget
-from hubd.core.cose import Aead, SigningKey
-from hubd.core.epochs import EpochRing, certify
-from hubd.core.framing import Flag, Inbound, Outbound, decode_frame
-from hubd.core.handshake import Drop, HubSide, Presented, Proof, Refused, Unseal
-from hubd.core.link import HubLink, LinkEffect, Notify
-from hubd.core.messages import Action, DoorState, State, Verdict, decode_challenge
-from hubd.core.policy import Mode, Policy
-from hubd.core.records import Record, Value
-from hubd.core.schedule import Rule
-from hubd.core.sealing import BLE_GATT, open_request
-from hubd.core.tickets import TicketTable
-from hubd.core.tokens import Access
-from hubd.errors import PeerError, ProofError
-from hubd.ports import ClockState, InputEvent
-from hubd.unlock import Books, Point, SiteRules, Unlock
+from hubcore.access.claim import Claim
+from hubcore.access.grant import Access
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Action, Mode
+from hubcore.codec.cose import Aead, SigningKey
+from hubcore.door.state import DoorState
+from hubcore.errors import PeerError, ProofError
+from hubcore.evidence.records import Record, Value
+from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubcore.phone.epochs import EpochRing, certify
+from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
+from hubcore.phone.handshake import Drop, HubSide, Presented, Refused, Unseal
+from hubcore.phone.link import HubLink, LinkEffect, Notify
+from hubcore.phone.messages import State, Verdict, decode_challenge
+from hubcore.phone.sealing import BLE_GATT, open_request
+from hubcore.phone.tickets import TicketTable
+from hubcore.ports.clock import ClockState
+from hubcore.ports.doors import InputEvent
+from hubcore.timing.budget import Budget
+from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from hubsim import site
-from hubsim.door import SimDoor
+from hubsim.door.door import SimDoor
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, Validity
@@ -53,7 +57,7 @@ def _rsa_key(_number: int, bits: int) -> rsa.RSAPrivateKey:
 
 
 class Clock:
-    """`ports.Clock` and the doors' timeline in one; `advance` moves both."""
+    """`ports.clock.Clock` and the doors' timeline in one; `advance` moves both."""
 
     def __init__(self) -> None:
         self.timeline = VirtualTime()
@@ -75,7 +79,7 @@ class Clock:
 
 @dataclass
 class Rules:
-    """`ports.PolicyStore` in memory."""
+    """`ports.stores.PolicyStore` in memory."""
 
     credentials: set[str] = field(default_factory=set)
     schedules: dict[int, tuple[Rule, ...]] = field(default_factory=dict)
@@ -179,8 +183,8 @@ class DeskHub:
 
 def _certificate(issuer: SigningKey, name: str, key: SigningKey, points: Sequence[int], clock: Clock) -> bytes:
     begins, ends = int(clock.wall()) - DAY, int(clock.wall()) + 300 * DAY
-    document = tokens.HubCertificate(SITE, name, begins, ends, key.verify_key, tuple(points))
-    return tokens.issue_hub_certificate(issuer, document, key.cose_key)
+    document = HubCertificate(SITE, name, begins, ends, key.verify_key, tuple(points))
+    return issue_hub_certificate(issuer, document, key.cose_key)
 
 
 def make_wallet(
@@ -208,7 +212,7 @@ class Visit:
     messages_down: list[bytes] = field(default_factory=list)
     infos: list[bytes] = field(default_factory=list)
     causes: list[PeerError] = field(default_factory=list)
-    proofs: list[Proof] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     dropped: str = ""
     verdict: Verdict | None = None
     states: list[State] = field(default_factory=list)
@@ -245,7 +249,7 @@ class Phone:
                     self.hub.clock.advance(self.think_seconds)
                     meddled = self.meddle(message)
                     answers = await air.send(meddled, lambda: self.stay) if meddled is not None else []
-                    if self.lose_verdict and attempt.op and answers and visit.proofs:
+                    if self.lose_verdict and attempt.op and answers and visit.claims:
                         return visit
                     for answer in answers:
                         effects += attempt.receive(answer, self.hub.clock.wall())
@@ -306,9 +310,9 @@ class Air:
                         todo = visit.link.unsealed(open_request(job), hub.clock.monotonic()) + todo
                     except ProofError as error:
                         todo = visit.link.unsealed(error, hub.clock.monotonic()) + todo
-                case Presented(proof):
-                    visit.proofs.append(proof)
-                    outcome = await hub.unlock.present(proof, alive)
+                case Presented(claim):
+                    visit.claims.append(claim)
+                    outcome = await hub.unlock.present(claim, alive)
                     todo = visit.link.answer(outcome, hub.clock.monotonic(), hub.clock.wall()) + todo
                 case Refused(cause):
                     visit.causes.append(cause)

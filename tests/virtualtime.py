@@ -7,7 +7,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from hubd.ports import ClockState
+from hubcore.ports.clock import ClockState
 
 _T = TypeVar("_T")
 STARTS_AT = 1000.0
@@ -44,7 +44,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """`ports.Clock` of a virtual loop, which is the doors' `timeline` too."""
+    """`ports.clock.Clock` of a virtual loop, which is the doors' `timeline` too."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = self.timeline = loop

@@ -17,11 +17,12 @@ from typing import Any
 from bumble.device import Device
 from rich.console import Console
 
-from hubd.core.cose import Aead
-from hubd.core.messages import DoorState, Error, ErrorCode, Reason, decode_to_phone
-from hubd.core.schedule import MINUTES_A_DAY, Rule
-from hubd.core.tokens import Access
-from hubd.errors import HubError
+from hubcore.access.grant import Access
+from hubcore.access.schedule import MINUTES_A_DAY, Rule
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.errors import HubError
+from hubcore.phone.messages import Error, ErrorCode, Reason, decode_to_phone
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air

@@ -10,19 +10,20 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from drivers.events import Edges
-from drivers.guardwire import StrikeLine
-from drivers.strike import Strike, StrikeGuard
-from hubd.adapters.keyfiles import load_beacon
-from hubd.config import Config, Door
-from hubd.parts import Parts, TellPart
-from hubd.ports import Input, InputEvent, Radio
-from hubsim.door import SimDoor
-from hubsim.hub_radio import BumbleRadio
-from hubsim.lines import Bank
-from hubsim.radios import BLESS
+from drivers.gpio.events import Edges
+from drivers.strike.strike import Strike, StrikeGuard
+from drivers.strike.wire import StrikeLine
+from hubcore.ports.doors import Input, InputEvent
+from hubcore.ports.radio import Radio
+from hubd.adapters.host.keyfiles import load_beacon
+from hubd.config.file import Config, Door
+from hubd.wiring.parts import Parts, TellPart
+from hubsim.door.door import SimDoor
+from hubsim.door.lines import Bank
+from hubsim.radio.choice import BLESS
+from hubsim.radio.hub_radio import BumbleRadio
 
-FACTORY = "hubsim.lines:open_lines"
+FACTORY = "hubsim.door.lines:open_lines"
 BANK = "lines"
 """The file in the hub's state directory that shows its strike lines, in the order of its doors."""
 PULL_AFTER_SECONDS, LET_GO_AFTER_SECONDS = 0.2, 0.5
@@ -54,7 +55,7 @@ def _line(path: Path, door: Door) -> StrikeLine:
 def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
     if transport != BLESS:
         return BumbleRadio(transport, load_beacon(config))
-    from hubsim.bless_radio import BlessRadio
+    from hubsim.radio.bless_radio import BlessRadio
 
     return BlessRadio(partial(tell, "radio", False))
 

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hubd.config import Protocol
-from hubd.core.messages import Action
-from hubd.core.schedule import Rule
-from hubd.core.tokens import Access
-from hubd.errors import HubError
+from hubcore.access.grant import Access
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Action
+from hubcore.errors import HubError
+from hubd.config.file import Protocol
 from hubsim import site as sites
-from hubsim.radios import (
+from hubsim.radio.choice import (
     BLEAK,
     BLESS,
     DEFAULT_RADIO,
@@ -310,7 +310,7 @@ def backend(context: click.Context, listen: str | None) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from hubsim.backend import serve_backend
+    from hubsim.backend.serve import serve_backend
 
     folder = _site(context.obj)
     listen = listen or folder.endpoint
@@ -371,7 +371,7 @@ def _ask_backend(path: Path, order: dict[str, object]) -> dict[str, Any]:
 @click.option("--legacy", is_flag=True, help="Controllers without extended advertising, as in many small computers.")
 def radio(listen: tuple[str, int], legacy: bool) -> None:
     """Serve virtual controllers as HCI over TCP: every connection is one radio on the same air."""
-    from hubsim.radio import AirController, LegacyController, serve_radio
+    from hubsim.radio.air import AirController, LegacyController, serve_radio
 
     make = LegacyController if legacy else AirController
     _run(serve_radio(*listen, lambda h, p: click.echo(f"radio on tcp-client:{h}:{p}"), make))
@@ -472,7 +472,7 @@ def _run(work: object) -> None:
 
 
 def _policy_version(folder: sites.Site, document: bytes) -> int:
-    from hubd.core import policy
+    from hubcore.access import policy
 
     return policy.read(document, folder.verifier, folder.name).version
 

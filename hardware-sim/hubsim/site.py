@@ -28,12 +28,15 @@ import zmq
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hubd.config import parse
-from hubd.core import beacon, cbor, policy, tokens
-from hubd.core.cose import SigningKey, VerifyKey, read_key
-from hubd.core.policy import Policy
-from hubd.core.tokens import Access, Grant, HubCertificate
-from hubd.errors import HubError
+from hubcore.access import policy
+from hubcore.access.grant import Access, Grant, issue_grant, read_grant
+from hubcore.access.policy import Policy
+from hubcore.codec import cbor
+from hubcore.codec.cose import SigningKey, VerifyKey, read_key
+from hubcore.errors import HubError
+from hubcore.phone import beacon
+from hubcore.phone.certificates import HubCertificate, issue_hub_certificate, read_hub_certificate
+from hubd.config.file import parse
 from hubsim.phone import wallet
 from hubsim.phone.wallet import Wallet, write_private
 from hubsim.weekly import refuse_never
@@ -84,7 +87,7 @@ def certify_hub(
     """Return a hub certificate; `names` are (site, hub)."""
     span = span or Validity.days(HUB_DAYS)
     document = HubCertificate(*names, span.not_before, span.expires, key.verify_key, tuple(sorted(points)))
-    return tokens.issue_hub_certificate(issuer, document, key.cose_key)
+    return issue_hub_certificate(issuer, document, key.cose_key)
 
 
 def make_grant(
@@ -96,7 +99,7 @@ def make_grant(
     span = span or Validity.days(GRANT_DAYS)
     id_ = secrets.token_bytes(8)
     document = Grant(*names, span.not_before, span.expires, id_, key.verify_key, tuple(access))
-    return tokens.issue_grant(issuer, document, key.cose_key)
+    return issue_grant(issuer, document, key.cose_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Site:
 
     def certificate(self, hub: str) -> HubCertificate:
         """The certificate that a hub has now."""
-        return tokens.read_hub_certificate((self.hub_folder(hub) / "certificate.cbor").read_bytes(), self.verifier)
+        return read_hub_certificate((self.hub_folder(hub) / "certificate.cbor").read_bytes(), self.verifier)
 
     def hub_of(self, access_point: int) -> str | None:
         """The hub that serves an access point, None when none does."""
@@ -232,7 +235,7 @@ class Site:
 
     def _until(self, name: str) -> str:
         try:
-            grant = tokens.read_grant((self.phone(name) / "grant.cbor").read_bytes(), self.verifier, self.name)
+            grant = read_grant((self.phone(name) / "grant.cbor").read_bytes(), self.verifier, self.name)
         except (OSError, HubError):
             return "its end cannot be read"
         return f"until {datetime.fromtimestamp(grant.expires, UTC):%Y-%m-%d %H:%M} UTC"

@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from hubsim import site as sites
-from hubsim.backend_control import MAX_ANSWER_BYTES
+from hubsim.backend.control import MAX_ANSWER_BYTES
 from hubsim.desk import BANK
-from hubsim.lines import Bank, Level
+from hubsim.door.lines import Bank, Level
 from hubsim.site import DeskDoor, Site
 
 START_SECONDS = 15.0

@@ -20,12 +20,12 @@ from typing import Any
 
 from bumble.core import BaseBumbleError
 
-from hubd.core import policy
-from hubd.core.records import Head
-from hubd.errors import LinkError
+from hubcore.access import policy
+from hubcore.errors import LinkError
+from hubcore.evidence.records import Head
 from hubsim import site as sites
-from hubsim.backend import Backend
-from hubsim.backend_control import HubFiles
+from hubsim.backend.control import HubFiles
+from hubsim.backend.server import Backend
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet

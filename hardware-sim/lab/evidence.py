@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubd.core.messages import Action
-from hubd.core.records import Head, Kind, StoredRecord, facts
+from hubcore.access.words import Action
+from hubcore.evidence.records import Head, Kind, StoredRecord, facts
 
 STRIKE_AFTER_SECONDS = 2.5
 """A strike follows its decision within 2 s for the record and 0.3 s for the strike, or not at all."""

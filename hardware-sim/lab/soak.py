@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from bumble.core import BaseBumbleError
 
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
 from hubsim.phone.attempt import Session
 from hubsim.phone.leaving import Leaving, Left
 from hubsim.phone.radio import BumbleLink, connect, on_air

@@ -20,10 +20,10 @@ from pathlib import Path
 from bumble.core import BaseBumbleError
 from bumble.transport import open_transport
 
-from hubd.core import gatt
-from hubd.core.framing import Flag, Outbound, control_frame
-from hubd.core.messages import decode_challenge
-from hubd.errors import LinkError, PeerError
+from hubcore.errors import LinkError, PeerError
+from hubcore.phone import gatt
+from hubcore.phone.framing import Flag, Outbound, control_frame
+from hubcore.phone.messages import decode_challenge
 from hubsim.phone import wallet
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import POWER_ON_SECONDS, BumbleLink, connect, on_air

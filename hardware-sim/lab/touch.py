@@ -15,7 +15,7 @@ from itertools import pairwise
 from bumble.core import BaseBumbleError
 from bumble.device import Device
 
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, find
 from hubsim.phone.wallet import Wallet

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import secrets
 
-from hubd.core.tokens import Access
+from hubcore.access.grant import Access
 from hubsim import site as sites
 from hubsim.phone import wallet as wallets
 from hubsim.phone.wallet import Wallet
 from hubsim.site import Site
 
 VISITS_A_PHONE = 8
-"""Few enough that all of them may come to nothing (`hubd.core.ops.TRIES`)."""
+"""Few enough that all of them may come to nothing (`hubcore.access.once.TRIES`)."""
 
 
 def visitor(site: Site, point: int = 1) -> Wallet:

@@ -22,10 +22,10 @@ from urllib.parse import quote
 
 import click
 
+from hubcore.errors import AuditError, StoreError
+from hubcore.evidence.records import Head, StoredRecord, Walk, facts
+from hubcore.timing.moment import show_ms
 from hubd.cli.show import clean, document
-from hubd.core.moment import show_ms
-from hubd.core.records import Head, StoredRecord, Walk, facts
-from hubd.errors import AuditError, StoreError
 
 BROKEN, UNREADABLE = 1, 2
 

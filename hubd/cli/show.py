@@ -6,7 +6,7 @@ Laws:
 2. What is wrong comes first, the most urgent before all, each with what to do.
 3. A text that is wider than the terminal is wrapped and never cut. A screen that is too low shows what comes first,
    and says how much is left out.
-4. Every moment has the form of `hubd.core.moment`.
+4. Every moment has the form of `hubcore.timing.moment`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from hubd.core.moment import show_seconds
+from hubcore.timing.moment import show_seconds
 
 SCHEMA = 1
 """Of every document for machines."""

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from hubd.core import cbor
+from hubcore.codec import cbor
 
 HARDER = float(os.environ.get("HUBD_FUZZ", "1"))
 

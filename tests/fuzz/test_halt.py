@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hubd.core import uplink
-from hubd.core.uplink import Outcome, Result
+from hubcore.backend import uplink
+from hubcore.backend.uplink import Outcome, Result
 from tests.fuzz.common import effort
 from tests.unit.test_sync import HALT, Site, site
 

@@ -16,18 +16,19 @@ from typing import Any, assert_never
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hubd.core.epochs import LIVE_MAX, EpochRing
-from hubd.core.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubd.core.handshake import Drop, FollowUp, Outcome, Presented, Proof, Refused, Unseal
-from hubd.core.link import HubLink, LinkEffect, Notify
-from hubd.core.messages import GET_EPOCH, Action, Epoch, decode_challenge, encode_to_phone
-from hubd.core.ops import OP_SECONDS
-from hubd.core.policy import Mode
-from hubd.core.records import Kind, Record, Walk
-from hubd.core.sealing import BLE_GATT, open_request
-from hubd.core.tickets import TICKETS_A_CREDENTIAL, TicketTable
-from hubd.errors import PeerError, ProofError, StoreError
-from hubd.ports import ClockState
+from hubcore.access.claim import Claim, Outcome
+from hubcore.access.once import OP_SECONDS
+from hubcore.access.words import Action, Mode
+from hubcore.errors import PeerError, ProofError, StoreError
+from hubcore.evidence.records import Kind, Record, Walk
+from hubcore.phone.epochs import LIVE_MAX, EpochRing
+from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
+from hubcore.phone.handshake import Drop, FollowUp, Presented, Refused, Unseal
+from hubcore.phone.link import HubLink, LinkEffect, Notify
+from hubcore.phone.messages import GET_EPOCH, Epoch, decode_challenge, encode_to_phone
+from hubcore.phone.sealing import BLE_GATT, open_request
+from hubcore.phone.tickets import TICKETS_A_CREDENTIAL, TicketTable
+from hubcore.ports.clock import ClockState
 from hubsim import site
 from hubsim.phone.machine import Attempt, Decided, SendMessage, Stage
 from tests.fuzz.common import effort, spoiled
@@ -44,7 +45,7 @@ OPS = [bytes([number]) * 8 for number in range(4)]
 
 
 class WatchedDoor:
-    """A door that asks at each release whether it may: `ports.Door` around another."""
+    """A door that asks at each release whether it may: `ports.doors.Door` around another."""
 
     def __init__(self, inner: Any, machine: Life) -> None:
         self.inner, self.machine = inner, machine
@@ -327,9 +328,9 @@ class Life(RuleBasedStateMachine):
                     self._after(one, one.link.unsealed(error, clock.monotonic()))
                 else:
                     self._after(one, one.link.unsealed(result, clock.monotonic()))
-            case Presented(proof):
-                self.proof = proof
-                outcome = run(self._present(one, proof))
+            case Presented(claim):
+                self.claim = claim
+                outcome = run(self._present(one, claim))
                 self._after(one, one.link.answer(outcome, clock.monotonic(), clock.wall()))
             case FollowUp(session):
                 self._take(one, one.link.follow_up(session, self.hub.watch.state("front"), clock.wall()))
@@ -340,8 +341,8 @@ class Life(RuleBasedStateMachine):
             case _:
                 assert_never(effect)
 
-    async def _present(self, one: Visit, proof: Proof) -> Outcome:
-        return await self.hub.unlock.present(proof, lambda: not one.gone and one.link.at_work)
+    async def _present(self, one: Visit, claim: Claim) -> Outcome:
+        return await self.hub.unlock.present(claim, lambda: not one.gone and one.link.at_work)
 
     def _after(self, one: Visit, effects: list[LinkEffect]) -> None:
         self.unsealing += sum(isinstance(effect, Unseal) for effect in effects)
@@ -350,19 +351,19 @@ class Life(RuleBasedStateMachine):
     def about_to_release(self, seconds: float) -> None:
         """Hold a release against the evidence at the moment it is done."""
         last = Record.decode(self.hub.log.stored[-1].body)
-        opened = self.proof.opened
+        claim = self.claim
         assert last.kind is Kind.ACCESS
         assert last.detail["why"] is None
-        assert last.detail["asker"] == opened.grant.credential
-        assert (last.detail["op"], last.detail["point"], last.detail["action"]) == (opened.op, opened.access_point, 1)
-        assert opened.grant.credential not in self.hub.policy.credentials
+        assert last.detail["asker"] == claim.credential
+        assert (last.detail["op"], last.detail["point"], last.detail["action"]) == (claim.op, claim.access_point, 1)
+        assert claim.credential not in self.hub.policy.credentials
         assert self.hub.policy.mode(1) not in (Mode.LOCKDOWN, Mode.NO_ENTRY)
         assert self.hub.clock.trust is ClockState.TRUSTED
         assert 0 < seconds <= 10
         now = self.hub.clock.monotonic()
         for asker, op, at in self.released:
-            assert (asker, op) != (opened.grant.credential, opened.op) or now - at > OP_SECONDS - 3
-        self.released.append((opened.grant.credential, opened.op, now))
+            assert (asker, op) != (claim.credential, claim.op) or now - at > OP_SECONDS - 3
+        self.released.append((claim.credential, claim.op, now))
 
     @invariant()
     def bounded(self) -> None:

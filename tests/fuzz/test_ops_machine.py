@@ -16,16 +16,14 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hubd.core.cose import Aead
-from hubd.core.handshake import Outcome, Path, Proof
-from hubd.core.messages import Action, DoorState, Reason
-from hubd.core.ops import OP_SECONDS, TRIES
-from hubd.core.policy import Mode
-from hubd.core.records import GENESIS, Kind, Record, StoredRecord, link
-from hubd.core.sealing import Opened, SessionKeys
-from hubd.core.tokens import Grant, read_grant
-from hubd.errors import AuditError, HardwareError
-from hubd.unlock import LATE_SECONDS, Books, Point, SiteRules, Unlock
+from hubcore.access.claim import Claim, Outcome, Strength
+from hubcore.access.grant import Grant, read_grant
+from hubcore.access.once import OP_SECONDS, TRIES
+from hubcore.access.words import Action, Denial, Mode
+from hubcore.door.state import DoorState
+from hubcore.errors import AuditError, HardwareError
+from hubcore.evidence.records import GENESIS, Kind, Record, StoredRecord, link
+from hubd.doors.unlock import LATE_SECONDS, Books, Point, SiteRules, Unlock
 from hubsim import site
 from tests.fuzz.common import effort
 from tests.pair import DAY, SITE, Rules, Watch, make_wallet
@@ -44,7 +42,7 @@ def grant_of(credential: str) -> Grant:
 
 
 class SlowLog:
-    """`ports.AuditLog` as far as it is used: what is appended waits for `step`."""
+    """`ports.stores.AuditLog` as far as it is used: what is appended waits for `step`."""
 
     def __init__(self) -> None:
         self.stored: list[StoredRecord] = []
@@ -79,7 +77,7 @@ class SlowLog:
 
 
 class SlowDoor:
-    """`ports.Door`: a release waits for `step`, and tells the machine when it is asked."""
+    """`ports.doors.Door`: a release waits for `step`, and tells the machine when it is asked."""
 
     def __init__(self, machine: Wishes) -> None:
         self._machine = machine
@@ -245,9 +243,9 @@ class Wishes(RuleBasedStateMachine):
         one = self.present(key)
         assert one.outcome is not None
         if before is not None and now - before <= OP_SECONDS - LATE_SECONDS - 2:
-            assert one.outcome.reason is (Reason.OK if key in self.works else Reason.FAULT)
+            assert one.outcome.why is (None if key in self.works else Denial.DOOR_FAULT)
         elif before is None and not self.lately(self.denied, key) and not self.lately(self.unknown, key):
-            if one.outcome.reason is Reason.BUSY and self.too_often(who):
+            if one.outcome.why in (Denial.BUSY, Denial.TOO_LATE) and self.too_often(who):
                 assert key not in self.struck
             else:
                 assert one.outcome.allowed, f"nothing was done, and yet: {one.outcome}"
@@ -283,24 +281,30 @@ class Wishes(RuleBasedStateMachine):
     def present(self, key: Key) -> Try:
         credential, op = key
         one = Try(key, self.loop.now)
-        keys = SessionKeys(Aead.A256GCM, bytes(32), bytes(32))
-        proof = Proof(Opened(grant_of(credential), op, 1, Action.OPEN, keys), Path.FULL, one.came)
+        claim = Claim.under(
+            grant_of(credential),
+            access_point=1,
+            action=Action.OPEN,
+            op=op,
+            strength=Strength.FULL,
+            arrived=one.came,
+        )
 
         async def begin() -> None:
-            decided = self.unlock.present(proof, lambda: one.there)
+            decided = self.unlock.present(claim, lambda: one.there)
             one.task = asyncio.create_task(ended(decided))
 
         async def ended(decided: Awaitable[Outcome]) -> None:
             one.outcome = await decided
-            REACHED[one.outcome.reason.name] += 1
+            REACHED[one.outcome.why.name if one.outcome.why else "GRANTED"] += 1
             if one.outcome.allowed:
                 assert one.key in self.struck, "told yes, and nothing moved"
                 assert one.outcome.door is DoorState.SECURED
-            if one.outcome.reason is Reason.BUSY:
+            if one.outcome.why in (Denial.BUSY, Denial.TOO_LATE):
                 late = self.loop.now - one.came > LATE_SECONDS
                 assert not one.there or late or self.too_often(credential), "told busy, and it is there in time"
                 REACHED["too often"] += one.there and not late
-            if one.outcome.reason in (Reason.LOCKED, Reason.REVOKED):
+            if one.outcome.why in (Denial.LOCKDOWN, Denial.CREDENTIAL_REVOKED):
                 self.denied[one.key] = self.loop.now
 
         self.tries.append(one)
@@ -367,5 +371,6 @@ TestWishes.settings = effort(150, 40)
 
 
 def test_the_machine_reached_what_it_is_about() -> None:
-    wanted = ("struck", "after nothing", "too often", "OK", "BUSY", "FAULT", "LOCKED", "REVOKED")
+    reached = ("GRANTED", "BUSY", "DOOR_FAULT", "LOCKDOWN", "CREDENTIAL_REVOKED")
+    wanted = ("struck", "after nothing", "too often", *reached)
     assert min(REACHED[name] for name in wanted) >= 3, REACHED

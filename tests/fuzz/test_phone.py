@@ -17,14 +17,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core import cbor, sealing, tokens
-from hubd.core.cose import Aead
-from hubd.core.epochs import certify
-from hubd.core.framing import Flag, Outbound, control_frame
-from hubd.core.messages import (
-    Action,
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cwt
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.phone import sealing
+from hubcore.phone.certificates import EPOCH as EPOCH_TYPE
+from hubcore.phone.epochs import certify
+from hubcore.phone.framing import Flag, Outbound, control_frame
+from hubcore.phone.messages import (
     Challenge,
-    DoorState,
     Epoch,
     Open,
     Reason,
@@ -34,7 +36,7 @@ from hubd.core.messages import (
     decode_to_hub,
     encode_to_phone,
 )
-from hubd.core.sealing import BLE_GATT
+from hubcore.phone.sealing import BLE_GATT
 from hubsim import site
 from hubsim.phone.machine import (
     BUSY_WAITS_MAX,
@@ -299,7 +301,7 @@ def test_certificates_of_a_false_hub(data: st.DataObject) -> None:
     stranger = site.make_key()
     false = certify(rsa_key(), stranger, (HUB, SITE), (Aead.A256GCM,), (hub.clock.wall(), 0.0))
     said: dict[int, Any] = data.draw(respelled(claims("epoch certificate")))
-    odd = tokens.issue(tokens._EPOCH, said, identity, None)
+    odd = cwt.issue(EPOCH_TYPE, said, identity, None)
     documents = [hub.certificate, epoch.certificate, false.certificate, odd, wallet.grant]
     pair = data.draw(st.tuples(st.sampled_from(documents), st.sampled_from(documents)))
     attempt = Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT)

@@ -10,15 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core import cbor, cose, messages, policy, records, tokens, uplink
-from hubd.core.cose import Aead, SigningKey
-from hubd.core.epochs import certify
-from hubd.core.framing import decode_frame
-from hubd.core.policy import Mode, Policy
-from hubd.core.records import Kind, Record
-from hubd.core.schedule import Rule
-from hubd.core.tokens import Access
-from hubd.errors import AuditError, FrameError, HubError, ProofError, SignatureError
+from hubcore.access import policy
+from hubcore.access.grant import TYPE as GRANT_TYPE
+from hubcore.access.grant import Access, read_grant
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Mode
+from hubcore.backend import uplink
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import Aead, SigningKey
+from hubcore.errors import AuditError, FrameError, HubError, ProofError, SignatureError
+from hubcore.evidence import records
+from hubcore.evidence.records import Kind, Record
+from hubcore.phone import messages
+from hubcore.phone.certificates import EPOCH as EPOCH_TYPE
+from hubcore.phone.certificates import HUB as HUB_TYPE
+from hubcore.phone.certificates import HubCertificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.epochs import certify
+from hubcore.phone.framing import decode_frame
 from hubsim import site
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
 from tests.pair import HUB, NOON, SITE, make_wallet, rsa_key
@@ -58,8 +67,8 @@ def documents() -> dict[str, bytes]:
     }
 
 
-def hub_certificate() -> tokens.HubCertificate:
-    return tokens.read_hub_certificate(documents()["hub"], ISSUER.verify_key)
+def hub_certificate() -> HubCertificate:
+    return read_hub_certificate(documents()["hub"], ISSUER.verify_key)
 
 
 READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, ...]]] = {
@@ -74,16 +83,16 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
     "verdict": (messages.decode_verdict, FrameError, ("request",)),
     "state": (messages.decode_state, FrameError, ("request",)),
     "hub certificate": (
-        lambda data: tokens.read_hub_certificate(data, ISSUER.verify_key),
+        lambda data: read_hub_certificate(data, ISSUER.verify_key),
         ProofError,
         ("hub", "epoch", "grant", "policy"),
     ),
     "epoch certificate": (
-        lambda data: tokens.read_epoch_certificate(data, hub_certificate(), SIZES),
+        lambda data: read_epoch_certificate(data, hub_certificate(), SIZES),
         ProofError,
         ("epoch", "hub", "grant", "policy"),
     ),
-    "grant": (lambda data: tokens.read_grant(data, ISSUER.verify_key, SITE), ProofError, ("grant", "hub", "policy")),
+    "grant": (lambda data: read_grant(data, ISSUER.verify_key, SITE), ProofError, ("grant", "hub", "policy")),
     "sign1": (cose.read_sign1, FrameError, ("grant", "policy")),
     "proven policy": (lambda data: policy.prove(data, ISSUER.verify_key, SITE), SignatureError, ("policy", "grant")),
     "policy": (lambda data: policy.read(data, ISSUER.verify_key, SITE), SignatureError, ("policy", "grant")),
@@ -120,9 +129,9 @@ def test_the_good_ones_are_read() -> None:
 
 
 DOCUMENTS = {
-    "hub certificate": (tokens._HUB, "hub", ISSUER, ISSUER.verify_key.kid),
-    "epoch certificate": (tokens._EPOCH, "epoch", IDENTITY, None),
-    "grant": (tokens._GRANT, "grant", ISSUER, ISSUER.verify_key.kid),
+    "hub certificate": (HUB_TYPE, "hub", ISSUER, ISSUER.verify_key.kid),
+    "epoch certificate": (EPOCH_TYPE, "epoch", IDENTITY, None),
+    "grant": (GRANT_TYPE, "grant", ISSUER, ISSUER.verify_key.kid),
     "policy": (policy.TYPE, "policy", ISSUER, ISSUER.verify_key.kid),
 }
 
@@ -144,7 +153,7 @@ def test_claims_of_every_kind_rightly_signed(name: str, data: st.DataObject) -> 
     for scope in (9, 8):  # what is encoded inside
         if isinstance(said, dict) and data.draw(st.booleans()) and scope in claims(name):
             said = {**claims(name), scope: cbor.encode(data.draw(VALUES))}
-    read(name, tokens.issue(typ, said, signer, kid))
+    read(name, cwt.issue(typ, said, signer, kid))
 
 
 def scopes() -> st.SearchStrategy[Any]:
@@ -157,10 +166,8 @@ def scopes() -> st.SearchStrategy[Any]:
 @given(scope=scopes())
 def test_scopes_of_every_kind(scope: Any) -> None:
     typ, _, signer, kid = DOCUMENTS["grant"]
-    read("grant", tokens.issue(typ, {**claims("grant"), 9: cbor.encode(scope)}, signer, kid))
-    read(
-        "hub certificate", tokens.issue(tokens._HUB, {**claims("hub certificate"), 9: cbor.encode(scope)}, signer, kid)
-    )
+    read("grant", cwt.issue(typ, {**claims("grant"), 9: cbor.encode(scope)}, signer, kid))
+    read("hub certificate", cwt.issue(HUB_TYPE, {**claims("hub certificate"), 9: cbor.encode(scope)}, signer, kid))
 
 
 @effort(150)
@@ -174,7 +181,7 @@ def test_keys_of_every_kind(data: st.DataObject) -> None:
         pass
     for name, label in (("grant", 8), ("hub certificate", 8), ("epoch certificate", 8)):
         typ, _, signer, kid = DOCUMENTS[name]
-        read(name, tokens.issue(typ, {**claims(name), label: {1: key}}, signer, kid))
+        read(name, cwt.issue(typ, {**claims(name), label: {1: key}}, signer, kid))
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,16 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core import cbor, cose, sealing, tokens
-from hubd.core.framing import QUEUED_MESSAGES_MAX, SEQ_AT, UNSEEN_FRAMES_MAX, Outbound
-from hubd.core.handshake import Drop, Presented, Refused, Unseal
-from hubd.core.link import HubLink, Notify
-from hubd.core.messages import (
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose, cwt
+from hubcore.errors import PeerError
+from hubcore.evidence.records import Kind
+from hubcore.phone import sealing
+from hubcore.phone.framing import QUEUED_MESSAGES_MAX, SEQ_AT, UNSEEN_FRAMES_MAX, Outbound
+from hubcore.phone.handshake import Drop, Presented, Refused, Unseal
+from hubcore.phone.link import HubLink, Notify
+from hubcore.phone.messages import (
     MESSAGE_BYTES_MAX,
-    Action,
     Error,
     ErrorCode,
     Open,
@@ -32,8 +35,6 @@ from hubd.core.messages import (
     encode_to_hub,
     pad,
 )
-from hubd.core.records import Kind
-from hubd.errors import PeerError
 from hubsim import site
 from hubsim.phone.machine import Attempt, SendMessage
 from hubsim.phone.wallet import Wallet
@@ -156,8 +157,8 @@ def test_spoiled_frames_of_a_good_request(data: st.DataObject, short: bool, mtu:
     sid, theirs = decode_challenge(visit.infos[0]).sid, decode_challenge(other.infos[0]).sid
     foreign = frames_of(stolen, theirs, mtu) + frames_of(stolen, sid, mtu) + frames_of(message, sid, mtu, 7)
     bench.write(air, data.draw(meddled(frames_of(message, sid, mtu), foreign)))
-    assert {proof.opened.op for proof in visit.proofs} <= {attempt.op}
-    assert len(visit.proofs) <= 1
+    assert {claim.op for claim in visit.claims} <= {attempt.op}
+    assert len(visit.claims) <= 1
     bench.check(visit, other)
 
 
@@ -169,7 +170,7 @@ def test_any_bytes_as_frames(frames: list[bytes], asked: bool) -> None:
     air = Air(bench.hub, visit)
     sid = decode_challenge(air.read_info()).sid if asked else b"none"
     bench.write(air, frames + [b"\x13" + sid + frame for frame in frames])
-    assert not visit.proofs
+    assert not visit.claims
     bench.check(visit)
 
 
@@ -180,7 +181,7 @@ def test_a_spoiled_message_gets_a_clear_error_and_moves_nothing(data: st.DataObj
     visit, air, _, message = bench.visit()
     bad = data.draw(spoiled(message))
     answers = bench.write(air, frames_of(bad[:MESSAGE_BYTES_MAX] or b"\0", decode_challenge(visit.infos[0]).sid, 247))
-    assert not visit.proofs
+    assert not visit.claims
     shown = [decode_to_phone(answer) for answer in answers]
     assert all(isinstance(answer, Error) and answer.code in CLEAR for answer in shown)
     assert len(shown) == 1
@@ -198,7 +199,7 @@ def test_a_message_respelled_outside_its_seal(data: st.DataObject, short: bool) 
     if bad == message:
         return
     bench.write(air, frames_of(bad, decode_challenge(visit.infos[0]).sid, 247))
-    assert not visit.proofs
+    assert not visit.claims
     bench.check(visit)
 
 
@@ -224,7 +225,7 @@ def test_anything_inside_the_seal_signed_by_a_holder(data: st.DataObject) -> Non
     bound = sealing.binding(sealing.BLE_GATT, challenge, epoch.digest, cose.Aead.A256GCM)
     good = {**Request(bench.wallet.grant, os.urandom(8), 1, Action.OPEN, bytes(32)).encode(), 6: b""}
     said = data.draw(st.one_of(respelled(good), respelled(good), VALUES))
-    header = tokens.header(cose.ES256, sealing.REQUEST_TYPE)
+    header = cwt.header(cose.ES256, sealing.REQUEST_TYPE)
     inner = cose.sign1(header, cbor.encode(said), bench.wallet.key, bound)
     shape = data.draw(
         st.one_of(st.just(inner), respelled(dict(enumerate(inner))).map(lambda d: list(d.values())), VALUES)
@@ -233,8 +234,8 @@ def test_anything_inside_the_seal_signed_by_a_holder(data: st.DataObject) -> Non
     message = sealed(bench, challenge, plaintext)
     if len(message) <= MESSAGE_BYTES_MAX:
         bench.write(air, frames_of(message, decode_challenge(challenge).sid, 247))
-    for proof in visit.proofs:
-        assert proof.opened.grant.credential == "c0ffee00c0ffee00"
+    for claim in visit.claims:
+        assert claim.credential == "c0ffee00c0ffee00"
         assert shape == inner
     bench.check(visit)
 
@@ -282,7 +283,7 @@ def test_results_that_come_at_any_time_and_in_any_order(times: list[float], resu
     run(air.perform([*todo]))
     if sum(times[:8]) > 3:
         assert bench.hub.strikes == bench.before
-    assert {proof.opened.op for proof in visit.proofs} <= {attempt.op}
+    assert {claim.op for claim in visit.claims} <= {attempt.op}
     bench.check(visit)
 
 

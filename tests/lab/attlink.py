@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from bumble import att
 from bumble.core import UUID
 
-from hubd.core import gatt
-from hubd.core.framing import HEADER_BYTES, Flag, control_frame, decode_frame
+from hubcore.phone import gatt
+from hubcore.phone.framing import HEADER_BYTES, Flag, control_frame, decode_frame
 from hubsim.phone.radio import BumbleLink
 
 GONE_SECONDS = 8.0

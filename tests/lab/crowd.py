@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hubd.core.tokens import Access
+from hubcore.access.grant import Access
 from hubsim import site as sites
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air

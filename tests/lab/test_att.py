@@ -10,10 +10,10 @@ import pytest
 from bumble import att
 from bumble.device import Peer
 
-from hubd.core import gatt
-from hubd.core.framing import ATT_NOTIFY_OVERHEAD, Flag, control_frame
-from hubd.core.messages import decode_challenge
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubcore.phone.framing import ATT_NOTIFY_OVERHEAD, Flag, control_frame
+from hubcore.phone.messages import decode_challenge
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet

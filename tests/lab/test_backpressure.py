@@ -15,9 +15,9 @@ from bumble import att
 from bumble.core import UUID
 from bumble.device import Peer
 
-from hubd.core import gatt
-from hubd.core.framing import Outbound
-from hubd.core.messages import decode_challenge
+from hubcore.phone import gatt
+from hubcore.phone.framing import Outbound
+from hubcore.phone.messages import decode_challenge
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet

@@ -15,9 +15,9 @@ import pytest_asyncio
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Advertisement
 
-from hubd.core import gatt
-from hubd.core.beacon import COMPANY_NONE, resolves
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubcore.phone.beacon import COMPANY_NONE, resolves
 from hubsim.phone.radio import find, on_air
 from hubsim.phone.wallet import Wallet
 from lab.hub import CREDENTIALS, LabHub

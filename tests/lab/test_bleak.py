@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from hubd.core import gatt
-from hubd.core.tokens import Access
+from hubcore.access.grant import Access
+from hubcore.phone import gatt
 from hubsim import site as sites
 from hubsim.site import Site
 from lab.guest import Done, Guest

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from hubd.core.tokens import Access
+from hubcore.access.grant import Access
 from hubsim import site as sites
 from hubsim.phone import wallet
 from hubsim.site import Site

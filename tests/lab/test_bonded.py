@@ -15,7 +15,7 @@ from bumble import att
 from bumble.device import Device
 from bumble.pairing import PairingConfig, PairingDelegate
 
-from hubd.core import gatt
+from hubcore.phone import gatt
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, find, on_air
 from hubsim.phone.wallet import Wallet

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hubd.core.tokens import Access
+from hubcore.access.grant import Access
 from hubsim import site as sites
 from hubsim.phone import wallet
 from hubsim.phone.attempt import Session

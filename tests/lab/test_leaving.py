@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest

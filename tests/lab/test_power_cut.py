@@ -168,8 +168,8 @@ async def _strike_on_a_hung_disk(life: Life, powered: Powered) -> None:
 @pytest.mark.parametrize(
     ("module", "sound", "broken", "kind"),
     [
-        ("hubd/adapters/sqlite.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF", _verdict),
-        ("hubd/unlock.py", "if not await durable:", "if False and not await durable:", _strike_on_a_hung_disk),
+        ("hubd/adapters/sqlite/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF", _verdict),
+        ("hubd/doors/unlock.py", "if not await durable:", "if False and not await durable:", _strike_on_a_hung_disk),
     ],
     ids=["a hub that does not flush", "a hub that strikes before the record is durable"],
 )

@@ -15,7 +15,7 @@ from bumble.core import UUID, AdvertisingData
 from bumble.device import Advertisement, Device
 from bumble.hci import Address
 
-from hubd.core import gatt
+from hubcore.phone import gatt
 from hubsim.phone.radio import find, on_air
 from lab.guest import Guest
 from lab.hub import LabHub

@@ -19,7 +19,7 @@ import pytest_asyncio
 from bumble.device import Device
 
 from benchmarks.stats import p50, p99
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
 from hubsim import site as sites
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 import pytest
 import pytest_asyncio
 
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
@@ -108,7 +108,12 @@ async def _guards(keeping: LabHub, guest: Guest) -> list[str]:
     """Return the guards of the daemon: the oldest holds the lines, the other waits."""
     ends = time.monotonic() + CAP_SECONDS
     while (
-        len(found := (await guest.run("pgrep", "-P", str(await keeping.pid()), "-f", "drivers.guard")).out.split()) != 2
+        len(
+            found := (
+                await guest.run("pgrep", "-P", str(await keeping.pid()), "-f", "drivers.strike.guard")
+            ).out.split()
+        )
+        != 2
     ):
         assert time.monotonic() < ends, f"guards: {found}"
         await asyncio.sleep(0.1)

@@ -15,7 +15,7 @@ from bumble import att
 from bumble.core import UUID
 from bumble.device import Connection, Peer
 
-from hubd.core import gatt
+from hubcore.phone import gatt
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-from hubd.core.framing import decode_frame
-from hubd.core.messages import DoorState, Reason, decode_challenge
-from hubd.unlock import LATE_SECONDS
+from hubcore.door.state import DoorState
+from hubcore.phone.framing import decode_frame
+from hubcore.phone.messages import Reason, decode_challenge
+from hubd.doors.unlock import LATE_SECONDS
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet

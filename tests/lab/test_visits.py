@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from hubd.core.framing import Flag
+from hubcore.phone.framing import Flag
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import CONNECT_SECONDS, BumbleLink, connect, find, on_air
 from hubsim.phone.wallet import Wallet

@@ -24,10 +24,14 @@ from pycose.messages import EncMessage, Sign1Message
 from pycose.messages.context import CoseKDFContext, PartyInfo, SuppPubInfo
 from pycose.messages.recipient import KeyWrap
 
-from hubd.core import cbor, cose, sealing, tokens
-from hubd.core.cose import Aead, SigningKey
-from hubd.core.messages import Action, Open, Request, decode_to_hub
-from hubd.core.sealing import OpenJob, binding, open_request
+from hubcore.access.grant import read_grant
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import Aead, SigningKey
+from hubcore.phone import sealing
+from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
+from hubcore.phone.messages import Open, Request, decode_to_hub
+from hubcore.phone.sealing import OpenJob, binding, open_request
 from tests.vectors import world
 
 ALGS = {Aead.A128GCM: A128GCM, Aead.A192GCM: A192GCM, Aead.A256GCM: A256GCM}
@@ -143,13 +147,13 @@ def test_our_reader_accepts_documents_that_pycose_signed(signer: str) -> None:
     alg = Es256 if signer == "issuer" else Ps256
     kid = key.verify_key.kid
     grant, certificate = (_payload(data) for data in (world.grant(issuer=signer), world.hub_certificate(issuer=signer)))
-    ours = tokens.read_grant(_sign(grant, "grant", alg, key, kid), key.verify_key, world.SITE)
+    ours = read_grant(_sign(grant, "grant", alg, key, kid), key.verify_key, world.SITE)
     assert ours.access == world.EVERYWHERE
-    hub = tokens.read_hub_certificate(_sign(certificate, "cert", alg, key, kid), key.verify_key)
+    hub = read_hub_certificate(_sign(certificate, "cert", alg, key, kid), key.verify_key)
     assert hub.access_points == world.POINTS
     identity = world.signer("hub")
     data = _sign(_payload(world.epoch_certificate()), "epoch", Es256, identity, None)
-    assert tokens.read_epoch_certificate(data, hub, (384,)).aeads == world.ALL_AEADS
+    assert read_epoch_certificate(data, hub, (384,)).aeads == world.ALL_AEADS
 
 
 def _payload(document: bytes) -> bytes:

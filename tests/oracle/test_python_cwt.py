@@ -6,8 +6,9 @@ import cwt
 import pytest
 from cwt import COSE, COSEAlgs, COSEHeaders, COSEKey
 
-from hubd.core import cbor, cose, tokens
-from hubd.errors import ProofError
+from hubcore.access.grant import read_grant
+from hubcore.codec import cbor, cose
+from hubcore.errors import ProofError
 from tests.vectors import world
 from tests.vectors.form import pem
 
@@ -56,7 +57,7 @@ def test_we_accept_a_grant_that_python_cwt_signed(issuer: str) -> None:
     protected = {COSEHeaders.ALG: alg, TYP: "application/hub-grant+cwt"}
     payload = cbor.encode(world.grant_claims())
     document = COSE.new().encode(payload, _key(issuer), protected, {COSEHeaders.KID: signer.verify_key.kid})
-    grant = tokens.read_grant(document, signer.verify_key, world.SITE)
+    grant = read_grant(document, signer.verify_key, world.SITE)
     assert grant.credential == world.CREDENTIAL
     assert grant.key.kid == world.signer("phone").verify_key.kid
 
@@ -65,4 +66,4 @@ def test_they_do_not_judge_what_a_cwt_is_for() -> None:
     """python-cwt reads a hub certificate where a grant belongs: `typ` is the application's to check, and we do."""
     assert cwt.decode(world.hub_certificate(), _key("issuer"), no_verify=True)[2] == world.HUB
     with pytest.raises(ProofError):
-        tokens.read_grant(world.hub_certificate(), world.signer("issuer").verify_key, world.SITE)
+        read_grant(world.hub_certificate(), world.signer("issuer").verify_key, world.SITE)

@@ -24,19 +24,20 @@ from typing import Any
 
 import pytest
 
+from hubcore.access import policy
+from hubcore.access.grant import Access
+from hubcore.access.policy import MAX_BYTES, Policy
+from hubcore.backend.uplink import MAX_POLICY_BYTES
+from hubcore.codec import cbor
+from hubcore.errors import LinkError
+from hubcore.evidence.records import Head
+from hubcore.phone.messages import Reason
 from hubd import BUILD_TIME
-from hubd.adapters.sqlite_policy import PolicyDatabase
-from hubd.core import cbor, policy
-from hubd.core.messages import Reason
-from hubd.core.policy import MAX_BYTES, Policy
-from hubd.core.records import Head
-from hubd.core.tokens import Access
-from hubd.core.uplink import MAX_POLICY_BYTES
-from hubd.errors import LinkError
+from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubsim import site as sites
-from hubsim.backend import Backend
+from hubsim.backend.server import Backend
 from hubsim.desk import BANK
-from hubsim.lines import Bank
+from hubsim.door.lines import Bank
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air

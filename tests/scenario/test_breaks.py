@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.curve_uplink import CurveUplink, LinkKeys, key_from_text
-from hubd.core import uplink
-from hubd.core.records import Kind, Record, StoredRecord
-from hubd.core.uplink import Hello, Outcome, Release, Result
-from hubd.errors import LinkError
-from hubd.sync import Identity, Orders, Pace, Phase, Sync
-from hubsim.backend import Backend
-from hubsim.backend_control import MAX_LINE_BYTES, Control
-from hubsim.seats import Seats, Session
+from hubcore.backend import uplink
+from hubcore.backend.uplink import Hello, Outcome, Release, Result
+from hubcore.errors import LinkError
+from hubcore.evidence.records import Kind, Record, StoredRecord
+from hubd.adapters.curve.uplink import CurveUplink
+from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
+from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
+from hubsim.backend.control import MAX_LINE_BYTES, Control
+from hubsim.backend.seats import Seats, Session
+from hubsim.backend.server import Backend
 from tests.fakes_audit import FakeAudit
 from tests.scenario.test_uplink import FAST, Keys, WallClock, running, serving, until
 
@@ -39,7 +40,7 @@ class Machine:
         self.log = log or FakeAudit()
         self.released: list[Release] = []
         self.boot = bytes([boot] * 16)
-        link = CurveUplink(endpoint, LinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
+        link = CurveUplink(endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
         self.sync = Sync(
             link,
             self.log,

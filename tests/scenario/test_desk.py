@@ -20,13 +20,13 @@ from pathlib import Path
 import pytest
 from bumble.device import Device
 
-from hubd.core.framing import Flag, control_frame
-from hubd.core.messages import MESSAGE_BYTES_MAX, Reason, decode_challenge
-from hubd.core.tokens import Access
-from hubd.errors import HubError
-from hubd.unlock import LATE_SECONDS as LATE_SECONDS_OF_A_REQUEST
+from hubcore.access.grant import Access
+from hubcore.errors import HubError
+from hubcore.phone.framing import Flag, control_frame
+from hubcore.phone.messages import MESSAGE_BYTES_MAX, Reason, decode_challenge
+from hubd.doors.unlock import LATE_SECONDS as LATE_SECONDS_OF_A_REQUEST
 from hubsim.demo import show
-from hubsim.lines import Level
+from hubsim.door.lines import Level
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.leaving import Leaving, Left

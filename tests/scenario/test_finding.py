@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.keyfiles import load_beacon
-from hubd.config import load as load_config
-from hubd.core.beacon import Beacon
-from hubd.errors import LinkError
-from hubd.ports import LinkId
+from hubcore.errors import LinkError
+from hubcore.phone.beacon import Beacon
+from hubcore.ports.radio import LinkId
+from hubd.adapters.host.keyfiles import load_beacon
+from hubd.config.file import load as load_config
 from hubsim import site as sites
-from hubsim.hub_radio import BumbleRadio
 from hubsim.phone import radio, wallet
-from hubsim.radio import serve_radio
+from hubsim.radio.air import serve_radio
+from hubsim.radio.hub_radio import BumbleRadio
 
 PATIENCE_SECONDS = 20.0
 OURS, FOREIGN = bytes(range(16)), bytes(16)

@@ -20,10 +20,10 @@ import click
 import pytest
 import pytest_asyncio
 
-from hubd.adapters.local_places import LIMITS
-from hubd.adapters.sqlite_audit import AuditStore
+from hubcore.evidence.records import Kind, Record
+from hubd.adapters.local.places import LIMITS
+from hubd.adapters.sqlite.audit import AuditStore
 from hubd.cli.main import hubctl
-from hubd.core.records import Kind, Record
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
 

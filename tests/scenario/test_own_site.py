@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hubd.checkconfig import page
-from hubd.checkconfig.page import Kind
-from hubd.config import load
+from hubd.config.file import load
+from hubd.start.checkconfig import page
+from hubd.start.checkconfig.page import Kind
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.stage import ask

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hubd.core import policy
-from hubd.core.messages import Reason
-from hubd.core.policy import Policy
+from hubcore.access import policy
+from hubcore.access.policy import Policy
+from hubcore.phone.messages import Reason
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, start_again
 from tests.scenario.test_desk import allowed, at_rest, new_phone, visit

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from drivers.strike import UNGUARDED_SECONDS
+from drivers.strike.strike import UNGUARDED_SECONDS
 from hubd.__main__ import EX_UNAVAILABLE
 from hubd.app import END_SECONDS
 from hubsim.site import DeskDoor
@@ -39,7 +39,7 @@ def guards(stage: Stage) -> tuple[int, int]:
     children = {int(pid) for pid in Path(f"/proc/{hub}/task/{hub}/children").read_text().split()}
     holder = stage.strike().holder
     (spare,) = children - {holder}
-    assert "drivers.guard" in Path(f"/proc/{spare}/cmdline").read_text()
+    assert "drivers.strike.guard" in Path(f"/proc/{spare}/cmdline").read_text()
     return holder, spare
 
 

@@ -17,14 +17,16 @@ import zmq
 import zmq.asyncio
 from zmq.utils import z85
 
-from hubd.adapters.curve_uplink import Backoff, CurveUplink, LinkKeys, Timings, key_from_text
-from hubd.core import uplink
-from hubd.core.records import StoredRecord
-from hubd.core.uplink import Outcome, Release, Result
-from hubd.errors import ConfigError, FrameError, LinkError, RollbackError
-from hubd.ports import ClockState
-from hubd.sync import Identity, Orders, Pace, Phase, Sync
-from hubsim.backend import Backend, serve_backend
+from hubcore.backend import uplink
+from hubcore.backend.uplink import Outcome, Release, Result
+from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
+from hubcore.evidence.records import StoredRecord
+from hubcore.ports.clock import ClockState
+from hubd.adapters.curve.uplink import Backoff, CurveUplink, Timings
+from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
+from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
+from hubsim.backend.serve import serve_backend
+from hubsim.backend.server import Backend
 from tests.fakes_audit import FakeAudit
 
 pytestmark = pytest.mark.asyncio
@@ -65,7 +67,7 @@ class Hub:
         self.log = FakeAudit()
         self.released: list[Release] = []
         self.version = 1
-        self.link = CurveUplink(endpoint, LinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
+        self.link = CurveUplink(endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
         orders = Orders(self.release, self.accept, lambda: self.version)
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.sync = Sync(
@@ -467,7 +469,7 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
 ROOT = Path(__file__).resolve().parents[2]
 BACKEND_PROCESS = """
 import asyncio, pathlib, sys
-from hubsim.backend import serve_backend
+from hubsim.backend.server import serve_backend
 asyncio.run(serve_backend(pathlib.Path(sys.argv[1]), sys.argv[2], lambda document: document[0],
     lambda backend: print(backend.endpoint, flush=True)))
 """
@@ -585,7 +587,7 @@ async def test_fifty_sockets_later_no_descriptor_has_leaked():
 
     async with Raw(Keys()).open() as raw:
         link = CurveUplink(
-            raw.endpoint, LinkKeys(link_keys.secret, link_keys.public, Keys().public), timings
+            raw.endpoint, UplinkKeys(link_keys.secret, link_keys.public, Keys().public), timings
         )  # a wrong server key: the costliest way to fail
         before = descriptors()
         async with running(link.serve(Silent())):
@@ -599,16 +601,16 @@ async def test_fifty_sockets_later_no_descriptor_has_leaked():
 async def test_wrong_keys_and_endpoints_are_the_installers_errors(tmp_path):
     ours = Keys()
     with pytest.raises(ConfigError, match="own secret key has 31 bytes"):
-        LinkKeys(ours.secret[:31], ours.public, ours.public)
+        UplinkKeys(ours.secret[:31], ours.public, ours.public)
     with pytest.raises(ConfigError, match="does not belong"):
-        LinkKeys(ours.secret, Keys().public, ours.public)
-    assert ours.secret_text not in repr(LinkKeys(ours.secret, ours.public, ours.public))
-    assert repr(ours.secret) not in repr(LinkKeys(ours.secret, ours.public, ours.public))
+        UplinkKeys(ours.secret, Keys().public, ours.public)
+    assert ours.secret_text not in repr(UplinkKeys(ours.secret, ours.public, ours.public))
+    assert repr(ours.secret) not in repr(UplinkKeys(ours.secret, ours.public, ours.public))
     assert key_from_text(f" {ours.text}\n") == ours.public
     for text in ("", "short", "~" * 40, "ä" * 40, ours.text + "x", '"' * 40, "#" * 40):
         with pytest.raises(ConfigError):
             key_from_text(text)
-    keys = LinkKeys(ours.secret, ours.public, Keys().public)
+    keys = UplinkKeys(ours.secret, ours.public, Keys().public)
     for endpoint in ("", "tcp://host", "tcp://host:0", "tcp://host:65536", "ipc:///tmp/x", "tcp://*:5", "tcp://a b:5"):
         with pytest.raises(ConfigError, match="tcp://host:port"):
             CurveUplink(endpoint, keys)

@@ -21,12 +21,13 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from hubd.adapters.curve_uplink import CurveUplink, LinkKeys
-from hubd.adapters.curve_wire import FOLDER_PREFIX, Allowance, Wire, WireLimits, folder_of_sockets
-from hubd.adapters.names import ADDRESSES_MAX, Address, Names
-from hubd.adapters.zmtp import FRAMES_A_TURN
-from hubd.core import uplink
-from hubd.errors import LinkError
+from hubcore.backend import uplink
+from hubcore.errors import LinkError
+from hubd.adapters.curve.names import ADDRESSES_MAX, Address, Names
+from hubd.adapters.curve.uplink import CurveUplink
+from hubd.adapters.curve.wire import FOLDER_PREFIX, Allowance, Wire, WireLimits, folder_of_sockets
+from hubd.adapters.curve.zmtp import FRAMES_A_TURN
+from hubd.adapters.host.uplinkkeys import UplinkKeys
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 from tests.threads import Scarce
 from tests.unit.test_zmtp import GREETING
@@ -65,7 +66,7 @@ async def linked(endpoint: str, backend_public: bytes, **how: Any) -> AsyncItera
     """A link that tries to come up."""
     ours = Keys()
     how = {"timings": FAST, "limits": QUICK, **how}
-    link, heard = CurveUplink(endpoint, LinkKeys(ours.secret, ours.public, backend_public), **how), Heard()
+    link, heard = CurveUplink(endpoint, UplinkKeys(ours.secret, ours.public, backend_public), **how), Heard()
     async with running(link.serve(heard)):
         yield link, heard
 
@@ -180,8 +181,8 @@ async def test_a_server_without_keys_that_sends_frames_of_next_to_nothing_holds_
 
 CHILD = """
 import asyncio, sys
-from hubd.adapters.curve_uplink import CurveUplink, LinkKeys
-from hubd.core import uplink
+from hubd.adapters.curve.uplink import CurveUplink, UplinkKeys
+from hubcore.backend import uplink
 from tests.scenario.test_uplink import Keys
 class Tells:
     def connected(self):
@@ -191,7 +192,7 @@ class Tells:
     def received(self, message):
         pass
 ours = Keys()
-link = CurveUplink(sys.argv[1], LinkKeys(ours.secret, ours.public, bytes.fromhex(sys.argv[2])))
+link = CurveUplink(sys.argv[1], UplinkKeys(ours.secret, ours.public, bytes.fromhex(sys.argv[2])))
 asyncio.run(link.serve(Tells()))
 """
 
@@ -350,7 +351,7 @@ async def test_a_machine_without_a_thread_ends_no_link_for_good(raw: Raw) -> Non
 
 HANGING = """
 import asyncio, sys, time
-from hubd.adapters.names import Names
+from hubd.adapters.curve.names import Names
 def hang(*_, flags=0, **how):
     time.sleep(0 if flags else 60)
     return []

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
+from hubcore.errors import HardwareError
 from hubd.aside import aside
-from hubd.errors import HardwareError
 from tests.threads import Scarce
 
 STUCK = """
@@ -60,7 +60,7 @@ async def test_a_machine_without_a_thread_is_told_with_what_to_look_at() -> None
 NO_ROOM = """
 import asyncio, resource
 from hubd.aside import aside
-from hubd.errors import HardwareError
+from hubcore.errors import HardwareError
 import threading
 threading.stack_size(1 << 40)
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))

@@ -20,11 +20,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hubd.adapters.sqlite_audit import QUEUE_LIMIT, RECENT_LIMIT, AuditStore
-from hubd.adapters.sqlite_audit_writer import AUDIT
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Kind, Record, follows, link
+from hubd.adapters.sqlite.audit import QUEUE_LIMIT, RECENT_LIMIT, AuditStore
+from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.cli.audit import audit
-from hubd.core.records import Kind, Record, follows, link
-from hubd.errors import AuditError
 from tests.crafted import hide_indexes_while
 
 ROOT = Path(__file__).parents[2]
@@ -270,8 +270,8 @@ async def test_a_failing_disk_fails_the_whole_batch_and_the_next_append_tries_ag
 GROWTH = """
 import asyncio, sys
 from pathlib import Path
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.core.records import Kind, Record
+from hubd.adapters.sqlite.audit import AuditStore
+from hubcore.evidence.records import Kind, Record
 
 def resident_kib():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
@@ -298,9 +298,9 @@ def test_a_log_that_grows_costs_no_memory(tmp_path: Path) -> None:
 FULL_DISK = """
 import asyncio, os, sys
 from pathlib import Path
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.core.records import Kind, Record
-from hubd.errors import AuditError
+from hubd.adapters.sqlite.audit import AuditStore
+from hubcore.evidence.records import Kind, Record
+from hubcore.errors import AuditError
 from tests.crafted import hide_indexes_while
 
 async def main(directory):
@@ -349,8 +349,8 @@ asyncio.run(main(Path(sys.argv[1])))
 HANGING_READ = """
 import asyncio, sys
 from pathlib import Path
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.errors import AuditError
+from hubd.adapters.sqlite.audit import AuditStore
+from hubcore.errors import AuditError
 async def main(path):
     store = await AuditStore.open(path)
     store._reading.acquire()  # as a read holds it that the disk does not answer
@@ -394,8 +394,8 @@ def test_a_full_disk_is_told_and_overcome(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.core.records import Kind, Record
+from hubd.adapters.sqlite.audit import AuditStore
+from hubcore.evidence.records import Kind, Record
 
 async def worker(store):
     while True:

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hubcore.codec import cbor
+from hubcore.evidence.records import link
 from hubd.cli.audit import APPLICATION_ID, BROKEN, UNREADABLE, audit
-from hubd.core import cbor
-from hubd.core.records import link
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 TABLES = (

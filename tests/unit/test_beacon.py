@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hubd.core.beacon import KEY_BYTES, TAG_BYTES, Beacon, ah, resolves
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone.beacon import KEY_BYTES, TAG_BYTES, Beacon, ah, resolves
 from hubsim.phone.kin import Choice, Kin, kin
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "beacon.json").read_text())

@@ -19,9 +19,9 @@ from bleak.exc import (
 )
 from click.testing import CliRunner
 
-from hubd.core import gatt
-from hubd.core.beacon import COMPANY_NONE, Beacon
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubcore.phone.beacon import COMPANY_NONE, Beacon
 from hubsim.main import main
 from hubsim.phone import bleak_radio
 from hubsim.phone.bleak_radio import BleakLink, told

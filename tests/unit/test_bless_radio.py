@@ -16,11 +16,11 @@ if sys.version_info >= (3, 15):
     pytest.skip("this machine has a Python that bless cannot be had for", allow_module_level=True)
 from dbus_next.errors import DBusError
 
-from hubd.core import gatt
-from hubd.errors import LinkError, SequenceError
-from hubd.ports import LinkId
-from hubsim import bless_radio
-from hubsim.bless_radio import INFO_BYTES, MTU_PROVEN, BlessRadio, table
+from hubcore.errors import LinkError, SequenceError
+from hubcore.phone import gatt
+from hubcore.ports.radio import LinkId
+from hubsim.radio import bless_radio
+from hubsim.radio.bless_radio import INFO_BYTES, MTU_PROVEN, BlessRadio, table
 
 PATIENCE_SECONDS = 5.0
 

@@ -14,9 +14,16 @@ import pytest
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from hubd.adapters import bluez_bus, bluez_generation, bluez_radio, bluez_watch
-from hubd.adapters.bluez_advert import ADVERTISEMENT, PATHS, Advert
-from hubd.adapters.bluez_bus import (
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubcore.phone.beacon import Beacon, resolves
+from hubcore.ports.radio import LinkId
+from hubd.adapters.bluez import bus as bluez_bus
+from hubd.adapters.bluez import generation as bluez_generation
+from hubd.adapters.bluez import plan as bluez_plan
+from hubd.adapters.bluez import watch as bluez_watch
+from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS, Advert
+from hubd.adapters.bluez.bus import (
     ADAPTER,
     ADVERTISING_MANAGER,
     DEVICE,
@@ -26,13 +33,10 @@ from hubd.adapters.bluez_bus import (
     Bluez,
     BluezError,
 )
-from hubd.adapters.bluez_choice import choose
-from hubd.adapters.bluez_radio import BluezRadio, Patience, Tells, back_off_seconds
-from hubd.adapters.bluez_table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
-from hubd.core import gatt
-from hubd.core.beacon import Beacon, resolves
-from hubd.errors import LinkError
-from hubd.ports import LinkId
+from hubd.adapters.bluez.choice import choose
+from hubd.adapters.bluez.plan import Patience, RadioNews
+from hubd.adapters.bluez.radio import BluezRadio, back_off_seconds
+from hubd.adapters.bluez.table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -175,7 +179,7 @@ class Rig:
         self.radio: BluezRadio
 
     def serve(self, adapter: str = "default", beacon: Beacon | None = None) -> BluezRadio:
-        tells = Tells(self._say, lambda part, what: self.amiss.put_nowait((part, what)), self._stick)
+        tells = RadioNews(self._say, lambda part, what: self.amiss.put_nowait((part, what)), self._stick)
         self.radio = BluezRadio(adapter, tells, self.address, beacon)
         self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
         return self.radio
@@ -720,7 +724,7 @@ async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_a
     rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusal: str, switch: str, stuck: bool
 ) -> None:
     """BlueZ 5.66 may be busy for ever with a power that it has set; what rfkill blocks, no bluetoothd switches on."""
-    monkeypatch.setattr(bluez_radio, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(bluez_plan, "STUCK_SECONDS", 0.3)
     monkeypatch.setattr(bluez_watch, "SYSFS", tmp_path)
     (tmp_path / "hci0" / "rfkill0").mkdir(parents=True)
     for name in ("soft", "hard"):
@@ -749,7 +753,7 @@ async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_a
 async def test_a_bluetoothd_that_does_not_answer_is_asked_for_anew(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5)
     monkeypatch.setattr(bluez_generation, "TELL_SECONDS", 0.2)
-    monkeypatch.setattr(bluez_radio, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(bluez_plan, "STUCK_SECONDS", 0.3)
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         bluez.silent.add("GetManagedObjects")
         rig.serve()
@@ -855,7 +859,7 @@ async def test_only_bluetoothd_is_answered(rig: Rig) -> None:
 async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
     ready: asyncio.Queue[bool] = asyncio.Queue()
     said: list[str] = []
-    radio = BluezRadio("default", Tells(said.append), f"unix:path={tmp_path / 'none'}")
+    radio = BluezRadio("default", RadioNews(said.append), f"unix:path={tmp_path / 'none'}")
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(radio.serve(Listener(), ready.put_nowait))
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from dbus_fast import Variant
 
-from hubd.adapters import bluez_watch
-from hubd.adapters.bluez_bus import ADAPTER
-from hubd.adapters.bluez_settings import DEFAULT_FILE, NEEDED, PNP_UUID, Started, complaint, judge, settings_file
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubd.adapters.bluez import watch as bluez_watch
+from hubd.adapters.bluez.bus import ADAPTER
+from hubd.adapters.bluez.settings import DEFAULT_FILE, NEEDED, PNP_UUID, Started, complaint, judge, settings_file
 
 SHIPPED = Path(__file__).parents[2] / "systemd" / "bluez-main.conf"
 DAEMON, HCI0, UNIT = "/usr/libexec/bluetooth/bluetoothd", "/org/bluez/hci0", "/unit"

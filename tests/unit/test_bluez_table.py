@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from dbus_fast import Message, MessageType, Variant
 
-from hubd.adapters.bluez_table import (
+from hubcore.errors import SequenceError
+from hubcore.phone import gatt
+from hubcore.ports.radio import LinkId
+from hubd.adapters.bluez.table import (
     CHARACTERISTIC,
     INFO_PATH,
     RX_PATH,
@@ -17,10 +20,7 @@ from hubd.adapters.bluez_table import (
     Table,
     managed_objects,
 )
-from hubd.adapters.bluez_visits import Visits
-from hubd.core import gatt
-from hubd.errors import SequenceError
-from hubd.ports import LinkId
+from hubd.adapters.bluez.visits import Visits
 
 ONE, TWO = "/org/bluez/hci0/dev_1", "/org/bluez/hci0/dev_2"
 

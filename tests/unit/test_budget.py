@@ -6,8 +6,8 @@ import heapq
 
 import pytest
 
-from hubd.core.budget import LINE_SECONDS, Budget, rate_min
-from hubd.unlock import LATE_SECONDS
+from hubcore.timing.budget import LINE_SECONDS, Budget, rate_min
+from hubd.doors.unlock import LATE_SECONDS
 
 RATE, BURST, LINKS = 5.0, 10, 8
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hubd.core import cbor
-from hubd.core.cbor import Tag
-from hubd.errors import FrameError
+from hubcore.codec import cbor
+from hubcore.codec.cbor import Tag
+from hubcore.errors import FrameError
 
 ACCEPTED: list[tuple[str, Any]] = [
     ("00", 0),

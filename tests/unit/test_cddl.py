@@ -14,10 +14,13 @@ from typing import Any
 import pycddl  # type: ignore[import-untyped]
 import pytest
 
-from hubd.core import cbor, cose, policy, sealing, tokens
-from hubd.core.cose import Aead
-from hubd.core.policy import Mode, Policy
-from hubd.core.schedule import Rule
+from hubcore.access import policy
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Mode
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import Aead
+from hubcore.phone import sealing
 from tests.vectors import world
 from tests.vectors.cddl import Grammar
 from tests.vectors.form import WALL, files, load
@@ -154,7 +157,7 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
         ("hub-claims", "an RSA key", _with(by_rule["hub-claims"], 8, {1: world.signer("phone_rsa").cose_key})),
         ("grant-claims", "an RSA-4096 key", _with(by_rule["grant-claims"], 8, {1: long_key})),
         ("epoch-claims", "four AEADs", _with(by_rule["epoch-claims"], -65537, [3, 2, 1, 3])),
-        ("epoch-header", "PS256", tokens.header(cose.PS256, "application/hub-epoch+cwt")),
+        ("epoch-header", "PS256", cwt.header(cose.PS256, "application/hub-epoch+cwt")),
         ("policy-claims", "mode of access point 2^32", _with(by_rule["policy-claims"], -65542, {2**32: 1})),
         ("hub-claims", "no points", _with(by_rule["hub-claims"], 9, cbor.encode([]))),
         ("epoch-claims", "AEAD 4", _with(by_rule["epoch-claims"], -65537, [4])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubd.core.certdays import DAY_SECONDS, RENEW_DAYS, Standing, judge
+from hubcore.phone.certificates import DAY_SECONDS, RENEW_DAYS, Standing, judge
 
 BEGINS, ENDS = 1_800_000_000, 1_800_000_000 + 365 * DAY_SECONDS
 RENEW = ENDS - RENEW_DAYS * DAY_SECONDS

@@ -17,13 +17,13 @@ from typing import Any, cast
 import gpiod
 import pytest
 
-from hubd.adapters.keyfiles import load_keys
-from hubd.adapters.sqlite_audit_writer import AUDIT
-from hubd.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
-from hubd.checkconfig.credstore import handed_over
-from hubd.checkconfig.page import Finding, Kind
-from hubd.config import load
-from hubd.errors import HardwareError
+from hubcore.errors import HardwareError
+from hubd.adapters.host.keyfiles import load_keys
+from hubd.adapters.sqlite.audit_writer import AUDIT
+from hubd.config.file import load
+from hubd.start.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
+from hubd.start.checkconfig.credstore import handed_over
+from hubd.start.checkconfig.page import Finding, Kind
 from hubsim import site as sites
 
 UNIT = """# /usr/lib/systemd/system/hubd.service
@@ -609,7 +609,7 @@ _AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from types import SimpleNamespace
-from hubd.checkconfig import machine
+from hubd.start.checkconfig import machine
 os.setgid(65534)
 os.setuid(65534)
 config = SimpleNamespace(hub=SimpleNamespace(state_directory=Path(sys.argv[1])))

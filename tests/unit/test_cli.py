@@ -27,13 +27,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubd import __version__
-from hubd.adapters import log
-from hubd.adapters.event_tail import EventTail
-from hubd.adapters.local_api import Call, CallRefused, LocalApi
+from hubd.adapters.host import log
+from hubd.adapters.local.api import Call, CallRefused, LocalApi
+from hubd.adapters.local.event_tail import EventTail
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
 from hubd.cli.show import Page, backend_text, clean, clean_json, event_line, status_page
-from hubd.vigil import REMEDIES
+from hubd.upkeep.vigil import REMEDIES
 
 pytestmark = pytest.mark.asyncio
 

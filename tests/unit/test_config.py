@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hubd import config
-from hubd.config import Config, KeyFile, load, parse
-from hubd.errors import ConfigError
+from hubcore.errors import ConfigError
+from hubd.config import file as config
+from hubd.config.file import Config, KeyFile, load, parse
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "hubd.toml"
 FILE = Path("/etc/hubd/hubd.toml")
@@ -376,8 +376,8 @@ def test_a_file_that_everybody_may_write(tmp_path: Path, mode: int) -> None:
 
 _LOAD_AS_NOBODY = """
 import os, sys
-from hubd.config import load
-from hubd.errors import ConfigError
+from hubd.config.file import load
+from hubcore.errors import ConfigError
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hubd.core import cbor, cose
-from hubd.core.cose import Aead, SigningKey
-from hubd.errors import ProofError
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import Aead, SigningKey
+from hubcore.errors import ProofError
 from tests.vectors import world
 
 TAGS = frozenset({18})

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters import state_disk
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.core.records import Kind, Record
-from hubd.diskwatch import DISK, JOURNAL, MIB, DiskWatch
-from hubd.health import Health, Severity
-from hubd.ports import DiskState
+from hubcore.evidence.records import Kind, Record
+from hubcore.ports.stores import DiskState
+from hubd.adapters.host import state_disk
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.upkeep.diskwatch import DISK, JOURNAL, MIB, DiskWatch
+from hubd.upkeep.health import Health, Severity
 from tests.pair import Clock
 from tests.threads import Scarce
 
@@ -157,9 +157,9 @@ HUNG = """
 import asyncio, sys, threading
 from functools import partial
 from pathlib import Path
-from hubd.adapters import state_disk
-from hubd.diskwatch import DiskWatch
-from hubd.health import Health
+from hubd.adapters.host import state_disk
+from hubd.upkeep.diskwatch import DiskWatch
+from hubd.upkeep.health import Health
 from tests.pair import Clock
 looking = threading.Event()
 def hang(*_):

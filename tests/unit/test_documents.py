@@ -123,3 +123,14 @@ def test_the_picture_shows_the_steps_of_the_demo() -> None:
     ]
     assert len(steps) >= 8
     assert [step for step in steps if step not in shown] == []
+
+
+def test_the_house_is_drawn_as_it_is() -> None:
+    text = (ROOT / "docs" / "start-here.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"(?<![\w/])(?:hubcore|hubd|drivers|hardware-sim)/[\w/]+\.py", text))
+    assert len(files) >= 15
+    assert sorted(name for name in files if not (ROOT / name).is_file()) == []
+    rooms = set(re.findall(r"^\| `((?:hubcore|hubd|drivers|hardware-sim)/[\w/]*)`", text, re.M))
+    assert sorted(name for name in rooms if not (ROOT / name).is_dir()) == []
+    subjects = {folder.name for folder in (ROOT / "hubcore").iterdir() if (folder / "__init__.py").is_file()}
+    assert {f"hubcore/{name}/" for name in subjects} <= rooms

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hubd.core.door import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine, Happening
-from hubd.core.messages import DoorState
-from hubd.core.records import Kind, Record
-from hubd.doorwatch import HAPPENINGS, UNRECORDED_MAX, DoorWatch
-from hubd.errors import StoreError
-from hubd.ports import Input, InputEvent
+from hubcore.door.machine import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine, Happening
+from hubcore.door.state import DoorState
+from hubcore.errors import StoreError
+from hubcore.evidence.records import Kind, Record
+from hubcore.ports.doors import Input, InputEvent
+from hubd.doors.watch import HAPPENINGS, UNRECORDED_MAX, DoorWatch
 from tests.fakes_audit import FakeAudit
 from tests.pair import Clock, settle
 

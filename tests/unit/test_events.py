@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from drivers.events import Edges
-from hubd.ports import Input, InputEvent, Inputs
+from drivers.gpio.events import Edges
+from hubcore.ports.doors import Input, InputEvent, Inputs
 
 pytestmark = pytest.mark.asyncio
 

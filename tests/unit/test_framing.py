@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hubd.core.framing import (
+from hubcore.errors import FrameError, SequenceError
+from hubcore.phone.framing import (
     FRAME_BYTES_MAX,
     HEADER_BYTES,
     MTU_MIN,
@@ -19,8 +20,7 @@ from hubd.core.framing import (
     control_frame,
     decode_frame,
 )
-from hubd.core.messages import MESSAGE_BYTES_MAX
-from hubd.errors import FrameError, SequenceError
+from hubcore.phone.messages import MESSAGE_BYTES_MAX
 
 SID = b"sid!"
 

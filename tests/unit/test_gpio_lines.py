@@ -17,11 +17,11 @@ import gpiod
 import pytest
 from gpiod.line import Bias, Direction, Edge, Value
 
-from drivers.guardwire import StrikeLine
-from drivers.inputs import Contact, InputLine, WiredInputs
-from drivers.lines import GpioLines, chip_path, open_lines, outputs_outlive_us
-from hubd.errors import HardwareError
-from hubd.ports import Input, InputEvent
+from drivers.gpio.inputs import Contact, InputLine, WiredInputs
+from drivers.gpio.lines import GpioLines, chip_path, open_lines, outputs_outlive_us
+from drivers.strike.wire import StrikeLine
+from hubcore.errors import HardwareError
+from hubcore.ports.doors import Input, InputEvent
 
 
 @dataclass

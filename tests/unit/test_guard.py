@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.guard import Guard, find_factory, main, receive, tell
-from drivers.guardwire import MAX_TEXT, Answer, Command, Kind, StrikeLine, Verb
-from hubd.errors import HardwareError
+from drivers.strike.guard import Guard, find_factory, main, receive, tell
+from drivers.strike.wire import MAX_TEXT, Answer, Command, Kind, StrikeLine, Verb
+from hubcore.errors import HardwareError
 
 MS = 1_000_000
 CAP_MS = 10_000
@@ -261,8 +261,8 @@ def test_the_guard_never_waits_for_a_hubd_that_does_not_read() -> None:
 def test_a_factory_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(HardwareError, match=r"cannot load drivers\.nowhere:open_lines"):
         find_factory("drivers.nowhere:open_lines")
-    with pytest.raises(HardwareError, match=r"cannot load drivers\.guard:nothing"):
-        find_factory("drivers.guard:nothing")
+    with pytest.raises(HardwareError, match=r"cannot load drivers\.strike\.guard:nothing"):
+        find_factory("drivers.strike.guard:nothing")
 
 
 @pytest.mark.parametrize(
@@ -285,6 +285,7 @@ def test_a_guard_started_by_hand_says_so(argv: list[str], capsys: pytest.Capture
 
 
 def test_the_guard_starts_without_the_daemons_weight() -> None:
-    code = "import sys, drivers.guard; print(sorted({'asyncio','cryptography','ssl','hubd.ports'} & set(sys.modules)))"
+    heavy = "{'asyncio', 'cryptography', 'ssl', 'hubcore.ports.doors'}"
+    code = f"import sys, drivers.strike.guard; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "[]"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers.guardwire import MAX_LINES, StrikeLine
-from hubd.config import parse
-from hubd.errors import ConfigError
-from hubd.hardware import strike_lines
+from drivers.strike.wire import MAX_LINES, StrikeLine
+from hubcore.errors import ConfigError
+from hubd.config.file import parse
+from hubd.wiring.hardware import strike_lines
 
 HEAD = """
 [hub]

@@ -15,12 +15,20 @@ from pathlib import Path
 
 import pytest
 
+from hubcore.ports.clock import ClockState
 from hubd import BUILD_TIME
-from hubd.adapters import log
-from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
-from hubd.adapters.systemd import Notifier
-from hubd.health import COUNTERS_MAX, COUNTERS_OVERFLOW, PROBLEMS_DROPPED, PROBLEMS_MAX, Health, Problem, Severity
-from hubd.ports import ClockState
+from hubd.adapters.host import log
+from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
+from hubd.adapters.host.systemd import Notifier
+from hubd.upkeep.health import (
+    COUNTERS_MAX,
+    COUNTERS_OVERFLOW,
+    PROBLEMS_DROPPED,
+    PROBLEMS_MAX,
+    Health,
+    Problem,
+    Severity,
+)
 
 
 class Clock:
@@ -348,5 +356,5 @@ def test_a_broken_stream_stops_nothing() -> None:
 
 
 def test_logs_do_not_load_rich() -> None:
-    code = "import sys, hubd.adapters.log; sys.exit('rich' in sys.modules)"
+    code = "import sys, hubd.adapters.host.log; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=20).returncode == 0

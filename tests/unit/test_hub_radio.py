@@ -13,9 +13,9 @@ from bumble.device import Device
 from bumble.hci import Address, HCI_Reset_Command
 from bumble.transport.common import StreamPacketSource
 
-from hubd.core import gatt
-from hubd.ports import LinkId
-from hubsim.hub_radio import BumbleRadio, _Host
+from hubcore.phone import gatt
+from hubcore.ports.radio import LinkId
+from hubsim.radio.hub_radio import BumbleRadio, _Host
 from tests.pair import settle
 
 pytestmark = pytest.mark.asyncio
@@ -86,7 +86,7 @@ class Gone:
 
 
 class Told:
-    """`ports.RadioListener` that remembers who was answered."""
+    """`ports.radio.RadioListener` that remembers who was answered."""
 
     def __init__(self) -> None:
         self.opened_links: list[LinkId] = []

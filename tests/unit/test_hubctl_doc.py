@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 import pytest
 
-from hubd.adapters import local_api
-from hubd.adapters.local_api import WAITS
-from hubd.adapters.local_places import LIMITS
-from hubd.adapters.local_tail import BEATS_MISSED_MAX
+from hubcore.access.words import Action
+from hubd.adapters.local import api as local_api
+from hubd.adapters.local.api import WAITS
+from hubd.adapters.local.places import LIMITS
+from hubd.adapters.local.tail import BEATS_MISSED_MAX
 from hubd.cli import audit, main
 from hubd.cli.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
-from hubd.core.messages import Action
 from hubd.output import EX_IOERR, EX_SOFTWARE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from hubd import __version__
-from hubd.sync import Identity
+from hubd.backend.sync import Identity
 
 ROOT = Path(__file__).parents[2]
 EVERY = {
@@ -343,7 +343,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def _clone(folder: Path, git: bool = True) -> Path:
     """Return a copy of the tree, committed when `git`."""
-    for name in ("systemd", "config", ".ci", "hubd", "drivers"):
+    for name in ("systemd", "config", ".ci", "hubcore", "drivers", "hubd"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder / name)
@@ -385,7 +385,7 @@ def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(machine: Mach
     clone = _clone(tmp_path / "clone")
     machine.run(clone / "systemd/install.sh")
     old = machine.version
-    (clone / "hubd/errors.py").write_text("# edited\n")
+    (clone / "hubcore/errors.py").write_text("# edited\n")
     said = machine.run(clone / "systemd/install.sh", state="active", keys="yes")
     assert machine.version == f"{old}.edited"
     assert f"hubd: {machine.version} is in force, in place of {old}. Look: hubctl status" in said
@@ -424,7 +424,7 @@ def test_what_keeps_no_version_from_a_start_is_said_and_the_new_one_goes_in(mach
     clone = _clone(tmp_path / "clone")
     machine.run(clone / "systemd/install.sh")
     old = machine.version
-    (clone / "hubd/errors.py").write_text("# edited\n")
+    (clone / "hubcore/errors.py").write_text("# edited\n")
     done = machine.done(clone / "systemd/install.sh", state="active", CHECK="69")
     assert done.returncode == 0
     assert done.stderr.startswith("what the check says\nhubd: the new version starts, but not all is right")

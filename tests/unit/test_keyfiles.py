@@ -11,14 +11,14 @@ import zmq
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from hubd import config
-from hubd.adapters.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_beacon, load_keys
-from hubd.config import Config
-from hubd.core import cbor
-from hubd.core.beacon import Beacon
-from hubd.core.cose import SigningKey
-from hubd.core.tokens import HubCertificate, issue_hub_certificate
-from hubd.errors import ConfigError
+from hubcore.codec import cbor
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import ConfigError
+from hubcore.phone.beacon import Beacon
+from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubd.adapters.host.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_beacon, load_keys
+from hubd.config import file as config
+from hubd.config.file import Config
 
 CURVE_PUBLIC, CURVE_SECRET = zmq.curve_keypair()
 BACKEND_PUBLIC, _ = zmq.curve_keypair()

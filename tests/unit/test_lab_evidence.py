@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.adapters.sqlite_policy import PolicyDatabase
-from hubd.core.messages import Action
-from hubd.core.policy import Policy
-from hubd.core.records import Head, Kind, Record, StoredRecord
+from hubcore.access.policy import Policy
+from hubcore.access.words import Action
+from hubcore.evidence.records import Head, Kind, Record, StoredRecord
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.adapters.sqlite.policy import PolicyDatabase
 from lab.evidence import Found, Seen, Strike, judge
 
 AT_MS = 1_800_000_000_000

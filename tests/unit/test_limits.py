@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from hubd.adapters.curve_uplink import Timings
-from hubd.adapters.curve_wire import CHUNK_BYTES, WireLimits
-from hubd.adapters.zmtp import SEALED_BYTES
-from hubd.sync import Pace
+from hubd.adapters.curve.uplink import Timings
+from hubd.adapters.curve.wire import CHUNK_BYTES, WireLimits
+from hubd.adapters.curve.zmtp import SEALED_BYTES
+from hubd.backend.sync import Pace
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "hubd.service"
@@ -68,15 +68,15 @@ WAYS = (
         "unit:TimeoutStopSec",
         (
             # the loops end together: the last events of doors, the last sum of refusals
-            ("hubd.doorwatch.LAST_SECONDS", "hubd.refusals.WRITE_SECONDS"),
+            ("hubd.doors.watch.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
             # then the guard: asked to end, then killed
-            ("drivers.strike.STOP_SECONDS",),
-            ("drivers.strike.STOP_SECONDS",),
+            ("drivers.strike.strike.STOP_SECONDS",),
+            ("drivers.strike.strike.STOP_SECONDS",),
             # then the record `stopped`, then the stores, each with all that it still reads and writes; who looks at
             # the disk or reads what waits for the backend is let go at once
             ("hubd.app.LAST_RECORD_SECONDS",),
-            ("hubd.adapters.sqlite_policy.CLOSE_SECONDS",),
-            ("hubd.adapters.sqlite_audit.CLOSE_SECONDS",),
+            ("hubd.adapters.sqlite.policy.CLOSE_SECONDS",),
+            ("hubd.adapters.sqlite.audit.CLOSE_SECONDS",),
         ),
         spare=2.0,
     ),
@@ -85,52 +85,52 @@ WAYS = (
         "done, before the phone gives up",
         "hubsim.phone.onlink.VERDICT_SECONDS",
         (
-            ("hubd.core.budget.LINE_SECONDS",),
-            ("hubd.unlock.RECORD_SECONDS_MIN",),
-            ("hubd.unlock.REST_WAIT_SECONDS",),
-            ("drivers.guardlink.ANSWER_SECONDS",),
-            ("hubd.unlock.NOT_DONE_SECONDS",),
+            ("hubcore.timing.budget.LINE_SECONDS",),
+            ("hubd.doors.unlock.RECORD_SECONDS_MIN",),
+            ("hubd.doors.unlock.REST_WAIT_SECONDS",),
+            ("drivers.strike.channel.ANSWER_SECONDS",),
+            ("hubd.doors.unlock.NOT_DONE_SECONDS",),
         ),
         spare=0.2,
     ),
     Way(
         "a batch that finds the log locked behind one that found it locked, before that is told as slow",
-        "hubd.notinglog.SLOW_SECONDS",
-        (("hubd.adapters.sqlite.BUSY_SECONDS",), ("hubd.adapters.sqlite.BUSY_SECONDS",)),
+        "hubd.evidence.noting.SLOW_SECONDS",
+        (("hubd.adapters.sqlite.database.BUSY_SECONDS",), ("hubd.adapters.sqlite.database.BUSY_SECONDS",)),
         spare=0.1,
     ),
     Way(
         "a record that is told as slow, before who waits for it gives up",
-        "hubd.unlock.RECORD_SECONDS",
-        (("hubd.notinglog.SLOW_SECONDS",),),
+        "hubd.doors.unlock.RECORD_SECONDS",
+        (("hubd.evidence.noting.SLOW_SECONDS",),),
         spare=0.2,
     ),
     Way(
         "a record that never comes, before a phone is too late",
-        "hubd.unlock.LATE_SECONDS",
-        (("hubd.unlock.RECORD_SECONDS",),),
+        "hubd.doors.unlock.LATE_SECONDS",
+        (("hubd.doors.unlock.RECORD_SECONDS",),),
         spare=0.2,
     ),
     Way(
         "a record that does not come, and the record of that, before the link takes its phone for unanswered",
-        "hubd.core.handshake.WORKING_SECONDS",
-        (("hubd.unlock.LATE_SECONDS",), ("hubd.unlock.NOT_DONE_SECONDS",)),
+        "hubcore.phone.handshake.WORKING_SECONDS",
+        (("hubd.doors.unlock.LATE_SECONDS",), ("hubd.doors.unlock.NOT_DONE_SECONDS",)),
         spare=0.2,
     ),
     Way(
         "the same for a phone whose turn for RSA came late",
-        "hubd.core.handshake.WORKING_SECONDS",
+        "hubcore.phone.handshake.WORKING_SECONDS",
         (
-            ("hubd.core.budget.LINE_SECONDS",),
-            ("hubd.unlock.RECORD_SECONDS_MIN",),
-            ("hubd.unlock.NOT_DONE_SECONDS",),
+            ("hubcore.timing.budget.LINE_SECONDS",),
+            ("hubd.doors.unlock.RECORD_SECONDS_MIN",),
+            ("hubd.doors.unlock.NOT_DONE_SECONDS",),
         ),
         spare=0.2,
     ),
     Way(
         "a full open that stands in line for its turn, before it is too late",
-        "hubd.unlock.LATE_SECONDS",
-        (("hubd.core.budget.LINE_SECONDS",),),
+        "hubd.doors.unlock.LATE_SECONDS",
+        (("hubcore.timing.budget.LINE_SECONDS",),),
         spare=0.2,
     ),
     Way(
@@ -138,7 +138,7 @@ WAYS = (
         "hubd.app.END_SECONDS",
         (
             ("hubd.app.LAST_RECORD_SECONDS",),
-            ("hubd.doorwatch.LAST_SECONDS", "hubd.refusals.WRITE_SECONDS"),
+            ("hubd.doors.watch.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
             ("hubd.app.LAST_RECORD_SECONDS",),
         ),
         spare=2.0,
@@ -152,7 +152,7 @@ WAYS = (
     Way(
         "an answer of the local socket, before hubctl gives up",
         "hubd.cli.client.ANSWER_SECONDS",
-        (("hubd.adapters.local_api.HANDLER_SECONDS",),),
+        (("hubd.adapters.local.api.HANDLER_SECONDS",),),
     ),
     Way(
         "a wire that waits for its reader, before the transport takes the backend for dead",
@@ -172,13 +172,13 @@ WAYS = (
     ),
     Way(
         "a hub that is halted asks again, before its silence is told as a problem",
-        "hubd.vigil.EVIDENCE_SECONDS",
+        "hubd.upkeep.vigil.EVIDENCE_SECONDS",
         (("Pace:halted_seconds",), ("Pace:welcome_seconds",)),
     ),
     Way(
         "a replaced connection whose machine is gone, before it is taken for a second hub",
-        "hubsim.seats.OPEN_SECONDS",
-        (("hubsim.backend.HEARTBEAT_SECONDS",), ("hubsim.backend.HEARTBEAT_TIMEOUT_SECONDS",)),
+        "hubsim.backend.seats.OPEN_SECONDS",
+        (("hubsim.backend.server.HEARTBEAT_SECONDS",), ("hubsim.backend.server.HEARTBEAT_TIMEOUT_SECONDS",)),
         spare=2.0,
     ),
 )
@@ -191,8 +191,8 @@ def test_the_limits_along_one_way_add_up_to_less_than_the_limit_around_them(way:
 
 
 NOT_FOR_THE_STOP = {
-    "hubd/adapters/sqlite_audit.py": "_open",
-    "hubd/adapters/sqlite_policy.py": "_open",
+    "hubd/adapters/sqlite/audit.py": "_open",
+    "hubd/adapters/sqlite/policy.py": "_open",
 }
 """Who may use the event loop's own threads, and for what: the stores are opened before a signal is waited for."""
 

@@ -12,28 +12,20 @@ from typing import Any
 
 import pytest
 
-from hubd.core.budget import Budget
-from hubd.core.cose import Aead
-from hubd.core.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubd.core.handshake import Outcome, Proof
-from hubd.core.link import FIRST_READ_SECONDS, IDLE_SECONDS, LINK_SECONDS
-from hubd.core.messages import (
-    Action,
-    DoorState,
-    Error,
-    ErrorCode,
-    Open,
-    Reason,
-    decode_challenge,
-    decode_to_phone,
-    encode_to_hub,
-)
-from hubd.core.sealing import BLE_GATT
-from hubd.core.standstill import DRAIN_SECONDS, TURN_SECONDS
-from hubd.errors import LinkError, PeerError, SequenceError
-from hubd.links import DROP_TRIES, EFFECTS_MAX, Links, Means
-from hubd.ports import LinkId, RadioListener
-from hubd.unlock import LATE_SECONDS
+from hubcore.access.claim import Claim, Outcome
+from hubcore.access.words import Action
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.errors import LinkError, PeerError, SequenceError
+from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
+from hubcore.phone.link import FIRST_READ_SECONDS, IDLE_SECONDS, LINK_SECONDS
+from hubcore.phone.messages import Error, ErrorCode, Open, Reason, decode_challenge, decode_to_phone, encode_to_hub
+from hubcore.phone.sealing import BLE_GATT
+from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.timing.budget import Budget
+from hubcore.timing.standstill import DRAIN_SECONDS, TURN_SECONDS
+from hubd.doors.unlock import LATE_SECONDS
+from hubd.phones.links import DROP_TRIES, EFFECTS_MAX, Links, Means
 from hubsim import site
 from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.wallet import Wallet
@@ -44,7 +36,7 @@ LINKS_MAX = 3
 
 
 class Radio:
-    """`ports.Radio` in memory. Set `notify_fails` or `drop_fails` to an error; clear `free` to make notify wait."""
+    """`ports.radio.Radio` in memory. Set `notify_fails` or `drop_fails`; clear `free` to make notify wait."""
 
     def __init__(self) -> None:
         self.sent: dict[LinkId, list[bytes]] = {}
@@ -112,7 +104,7 @@ class Rig:
     rsa: Rsa = field(default_factory=Rsa)
     refused: list[PeerError] = field(default_factory=list)
     told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
-    decide: Callable[[Proof, Callable[[], bool]], Any] | None = None
+    decide: Callable[[Claim, Callable[[], bool]], Any] | None = None
     drop_pause_seconds: float = 2.0
 
     def __post_init__(self) -> None:
@@ -128,8 +120,8 @@ class Rig:
         seconds = {1: 5.0, 2: 5.0}
         self.links = Links(self.hub.side, self.radio, self._present, seconds, means, self.drop_pause_seconds)
 
-    async def _present(self, proof: Proof, alive: Callable[[], bool]) -> Outcome:
-        outcome: Outcome = await (self.decide or self.hub.unlock.present)(proof, alive)
+    async def _present(self, claim: Claim, alive: Callable[[], bool]) -> Outcome:
+        outcome: Outcome = await (self.decide or self.hub.unlock.present)(claim, alive)
         return outcome
 
     @asynccontextmanager
@@ -270,7 +262,7 @@ async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(ri
     decisions: list[asyncio.Future[Outcome]] = []
     alive: list[Callable[[], bool]] = []
 
-    async def decide(_proof: Proof, still: Callable[[], bool]) -> Outcome:
+    async def decide(_claim: Claim, still: Callable[[], bool]) -> Outcome:
         alive.append(still)
         decisions.append(asyncio.get_running_loop().create_future())
         return await decisions[-1]
@@ -289,7 +281,7 @@ async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(ri
         assert not alive[0]()  # nothing moves for a phone that has taken its request back
         assert peer.info() == b""
         tickets = len(rig.hub.tickets)
-        decisions[0].set_result(Outcome(True, Reason.OK, DoorState.RELEASED))
+        decisions[0].set_result(Outcome(None, DoorState.RELEASED))
         assert await peer.messages() == []
         assert len(rig.hub.tickets) == tickets
         rig.decide = None
@@ -355,7 +347,7 @@ async def test_a_radio_that_cannot_drop_harms_nobody_else(rig: Rig) -> None:
 
 
 async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_else(rig: Rig) -> None:
-    async def faulty(_proof: Proof, _alive: Callable[[], bool]) -> Outcome:
+    async def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Outcome:
         raise RuntimeError("a fault of our own")
 
     async with rig.serving():
@@ -374,7 +366,7 @@ async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_el
 async def test_a_fault_before_the_decision_is_begun_ends_its_link_only(rig: Rig) -> None:
     """A short path is decided inside the write: the radio that brought it must not meet a fault of ours."""
 
-    def faulty(_proof: Proof, _alive: Callable[[], bool]) -> Outcome:
+    def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Outcome:
         raise RuntimeError("a fault of our own")
 
     async with rig.serving():

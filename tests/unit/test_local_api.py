@@ -20,9 +20,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubd.adapters import local_api, log
-from hubd.adapters.event_tail import EVENT_BYTES_MAX, QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
-from hubd.adapters.local_api import (
+from hubcore.errors import ConfigError, StoreError
+from hubd.adapters.host import log
+from hubd.adapters.host.peer import Caller
+from hubd.adapters.local import api as local_api
+from hubd.adapters.local.api import (
     BACKLOG,
     LINE_BYTES_MAX,
     REFUSALS_A_TURN,
@@ -35,10 +37,9 @@ from hubd.adapters.local_api import (
     Rest,
     Waits,
 )
-from hubd.adapters.local_peer import Caller
-from hubd.adapters.local_places import LIMITS, Doing, Limits
-from hubd.adapters.local_tail import BEATS_MISSED_MAX
-from hubd.errors import ConfigError, StoreError
+from hubd.adapters.local.event_tail import EVENT_BYTES_MAX, QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
+from hubd.adapters.local.places import LIMITS, Doing, Limits
+from hubd.adapters.local.tail import BEATS_MISSED_MAX
 
 pytestmark = pytest.mark.asyncio
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hubd.adapters.local_places import LIMITS, ROOT, Doing, Limits, Pace, Place, Places
+from hubd.adapters.local.places import LIMITS, ROOT, Doing, Limits, Pace, Place, Places
 
 SMALL = Limits(clients=6, root_places=2, user_places=4, tails=3, user_tails=2, user_per_second=1, user_burst=2)
 USERS = st.sampled_from([ROOT, 1, 2, 3])

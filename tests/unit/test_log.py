@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from hubd.adapters import log
+from hubd.adapters.host import log
 
 LINES = 5000
 """More than any of the ends here holds."""

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.core import cbor
-from hubd.core import messages as m
-from hubd.core.cose import DIRECT, Aead
-from hubd.errors import FrameError
+from hubcore.codec import cbor
+from hubcore.codec.cose import DIRECT, Aead
+from hubcore.errors import FrameError
+from hubcore.phone import messages as m
 
 IV, KID, TICKET = bytes(12), bytes(8), bytes(16)
 AEADS = st.sampled_from(Aead)

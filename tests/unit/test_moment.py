@@ -12,9 +12,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.adapters import log
+from hubcore.timing.moment import show_ms, show_seconds
+from hubd.adapters.host import log
 from hubd.cli.show import event_line, status_page
-from hubd.core.moment import show_ms, show_seconds
 
 FORM = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 
@@ -54,9 +54,9 @@ def test_status_events_and_both_kinds_of_log_show_the_same_form() -> None:
 def test_nothing_else_in_hubd_shows_a_moment() -> None:
     """The time of day at the doors is the site's own: it is what schedules are compared with."""
     root = Path(__file__).parents[2]
-    own = {"hubd/core/moment.py", "hubd/checkconfig/machine.py"}
+    own = {"hubcore/timing/moment.py", "hubd/start/checkconfig/machine.py"}
     form = re.compile(r"isoformat|strftime|%Y-|%H:|TimeStamper|ctime\(")
-    files = [*(root / "hubd").rglob("*.py"), *(root / "drivers").rglob("*.py")]
+    files = [file for top in ("hubcore", "drivers", "hubd") for file in (root / top).rglob("*.py")]
     assert len(files) > 60
     found = {str(file.relative_to(root)) for file in files if form.search(file.read_text(encoding="utf-8"))}
     assert found == own

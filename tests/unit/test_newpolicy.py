@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.sqlite_policy import PolicyDatabase
+from hubcore.access import policy
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Mode
+from hubcore.codec import cbor, cwt
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import FrameError, HardwareError, RollbackError, SignatureError, StoreError, TrustError
+from hubcore.evidence.records import Head
+from hubcore.phone.tickets import TicketTable
+from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.aside import Start, start_thread
-from hubd.core import cbor, policy, tokens
-from hubd.core.cose import SigningKey
-from hubd.core.policy import Mode, Policy
-from hubd.core.records import Head
-from hubd.core.schedule import Rule
-from hubd.core.tickets import TicketTable
-from hubd.errors import FrameError, HardwareError, RollbackError, SignatureError, StoreError, TrustError
-from hubd.newpolicy import NewPolicy
-from hubd.unlock import Books
+from hubd.doors.unlock import Books
+from hubd.policy.new import NewPolicy
 from hubsim import site
 from tests.pair import NOON, SITE, DeskHub
 from tests.threads import Scarce
@@ -36,7 +38,7 @@ BOMB = b"\x9a\x00\x3f\xff\x00" + b"\xa0" * 0x3FFF00
 
 def unproven(payload: bytes = b"") -> dict[str, bytes]:
     """Documents whose signature nobody has checked, each with four million items somewhere."""
-    protected = cbor.encode(tokens.header(-7, policy.TYPE))
+    protected = cbor.encode(cwt.header(-7, policy.TYPE))
     return {
         "in place of the four": b"\xd2\x81" + BOMB,
         "in the protected header": b"\xd2\x84" + BOMB + b"\xa0\x40\x40",
@@ -68,7 +70,7 @@ def test_unproven_bytes_cost_no_more_than_themselves(where: str) -> None:
 
 def signed(payload: bytes, issuer: SigningKey = ISSUER) -> bytes:
     """A document with a true signature over any payload."""
-    protected = tokens.header(issuer.alg, policy.TYPE)
+    protected = cwt.header(issuer.alg, policy.TYPE)
     body = cbor.encode(["Signature1", protected, b"", payload])
     return cbor.encode(cbor.Tag(18, [protected, {4: issuer.verify_key.kid}, payload, issuer.sign(body)]))
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.core.handshake import WORKING_SECONDS
-from hubd.core.messages import Reason
-from hubd.core.records import Kind, Record
-from hubd.errors import AuditError
-from hubd.notinglog import SLOW, NotingLog
-from hubd.unlock import Books
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Kind, Record
+from hubcore.phone.handshake import WORKING_SECONDS
+from hubcore.phone.messages import Reason
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.doors.unlock import Books
+from hubd.evidence.noting import SLOW, NotingLog
 from hubsim import site
 from tests.fakes_audit import FakeAudit
 from tests.pair import DeskHub, Phone, make_wallet

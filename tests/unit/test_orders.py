@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.core import uplink
-from hubd.unlock import ORDER_REMEMBERED_SECONDS, Books, Point, SiteRules, Unlock
+from hubcore.backend import uplink
+from hubd.doors.unlock import ORDER_REMEMBERED_SECONDS, Books, Point, SiteRules, Unlock
 from tests.fakes_audit import FakeAudit
 from tests.pair import Clock, Rules, Watch
 

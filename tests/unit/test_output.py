@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.core.records import Kind, Record
+from hubcore.evidence.records import Kind, Record
+from hubd.adapters.sqlite.audit import AuditStore
 from hubsim import site as sites
 from hubsim.site import DeskDoor
 
 SECONDS = 30
-HUBD, HUBCTL, SECURE = "hubd", "hubd.cli.main", "hubd.secure"
+HUBD, HUBCTL, SECURE = "hubd", "hubd.cli.main", "hubd.start.secure"
 LOOK = (
     (HUBD, "--version"), (HUBD, "--help"), (SECURE, "--help"),
     (HUBD, "--check-config", "--config", "/nowhere/hubd.toml"),
@@ -179,5 +179,5 @@ def test_sigpipe_is_ignored_again_after_a_tool() -> None:
 def test_every_program_prepares_its_streams() -> None:
     """A new entry point must keep the laws of `hubd.output` too."""
     root = Path(__file__).parents[2]
-    for place in ("hubd/__main__.py", "hubd/secure.py", "hubd/cli/main.py"):
+    for place in ("hubd/__main__.py", "hubd/start/secure.py", "hubd/cli/main.py"):
         assert "    prepare()\n" in (root / place).read_text(), place

@@ -35,7 +35,7 @@ from hubsim.main import _RADIOS, _sentence
 ROOT = Path(__file__).parents[2]
 NAMES = ("hubd-access-hub", "hubd-access-hub-sim")
 PIP_SECONDS = 120
-BUILD_PARTS = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "hubd", "drivers", "hardware-sim")
+BUILD_PARTS = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "hubcore", "drivers", "hubd", "hardware-sim")
 PLACES = {"$work/hubd": ["."], "{file}": ["hardware-sim/laptop-phone.txt", "hardware-sim/laptop-hub.txt"]}
 """What stands for a path in a script, and the path."""
 TAKES_VALUE = ("-w", "-d", "--wheel-dir", "--dest", "--python", "--only-binary")

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from hubd.core import cbor, tokens
-from hubd.core.framing import MTU_MIN, Flag, control_frame, decode_frame
-from hubd.core.messages import GET_EPOCH, Action, Epoch, Reason, decode_to_phone
-from hubd.core.tokens import Access
-from hubd.errors import LinkError
+from hubcore.access.grant import Access
+from hubcore.access.words import Action
+from hubcore.codec import cbor
+from hubcore.errors import LinkError
+from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubcore.phone.framing import MTU_MIN, Flag, control_frame, decode_frame
+from hubcore.phone.messages import GET_EPOCH, Epoch, Reason, decode_to_phone
 from hubsim import site
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import PhoneLink
@@ -162,8 +164,8 @@ async def test_a_link_that_ends_is_told_and_the_wish_is_kept(hub: DeskHub) -> No
 async def test_a_hub_at_another_door_is_passed_by(hub: DeskHub) -> None:
     """With one op; and when all hubs in sight stand elsewhere, that is said."""
     elsewhere, here = hub, DeskHub(hub.issuer, hub.clock, "hub-2")
-    points = tokens.HubCertificate(SITE, "hub-2", int(NOON) - DAY, int(NOON) + DAY, here.identity.verify_key, (3,))
-    certificate = tokens.issue_hub_certificate(hub.issuer, points, here.identity.cose_key)
+    points = HubCertificate(SITE, "hub-2", int(NOON) - DAY, int(NOON) + DAY, here.identity.verify_key, (3,))
+    certificate = issue_hub_certificate(hub.issuer, points, here.identity.cose_key)
     here.side = dataclasses.replace(here.side, certificate=certificate)
     wallet = make_wallet(hub.issuer, access=(Access(3, OPEN_AND_QUERY, ()),))
     street = {"A": elsewhere, "B": here}

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.sqlite import warm
-from hubd.adapters.sqlite_audit import AuditStore
-from hubd.adapters.sqlite_policy import POLICY, PolicyDatabase
-from hubd.core import policy as policies
-from hubd.core.policy import Mode, Policy
-from hubd.core.records import Head
-from hubd.core.schedule import ALWAYS, Rule
-from hubd.core.statecheck import OnDisk
-from hubd.errors import RollbackError, StoreError, TrustError
+from hubcore.access import policy as policies
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import ALWAYS, Rule
+from hubcore.access.words import Mode
+from hubcore.errors import RollbackError, StoreError, TrustError
+from hubcore.evidence.records import Head
+from hubcore.evidence.statecheck import OnDisk
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.adapters.sqlite.database import warm
+from hubd.adapters.sqlite.policy import POLICY, PolicyDatabase
 from hubsim.site import make_key
 from tests.crafted import fill_under_another_schema
 

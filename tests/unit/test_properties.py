@@ -6,15 +6,22 @@ import asyncio
 import dataclasses
 import hashlib
 import os
+from dataclasses import replace
 
 import pytest
 
-from hubd.core import cose, sealing, tokens
-from hubd.core.cose import Aead
-from hubd.core.framing import HEADER_BYTES
-from hubd.core.messages import (
-    Action,
-    DoorState,
+from hubcore.access.grant import Access, read_grant
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Action, Mode
+from hubcore.codec import cose
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.errors import PeerError, ProofError, StoreError
+from hubcore.evidence.records import Kind
+from hubcore.phone import sealing
+from hubcore.phone.certificates import issue_epoch_certificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.framing import HEADER_BYTES
+from hubcore.phone.messages import (
     Epoch,
     Error,
     ErrorCode,
@@ -30,12 +37,7 @@ from hubd.core.messages import (
     encode_to_hub,
     encode_to_phone,
 )
-from hubd.core.policy import Mode
-from hubd.core.records import Kind
-from hubd.core.schedule import Rule
-from hubd.core.tokens import Access
-from hubd.errors import PeerError, ProofError, StoreError
-from hubd.ports import ClockState
+from hubcore.ports.clock import ClockState
 from hubsim import site
 from hubsim.phone.machine import seal_open
 from hubsim.phone.wallet import Wallet
@@ -72,8 +74,8 @@ def sealed_for(
     assert epoch is not None
     aead = changes.get("aead", Aead.A256GCM)
     assert isinstance(aead, Aead)
-    certificate = tokens.read_epoch_certificate(
-        epoch.certificate, tokens.read_hub_certificate(hub.certificate, hub.issuer.verify_key), (256, 384)
+    certificate = read_epoch_certificate(
+        epoch.certificate, read_hub_certificate(hub.certificate, hub.issuer.verify_key), (256, 384)
     )
     digest = changes.get("digest", epoch.digest)
     grant, key = changes.get("grant", wallet.grant), changes.get("key", wallet.key)
@@ -140,12 +142,10 @@ async def test_mutual_authentication(hub: DeskHub, wallet: Wallet) -> None:
     mirror.side.epochs._live[:] = []  # a hub that shows the true certificates and lacks the key
     epoch = hub.epochs.current
     assert epoch is not None
-    reader = tokens.read_hub_certificate(hub.certificate, hub.issuer.verify_key)
-    stranger = tokens.issue_epoch_certificate(
-        mirror.identity, tokens.read_epoch_certificate(epoch.certificate, reader, (384,))
-    )
+    reader = read_hub_certificate(hub.certificate, hub.issuer.verify_key)
+    stranger = issue_epoch_certificate(mirror.identity, read_epoch_certificate(epoch.certificate, reader, (384,)))
     with pytest.raises(ProofError):
-        tokens.read_epoch_certificate(stranger, reader, (384,))
+        read_epoch_certificate(stranger, reader, (384,))
 
 
 async def test_forward_secrecy(hub: DeskHub, wallet: Wallet) -> None:
@@ -170,7 +170,7 @@ async def test_no_replay(hub: DeskHub, wallet: Wallet) -> None:
     for message in (first.messages_up[-1], second.messages_up[-1]):
         visit, answers = await open_with(hub, message)
         assert answers == [FAILED]
-        assert visit.proofs == []
+        assert visit.claims == []
     again = Visit(hub.connect())
     air = Air(hub, again)
     air.read_info()
@@ -269,7 +269,7 @@ async def test_no_mix_up_between_certificates(hub: DeskHub, wallet: Wallet) -> N
         air.read_info()
         assert await air.send(sealed_for(hub, wallet, visit.infos[0], grant=document)) == [FAILED]
     with pytest.raises(ProofError):
-        tokens.read_hub_certificate(wallet.grant, hub.issuer.verify_key)
+        read_hub_certificate(wallet.grant, hub.issuer.verify_key)
     visit = Visit(hub.connect())
     air = Air(hub, visit)
     air.read_info()
@@ -312,19 +312,16 @@ async def test_a_lost_verdict_never_strikes_twice(hub: DeskHub, wallet: Wallet) 
 
 
 async def test_two_links_with_one_op_strike_once(hub: DeskHub, wallet: Wallet) -> None:
-    op, proofs = os.urandom(8), []
+    op, claims = os.urandom(8), []
     for _ in range(2):
         wallet.tickets.clear()
         visit = await Phone(hub, wallet).visit(op=op, action=Action.QUERY)
-        proofs += visit.proofs
+        claims += visit.claims
     hub.start_unlock()
     door = hub.doors["front"]
-    moving = [proof.opened.__class__(proof.opened.grant, op, 1, Action.OPEN, proof.opened.keys) for proof in proofs]
-    both = [
-        hub.unlock.present(proof.__class__(opened, proof.path, hub.clock.monotonic()), lambda: True)
-        for proof, opened in zip(proofs, moving, strict=True)
-    ]
-    outcomes = await asyncio.gather(*both)
+    now = hub.clock.monotonic()
+    moving = [replace(claim, action=Action.OPEN, arrived=now) for claim in claims]
+    outcomes = await asyncio.gather(*(hub.unlock.present(claim, lambda: True) for claim in moving))
     assert [outcome.allowed for outcome in outcomes] == [True, True]
     assert door.strikes == 1
 
@@ -443,7 +440,7 @@ async def test_privacy_nothing_in_clear_names_a_phone(hub: DeskHub) -> None:
     shapes = []
     for wallet in wallets:
         visits = [await Phone(hub, wallet).visit() for _ in range(3)]
-        grant = tokens.read_grant(wallet.grant, hub.issuer.verify_key, SITE)
+        grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
         numbers = wallet.key.private.public_key().public_numbers()
         names = [grant.credential.encode(), grant.grant_id, grant.key.kid, numbers.x.to_bytes(32, "big")]  # type: ignore[union-attr]
         air = b"".join(b"".join([*v.infos, *v.up, *v.down, *v.messages_up, *v.messages_down]) for v in visits)

@@ -11,20 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from hubd.adapters.sqlite_audit import _ABOUT_STATE, AuditStore
+from hubcore.access import policy as policies
+from hubcore.access.policy import Policy
+from hubcore.access.words import Mode
+from hubcore.errors import AuditError, RollbackError, StoreError
+from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.statecheck import Doubt, Told, told_by
+from hubcore.phone.messages import Reason
+from hubcore.phone.tickets import TicketTable
+from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
 from hubd.app import open_stores
-from hubd.core import policy as policies
-from hubd.core.messages import Reason
-from hubd.core.policy import Mode, Policy
-from hubd.core.records import Kind, Record, Value
-from hubd.core.statecheck import Doubt, Told, told_by
-from hubd.core.tickets import TicketTable
-from hubd.errors import AuditError, RollbackError, StoreError
-from hubd.health import Health, Severity
-from hubd.newpolicy import NewPolicy
-from hubd.notinglog import NotingLog
-from hubd.provenpolicy import PROBLEM, ProvenPolicy
-from hubd.unlock import Books
+from hubd.doors.unlock import Books
+from hubd.evidence.noting import NotingLog
+from hubd.policy.new import NewPolicy
+from hubd.policy.proven import PROBLEM, ProvenPolicy
+from hubd.upkeep.health import Health, Severity
 from hubsim import site
 from tests.crafted import fill_under_another_schema
 from tests.pair import NOON, SITE, Clock, DeskHub, Phone, make_wallet

@@ -25,7 +25,7 @@ from bumble.hci import (
 from bumble.host import Host
 from bumble.transport import open_transport
 
-from hubsim.radio import BACKLOG_BYTES_MAX, Air, AirController, LegacyController, serve_radio
+from hubsim.radio.air import BACKLOG_BYTES_MAX, Air, AirController, LegacyController, serve_radio
 
 pytestmark = pytest.mark.asyncio
 

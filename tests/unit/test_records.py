@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.core import cbor
-from hubd.core.records import (
+from hubcore.codec import cbor
+from hubcore.errors import AuditError
+from hubcore.evidence.records import (
     BODY_BYTES,
     GENESIS,
     Head,
@@ -22,7 +23,6 @@ from hubd.core.records import (
     follows,
     link,
 )
-from hubd.errors import AuditError
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 VALUES = INT64 | st.text(max_size=20) | st.binary(max_size=20) | st.booleans() | st.none()

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
-from hubd.core import uplink
-from hubd.core.cose import Aead
-from hubd.core.handshake import Path, Proof
-from hubd.core.messages import Action, Reason
-from hubd.core.policy import Mode
-from hubd.core.records import Kind
-from hubd.core.sealing import Opened, SessionKeys
-from hubd.core.tokens import Grant, read_grant
-from hubd.errors import RestingError
-from hubd.unlock import REST_WAIT_SECONDS
+from hubcore.access.claim import Claim, Strength
+from hubcore.access.grant import Grant, read_grant
+from hubcore.access.words import Action, Denial, Mode
+from hubcore.backend import uplink
+from hubcore.errors import RestingError
+from hubcore.evidence.records import Kind
+from hubd.doors.unlock import REST_WAIT_SECONDS
 from hubsim import site
 from tests.pair import SITE, DeskHub, make_wallet
 
@@ -67,25 +63,31 @@ def grant(hub: DeskHub) -> Grant:
     return read_grant(make_wallet(hub.issuer).grant, hub.issuer.verify_key, SITE)
 
 
-def proof(hub: DeskHub, grant: Grant) -> Proof:
-    keys = SessionKeys(Aead.A256GCM, bytes(32), bytes(32))
-    return Proof(Opened(grant, os.urandom(16), 1, Action.OPEN, keys), Path.FULL, hub.clock.monotonic())
+def proof(hub: DeskHub, grant: Grant, action: Action = Action.OPEN) -> Claim:
+    return Claim.under(
+        grant,
+        access_point=1,
+        action=action,
+        op=os.urandom(16),
+        strength=Strength.FULL,
+        arrived=hub.clock.monotonic(),
+    )
 
 
-async def present(hub: DeskHub, grant: Grant, door: Tired, alive: Callable[[], bool] = lambda: True) -> Reason:
+async def present(hub: DeskHub, grant: Grant, door: Tired, alive: Callable[[], bool] = lambda: True) -> Denial | None:
     hub.doors["front"] = door  # type: ignore[assignment]
-    return (await hub.unlock.present(proof(hub, grant), alive)).reason
+    return (await hub.unlock.present(proof(hub, grant), alive)).why
 
 
 async def test_who_comes_in_a_short_rest_gets_in_after_it(hub: DeskHub, grant: Grant) -> None:
     door = Tired(rests=2, seconds=0.01)
-    assert await present(hub, grant, door) is Reason.OK
+    assert await present(hub, grant, door) is None
     assert door.given == [5.0]
 
 
 async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, grant: Grant) -> None:
     door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1)
-    assert await present(hub, grant, door) is Reason.BUSY
+    assert await present(hub, grant, door) is Denial.BUSY
     assert door.given == []
     fault = hub.records()[-1]
     assert (fault.kind, fault.detail["why"]) == (Kind.FAULT, "busy")
@@ -94,22 +96,21 @@ async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, gran
 
 async def test_a_long_rest_that_is_known_is_a_denial_and_no_yes_is_recorded(hub: DeskHub, grant: Grant) -> None:
     door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1, known=True)
-    assert await present(hub, grant, door) is Reason.BUSY
+    assert await present(hub, grant, door) is Denial.BUSY
     assert [(r.kind, r.detail["why"]) for r in hub.records()] == [(Kind.ACCESS, "busy")]
     hub.policy.modes[1] = Mode.LOCKDOWN
-    assert await present(hub, grant, door) is Reason.LOCKED
+    assert await present(hub, grant, door) is Denial.LOCKDOWN
     assert door.rests == 1
 
 
 async def test_a_rest_that_is_known_and_short_is_waited_for(hub: DeskHub, grant: Grant) -> None:
     door = Tired(rests=1, seconds=0.01, known=True)
-    assert await present(hub, grant, door) is Reason.OK
+    assert await present(hub, grant, door) is None
 
 
 async def test_a_query_does_not_care_for_a_rest(hub: DeskHub, grant: Grant) -> None:
     hub.doors["front"] = Tired(rests=1, seconds=30.0, known=True)  # type: ignore[assignment]
-    opened = replace(proof(hub, grant).opened, action=Action.QUERY)
-    asked = Proof(opened, Path.FULL, hub.clock.monotonic())
+    asked = proof(hub, grant, Action.QUERY)
     assert (await hub.unlock.present(asked, lambda: True)).allowed
 
 
@@ -127,25 +128,25 @@ async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_afte
 
 async def test_nobody_waits_for_ever_for_rests_that_come_again(hub: DeskHub, grant: Grant) -> None:
     door = Tired(rests=1000, seconds=REST_WAIT_SECONDS / 20)
-    assert await present(hub, grant, door) is Reason.BUSY
+    assert await present(hub, grant, door) is Denial.BUSY
     assert door.rests >= 975
     assert door.given == []
 
 
 async def test_a_lockdown_in_the_rest_keeps_the_strike_at_rest(hub: DeskHub, grant: Grant) -> None:
     door = Tired(1, 0.01, lambda: hub.policy.modes.update({1: Mode.LOCKDOWN}))
-    assert await present(hub, grant, door) is Reason.LOCKED
+    assert await present(hub, grant, door) is Denial.LOCKDOWN
     assert door.given == []
 
 
 async def test_a_phone_that_has_gone_in_the_rest_moves_nothing(hub: DeskHub, grant: Grant) -> None:
     here = [True]
     door = Tired(1, 0.01, here.clear)
-    assert await present(hub, grant, door, lambda: bool(here)) is Reason.BUSY
+    assert await present(hub, grant, door, lambda: bool(here)) is Denial.TOO_LATE
     assert door.given == []
 
 
 async def test_what_would_be_late_after_the_rest_is_late(hub: DeskHub, grant: Grant) -> None:
     door = Tired(1, 0.01, lambda: hub.clock.advance(3.0))
-    assert await present(hub, grant, door) is Reason.BUSY
+    assert await present(hub, grant, door) is Denial.TOO_LATE
     assert door.given == []

@@ -7,9 +7,9 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hubd.core import cose
-from hubd.core.rsakeys import KNOWN_MAX, SMALL, weakness
-from hubd.errors import ProofError
+from hubcore.codec import cose
+from hubcore.codec.rsakeys import KNOWN_MAX, SMALL, weakness
+from hubcore.errors import ProofError
 
 PRIME_1024 = (1 << 1024) - 105
 """The greatest prime below 2^1024."""

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from drivers.guardwire import StrikeLine
-from hubd.errors import HardwareError
-from hubd.secure import DEFAULT_CONFIG, EX_CONFIG, EX_UNAVAILABLE, keys_not_handed_over, run
+from drivers.strike.wire import StrikeLine
+from hubcore.errors import HardwareError
+from hubd.start.secure import DEFAULT_CONFIG, EX_CONFIG, EX_UNAVAILABLE, keys_not_handed_over, run
 
 DOOR = '[[doors]]\nid = "a"\nstrike = {{ chip = "{chip}", line = {line}, active_low = {low} }}\n'
 
@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 def test_little_of_the_daemon_is_loaded() -> None:
     """It must end in a moment on a hub in trouble: no radio, no uplink, no cryptography, no event loop."""
-    code = "import sys, hubd.secure; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    code = "import sys, hubd.start.secure; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
     loaded = set(done.stdout.split())
     assert {"gpiod", "msgspec"} <= loaded
@@ -101,7 +101,7 @@ def test_keys_that_systemd_could_not_hand_over_are_told_with_the_command_that_sa
 
 def test_that_sentence_comes_from_the_program_that_the_unit_runs(tmp_path: Path) -> None:
     file = _file(tmp_path, "doors = []\n")
-    command = [sys.executable, "-P", "-m", "hubd.secure", "--config", str(file)]
+    command = [sys.executable, "-P", "-m", "hubd.start.secure", "--config", str(file)]
     done = subprocess.run(command, env={"EXIT_STATUS": "243"}, capture_output=True, text=True, check=False)
     assert "hubd: systemd could not hand over the keys" in done.stderr
     assert "strikes driven inactive: 0 of 0" in done.stderr

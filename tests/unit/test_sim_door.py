@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from hubd.errors import HardwareError, RestingError
-from hubd.ports import Door, Input, InputEvent
-from hubsim.door import Bolt, Leaf, SimDoor, Times
+from hubcore.errors import HardwareError, RestingError
+from hubcore.ports.doors import Door, Input, InputEvent
+from hubsim.door.door import Bolt, Leaf, SimDoor, Times
 from hubsim.timeline import VirtualTime
 
 LEVELS = [Input.STRIKE_INACTIVE, Input.DOOR_CLOSED]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core.standstill import DRAIN_SECONDS, STANDSTILL_SECONDS, TURN_SECONDS, Standstill
+from hubcore.timing.standstill import DRAIN_SECONDS, STANDSTILL_SECONDS, TURN_SECONDS, Standstill
 
 
 def turning(seconds: float) -> tuple[Standstill, float]:

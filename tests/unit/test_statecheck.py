@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core.records import Kind, Record, Value
-from hubd.core.statecheck import (
+from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.statecheck import (
     Belief,
     Doubt,
     Found,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.guard import Guard
-from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
-from drivers.stretch import MS, RESUME_MS, SHORTEST_MS, Stretch, bound
+from drivers.strike.guard import Guard
+from drivers.strike.stretch import MS, RESUME_MS, SHORTEST_MS, Stretch, bound
+from drivers.strike.wire import Answer, Command, Kind, StrikeLine, Verb
 
 Step = tuple[Verb, int, int]
 """What is asked, for how many milliseconds, and how long nothing is asked after it."""

@@ -17,15 +17,15 @@ from typing import Any, cast
 
 import pytest
 
-from drivers.guardlink import EXPIRE_SECONDS
-from drivers.guardprocess import GuardStarter
-from drivers.guardwire import Answer, Command, Kind, StrikeLine, Verb
-from drivers.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
-from hubd.errors import HardwareError, RestingError, UnguardedError
-from hubd.ports import Door, Input, InputEvent
-from hubsim.lines import Bank, Fault
+from drivers.strike.channel import EXPIRE_SECONDS
+from drivers.strike.process import GuardStarter
+from drivers.strike.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
+from drivers.strike.wire import Answer, Command, Kind, StrikeLine, Verb
+from hubcore.errors import HardwareError, RestingError, UnguardedError
+from hubcore.ports.doors import Door, Input, InputEvent
+from hubsim.door.lines import Bank, Fault
 
-FACTORY = "hubsim.lines:open_lines"
+FACTORY = "hubsim.door.lines:open_lines"
 PATIENCE_SECONDS = 30.0
 
 pytestmark = pytest.mark.asyncio
@@ -430,7 +430,14 @@ def raw_guard(bank: Bank) -> Iterator[tuple[socket.socket, subprocess.Popen[byte
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(PATIENCE_SECONDS)
     options = ["--fd", str(theirs.fileno()), "--factory", FACTORY]
-    command = [sys.executable, "-m", "drivers.guard", *options, "--lines", f'[["{bank.path}", 0, false, 5000, 0]]']
+    command = [
+        sys.executable,
+        "-m",
+        "drivers.strike.guard",
+        *options,
+        "--lines",
+        f'[["{bank.path}", 0, false, 5000, 0]]',
+    ]
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
         try:
@@ -489,13 +496,13 @@ async def test_an_empty_packet_ends_the_guard_in_the_safe_direction(bank: Bank) 
 
 CLIENT = """
 import asyncio, contextlib, os, resource, sys, time
-from drivers.strike import Strike, StrikeGuard
-from drivers.guardlink import EXPIRE_SECONDS
-from drivers.guardwire import StrikeLine
+from drivers.strike.strike import Strike, StrikeGuard
+from drivers.strike.channel import EXPIRE_SECONDS
+from drivers.strike.wire import StrikeLine
 
 async def main(path, seconds, then):
     lines = [StrikeLine(path, 0, cap_ms=60_000, rest_ms=0)]
-    guard = StrikeGuard(lines, lambda up, why: None, "hubsim.lines:open_lines")
+    guard = StrikeGuard(lines, lambda up, why: None, "hubsim.door.lines:open_lines")
     strike = Strike(guard, 0, "front", lambda event: None)
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
@@ -604,7 +611,7 @@ async def test_hubd_ends_when_a_strike_may_be_driven_and_no_guard_can_be_had(ban
         began = time.monotonic()
         assert process.wait(PATIENCE_SECONDS) != 0
         assert time.monotonic() - began < UNGUARDED_SECONDS + 3.0
-        assert bank.level(0).active  # what comes after the end drives it inactive (`hubd.secure`)
+        assert bank.level(0).active  # what comes after the end drives it inactive (`hubd.start.secure`)
 
 
 async def test_a_guard_that_dies_at_rest_ends_nothing(bank: Bank) -> None:

@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hubd.core import uplink
-from hubd.core.outbox import Outbox
-from hubd.core.records import Kind, Record, StoredRecord
-from hubd.core.uplink import Evidence, Hello, Outcome, Ping, PolicyResult, Result
-from hubd.errors import ConfigError, HardwareError, SignatureError, StoreError
-from hubd.ports import ClockState, UplinkListener
-from hubd.sync import Identity, Orders, Pace, Phase, Sync
+from hubcore.backend import uplink
+from hubcore.backend.outbox import Outbox
+from hubcore.backend.uplink import Evidence, Hello, Outcome, Ping, PolicyResult, Result
+from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
+from hubcore.evidence.records import Kind, Record, StoredRecord
+from hubcore.ports.clock import ClockState
+from hubcore.ports.uplink import UplinkListener
+from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
 from tests.fakes_audit import FakeAudit
 
 pytestmark = pytest.mark.asyncio

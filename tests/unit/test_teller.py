@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from hubd.adapters import log
-from hubd.adapters.event_tail import EventTail
-from hubd.adapters.teller import Teller
-from hubd.ports import ClockState
+from hubcore.ports.clock import ClockState
+from hubd.adapters.host import log
+from hubd.adapters.local.event_tail import EventTail
+from hubd.adapters.local.teller import Teller
 
 
 @dataclass

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.adapters.system_clock import BEHIND_SECONDS, SystemClock
-from hubd.core.records import GENESIS, Kind, Record, StoredRecord, Value, link
-from hubd.core.timefloor import CONFIRMED_AHEAD_SECONDS, MARK_RECORDS, TimeFloor, from_records
-from hubd.ports import ClockState
+from hubcore.evidence.records import GENESIS, Kind, Record, StoredRecord, Value, link
+from hubcore.evidence.timefloor import CONFIRMED_AHEAD_SECONDS, MARK_RECORDS, TimeFloor, from_records
+from hubcore.ports.clock import ClockState
+from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock
 from tests.pair import NOON
 
 Step = tuple[str, float]

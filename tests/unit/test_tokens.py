@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.core import cbor, cose, policy, tokens
-from hubd.core.cose import Aead
-from hubd.core.policy import Mode, Policy
-from hubd.core.schedule import Rule
-from hubd.core.tokens import Access
-from hubd.errors import ProofError, SignatureError
+from hubcore.access import policy
+from hubcore.access.grant import Access, Grant, ScheduleRef, read_grant
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Mode
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import Aead
+from hubcore.errors import ProofError, SignatureError
+from hubcore.phone.certificates import EpochCertificate, HubCertificate, read_epoch_certificate, read_hub_certificate
 from tests.vectors import world
 from tests.vectors.form import WALL
 
@@ -36,20 +39,20 @@ CWT_KEY = {
 """RFC 8392, A.3 and A.2.3."""
 
 
-def _hub() -> tokens.HubCertificate:
-    return tokens.read_hub_certificate(world.hub_certificate(), world.signer("issuer").verify_key)
+def _hub() -> HubCertificate:
+    return read_hub_certificate(world.hub_certificate(), world.signer("issuer").verify_key)
 
 
-def _read_grant(data: bytes) -> tokens.Grant:
-    return tokens.read_grant(data, world.signer("issuer").verify_key, world.SITE)
+def _read_grant(data: bytes) -> Grant:
+    return read_grant(data, world.signer("issuer").verify_key, world.SITE)
 
 
-def _read_hub(data: bytes) -> tokens.HubCertificate:
-    return tokens.read_hub_certificate(data, world.signer("issuer").verify_key)
+def _read_hub(data: bytes) -> HubCertificate:
+    return read_hub_certificate(data, world.signer("issuer").verify_key)
 
 
-def _read_epoch(data: bytes) -> tokens.EpochCertificate:
-    return tokens.read_epoch_certificate(data, _hub(), SIZES)
+def _read_epoch(data: bytes) -> EpochCertificate:
+    return read_epoch_certificate(data, _hub(), SIZES)
 
 
 def _claims(document: bytes) -> dict[Any, Any]:
@@ -65,8 +68,8 @@ def test_the_signed_cwt_of_rfc_8392_verifies_and_is_none_of_ours() -> None:
     assert claims[1] == "coap://as.example.com"
     assert (claims[4], claims[7]) == (1444064944, bytes.fromhex("0b71"))
     for read in (
-        lambda: tokens.read_grant(CWT, key, "coap://as.example.com"),
-        lambda: tokens.read_hub_certificate(CWT, key),
+        lambda: read_grant(CWT, key, "coap://as.example.com"),
+        lambda: read_hub_certificate(CWT, key),
     ):
         with pytest.raises(ProofError, match="headers"):
             read()
@@ -208,7 +211,7 @@ def test_an_epoch_of_two_hours_is_the_longest() -> None:
     with pytest.raises(ProofError):
         _read_epoch(world.epoch_certificate(life=7201))
     with pytest.raises(ProofError, match="size"):
-        tokens.read_epoch_certificate(world.epoch_certificate("epoch_2048"), _hub(), (384,))
+        read_epoch_certificate(world.epoch_certificate("epoch_2048"), _hub(), (384,))
 
 
 def test_no_document_stands_for_another() -> None:
@@ -287,7 +290,7 @@ RULES = st.lists(
     )
 )
 @settings(max_examples=40, deadline=None)
-def test_access_goes_out_and_comes_back(entries: list[tuple[int, int, list[tokens.ScheduleRef]]]) -> None:
+def test_access_goes_out_and_comes_back(entries: list[tuple[int, int, list[ScheduleRef]]]) -> None:
     access = tuple(Access(point, rights, tuple(rules)) for point, rights, rules in entries)
     assert _read_grant(world.grant(entries=access)).access == access
 

@@ -15,29 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core import uplink
-from hubd.core.access import Denial
-from hubd.core.cose import Aead
-from hubd.core.handshake import Outcome as Answered
-from hubd.core.handshake import Path, Proof
-from hubd.core.messages import Action, DoorState, Reason
-from hubd.core.ops import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
-from hubd.core.policy import Mode
-from hubd.core.records import Kind, Record, StoredRecord, Value
-from hubd.core.schedule import Rule
-from hubd.core.sealing import Opened, SessionKeys
-from hubd.core.tokens import Access, Grant, read_grant
-from hubd.core.uplink import Outcome
-from hubd.errors import StoreError
-from hubd.ports import ClockState
-from hubd.unlock import (
-    LATE_SECONDS,
-    ORDER_OUTCOMES,
-    ORDER_REMEMBERED_SECONDS,
-    ORDER_SECONDS_MAX,
-    RECORD_SECONDS,
-    _with_ages,
-)
+from hubcore.access.claim import Claim, Strength
+from hubcore.access.claim import Outcome as Answered
+from hubcore.access.grant import Access, Grant, read_grant
+from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Action, Denial, Mode
+from hubcore.backend import uplink
+from hubcore.backend.answers import ORDER_OUTCOMES
+from hubcore.backend.uplink import Outcome
+from hubcore.door.state import DoorState
+from hubcore.errors import StoreError
+from hubcore.evidence.records import Kind, Record, StoredRecord, Value
+from hubcore.ports.clock import ClockState
+from hubd.doors.unlock import LATE_SECONDS, ORDER_REMEMBERED_SECONDS, ORDER_SECONDS_MAX, RECORD_SECONDS, _with_ages
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
 from tests.pair import NOON, SITE, DeskHub, make_wallet, settle
@@ -53,9 +44,15 @@ def grant(hub: DeskHub) -> Grant:
     return read_grant(make_wallet(hub.issuer).grant, hub.issuer.verify_key, SITE)
 
 
-def proof(hub: DeskHub, grant: Grant, op: bytes, point: int = 1, action: Action = Action.OPEN) -> Proof:
-    keys = SessionKeys(Aead.A256GCM, bytes(32), bytes(32))
-    return Proof(Opened(grant, op, point, action, keys), Path.FULL, hub.clock.monotonic())
+def proof(hub: DeskHub, grant: Grant, op: bytes, point: int = 1, action: Action = Action.OPEN) -> Claim:
+    return Claim.under(
+        grant,
+        access_point=point,
+        action=action,
+        op=op,
+        strength=Strength.FULL,
+        arrived=hub.clock.monotonic(),
+    )
 
 
 def order(hub: DeskHub, id_: bytes, seconds: int | None = None, point: int = 1, lasts: float = 30) -> uplink.Release:
@@ -168,7 +165,7 @@ async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: G
 
     hub.policy.revoked = broken  # type: ignore[method-assign]
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
-    assert (outcome.allowed, outcome.reason) == (False, Reason.FAULT)
+    assert outcome.why is Denial.DOOR_FAULT
     assert hub.strikes == 0
 
 
@@ -181,7 +178,7 @@ async def test_a_record_that_never_becomes_durable_moves_nothing(hub: DeskHub, g
 
     hub.log.append = hangs  # type: ignore[method-assign]
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
-    assert (outcome.allowed, outcome.reason) == (False, Reason.FAULT)
+    assert outcome.why is Denial.DOOR_FAULT
     assert hub.strikes == 0
     assert asyncio.get_running_loop().time() - began < 2 * RECORD_SECONDS + 1
 
@@ -219,7 +216,7 @@ async def test_what_was_not_done_is_not_an_answer(hub: DeskHub, grant: Grant) ->
 
         hub.log.append = lost  # type: ignore[method-assign]
         first = await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: there[0])
-        assert (first.allowed, first.reason) == (False, Reason.BUSY)
+        assert first.why is Denial.TOO_LATE
         hub.log.append = append  # type: ignore[method-assign]
         before = hub.strikes
         assert (await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)).allowed
@@ -245,12 +242,12 @@ async def test_a_retry_that_waits_for_a_try_that_came_to_nothing_stands_for_itse
     await settle()
     there[0] = False
     free.set()
-    assert (await first).reason is Reason.BUSY
+    assert (await first).why is Denial.TOO_LATE
     assert [(await retry).allowed for retry in retries] == [True, True, True]
     assert hub.strikes == 1
 
 
-async def _awaited(hub: DeskHub, one: Proof, alive: Callable[[], bool]) -> Answered:
+async def _awaited(hub: DeskHub, one: Claim, alive: Callable[[], bool]) -> Answered:
     return await hub.unlock.present(one, alive)
 
 
@@ -274,7 +271,7 @@ async def test_after_a_restart_what_was_not_done_may_be_asked_again(hub: DeskHub
     assert hub.strikes == 1
     hub.start_unlock().remember(hub.log.recent(0))
     hub.clock.advance(10)
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
 
@@ -287,7 +284,7 @@ async def test_after_a_restart_what_may_have_moved_is_a_fault(
     for kind, detail in ((Kind.ACCESS, allowed), (Kind.FAULT, {**fault, "why": "too-late", **said})):
         await hub.log.append(Record.at(kind, hub.clock.wall(), hub.clock.monotonic(), detail))
     hub.start_unlock().remember(hub.log.recent(0))
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 0
 
 
@@ -297,7 +294,7 @@ async def test_a_clock_that_is_set_ages_no_operation(hub: DeskHub, grant: Grant,
     hub.clock.advance(20)
     hub.clock.offset += set_by_seconds
     hub.start_unlock().remember(hub.log.recent(0))
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
 
@@ -334,12 +331,12 @@ async def test_who_is_revoked_hears_no_repeated_yes(hub: DeskHub, grant: Grant) 
     hub.clock.advance(10)
     hub.policy.credentials.add(grant.credential)
     again = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
-    assert (again.allowed, again.reason, again.door) == (False, Reason.REVOKED, DoorState.UNKNOWN)
+    assert (again.why, again.door) == (Denial.CREDENTIAL_REVOKED, DoorState.UNKNOWN)
     assert [record.detail["why"] for record in hub.records()] == [None, "credential-revoked"]
     hub.policy.credentials.clear()
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
     hub.start_unlock().remember(hub.log.recent(0))
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).reason is Reason.FAULT
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
 
@@ -348,7 +345,7 @@ async def test_a_ticket_hears_again_what_the_full_path_was_told(hub: DeskHub) ->
     wallet = make_wallet(hub.issuer, access=(Access(2, OPEN_AND_QUERY, ()),))
     one = proof(hub, read_grant(wallet.grant, hub.issuer.verify_key, SITE), bytes(8), point=2)
     assert (await hub.unlock.present(one, lambda: True)).allowed
-    assert (await hub.unlock.present(replace(one, path=Path.SHORT), lambda: True)).allowed
+    assert (await hub.unlock.present(replace(one, strength=Strength.SHORT), lambda: True)).allowed
     assert hub.strikes == 1
 
 
@@ -356,16 +353,16 @@ NIGHT = Rule(0b1111111, 0, 300)
 
 
 @pytest.mark.parametrize(
-    ("what", "reason"),
+    ("what", "why"),
     [
-        ("revoked", Reason.REVOKED),
-        ("lockdown", Reason.LOCKED),
-        ("schedule", Reason.SCHEDULE),
-        ("clock", Reason.CLOCK),
-        ("unreadable", Reason.FAULT),
+        ("revoked", Denial.CREDENTIAL_REVOKED),
+        ("lockdown", Denial.LOCKDOWN),
+        ("schedule", Denial.OUT_OF_SCHEDULE),
+        ("clock", Denial.TIME_UNTRUSTED),
+        ("unreadable", Denial.DOOR_FAULT),
     ],
 )
-async def test_what_comes_into_force_while_the_record_is_written_holds(hub: DeskHub, what: str, reason: Reason) -> None:
+async def test_what_comes_into_force_while_the_record_is_written_holds(hub: DeskHub, what: str, why: Denial) -> None:
     hub.policy.schedules[7] = (Rule(0b1111111, 0, 1440),)
     wallet = make_wallet(hub.issuer, access=(Access(1, OPEN_AND_QUERY, (7,)),))
     grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
@@ -390,7 +387,7 @@ async def test_what_comes_into_force_while_the_record_is_written_holds(hub: Desk
 
     hub.log.append = meanwhile  # type: ignore[method-assign]
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
-    assert (outcome.allowed, outcome.reason) == (False, reason)
+    assert outcome.why is why
     assert hub.strikes == 0
     assert [record.kind for record in hub.records()] == [Kind.ACCESS, Kind.FAULT]
 
@@ -398,9 +395,9 @@ async def test_what_comes_into_force_while_the_record_is_written_holds(hub: Desk
 async def test_a_door_that_fails_is_recorded_and_the_answer_stays(hub: DeskHub, grant: Grant) -> None:
     hub.doors["front"].faults.broken = "the strike's wire is cut"
     one = proof(hub, grant, b"12345678")
-    assert (await hub.unlock.present(one, lambda: True)).reason is Reason.FAULT
+    assert (await hub.unlock.present(one, lambda: True)).why is Denial.DOOR_FAULT
     hub.doors["front"].faults.broken = ""
-    assert (await hub.unlock.present(one, lambda: True)).reason is Reason.FAULT
+    assert (await hub.unlock.present(one, lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 0
     assert hub.records()[-1].detail["fault"] == "the strike's wire is cut"
 
@@ -462,12 +459,12 @@ def fill(
 
 
 def steps(work: Callable[[], object]) -> int:
-    """Return how many bytecodes of `hubd.core.ops` the work takes, its loops and comprehensions included."""
+    """Return how many bytecodes of `hubcore.access.once` the work takes, its loops and comprehensions included."""
     taken = 0
 
     def trace(frame: FrameType, event: str, _arg: object) -> Any:
         nonlocal taken
-        if not frame.f_code.co_filename.endswith("hubd/core/ops.py"):
+        if not frame.f_code.co_filename.endswith("hubcore/access/once.py"):
             return None
         frame.f_trace_opcodes = True
         taken += event == "opcode"
@@ -633,4 +630,4 @@ def test_operations_end() -> None:
 async def test_an_unknown_access_point_is_a_denial(hub: DeskHub, grant: Grant) -> None:
     for point in (0, 3, 2**32 - 1):
         outcome = await hub.unlock.present(proof(hub, grant, os.urandom(8), point), lambda: True)
-        assert (outcome.allowed, outcome.reason) == (False, Reason.NO_RIGHT)
+        assert outcome.why is Denial.NO_GRANT

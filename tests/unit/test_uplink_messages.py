@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.core import cbor, uplink
-from hubd.core.uplink import (
+from hubcore.backend import uplink
+from hubcore.backend.uplink import (
     Acknowledge,
     Cause,
     Evidence,
@@ -29,7 +29,8 @@ from hubd.core.uplink import (
     decode_from_hub,
     encode,
 )
-from hubd.errors import FrameError
+from hubcore.codec import cbor
+from hubcore.errors import FrameError
 
 HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 12, 4)
 FROM_HUB = [

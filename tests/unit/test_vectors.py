@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hubd import errors
+from hubcore import errors
 from tests.vectors.form import BYTES_MAX, FOLDER, Chance, Json, files, load
 from tests.vectors.hub_run import HubRun, verdicts
 from tests.vectors.known import ANSWERS

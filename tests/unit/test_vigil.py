@@ -12,26 +12,27 @@ from typing import Any
 
 import pytest
 
+from hubcore.access import policy
+from hubcore.access.policy import Policy
+from hubcore.access.words import Mode
+from hubcore.backend.uplink import Cause
+from hubcore.codec.cose import Aead
+from hubcore.errors import AuditError, RollbackError, StoreError
+from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.timefloor import MARK_RECORDS
+from hubcore.phone.epochs import EpochRing
+from hubcore.phone.messages import Reason
+from hubcore.ports.clock import ClockState
 from hubd import app
-from hubd.adapters.system_clock import SystemClock
-from hubd.clockcare import UNCONFIRMED_SECONDS, ClockCare
-from hubd.core import policy
-from hubd.core.cose import Aead
-from hubd.core.epochs import EpochRing
-from hubd.core.messages import Reason
-from hubd.core.policy import Mode, Policy
-from hubd.core.records import Kind, Record, Value
-from hubd.core.timefloor import MARK_RECORDS
-from hubd.core.uplink import Cause
-from hubd.epochkeys import EpochKeys
-from hubd.errors import AuditError, RollbackError, StoreError
-from hubd.health import Health, Severity
-from hubd.newpolicy import NewPolicy
-from hubd.notinglog import NotingLog
-from hubd.ports import ClockState
-from hubd.sync import LinkState, Phase
-from hubd.unlock import Books
-from hubd.vigil import READY_PARTS, Vigil, Watched, agrees
+from hubd.adapters.host.clock import SystemClock
+from hubd.backend.sync import LinkState, Phase
+from hubd.doors.unlock import Books
+from hubd.evidence.noting import NotingLog
+from hubd.phones.epochkeys import EpochKeys
+from hubd.policy.new import NewPolicy
+from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare
+from hubd.upkeep.health import Health, Severity
+from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubsim import site
 from tests.fakes_audit import FakeAudit
 from tests.pair import NOON, SITE, DeskHub, Phone, Rules, make_wallet

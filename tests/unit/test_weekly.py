@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd.core.policy import Policy
-from hubd.core.schedule import ALL_DAYS, Rule, inside
-from hubd.core.tokens import Access
+from hubcore.access.grant import Access
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import ALL_DAYS, Rule, inside
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.weekly import weekly

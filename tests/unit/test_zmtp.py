@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubd.adapters.zmtp import FRAMES_A_TURN, GREETING_BYTES, HELLO_BYTES, SEALED_BYTES, Heard, Listener
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubd.adapters.curve.zmtp import FRAMES_A_TURN, GREETING_BYTES, HELLO_BYTES, SEALED_BYTES, Heard, Listener
 
 GREETING = b"\xff" + bytes(7) + b"\x01\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + b"\x01" + bytes(31)
 FRAME_MAX = 1000

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hubd.core import cose
-from hubd.core.cbor import encode
+from hubcore.codec import cose
+from hubcore.codec.cbor import encode
 from tests.vectors import world
 from tests.vectors.form import FOLDER, Chance, Json
 from tests.vectors.hub_run import HubRun, verdicts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubd.core.messages import Action
-from hubd.core.schedule import Rule
-from hubd.core.tokens import Access
+from hubcore.access.grant import Access
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Action
 from tests.vectors import world
 from tests.vectors.bench import HubFile, policy
 from tests.vectors.form import WALL

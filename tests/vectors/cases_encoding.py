@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hubd.core import cbor
+from hubcore.codec import cbor
 from tests.vectors import world
 from tests.vectors.bench import HubFile
 from tests.vectors.world import make_open

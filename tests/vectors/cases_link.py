@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hubd.core import cbor
-from hubd.core.framing import Outbound
+from hubcore.codec import cbor
+from hubcore.phone.framing import Outbound
 from tests.vectors import world
 from tests.vectors.bench import HubFile
 from tests.vectors.world import TicketPlan, make_open, make_resume

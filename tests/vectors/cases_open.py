@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
-from hubd.core import cbor, cose, tokens
-from hubd.core.cose import Aead
-from hubd.core.sealing import REQUEST_TYPE
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import Aead
+from hubcore.phone.sealing import REQUEST_TYPE
 from tests.vectors import world
 from tests.vectors.bench import HubFile
 from tests.vectors.world import Plan, make_open
 
-ES256_REQUEST = tokens.header(cose.ES256, REQUEST_TYPE)
+ES256_REQUEST = cwt.header(cose.ES256, REQUEST_TYPE)
 
 
 async def accepted() -> None:
@@ -140,7 +140,7 @@ def _table() -> list[tuple[str, str, str, str, Change]]:
         ("024", "grant-swapped", "Another valid grant put in after signing", "CLEAR 6",
          _change(plaintext=lambda p: p.replace(right, other_grant))),
         ("025", "alg-of-another-key-kind", "A header that says PS256 over an ES256 signature", "CLEAR 6",
-         _change(protected=tokens.header(cose.PS256, REQUEST_TYPE))),
+         _change(protected=cwt.header(cose.PS256, REQUEST_TYPE))),
         ("026", "alg-unprotected-request", "The request's alg in the unprotected header only", "CLEAR 6",
          _change(protected=cbor.encode({16: REQUEST_TYPE}), unprotected={1: -7})),
         ("026", "alg-unprotected-message", "The AEAD's alg in the unprotected header only", "CLEAR 1",
@@ -197,7 +197,7 @@ def _kid(key: str) -> bytes:
 
 def _forged_kid(unprotected: dict[int, Any]) -> bytes:
     stranger = world.signer("stranger")
-    protected = tokens.header(cose.ES256, "application/hub-grant+cwt")
+    protected = cwt.header(cose.ES256, "application/hub-grant+cwt")
     signature = cose.sign1(protected, cbor.encode(world.grant_claims()), stranger)
     return cbor.encode(cbor.Tag(18, [protected, unprotected, signature[2], signature[3]]))
 

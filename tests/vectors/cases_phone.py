@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubd.core import cbor, cose, sealing
-from hubd.core.cose import Aead
-from hubd.core.messages import (
-    DoorState,
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.phone import sealing
+from hubcore.phone.messages import (
     Epoch,
     Error,
     ErrorCode,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubd.core import cbor, sealing
-from hubd.core.framing import Flag, Outbound, control_frame
-from hubd.core.messages import (
-    DoorState,
+from hubcore.codec import cbor
+from hubcore.door.state import DoorState
+from hubcore.phone import sealing
+from hubcore.phone.framing import Flag, Outbound, control_frame
+from hubcore.phone.messages import (
     Epoch,
     Error,
     ErrorCode,

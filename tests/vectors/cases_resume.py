@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubd.core.cose import Aead
+from hubcore.codec.cose import Aead
 from tests.vectors import world
 from tests.vectors.bench import HubFile, policy
 from tests.vectors.form import WALL, Json

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hubd.core import cbor
-from hubd.core.cbor import Tag
-from hubd.errors import FrameError
+from hubcore.codec import cbor
+from hubcore.codec.cbor import Tag
+from hubcore.errors import FrameError
 
 Match = Callable[[Any], bool]
 Member = tuple[int, int, Match, Match]

@@ -15,8 +15,8 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hubd.core import cbor, cose
-from hubd.core.cose import SigningKey, VerifyKey
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import SigningKey, VerifyKey
 
 FOLDER = Path(__file__).parent / "v1"
 WALL = 1_800_000_000

@@ -12,21 +12,25 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hubd.core import tokens
-from hubd.core.budget import Budget
-from hubd.core.cose import Aead
-from hubd.core.epochs import Epoch, EpochRing
-from hubd.core.framing import Flag, Inbound, Outbound, decode_frame
-from hubd.core.handshake import Drop, HubSide, Presented, Proof, Refused, Unseal
-from hubd.core.link import HubLink, LinkEffect, Notify
-from hubd.core.messages import DoorState, Error, StateMessage, VerdictMessage, decode_challenge, decode_to_phone
-from hubd.core.policy import Mode, Policy
-from hubd.core.schedule import Rule
-from hubd.core.sealing import OpenJob, SessionKeys, open_request, open_state, open_verdict
-from hubd.core.tickets import TicketTable
-from hubd.errors import HardwareError, PeerError, ProofError
-from hubd.ports import ClockState
-from hubd.unlock import Books, Point, SiteRules, Unlock
+from hubcore.access.claim import Claim
+from hubcore.access.grant import read_grant
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Mode
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.errors import HardwareError, PeerError, ProofError
+from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
+from hubcore.phone.epochs import Epoch, EpochRing
+from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
+from hubcore.phone.handshake import Drop, HubSide, Presented, Refused, Unseal
+from hubcore.phone.link import HubLink, LinkEffect, Notify
+from hubcore.phone.messages import Error, StateMessage, VerdictMessage, decode_challenge, decode_to_phone
+from hubcore.phone.sealing import OpenJob, SessionKeys, open_request, open_state, open_verdict
+from hubcore.phone.tickets import TicketTable
+from hubcore.ports.clock import ClockState
+from hubcore.timing.budget import Budget
+from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from tests.fakes_audit import FakeAudit
 from tests.vectors.form import MONOTONIC, WALL, Chance, Json, rsa_key, verify_key
 
@@ -36,7 +40,7 @@ RSA_SIZES = (256, 384)
 
 @dataclass
 class Now:
-    """`ports.Clock` at `at` seconds of the file."""
+    """`ports.clock.Clock` at `at` seconds of the file."""
 
     at: float = 0.0
     trusted: bool = True
@@ -52,7 +56,7 @@ class Now:
 
 
 class MemoryPolicy:
-    """`ports.PolicyStore` in memory, from a file's `policy`."""
+    """`ports.stores.PolicyStore` in memory, from a file's `policy`."""
 
     def __init__(self, given: Json) -> None:
         self.given = given
@@ -75,7 +79,7 @@ class MemoryPolicy:
 
 
 class Strikes:
-    """All doors of the hub: `ports.Door` each, and who watches them."""
+    """All doors of the hub: `ports.doors.Door` each, and who watches them."""
 
     def __init__(self) -> None:
         self.driven: list[str] = []
@@ -118,7 +122,7 @@ class _Peer:
         self.keys: SessionKeys | None = None
         self.alive = True
         self.jobs: list[OpenJob] = []
-        self.proofs: list[Proof] = []
+        self.claims: list[Claim] = []
         self.lost: list[bytes] = []
 
 
@@ -171,7 +175,7 @@ class HubRun:
             case "rsa done":
                 return await self._unsealed(peer, peer.jobs.pop(0), hold)
             case "decide":
-                return await self._decide(peer, peer.proofs.pop(0))
+                return await self._decide(peer, peer.claims.pop(0))
             case "lose the link":
                 peer.link.close()
                 peer.alive = False
@@ -219,11 +223,11 @@ class HubRun:
                         peer.jobs.append(job)
                     else:
                         out += await self._unsealed(peer, job, hold)
-                case Presented(proof):
+                case Presented(claim):
                     if hold == "decision":
-                        peer.proofs.append(proof)
+                        peer.claims.append(claim)
                     else:
-                        out += await self._decide(peer, proof)
+                        out += await self._decide(peer, claim)
                 case Refused(cause):
                     self.causes.append(cause)
                 case Drop():
@@ -238,12 +242,12 @@ class HubRun:
             result = error
         return await self._perform(peer, peer.link.unsealed(result, self.now.monotonic()), hold)
 
-    async def _decide(self, peer: _Peer, proof: Proof) -> list[Json]:
+    async def _decide(self, peer: _Peer, claim: Claim) -> list[Json]:
         before, self.chance.purpose = len(self.strikes.driven), "ticket id"
-        outcome = await self.unlock.present(proof, lambda: peer.alive)
+        outcome = await self.unlock.present(claim, lambda: peer.alive)
         out: list[Json] = [{"strike": door} for door in self.strikes.driven[before:]]
-        peer.keys = proof.opened.keys
         answer = peer.link.answer(outcome, self.now.monotonic(), self.now.wall())
+        peer.keys = peer.link._handshake._keys  # no other caller has a use for them
         return out + await self._perform(peer, answer, "")
 
     async def _notified(self, peer: _Peer, data: bytes) -> list[Json]:
@@ -280,16 +284,16 @@ def describe(message: bytes, keys: SessionKeys | None) -> Json:
 
 def _side(given: Json, chance: Chance) -> HubSide:
     issuer, certificate = verify_key(given["issuer"]), bytes.fromhex(given["hub_certificate"])
-    hub = tokens.read_hub_certificate(certificate, issuer)
+    hub = read_hub_certificate(certificate, issuer)
     ring = EpochRing()
     for epoch in given["epochs"]:
         data = bytes.fromhex(epoch["certificate"])
-        read = tokens.read_epoch_certificate(data, hub, RSA_SIZES)
+        read = read_epoch_certificate(data, hub, RSA_SIZES)
         key, span = rsa_key(epoch["private_key"]), (read.not_before, read.expires)
         ring.add(Epoch(read.kid, data, hashlib.sha256(data).digest(), key, read.aeads, *span, 0.0))
     tickets = TicketTable(hub.expires)
     for ticket in given["tickets"]:
-        grant = tokens.read_grant(bytes.fromhex(ticket["grant"]), issuer, given["site"])
+        grant = read_grant(bytes.fromhex(ticket["grant"]), issuer, given["site"])
         secret, aead = bytes.fromhex(ticket["secret"]), Aead(ticket["aead"])
         tickets.issue(bytes.fromhex(ticket["id"]), secret, aead, grant, ticket["issued_at"], ticket["chain_began"])
     rate = given["rsa_budget"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hubd.core import cbor, cose, sealing
-from hubd.core.cose import Aead
-from hubd.core.framing import Outbound
-from hubd.core.messages import (
-    Action,
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import Aead
+from hubcore.door.state import DoorState
+from hubcore.phone import sealing
+from hubcore.phone.framing import Outbound
+from hubcore.phone.messages import (
     Challenge,
-    DoorState,
     NewTicket,
     Reason,
     ResumeRequest,

@@ -15,20 +15,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from hubd.core import cbor, cose, tokens
-from hubd.core.cose import Aead, PrivateKey, SigningKey
-from hubd.core.messages import (
-    Action,
-    NewTicket,
-    Open,
-    Reason,
-    Verdict,
-    decode_request,
-    decode_to_hub,
-    encode_verdict,
-)
-from hubd.core.messages import DoorState as Door
-from hubd.core.sealing import binding, session_keys
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import Aead, PrivateKey, SigningKey
+from hubcore.door.state import DoorState as Door
+from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
+from hubcore.phone.messages import NewTicket, Open, Reason, Verdict, decode_request, decode_to_hub, encode_verdict
+from hubcore.phone.sealing import binding, session_keys
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
 from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
@@ -203,8 +196,8 @@ def _wallet(given: Json) -> Wallet:
     )
     for known in given["epochs"]:
         hub_bytes, epoch_bytes = bytes.fromhex(known["hub_certificate"]), bytes.fromhex(known["epoch_certificate"])
-        hub = tokens.read_hub_certificate(hub_bytes, issuer)
-        epoch = tokens.read_epoch_certificate(epoch_bytes, hub, wallet.rsa_sizes)
+        hub = read_hub_certificate(hub_bytes, issuer)
+        epoch = read_epoch_certificate(epoch_bytes, hub, wallet.rsa_sizes)
         wallet.keep_epoch(KnownEpoch(hub, epoch, hub_bytes, epoch_bytes))
     for t in given["tickets"]:
         id_, secret = bytes.fromhex(t["id"]), bytes.fromhex(t["secret"])

@@ -16,11 +16,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hubd.core import cbor, cose, sealing, tokens
-from hubd.core.cose import Aead, SigningKey
-from hubd.core.messages import Action, Resume, ResumeRequest, encode_to_hub
-from hubd.core.schedule import Rule
-from hubd.core.tokens import Access, EpochCertificate, Grant, HubCertificate
+from hubcore.access.grant import Access, Grant, ScheduleRef, issue_grant
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import Aead, SigningKey
+from hubcore.phone import sealing
+from hubcore.phone.certificates import EpochCertificate, HubCertificate, issue_epoch_certificate, issue_hub_certificate
+from hubcore.phone.messages import Resume, ResumeRequest, encode_to_hub
 from tests.vectors.form import WALL, Json, pem, private_key, rsa_key
 
 SITE, HUB, HUB_B = "site-1", "hub-1", "hub-2"
@@ -94,7 +97,7 @@ def hub_certificate(
     identity = signer(key)
     span = (WALL - 10 * DAY, expires)
     document = HubCertificate(site, hub, *span, identity.verify_key, points)
-    return tokens.issue_hub_certificate(signer(issuer), document, identity.cose_key)
+    return issue_hub_certificate(signer(issuer), document, identity.cose_key)
 
 
 @once
@@ -105,10 +108,10 @@ def epoch_certificate(
     """Return an epoch's certificate."""
     public = cose.write_encryption_key(epoch_key(key).public_key())
     document = EpochCertificate(hub, SITE, began, began + life, public[2], public[-1], aeads)
-    return tokens.issue_epoch_certificate(signer(identity), document)
+    return issue_epoch_certificate(signer(identity), document)
 
 
-def access(*points: int, rules: tuple[tokens.ScheduleRef, ...] = ()) -> tuple[Access, ...]:
+def access(*points: int, rules: tuple[ScheduleRef, ...] = ()) -> tuple[Access, ...]:
     """Return entries for access points, with the right to open and to ask."""
     return tuple(Access(point, OPEN_AND_QUERY, rules) for point in points)
 
@@ -124,7 +127,7 @@ def grant(
     """Return a grant."""
     phone = signer(key)
     document = Grant(SITE, credential, *span, grant_id, phone.verify_key, entries)
-    return tokens.issue_grant(signer(issuer), document, phone.cose_key)
+    return issue_grant(signer(issuer), document, phone.cose_key)
 
 
 def grant_claims(key: str = "phone") -> dict[int, Any]:
@@ -136,7 +139,7 @@ def grant_claims(key: str = "phone") -> dict[int, Any]:
 def document(typ: str, claims: dict[int, Any], issuer: str = "issuer", kid: bool = True) -> bytes:
     """Return claims signed as a document of kind `typ`."""
     key = signer(issuer)
-    return tokens.issue(f"application/hub-{typ}+cwt", claims, key, key.verify_key.kid if kid else None)
+    return cwt.issue(f"application/hub-{typ}+cwt", claims, key, key.verify_key.kid if kid else None)
 
 
 def _same(data: bytes) -> bytes:
@@ -192,7 +195,7 @@ def request_fields(plan: Plan) -> dict[int, Any]:
 def signed(plan: Plan, bound: bytes) -> bytes:
     """Return the plaintext of an open: the COSE_Sign1, padded to a multiple of 256 bytes."""
     key = signer(plan.key)
-    protected = tokens.header(key.alg, sealing.REQUEST_TYPE) if plan.protected is None else plan.protected
+    protected = cwt.header(key.alg, sealing.REQUEST_TYPE) if plan.protected is None else plan.protected
     zeros, plaintext = 0, b""
     while not plaintext or (len(plaintext) % 256 and zeros < 512 and plan.payload is _same):
         payload = plan.payload(cbor.encode({**request_fields(plan), 6: bytes(zeros)}))

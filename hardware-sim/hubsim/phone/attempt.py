@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hubd.core.framing import Flag, Outbound
-from hubd.core.messages import Action, State, Verdict, decode_challenge
-from hubd.core.sealing import BLE_GATT
-from hubd.errors import FrameError, LinkError
+from hubcore.access.words import Action
+from hubcore.errors import FrameError, LinkError
+from hubcore.phone.framing import Flag, Outbound
+from hubcore.phone.messages import State, Verdict, decode_challenge
+from hubcore.phone.sealing import BLE_GATT
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, ReadInfo, SendMessage
 from hubsim.phone.onlink import GOODBYE, Leave, LinkPhoneEffect, Listening, OnLink, ReadTxr, WriteFrame
 from hubsim.phone.radio import PhoneLink

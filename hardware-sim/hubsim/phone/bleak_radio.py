@@ -20,9 +20,9 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError, BleakError
 
-from hubd.core import gatt
-from hubd.core.framing import MTU_MIN
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubcore.phone.framing import MTU_MIN
 from hubsim.phone.kin import Choice
 from hubsim.phone.radio import NOTIFICATIONS_MAX
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 
-from hubd.config import Api
-from hubd.core import gatt
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubd.config.file import Api
 
 BUS_SECONDS = 5.0
 ADAPTER = "org.bluez.Adapter1"

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Generic, TypeVar
 
-from hubd.core.beacon import TAG_BYTES, resolves
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone.beacon import TAG_BYTES, resolves
 
 BETTER_SECONDS = 0.5
 """How long a phone with a beacon key waits for a hub that shows its site, beside one that shows none."""

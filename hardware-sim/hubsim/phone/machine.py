@@ -18,14 +18,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from hubd.core import cbor, cose, sealing, tokens
-from hubd.core.cose import IV_BYTES, Aead
-from hubd.core.messages import (
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import IV_BYTES, Aead
+from hubcore.errors import FrameError, ProofError
+from hubcore.phone import sealing
+from hubcore.phone.certificates import EpochCertificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.messages import (
     OP_BYTES,
     PAD_REQUEST,
     SECRET_BYTES,
     VERSION,
-    Action,
     Challenge,
     Epoch,
     Error,
@@ -45,8 +48,7 @@ from hubd.core.messages import (
     decode_to_phone,
     encode_to_hub,
 )
-from hubd.core.sealing import SessionKeys
-from hubd.errors import FrameError, ProofError
+from hubcore.phone.sealing import SessionKeys
 from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
 
 EPOCH_LEEWAY_SECONDS = 300
@@ -238,8 +240,8 @@ class Attempt:
     def _certificates(self, message: Epoch, wall: float) -> list[PhoneEffect]:
         assert self._hints is not None
         try:
-            hub = tokens.read_hub_certificate(message.hub_certificate, self._wallet.issuer)
-            epoch = tokens.read_epoch_certificate(message.epoch_certificate, hub, self._wallet.rsa_sizes)
+            hub = read_hub_certificate(message.hub_certificate, self._wallet.issuer)
+            epoch = read_epoch_certificate(message.epoch_certificate, hub, self._wallet.rsa_sizes)
         except ProofError as error:
             return self._give_up(f"untrusted hub: {error}")
         known = KnownEpoch(hub, epoch, message.hub_certificate, message.epoch_certificate)
@@ -371,7 +373,7 @@ def _of_another_version(info: bytes) -> bool:
 def seal_open(
     request: Request,
     key: cose.SigningKey,
-    epoch: tokens.EpochCertificate,
+    epoch: EpochCertificate,
     bound: bytes,
     means: tuple[Aead, Callable[[int], bytes]],
 ) -> Open:
@@ -389,7 +391,7 @@ def signed_request(request: Request, key: cose.SigningKey, bound: bytes) -> byte
 
     The padding is inside the signature, so that nobody can put bytes of their own there.
     """
-    protected = tokens.header(key.alg, sealing.REQUEST_TYPE)
+    protected = cwt.header(key.alg, sealing.REQUEST_TYPE)
     signature_bytes = 64 if key.alg == cose.ES256 else len(cose.write_key(key.private.public_key())[-1])
     fields = request.encode()
 

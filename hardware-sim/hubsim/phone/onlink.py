@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hubd.core.framing import Flag, Frame, Inbound, decode_frame
-from hubd.core.messages import Action, decode_challenge
-from hubd.errors import FrameError, SequenceError
+from hubcore.access.words import Action
+from hubcore.errors import FrameError, SequenceError
+from hubcore.phone.framing import Flag, Frame, Inbound, decode_frame
+from hubcore.phone.messages import decode_challenge
 from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage, Stage
 
 EPOCH_SECONDS = 8.0

@@ -19,9 +19,9 @@ from bumble.hci import Address
 from bumble.transport import open_transport
 from bumble.transport.common import TransportSink
 
-from hubd.core import gatt
-from hubd.core.framing import MTU_MIN
-from hubd.errors import LinkError
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubcore.phone.framing import MTU_MIN
 from hubsim.phone.kin import Choice
 
 POWER_ON_SECONDS = 5.0

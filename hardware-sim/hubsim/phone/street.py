@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from hubd.core.messages import Action
+from hubcore.access.words import Action
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import FoundLink, PhoneLink
 from hubsim.phone.wallet import Wallet

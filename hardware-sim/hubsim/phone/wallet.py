@@ -17,10 +17,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from hubd.core import cbor, cose
-from hubd.core.cose import Aead, PrivateKey, SigningKey, VerifyKey
-from hubd.core.messages import OP_BYTES, Action
-from hubd.core.tokens import EpochCertificate, HubCertificate, read_epoch_certificate, read_hub_certificate
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import Aead, PrivateKey, SigningKey, VerifyKey
+from hubcore.phone.certificates import EpochCertificate, HubCertificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.messages import OP_BYTES
 
 EPOCHS_MAX = 16
 WISH_SECONDS = 120.0

@@ -1,0 +1,1 @@
+"""GPIO lines and the inputs on them."""

@@ -1,0 +1,180 @@
+"""Wired inputs (door position switches, requests to exit) by edge events of libgpiod v2.
+
+Laws: after a request the level is read once, since edges tell only changes; a gap in the kernel's numbers means lost
+edges, so the levels are read again; a chip that fails is asked for again, and that is told; egress is wired in
+hardware, so nothing here opens a door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+import gpiod
+from gpiod.line import Bias, Direction, Edge, Value
+
+from drivers.gpio.lines import chip_path, explain
+from hubcore.errors import HardwareError
+from hubcore.ports.doors import Input, InputEvent
+
+CONSUMER = "hubd-input"
+RETRY_SECONDS = 5.0
+
+
+class Contact(Enum):
+    """What is wired. *Active* means: the door is open, or somebody wants out."""
+
+    DPS = "dps"
+    REX = "rex"
+
+
+_REPORTS: dict[tuple[Contact, bool], Input] = {
+    (Contact.DPS, True): Input.DOOR_OPEN,
+    (Contact.DPS, False): Input.DOOR_CLOSED,
+    (Contact.REX, True): Input.REX,  # letting go of the button is no event
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InputLine:
+    """One input. Wire a DPS so that a cut wire reads as open: closed door pulls to ground, active is high."""
+
+    door: str
+    contact: Contact
+    chip: str
+    line: str | int
+    active_low: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.contact.name} of {self.door} (line {self.line!r} of {self.chip})"
+
+
+class WiredInputs:
+    """All inputs of the hub: one request of the kernel for each chip."""
+
+    def __init__(
+        self,
+        lines: Sequence[InputLine],
+        put: Callable[[InputEvent], None],
+        tell: Callable[[bool, str], None],
+        debounce_ms: int = 20,
+        open_chip: Callable[[str], gpiod.Chip] = gpiod.Chip,
+    ) -> None:
+        """`put` hears every level and edge, `tell(up, why)` each start and each failure."""
+        self._lines = tuple(lines)
+        self._put = put
+        self._tell = tell
+        self._debounce = timedelta(milliseconds=debounce_ms)
+        self._open_chip = open_chip
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Watch until cancelled; call `ready` each time all inputs are watched."""
+        while True:
+            try:
+                await self._watch(ready)
+            except HardwareError as error:
+                self._tell(False, str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _watch(self, ready: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        broken: asyncio.Future[None] = loop.create_future()
+        banks: list[_Bank] = []
+        try:
+            for chip in dict.fromkeys(line.chip for line in self._lines):
+                members = [line for line in self._lines if line.chip == chip]
+                banks.append(_Bank(chip, members, self._open_chip, self._debounce, self._put))
+            for bank in banks:
+                bank.report_levels()
+                loop.add_reader(bank.fileno(), _read, bank, broken)
+            self._tell(True, f"{len(self._lines)} inputs are watched.")
+            ready()
+            await broken
+        finally:
+            for bank in banks:
+                loop.remove_reader(bank.fileno())
+                bank.close()
+
+
+def _read(bank: _Bank, broken: asyncio.Future[None]) -> None:
+    try:
+        bank.read()
+    except HardwareError as error:
+        if not broken.done():
+            broken.set_exception(error)
+
+
+class _Bank:
+    """The inputs of one chip."""
+
+    def __init__(
+        self,
+        chip: str,
+        lines: Sequence[InputLine],
+        open_chip: Callable[[str], gpiod.Chip],
+        debounce: timedelta,
+        put: Callable[[InputEvent], None],
+    ) -> None:
+        self._chip = chip
+        self._put = put
+        self._by_offset: dict[int, InputLine] = {}
+        self._active: dict[int, bool] = {}
+        self._seqno = 0
+        try:
+            with open_chip(chip_path(chip)) as opened:
+                config: dict[Iterable[int | str] | int | str, gpiod.LineSettings | None] = {}
+                for line in lines:
+                    offset = int(opened.get_line_info(line.line).offset)
+                    self._by_offset[offset] = line
+                    config[offset] = gpiod.LineSettings(
+                        direction=Direction.INPUT,
+                        edge_detection=Edge.BOTH,
+                        bias=Bias.PULL_UP,
+                        debounce_period=debounce,
+                        active_low=line.active_low,
+                    )
+                self._request = opened.request_lines(config, consumer=CONSUMER)
+        except (OSError, ValueError) as error:
+            raise HardwareError(explain(error, f"Input {lines[0]} or one beside it")) from error
+
+    def fileno(self) -> int:
+        return self._request.fd
+
+    def close(self) -> None:
+        self._request.release()
+
+    def report_levels(self) -> None:
+        """Read every level; report those that are not known already. Raise HardwareError."""
+        try:
+            values = self._request.get_values(list(self._by_offset))
+        except OSError as error:
+            raise HardwareError(explain(error, f"Chip {self._chip}")) from error
+        at = time.monotonic()
+        for offset, value in zip(self._by_offset, values, strict=True):
+            if self._active.get(offset) is not (value is Value.ACTIVE):
+                self._report(offset, value is Value.ACTIVE, at)
+
+    def read(self) -> None:
+        """Report the edges that wait in the kernel. Raise HardwareError."""
+        try:
+            edges = self._request.read_edge_events()
+        except OSError as error:
+            raise HardwareError(explain(error, f"Chip {self._chip}")) from error
+        lost = False
+        for edge in edges:
+            lost = lost or edge.global_seqno != self._seqno + 1
+            self._seqno = edge.global_seqno
+            self._report(edge.line_offset, edge.event_type is edge.Type.RISING_EDGE, edge.timestamp_ns / 1e9)
+        if lost:
+            self.report_levels()
+
+    def _report(self, offset: int, active: bool, at: float) -> None:
+        self._active[offset] = active
+        line = self._by_offset[offset]
+        what = _REPORTS.get((line.contact, active))
+        if what is not None:
+            self._put(InputEvent(line.door, what, at))

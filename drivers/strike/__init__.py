@@ -1,0 +1,1 @@
+"""Strikes, driven by a guard process that owns their off-timers."""

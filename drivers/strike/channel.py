@@ -1,0 +1,167 @@
+"""One conversation with one strike guard process, on the event loop.
+
+1. A command is answered within `ANSWER_SECONDS` (HOLD: `HOLD_SECONDS`) or the guard counts as broken.
+2. A pulse is obeyed within `EXPIRE_SECONDS` or never.
+3. Once ended, a link stays ended, and every question, waiting or new, raises HardwareError with the reason.
+4. A loop that was blocked does not blame the guard for an answer that had arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+
+from drivers.strike.wire import Answer, Command, Kind, Verb
+from hubcore.errors import HardwareError, RestingError
+
+ANSWER_SECONDS = 1.0
+HOLD_SECONDS = 2.0  # the time a kernel may take to hand over the lines of all chips
+EXPIRE_SECONDS = 0.3  # a pulse is obeyed so soon or not at all: what was decided then may not hold any more
+MAX_PENDING = 64
+
+_OBEYED = (Kind.DONE, Kind.READY, Kind.WAITING)
+
+
+class GuardLink:
+    """The client's end of the socket pair."""
+
+    def __init__(self, peer: socket.socket, heard: Callable[[Answer], None]) -> None:
+        """Take over a SOCK_SEQPACKET socket (the caller closes it); call `heard` with every answer, in order."""
+        self._loop = asyncio.get_running_loop()
+        self._peer = peer
+        self._heard = heard
+        self._first: asyncio.Future[Answer] = self._loop.create_future()
+        self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._pulses: set[int] = set()
+        self._tag = 0
+        self._ended = asyncio.Event()
+        self._why = ""
+        self.mute = False  # it is there but does not answer: no polite end will reach it
+        self.doubtful = False  # it ended before it had answered a pulse: nobody knows whether it drove the line
+        peer.setblocking(False)
+        self._loop.add_reader(peer, self._readable)
+
+    async def started(self, seconds: float) -> None:
+        """Return when the guard waits for HOLD. Raise HardwareError with its sentence if it does not."""
+        try:
+            async with asyncio.timeout(seconds):
+                first = await asyncio.shield(self._first)
+        except TimeoutError:
+            self._give_up(f"The strike guard did not start within {seconds:g} s.")
+            raise HardwareError(self._why) from None
+        if first.kind is not Kind.WAITING:
+            raise HardwareError(first.text or self._why)
+
+    async def hold(self) -> Answer:
+        """Have the guard open all lines, inactive. Raise HardwareError with its sentence if it cannot."""
+        return await self.ask(Verb.HOLD, seconds=HOLD_SECONDS)
+
+    async def ended(self, seconds: float) -> bool:
+        """Wait up to `seconds` for the end of the guard; return whether it has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            pass
+        return self._ended.is_set()
+
+    def check(self) -> None:
+        """Raise HardwareError if the guard has ended."""
+        if self._ended.is_set():
+            raise HardwareError(self._why)
+
+    async def ask(self, verb: Verb, line: int = 0, milliseconds: int = 0, seconds: float = ANSWER_SECONDS) -> Answer:
+        """Send one command; return the answer of a guard that has obeyed within `seconds`.
+
+        Raise RestingError when the line must rest first, HardwareError when it was not obeyed otherwise.
+        """
+        self.check()
+        if len(self._pending) >= MAX_PENDING:
+            raise HardwareError(f"More than {MAX_PENDING} commands wait for the strike guard.")
+        self._tag = self._tag % 0xFFFF_FFFF + 1
+        tag = self._tag
+        self._pending[tag] = future = self._loop.create_future()
+        if verb is Verb.PULSE:
+            self._pulses.add(tag)
+        try:
+            expires_ns = time.monotonic_ns() + int(EXPIRE_SECONDS * 1e9)
+            self._send(Command(verb, line, tag, milliseconds, expires_ns).encode())
+            answer = await self._await(future, seconds)
+        finally:
+            del self._pending[tag]
+            self._pulses.discard(tag)
+            future.cancel()
+        if answer.kind is Kind.RESTING:
+            raise RestingError(f"Not now: {answer.text}.", answer.wait_ms / 1000)
+        if answer.kind not in _OBEYED:
+            raise HardwareError(f"The strike guard did not obey: {answer.text}")
+        return answer
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._peer.send(data)
+        except BlockingIOError:
+            self._give_up("The strike guard does not read its commands.")
+        except OSError as error:
+            self._end(f"The strike guard has gone ({error}).")
+        self.check()
+
+    async def _await(self, future: asyncio.Future[Answer], seconds: float) -> Answer:
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            if future.done():  # the loop was blocked, not the guard: what had arrived was read first
+                return future.result()
+            self._give_up(f"The strike guard did not answer within {seconds:g} s.")
+            raise HardwareError(self._why) from None
+
+    def _readable(self) -> None:
+        while not self._ended.is_set():
+            try:
+                data = self._peer.recv(Answer.MAX_SIZE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._end(f"The strike guard has gone ({error}).")
+                return
+            if not data:
+                self._end("The strike guard has gone.")
+                return
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        answer = Answer.decode(data)
+        if answer is None:
+            self._give_up("The strike guard sent a packet that is no answer.")
+            return
+        if not self._first.done():
+            self._first.set_result(answer)
+        if answer.kind in (Kind.UNFIT, Kind.FAILED) and answer.tag == 0:  # the guard's last words
+            self._why = self._why or answer.text
+        future = self._pending.get(answer.tag)
+        if future is not None and not future.done():
+            future.set_result(answer)
+        self._heard(answer)
+
+    def _give_up(self, why: str) -> None:
+        self.mute = True
+        self._end(why)
+
+    def _end(self, why: str) -> None:
+        if self._ended.is_set():
+            return
+        self._why = self._why or why
+        self._ended.set()
+        self.doubtful = bool(self._pulses)
+        self._loop.remove_reader(self._peer)
+        for future in (self._first, *self._pending.values()):
+            if not future.done():
+                future.set_exception(HardwareError(self._why))
+                future.exception()  # retrieved: nobody may be waiting for the first packet any more
+
+    def close(self) -> None:
+        """End the conversation; the caller then closes the socket, which ends every pulse."""
+        self._end("The strike guard was told to stop.")

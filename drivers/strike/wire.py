@@ -1,0 +1,139 @@
+"""What hubd and its strike guard agree on: the lines, and the fixed-size packets between the two processes.
+
+1. A command is exactly `Command.SIZE` bytes and names its own last moment, so that none is obeyed late.
+2. Every answer carries the state of all lines, so that a lost one is made good by the next.
+3. A guard says WAITING first and holds no line; at HOLD it opens all lines, inactive, and says READY.
+4. Nothing here imports asyncio, gpiod or anything else that would make the guard slow to start.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, Protocol
+
+MAX_LINES = 32  # the state of all lines travels as one 32-bit mask
+MAX_CAP_MS = 60_000  # no installation may configure a longer pulse
+MAX_REST_MS = 600_000  # nor a longer rest after it
+MAX_TEXT = 1000  # bytes of the sentence in an answer
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeLine:
+    """One output line. `chip` is the chip's device path, name or label, `line` its name on that chip or its offset.
+
+    `cap_ms`: for so long it is driven at a stretch, 1 to MAX_CAP_MS; `rest_ms`: for so long it rests after that, at
+    most MAX_REST_MS (see `drivers.strike.stretch`).
+    """
+
+    chip: str
+    line: str | int
+    active_low: bool = False
+    cap_ms: int = 10_000
+    rest_ms: int = 500
+
+    def __str__(self) -> str:
+        return f"line {self.line!r} of {self.chip}"
+
+
+class Lines(Protocol):
+    """Output lines held by one process; an object that exists has driven each of them inactive once."""
+
+    def set(self, index: int, active: bool) -> None:
+        """Drive one line, counted from 0. Raise HardwareError when it cannot be driven."""
+
+    def close(self) -> None:
+        """Give the lines back to the kernel."""
+
+
+LinesFactory = Callable[[Sequence[StrikeLine]], Lines]  # raises HardwareError: which line, why, what to do
+
+
+class Verb(IntEnum):
+    """What a command asks."""
+
+    PULSE = 1
+    SECURE = 2
+    STATE = 3
+    HOLD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command; `expires_ns` is CLOCK_MONOTONIC: a pulse read later than that is refused, not driven late."""
+
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBHIIQ")
+    SIZE: ClassVar[int] = LAYOUT.size
+
+    verb: Verb
+    line: int
+    tag: int
+    milliseconds: int
+    expires_ns: int
+
+    def encode(self) -> bytes:
+        """Return `SIZE` bytes."""
+        return self.LAYOUT.pack(self.verb, self.line, 0, self.tag, self.milliseconds, self.expires_ns)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Command | None:
+        """Return None for anything that is not a command."""
+        if len(data) != cls.SIZE:
+            return None
+        verb, line, reserved, tag, milliseconds, expires_ns = cls.LAYOUT.unpack(data)
+        if reserved or verb not in Verb.__members__.values():
+            return None
+        return cls(Verb(verb), line, tag, milliseconds, expires_ns)
+
+
+class Kind(IntEnum):
+    """What an answer says.
+
+    WAITING is a guard's first packet, and says nothing of the lines; READY or UNFIT answers HOLD; RESTING refuses a
+    pulse that may be asked for again after `wait_ms`; EDGE answers nobody (tag 0).
+    """
+
+    READY = 1
+    UNFIT = 2
+    DONE = 3
+    REFUSED = 4
+    FAILED = 5
+    EDGE = 6
+    WAITING = 7
+    RESTING = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One packet of the guard: bit n of `active` is line n; `at_ns` is CLOCK_MONOTONIC after the lines were driven.
+
+    `wait_ms` is 0 but for RESTING.
+    """
+
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BxxxIIIQ")
+    MAX_SIZE: ClassVar[int] = LAYOUT.size + MAX_TEXT
+
+    kind: Kind
+    tag: int
+    active: int
+    at_ns: int
+    text: str = ""
+    wait_ms: int = 0
+
+    def encode(self) -> bytes:
+        """Return at most `MAX_SIZE` bytes; a longer sentence is cut."""
+        head = self.LAYOUT.pack(self.kind, self.tag, self.active, self.wait_ms, self.at_ns)
+        return head + self.text.encode()[:MAX_TEXT]
+
+    @classmethod
+    def decode(cls, data: bytes) -> Answer | None:
+        """Return None for anything that is not an answer."""
+        if not cls.LAYOUT.size <= len(data) <= cls.MAX_SIZE:
+            return None
+        kind, tag, active, wait_ms, at_ns = cls.LAYOUT.unpack_from(data)
+        if kind not in Kind.__members__.values():
+            return None
+        text = data[cls.LAYOUT.size :].decode(errors="replace")
+        return cls(Kind(kind), tag, active, at_ns, text, wait_ms)

@@ -1,0 +1,1 @@
+"""The reference backend: hubs in, evidence kept, orders and policy out."""

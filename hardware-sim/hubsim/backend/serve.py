@@ -1,0 +1,42 @@
+"""The reference backend as a process: a site's folder, the hubs' endpoint and the operators' socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from hubcore.errors import ConfigError
+from hubsim.backend.control import Control, HubFiles
+from hubsim.backend.server import Backend
+
+
+async def serve_backend(
+    directory: Path,
+    endpoint: str,
+    version_of: Callable[[bytes], int] = lambda _document: 0,
+    ready: Callable[[Backend], None] = lambda _backend: None,
+) -> None:
+    """Serve the site in `directory` until cancelled; call `ready` when hubs and operators can come.
+
+    Read `curve.secret` (Z85), `hubs/<hub>.curve.pub` (Z85, looked at anew at every handshake) and `policy.cbor`, write
+    `records/<hub>.db` and `revoked`, and take orders on the unix socket `backend.sock`. Raise ConfigError.
+    """
+    try:
+        secret = (directory / "curve.secret").read_text("ascii").strip()
+        policy = (directory / "policy.cbor").read_bytes() if (directory / "policy.cbor").exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"backend: the site in {directory} cannot be read: {error}") from error
+    backend = Backend(endpoint, secret, HubFiles(directory / "hubs"), directory, version_of)
+    if policy is not None:
+        backend.push_policy(policy)
+    refused: list[BaseException] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(backend.serve())
+            await backend.serving.wait()
+            group.create_task(Control(backend, directory).serve(lambda: ready(backend)))
+    except* ConfigError as errors:
+        refused.extend(errors.exceptions)
+    if refused:
+        raise refused[0]

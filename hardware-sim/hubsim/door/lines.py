@@ -1,0 +1,138 @@
+"""Output lines in a file, for desks and tests: the real strike guard drives them, anyone may look.
+
+Laws: a line is held by one process and comes free when that process dies; its level then *stays*, as on the worst
+kernels, so that only a guard that comes again secures it; a line can be told to fail.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from drivers.strike.wire import StrikeLine
+from hubcore.errors import HardwareError
+
+_STATE = struct.Struct("<BxxxIIxxxxQ")  # level, rising edges, holder's process id, CLOCK_MONOTONIC ns of the last drive
+_FAULT_AT, _NAME_AT, _NAME_SIZE, _RECORD_SIZE = 24, 32, 32, 64
+
+
+class Fault(IntEnum):
+    """What a line does wrong."""
+
+    NONE = 0
+    NEVER_ACTIVE = 1  # driving it active is an error
+    NEVER_INACTIVE = 2  # driving it inactive is an error; the level stays
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One line as seen from outside."""
+
+    active: bool
+    rises: int
+    holder: int
+    changed_ns: int
+
+
+class Bank:
+    """A file of lines: made and watched by a test or a desk."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self.path = path
+        self.count = os.fstat(self._fd).st_size // _RECORD_SIZE
+
+    @classmethod
+    def create(cls, path: Path, names: Sequence[str]) -> Bank:
+        """Write a new bank with one line for each name, all inactive and free."""
+        head = bytes(_NAME_AT)
+        path.write_bytes(b"".join(head + name.encode().ljust(_NAME_SIZE, b"\0")[:_NAME_SIZE] for name in names))
+        return cls(path)
+
+    def level(self, index: int) -> Level:
+        active, rises, holder, changed_ns = _STATE.unpack(os.pread(self._fd, _STATE.size, index * _RECORD_SIZE))
+        return Level(bool(active), rises, holder, changed_ns)
+
+    def write(self, index: int, level: Level) -> None:
+        data = _STATE.pack(level.active, level.rises, level.holder, level.changed_ns)
+        os.pwrite(self._fd, data, index * _RECORD_SIZE)
+
+    def fault(self, index: int) -> Fault:
+        return Fault(os.pread(self._fd, 1, index * _RECORD_SIZE + _FAULT_AT)[0])
+
+    def fail(self, index: int, fault: Fault) -> None:
+        os.pwrite(self._fd, bytes([fault]), index * _RECORD_SIZE + _FAULT_AT)
+
+    def find(self, line: StrikeLine) -> int:
+        """Return the index of a line given by name or offset. Raise HardwareError."""
+        for index in range(self.count):
+            name = os.pread(self._fd, _NAME_SIZE, index * _RECORD_SIZE + _NAME_AT).rstrip(b"\0").decode()
+            if line.line in (index, name):
+                return index
+        raise HardwareError(f"Strike {line} does not exist; this bank has {self.count} lines.")
+
+    def hold(self, index: int, line: StrikeLine) -> None:
+        """Lock a line for this process. Raise HardwareError when another one holds it."""
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index * _RECORD_SIZE)
+        except OSError as error:
+            holder = self.level(index).holder
+            raise HardwareError(f"Strike {line} is in use by process {holder}; stop that one.") from error
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class FileLines:
+    """`drivers.strike.wire.Lines` over banks: `chip` is the path of the file."""
+
+    def __init__(self, lines: Sequence[StrikeLine]) -> None:
+        self._lines = tuple(lines)
+        self._banks: dict[str, Bank] = {}
+        self._places: list[tuple[Bank, int]] = []
+        try:
+            for line in self._lines:
+                self._places.append(self._open(line))
+            for index in range(len(self._lines)):
+                self.set(index, False)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, line: StrikeLine) -> tuple[Bank, int]:
+        try:
+            bank = self._banks.get(line.chip) or Bank(Path(line.chip))
+        except OSError as error:
+            raise HardwareError(f"Strike {line} cannot be driven: make the bank first ({error}).") from error
+        self._banks[line.chip] = bank
+        place = bank.find(line)
+        bank.hold(place, line)
+        return bank, place
+
+    def set(self, index: int, active: bool) -> None:
+        """Drive one line. Raise HardwareError when it was told to fail."""
+        bank, place = self._places[index]
+        wrong = Fault.NEVER_ACTIVE if active else Fault.NEVER_INACTIVE
+        if bank.fault(place) is wrong:
+            raise HardwareError(f"Strike {self._lines[index]} cannot be driven: it was told to fail.")
+        before = bank.level(place)
+        rises = before.rises + (active and not before.active)
+        bank.write(place, Level(active, rises, os.getpid(), time.monotonic_ns()))
+
+    def close(self) -> None:
+        for bank in self._banks.values():
+            with suppress(OSError):
+                bank.close()
+        self._banks.clear()
+
+
+def open_lines(lines: Sequence[StrikeLine]) -> FileLines:
+    """Return the lines, inactive: name it to the guard as `hubsim.door.lines:open_lines`."""
+    return FileLines(lines)

@@ -1,0 +1,1 @@
+"""Radios for desks: a virtual air, and this machine's own."""

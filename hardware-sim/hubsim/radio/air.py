@@ -1,0 +1,218 @@
+"""The air: virtual Bluetooth LE controllers on one link, each served over TCP as HCI (H4) to whoever attaches.
+
+Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as long as its TCP
+connection; when that ends, its peers see the link time out, as when a phone's battery is pulled. They are of
+Bluetooth 5, or, as in many small computers, without its extended advertising: Linux then has one set for all it says.
+
+Laws: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone; one advertising event is
+answered by one central at most, and only while its advertiser is on air and connectable; a host that does not read
+loses its controller before what waits for it exceeds BACKLOG_BYTES_MAX by more than one packet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+import socket
+from collections.abc import Callable
+
+from bumble import hci, ll
+from bumble.controller import AdvertisingSet, Controller
+from bumble.core import InvalidArgumentError, PhysicalTransport
+from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
+from bumble.link import LocalLink
+from bumble.transport.common import StreamPacketSource
+
+from hubcore.errors import ConfigError
+
+CONTROLLERS_MAX = 64
+ENHANCED_CONNECTION_COMPLETE = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT - 1)
+"""Its bit in the LE event mask (Bluetooth Core, Vol 4, Part E, 7.8.1)."""
+BACKLOG_BYTES_MAX = 1 << 18
+CONNECTABLE = hci.HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties.CONNECTABLE_ADVERTISING
+DATA_BYTES = 251
+"""In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10): bumble's controllers announce the extension and take 27."""
+SEND_BUFFER_BYTES = 1 << 16
+"""What the system may keep of it for one host; left to itself it takes megabytes."""
+
+
+class Air(LocalLink):
+    """Labels data with the address its connection was made with, as hosts on a public address expect."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._answerable: Address | None = None
+
+    def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
+        """Let everybody hear it soon, in an order of chance; a central's answer reaches the advertiser at once."""
+        if isinstance(packet, ll.ConnectInd):
+            self._hear(sender_controller, packet)
+        else:
+            asyncio.get_running_loop().call_soon(self._advertise, sender_controller, packet)
+
+    def take(self, advertiser: Address) -> bool:
+        """Whether a central may answer the event that is heard right now; the first one who asks may."""
+        free = self._answerable == advertiser and any(_connectable(one, advertiser) for one in self.controllers)
+        if free:
+            self._answerable = None
+        return free
+
+    def _advertise(self, sender: Controller, packet: ll.AdvertisingPdu) -> None:
+        if isinstance(packet, ll.AdvInd | ll.AdvExtInd):
+            self._answerable = packet.advertiser_address
+        try:
+            self._hear(sender, packet)
+        finally:
+            self._answerable = None
+
+    def _hear(self, sender: Controller, packet: ll.AdvertisingPdu) -> None:
+        others = [one for one in self.controllers if one is not sender]
+        for one in random.sample(others, len(others)):
+            one.on_ll_advertising_pdu(packet)
+
+    def send_acl_data(
+        self, sender_controller: Controller, destination_address: Address, transport: PhysicalTransport, data: bytes
+    ) -> None:
+        """Hand data to the controller at the other end; data for nobody is lost, as on air."""
+        receiver = self.find_le_controller(destination_address)
+        connection = sender_controller.le_connections.get(destination_address)
+        source = connection.self_address if connection else sender_controller.random_address
+        if receiver is not None:
+            asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, source, transport, data)
+
+
+def _connectable(controller: Controller, address: Address) -> bool:
+    """Whether a central may connect to what it sends; bumble lets one into every advertising set."""
+    legacy = controller.le_legacy_advertiser  # which is heard only when it is connectable
+    if legacy.enabled and legacy.address == address:
+        return True
+    return any(one.enabled and one.address == address and _lets_in(one) for one in controller.advertising_sets.values())
+
+
+def _lets_in(one: AdvertisingSet) -> bool:
+    return one.parameters is not None and bool(one.parameters.advertising_event_properties & CONNECTABLE)
+
+
+class AirController(Controller):
+    """Connects as a radio does: by answering an advertising event that nobody has answered, until it is called off."""
+
+    le_acl_data_packet_length = DATA_BYTES
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Tell the host; of a connection by the enhanced event alone when the host wants that one.
+
+        See Bluetooth Core, Vol 4, Part E, 7.7.65.10. Linux as central waits for it, with all other commands, for 20 s.
+        """
+        if (
+            isinstance(packet, hci.HCI_LE_Connection_Complete_Event)
+            and self.le_event_mask & ENHANCED_CONNECTION_COMPLETE
+        ):
+            packet = hci.HCI_LE_Enhanced_Connection_Complete_Event(
+                status=packet.status,
+                connection_handle=packet.connection_handle,
+                role=packet.role,
+                peer_address_type=packet.peer_address_type,
+                peer_address=packet.peer_address,
+                local_resolvable_private_address=Address.ANY,
+                peer_resolvable_private_address=Address.ANY,
+                connection_interval=packet.connection_interval,
+                peripheral_latency=packet.peripheral_latency,
+                supervision_timeout=packet.supervision_timeout,
+                central_clock_accuracy=packet.central_clock_accuracy,
+            )
+        super().send_hci_packet(packet)
+
+    def create_le_connection(self, peer_address: Address) -> None:
+        """Answer the event, or wait for the next one."""
+        if isinstance(self.link, Air) and self.link.take(peer_address):
+            super().create_le_connection(peer_address)
+
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        """See Bluetooth Core, Vol 4, Part E, 7.8.13; bumble's own goes on trying."""
+        pending, self.pending_le_connection = self.pending_le_connection, None
+        if pending is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        asyncio.get_running_loop().call_soon(self._called_off, pending.peer_address)
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def _called_off(self, peer_address: Address) -> None:
+        event = hci.HCI_LE_Connection_Complete_Event(
+            status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+            connection_handle=0,
+            role=hci.Role.CENTRAL,
+            peer_address_type=peer_address.address_type,
+            peer_address=peer_address,
+            connection_interval=0,
+            peripheral_latency=0,
+            supervision_timeout=0,
+            central_clock_accuracy=0,
+        )
+        self.send_hci_packet(event)
+
+
+class LegacyController(AirController):
+    """Without extended advertising (Bluetooth Core, Vol 6, Part B, 4.6)."""
+
+    le_features = AirController.le_features & ~hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+
+
+class _Port(StreamPacketSource):
+    """One TCP connection with its controller."""
+
+    def __init__(self, air: Air, number: int, make: type[AirController]) -> None:
+        super().__init__()
+        self._air, self._number, self._make = air, number, make
+        self._transport: asyncio.WriteTransport | None = None
+        self._controller: Controller | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if len(self._air.controllers) >= CONTROLLERS_MAX:
+            transport.close()
+            return
+        address = "C0:00:00:00:{:02X}:{:02X}".format(*divmod(self._number % 65536, 256))
+        self._controller = self._make(f"port{self._number}", self, self, self._air, public_address=address)
+
+    def on_packet(self, packet: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(packet)
+        if transport.get_write_buffer_size() > BACKLOG_BYTES_MAX:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        controller, self._controller = self._controller, None
+        if controller is None:
+            return
+        self._air.remove_controller(controller)
+        controller.le_legacy_advertiser.stop()
+        for advertising in controller.advertising_sets.values():
+            advertising.stop()
+        for connection in list(controller.le_connections.values()):
+            with contextlib.suppress(InvalidArgumentError):  # the peer has gone as well
+                connection.send_ll_control_pdu(ll.TerminateInd(HCI_CONNECTION_TIMEOUT_ERROR))
+
+
+async def serve_radio(
+    host: str, port: int, ready: Callable[[str, int], None], make: type[AirController] = AirController
+) -> None:
+    """Serve controllers on a TCP address until cancelled; `ready` is told the address (port 0 picks one).
+
+    Raise ConfigError when nothing can listen there.
+    """
+    air, numbers = Air(), itertools.count(1)
+    try:
+        server = await asyncio.get_running_loop().create_server(lambda: _Port(air, next(numbers), make), host, port)
+    except (OSError, ValueError) as error:
+        remedy = "name a free port of this machine with --listen; does a radio run there already?"
+        raise ConfigError(f"radio: cannot listen on {host}:{port}: {error}; {remedy}") from error
+    async with server:
+        ready(*server.sockets[0].getsockname()[:2])
+        await server.serve_forever()

@@ -1,0 +1,239 @@
+"""The hub's radio on a desk's own adapter: `ports.radio.Radio` over bless, for macOS and Windows.
+
+bless does not tell which phone reads or writes, when one comes or goes, or what its MTU is, and can send none away. So
+one phone is served at a time: each read of INFO begins a visit and ends the one before, except while a request is at
+work, which is answered with nothing until it is done; what another phone writes meanwhile counts as this one's, and
+can spoil its visit but prove nothing. A visit ends by the protocol's own time limits. The MTU is what has been proved:
+INFO was read in one part, and no write is longer than MTU - 3.
+
+Laws: a lost adapter is never an error of `serve`, which begins again; the listener is called on the event loop alone,
+whichever thread bless calls from; what bless raises becomes LinkError here; a read is answered at once, since bless
+cannot wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import itertools
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast
+
+from hubcore.errors import LinkError, PeerError
+from hubcore.phone import gatt
+from hubcore.ports.radio import LinkId, RadioListener
+
+NAME = "hubd"
+START_SECONDS, STOP_SECONDS, CALL_SECONDS, BACK_OFF_SECONDS = 20.0, 5.0, 5.0, 2.0
+WATCH_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+FULL_SECONDS = 0.02
+INFO_BYTES = 42
+MTU_PROVEN = INFO_BYTES + 2
+"""An ATT_MTU at which a phone needs no second part of INFO, which bless could not give it."""
+HEADER_BYTES = 3
+
+_T = TypeVar("_T")
+
+
+class Characteristic(Protocol):
+    """What bless has of a characteristic."""
+
+    uuid: str
+    value: bytearray
+
+
+class Server(Protocol):
+    """What is used of bless.BlessServer."""
+
+    read_request_func: Callable[[Characteristic], bytearray]
+    write_request_func: Callable[[Characteristic, bytearray], None]
+
+    async def add_gatt(self, tree: dict[str, dict[str, dict[str, Any]]]) -> None: ...
+    async def start(self) -> object: ...
+    async def stop(self) -> object: ...
+    async def is_advertising(self) -> bool: ...
+    def get_characteristic(self, uuid: str) -> Characteristic | None: ...
+    def update_value(self, service: str, characteristic: str) -> bool: ...
+
+
+def bless_server() -> Server:
+    """Make bless's server for this system."""
+    from bless import BlessServer  # type: ignore[attr-defined]
+
+    return cast(Server, BlessServer(name=NAME, loop=asyncio.get_running_loop()))
+
+
+def table() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the GATT table as bless wants it."""
+    from bless import GATTAttributePermissions as Permissions  # type: ignore[attr-defined]
+    from bless import GATTCharacteristicProperties as Properties  # type: ignore[attr-defined]
+
+    readable, writeable = Permissions.readable, Permissions.writeable
+    rows = (
+        (gatt.INFO, Properties.read, readable),
+        (gatt.RX, Properties.write, writeable),
+        (gatt.TX, Properties.notify, readable),
+        (gatt.TXR, Properties.read, readable),
+    )
+    return {gatt.SERVICE: {uuid: {"Properties": p, "Permissions": a, "Value": None} for uuid, p, a in rows}}
+
+
+class BlessRadio:
+    """`make` gives a new server for each life of the adapter; `say` takes a sentence each time one ends."""
+
+    def __init__(self, say: Callable[[str], None], make: Callable[[], Server] = bless_server) -> None:
+        self._say, self._make = say, make
+        self._epochs = itertools.count(1)
+        self._life: _Life | None = None
+
+    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        """Advertise and serve until cancelled; begin again when anything below is lost."""
+        while True:
+            ready(False)
+            try:
+                await self._live(listener, ready)
+            except LinkError as error:
+                self._say(str(error))
+            ready(False)
+            await asyncio.sleep(BACK_OFF_SECONDS)
+
+    async def _live(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        server = await _asked(START_SECONDS, self._made)
+        life = self._life = _Life(server, listener, self._epochs)
+        try:
+            await life.serve(lambda: ready(True))
+        finally:
+            self._life = None
+            life.close()
+            await _stop(server)
+
+    async def _made(self) -> Server:
+        return self._make()
+
+    async def notify(self, link: LinkId, frame: bytes) -> None:
+        """Notify whoever has subscribed. Raise LinkError when the visit is over."""
+        if self._life is None or self._life.link != link:
+            raise LinkError("radio: the link is gone")
+        await self._life.notify(frame)
+
+    async def drop(self, link: LinkId) -> None:
+        """End a visit. The phone stays connected: bless cannot send it away."""
+        if self._life is not None and self._life.link == link:
+            self._life.close()
+
+
+class _Life:
+    """One life of the adapter, and its visit."""
+
+    def __init__(self, server: Server, listener: RadioListener, epochs: itertools.count[int]) -> None:
+        self._server, self._listener, self._epochs = server, listener, epochs
+        self._loop = asyncio.get_running_loop()
+        self._mtu = MTU_PROVEN
+        self.link: LinkId | None = None
+
+    async def serve(self, on_air: Callable[[], None]) -> None:
+        """Put the table on air and watch it; raise LinkError when the system has taken it off."""
+        self._server.read_request_func = self._read
+        self._server.write_request_func = self._write
+        await _asked(START_SECONDS, lambda: self._server.add_gatt(table()))
+        await _asked(START_SECONDS, self._server.start)
+        on_air()
+        while await _asked(CALL_SECONDS, self._server.is_advertising):  # noqa: ASYNC110 (bless tells nobody)
+            await asyncio.sleep(WATCH_SECONDS)
+        raise LinkError("radio: the system has taken the hub off the air")
+
+    async def notify(self, frame: bytes) -> None:
+        """Notify; wait while the system's queue is full. Raise LinkError."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                characteristic = self._server.get_characteristic(gatt.TX)
+                assert characteristic is not None
+                characteristic.value = bytearray(frame)
+                while not self._server.update_value(gatt.SERVICE, gatt.TX):  # noqa: ASYNC110 (bless tells nobody)
+                    await asyncio.sleep(FULL_SECONDS)
+        except Exception as error:
+            raise LinkError(f"radio: the system does not notify: {error!r}") from error
+
+    def close(self) -> None:
+        """End the visit, if there is one."""
+        link, self.link = self.link, None
+        if link is not None:
+            self._listener.closed(link)
+
+    def _read(self, characteristic: Characteristic) -> bytearray:
+        return self._on_loop(lambda: bytearray(self._value(str(characteristic.uuid).lower())))
+
+    def _write(self, characteristic: Characteristic, value: bytearray) -> None:
+        self._on_loop(lambda: self._frame(str(characteristic.uuid).lower(), bytes(value)))
+
+    def _value(self, uuid: str) -> bytes:
+        match uuid:
+            case gatt.INFO:
+                return self._challenge()
+            case gatt.TXR if self.link is not None:
+                return self._listener.next_frame(self.link, self._mtu)
+        return b""
+
+    def _challenge(self) -> bytes:
+        if self.link is not None:
+            if not self._listener.info(self.link):
+                return b""  # a request is at work: whoever this is may ask again
+            self.close()
+        self.link, self._mtu = LinkId(NAME, next(self._epochs)), MTU_PROVEN
+        self._listener.opened(self.link)
+        return self._listener.info(self.link)
+
+    def _frame(self, uuid: str, value: bytes) -> None:
+        if uuid != gatt.RX or self.link is None:
+            _refuse()
+            return
+        self._mtu = min(gatt.ATT_MTU_MAX, max(self._mtu, len(value) + HEADER_BYTES))
+        try:
+            self._listener.frame(self.link, value, self._mtu)
+        except PeerError:
+            _refuse()
+
+    def _on_loop(self, work: Callable[[], _T]) -> _T:
+        """Do work on the event loop: at once when this is its thread, else waiting for it there."""
+        with contextlib.suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:
+                return work()
+        done: concurrent.futures.Future[_T] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except Exception as error:
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return done.result(ANSWER_SECONDS)
+
+
+def _refuse() -> None:
+    """Answer a write with the protocol's ATT error where bless can: on BlueZ. Elsewhere it always says yes."""
+    if sys.platform == "linux":
+        from dbus_next.errors import DBusError
+
+        raise DBusError("org.bluez.Error.Failed", f"0x{gatt.APPLICATION_ERROR:02x}")  # type: ignore[no-untyped-call]
+
+
+async def _asked(seconds: float, ask: Callable[[], Any]) -> Any:
+    """Await what bless does, within a time limit. Raise LinkError."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await ask()
+    except Exception as error:
+        raise LinkError(f"radio: the system's Bluetooth fails: {error!r}") from error
+
+
+async def _stop(server: Server) -> None:
+    """Take it off the air as far as it still can be; on BlueZ its bus connection has to be closed beside that."""
+    with contextlib.suppress(LinkError):
+        await _asked(STOP_SECONDS, server.stop)
+    bus = getattr(server, "bus", None)
+    if bus is not None:
+        bus.disconnect()

@@ -1,0 +1,230 @@
+"""The hub's radio on a virtual controller: `ports.radio.Radio` over a bumble host, behaving as BlueZ does.
+
+As on BlueZ a notification goes to every subscriber, advertising stops at each connection and is begun again, a read
+with an offset goes on with the value that was read, and each call names its link and its MTU.
+
+Laws: a link that was opened is closed once, also when the controller is lost, unless the radio itself is stopped; a
+cancellation reaches whoever waits, though bumble may swallow it; an answer of the controller that nobody waits for any
+more is no error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bumble import att, gatt_server
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Connection, Device
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+from bumble.hci import Address, HCI_Command_Complete_Event, HCI_Command_Status_Event
+from bumble.host import Host
+from bumble.transport import open_transport
+
+from hubcore.errors import LinkError, PeerError
+from hubcore.phone import gatt
+from hubcore.phone.beacon import Beacon
+from hubcore.ports.radio import LinkId, RadioListener
+
+POWER_ON_SECONDS = 5.0
+BACK_OFF_SECONDS = 1.0
+READ, WRITE, NOTIFY = Characteristic.Properties.READ, Characteristic.Properties.WRITE, Characteristic.Properties.NOTIFY
+
+
+class _Host(Host):
+    """Takes an answer whose waiter was cancelled a moment ago, as at every stop; bumble's own raises on it."""
+
+    def on_command_processed(self, event: HCI_Command_Complete_Event[Any] | HCI_Command_Status_Event) -> None:
+        """Hand an answer to the command that waits; one that was given up frees the way for the next by itself."""
+        if self.pending_response is None or not self.pending_response.done():
+            super().on_command_processed(event)
+
+    def on_transport_lost(self) -> None:
+        """Fail the command that waits, if one still does."""
+        if self.pending_response is not None and self.pending_response.done():
+            self.pending_response = None
+        super().on_transport_lost()  # type: ignore[no-untyped-call]
+
+
+class _Server(gatt_server.Server):
+    """Answers a read at an offset with the rest of the value read before, not with a new one.
+
+    bumble calls the attributes in tasks: when one runs, its phone may have gone, and its handle may be another's. Who
+    has gone is answered nothing.
+    """
+
+    served: dict[tuple[int, int], bytes]
+    links: dict[att.Bearer, LinkId]
+
+    def link_of(self, bearer: att.Bearer) -> LinkId:
+        """Return the link of a phone that is there. Raise ATT_Error for one that has gone."""
+        if bearer not in self.links:
+            raise att.ATT_Error(att.ATT_UNLIKELY_ERROR_ERROR)
+        return self.links[bearer]
+
+    def send_response(self, bearer: att.Bearer, response: att.ATT_PDU) -> None:
+        """Answer a phone that is there."""
+        if bearer in self.links:
+            super().send_response(bearer, response)
+
+    def on_att_read_blob_request(self, bearer: att.Bearer, request: att.ATT_Read_Blob_Request) -> None:
+        """See Bluetooth Core, Vol 3, Part F, 3.4.4.5."""
+        assert isinstance(bearer, Connection)
+        value = self.served.get((bearer.handle, request.attribute_handle))
+        if value is None:
+            super().on_att_read_blob_request(bearer, request)
+        elif request.value_offset > len(value):
+            code = att.ATT_INVALID_OFFSET_ERROR
+            error = att.ATT_Error_Response(
+                request_opcode_in_error=request.op_code,
+                attribute_handle_in_error=request.attribute_handle,
+                error_code=code,
+            )
+            self.send_response(bearer, error)
+        else:
+            part = value[request.value_offset :][: bearer.att_mtu - 1]
+            self.send_response(bearer, att.ATT_Read_Blob_Response(part_attribute_value=part))
+
+
+async def _cancellable(work: Awaitable[object]) -> None:
+    """Await what bumble does; bumble may swallow a cancellation, which must not be lost."""
+    await work
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class BumbleRadio:
+    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000; `beacon` is what the site's
+    phones know the hub by, if anything."""
+
+    def __init__(self, transport: str, beacon: Beacon | None = None) -> None:
+        self._transport, self._beacon = transport, beacon
+        self._device: Device | None = None
+        self._links: dict[LinkId, Connection] = {}
+        self._epoch = 0
+        self._tx: Characteristic[bytes] | None = None
+        self._changed = asyncio.Event()
+
+    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        """Advertise and serve; begin again when the controller is lost."""
+        while True:
+            try:
+                await self._generation(listener, ready)
+            except (OSError, TimeoutError, LinkError):
+                ready(False)
+            for link in list(self._links):
+                self._forget(listener, link)
+            await asyncio.sleep(BACK_OFF_SECONDS)
+
+    async def _generation(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        async with await open_transport(self._transport) as transport:
+            address = Address(f"F0:{random.randbytes(5).hex(':')}".upper())
+            host = _Host(transport.source, transport.sink)
+            device = self._device = Device("hub", address, host=host)
+            self._build(device, listener)
+            lost = transport.source.terminated
+            async with asyncio.timeout(POWER_ON_SECONDS):
+                await _cancellable(device.power_on())
+            try:
+                lost.add_done_callback(lambda _: self._changed.set())
+                while not lost.done():
+                    self._changed.clear()
+                    await _cancellable(self._advertise(device))
+                    ready(True)
+                    await self._until_changed()
+            finally:
+                self._device = None
+
+    async def _advertise(self, device: Device) -> None:
+        """Put the hub on air, if a connection has taken it off, each time with a new tag when there is a beacon."""
+        if device.is_advertising:
+            await device.stop_advertising()
+        parts: list[tuple[int, bytes]] = [
+            (AdvertisingData.FLAGS, b"\x06"),
+            (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, UUID(gatt.SERVICE).to_bytes()),
+        ]
+        if self._beacon is not None:
+            tag = self._beacon.company.to_bytes(2, "little") + self._beacon.tag(secrets.token_bytes)
+            parts.append((AdvertisingData.MANUFACTURER_SPECIFIC_DATA, tag))
+        interval = gatt.ADVERTISING_INTERVAL_SECONDS * 1000
+        await device.start_advertising(
+            advertising_data=bytes(AdvertisingData(parts)),
+            scan_response_data=b"",
+            advertising_interval_min=interval,
+            advertising_interval_max=interval,
+        )
+
+    async def _until_changed(self) -> None:
+        """Wait until a phone has come or gone, or the tag is to change."""
+        try:
+            async with asyncio.timeout(self._beacon.rotate_seconds if self._beacon else None):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def _build(self, device: Device, listener: RadioListener) -> None:
+        server = device.gatt_server = _Server(device)
+        server.served = {}
+        links = server.links = {}
+
+        def info(connection: Connection) -> bytes:
+            value = listener.info(server.link_of(connection))
+            server.served[connection.handle, info_value.handle] = value
+            return value
+
+        def next_frame(connection: Connection) -> bytes:
+            value = listener.next_frame(server.link_of(connection), connection.att_mtu)
+            server.served[connection.handle, txr.handle] = value
+            return value
+
+        def write(connection: Connection, value: bytes) -> None:
+            try:
+                listener.frame(server.link_of(connection), value, connection.att_mtu)
+            except PeerError:
+                raise att.ATT_Error(gatt.APPLICATION_ERROR) from None
+
+        def on_connection(connection: Connection) -> None:
+            self._epoch += 1
+            link = links[connection] = LinkId(str(connection.peer_address), self._epoch)
+            self._links[link] = connection
+            connection.on("disconnection", lambda _reason: on_disconnection(connection, link))
+            listener.opened(link)
+            self._changed.set()
+
+        def on_disconnection(connection: Connection, link: LinkId) -> None:
+            links.pop(connection, None)
+            for key in [key for key in server.served if key[0] == connection.handle]:
+                del server.served[key]
+            self._forget(listener, link)
+            self._changed.set()
+
+        readable, writeable = Characteristic.READABLE, Characteristic.WRITEABLE
+        info_value: Characteristic[bytes] = Characteristic(gatt.INFO, READ, readable, CharacteristicValue(read=info))
+        rx: Characteristic[bytes] = Characteristic(gatt.RX, WRITE, writeable, CharacteristicValue(write=write))
+        tx = self._tx = Characteristic(gatt.TX, NOTIFY, Characteristic.Permissions(0), b"")
+        txr: Characteristic[bytes] = Characteristic(gatt.TXR, READ, readable, CharacteristicValue(read=next_frame))
+        device.add_service(Service(gatt.SERVICE, [info_value, rx, tx, txr]))
+        device.on("connection", on_connection)
+
+    def _forget(self, listener: RadioListener, link: LinkId) -> None:
+        if self._links.pop(link, None) is not None:
+            listener.closed(link)
+
+    async def notify(self, link: LinkId, frame: bytes) -> None:
+        """Notify every subscriber, as BlueZ does."""
+        if self._device is None or self._tx is None or link not in self._links:
+            raise LinkError("radio: the link is gone")
+        await _cancellable(self._device.notify_subscribers(self._tx, frame))
+
+    async def drop(self, link: LinkId) -> None:
+        """Disconnect the peer."""
+        connection = self._links.get(link)
+        if connection is not None:
+            try:
+                await _cancellable(connection.disconnect())
+            except Exception as error:
+                raise LinkError(f"radio: {error}") from error

@@ -1,0 +1,120 @@
+"""The grant: the issuer says that the holder of this key may present at these access points, by these rules.
+
+Laws:
+1. A grant is a CWT of its own kind (`hubcore.codec.cwt`); no other document can stand for it.
+2. It is signed by the site's issuer, and for this one site.
+3. An access point stands in it once at most.
+4. Whether it is valid now is not judged here: that is the decision's (`hubcore.access.decide`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hubcore.access.schedule import Rule
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.codec.cwt import is_uint
+from hubcore.errors import ProofError
+
+TYPE = "application/hub-grant+cwt"
+_CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CTI, cwt.CNF, cwt.SCOPE)
+GRANT_ID_BYTES = range(8, 17)
+ACCESS_ENTRIES = 32
+RULES_AN_ENTRY = 32
+SCOPE_ITEMS = 1 + ACCESS_ENTRIES * (4 + 4 * RULES_AN_ENTRY)
+"""Heads in a scope: a grant's entries with all their rules; a hub's access points are fewer."""
+ACCESS_POINT_MAX = 0xFFFFFFFF
+ScheduleRef = Rule | int
+"""A rule that the grant itself carries, or the number of a schedule in the hub's policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One entry of a grant, in the shape of AIF (RFC 9237). `rights` has bit `action - 1` set for each action."""
+
+    access_point: int
+    rights: int
+    rules: tuple[ScheduleRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the issuer grants to the holder of `key`; times in Unix seconds."""
+
+    site: str
+    credential: str
+    not_before: int
+    expires: int
+    grant_id: bytes
+    key: VerifyKey
+    access: tuple[Access, ...]
+
+
+def entry_for(grant: Grant, access_point: int) -> Access | None:
+    """Return the grant's entry for the access point."""
+    return next((entry for entry in grant.access if entry.access_point == access_point), None)
+
+
+def issue_grant(issuer: SigningKey, g: Grant, key: dict[int, Any]) -> bytes:
+    """Return the signed document; `key` is the COSE_Key of `grant.key`."""
+    claims = {
+        cwt.ISS: g.site,
+        cwt.SUB: g.credential,
+        cwt.AUD: g.site,
+        cwt.EXP: g.expires,
+        cwt.NBF: g.not_before,
+        cwt.CTI: g.grant_id,
+        cwt.CNF: {1: key},
+        cwt.SCOPE: cbor.encode([_write_access(entry) for entry in g.access]),
+    }
+    return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
+
+
+def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
+    """Verify and read a grant for `site`. Raise ProofError for any other document, signer, site or claim."""
+    claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS)
+    if cwt.site_of(claims) != site:
+        raise ProofError("grant: for another site")
+    nbf, exp = cwt.times_of(claims)
+    grant_id = claims[cwt.CTI]
+    if not (isinstance(grant_id, bytes) and len(grant_id) in GRANT_ID_BYTES):
+        raise ProofError("grant: its id has not 8..16 bytes")
+    entries = cwt.decode(claims[cwt.SCOPE], SCOPE_ITEMS)
+    if not (isinstance(entries, list) and 1 <= len(entries) <= ACCESS_ENTRIES):
+        raise ProofError(f"grant: not 1..{ACCESS_ENTRIES} entries of access")
+    access = tuple(_read_access(entry) for entry in entries)
+    if len({entry.access_point for entry in access}) != len(access):
+        raise ProofError("grant: an access point twice")
+    key = cose.read_key(cwt.confirmed_key(claims))
+    return Grant(site, cwt.name(claims[cwt.SUB], "credential"), nbf, exp, grant_id, key, access)
+
+
+def _write_access(entry: Access) -> list[Any]:
+    rules = [[rule.days, rule.start, rule.end] if isinstance(rule, Rule) else rule for rule in entry.rules]
+    return [entry.access_point, entry.rights, rules]
+
+
+def _read_access(entry: Any) -> Access:
+    match entry:
+        case [point, rights, list(rules)] if is_point(point) and is_uint(rights) and len(rules) <= RULES_AN_ENTRY:
+            return Access(point, rights, tuple(_read_rule(rule) for rule in rules))
+    raise ProofError("grant: an entry of access is no [access point, rights, rules]")
+
+
+def _read_rule(rule: Any) -> ScheduleRef:
+    if is_uint(rule):
+        return int(rule)
+    match rule:
+        case [days, start, end] if is_uint(days) and is_uint(start) and is_uint(end):
+            try:
+                return Rule(days, start, end)
+            except ValueError as error:
+                raise ProofError(f"grant: {error}") from error
+    raise ProofError("grant: a rule is no [days, start, end] and no schedule's number")
+
+
+def is_point(value: Any) -> bool:
+    """Whether a value is the number of an access point."""
+    return is_uint(value) and value <= ACCESS_POINT_MAX

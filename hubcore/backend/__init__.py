@@ -1,0 +1,1 @@
+"""The talk between hub and backend (docs/uplink.md)."""

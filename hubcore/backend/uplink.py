@@ -1,0 +1,347 @@
+"""The messages between hub and backend: their shapes, sizes and exact bytes (docs/uplink.md has the table).
+
+Laws: one message is one deterministic CBOR array `[type, field, ...]`; a message object that exists is checked, whoever
+made it; a reader gives one message or raises FrameError and nothing else; type, count of fields and size are looked at
+before anything is read, so a wrong message costs no more than its ceiling; what only one side may say, only the other
+side reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any, ClassVar, Self, TypeVar
+
+from hubcore.access import policy
+from hubcore.codec import cbor
+from hubcore.errors import FrameError
+from hubcore.evidence.records import BODY_BYTES
+
+PROTOCOL = 1
+
+MAX_POLICY_BYTES = policy.MAX_BYTES
+"""One signed policy document. A larger one needs pieces, which this version of the link does not have."""
+MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
+"""The largest message of all, NewPolicy; a transport refuses what is longer."""
+MAX_RECORD_BYTES = BODY_BYTES
+MAX_SMALL_BYTES = 4096
+"""The ceiling of every message that carries neither a policy nor a record."""
+MAX_ACKNOWLEDGED = 256
+MAX_TEXT_BYTES = 32
+MAX_DETAIL_BYTES = 200
+ID_BYTES, HASH_BYTES, NONCE_BYTES = 16, 32, 8
+UINT16_MAX, INT64_MAX = 0xFFFF, 2**63 - 1
+MAX_RELEASE_SECONDS = 3600
+
+_ARRAY_HEAD = 0x80
+
+
+class Outcome(IntEnum):
+    """How a remote release ended. The evidence is the record, not this answer."""
+
+    RELEASED = 0
+    LATE = 1
+    REFUSED = 2
+    FAILED = 3
+    BUSY = 4
+
+
+class Cause(IntEnum):
+    """Why a backend takes no records of a hub and gives it no orders, until somebody has decided."""
+
+    TWO_HUBS = 1
+    """Two machines speak as this hub, at once or by turns."""
+    FORK = 2
+    """It holds other records under numbers that the hub has given out."""
+    GAP = 3
+    """It lacks a record that the hub does not send."""
+
+
+def _uint(name: str, value: object, highest: int = INT64_MAX, lowest: int = 0) -> None:
+    if type(value) is not int or not lowest <= value <= highest:
+        raise FrameError(f"uplink: {name} is no whole number within {lowest}..{highest}")
+
+
+def _bytes(name: str, value: object, shortest: int, longest: int) -> None:
+    if type(value) is not bytes or not shortest <= len(value) <= longest:
+        raise FrameError(f"uplink: {name} is no string of {shortest}..{longest} bytes")
+
+
+def _text(name: str, value: object, longest: int, shortest: int = 1) -> None:
+    """Accept only what a terminal prints: no control characters, no lone surrogates."""
+    if not (isinstance(value, str) and value.isprintable() and shortest <= len(value.encode()) <= longest):
+        raise FrameError(f"uplink: {name} is no printable text of {shortest}..{longest} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What all messages share. `TYPE` is below 24: one byte on the wire. `DEPTH` counts the outer array.
+
+    `CEILING` bounds its bytes, `ITEMS` its CBOR heads.
+    """
+
+    TYPE: ClassVar[int] = 0
+    CEILING: ClassVar[int] = MAX_SMALL_BYTES
+    DEPTH: ClassVar[int] = 1
+    ITEMS: ClassVar[int] = 16
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make the message of the fields as CBOR gives them, their count checked already. Raise FrameError."""
+        return cls(*values)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """Hub: who I am and what I hold. First on each link, and again when the backend has fallen silent."""
+
+    TYPE: ClassVar[int] = 1
+    protocol: int
+    hub: str
+    site: str
+    boot_id: bytes
+    software: str
+    policy_version: int
+    last_record: int
+    waiting: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _uint("protocol", self.protocol, 255, 1)
+        _text("hub", self.hub, MAX_TEXT_BYTES)
+        _text("site", self.site, MAX_TEXT_BYTES)
+        _bytes("boot_id", self.boot_id, ID_BYTES, ID_BYTES)
+        _text("software", self.software, MAX_TEXT_BYTES)
+        _uint("policy_version", self.policy_version)
+        _uint("last_record", self.last_record)
+        _uint("waiting", self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence(Message):
+    """Hub: one record; `hash` is the chain's, up to and with it (`evidence.records`)."""
+
+    TYPE: ClassVar[int] = 2
+    CEILING: ClassVar[int] = MAX_RECORD_BYTES + 64
+    number: int
+    body: bytes
+    hash: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _uint("number", self.number, lowest=1)
+        _bytes("body", self.body, 1, MAX_RECORD_BYTES)
+        _bytes("hash", self.hash, HASH_BYTES, HASH_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Message):
+    """Hub: how the release of this `id` ended; `detail` is a sentence for a person, or empty."""
+
+    TYPE: ClassVar[int] = 3
+    id: bytes
+    outcome: Outcome
+    detail: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("id", self.id, ID_BYTES, ID_BYTES)
+        if type(self.outcome) is not Outcome:
+            raise FrameError("uplink: outcome is none of those known")
+        _text("detail", self.detail, MAX_DETAIL_BYTES, 0)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it, with the outcome's number turned into the outcome."""
+        identity, outcome, detail = values
+        _uint("outcome", outcome, max(Outcome))
+        return cls(identity, Outcome(outcome), detail)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult(Message):
+    """Hub: the `version` now in force; `refused` says why the offered one is not it, empty when it is."""
+
+    TYPE: ClassVar[int] = 4
+    version: int
+    refused: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _uint("version", self.version)
+        _text("refused", self.refused, MAX_DETAIL_BYTES, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Message):
+    """Hub: is anybody there behind the socket? The transport's own heartbeat does not see a frozen program."""
+
+    TYPE: ClassVar[int] = 5
+    nonce: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("nonce", self.nonce, NONCE_BYTES, NONCE_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome(Message):
+    """Backend: I know you, speak. `time_ms` is its Unix time in milliseconds."""
+
+    TYPE: ClassVar[int] = 16
+    time_ms: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _uint("time_ms", self.time_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(Message):
+    """Backend: I hold these records durably; at least one, at most 256 numbers, each its own receipt."""
+
+    TYPE: ClassVar[int] = 17
+    DEPTH: ClassVar[int] = 2
+    ITEMS: ClassVar[int] = 3 + MAX_ACKNOWLEDGED
+    numbers: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.numbers) is not tuple or not 1 <= len(self.numbers) <= MAX_ACKNOWLEDGED:
+            raise FrameError(f"uplink: numbers is no list of 1..{MAX_ACKNOWLEDGED}")
+        for number in self.numbers:
+            _uint("number", number, lowest=1)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it, with the list turned into a tuple."""
+        (numbers,) = values
+        return cls(tuple(numbers) if isinstance(numbers, list) else numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Message):
+    """Backend: release the strike of `access_point` once, if it is not later than `expires_at` (Unix seconds).
+
+    The same `id` again is the same release: it is answered again, never done again. `seconds` None leaves the time to
+    the door's own setting. `by` is an opaque id of who ordered it, for the record.
+    """
+
+    TYPE: ClassVar[int] = 18
+    id: bytes
+    access_point: int
+    expires_at: int
+    seconds: int | None
+    by: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("id", self.id, ID_BYTES, ID_BYTES)
+        _uint("access_point", self.access_point, UINT16_MAX)
+        _uint("expires_at", self.expires_at)
+        if self.seconds is not None:
+            _uint("seconds", self.seconds, MAX_RELEASE_SECONDS, 1)
+        _text("by", self.by, MAX_TEXT_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPolicy(Message):
+    """Backend: a signed policy document, as bytes; the link proves nothing about it, its signature does."""
+
+    TYPE: ClassVar[int] = 19
+    CEILING: ClassVar[int] = MAX_MESSAGE_BYTES
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("document", self.document, 1, MAX_POLICY_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Message):
+    """Backend: the nonce of a Ping, and its Unix time in milliseconds."""
+
+    TYPE: ClassVar[int] = 20
+    nonce: bytes
+    time_ms: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("nonce", self.nonce, NONCE_BYTES, NONCE_BYTES)
+        _uint("time_ms", self.time_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Halt(Message):
+    """Backend: I take no record of yours and give no order until somebody here has decided; `detail` is for a person.
+
+    `number` and `hash` are those of the newest record held here, 0 and zeros for none. Said in place of a Welcome, and
+    at any time after it; a later Welcome ends it.
+    """
+
+    TYPE: ClassVar[int] = 21
+    cause: Cause
+    number: int
+    hash: bytes
+    detail: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.cause) is not Cause:
+            raise FrameError("uplink: cause is none of those known")
+        _uint("number", self.number)
+        _bytes("hash", self.hash, HASH_BYTES, HASH_BYTES)
+        _text("detail", self.detail, MAX_DETAIL_BYTES, 0)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it, with the cause's number turned into the cause."""
+        cause, number, digest, detail = values
+        _uint("cause", cause, max(Cause), min(Cause))
+        return cls(Cause(cause), number, digest, detail)
+
+
+HubMessage = Hello | Evidence | Result | PolicyResult | Ping
+BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt
+
+FROM_HUB: Mapping[int, type[HubMessage]] = {kind.TYPE: kind for kind in (Hello, Evidence, Result, PolicyResult, Ping)}
+FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
+    kind.TYPE: kind for kind in (Welcome, Acknowledge, Release, NewPolicy, Pong, Halt)
+}
+
+
+def encode(message: HubMessage | BackendMessage) -> bytes:
+    """Return the message's bytes, at most its type's CEILING."""
+    values = [getattr(message, field.name) for field in fields(message)]
+    return cbor.encode([message.TYPE, *(int(value) if isinstance(value, IntEnum) else value for value in values)])
+
+
+def decode_from_hub(data: bytes) -> HubMessage:
+    """Read what a hub says, in the backend. Raise FrameError."""
+    return _decode(data, FROM_HUB)
+
+
+def decode_from_backend(data: bytes) -> BackendMessage:
+    """Read what the backend says, in the hub. Raise FrameError."""
+    return _decode(data, FROM_BACKEND)
+
+
+_M = TypeVar("_M", bound=Message)
+
+
+def _decode(data: bytes, registry: Mapping[int, type[_M]]) -> _M:
+    kind = registry.get(data[1]) if len(data) >= 2 else None
+    if kind is None:
+        raise FrameError("uplink: no message of a known type")
+    if len(data) > kind.CEILING:
+        raise FrameError(f"uplink: {kind.__name__} of {len(data)} bytes, more than {kind.CEILING}")
+    if data[0] != _ARRAY_HEAD + 1 + len(fields(kind)):
+        raise FrameError(f"uplink: {kind.__name__} is an array of {1 + len(fields(kind))}")
+    return kind.read(cbor.decode(data, max_depth=kind.DEPTH, max_items=kind.ITEMS)[1:])
+
+
+def sentence(text: str) -> str:
+    """Cut a person's sentence to what a `detail` holds: printable, at most 200 bytes."""
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return plain.encode("utf-8", "replace")[:MAX_DETAIL_BYTES].decode("utf-8", "ignore")

@@ -1,0 +1,112 @@
+"""Documents that carry trust: CWTs (RFC 8392), each in a tagged COSE_Sign1 (RFC 9052) with a constant header.
+
+Laws:
+1. The kind of a document is its `typ` in the protected header (RFC 9596), so none can stand for another.
+2. Its set of claims is closed: exactly those of its kind.
+3. Its signature is checked before any claim is read.
+4. Validity in time is the reader's to judge.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import Any
+
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.errors import FrameError, ProofError
+
+NAME_BYTES = 32
+"""A site, hub or credential id: 1..32 bytes of UTF-8."""
+_CLAIMS_ITEMS = 64
+"""Heads in the claims of a document: eight labels, a key's members, the AEADs."""
+
+ISS, SUB, AUD, EXP, NBF, CTI, CNF, SCOPE = 1, 2, 3, 4, 5, 7, 8, 9
+"""Labels of claims (RFC 8392, section 4; RFC 8747; RFC 9200)."""
+
+
+@cache
+def header(alg: int, typ: str) -> bytes:
+    """Return the one protected header of a document or request: {1: alg, 16: typ}."""
+    return cbor.encode({1: alg, 16: typ})
+
+
+@lru_cache(8)
+def _unprotected(kid: bytes | None) -> bytes:
+    """The one unprotected header of a document whose signer is named, or not, by its key id."""
+    return cbor.encode({} if kid is None else {4: kid})
+
+
+def issue(typ: str, claims: dict[int, Any], signer: SigningKey, kid: bytes | None) -> bytes:
+    """Return a document of kind `typ`: claims signed under its constant header, tagged."""
+    document = cose.sign1(header(signer.alg, typ), cbor.encode(claims), signer, kid=kid)
+    return cbor.encode(cbor.Tag(cose.SIGN1_TAG, document))
+
+
+def read(typ: str, data: bytes, key: VerifyKey, kid: bytes | None, members: tuple[int, ...]) -> dict[int, Any]:
+    """Check shape, constant headers and signature of a document; return its claims, labelled exactly `members`.
+
+    Raise ProofError.
+    """
+    claims = decode(prove(typ, data, key, kid), _CLAIMS_ITEMS)
+    if not isinstance(claims, dict) or len(claims) != len(members) or not all(label in claims for label in members):
+        raise ProofError(f"{typ}: its claims are not exactly those of this kind")
+    return claims
+
+
+def prove(typ: str, data: bytes, key: VerifyKey, kid: bytes | None) -> bytes:
+    """Check shape, constant headers and signature of a document; return its payload, not decoded. Raise ProofError."""
+    try:
+        document = cose.read_sign1(data)
+    except FrameError as error:
+        raise ProofError(f"{typ}: no tagged COSE_Sign1: {error}") from error
+    if document.protected != header(key.alg, typ) or document.unprotected != _unprotected(kid):
+        raise ProofError(f"{typ}: its headers are not the constant ones of this kind and signer")
+    cose.verify1(document.protected, document.payload, document.signature, key)
+    return document.payload
+
+
+def decode(data: Any, max_items: int) -> Any:
+    """Decode what a document holds; inside a document everything wrong is a proof that does not hold."""
+    if not isinstance(data, bytes):
+        raise ProofError("document: bytes expected")
+    try:
+        return cbor.decode(data, max_items=max_items)
+    except FrameError as error:
+        raise ProofError(f"document: {error}") from error
+
+
+def site_of(claims: dict[int, Any]) -> str:
+    """Return the one site that is issuer and audience. Raise ProofError."""
+    if claims[ISS] != claims[AUD]:
+        raise ProofError("document: issuer and audience are not one site")
+    return name(claims[ISS], "site")
+
+
+def name(value: Any, what: str) -> str:
+    """Return an id of 1..NAME_BYTES bytes of UTF-8. Raise ProofError."""
+    if not (isinstance(value, str) and 1 <= len(value.encode()) <= NAME_BYTES):
+        raise ProofError(f"document: {what} is no text of 1..{NAME_BYTES} bytes")
+    return value
+
+
+def times_of(claims: dict[int, Any]) -> tuple[int, int]:
+    """Return (not before, expires), Unix seconds. Raise ProofError."""
+    not_before = claims[NBF]
+    expires = claims[EXP]
+    if not (is_uint(not_before) and is_uint(expires) and not_before <= expires):
+        raise ProofError("document: its times are no span of whole seconds")
+    return not_before, expires
+
+
+def confirmed_key(claims: dict[int, Any]) -> dict[int, Any]:
+    """Return cnf's COSE_Key (RFC 8747, 3.2); no other form of confirmation is known."""
+    match claims[CNF]:
+        case {1: dict(key)} as cnf if len(cnf) == 1:
+            return key
+    raise ProofError("document: it does not confirm exactly one COSE_Key")
+
+
+def is_uint(value: Any) -> bool:
+    """Whether a value is a whole number of 0 or more, and no boolean."""
+    return type(value) is int and value >= 0

@@ -1,0 +1,1 @@
+"""What a door is: its states, and what happens at it."""

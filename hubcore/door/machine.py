@@ -1,0 +1,130 @@
+"""What a door does, as a state machine: the strike, the position switch and the exit button in, happenings out.
+
+Laws: it only watches, nothing here moves; an opening without a release or an exit request is `forced`; a contact that
+bounces while the door falls shut opens nothing; what is not in the table changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from hubcore.door.state import DoorState
+
+SETTLE_SECONDS = 0.5
+EGRESS_SECONDS = 10.0
+
+
+class Phase(Enum):
+    """Where the door stands."""
+
+    UNKNOWN = "its position switch has not spoken yet"
+    SECURED = "closed, strike at rest"
+    RELEASED = "closed, strike driven"
+    EGRESS = "closed, somebody asked to leave"
+    OPEN = "open, rightly"
+    SETTLING = "just fell shut, its contact may bounce"
+    HELD_OPEN = "open for too long"
+    FORCED = "opened without release"
+
+
+class Event(Enum):
+    """What is seen. TIMEOUT is the end of the phase's own time."""
+
+    STRIKE_ON = "strike on"
+    STRIKE_OFF = "strike off"
+    OPENED = "opened"
+    CLOSED = "closed"
+    REX = "exit requested"
+    TIMEOUT = "timeout"
+
+
+class Happening(StrEnum):
+    """What is worth a record."""
+
+    ACCESS_TAKEN = "access_taken"
+    ACCESS_NOT_TAKEN = "access_not_taken"
+    EXIT = "exit"
+    CLOSED = "closed"
+    FORCED = "forced"
+    HELD_OPEN = "held_open"
+    TOO_OFTEN = "too_often"
+    """So many happenings came that some have no record of their own; this one tells how many."""
+
+
+_TABLE: dict[tuple[Phase, Event], tuple[Phase, Happening | None]] = {
+    (Phase.UNKNOWN, Event.CLOSED): (Phase.SECURED, None),
+    (Phase.UNKNOWN, Event.OPENED): (Phase.OPEN, None),
+    (Phase.UNKNOWN, Event.STRIKE_ON): (Phase.RELEASED, None),
+    (Phase.SECURED, Event.STRIKE_ON): (Phase.RELEASED, None),
+    (Phase.SECURED, Event.REX): (Phase.EGRESS, None),
+    (Phase.SECURED, Event.OPENED): (Phase.FORCED, Happening.FORCED),
+    (Phase.RELEASED, Event.STRIKE_OFF): (Phase.SECURED, Happening.ACCESS_NOT_TAKEN),
+    (Phase.RELEASED, Event.OPENED): (Phase.OPEN, Happening.ACCESS_TAKEN),
+    (Phase.EGRESS, Event.STRIKE_ON): (Phase.RELEASED, None),
+    (Phase.EGRESS, Event.OPENED): (Phase.OPEN, Happening.EXIT),
+    (Phase.EGRESS, Event.TIMEOUT): (Phase.SECURED, None),
+    (Phase.OPEN, Event.CLOSED): (Phase.SETTLING, None),
+    (Phase.OPEN, Event.TIMEOUT): (Phase.HELD_OPEN, Happening.HELD_OPEN),
+    (Phase.SETTLING, Event.OPENED): (Phase.OPEN, None),
+    (Phase.SETTLING, Event.TIMEOUT): (Phase.SECURED, Happening.CLOSED),
+    (Phase.HELD_OPEN, Event.CLOSED): (Phase.SETTLING, None),
+    (Phase.FORCED, Event.CLOSED): (Phase.SETTLING, None),
+    (Phase.FORCED, Event.TIMEOUT): (Phase.HELD_OPEN, Happening.HELD_OPEN),
+}
+
+_WIRE = {
+    Phase.UNKNOWN: DoorState.UNKNOWN,
+    Phase.SECURED: DoorState.SECURED,
+    Phase.RELEASED: DoorState.RELEASED,
+    Phase.EGRESS: DoorState.SECURED,
+    Phase.OPEN: DoorState.OPEN,
+    Phase.SETTLING: DoorState.OPEN,
+    Phase.HELD_OPEN: DoorState.HELD_OPEN,
+    Phase.FORCED: DoorState.FORCED,
+}
+
+
+@dataclass(slots=True)
+class DoorMachine:
+    """One door; `watched` says that it has a position switch. Times are monotonic seconds."""
+
+    watched: bool
+    held_open_seconds: float
+    phase: Phase = Phase.SECURED
+    strike: bool = False
+    taken: bool = False
+    deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        """Know nothing of a watched door until its switch has spoken."""
+        if self.watched:
+            self.phase = Phase.UNKNOWN
+
+    @property
+    def state(self) -> DoorState:
+        """The state as phones and operators are told."""
+        return _WIRE[self.phase]
+
+    def see(self, event: Event, now: float) -> Happening | None:
+        """Take one event; return what is worth a record."""
+        if event in (Event.STRIKE_ON, Event.STRIKE_OFF):
+            self.strike = event is Event.STRIKE_ON
+        if event is Event.STRIKE_ON:
+            self.taken = False
+        step = _TABLE.get((self.phase, event))
+        if step is None:
+            return None
+        self._enter(step[0], now)
+        if self.phase is Phase.SECURED and self.strike:
+            self._enter(Phase.RELEASED, now)
+        if step[1] is Happening.ACCESS_NOT_TAKEN and (self.taken or not self.watched):
+            return None  # somebody went through while the strike was driven, or nobody can tell
+        self.taken = self.taken or step[1] is Happening.ACCESS_TAKEN
+        return step[1]
+
+    def _enter(self, phase: Phase, now: float) -> None:
+        times = {Phase.SETTLING: SETTLE_SECONDS, Phase.EGRESS: EGRESS_SECONDS, Phase.OPEN: self.held_open_seconds}
+        times[Phase.FORCED] = self.held_open_seconds
+        self.phase, seconds = phase, times.get(phase)
+        self.deadline = None if seconds is None else now + seconds

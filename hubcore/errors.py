@@ -1,0 +1,89 @@
+"""The errors of hubd: each class names who must act; a denial is a value (`access.decide.Denied`), not an error.
+
+Outside, a peer gets one answer for every failed proof; the true cause is the message here, for the log and the record.
+Messages are sentences for the person who must act: what is wrong, where, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+
+class HubError(Exception):
+    """The root: catch it where the daemon must go on."""
+
+
+class ConfigError(HubError):
+    """The installer must act: the start is refused with exit status 78 (EX_CONFIG of sysexits.h)."""
+
+
+class PeerError(HubError):
+    """A peer on a radio link sent what it must not: drop it, count it, go on."""
+
+
+class FrameError(PeerError):
+    """Bytes that are no frame or no message: wrong size, wrong shape, not deterministic CBOR."""
+
+
+class SequenceError(PeerError):
+    """A well-formed frame or message at the wrong moment: a gap, a repetition, a message out of turn."""
+
+
+class ProofError(PeerError):
+    """A proof that does not hold: decryption, signature, binding or claim. Outside always the same answer."""
+
+
+class LinkError(HubError):
+    """The backend or the radio is away: back off, try again, decide locally meanwhile."""
+
+
+class HardwareError(HubError):
+    """A technician must act: a device does not do what it was told."""
+
+
+class RestingError(HardwareError):
+    """Nobody must act: a strike was driven for as long as it may be; ask again in `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class UnguardedError(HardwareError):
+    """A strike may be driven and nobody is left to end it: the daemon ends, so that systemd secures the strikes."""
+
+
+class TamperError(HardwareError):
+    """Somebody opened or cut something: raise the alarm and answer no."""
+
+
+class StoreError(HubError):
+    """The disk must be mended: full, read-only, corrupt."""
+
+
+class AuditError(StoreError):
+    """Evidence cannot be written or does not verify: no strike without its record."""
+
+
+class TrustError(HubError):
+    """Something signed was offered and refused: keep what was trusted before."""
+
+
+class SignatureError(TrustError):
+    """The signature, the signer or the kind of document is not the one expected."""
+
+
+class RollbackError(TrustError):
+    """An older version than the one in force was offered."""
+
+
+class ExpiredError(TrustError):
+    """The document is not valid at this time."""
+
+
+def unguarded_in(group: BaseExceptionGroup[BaseException]) -> UnguardedError | None:
+    """Return the UnguardedError within groups within groups, None when there is none."""
+    for error in group.exceptions:
+        if isinstance(error, UnguardedError):
+            return error
+        if isinstance(error, BaseExceptionGroup) and (found := unguarded_in(error)) is not None:
+            return found
+    return None

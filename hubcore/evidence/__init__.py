@@ -1,0 +1,1 @@
+"""What happened: records, and what they prove about time and state."""

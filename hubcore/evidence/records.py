@@ -1,0 +1,212 @@
+"""Evidence: what a record says, its one encoding, and the chain of hashes that shows an edit, a removal or a swap.
+
+Laws: a record's bytes never change after they are durable; record n's hash covers n, the hash of n-1 and its own bytes;
+a record names people by opaque ids only. The number and the hash are the writer's, the rest is the decider's.
+A chain alone shows no cut tail and no chain rewritten from some record on: for that a head that somebody else kept
+(the backend's acknowledgement, a technician's note) is held against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from hubcore.codec import cbor
+from hubcore.errors import AuditError, FrameError
+
+GENESIS = bytes(32)
+"""The hash before record 1."""
+
+BODY_BYTES = 4096
+"""Ceiling of one record's encoding."""
+
+BODY_ITEMS = 256
+"""Heads in one record: its map, and some 120 facts with their names. The longest of hubd has 12."""
+
+_INT64 = range(-(1 << 63), 1 << 63)
+_STRINGS = (str, bytes)
+_RESERVED = frozenset({"kind", "at", "mono"})
+
+Value = int | str | bytes | bool | None
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    ACCESS = "access"
+    REMOTE = "remote"
+    REFUSED = "refused"
+    DOOR = "door"
+    POLICY = "policy"
+    FAULT = "fault"
+    CLOCK = "clock"
+    STATE = "state"
+    BREAK = "break"
+    """The backend takes these records for no continuation of those that it holds, or for another machine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One piece of evidence. `at_ms` is Unix time and `mono_ms` CLOCK_MONOTONIC, both in milliseconds.
+
+    `detail` holds the facts of the kind under short text keys; its keys must not be `kind`, `at` or `mono`, its
+    integers fit in 64 bits with sign.
+    """
+
+    kind: Kind
+    at_ms: int
+    mono_ms: int
+    detail: Mapping[str, Value] = field(default_factory=dict)
+
+    @classmethod
+    def at(cls, kind: Kind, wall: float, monotonic: float, detail: Mapping[str, Value]) -> Record:
+        """Return a record of a moment: `wall` in Unix seconds, `monotonic` in seconds of CLOCK_MONOTONIC."""
+        return cls(kind, int(wall * 1000), int(monotonic * 1000), detail)
+
+    def encode(self) -> bytes:
+        """Return the record's bytes: one deterministic CBOR map. Raise AuditError for what could not be read again."""
+        for key, value in self.detail.items():
+            if not isinstance(key, str) or key in _RESERVED:
+                raise AuditError(f"a {self.kind} record cannot hold a fact named {key!r}")
+            if not _is_value(value):
+                raise AuditError(f"a {self.kind} record cannot hold {key}: {type(value).__name__} out of kind or range")
+        if not (_is_time(self.at_ms) and _is_time(self.mono_ms)):
+            raise AuditError(f"a {self.kind} record's times are no integers of 64 bits")
+        try:
+            body = cbor.encode({**self.detail, "kind": str(self.kind), "at": self.at_ms, "mono": self.mono_ms})
+        except UnicodeEncodeError as error:
+            raise AuditError(f"a {self.kind} record holds text that is no Unicode: {error}") from error
+        if len(body) > BODY_BYTES:
+            raise AuditError(f"a {self.kind} record of {len(body)} bytes is above the ceiling of {BODY_BYTES}")
+        return body
+
+    @classmethod
+    def decode(cls, body: bytes) -> Record:
+        """Read a record's bytes. Raise AuditError when they are none, or of a kind that this version does not know."""
+        detail = facts(body)
+        try:
+            kind = Kind(detail.pop("kind"))
+        except ValueError as error:
+            raise AuditError(f"a record's kind is not known to this version: {error}") from error
+        return cls(kind, detail.pop("at"), detail.pop("mono"), detail)
+
+
+def _is_value(value: object) -> bool:
+    if isinstance(value, int):
+        return value in _INT64
+    return value is None or isinstance(value, _STRINGS)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value in _INT64
+
+
+def facts(body: bytes) -> dict[str, Any]:
+    """Return all that a record's bytes say, with `kind` (text, perhaps of a newer version), `at` and `mono`.
+
+    Raise AuditError when the bytes are no record.
+    """
+    try:
+        said = cbor.decode(body, max_depth=1, booleans=True, max_items=BODY_ITEMS)
+    except (FrameError, TypeError) as error:
+        raise AuditError(f"a record's bytes are no record: {error}") from error
+    if not isinstance(said, dict) or not all(isinstance(key, str) for key in said):
+        raise AuditError("a record's bytes are no record: no map of named facts")
+    if not isinstance(said.get("kind"), str):
+        raise AuditError("a record's bytes are no record: it has no kind")
+    if not (_is_time(said.get("at")) and _is_time(said.get("mono"))):
+        raise AuditError("a record's times are no integers")
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A durable record: its number, its bytes and the chain's hash up to and with it."""
+
+    number: int
+    body: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One point of a chain that somebody keeps: a record's number and the chain's hash up to and with it."""
+
+    number: int = 0
+    hash: bytes = GENESIS
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.hash.hex()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read `NUMBER:HEXHASH`, the hash in 64 hexadecimal digits. Raise ValueError for anything else."""
+        if not re.fullmatch(r"[1-9][0-9]{0,17}:[0-9a-fA-F]{64}", text, re.ASCII):
+            raise ValueError("a head is NUMBER:HASH, a record's number from 1 on and 64 hexadecimal digits")
+        number, _, digits = text.partition(":")
+        return cls(int(number), bytes.fromhex(digits))
+
+
+def link(previous: bytes, number: int, body: bytes) -> bytes:
+    """Return the hash of record `number`: SHA-256 over the deterministic CBOR of [label, number, previous, body]."""
+    return hashlib.sha256(cbor.encode(["hub/record/1", number, previous, body])).digest()
+
+
+def follows(previous: StoredRecord | Head | None, record: StoredRecord) -> None:
+    """Raise AuditError, naming the number, unless `record` is the true successor of `previous` (None: the first)."""
+    number, before = (previous.number + 1, previous.hash) if previous else (1, GENESIS)
+    if record.number != number:
+        raise AuditError(f"record {number} is missing: {record.number} comes in its place")
+    if link(before, number, record.body) != record.hash:
+        raise AuditError(f"record {number} was edited, or a record before it was replaced: its hash does not follow")
+
+
+def agrees(known: Head, record: StoredRecord | None) -> None:
+    """Raise AuditError unless `record`, the one now found under the known number (None: there is none), is the one."""
+    if record is None:
+        raise AuditError(f"record {known.number} is missing: it was known once, so the end of the chain was cut off")
+    if record.hash != known.hash:
+        raise AuditError(f"record {known.number} is not the one that was known: the chain up to it was rewritten")
+
+
+class Walk:
+    """Check a chain as it is read, record by record, in constant memory; every refusal names the first wrong record.
+
+    `take` each record in order, then `finish`. `known` are heads that somebody kept; `start` is the trusted point
+    before the first record taken.
+    """
+
+    def __init__(self, known: Iterable[Head] = (), start: Head | None = None) -> None:
+        self._at = start or Head()
+        self._known = sorted((head for head in known if head.number > self._at.number), key=lambda head: -head.number)
+
+    def take(self, record: StoredRecord, at_ms: int) -> None:
+        """Check the next record and the time (Unix milliseconds) under which the store finds it.
+
+        Raise AuditError for what is wrong with it.
+        """
+        follows(self._at, record)
+        while self._known and self._known[-1].number == record.number:
+            agrees(self._known.pop(), record)
+        try:
+            said_ms = facts(record.body)["at"]
+        except AuditError as error:
+            raise AuditError(f"record {record.number}: {error}") from error
+        if said_ms != at_ms:
+            raise AuditError(f"record {record.number} is filed under the time {at_ms} ms but says {said_ms} ms")
+        self._at = Head(record.number, record.hash)
+
+    def finish(self) -> Head:
+        """Return the chain's head. Raise AuditError when a known record never came."""
+        if self._known:
+            raise AuditError(
+                f"record {self._at.number + 1} is missing: the end of the chain was cut off, "
+                f"for record {self._known[0].number} was known once"
+            )
+        return self._at

@@ -1,0 +1,171 @@
+"""What this hub's own records prove about the time: a floor under the wall clock.
+
+1. A record proves that its moment has come only if it was made by a clock that somebody else had proven: a phone
+   that was let in by the full path (it refuses an epoch that is not valid by its own clock), a time service of the
+   system, a person.
+2. A start alone proves nothing, nor does a refusal: both happen by any clock, however wrong.
+3. The backend confirms the clock, by its time or by an order that is not late, but it proves nothing: it knows what the
+   hub's clock says, from the records, and can say the same. So its word never raises the floor.
+4. What was confirmed holds for one life of the daemon, and until the wall clock is set: then somebody must confirm it
+   again.
+5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was recorded before. The
+   backend's vouch only lowers it.
+6. The floor is carried in the records themselves: each start tells it, and a mark after MARK_RECORDS others. So it is
+   found again from the newest records by number, whatever times they bear.
+
+How it works: every record, of before a restart or of now, goes through `take` in the order of its number. `_Meaning`
+says what a record tells of the clock; `take` says what follows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from hubcore.access.claim import Strength
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Kind, StoredRecord, Value, facts
+
+STEP_MS = 300_000
+"""A wall clock that moved by more than this against the monotonic one was set by somebody."""
+PHONE_CLOCK_SECONDS = 300
+"""How far a phone's clock may be from an epoch's validity (docs/protocol.md)."""
+CONFIRMED_AHEAD_SECONDS = 3900 + PHONE_CLOCK_SECONDS
+"""How far a clock may run ahead and still be confirmed by a phone whose own clock is right: an epoch's life more."""
+MARK_RECORDS = 500
+PAGE_RECORDS = 256
+PAGES_MAX = 64
+
+FLOOR, OFFSET, CONFIRMED_BY, VOUCHED_BY = "floor", "offset", "confirmed_by", "vouched_by"
+"""Facts of records: the floor in Unix milliseconds, wall less monotonic milliseconds of the clock that was confirmed,
+and who said so."""
+PROVEN = "proven"
+"""Beside the offset: whether more than the backend's word stands behind it."""
+BACKEND = "backend"
+
+
+class _Meaning(Enum):
+    """What a record tells about the clock."""
+
+    NOTHING = "its moment, by whatever clock there was"
+    BEGINS = "a new life of the daemon: nobody has confirmed its clock yet"
+    AGREES = "the backend says the same"
+    PROVES = "somebody else's clock agreed"
+    LOWERS = "the backend says that less time has passed than was recorded"
+    VOUCHES = "somebody says what the time is"
+
+
+class TimeFloor:
+    """The floor, and whether the clock is confirmed now. Times in Unix milliseconds and monotonic milliseconds."""
+
+    def __init__(self) -> None:
+        self.floor_ms = 0
+        self.unmarked = 0
+        """Records since one that carried the floor."""
+        self._offset_ms: int | None = None  # wall less monotonic of the clock that was confirmed
+        self._proven = False
+
+    def proven(self, wall_ms: int, mono_ms: int) -> bool:
+        """Tell whether the clock is confirmed by more than the backend, and has not been set since."""
+        return self._proven and self.confirmed(wall_ms, mono_ms)
+
+    def confirmed(self, wall_ms: int, mono_ms: int) -> bool:
+        """Tell whether the clock is confirmed, and has not been set since."""
+        return self._offset_ms is not None and abs(wall_ms - mono_ms - self._offset_ms) <= STEP_MS
+
+    def take(self, kind: str, at_ms: int, mono_ms: int, detail: Mapping[str, Value]) -> None:
+        """Learn from a record, in the order of their numbers."""
+        meaning = _meaning(kind, detail)
+        self.unmarked += 1
+        if meaning is _Meaning.BEGINS:
+            self._offset_ms, self._proven = None, False
+        if meaning in (_Meaning.PROVES, _Meaning.VOUCHES):
+            self._offset_ms, self._proven = at_ms - mono_ms, True
+        if meaning in (_Meaning.AGREES, _Meaning.LOWERS) and not self.proven(at_ms, mono_ms):
+            self._offset_ms, self._proven = at_ms - mono_ms, False
+        if _is_number(detail.get(FLOOR)):
+            self._carried(detail)
+        if meaning is _Meaning.VOUCHES:
+            self.floor_ms = at_ms
+            self.unmarked = 0
+        elif meaning is _Meaning.LOWERS:
+            self.floor_ms = min(self.floor_ms, at_ms)
+        elif self.proven(at_ms, mono_ms):
+            self.floor_ms = max(self.floor_ms, at_ms)
+
+    def _carried(self, detail: Mapping[str, Value]) -> None:
+        """Take over what a start or a mark says of the records before it."""
+        floor_ms, offset_ms = detail[FLOOR], detail.get(OFFSET)
+        if isinstance(floor_ms, int):
+            self.floor_ms = floor_ms
+            self.unmarked = 0
+        if isinstance(offset_ms, int):
+            self._offset_ms, self._proven = offset_ms, detail.get(PROVEN) is True
+
+    def mark(self) -> dict[str, Value]:
+        """Return the facts that carry the floor within one life of the daemon."""
+        return {FLOOR: self.floor_ms, OFFSET: self._offset_ms, PROVEN: self._proven}
+
+    def begin(self) -> dict[str, Value]:
+        """Return the facts that carry the floor into a new life."""
+        return {FLOOR: self.floor_ms}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
+    if kind == Kind.STARTED:
+        return _Meaning.BEGINS
+    if kind == Kind.CLOCK:
+        if VOUCHED_BY in detail:
+            return _Meaning.LOWERS if detail[VOUCHED_BY] == BACKEND else _Meaning.VOUCHES
+        if CONFIRMED_BY in detail:
+            return _Meaning.AGREES if detail[CONFIRMED_BY] == BACKEND else _Meaning.PROVES
+        return _Meaning.NOTHING
+    if detail.get("allowed") is not True or "clock" in detail:  # `clock`: it was not believed at that moment
+        return _Meaning.NOTHING
+    if kind == Kind.REMOTE:
+        return _Meaning.AGREES
+    if kind == Kind.ACCESS and detail.get("path") == Strength.FULL:
+        return _Meaning.PROVES
+    return _Meaning.NOTHING
+
+
+def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int) -> TimeFloor:
+    """Return what the records prove; `newest(before, limit)` gives those next below a number, oldest first.
+
+    Reads back to the newest record that carries the floor, and from there on. Records that this version cannot read
+    prove nothing.
+    """
+    pages: list[list[StoredRecord]] = []
+    before = last + 1
+    for _ in range(PAGES_MAX):
+        page = list(newest(before, PAGE_RECORDS))
+        if not page:
+            break
+        pages.append(page)
+        before = page[0].number
+        if any(_carries(record) for record in page):
+            break
+    floor = TimeFloor()
+    for page in reversed(pages):
+        for record in page:
+            told = _read(record)
+            if told is not None:
+                floor.take(told["kind"], told["at"], told["mono"], told)
+    return floor
+
+
+def _carries(record: StoredRecord) -> bool:
+    told = _read(record)
+    return told is not None and (FLOOR in told or _meaning(told["kind"], told) is _Meaning.VOUCHES)
+
+
+def _read(record: StoredRecord) -> dict[str, Any] | None:
+    try:
+        return facts(record.body)
+    except AuditError:
+        return None

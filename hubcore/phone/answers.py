@@ -1,0 +1,32 @@
+"""What a phone is told of a decision, inside the seal: fewer words than the hub has for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hubcore.access.claim import Outcome
+from hubcore.access.words import Denial
+from hubcore.phone.messages import Reason
+
+REASONS: Mapping[Denial, Reason] = {
+    Denial.UNKNOWN_CREDENTIAL: Reason.NO_RIGHT,
+    Denial.CREDENTIAL_REVOKED: Reason.REVOKED,
+    Denial.CREDENTIAL_NOT_ACTIVE: Reason.GRANT_TIME,
+    Denial.CREDENTIAL_EXPIRED: Reason.GRANT_TIME,
+    Denial.GRANT_TOO_LONG: Reason.GRANT_TIME,
+    Denial.NO_GRANT: Reason.NO_RIGHT,
+    Denial.OUT_OF_SCHEDULE: Reason.SCHEDULE,
+    Denial.LOCKDOWN: Reason.LOCKED,
+    Denial.TIME_UNTRUSTED: Reason.CLOCK,
+    Denial.FULL_PROOF_NEEDED: Reason.NEED_FULL,
+    Denial.OP_CONFLICT: Reason.OP_CONFLICT,
+    Denial.TOO_LATE: Reason.BUSY,
+    Denial.DOOR_FAULT: Reason.FAULT,
+    Denial.BUSY: Reason.BUSY,
+}
+"""What a phone is told, inside the seal."""
+
+
+def reason_of(outcome: Outcome) -> Reason:
+    """Return what the phone is told of an outcome."""
+    return Reason.OK if outcome.why is None else REASONS[outcome.why]

@@ -1,0 +1,165 @@
+"""Binding and keys: what every seal and signature between phone and hub covers, and which key seals what.
+
+Laws: everything is bound to the protocol, the transport, this link's challenge, the hub and the epoch certificate, so
+that nothing fits elsewhere; each direction and purpose has a key of its own; a key seals under a fresh IV each time;
+inside the seal every failure is one ProofError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hubcore.access.grant import Grant, read_grant
+from hubcore.access.words import Action
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import Aead, VerifyKey
+from hubcore.errors import FrameError, ProofError
+from hubcore.phone.messages import (
+    Open,
+    Resume,
+    ResumeRequest,
+    State,
+    StateMessage,
+    Verdict,
+    VerdictMessage,
+    decode_request,
+    decode_resume_request,
+    decode_state,
+    decode_verdict,
+    encode_resume_request,
+    encode_state,
+    encode_verdict,
+)
+
+_T = TypeVar("_T")
+PROTOCOL = "hub/1"
+BLE_GATT = "ble-gatt"
+REQUEST_TYPE = "application/hub-request+cose"
+
+
+def binding(transport: str, challenge: bytes, epoch_digest: bytes, aead: Aead) -> bytes:
+    """Return the external AAD of an open and of the request in it; `epoch_digest` is SHA-256 of the certificate."""
+    return cbor.encode_flat([PROTOCOL, transport, challenge, epoch_digest, int(aead)])
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """Keys of one exchange. The ratchet secret becomes a ticket if the hub issues one."""
+
+    aead: Aead
+    to_phone: bytes
+    ratchet: bytes
+
+
+def session_keys(secret: bytes, transport: str, challenge: bytes, message: bytes, aead: Aead, hub: str) -> SessionKeys:
+    """Derive what follows a phone's complete `message` from the secret it carried, or from its ticket's."""
+    salt, party = _transcript(transport, challenge, message), hub.encode()
+    to_phone = cose.derive(secret, salt, aead.key_bytes, int(aead), party, "h2p")
+    ratchet = cose.derive(secret, salt, 32, cose.DIRECT_HKDF_SHA256, party, "ticket")
+    return SessionKeys(aead, to_phone, ratchet)
+
+
+def resume_key(secret: bytes, transport: str, challenge: bytes, aead: Aead, hub: str) -> bytes:
+    """Derive the key that seals a resume, phone to hub."""
+    salt = _transcript(transport, challenge, b"")
+    return cose.derive(secret, salt, aead.key_bytes, int(aead), hub.encode(), "p2h")
+
+
+def _transcript(transport: str, challenge: bytes, message: bytes) -> bytes:
+    return hashlib.sha256(cbor.encode_flat([PROTOCOL, transport, challenge, message])).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """All that opening one Open needs; nothing else is read. `decoy` is a random content key of the AEAD's size."""
+
+    message: Open
+    raw: bytes
+    transport: str
+    challenge: bytes
+    epoch_key: RSAPrivateKey
+    epoch_digest: bytes
+    issuer: VerifyKey
+    site: str
+    hub: str
+    decoy: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A request whose proofs hold: the phone of this grant asked for this, here, now."""
+
+    grant: Grant
+    op: bytes
+    access_point: int
+    action: Action
+    keys: SessionKeys
+
+
+def open_request(job: OpenJob) -> Opened:
+    """Unseal and verify an Open: one RSA decryption and two signatures. Raise ProofError, whatever fails."""
+    message, aead = job.message, job.message.aead
+    bound = binding(job.transport, job.challenge, job.epoch_digest, aead)
+    content_key = cose.unwrap_key(job.epoch_key, message.encrypted_key, job.decoy)
+    plaintext = cose.unseal(aead, content_key, message.iv, message.ciphertext, bound)
+    try:
+        match cbor.decode(plaintext):
+            case [bytes(protected), {} as unprotected, bytes(payload), bytes(signature)] if not unprotected:
+                request = decode_request(payload)
+            case _:
+                raise ProofError("request: no COSE_Sign1")
+    except FrameError as error:
+        raise ProofError(f"inside the seal: {error}") from error
+    grant = read_grant(request.grant, job.issuer, job.site)
+    if protected != cwt.header(grant.key.alg, REQUEST_TYPE):
+        raise ProofError("request: its header is not the constant one of the grant's key")
+    cose.verify1(protected, payload, signature, grant.key, bound)
+    keys = session_keys(request.secret, job.transport, job.challenge, job.raw, aead, job.hub)
+    return Opened(grant, request.op, request.access_point, request.action, keys)
+
+
+def open_resume(message: Resume, key: bytes) -> ResumeRequest:
+    """Unseal a resume. Raise ProofError."""
+    try:
+        return decode_resume_request(cose.unseal(message.aead, key, message.iv, message.ciphertext))
+    except FrameError as error:
+        raise ProofError(f"inside the seal: {error}") from error
+
+
+def seal_resume(request: ResumeRequest, key: bytes, aead: Aead, iv: bytes, ticket: bytes) -> Resume:
+    """Seal a resume, phone to hub."""
+    return Resume(aead, iv, cose.seal(aead, key, iv, encode_resume_request(request)), ticket)
+
+
+def seal_verdict(verdict: Verdict, keys: SessionKeys, iv: bytes) -> VerdictMessage:
+    """Seal a verdict, hub to phone."""
+    return VerdictMessage(keys.aead, iv, cose.seal(keys.aead, keys.to_phone, iv, encode_verdict(verdict)))
+
+
+def open_verdict(message: VerdictMessage, keys: SessionKeys) -> Verdict:
+    """Unseal a verdict. Raise ProofError: it is of another session, or not from this hub."""
+    return _open(message, keys, decode_verdict)
+
+
+def seal_state(state: State, keys: SessionKeys, iv: bytes) -> StateMessage:
+    """Seal a door state, hub to phone."""
+    return StateMessage(keys.aead, iv, cose.seal(keys.aead, keys.to_phone, iv, encode_state(state)))
+
+
+def open_state(message: StateMessage, keys: SessionKeys) -> State:
+    """Unseal a door state. Raise ProofError."""
+    return _open(message, keys, decode_state)
+
+
+def _open(message: VerdictMessage | StateMessage, keys: SessionKeys, decode: Callable[[bytes], _T]) -> _T:
+    if message.aead != keys.aead:
+        raise ProofError("seal: another AEAD than the session's")
+    try:
+        return decode(cose.unseal(message.aead, keys.to_phone, message.iv, message.ciphertext))
+    except FrameError as error:
+        raise ProofError(f"inside the seal: {error}") from error

@@ -1,0 +1,94 @@
+"""Tickets: what lets a phone that was let in lately take the short path, once each.
+
+Laws: in memory only; one use; at most TICKETS_A_CREDENTIAL for one credential, so one user cannot push out others, and
+TICKETS_MAX and WEIGHT_MAX in all: the oldest goes first; a chain of tickets ends a week after its full path at the
+latest; a ticket carries the grant that was verified, and the decision is taken anew each time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hubcore.access.grant import Grant
+from hubcore.codec.cose import Aead
+from hubcore.phone.messages import NewTicket
+
+TICKETS_MAX = 10_000
+TICKETS_A_CREDENTIAL = 2
+WEIGHT_MAX = 1_000_000
+"""Of all grants kept, in units of some 40 bytes."""
+KEY_WEIGHT = 80
+IDLE_SECONDS = 72 * 3600
+CHAIN_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """`expires` and `chain_began` in Unix seconds; `secret` is the ratchet's 32 bytes."""
+
+    id: bytes
+    secret: bytes
+    aead: Aead
+    grant: Grant
+    chain_began: int
+    expires: int
+
+
+class TicketTable:
+    """The live tickets of one hub."""
+
+    def __init__(self, hub_expires: int) -> None:
+        self._hub_expires = hub_expires
+        self._tickets: OrderedDict[bytes, Ticket] = OrderedDict()
+        self._of: dict[str, list[bytes]] = {}
+        self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def issue(self, id_: bytes, secret: bytes, aead: Aead, grant: Grant, at: int, chain_began: int) -> NewTicket | None:
+        """Keep a new ticket and return what the phone is told; None when it would have no time to live."""
+        expires = min(at + IDLE_SECONDS, chain_began + CHAIN_SECONDS, grant.expires, self._hub_expires)
+        if expires <= at:
+            return None
+        held = self._of.setdefault(grant.credential, [])
+        if len(held) >= TICKETS_A_CREDENTIAL:
+            self.drop(held[0])
+        while len(self._tickets) >= TICKETS_MAX or self._weight + _weight(grant) > WEIGHT_MAX:
+            self.drop(next(iter(self._tickets)))
+        self._weight += _weight(grant)
+        self._tickets[id_] = Ticket(id_, secret, aead, grant, chain_began, expires)
+        self._of.setdefault(grant.credential, []).append(id_)
+        return NewTicket(id_, expires)
+
+    def find(self, id_: bytes, at: float) -> Ticket | None:
+        """Return the live ticket of that id; an expired one is dropped."""
+        ticket = self._tickets.get(id_)
+        if ticket is not None and ticket.expires < at:
+            self.drop(id_)
+            return None
+        return ticket
+
+    def drop(self, id_: bytes) -> None:
+        """Forget the ticket and its secret; a ticket that is not there stays so."""
+        ticket = self._tickets.pop(id_, None)
+        if ticket is None:
+            return
+        self._weight -= _weight(ticket.grant)
+        held = self._of[ticket.grant.credential]
+        held.remove(id_)
+        if not held:
+            del self._of[ticket.grant.credential]
+
+    def drop_where(self, unwanted: Callable[[Grant], bool]) -> int:
+        """Forget the tickets of all grants that are `unwanted`; return how many."""
+        gone = [id_ for id_, ticket in self._tickets.items() if unwanted(ticket.grant)]
+        for id_ in gone:
+            self.drop(id_)
+        return len(gone)
+
+
+def _weight(grant: Grant) -> int:
+    return KEY_WEIGHT + sum(2 + len(entry.rules) for entry in grant.access)

@@ -1,0 +1,100 @@
+"""What is kept on the disk: the evidence and the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Mode
+from hubcore.evidence.records import Head, Record, StoredRecord
+
+
+class AuditLog(Protocol):
+    """Evidence: numbered, chained by hashes, durable before anything moves."""
+
+    def append(self, record: Record) -> Awaitable[int]:
+        """Take the record at once; awaited, give its number when it is durable.
+
+        Raise AuditError, at once or then, when it is not durable and will not be.
+        """
+
+    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
+        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first, at most 10,000."""
+
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
+
+    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
+        """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""
+
+    async def acknowledge(self, numbers: Sequence[int]) -> None:
+        """The backend holds these records."""
+
+    def waiting(self) -> int:
+        """How many records the backend has not acknowledged."""
+
+    def last(self) -> int:
+        """The number of the newest durable record, 0 when there is none."""
+
+    def head(self) -> Head:
+        """The head of the chain: number and hash of the newest durable record."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskState:
+    """The disk of the state directory: bytes free for hubd, bytes in all, bytes of the log's write-ahead log.
+
+    `holders` names other programs that have the log open, as far as they can be seen and were looked for.
+    """
+
+    free_bytes: int
+    size_bytes: int
+    journal_bytes: int
+    holders: tuple[str, ...] = ()
+
+
+class PolicyStore(Protocol):
+    """The policy in force, on disk and indexed: 1,000,000 credentials and as many revocations must fit."""
+
+    def version(self) -> int:
+        """The version of the policy in force, 0 when none was ever accepted."""
+
+    def revoked(self, credential: str, grant_id: bytes) -> bool:
+        """Whether the credential or this one grant is revoked."""
+
+    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+        """The schedule of that number, None when the policy has none."""
+
+    def mode(self, access_point: int) -> Mode:
+        """The mode ordered for the access point, `Mode.NORMAL` when the policy says nothing."""
+
+    async def replace(self, policy: Policy, document: bytes) -> None:
+        """Put this policy in force, whole and durable; `document` is what the issuer signed.
+
+        Raise RollbackError unless its version is higher.
+        """
+
+
+class PolicyFile(Protocol):
+    """The policy as one file keeps it, with the head of the audit log that was noted beside it."""
+
+    def version(self) -> int:
+        """The version of the proven policy, 0 when there is none."""
+
+    def revoked(self, credential: str, grant_id: bytes) -> bool:
+        """See `PolicyStore.revoked`."""
+
+    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+        """See `PolicyStore.schedule`."""
+
+    def mode(self, access_point: int) -> Mode:
+        """See `PolicyStore.mode`."""
+
+    async def replace(self, policy: Policy, document: bytes, head: Head, again: bool = False) -> None:
+        """Put this policy in force and note the head, in one commit; `again` lets the same version through."""
+
+    async def note(self, head: Head) -> None:
+        """Note the head of the audit log, durably."""

@@ -1,0 +1,1 @@
+"""Moments, paces and budgets: arithmetic of time that reads no clock."""

@@ -1,0 +1,1 @@
+"""The radio on BlueZ, over D-Bus."""

@@ -1,0 +1,294 @@
+"""bluetoothd seen over one bus connection: calls with a time limit, and a mirror of its adapters and devices.
+
+Laws: only the present owner of org.bluez is believed and answered; every call ends within CALL_SECONDS; what dbus-fast
+raises becomes LinkError here; the mirror holds no more than bluetoothd itself does, and of it only what is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+from hubcore.errors import LinkError
+
+BLUEZ = "org.bluez"
+ADAPTER, DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
+GATT_MANAGER, ADVERTISING_MANAGER = "org.bluez.GattManager1", "org.bluez.LEAdvertisingManager1"
+BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
+PROPERTIES, OBJECT_MANAGER = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager"
+ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
+CALL_SECONDS, GRACE_SECONDS, REVIVE_SECONDS = 5.0, 1.0, 10.0
+
+_KEPT: Mapping[str, tuple[str, ...]] = {
+    ADAPTER: ("Address", "Powered", "UUIDs"),
+    DEVICE: ("Connected", "Bonded", "Adapter"),
+    GATT_MANAGER: (),
+    ADVERTISING_MANAGER: (),
+}
+_MATCHES = (
+    f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
+    f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',member='PropertiesChanged'",
+    f"type='signal',sender='{BLUEZ}',interface='{OBJECT_MANAGER}'",
+)
+
+_T = TypeVar("_T")
+
+
+class BluezError(LinkError):
+    """bluetoothd refused a call; `name` is the D-Bus error's name."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+class Heard(Protocol):
+    """Who is told what bluetoothd does, on the event loop, in the order it did it."""
+
+    def called(self, message: Message) -> Message | bool:
+        """Answer bluetoothd's call; True when the answer is sent later, False when there is no such method."""
+
+    def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
+        """Properties of an object are these now; they are in the mirror already."""
+
+    def removed(self, path: str, interface: str) -> None:
+        """An object has lost an interface; it is out of the mirror already."""
+
+
+class Bluez:
+    """One connection. `objects` is the mirror: path to interface to property to plain value.
+
+    `owner` is the unique name of bluetoothd, "" while there is none; `mirrored` tells that it has said what it has.
+    """
+
+    def __init__(self, bus: MessageBus) -> None:
+        self._bus = bus
+        self._woken = asyncio.Event()
+        self._at_once: dict[int, Callable[[Message], None]] = {}
+        self._of = ""
+        self.owner, self.mirrored = "", False
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {}
+        self.heard: Heard | None = None
+        bus.add_message_handler(self._message)
+
+    async def lost(self) -> None:
+        """Wait until the connection is lost; raise LinkError then."""
+        try:
+            await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            raise LinkError(f"radio: the system bus is lost: {error}") from error
+        raise LinkError("radio: the system bus is lost")
+
+    async def appear(self) -> None:
+        """Wait for bluetoothd and mirror its objects."""
+        for rule in _MATCHES:
+            await self._call_bus("AddMatch", "s", rule)
+        try:
+            await self._call_bus("GetNameOwner", "s", BLUEZ, at_once=self._found_owner)
+        except BluezError as error:
+            if error.name != NO_OWNER:
+                raise
+            await self._revive()
+        self._of = self._present()
+        await self._call(self._of, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects)
+
+    async def until(self, found: Callable[[], _T | None]) -> _T:
+        """Wait until something in the mirror is as wanted, and return it. Raise LinkError when bluetoothd has gone."""
+        while self.owner == self._of:
+            if (value := found()) is not None:
+                return value
+            self._woken.clear()
+            await self._woken.wait()
+        raise LinkError("radio: bluetoothd is gone")
+
+    async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+        """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
+        return await self._call(self._present(), path, interface, member, signature, body)
+
+    async def cast(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> None:
+        """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
+        await self.send(_unanswered(self._present(), path, interface, member, signature, body))
+
+    async def ask(self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+        """Call somebody else on the bus. Raise BluezError when it refuses, LinkError when it does not answer."""
+        return await self._call(to, path, interface, member, signature, body)
+
+    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
+        """Call the bus itself. Raise as `ask`."""
+        return await self._call_bus(member, signature, *body)
+
+    async def set(self, path: str, interface: str, name: str, value: Variant) -> None:
+        """Set a property."""
+        await self.call(path, PROPERTIES, "Set", "ssv", interface, name, value)
+
+    async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
+        """Tell bluetoothd that a property of ours has changed; return when it is written to the bus."""
+        body = [interface, {name: value}, []]
+        message = Message.new_signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
+        message.destination = self._present()
+        await self.send(message)
+
+    async def send(self, message: Message) -> None:
+        """Write one message. Raise LinkError when the bus does not take it."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._bus.send(message)
+        except Exception as error:
+            raise LinkError(f"radio: the system bus takes nothing: {error!r}") from error
+
+    async def _revive(self) -> None:
+        """Wait for bluetoothd, and have the bus start it: Debian's unit does not come back after a crash by itself.
+
+        One that is being restarted gets GRACE_SECONDS first: to ask while systemd has not yet noticed its end starts
+        nothing, and blocks the next asking for as long as the bus waits for it (25 s). What the bus says to it is of no
+        use: it comes only then, and whoever mends a masked or broken unit may also start it.
+        """
+        wait_seconds = GRACE_SECONDS
+        while not self.owner:
+            try:
+                async with asyncio.timeout(wait_seconds):
+                    await self._woken.wait()
+            except TimeoutError:
+                await self.send(_unanswered(BUS, BUS_PATH, BUS, "StartServiceByName", "su", (BLUEZ, 0)))
+                wait_seconds = REVIVE_SECONDS
+            self._woken.clear()
+
+    def _present(self) -> str:
+        """Return the name of the bluetoothd that is there; to call the well-known name would start another."""
+        if not self.owner:
+            raise LinkError("radio: bluetoothd is gone")
+        return self.owner
+
+    async def _call_bus(
+        self, member: str, signature: str, *body: Any, at_once: Callable[[Message], None] | None = None
+    ) -> list[Any]:
+        return await self._call(BUS, BUS_PATH, BUS, member, signature, body, at_once)
+
+    async def _call(
+        self,
+        to: str,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str,
+        body: Sequence[Any],
+        at_once: Callable[[Message], None] | None = None,
+    ) -> list[Any]:
+        """Call. `at_once` takes a good reply before any later message is seen, which awaiting it does not promise."""
+        message = Message(
+            destination=to, path=path, interface=interface, member=member, signature=signature, body=list(body)
+        )
+        message.serial = self._bus.next_serial()
+        if at_once is not None:
+            self._at_once[message.serial] = at_once
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                reply = await self._bus.call(message)
+        except Exception as error:
+            raise LinkError(f"radio: {to} does not answer {member}: {error!r}") from error
+        finally:
+            self._at_once.pop(message.serial, None)
+        if reply is None or reply.message_type is MessageType.ERROR:
+            name = reply.error_name or "" if reply else ""
+            text = " ".join(str(part) for part in reply.body) if reply else "no reply"
+            raise BluezError(name, f"radio: {to} refuses {member}: {name}: {text}")
+        return list(reply.body)
+
+    def _message(self, message: Message) -> Message | bool | None:
+        """Sort what the bus brings; what is not ours to answer is left to dbus-fast."""
+        match message.message_type:
+            case MessageType.METHOD_CALL:
+                answer = self._answer(message)
+                return True if answer and message.flags & MessageFlag.NO_REPLY_EXPECTED else answer or None
+            case MessageType.METHOD_RETURN if message.reply_serial in self._at_once:
+                self._at_once.pop(message.reply_serial)(message)
+            case MessageType.SIGNAL if message.sender == BUS:
+                if message.member == "NameOwnerChanged" and message.body[0] == BLUEZ:
+                    self._owner_changed(message.body[2])
+            case MessageType.SIGNAL if self.owner and message.sender == self.owner:
+                self._signal(message)
+        return None
+
+    def _answer(self, message: Message) -> Message | bool:
+        if self.heard is None or not self.owner or message.sender != self.owner:
+            return Message.new_error(message, ACCESS_DENIED, "only bluetoothd may call the radio")
+        return self.heard.called(message)
+
+    def _found_owner(self, reply: Message) -> None:
+        self.owner = reply.body[0]
+
+    def _found_objects(self, reply: Message) -> None:
+        self.objects.clear()
+        self.mirrored = True
+        for path, interfaces in reply.body[0].items():
+            self._keep(path, interfaces)
+
+    def _signal(self, message: Message) -> None:
+        match message.member:
+            case "PropertiesChanged" if message.interface == PROPERTIES:
+                interface, properties, _ = message.body
+                if interface in self.objects.get(message.path or "", {}):
+                    self._keep(message.path or "", {interface: properties})
+            case "InterfacesAdded" if message.interface == OBJECT_MANAGER:
+                self._keep(*message.body)
+            case "InterfacesRemoved" if message.interface == OBJECT_MANAGER:
+                self._remove(*message.body)
+
+    def _owner_changed(self, owner: str) -> None:
+        self.owner = owner
+        for path, interfaces in list(self.objects.items()):
+            self._remove(path, list(interfaces))
+        self._woken.set()
+
+    def _keep(self, path: str, interfaces: Mapping[str, Mapping[str, Variant]]) -> None:
+        for interface, properties in interfaces.items():
+            if interface not in _KEPT:
+                continue
+            kept = {name: properties[name].value for name in _KEPT[interface] if name in properties}
+            self.objects.setdefault(path, {}).setdefault(interface, {}).update(kept)
+            if self.heard is not None:
+                self.heard.changed(path, interface, kept)
+        self._woken.set()
+
+    def _remove(self, path: str, interfaces: Sequence[str]) -> None:
+        for interface in interfaces:
+            if self.objects.get(path, {}).pop(interface, None) is not None and self.heard is not None:
+                self.heard.removed(path, interface)
+        if not self.objects.get(path, {"": {}}):
+            del self.objects[path]
+        self._woken.set()
+
+
+def _unanswered(to: str, path: str, interface: str, member: str, signature: str, body: Sequence[Any]) -> Message:
+    """Return a call that asks for no reply."""
+    return Message(
+        destination=to,
+        path=path,
+        interface=interface,
+        member=member,
+        signature=signature,
+        body=list(body),
+        flags=MessageFlag.NO_REPLY_EXPECTED,
+    )
+
+
+@asynccontextmanager
+async def connected(address: str | None) -> AsyncIterator[Bluez]:
+    """Yield a new connection to the system bus, or to the one at `address`; close it at the end. Raise LinkError."""
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
+    except Exception as error:
+        raise LinkError(
+            f"radio: the system D-Bus does not answer ({error}); does dbus run, and is bluez installed?"
+        ) from error
+    try:
+        yield Bluez(bus)
+    finally:
+        bus.disconnect()

@@ -1,0 +1,60 @@
+"""What the radio is to do, and who hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hubcore.phone.beacon import Beacon
+
+STUCK_SECONDS, AGAIN_SECONDS = 3.0, 10.0
+
+
+def _say_nothing(*_: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class RadioNews:
+    """Who hears of the radio.
+
+    `lost` takes a sentence for a technician each time the radio is lost or does not come; `amiss` what is not right
+    with BlueZ's settings ("bluez") or with what is paired ("pairing") each time it is looked at, "" when all is;
+    `stuck` is called when a bluetoothd that is there has failed for STUCK_SECONDS to put the hub on air, and again each
+    AGAIN_SECONDS.
+    """
+
+    lost: Callable[[str], None] = _say_nothing
+    amiss: Callable[[str, str], None] = _say_nothing
+    stuck: Callable[[], None] = _say_nothing
+
+
+class Patience:
+    """How long bluetoothd has failed the hub. BlueZ 5.66 has states that only a new bluetoothd leaves."""
+
+    def __init__(self, stuck: Callable[[], None], monotonic: Callable[[], float]) -> None:
+        self._stuck, self._monotonic = stuck, monotonic
+        self._ends: float | None = None
+
+    def failed(self) -> None:
+        """It has failed again."""
+        now = self._monotonic()
+        if self._ends is None:
+            self._ends = now + STUCK_SECONDS
+        elif now >= self._ends:
+            self._ends = now + AGAIN_SECONDS
+            self._stuck()
+
+    def excused(self) -> None:
+        """The hub is on air, or lacks something that no other bluetoothd would give it."""
+        self._ends = None
+
+
+@dataclass(frozen=True, slots=True)
+class RadioPlan:
+    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who hears what."""
+
+    adapter: str
+    beacon: Beacon | None
+    tells: RadioNews
+    patience: Patience

@@ -1,0 +1,112 @@
+"""Where the backend is: its addresses, asked for in a thread that nobody waits for.
+
+Laws:
+1. Only this module asks a resolver, and libzmq never does: it would be waited for at the stop.
+2. At most one question is under way. The resolver has its own limits, of many seconds, and cannot be called back; who
+   asks meanwhile waits for the same answer, each only as long as it wants to.
+3. The thread holds up neither the stop nor the end of the process.
+4. A machine that gives no thread is a failure of this one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from hubcore.errors import HardwareError, LinkError
+from hubd.aside import Start, begin, start_thread
+
+ADDRESSES_MAX = 8
+"""Of one name; more are left out."""
+
+Resolve = Callable[..., Sequence[tuple[Any, ...]]]
+"""`socket.getaddrinfo`, or what stands in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address of the backend: what a socket wants to know, and the numbers for a person."""
+
+    family: int
+    sockaddr: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return str(self.sockaddr[0])
+
+
+class Names:
+    """Resolves the host and port of one endpoint."""
+
+    def __init__(
+        self, host: str, port: int, resolve: Resolve = socket.getaddrinfo, start: Start = start_thread
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._resolve = resolve
+        self._start = start
+        self._asked: asyncio.Future[tuple[Address, ...]] | None = None
+
+    async def addresses(self, seconds: float) -> tuple[Address, ...]:
+        """Return the addresses in the order in which to try them. Raise LinkError when none are known in time."""
+        with suppress(OSError, UnicodeError):  # an address in numbers needs nobody
+            return self._take(self._resolve(self._host, self._port, type=socket.SOCK_STREAM, flags=_NUMBERS))
+        if self._asked is None or self._asked.done():
+            self._asked = self._begin()
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(self._asked)
+        except TimeoutError:
+            raise LinkError(
+                f"the name {self._host} is not resolved: no name server answered within {seconds:g} s; "
+                f"check the network, then: getent ahosts {self._host}"
+            ) from None
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise LinkError(
+                f"the name {self._host} does not resolve ({why}); check [backend] endpoint, "
+                f"then: getent ahosts {self._host}"
+            ) from None
+
+    def _begin(self) -> asyncio.Future[tuple[Address, ...]]:
+        try:
+            return self._ask()
+        except HardwareError as error:
+            raise LinkError(f"the name {self._host} cannot be asked for: {error}") from error
+
+    def _ask(self) -> asyncio.Future[tuple[Address, ...]]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[Address, ...]] = loop.create_future()
+
+        def settle(addresses: tuple[Address, ...], error: OSError | None) -> None:
+            if error is None:
+                answer.set_result(addresses)
+            else:
+                answer.set_exception(error)
+                answer.exception()  # seen, also when nobody waits any more
+
+        def ask() -> None:
+            try:
+                found, error = self._take(self._resolve(self._host, self._port, type=socket.SOCK_STREAM)), None
+            except OSError as refused:
+                found, error = (), refused.with_traceback(None)
+            except UnicodeError:
+                found, error = (), OSError(0, "it is no name that DNS can carry")
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, found, error)
+
+        begin("resolver", ask, self._start)
+        return answer
+
+    @staticmethod
+    def _take(found: Sequence[tuple[Any, ...]]) -> tuple[Address, ...]:
+        addresses = dict.fromkeys(Address(int(entry[0]), tuple(entry[4])) for entry in found)
+        if not addresses:
+            raise OSError(0, "it has no address")
+        return tuple(addresses)[:ADDRESSES_MAX]
+
+
+_NUMBERS = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV

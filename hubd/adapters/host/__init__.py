@@ -1,0 +1,1 @@
+"""This machine: keys, clock, log, disk, systemd."""

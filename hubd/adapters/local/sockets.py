@@ -1,0 +1,76 @@
+"""The file of a local socket: taken at the start, given up at the stop.
+
+Law: the file is this daemon's alone: a live one is never taken over, a stale one is replaced, and at the stop only the
+own one is removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from hubcore.errors import ConfigError
+
+_KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+
+
+class SocketFile:
+    """One listening unix socket; `listener` is None while it is not taken."""
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self._path = path
+        self._mode = mode
+        self._own: tuple[int, int] | None = None
+        self.listener: socket.socket | None = None
+
+    def bind(self, backlog: int) -> socket.socket:
+        """Take the file and listen. Raise ConfigError when another hubd answers there or the place cannot be used."""
+        listener = socket.socket(socket.AF_UNIX, _KIND)
+        try:
+            _remove_stale(self._path)
+            listener.bind(str(self._path))
+            self._path.chmod(self._mode)  # before listen, so that nobody is let in by another mode
+            listener.listen(backlog)
+            status = self._path.stat()
+        except OSError as error:
+            if listener.getsockname():  # it was bound: the file is ours
+                self._path.unlink(missing_ok=True)
+            listener.close()
+            why = error.strerror or error
+            remedy = f"see to it that {self._path.parent} is a directory this user may write (RuntimeDirectory=hubd)"
+            raise ConfigError(f"{self._path}: the local socket cannot be made: {why}; {remedy}") from error
+        except ConfigError:
+            listener.close()
+            raise
+        self._own = status.st_dev, status.st_ino
+        self.listener = listener
+        return listener
+
+    def close(self) -> None:
+        """Give up the socket and remove its file, unless the file is another's by now."""
+        if self.listener is None:
+            return
+        self.listener.close()
+        self.listener = None
+        with suppress(OSError):
+            status = self._path.stat()
+            if (status.st_dev, status.st_ino) == self._own:
+                self._path.unlink()
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket file that nobody answers. Raise ConfigError for a live one and for any other file."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigError(f"{path}: expected nothing or a socket, found another file; move it away")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, _KIND) as probe:
+        outcome = probe.connect_ex(str(path))  # never waits: a full backlog is EAGAIN, and somebody's
+    if outcome == errno.ECONNREFUSED:
+        path.unlink(missing_ok=True)
+    elif outcome != errno.ENOENT:
+        raise ConfigError(f"{path}: another hubd is running on this socket; stop it, or name another in [api] socket")

@@ -1,0 +1,1 @@
+"""Use cases around the backend: records up, orders and policy down."""

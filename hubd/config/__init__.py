@@ -1,0 +1,1 @@
+"""The configuration: the file, and the sentences about what is wrong in it."""

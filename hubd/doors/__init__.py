@@ -1,0 +1,1 @@
+"""Use cases around doors: unlocking them and watching them."""

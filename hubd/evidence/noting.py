@@ -1,0 +1,132 @@
+"""The audit log with somebody told of each durable record and of each failure, and with what the records prove of time.
+
+1. It changes no record and no order; who is told is told after the fact.
+2. What a record says of the clock is believed once the record is durable, and not before.
+3. A record that the disk has not taken after SLOW_SECONDS is told as a failure, before anybody who waits gives up. Who
+   gives up takes nothing back: the record's own end is told when it comes.
+4. After a failure it tries again until a record is durable, so that the problem ends when its cause has ended. That
+   record says since when evidence could not be written, and how much was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Head, Kind, Record, StoredRecord, Value
+from hubcore.evidence.timefloor import TimeFloor, from_records
+from hubcore.ports.clock import Clock
+from hubcore.ports.stores import AuditLog
+
+SLOW_SECONDS = 1.2
+"""Longer than the log takes to say why it cannot write, less than anybody waits for a record."""
+TRY_AGAIN_SECONDS = 5.0
+SLOW = f"The disk has not taken a record for {SLOW_SECONDS:g} s; see `dmesg`."
+
+
+class DurableLog(AuditLog, Protocol):
+    """An audit log whose appends end by themselves, whether or not anybody waits for them."""
+
+    def append(self, record: Record) -> asyncio.Future[int]:
+        """See `ports.stores.AuditLog.append`."""
+
+
+class NotingLog:
+    """`ports.stores.AuditLog` around another; `on_append` is called after each record is durable.
+
+    `on_health` takes whether records can be written, and the sentence why not. Run `mend` beside everything else.
+    """
+
+    def __init__(self, log: DurableLog, try_again_seconds: float = TRY_AGAIN_SECONDS) -> None:
+        self._log = log
+        self.time = TimeFloor()
+        self._try_again_seconds = try_again_seconds
+        self._failed = asyncio.Event()
+        self._lost = 0
+        self._failed_ms = 0
+        self.on_append: Callable[[], None] = lambda: None
+        self.on_health: Callable[[bool, str], None] = lambda _up, _why: None
+
+    def remember(self) -> None:
+        """Learn what the records of before prove of the time."""
+        self.time = from_records(self._log.newest, self._log.last())
+
+    def append(self, record: Record) -> Awaitable[int]:
+        """See `ports.stores.AuditLog.append`."""
+        try:
+            durable = self._log.append(record)
+        except AuditError as error:
+            self._fail(record, str(error), lost=True)
+            raise
+        slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._fail, record, SLOW, False)
+        if durable.done():
+            self._ended(record, slow, durable)
+        else:
+            durable.add_done_callback(partial(self._ended, record, slow))
+        return asyncio.shield(durable)
+
+    async def mend(self, clock: Clock) -> None:
+        """After each failure try again until a record is durable; run until cancelled."""
+        while True:
+            await self._failed.wait()
+            await asyncio.sleep(self._try_again_seconds)
+            if self._failed.is_set():
+                detail: dict[str, Value] = {
+                    "fault": "evidence could not be written",
+                    "since": self._failed_ms,
+                    "lost": self._lost,
+                }
+                with suppress(AuditError):
+                    await self.append(Record.at(Kind.FAULT, clock.wall(), clock.monotonic(), detail))
+
+    def _fail(self, record: Record, why: str, lost: bool) -> None:
+        if not self._failed.is_set():
+            self._failed_ms, self._lost = record.at_ms, 0
+            self._failed.set()
+        self._lost += lost
+        self.on_health(False, why)
+
+    def _ended(self, record: Record, slow: asyncio.TimerHandle, durable: asyncio.Future[int]) -> None:
+        slow.cancel()
+        if durable.cancelled():  # the loop ends
+            return
+        error = durable.exception()
+        if error is not None:
+            self._fail(record, str(error), lost=True)
+            return
+        self._failed.clear()
+        self.on_health(True, "")
+        self.time.take(record.kind, record.at_ms, record.mono_ms, record.detail)
+        self.on_append()
+
+    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
+        """See `ports.stores.AuditLog.recent`."""
+        return self._log.recent(since_ms)
+
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """See `ports.stores.AuditLog.newest`."""
+        return self._log.newest(before, limit)
+
+    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
+        """See `ports.stores.AuditLog.unacknowledged`."""
+        return await self._log.unacknowledged(after, limit)
+
+    async def acknowledge(self, numbers: Sequence[int]) -> None:
+        """See `ports.stores.AuditLog.acknowledge`."""
+        await self._log.acknowledge(numbers)
+
+    def waiting(self) -> int:
+        """See `ports.stores.AuditLog.waiting`."""
+        return self._log.waiting()
+
+    def last(self) -> int:
+        """See `ports.stores.AuditLog.last`."""
+        return self._log.last()
+
+    def head(self) -> Head:
+        """See `ports.stores.AuditLog.head`."""
+        return self._log.head()

@@ -1,0 +1,1 @@
+"""Use cases around phones: links, the keys of epochs, what is refused."""

@@ -1,0 +1,194 @@
+"""The policy in force, or no door at all while the state on the disk is in doubt.
+
+1. While a doubt stands every access point is locked down: neither a phone nor an order of the backend opens it. The way
+   out is wired past the hub.
+2. A doubt ends when the issuer's current policy comes again, or when root accepts the state; both are recorded.
+3. Nothing older than what the log knows is put in force, whatever the file holds.
+4. While a doubt stands this hub says that it has no policy (version 0): so the backend sends its own again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Rule
+from hubcore.access.words import Mode
+from hubcore.errors import AuditError, RollbackError, StoreError
+from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.statecheck import (
+    Belief,
+    Doubt,
+    Found,
+    OnDisk,
+    Told,
+    accepted_facts,
+    carried_facts,
+    doubt_facts,
+    edited_facts,
+    judge,
+)
+from hubcore.ports.clock import Clock
+from hubcore.ports.stores import AuditLog, PolicyFile
+from hubd.upkeep.health import Health, Problem, Severity
+
+PROBLEM = "state"
+_SENT_AGAIN = "No phone opens a door meanwhile. It ends when the backend has sent the policy, which it is asked for. "
+_OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
+
+_SENTENCES: Mapping[Doubt, str] = {
+    Doubt.POLICY_MISSING: "The policy is gone from the state directory; the audit log knows of version {expected}.",
+    Doubt.POLICY_OLDER: "The policy in the state directory is version {version}; the audit log knows of {expected}.",
+    Doubt.POLICY_UNPROVEN: "The policy in the state directory is not proven by the issuer's signature.",
+    Doubt.LOG_MISSING: "The audit log is gone from the state directory, but this hub is not new.",
+    Doubt.LOG_REPLACED: "The audit log in the state directory is older than this hub, or another's.",
+}
+_REMEDIES: Mapping[Doubt, str] = {
+    Doubt.POLICY_MISSING: _SENT_AGAIN + _OR_ACCEPT,
+    Doubt.POLICY_OLDER: _SENT_AGAIN + _OR_ACCEPT,
+    Doubt.POLICY_UNPROVEN: _SENT_AGAIN + "Without a backend: stop hubd, move policy.db aside, start hubd, then: sudo "
+    "hubctl accept-state; nobody is revoked then.",
+    Doubt.LOG_MISSING: "Put the log back if you have it, and restart hubd. " + _SENT_AGAIN + _OR_ACCEPT,
+    Doubt.LOG_REPLACED: "Put the right log back if you have it, and restart hubd. " + _SENT_AGAIN + _OR_ACCEPT,
+}
+_EDITED = "The policy's rows in policy.db were not those of the document that the issuer signed."
+_EDITED_REMEDY = "They were built again from it, so the policy holds. Find out who writes to the state directory. This "
+_EDITED_REMEDY += "message ends with a restart."
+
+Tell = Callable[[str, Mapping[str, Value]], None]
+
+
+class ProvenPolicy:
+    """`ports.stores.PolicyStore` over a `PolicyFile`. Call `begin` once, before anything is decided and recorded.
+
+    `told` is what the log says of the state, `found` what was on the disk; `edited`: rows were built
+    again; `why` says why a policy is not proven.
+    """
+
+    def __init__(
+        self,
+        *,
+        file: PolicyFile,
+        log: AuditLog,
+        clock: Clock,
+        tell: Tell,
+        health: Health,
+        found: Found,
+        told: Told,
+        edited: bool = False,
+        why: str = "",
+    ) -> None:
+        self._file = file
+        self._log = log
+        self._clock = clock
+        self._tell = tell
+        self._health = health
+        self._found = found
+        self._told = told
+        self._edited = edited
+        self._why = why
+        self._least = told.version
+        verdict = judge(found, told)
+        self._unrecorded = verdict is Belief.UNRECORDED
+        self._doubt = verdict if isinstance(verdict, Doubt) else None
+        self._show()
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why the state is not believed, None when it is."""
+        return self._doubt
+
+    def carried(self) -> Mapping[str, Value]:
+        """Return what the record of this start, which comes before `begin`, carries on of the records before it."""
+        return carried_facts(self._told)
+
+    async def begin(self) -> None:
+        """Record what was found, and note where the log stands now. A disk that refuses keeps nobody out of a start."""
+        facts = self._news()
+        try:
+            if facts is not None:
+                kind, detail = facts
+                self._tell(str(kind), detail)
+                await self._record(kind, detail)
+            if self._doubt is None:
+                await self._file.note(self._log.head())
+        except StoreError as error:
+            self._tell("audit_failed" if isinstance(error, AuditError) else "not_noted", {"why": str(error)})
+
+    async def accept(self, by: str) -> Doubt | None:
+        """Somebody who must know says that the state is right as it is; return the doubt that this ended.
+
+        Raise StoreError when that cannot be written down, or when the policy on the disk is not
+        proven: the doubt stands.
+        """
+        doubt = self._doubt
+        if doubt is None:
+            return None
+        if self._found.policy is OnDisk.UNPROVEN:
+            raise StoreError(
+                "the policy on the disk is not proven by the issuer's signature, so nobody can accept it; "
+                "stop hubd, move policy.db aside and start hubd again, or wait for the backend's policy"
+            )
+        version = self._file.version()
+        await self._file.note(self._log.head())
+        detail = accepted_facts(doubt, version, by)
+        await self._record(Kind.STATE, detail)
+        self._tell(str(Kind.STATE), detail)
+        self._believe(version)
+        return doubt
+
+    def version(self) -> int:
+        """The version of the policy in force, 0 when none is, or none that is believed."""
+        return 0 if self._doubt else self._file.version()
+
+    def revoked(self, credential: str, grant_id: bytes) -> bool:
+        """See `ports.stores.PolicyStore.revoked`."""
+        return self._file.revoked(credential, grant_id)
+
+    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+        """See `ports.stores.PolicyStore.schedule`."""
+        return self._file.schedule(number)
+
+    def mode(self, access_point: int) -> Mode:
+        """The mode ordered for the access point; LOCKDOWN while the state is in doubt."""
+        return Mode.LOCKDOWN if self._doubt else self._file.mode(access_point)
+
+    async def replace(self, policy: Policy, document: bytes) -> None:
+        """See `PolicyStore.replace`. While a doubt stands the version that the log knows is taken once more."""
+        if policy.version < self._least:
+            raise RollbackError(
+                f"policy {policy.version} is older than {self._least}, which came into force here by the audit log"
+            )
+        await self._file.replace(policy, document, self._log.head(), again=self._doubt is not None)
+        self._believe(policy.version)
+
+    def _believe(self, version: int) -> None:
+        self._doubt = None
+        self._edited = False
+        self._least = version
+        self._show()
+
+    def _news(self) -> tuple[Kind, Mapping[str, Value]] | None:
+        """Return the kind and facts of the record that the start owes."""
+        if self._doubt is not None:
+            known = self._doubt is self._told.doubt and self._found.version == self._told.doubted
+            return None if known else (Kind.STATE, doubt_facts(self._doubt, self._found, self._told))
+        if self._edited:
+            return Kind.STATE, edited_facts(self._found.version)
+        if self._unrecorded:
+            return Kind.POLICY, {"version": self._found.version, "tickets_dropped": 0}
+        return None
+
+    async def _record(self, kind: Kind, detail: Mapping[str, Value]) -> None:
+        await self._log.append(Record.at(kind, self._clock.wall(), self._clock.monotonic(), detail))
+
+    def _show(self) -> None:
+        """Let the problem stand that is so."""
+        if self._doubt is not None:
+            what = _SENTENCES[self._doubt].format(version=self._found.version, expected=self._told.version)
+            detail = f"{what} ({self._why})" if self._why else what
+            self._health.set(Problem(PROBLEM, Severity.ERROR, detail, _REMEDIES[self._doubt]))
+        elif self._edited:
+            self._health.set(Problem(PROBLEM, Severity.WARNING, _EDITED, _EDITED_REMEDY))
+        else:
+            self._health.clear(PROBLEM)

@@ -1,0 +1,105 @@
+"""The GPIO lines that a configuration names: whether they are there, which pins they really are, and who has them.
+
+Laws: no line is requested, so a hub may run meanwhile; two names of one pin are one pin; what a technician compares
+with the wiring is shown: chip, label, offset and the line's own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gpiod
+
+from drivers.gpio.lines import FoundLine, OpenChip, look
+from hubcore.errors import HardwareError
+from hubd.config.file import Config
+from hubd.start.checkconfig.page import Finding, Kind
+
+HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
+"""The chips behind the 40 pins of a Raspberry Pi: 5, 4, and 3 or older."""
+PLACEHOLDER = "CHANGE-ME"
+"""The chip in a configuration that was made before anybody knew the wiring (hubsim site export)."""
+OURS = "hubd-"
+"""How the consumers of hubd's own requests begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    door: str
+    role: str
+    chip: str
+    line: str | int
+
+    def __str__(self) -> str:
+        return f"{self.role} of door {self.door}"
+
+
+def findings(config: Config, devices: Path = Path("/dev"), open_chip: OpenChip = gpiod.Chip) -> Iterator[Finding]:
+    """Yield what is found of every line."""
+    headers = _header_chips(devices, open_chip)
+    seen: dict[tuple[str, int], _Wanted] = {}
+    for wanted in _wanted(config):
+        about = f"door {wanted.door}"
+        if wanted.chip == PLACEHOLDER:
+            yield _to_be_replaced(wanted)
+            continue
+        try:
+            found = look(wanted.chip, wanted.line, str(wanted).capitalize(), devices, open_chip)
+        except HardwareError as error:
+            yield Finding(Kind.UNAVAILABLE, about, str(error))
+            continue
+        yield Finding(Kind.FACT, about, f"{wanted.role} on {_shown(found)}")
+        pin = (found.chip, found.offset)
+        if pin in seen:
+            text = f"{wanted} and {seen[pin]} are one pin, {_shown(found)}; give each its own line"
+            yield Finding(Kind.WRONG, about, text)
+        seen.setdefault(pin, wanted)
+        if found.used and not found.consumer.startswith(OURS):
+            consumer = found.consumer or "an unnamed consumer"
+            text = f"{wanted}, {_shown(found)}, is in use by {consumer}; stop that one, or choose another line"
+            yield Finding(Kind.UNAVAILABLE, about, text)
+        if headers and found.label not in headers:
+            chips = " or ".join(headers)
+            text = f"{wanted} is on chip {found.label}; the pins of this board's header are those of chip {chips}"
+            yield Finding(Kind.WARNING, about, text)
+
+
+def to_be_replaced(config: Config) -> Iterator[Finding]:
+    """Yield the lines whose chip nobody has named yet; needs no right to look at chips."""
+    for wanted in _wanted(config):
+        if wanted.chip == PLACEHOLDER:
+            yield _to_be_replaced(wanted)
+
+
+def _to_be_replaced(wanted: _Wanted) -> Finding:
+    text = (
+        f"{wanted}: {PLACEHOLDER} is to be replaced by the chip that it is wired to, and its line by that chip's line; "
+        "gpiodetect and gpioinfo (apt install gpiod) show both"
+    )
+    return Finding(Kind.UNAVAILABLE, f"door {wanted.door}", text)
+
+
+def _wanted(config: Config) -> Iterator[_Wanted]:
+    for door in config.doors:
+        for role, line in (("strike", door.strike), ("dps", door.dps), ("rex", door.rex)):
+            if line is not None:
+                yield _Wanted(door.id, role, line.chip, line.line)
+
+
+def _shown(found: FoundLine) -> str:
+    name = f" named {found.name!r}" if found.name else " without a name"
+    return f"{found.chip} (label {found.label}), line {found.offset}{name}"
+
+
+def _header_chips(devices: Path, open_chip: OpenChip) -> list[str]:
+    """Return the labels of the chips here that are known to be behind a board's header."""
+    labels = set[str]()
+    for path in sorted(devices.glob("gpiochip*")):
+        try:
+            with open_chip(str(path)) as chip:
+                labels.add(chip.get_info().label)
+        except OSError:
+            continue  # not for us to open: a line on it says so
+    return [label for label in HEADER_LABELS if label in labels]

@@ -1,0 +1,141 @@
+"""The use case that looks after the clock: who confirms it, who vouches for it, and what a person must do about it.
+
+1. A clock that stands behind what the records prove is believed again when somebody vouches for it: a technician, or
+   the backend, whose time agrees. It is believed once that is recorded, and not before.
+2. A clock that is believed is proven by systemd-timesyncd or, without it, confirmed by the backend's time, once for
+   each time it is set; phones prove it without anybody's doing (`hubcore.evidence.timefloor`).
+3. Nobody here sets the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.timefloor import BACKEND, CONFIRMED_BY, MARK_RECORDS, VOUCHED_BY
+from hubcore.ports.clock import Clock, ClockState
+from hubcore.timing.moment import show_seconds
+from hubd.evidence.noting import NotingLog
+from hubd.upkeep.health import Severity
+
+UNCONFIRMED_SECONDS = 600.0
+"""How long after the start a clock may stand unconfirmed before that is a problem."""
+CONFIRM_SECONDS = 60.0
+"""The shortest time between two confirmations in the records."""
+
+_SET_IT = (
+    "set it: sudo timedatectl set-ntp true, where there is a network, or sudo timedatectl set-time "
+    "'YYYY-MM-DD HH:MM:SS'"
+)
+_NO_RTC = "A hub without a battery-backed clock (RTC) and without a time source needs this after each loss of power."
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTrouble:
+    """What is wrong with the clock, and what to do, both sentences."""
+
+    severity: Severity
+    what: str
+    remedy: str
+
+
+class ClockCare:
+    """Call `care` again and again."""
+
+    def __init__(
+        self,
+        *,
+        log: NotingLog,
+        clock: Clock,
+        tell: Callable[[str, Mapping[str, Value]], None],
+        backend_agrees: Callable[[], bool],
+        time_service: Callable[[], int | None],
+    ) -> None:
+        """`backend_agrees`: the backend speaks, and its time is this hub's.
+
+        `time_service` returns what changes each time a service of the system has set the clock, None before the first.
+        """
+        self._log = log
+        self._clock = clock
+        self._tell = tell
+        self._backend_agrees = backend_agrees
+        self._time_service = time_service
+        self._used: int | None = None
+        self._since = clock.monotonic()
+        self._confirmed_at: float | None = None
+
+    def confirmed(self) -> bool:
+        """Tell whether somebody else's clock has agreed since this one was last set."""
+        return self._log.time.confirmed(*self._moment_ms())
+
+    def _moment_ms(self) -> tuple[int, int]:
+        return int(self._clock.wall() * 1000), int(self._clock.monotonic() * 1000)
+
+    async def vouch(self, by: str) -> None:
+        """Somebody says that the clock is right: record who, then believe it. Raise AuditError."""
+        await self._note({VOUCHED_BY: by})
+
+    async def care(self) -> None:
+        """Look once, and do what can be done without a person."""
+        with suppress(AuditError):  # the log itself tells of that
+            state = self._clock.state()
+            if state is ClockState.BEHIND_RECORDS and self._backend_agrees():
+                await self.vouch(BACKEND)
+            elif state is ClockState.TRUSTED:
+                await self._confirm()
+            if self._log.time.unmarked >= MARK_RECORDS:
+                await self._append(self._log.time.mark())
+
+    async def _confirm(self) -> None:
+        service = self._time_service()
+        if self._log.time.proven(*self._moment_ms()):
+            self._used = service  # what it did to a clock that was right says nothing of one that is set after that
+            return
+        now = self._clock.monotonic()
+        if self._confirmed_at is not None and now - self._confirmed_at < CONFIRM_SECONDS:
+            return
+        if service is not None and service != self._used:
+            await self._note({CONFIRMED_BY: "systemd-timesyncd"})
+        elif not self.confirmed() and self._backend_agrees():
+            await self._note({CONFIRMED_BY: BACKEND})
+        else:
+            return
+        self._used = service
+        self._confirmed_at = now
+
+    async def _note(self, facts: Mapping[str, Value]) -> None:
+        await self._append(facts)
+        self._tell("clock", facts)
+
+    async def _append(self, facts: Mapping[str, Value]) -> None:
+        await self._log.append(Record.at(Kind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts))
+
+    def trouble(self) -> ClockTrouble | None:
+        """Tell what is wrong with the clock now."""
+        says = f"The clock says {show_seconds(self._clock.wall())}"
+        match self._clock.state():
+            case ClockState.BEFORE_BUILD:
+                what = f"{says}, which was before this software was built or this hub was certified."
+                return ClockTrouble(
+                    Severity.ERROR, what, f"First {_SET_IT}. Until then no phone opens a door. {_NO_RTC}"
+                )
+            case ClockState.BEHIND_RECORDS:
+                proven = show_seconds(self._log.time.floor_ms / 1000)
+                what = f"{says}, but the records prove that {proven} has passed."
+                remedy = (
+                    f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
+                    "A backend whose time agrees does it as well. Until then no phone opens a door."
+                )
+                return ClockTrouble(Severity.ERROR, what, remedy)
+        waited = self._clock.monotonic() - self._since
+        if waited < UNCONFIRMED_SECONDS or self.confirmed():
+            return None
+        what = f"{says}, and nothing has confirmed it: no backend, no systemd-timesyncd, no phone by the full path."
+        remedy = (
+            f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
+            f"A phone refuses a hub whose clock is wrong by more than some minutes. {_NO_RTC}"
+        )
+        return ClockTrouble(Severity.WARNING, what, remedy)

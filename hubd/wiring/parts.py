@@ -1,0 +1,31 @@
+"""What a hub is built on: real parts on a hub (`hardware`), simulated ones at a desk, behind the same ports.
+
+Law: nothing below `Parts` can tell which of the two it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from hubcore.ports.doors import Door, Inputs
+from hubcore.ports.radio import Radio
+from hubd.config.file import Config
+
+Run = Callable[[Callable[[], None]], Awaitable[None]]
+"""A part that must run for others to work; it calls what it is given each time it is ready."""
+TellPart = Callable[[str, bool, str], None]
+"""Takes (part, up, why) when a part comes up or goes down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The world of one hub: its radio, its doors by id, its inputs, and what must run for them, by name."""
+
+    radio: Radio
+    doors: Mapping[str, Door]
+    inputs: Inputs
+    runs: Mapping[str, Run]
+
+
+MakeParts = Callable[[Config, TellPart], Parts]
