@@ -469,7 +469,7 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
 ROOT = Path(__file__).resolve().parents[2]
 BACKEND_PROCESS = """
 import asyncio, pathlib, sys
-from hubsim.backend.server import serve_backend
+from hubsim.backend.serve import serve_backend
 asyncio.run(serve_backend(pathlib.Path(sys.argv[1]), sys.argv[2], lambda document: document[0],
     lambda backend: print(backend.endpoint, flush=True)))
 """
