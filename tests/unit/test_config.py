@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from hubcore.errors import ConfigError
 from hubd.config import file as config
@@ -171,6 +172,16 @@ RIGHT = '[[doors.movers]]\nkind = "strike"\nid = "right"\nchip = "gpiochip0"\nli
 STRIKE = 'strike = { chip = "gpiochip0", line = 17 }\n'
 TWO = SMALL.replace(STRIKE, "") + LEFT + RIGHT
 """A door with two strikes."""
+
+
+def test_the_example_of_a_door_with_two_strikes_is_one_to_copy() -> None:
+    text = EXAMPLE.read_text()
+    listed = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#   "))
+    strike = next(line for line in text.splitlines() if line.startswith("strike = "))
+    (door,) = parse(text.replace(strike, "").replace("[api]", f"{listed}\n[api]"), EXAMPLE, CREDENTIALS).doors
+    (plain,) = load(EXAMPLE, CREDENTIALS).doors
+    assert [mover.id for mover in door.moved_by] == ["front-left"]
+    assert structs.replace(door.moved_by[0], id="front") == plain.moved_by[0], "it shows the defaults, too"
 
 
 def test_a_door_may_have_a_list_of_movers() -> None:
