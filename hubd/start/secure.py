@@ -115,12 +115,12 @@ def _strikes(door: object, index: int) -> Iterator[_Found]:
     """Yield the strikes of a door; one that has neither short form nor list is wrong about its strike."""
     name = _name(door, index)
     movers = door.get("movers") if isinstance(door, dict) else None
-    if movers is None or (isinstance(door, dict) and "strike" in door):
+    if not movers or (isinstance(door, dict) and "strike" in door):
         yield _Found(name, lambda: msgspec.convert(door, _Door).strike)
     if isinstance(movers, list):
         for number, mover in enumerate(movers):
             yield _Found(f"{name}, [[doors.movers]] number {number + 1}", partial(msgspec.convert, mover, _Strike))
-    elif movers is not None:
+    elif movers:
         yield _Found(name, partial(msgspec.convert, movers, list[_Strike]))
 
 

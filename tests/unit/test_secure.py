@@ -93,12 +93,16 @@ def test_what_is_wrong_with_one_strike_of_a_door_costs_that_one(tmp_path: Path) 
     line = 'chip = "{}"\nline = 1\n'
     door = '[[doors]]\nid = "a"\nstrike = { chip = "one", line = 0 }\n'
     text = door + OTHER_KIND + line.format("two") + RIGHT_KIND + line.format("three") + RIGHT_KIND
-    assert run(_file(tmp_path, text + "[[doors]]\nmovers = 5\n"), chips, said.append) == EX_UNAVAILABLE
+    assert (
+        run(_file(tmp_path, text + "[[doors]]\nmovers = 5\n[[doors]]\nmovers = []\n"), chips, said.append)
+        == EX_UNAVAILABLE
+    )
     assert [line.chip for line in chips.opened] == ["one", "three"]
     assert "door 'a', [[doors.movers]] number 1: Invalid value 'lock' - at `$.kind`" in said[0]
     assert "door 'a', [[doors.movers]] number 3: Object missing required field `chip`" in said[1]
     assert "[[doors]] number 2: Expected `array`, got `int`" in said[2]
-    assert said[3] == "strikes driven inactive: 2 of 5"
+    assert "[[doors]] number 3: Object missing required field `strike`" in said[3]
+    assert said[4] == "strikes driven inactive: 2 of 6"
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
