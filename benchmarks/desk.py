@@ -96,7 +96,7 @@ class NoDisk:
 
 
 class NoDoor:
-    """`ports.doors.Door` and `unlock.Watch` of a door that counts its releases."""
+    """`ports.doors.Mover` and `unlock.Watch` of a door that counts its releases."""
 
     def __init__(self) -> None:
         self.releases = 0

@@ -17,9 +17,10 @@ from functools import partial
 from pathlib import Path
 
 from drivers.strike.strike import Strike
-from hubcore.ports.doors import Door
+from hubcore.ports.doors import Mover
 from hubcore.ports.radio import LinkId, Radio, RadioListener
 from hubd.__main__ import run
+from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.wiring.parts import Parts, TellPart
 from hubsim.desk import desk_parts
@@ -61,7 +62,7 @@ class NotingRadio:
 
 
 class NotingDoor:
-    """`ports.doors.Door` around a strike: notes when it was asked, and when the guard had driven the line."""
+    """`ports.doors.Mover` around a strike: notes when it was asked, and when the guard had driven the line."""
 
     def __init__(self, strike: Strike, note: Note) -> None:
         self._strike, self._note = strike, note
@@ -70,21 +71,21 @@ class NotingDoor:
 
     @property
     def driven(self) -> bool:
-        """See `ports.doors.Door.driven`."""
+        """See `ports.doors.Mover.driven`."""
         return self._strike.driven
 
     async def release(self, seconds: float) -> None:
-        """See `ports.doors.Door.release`."""
+        """See `ports.doors.Mover.release`."""
         at = time.monotonic_ns()
         await self._strike.release(seconds)
         self._note("release", at)
         self._note("driven", self._strike.last_drive_ns)
 
 
-def parts(transport: str, note: Note, config: Config, tell: TellPart) -> Parts:
+def parts(transport: str, note: Note, config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     """Make a desk's parts that note times; nobody pulls the door."""
-    made = desk_parts(transport, False, config, tell)
-    doors: dict[str, Door] = {
+    made = desk_parts(transport, False, config, keys, tell)
+    doors: dict[str, Mover] = {
         name: NotingDoor(door, note) for name, door in made.doors.items() if isinstance(door, Strike)
     }
     return replace(made, radio=NotingRadio(made.radio, note), doors=doors)

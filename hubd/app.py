@@ -29,7 +29,6 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.timing.budget import LINE_SECONDS, Budget
 from hubd import __version__
-from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host import state_disk
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
 from hubd.adapters.host.keyfiles import HubKeys, load_keys
@@ -113,7 +112,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     tail = EventTail()
     tell = Teller(tail, clock, health.count)
     vigil = Vigil(health, tell)
-    parts = make_parts(config, vigil.part)
+    parts = make_parts(config, keys, vigil.part)
     log.on_health = partial(vigil.part, "audit")
     store = ProvenPolicy(
         file=stores.policy,
@@ -155,11 +154,11 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     watch.on_state = links.door_changed
 
     sync, names = None, (config.hub.id, config.hub.site)
-    if config.backend is not None and keys.link is not None:
+    if parts.uplink is not None:
         prove = partial(policy.prove, issuer=keys.issuer_key, site=config.hub.site)
         orders = Orders(unlock.release, NewPolicy(prove, books, tickets, unlock).accept, store.version)
         who = Identity(*names, secrets.token_bytes(16), __version__)
-        sync = Sync(CurveUplink(config.backend.endpoint, keys.link), log, orders, who, Pace(clock))
+        sync = Sync(parts.uplink, log, orders, who, Pace(clock))
         log.on_append = sync.notify
     counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())
     status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
@@ -204,7 +203,7 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
 def _points(config: Config) -> dict[int, Point]:
     """The access points by number."""
     return {
-        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds, door.strike_cap_seconds)
+        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds, door.cap_seconds)
         for door in config.doors
         for point in door.access_points
     }
@@ -332,10 +331,10 @@ async def _run_part(hub: Hub, name: str, run: Run) -> None:
 async def _serve_links(hub: Hub) -> None:
     """Go on air once the strikes are held, so that the first phone is not told of a fault; or once they cannot be."""
     _tell_radio(hub, False)
-    if "strikes" in hub.parts.runs:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_STRIKES_SECONDS):
-                await hub.vigil.heard("strikes")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_STRIKES_SECONDS):
+            for name in READY_PARTS & hub.parts.runs.keys():
+                await hub.vigil.heard(name)
     await hub.links.run(partial(_tell_radio, hub), partial(hub.health.beat, "links"))
 
 

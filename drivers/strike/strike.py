@@ -8,6 +8,7 @@
    can be driven.
 5. When a line may be driven and no guard holds it for UNGUARDED_SECONDS, `run` raises UnguardedError.
 6. When `run` ends, however it ends, the guard has driven the lines inactive, or nothing here can.
+7. A strike is known by its id. Only the guard's packets count lines, and only `StrikeGuard` knows which is which.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from drivers.strike.channel import GuardLink
 from drivers.strike.process import GuardProcess, GuardStarter, Spare, end_if_cancelled
@@ -42,24 +43,26 @@ class StrikeGuard:
 
     def __init__(
         self,
-        lines: Sequence[StrikeLine],
+        lines: Mapping[str, StrikeLine],
         tell: Callable[[bool, str], None],
         factory: str = GPIO_FACTORY,
         stop_seconds: float = STOP_SECONDS,
         starter: GuardStarter | None = None,
         unguarded_seconds: float = UNGUARDED_SECONDS,
     ) -> None:
-        """Take the lines in the order of their indices; `tell(up, why)` hears each start and each end of a guard.
+        """Take the lines by the ids of their strikes; `tell(up, why)` hears each start and each end of a guard.
 
         `stop_seconds`: how long a guard may take to end by itself, and again once it has been killed; `starter`
         starts the guards in another way.
         """
-        _check(lines)
-        self._lines = tuple(lines)
+        _check(lines.values())
+        self._lines = dict(lines)
+        self._numbers = {strike: number for number, strike in enumerate(self._lines)}
         self._tell = tell
-        self._spare = Spare(starter or GuardStarter(self._lines, factory, stop_seconds), self._heard)
+        starter = starter or GuardStarter(tuple(self._lines.values()), factory, stop_seconds)
+        self._spare = Spare(starter, self._heard)
         self._unguarded_seconds = unguarded_seconds
-        self._watchers: dict[int, Watcher] = {}
+        self._watchers: dict[str, Watcher] = {}
         self._active: int | None = None  # the last mask heard; None: no guard has spoken yet
         self._doubt = False  # the last guard ended while a line was driven, or may have been
         self._unguarded_from: float | None = None
@@ -77,35 +80,36 @@ class StrikeGuard:
         """The process that waits to take over, if there is one."""
         return self._spare.process_id
 
-    def watch(self, index: int, watcher: Watcher) -> None:
-        """Hear one line: its level when a guard first holds it, then every change."""
-        if not 0 <= index < len(self._lines):
-            raise HardwareError(f"Strike {index} does not exist; {len(self._lines)} are configured.")
-        self._watchers[index] = watcher
+    def watch(self, strike: str, watcher: Watcher) -> None:
+        """Hear one strike: its level when a guard first holds it, then every change. Raise HardwareError."""
+        if strike not in self._lines:
+            raise HardwareError(f"Strike {strike!r} does not exist; there are: {', '.join(self._lines)}.")
+        self._watchers[strike] = watcher
 
-    async def pulse(self, index: int, seconds: float) -> int:
-        """Drive a line for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven.
+    async def pulse(self, strike: str, seconds: float) -> int:
+        """Drive a strike for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven.
 
         The guard obeys within `EXPIRE_SECONDS` of this call or not at all. Raise RestingError when the line must rest
         first, HardwareError when it cannot be driven.
         """
-        if not (math.isfinite(seconds) and seconds > 0):
+        if not _is_span(seconds):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
         guard = self._guard()
-        return (await guard.ask(Verb.PULSE, index, self.pulse_ms(index, seconds))).at_ns
+        answer = await guard.ask(Verb.PULSE, self._numbers[strike], self.pulse_ms(strike, seconds))
+        return answer.at_ns
 
-    def pulse_ms(self, index: int, seconds: float) -> int:
-        """Return how long a release of `seconds` drives the line, in milliseconds: at most its cap."""
-        return min(math.ceil(seconds * 1000), self._lines[index].cap_ms)
+    def pulse_ms(self, strike: str, seconds: float) -> int:
+        """Return how long a release of `seconds` drives the strike, in milliseconds: at most its cap."""
+        return min(math.ceil(seconds * 1000), self._lines[strike].cap_ms)
 
-    def stretch(self, index: int, now: int) -> Stretch:
-        """Return a stretch with the line's cap and rest that begins at `now`, for who follows the line's changes."""
-        line = self._lines[index]
+    def stretch(self, strike: str, now: int) -> Stretch:
+        """Return a stretch with the strike's cap and rest that begins at `now`, for who follows its changes."""
+        line = self._lines[strike]
         return Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now)
 
-    async def secure(self, index: int) -> int:
-        """Drive a line inactive; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
-        return (await self._guard().ask(Verb.SECURE, index)).at_ns
+    async def secure(self, strike: str) -> int:
+        """Drive a strike inactive; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
+        return (await self._guard().ask(Verb.SECURE, self._numbers[strike])).at_ns
 
     def _guard(self) -> GuardLink:
         if self._link is None:
@@ -201,12 +205,17 @@ class StrikeGuard:
             return
         changed = answer.active ^ self._active if self._active is not None else ~0
         self._active = answer.active
-        for index, watcher in self._watchers.items():
-            if changed >> index & 1:
-                watcher(bool(answer.active >> index & 1), answer.at_ns)
+        for strike, watcher in self._watchers.items():
+            number = self._numbers[strike]
+            if changed >> number & 1:
+                watcher(bool(answer.active >> number & 1), answer.at_ns)
 
 
-def _check(lines: Sequence[StrikeLine]) -> None:
+def _is_span(seconds: float) -> bool:
+    return math.isfinite(seconds) and seconds > 0
+
+
+def _check(lines: Collection[StrikeLine]) -> None:
     """Raise HardwareError for lines that no guard takes."""
     if not 1 <= len(lines) <= MAX_LINES:
         raise HardwareError(f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}.")
@@ -218,38 +227,41 @@ def _check(lines: Sequence[StrikeLine]) -> None:
 
 
 class Strike:
-    """One door's strike: `hubcore.ports.doors.Door` on one line of the guard."""
+    """One strike: `hubcore.ports.doors.Mover` on one line of the guard."""
 
-    def __init__(self, guard: StrikeGuard, index: int, door: str, publish: Callable[[InputEvent], None]) -> None:
-        """`publish` hears STRIKE_ACTIVE and STRIKE_INACTIVE as the guard drives the line."""
+    def __init__(self, guard: StrikeGuard, strike: str, door: str, publish: Callable[[InputEvent], None]) -> None:
+        """`strike` is its id among the guard's lines, `door` the door that it moves.
+
+        `publish` hears STRIKE_ACTIVE and STRIKE_INACTIVE as the guard drives the line.
+        """
         self._guard = guard
-        self._index = index
+        self._id = strike
         self._door = door
         self._publish = publish
         self._driven = False
-        self._stretch = guard.stretch(index, time.monotonic_ns())  # like the guard's own, which decides
+        self._stretch = guard.stretch(strike, time.monotonic_ns())  # like the guard's own, which decides
         self.last_drive_ns = 0  # CLOCK_MONOTONIC when the guard had last driven the line active, on our command
-        guard.watch(index, self._changed)
+        guard.watch(strike, self._changed)
 
     @property
     def driven(self) -> bool:
-        """See `hubcore.ports.doors.Door.driven`: what the guard told last."""
+        """See `hubcore.ports.doors.Mover.driven`: what the guard told last."""
         return self._driven
 
     def must_rest_seconds(self, seconds: float) -> float:
-        """See `hubcore.ports.doors.Door.must_rest_seconds`: what follows from the changes that the guard has told."""
-        if self._guard.process_id is None:  # a release says why it cannot be driven; that is no rest
+        """See `hubcore.ports.doors.Mover.must_rest_seconds`: what follows from the changes that the guard has told."""
+        if self._guard.process_id is None or not _is_span(seconds):  # a release says what is wrong; that is no rest
             return 0.0
-        wait_ms = self._stretch.wait(self._guard.pulse_ms(self._index, seconds), time.monotonic_ns())
+        wait_ms = self._stretch.wait(self._guard.pulse_ms(self._id, seconds), time.monotonic_ns())
         return max(0, wait_ms) / 1000
 
     async def release(self, seconds: float) -> None:
-        """See `hubcore.ports.doors.Door.release`."""
-        self.last_drive_ns = await self._guard.pulse(self._index, seconds)
+        """See `hubcore.ports.doors.Mover.release`."""
+        self.last_drive_ns = await self._guard.pulse(self._id, seconds)
 
     async def secure(self) -> None:
-        """See `hubcore.ports.doors.Door.secure`."""
-        await self._guard.secure(self._index)
+        """See `hubcore.ports.doors.Mover.secure`."""
+        await self._guard.secure(self._id)
 
     def _changed(self, active: bool, at_ns: int) -> None:
         self._driven = active
@@ -258,6 +270,6 @@ class Strike:
         elif self._stretch.driven:
             self._stretch.fell(at_ns)
         else:  # the first guard's first word
-            self._stretch = self._guard.stretch(self._index, at_ns)
+            self._stretch = self._guard.stretch(self._id, at_ns)
         what = Input.STRIKE_ACTIVE if active else Input.STRIKE_INACTIVE
         self._publish(InputEvent(self._door, what, at_ns / 1e9))

@@ -7,17 +7,23 @@ Law: only what drives a real hub's strike drives these: the guard's process, on 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from msgspec import structs
+
 from drivers.gpio.events import Edges
-from drivers.strike.strike import Strike, StrikeGuard
-from drivers.strike.wire import StrikeLine
-from hubcore.ports.doors import Input, InputEvent
+from hubcore.ports.doors import Input, InputEvent, Mover
 from hubcore.ports.radio import Radio
-from hubd.adapters.host.keyfiles import load_beacon
+from hubd.adapters.host.keyfiles import HubKeys, load_beacon
+from hubd.config import kinds
 from hubd.config.file import Config, Door
+from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
 from hubd.wiring.parts import Parts, TellPart
+from hubd.wiring.together import Publish
+from hubd.wiring.uplinks import make_uplink
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
 from hubsim.radio.choice import BLESS
@@ -25,31 +31,44 @@ from hubsim.radio.hub_radio import BumbleRadio
 
 FACTORY = "hubsim.door.lines:open_lines"
 BANK = "lines"
-"""The file in the hub's state directory that shows its strike lines, in the order of its doors."""
+"""The file in the hub's state directory that shows its strike lines, by the ids of the strikes."""
 PULL_AFTER_SECONDS, LET_GO_AFTER_SECONDS = 0.2, 0.5
 
 
-def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> Parts:
+def desk_parts(transport: str, person: bool, config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to, or BLESS."""
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    Bank.create(path, [door.id for door in config.doors]).close()
-    guard = StrikeGuard([_line(path, door) for door in config.doors], partial(tell, "strikes"), FACTORY)
+    Bank.create(path, [mover.id for door in config.doors for mover in door.moved_by]).close()
     edges = Edges()
-    doors = {}
-    for index, door in enumerate(config.doors):
-        metal = SimDoor(door.id, asyncio.get_running_loop(), edges.put)
-        doors[door.id] = Strike(guard, index, door.id, partial(_drive, metal, edges, person))
-    return Parts(_radio(transport, config, tell), doors, edges, {"strikes": guard.run})
-
-
-def _line(path: Path, door: Door) -> StrikeLine:
-    return StrikeLine(
-        chip=str(path),
-        line=door.id,
-        cap_ms=round(door.strike_cap_seconds * 1000),
-        rest_ms=round(door.strike_rest_seconds * 1000),
+    metals = {door.id: _Metal(door, edges.put, person) for door in config.doors}
+    movers = make_movers(config, edges.put, tell, {kinds.Strike: partial(_strikes, path, metals)})
+    return Parts(
+        radio=_radio(transport, config, tell),
+        doors=movers.doors,
+        inputs=edges,
+        uplink=make_uplink(config, keys),
+        runs=movers.runs,
     )
+
+
+def _strikes(path: Path, metals: Mapping[str, _Metal], wanted: Sequence[kinds.Strike], tell: TellPart) -> MadeKind:
+    """Make strikes on the lines of the file at `path`, each with the metal of its door behind it."""
+    on_file = [structs.replace(strike, chip=str(path), line=strike.id, active_low=False) for strike in wanted]
+    made = strikes(on_file, tell, FACTORY)
+    return replace(
+        made, movers={strike: partial(_before, metals, strike, make) for strike, make in made.movers.items()}
+    )
+
+
+def _before(metals: Mapping[str, _Metal], strike: str, make: MakeForDoor, door: str, publish: Publish) -> Mover:
+    """Make a strike of a door whose line acts on the metal of that door."""
+
+    def hear(event: InputEvent) -> None:
+        publish(event)
+        metals[door].driven(strike, event.what is Input.STRIKE_ACTIVE)
+
+    return make(door, hear)
 
 
 def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
@@ -60,11 +79,19 @@ def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
     return BlessRadio(partial(tell, "radio", False))
 
 
-def _drive(metal: SimDoor, edges: Edges, person: bool, event: InputEvent) -> None:
-    """Let the line act on the door's metal, and on the person in front of it."""
-    edges.put(event)
-    metal.active = event.what is Input.STRIKE_ACTIVE
-    if metal.active and person:
-        loop = asyncio.get_running_loop()
-        loop.call_later(PULL_AFTER_SECONDS, metal.pull)
-        loop.call_later(LET_GO_AFTER_SECONDS, metal.let_go)
+class _Metal:
+    """A door's metal, and the person in front of it. All strikes of a door must let go before it can be pulled."""
+
+    def __init__(self, door: Door, publish: Publish, person: bool) -> None:
+        self._metal = SimDoor(door.id, asyncio.get_running_loop(), publish)
+        self._person = person
+        self._driven = {mover.id: False for mover in door.moved_by}
+
+    def driven(self, strike: str, active: bool) -> None:
+        """Take the level of a strike's line."""
+        self._driven[strike] = active
+        self._metal.active = all(self._driven.values())
+        if self._metal.active and self._person:
+            loop = asyncio.get_running_loop()
+            loop.call_later(PULL_AFTER_SECONDS, self._metal.pull)
+            loop.call_later(LET_GO_AFTER_SECONDS, self._metal.let_go)

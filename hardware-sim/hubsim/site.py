@@ -104,13 +104,14 @@ def make_grant(
 
 @dataclass(frozen=True, slots=True)
 class DeskDoor:
-    """One door of a desk's hub with one access point."""
+    """One door of a desk's hub with one access point; `strikes` names those of a door that has more than one."""
 
     id: str = "front"
     name: str = "Front door"
     access_point: int = 1
     strike_seconds: float = 5.0
     fresh: bool = False
+    strikes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,10 +447,10 @@ socket = "hubd.sock"
 [[doors]]
 id = "{door.id}"
 name = "{door.name}"
-strike = {{ chip = "gpiochip0", line = {index} }}
+{"" if door.strikes else f'strike = {{ chip = "gpiochip0", line = {index} }}'}
 strike_seconds = {door.strike_seconds}
 dps = {{ chip = "gpiochip0", line = {index + 32} }}
-
+{_listed(door)}
 [[doors.access_points]]
 number = {door.access_point}
 name = "{door.name}, inward"
@@ -459,6 +460,20 @@ fresh = {str(door.fresh).lower()}
     path = site.hub_folder(hub) / "hub.toml"
     _write_public(path, "".join(lines).encode())
     return path
+
+
+def _listed(door: DeskDoor) -> str:
+    """Return the strikes of a door that has more than one; a desk's lines are found by their strikes, not by these."""
+    return "".join(
+        f"""
+[[doors.movers]]
+kind = "strike"
+id = "{strike}"
+chip = "{door.id}"
+line = {number}
+"""
+        for number, strike in enumerate(door.strikes)
+    )
 
 
 def pem(key: SigningKey) -> bytes:

@@ -132,10 +132,10 @@ class Stage:
             with contextlib.suppress(StageError, ProcessLookupError):
                 await self.stop(name)
 
-    def strike(self, door: int = 0) -> Level:
-        """Return the strike line of a door as it is driven now."""
+    def strike(self, mover: str | None = None) -> Level:
+        """Return the line of a strike as it is driven now; that of the first one if none is named."""
         assert self._bank is not None
-        return self._bank.level(door)
+        return self._bank.level(0 if mover is None else self._bank.number_of(mover))
 
     async def hub(self, call: str) -> Any:
         """Ask the hub's local socket. Raise OSError when nobody answers."""

@@ -1,4 +1,11 @@
-"""Doors: what moves them, and the wired inputs that tell what they do."""
+"""Doors: the movers that open them, and the wired inputs that tell what they do.
+
+Laws of a mover, of whatever kind (tests/ports/test_mover.py):
+1. Its driver owns the off-timer: a release ends by itself, whatever becomes of hubd.
+2. It moves only when it is told to, and for no longer than its cap at a stretch; then it rests.
+3. An error leaves it at rest, as far as is known.
+4. It has an id of its own. A door with several movers is one mover to whoever releases it.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +15,30 @@ from enum import StrEnum
 from typing import Protocol
 
 
-class Door(Protocol):
-    """One door's strike. The driver owns the off-timer: a release ends by itself, whatever becomes of hubd."""
+class Mover(Protocol):
+    """What opens a door: a strike, or all strikes of the door together."""
 
     async def release(self, seconds: float) -> None:
-        """Drive the strike for `seconds` (at most its cap); return when the line is driven.
+        """Drive it for `seconds` (at most its cap); return when it is driven.
 
-        A release during a release extends it to the later end. No strike is driven for longer than its cap at a
+        A release during a release extends it to the later end. Nothing is driven for longer than its cap at a
         stretch: then it rests, and the release goes on after a short rest (`drivers.strike.stretch`).
-        Raise RestingError when the strike must rest first, HardwareError when the line cannot be driven; the line is
-        then, as far as known, inactive.
+        Raise RestingError when it must rest first: nothing was driven. Raise HardwareError when it cannot be driven;
+        it may have been for a moment, and is then, as far as known, inactive.
         """
 
     @property
     def driven(self) -> bool:
-        """Whether the strike is driven now, as far as is known here."""
+        """Whether it is driven now, as far as is known here."""
 
     def must_rest_seconds(self, seconds: float) -> float:
-        """Return how long the strike must rest before a release of `seconds` can begin, as far as is known here.
+        """Return how long it must rest before a release of `seconds` can begin, as far as is known here.
 
         0 when it can begin now, or when nobody knows: `release` has the last word.
         """
 
     async def secure(self) -> None:
-        """End a release now. Securing a secured door does nothing."""
+        """End a release now. Securing what is at rest does nothing. Raise HardwareError."""
 
 
 class Input(StrEnum):

@@ -11,23 +11,34 @@ from __future__ import annotations
 
 import codecs
 import errno
-import ipaddress
 import os
 import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from hubcore.errors import ConfigError
-from hubcore.phone import beacon
 from hubcore.timing.budget import rate_min
-from hubd.config.sentences import ConfigPlace, explain, show, toml_trouble
+from hubd.config.kinds import (
+    STRIKES_MAX,
+    Backend,
+    Bluez,
+    Id,
+    Line,
+    Mover,
+    Radio,
+    Section,
+    Strike,
+    kind_of,
+    with_default_kinds,
+)
+from hubd.config.sentences import ConfigPlace, WrongValueError, explain, show, toml_trouble
 
 FILE_BYTES_MAX = 1 << 20
 BYTE_ORDER_MARK = "\ufeff"
@@ -39,26 +50,14 @@ SEALED_KEYS = "HUBD_SEALED_KEYS"
 PLAIN_STORE, SEALED_STORE = "/etc/credstore", "/etc/credstore.encrypted"
 """Where the installer puts what systemd hands over."""
 
-_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _CREDENTIAL_NAME = re.compile(r"[!-.0-9;-~]{1,255}")
 """What systemd takes: a file's name in printable ASCII without a colon."""
 _CREDENTIAL = "credential:"
 _CREDENTIAL_UNKNOWN = "credential:NAME only where systemd sets $CREDENTIALS_DIRECTORY (LoadCredential= of the unit)"
 
-Id = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z", description="1 to 32 characters of a-z, 0-9 and -")]
 Name = Annotated[
     str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f]{1,64}\Z", description="1 to 64 characters, none of them a control")
 ]
-Chip = Annotated[
-    str,
-    Meta(
-        pattern=r"\A(/dev(/[A-Za-z0-9_:+-][A-Za-z0-9_:+.-]{0,63}){1,4}|[!-.0-~]{1,64})\Z",
-        description='a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as "gpiochip0", a label, '
-        "or a path in /dev",
-    ),
-]
-LineNumber = Annotated[int, Meta(ge=0, le=65535)]
-LineName = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
 Aead = Literal["A256GCM", "A192GCM", "A128GCM"]
 
 
@@ -92,10 +91,6 @@ class KeyFile:
 
 
 Key = Annotated[KeyFile, Meta(description="a path or credential:NAME")]
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of the file: closed, and never changed after it was read."""
 
 
 class Hub(Section, frozen=True):
@@ -138,42 +133,6 @@ class Protocol(Section, frozen=True):
     links_max: Annotated[int, Meta(ge=1, le=32, description="1 to 32")] = 8
 
 
-class Radio(Section, frozen=True):
-    """Which Bluetooth adapter advertises; under which company and how long each tag, when there is `keys.beacon`."""
-
-    adapter: Annotated[
-        str,
-        Meta(
-            pattern=r"\A(default|([0-9A-F]{2}:){5}[0-9A-F]{2})\Z",
-            description='"default" or an adapter\'s address such as "00:1A:7D:DA:71:13"',
-        ),
-    ] = "default"
-    company: Annotated[int, Meta(ge=0, le=0xFFFF, description="0 to 65535, as the Bluetooth SIG assigned it")] = (
-        beacon.COMPANY_NONE
-    )
-    rotate_seconds: Annotated[float, Meta(ge=1, le=3600, description="1 to 3600")] = beacon.ROTATE_SECONDS
-
-
-class Backend(Section, frozen=True):
-    """Where the backend listens. Without this table the hub decides alone and keeps its records."""
-
-    endpoint: Annotated[
-        str,
-        Meta(
-            pattern=r"\Atcp://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}\Z",
-            description='"tcp://HOST:PORT" with a port of 1 to 65535',
-        ),
-    ]
-
-
-class Line(Section, frozen=True):
-    """One GPIO line, by its number or by its name. `active_low`: the line is active at low level."""
-
-    chip: Chip
-    line: Annotated[LineNumber | LineName, Meta(description="a line number of 0 to 65535 or a line name")]
-    active_low: bool = False
-
-
 _A_LINE = Meta(description='a line such as { chip = "gpiochip0", line = 17 }')
 
 
@@ -185,16 +144,26 @@ class AccessPoint(Section, frozen=True):
     fresh: bool = False
 
 
-class Door(Section, frozen=True):
-    """One door: its strike, how long it is driven, the inputs that watch it, and the ways through it.
+class WiredLine(NamedTuple):
+    """One GPIO line of a door: what it is for, and its key below the door."""
 
+    role: str
+    key: tuple[str, ...]
+    line: Line
+
+
+class Door(Section, frozen=True, kw_only=True):
+    """One door: what moves it and for how long, the inputs that watch it, and the ways through it.
+
+    `strike` is the short form of one mover; a door with more has `movers`.
     `strike_seconds`: one release. `strike_cap_seconds`: all releases that prolong each other. `strike_rest_seconds`:
-    how long the strike then rests.
+    how long the strike then rests. A mover may have a cap and a rest of its own.
     """
 
     id: Id
     name: Name
-    strike: Annotated[Line, _A_LINE]
+    strike: Annotated[Line | None, _A_LINE] = None
+    movers: Annotated[tuple[Mover, ...], Meta(max_length=8, description="1 to 8 tables [[doors.movers]]")] = ()
     access_points: Annotated[
         tuple[AccessPoint, ...], Meta(min_length=1, max_length=16, description="1 to 16 tables [[doors.access_points]]")
     ]
@@ -204,6 +173,32 @@ class Door(Section, frozen=True):
     held_open_seconds: Annotated[float, Meta(ge=1, le=86400, description="1 to 86400")] = 60.0
     dps: Annotated[Line | None, _A_LINE] = None
     rex: Annotated[Line | None, _A_LINE] = None
+
+    @property
+    def moved_by(self) -> tuple[Mover, ...]:
+        """What moves it, each with its cap and its rest. The strike of the short form has the door's id."""
+        listed = self.movers
+        if self.strike is not None:
+            short = self.strike
+            listed = (Strike(id=self.id, chip=short.chip, line=short.line, active_low=short.active_low),)
+        return tuple(mover.at_door(self.strike_cap_seconds, self.strike_rest_seconds) for mover in listed)
+
+    @property
+    def cap_seconds(self) -> float:
+        """The longest that any of its movers is driven at a stretch."""
+        return max(mover.cap_seconds for mover in self.moved_by)
+
+    def lines(self) -> Iterator[WiredLine]:
+        """Yield the GPIO lines that it needs."""
+        if self.strike is not None:
+            yield WiredLine("strike", ("strike",), self.strike)
+        for index, mover in enumerate(self.movers):
+            if isinstance(mover, Line):
+                yield WiredLine(f"{kind_of(mover)} {mover.id}", ("movers", f"[{index}]", "line"), mover)
+        if self.dps is not None:
+            yield WiredLine("dps", ("dps",), self.dps)
+        if self.rex is not None:
+            yield WiredLine("rex", ("rex",), self.rex)
 
 
 class Api(Section, frozen=True):
@@ -227,14 +222,10 @@ class Config(Section, frozen=True):
     keys: Keys
     doors: Annotated[tuple[Door, ...], Meta(min_length=1, max_length=32, description="1 to 32 tables [[doors]]")]
     protocol: Protocol = Protocol()
-    radio: Radio = Radio()
+    radio: Radio = Bluez()
     backend: Backend | None = None
     api: Api = Api()
     log: Log = Log()
-
-
-class _Wrong(Exception):
-    """A value that the types alone cannot refuse: (path of the key, what was expected, what was found)."""
 
 
 def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Config:
@@ -258,14 +249,15 @@ def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) ->
         raise ConfigError(f"{file}: this is no TOML for hubd: nested too deep") from error
     place = ConfigPlace(raw, text)
     try:
-        config = msgspec.convert(raw, Config, dec_hook=_paths(file.absolute().parent, environment))
-        for check in (_check_zone, _check_backend, _check_doors, _check_rates, _check_unique, _check_socket):
+        tagged = with_default_kinds(raw)
+        config = msgspec.convert(tagged, Config, dec_hook=_paths(file.absolute().parent, environment))
+        for check in _CHECKS:
             check(config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{file}: {explain(str(error), Config, place)}") from error
-    except _Wrong as wrong:
-        path, expected, found = wrong.args
-        raise ConfigError(f"{file}: {place.key(path)}: expected {expected}, found {found}") from wrong
+    except WrongValueError as wrong:
+        key = place.key(wrong.path)
+        raise ConfigError(f"{file}: {key}: expected {wrong.expected}, found {wrong.found}") from wrong
     return config
 
 
@@ -346,46 +338,51 @@ def _check_zone(config: Config) -> None:
         _ = config.hub.zone
     except (OSError, ValueError, KeyError) as error:
         expected = 'an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata)'
-        raise _Wrong(("hub", "time_zone"), expected, show(config.hub.time_zone)) from error
+        raise WrongValueError(("hub", "time_zone"), expected, show(config.hub.time_zone)) from error
 
 
 def _check_backend(config: Config) -> None:
     if config.backend is None:
         return
-    endpoint = config.backend.endpoint
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    where = ("backend", "endpoint")
-    if not 1 <= int(port) <= 65535:
-        raise _Wrong(where, "a port of 1 to 65535", show(endpoint))
-    if not _can_be_reached(host):
-        raise _Wrong(where, "the name or the address of a machine before the port", show(endpoint))
-    for name in ("curve_secret", "backend_public"):
+    config.backend.check()
+    for name in config.backend.KEYS:
         if getattr(config.keys, name) is None:
-            raise _Wrong(("keys", name), "a path or credential:NAME, because [backend] is there", "nothing")
-
-
-def _can_be_reached(host: str) -> bool:
-    """Tell whether a machine can have this name (RFC 1123, section 2.1) or address; whether one has, only a try tells.
-
-    A last label of digits alone makes an address of it.
-    """
-    labels = host.removesuffix(".").split(".")
-    if host.startswith("[") or labels[-1].isdecimal():
-        try:
-            address = ipaddress.ip_address(host.strip("[]"))
-        except ValueError:
-            return False
-        return not (address.is_unspecified or address.is_multicast)
-    return all(_HOST_LABEL.fullmatch(label) for label in labels)
+            expected = "a path or credential:NAME, because [backend] is there"
+            raise WrongValueError(("keys", name), expected, "nothing")
 
 
 def _check_doors(config: Config) -> None:
     for index, door in enumerate(config.doors):
-        if door.strike_cap_seconds < door.strike_seconds:
-            expected = f"at least strike_seconds, which is {door.strike_seconds:g}"
-            raise _Wrong(("doors", f"[{index}]", "strike_cap_seconds"), expected, f"{door.strike_cap_seconds:g}")
+        _check_movers(door, ("doors", f"[{index}]"))
     if len(set(config.protocol.aead)) != len(config.protocol.aead):
-        raise _Wrong(("protocol", "aead"), "each name once", show(list(config.protocol.aead)))
+        raise WrongValueError(("protocol", "aead"), "each name once", show(list(config.protocol.aead)))
+
+
+def _check_movers(door: Door, where: tuple[str, ...]) -> None:
+    """A door has one strike or a list of movers, and each may be driven for a whole release."""
+    if door.strike is None and not door.movers:
+        raise WrongValueError((*where, "strike"), str(_A_LINE.description), "nothing")
+    if door.strike is not None and door.movers:
+        raise WrongValueError((*where, "movers"), "strike or [[doors.movers]], one of the two", "both")
+    least = door.strike_seconds
+    expected = f"at least strike_seconds, which is {least:g}"
+    if door.strike_cap_seconds < least:
+        raise WrongValueError((*where, "strike_cap_seconds"), expected, f"{door.strike_cap_seconds:g}")
+    for index, mover in enumerate(door.moved_by):
+        if mover.cap_seconds < least:
+            key = (*where, "movers", f"[{index}]", "cap_seconds")
+            raise WrongValueError(key, expected, f"{mover.cap_seconds:g}")
+
+
+def _check_strikes(config: Config) -> None:
+    """One guard holds the lines of all strikes of the hub."""
+    count = 0
+    for index, door in enumerate(config.doors):
+        count += sum(isinstance(mover, Strike) for mover in door.moved_by)
+        if count > STRIKES_MAX:
+            expected = f"at most {STRIKES_MAX} strikes at all doors of the hub together"
+            key = "movers" if door.movers else "strike"
+            raise WrongValueError(("doors", f"[{index}]", key), expected, "more")
 
 
 def _check_rates(config: Config) -> None:
@@ -394,15 +391,15 @@ def _check_rates(config: Config) -> None:
     least = rate_min(protocol.links_max)
     if protocol.rsa_per_second < least:
         expected = f"at least {least:g} for links_max = {protocol.links_max}, or strangers keep phones out"
-        raise _Wrong(("protocol", "rsa_per_second"), expected, f"{protocol.rsa_per_second:g}")
+        raise WrongValueError(("protocol", "rsa_per_second"), expected, f"{protocol.rsa_per_second:g}")
 
 
 def _check_unique(config: Config) -> None:
-    """One id one door, one number one access point, one line one purpose."""
+    """One id one door or one mover, one number one access point, one line one purpose."""
     seen: dict[object, str] = {}
     for path, mark, shown, owner in _marks(config):
         if mark in seen:
-            raise _Wrong(path, "a value used once", f"{shown}, which {seen[mark]} has too")
+            raise WrongValueError(path, "a value used once", f"{shown}, which {seen[mark]} has too")
         seen[mark] = owner
 
 
@@ -414,15 +411,29 @@ def _marks(config: Config) -> Iterator[tuple[Sequence[str], object, str, str]]:
         for number, point in enumerate(door.access_points):
             path = (*where, "access_points", f"[{number}]", "number")
             yield path, ("access point", point.number), str(point.number), f"{point.name!r} of {owner}"
-        for role, line in (("strike", door.strike), ("dps", door.dps), ("rex", door.rex)):
-            if line is not None:
-                chip = line.chip.removeprefix("/dev/")
-                shown = f"line {line.line!r} of {chip}"
-                yield (*where, role), ("line", chip, line.line), shown, f"{role} of {owner}"
+        for number, mover in enumerate(door.moved_by):
+            listed = ("movers", f"[{number}]", "id") if door.movers else ("id",)
+            yield (*where, *listed), ("mover", mover.id), show(mover.id), f"a mover of {owner}"
+        for role, key, line in door.lines():
+            chip = line.chip.removeprefix("/dev/")
+            shown = f"line {line.line!r} of {chip}"
+            yield (*where, *key), ("line", chip, line.line), shown, f"{role} of {owner}"
 
 
 def _check_socket(config: Config) -> None:
     size = len(os.fsencode(config.api.socket))
     if size > SOCKET_PATH_BYTES_MAX:
         expected = f"a path of at most {SOCKET_PATH_BYTES_MAX} bytes"
-        raise _Wrong(("api", "socket"), expected, f"{size} bytes ({config.api.socket})")
+        raise WrongValueError(("api", "socket"), expected, f"{size} bytes ({config.api.socket})")
+
+
+_CHECKS: Sequence[Callable[[Config], None]] = (
+    _check_zone,
+    _check_backend,
+    _check_doors,
+    _check_strikes,
+    _check_rates,
+    _check_unique,
+    _check_socket,
+)
+"""What the types alone cannot refuse."""

@@ -15,7 +15,19 @@ from typing import Any, get_args, get_type_hints
 from msgspec import Meta, Struct
 
 _FOUND_CHARS_MAX = 60
+_ARRAYS = ("access_points", "movers")
+"""The arrays of tables within a door."""
 _HINT = "credential:"
+
+
+class WrongValueError(Exception):
+    """A value that its type alone cannot refuse: the path of its key, what was expected, what was found."""
+
+    def __init__(self, path: Sequence[str], expected: str, found: str) -> None:
+        super().__init__(path, expected, found)
+        self.path = path
+        self.expected = expected
+        self.found = found
 
 
 def show(value: Any) -> str:
@@ -130,8 +142,8 @@ def _named(path: Sequence[str], raw: Any) -> str:
     if isinstance(identity, str):
         door = f"door {_short(repr(identity))}"
     rest = list(path[2:])
-    if len(rest) > 1 and rest[0] == "access_points":
-        door = f"the {_ordinal(rest[1])} [[doors.access_points]] of {door}"
+    if len(rest) > 1 and rest[0] in _ARRAYS:
+        door = f"the {_ordinal(rest[1])} [[doors.{rest[0]}]] of {door}"
         rest = rest[2:]
     return f"key {_joined(rest)} of {door}" if rest else door
 
@@ -149,11 +161,11 @@ def explain(message: str, root: type[Struct], place: ConfigPlace) -> str:
         kind, field = found.groups()
         key = place.key([*path, field])
         if kind == "contains unknown":
-            known = ", ".join(_fields(_type(root, path)))
+            known = ", ".join(_keys(_struct(root, path, place)))
             return f"{key}: expected one of {known}, found this unknown key{_strange(field)}"
-        return f"{key}: expected {_description(root, [*path, field]) or 'it to be there'}, found nothing"
+        return f"{key}: expected {_description(root, [*path, field], place) or 'it to be there'}, found nothing"
     field_path = path[:-1] if path and path[-1].startswith("[") else path  # an item is told by its array
-    expected = reason if reason.startswith(_HINT) else _description(root, field_path)
+    expected = reason if reason.startswith(_HINT) else _description(root, field_path, place)
     return f"{place.key(path)}: expected {expected or _plain(reason)}, found {show(place.value(path))}"
 
 
@@ -174,15 +186,16 @@ def _plain(reason: str) -> str:
     return names.get(found[1], reason) if found else reason
 
 
-def _annotation(root: type[Struct], path: list[str]) -> Any:
+def _annotation(root: type[Struct], path: Sequence[str], place: ConfigPlace) -> Any:
     """The annotation of the field that `path` names, None when there is none."""
     here: Any = root
-    for part in path:
+    for depth, part in enumerate(path):
         if part.startswith("["):
             here = next(iter(_inner(here, tuple)), None)
         else:
-            structs = [kind for kind in _inner(here, Struct) if part in kind.__struct_fields__]
-            here = get_type_hints(structs[0], include_extras=True)[part] if structs else None
+            struct = _one_of(_inner(here, Struct), place.value(path[:depth]))
+            known = struct is not None and part in struct.__struct_fields__
+            here = get_type_hints(struct, include_extras=True)[part] if known else None
         if here is None:
             return None
     return here
@@ -198,22 +211,48 @@ def _inner(annotation: Any, kind: type) -> list[Any]:
     return [found for argument in arguments for found in _inner(argument, kind)]
 
 
-def _type(root: type[Struct], path: list[str]) -> Any:
-    return next(iter(_inner(_annotation(root, path), Struct)), None)
+def _structs(root: type[Struct], path: Sequence[str], place: ConfigPlace) -> list[Any]:
+    """All struct types that a table at `path` may be read as."""
+    return _inner(_annotation(root, path, place), Struct)
 
 
-def _fields(kind: Any) -> tuple[str, ...]:
-    return kind.__struct_fields__ if kind is not None else ()
+def _struct(root: type[Struct], path: Sequence[str], place: ConfigPlace) -> Any:
+    return _one_of(_structs(root, path, place), place.value(path))
 
 
-def _description(root: type[Struct], path: list[str]) -> str | None:
-    """What `Meta.description` says about the field; a table is told by its header."""
-    annotation = _annotation(root, path)
+def _one_of(structs: Sequence[Any], table: Any) -> Any:
+    """Return the kind that a table says it is, or else the first that it may be; None when there is none."""
+    for struct in structs:
+        tag = struct.__struct_config__
+        if tag.tag_field and isinstance(table, dict) and table.get(tag.tag_field) == tag.tag:
+            return struct
+    return next(iter(structs), None)
+
+
+def _keys(struct: Any) -> tuple[str, ...]:
+    """All keys that a table of this type may have; first the one that says of which kind it is."""
+    if struct is None:
+        return ()
+    tag_field = struct.__struct_config__.tag_field
+    return (*([tag_field] if tag_field else []), *struct.__struct_fields__)
+
+
+def _description(root: type[Struct], path: Sequence[str], place: ConfigPlace) -> str | None:
+    """What `Meta.description` says about the field; a kind is told by all there are, a table by its header."""
+    annotation = _annotation(root, path, place)
     for kind in (annotation, *get_args(annotation)):
         for mark in getattr(kind, "__metadata__", ()):
             if isinstance(mark, Meta) and mark.description:
                 return mark.description
-    return f"a table [{path[-1]}]" if _type(root, path) is not None else None
+    if annotation is None and path:
+        return _kinds(_structs(root, path[:-1], place), path[-1])
+    return f"a table [{path[-1]}]" if _struct(root, path, place) is not None else None
+
+
+def _kinds(structs: Sequence[Any], key: str) -> str | None:
+    """Name the kinds to choose from, if `key` is the one that says of which kind a table is."""
+    names = [f'"{struct.__struct_config__.tag}"' for struct in structs if struct.__struct_config__.tag_field == key]
+    return " or ".join(", ".join(names).rsplit(", ", 1)) or None
 
 
 def _value(raw: Any, path: Sequence[str]) -> Any:

@@ -30,7 +30,7 @@ from hubcore.door.state import DoorState
 from hubcore.errors import AuditError, HardwareError, RestingError, StoreError
 from hubcore.evidence.records import Kind, Record, StoredRecord, Value
 from hubcore.ports.clock import Clock, ClockState
-from hubcore.ports.doors import Door
+from hubcore.ports.doors import Mover
 from hubcore.ports.stores import AuditLog, PolicyStore
 
 LATE_SECONDS = 2.0
@@ -99,7 +99,7 @@ class Watch(Protocol):
 class Unlock:
     """Decides, records, strikes."""
 
-    def __init__(self, rules: SiteRules, books: Books, doors: Mapping[str, Door], watch: Watch) -> None:
+    def __init__(self, rules: SiteRules, books: Books, doors: Mapping[str, Mover], watch: Watch) -> None:
         self._rules, self._books, self._doors, self._watch = rules, books, doors, watch
         self._ops: Mapping[Kind, OpTable[Outcome]] = {
             Kind.ACCESS: OpTable(),
@@ -295,11 +295,11 @@ class Unlock:
         self._watch.released(point.door, order.point, seconds)
         return _End(self._answer(None, order), Fate.MOVED)
 
-    async def _strike(self, door: Door, seconds: float, look: Callable[[], Denial | None]) -> Denial | None:
+    async def _strike(self, door: Mover, seconds: float, look: Callable[[], Denial | None]) -> Denial | None:
         """Drive a strike. One that must rest is waited for, and after that it is looked again whether it still may.
 
         Return what `look` found, None when the strike is driven. Raise RestingError when it must rest for too long,
-        HardwareError as `Door.release` does.
+        HardwareError as `Mover.release` does.
         """
         left_seconds = REST_WAIT_SECONDS
         while True:

@@ -14,9 +14,10 @@ import argparse
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -46,6 +47,10 @@ class _File(Struct):
 
 class _Door(Struct):
     strike: _Line
+
+
+class _Strike(_Line, tag_field="kind", tag="strike"):
+    """A mover of the only kind that is driven from here."""
 
 
 def main() -> None:
@@ -84,18 +89,39 @@ def run(file: Path, open_lines: LinesFactory, say: Say) -> int:
     except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
         say(f"{file}: no strike could be driven inactive, the file does not say which there are: {error}")
         return EX_CONFIG
+    strikes = [strike for index, door in enumerate(doors) for strike in _strikes(door, index)]
     done = 0
-    for index, door in enumerate(doors):
+    for strike in strikes:
         try:
-            line = msgspec.convert(door, _Door).strike
+            line = strike.read()
             open_lines([StrikeLine(line.chip, line.line, line.active_low)]).close()
             done += 1
         except msgspec.ValidationError as error:
-            say(f"{file}: {_name(door, index)}: {error}")
+            say(f"{file}: {strike.name}: {error}")
         except HardwareError as error:
             say(str(error))
-    say(f"strikes driven inactive: {done} of {len(doors)}")
-    return 0 if done == len(doors) else EX_UNAVAILABLE
+    say(f"strikes driven inactive: {done} of {len(strikes)}")
+    return 0 if done == len(strikes) else EX_UNAVAILABLE
+
+
+class _Found(NamedTuple):
+    """A strike as the file has it: how to name it, and what reads its line or raises msgspec.ValidationError."""
+
+    name: str
+    read: Callable[[], _Line]
+
+
+def _strikes(door: object, index: int) -> Iterator[_Found]:
+    """Yield the strikes of a door; one that has neither short form nor list is wrong about its strike."""
+    name = _name(door, index)
+    movers = door.get("movers") if isinstance(door, dict) else None
+    if not movers or (isinstance(door, dict) and "strike" in door):
+        yield _Found(name, lambda: msgspec.convert(door, _Door).strike)
+    if isinstance(movers, list):
+        for number, mover in enumerate(movers):
+            yield _Found(f"{name}, [[doors.movers]] number {number + 1}", partial(msgspec.convert, mover, _Strike))
+    elif movers:
+        yield _Found(name, partial(msgspec.convert, movers, list[_Strike]))
 
 
 def _name(door: object, index: int) -> str:

@@ -1,1 +1,1 @@
-"""The only place that knows a kind: which radio, strike, input and key file a hub has."""
+"""The only place that knows a kind: which movers, inputs, radio and uplink a hub has."""

@@ -1,6 +1,6 @@
-"""The real parts of a hub: BlueZ, strikes behind their guard, inputs on GPIO lines.
+"""The real parts of a hub, as its configuration names them.
 
-Law: making the parts reads a key and opens no hardware, so none can lack; what lacks is told when they run.
+Law: making the parts reads a key and opens no hardware, so none can be missing; what is missing is told when they run.
 """
 
 from __future__ import annotations
@@ -9,53 +9,35 @@ from functools import partial
 
 from drivers.gpio.events import Edges
 from drivers.gpio.inputs import Contact, InputLine, WiredInputs
-from drivers.gpio.lines import outputs_outlive_us
-from drivers.strike.strike import Strike, StrikeGuard
-from drivers.strike.wire import StrikeLine
-from hubd.adapters.bluez.plan import RadioNews
-from hubd.adapters.bluez.radio import BluezRadio
-from hubd.adapters.host.keyfiles import load_beacon
-from hubd.adapters.host.systemd import ask_for_new_bluetoothd
-from hubd.config.file import Config, Line
+from hubd.adapters.host.keyfiles import HubKeys
+from hubd.config.file import Config
+from hubd.wiring.movers import make_movers
 from hubd.wiring.parts import Parts, Run, TellPart
+from hubd.wiring.radios import make_radio
+from hubd.wiring.uplinks import make_uplink
 
 
-def real_parts(config: Config, tell: TellPart) -> Parts:
+def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     """Make the parts that the configuration names; no hardware is opened before they run. Raise ConfigError."""
-    if outputs_outlive_us():
-        tell("gpio", False, "This kernel keeps GPIO outputs driven when their process dies.")
     edges = Edges()
-    guard = StrikeGuard(strike_lines(config), partial(tell, "strikes"))
-    doors = {door.id: Strike(guard, index, door.id, edges.put) for index, door in enumerate(config.doors)}
-    runs: dict[str, Run] = {"strikes": guard.run}
-    inputs = [
-        _input(door.id, contact, line)
+    movers = make_movers(config, edges.put, tell)
+    runs: dict[str, Run] = dict(movers.runs)
+    if inputs := wired_inputs(config):
+        runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
+    return Parts(
+        radio=make_radio(config, tell),
+        doors=movers.doors,
+        inputs=edges,
+        uplink=make_uplink(config, keys),
+        runs=runs,
+    )
+
+
+def wired_inputs(config: Config) -> list[InputLine]:
+    """Return the inputs that watch the doors."""
+    return [
+        InputLine(door.id, contact, line.chip, line.line, line.active_low)
         for door in config.doors
         for contact, line in ((Contact.DPS, door.dps), (Contact.REX, door.rex))
         if line is not None
     ]
-    if inputs:
-        runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
-    tells = RadioNews(
-        partial(tell, "radio", False), lambda part, what: tell(part, not what, what), ask_for_new_bluetoothd
-    )
-    radio = BluezRadio(config.radio.adapter, tells, beacon=load_beacon(config))
-    return Parts(radio, doors, edges, runs)
-
-
-def strike_lines(config: Config) -> list[StrikeLine]:
-    """Return the strikes in the order of the doors, each with the cap and the rest of its own door."""
-    return [
-        StrikeLine(
-            chip=door.strike.chip,
-            line=door.strike.line,
-            active_low=door.strike.active_low,
-            cap_ms=round(door.strike_cap_seconds * 1000),
-            rest_ms=round(door.strike_rest_seconds * 1000),
-        )
-        for door in config.doors
-    ]
-
-
-def _input(door: str, contact: Contact, line: Line) -> InputLine:
-    return InputLine(door, contact, line.chip, line.line, line.active_low)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from hubcore.ports.doors import Door, Inputs
+from hubcore.ports.doors import Inputs, Mover
 from hubcore.ports.radio import Radio
+from hubcore.ports.uplink import Uplink
+from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
 
 Run = Callable[[Callable[[], None]], Awaitable[None]]
@@ -20,12 +22,14 @@ TellPart = Callable[[str, bool, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The world of one hub: its radio, its doors by id, its inputs, and what must run for them, by name."""
+    """The world of one hub: its radio, what moves each door by the door's id, its inputs, its uplink if it has one, and
+    what must run for them, by name."""
 
     radio: Radio
-    doors: Mapping[str, Door]
+    doors: Mapping[str, Mover]
     inputs: Inputs
+    uplink: Uplink | None
     runs: Mapping[str, Run]
 
 
-MakeParts = Callable[[Config, TellPart], Parts]
+MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

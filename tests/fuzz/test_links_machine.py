@@ -45,7 +45,7 @@ OPS = [bytes([number]) * 8 for number in range(4)]
 
 
 class WatchedDoor:
-    """A door that asks at each release whether it may: `ports.doors.Door` around another."""
+    """A door that asks at each release whether it may: `ports.doors.Mover` around another."""
 
     def __init__(self, inner: Any, machine: Life) -> None:
         self.inner, self.machine = inner, machine

@@ -77,7 +77,7 @@ class SlowLog:
 
 
 class SlowDoor:
-    """`ports.doors.Door`: a release waits for `step`, and tells the machine when it is asked."""
+    """`ports.doors.Mover`: a release waits for `step`, and tells the machine when it is asked."""
 
     def __init__(self, machine: Wishes) -> None:
         self._machine = machine

@@ -482,6 +482,17 @@ def test_a_strike_that_is_not_there_does_not_stand_below_a_right(hub: Hub) -> No
     assert "(apt install gpiod)" in said[1]
 
 
+def test_each_strike_of_a_door_with_several_is_looked_at(hub: Hub) -> None:
+    listed = '[[doors.movers]]\nkind = "strike"\nid = "{}"\nchip = "gpiochip{}"\nline = 17\n'
+    strike = 'strike = { chip = "gpiochip0", line = 17 }\n'
+    assert strike in hub.doors
+    hub.doors = hub.doors.replace(strike, "") + listed.format("left", 0) + listed.format("right", 7)
+    status, said = hub.check()
+    assert status == EX_UNAVAILABLE
+    assert said[1].startswith("not there: door a: Strike right of door a: No GPIO chip")
+    assert the_line(said, "door a: strike left on ").endswith("line 17 named 'GPIO17'")
+
+
 @pytest.mark.parametrize("role", ["dps", "rex"])
 def test_inputs_are_looked_at_like_strikes(hub: Hub, role: str) -> None:
     hub.doors += f'{role} = {{ chip = "gpiochip0", line = "NO_SUCH" }}\n'

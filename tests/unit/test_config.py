@@ -8,13 +8,18 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec import structs
 
 from hubcore.errors import ConfigError
 from hubd.config import file as config
 from hubd.config.file import Config, KeyFile, load, parse
+from hubd.config.kinds import Section, with_default_kinds
+from hubd.config.sentences import ConfigPlace, explain
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "hubd.toml"
 FILE = Path("/etc/hubd/hubd.toml")
@@ -160,6 +165,110 @@ def test_a_wrong_value_is_told_by_key_expectation_and_finding(old: str, new: str
         text = text.replace('\nname = "In"', "")
     assert old in SMALL
     assert _refused_key(text) == sentence
+
+
+LEFT = '[[doors.movers]]\nkind = "strike"\nid = "left"\nchip = "gpiochip0"\nline = 17\n'
+RIGHT = '[[doors.movers]]\nkind = "strike"\nid = "right"\nchip = "gpiochip0"\nline = 18\nrest_seconds = 4\n'
+STRIKE = 'strike = { chip = "gpiochip0", line = 17 }\n'
+TWO = SMALL.replace(STRIKE, "") + LEFT + RIGHT
+"""A door with two strikes."""
+
+
+def test_the_example_of_a_door_with_two_strikes_is_one_to_copy() -> None:
+    text = EXAMPLE.read_text()
+    listed = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#   "))
+    strike = next(line for line in text.splitlines() if line.startswith("strike = "))
+    (door,) = parse(text.replace(strike, "").replace("[api]", f"{listed}\n[api]"), EXAMPLE, CREDENTIALS).doors
+    (plain,) = load(EXAMPLE, CREDENTIALS).doors
+    assert [mover.id for mover in door.moved_by] == ["front-left"]
+    assert structs.replace(door.moved_by[0], id="front") == plain.moved_by[0], "it shows the defaults, too"
+
+
+def test_a_door_may_have_a_list_of_movers() -> None:
+    (door,) = _parse(TWO.replace('name = "Front door"', 'name = "Front door"\nstrike_cap_seconds = 7')).doors
+    left, right = door.moved_by
+    assert (left.id, left.chip, left.line, left.cap_seconds, left.rest_seconds) == ("left", "gpiochip0", 17, 7.0, 0.5)
+    assert (right.id, right.line, right.cap_seconds, right.rest_seconds) == ("right", 18, 7.0, 4.0)
+    assert [(wired.role, wired.line.line) for wired in door.lines()] == [("strike left", 17), ("strike right", 18)]
+
+
+def test_the_short_form_is_one_strike_with_the_id_of_its_door() -> None:
+    (short,) = _parse(SMALL).doors
+    (listed,) = _parse(SMALL.replace(STRIKE, "") + LEFT.replace("left", "front")).doors
+    assert short.moved_by == listed.moved_by
+    assert (short.cap_seconds, short.moved_by[0].id) == (10.0, "front")
+
+
+def test_a_section_without_a_kind_is_of_its_default_kind() -> None:
+    curve = 'issuer = "credential:issuer"\ncurve_secret = "a"\nbackend_public = "b"'
+    small = SMALL.replace('issuer = "credential:issuer"', curve)
+    plain = f'[radio]\nadapter = "default"\n[backend]\nendpoint = "tcp://x:1"\n{small.replace(STRIKE, "")}{LEFT}'
+    tagged = plain.replace("[radio]", '[radio]\nkind = "bluez"').replace("[backend]", '[backend]\nkind = "curve"')
+    assert _parse(tagged) == _parse(plain) == _parse(tagged.replace('kind = "strike"\n', ""))
+    raw = {"radio": {}, "backend": 3, "doors": [{"movers": [{}, {"kind": "lock"}, 1]}, "no door"], "api": {}}
+    assert with_default_kinds(raw) == {
+        "radio": {"kind": "bluez"},
+        "backend": 3,
+        "doors": [{"movers": [{"kind": "strike"}, {"kind": "lock"}, 1]}, "no door"],
+        "api": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[hub]", '[radio]\nkind = "nimble"\n[hub]', "key radio.kind: expected \"bluez\", found 'nimble'"),
+        ("[hub]", "[radio]\nkind = 3\n[hub]", 'key radio.kind: expected "bluez", found 3'),
+        ("[hub]", "[radio]\nhop = 3\n[hub]", "key radio.hop: expected one of kind, adapter, company, rotate_seconds, found this unknown key"),
+        ("[hub]", '[backend]\nkind = "tls"\n[hub]', "key backend.kind: expected \"curve\", found 'tls'"),
+        ("[hub]", '[backend]\nkind = "curve"\n[hub]', 'key backend.endpoint: expected "tcp://HOST:PORT" with a port of 1 to 65535, found nothing'),
+        ('kind = "strike"', 'kind = "lock"', "key kind of the 1st [[doors.movers]] of door 'front': expected \"strike\", found 'lock'"),
+        ('id = "left"', "", "key id of the 1st [[doors.movers]] of door 'front': expected 1 to 32 characters of a-z, 0-9 and -, found nothing"),
+        ('id = "right"', 'id = "left"', "key id of the 2nd [[doors.movers]] of door 'front': expected a value used once, found 'left', which a mover of door 'front' has too"),
+        ("line = 18", "line = 17", "key line of the 2nd [[doors.movers]] of door 'front': expected a value used once, found line 17 of gpiochip0, which strike left of door 'front' has too"),
+        ("line = 18", "line = -1", "key line of the 2nd [[doors.movers]] of door 'front': expected a line number of 0 to 65535 or a line name, found -1"),
+        ("line = 18", "line = 18\ncap_seconds = 61", "key cap_seconds of the 2nd [[doors.movers]] of door 'front': expected strike_seconds to 60, found 61"),
+        ("line = 18", "line = 18\ncap_seconds = 3", "key cap_seconds of the 2nd [[doors.movers]] of door 'front': expected at least strike_seconds, which is 5, found 3"),
+        ("rest_seconds = 4", "rest_seconds = 0", "key rest_seconds of the 2nd [[doors.movers]] of door 'front': expected 0.5 to 600, found 0"),
+        ("rest_seconds = 4", "seconds = 4", "key seconds of the 2nd [[doors.movers]] of door 'front': expected one of kind, chip, line, active_low, id, cap_seconds, rest_seconds, found this unknown key"),
+        ('name = "Front door"', f'name = "Front door"\n{STRIKE.replace("17", "19")}', "key movers of door 'front': expected strike or [[doors.movers]], one of the two, found both"),
+        (f"{LEFT}{RIGHT}", LEFT * 9, "key movers of door 'front': expected 1 to 8 tables [[doors.movers]], found ["),
+    ],
+)  # fmt: skip
+def test_a_wrong_kind_or_mover_is_told_like_any_other_value(old: str, new: str, sentence: str) -> None:
+    assert old in TWO
+    assert _refused_key(TWO.replace(old, new, 1)).startswith(sentence)
+
+
+class Near(Section, frozen=True, tag_field="kind", tag="near"):
+    metres: int
+
+
+class Far(Section, frozen=True, tag_field="kind", tag="far"):
+    miles: int
+
+
+class Root(Section, frozen=True):
+    place: Near | Far
+
+
+def test_a_file_with_several_kinds_is_told_what_each_of_them_takes() -> None:
+    def told(text: str) -> str:
+        raw = tomllib.loads(text)
+        with pytest.raises(msgspec.ValidationError) as caught:
+            msgspec.convert(raw, Root)
+        return explain(str(caught.value), Root, ConfigPlace(raw, text))
+
+    assert told('[place]\nkind = "x"') == 'line 2: key place.kind: expected "near" or "far", found \'x\''
+    assert told("[place]\nmiles = 1") == 'line 1: key place.kind: expected "near" or "far", found nothing'
+    unknown = "line 3: key place.feet: expected one of kind, miles, found this unknown key"
+    assert told('[place]\nkind = "far"\nfeet = 1') == unknown
+
+
+def test_two_doors_may_not_have_movers_of_one_id() -> None:
+    other = SMALL[SMALL.index("[[doors]]") :].replace("front", "left").replace("number = 1", "number = 2")
+    sentence = "key id of door 'left': expected a value used once, found 'left', which a mover of door 'front' has too"
+    assert _refused_key(TWO + other.replace("17", "20")) == sentence
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,15 @@ ROOMS: dict[str, Room] = {
     "hubd.upkeep": _room("hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.aside hubcore", "", WORLDLY),
     "hubd.upkeep.status": _room("hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE),
     "hubd.wiring": _room("hubd.wiring hubd.config hubd.adapters drivers hubcore"),
+    "hubd.wiring.parts": _room("hubcore.ports hubd.adapters.host.keyfiles hubd.config", "", WORLDLY),
+    "hubd.wiring.together": _room("hubcore.ports hubcore.errors", "", WORLDLY),
     "hubd.adapters": _room("hubd.adapters hubd.aside hubd.config hubcore"),
     "hubd.start": _room("hubd.start hubd.config hubd.adapters hubd.output drivers hubcore"),
     "hubd.cli": _room("hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"),
-    "hubd.app": _room("hubd drivers hubcore"),
+    "hubd.app": _room(
+        "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.config.file hubd.doors "
+        "hubd.evidence hubd.phones hubd.policy hubd.upkeep hubd.wiring.parts hubcore"
+    ),
     "hubd.__main__": _room(
         "hubd.app hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host hubcore.errors", ""
     ),
@@ -360,6 +365,13 @@ DOC = '"""A module that stands here to be judged."""\n'
         ("hubd.cli.x", "from hubd.adapters.local.api import Call", "must not know hubd.adapters.local.api"),
         ("hubd.cli.x", "import zmq", "must not import the library zmq"),
         ("hubd.cli.x", "import importlib\nimportlib.import_module('hubd.app')", "must not know hubd.app"),
+        ("hubd.app", "import drivers.strike.strike", "must not know drivers.strike.strike"),
+        ("hubd.app", "from hubd.adapters.curve import uplink", "must not know hubd.adapters.curve"),
+        ("hubd.app", "from hubd.adapters.bluez.radio import X", "must not know hubd.adapters.bluez.radio"),
+        ("hubd.app", "from hubd.config.kinds import Bluez", "must not know hubd.config.kinds"),
+        ("hubd.app", "from hubd.wiring.movers import MOVER_KINDS", "must not know hubd.wiring.movers"),
+        ("hubd.wiring.parts", "import drivers.strike.strike", "must not know drivers.strike.strike"),
+        ("hubd.wiring.together", "from hubd.wiring.movers import X", "must not know hubd.wiring.movers"),
         ("hubd.app", "import hubsim.phone", "must not know hubsim.phone"),
         ("hubd.app", "if True:\n    from hubsim import radio", "must not know hubsim.radio"),
         ("hubd.app", "__import__('hubsim')", "must not know hubsim"),
@@ -410,7 +422,11 @@ def test_a_violation_is_noticed(module: str, code: str, part: str) -> None:
         ("hubd.cli.x", "import sqlite3\nimport click\nfrom rich.table import Table\nfrom hubd import __version__"),
         (
             "hubd.app",
-            "from hubd.doors.unlock import Unlock\nfrom hubd.adapters.host.log import X\nimport drivers.strike.strike",
+            "from hubd.doors.unlock import Unlock\nfrom hubd.adapters.host.log import X\nimport hubd.wiring.parts",
+        ),
+        (
+            "hubd.wiring.movers",
+            "import drivers.strike.strike\nfrom hubd.config import kinds\nfrom hubd.wiring.together import Together",
         ),
         (
             "drivers.x",

@@ -13,8 +13,11 @@ from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
 from hubcore.errors import RestingError
 from hubcore.evidence.records import Kind
+from hubcore.ports.doors import InputEvent
 from hubd.doors.unlock import REST_WAIT_SECONDS
+from hubd.wiring.together import Together
 from hubsim import site
+from hubsim.door.door import SimDoor, Times
 from tests.pair import SITE, DeskHub, make_wallet
 
 pytestmark = pytest.mark.asyncio
@@ -150,3 +153,48 @@ async def test_what_would_be_late_after_the_rest_is_late(hub: DeskHub, grant: Gr
     door = Tired(1, 0.01, lambda: hub.clock.advance(3.0))
     assert await present(hub, grant, door) is Denial.TOO_LATE
     assert door.given == []
+
+
+class TwoStrikes:
+    """The front door with two strikes: the left one tires in 5 s, and both may be told what is wrong with them."""
+
+    def __init__(self, hub: DeskHub, left_rest_seconds: float) -> None:
+        self.strikes: list[SimDoor] = []
+        times = (Times(cap_seconds=5.0, rest_seconds=left_rest_seconds), Times(cap_seconds=60.0))
+
+        def making(number: int) -> Callable[[Callable[[InputEvent], None]], SimDoor]:
+            def make(publish: Callable[[InputEvent], None]) -> SimDoor:
+                self.strikes.append(SimDoor("front", hub.clock.timeline, publish, times[number]))
+                return self.strikes[-1]
+
+            return make
+
+        hub.doors["front"] = Together([making(0), making(1)], lambda _event: None)  # type: ignore[assignment]
+
+    def rises(self) -> list[int]:
+        return [strike.strikes for strike in self.strikes]
+
+
+async def test_a_door_with_two_strikes_waits_for_the_longest_rest(hub: DeskHub, grant: Grant) -> None:
+    door = TwoStrikes(hub, left_rest_seconds=30.0)
+    assert (await hub.unlock.present(proof(hub, grant), lambda: True)).allowed
+    hub.clock.advance(6.0)
+    assert (await hub.unlock.present(proof(hub, grant), lambda: True)).why is Denial.BUSY
+    assert [(r.kind, r.detail.get("why")) for r in hub.records()] == [(Kind.ACCESS, None), (Kind.ACCESS, "busy")]
+    assert door.rises() == [1, 1], "the right strike has rested, and waits for the left one"
+    hub.clock.advance(30.0)
+    assert (await hub.unlock.present(proof(hub, grant), lambda: True)).allowed
+    assert door.rises() == [2, 2]
+
+
+async def test_a_release_that_one_strike_did_not_follow_counts_as_moved(hub: DeskHub, grant: Grant) -> None:
+    door = TwoStrikes(hub, left_rest_seconds=0.5)
+    door.strikes[1].faults.broken = "Strike right cannot be driven."
+    claim = proof(hub, grant)
+    assert (await hub.unlock.present(claim, lambda: True)).why is Denial.DOOR_FAULT
+    assert not any(strike.active for strike in door.strikes)
+    fault = hub.records()[-1]
+    assert (fault.kind, fault.detail["fault"]) == (Kind.FAULT, "Strike right cannot be driven.")
+    door.strikes[1].faults.broken = ""
+    assert (await hub.unlock.present(claim, lambda: True)).why is Denial.DOOR_FAULT
+    assert door.rises() == [1, 0], "the same operation moves a door once, also one that moved by half"

@@ -74,6 +74,37 @@ def test_what_is_wrong_elsewhere_in_the_file_costs_nothing(tmp_path: Path) -> No
     assert "[[doors]] number 3: Object missing required field `strike`" in said[1]
 
 
+MOVER = '[[doors.movers]]\nid = "b"\n'
+RIGHT_KIND, OTHER_KIND = f'{MOVER}kind = "strike"\n', f'{MOVER}kind = "lock"\n'
+
+
+def test_each_strike_of_a_door_with_several_is_driven_inactive_by_itself(tmp_path: Path) -> None:
+    chips, said = Chips(broken=["one"]), list[str]()
+    listed = [f'{RIGHT_KIND}chip = "{chip}"\nline = {line}\n' for line, chip in enumerate(("one", "two"))]
+    text = '[[doors]]\nid = "a"\n' + "".join(listed) + f'{MOVER}chip = "three"\nline = 3\nactive_low = true\n'
+    assert run(_file(tmp_path, text), chips, said.append) == EX_UNAVAILABLE
+    assert [(line.chip, line.line, line.active_low) for line in chips.opened] == [("two", 1, False), ("three", 3, True)]
+    assert chips.driven == []
+    assert said == ["Strike line 0 of one cannot be used.", "strikes driven inactive: 2 of 3"]
+
+
+def test_what_is_wrong_with_one_strike_of_a_door_costs_that_one(tmp_path: Path) -> None:
+    chips, said = Chips(), list[str]()
+    line = 'chip = "{}"\nline = 1\n'
+    door = '[[doors]]\nid = "a"\nstrike = { chip = "one", line = 0 }\n'
+    text = door + OTHER_KIND + line.format("two") + RIGHT_KIND + line.format("three") + RIGHT_KIND
+    assert (
+        run(_file(tmp_path, text + "[[doors]]\nmovers = 5\n[[doors]]\nmovers = []\n"), chips, said.append)
+        == EX_UNAVAILABLE
+    )
+    assert [line.chip for line in chips.opened] == ["one", "three"]
+    assert "door 'a', [[doors.movers]] number 1: Invalid value 'lock' - at `$.kind`" in said[0]
+    assert "door 'a', [[doors.movers]] number 3: Object missing required field `chip`" in said[1]
+    assert "[[doors]] number 2: Expected `array`, got `int`" in said[2]
+    assert "[[doors]] number 3: Object missing required field `strike`" in said[3]
+    assert said[4] == "strikes driven inactive: 2 of 6"
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     for file in (tmp_path / "none", _file(tmp_path, "doors = ["), _file(tmp_path, "doors = 1")):
         said = list[str]()

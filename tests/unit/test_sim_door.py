@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hubcore.errors import HardwareError, RestingError
-from hubcore.ports.doors import Door, Input, InputEvent
+from hubcore.ports.doors import Input, InputEvent, Mover
 from hubsim.door.door import Bolt, Leaf, SimDoor, Times
 from hubsim.timeline import VirtualTime
 
@@ -32,7 +32,7 @@ class Bench:
         self.time = VirtualTime(1000.0)
         self.edges: list[InputEvent] = []
         self.door = SimDoor("front", self.time, self.edges.append, Times(cap_seconds=10.0, close_seconds=1.5))
-        self.port: Door = self.door
+        self.port: Mover = self.door
         assert self.told() == LEVELS
 
     def bolts(self) -> list[Bolt]:

@@ -22,7 +22,7 @@ from drivers.strike.process import GuardStarter
 from drivers.strike.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
 from drivers.strike.wire import Answer, Command, Kind, StrikeLine, Verb
 from hubcore.errors import HardwareError, RestingError, UnguardedError
-from hubcore.ports.doors import Door, Input, InputEvent
+from hubcore.ports.doors import Input, InputEvent, Mover
 from hubsim.door.lines import Bank, Fault
 
 FACTORY = "hubsim.door.lines:open_lines"
@@ -48,14 +48,14 @@ class Hub:
         self.edges: list[InputEvent] = []
         self.ready = asyncio.Event()
         caps_ms = (int(cap_seconds * 1000), 60_000)
-        lines = [
-            StrikeLine(str(bank.path), name, cap_ms=cap, rest_ms=rest_ms)
-            for name, cap in zip(names, caps_ms, strict=True)
-        ]
+        lines = {
+            strike: StrikeLine(str(bank.path), name, cap_ms=cap, rest_ms=rest_ms)
+            for strike, name, cap in zip(("front", "back"), names, caps_ms, strict=True)
+        }
         self.guard = StrikeGuard(lines, lambda up, why: self.told.append((up, why)), FACTORY)
-        self.front = Strike(self.guard, 0, "front", self.edges.append)
-        self.back = Strike(self.guard, 1, "back", self.edges.append)
-        self.port: Door = self.front
+        self.front = Strike(self.guard, "front", "front", self.edges.append)
+        self.back = Strike(self.guard, "back", "back", self.edges.append)
+        self.port: Mover = self.front
 
     def seen(self, door: str) -> list[Input]:
         return [edge.what for edge in self.edges if edge.door == door]
@@ -238,8 +238,8 @@ class HangingStarter(GuardStarter):
 async def test_a_stop_is_obeyed_though_the_guard_cannot_be_ended(bank: Bank) -> None:
     told: list[str] = []
     ready = asyncio.Event()
-    lines = [StrikeLine(str(bank.path), 0)]
-    starter = HangingStarter(lines, FACTORY, 0.05)
+    lines = {"front": StrikeLine(str(bank.path), 0)}
+    starter = HangingStarter(list(lines.values()), FACTORY, 0.05)
     guard = StrikeGuard(lines, lambda _up, why: told.append(why), starter=starter)
     async with asyncio.timeout(PATIENCE_SECONDS):
         task = asyncio.create_task(guard.run(ready.set))
@@ -377,7 +377,7 @@ async def test_a_line_that_cannot_be_requested_is_a_sentence_and_asked_for_again
 
 async def test_the_real_library_in_the_real_guard_says_what_is_wrong_with_a_chip() -> None:
     told: list[str] = []
-    guard = StrikeGuard([StrikeLine("/dev/null", "strike")], lambda _up, why: told.append(why))
+    guard = StrikeGuard({"front": StrikeLine("/dev/null", "strike")}, lambda _up, why: told.append(why))
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(guard.run(lambda: None))
         await until(lambda: told)
@@ -417,7 +417,7 @@ async def test_many_releases_at_once_are_bounded_not_queued_without_end(bank: Ba
     "caps_ms", [[], [1000] * 33, [0], [60_001], [-1], [1000, 0]], ids=["none", "33", "0", "60001", "-1", "the second"]
 )
 async def test_a_guard_that_cannot_be_is_refused(caps_ms: list[int]) -> None:
-    lines = [StrikeLine("x", n, cap_ms=cap_ms) for n, cap_ms in enumerate(caps_ms)]
+    lines = {f"strike-{n}": StrikeLine("x", n, cap_ms=cap_ms) for n, cap_ms in enumerate(caps_ms)}
     with pytest.raises(HardwareError):
         StrikeGuard(lines, lambda _up, _why: None, FACTORY)
 
@@ -501,9 +501,9 @@ from drivers.strike.channel import EXPIRE_SECONDS
 from drivers.strike.wire import StrikeLine
 
 async def main(path, seconds, then):
-    lines = [StrikeLine(path, 0, cap_ms=60_000, rest_ms=0)]
+    lines = {"front": StrikeLine(path, 0, cap_ms=60_000, rest_ms=0)}
     guard = StrikeGuard(lines, lambda up, why: None, "hubsim.door.lines:open_lines")
-    strike = Strike(guard, 0, "front", lambda event: None)
+    strike = Strike(guard, "front", "front", lambda event: None)
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(guard.run(ready.set))
@@ -616,8 +616,8 @@ async def test_hubd_ends_when_a_strike_may_be_driven_and_no_guard_can_be_had(ban
 
 async def test_a_guard_that_dies_at_rest_ends_nothing(bank: Bank) -> None:
     told: list[str] = []
-    lines = [StrikeLine(str(bank.path), 0)]
-    starter = Failing(lines, FACTORY, 1.0)
+    lines = {"front": StrikeLine(str(bank.path), 0)}
+    starter = Failing(list(lines.values()), FACTORY, 1.0)
     ready = asyncio.Event()
     guard = StrikeGuard(lines, lambda _up, why: told.append(why), starter=starter, unguarded_seconds=0.1)
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
@@ -637,14 +637,14 @@ async def test_a_guard_that_dies_at_rest_ends_nothing(bank: Bank) -> None:
 
 
 async def test_a_guard_that_died_in_a_pulse_is_replaced_without_a_growing_pause(bank: Bank) -> None:
-    lines = [StrikeLine(str(bank.path), 0, cap_ms=60_000, rest_ms=0)]
+    lines = {"front": StrikeLine(str(bank.path), 0, cap_ms=60_000, rest_ms=0)}
     ready = asyncio.Event()
     guard = StrikeGuard(lines, lambda _up, _why: None, FACTORY)
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(guard.run(ready.set))
         for _ in range(6):  # with pauses of 0.2, 0.4, 0.8 s and so on this would take over 12 s
             await ready.wait()
-            await guard.pulse(0, 60.0)
+            await guard.pulse("front", 60.0)
             ready.clear()
             assert guard.process_id is not None
             os.kill(guard.process_id, signal.SIGKILL)
@@ -671,8 +671,8 @@ class Failing(GuardStarter):
 async def test_a_guard_that_froze_at_rest_leaves_no_doubt_and_one_that_was_asked_for_a_pulse_does(bank: Bank) -> None:
     """A hub must not end for a strike that nobody has driven, and must end for one that may be driven."""
     for asked in (False, True):
-        lines = [StrikeLine(str(bank.path), 0, rest_ms=0)]
-        starter = Failing(lines, FACTORY, 1.0)
+        lines = {"front": StrikeLine(str(bank.path), 0, rest_ms=0)}
+        starter = Failing(list(lines.values()), FACTORY, 1.0)
         ready = asyncio.Event()
         guard = StrikeGuard(lines, lambda _up, _why: None, starter=starter, unguarded_seconds=0.5)
         async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
@@ -685,7 +685,7 @@ async def test_a_guard_that_froze_at_rest_leaves_no_doubt_and_one_that_was_asked
             assert guard.process_id is not None
             os.kill(guard.process_id, signal.SIGSTOP)
             if asked:
-                assert "did not answer" in await raised(Strike(guard, 0, "front", lambda _: None).release(1.0))
+                assert "did not answer" in await raised(Strike(guard, "front", "front", lambda _: None).release(1.0))
             if asked:
                 await until(task.done)
             else:

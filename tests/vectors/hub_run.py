@@ -79,7 +79,7 @@ class MemoryPolicy:
 
 
 class Strikes:
-    """All doors of the hub: `ports.doors.Door` each, and who watches them."""
+    """All doors of the hub: `ports.doors.Mover` each, and who watches them."""
 
     def __init__(self) -> None:
         self.driven: list[str] = []

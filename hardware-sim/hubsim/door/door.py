@@ -53,8 +53,12 @@ class Times:
     handle_seconds: float = 5.0  # how long a request to exit frees the bolt, in hardware
 
 
+def _is_span(seconds: float) -> bool:
+    return math.isfinite(seconds) and seconds > 0
+
+
 class SimDoor:
-    """One door: `hubcore.ports.doors.Door` on one side, a person's hand on the other."""
+    """One door: `hubcore.ports.doors.Mover` on one side, a person's hand on the other."""
 
     def __init__(
         self, name: str, timeline: Timeline, publish: Callable[[InputEvent], None], times: Times | None = None
@@ -85,11 +89,11 @@ class SimDoor:
     # The strike, as hubd sees it.
 
     async def release(self, seconds: float) -> None:
-        """See `hubcore.ports.doors.Door.release`."""
+        """See `hubcore.ports.doors.Mover.release`."""
         if self.faults.broken:
             self._deactivate()
             raise HardwareError(self.faults.broken)
-        if not (math.isfinite(seconds) and seconds > 0):
+        if not _is_span(seconds):
             raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
         milliseconds = self._pulse_ms(seconds)
         now = self._now_ns()
@@ -104,17 +108,17 @@ class SimDoor:
 
     @property
     def driven(self) -> bool:
-        """See `hubcore.ports.doors.Door.driven`."""
+        """See `hubcore.ports.doors.Mover.driven`."""
         return self.active
 
     def must_rest_seconds(self, seconds: float) -> float:
-        """See `hubcore.ports.doors.Door.must_rest_seconds`."""
-        if self.faults.broken:
+        """See `hubcore.ports.doors.Mover.must_rest_seconds`."""
+        if self.faults.broken or not _is_span(seconds):
             return 0.0
         return max(0, self._stretch.wait(self._pulse_ms(seconds), self._now_ns())) / 1000
 
     async def secure(self) -> None:
-        """See `hubcore.ports.doors.Door.secure`."""
+        """See `hubcore.ports.doors.Mover.secure`."""
         self._deactivate()
 
     def _pulse_ms(self, seconds: float) -> int:

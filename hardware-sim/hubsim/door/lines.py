@@ -78,6 +78,10 @@ class Bank:
                 return index
         raise HardwareError(f"Strike {line} does not exist; this bank has {self.count} lines.")
 
+    def number_of(self, name: str) -> int:
+        """Return the index of the line of that name. Raise HardwareError."""
+        return self.find(StrikeLine(str(self.path), name))
+
     def hold(self, index: int, line: StrikeLine) -> None:
         """Lock a line for this process. Raise HardwareError when another one holds it."""
         try:

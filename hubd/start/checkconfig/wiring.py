@@ -83,9 +83,8 @@ def _to_be_replaced(wanted: _Wanted) -> Finding:
 
 def _wanted(config: Config) -> Iterator[_Wanted]:
     for door in config.doors:
-        for role, line in (("strike", door.strike), ("dps", door.dps), ("rex", door.rex)):
-            if line is not None:
-                yield _Wanted(door.id, role, line.chip, line.line)
+        for role, _, line in door.lines():
+            yield _Wanted(door.id, role, line.chip, line.line)
 
 
 def _shown(found: FoundLine) -> str:

@@ -1,0 +1,103 @@
+"""What moves the doors: one row for each kind of mover, and all movers of a door joined to one.
+
+1. All movers of a kind are made in one go: they may share a process, as strikes share their guard.
+2. Whoever releases a door cannot tell how many movers it has, or of which kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from drivers.gpio.lines import outputs_outlive_us
+from drivers.strike.strike import GPIO_FACTORY, Strike, StrikeGuard
+from drivers.strike.wire import StrikeLine
+from hubcore.ports.doors import Mover
+from hubd.config import kinds
+from hubd.config.file import Config
+from hubd.wiring.parts import Run, TellPart
+from hubd.wiring.together import Publish, Together
+
+MakeForDoor = Callable[[str, Publish], Mover]
+"""Takes the door that it moves, and who hears what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKind:
+    """All movers of one kind: how to make each for its door, by its id, and what must run for them, by name."""
+
+    movers: Mapping[str, MakeForDoor]
+    runs: Mapping[str, Run]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeMovers:
+    """What moves each door, by the door's id, and what must run for it, by name."""
+
+    doors: Mapping[str, Mover]
+    runs: Mapping[str, Run]
+
+
+MakeKind = Callable[[Sequence[Any], TellPart], MadeKind]
+"""Takes all sections of its own kind."""
+
+
+def gpio_strikes(wanted: Sequence[kinds.Strike], tell: TellPart) -> MadeKind:
+    """Strikes on the lines of this machine."""
+    if outputs_outlive_us():
+        tell("gpio", False, "This kernel keeps GPIO outputs driven when their process dies.")
+    return strikes(wanted, tell, GPIO_FACTORY)
+
+
+def strikes(wanted: Sequence[kinds.Strike], tell: TellPart, factory: str) -> MadeKind:
+    """Strikes behind their guard; `factory` names what opens their lines (`drivers.strike.guard`)."""
+    guard = StrikeGuard(strike_lines(wanted), partial(tell, "strikes"), factory)
+    makers = {strike.id: partial(Strike, guard, strike.id) for strike in wanted}
+    return MadeKind(makers, {"strikes": guard.run})
+
+
+def strike_lines(wanted: Iterable[kinds.Strike]) -> dict[str, StrikeLine]:
+    """Return the lines of strikes by their ids, each with its own cap and rest."""
+    return {
+        strike.id: StrikeLine(
+            chip=strike.chip,
+            line=strike.line,
+            active_low=strike.active_low,
+            cap_ms=round(strike.cap_seconds * 1000),
+            rest_ms=round(strike.rest_seconds * 1000),
+        )
+        for strike in wanted
+    }
+
+
+MOVER_KINDS: Mapping[type[kinds.Mover], MakeKind] = {kinds.Strike: gpio_strikes}
+"""A row for each kind in `hubd.config.kinds.Mover`."""
+
+
+def make_movers(
+    config: Config,
+    publish: Publish,
+    tell: TellPart,
+    rows: Mapping[type[kinds.Mover], MakeKind] = MOVER_KINDS,
+) -> MadeMovers:
+    """Make what moves the doors of the configuration; `publish` hears what they do."""
+    wanted = [mover for door in config.doors for mover in door.moved_by]
+    made = [
+        make([mover for mover in wanted if type(mover) is kind], tell)
+        for kind, make in rows.items()
+        if any(type(mover) is kind for mover in wanted)
+    ]
+    movers = {mover: make for kind in made for mover, make in kind.movers.items()}
+    doors = {
+        door.id: _as_one([partial(movers[mover.id], door.id) for mover in door.moved_by], publish)
+        for door in config.doors
+    }
+    return MadeMovers(doors, {name: run for kind in made for name, run in kind.runs.items()})
+
+
+def _as_one(movers: Sequence[Callable[[Publish], Mover]], publish: Publish) -> Mover:
+    if len(movers) == 1:
+        return movers[0](publish)
+    return Together(movers, publish)

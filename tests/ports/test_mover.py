@@ -1,0 +1,235 @@
+"""What every mover does, of whatever kind: one suite for the port `hubcore.ports.doors.Mover`.
+
+Each kind brings a bench: the mover, its lines as the metal sees them, its time, and a way to break it. Strikes stand
+behind the real guard process, on lines in a file; the simulated door has a virtual time. A case names the law of the
+port that it shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from drivers.strike.strike import Strike, StrikeGuard
+from drivers.strike.wire import StrikeLine
+from hubcore.errors import HardwareError, RestingError
+from hubcore.ports.doors import Input, InputEvent, Mover
+from hubd.wiring.together import Together
+from hubsim.door.door import SimDoor, Times
+from hubsim.door.lines import Bank, Fault
+from hubsim.timeline import VirtualTime
+
+pytestmark = pytest.mark.asyncio
+
+CAP_SECONDS = 1.2
+REST_SECONDS = 0.4
+SLACK_SECONDS = 0.3
+"""How much later than asked a machine under load may do something."""
+PATIENCE_SECONDS = 20.0
+FACTORY = "hubsim.door.lines:open_lines"
+MOVES = {Input.STRIKE_ACTIVE: True, Input.STRIKE_INACTIVE: False}
+
+
+class Bench(Protocol):
+    """One mover with a cap of CAP_SECONDS and a rest of REST_SECONDS, that has rested."""
+
+    mover: Mover
+    edges: list[InputEvent]
+
+    def levels(self) -> list[bool]:
+        """Whether each line is driven, as the metal sees it."""
+
+    def break_it(self) -> None:
+        """Have it fail to be driven from now on."""
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is seen."""
+
+
+class SimBench:
+    """A simulated door, or several together, on a virtual time."""
+
+    def __init__(self, count: int) -> None:
+        self.time = VirtualTime(1000.0)
+        self.edges: list[InputEvent] = []
+        self.doors: list[SimDoor] = []
+        makers = [self._make] * count
+        self.mover: Mover = Together(makers, self.edges.append) if count > 1 else self._make(self.edges.append)
+
+    def _make(self, publish: Callable[[InputEvent], None]) -> SimDoor:
+        times = Times(cap_seconds=CAP_SECONDS, rest_seconds=REST_SECONDS)
+        self.doors.append(SimDoor("front", self.time, publish, times))
+        return self.doors[-1]
+
+    def levels(self) -> list[bool]:
+        return [door.active for door in self.doors]
+
+    def break_it(self) -> None:
+        self.doors[-1].faults.broken = "Strike front cannot be driven: it was told to fail."
+
+    async def wait(self, seconds: float) -> None:
+        self.time.advance(seconds)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        assert condition()
+
+
+class StrikeBench:
+    """A strike behind its guard process, or several together, on lines in a file."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        names = [f"strike-{number}" for number in range(count)]
+        self.bank = Bank.create(folder / "bank", names)
+        self.edges: list[InputEvent] = []
+        self.ready = asyncio.Event()
+        cap_ms, rest_ms = round(CAP_SECONDS * 1000), round(REST_SECONDS * 1000)
+        lines = {name: StrikeLine(str(self.bank.path), name, cap_ms=cap_ms, rest_ms=rest_ms) for name in names}
+        self.guard = StrikeGuard(lines, lambda _up, _why: None, FACTORY)
+        makers = [partial(Strike, self.guard, name, "front") for name in names]
+        self.mover: Mover = Together(makers, self.edges.append) if count > 1 else makers[0](self.edges.append)
+
+    def levels(self) -> list[bool]:
+        return [self.bank.level(number).active for number in range(self.bank.count)]
+
+    def break_it(self) -> None:
+        self.bank.fail(self.bank.count - 1, Fault.NEVER_ACTIVE)
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():  # noqa: ASYNC110 - what is awaited is in another process
+                await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def simulated(_folder: Path, count: int) -> AsyncIterator[Bench]:
+    yield SimBench(count)
+
+
+@asynccontextmanager
+async def guarded(folder: Path, count: int) -> AsyncIterator[Bench]:
+    bench = StrikeBench(folder, count)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(bench.guard.run(bench.ready.set))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await bench.ready.wait()
+            await bench.until(lambda: bench.mover.must_rest_seconds(CAP_SECONDS) == 0.0)
+        try:
+            yield bench
+        finally:
+            running.cancel()
+    bench.bank.close()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How to bring up the bench of one kind, with so many strikes at the door."""
+
+    bring_up: Callable[[Path, int], AbstractAsyncContextManager[Bench]]
+    count: int
+
+
+KINDS = {
+    "strike": Kind(guarded, 1),
+    "two strikes": Kind(guarded, 2),
+    "simulated door": Kind(simulated, 1),
+    "two simulated doors": Kind(simulated, 2),
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    kind: Kind = request.param
+    async with kind.bring_up(tmp_path, kind.count) as made:
+        yield made
+
+
+def moves(bench: Bench) -> list[bool]:
+    """What was told of the door's level, in order."""
+    return [MOVES[edge.what] for edge in bench.edges if edge.what in MOVES]
+
+
+async def test_it_tells_once_that_it_is_at_rest_and_drives_nothing_by_itself(bench: Bench) -> None:  # law 2
+    await bench.until(lambda: moves(bench) == [False])
+    assert not any(bench.levels())
+    assert not bench.mover.driven
+
+
+async def test_a_release_drives_it_and_ends_by_itself(bench: Bench) -> None:  # law 1
+    await bench.mover.release(0.4)
+    assert all(bench.levels())
+    await bench.until(lambda: bench.mover.driven)
+    await bench.wait(0.4)
+    await bench.until(lambda: not any(bench.levels()))
+    await bench.until(lambda: moves(bench) == [False, True, False])
+    assert not bench.mover.driven
+    risen, fallen = (edge.at for edge in bench.edges if edge.what in MOVES and edge is not bench.edges[0])
+    assert 0.39 <= fallen - risen <= 0.4 + SLACK_SECONDS
+
+
+async def test_a_release_during_a_release_extends_it_to_the_later_end(bench: Bench) -> None:
+    await bench.mover.release(0.3)
+    await bench.mover.release(0.7)
+    await bench.mover.release(0.2)
+    await bench.wait(0.5)
+    assert all(bench.levels())
+    await bench.wait(0.2)
+    await bench.until(lambda: moves(bench) == [False, True, False])
+
+
+async def test_no_release_is_longer_than_the_cap_and_a_rest_follows(bench: Bench) -> None:  # law 2
+    assert bench.mover.must_rest_seconds(3600.0) == 0.0
+    await bench.mover.release(3600.0)
+    await bench.wait(CAP_SECONDS)
+    await bench.until(lambda: moves(bench) == [False, True, False])
+    known = bench.mover.must_rest_seconds(1.0)
+    with pytest.raises(RestingError) as caught:
+        await bench.mover.release(1.0)
+    assert 0.0 < caught.value.seconds <= known <= REST_SECONDS
+    assert not any(bench.levels())
+    await bench.wait(caught.value.seconds)
+    await bench.until(lambda: bench.mover.must_rest_seconds(1.0) == 0.0)
+    await bench.mover.release(0.2)
+    assert all(bench.levels())
+
+
+async def test_secure_ends_a_release_and_may_be_asked_twice(bench: Bench) -> None:
+    await bench.mover.secure()
+    await bench.mover.release(1.0)
+    await bench.mover.secure()
+    await bench.mover.secure()
+    assert not any(bench.levels())
+    await bench.until(lambda: moves(bench) == [False, True, False])
+    await bench.wait(0.1)
+    assert not any(bench.levels())
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf])
+async def test_what_is_no_span_of_time_drives_nothing(bench: Bench, seconds: float) -> None:
+    assert bench.mover.must_rest_seconds(seconds) == 0.0
+    with pytest.raises(HardwareError, match="a positive number of seconds"):
+        await bench.mover.release(seconds)
+    assert not any(bench.levels())
+
+
+async def test_one_that_cannot_be_driven_says_so_and_is_at_rest(bench: Bench) -> None:  # law 3
+    bench.break_it()
+    assert bench.mover.must_rest_seconds(1.0) == 0.0
+    with pytest.raises(HardwareError, match="it was told to fail") as caught:
+        await bench.mover.release(1.0)
+    assert not isinstance(caught.value, RestingError)
+    assert not any(bench.levels())
+    await bench.until(lambda: not bench.mover.driven)
