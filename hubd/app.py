@@ -52,9 +52,10 @@ from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links, Means
 from hubd.policy.new import NewPolicy
 from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.diskwatch import DiskWatch
-from hubd.upkeep.health import Health, Problem, Severity
+from hubd.upkeep.health import Health
 from hubd.upkeep.status import Status
 from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubd.wiring.parts import MakeParts, Parts, Run
@@ -114,7 +115,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     tell = Teller(tail, clock, health.count)
     vigil = Vigil(health, tell)
     parts = make_parts(config, vigil.part)
-    log.on_health = partial(vigil.part, "audit")
+    log.on_health = partial(vigil.part, Part.AUDIT)
     store = ProvenPolicy(
         file=stores.policy,
         log=log,
@@ -274,9 +275,7 @@ async def _tell_mended(hub: Hub, records: int) -> None:
     """Records were taken out of what waits for the backend: they wait again, and somebody must know."""
     if not records:
         return
-    what = f"{records} records neither waited for the backend nor had it acknowledged them: audit.db was edited."
-    remedy = "They wait again. Find out who writes to the state directory. This message ends with a restart."
-    hub.health.set(Problem("outbox", Severity.WARNING, what, remedy))
+    hub.health.set(problem(CheckId.OUTBOX_EDITED, records=records))
     facts: dict[str, Value] = {"fault": "the outbox was edited", "records": records}
     hub.tell("outbox_edited", facts)
     await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
@@ -315,13 +314,13 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
             task.cancel()
 
 
-async def _run_part(hub: Hub, name: str, run: Run) -> None:
+async def _run_part(hub: Hub, name: Part, run: Run) -> None:
     """Run a part. When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever still hangs."""
     try:
         await run(lambda: hub.vigil.part(name, True, "ready"))
     except UnguardedError as error:
         signal.alarm(END_SECONDS)
-        facts: dict[str, Value] = {"part": name, "fault": str(error)}
+        facts: dict[str, Value] = {"part": str(name), "fault": str(error)}
         hub.tell("unguarded", facts)
         with suppress(AuditError, TimeoutError):
             async with asyncio.timeout(LAST_RECORD_SECONDS):
@@ -332,10 +331,10 @@ async def _run_part(hub: Hub, name: str, run: Run) -> None:
 async def _serve_links(hub: Hub) -> None:
     """Go on air once the strikes are held, so that the first phone is not told of a fault; or once they cannot be."""
     _tell_radio(hub, False)
-    if "strikes" in hub.parts.runs:
+    if Part.STRIKES in hub.parts.runs:
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_STRIKES_SECONDS):
-                await hub.vigil.heard("strikes")
+                await hub.vigil.heard(Part.STRIKES)
     await hub.links.run(partial(_tell_radio, hub), partial(hub.health.beat, "links"))
 
 
@@ -347,8 +346,8 @@ async def _say_ready(hub: Hub, notifier: Notifier) -> None:
 
 
 def _tell_radio(hub: Hub, up: bool) -> None:
-    if up or not hub.vigil.stands("radio"):  # a sentence of the radio's own says more
-        hub.vigil.part("radio", up, "on air" if up else "The radio is not on air.")
+    if up or not hub.vigil.stands(Topic.RADIO):  # a sentence of the radio's own says more
+        hub.vigil.part(Part.RADIO, up, "on air" if up else "The radio is not on air.")
 
 
 def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call, ...]:

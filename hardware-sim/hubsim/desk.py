@@ -17,6 +17,7 @@ from hubcore.ports.doors import Input, InputEvent
 from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import load_beacon
 from hubd.config.file import Config, Door
+from hubd.upkeep.checks import Part
 from hubd.wiring.parts import Parts, TellPart
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
@@ -34,13 +35,13 @@ def desk_parts(transport: str, person: bool, config: Config, tell: TellPart) -> 
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     Bank.create(path, [door.id for door in config.doors]).close()
-    guard = StrikeGuard([_line(path, door) for door in config.doors], partial(tell, "strikes"), FACTORY)
+    guard = StrikeGuard([_line(path, door) for door in config.doors], partial(tell, Part.STRIKES), FACTORY)
     edges = Edges()
     doors = {}
     for index, door in enumerate(config.doors):
         metal = SimDoor(door.id, asyncio.get_running_loop(), edges.put)
         doors[door.id] = Strike(guard, index, door.id, partial(_drive, metal, edges, person))
-    return Parts(_radio(transport, config, tell), doors, edges, {"strikes": guard.run})
+    return Parts(_radio(transport, config, tell), doors, edges, {Part.STRIKES: guard.run})
 
 
 def _line(path: Path, door: Door) -> StrikeLine:
@@ -57,7 +58,7 @@ def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
         return BumbleRadio(transport, load_beacon(config))
     from hubsim.radio.bless_radio import BlessRadio
 
-    return BlessRadio(partial(tell, "radio", False))
+    return BlessRadio(partial(tell, Part.RADIO, False))
 
 
 def _drive(metal: SimDoor, edges: Edges, person: bool, event: InputEvent) -> None:

@@ -30,30 +30,8 @@ from hubcore.evidence.statecheck import (
 )
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
-from hubd.upkeep.health import Health, Problem, Severity
-
-PROBLEM = "state"
-_SENT_AGAIN = "No phone opens a door meanwhile. It ends when the backend has sent the policy, which it is asked for. "
-_OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
-
-_SENTENCES: Mapping[Doubt, str] = {
-    Doubt.POLICY_MISSING: "The policy is gone from the state directory; the audit log knows of version {expected}.",
-    Doubt.POLICY_OLDER: "The policy in the state directory is version {version}; the audit log knows of {expected}.",
-    Doubt.POLICY_UNPROVEN: "The policy in the state directory is not proven by the issuer's signature.",
-    Doubt.LOG_MISSING: "The audit log is gone from the state directory, but this hub is not new.",
-    Doubt.LOG_REPLACED: "The audit log in the state directory is older than this hub, or another's.",
-}
-_REMEDIES: Mapping[Doubt, str] = {
-    Doubt.POLICY_MISSING: _SENT_AGAIN + _OR_ACCEPT,
-    Doubt.POLICY_OLDER: _SENT_AGAIN + _OR_ACCEPT,
-    Doubt.POLICY_UNPROVEN: _SENT_AGAIN + "Without a backend: stop hubd, move policy.db aside, start hubd, then: sudo "
-    "hubctl accept-state; nobody is revoked then.",
-    Doubt.LOG_MISSING: "Put the log back if you have it, and restart hubd. " + _SENT_AGAIN + _OR_ACCEPT,
-    Doubt.LOG_REPLACED: "Put the right log back if you have it, and restart hubd. " + _SENT_AGAIN + _OR_ACCEPT,
-}
-_EDITED = "The policy's rows in policy.db were not those of the document that the issuer signed."
-_EDITED_REMEDY = "They were built again from it, so the policy holds. Find out who writes to the state directory. This "
-_EDITED_REMEDY += "message ends with a restart."
+from hubd.upkeep.checks import CHECK_OF_DOUBT, CheckId, Topic, problem
+from hubd.upkeep.health import Health
 
 Tell = Callable[[str, Mapping[str, Value]], None]
 
@@ -185,10 +163,14 @@ class ProvenPolicy:
     def _show(self) -> None:
         """Let the problem stand that is so."""
         if self._doubt is not None:
-            what = _SENTENCES[self._doubt].format(version=self._found.version, expected=self._told.version)
-            detail = f"{what} ({self._why})" if self._why else what
-            self._health.set(Problem(PROBLEM, Severity.ERROR, detail, _REMEDIES[self._doubt]))
+            found = problem(
+                CHECK_OF_DOUBT[self._doubt],
+                version=self._found.version,
+                expected=self._told.version,
+                more=f" ({self._why})" if self._why else "",
+            )
+            self._health.set(found)
         elif self._edited:
-            self._health.set(Problem(PROBLEM, Severity.WARNING, _EDITED, _EDITED_REMEDY))
+            self._health.set(problem(CheckId.POLICY_EDITED))
         else:
-            self._health.clear(PROBLEM)
+            self._health.clear(Topic.STATE)

@@ -17,17 +17,18 @@ from hubd.adapters.bluez.radio import BluezRadio
 from hubd.adapters.host.keyfiles import load_beacon
 from hubd.adapters.host.systemd import ask_for_new_bluetoothd
 from hubd.config.file import Config, Line
+from hubd.upkeep.checks import Part
 from hubd.wiring.parts import Parts, Run, TellPart
 
 
 def real_parts(config: Config, tell: TellPart) -> Parts:
     """Make the parts that the configuration names; no hardware is opened before they run. Raise ConfigError."""
     if outputs_outlive_us():
-        tell("gpio", False, "This kernel keeps GPIO outputs driven when their process dies.")
+        tell(Part.GPIO, False, "This kernel keeps GPIO outputs driven when their process dies.")
     edges = Edges()
-    guard = StrikeGuard(strike_lines(config), partial(tell, "strikes"))
+    guard = StrikeGuard(strike_lines(config), partial(tell, Part.STRIKES))
     doors = {door.id: Strike(guard, index, door.id, edges.put) for index, door in enumerate(config.doors)}
-    runs: dict[str, Run] = {"strikes": guard.run}
+    runs: dict[Part, Run] = {Part.STRIKES: guard.run}
     inputs = [
         _input(door.id, contact, line)
         for door in config.doors
@@ -35,9 +36,9 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
         if line is not None
     ]
     if inputs:
-        runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
+        runs[Part.INPUTS] = WiredInputs(inputs, edges.put, partial(tell, Part.INPUTS)).run
     tells = RadioNews(
-        partial(tell, "radio", False), lambda part, what: tell(part, not what, what), ask_for_new_bluetoothd
+        partial(tell, Part.RADIO, False), lambda part, what: tell(Part(part), not what, what), ask_for_new_bluetoothd
     )
     radio = BluezRadio(config.radio.adapter, tells, beacon=load_beacon(config))
     return Parts(radio, doors, edges, runs)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from hubcore.ports.doors import Door, Inputs
 from hubcore.ports.radio import Radio
 from hubd.config.file import Config
+from hubd.upkeep.checks import Part
 
 Run = Callable[[Callable[[], None]], Awaitable[None]]
 """A part that must run for others to work; it calls what it is given each time it is ready."""
-TellPart = Callable[[str, bool, str], None]
+TellPart = Callable[[Part, bool, str], None]
 """Takes (part, up, why) when a part comes up or goes down."""
 
 
@@ -25,7 +26,7 @@ class Parts:
     radio: Radio
     doors: Mapping[str, Door]
     inputs: Inputs
-    runs: Mapping[str, Run]
+    runs: Mapping[Part, Run]
 
 
 MakeParts = Callable[[Config, TellPart], Parts]

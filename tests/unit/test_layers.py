@@ -67,12 +67,15 @@ ROOMS: dict[str, Room] = {
     "hubd.phones": _room("hubd.phones hubd.aside hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.aside hubcore", "structlog", WORLDLY),
     "hubd.evidence": _room("hubd.evidence hubd.aside hubcore", "", WORLDLY),
-    "hubd.policy": _room("hubd.policy hubd.doors hubd.upkeep.health hubd.aside hubcore", "", WORLDLY),
+    "hubd.policy": _room(
+        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.aside hubcore", "", WORLDLY
+    ),
     "hubd.upkeep": _room("hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.aside hubcore", "", WORLDLY),
+    "hubd.upkeep.checks": _room("hubcore", "", PURE),
     "hubd.upkeep.status": _room("hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE),
-    "hubd.wiring": _room("hubd.wiring hubd.config hubd.adapters drivers hubcore"),
+    "hubd.wiring": _room("hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"),
     "hubd.adapters": _room("hubd.adapters hubd.aside hubd.config hubcore"),
-    "hubd.start": _room("hubd.start hubd.config hubd.adapters hubd.output drivers hubcore"),
+    "hubd.start": _room("hubd.start hubd.config hubd.adapters hubd.output hubd.upkeep.checks drivers hubcore"),
     "hubd.cli": _room("hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"),
     "hubd.app": _room("hubd drivers hubcore"),
     "hubd.__main__": _room(
