@@ -20,7 +20,8 @@ from hubcore.access import policy
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.machine import DoorMachine
 from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.facts import Detail, EventName, Fact
+from hubcore.evidence.records import Kind, Record
 from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told, told_by
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
@@ -255,7 +256,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         remembered = hub.log.newest(hub.log.last() + 1, REMEMBERED_RECORDS)
         hub.log.remember()
         hub.unlock.remember(remembered)
-        started: dict[str, Value] = {"version": __version__, **hub.log.time.begin(), **hub.policy.carried()}
+        started: Detail = {Fact.VERSION: __version__, **hub.log.time.begin(), **hub.policy.carried()}
         with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.STARTED, started))
@@ -276,8 +277,8 @@ async def _tell_mended(hub: Hub, records: int) -> None:
     if not records:
         return
     hub.health.set(problem(CheckId.OUTBOX_EDITED, records=records))
-    facts: dict[str, Value] = {"fault": "the outbox was edited", "records": records}
-    hub.tell("outbox_edited", facts)
+    facts: Detail = {Fact.FAULT: "the outbox was edited", Fact.RECORDS: records}
+    hub.tell(EventName.OUTBOX_EDITED, facts)
     await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
 
 
@@ -320,8 +321,8 @@ async def _run_part(hub: Hub, name: Part, run: Run) -> None:
         await run(lambda: hub.vigil.part(name, True, "ready"))
     except UnguardedError as error:
         signal.alarm(END_SECONDS)
-        facts: dict[str, Value] = {"part": str(name), "fault": str(error)}
-        hub.tell("unguarded", facts)
+        facts: Detail = {Fact.PART: str(name), Fact.FAULT: str(error)}
+        hub.tell(EventName.UNGUARDED, facts)
         with suppress(AuditError, TimeoutError):
             async with asyncio.timeout(LAST_RECORD_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
@@ -390,5 +391,5 @@ def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call,
     )
 
 
-def _record(clock: Clock, kind: Kind, detail: Mapping[str, Value]) -> Record:
+def _record(clock: Clock, kind: Kind, detail: Detail) -> Record:
     return Record.at(kind, clock.wall(), clock.monotonic(), detail)

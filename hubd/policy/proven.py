@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from hubcore.access.policy import Policy
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.records import Kind, Record
 from hubcore.evidence.statecheck import (
     Belief,
     Doubt,
@@ -32,8 +31,6 @@ from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
 from hubd.upkeep.checks import CHECK_OF_DOUBT, CheckId, Topic, problem
 from hubd.upkeep.health import Health
-
-Tell = Callable[[str, Mapping[str, Value]], None]
 
 
 class ProvenPolicy:
@@ -76,7 +73,7 @@ class ProvenPolicy:
         """Why the state is not believed, None when it is."""
         return self._doubt
 
-    def carried(self) -> Mapping[str, Value]:
+    def carried(self) -> Detail:
         """Return what the record of this start, which comes before `begin`, carries on of the records before it."""
         return carried_facts(self._told)
 
@@ -86,12 +83,13 @@ class ProvenPolicy:
         try:
             if facts is not None:
                 kind, detail = facts
-                self._tell(str(kind), detail)
+                self._tell(EventName(kind), detail)
                 await self._record(kind, detail)
             if self._doubt is None:
                 await self._file.note(self._log.head())
         except StoreError as error:
-            self._tell("audit_failed" if isinstance(error, AuditError) else "not_noted", {"why": str(error)})
+            event = EventName.AUDIT_FAILED if isinstance(error, AuditError) else EventName.NOT_NOTED
+            self._tell(event, {Fact.WHY: str(error)})
 
     async def accept(self, by: str) -> Doubt | None:
         """Somebody who must know says that the state is right as it is; return the doubt that this ended.
@@ -111,7 +109,7 @@ class ProvenPolicy:
         await self._file.note(self._log.head())
         detail = accepted_facts(doubt, version, by)
         await self._record(Kind.STATE, detail)
-        self._tell(str(Kind.STATE), detail)
+        self._tell(EventName.STATE, detail)
         self._believe(version)
         return doubt
 
@@ -146,7 +144,7 @@ class ProvenPolicy:
         self._least = version
         self._show()
 
-    def _news(self) -> tuple[Kind, Mapping[str, Value]] | None:
+    def _news(self) -> tuple[Kind, Detail] | None:
         """Return the kind and facts of the record that the start owes."""
         if self._doubt is not None:
             known = self._doubt is self._told.doubt and self._found.version == self._told.doubted
@@ -154,10 +152,10 @@ class ProvenPolicy:
         if self._edited:
             return Kind.STATE, edited_facts(self._found.version)
         if self._unrecorded:
-            return Kind.POLICY, {"version": self._found.version, "tickets_dropped": 0}
+            return Kind.POLICY, {Fact.VERSION: self._found.version, Fact.TICKETS_DROPPED: 0}
         return None
 
-    async def _record(self, kind: Kind, detail: Mapping[str, Value]) -> None:
+    async def _record(self, kind: Kind, detail: Detail) -> None:
         await self._log.append(Record.at(kind, self._clock.wall(), self._clock.monotonic(), detail))
 
     def _show(self) -> None:

@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Kind, Record, Value
-from hubcore.evidence.timefloor import BACKEND, CONFIRMED_BY, MARK_RECORDS, VOUCHED_BY
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.timefloor import BACKEND, MARK_RECORDS
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.timing.moment import show_seconds
 from hubd.evidence.noting import NotingLog
@@ -34,7 +35,7 @@ class ClockCare:
         *,
         log: NotingLog,
         clock: Clock,
-        tell: Callable[[str, Mapping[str, Value]], None],
+        tell: Tell,
         backend_agrees: Callable[[], bool],
         time_service: Callable[[], int | None],
     ) -> None:
@@ -60,7 +61,7 @@ class ClockCare:
 
     async def vouch(self, by: str) -> None:
         """Somebody says that the clock is right: record who, then believe it. Raise AuditError."""
-        await self._note({VOUCHED_BY: by})
+        await self._note({Fact.VOUCHED_BY: by})
 
     async def care(self) -> None:
         """Look once, and do what can be done without a person."""
@@ -82,19 +83,19 @@ class ClockCare:
         if self._confirmed_at is not None and now - self._confirmed_at < CONFIRM_SECONDS:
             return
         if service is not None and service != self._used:
-            await self._note({CONFIRMED_BY: "systemd-timesyncd"})
+            await self._note({Fact.CONFIRMED_BY: "systemd-timesyncd"})
         elif not self.confirmed() and self._backend_agrees():
-            await self._note({CONFIRMED_BY: BACKEND})
+            await self._note({Fact.CONFIRMED_BY: BACKEND})
         else:
             return
         self._used = service
         self._confirmed_at = now
 
-    async def _note(self, facts: Mapping[str, Value]) -> None:
+    async def _note(self, facts: Detail) -> None:
         await self._append(facts)
-        self._tell("clock", facts)
+        self._tell(EventName.CLOCK, facts)
 
-    async def _append(self, facts: Mapping[str, Value]) -> None:
+    async def _append(self, facts: Detail) -> None:
         await self._log.append(Record.at(Kind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts))
 
     def trouble(self) -> Problem | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hubcore.backend.uplink import Cause
-from hubcore.evidence.records import Value
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.phone.certificates import DAY_SECONDS
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
@@ -70,7 +70,7 @@ class Watched:
 class Vigil:
     """Keeps the standing problems."""
 
-    def __init__(self, health: Health, tell: Callable[[str, Mapping[str, Value]], None]) -> None:
+    def __init__(self, health: Health, tell: Tell) -> None:
         self._health, self._tell = health, tell
         self._parts: dict[Topic, tuple[bool, str]] = {}
         self._told: dict[Topic, tuple[Severity, float]] = {}
@@ -94,7 +94,7 @@ class Vigil:
         if told is not up or (not up and why != said):
             self._parts[topic] = up, why
             self._told.pop(topic, None)  # its day begins again
-            self._tell("part", {"part": str(name), "up": up, "why": why})
+            self._tell(EventName.PART, {Fact.PART: str(name), Fact.UP: up, Fact.WHY: why})
         self._heard[name].set()
 
     async def run(self, watched: Watched) -> None:
@@ -138,7 +138,7 @@ class Vigil:
         self._told = {name: told for name, told in self._told.items() if name in standing}
         for name in sorted(self._said - standing.keys()):
             self._said.remove(name)
-            self._tell("problem", {"problem": str(name), "stands": False})
+            self._tell(EventName.PROBLEM, {Fact.PROBLEM: str(name), Fact.STANDS: False})
         for name, found in standing.items():
             begins = name not in self._told
             severity, at = self._told.get(name, (found.severity, now))
@@ -148,8 +148,14 @@ class Vigil:
             if begins and (name in QUIET or name in self._parts):
                 continue
             self._said.add(name)
-            facts: dict[str, Value] = {"problem": str(name), "stands": True, "severity": str(found.severity)}
-            self._tell("problem", {**facts, "what": found.what, "remedy": found.remedy})
+            facts: Detail = {
+                Fact.PROBLEM: str(name),
+                Fact.STANDS: True,
+                Fact.SEVERITY: str(found.severity),
+                Fact.WHAT: found.what,
+                Fact.REMEDY: found.remedy,
+            }
+            self._tell(EventName.PROBLEM, facts)
 
 
 def _certificate(watched: Watched) -> Problem | None:
