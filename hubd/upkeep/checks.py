@@ -4,14 +4,17 @@
 2. `hubctl status`, the journal and `hubd --check-config` show these sentences.
 3. A topic has at most one standing check: a graver one takes the place of a lesser one.
 4. A remedy names only commands that hubd brings or that a Debian system has.
+5. What can be judged by what the daemon knows of itself is judged here, by a look beside the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
+from hubcore.backend.uplink import Cause
 from hubcore.evidence.statecheck import Doubt
 from hubcore.phone.certificates import DAY_SECONDS, Standing, judge
 from hubcore.timing.moment import show_seconds
@@ -595,6 +598,44 @@ CHECK_OF_STANDING: Mapping[Standing, CheckId | None] = {
     Standing.ENDED: CheckId.CERTIFICATE_ENDED,
 }
 
+CHECK_OF_HALT: Mapping[Cause, CheckId] = {
+    Cause.TWO_HUBS: CheckId.TWO_HUBS,
+    Cause.FORK: CheckId.FORK,
+    Cause.GAP: CheckId.GAP,
+}
+"""What stands after what a backend says of a hub's records."""
+
+BACKEND_DOWN_SECONDS = 60.0
+EVIDENCE_SECONDS = 150.0
+"""For so long the backend may acknowledge nothing while records wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkSeen:
+    """The talk with the backend as it is seen now; see `hubd.backend.sync.LinkState`."""
+
+    connected: bool
+    since: float
+    why: str
+    waiting: int
+    unacknowledged_seconds: float | None
+    halt: str | None
+    known: str | None
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the daemon knows of itself when it looks; times in Unix seconds, files as the installer knows them."""
+
+    now: float
+    epoch_is_ready: bool
+    certificate_begins: int
+    certificate_expires: int
+    certificate_file: str
+    backend_key_file: str
+    uplink: UplinkSeen | None
+
 
 def certificate_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
     """Judge a certificate by the wall clock: what is wrong with it, None when nothing is. `file` holds it."""
@@ -604,3 +645,59 @@ def certificate_problem(begins: int, expires: int, now: float, file: str) -> Pro
     days = int((expires - now) // DAY_SECONDS)
     left = f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
     return problem(check, begins=show_seconds(begins), ends=show_seconds(expires), left=left, file=file)
+
+
+def _certificate(seen: Seen) -> Problem | None:
+    return certificate_problem(seen.certificate_begins, seen.certificate_expires, seen.now, seen.certificate_file)
+
+
+def _epoch(seen: Seen) -> Problem | None:
+    return None if seen.epoch_is_ready else problem(CheckId.EPOCH_NONE)
+
+
+def _backend(seen: Seen) -> Problem | None:
+    """The backend has been out of reach for a while."""
+    uplink = seen.uplink
+    if uplink is None or uplink.connected or seen.now - uplink.since <= BACKEND_DOWN_SECONDS:
+        return None
+    return problem(CheckId.BACKEND_AWAY, why=uplink.why, file=seen.backend_key_file)
+
+
+def _evidence(seen: Seen) -> Problem | None:
+    """Records go nowhere, though the backend is there and says nothing against them."""
+    uplink = seen.uplink
+    if uplink is None or not uplink.connected or uplink.halt:
+        return None
+    waited = uplink.unacknowledged_seconds
+    if waited is None or waited <= EVIDENCE_SECONDS:
+        return None
+    why = uplink.why or "it takes them and says nothing"
+    return problem(CheckId.EVIDENCE_STUCK, waiting=uplink.waiting, waited=waited, why=why)
+
+
+def _halt(cause: Cause, seen: Seen) -> Problem | None:
+    """The backend takes no records of this hub."""
+    uplink = seen.uplink
+    if uplink is None or uplink.halt != cause.name.lower():
+        return None
+    return problem(CHECK_OF_HALT[cause], held=_held(cause, uplink))
+
+
+def _held(cause: Cause, uplink: UplinkSeen) -> str:
+    """Say what the backend knows this hub by."""
+    if cause is Cause.TWO_HUBS:
+        return f"This one's boot id begins with {uplink.boot[:8]}."
+    number = (uplink.known or "0:").partition(":")[0]
+    return "It holds none." if number == "0" else f"The newest that it holds is {uplink.known}."
+
+
+LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
+    Topic.BACKEND: _backend,
+    Topic.CERTIFICATE: _certificate,
+    Topic.EPOCH: _epoch,
+    Topic.EVIDENCE: _evidence,
+    Topic.FORK: partial(_halt, Cause.FORK),
+    Topic.GAP: partial(_halt, Cause.GAP),
+    Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
+}
+"""What the daemon asks each time it looks. The other topics stand and end when whoever sees them says so."""

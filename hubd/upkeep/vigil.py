@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from hubcore.backend.uplink import Cause
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.phone.certificates import DAY_SECONDS
 from hubcore.phone.epochs import EpochRing
@@ -24,32 +23,24 @@ from hubd.backend.sync import LinkState, Sync
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,
-    CheckId,
+    LOOKS,
     Part,
     Problem,
+    Seen,
     Severity,
     Topic,
-    certificate_problem,
+    UplinkSeen,
     problem,
 )
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.health import Health
 
 CHECK_SECONDS = 2.0
-BACKEND_DOWN_SECONDS = 60.0
 AGREE_SECONDS = 60.0
-EVIDENCE_SECONDS = 150.0
-"""For so long the backend may acknowledge nothing while records wait."""
 READY_PARTS = frozenset({Part.STRIKES})
 
 QUIET = frozenset({Topic.EPOCH})
 """What stands at every start for a moment."""
-CHECK_OF_HALT: Mapping[Cause, CheckId] = {
-    Cause.TWO_HUBS: CheckId.TWO_HUBS,
-    Cause.FORK: CheckId.FORK,
-    Cause.GAP: CheckId.GAP,
-}
-"""What stands after what a backend says of a hub's records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +105,10 @@ class Vigil:
 
     def look(self, watched: Watched) -> None:
         """Compare what is with what should be."""
-        sync = watched.sync()
-        state = sync.state if sync else None
+        seen = _see(watched)
         self._stand(Topic.CLOCK, watched.time.trouble())
-        self._stand(Topic.EPOCH, None if watched.epochs.current else problem(CheckId.EPOCH_NONE))
-        self._stand(Topic.CERTIFICATE, _certificate(watched))
-        self._stand(Topic.BACKEND, _backend(watched, state))
-        self._stand(Topic.EVIDENCE, _evidence(state))
-        for cause, check in CHECK_OF_HALT.items():
-            halted = state is not None and state.halt == cause.name.lower()
-            self._stand(CHECKS[check].topic, problem(check, held=_held(state)) if halted and state else None)
+        for topic, look in LOOKS.items():
+            self._stand(topic, look(seen))
         self._journal(watched.clock.monotonic())
 
     def _stand(self, topic: Topic, found: Problem | None) -> None:
@@ -158,39 +143,31 @@ class Vigil:
             self._tell(EventName.PROBLEM, facts)
 
 
-def _certificate(watched: Watched) -> Problem | None:
-    return certificate_problem(
-        begins=watched.certificate_begins,
-        expires=watched.certificate_expires,
+def _see(watched: Watched) -> Seen:
+    """Gather what the checks are held against."""
+    sync = watched.sync()
+    return Seen(
         now=watched.clock.wall(),
-        file=watched.certificate_file,
+        epoch_is_ready=watched.epochs.current is not None,
+        certificate_begins=watched.certificate_begins,
+        certificate_expires=watched.certificate_expires,
+        certificate_file=watched.certificate_file,
+        backend_key_file=watched.backend_key_file,
+        uplink=None if sync is None else _see_uplink(sync.state),
     )
 
 
-def _backend(watched: Watched, state: LinkState | None) -> Problem | None:
-    """Tell whether the backend has been out of reach for BACKEND_DOWN_SECONDS."""
-    if state is None or state.connected or watched.clock.wall() - state.since <= BACKEND_DOWN_SECONDS:
-        return None
-    return problem(CheckId.BACKEND_AWAY, why=state.why, file=watched.backend_key_file)
-
-
-def _evidence(state: LinkState | None) -> Problem | None:
-    """Tell whether records go nowhere, though the backend is there and has said nothing against them."""
-    if state is None or not state.connected or state.halt:
-        return None
-    waited = state.unacknowledged_seconds
-    if waited is None or waited <= EVIDENCE_SECONDS:
-        return None
-    why = state.why or "it takes them and says nothing"
-    return problem(CheckId.EVIDENCE_STUCK, waiting=state.waiting, waited=waited, why=why)
-
-
-def _held(state: LinkState) -> str:
-    """Say what the backend knows this hub by."""
-    if state.halt == Topic.TWO_HUBS:
-        return f"This one's boot id begins with {state.boot[:8]}."
-    number = (state.known or "0:").partition(":")[0]
-    return "It holds none." if number == "0" else f"The newest that it holds is {state.known}."
+def _see_uplink(state: LinkState) -> UplinkSeen:
+    return UplinkSeen(
+        connected=state.connected,
+        since=state.since,
+        why=state.why,
+        waiting=state.waiting,
+        unacknowledged_seconds=state.unacknowledged_seconds,
+        halt=state.halt,
+        known=state.known,
+        boot=state.boot,
+    )
 
 
 def agrees(sync: Sync | None) -> bool:

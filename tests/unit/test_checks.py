@@ -94,7 +94,7 @@ def test_every_check_is_raised_somewhere() -> None:
 
 def raisings() -> Iterator[tuple[str, set[str]]]:
     """Every call that names a check and fills its fields in, as (check, names of the fields)."""
-    for tree in trees():
+    for tree in [*trees(), *table_tree()]:
         for node in ast.walk(tree):
             match node:
                 case ast.Call(

@@ -38,6 +38,10 @@ def _partial(missing: str, why: str) -> Partial:
 
 
 PARTIAL: Mapping[str, Partial] = {
+    "hubd.upkeep.checks.LOOKS": _partial(
+        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL LINES OUTBOX PAIRING RADIO STATE STRIKES",
+        "these stand and end when whoever sees them says so",
+    ),
     "hubd.doors.watch._EVENTS": _partial(
         "STRIKE_ACTIVE STRIKE_INACTIVE", "what a strike does goes another way: by the release that it belongs to"
     ),
