@@ -58,6 +58,7 @@ class Topic(StrEnum):
     GPIO = "gpio"
     INPUTS = "inputs"
     JOURNAL = "journal"
+    KEYS = "keys"
     LINES = "lines"
     OUTBOX = "outbox"
     PAIRING = "pairing"
@@ -65,6 +66,7 @@ class Topic(StrEnum):
     STATE = "state"
     STRIKES = "strikes"
     TWO_HUBS = "two_hubs"
+    UNIT = "unit"
 
 
 class Part(StrEnum):
@@ -110,6 +112,25 @@ class CheckId(StrEnum):
     JOURNAL_HELD_LONG = "journal-held-long"
     JOURNAL_GROWN = "journal-grown"
     JOURNAL_GROWN_LONG = "journal-grown-long"
+    KEYS_NOT_HANDED_OVER = "keys-not-handed-over"
+    KEY_DAMAGED = "key-damaged"
+    KEY_IS_A_FOLDER = "key-is-a-folder"
+    KEY_MISSING = "key-missing"
+    KEY_NOT_A_FILE = "key-not-a-file"
+    KEY_NOT_IN_UNIT = "key-not-in-unit"
+    KEY_NOT_OPENED = "key-not-opened"
+    KEY_NOT_ROOTS = "key-not-roots"
+    KEY_NOT_SEALED = "key-not-sealed"
+    KEY_PLAIN_LEFT = "key-plain-left"
+    KEY_READABLE = "key-readable"
+    KEY_SEALED_ELSEWHERE = "key-sealed-elsewhere"
+    KEY_SEALED_FOR_ANOTHER = "key-sealed-for-another"
+    KEY_SEAL_ENDED = "key-seal-ended"
+    KEY_STORE_NOT_ROOTS = "key-store-not-roots"
+    KEY_TOO_LARGE = "key-too-large"
+    KEY_UNKNOWN = "key-unknown"
+    KEY_UNREADABLE = "key-unreadable"
+    KEY_WRITABLE = "key-writable"
     LINE_IN_USE = "line-in-use"
     LINE_NOT_OF_HEADER = "line-not-of-header"
     LINE_NOT_NAMED = "line-not-named"
@@ -133,7 +154,9 @@ class CheckId(StrEnum):
     STATE_READ_ONLY = "state-read-only"
     STATE_UNREADABLE = "state-unreadable"
     STRIKES_DOWN = "strikes-down"
+    SYSTEMD_UNKNOWN = "systemd-unknown"
     TWO_HUBS = "two-hubs"
+    UNIT_MISSING = "unit-missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +204,8 @@ class Problem:
     @property
     def line(self) -> str:
         """Cause and remedy in one line."""
-        what = self.what
-        return f"{what} {self.remedy}" if what.endswith(".") else f"{what}; {self.remedy}"
+        is_sentence = CHECKS[self.check].cause.endswith(".")
+        return f"{self.what} {self.remedy}" if is_sentence else f"{self.what}; {self.remedy}"
 
 
 def problem(check: CheckId, **fields: object) -> Problem:
@@ -297,6 +320,154 @@ CHECKS: Mapping[CheckId, Check] = {
         Severity.ERROR,
         cause="{why}",
         remedy="Check dps and rex of [[doors]] against gpioinfo (apt install gpiod).",
+    ),
+    CheckId.KEY_NOT_IN_UNIT: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="hubd.service hands over no credential {name}",
+        remedy="type: sudo systemctl edit hubd, add LoadCredential={name}:hubd.{name}",
+    ),
+    CheckId.KEY_MISSING: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: there is no such file",
+        remedy="{how}",
+    ),
+    CheckId.KEY_IS_A_FOLDER: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: expected {wanted}, found a folder in its place",
+        remedy="type: sudo mv {file} {file}.aside",
+    ),
+    CheckId.KEY_NOT_A_FILE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: expected {wanted}, found something that is no regular file",
+        remedy="type: ls -l {file}",
+    ),
+    CheckId.KEY_TOO_LARGE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: expected {wanted}, found {size} bytes, which systemd does not hand over",
+        remedy="put the right file there",
+    ),
+    CheckId.KEY_NOT_SEALED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: found plain in {folder}, but hubd.service takes it sealed",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEALED_FOR_ANOTHER: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it was sealed under another name, {other!r}",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEAL_ENDED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it was sealed for a time that is over (--not-after)",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEALED_ELSEWHERE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: this machine cannot open it: it was sealed on another machine (this disk or file "
+        "comes from there), its TPM or /var/lib/systemd/credential.secret was replaced, or it is damaged",
+        remedy="{how} (systemd-creds: {said})",
+    ),
+    CheckId.KEY_DAMAGED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it is damaged, or no sealed key at all",
+        remedy="{how} (systemd-creds: {said})",
+    ),
+    CheckId.KEY_NOT_OPENED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: systemd-creds cannot open it: {said}",
+        remedy="{how}",
+    ),
+    CheckId.KEY_UNKNOWN: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: whether it can be opened cannot be told: {said}",
+        remedy="see: systemd-creds --version",
+    ),
+    CheckId.KEY_NOT_ROOTS: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it belongs to user {user}, who may replace it",
+        remedy="type: sudo chown root:root {file}",
+    ),
+    CheckId.KEY_WRITABLE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: others may write it (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_READABLE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: a private key that others may read (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_UNREADABLE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: not even its owner may read it (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_STORE_NOT_ROOTS: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{folder}: others than root may put files there (user {user}, mode {mode:03o})",
+        remedy="type: sudo chown root:root {folder} && sudo chmod 700 {folder}",
+    ),
+    CheckId.KEY_PLAIN_LEFT: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.WARNING,
+        cause="{file}: the plain key still lies beside the sealed one",
+        remedy="type: sudo rm {file}",
+    ),
+    CheckId.KEYS_NOT_HANDED_OVER: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="systemd could not hand over the keys or run the check (status {status}): {said}",
+        remedy="see: journalctl -e",
+    ),
+    CheckId.UNIT_MISSING: Check(
+        Topic.UNIT,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="hubd.service is not installed ({said})",
+        remedy="type: make install",
+    ),
+    CheckId.SYSTEMD_UNKNOWN: Check(
+        Topic.UNIT,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="systemd, which hands over the keys, cannot be asked: {said}",
+        remedy="see: systemctl status",
     ),
     CheckId.LINE_NOT_NAMED: Check(
         Topic.LINES,

@@ -35,8 +35,12 @@ ON_DEBIAN = {
     "install": "coreutils",
     "journalctl": "systemd",
     "ls": "coreutils",
+    "make": "make",
+    "mv": "coreutils",
     "rfkill": "rfkill",
+    "rm": "coreutils",
     "systemctl": "systemd",
+    "systemd-creds": "systemd",
     "timedatectl": "systemd",
 }
 """The commands that remedies may name, and the package that brings each; /opt/hubd/bin/hubd is the project's own."""

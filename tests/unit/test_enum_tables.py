@@ -39,7 +39,7 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.checks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL LINES OUTBOX PAIRING RADIO STATE STRIKES",
+        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE STRIKES UNIT",
         "these stand and end when whoever sees them says so",
     ),
     "hubd.doors.watch._EVENTS": _partial(

@@ -40,7 +40,12 @@ Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
 
 class _NoPageError(Exception):
-    """systemd did not run the check as the unit to its end."""
+    """systemd did not run the check as the unit to its end: the command's status, and what it said."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+        self.said = said
 
 
 def _run_command(argv: list[str]) -> subprocess.CompletedProcess[str]:
@@ -106,11 +111,8 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
         return [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
     if unit.returncode:
         said = " ".join(unit.stderr.split())
-        if "No files found" in said:
-            text = f"{UNIT} is not installed ({said}); type: make install"
-        else:
-            text = f"systemd, which hands over the keys, cannot be asked: {said}"
-        return [Finding(Kind.UNAVAILABLE, "unit", text), *_without_the_unit(config, world)]
+        check = CheckId.UNIT_MISSING if "No files found" in said else CheckId.SYSTEMD_UNKNOWN
+        return [found(check, "unit", said=said), *_without_the_unit(config, world)]
     handed = credstore.handed_over(unit.stdout)
     wanted = {**credstore.left_over(handed, world.root), **_credentials(config)}
     looked = {
@@ -124,7 +126,8 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     except HardwareError as error:
         inside = [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
     except _NoPageError as error:
-        inside = [Finding(Kind.WRONG, "keys", str(error)), *_without_the_unit(config, world)]
+        silent = found(CheckId.KEYS_NOT_HANDED_OVER, "keys", status=error.status, said=error.said)
+        inside = [silent, *_without_the_unit(config, world)]
     of_keys = [one for look in looked.values() for one in look.findings]
     if lost:
         inside = [one for one in inside if one.about != "keys"]  # told better already
@@ -147,9 +150,7 @@ def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: W
     try:
         return page.decode(done.stdout)
     except ValueError as error:
-        said = " ".join(done.stderr.split()) or "it says nothing; see: journalctl -e"
-        text = f"systemd could not hand over the keys or run the check (status {done.returncode}): {said}"
-        raise _NoPageError(text) from error
+        raise _NoPageError(done.returncode, " ".join(done.stderr.split()) or "it says nothing") from error
 
 
 def _may_write(config: Config, unit: str) -> Iterator[Finding]:
