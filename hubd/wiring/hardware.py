@@ -38,7 +38,10 @@ def real_parts(config: Config, tell: TellPart) -> Parts:
     if inputs:
         runs[Part.INPUTS] = WiredInputs(inputs, edges.put, partial(tell, Part.INPUTS)).run
     tells = RadioNews(
-        partial(tell, Part.RADIO, False), lambda part, what: tell(Part(part), not what, what), ask_for_new_bluetoothd
+        lost=partial(tell, Part.RADIO, False),
+        settings=lambda amiss: tell(Part.BLUEZ, not amiss, amiss),
+        pairing=lambda amiss: tell(Part.PAIRING, not amiss, amiss),
+        stuck=ask_for_new_bluetoothd,
     )
     radio = BluezRadio(config.radio.adapter, tells, beacon=load_beacon(config))
     return Parts(radio, doors, edges, runs)

@@ -6,6 +6,7 @@ import ast
 import re
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,7 +14,18 @@ import pytest
 
 from hubd.cli.main import hubctl
 from hubd.start.checkconfig.page import KIND_OF_CLASS, Kind, found
-from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, CheckId, Severity, Topic, certificate_problem, problem
+from hubd.upkeep.checks import (
+    CHECK_OF_PART,
+    CHECKS,
+    LOOKS,
+    CheckId,
+    Seen,
+    Severity,
+    Topic,
+    UplinkSeen,
+    certificate_problem,
+    problem,
+)
 from hubsim.main import main as hubsim
 
 ROOT = Path(__file__).parents[2]
@@ -115,8 +127,50 @@ def test_a_check_that_is_raised_by_its_name_gets_every_field_and_no_other() -> N
         assert given == fields(row.cause) | fields(row.remedy), check
 
 
-def test_what_stands_while_a_part_is_down_asks_for_why_alone() -> None:
-    for check in CHECK_OF_PART.values():
+UPLINK = UplinkSeen(
+    connected=True,
+    since=0.0,
+    why="",
+    waiting=3,
+    unacknowledged_seconds=None,
+    halt=None,
+    known=None,
+    boot="00112233445566778899",
+)
+WELL = Seen(
+    now=1000.0,
+    epoch_is_ready=True,
+    certificate_begins=0,
+    certificate_expires=10**8,
+    certificate_file="/etc/certificate",
+    backend_key_file="/etc/backend",
+    uplink=UPLINK,
+)
+WRONG = {
+    Topic.BACKEND: replace(WELL, uplink=replace(UPLINK, connected=False)),
+    Topic.CERTIFICATE: replace(WELL, certificate_expires=999),
+    Topic.EPOCH: replace(WELL, epoch_is_ready=False),
+    Topic.EVIDENCE: replace(WELL, uplink=replace(UPLINK, unacknowledged_seconds=999.0)),
+    Topic.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
+    Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
+    Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
+}
+
+
+def test_each_look_sees_what_is_wrong_with_its_own_topic_and_nothing_else() -> None:
+    assert set(WRONG) == set(LOOKS)
+    for seen in (WELL, replace(WELL, uplink=None)):
+        assert [look(seen) for look in LOOKS.values()] == [None] * len(LOOKS)
+    for topic, seen in WRONG.items():
+        told = [found for look in LOOKS.values() if (found := look(seen)) is not None]
+        assert [found.id for found in told] == [topic]
+        assert told[0].what
+        assert told[0].remedy
+
+
+def test_what_stands_while_a_part_is_down_has_its_name_and_asks_for_why_alone() -> None:
+    for part, check in CHECK_OF_PART.items():
+        assert CHECKS[check].topic == part
         assert fields(CHECKS[check].cause) == {"why"}
         assert fields(CHECKS[check].remedy) == set()
 
