@@ -44,6 +44,7 @@ BODY_ITEMS = 256
 
 _INT64 = range(-(1 << 63), 1 << 63)
 _STRINGS = (str, bytes)
+_ALWAYS_FIT = frozenset({str, bytes, bool, type(None)})
 _RESERVED = frozenset({"kind", "at", "mono"})
 
 
@@ -94,9 +95,9 @@ class Record:
 
 
 def _is_value(value: object) -> bool:
-    if isinstance(value, int):
-        return value in _INT64
-    return value is None or isinstance(value, _STRINGS)
+    if type(value) in _ALWAYS_FIT:
+        return True
+    return value in _INT64 if isinstance(value, int) else isinstance(value, _STRINGS)
 
 
 def _is_time(value: object) -> bool:
