@@ -1,10 +1,13 @@
 """One table of all that can be wrong with a hub: how grave it is, who can mend it, the cause, and what to do.
 
-1. Whoever sees that something is wrong names a check and its fields. The sentences stand here alone.
+1. Whoever sees that something is wrong names a check and its fields. The sentences stand here alone; the fields `why`
+   and `said` hold the words of an error or of a command.
 2. `hubctl status`, the journal and `hubd --check-config` show these sentences.
 3. A topic has at most one standing check: a graver one takes the place of a lesser one.
 4. A remedy names only commands that hubd brings or that a Debian system has.
 5. What can be judged by what the daemon knows of itself is judged here, by a look beside the table.
+
+The file is long because it is one table: who looks for a sentence finds it here.
 """
 
 from __future__ import annotations
