@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +18,8 @@ from hubcore.access.grant import Access
 from hubcore.access.schedule import Rule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
-from hubcore.evidence.records import Head, Record, StoredRecord, Value
+from hubcore.evidence.facts import Detail, EventName
+from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
 from hubcore.phone import epochs
 from hubcore.phone.epochs import EpochRing
@@ -121,7 +122,7 @@ class NoDoor:
         return DoorState.SECURED
 
 
-def _tell(_event: str, _facts: Mapping[str, Value]) -> None:
+def _tell(_event: EventName, _facts: Detail) -> None:
     return
 
 

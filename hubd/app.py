@@ -20,7 +20,8 @@ from hubcore.access import policy
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.machine import DoorMachine
 from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.facts import Detail, EventName, Fact
+from hubcore.evidence.records import Kind, Record
 from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told, told_by
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
@@ -51,9 +52,10 @@ from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links, Means
 from hubd.policy.new import NewPolicy
 from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.diskwatch import DiskWatch
-from hubd.upkeep.health import Health, Problem, Severity
+from hubd.upkeep.health import Health
 from hubd.upkeep.status import Status
 from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubd.wiring.parts import MakeParts, Parts, Run
@@ -113,7 +115,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     tell = Teller(tail, clock, health.count)
     vigil = Vigil(health, tell)
     parts = make_parts(config, keys, vigil.part)
-    log.on_health = partial(vigil.part, "audit")
+    log.on_health = partial(vigil.part, Part.AUDIT)
     store = ProvenPolicy(
         file=stores.policy,
         log=log,
@@ -253,7 +255,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         remembered = hub.log.newest(hub.log.last() + 1, REMEMBERED_RECORDS)
         hub.log.remember()
         hub.unlock.remember(remembered)
-        started: dict[str, Value] = {"version": __version__, **hub.log.time.begin(), **hub.policy.carried()}
+        started: Detail = {Fact.VERSION: __version__, **hub.log.time.begin(), **hub.policy.carried()}
         with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.STARTED, started))
@@ -273,11 +275,9 @@ async def _tell_mended(hub: Hub, records: int) -> None:
     """Records were taken out of what waits for the backend: they wait again, and somebody must know."""
     if not records:
         return
-    what = f"{records} records neither waited for the backend nor had it acknowledged them: audit.db was edited."
-    remedy = "They wait again. Find out who writes to the state directory. This message ends with a restart."
-    hub.health.set(Problem("outbox", Severity.WARNING, what, remedy))
-    facts: dict[str, Value] = {"fault": "the outbox was edited", "records": records}
-    hub.tell("outbox_edited", facts)
+    hub.health.set(problem(CheckId.OUTBOX_EDITED, records=records))
+    facts: Detail = {Fact.FAULT: "the outbox was edited", Fact.RECORDS: records}
+    hub.tell(EventName.OUTBOX_EDITED, facts)
     await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
 
 
@@ -314,14 +314,14 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
             task.cancel()
 
 
-async def _run_part(hub: Hub, name: str, run: Run) -> None:
+async def _run_part(hub: Hub, name: Part, run: Run) -> None:
     """Run a part. When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever still hangs."""
     try:
         await run(lambda: hub.vigil.part(name, True, "ready"))
     except UnguardedError as error:
         signal.alarm(END_SECONDS)
-        facts: dict[str, Value] = {"part": name, "fault": str(error)}
-        hub.tell("unguarded", facts)
+        facts: Detail = {Fact.PART: str(name), Fact.FAULT: str(error)}
+        hub.tell(EventName.UNGUARDED, facts)
         with suppress(AuditError, TimeoutError):
             async with asyncio.timeout(LAST_RECORD_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
@@ -346,8 +346,8 @@ async def _say_ready(hub: Hub, notifier: Notifier) -> None:
 
 
 def _tell_radio(hub: Hub, up: bool) -> None:
-    if up or not hub.vigil.stands("radio"):  # a sentence of the radio's own says more
-        hub.vigil.part("radio", up, "on air" if up else "The radio is not on air.")
+    if up or not hub.vigil.stands(Topic.RADIO):  # a sentence of the radio's own says more
+        hub.vigil.part(Part.RADIO, up, "on air" if up else "The radio is not on air.")
 
 
 def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call, ...]:
@@ -390,5 +390,5 @@ def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call,
     )
 
 
-def _record(clock: Clock, kind: Kind, detail: Mapping[str, Value]) -> Record:
+def _record(clock: Clock, kind: Kind, detail: Detail) -> Record:
     return Record.at(kind, clock.wall(), clock.monotonic(), detail)

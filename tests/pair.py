@@ -38,6 +38,7 @@ from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, R
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, Validity
 from hubsim.timeline import VirtualTime
+from tests.facts_fit import misfits_of_event, misfits_of_record
 from tests.fakes_audit import FakeAudit
 
 NOON = 1_800_014_400.0  # 2027-01-15T12:00:00Z, a Friday
@@ -152,7 +153,7 @@ class DeskHub:
     def start_unlock(self) -> Unlock:
         """Make the use case, as at a restart, and return it."""
         points = {1: Point(1, "front", False, 5.0), 2: Point(2, "lab", True, 5.0)}
-        books = Books(self.policy, self.log, self.clock, lambda event, facts: self.told.append((event, facts)))
+        books = Books(self.policy, self.log, self.clock, self.tell)
         self.unlock = Unlock(SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY), books, self.doors, self.watch)
         return self.unlock
 
@@ -172,8 +173,15 @@ class DeskHub:
         return sum(door.strikes for door in self.doors.values())
 
     def records(self) -> list[Record]:
-        """What was recorded."""
-        return [Record.decode(stored.body) for stored in self.log.stored]
+        """What was recorded; each fact is one of its kind's."""
+        found = [Record.decode(stored.body) for stored in self.log.stored]
+        assert [misfit for record in found for misfit in misfits_of_record(record.kind, record.detail)] == []
+        return found
+
+    def tell(self, event: str, facts: Mapping[str, Value]) -> None:
+        """Take an event; each fact is one of its own."""
+        assert misfits_of_event(event, facts) == []
+        self.told.append((event, facts))
 
     def _chance(self, size: int) -> bytes:
         data = os.urandom(size)

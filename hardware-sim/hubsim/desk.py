@@ -20,6 +20,7 @@ from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
 from hubd.config import kinds
 from hubd.config.file import Config, Door
+from hubd.upkeep.checks import Part
 from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
 from hubd.wiring.parts import Parts, TellPart
 from hubd.wiring.together import Publish
@@ -76,7 +77,7 @@ def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
         return BumbleRadio(transport, load_beacon(config))
     from hubsim.radio.bless_radio import BlessRadio
 
-    return BlessRadio(partial(tell, "radio", False))
+    return BlessRadio(partial(tell, Part.RADIO, False))
 
 
 class _Metal:

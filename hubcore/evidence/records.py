@@ -12,11 +12,26 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from hubcore.codec import cbor
 from hubcore.errors import AuditError, FrameError
+from hubcore.evidence.facts import Detail, Kind, Value, named
+
+__all__ = [
+    "BODY_BYTES",
+    "GENESIS",
+    "Head",
+    "Kind",
+    "Record",
+    "StoredRecord",
+    "Value",
+    "Walk",
+    "agrees",
+    "facts",
+    "follows",
+    "link",
+]
 
 GENESIS = bytes(32)
 """The hash before record 1."""
@@ -29,34 +44,16 @@ BODY_ITEMS = 256
 
 _INT64 = range(-(1 << 63), 1 << 63)
 _STRINGS = (str, bytes)
+_ALWAYS_FIT = frozenset({str, bytes, bool, type(None)})
 _RESERVED = frozenset({"kind", "at", "mono"})
-
-Value = int | str | bytes | bool | None
-
-
-class Kind(StrEnum):
-    """What happened."""
-
-    STARTED = "started"
-    STOPPED = "stopped"
-    ACCESS = "access"
-    REMOTE = "remote"
-    REFUSED = "refused"
-    DOOR = "door"
-    POLICY = "policy"
-    FAULT = "fault"
-    CLOCK = "clock"
-    STATE = "state"
-    BREAK = "break"
-    """The backend takes these records for no continuation of those that it holds, or for another machine's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One piece of evidence. `at_ms` is Unix time and `mono_ms` CLOCK_MONOTONIC, both in milliseconds.
 
-    `detail` holds the facts of the kind under short text keys; its keys must not be `kind`, `at` or `mono`, its
-    integers fit in 64 bits with sign.
+    `detail` holds the facts of the kind under short text keys (`facts.RECORD_FACTS`; a record of another version may
+    hold others); its keys must not be `kind`, `at` or `mono`, its integers fit in 64 bits with sign.
     """
 
     kind: Kind
@@ -65,9 +62,9 @@ class Record:
     detail: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, kind: Kind, wall: float, monotonic: float, detail: Mapping[str, Value]) -> Record:
+    def at(cls, kind: Kind, wall: float, monotonic: float, detail: Detail) -> Record:
         """Return a record of a moment: `wall` in Unix seconds, `monotonic` in seconds of CLOCK_MONOTONIC."""
-        return cls(kind, int(wall * 1000), int(monotonic * 1000), detail)
+        return cls(kind, int(wall * 1000), int(monotonic * 1000), named(detail))
 
     def encode(self) -> bytes:
         """Return the record's bytes: one deterministic CBOR map. Raise AuditError for what could not be read again."""
@@ -98,9 +95,9 @@ class Record:
 
 
 def _is_value(value: object) -> bool:
-    if isinstance(value, int):
-        return value in _INT64
-    return value is None or isinstance(value, _STRINGS)
+    if type(value) in _ALWAYS_FIT:
+        return True
+    return value in _INT64 if isinstance(value, int) else isinstance(value, _STRINGS)
 
 
 def _is_time(value: object) -> bool:

@@ -15,11 +15,11 @@ backend can see.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.facts import Detail, Fact
+from hubcore.evidence.records import Kind, Record
 
 
 class OnDisk(StrEnum):
@@ -64,7 +64,6 @@ class Belief(StrEnum):
 
 Verdict = Belief | Doubt
 
-_CARRIED = "expected"
 ACCEPTED, ROWS_EDITED = "accepted", "rows-edited"
 """What a record of kind `state` says beside the doubts: somebody accepted the state; the rows were built again."""
 
@@ -119,7 +118,7 @@ def judge(found: Found, told: Told) -> Verdict:
 
 def tells(record: Record) -> bool:
     """Tell whether a record says something of the state: a policy, a state, or a start that carries what was said."""
-    return record.kind in (Kind.POLICY, Kind.STATE) or (record.kind is Kind.STARTED and _CARRIED in record.detail)
+    return record.kind in (Kind.POLICY, Kind.STATE) or (record.kind is Kind.STARTED and Fact.EXPECTED in record.detail)
 
 
 def told_by(record: Record | None) -> Told:
@@ -127,35 +126,41 @@ def told_by(record: Record | None) -> Told:
     if record is None:
         return Told()
     match record.kind, record.detail:
-        case Kind.POLICY, {"version": int(version)}:
+        case Kind.POLICY, {Fact.VERSION: int(version)}:
             return Told(version)
-        case Kind.STATE, {"found": str(found), "policy": int(policy), "expected": int(expected)}:
+        case Kind.STATE, {Fact.FOUND: str(found), Fact.POLICY: int(policy), Fact.EXPECTED: int(expected)}:
             doubt = Doubt(found) if found in set(Doubt) else None
             return Told(expected, doubt, policy if doubt else 0)
-        case Kind.STARTED, {"expected": int(expected), "doubt": None}:
+        case Kind.STARTED, {Fact.EXPECTED: int(expected), Fact.DOUBT: None}:
             return Told(expected)
-        case Kind.STARTED, {"expected": int(expected), "doubt": str(doubt), "doubted": int(doubted)}:
+        case Kind.STARTED, {Fact.EXPECTED: int(expected), Fact.DOUBT: str(doubt), Fact.DOUBTED: int(doubted)}:
             return Told(expected, Doubt(doubt), doubted) if doubt in set(Doubt) else Told(expected)
     return Told()
 
 
-def carried_facts(told: Told) -> Mapping[str, Value]:
+def carried_facts(told: Told) -> Detail:
     """Return the facts by which a start's record carries on what the records before it say."""
     if told.doubt is None:
-        return {_CARRIED: told.version, "doubt": None}
-    return {_CARRIED: told.version, "doubt": str(told.doubt), "doubted": told.doubted}
+        return {Fact.EXPECTED: told.version, Fact.DOUBT: None}
+    return {Fact.EXPECTED: told.version, Fact.DOUBT: str(told.doubt), Fact.DOUBTED: told.doubted}
 
 
-def doubt_facts(doubt: Doubt, found: Found, told: Told) -> Mapping[str, Value]:
+def doubt_facts(doubt: Doubt, found: Found, told: Told) -> Detail:
     """Return the facts of the record of a doubt."""
-    return {"found": str(doubt), "policy": found.version, "expected": max(found.version, told.version)}
+    return {Fact.FOUND: str(doubt), Fact.POLICY: found.version, Fact.EXPECTED: max(found.version, told.version)}
 
 
-def edited_facts(version: int) -> Mapping[str, Value]:
+def edited_facts(version: int) -> Detail:
     """Return the facts of the record that a proven policy's rows were not those of its document."""
-    return {"found": ROWS_EDITED, "policy": version, "expected": version}
+    return {Fact.FOUND: ROWS_EDITED, Fact.POLICY: version, Fact.EXPECTED: version}
 
 
-def accepted_facts(doubt: Doubt, version: int, by: str) -> Mapping[str, Value]:
+def accepted_facts(doubt: Doubt, version: int, by: str) -> Detail:
     """Return the facts of the record that ends a doubt: from here on `version` is what the log expects."""
-    return {"found": ACCEPTED, "was": str(doubt), "policy": version, "expected": version, "accepted_by": by}
+    return {
+        Fact.FOUND: ACCEPTED,
+        Fact.WAS: str(doubt),
+        Fact.POLICY: version,
+        Fact.EXPECTED: version,
+        Fact.ACCEPTED_BY: by,
+    }

@@ -25,6 +25,7 @@ from typing import Any
 
 from hubcore.access.claim import Strength
 from hubcore.errors import AuditError
+from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Kind, StoredRecord, Value, facts
 
 STEP_MS = 300_000
@@ -37,12 +38,8 @@ MARK_RECORDS = 500
 PAGE_RECORDS = 256
 PAGES_MAX = 64
 
-FLOOR, OFFSET, CONFIRMED_BY, VOUCHED_BY = "floor", "offset", "confirmed_by", "vouched_by"
-"""Facts of records: the floor in Unix milliseconds, wall less monotonic milliseconds of the clock that was confirmed,
-and who said so."""
-PROVEN = "proven"
-"""Beside the offset: whether more than the backend's word stands behind it."""
 BACKEND = "backend"
+"""Who confirms and vouches, where no person does."""
 
 
 class _Meaning(Enum):
@@ -84,7 +81,7 @@ class TimeFloor:
             self._offset_ms, self._proven = at_ms - mono_ms, True
         if meaning in (_Meaning.AGREES, _Meaning.LOWERS) and not self.proven(at_ms, mono_ms):
             self._offset_ms, self._proven = at_ms - mono_ms, False
-        if _is_number(detail.get(FLOOR)):
+        if _is_number(detail.get(Fact.FLOOR)):
             self._carried(detail)
         if meaning is _Meaning.VOUCHES:
             self.floor_ms = at_ms
@@ -96,20 +93,20 @@ class TimeFloor:
 
     def _carried(self, detail: Mapping[str, Value]) -> None:
         """Take over what a start or a mark says of the records before it."""
-        floor_ms, offset_ms = detail[FLOOR], detail.get(OFFSET)
+        floor_ms, offset_ms = detail[Fact.FLOOR], detail.get(Fact.OFFSET)
         if isinstance(floor_ms, int):
             self.floor_ms = floor_ms
             self.unmarked = 0
         if isinstance(offset_ms, int):
-            self._offset_ms, self._proven = offset_ms, detail.get(PROVEN) is True
+            self._offset_ms, self._proven = offset_ms, detail.get(Fact.PROVEN) is True
 
-    def mark(self) -> dict[str, Value]:
+    def mark(self) -> dict[Fact, Value]:
         """Return the facts that carry the floor within one life of the daemon."""
-        return {FLOOR: self.floor_ms, OFFSET: self._offset_ms, PROVEN: self._proven}
+        return {Fact.FLOOR: self.floor_ms, Fact.OFFSET: self._offset_ms, Fact.PROVEN: self._proven}
 
-    def begin(self) -> dict[str, Value]:
+    def begin(self) -> dict[Fact, Value]:
         """Return the facts that carry the floor into a new life."""
-        return {FLOOR: self.floor_ms}
+        return {Fact.FLOOR: self.floor_ms}
 
 
 def _is_number(value: object) -> bool:
@@ -120,16 +117,16 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
     if kind == Kind.STARTED:
         return _Meaning.BEGINS
     if kind == Kind.CLOCK:
-        if VOUCHED_BY in detail:
-            return _Meaning.LOWERS if detail[VOUCHED_BY] == BACKEND else _Meaning.VOUCHES
-        if CONFIRMED_BY in detail:
-            return _Meaning.AGREES if detail[CONFIRMED_BY] == BACKEND else _Meaning.PROVES
+        if Fact.VOUCHED_BY in detail:
+            return _Meaning.LOWERS if detail[Fact.VOUCHED_BY] == BACKEND else _Meaning.VOUCHES
+        if Fact.CONFIRMED_BY in detail:
+            return _Meaning.AGREES if detail[Fact.CONFIRMED_BY] == BACKEND else _Meaning.PROVES
         return _Meaning.NOTHING
-    if detail.get("allowed") is not True or "clock" in detail:  # `clock`: it was not believed at that moment
+    if detail.get(Fact.ALLOWED) is not True or Fact.CLOCK in detail:  # `clock`: it was not believed at that moment
         return _Meaning.NOTHING
     if kind == Kind.REMOTE:
         return _Meaning.AGREES
-    if kind == Kind.ACCESS and detail.get("path") == Strength.FULL:
+    if kind == Kind.ACCESS and detail.get(Fact.PATH) == Strength.FULL:
         return _Meaning.PROVES
     return _Meaning.NOTHING
 
@@ -161,7 +158,7 @@ def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int
 
 def _carries(record: StoredRecord) -> bool:
     told = _read(record)
-    return told is not None and (FLOOR in told or _meaning(told["kind"], told) is _Meaning.VOUCHES)
+    return told is not None and (Fact.FLOOR in told or _meaning(told["kind"], told) is _Meaning.VOUCHES)
 
 
 def _read(record: StoredRecord) -> dict[str, Any] | None:

@@ -30,7 +30,8 @@ from hubcore.backend import uplink
 from hubcore.backend.outbox import Outbox
 from hubcore.backend.uplink import Outcome
 from hubcore.errors import AuditError, ConfigError, FrameError, HubError, StoreError
-from hubcore.evidence.records import Head, Kind, Record, StoredRecord, Value, facts
+from hubcore.evidence.facts import Detail, Fact
+from hubcore.evidence.records import Head, Kind, Record, StoredRecord, facts
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
@@ -363,9 +364,13 @@ class Sync:
         halt = self._halt
         if halt is None or halt.cause in self._breaks_noted:
             return
-        facts: dict[str, Value] = {"cause": halt.cause.name.lower(), "known": halt.number, "known_hash": halt.hash}
+        said: Detail = {
+            Fact.CAUSE: halt.cause.name.lower(),
+            Fact.KNOWN: halt.number,
+            Fact.KNOWN_HASH: halt.hash,
+        }
         clock = self._pace.clock
-        await self._records.append(Record.at(Kind.BREAK, clock.wall(), clock.monotonic(), facts))
+        await self._records.append(Record.at(Kind.BREAK, clock.wall(), clock.monotonic(), said))
         self._breaks_noted.add(halt.cause)
 
     def _greet(self, now: float) -> float | None:

@@ -28,6 +28,7 @@ from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError, HardwareError, RestingError, StoreError
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import Kind, Record, StoredRecord, Value
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.doors import Mover
@@ -65,8 +66,7 @@ class Books:
     policy: PolicyStore
     log: AuditLog
     clock: Clock
-    tell: Callable[[str, Mapping[str, Value]], None]
-    """Takes an event and its facts, for operators who count and technicians who watch."""
+    tell: Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,23 @@ class Unlock:
         now = self._books.clock.monotonic()
         for record, age_seconds in _with_ages(records, now):
             match record.detail:
-                case {"asker": str(asker), "op": bytes(op), "point": int(point), "action": int(action), **rest}:
+                case {
+                    Fact.ASKER: str(asker),
+                    Fact.OP: bytes(op),
+                    Fact.POINT: int(point),
+                    Fact.ACTION: int(action),
+                    **rest,
+                }:
                     if record.kind in self._ops and action in set(Action):
                         asked = _Order(record.kind, asker, op, point, Action(action))
-                        self._remember(asked, _denial(rest.get("why")), now - age_seconds)
-                case {"of": bytes(op), "of_kind": str(kind), "asker": str(asker), "point": int(point), **rest} if (
-                    kind in self._ops
-                ):
+                        self._remember(asked, _denial(rest.get(Fact.WHY)), now - age_seconds)
+                case {
+                    Fact.OF: bytes(op),
+                    Fact.OF_KIND: str(kind),
+                    Fact.ASKER: str(asker),
+                    Fact.POINT: int(point),
+                    **rest,
+                } if kind in self._ops:
                     undone = _Order(Kind(kind), asker, op, point, Action.OPEN)
                     if _nothing_moved(rest):
                         self._ops[undone.kind].forget(undone.key)
@@ -150,10 +160,10 @@ class Unlock:
             try:
                 return decide(self._facts(claim), claim, at)
             except StoreError as error:
-                self._books.tell("policy_unreadable", {"why": str(error)})
+                self._books.tell(EventName.POLICY_UNREADABLE, {Fact.WHY: str(error)})
                 return Denied(Denial.DOOR_FAULT)
 
-        facts: dict[str, Value] = {"grant": claim.grant_id, "path": str(claim.strength)}
+        facts: Detail = {Fact.GRANT: claim.grant_id, Fact.PATH: str(claim.strength)}
         return self._once(_Wish(order, judge=judge, late=late, facts=facts, within=within))
 
     async def release(self, order: uplink.Release) -> uplink.Result:
@@ -319,7 +329,7 @@ class Unlock:
         try:
             return Denial.LOCKDOWN if self._books.policy.mode(number) in (Mode.LOCKDOWN, Mode.NO_ENTRY) else None
         except StoreError as error:
-            self._books.tell("policy_unreadable", {"why": str(error)})
+            self._books.tell(EventName.POLICY_UNREADABLE, {Fact.WHY: str(error)})
             return Denial.DOOR_FAULT
 
     async def enforce(self) -> None:
@@ -328,48 +338,62 @@ class Unlock:
             try:
                 await self._doors[door].secure()
             except HardwareError as error:
-                self._books.tell("not_secured", {"door": door, "why": str(error)})
+                self._books.tell(EventName.NOT_SECURED, {Fact.DOOR: door, Fact.WHY: str(error)})
 
     async def _refuse(self, wish: _Wish, why: Denial) -> Outcome:
         await self._submit(wish.order, why, wish.facts, RECORD_SECONDS)
         return self._answer(why, wish.order)
 
-    def _submit(self, order: _Order, why: Denial | None, facts: dict[str, Value], within: float) -> Awaitable[bool]:
+    def _submit(self, order: _Order, why: Denial | None, facts: Detail, within: float) -> Awaitable[bool]:
         """Hand the decision to the log; awaited, tell whether it is durable. What happened is told after that."""
-        detail: dict[str, Value] = {**order.facts, **facts, "allowed": why is None}
-        detail["why"] = None if why is None else str(why)
-        return self._append(self._record(order.kind, detail), str(order.kind), detail, within)
+        detail: Detail = {
+            **order.facts,
+            **facts,
+            Fact.ALLOWED: why is None,
+            Fact.WHY: None if why is None else str(why),
+        }
+        return self._append(self._record(order.kind, detail), EventName(order.kind), detail, within)
 
     async def _not_done(self, order: _Order, why: Denial, sentence: str = "", fate: Fate = Fate.NOTHING_DONE) -> _End:
         """Write down that a granted release did not happen; `moved` is no, or null where the strike may have moved."""
-        detail: dict[str, Value] = {"of": order.op, "of_kind": str(order.kind), "asker": order.asker}
-        detail |= {"point": order.point, "why": str(why), "fault": sentence}
-        detail["moved"] = None if fate is Fate.MOVED else False
-        await self._append(self._record(Kind.FAULT, detail), "not_released", detail, NOT_DONE_SECONDS)
+        detail: Detail = {
+            Fact.OF: order.op,
+            Fact.OF_KIND: str(order.kind),
+            Fact.ASKER: order.asker,
+            Fact.POINT: order.point,
+            Fact.WHY: str(why),
+            Fact.FAULT: sentence,
+            Fact.MOVED: None if fate is Fate.MOVED else False,
+        }
+        await self._append(self._record(Kind.FAULT, detail), EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS)
         return _End(self._answer(why, order), fate)
 
-    def _append(self, record: Record, event: str, facts: Mapping[str, Value], within: float) -> Awaitable[bool]:
+    def _append(self, record: Record, event: EventName, facts: Detail, within: float) -> Awaitable[bool]:
         try:
             return self._durable(self._books.log.append(record), event, facts, within)
         except AuditError as error:
             return self._durable(_failed(error), event, facts, within)
 
-    async def _durable(self, appended: Awaitable[int], event: str, facts: Mapping[str, Value], within: float) -> bool:
+    async def _durable(self, appended: Awaitable[int], event: EventName, facts: Detail, within: float) -> bool:
         """Return whether a record is durable; one still on its way after `within` seconds counts as not."""
         try:
             async with asyncio.timeout(within):
                 await appended
             return True
         except (AuditError, TimeoutError) as error:
-            self._books.tell("audit_failed", {"why": str(error) or f"the disk took longer than {within:.1f} s"})
+            self._books.tell(
+                EventName.AUDIT_FAILED, {Fact.WHY: str(error) or f"the disk took longer than {within:.1f} s"}
+            )
             return False
         finally:  # told soon, not now: the strike does not wait for a log line
             asyncio.get_running_loop().call_soon(self._books.tell, event, facts)
 
-    def _record(self, kind: Kind, detail: Mapping[str, Value]) -> Record:
+    def _record(self, kind: Kind, detail: Detail) -> Record:
         clock = self._books.clock
-        trusted = {} if clock.state() is ClockState.TRUSTED else {"clock": clock.state().value}
-        return Record.at(kind, clock.wall(), clock.monotonic(), {**detail, **trusted})
+        state = clock.state()
+        if state is not ClockState.TRUSTED:
+            detail = {**detail, Fact.CLOCK: state.value}
+        return Record.at(kind, clock.wall(), clock.monotonic(), detail)
 
     def _facts(self, claim: Claim) -> Facts:
         """Look up the few facts that matter."""
@@ -420,7 +444,7 @@ class _Wish:
     order: _Order
     judge: Callable[[float], Decision]
     late: Callable[[], bool]
-    facts: dict[str, Value]
+    facts: Detail
     within: float = RECORD_SECONDS
 
 
@@ -445,8 +469,13 @@ class _Order:
         return self.point, int(self.action)
 
     @property
-    def facts(self) -> dict[str, Value]:
-        return {"asker": self.asker, "op": self.op, "point": self.point, "action": int(self.action)}
+    def facts(self) -> Detail:
+        return {
+            Fact.ASKER: self.asker,
+            Fact.OP: self.op,
+            Fact.POINT: self.point,
+            Fact.ACTION: int(self.action),
+        }
 
 
 async def _failed(error: AuditError) -> int:
@@ -461,9 +490,9 @@ _SEEN_BEFORE = (Denial.TOO_LATE, Denial.LOCKDOWN, Denial.BUSY)
 
 def _nothing_moved(fault: Mapping[str, Value]) -> bool:
     """Tell whether the record of a release that did not happen says that nothing moved."""
-    if "moved" in fault:
-        return fault["moved"] is False
-    return _denial(fault.get("why")) in _SEEN_BEFORE
+    if Fact.MOVED in fault:
+        return fault[Fact.MOVED] is False
+    return _denial(fault.get(Fact.WHY)) in _SEEN_BEFORE
 
 
 def _denial(why: Value) -> Denial | None:

@@ -19,7 +19,8 @@ from contextlib import suppress
 from hubcore.door.machine import DoorMachine, Event, Happening
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.records import Kind, Record
 from hubcore.ports.clock import Clock
 from hubcore.ports.doors import Input, InputEvent, Inputs
 from hubcore.ports.stores import AuditLog
@@ -32,8 +33,6 @@ HAPPENINGS = Rate(burst=60, per_second=0.5)
 IDLE_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 LAST_SECONDS = 1.0
-
-Tell = Callable[[str, Mapping[str, Value]], None]
 
 
 class DoorWatch:
@@ -142,8 +141,8 @@ class DoorWatch:
             self._report(door, happening, now)
 
     def _report(self, door: str, happening: Happening, now: float) -> None:
-        detail: dict[str, Value] = {"door": door, "what": str(happening)}
-        self._tell("door", detail)
+        detail: Detail = {Fact.DOOR: door, Fact.WHAT: str(happening)}
+        self._tell(EventName.DOOR, detail)
         if self._left_out[door] or not self._paces[door].take(now):
             self._left_out[door] += 1
         else:
@@ -155,13 +154,14 @@ class DoorWatch:
             return
         state = self._machines[door].state.name.lower()
         count = self._left_out.pop(door)
-        self._record({"door": door, "what": str(Happening.TOO_OFTEN), "count": count, "state": state})
+        left_out = str(Happening.TOO_OFTEN)
+        self._record({Fact.DOOR: door, Fact.WHAT: left_out, Fact.COUNT: count, Fact.STATE: state})
 
-    def _record(self, detail: Mapping[str, Value]) -> None:
+    def _record(self, detail: Detail) -> None:
         try:
             self._happened.put_nowait(Record.at(Kind.DOOR, self._clock.wall(), self._clock.monotonic(), detail))
         except asyncio.QueueFull:
-            self._tell("door_unrecorded", detail)
+            self._tell(EventName.DOOR_UNRECORDED, detail)
 
     async def _write(self) -> None:
         """Write what happened, in order; what the disk refuses is tried again; at the stop, what is left."""
@@ -182,6 +182,6 @@ class DoorWatch:
         try:
             await self._log.append(record)
         except AuditError as error:
-            self._tell("audit_failed", {"why": str(error)})
+            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
             return False
         return True

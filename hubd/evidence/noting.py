@@ -17,7 +17,8 @@ from functools import partial
 from typing import Protocol
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Head, Kind, Record, StoredRecord, Value
+from hubcore.evidence.facts import Detail, Fact
+from hubcore.evidence.records import Head, Kind, Record, StoredRecord
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -75,10 +76,10 @@ class NotingLog:
             await self._failed.wait()
             await asyncio.sleep(self._try_again_seconds)
             if self._failed.is_set():
-                detail: dict[str, Value] = {
-                    "fault": "evidence could not be written",
-                    "since": self._failed_ms,
-                    "lost": self._lost,
+                detail: Detail = {
+                    Fact.FAULT: "evidence could not be written",
+                    Fact.SINCE: self._failed_ms,
+                    Fact.LOST: self._lost,
                 }
                 with suppress(AuditError):
                     await self.append(Record.at(Kind.FAULT, clock.wall(), clock.monotonic(), detail))

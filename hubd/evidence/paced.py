@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from hubcore.access.words import Action
 from hubcore.errors import AuditError
+from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, Kind, Record, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -88,8 +89,8 @@ def _what(record: Record) -> What | None:
     """Return what a record would be summed as, None for one that always has a place of its own."""
     if record.kind not in (Kind.ACCESS, Kind.REMOTE):
         return None
-    why, asker = record.detail.get("why"), record.detail.get("asker")
-    if why is None and record.detail.get("action") != int(Action.QUERY):
+    why, asker = record.detail.get(Fact.WHY), record.detail.get(Fact.ASKER)
+    if why is None and record.detail.get(Fact.ACTION) != int(Action.QUERY):
         return None
     source = BACKEND if record.kind is Kind.REMOTE else str(asker)
     return What(record.kind, source, "query" if why is None else str(why))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from hubcore.errors import AuditError, PeerError
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import Kind, Record, Value
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -55,7 +56,7 @@ class Refusals:
         self,
         log: AuditLog,
         clock: Clock,
-        tell: Callable[[str, Mapping[str, Value]], None],
+        tell: Tell,
         room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._log = log
@@ -69,7 +70,7 @@ class Refusals:
         """Take one refusal of a peer that has proven nothing."""
         name, now_ms = type(cause).__name__, self._now_ms()
         _add(self._strangers, name, Sum(1, now_ms, now_ms))
-        self._tell("refused", {"error": name, "why": str(cause)})
+        self._tell(EventName.REFUSED, {Fact.ERROR: name, Fact.WHY: str(cause)})
 
     def add(self, what: What) -> None:
         """Take one decision that gets no record of its own."""
@@ -102,12 +103,12 @@ class Refusals:
                     del known[what]
         except AuditError as error:
             self._keep(strangers, known)
-            self._tell("audit_failed", {"why": str(error)})
+            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
         except TimeoutError:  # one is on its way, and may still become durable: then it is told twice
             self._keep(strangers, known)
-            self._tell("audit_failed", {"why": "the disk does not answer"})
+            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: "the disk does not answer"})
 
-    async def _append(self, detail: Mapping[str, Value]) -> None:
+    async def _append(self, detail: Detail) -> None:
         await self._log.append(Record.at(Kind.REFUSED, self._clock.wall(), self._clock.monotonic(), detail))
 
     def _keep(self, strangers: Mapping[str, Sum], known: Mapping[What, Sum]) -> None:
@@ -125,12 +126,20 @@ def _add(sums: dict[_Key, Sum], key: _Key, more: Sum) -> None:
     sums[key] = before.joined(more) if before else more
 
 
-def _of_strangers(sums: Mapping[str, Sum]) -> Mapping[str, Value]:
+def _of_strangers(sums: Mapping[str, Sum]) -> Detail:
     """One record with a number for each kind of error."""
-    first_ms, last_ms = min(s.first_ms for s in sums.values()), max(s.last_ms for s in sums.values())
-    return {**{name: found.count for name, found in sums.items()}, "first": first_ms, "last": last_ms}
+    counts: dict[Fact, Value] = {Fact(name): found.count for name, found in sums.items()}
+    first_ms = min(found.first_ms for found in sums.values())
+    last_ms = max(found.last_ms for found in sums.values())
+    return {**counts, Fact.FIRST: first_ms, Fact.LAST: last_ms}
 
 
-def _of_known(what: What, found: Sum) -> Mapping[str, Value]:
-    facts: dict[str, Value] = {"summed": str(what.kind), "source": what.source, "why": what.why}
-    return {**facts, "count": found.count, "first": found.first_ms, "last": found.last_ms}
+def _of_known(what: What, found: Sum) -> Detail:
+    return {
+        Fact.SUMMED: str(what.kind),
+        Fact.SOURCE: what.source,
+        Fact.WHY: what.why,
+        Fact.COUNT: found.count,
+        Fact.FIRST: found.first_ms,
+        Fact.LAST: found.last_ms,
+    }

@@ -22,7 +22,7 @@ from typing import assert_never
 from hubcore.access.claim import Claim, Outcome
 from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
-from hubcore.evidence.records import Value
+from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.phone.handshake import Drop, FollowUp, HubSide, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.sealing import Opened, OpenJob, open_request
@@ -57,7 +57,7 @@ class Means:
     links_max: int
     transport: str
     refused: Callable[[PeerError], None]
-    tell: Callable[[str, Mapping[str, Value]], None]
+    tell: Tell
     door: Callable[[int], DoorState]
 
 
@@ -234,7 +234,7 @@ class Links:
 
     async def _fault(self, link: LinkId, served: _Served, error: Exception) -> None:
         """A fault of our own ends one link only, and is told."""
-        self._means.tell("link_fault", {"why": f"{type(error).__name__}: {error}"})
+        self._means.tell(EventName.LINK_FAULT, {Fact.WHY: f"{type(error).__name__}: {error}"})
         await self._drop(link, served)
 
     def _enqueue(self, served: _Served, effect: _Begun | None) -> None:
@@ -260,7 +260,7 @@ class Links:
             try:
                 await self._perform(link, served, effect)
             except LinkError as error:
-                self._means.tell("send_failed", {"why": str(error)})
+                self._means.tell(EventName.SEND_FAILED, {Fact.WHY: str(error)})
             except Exception as error:
                 await self._fault(link, served, error)
 
@@ -272,11 +272,11 @@ class Links:
         for attempt in range(1, DROP_TRIES + 1):
             why = await self._why_not_dropped(link)
             if why:
-                self._means.tell("drop_failed", {"why": why, "attempt": attempt})
+                self._means.tell(EventName.DROP_FAILED, {Fact.WHY: why, Fact.ATTEMPT: attempt})
             if await _within(self._drop_pause_seconds * 2 ** (attempt - 1), served.closed):
                 return
             if not why:
-                self._means.tell("drop_failed", {"why": "the peer is still there", "attempt": attempt})
+                self._means.tell(EventName.DROP_FAILED, {Fact.WHY: "the peer is still there", Fact.ATTEMPT: attempt})
 
     async def _why_not_dropped(self, link: LinkId) -> str:
         """Ask the radio once to disconnect a peer; say what went wrong, or ""."""

@@ -14,7 +14,8 @@ from functools import partial
 
 from hubcore.access.policy import Policy, Proven
 from hubcore.errors import AuditError, HubError, RollbackError, StoreError, TrustError
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.facts import Detail, EventName, Fact
+from hubcore.evidence.records import Kind, Record
 from hubcore.phone.tickets import TicketTable
 from hubd.aside import Start, aside, start_thread
 from hubd.doors.unlock import Books, Unlock
@@ -51,13 +52,13 @@ class NewPolicy:
             lambda grant: grant.credential in new.revoked_credentials or grant.grant_id in new.revoked_grants
         )
         await self._unlock.enforce()
-        facts: dict[str, Value] = {"version": new.version, "tickets_dropped": dropped}
-        self._books.tell("policy", facts)
+        facts: Detail = {Fact.VERSION: new.version, Fact.TICKETS_DROPPED: dropped}
+        self._books.tell(EventName.POLICY, facts)
         clock = self._books.clock
         try:
             await self._books.log.append(Record.at(Kind.POLICY, clock.wall(), clock.monotonic(), facts))
         except AuditError as error:
-            self._books.tell("audit_failed", {"why": str(error)})
+            self._books.tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
         return self._books.policy.version()
 
 

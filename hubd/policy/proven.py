@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from hubcore.access.policy import Policy
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.records import Kind, Record
 from hubcore.evidence.statecheck import (
     Belief,
     Doubt,
@@ -30,32 +29,8 @@ from hubcore.evidence.statecheck import (
 )
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
-from hubd.upkeep.health import Health, Problem, Severity
-
-PROBLEM = "state"
-_SENT_AGAIN = "No phone opens a door meanwhile. It ends when the backend has sent the policy, which it is asked for. "
-_OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
-
-_SENTENCES: Mapping[Doubt, str] = {
-    Doubt.POLICY_MISSING: "The policy is gone from the state directory; the audit log knows of version {expected}.",
-    Doubt.POLICY_OLDER: "The policy in the state directory is version {version}; the audit log knows of {expected}.",
-    Doubt.POLICY_UNPROVEN: "The policy in the state directory is not proven by the issuer's signature.",
-    Doubt.LOG_MISSING: "The audit log is gone from the state directory, but this hub is not new.",
-    Doubt.LOG_REPLACED: "The audit log in the state directory is older than this hub, or another's.",
-}
-_REMEDIES: Mapping[Doubt, str] = {
-    Doubt.POLICY_MISSING: _SENT_AGAIN + _OR_ACCEPT,
-    Doubt.POLICY_OLDER: _SENT_AGAIN + _OR_ACCEPT,
-    Doubt.POLICY_UNPROVEN: _SENT_AGAIN + "Without a backend: stop hubd, move policy.db aside, start hubd, then: sudo "
-    "hubctl accept-state; nobody is revoked then.",
-    Doubt.LOG_MISSING: "Put the log back if you have it, and restart hubd. " + _SENT_AGAIN + _OR_ACCEPT,
-    Doubt.LOG_REPLACED: "Put the right log back if you have it, and restart hubd. " + _SENT_AGAIN + _OR_ACCEPT,
-}
-_EDITED = "The policy's rows in policy.db were not those of the document that the issuer signed."
-_EDITED_REMEDY = "They were built again from it, so the policy holds. Find out who writes to the state directory. This "
-_EDITED_REMEDY += "message ends with a restart."
-
-Tell = Callable[[str, Mapping[str, Value]], None]
+from hubd.upkeep.checks import CHECK_OF_DOUBT, CheckId, Topic, problem
+from hubd.upkeep.health import Health
 
 
 class ProvenPolicy:
@@ -98,7 +73,7 @@ class ProvenPolicy:
         """Why the state is not believed, None when it is."""
         return self._doubt
 
-    def carried(self) -> Mapping[str, Value]:
+    def carried(self) -> Detail:
         """Return what the record of this start, which comes before `begin`, carries on of the records before it."""
         return carried_facts(self._told)
 
@@ -108,12 +83,13 @@ class ProvenPolicy:
         try:
             if facts is not None:
                 kind, detail = facts
-                self._tell(str(kind), detail)
+                self._tell(EventName(kind), detail)
                 await self._record(kind, detail)
             if self._doubt is None:
                 await self._file.note(self._log.head())
         except StoreError as error:
-            self._tell("audit_failed" if isinstance(error, AuditError) else "not_noted", {"why": str(error)})
+            event = EventName.AUDIT_FAILED if isinstance(error, AuditError) else EventName.NOT_NOTED
+            self._tell(event, {Fact.WHY: str(error)})
 
     async def accept(self, by: str) -> Doubt | None:
         """Somebody who must know says that the state is right as it is; return the doubt that this ended.
@@ -133,7 +109,7 @@ class ProvenPolicy:
         await self._file.note(self._log.head())
         detail = accepted_facts(doubt, version, by)
         await self._record(Kind.STATE, detail)
-        self._tell(str(Kind.STATE), detail)
+        self._tell(EventName.STATE, detail)
         self._believe(version)
         return doubt
 
@@ -168,7 +144,7 @@ class ProvenPolicy:
         self._least = version
         self._show()
 
-    def _news(self) -> tuple[Kind, Mapping[str, Value]] | None:
+    def _news(self) -> tuple[Kind, Detail] | None:
         """Return the kind and facts of the record that the start owes."""
         if self._doubt is not None:
             known = self._doubt is self._told.doubt and self._found.version == self._told.doubted
@@ -176,19 +152,23 @@ class ProvenPolicy:
         if self._edited:
             return Kind.STATE, edited_facts(self._found.version)
         if self._unrecorded:
-            return Kind.POLICY, {"version": self._found.version, "tickets_dropped": 0}
+            return Kind.POLICY, {Fact.VERSION: self._found.version, Fact.TICKETS_DROPPED: 0}
         return None
 
-    async def _record(self, kind: Kind, detail: Mapping[str, Value]) -> None:
+    async def _record(self, kind: Kind, detail: Detail) -> None:
         await self._log.append(Record.at(kind, self._clock.wall(), self._clock.monotonic(), detail))
 
     def _show(self) -> None:
         """Let the problem stand that is so."""
         if self._doubt is not None:
-            what = _SENTENCES[self._doubt].format(version=self._found.version, expected=self._told.version)
-            detail = f"{what} ({self._why})" if self._why else what
-            self._health.set(Problem(PROBLEM, Severity.ERROR, detail, _REMEDIES[self._doubt]))
+            found = problem(
+                CHECK_OF_DOUBT[self._doubt],
+                version=self._found.version,
+                expected=self._told.version,
+                more=f" ({self._why})" if self._why else "",
+            )
+            self._health.set(found)
         elif self._edited:
-            self._health.set(Problem(PROBLEM, Severity.WARNING, _EDITED, _EDITED_REMEDY))
+            self._health.set(problem(CheckId.POLICY_EDITED))
         else:
-            self._health.clear(PROBLEM)
+            self._health.clear(Topic.STATE)

@@ -9,37 +9,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Kind, Record, Value
-from hubcore.evidence.timefloor import BACKEND, CONFIRMED_BY, MARK_RECORDS, VOUCHED_BY
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.timefloor import BACKEND, MARK_RECORDS
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.timing.moment import show_seconds
 from hubd.evidence.noting import NotingLog
-from hubd.upkeep.health import Severity
+from hubd.upkeep.checks import CheckId, Problem, problem
 
 UNCONFIRMED_SECONDS = 600.0
 """How long after the start a clock may stand unconfirmed before that is a problem."""
 CONFIRM_SECONDS = 60.0
 """The shortest time between two confirmations in the records."""
-
-_SET_IT = (
-    "set it: sudo timedatectl set-ntp true, where there is a network, or sudo timedatectl set-time "
-    "'YYYY-MM-DD HH:MM:SS'"
-)
-_NO_RTC = "A hub without a battery-backed clock (RTC) and without a time source needs this after each loss of power."
-
-
-@dataclass(frozen=True, slots=True)
-class ClockTrouble:
-    """What is wrong with the clock, and what to do, both sentences."""
-
-    severity: Severity
-    what: str
-    remedy: str
 
 
 class ClockCare:
@@ -50,7 +35,7 @@ class ClockCare:
         *,
         log: NotingLog,
         clock: Clock,
-        tell: Callable[[str, Mapping[str, Value]], None],
+        tell: Tell,
         backend_agrees: Callable[[], bool],
         time_service: Callable[[], int | None],
     ) -> None:
@@ -76,7 +61,7 @@ class ClockCare:
 
     async def vouch(self, by: str) -> None:
         """Somebody says that the clock is right: record who, then believe it. Raise AuditError."""
-        await self._note({VOUCHED_BY: by})
+        await self._note({Fact.VOUCHED_BY: by})
 
     async def care(self) -> None:
         """Look once, and do what can be done without a person."""
@@ -98,44 +83,31 @@ class ClockCare:
         if self._confirmed_at is not None and now - self._confirmed_at < CONFIRM_SECONDS:
             return
         if service is not None and service != self._used:
-            await self._note({CONFIRMED_BY: "systemd-timesyncd"})
+            await self._note({Fact.CONFIRMED_BY: "systemd-timesyncd"})
         elif not self.confirmed() and self._backend_agrees():
-            await self._note({CONFIRMED_BY: BACKEND})
+            await self._note({Fact.CONFIRMED_BY: BACKEND})
         else:
             return
         self._used = service
         self._confirmed_at = now
 
-    async def _note(self, facts: Mapping[str, Value]) -> None:
+    async def _note(self, facts: Detail) -> None:
         await self._append(facts)
-        self._tell("clock", facts)
+        self._tell(EventName.CLOCK, facts)
 
-    async def _append(self, facts: Mapping[str, Value]) -> None:
+    async def _append(self, facts: Detail) -> None:
         await self._log.append(Record.at(Kind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts))
 
-    def trouble(self) -> ClockTrouble | None:
+    def trouble(self) -> Problem | None:
         """Tell what is wrong with the clock now."""
-        says = f"The clock says {show_seconds(self._clock.wall())}"
+        now = show_seconds(self._clock.wall())
         match self._clock.state():
             case ClockState.BEFORE_BUILD:
-                what = f"{says}, which was before this software was built or this hub was certified."
-                return ClockTrouble(
-                    Severity.ERROR, what, f"First {_SET_IT}. Until then no phone opens a door. {_NO_RTC}"
-                )
+                return problem(CheckId.CLOCK_BEFORE_BUILD, now=now)
             case ClockState.BEHIND_RECORDS:
                 proven = show_seconds(self._log.time.floor_ms / 1000)
-                what = f"{says}, but the records prove that {proven} has passed."
-                remedy = (
-                    f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
-                    "A backend whose time agrees does it as well. Until then no phone opens a door."
-                )
-                return ClockTrouble(Severity.ERROR, what, remedy)
+                return problem(CheckId.CLOCK_BEHIND_RECORDS, now=now, proven=proven)
         waited = self._clock.monotonic() - self._since
         if waited < UNCONFIRMED_SECONDS or self.confirmed():
             return None
-        what = f"{says}, and nothing has confirmed it: no backend, no systemd-timesyncd, no phone by the full path."
-        remedy = (
-            f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
-            f"A phone refuses a hub whose clock is wrong by more than some minutes. {_NO_RTC}"
-        )
-        return ClockTrouble(Severity.WARNING, what, remedy)
+        return problem(CheckId.CLOCK_UNCONFIRMED, now=now)

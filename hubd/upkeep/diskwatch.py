@@ -16,7 +16,8 @@ from pathlib import Path
 
 from hubcore.errors import HardwareError
 from hubcore.ports.stores import DiskState
-from hubd.upkeep.health import Health, Problem, Severity
+from hubd.upkeep.checks import CheckId, Topic, problem
+from hubd.upkeep.health import Health
 
 LOOK_SECONDS = 10.0
 MIB = 1 << 20
@@ -26,11 +27,6 @@ SHORT_BYTES, SHORT_SHARE = 16 * MIB, 32
 JOURNAL_LOW_BYTES = 8 * MIB
 """The write-ahead log is folded in at some 4 MiB, and cut to 5."""
 JOURNAL_SHORT_BYTES = 64 * MIB
-
-DISK, JOURNAL = "disk", "journal"
-_MAKE_ROOM = (
-    "Make room: sudo journalctl --vacuum-size=100M; sudo apt-get clean; see: sudo du -xh / | sort -h | tail -20."
-)
 
 
 def is_low(state: DiskState) -> bool:
@@ -94,24 +90,20 @@ class DiskWatch:
 
     def _show_space(self, state: DiskState) -> None:
         if not is_low(state):
-            self._health.clear(DISK)
+            self._health.clear(Topic.DISK)
             return
-        left = f"{state.free_bytes / MIB:.1f} MiB are left on the disk of {self._log_file.parent}."
-        kept = " They are kept for the records of releases." if is_short(state) else ""
-        severity = Severity.ERROR if is_short(state) else Severity.WARNING
-        self._health.set(Problem(DISK, severity, left + kept, _MAKE_ROOM))
+        check = CheckId.DISK_SHORT if is_short(state) else CheckId.DISK_LOW
+        folder = self._log_file.parent
+        self._health.set(problem(check, mebibytes=state.free_bytes / MIB, folder=folder))
 
     def _show_journal(self, state: DiskState) -> None:
         if state.journal_bytes <= JOURNAL_LOW_BYTES:
-            self._health.clear(JOURNAL)
+            self._health.clear(Topic.JOURNAL)
             return
         who = ", ".join(state.holders)
-        what = (
-            f"{self._log_file}-wal has grown to {state.journal_bytes / MIB:.0f} MiB: {who or 'another program'} reads "
-            "the audit log without an end."
-        )
-        remedy = (
-            f"End {who}." if who else f"Find the program and end it: sudo fuser -v {self._log_file} (package psmisc)."
-        )
-        severity = Severity.ERROR if is_short(state) else Severity.WARNING
-        self._health.set(Problem(JOURNAL, severity, what, remedy))
+        if who:
+            check = CheckId.JOURNAL_HELD_LONG if is_short(state) else CheckId.JOURNAL_HELD
+        else:
+            check = CheckId.JOURNAL_GROWN_LONG if is_short(state) else CheckId.JOURNAL_GROWN
+        mebibytes = state.journal_bytes / MIB
+        self._health.set(problem(check, log=self._log_file, mebibytes=mebibytes, who=who or "another program"))

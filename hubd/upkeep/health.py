@@ -1,43 +1,22 @@
 """How the daemon is: counters, standing problems, the heartbeats of its critical loops, and whether it is ready.
 
 Laws: `alive` is true only while every critical loop has beaten within its own deadline, so that one stuck loop is
-enough to have the daemon restarted; a problem stands under its id until it is cleared by the same id; counters and
-problems have a ceiling, for a stranger may provoke them. Nothing here waits but `wait_ready`, and nothing raises for a
-name that came from outside: names are the program's own words.
+enough to have the daemon restarted; a problem stands under its topic until it is cleared by the same topic; only rows
+of the table of checks can stand; counters have a ceiling, for a stranger may provoke them. Nothing here waits but
+`wait_ready`, and nothing raises for a name that came from outside: names are the program's own words.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
 from hubcore.ports.clock import Clock
+from hubd.upkeep.checks import Problem, Severity, Topic
 
 COUNTERS_MAX = 256
 """Distinct names; what comes beyond is counted under COUNTERS_OVERFLOW."""
 COUNTERS_OVERFLOW = "other"
-PROBLEMS_MAX = 64
-"""Standing at once; what comes beyond is counted under PROBLEMS_DROPPED."""
-PROBLEMS_DROPPED = "problems_dropped"
-
-
-class Severity(StrEnum):
-    """`ERROR`: a door may not open or evidence is in danger. `WARNING`: works, but somebody must look."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong now: `id` stable and short, `what` is wrong, `remedy` what to do; both sentences."""
-
-    id: str
-    severity: Severity
-    what: str
-    remedy: str
 
 
 class Health:
@@ -53,7 +32,7 @@ class Health:
         self._beats = dict.fromkeys(self._deadlines, clock.monotonic())
         self._parts = dict.fromkeys(parts, False)
         self._counters: dict[str, int] = {}
-        self._problems: dict[str, Problem] = {}
+        self._problems: dict[Topic, Problem] = {}
         self._since = clock.wall()
         self._ready_once = asyncio.Event()
         if not self._parts:
@@ -70,15 +49,12 @@ class Health:
         return dict(sorted(self._counters.items()))
 
     def set(self, problem: Problem) -> None:
-        """Let a problem stand, in place of the one with the same id."""
-        if problem.id in self._problems or len(self._problems) < PROBLEMS_MAX:
-            self._problems[problem.id] = problem
-        else:
-            self.count(PROBLEMS_DROPPED)
+        """Let a problem stand, in place of the one of the same topic."""
+        self._problems[problem.id] = problem
 
-    def clear(self, problem_id: str) -> None:
+    def clear(self, topic: Topic) -> None:
         """End a problem. Clearing one that does not stand does nothing."""
-        self._problems.pop(problem_id, None)
+        self._problems.pop(topic, None)
 
     def problems(self) -> tuple[Problem, ...]:
         """Return what stands now, errors first, then by id."""
@@ -130,7 +106,8 @@ class Health:
             "missing": list(self.missing()),
             "late": list(self.late()),
             "problems": [
-                {"id": p.id, "severity": str(p.severity), "what": p.what, "remedy": p.remedy} for p in self.problems()
+                {"id": str(p.id), "severity": str(p.severity), "what": p.what, "remedy": p.remedy}
+                for p in self.problems()
             ],
             "counters": self.counters(),
         }

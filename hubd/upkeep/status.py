@@ -13,6 +13,7 @@ from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.backend.sync import Sync
 from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
+from hubd.upkeep.checks import Topic
 from hubd.upkeep.health import Health
 
 
@@ -35,7 +36,7 @@ class Status:
 
     def whole(self) -> Mapping[str, object]:
         """Return the whole document."""
-        on_air = not any(problem.id == "radio" for problem in self.health.problems())
+        on_air = not any(problem.id is Topic.RADIO for problem in self.health.problems())
         return {
             "hub": self.config.hub.id,
             "site": self.config.hub.site,

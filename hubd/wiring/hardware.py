@@ -11,6 +11,7 @@ from drivers.gpio.events import Edges
 from drivers.gpio.inputs import Contact, InputLine, WiredInputs
 from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
+from hubd.upkeep.checks import Part
 from hubd.wiring.movers import make_movers
 from hubd.wiring.parts import Parts, Run, TellPart
 from hubd.wiring.radios import make_radio
@@ -21,9 +22,9 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     """Make the parts that the configuration names; no hardware is opened before they run. Raise ConfigError."""
     edges = Edges()
     movers = make_movers(config, edges.put, tell)
-    runs: dict[str, Run] = dict(movers.runs)
+    runs: dict[Part, Run] = dict(movers.runs)
     if inputs := wired_inputs(config):
-        runs["inputs"] = WiredInputs(inputs, edges.put, partial(tell, "inputs")).run
+        runs[Part.INPUTS] = WiredInputs(inputs, edges.put, partial(tell, Part.INPUTS)).run
     return Parts(
         radio=make_radio(config, tell),
         doors=movers.doors,

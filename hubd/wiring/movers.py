@@ -17,6 +17,7 @@ from drivers.strike.wire import StrikeLine
 from hubcore.ports.doors import Mover
 from hubd.config import kinds
 from hubd.config.file import Config
+from hubd.upkeep.checks import Part
 from hubd.wiring.parts import Run, TellPart
 from hubd.wiring.together import Publish, Together
 
@@ -29,7 +30,7 @@ class MadeKind:
     """All movers of one kind: how to make each for its door, by its id, and what must run for them, by name."""
 
     movers: Mapping[str, MakeForDoor]
-    runs: Mapping[str, Run]
+    runs: Mapping[Part, Run]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class MadeMovers:
     """What moves each door, by the door's id, and what must run for it, by name."""
 
     doors: Mapping[str, Mover]
-    runs: Mapping[str, Run]
+    runs: Mapping[Part, Run]
 
 
 MakeKind = Callable[[Sequence[Any], TellPart], MadeKind]
@@ -47,15 +48,15 @@ MakeKind = Callable[[Sequence[Any], TellPart], MadeKind]
 def gpio_strikes(wanted: Sequence[kinds.Strike], tell: TellPart) -> MadeKind:
     """Strikes on the lines of this machine."""
     if outputs_outlive_us():
-        tell("gpio", False, "This kernel keeps GPIO outputs driven when their process dies.")
+        tell(Part.GPIO, False, "This kernel keeps GPIO outputs driven when their process dies.")
     return strikes(wanted, tell, GPIO_FACTORY)
 
 
 def strikes(wanted: Sequence[kinds.Strike], tell: TellPart, factory: str) -> MadeKind:
     """Strikes behind their guard; `factory` names what opens their lines (`drivers.strike.guard`)."""
-    guard = StrikeGuard(strike_lines(wanted), partial(tell, "strikes"), factory)
+    guard = StrikeGuard(strike_lines(wanted), partial(tell, Part.STRIKES), factory)
     makers = {strike.id: partial(Strike, guard, strike.id) for strike in wanted}
-    return MadeKind(makers, {"strikes": guard.run})
+    return MadeKind(makers, {Part.STRIKES: guard.run})
 
 
 def strike_lines(wanted: Iterable[kinds.Strike]) -> dict[str, StrikeLine]:

@@ -13,10 +13,11 @@ from hubcore.ports.radio import Radio
 from hubcore.ports.uplink import Uplink
 from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
+from hubd.upkeep.checks import Part
 
 Run = Callable[[Callable[[], None]], Awaitable[None]]
 """A part that must run for others to work; it calls what it is given each time it is ready."""
-TellPart = Callable[[str, bool, str], None]
+TellPart = Callable[[Part, bool, str], None]
 """Takes (part, up, why) when a part comes up or goes down."""
 
 
@@ -29,7 +30,7 @@ class Parts:
     doors: Mapping[str, Mover]
     inputs: Inputs
     uplink: Uplink | None
-    runs: Mapping[str, Run]
+    runs: Mapping[Part, Run]
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -14,14 +14,16 @@ from hubd.adapters.host.keyfiles import load_beacon
 from hubd.adapters.host.systemd import ask_for_new_bluetoothd
 from hubd.config import kinds
 from hubd.config.file import Config
+from hubd.upkeep.checks import Part
 from hubd.wiring.parts import TellPart
 
 
 def bluez(section: kinds.Bluez, beacon: Beacon | None, tell: TellPart) -> Radio:
     """A Bluetooth adapter of this machine, behind BlueZ."""
     news = RadioNews(
-        lost=partial(tell, "radio", False),
-        amiss=lambda part, what: tell(part, not what, what),
+        lost=partial(tell, Part.RADIO, False),
+        settings=lambda amiss: tell(Part.BLUEZ, not amiss, amiss),
+        pairing=lambda amiss: tell(Part.PAIRING, not amiss, amiss),
         stuck=ask_for_new_bluetoothd,
     )
     return BluezRadio(section.adapter, news, beacon=beacon)

@@ -179,7 +179,12 @@ class Rig:
         self.radio: BluezRadio
 
     def serve(self, adapter: str = "default", beacon: Beacon | None = None) -> BluezRadio:
-        tells = RadioNews(self._say, lambda part, what: self.amiss.put_nowait((part, what)), self._stick)
+        tells = RadioNews(
+            lost=self._say,
+            settings=lambda what: self.amiss.put_nowait(("settings", what)),
+            pairing=lambda what: self.amiss.put_nowait(("pairing", what)),
+            stuck=self._stick,
+        )
         self.radio = BluezRadio(adapter, tells, self.address, beacon)
         self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
         return self.radio

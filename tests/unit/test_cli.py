@@ -33,7 +33,7 @@ from hubd.adapters.local.event_tail import EventTail
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
 from hubd.cli.show import Page, backend_text, clean, clean_json, event_line, status_page
-from hubd.upkeep.vigil import REMEDIES
+from hubd.upkeep.checks import CHECKS, CheckId
 
 pytestmark = pytest.mark.asyncio
 
@@ -200,7 +200,7 @@ def _shown(page: Page, width: int, height: int) -> list[str]:
 
 async def test_on_a_small_screen_what_to_do_fits() -> None:
     """A terminal of 80 columns and 24 lines, and the longest remedies there are."""
-    longest = sorted(REMEDIES.values(), key=len)[-3:]
+    longest = sorted((check.remedy for check in CHECKS.values()), key=len)[-3:]
     problems = [_problem("error", f"p{index}", remedy) for index, remedy in enumerate(longest)]
     lines = _shown(status_page({**STATUS, "problems": problems}), 80, 24)
     assert len(lines) == 24
@@ -610,13 +610,13 @@ async def test_a_daemon_that_closes_at_once_is_told_in_words(tmp_path: Path) -> 
 
 async def test_watch_on_a_small_terminal_shows_what_to_do(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
-        hub.answers["status"] = {**STATUS, "problems": [_problem("error", "radio", REMEDIES["radio"])]}
+        hub.answers["status"] = {**STATUS, "problems": [_problem("error", "radio", CHECKS[CheckId.RADIO_DOWN].remedy)]}
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         process = await hub.process("status", "--watch", stdout=follower, size={})
         os.close(follower)
         seen = b""
-        end = REMEDIES["radio"].split()[-1].encode()
+        end = CHECKS[CheckId.RADIO_DOWN].remedy.split()[-1].encode()
         async with asyncio.timeout(10):
             while end not in seen:
                 seen += await asyncio.to_thread(os.read, leader, 1 << 16)
@@ -624,4 +624,4 @@ async def test_watch_on_a_small_terminal_shows_what_to_do(tmp_path: Path) -> Non
         assert await _ended(process) == 1
         os.close(leader)
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode(errors="replace"))
-    assert " ".join(REMEDIES["radio"].split()) in " ".join(shown.split())
+    assert " ".join(CHECKS[CheckId.RADIO_DOWN].remedy.split()) in " ".join(shown.split())

@@ -16,8 +16,9 @@ from hubcore.evidence.records import Kind, Record
 from hubcore.ports.stores import DiskState
 from hubd.adapters.host import state_disk
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.upkeep.diskwatch import DISK, JOURNAL, MIB, DiskWatch
-from hubd.upkeep.health import Health, Severity
+from hubd.upkeep.checks import Severity, Topic
+from hubd.upkeep.diskwatch import MIB, DiskWatch
+from hubd.upkeep.health import Health
 from tests.pair import Clock
 from tests.threads import Scarce
 
@@ -39,7 +40,7 @@ class Watched:
             looked.set_result(self.state)
         return looked
 
-    async def see(self, state: DiskState | OSError) -> dict[str, Severity]:
+    async def see(self, state: DiskState | OSError) -> dict[Topic, Severity]:
         self.state = state
         await self.watch.look()
         return {problem.id: problem.severity for problem in self.health.problems()}
@@ -49,17 +50,17 @@ class Watched:
     ("state", "problems", "room"),
     [
         (DiskState(64 * MIB, 8 * GIB, 4 * MIB), {}, True),
-        (DiskState(63 * MIB, 8 * GIB, 4 * MIB), {DISK: Severity.WARNING}, True),
-        (DiskState(15 * MIB, 8 * GIB, 4 * MIB), {DISK: Severity.ERROR}, False),
-        (DiskState(0, 8 * GIB, 4 * MIB), {DISK: Severity.ERROR}, False),
+        (DiskState(63 * MIB, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.WARNING}, True),
+        (DiskState(15 * MIB, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.ERROR}, False),
+        (DiskState(0, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.ERROR}, False),
         (DiskState(9 * MIB, 64 * MIB, 0), {}, True),  # a small disk is low at an eighth, short at a 32nd
-        (DiskState(7 * MIB, 64 * MIB, 0), {DISK: Severity.WARNING}, True),
-        (DiskState(1 * MIB, 64 * MIB, 0), {DISK: Severity.ERROR}, False),
-        (DiskState(GIB, 8 * GIB, 9 * MIB), {JOURNAL: Severity.WARNING}, True),
-        (DiskState(GIB, 8 * GIB, 65 * MIB), {JOURNAL: Severity.ERROR}, False),
+        (DiskState(7 * MIB, 64 * MIB, 0), {Topic.DISK: Severity.WARNING}, True),
+        (DiskState(1 * MIB, 64 * MIB, 0), {Topic.DISK: Severity.ERROR}, False),
+        (DiskState(GIB, 8 * GIB, 9 * MIB), {Topic.JOURNAL: Severity.WARNING}, True),
+        (DiskState(GIB, 8 * GIB, 65 * MIB), {Topic.JOURNAL: Severity.ERROR}, False),
     ],
 )
-async def test_what_is_seen_stands_and_goes(state: DiskState, problems: dict[str, Severity], room: bool) -> None:
+async def test_what_is_seen_stands_and_goes(state: DiskState, problems: dict[Topic, Severity], room: bool) -> None:
     watched = Watched()
     assert watched.watch.room()
     assert await watched.see(state) == problems
@@ -136,7 +137,7 @@ async def test_while_a_disk_does_not_answer_one_look_is_under_way_and_its_late_a
     begun[0].set_result(DiskState(0, 8 * GIB, 0))
     await watch.look()
     assert not watch.room()
-    assert [problem.id for problem in health.problems()] == [DISK]
+    assert [problem.id for problem in health.problems()] == [Topic.DISK]
     await watch.look()
     assert len(begun) == 2
 

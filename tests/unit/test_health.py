@@ -20,15 +20,8 @@ from hubd import BUILD_TIME
 from hubd.adapters.host import log
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
 from hubd.adapters.host.systemd import Notifier
-from hubd.upkeep.health import (
-    COUNTERS_MAX,
-    COUNTERS_OVERFLOW,
-    PROBLEMS_DROPPED,
-    PROBLEMS_MAX,
-    Health,
-    Problem,
-    Severity,
-)
+from hubd.upkeep.checks import CheckId, Problem, Topic, problem
+from hubd.upkeep.health import COUNTERS_MAX, COUNTERS_OVERFLOW, Health
 
 
 class Clock:
@@ -43,10 +36,6 @@ class Clock:
 
     def state(self) -> ClockState:
         return ClockState.TRUSTED
-
-
-def _problem(name: str, severity: Severity = Severity.WARNING) -> Problem:
-    return Problem(name, severity, "It is wrong.", "Mend it.")
 
 
 def test_one_late_loop_is_enough_and_a_beat_revives() -> None:
@@ -82,22 +71,23 @@ def test_counters_have_a_ceiling() -> None:
     assert (counters["c0"], counters[COUNTERS_OVERFLOW]) == (3, 10)
 
 
-def test_problems_stand_until_cleared_errors_first_with_a_ceiling() -> None:
+def _disk(check: CheckId) -> Problem:
+    return problem(check, mebibytes=12.0, folder="/var/lib/hubd")
+
+
+def test_problems_stand_until_cleared_errors_first_and_one_for_each_topic() -> None:
     health = Health(Clock(), {}, ())
-    health.set(_problem("b"))
-    health.set(_problem("z", Severity.ERROR))
-    health.set(_problem("b", Severity.ERROR))
-    health.set(_problem("a"))
-    assert [p.id for p in health.problems()] == ["b", "z", "a"]
-    health.clear("z")
-    health.clear("never there")
-    assert [p.id for p in health.problems()] == ["b", "a"]
-    for number in range(PROBLEMS_MAX):
-        health.set(_problem(f"p{number}"))
-    assert len(health.problems()) == PROBLEMS_MAX
-    assert health.counters()[PROBLEMS_DROPPED] == 2
-    health.set(_problem("b"))
-    assert health.counters()[PROBLEMS_DROPPED] == 2
+    health.set(_disk(CheckId.DISK_LOW))
+    health.set(problem(CheckId.STRIKES_DOWN, why="No chip."))
+    health.set(problem(CheckId.EPOCH_NONE))
+    assert [p.id for p in health.problems()] == [Topic.STRIKES, Topic.DISK, Topic.EPOCH]
+    health.set(_disk(CheckId.DISK_SHORT))
+    assert [p.id for p in health.problems()] == [Topic.DISK, Topic.STRIKES, Topic.EPOCH]
+    assert "12.0 MiB are left on the disk of /var/lib/hubd." in health.problems()[0].what
+    health.clear(Topic.STRIKES)
+    health.clear(Topic.RADIO)
+    assert [p.id for p in health.problems()] == [Topic.DISK, Topic.EPOCH]
+    assert json.loads(json.dumps(health.snapshot()))["problems"][0]["id"] == "disk"
 
 
 @pytest.mark.asyncio

@@ -67,14 +67,17 @@ ROOMS: dict[str, Room] = {
     "hubd.phones": _room("hubd.phones hubd.aside hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.aside hubcore", "structlog", WORLDLY),
     "hubd.evidence": _room("hubd.evidence hubd.aside hubcore", "", WORLDLY),
-    "hubd.policy": _room("hubd.policy hubd.doors hubd.upkeep.health hubd.aside hubcore", "", WORLDLY),
+    "hubd.policy": _room(
+        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.aside hubcore", "", WORLDLY
+    ),
     "hubd.upkeep": _room("hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.aside hubcore", "", WORLDLY),
+    "hubd.upkeep.checks": _room("hubcore", "", PURE),
     "hubd.upkeep.status": _room("hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE),
-    "hubd.wiring": _room("hubd.wiring hubd.config hubd.adapters drivers hubcore"),
-    "hubd.wiring.parts": _room("hubcore.ports hubd.adapters.host.keyfiles hubd.config", "", WORLDLY),
+    "hubd.wiring": _room("hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"),
+    "hubd.wiring.parts": _room("hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks", "", WORLDLY),
     "hubd.wiring.together": _room("hubcore.ports hubcore.errors", "", WORLDLY),
     "hubd.adapters": _room("hubd.adapters hubd.aside hubd.config hubcore"),
-    "hubd.start": _room("hubd.start hubd.config hubd.adapters hubd.output drivers hubcore"),
+    "hubd.start": _room("hubd.start hubd.config hubd.adapters hubd.output hubd.upkeep.checks drivers hubcore"),
     "hubd.cli": _room("hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"),
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.config.file hubd.doors "
@@ -357,6 +360,9 @@ DOC = '"""A module that stands here to be judged."""\n'
         ("hubd.backend.sync", "import zmq.asyncio", "must not import the library zmq"),
         ("hubd.brandnew", "from hubcore.errors import HubError", "must not know hubcore.errors"),
         ("hubd.upkeep.status", "from hubd.adapters.host import log", "must not know hubd.adapters.host.log"),
+        ("hubd.upkeep.checks", "from hubd.upkeep.health import Health", "must not know hubd.upkeep.health"),
+        ("hubd.start.x", "from hubd.upkeep.health import Health", "must not know hubd.upkeep.health"),
+        ("hubcore.evidence.facts", "import msgspec", "must not import the library msgspec"),
         ("hubd.wiring.hardware", "from hubd.doors.unlock import Unlock", "must not know hubd.doors.unlock"),
         ("hubd.adapters.x", "from hubd.doors.unlock import Unlock", "must not know hubd.doors.unlock"),
         ("hubd.adapters.x", "from hubd import app", "must not know hubd.app"),

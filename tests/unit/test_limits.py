@@ -172,7 +172,7 @@ WAYS = (
     ),
     Way(
         "a hub that is halted asks again, before its silence is told as a problem",
-        "hubd.upkeep.vigil.EVIDENCE_SECONDS",
+        "hubd.upkeep.checks.EVIDENCE_SECONDS",
         (("Pace:halted_seconds",), ("Pace:welcome_seconds",)),
     ),
     Way(

@@ -24,8 +24,9 @@ from hubd.app import open_stores
 from hubd.doors.unlock import Books
 from hubd.evidence.noting import NotingLog
 from hubd.policy.new import NewPolicy
-from hubd.policy.proven import PROBLEM, ProvenPolicy
-from hubd.upkeep.health import Health, Severity
+from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.checks import Severity, Topic
+from hubd.upkeep.health import Health
 from hubsim import site
 from tests.crafted import fill_under_another_schema
 from tests.pair import NOON, SITE, Clock, DeskHub, Phone, make_wallet
@@ -58,7 +59,7 @@ class Start:
         return visit.verdict.reason
 
     def problem(self) -> tuple[Severity, str] | None:
-        found = [p for p in self.health.problems() if p.id == PROBLEM]
+        found = [p for p in self.health.problems() if p.id is Topic.STATE]
         return (found[0].severity, found[0].what) if found else None
 
 

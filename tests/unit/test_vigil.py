@@ -30,8 +30,9 @@ from hubd.doors.unlock import Books
 from hubd.evidence.noting import NotingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import NewPolicy
+from hubd.upkeep.checks import Part, Severity
 from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare
-from hubd.upkeep.health import Health, Severity
+from hubd.upkeep.health import Health
 from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubsim import site
 from tests.fakes_audit import FakeAudit
@@ -352,8 +353,8 @@ def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -
     assert told[3:] == [ends]
 
 
-@pytest.mark.parametrize("part", ["radio", "strikes", "audit"])
-def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_a_day(part: str) -> None:
+@pytest.mark.parametrize("part", [Part.RADIO, Part.STRIKES, Part.AUDIT])
+def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_a_day(part: Part) -> None:
     desk, told = Desk(), list[tuple[object, ...]]()
 
     def tell(event: str, facts: Mapping[str, Value]) -> None:
@@ -443,7 +444,7 @@ async def test_what_the_backend_says_of_a_hubs_records_stands_with_a_remedy(caus
 
 async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can() -> None:
     desk = Desk()
-    desk.log.on_health = lambda up, why: desk.vigil.part("audit", up, why)
+    desk.log.on_health = lambda up, why: desk.vigil.part(Part.AUDIT, up, why)
     desk.audit.failing = StoreError("the disk is full")
     with pytest.raises(StoreError):
         await desk.log.append(Record(Kind.STARTED, 0, 0, {}))
@@ -535,7 +536,7 @@ class Links:
 
 def starting(desk: Desk) -> Any:
     """A hub at its start, as far as the radio is concerned."""
-    runs = SimpleNamespace(runs={"strikes": None})
+    runs = SimpleNamespace(runs={Part.STRIKES: None})
     return SimpleNamespace(parts=runs, links=Links(), vigil=desk.vigil, health=desk.health)
 
 
@@ -549,7 +550,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
             await asyncio.sleep(0)
         assert not hub.links.began.is_set()
         assert "radio" in desk.problems(), "off the air is told as such"
-        desk.vigil.part("strikes", up, "why")
+        desk.vigil.part(Part.STRIKES, up, "why")
         async with asyncio.timeout(1):
             await hub.links.began.wait()
 
@@ -564,10 +565,10 @@ async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent(monkeypatch
 def test_a_part_that_stays_down_for_another_reason_is_told_of_again_and_for_the_same_reason_not() -> None:
     desk = Desk()
     for why in ("bluetoothd does not run", "bluetoothd does not run", "the adapter is blocked"):
-        desk.vigil.part("radio", False, why)
+        desk.vigil.part(Part.RADIO, False, why)
     assert desk.told == ["part", "part"]
-    desk.vigil.part("radio", True, "on air")
-    desk.vigil.part("radio", True, "still on air")
+    desk.vigil.part(Part.RADIO, True, "on air")
+    desk.vigil.part(Part.RADIO, True, "still on air")
     assert desk.told == ["part", "part", "part"]
 
 

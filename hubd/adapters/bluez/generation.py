@@ -10,7 +10,6 @@ import asyncio
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from dbus_fast import Message, Variant
@@ -274,8 +273,8 @@ async def live(
         finally:
             timer.cancel()
         tasks.create_task(answers(bluez))
-        tasks.create_task(settings(bluez, adapter, partial(wanted.tells.amiss, "bluez")))
-        tasks.create_task(pairings(bluez, adapter, partial(wanted.tells.amiss, "pairing")))
+        tasks.create_task(settings(bluez, adapter, wanted.tells.settings))
+        tasks.create_task(pairings(bluez, adapter, wanted.tells.pairing))
         advert = Advert(bluez, adapter, wanted.beacon)
         generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
         tasks.create_task(generation.ended())

@@ -18,14 +18,15 @@ def _say_nothing(*_: str) -> None:
 class RadioNews:
     """Who hears of the radio.
 
-    `lost` takes a sentence for a technician each time the radio is lost or does not come; `amiss` what is not right
-    with BlueZ's settings ("bluez") or with what is paired ("pairing") each time it is looked at, "" when all is;
+    `lost` takes a sentence for a technician each time the radio is lost or does not come. `settings` and `pairing` take
+    what is not right with BlueZ's settings, and with what is paired, each time it is looked at; "" when all is.
     `stuck` is called when a bluetoothd that is there has failed for STUCK_SECONDS to put the hub on air, and again each
     AGAIN_SECONDS.
     """
 
     lost: Callable[[str], None] = _say_nothing
-    amiss: Callable[[str, str], None] = _say_nothing
+    settings: Callable[[str], None] = _say_nothing
+    pairing: Callable[[str], None] = _say_nothing
     stuck: Callable[[], None] = _say_nothing
 
 

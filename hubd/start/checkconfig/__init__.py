@@ -21,12 +21,12 @@ import zmq.utils.z85
 
 from drivers.gpio.lines import OpenChip
 from hubcore.errors import ConfigError, HardwareError
-from hubcore.phone.certificates import Standing, judge
 from hubcore.timing.moment import show_seconds
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.config.file import SEALED_KEYS, Config, KeyFile, load
 from hubd.start.checkconfig import credstore, machine, page, wiring
-from hubd.start.checkconfig.page import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, Finding, Kind
+from hubd.start.checkconfig.page import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, Finding, Kind, finding, found
+from hubd.upkeep.checks import CheckId, Severity, certificate_problem
 
 __all__ = ["EX_CONFIG", "EX_NOPERM", "EX_UNAVAILABLE", "World", "check", "run"]
 
@@ -40,7 +40,12 @@ Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
 
 class _NoPageError(Exception):
-    """systemd did not run the check as the unit to its end."""
+    """systemd did not run the check as the unit to its end: the command's status, and what it said."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+        self.said = said
 
 
 def _run_command(argv: list[str]) -> subprocess.CompletedProcess[str]:
@@ -106,11 +111,8 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
         return [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
     if unit.returncode:
         said = " ".join(unit.stderr.split())
-        if "No files found" in said:
-            text = f"{UNIT} is not installed ({said}); type: make install"
-        else:
-            text = f"systemd, which hands over the keys, cannot be asked: {said}"
-        return [Finding(Kind.UNAVAILABLE, "unit", text), *_without_the_unit(config, world)]
+        check = CheckId.UNIT_MISSING if "No files found" in said else CheckId.SYSTEMD_UNKNOWN
+        return [found(check, "unit", said=said), *_without_the_unit(config, world)]
     handed = credstore.handed_over(unit.stdout)
     wanted = {**credstore.left_over(handed, world.root), **_credentials(config)}
     looked = {
@@ -124,11 +126,12 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     except HardwareError as error:
         inside = [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
     except _NoPageError as error:
-        inside = [Finding(Kind.WRONG, "keys", str(error)), *_without_the_unit(config, world)]
-    found = [finding for look in looked.values() for finding in look.findings]
+        silent = found(CheckId.KEYS_NOT_HANDED_OVER, "keys", status=error.status, said=error.said)
+        inside = [silent, *_without_the_unit(config, world)]
+    of_keys = [one for look in looked.values() for one in look.findings]
     if lost:
-        inside = [finding for finding in inside if finding.about != "keys"]  # told better already
-    return [*found, *_may_write(config, unit.stdout), *inside]
+        inside = [one for one in inside if one.about != "keys"]  # told better already
+    return [*of_keys, *_may_write(config, unit.stdout), *inside]
 
 
 def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: World) -> list[Finding]:
@@ -147,9 +150,7 @@ def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: W
     try:
         return page.decode(done.stdout)
     except ValueError as error:
-        said = " ".join(done.stderr.split()) or "it says nothing; see: journalctl -e"
-        text = f"systemd could not hand over the keys or run the check (status {done.returncode}): {said}"
-        raise _NoPageError(text) from error
+        raise _NoPageError(done.returncode, " ".join(done.stderr.split()) or "it says nothing") from error
 
 
 def _may_write(config: Config, unit: str) -> Iterator[Finding]:
@@ -161,11 +162,7 @@ def _may_write(config: Config, unit: str) -> Iterator[Finding]:
             words = line.removeprefix(name).split() if line.startswith(name) else []
             places += [Path("/var/lib") / word.lstrip("-+") for word in words]
     if not any(folder.is_relative_to(place) for place in places):
-        text = (
-            f"{folder}: hubd.service lets hubd write there only with ReadWritePaths={folder}; "
-            "type: sudo systemctl edit hubd, and add it below [Service]"
-        )
-        yield Finding(Kind.UNAVAILABLE, "state directory", text)
+        yield found(CheckId.STATE_READ_ONLY, "state directory", folder=folder)
 
 
 def _inspect(config: Config, world: World) -> Iterator[Finding]:
@@ -177,7 +174,7 @@ def _inspect(config: Config, world: World) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding(Kind.WRONG, "keys", str(error))
     else:
-        yield _certificate(config, keys, world.now())
+        yield from _certificate(config, keys, world.now())
         yield _backend(config, keys)
     yield from _without_the_unit(config, world)
     yield from machine.state(config)
@@ -191,23 +188,16 @@ def _without_the_unit(config: Config, world: World) -> Iterator[Finding]:
     yield from machine.clock(world.root / "sys")
 
 
-def _certificate(config: Config, keys: HubKeys, now: float) -> Finding:
+def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:
     """What a technician compares with the order: which access points, until when."""
     certified, place = keys.certified, config.keys.certificate.place
     points = ", ".join(map(str, certified.access_points))
     text = f"access points {points}, until {show_seconds(certified.expires)}"
-    renew = f"have the issuer renew it, put it into {place}, then: sudo systemctl restart hubd"
-    match judge(certified.not_before, certified.expires, now):
-        case Standing.ENDED:
-            text = f"{place}: it ended on {show_seconds(certified.expires)}, phones refuse this hub; {renew}"
-            return Finding(Kind.NOT_VALID, "certificate", text)
-        case Standing.NOT_YET:
-            text = f"{place}: it begins on {show_seconds(certified.not_before)}, phones refuse this hub until then"
-            return Finding(Kind.NOT_VALID, "certificate", f"{text}; or this machine's clock is wrong, see: timedatectl")
-        case Standing.ENDING:
-            return Finding(Kind.WARNING, "certificate", f"{text}; {renew}")
-        case Standing.VALID:
-            return Finding(Kind.FACT, "certificate", text)
+    told = certificate_problem(certified.not_before, certified.expires, now, str(place))
+    if told is None or told.severity is Severity.WARNING:
+        yield Finding(Kind.FACT, "certificate", text)
+    if told is not None:
+        yield finding(told, "certificate")
 
 
 def _backend(config: Config, keys: HubKeys) -> Finding:

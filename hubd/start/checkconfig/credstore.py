@@ -18,7 +18,8 @@ from pathlib import Path
 from hubcore.errors import HardwareError
 from hubd.adapters.host.keyfiles import WANTED, remedy_for_missing, seal_command
 from hubd.config.file import KeyFile
-from hubd.start.checkconfig.page import Finding, Kind
+from hubd.start.checkconfig.page import Finding, finding, found
+from hubd.upkeep.checks import CheckId, Problem, problem
 
 Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
@@ -92,27 +93,23 @@ def look(key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = 
     """
     about = f"key {key}"
     if handed is None:
-        line = f"LoadCredential={file.path.name}:hubd.{file.path.name}"
-        text = f"hubd.service hands over no credential {file.path.name}; type: sudo systemctl edit hubd, add {line}"
-        return _unusable(about, text)
+        return _unusable(found(CheckId.KEY_NOT_IN_UNIT, about, name=file.path.name))
     file = KeyFile(file.path, credential=True, sealed=handed.sealed)
-    found = _find(handed, root)
-    if found is None:
-        return _unusable(about, f"{file.place}: there is no such file; {remedy_for_missing(key, file)}")
-    wrong = _shape(found, key) or (_sealed(key, file, found, run) if handed.sealed else "")
-    if wrong:
-        return _unusable(about, f"{found}: {wrong}")
-    texts = [*_rights(found, key in PRIVATE and not handed.sealed, owner), *_store_rights(found.parent, owner)]
-    findings = [Finding(Kind.WRONG, about, text) for text in texts]
+    path = _find(handed, root)
+    if path is None:
+        return _unusable(found(CheckId.KEY_MISSING, about, file=file.place, how=remedy_for_missing(key, file)))
+    wrong = _shape(path, key) or (_sealed(key, file, path, run) if handed.sealed else None)
+    if wrong is not None:
+        return _unusable(finding(wrong, about))
+    told = [*_rights(path, key in PRIVATE and not handed.sealed, owner), *_store_rights(path.parent, owner)]
     plain = root / "etc/credstore" / f"hubd.{handed.name}"
-    if handed.sealed and found != plain and plain.exists():
-        text = f"{plain}: the plain key still lies beside the sealed one; type: sudo rm {plain}"
-        findings.append(Finding(Kind.WARNING, about, text))
-    return Looked(tuple(findings), usable=True)
+    if handed.sealed and path != plain and plain.exists():
+        told.append(problem(CheckId.KEY_PLAIN_LEFT, file=plain))
+    return Looked(tuple(finding(one, about) for one in told), usable=True)
 
 
-def _unusable(about: str, text: str) -> Looked:
-    return Looked((Finding(Kind.WRONG, about, text),), usable=False)
+def _unusable(why: Finding) -> Looked:
+    return Looked((why,), usable=False)
 
 
 def _find(handed: Handed, root: Path) -> Path | None:
@@ -125,68 +122,62 @@ def _find(handed: Handed, root: Path) -> Path | None:
     return next((path for path in places if path.exists()), None)
 
 
-def _shape(path: Path, key: str) -> str:
-    """Say why systemd could not read this at all, '' when it can."""
+def _shape(path: Path, key: str) -> Problem | None:
+    """Say why systemd could not read this at all, None when it can."""
     about = path.stat()
+    wanted = WANTED[key]
     if stat.S_ISDIR(about.st_mode):
-        return f"expected {WANTED[key]}, found a folder in its place; type: sudo mv {path} {path}.aside"
+        return problem(CheckId.KEY_IS_A_FOLDER, file=path, wanted=wanted)
     if not stat.S_ISREG(about.st_mode):
-        return f"expected {WANTED[key]}, found something that is no regular file; type: ls -l {path}"
+        return problem(CheckId.KEY_NOT_A_FILE, file=path, wanted=wanted)
     if about.st_size > CREDENTIAL_BYTES_MAX:
-        return f"expected {WANTED[key]}, found {about.st_size} bytes, which systemd does not hand over"
-    return ""
+        return problem(CheckId.KEY_TOO_LARGE, file=path, wanted=wanted, size=about.st_size)
+    return None
 
 
-def _sealed(key: str, file: KeyFile, path: Path, run: Run) -> str:
-    """Say why a sealed file cannot be opened here under its name, '' when it can."""
-    again = f"seal the plain key again; {seal_command(file)}, where FILE is {WANTED[key]}"
+def _sealed(key: str, file: KeyFile, path: Path, run: Run) -> Problem | None:
+    """Say why a sealed file cannot be opened here under its name, None when it can."""
     if path.parent.name == "credstore":
-        return f"found plain in {path.parent}, but hubd.service takes it sealed; {seal_command(file, str(path))}"
-    name = file.path.name
+        return problem(CheckId.KEY_NOT_SEALED, file=path, folder=path.parent, how=seal_command(file, str(path)))
     try:
-        done = run(["systemd-creds", "decrypt", f"--name={name}", str(path), os.devnull])
+        done = run(["systemd-creds", "decrypt", f"--name={file.path.name}", str(path), os.devnull])
     except HardwareError as error:
-        return f"whether it can be opened cannot be told: {error}"
+        return problem(CheckId.KEY_UNKNOWN, file=path, said=error)
     if done.returncode == 0:
-        return ""
+        return None
     said = " ".join(done.stderr.split())
+    how = f"seal the plain key again; {seal_command(file)}, where FILE is {WANTED[key]}"
     if other := re.search(r"[Ee]mbedded credential name '([^']*)' does not match", said):
-        return f"it was sealed under another name, {other[1]!r}; {again}"
+        return problem(CheckId.KEY_SEALED_FOR_ANOTHER, file=path, other=other[1], how=how)
     if "time passed" in said:
-        return f"it was sealed for a time that is over (--not-after); {again}"
+        return problem(CheckId.KEY_SEAL_ENDED, file=path, how=how)
     if _is_any(said, "Decryption failed", "local credential key", "unseal", "TPM2"):
-        return (
-            f"this machine cannot open it: it was sealed on another machine (this disk or file comes from there), its "
-            f"TPM or /var/lib/systemd/credential.secret was replaced, or it is damaged; {again} (systemd-creds: {said})"
-        )
+        return problem(CheckId.KEY_SEALED_ELSEWHERE, file=path, said=said, how=how)
     if _is_any(said, "too short", "block size", "Unexpected", "corrupt", "Failed to read encrypted"):
-        return f"it is damaged, or no sealed key at all; {again} (systemd-creds: {said})"
-    return f"systemd-creds cannot open it: {said or f'status {done.returncode}'}; {again}"
+        return problem(CheckId.KEY_DAMAGED, file=path, said=said, how=how)
+    return problem(CheckId.KEY_NOT_OPENED, file=path, said=said or f"status {done.returncode}", how=how)
 
 
 def _is_any(said: str, *parts: str) -> bool:
     return any(part in said for part in parts)
 
 
-def _rights(path: Path, private: bool, owner: int) -> Iterator[str]:
+def _rights(path: Path, private: bool, owner: int) -> Iterator[Problem]:
     """Yield what is wrong with owner and mode; a sealed file may be read by everybody, and by nobody it is useless."""
     about = path.stat()
     mode = stat.S_IMODE(about.st_mode)
     if about.st_uid != owner:
-        yield f"{path}: it belongs to user {about.st_uid}, who may replace it; type: sudo chown root:root {path}"
+        yield problem(CheckId.KEY_NOT_ROOTS, file=path, user=about.st_uid)
     if mode & 0o022:
-        yield f"{path}: others may write it (mode {mode:03o}); type: sudo chmod 600 {path}"
+        yield problem(CheckId.KEY_WRITABLE, file=path, mode=mode)
     elif private and mode & 0o077:
-        yield f"{path}: a private key that others may read (mode {mode:03o}); type: sudo chmod 600 {path}"
+        yield problem(CheckId.KEY_READABLE, file=path, mode=mode)
     elif not mode & 0o400:
-        yield f"{path}: not even its owner may read it (mode {mode:03o}); type: sudo chmod 600 {path}"
+        yield problem(CheckId.KEY_UNREADABLE, file=path, mode=mode)
 
 
-def _store_rights(folder: Path, owner: int) -> Iterator[str]:
+def _store_rights(folder: Path, owner: int) -> Iterator[Problem]:
     about = folder.stat()
     mode = stat.S_IMODE(about.st_mode)
     if about.st_uid != owner or mode & 0o022:
-        yield (
-            f"{folder}: others than root may put files there (user {about.st_uid}, mode {mode:03o}); "
-            f"type: sudo chown root:root {folder} && sudo chmod 700 {folder}"
-        )
+        yield problem(CheckId.KEY_STORE_NOT_ROOTS, folder=folder, user=about.st_uid, mode=mode)

@@ -22,7 +22,8 @@ from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.adapters.sqlite.database import DatabaseKind
 from hubd.adapters.sqlite.policy import POLICY
 from hubd.config.file import Config
-from hubd.start.checkconfig.page import Finding, Kind
+from hubd.start.checkconfig.page import Finding, Kind, found
+from hubd.upkeep.checks import CheckId
 
 Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
@@ -31,6 +32,7 @@ DEFAULT_STATE = Path("/var/lib/hubd")
 FREE_BYTES_MIN, FREE_BYTES_ENOUGH = 16 << 20, 256 << 20
 """Below the first nothing can be recorded for long, and no door opens; below the second somebody should look."""
 BLUEZ_SECONDS = 8.0
+ABOUT = "state directory"
 
 
 def bluetooth(config: Config, run: Run, sys: Path, ask_bluez: Callable[[str], str]) -> Iterator[Finding]:
@@ -38,34 +40,31 @@ def bluetooth(config: Config, run: Run, sys: Path, ask_bluez: Callable[[str], st
     try:
         done = run(["systemctl", "show", "--property=LoadState,ActiveState", "bluetooth.service"])
     except HardwareError as error:
-        yield Finding(Kind.WARNING, "bluetooth", f"whether bluetoothd runs cannot be told: {error}")
+        yield found(CheckId.BLUETOOTHD_UNKNOWN, "bluetooth", said=error)
         return
     if done.returncode:
-        said = " ".join(done.stderr.split())
-        yield Finding(Kind.WARNING, "bluetooth", f"whether bluetoothd runs cannot be told: {said}")
+        yield found(CheckId.BLUETOOTHD_UNKNOWN, "bluetooth", said=" ".join(done.stderr.split()))
         return
     told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     adapters = sorted(path.name for path in sys.glob("class/bluetooth/hci*") if ":" not in path.name)
-    wrong = _bluetooth_is_wrong(told, adapters) or ask_bluez(config.radio.adapter)
-    if wrong:
-        yield Finding(Kind.UNAVAILABLE, "bluetooth", wrong)
+    if check := _bluetooth_is_wrong(told, adapters):
+        yield found(check, "bluetooth")
+    elif said := ask_bluez(config.radio.adapter):
+        yield found(CheckId.ADAPTER_UNFIT, "bluetooth", said=said)
     else:
         yield Finding(Kind.FACT, "bluetooth", f"bluetoothd runs, adapters: {', '.join(adapters)}")
 
 
-def _bluetooth_is_wrong(told: dict[str, str], adapters: list[str]) -> str:
+def _bluetooth_is_wrong(told: dict[str, str], adapters: list[str]) -> CheckId | None:
     if told.get("LoadState") == "not-found":
-        return "BlueZ is not installed; type: sudo apt install bluez"
+        return CheckId.BLUETOOTHD_MISSING
     if told.get("LoadState") == "masked":
-        return "bluetooth.service is masked; type: sudo systemctl unmask --now bluetooth"
+        return CheckId.BLUETOOTHD_MASKED
     if not adapters:
-        return (
-            "this machine has no Bluetooth adapter that works; plug one in, or see: "
-            "rfkill list; sudo dmesg | grep -i bluetooth"
-        )
+        return CheckId.ADAPTER_MISSING
     if told.get("ActiveState") != "active":
-        return "bluetoothd does not run; type: sudo systemctl start bluetooth; systemctl status bluetooth says why not"
-    return ""
+        return CheckId.BLUETOOTHD_STOPPED
+    return None
 
 
 def ask_bluez(wanted: str) -> str:
@@ -82,33 +81,26 @@ def ask_bluez(wanted: str) -> str:
         said = "bluetoothd does not answer in time"
     except LinkError as error:
         said = str(error)
-    return f"{said.removeprefix('radio: ')}; see: bluetoothctl list; rfkill list" if said else ""
+    return said.removeprefix("radio: ")
 
 
 def clock(sys: Path) -> Iterator[Finding]:
     """Look whether the time outlasts a power cut."""
     clocks = sorted(sys.glob("class/rtc/rtc*"))
     if not clocks:
-        yield Finding(
-            Kind.WARNING,
-            "clock",
-            "this machine has no clock that runs without power (there is no /dev/rtc*): after a power cut and without "
-            "a network no phone opens a door until the time is right again, by NTP, by the backend, or by hand: "
-            "sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS', then: sudo hubctl trust-clock",
-        )
+        yield found(CheckId.RTC_NONE, "clock")
         return
+    rtc = clocks[0].name
     try:
         at = int((clocks[0] / "since_epoch").read_text())
     except (OSError, ValueError):
-        text = f"/dev/{clocks[0].name} cannot be read; see: sudo hwclock --show"
-        yield Finding(Kind.WARNING, "clock", text)
+        yield found(CheckId.RTC_UNREADABLE, "clock", rtc=rtc)
         return
-    shown = f"/dev/{clocks[0].name} stands at {show_seconds(at)}"
+    shown = show_seconds(at)
     if at < BUILD_TIME:
-        text = f"{shown}: its battery is flat or missing, or it was never set; when the time is right: sudo hwclock -w"
-        yield Finding(Kind.WARNING, "clock", f"{text}. After a power cut without a network no phone opens a door")
+        yield found(CheckId.RTC_FLAT, "clock", rtc=rtc, shown=shown)
     else:
-        yield Finding(Kind.FACT, "clock", f"{shown} and outlasts a power cut")
+        yield Finding(Kind.FACT, "clock", f"/dev/{rtc} stands at {shown} and outlasts a power cut")
 
 
 def time_zone(config: Config, now: float) -> Finding:
@@ -127,62 +119,54 @@ def state(config: Config) -> Iterator[Finding]:
         yield _missing(folder)
         return
     except OSError as error:
-        yield _state(f"{folder}: cannot be looked at: {error.strerror}; type: ls -ld {folder} {folder.parent}")
+        yield found(CheckId.STATE_UNREADABLE, ABOUT, folder=folder, parent=folder.parent, why=error.strerror)
         return
     wrong = _folder_is_wrong(folder, about)
-    if wrong:
-        yield _state(wrong)
+    if wrong is not None:
+        user, mode = about.st_uid, stat.S_IMODE(about.st_mode)
+        yield found(wrong, ABOUT, folder=folder, user=user, mode=mode)
         return
     yield _room(folder)
     for name, kind in (("audit.db", AUDIT), ("policy.db", POLICY)):
         yield from _database(folder / name, kind)
 
 
-def _state(text: str, kind: Kind = Kind.UNAVAILABLE) -> Finding:
-    return Finding(kind, "state directory", text)
-
-
 def _missing(folder: Path) -> Finding:
     """hubd.service makes its own folder; any other is made by hubd, where it may."""
     there = next(parent for parent in folder.absolute().parents if parent.exists())
     if folder == DEFAULT_STATE or os.access(there, os.W_OK | os.X_OK):
-        return _state(f"{folder} is not there yet: the first start makes it", Kind.FACT)
-    return _state(f"{folder}: there is no such folder; type: sudo install -d -o hubd -g hubd -m 700 {folder}")
+        return Finding(Kind.FACT, ABOUT, f"{folder} is not there yet: the first start makes it")
+    return found(CheckId.STATE_NO_FOLDER, ABOUT, folder=folder)
 
 
-def _folder_is_wrong(folder: Path, about: os.stat_result) -> str:
-    mode = stat.S_IMODE(about.st_mode)
+def _folder_is_wrong(folder: Path, about: os.stat_result) -> CheckId | None:
     if not stat.S_ISDIR(about.st_mode):
-        return f"{folder}: expected a folder, found something else; type: ls -ld {folder}"
+        return CheckId.STATE_NOT_A_FOLDER
     if about.st_uid not in (os.geteuid(), 0) or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        owner = f"user {about.st_uid}, mode {mode:03o}"
-        return (
-            f"{folder}: hubd cannot use it ({owner}); type: sudo chown -R hubd:hubd {folder}; sudo chmod 700 {folder}"
-        )
-    if mode & 0o022:
-        return f"{folder}: others may write there (mode {mode:03o}); type: sudo chmod 700 {folder}"
-    return ""
+        return CheckId.STATE_NOT_OURS
+    if stat.S_IMODE(about.st_mode) & 0o022:
+        return CheckId.STATE_OPEN_TO_OTHERS
+    return None
 
 
 def _room(folder: Path) -> Finding:
     about = os.statvfs(folder)
     free = about.f_bavail * about.f_frsize
-    shown = f"{folder}: {free >> 20} MiB free"
-    if free < FREE_BYTES_MIN:
-        return _state(f"{shown}: no door opens when nothing can be recorded; make room, see: sudo du -xh / | sort -h")
-    return _state(shown, Kind.WARNING if free < FREE_BYTES_ENOUGH else Kind.FACT)
+    if free >= FREE_BYTES_ENOUGH:
+        return Finding(Kind.FACT, ABOUT, f"{folder}: {free >> 20} MiB free")
+    check = CheckId.DISK_SHORT if free < FREE_BYTES_MIN else CheckId.DISK_LOW
+    return found(check, ABOUT, folder=folder, mebibytes=free / (1 << 20))
 
 
 def _database(path: Path, kind: DatabaseKind) -> Iterator[Finding]:
     """Look at a database and at the files beside it, which a technician's own sqlite3 may have left to root."""
     for beside in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if beside.exists() and not os.access(beside, os.R_OK | os.W_OK):
-            text = f"{beside}: hubd may not use it (user {beside.stat().st_uid}); type: sudo chown hubd:hubd {beside}"
-            yield _state(text)
+            yield found(CheckId.DATABASE_NOT_OURS, ABOUT, file=beside, user=beside.stat().st_uid)
             return
     if not path.exists():
         return
     try:
         kind.look(path)
     except StoreError as error:
-        yield _state(str(error))
+        yield Finding(Kind.UNAVAILABLE, ABOUT, str(error))

@@ -8,11 +8,13 @@ wrong and hubd does not start, 69 it starts, but the machine has not what they n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
+
+from hubd.upkeep.checks import CHECKS, CheckId, Class, Problem, Severity, problem
 
 EX_OK, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 0, 69, 77, 78
 
@@ -50,6 +52,27 @@ class Finding(Struct, frozen=True):
     kind: Kind
     about: str
     text: str
+
+
+KIND_OF_CLASS: Mapping[Class, Kind] = {
+    Class.SETUP: Kind.WRONG,
+    Class.MACHINE: Kind.UNAVAILABLE,
+    Class.CERTIFICATE: Kind.NOT_VALID,
+    Class.BACKEND: Kind.UNAVAILABLE,
+    Class.EVIDENCE: Kind.UNAVAILABLE,
+}
+"""The kind of a finding that is an error, by who can mend it."""
+
+
+def found(check: CheckId, about: str, **fields: object) -> Finding:
+    """Return the finding of a check; `about` begins its line."""
+    return finding(problem(check, **fields), about)
+
+
+def finding(told: Problem, about: str) -> Finding:
+    """Return the finding of a problem; `about` begins its line."""
+    kind = Kind.WARNING if told.severity is Severity.WARNING else KIND_OF_CLASS[CHECKS[told.check].class_]
+    return Finding(kind, about, told.line)
 
 
 def status(findings: Sequence[Finding]) -> int:

@@ -15,7 +15,8 @@ import gpiod
 from drivers.gpio.lines import FoundLine, OpenChip, look
 from hubcore.errors import HardwareError
 from hubd.config.file import Config
-from hubd.start.checkconfig.page import Finding, Kind
+from hubd.start.checkconfig.page import Finding, Kind, found
+from hubd.upkeep.checks import CheckId
 
 HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 """The chips behind the 40 pins of a Raspberry Pi: 5, 4, and 3 or older."""
@@ -46,24 +47,20 @@ def findings(config: Config, devices: Path = Path("/dev"), open_chip: OpenChip =
             yield _to_be_replaced(wanted)
             continue
         try:
-            found = look(wanted.chip, wanted.line, str(wanted).capitalize(), devices, open_chip)
+            pin = look(wanted.chip, wanted.line, str(wanted).capitalize(), devices, open_chip)
         except HardwareError as error:
             yield Finding(Kind.UNAVAILABLE, about, str(error))
             continue
-        yield Finding(Kind.FACT, about, f"{wanted.role} on {_shown(found)}")
-        pin = (found.chip, found.offset)
-        if pin in seen:
-            text = f"{wanted} and {seen[pin]} are one pin, {_shown(found)}; give each its own line"
-            yield Finding(Kind.WRONG, about, text)
-        seen.setdefault(pin, wanted)
-        if found.used and not found.consumer.startswith(OURS):
-            consumer = found.consumer or "an unnamed consumer"
-            text = f"{wanted}, {_shown(found)}, is in use by {consumer}; stop that one, or choose another line"
-            yield Finding(Kind.UNAVAILABLE, about, text)
-        if headers and found.label not in headers:
-            chips = " or ".join(headers)
-            text = f"{wanted} is on chip {found.label}; the pins of this board's header are those of chip {chips}"
-            yield Finding(Kind.WARNING, about, text)
+        shown = _shown(pin)
+        yield Finding(Kind.FACT, about, f"{wanted.role} on {shown}")
+        other = seen.setdefault((pin.chip, pin.offset), wanted)
+        if other is not wanted:
+            yield found(CheckId.LINE_SHARED, about, line=wanted, other=other, pin=shown)
+        if pin.used and not pin.consumer.startswith(OURS):
+            consumer = pin.consumer or "an unnamed consumer"
+            yield found(CheckId.LINE_IN_USE, about, line=wanted, pin=shown, consumer=consumer)
+        if headers and pin.label not in headers:
+            yield found(CheckId.LINE_NOT_OF_HEADER, about, line=wanted, chip=pin.label, header=" or ".join(headers))
 
 
 def to_be_replaced(config: Config) -> Iterator[Finding]:
@@ -74,11 +71,7 @@ def to_be_replaced(config: Config) -> Iterator[Finding]:
 
 
 def _to_be_replaced(wanted: _Wanted) -> Finding:
-    text = (
-        f"{wanted}: {PLACEHOLDER} is to be replaced by the chip that it is wired to, and its line by that chip's line; "
-        "gpiodetect and gpioinfo (apt install gpiod) show both"
-    )
-    return Finding(Kind.UNAVAILABLE, f"door {wanted.door}", text)
+    return found(CheckId.LINE_NOT_NAMED, f"door {wanted.door}", line=wanted, placeholder=PLACEHOLDER)
 
 
 def _wanted(config: Config) -> Iterator[_Wanted]:

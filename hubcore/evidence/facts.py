@@ -1,0 +1,282 @@
+"""One typed list of what records and events say: each fact's name, its types, and how much of it an onlooker sees.
+
+1. A fact has one name and one meaning, in records and events alike.
+2. The names stand in records that are kept for years: none is ever changed or used for something else.
+3. A record holds everything. An event is for whoever may only look: of what could name somebody it shows the beginning.
+4. A fact that is not in the list of its record or event is a mistake, and a test says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+Value = int | str | bytes | bool | None
+
+
+class Kind(StrEnum):
+    """What a record tells of."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    ACCESS = "access"
+    REMOTE = "remote"
+    REFUSED = "refused"
+    DOOR = "door"
+    POLICY = "policy"
+    FAULT = "fault"
+    CLOCK = "clock"
+    STATE = "state"
+    BREAK = "break"
+    """The backend takes these records for no continuation of those that it holds, or for another machine's."""
+
+
+class EventName(StrEnum):
+    """What an event tells of. The journal, the counters and `hubctl tail` show these names."""
+
+    ACCESS = "access"
+    AUDIT_FAILED = "audit_failed"
+    CLOCK = "clock"
+    DOOR = "door"
+    DOOR_UNRECORDED = "door_unrecorded"
+    DROP_FAILED = "drop_failed"
+    LINK_FAULT = "link_fault"
+    NOT_NOTED = "not_noted"
+    NOT_RELEASED = "not_released"
+    NOT_SECURED = "not_secured"
+    OUTBOX_EDITED = "outbox_edited"
+    PART = "part"
+    POLICY = "policy"
+    POLICY_UNREADABLE = "policy_unreadable"
+    PROBLEM = "problem"
+    REFUSED = "refused"
+    REMOTE = "remote"
+    SEND_FAILED = "send_failed"
+    STATE = "state"
+    UNGUARDED = "unguarded"
+
+
+class Fact(StrEnum):
+    """The name of a fact."""
+
+    ACCEPTED_BY = "accepted_by"
+    ACTION = "action"
+    ALLOWED = "allowed"
+    ASKER = "asker"
+    ATTEMPT = "attempt"
+    CAUSE = "cause"
+    CLOCK = "clock"
+    CONFIRMED_BY = "confirmed_by"
+    COUNT = "count"
+    DOOR = "door"
+    DOUBT = "doubt"
+    DOUBTED = "doubted"
+    ERROR = "error"
+    EXPECTED = "expected"
+    FAULT = "fault"
+    FIRST = "first"
+    FLOOR = "floor"
+    FOUND = "found"
+    FRAME_ERRORS = "FrameError"
+    GRANT = "grant"
+    KNOWN = "known"
+    KNOWN_HASH = "known_hash"
+    LAST = "last"
+    LOST = "lost"
+    MOVED = "moved"
+    OF = "of"
+    OFFSET = "offset"
+    OF_KIND = "of_kind"
+    OP = "op"
+    PART = "part"
+    PATH = "path"
+    PEER_ERRORS = "PeerError"
+    POINT = "point"
+    POLICY = "policy"
+    PROBLEM = "problem"
+    PROOF_ERRORS = "ProofError"
+    PROVEN = "proven"
+    RECORDS = "records"
+    REMEDY = "remedy"
+    SEQUENCE_ERRORS = "SequenceError"
+    SEVERITY = "severity"
+    SINCE = "since"
+    SOURCE = "source"
+    STANDS = "stands"
+    STATE = "state"
+    SUMMED = "summed"
+    TICKETS_DROPPED = "tickets_dropped"
+    UP = "up"
+    VERSION = "version"
+    VOUCHED_BY = "vouched_by"
+    WAS = "was"
+    WHAT = "what"
+    WHY = "why"
+
+
+Detail = Mapping[Fact, Value]
+Tell = Callable[[EventName, Detail], None]
+"""Takes an event and its facts, for operators who count and technicians who watch."""
+
+
+class Shown(Enum):
+    """How much of a fact an onlooker sees."""
+
+    WHOLE = "all of it"
+    BEGINNING = "at most SHOWN_CHARS characters, and at most half: enough to find the record, which has all"
+
+
+SHOWN_CHARS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FactType:
+    """The types that a fact may have, and how much of it is shown."""
+
+    types: tuple[type, ...]
+    shown: Shown = Shown.WHOLE
+
+
+_NONE = type(None)
+_TEXT = FactType((str,))
+_NUMBER = FactType((int,))
+_YES_OR_NO = FactType((bool,))
+_ID = FactType((str,), Shown.BEGINNING)
+_ID_BYTES = FactType((bytes,), Shown.BEGINNING)
+
+FACTS: Mapping[Fact, FactType] = {
+    Fact.ACCEPTED_BY: _TEXT,  # a part such as `technician`, no name
+    Fact.ACTION: _NUMBER,
+    Fact.ALLOWED: _YES_OR_NO,
+    Fact.ASKER: _ID,  # a credential, or an operator at the backend
+    Fact.ATTEMPT: _NUMBER,
+    Fact.CAUSE: _TEXT,
+    Fact.CLOCK: _TEXT,  # only while the clock is not trusted
+    Fact.CONFIRMED_BY: _TEXT,
+    Fact.COUNT: _NUMBER,
+    Fact.DOOR: _TEXT,
+    Fact.DOUBT: FactType((str, _NONE)),
+    Fact.DOUBTED: _NUMBER,
+    Fact.ERROR: _TEXT,
+    Fact.EXPECTED: _NUMBER,
+    Fact.FAULT: _TEXT,
+    Fact.FIRST: _NUMBER,  # Unix milliseconds
+    Fact.FLOOR: _NUMBER,  # Unix milliseconds
+    Fact.FOUND: _TEXT,
+    Fact.FRAME_ERRORS: _NUMBER,
+    Fact.GRANT: _ID_BYTES,
+    Fact.KNOWN: _NUMBER,
+    Fact.KNOWN_HASH: FactType((bytes,)),
+    Fact.LAST: _NUMBER,  # Unix milliseconds
+    Fact.LOST: _NUMBER,
+    Fact.MOVED: FactType((bool, _NONE)),
+    Fact.OF: _ID_BYTES,  # the operation that a fault is of
+    Fact.OFFSET: FactType((int, _NONE)),  # wall less monotonic milliseconds of the clock that was confirmed
+    Fact.OF_KIND: _TEXT,
+    Fact.OP: _ID_BYTES,
+    Fact.PART: _TEXT,
+    Fact.PATH: _TEXT,
+    Fact.PEER_ERRORS: _NUMBER,
+    Fact.POINT: _NUMBER,
+    Fact.POLICY: _NUMBER,
+    Fact.PROBLEM: _TEXT,
+    Fact.PROOF_ERRORS: _NUMBER,
+    Fact.PROVEN: _YES_OR_NO,  # whether more than the backend's word stands behind the offset
+    Fact.RECORDS: _NUMBER,
+    Fact.REMEDY: _TEXT,
+    Fact.SEQUENCE_ERRORS: _NUMBER,
+    Fact.SEVERITY: _TEXT,
+    Fact.SINCE: _NUMBER,  # Unix milliseconds
+    Fact.SOURCE: _ID,  # whose refusals were summed: a credential, `backend` or `several`
+    Fact.STANDS: _YES_OR_NO,
+    Fact.STATE: _TEXT,
+    Fact.SUMMED: _TEXT,
+    Fact.TICKETS_DROPPED: _NUMBER,
+    Fact.UP: _YES_OR_NO,
+    Fact.VERSION: FactType((int, str)),  # of the policy, or of the software
+    Fact.VOUCHED_BY: _TEXT,  # a part such as `technician`, no name
+    Fact.WAS: _TEXT,
+    Fact.WHAT: _TEXT,
+    Fact.WHY: FactType((str, _NONE)),
+}
+
+_ASKED = frozenset({Fact.ASKER, Fact.OP, Fact.POINT, Fact.ACTION, Fact.ALLOWED, Fact.WHY, Fact.CLOCK})
+_CARRIED = frozenset({Fact.EXPECTED, Fact.DOUBT, Fact.DOUBTED})
+_NOT_RELEASED = frozenset({Fact.OF, Fact.OF_KIND, Fact.ASKER, Fact.POINT, Fact.WHY, Fact.FAULT, Fact.MOVED, Fact.CLOCK})
+_ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
+_STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY})
+
+RECORD_FACTS: Mapping[Kind, frozenset[Fact]] = {
+    Kind.STARTED: frozenset({Fact.VERSION, Fact.FLOOR, *_CARRIED}),
+    Kind.STOPPED: frozenset(),
+    Kind.ACCESS: frozenset({*_ASKED, Fact.GRANT, Fact.PATH}),
+    Kind.REMOTE: _ASKED,
+    Kind.REFUSED: frozenset(
+        {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
+    ),
+    Kind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
+    Kind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
+    Kind.FAULT: frozenset({*_NOT_RELEASED, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}),
+    Kind.CLOCK: frozenset({Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}),
+    Kind.STATE: _STATE,
+    Kind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
+}
+"""What a record of each kind may say beside its moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """What an event may say. `is_fault`: a technician must hear of it even where only warnings are kept."""
+
+    facts: frozenset[Fact]
+    is_fault: bool = False
+
+
+_WHY = frozenset({Fact.WHY})
+
+EVENTS: Mapping[EventName, EventType] = {
+    EventName.ACCESS: EventType(RECORD_FACTS[Kind.ACCESS]),
+    EventName.AUDIT_FAILED: EventType(_WHY, is_fault=True),
+    EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.CONFIRMED_BY})),
+    EventName.DOOR: EventType(frozenset({Fact.DOOR, Fact.WHAT})),
+    EventName.DOOR_UNRECORDED: EventType(RECORD_FACTS[Kind.DOOR], is_fault=True),
+    EventName.DROP_FAILED: EventType(frozenset({Fact.WHY, Fact.ATTEMPT}), is_fault=True),
+    EventName.LINK_FAULT: EventType(_WHY, is_fault=True),
+    EventName.NOT_NOTED: EventType(_WHY, is_fault=True),
+    EventName.NOT_RELEASED: EventType(_NOT_RELEASED, is_fault=True),
+    EventName.NOT_SECURED: EventType(frozenset({Fact.DOOR, Fact.WHY}), is_fault=True),
+    EventName.OUTBOX_EDITED: EventType(frozenset({Fact.FAULT, Fact.RECORDS}), is_fault=True),
+    EventName.PART: EventType(frozenset({Fact.PART, Fact.UP, Fact.WHY})),
+    EventName.POLICY: EventType(RECORD_FACTS[Kind.POLICY]),
+    EventName.POLICY_UNREADABLE: EventType(_WHY, is_fault=True),
+    EventName.PROBLEM: EventType(
+        frozenset({Fact.PROBLEM, Fact.STANDS, Fact.SEVERITY, Fact.WHAT, Fact.REMEDY}),
+    ),
+    EventName.REFUSED: EventType(frozenset({Fact.ERROR, Fact.WHY})),
+    EventName.REMOTE: EventType(RECORD_FACTS[Kind.REMOTE]),
+    EventName.SEND_FAILED: EventType(_WHY, is_fault=True),
+    EventName.STATE: EventType(_STATE, is_fault=True),
+    EventName.UNGUARDED: EventType(frozenset({Fact.PART, Fact.FAULT}), is_fault=True),
+}
+
+
+_NAMES: Mapping[Fact, str] = {fact: fact.value for fact in Fact}
+_BEGINNINGS = frozenset(fact for fact, its in FACTS.items() if its.shown is Shown.BEGINNING)
+
+
+def named(detail: Detail) -> dict[str, Value]:
+    """Return the facts under their names as plain text, as records hold them."""
+    return {_NAMES[fact]: value for fact, value in detail.items()}
+
+
+def shown(detail: Detail) -> dict[str, Value]:
+    """Return the facts as whoever may only look is shown them; bytes are shown as hexadecimal digits."""
+    return {_NAMES[fact]: _shown(value, fact in _BEGINNINGS) for fact, value in detail.items()}
+
+
+def _shown(value: Value, beginning: bool) -> Value:
+    text = value.hex() if isinstance(value, bytes) else value
+    if beginning and isinstance(text, str):
+        return f"{text[: min(SHOWN_CHARS, len(text) // 2)]}…"
+    return text

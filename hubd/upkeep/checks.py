@@ -1,0 +1,901 @@
+"""One table of all that can be wrong with a hub: how grave it is, who can mend it, the cause, and what to do.
+
+1. Whoever sees that something is wrong names a check and its fields. The sentences stand here alone; the fields `why`
+   and `said` hold the words of an error or of a command.
+2. `hubctl status`, the journal and `hubd --check-config` show these sentences.
+3. A topic has at most one standing check: a graver one takes the place of a lesser one.
+4. A remedy names only commands that hubd brings or that a Debian system has.
+5. What can be judged by what the daemon knows of itself is judged here, by a look beside the table.
+
+The file is long because it is one table: who looks for a sentence finds it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from hubcore.backend.uplink import Cause
+from hubcore.evidence.statecheck import Doubt
+from hubcore.phone.certificates import DAY_SECONDS, Standing, judge
+from hubcore.timing.moment import show_seconds
+
+
+class Severity(StrEnum):
+    """`ERROR`: a door may not open or evidence is in danger. `WARNING`: works, but somebody must look."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Class(StrEnum):
+    """Who can mend it."""
+
+    SETUP = "setup"
+    """The installer: the configuration names what cannot be."""
+    MACHINE = "machine"
+    """The technician at the hub: the machine does not have or give what is needed."""
+    CERTIFICATE = "certificate"
+    """The issuer: phones refuse the hub."""
+    BACKEND = "backend"
+    """Whoever looks after the backend."""
+    EVIDENCE = "evidence"
+    """Whoever answers for the site: the state or the records are not as hubd left them."""
+
+
+class Topic(StrEnum):
+    """What a check is about. `hubctl status` shows the topic as the id of the problem."""
+
+    AUDIT = "audit"
+    BACKEND = "backend"
+    BLUEZ = "bluez"
+    CERTIFICATE = "certificate"
+    CLOCK = "clock"
+    DISK = "disk"
+    EPOCH = "epoch"
+    EVIDENCE = "evidence"
+    FORK = "fork"
+    GAP = "gap"
+    GPIO = "gpio"
+    INPUTS = "inputs"
+    JOURNAL = "journal"
+    KEYS = "keys"
+    LINES = "lines"
+    OUTBOX = "outbox"
+    PAIRING = "pairing"
+    RADIO = "radio"
+    STATE = "state"
+    STRIKES = "strikes"
+    TWO_HUBS = "two_hubs"
+    UNIT = "unit"
+
+
+class Part(StrEnum):
+    """A part of the hub that comes up and goes down, and says why."""
+
+    AUDIT = "audit"
+    BLUEZ = "bluez"
+    GPIO = "gpio"
+    INPUTS = "inputs"
+    PAIRING = "pairing"
+    RADIO = "radio"
+    STRIKES = "strikes"
+
+
+class CheckId(StrEnum):
+    """The name of a row of CHECKS."""
+
+    ADAPTER_MISSING = "adapter-missing"
+    ADAPTER_UNFIT = "adapter-unfit"
+    AUDIT_DOWN = "audit-down"
+    BACKEND_AWAY = "backend-away"
+    BLUETOOTHD_MASKED = "bluetoothd-masked"
+    BLUETOOTHD_MISSING = "bluetoothd-missing"
+    BLUETOOTHD_STOPPED = "bluetoothd-stopped"
+    BLUETOOTHD_UNKNOWN = "bluetoothd-unknown"
+    BLUEZ_SETTINGS = "bluez-settings"
+    CERTIFICATE_ENDED = "certificate-ended"
+    CERTIFICATE_ENDING = "certificate-ending"
+    CERTIFICATE_NOT_YET = "certificate-not-yet"
+    CLOCK_BEFORE_BUILD = "clock-before-build"
+    CLOCK_BEHIND_RECORDS = "clock-behind-records"
+    CLOCK_UNCONFIRMED = "clock-unconfirmed"
+    DATABASE_NOT_OURS = "database-not-ours"
+    DISK_LOW = "disk-low"
+    DISK_SHORT = "disk-short"
+    EPOCH_NONE = "epoch-none"
+    EVIDENCE_STUCK = "evidence-stuck"
+    FORK = "fork"
+    GAP = "gap"
+    GPIO_OUTLIVES_GUARD = "gpio-outlives-guard"
+    INPUTS_DOWN = "inputs-down"
+    JOURNAL_HELD = "journal-held"
+    JOURNAL_HELD_LONG = "journal-held-long"
+    JOURNAL_GROWN = "journal-grown"
+    JOURNAL_GROWN_LONG = "journal-grown-long"
+    KEYS_NOT_HANDED_OVER = "keys-not-handed-over"
+    KEY_DAMAGED = "key-damaged"
+    KEY_IS_A_FOLDER = "key-is-a-folder"
+    KEY_MISSING = "key-missing"
+    KEY_NOT_A_FILE = "key-not-a-file"
+    KEY_NOT_IN_UNIT = "key-not-in-unit"
+    KEY_NOT_OPENED = "key-not-opened"
+    KEY_NOT_ROOTS = "key-not-roots"
+    KEY_NOT_SEALED = "key-not-sealed"
+    KEY_PLAIN_LEFT = "key-plain-left"
+    KEY_READABLE = "key-readable"
+    KEY_SEALED_ELSEWHERE = "key-sealed-elsewhere"
+    KEY_SEALED_FOR_ANOTHER = "key-sealed-for-another"
+    KEY_SEAL_ENDED = "key-seal-ended"
+    KEY_STORE_NOT_ROOTS = "key-store-not-roots"
+    KEY_TOO_LARGE = "key-too-large"
+    KEY_UNKNOWN = "key-unknown"
+    KEY_UNREADABLE = "key-unreadable"
+    KEY_WRITABLE = "key-writable"
+    LINE_IN_USE = "line-in-use"
+    LINE_NOT_OF_HEADER = "line-not-of-header"
+    LINE_NOT_NAMED = "line-not-named"
+    LINE_SHARED = "line-shared"
+    LOG_MISSING = "log-missing"
+    LOG_REPLACED = "log-replaced"
+    OUTBOX_EDITED = "outbox-edited"
+    PAIRED = "paired"
+    POLICY_EDITED = "policy-edited"
+    POLICY_MISSING = "policy-missing"
+    POLICY_OLDER = "policy-older"
+    POLICY_UNPROVEN = "policy-unproven"
+    RADIO_DOWN = "radio-down"
+    RTC_FLAT = "rtc-flat"
+    RTC_NONE = "rtc-none"
+    RTC_UNREADABLE = "rtc-unreadable"
+    STATE_NO_FOLDER = "state-no-folder"
+    STATE_NOT_A_FOLDER = "state-not-a-folder"
+    STATE_NOT_OURS = "state-not-ours"
+    STATE_OPEN_TO_OTHERS = "state-open-to-others"
+    STATE_READ_ONLY = "state-read-only"
+    STATE_UNREADABLE = "state-unreadable"
+    STRIKES_DOWN = "strikes-down"
+    SYSTEMD_UNKNOWN = "systemd-unknown"
+    TWO_HUBS = "two-hubs"
+    UNIT_MISSING = "unit-missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row. `cause` and `remedy` are templates of `str.format` with named fields.
+
+    A cause that ends with a full stop is a sentence, and so is its remedy. Any other is the first half of a sentence,
+    and its remedy is the second.
+    """
+
+    topic: Topic
+    class_: Class
+    severity: Severity
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong now: a check, and a value for each field that it names; more fields do no harm."""
+
+    check: CheckId
+    fields: Mapping[str, object]
+
+    @property
+    def id(self) -> Topic:
+        """The topic that it stands under."""
+        return CHECKS[self.check].topic
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+        return CHECKS[self.check].severity
+
+    @property
+    def what(self) -> str:
+        """The cause in a sentence."""
+        return CHECKS[self.check].cause.format_map(self.fields)
+
+    @property
+    def remedy(self) -> str:
+        """What to do, in a sentence."""
+        return CHECKS[self.check].remedy.format_map(self.fields)
+
+    @property
+    def line(self) -> str:
+        """Cause and remedy in one line."""
+        is_sentence = CHECKS[self.check].cause.endswith(".")
+        return f"{self.what} {self.remedy}" if is_sentence else f"{self.what}; {self.remedy}"
+
+
+def problem(check: CheckId, **fields: object) -> Problem:
+    """Fill in a row of the table."""
+    return Problem(check, fields)
+
+
+_SET_IT = (
+    "set it: sudo timedatectl set-ntp true, where there is a network, or sudo timedatectl set-time "
+    "'YYYY-MM-DD HH:MM:SS'"
+)
+_NO_RTC = "A hub without a battery-backed clock (RTC) and without a time source needs this after each loss of power."
+_RENEW = (
+    "have the issuer renew it for the same key, put it into {file}, then: sudo systemctl restart hubd. "
+    "A new file is not read before."
+)
+_MAKE_ROOM = (
+    "Make room: sudo journalctl --vacuum-size=100M; sudo apt-get clean; see: sudo du -xh / | sort -h | tail -20."
+)
+_JOURNAL = "{log}-wal has grown to {mebibytes:.0f} MiB: {who} reads the audit log without an end."
+_JOURNAL_END = "End {who}."
+_JOURNAL_FIND = "Find the program and end it: sudo fuser -v {log} (package psmisc)."
+_SENT_AGAIN = "No phone opens a door meanwhile. It ends when the backend has sent the policy, which it is asked for. "
+_OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
+_OF_RECORDS = "Doors open for phones, remote orders are refused, no record goes up. "
+
+CHECKS: Mapping[CheckId, Check] = {
+    CheckId.RADIO_DOWN: Check(
+        Topic.RADIO,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{why}",
+        remedy="The hub tries again by itself. Check the adapter: bluetoothctl list; systemctl status bluetooth; "
+        "rfkill list. No bluetoothd at all: sudo apt install bluez. If it stands: sudo systemctl restart bluetooth, "
+        "then plug the adapter in again.",
+    ),
+    CheckId.BLUETOOTHD_MISSING: Check(
+        Topic.RADIO,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="BlueZ is not installed",
+        remedy="type: sudo apt install bluez",
+    ),
+    CheckId.BLUETOOTHD_MASKED: Check(
+        Topic.RADIO,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="bluetooth.service is masked",
+        remedy="type: sudo systemctl unmask --now bluetooth",
+    ),
+    CheckId.BLUETOOTHD_STOPPED: Check(
+        Topic.RADIO,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="bluetoothd does not run",
+        remedy="type: sudo systemctl start bluetooth; systemctl status bluetooth says why not",
+    ),
+    CheckId.BLUETOOTHD_UNKNOWN: Check(
+        Topic.RADIO,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="whether bluetoothd runs cannot be told: {said}",
+        remedy="see: systemctl status bluetooth",
+    ),
+    CheckId.ADAPTER_MISSING: Check(
+        Topic.RADIO,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="this machine has no Bluetooth adapter that works",
+        remedy="plug one in, or see: rfkill list; sudo dmesg | grep -i bluetooth",
+    ),
+    CheckId.ADAPTER_UNFIT: Check(
+        Topic.RADIO,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{said}",
+        remedy="see: bluetoothctl list; rfkill list",
+    ),
+    CheckId.BLUEZ_SETTINGS: Check(
+        Topic.BLUEZ,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="{why}",
+        remedy="Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
+        "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth.",
+    ),
+    CheckId.PAIRED: Check(
+        Topic.PAIRING,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="{why}",
+        remedy="Doors go on opening. If it was not paired on purpose: bluetoothctl devices Paired; then bluetoothctl "
+        "remove ADDRESS.",
+    ),
+    CheckId.STRIKES_DOWN: Check(
+        Topic.STRIKES,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{why}",
+        remedy="Check strike of [[doors]] against gpioinfo (apt install gpiod), and the group of /dev/gpiochip*.",
+    ),
+    CheckId.GPIO_OUTLIVES_GUARD: Check(
+        Topic.GPIO,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{why}",
+        remedy="Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
+    ),
+    CheckId.INPUTS_DOWN: Check(
+        Topic.INPUTS,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{why}",
+        remedy="Check dps and rex of [[doors]] against gpioinfo (apt install gpiod).",
+    ),
+    CheckId.KEY_NOT_IN_UNIT: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="hubd.service hands over no credential {name}",
+        remedy="type: sudo systemctl edit hubd, add LoadCredential={name}:hubd.{name}",
+    ),
+    CheckId.KEY_MISSING: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: there is no such file",
+        remedy="{how}",
+    ),
+    CheckId.KEY_IS_A_FOLDER: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: expected {wanted}, found a folder in its place",
+        remedy="type: sudo mv {file} {file}.aside",
+    ),
+    CheckId.KEY_NOT_A_FILE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: expected {wanted}, found something that is no regular file",
+        remedy="type: ls -l {file}",
+    ),
+    CheckId.KEY_TOO_LARGE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: expected {wanted}, found {size} bytes, which systemd does not hand over",
+        remedy="put the right file there",
+    ),
+    CheckId.KEY_NOT_SEALED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: found plain in {folder}, but hubd.service takes it sealed",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEALED_FOR_ANOTHER: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it was sealed under another name, {other!r}",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEAL_ENDED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it was sealed for a time that is over (--not-after)",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEALED_ELSEWHERE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: this machine cannot open it: it was sealed on another machine (this disk or file "
+        "comes from there), its TPM or /var/lib/systemd/credential.secret was replaced, or it is damaged",
+        remedy="{how} (systemd-creds: {said})",
+    ),
+    CheckId.KEY_DAMAGED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it is damaged, or no sealed key at all",
+        remedy="{how} (systemd-creds: {said})",
+    ),
+    CheckId.KEY_NOT_OPENED: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: systemd-creds cannot open it: {said}",
+        remedy="{how}",
+    ),
+    CheckId.KEY_UNKNOWN: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: whether it can be opened cannot be told: {said}",
+        remedy="see: systemd-creds --version",
+    ),
+    CheckId.KEY_NOT_ROOTS: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: it belongs to user {user}, who may replace it",
+        remedy="type: sudo chown root:root {file}",
+    ),
+    CheckId.KEY_WRITABLE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: others may write it (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_READABLE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: a private key that others may read (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_UNREADABLE: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{file}: not even its owner may read it (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_STORE_NOT_ROOTS: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{folder}: others than root may put files there (user {user}, mode {mode:03o})",
+        remedy="type: sudo chown root:root {folder} && sudo chmod 700 {folder}",
+    ),
+    CheckId.KEY_PLAIN_LEFT: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.WARNING,
+        cause="{file}: the plain key still lies beside the sealed one",
+        remedy="type: sudo rm {file}",
+    ),
+    CheckId.KEYS_NOT_HANDED_OVER: Check(
+        Topic.KEYS,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="systemd could not hand over the keys or run the check (status {status}): {said}",
+        remedy="see: journalctl -e",
+    ),
+    CheckId.UNIT_MISSING: Check(
+        Topic.UNIT,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="hubd.service is not installed ({said})",
+        remedy="type: make install",
+    ),
+    CheckId.SYSTEMD_UNKNOWN: Check(
+        Topic.UNIT,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="systemd, which hands over the keys, cannot be asked: {said}",
+        remedy="see: systemctl status",
+    ),
+    CheckId.LINE_NOT_NAMED: Check(
+        Topic.LINES,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{line}: {placeholder} is to be replaced by the chip that it is wired to, and its line by that chip's "
+        "line",
+        remedy="gpiodetect and gpioinfo (apt install gpiod) show both",
+    ),
+    CheckId.LINE_SHARED: Check(
+        Topic.LINES,
+        Class.SETUP,
+        Severity.ERROR,
+        cause="{line} and {other} are one pin, {pin}",
+        remedy="give each its own line",
+    ),
+    CheckId.LINE_IN_USE: Check(
+        Topic.LINES,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{line}, {pin}, is in use by {consumer}",
+        remedy="stop that one, or choose another line",
+    ),
+    CheckId.LINE_NOT_OF_HEADER: Check(
+        Topic.LINES,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="{line} is on chip {chip}",
+        remedy="the pins of this board's header are those of chip {header}",
+    ),
+    CheckId.CLOCK_BEFORE_BUILD: Check(
+        Topic.CLOCK,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="The clock says {now}, which was before this software was built or this hub was certified.",
+        remedy=f"First {_SET_IT}. Until then no phone opens a door. {_NO_RTC}",
+    ),
+    CheckId.CLOCK_BEHIND_RECORDS: Check(
+        Topic.CLOCK,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="The clock says {now}, but the records prove that {proven} has passed.",
+        remedy=f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
+        "A backend whose time agrees does it as well. Until then no phone opens a door.",
+    ),
+    CheckId.CLOCK_UNCONFIRMED: Check(
+        Topic.CLOCK,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="The clock says {now}, and nothing has confirmed it: no backend, no systemd-timesyncd, no phone by the "
+        "full path.",
+        remedy=f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
+        f"A phone refuses a hub whose clock is wrong by more than some minutes. {_NO_RTC}",
+    ),
+    CheckId.RTC_NONE: Check(
+        Topic.CLOCK,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="this machine has no clock that runs without power (there is no /dev/rtc*): after a power cut and "
+        "without a network no phone opens a door until the time is right again, by NTP or by the backend",
+        remedy="or by hand: sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS', then: sudo hubctl trust-clock",
+    ),
+    CheckId.RTC_UNREADABLE: Check(
+        Topic.CLOCK,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="/dev/{rtc} cannot be read",
+        remedy="see: sudo hwclock --show",
+    ),
+    CheckId.RTC_FLAT: Check(
+        Topic.CLOCK,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="/dev/{rtc} stands at {shown}: its battery is flat or missing, or it was never set",
+        remedy="when the time is right: sudo hwclock -w. After a power cut without a network no phone opens a door",
+    ),
+    CheckId.EPOCH_NONE: Check(
+        Topic.EPOCH,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="There is no epoch key yet: phones are told that the hub is busy.",
+        remedy="Wait; making an RSA key takes a small board up to a minute. If this stands, see the journal.",
+    ),
+    CheckId.CERTIFICATE_ENDED: Check(
+        Topic.CERTIFICATE,
+        Class.CERTIFICATE,
+        Severity.ERROR,
+        cause="The hub's certificate ended on {ends}: phones refuse it.",
+        remedy=f"H{_RENEW[1:]}",
+    ),
+    CheckId.CERTIFICATE_NOT_YET: Check(
+        Topic.CERTIFICATE,
+        Class.CERTIFICATE,
+        Severity.ERROR,
+        cause="The hub's certificate begins on {begins}: phones refuse it until then.",
+        remedy=f"See whether this machine's clock is right: timedatectl. If it is, {_RENEW}",
+    ),
+    CheckId.CERTIFICATE_ENDING: Check(
+        Topic.CERTIFICATE,
+        Class.CERTIFICATE,
+        Severity.WARNING,
+        cause="The hub's certificate ends {left}, on {ends}: phones then refuse it.",
+        remedy=f"H{_RENEW[1:]}",
+    ),
+    CheckId.BACKEND_AWAY: Check(
+        Topic.BACKEND,
+        Class.BACKEND,
+        Severity.WARNING,
+        cause="The backend is out of reach: {why}",
+        remedy="The hub decides by itself and keeps its records meanwhile. Check the network and [backend] endpoint. "
+        "If a key is meant: the backend's own public key must be the one in {file}, and it must know this hub's; "
+        "sudo /opt/hubd/bin/hubd --check-config shows both.",
+    ),
+    CheckId.TWO_HUBS: Check(
+        Topic.TWO_HUBS,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="Two machines speak to the backend as this hub: one is a copy, with its keys and its id. {held}",
+        remedy="Doors open for phones, remote orders are refused. Decide on the backend's machine which one stays: "
+        "hubsim backend --at SITE keep HUB BOOT. Give the other one an id and keys of its own.",
+    ),
+    CheckId.FORK: Check(
+        Topic.FORK,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="The backend holds other records of this hub than those here: the state directory was replaced, "
+        "restored from a copy, or changed. {held}",
+        remedy=f"{_OF_RECORDS}Keep the old state directory if there is one: it is evidence. Look: sudo hubctl audit "
+        "verify. If the state was replaced on purpose, on the backend's machine: hubsim backend --at SITE accept HUB. "
+        "It keeps the old records under a name of their own.",
+    ),
+    CheckId.GAP: Check(
+        Topic.GAP,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="The backend waits for a record of this hub that does not come: it is lost among those that wait here, "
+        "or it was lost there. {held}",
+        remedy=f"{_OF_RECORDS}Look: sudo hubctl audit verify. To go on behind the gap, on the backend's machine: "
+        "hubsim backend --at SITE accept HUB.",
+    ),
+    CheckId.EVIDENCE_STUCK: Check(
+        Topic.EVIDENCE,
+        Class.BACKEND,
+        Severity.ERROR,
+        cause="The oldest of {waiting} records has waited {waited:.0f} s for the backend's receipt: {why}.",
+        remedy="The hub keeps them and decides by itself. Look at the backend: is its disk full, does it tell of a "
+        "fork? Then look here: sudo hubctl audit verify.",
+    ),
+    CheckId.AUDIT_DOWN: Check(
+        Topic.AUDIT,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{why}",
+        remedy="No phone opens a door while nothing can be recorded. hubd goes on by itself when the cause has ended.",
+    ),
+    CheckId.DISK_LOW: Check(
+        Topic.DISK,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause="{mebibytes:.1f} MiB are left on the disk of {folder}.",
+        remedy=_MAKE_ROOM,
+    ),
+    CheckId.DISK_SHORT: Check(
+        Topic.DISK,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{mebibytes:.1f} MiB are left on the disk of {folder}. They are kept for the records of releases.",
+        remedy=_MAKE_ROOM,
+    ),
+    CheckId.JOURNAL_HELD: Check(
+        Topic.JOURNAL,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause=_JOURNAL,
+        remedy=_JOURNAL_END,
+    ),
+    CheckId.JOURNAL_HELD_LONG: Check(
+        Topic.JOURNAL,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause=_JOURNAL,
+        remedy=_JOURNAL_END,
+    ),
+    CheckId.JOURNAL_GROWN: Check(
+        Topic.JOURNAL,
+        Class.MACHINE,
+        Severity.WARNING,
+        cause=_JOURNAL,
+        remedy=_JOURNAL_FIND,
+    ),
+    CheckId.JOURNAL_GROWN_LONG: Check(
+        Topic.JOURNAL,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause=_JOURNAL,
+        remedy=_JOURNAL_FIND,
+    ),
+    CheckId.OUTBOX_EDITED: Check(
+        Topic.OUTBOX,
+        Class.EVIDENCE,
+        Severity.WARNING,
+        cause="{records} records neither waited for the backend nor had it acknowledged them: audit.db was edited.",
+        remedy="They wait again. Find out who writes to the state directory. This message ends with a restart.",
+    ),
+    CheckId.POLICY_EDITED: Check(
+        Topic.STATE,
+        Class.EVIDENCE,
+        Severity.WARNING,
+        cause="The policy's rows in policy.db were not those of the document that the issuer signed.",
+        remedy="They were built again from it, so the policy holds. Find out who writes to the state directory. This "
+        "message ends with a restart.",
+    ),
+    CheckId.POLICY_MISSING: Check(
+        Topic.STATE,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="The policy is gone from the state directory; the audit log knows of version {expected}.{more}",
+        remedy=_SENT_AGAIN + _OR_ACCEPT,
+    ),
+    CheckId.POLICY_OLDER: Check(
+        Topic.STATE,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="The policy in the state directory is version {version}; the audit log knows of {expected}.{more}",
+        remedy=_SENT_AGAIN + _OR_ACCEPT,
+    ),
+    CheckId.POLICY_UNPROVEN: Check(
+        Topic.STATE,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="The policy in the state directory is not proven by the issuer's signature.{more}",
+        remedy=f"{_SENT_AGAIN}Without a backend: stop hubd, move policy.db aside, start hubd, then: sudo hubctl "
+        "accept-state; nobody is revoked then.",
+    ),
+    CheckId.LOG_MISSING: Check(
+        Topic.STATE,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="The audit log is gone from the state directory, but this hub is not new.{more}",
+        remedy=f"Put the log back if you have it, and restart hubd. {_SENT_AGAIN}{_OR_ACCEPT}",
+    ),
+    CheckId.LOG_REPLACED: Check(
+        Topic.STATE,
+        Class.EVIDENCE,
+        Severity.ERROR,
+        cause="The audit log in the state directory is older than this hub, or another's.{more}",
+        remedy=f"Put the right log back if you have it, and restart hubd. {_SENT_AGAIN}{_OR_ACCEPT}",
+    ),
+    CheckId.STATE_UNREADABLE: Check(
+        Topic.STATE,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{folder}: cannot be looked at: {why}",
+        remedy="type: ls -ld {folder} {parent}",
+    ),
+    CheckId.STATE_NO_FOLDER: Check(
+        Topic.STATE,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{folder}: there is no such folder",
+        remedy="type: sudo install -d -o hubd -g hubd -m 700 {folder}",
+    ),
+    CheckId.STATE_NOT_A_FOLDER: Check(
+        Topic.STATE,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{folder}: expected a folder, found something else",
+        remedy="type: ls -ld {folder}",
+    ),
+    CheckId.STATE_NOT_OURS: Check(
+        Topic.STATE,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{folder}: hubd cannot use it (user {user}, mode {mode:03o})",
+        remedy="type: sudo chown -R hubd:hubd {folder}; sudo chmod 700 {folder}",
+    ),
+    CheckId.STATE_OPEN_TO_OTHERS: Check(
+        Topic.STATE,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{folder}: others may write there (mode {mode:03o})",
+        remedy="type: sudo chmod 700 {folder}",
+    ),
+    CheckId.STATE_READ_ONLY: Check(
+        Topic.STATE,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{folder}: hubd.service lets hubd write there only with ReadWritePaths={folder}",
+        remedy="type: sudo systemctl edit hubd, and add it below [Service]",
+    ),
+    CheckId.DATABASE_NOT_OURS: Check(
+        Topic.STATE,
+        Class.MACHINE,
+        Severity.ERROR,
+        cause="{file}: hubd may not use it (user {user})",
+        remedy="type: sudo chown hubd:hubd {file}",
+    ),
+}
+
+CHECK_OF_PART: Mapping[Part, CheckId] = {
+    Part.AUDIT: CheckId.AUDIT_DOWN,
+    Part.BLUEZ: CheckId.BLUEZ_SETTINGS,
+    Part.GPIO: CheckId.GPIO_OUTLIVES_GUARD,
+    Part.INPUTS: CheckId.INPUTS_DOWN,
+    Part.PAIRING: CheckId.PAIRED,
+    Part.RADIO: CheckId.RADIO_DOWN,
+    Part.STRIKES: CheckId.STRIKES_DOWN,
+}
+"""What stands while a part is down; its only field is `why`."""
+
+CHECK_OF_DOUBT: Mapping[Doubt, CheckId] = {
+    Doubt.POLICY_MISSING: CheckId.POLICY_MISSING,
+    Doubt.POLICY_OLDER: CheckId.POLICY_OLDER,
+    Doubt.POLICY_UNPROVEN: CheckId.POLICY_UNPROVEN,
+    Doubt.LOG_MISSING: CheckId.LOG_MISSING,
+    Doubt.LOG_REPLACED: CheckId.LOG_REPLACED,
+}
+
+CHECK_OF_STANDING: Mapping[Standing, CheckId | None] = {
+    Standing.NOT_YET: CheckId.CERTIFICATE_NOT_YET,
+    Standing.VALID: None,
+    Standing.ENDING: CheckId.CERTIFICATE_ENDING,
+    Standing.ENDED: CheckId.CERTIFICATE_ENDED,
+}
+
+CHECK_OF_HALT: Mapping[Cause, CheckId] = {
+    Cause.TWO_HUBS: CheckId.TWO_HUBS,
+    Cause.FORK: CheckId.FORK,
+    Cause.GAP: CheckId.GAP,
+}
+"""What stands after what a backend says of a hub's records."""
+
+BACKEND_DOWN_SECONDS = 60.0
+EVIDENCE_SECONDS = 150.0
+"""For so long the backend may acknowledge nothing while records wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkSeen:
+    """The talk with the backend as it is seen now; see `hubd.backend.sync.LinkState`."""
+
+    connected: bool
+    since: float
+    why: str
+    waiting: int
+    unacknowledged_seconds: float | None
+    halt: str | None
+    known: str | None
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the daemon knows of itself when it looks; times in Unix seconds, files as the installer knows them."""
+
+    now: float
+    epoch_is_ready: bool
+    certificate_begins: int
+    certificate_expires: int
+    certificate_file: str
+    backend_key_file: str
+    uplink: UplinkSeen | None
+
+
+def certificate_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
+    """Judge a certificate by the wall clock: what is wrong with it, None when nothing is. `file` holds it."""
+    check = CHECK_OF_STANDING[judge(begins, expires, now)]
+    if check is None:
+        return None
+    days = int((expires - now) // DAY_SECONDS)
+    left = f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
+    return problem(check, begins=show_seconds(begins), ends=show_seconds(expires), left=left, file=file)
+
+
+def _certificate(seen: Seen) -> Problem | None:
+    return certificate_problem(seen.certificate_begins, seen.certificate_expires, seen.now, seen.certificate_file)
+
+
+def _epoch(seen: Seen) -> Problem | None:
+    return None if seen.epoch_is_ready else problem(CheckId.EPOCH_NONE)
+
+
+def _backend(seen: Seen) -> Problem | None:
+    """The backend has been out of reach for a while."""
+    uplink = seen.uplink
+    if uplink is None or uplink.connected or seen.now - uplink.since <= BACKEND_DOWN_SECONDS:
+        return None
+    return problem(CheckId.BACKEND_AWAY, why=uplink.why, file=seen.backend_key_file)
+
+
+def _evidence(seen: Seen) -> Problem | None:
+    """Records go nowhere, though the backend is there and says nothing against them."""
+    uplink = seen.uplink
+    if uplink is None or not uplink.connected or uplink.halt:
+        return None
+    waited = uplink.unacknowledged_seconds
+    if waited is None or waited <= EVIDENCE_SECONDS:
+        return None
+    why = uplink.why or "it takes them and says nothing"
+    return problem(CheckId.EVIDENCE_STUCK, waiting=uplink.waiting, waited=waited, why=why)
+
+
+def _halt(cause: Cause, seen: Seen) -> Problem | None:
+    """The backend takes no records of this hub."""
+    uplink = seen.uplink
+    if uplink is None or uplink.halt != cause.name.lower():
+        return None
+    return problem(CHECK_OF_HALT[cause], held=_held(cause, uplink))
+
+
+def _held(cause: Cause, uplink: UplinkSeen) -> str:
+    """Say what the backend knows this hub by."""
+    if cause is Cause.TWO_HUBS:
+        return f"This one's boot id begins with {uplink.boot[:8]}."
+    number = (uplink.known or "0:").partition(":")[0]
+    return "It holds none." if number == "0" else f"The newest that it holds is {uplink.known}."
+
+
+LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
+    Topic.BACKEND: _backend,
+    Topic.CERTIFICATE: _certificate,
+    Topic.EPOCH: _epoch,
+    Topic.EVIDENCE: _evidence,
+    Topic.FORK: partial(_halt, Cause.FORK),
+    Topic.GAP: partial(_halt, Cause.GAP),
+    Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
+}
+"""What the daemon asks each time it looks. The other topics stand and end when whoever sees them says so."""

@@ -1,0 +1,255 @@
+"""The table of checks: whole, raised, told with every field, and with remedies that can be typed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+
+from hubd.cli.main import hubctl
+from hubd.start.checkconfig.page import KIND_OF_CLASS, Kind, found
+from hubd.upkeep.checks import (
+    CHECK_OF_PART,
+    CHECKS,
+    LOOKS,
+    CheckId,
+    Seen,
+    Severity,
+    Topic,
+    UplinkSeen,
+    certificate_problem,
+    problem,
+)
+from hubsim.main import main as hubsim
+
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "hubd" / "upkeep" / "checks.py"
+RAISES = ("problem", "found")
+"""The two functions that take a check and its fields."""
+ON_DEBIAN = {
+    "apt": "apt",
+    "apt-get": "apt",
+    "bluetoothctl": "bluez",
+    "chmod": "coreutils",
+    "chown": "coreutils",
+    "dmesg": "util-linux",
+    "du": "coreutils",
+    "fuser": "psmisc",
+    "gpiodetect": "gpiod",
+    "gpioinfo": "gpiod",
+    "hwclock": "util-linux-extra",
+    "install": "coreutils",
+    "journalctl": "systemd",
+    "ls": "coreutils",
+    "make": "make",
+    "mv": "coreutils",
+    "rfkill": "rfkill",
+    "rm": "coreutils",
+    "systemctl": "systemd",
+    "systemd-creds": "systemd",
+    "timedatectl": "systemd",
+}
+"""The commands that remedies may name, and the package that brings each; /opt/hubd/bin/hubd is the project's own."""
+COMMAND = re.compile(r"(?:sudo |\b(?:[Tt]ype|[Ss]ee|then|purpose|hand): )(?!sudo |hubsim |hubctl )([a-z/][\w/-]*)")
+
+
+def fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def trees() -> Iterator[ast.Module]:
+    for path in sorted((ROOT / "hubd").rglob("*.py")):
+        if path != TABLE:
+            yield ast.parse(path.read_text(encoding="utf-8"))
+
+
+def named(tree: ast.AST) -> set[str]:
+    """The checks that a tree names, CheckId.NAME."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "CheckId"
+    }
+
+
+def table_tree() -> Iterator[ast.stmt]:
+    """The table's file without the enum and without the table itself: what else there names checks, raises them."""
+    for node in ast.parse(TABLE.read_text(encoding="utf-8")).body:
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "CHECKS"):
+            yield node
+
+
+def test_every_check_has_a_row_and_every_topic_a_check() -> None:
+    assert set(CHECKS) == set(CheckId)
+    assert {check.topic for check in CHECKS.values()} == set(Topic)
+
+
+@pytest.mark.parametrize("check", CheckId)
+def test_every_row_has_a_cause_and_a_remedy(check: CheckId) -> None:
+    row = CHECKS[check]
+    assert row.cause.strip()
+    assert row.remedy.strip()
+    assert row.remedy == row.remedy.strip()
+    if row.cause.endswith("."):
+        assert row.remedy.endswith("."), "two sentences"
+        assert row.remedy[0].isupper()
+
+
+def test_every_check_is_raised_somewhere() -> None:
+    raised = set[str]()
+    for tree in [*trees(), *table_tree()]:
+        raised |= named(tree)
+    assert sorted({check.name for check in CheckId} - raised) == []
+
+
+def raisings() -> Iterator[tuple[str, set[str]]]:
+    """Every call that names a check and fills its fields in, as (check, names of the fields)."""
+    for tree in [*trees(), *table_tree()]:
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id=name), args=[ast.Attribute(value=ast.Name(id="CheckId"), attr=check), *_]
+                ) if name in RAISES:
+                    yield check, {keyword.arg for keyword in node.keywords if keyword.arg}
+
+
+def test_a_check_that_is_raised_by_its_name_gets_every_field_and_no_other() -> None:
+    calls = list(raisings())
+    assert len(calls) >= 20
+    for check, given in calls:
+        row = CHECKS[CheckId[check]]
+        assert given == fields(row.cause) | fields(row.remedy), check
+
+
+UPLINK = UplinkSeen(
+    connected=True,
+    since=0.0,
+    why="",
+    waiting=3,
+    unacknowledged_seconds=None,
+    halt=None,
+    known=None,
+    boot="00112233445566778899",
+)
+WELL = Seen(
+    now=1000.0,
+    epoch_is_ready=True,
+    certificate_begins=0,
+    certificate_expires=10**8,
+    certificate_file="/etc/certificate",
+    backend_key_file="/etc/backend",
+    uplink=UPLINK,
+)
+WRONG = {
+    Topic.BACKEND: replace(WELL, uplink=replace(UPLINK, connected=False)),
+    Topic.CERTIFICATE: replace(WELL, certificate_expires=999),
+    Topic.EPOCH: replace(WELL, epoch_is_ready=False),
+    Topic.EVIDENCE: replace(WELL, uplink=replace(UPLINK, unacknowledged_seconds=999.0)),
+    Topic.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
+    Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
+    Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
+}
+
+
+def test_each_look_sees_what_is_wrong_with_its_own_topic_and_nothing_else() -> None:
+    assert set(WRONG) == set(LOOKS)
+    for seen in (WELL, replace(WELL, uplink=None)):
+        assert [look(seen) for look in LOOKS.values()] == [None] * len(LOOKS)
+    for topic, seen in WRONG.items():
+        told = [found for look in LOOKS.values() if (found := look(seen)) is not None]
+        assert [found.id for found in told] == [topic]
+        assert told[0].what
+        assert told[0].remedy
+
+
+def test_what_stands_while_a_part_is_down_has_its_name_and_asks_for_why_alone() -> None:
+    for part, check in CHECK_OF_PART.items():
+        assert CHECKS[check].topic == part
+        assert fields(CHECKS[check].cause) == {"why"}
+        assert fields(CHECKS[check].remedy) == set()
+
+
+def remedies(pattern: re.Pattern[str]) -> Iterator[tuple[CheckId, str]]:
+    for check, row in CHECKS.items():
+        yield from ((check, found) for found in pattern.findall(row.remedy))
+
+
+def test_commands_of_remedies_exist_on_debian_or_are_ours() -> None:
+    named = {command for _, command in remedies(COMMAND)}
+    assert {"systemctl", "timedatectl", "journalctl"} <= named
+    assert sorted(named - set(ON_DEBIAN) - {"/opt/hubd/bin/hubd"}) == []
+
+
+def commands(command: click.Command, words: str) -> Iterator[str]:
+    if not isinstance(command, click.Group):
+        yield words
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from commands(inner, f"{words} {name}")
+
+
+def test_commands_of_hubctl_and_hubsim_in_remedies_exist() -> None:
+    text = (ROOT / "docs" / "hubctl.md").read_text(encoding="utf-8")
+    ours = set(commands(hubctl, "hubctl"))
+    asked = {found for _, found in remedies(re.compile(r"hubctl (?:audit )?[a-z-]+"))}
+    assert asked
+    assert sorted(asked - ours) == []
+    assert [one for one in sorted(asked) if f"| `{one}` |" not in text] == []
+    orders = {found for _, found in remedies(re.compile(r"hubsim backend --at SITE ([a-z]+)"))}
+    assert orders
+    assert {f"hubsim backend {order}" for order in orders} <= set(commands(hubsim, "hubsim"))
+
+
+def test_a_remedy_with_a_command_that_does_not_exist_is_noticed() -> None:
+    assert COMMAND.findall("Type: sudo frobnicate --all; then: mendit x. See: systemctl status bluetooth") == [
+        "frobnicate",
+        "mendit",
+        "systemctl",
+    ]
+
+
+def test_a_certificate_is_told_alike_by_the_daemon_and_before_a_start() -> None:
+    day = 86_400
+    assert certificate_problem(0, 100 * day, 10 * day, "/etc/cert") is None
+    told = certificate_problem(0, 100 * day, 101 * day, "/etc/cert")
+    assert told is not None
+    assert told.line.startswith("The hub's certificate ended on 1970-04-11T00:00:00.000Z: phones refuse it. Have the ")
+
+
+@pytest.mark.parametrize(
+    ("check", "fields", "kind", "text"),
+    [
+        (CheckId.BLUETOOTHD_MISSING, {}, Kind.UNAVAILABLE, "BlueZ is not installed; type: sudo apt install bluez"),
+        (
+            CheckId.LINE_SHARED,
+            {"line": "a", "other": "b", "pin": "c"},
+            Kind.WRONG,
+            "a and b are one pin, c; give each ",
+        ),
+        (CheckId.RTC_UNREADABLE, {"rtc": "rtc0"}, Kind.WARNING, "/dev/rtc0 cannot be read; see: sudo hwclock --show"),
+        (CheckId.DISK_LOW, {"folder": "/x", "mebibytes": 20.0}, Kind.WARNING, "20.0 MiB are left on the disk of /x. M"),
+    ],
+)
+def test_a_finding_is_a_row_with_its_kind(check: CheckId, fields: dict[str, object], kind: Kind, text: str) -> None:
+    told = found(check, "about", **fields)
+    assert (told.kind, told.about) == (kind, "about")
+    assert told.text.startswith(text)
+
+
+def test_an_error_of_any_class_changes_the_exit_status() -> None:
+    assert Kind.WARNING not in KIND_OF_CLASS.values()
+    assert Kind.FACT not in KIND_OF_CLASS.values()
+
+
+def test_a_problem_has_the_grade_of_its_row() -> None:
+    told = problem(CheckId.DISK_SHORT, folder="/x", mebibytes=1.0)
+    assert (told.id, told.severity) == (Topic.DISK, Severity.ERROR)

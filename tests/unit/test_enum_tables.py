@@ -1,0 +1,219 @@
+"""Tables over enums are complete: every mapping of the product that an enum is the key of is found and held against it.
+
+A table that is partial on purpose stands in PARTIAL with what is left out and why. A table of pairs, such as a state
+machine's, refuses what is not in it; of its enums each member must be in some pair.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hubcore.evidence.facts import Fact
+from hubd.cli.show import STYLES, URGENCY
+from hubd.upkeep.checks import Severity
+
+ROOT = Path(__file__).parents[2]
+TOPS = ("hubcore", "drivers", "hubd", "hubsim")
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Which members a table leaves out, and why."""
+
+    missing: frozenset[str]
+    why: str
+
+
+def _partial(missing: str, why: str) -> Partial:
+    return Partial(frozenset(missing.split()), why)
+
+
+PARTIAL: Mapping[str, Partial] = {
+    "hubd.upkeep.checks.LOOKS": _partial(
+        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE STRIKES UNIT",
+        "these stand and end when whoever sees them says so",
+    ),
+    "hubd.doors.watch._EVENTS": _partial(
+        "STRIKE_ACTIVE STRIKE_INACTIVE", "what a strike does goes another way: by the release that it belongs to"
+    ),
+    "hubd.start.checkconfig.page._STATUS": _partial("WARNING FACT", "with nothing but these the exit status is 0"),
+    "hubcore.door.machine:times": _partial(
+        "UNKNOWN SECURED RELEASED HELD_OPEN FORCED", "these phases have no time of their own"
+    ),
+    "hubd.doors.unlock:self._ops": _partial(
+        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE BREAK", "operations are asked by phones and the backend"
+    ),
+    "hubd.wiring.movers:MadeKind": _partial(
+        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO", "what must run for strikes is their guard"
+    ),
+    "hubsim.phone.bleak_radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
+    "hubsim.phone.onlink._PATIENCE_SECONDS": _partial("START SESSION END", "in these stages nothing is waited for"),
+}
+PARTIAL_PAIRS: Mapping[str, Partial] = {
+    "hubcore.phone.handshake._STEPS": _partial(
+        "WORKING ABANDONED", "while a request is at work every message is met alike (`_while_working`)"
+    ),
+    "hubd.adapters.curve.uplink._NOT_UP": _partial("REFUSED", "what is refused has sentences of its own (`_refused`)"),
+    "hubd.backend.sync._STEPS": _partial("DOWN", "nothing comes while the uplink is down"),
+}
+
+
+def _modules() -> Iterator[tuple[str, ModuleType]]:
+    for top in TOPS:
+        package = importlib.import_module(top)
+        for found in pkgutil.walk_packages(package.__path__, f"{top}."):
+            if not found.name.endswith("__main__"):
+                yield found.name, importlib.import_module(found.name)
+
+
+def _enum_of(keys: list[object]) -> type[Enum] | None:
+    """Return the enum that all keys are members of."""
+    kinds = {type(key) for key in keys}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return kind if kind is not None and issubclass(kind, Enum) else None
+
+
+def missing(table: Mapping[object, object]) -> frozenset[str]:
+    """Return the names of the members that a table over an enum leaves out; of any other mapping none."""
+    kind = _enum_of(list(table))
+    return frozenset() if kind is None else frozenset(member.name for member in kind if member not in table)
+
+
+def missing_pairs(table: Mapping[object, object]) -> frozenset[str]:
+    """Return the members that are in no key of a table whose keys are tuples with members of enums."""
+    keys = [key for key in table if isinstance(key, tuple)]
+    if len(keys) != len(table):
+        return frozenset()
+    left_out = set[str]()
+    for column in zip(*keys, strict=True):
+        kind = _enum_of(list(column))
+        if kind is not None:
+            left_out |= {member.name for member in kind if member not in column}
+    return frozenset(left_out)
+
+
+def attributes() -> dict[str, Mapping[object, object]]:
+    """Every mapping that a module or a class of it makes, by its name."""
+    found = dict[str, Mapping[object, object]]()
+    for name, module in _modules():
+        own = _own_names(module)
+        values = {f"{name}.{attribute}": value for attribute, value in vars(module).items() if attribute in own}
+        for kind in [value for value in vars(module).values() if isinstance(value, type)]:
+            if kind.__module__ == name:
+                values |= {
+                    f"{name}.{kind.__qualname__}.{attribute}": value
+                    for attribute, value in vars(kind).items()
+                    if not attribute.startswith("__")
+                }
+        found |= {place: value for place, value in values.items() if isinstance(value, Mapping) and value}
+    return found
+
+
+def _own_names(module: ModuleType) -> set[str]:
+    """The names that a module binds itself, without those that it imports."""
+    names = set[str]()
+    for node in ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def displays() -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield every dict display within a function whose keys are members of one enum: its place, what it leaves out.
+
+    A detail, whose keys are facts, is no table.
+    """
+    for name, module in _modules():
+        tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+        for function in ast.walk(tree):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for node in ast.walk(function):
+                kind, members = _display(node, module)
+                if kind is not None and kind is not Fact:
+                    left_out = frozenset(member.name for member in kind if member.name not in members)
+                    yield f"{name}:{_holder(function, node)}", left_out
+
+
+def _display(node: ast.AST, module: ModuleType) -> tuple[type[Enum] | None, set[str]]:
+    if not isinstance(node, ast.Dict) or not node.keys:
+        return None, set()
+    enums, members = set[object](), set[str]()
+    for key in node.keys:
+        if not (isinstance(key, ast.Attribute) and isinstance(key.value, ast.Name)):
+            return None, set()
+        enums.add(vars(module).get(key.value.id))
+        members.add(key.attr)
+    kind = enums.pop() if len(enums) == 1 else None
+    return (kind, members) if isinstance(kind, type) and issubclass(kind, Enum) else (None, set())
+
+
+def _holder(function: ast.AST, display: ast.AST) -> str:
+    """Say what a display is bound to, or whose argument it is."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=value):
+                if value is display:
+                    return ast.unparse(target)
+            case ast.Call(func=called, args=args) if display in args:
+                return ast.unparse(called)
+    return "?"
+
+
+def test_every_table_over_an_enum_is_complete_or_says_why_not() -> None:
+    tables = attributes()
+    found = {name: left_out for name, table in tables.items() if (left_out := missing(table))}
+    found |= {name: left_out for name, left_out in displays() if left_out}
+    assert found == {name: partial.missing for name, partial in PARTIAL.items()}
+    assert all(partial.why for partial in PARTIAL.values())
+    over_enums = {name for name, table in tables.items() if _enum_of(list(table))}
+    known = {
+        "hubcore.backend.answers.ORDER_OUTCOMES",
+        "hubcore.phone.answers.REASONS",
+        "hubcore.door.machine._WIRE",
+        "hubcore.evidence.facts.FACTS",
+        "hubd.upkeep.checks.CHECKS",
+    }
+    assert known <= over_enums
+
+
+def test_every_table_of_pairs_has_each_member_somewhere() -> None:
+    found = {name: left_out for name, table in attributes().items() if (left_out := missing_pairs(table))}
+    assert found == {name: partial.missing for name, partial in PARTIAL_PAIRS.items()}
+
+
+def test_what_hubctl_shows_of_a_severity_is_complete() -> None:
+    """It knows severities by their text, for those of a newer daemon come, too."""
+    assert set(STYLES) == set(Severity)
+    assert set(Severity) <= set(URGENCY)
+
+
+class _Colour(Enum):
+    RED = 1
+    BLUE = 2
+
+
+@pytest.mark.parametrize(
+    ("table", "left_out"),
+    [
+        ({_Colour.RED: 1, _Colour.BLUE: 2}, set()),
+        ({_Colour.RED: 1}, {"BLUE"}),
+        ({"red": 1}, set()),
+    ],
+)
+def test_a_table_that_is_not_complete_is_noticed(table: Mapping[object, object], left_out: set[str]) -> None:
+    assert missing(table) == left_out
+
+
+def test_a_member_that_is_in_no_pair_is_noticed() -> None:
+    assert missing_pairs({(_Colour.RED, 1): 1, (_Colour.BLUE, 1): 2}) == set()
+    assert missing_pairs({(_Colour.RED, _Colour.BLUE): 1}) == {"BLUE", "RED"}
