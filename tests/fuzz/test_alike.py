@@ -14,7 +14,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -28,15 +28,13 @@ from hubcore.codec.cose import Aead
 from hubcore.door.machine import DoorMachine
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError
-from hubcore.evidence.records import Record
 from hubcore.phone import sealing
 from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
 from hubcore.phone.framing import Flag, Outbound, control_frame
 from hubcore.phone.messages import GET_EPOCH, Open, Request, ResumeRequest, decode_challenge, encode_to_hub
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.ports.clock import ClockState
-from hubcore.ports.doors import InputEvent
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import LinkId
 from hubd.doors.watch import DoorWatch
 from hubd.phones.links import Links, Means
 from hubsim import site
@@ -45,9 +43,11 @@ from hubsim.phone.machine import Attempt, Moved, ReadInfo, SendMessage, seal_ope
 from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
 from hubsim.phone.wallet import KeptTicket, Wallet
 from hubsim.site import OPEN_AND_QUERY
+from tests.fakes.inputs import FakeInputs
+from tests.fakes.radio import FakeRadio
 from tests.fuzz.common import effort
 from tests.pair import DeskHub, make_wallet, rsa_key, settle
-from tests.virtualtime import VirtualClock, VirtualLoop, run_virtually
+from tests.virtualtime import VirtualLoop, run_virtually, virtual_clock
 
 REACHED: Counter[str] = Counter()
 ISSUER = site.make_key()
@@ -93,33 +93,28 @@ class _AtOnce(Executor):
         return future
 
 
-@dataclass
 class Ear:
-    """`ports.radio.Radio` that keeps what anybody near could hear, by link."""
+    """What anybody near the hub could hear, by link."""
 
-    loop: VirtualLoop
-    heard: dict[LinkId, list[tuple[float, str]]] = field(default_factory=dict)
-    listener: RadioListener | None = None
-    visitors: dict[LinkId, Visitor] = field(default_factory=dict)
-
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
-        self.listener = listener
-        ready(True)
-        await asyncio.Event().wait()
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.loop = loop
+        self.heard: dict[LinkId, list[tuple[float, str]]] = {}
+        self.visitors: dict[LinkId, Visitor] = {}
+        self.radio = FakeRadio(on_notify=self._notified, on_drop=self._dropped)
 
     def hear(self, link: LinkId, what: str) -> None:
         self.heard.setdefault(link, []).append((self.loop.now, what))
 
-    async def notify(self, link: LinkId, frame: bytes) -> None:
+    def _notified(self, link: LinkId, frame: bytes) -> None:
         readable = frame[6:10].hex() if frame[0] & Flag.FIRST else ""
         self.hear(link, f"{len(frame)} bytes, flags {frame[0]:02x}, {readable}")
         if link in self.visitors:
             self.loop.call_soon(self.visitors[link].notified, frame)
 
-    async def drop(self, link: LinkId) -> None:
+    def _dropped(self, link: LinkId) -> None:
         self.hear(link, "dropped")
-        assert self.listener is not None
-        self.listener.closed(link)
+        assert self.radio.listener is not None
+        self.radio.listener.closed(link)
         if link in self.visitors:
             self.visitors[link].lost()
 
@@ -128,23 +123,19 @@ class World:
     """One hub and its phones."""
 
     def __init__(self, loop: VirtualLoop, refuse: Callable[[DeskHub], None]) -> None:
-        self.loop, self.clock, self.ear = loop, VirtualClock(loop), Ear(loop)
-        self.hub = hub = DeskHub(ISSUER, self.clock)  # type: ignore[arg-type]
+        self.loop = loop
+        self.clock = virtual_clock(loop)
+        self.ear = Ear(loop)
+        self.hub = hub = DeskHub(ISSUER, self.clock)
         self.refuse = refuse
         hub.policy.schedules[7] = (ALWAYS,)
-        self.edges: asyncio.Queue[InputEvent] = asyncio.Queue()
+        self.inputs = FakeInputs()
         times = Times(cap_seconds=CAP_SECONDS)
-        hub.doors = {name: SimDoor(name, loop, self.edges.put_nowait, times) for name in ("front", "lab")}
+        hub.doors = {name: SimDoor(name, loop, self.inputs.put, times) for name in ("front", "lab")}
         machines = {name: DoorMachine(True, HELD_OPEN_SECONDS) for name in hub.doors}
         self.watch = DoorWatch(machines, hub.log, self.clock, lambda _event, _facts: None)
         hub.watch = self.watch  # type: ignore[assignment]
-        append = hub.log.append
-
-        async def slow(record: Record) -> int:
-            await asyncio.sleep(COMMIT_SECONDS)
-            return await append(record)
-
-        hub.log.append = slow  # type: ignore[method-assign]
+        hub.log.commit_seconds = COMMIT_SECONDS
         unlock = hub.start_unlock()
         means = Means(
             clock=self.clock,
@@ -156,17 +147,13 @@ class World:
             door=unlock.door_state,
         )
         seconds = {1: RELEASE_SECONDS, 2: RELEASE_SECONDS}
-        self.links = Links(hub.side, self.ear, unlock.present, seconds, means)
+        self.links = Links(hub.side, self.ear.radio, unlock.present, seconds, means)
         self.watch.on_state = self.links.door_changed
         self.out: dict[int, tuple[bytes, Outbound]] = {}
         self.visits: Counter[int] = Counter()
 
     def _told(self, event: str, facts: object) -> None:
         assert event not in ("link_fault", "send_failed"), facts
-
-    async def events(self) -> Any:
-        while True:
-            yield await self.edges.get()
 
     async def live(self, acts: list[Act], turn: int, ajar: bool) -> dict[LinkId, list[tuple[float, str]]]:
         """Do the acts; from the act `turn` on this world refuses what it refuses. Return what was heard.
@@ -175,7 +162,7 @@ class World:
         """
         tasks = [
             asyncio.create_task(self.links.run(lambda _on_air: None, lambda: None)),
-            asyncio.create_task(self.watch.run(self, lambda: None)),
+            asyncio.create_task(self.watch.run(self.inputs, lambda: None)),
         ]
         await settle()
         if ajar:

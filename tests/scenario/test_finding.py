@@ -10,35 +10,16 @@ import pytest
 
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import Beacon
-from hubcore.ports.radio import LinkId
 from hubd.adapters.host.keyfiles import load_beacon
 from hubd.config.file import load as load_config
 from hubsim import site as sites
 from hubsim.phone import radio, wallet
 from hubsim.radio.air import serve_radio
 from hubsim.radio.hub_radio import BumbleRadio
+from tests.fakes.radio import FakeRadioListener
 
 PATIENCE_SECONDS = 20.0
 OURS, FOREIGN = bytes(range(16)), bytes(16)
-
-
-class Nobody:
-    """A listener to whom nothing matters."""
-
-    def opened(self, link: LinkId) -> None:
-        pass
-
-    def closed(self, link: LinkId) -> None:
-        pass
-
-    def info(self, link: LinkId) -> bytes:
-        return b""
-
-    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        pass
-
-    def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        return b""
 
 
 class Street:
@@ -51,7 +32,7 @@ class Street:
     async def hub(self, beacon: Beacon | None) -> str:
         up = asyncio.Event()
         made = BumbleRadio(self._transport, beacon)
-        self.running.append(self._tasks.create_task(made.serve(Nobody(), lambda ready: ready and up.set())))
+        self.running.append(self._tasks.create_task(made.serve(FakeRadioListener(), lambda ready: ready and up.set())))
         async with asyncio.timeout(PATIENCE_SECONDS):
             await up.wait()
         assert made._device is not None

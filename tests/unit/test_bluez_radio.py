@@ -17,7 +17,6 @@ from dbus_fast.aio import MessageBus
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon, resolves
-from hubcore.ports.radio import LinkId
 from hubd.adapters.bluez import bus as bluez_bus
 from hubd.adapters.bluez import generation as bluez_generation
 from hubd.adapters.bluez import plan as bluez_plan
@@ -37,6 +36,7 @@ from hubd.adapters.bluez.choice import choose
 from hubd.adapters.bluez.plan import Patience, RadioNews
 from hubd.adapters.bluez.radio import BluezRadio, back_off_seconds
 from hubd.adapters.bluez.table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
+from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -141,37 +141,13 @@ class FakeBluez:
         return Message.new_method_return(message)
 
 
-class Listener:
-    def __init__(self) -> None:
-        self.told: asyncio.Queue[tuple[str, LinkId]] = asyncio.Queue()
-
-    def opened(self, link: LinkId) -> None:
-        self.told.put_nowait(("opened", link))
-
-    def closed(self, link: LinkId) -> None:
-        self.told.put_nowait(("closed", link))
-
-    def info(self, link: LinkId) -> bytes:
-        return b"challenge"
-
-    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        self.told.put_nowait((f"frame {data.decode()}", link))
-
-    def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        return b""
-
-    async def next(self) -> tuple[str, LinkId]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.told.get()
-
-
 class Rig:
     """A bus of its own, the radio on it, and as many bluetoothds as a test wants, one after another."""
 
     def __init__(self, address: str, services: Path) -> None:
         self.address, self._services = address, services
         self.serving: asyncio.Task[None]
-        self.listener = Listener()
+        self.listener = FakeRadioListener()
         self.ready: asyncio.Queue[bool] = asyncio.Queue()
         self.said: list[str] = []
         self.amiss: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
@@ -422,25 +398,26 @@ async def test_links_begin_and_end_with_connected_and_carry_frames(rig: Rig) -> 
         radio = rig.serve()
         await rig.is_ready(True)
         bluez.phone()
-        what, link = await rig.listener.next()
-        assert (what, link.peer) == ("opened", PHONE)
+        link = (await rig.listener.next()).link
+        assert rig.listener.visits == [Opened(link)]
+        assert link.peer == PHONE
         options = {"device": Variant("o", PHONE), "mtu": Variant("q", 247), "link": Variant("s", "LE")}
-        assert (await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", options)).body == [b"challenge"]
+        assert (await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", options)).body == [rig.listener.minted[0][1]]
         await bluez.ask(RX_PATH, "WriteValue", "aya{sv}", b"hello", options)
-        assert await rig.listener.next() == ("frame hello", link)
+        assert await rig.listener.next() == Wrote(link, b"hello", 247)
         await radio.notify(link, b"answer")
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await bluez.notified.get() == b"answer"
         await radio.drop(link)
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         with pytest.raises(LinkError):
             await radio.notify(link, b"too late")
         await radio.drop(link)
         bluez.phone()
-        _, again = await rig.listener.next()
+        again = (await rig.listener.next()).link
         assert (again.peer, again.epoch > link.epoch) == (PHONE, True)
         bluez.remove(PHONE)
-        assert await rig.listener.next() == ("closed", again)
+        assert await rig.listener.next() == Closed(again)
 
 
 async def test_phones_of_an_earlier_hub_are_sent_away_and_what_is_paired_is_not(rig: Rig) -> None:
@@ -464,7 +441,7 @@ async def test_each_loss_ends_every_link_and_it_comes_again(rig: Rig, loss: str)
         radio = rig.serve()
         await rig.is_ready(True)
         bluez.phone()
-        _, link = await rig.listener.next()
+        link = (await rig.listener.next()).link
         match loss:
             case "adapter":
                 bluez.remove(HCI0)
@@ -480,7 +457,7 @@ async def test_each_loss_ends_every_link_and_it_comes_again(rig: Rig, loss: str)
                 await bluez.bus.call(message)
             case "daemon":
                 bluez.bus.disconnect()
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         await rig.is_ready(False)
         with pytest.raises(LinkError):
             await radio.notify(link, b"to nobody")
@@ -531,7 +508,7 @@ async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
             bluez.calls.get_nowait()
         bluez.refuses.add("RegisterAdvertisement")
         bluez.phone()
-        _, link = await rig.listener.next()
+        link = (await rig.listener.next()).link
         for _ in range(2):  # beside the former advertisement, and in its place
             await bluez.called("RegisterAdvertisement")
         await rig.is_ready(False)
@@ -540,7 +517,7 @@ async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
         assert rig.listener.told.empty()
         bluez.refuses.clear()
         bluez.phone(False)
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         await bluez.called("RegisterAdvertisement")
         await rig.is_ready(True)
 
@@ -701,7 +678,7 @@ async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_s
         rig.serve()
         await rig.is_ready(True)
         bluez.phone()
-        _, link = await rig.listener.next()
+        link = (await rig.listener.next()).link
         for _ in range(2):
             bluez.silent.add("RegisterAdvertisement")
             while not bluez.calls.empty():
@@ -712,7 +689,7 @@ async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_s
                 await bluez.called("UnregisterAdvertisement")
             assert rig.listener.told.empty()
         bluez.silent.add("RegisterAdvertisement")
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         bluez.silent.clear()
         await rig.is_ready(True)
 
@@ -861,7 +838,7 @@ async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
     said: list[str] = []
     radio = BluezRadio("default", RadioNews(said.append), f"unix:path={tmp_path / 'none'}")
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(radio.serve(Listener(), ready.put_nowait))
+        serving = tasks.create_task(radio.serve(FakeRadioListener(), ready.put_nowait))
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert [await ready.get() for _ in range(4)] == [False] * 4
         serving.cancel()

@@ -21,7 +21,7 @@ from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode
 from hubcore.phone.link import FIRST_READ_SECONDS, IDLE_SECONDS, LINK_SECONDS
 from hubcore.phone.messages import Error, ErrorCode, Open, Reason, decode_challenge, decode_to_phone, encode_to_hub
 from hubcore.phone.sealing import BLE_GATT
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import LinkId
 from hubcore.timing.budget import Budget
 from hubcore.timing.standstill import DRAIN_SECONDS, TURN_SECONDS
 from hubd.doors.unlock import LATE_SECONDS
@@ -29,44 +29,11 @@ from hubd.phones.links import DROP_TRIES, EFFECTS_MAX, Links, Means
 from hubsim import site
 from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.wallet import Wallet
+from tests.fakes.radio import FakeRadio
 from tests.pair import DeskHub, make_wallet, settle
 
 Y = LinkId("Y", 1)
 LINKS_MAX = 3
-
-
-class Radio:
-    """`ports.radio.Radio` in memory. Set `notify_fails` or `drop_fails`; clear `free` to make notify wait."""
-
-    def __init__(self) -> None:
-        self.sent: dict[LinkId, list[bytes]] = {}
-        self.dropped: list[LinkId] = []
-        self.notify_fails: Exception | None = None
-        self.drop_fails: Exception | None = None
-        self.free = asyncio.Event()
-        self.free.set()
-        self.news = asyncio.Event()
-
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
-        ready(True)
-        await asyncio.Event().wait()
-
-    async def notify(self, link: LinkId, frame: bytes) -> None:
-        await self.free.wait()
-        if self.notify_fails:
-            raise self.notify_fails
-        self.sent.setdefault(link, []).append(frame)
-        self.news.set()
-
-    async def more(self) -> None:
-        """Wait until one more frame is notified."""
-        self.news.clear()
-        await self.news.wait()
-
-    async def drop(self, link: LinkId) -> None:
-        self.dropped.append(link)
-        if self.drop_fails:
-            raise self.drop_fails
 
 
 class Rsa(Executor):
@@ -100,7 +67,7 @@ class Rsa(Executor):
 @dataclass
 class Rig:
     hub: DeskHub
-    radio: Radio = field(default_factory=Radio)
+    radio: FakeRadio = field(default_factory=FakeRadio)
     rsa: Rsa = field(default_factory=Rsa)
     refused: list[PeerError] = field(default_factory=list)
     told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)

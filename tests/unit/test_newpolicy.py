@@ -20,14 +20,17 @@ from hubcore.access.words import Mode
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import FrameError, HardwareError, RollbackError, SignatureError, StoreError, TrustError
-from hubcore.evidence.records import Head
+from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.aside import Start, start_thread
 from hubd.doors.unlock import Books
 from hubd.policy.new import NewPolicy
+from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.health import Health
 from hubsim import site
-from tests.pair import NOON, SITE, DeskHub
+from tests.fakes.clock import NOON
+from tests.pair import SITE, DeskHub
 from tests.threads import Scarce
 
 ISSUER = site.make_key()
@@ -184,28 +187,21 @@ async def worst_pause(work: object) -> float:
     return longest
 
 
-class Store:
-    """The policy file as a hub's, its log without a record."""
-
-    def __init__(self, file: PolicyDatabase) -> None:
-        self.file = file
-        self.version, self.mode = file.version, file.mode
-
-    async def replace(self, new: Policy, document: bytes) -> None:
-        await self.file.replace(new, document, Head())
-
-
 @contextlib.asynccontextmanager
 async def taker(directory: Path, start: Start = start_thread) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
     hub = DeskHub(site.make_key())
     read = partial(policy.read, issuer=ISSUER.verify_key, site=SITE)
     async with await PolicyDatabase.open(directory / "policy.db", SITE, read) as store:
-        books = Books(
-            Store(store),
-            hub.log,  # type: ignore[arg-type]
-            hub.clock,
-            lambda _event, _facts: None,
+        in_force = ProvenPolicy(
+            file=store,
+            log=hub.log,
+            clock=hub.clock,
+            tell=lambda _event, _facts: None,
+            health=Health(hub.clock, {}, ()),
+            found=Found(OnDisk.NONE, 0, LogFound.EMPTY),
+            told=Told(),
         )
+        books = Books(in_force, hub.log, hub.clock, lambda _event, _facts: None)
         prove = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
         yield NewPolicy(prove, books, TicketTable(int(NOON) + 1), hub.unlock, start), store
 

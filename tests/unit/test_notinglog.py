@@ -19,7 +19,7 @@ from hubd.adapters.sqlite.audit import AuditStore
 from hubd.doors.unlock import Books
 from hubd.evidence.noting import SLOW, NotingLog
 from hubsim import site
-from tests.fakes_audit import FakeAudit
+from tests.fakes.audit import FakeAudit
 from tests.pair import DeskHub, Phone, make_wallet
 
 
@@ -104,7 +104,7 @@ async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -
     audit = FakeAudit()
     log = NotingLog(audit)
     told, hub = Told(log), on(log)
-    audit.still = []
+    audit.hold()
     reason, seconds = await knock(hub)
     assert reason is Reason.FAULT
     assert seconds < WORKING_SECONDS - 0.4
@@ -119,7 +119,7 @@ async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_
     log = NotingLog(audit)
     appended = asyncio.Event()
     log.on_append = appended.set
-    audit.still = []
+    audit.hold()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await log.append(Record(Kind.ACCESS, 1234, 0, {}))

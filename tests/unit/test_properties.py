@@ -333,14 +333,7 @@ async def test_no_late_strike(hub: DeskHub, wallet: Wallet) -> None:
     assert hub.strikes == 0
     phone.stay = True
     wallet.tickets.clear()
-    append = hub.log.append
-
-    async def slow(record: object) -> int:
-        number = await append(record)  # type: ignore[arg-type]
-        hub.clock.advance(2.5)
-        return number
-
-    hub.log.append = slow  # type: ignore[assignment]
+    hub.log.on_durable = lambda _record: hub.clock.advance(2.5)
     visit = await phone.visit()
     assert hub.strikes == 0
     assert visit.verdict is None or not visit.verdict.allowed

@@ -28,7 +28,8 @@ from hubd.policy.proven import PROBLEM, ProvenPolicy
 from hubd.upkeep.health import Health, Severity
 from hubsim import site
 from tests.crafted import fill_under_another_schema
-from tests.pair import NOON, SITE, Clock, DeskHub, Phone, make_wallet
+from tests.fakes.clock import NOON, FakeClock
+from tests.pair import SITE, DeskHub, Phone, make_wallet
 
 ISSUER = site.make_key()
 READ = partial(policies.read, issuer=ISSUER.verify_key, site=SITE)
@@ -70,7 +71,7 @@ def document(version: int) -> bytes:
 
 @asynccontextmanager
 async def started(state: Path) -> AsyncIterator[Start]:
-    clock = Clock()
+    clock = FakeClock()
     async with AsyncExitStack() as stack:
         stores = await open_stores(state, SITE, READ, stack)
         log, health = NotingLog(stores.audit), Health(clock, {}, ())

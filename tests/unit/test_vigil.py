@@ -34,8 +34,9 @@ from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare
 from hubd.upkeep.health import Health, Severity
 from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubsim import site
-from tests.fakes_audit import FakeAudit
-from tests.pair import NOON, SITE, DeskHub, Phone, Rules, make_wallet
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import NOON
+from tests.pair import SITE, DeskHub, Phone, make_wallet
 from tests.threads import Scarce
 
 YEAR = 365 * 86_400
@@ -453,17 +454,6 @@ async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can(
     assert desk.problems() == set()
 
 
-class Replaced(Rules):
-    """Rules that take a policy, unless told that it is an old one."""
-
-    old = False
-
-    async def replace(self, policy: Policy, document: bytes) -> None:
-        if self.old:
-            raise RollbackError("an older policy")
-        self.modes = dict(policy.modes)
-
-
 @pytest.fixture
 def hub() -> DeskHub:
     return DeskHub(site.make_key())
@@ -475,7 +465,6 @@ def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[NewPolicy, bytes]
     def tell(event: str, facts: Mapping[str, Value]) -> None:
         hub.told.append((event, facts))
 
-    hub.policy = Replaced()
     books = Books(hub.policy, hub.log, hub.clock, tell)
     hub.unlock._books = books
     prove = partial(policy.prove, issuer=hub.issuer.verify_key, site=SITE)
@@ -491,13 +480,7 @@ async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
 
 
 async def test_a_lockdown_that_comes_while_the_record_is_written_stops_the_strike(hub: DeskHub) -> None:
-    append = hub.log.append
-
-    async def meanwhile(record: Record) -> int:
-        hub.policy.modes[1] = Mode.LOCKDOWN
-        return await append(record)
-
-    hub.log.append = meanwhile  # type: ignore[method-assign]
+    hub.log.on_taken = lambda _record: hub.policy.modes.update({1: Mode.LOCKDOWN})
     visit = await Phone(hub, make_wallet(hub.issuer)).visit()
     assert visit.verdict is not None
     assert visit.verdict.reason is Reason.LOCKED
@@ -515,8 +498,7 @@ async def test_a_policy_in_force_is_answered_though_it_cannot_be_recorded(hub: D
 async def test_a_policy_that_is_refused_changes_nothing(hub: DeskHub) -> None:
     await Phone(hub, make_wallet(hub.issuer)).visit()
     new, document = policies(hub, {1: Mode.LOCKDOWN})
-    assert isinstance(hub.policy, Replaced)
-    hub.policy.old = True
+    hub.policy.number = 2
     with pytest.raises(RollbackError):
         await new.accept(document)
     assert hub.doors["front"].active
