@@ -38,9 +38,9 @@ class Street:
         assert made._device is not None
         return str(made._device.random_address)
 
-    async def finds(self, key: bytes | None) -> str:
+    async def finds(self, key: bytes | None, scan_seconds: float = radio.SCAN_SECONDS) -> str:
         async with asyncio.timeout(PATIENCE_SECONDS), radio.on_air(self._transport) as phone:
-            return str(await radio.find(phone, key))
+            return str(await radio.find(phone, key, scan_seconds=scan_seconds))
 
 
 @pytest.fixture
@@ -69,16 +69,13 @@ async def test_a_hub_without_a_tag_is_tried_when_there_is_no_better(street: Stre
     assert await street.finds(OURS) == plain
 
 
-async def test_a_phone_says_that_only_hubs_of_other_sites_are_there(
-    street: Street, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(radio, "SCAN_SECONDS", 1.0)
+async def test_a_phone_says_that_only_hubs_of_other_sites_are_there(street: Street) -> None:
     with pytest.raises(LinkError, match="no hub in sight"):
-        await street.finds(OURS)
+        await street.finds(OURS, scan_seconds=1.0)
     foreign = await street.hub(Beacon(FOREIGN))
     with pytest.raises(LinkError, match="only hubs of other sites"):
-        await street.finds(OURS)
-    assert await street.finds(None) == foreign
+        await street.finds(OURS, scan_seconds=1.0)
+    assert await street.finds(None, scan_seconds=1.0) == foreign
 
 
 def test_a_site_of_before_there_were_beacon_keys_works_as_it_did(tmp_path: Path) -> None:

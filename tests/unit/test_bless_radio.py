@@ -19,7 +19,6 @@ from dbus_next.errors import DBusError
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.ports.radio import LinkId
-from hubsim.radio import bless_radio
 from hubsim.radio.bless_radio import INFO_BYTES, MTU_PROVEN, BlessRadio, table
 from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
@@ -34,9 +33,8 @@ class Characteristic:
 class Server:
     """bless's server. `starts` and `advertises` may be made to fail; `full` says how often notifying must wait."""
 
-    starts = True
-
-    def __init__(self) -> None:
+    def __init__(self, starts: bool) -> None:
+        self.starts = starts
         self.read_request_func: Callable[[Any], bytearray] = lambda _: bytearray()
         self.write_request_func: Callable[[Any, bytearray], None] = lambda _, __: None
         self.advertises, self.full, self.stopped = True, 0, False
@@ -86,10 +84,16 @@ class Rig:
         self.servers = list[Server]()
         self.said: list[str] = []
         self.ups: asyncio.Queue[bool] = asyncio.Queue()
-        self.radio = BlessRadio(self.said.append, self._make)
+        self.radio = BlessRadio(
+            self.said.append,
+            self._make,
+            watch_seconds=0.01,
+            back_off_seconds=0.01,
+        )
+        self.starts = True
 
     def _make(self) -> Server:
-        self.servers.append(Server())
+        self.servers.append(Server(self.starts))
         return self.servers[-1]
 
     async def up(self) -> Server:
@@ -100,10 +104,7 @@ class Rig:
 
 
 @pytest.fixture
-async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    monkeypatch.setattr(bless_radio, "WATCH_SECONDS", 0.01)
-    monkeypatch.setattr(bless_radio, "BACK_OFF_SECONDS", 0.01)
-    monkeypatch.setattr(Server, "starts", True)
+async def rig() -> AsyncIterator[Rig]:
     made = Rig()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(made.radio.serve(made.listener, made.ups.put_nowait))
@@ -195,15 +196,15 @@ async def test_a_dropped_visit_is_over(rig: Rig) -> None:
         await rig.radio.notify(ONE, b"frame")
 
 
-async def test_a_lost_adapter_ends_the_visit_and_it_begins_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_adapter_ends_the_visit_and_it_begins_again(rig: Rig) -> None:
     server = await rig.up()
     server.read(gatt.INFO)
-    monkeypatch.setattr(Server, "starts", False)
+    rig.starts = False
     server.advertises = False
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(rig.said) < 2:  # noqa: ASYNC110 -- it is said by a callback
             await asyncio.sleep(0)
-    monkeypatch.setattr(Server, "starts", True)
+    rig.starts = True
     again = await rig.up()
     assert (TWO, again.read(gatt.INFO)) in rig.listener.minted
     assert rig.listener.visits == [Opened(ONE), Closed(ONE), Opened(TWO)]

@@ -536,10 +536,9 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
             await hub.links.began.wait()
 
 
-async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
     hub = starting(Desk())
-    monkeypatch.setattr(app, "FIRST_STRIKES_SECONDS", 0.0)
-    await app._serve_links(hub)
+    await app._serve_links(hub, strikes_seconds=0.0)
     assert hub.links.began.is_set()
 
 
