@@ -91,7 +91,7 @@ class FakeAudit:
             await self.append(Record(Kind.ACCESS, 1000 * number, number, {"door": 1}))
 
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        return [stored for stored in self.stored if Record.decode(stored.body).at_ms >= since_ms][:10_000]
+        return [stored for stored in self.stored if Record.decode(stored.body).at_ms >= since_ms][-10_000:]
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         return [stored for stored in self.stored if stored.number < before][-limit:] if limit else []
@@ -106,8 +106,11 @@ class FakeAudit:
         if self.failing:
             raise self.failing
         await self.disk.wait()
-        self.acknowledged.update(numbers)
-        self.receipts.extend(numbers)
+        known = [number for number in numbers if 1 <= number <= len(self.stored)]
+        self.acknowledged.update(known)
+        self.receipts.extend(known)
+        if len(known) != len(numbers):
+            raise AuditError("the backend acknowledges records that were never made here")
 
     def waiting(self) -> int:
         return len(self.stored) - len(self.acknowledged)

@@ -16,7 +16,7 @@ class FakeRadio:
     """`ports.radio.Radio` without air. A test plays the phones: it calls the listener.
 
     `sent` has the frames of each link, `dropped` the links that were to be ended.
-    `notify_fails`, `drop_fails`: raise it. Clear `free` to make `notify` wait.
+    `come` and `leave` are a phone's; `notify_fails`, `drop_fails`: raise it. Clear `free` to make `notify` wait.
     `on_notify`, `on_drop` are called when a frame went out or a link was to be ended.
     """
 
@@ -36,6 +36,17 @@ class FakeRadio:
         self.free = asyncio.Event()
         self.free.set()
         self._news = asyncio.Event()
+
+    def come(self, link: LinkId) -> None:
+        """Let a phone connect."""
+        assert self.listener is not None
+        self.listener.opened(link)
+
+    def leave(self, link: LinkId) -> None:
+        """Let a phone go; nothing reaches it any more."""
+        assert self.listener is not None
+        self.gone.add(link)
+        self.listener.closed(link)
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         self.listener = listener

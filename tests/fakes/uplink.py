@@ -8,9 +8,9 @@ from hubcore.ports.uplink import UplinkListener
 
 
 class FakeUplink:
-    """`ports.uplink.Uplink` without a network. A test plays the backend: it calls the listener, or `hear`.
+    """`ports.uplink.Uplink` without a network. A test plays the backend with `connect`, `say` and `cut`.
 
-    `said` has what the hub sent. `full`: it takes nothing, as when the link is down.
+    `said` has what the hub sent. `full`: the queue takes nothing.
     `refuse` says of the next messages, one by one, which are not taken: [False, True] refuses the second.
     """
 
@@ -20,6 +20,7 @@ class FakeUplink:
         self.refuse: list[bool] = []
         self._listener: UplinkListener | None = None
         self._served = asyncio.Event()
+        self._up = False
 
     async def serve(self, listener: UplinkListener) -> None:
         self._listener = listener
@@ -30,15 +31,31 @@ class FakeUplink:
             self._listener = None
 
     def send(self, message: bytes) -> bool:
-        refused = self.full or (self.refuse.pop(0) if self.refuse else False)
+        refused = self.full or not self._up or (self.refuse.pop(0) if self.refuse else False)
         if not refused:
             self.said.put_nowait(message)
         return not refused
 
-    async def listener(self) -> UplinkListener:
-        """Wait until somebody listens, and return who."""
+    async def served(self) -> None:
+        """Wait until somebody listens."""
         await self._served.wait()
-        assert self._listener is not None
+
+    def connect(self) -> None:
+        """Let the link come up."""
+        self._up = True
+        self._heard().connected()
+
+    def cut(self, why: str) -> None:
+        """Let the link go down."""
+        self._up = False
+        self._heard().disconnected(why)
+
+    def say(self, message: bytes) -> None:
+        """Say something to the hub."""
+        self._heard().received(message)
+
+    def _heard(self) -> UplinkListener:
+        assert self._listener is not None, "nobody serves this link"
         return self._listener
 
     async def next(self, within_seconds: float = 2.0) -> bytes:

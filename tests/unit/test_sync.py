@@ -60,7 +60,7 @@ class Site:
         return self.version
 
     def hear(self, message: uplink.BackendMessage) -> None:
-        self.sync.received(uplink.encode(message))
+        self.link.say(uplink.encode(message))
 
     async def next(self) -> uplink.HubMessage:
         """Wait for what the hub says next."""
@@ -71,7 +71,7 @@ class Site:
         self.sync.notify()
 
     async def up(self) -> Hello:
-        self.sync.connected()
+        self.link.connect()
         hello = await self.next()
         assert isinstance(hello, Hello)
         self.hear(uplink.Welcome(int(self.clock.wall() * 1000)))
@@ -107,7 +107,7 @@ class Site:
 async def site(log: FakeAudit | None = None, **pace: float) -> AsyncIterator[Site]:
     here = Site(log, **pace)
     running = asyncio.create_task(here.sync.run())
-    await here.link.listener()
+    await here.link.served()
     try:
         yield here
         assert not running.done()
@@ -120,7 +120,7 @@ async def site(log: FakeAudit | None = None, **pace: float) -> AsyncIterator[Sit
 async def test_hello_first_and_records_only_after_welcome():
     async with site() as here:
         await here.log.fill(2)
-        here.sync.connected()
+        here.link.connect()
         assert await here.next() == Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 2, 2)
         await here.quiet()
         here.hear(uplink.Welcome(5))
@@ -138,7 +138,7 @@ async def test_a_record_is_kept_until_its_own_number_is_acknowledged():
         await here.quiet()
         assert here.log.acknowledged == {1, 3}
         assert here.sync.state.waiting == 1
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         await here.up()
         assert await here.numbers(1) == [2]
 
@@ -186,7 +186,7 @@ async def test_after_a_new_link_what_was_not_acknowledged_goes_again_in_order():
         await here.log.fill(5)
         await here.up()
         assert await here.numbers(3) == [1, 2, 3]
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         assert (here.sync.state.phase, here.sync.state.why) == (Phase.DOWN, "cable")
         hello = await here.up()
         assert (hello.last_record, hello.waiting) == (5, 5)
@@ -240,7 +240,7 @@ async def test_an_acknowledgement_that_comes_while_another_is_written_is_not_los
 async def test_no_welcome_is_told_and_hello_comes_again():
     async with site(welcome_seconds=10) as here:
         await here.log.fill(1)
-        here.sync.connected()
+        here.link.connect()
         await here.next()
         here.later(10)
         assert isinstance(await here.next(), Hello)
@@ -272,7 +272,7 @@ async def test_a_silent_backend_is_pinged_then_greeted_anew():
 
 async def test_the_clock_offset_is_taken_in_the_middle_of_the_round_trip():
     async with site() as here:
-        here.sync.connected()
+        here.link.connect()
         await here.next()
         here.clock.advance(4)
         here.hear(uplink.Welcome(int((here.clock.wall() - 2 + 7) * 1000)))
@@ -330,7 +330,7 @@ async def test_releases_are_bounded_and_hold_up_no_record():
 async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
     async with site() as here:
         here.hear(RELEASE)
-        here.sync.connected()
+        here.link.connect()
         await here.next()
         here.hear(RELEASE)
         here.hear(uplink.NewPolicy(b"new"))
@@ -383,7 +383,7 @@ async def test_after_a_halt_no_record_goes_up_and_no_release_is_done_until_a_wel
     async with site(silent_seconds=60, ping_seconds=1e6, halted_seconds=60) as here:
         await here.log.fill(2)
         if when == "greeting":
-            here.sync.connected()
+            here.link.connect()
             await here.next()
         else:
             await here.up()
@@ -415,9 +415,9 @@ async def test_a_halt_outlasts_the_link():
     async with site() as here:
         await here.up()
         here.hear(HALT)
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         assert here.sync.state.halt == "fork"
-        here.sync.connected()
+        here.link.connect()
         here.hear(RELEASE)
         await here.next()
         assert here.orders.empty()
@@ -451,9 +451,9 @@ async def test_a_release_that_waits_when_a_halt_comes_is_never_carried_out(then:
         if then == "welcome":
             here.hear(uplink.Welcome(1))
         else:
-            here.sync.disconnected("gone")
+            here.link.cut("gone")
         if then == "lost and back":
-            here.sync.connected()
+            here.link.connect()
         here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
         for _ in range(50):
             await asyncio.sleep(0)
@@ -518,7 +518,7 @@ async def test_for_how_long_the_oldest_record_waits_is_told():
         await here.numbers(2)
         here.later(3)
         assert here.sync.state.unacknowledged_seconds == pytest.approx(5)
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         here.later(100)
         await here.up()
         await here.numbers(2)
@@ -612,7 +612,7 @@ async def test_of_the_policies_waiting_only_the_last_is_kept():
 async def test_garbage_is_counted_and_ignored(garbage):
     async with site() as here:
         await here.up()
-        here.sync.received(garbage)
+        here.link.say(garbage)
         assert here.sync.state.counters["undecodable"] == 1
         await here.log.fill(1)
         here.sync.notify()
