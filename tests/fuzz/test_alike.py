@@ -21,17 +21,15 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hubcore.access.grant import Access, read_grant
+from hubcore.access.grant import Access
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Action, Mode
 from hubcore.codec.cose import Aead
 from hubcore.door.machine import DoorMachine
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError
-from hubcore.phone import sealing
-from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
 from hubcore.phone.framing import Flag, Outbound, control_frame
-from hubcore.phone.messages import GET_EPOCH, Open, Request, ResumeRequest, decode_challenge, encode_to_hub
+from hubcore.phone.messages import GET_EPOCH, decode_challenge, encode_to_hub
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.ports.clock import ClockState
 from hubcore.ports.radio import LinkId
@@ -39,7 +37,7 @@ from hubd.doors.watch import DoorWatch
 from hubd.phones.links import Links, Means
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
-from hubsim.phone.machine import Attempt, Moved, ReadInfo, SendMessage, seal_open
+from hubsim.phone.machine import Attempt, Moved, ReadInfo, SendMessage
 from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
 from hubsim.phone.wallet import KeptTicket, Wallet
 from hubsim.site import OPEN_AND_QUERY
@@ -47,6 +45,7 @@ from tests.fakes.inputs import FakeInputs
 from tests.fakes.radio import FakeRadio
 from tests.fuzz.common import effort
 from tests.pair import DeskHub, make_wallet, rsa_key, settle
+from tests.requests import full_request, give_ticket, short_request
 from tests.virtualtime import VirtualLoop, run_virtually, virtual_clock
 
 REACHED: Counter[str] = Counter()
@@ -220,28 +219,18 @@ class World:
 
     def opened(self, act: Act, challenge: bytes) -> bytes:
         """Return what a phone sends by the full path."""
-        epoch, wallet = self.hub.epochs.current, wallet_of(act.who)
-        assert epoch is not None
-        reader = read_hub_certificate(self.hub.certificate, ISSUER.verify_key)
-        certificate = read_epoch_certificate(epoch.certificate, reader, (384,))
-        bound = sealing.binding(BLE_GATT, challenge, epoch.digest, Aead.A256GCM)
-        request = Request(wallet.grant, bytes([act.op]) * 8, 1, act.action, bytes(32))
-        message = seal_open(request, wallet.key, certificate, bound, (Aead.A256GCM, bytes))
-        assert isinstance(message, Open)
-        return encode_to_hub(message)
+        op = bytes([act.op]) * 8
+        return encode_to_hub(full_request(self.hub, wallet_of(act.who), challenge, op=op, action=act.action))
 
     def resumed(self, act: Act, challenge: bytes) -> bytes:
         """Return what a phone sends by the short path; it has a ticket in both worlds."""
-        hub, secret = self.hub, self.ticket(act.who, challenge)
-        key = sealing.resume_key(secret, BLE_GATT, challenge, Aead.A256GCM, hub.side.hub)
-        request = ResumeRequest(bytes([act.op]) * 8, 1, act.action)
-        return encode_to_hub(sealing.seal_resume(request, key, Aead.A256GCM, bytes(12), secret[:16]))
+        op, secret = bytes([act.op]) * 8, self.ticket(act.who, challenge)
+        return encode_to_hub(short_request(self.hub, secret, challenge, op=op, action=act.action))
 
     def ticket(self, who: str, challenge: bytes) -> bytes:
         """Have the hub know a ticket made of a challenge; return its secret, whose first 16 bytes are its id."""
-        now, secret = int(self.clock.wall()), hashlib.sha256(challenge).digest()
-        grant = read_grant(wallet_of(who).grant, ISSUER.verify_key, self.hub.side.site)
-        self.hub.tickets.issue(secret[:16], secret, Aead.A256GCM, grant, now, now)
+        secret = hashlib.sha256(challenge).digest()
+        give_ticket(self.hub, wallet_of(who), secret)
         return secret
 
 
