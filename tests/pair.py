@@ -27,6 +27,7 @@ from hubcore.phone.messages import State, Verdict, decode_challenge
 from hubcore.phone.sealing import BLE_GATT, open_request
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import InputEvent
+from hubcore.ports.stores import AuditLog, PolicyStore
 from hubcore.timing.budget import Budget
 from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from hubsim import site
@@ -103,11 +104,16 @@ class DeskHub:
         self.unlock = self.start_unlock()
         self.unsealed = 0
 
-    def start_unlock(self) -> Unlock:
-        """Make the use case, as at a restart, and return it."""
+    def start_unlock(self, policy: PolicyStore | None = None, log: AuditLog | None = None) -> Unlock:
+        """Make the use case, as at a restart, and return it. `policy` and `log` may be others than the hub's own."""
         points = {1: Point(1, "front", False, 5.0), 2: Point(2, "lab", True, 5.0)}
-        books = Books(self.policy, self.log, self.clock, lambda event, facts: self.told.append((event, facts)))
-        self.unlock = Unlock(SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY), books, self.doors, self.watch)
+        self.books = Books(
+            policy=policy or self.policy,
+            log=log or self.log,
+            clock=self.clock,
+            tell=lambda event, facts: self.told.append((event, facts)),
+        )
+        self.unlock = Unlock(SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY), self.books, self.doors, self.watch)
         return self.unlock
 
     def new_epoch(self, key: int, bits: int = 3072) -> None:

@@ -219,6 +219,30 @@ def _is_constant(name: str) -> bool:
     return name.rpartition(".")[2].lstrip("_").isupper()
 
 
+def _methods(node: ast.ClassDef) -> frozenset[str]:
+    found = (one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(name for name in found if not name.startswith("_"))
+
+
+def ports() -> dict[str, frozenset[str]]:
+    """Each port of `hubcore.ports`, and what is asked of it."""
+    found: dict[str, frozenset[str]] = {}
+    for path in sorted((ROOT / "hubcore" / "ports").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and any(_last_name(base) == "Protocol" for base in node.bases):
+                found[node.name] = _methods(node)
+    return found
+
+
+def fake_violations(tree: ast.AST) -> Iterator[str]:
+    """A port has one fake, in tests/fakes: no class elsewhere in the tests has all that a port asks for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for port, methods in ports().items():
+                if methods <= _methods(node):
+                    yield f"{node.lineno}: {node.name} is another fake of {port}: tests/fakes has one"
+
+
 def _docstring_violations(tree: ast.Module) -> Iterator[str]:
     first = (ast.get_docstring(tree) or "").split("\n")[0].strip()
     if len(first.split()) < 4:
@@ -271,6 +295,33 @@ def test_no_test_patches_anything_into_place() -> None:
 
 def _patches(tree: ast.AST) -> list[str]:
     return [*mock_violations(tree), *constant_violations(tree)]
+
+
+def test_each_port_has_one_fake() -> None:
+    elsewhere = [
+        f"{path.relative_to(ROOT)}:{found}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if ROOT / "tests" / "fakes" not in path.parents
+        for found in fake_violations(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert elsewhere == []
+    fakes = [
+        found.split(" of ")[1].split(":")[0]
+        for path in sorted((ROOT / "tests" / "fakes").glob("*.py"))
+        for found in fake_violations(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert sorted(fakes) == sorted(set(ports()) - WITHOUT_A_FAKE)
+
+
+WITHOUT_A_FAKE = {"PolicyFile"}
+"""Every test that needs a policy's file wants the real one."""
+
+
+def test_another_fake_is_noticed() -> None:
+    clock = "class C:\n    def wall(self): ...\n    def monotonic(self): ...\n    def state(self): ..."
+    (found,) = fake_violations(ast.parse(clock))
+    assert "C is another fake of Clock" in found
+    assert list(fake_violations(ast.parse(clock.replace("state", "is_right")))) == []
 
 
 @pytest.mark.parametrize(

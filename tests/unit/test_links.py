@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -71,8 +71,9 @@ class Rig:
     rsa: Rsa = field(default_factory=Rsa)
     refused: list[PeerError] = field(default_factory=list)
     told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
-    decide: Callable[[Claim, Callable[[], bool]], Any] | None = None
+    decide: Callable[[Claim, Callable[[], bool]], Awaitable[Outcome]] | None = None
     drop_pause_seconds: float = 2.0
+    strike_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         means = Means(
@@ -84,12 +85,11 @@ class Rig:
             lambda e, f: self.told.append((e, f)),
             lambda point: self.hub.watch.state(str(point)),
         )
-        seconds = {1: 5.0, 2: 5.0}
+        seconds = {1: self.strike_seconds, 2: self.strike_seconds}
         self.links = Links(self.hub.side, self.radio, self._present, seconds, means, self.drop_pause_seconds)
 
-    async def _present(self, claim: Claim, alive: Callable[[], bool]) -> Outcome:
-        outcome: Outcome = await (self.decide or self.hub.unlock.present)(claim, alive)
-        return outcome
+    def _present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[Outcome]:
+        return (self.decide or self.hub.unlock.present)(claim, alive)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -333,18 +333,18 @@ async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_el
 async def test_a_fault_before_the_decision_is_begun_ends_its_link_only(rig: Rig) -> None:
     """A short path is decided inside the write: the radio that brought it must not meet a fault of ours."""
 
-    def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Outcome:
+    def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Awaitable[Outcome]:
         raise RuntimeError("a fault of our own")
 
     async with rig.serving():
         wallet = await taught(rig)
-        rig.links._present = faulty  # type: ignore[assignment]
+        rig.decide = faulty
         bad = Peer(rig, "bad", wallet)
         bad.connect()
         assert await bad.unlock() is None
         assert "link_fault" in rig.names()
         assert rig.radio.dropped == [bad.id]
-        rig.links._present = rig._present
+        rig.decide = None
         await taught(rig)
 
 
@@ -563,17 +563,16 @@ async def test_a_link_that_has_gone_is_dropped_once() -> None:
         assert "drop_failed" not in rig.names()
 
 
-@pytest.fixture
-def short_of_rsa() -> Rig:
-    """One token, then a line that moves every 50 ms."""
+def short_of_rsa(rate: float, wait_seconds: float) -> Rig:
+    """A hub with one RSA token; then a line that moves `rate` times a second."""
     hub = DeskHub(site.make_key())
-    hub.budget = Budget(20.0, 1, LINKS_MAX, 1.0)
+    hub.budget = Budget(rate, burst=1, at_once=LINKS_MAX, wait_seconds=wait_seconds)
     hub.side = replace(hub.side, budget=hub.budget)
     return Rig(hub)
 
 
-async def test_who_stands_in_line_gets_its_turn(short_of_rsa: Rig) -> None:
-    rig = short_of_rsa
+async def test_who_stands_in_line_gets_its_turn() -> None:
+    rig = short_of_rsa(rate=20.0, wait_seconds=1.0)
     async with rig.serving():
         known = await taught(rig)
         peers = [Peer(rig, name) for name in ("first", "second", "third")]
@@ -592,10 +591,8 @@ async def test_who_stands_in_line_gets_its_turn(short_of_rsa: Rig) -> None:
         assert rig.rsa_places_taken == 0
 
 
-async def test_who_leaves_the_line_costs_nothing(short_of_rsa: Rig) -> None:
-    rig = short_of_rsa
-    rig.hub.budget._rate = 0.5  # a turn comes in 2 s
-    rig.hub.budget._wait_seconds = 60.0
+async def test_who_leaves_the_line_costs_nothing() -> None:
+    rig = short_of_rsa(rate=0.5, wait_seconds=60.0)  # a turn comes in 2 s
     async with rig.serving():
         known = await taught(rig)
         rig.rsa.at_once = False
@@ -659,12 +656,12 @@ async def test_a_reader_is_answered_at_once_whether_there_is_something_or_not(ri
         assert decode_to_phone(frame.payload) == Error(ErrorCode.BAD_FRAME)
 
 
-async def test_a_denial_is_followed_by_a_door_state_like_a_release(rig: Rig) -> None:
+async def test_a_denial_is_followed_by_a_door_state_like_a_release() -> None:
+    rig = Rig(DeskHub(site.make_key()), strike_seconds=0.05)
     loop = asyncio.get_running_loop()
     async with rig.serving():
         wallet = await taught(rig)
         rig.hub.policy.credentials.add("c0ffee00c0ffee00")
-        rig.links._strike_seconds = {1: 0.05, 2: 0.05}
         peer = Peer(rig, "A", wallet)
         peer.connect()
         decided = await peer.unlock()

@@ -16,7 +16,6 @@ from hubcore.evidence.records import Kind, Record
 from hubcore.phone.handshake import WORKING_SECONDS
 from hubcore.phone.messages import Reason
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.doors.unlock import Books
 from hubd.evidence.noting import SLOW, NotingLog
 from hubsim import site
 from tests.fakes.audit import FakeAudit
@@ -66,7 +65,7 @@ async def mending(log: NotingLog, hub: DeskHub) -> AsyncIterator[None]:
 
 def on(log: NotingLog) -> DeskHub:
     hub = DeskHub(site.make_key())
-    hub.unlock._books = Books(hub.policy, log, hub.clock, lambda _event, _facts: None)
+    hub.start_unlock(log=log)
     return hub
 
 

@@ -21,7 +21,6 @@ from hubcore.errors import AuditError, ProofError, SequenceError
 from hubcore.evidence.records import Kind, Record
 from hubcore.phone.messages import Reason
 from hubcore.timing.pace import Bucket, Paces, Rate
-from hubd.doors.unlock import Books
 from hubd.evidence.paced import EACH, WHOLE, PacedLog
 from hubd.evidence.refusals import SEVERAL, SUMS_MAX, Refusals, What
 from hubsim import site
@@ -40,7 +39,7 @@ class Paced:
         self.room = True
         self.refusals = Refusals(self.hub.log, self.hub.clock, lambda _event, _facts: None, lambda: self.room)
         self.log = PacedLog(self.hub.log, self.refusals, self.hub.clock, lambda: self.room)
-        self.hub.unlock._books = Books(self.hub.policy, self.log, self.hub.clock, lambda _event, _facts: None)
+        self.hub.start_unlock(log=self.log)
         self._orders = 0
 
     async def order(self, point: int = 1) -> Outcome:

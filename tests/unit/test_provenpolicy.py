@@ -21,7 +21,6 @@ from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
 from hubd.app import open_stores
-from hubd.doors.unlock import Books
 from hubd.evidence.noting import NotingLog
 from hubd.policy.new import NewPolicy
 from hubd.policy.proven import PROBLEM, ProvenPolicy
@@ -41,10 +40,9 @@ class Start:
 
     def __init__(self, audit: AuditStore, policy: ProvenPolicy, health: Health, hub: DeskHub, log: NotingLog) -> None:
         self.audit, self.policy, self.health, self.hub = audit, policy, health, hub
-        books = Books(policy, log, hub.clock, lambda _event, _facts: None)
-        hub.unlock._books = books
+        hub.start_unlock(policy, log)
         prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
-        self._new = NewPolicy(prove, books, TicketTable(int(NOON) + 10**7), hub.unlock)
+        self._new = NewPolicy(prove, hub.books, TicketTable(int(NOON) + 10**7), hub.unlock)
 
     async def send(self, *versions: int) -> None:
         """Let the backend send policies: 2 revokes the phone, 3 locks its door down as well."""

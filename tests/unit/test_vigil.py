@@ -26,7 +26,6 @@ from hubcore.ports.clock import ClockState
 from hubd import app
 from hubd.adapters.host.clock import SystemClock
 from hubd.backend.sync import LinkState, Phase
-from hubd.doors.unlock import Books
 from hubd.evidence.noting import NotingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import NewPolicy
@@ -461,14 +460,9 @@ def hub() -> DeskHub:
 
 def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[NewPolicy, bytes]:
     """What takes policies, and a policy for it."""
-
-    def tell(event: str, facts: Mapping[str, Value]) -> None:
-        hub.told.append((event, facts))
-
-    books = Books(hub.policy, hub.log, hub.clock, tell)
-    hub.unlock._books = books
     prove = partial(policy.prove, issuer=hub.issuer.verify_key, site=SITE)
-    return NewPolicy(prove, books, hub.tickets, hub.unlock), policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
+    document = policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
+    return NewPolicy(prove, hub.books, hub.tickets, hub.unlock), document
 
 
 async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
