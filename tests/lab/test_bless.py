@@ -92,8 +92,7 @@ async def test_bluetoothd_restarted_and_the_hub_is_on_air_again(desk: Desk, gues
         await guest.run("systemctl", "restart", "bluetooth")
         await _up(guest, desk, times)
     assert (await unlocking.unlock(air, mine)).short
-    # dbus_next leaves the closing of its socket to the garbage collector: the last life's may still be there.
-    assert await _descriptors(guest, desk) <= descriptors + 1
+    assert await _descriptors(guest, desk) <= descriptors
 
 
 async def _descriptors(guest: Guest, desk: Desk) -> int:

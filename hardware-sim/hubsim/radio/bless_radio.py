@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import gc
 import itertools
 import sys
 from collections.abc import Callable
@@ -113,6 +114,7 @@ class BlessRadio:
                 self._say(str(error))
             ready(False)
             await asyncio.sleep(self._back_off_seconds)
+            gc.collect()  # dbus_next closes the socket of a life that is over no other way
 
     async def _live(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         server = await _asked(START_SECONDS, self._made)
