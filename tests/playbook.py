@@ -112,7 +112,8 @@ def fits(expected: Effect, seen: Effect) -> bool:
     if type(expected) is not type(seen):
         return False
     for one in fields(expected):
-        wanted, has = getattr(expected, one.name), getattr(seen, one.name)
+        wanted = getattr(expected, one.name)
+        has = getattr(seen, one.name)
         if not (isinstance(has, wanted) if isinstance(wanted, type) else has == wanted):
             return False
     return True

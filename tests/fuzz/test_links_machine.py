@@ -31,7 +31,7 @@ from hubcore.phone.tickets import TICKETS_A_CREDENTIAL, TicketTable
 from hubcore.ports.clock import ClockState
 from hubsim import site
 from hubsim.phone.machine import Attempt, Decided, SendMessage, Stage
-from tests.fakes.door import FakeDoor
+from tests.fakes.mover import FakeMover
 from tests.fuzz.common import effort, spoiled
 from tests.fuzz.test_receive import check_ceilings, run
 from tests.pair import DAY, DeskHub, Phone, make_wallet
@@ -68,7 +68,7 @@ class Life(RuleBasedStateMachine):
         self.wallets = [make_wallet(ISSUER, f"phone-{number}") for number in range(PHONES)]
         self.real_doors = self.hub.doors
         self.hub.doors = {  # each asks at a release whether it may
-            name: FakeDoor(on_asked=self.about_to_release, behind=door) for name, door in self.hub.doors.items()
+            name: FakeMover(on_asked=self.about_to_release, behind=door) for name, door in self.hub.doors.items()
         }
         self.hub.start_unlock()
         self.links: list[Visit] = []

@@ -25,7 +25,7 @@ from hubcore.evidence.records import Kind, Record
 from hubd.doors.unlock import LATE_SECONDS, Books, Point, SiteRules, Unlock
 from hubsim import site
 from tests.fakes.audit import FakeAudit
-from tests.fakes.door import FakeDoor
+from tests.fakes.mover import FakeMover
 from tests.fakes.policy import FakePolicy
 from tests.fuzz.common import effort
 from tests.pair import DAY, SITE, Watch, make_wallet
@@ -63,7 +63,7 @@ class Wishes(RuleBasedStateMachine):
         self.clock = virtual_clock(self.loop)
         self.log = FakeAudit()
         self.log.on_taken = self.count
-        self.door = FakeDoor(on_asked=self.about_to_strike)
+        self.door = FakeMover(on_asked=self.about_to_strike)
         self.striking: deque[Key] = deque()
         self.slow()
         self.policy = FakePolicy()

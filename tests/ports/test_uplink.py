@@ -16,7 +16,8 @@ from hubd.adapters.host.uplinkkeys import UplinkKeys
 from tests.fakes.uplink import FakeUplink, FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 
-PING, OTHER = messages.encode(messages.Ping(bytes(8))), messages.encode(messages.Ping(bytes(range(8))))
+PING = messages.encode(messages.Ping(bytes(8)))
+OTHER = messages.encode(messages.Ping(bytes(range(8))))
 
 
 class Bench(Protocol):
@@ -84,7 +85,8 @@ async def fake() -> AsyncIterator[Bench]:
 
 
 async def curve() -> AsyncIterator[Bench]:
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     async with contextlib.AsyncExitStack() as stack:
         raw = await stack.enter_async_context(Raw(theirs).open())
         keys = UplinkKeys(ours.secret, ours.public, theirs.public)

@@ -73,7 +73,8 @@ class Server:
         self.write_request_func(Characteristic(uuid), bytearray(data))
 
 
-ONE, TWO = LinkId("hubd", 1), LinkId("hubd", 2)
+ONE = LinkId("hubd", 1)
+TWO = LinkId("hubd", 2)
 
 
 class Rig:

@@ -59,8 +59,11 @@ from tests.playbook import (
 from tests.unit import test_links
 from tests.unit.test_protocol_doc import table
 
-IDLE, READY, WORKING = Phase.IDLE, Phase.READY, Phase.WORKING
-ABANDONED, SESSION = Phase.ABANDONED, Phase.SESSION
+IDLE = Phase.IDLE
+READY = Phase.READY
+WORKING = Phase.WORKING
+ABANDONED = Phase.ABANDONED
+SESSION = Phase.SESSION
 NOISE = b"\x81\x07"
 """No message of version 1."""
 YES = Outcome(None, DoorState.RELEASED)

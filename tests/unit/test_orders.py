@@ -12,7 +12,7 @@ from hubcore.backend import uplink
 from hubd.doors.unlock import ORDER_REMEMBERED_SECONDS, Books, Point, SiteRules, Unlock
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
-from tests.fakes.door import FakeDoor
+from tests.fakes.mover import FakeMover
 from tests.fakes.policy import FakePolicy
 from tests.pair import Watch
 
@@ -24,7 +24,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.door = FakeDoor()
+        self.door = FakeMover()
         books = Books(FakePolicy(), FakeAudit(), self.clock, lambda _event, _facts: None)
         rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("UTC"), 90 * DAY)
         self.unlock = Unlock(rules, books, {"front": self.door}, Watch())

@@ -24,7 +24,7 @@ from hubcore.timing.pace import Bucket, Paces, Rate
 from hubd.evidence.paced import EACH, WHOLE, PacedLog
 from hubd.evidence.refusals import SEVERAL, SUMS_MAX, Refusals, What
 from hubsim import site
-from tests.fakes.door import FakeDoor
+from tests.fakes.mover import FakeMover
 from tests.pair import SITE, DeskHub, Phone, make_wallet
 
 RATES = st.builds(Rate, st.integers(1, 20).map(float), st.sampled_from([0.1, 0.5, 1.0, 7.0]))
@@ -143,7 +143,7 @@ async def test_each_release_has_a_record_of_its_own_whatever_was_paced_before() 
 @pytest.mark.parametrize("known", [False, True])
 async def test_orders_for_a_strike_at_rest_are_written_at_the_hub_s_pace(known: bool, together: bool) -> None:
     paced = Paced()
-    resting = FakeDoor(rests=10_000, rest_seconds=30.0, rest_known=known)
+    resting = FakeMover(rests=10_000, rest_seconds=30.0, rest_known=known)
     paced.hub.doors["front"] = resting  # type: ignore[assignment]
     if together:
         outcomes = set(await asyncio.gather(*(paced.order() for _ in range(3000))))

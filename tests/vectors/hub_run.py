@@ -32,7 +32,7 @@ from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from hubsim.timeline import VirtualTime
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
-from tests.fakes.door import FakeDoor
+from tests.fakes.mover import FakeMover
 from tests.fakes.policy import FakePolicy
 from tests.vectors.form import MONOTONIC, WALL, Chance, Json, rsa_key, verify_key
 
@@ -57,11 +57,11 @@ class Strikes:
         self.driven: list[str] = []
         self._broken = broken
 
-    def door(self, name: str) -> FakeDoor:
+    def door(self, name: str) -> FakeMover:
         """Return one door, which is broken when the file says so."""
         if name not in self._broken:
-            return FakeDoor(on_asked=lambda _seconds: self.driven.append(name))
-        door = FakeDoor()
+            return FakeMover(on_asked=lambda _seconds: self.driven.append(name))
+        door = FakeMover()
         door.failing = HardwareError("told to fail")
         return door
 
