@@ -43,7 +43,10 @@ AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 
 
 class DeskClock:
-    """`ports.clock.Clock` of this machine, trusted; it can be put forward, as if time had passed between two visits."""
+    """`ports.clock.Clock` of this machine, trusted; it can be put forward, as if time had passed between two visits.
+
+    It is no fake of the tests, whose clock stands still: a bench needs time that passes.
+    """
 
     def __init__(self) -> None:
         self._ahead_seconds = 0.0
@@ -63,7 +66,10 @@ class DeskClock:
 
 
 class NoDisk:
-    """`ports.stores.AuditLog` that encodes each record as the real one does, and keeps the last."""
+    """`ports.stores.AuditLog` that encodes each record as the real one does, and keeps the last.
+
+    It is no fake of the tests, which hashes and keeps every record: a figure of the hub's CPU would grow by that.
+    """
 
     def __init__(self) -> None:
         self.body = b""
@@ -97,7 +103,10 @@ class NoDisk:
 
 
 class NoDoor:
-    """`ports.doors.Mover` and `unlock.Watch` of a door that counts its releases."""
+    """`ports.doors.Mover` and `unlock.Watch` of a door that counts its releases.
+
+    It is no fake of the tests, which keeps what it did: a bench of many visits must not grow by it.
+    """
 
     def __init__(self) -> None:
         self.releases = 0

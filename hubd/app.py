@@ -328,11 +328,14 @@ async def _run_part(hub: Hub, name: Part, run: Run) -> None:
         raise
 
 
-async def _serve_links(hub: Hub) -> None:
-    """Go on air once the strikes are held, so that the first phone is not told of a fault; or once they cannot be."""
+async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS) -> None:
+    """Go on air once the strikes are held, so that the first phone is not told of a fault; or once they cannot be.
+
+    Strikes of which nothing is heard are waited for `strikes_seconds`.
+    """
     _tell_radio(hub, False)
     with suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_STRIKES_SECONDS):
+        async with asyncio.timeout(strikes_seconds):
             for name in READY_PARTS & hub.parts.runs.keys():
                 await hub.vigil.heard(name)
     await hub.links.run(partial(_tell_radio, hub), partial(hub.health.beat, "links"))

@@ -13,9 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hubcore.access.claim import Claim
 from hubcore.access.grant import Access
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
-from hubcore.access.words import Action, Mode
+from hubcore.access.words import Action
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError
@@ -28,8 +26,8 @@ from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import State, Verdict, decode_challenge
 from hubcore.phone.sealing import BLE_GATT, open_request
 from hubcore.phone.tickets import TicketTable
-from hubcore.ports.clock import ClockState
 from hubcore.ports.doors import InputEvent
+from hubcore.ports.stores import AuditLog, PolicyStore
 from hubcore.timing.budget import Budget
 from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from hubsim import site
@@ -37,11 +35,11 @@ from hubsim.door.door import SimDoor
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, Validity
-from hubsim.timeline import VirtualTime
 from tests.facts_fit import misfits_of_event, misfits_of_record
-from tests.fakes_audit import FakeAudit
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.policy import FakePolicy
 
-NOON = 1_800_014_400.0  # 2027-01-15T12:00:00Z, a Friday
 SITE, HUB = "site-1", "hub-1"
 ALWAYS = (Access(1, OPEN_AND_QUERY, ()),)
 DAY = 86_400
@@ -55,51 +53,6 @@ def rsa_key(number: int = 0, bits: int = 3072) -> rsa.RSAPrivateKey:
 @cache
 def _rsa_key(_number: int, bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
-
-
-class Clock:
-    """`ports.clock.Clock` and the doors' timeline in one; `advance` moves both."""
-
-    def __init__(self) -> None:
-        self.timeline = VirtualTime()
-        self.offset = NOON
-        self.trust = ClockState.TRUSTED
-
-    def wall(self) -> float:
-        return self.offset + self.timeline.time()
-
-    def monotonic(self) -> float:
-        return self.timeline.time()
-
-    def state(self) -> ClockState:
-        return self.trust
-
-    def advance(self, seconds: float) -> None:
-        self.timeline.advance(seconds)
-
-
-@dataclass
-class Rules:
-    """`ports.stores.PolicyStore` in memory."""
-
-    credentials: set[str] = field(default_factory=set)
-    schedules: dict[int, tuple[Rule, ...]] = field(default_factory=dict)
-    modes: dict[int, Mode] = field(default_factory=dict)
-
-    def version(self) -> int:
-        return 1
-
-    def revoked(self, credential: str, grant_id: bytes) -> bool:
-        return credential in self.credentials
-
-    def schedule(self, number: int) -> tuple[Rule, ...] | None:
-        return self.schedules.get(number)
-
-    def mode(self, access_point: int) -> Mode:
-        return self.modes.get(access_point, Mode.NORMAL)
-
-    async def replace(self, policy: Policy, document: bytes) -> None:
-        raise NotImplementedError("tests set the fields")
 
 
 class Watch:
@@ -118,8 +71,8 @@ class Watch:
 class DeskHub:
     """A hub with two doors: access point 1 (`front`) and 2 (`lab`, which demands the full path)."""
 
-    def __init__(self, issuer: SigningKey, clock: Clock | None = None, name: str = HUB, key: int = 0) -> None:
-        self.clock = clock or Clock()
+    def __init__(self, issuer: SigningKey, clock: FakeClock | None = None, name: str = HUB, key: int = 0) -> None:
+        self.clock = clock or FakeClock()
         self.issuer, self.name = issuer, name
         self.identity = site.make_key()
         points = (1, 2)
@@ -145,16 +98,23 @@ class DeskHub:
             "front": SimDoor("front", self.clock.timeline, self.edges.append),
             "lab": SimDoor("lab", self.clock.timeline, self.edges.append),
         }
-        self.policy, self.log, self.watch = Rules(), FakeAudit(), Watch()
+        self.policy = FakePolicy()
+        self.log = FakeAudit()
+        self.watch = Watch()
         self.told: list[tuple[str, Mapping[str, Value]]] = []
         self.unlock = self.start_unlock()
         self.unsealed = 0
 
-    def start_unlock(self) -> Unlock:
-        """Make the use case, as at a restart, and return it."""
+    def start_unlock(self, policy: PolicyStore | None = None, log: AuditLog | None = None) -> Unlock:
+        """Make the use case, as at a restart, and return it. `policy` and `log` may be others than the hub's own."""
         points = {1: Point(1, "front", False, 5.0), 2: Point(2, "lab", True, 5.0)}
-        books = Books(self.policy, self.log, self.clock, self.tell)
-        self.unlock = Unlock(SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY), books, self.doors, self.watch)
+        self.books = Books(
+            policy=policy or self.policy,
+            log=log or self.log,
+            clock=self.clock,
+            tell=self.tell,
+        )
+        self.unlock = Unlock(SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY), self.books, self.doors, self.watch)
         return self.unlock
 
     def new_epoch(self, key: int, bits: int = 3072) -> None:
@@ -189,7 +149,7 @@ class DeskHub:
         return data
 
 
-def _certificate(issuer: SigningKey, name: str, key: SigningKey, points: Sequence[int], clock: Clock) -> bytes:
+def _certificate(issuer: SigningKey, name: str, key: SigningKey, points: Sequence[int], clock: FakeClock) -> bytes:
     begins, ends = int(clock.wall()) - DAY, int(clock.wall()) + 300 * DAY
     document = HubCertificate(SITE, name, begins, ends, key.verify_key, tuple(points))
     return issue_hub_certificate(issuer, document, key.cose_key)

@@ -7,12 +7,11 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from hubcore.ports.clock import ClockState
+from tests.fakes.clock import NOON, FakeClock
 
 _T = TypeVar("_T")
 STARTS_AT = 1000.0
 """No clock starts at 0, where mistakes hide."""
-NOON = 1_800_014_400.0
 
 
 class _Jumping(selectors.SelectSelector):
@@ -43,21 +42,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now
 
 
-class VirtualClock:
-    """`ports.clock.Clock` of a virtual loop, which is the doors' `timeline` too."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = self.timeline = loop
-        self.trust = ClockState.TRUSTED
-
-    def wall(self) -> float:
-        return NOON + self._loop.now - STARTS_AT
-
-    def monotonic(self) -> float:
-        return self._loop.now
-
-    def state(self) -> ClockState:
-        return self.trust
+def virtual_clock(loop: VirtualLoop) -> FakeClock:
+    """Return the clock of a virtual loop, which is the doors' `timeline` too."""
+    return FakeClock(NOON - STARTS_AT, loop)
 
 
 def run_virtually(loop: VirtualLoop, work: Coroutine[Any, Any, _T]) -> _T:

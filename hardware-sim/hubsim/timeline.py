@@ -61,7 +61,10 @@ class VirtualTime:
 
     def advance(self, seconds: float) -> None:
         """Go on by `seconds`, firing everything that falls due on the way at its own time."""
-        end = self._now + seconds
+        self.go_to(self._now + seconds)
+
+    def go_to(self, end: float) -> None:
+        """Go on until it is `end`, in the manner of `advance`."""
         while self._timers and self._timers[0][0] <= end:
             when, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, when)

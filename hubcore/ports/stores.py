@@ -22,7 +22,7 @@ class AuditLog(Protocol):
         """
 
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first, at most 10,000."""
+        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first; the newest 10,000."""
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
@@ -31,7 +31,7 @@ class AuditLog(Protocol):
         """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""
 
     async def acknowledge(self, numbers: Sequence[int]) -> None:
-        """The backend holds these records."""
+        """The backend holds these records. Raise AuditError, after the others, for numbers never given out."""
 
     def waiting(self) -> int:
         """How many records the backend has not acknowledged."""

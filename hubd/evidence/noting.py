@@ -4,15 +4,15 @@
 2. What a record says of the clock is believed once the record is durable, and not before.
 3. A record that the disk has not taken after SLOW_SECONDS is told as a failure, before anybody who waits gives up. Who
    gives up takes nothing back: the record's own end is told when it comes.
-4. After a failure it tries again until a record is durable, so that the problem ends when its cause has ended. That
-   record says since when evidence could not be written, and how much was lost.
+4. After a failure it tries again until a record is durable, so that the problem ends when its cause has ended.
+5. What was lost is written down: since when evidence could not be written, and how much was lost. Another record that
+   is durable first takes nothing of that away.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -76,13 +76,23 @@ class NotingLog:
             await self._failed.wait()
             await asyncio.sleep(self._try_again_seconds)
             if self._failed.is_set():
-                detail: Detail = {
-                    Fact.FAULT: "evidence could not be written",
-                    Fact.SINCE: self._failed_ms,
-                    Fact.LOST: self._lost,
-                }
-                with suppress(AuditError):
-                    await self.append(Record.at(Kind.FAULT, clock.wall(), clock.monotonic(), detail))
+                await self._write_down(clock, self._lost)
+
+    async def _write_down(self, clock: Clock, lost: int) -> None:
+        """Record that so many records were lost."""
+        detail: Detail = {
+            Fact.FAULT: "evidence could not be written",
+            Fact.SINCE: self._failed_ms,
+            Fact.LOST: lost,
+        }
+        try:
+            await self.append(Record.at(Kind.FAULT, clock.wall(), clock.monotonic(), detail))
+        except AuditError:
+            self._lost -= 1  # this record is no loss: it is made again
+            return
+        self._lost -= lost
+        if not self._lost:
+            self._failed.clear()
 
     def _fail(self, record: Record, why: str, lost: bool) -> None:
         if not self._failed.is_set():
@@ -99,7 +109,8 @@ class NotingLog:
         if error is not None:
             self._fail(record, str(error), lost=True)
             return
-        self._failed.clear()
+        if not self._lost:
+            self._failed.clear()
         self.on_health(True, "")
         self.time.take(record.kind, record.at_ms, record.mono_ms, record.detail)
         self.on_append()

@@ -14,40 +14,39 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hubcore.access.grant import Access, read_grant
+from hubcore.access.grant import Access
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Action, Mode
 from hubcore.codec.cose import Aead
 from hubcore.door.machine import DoorMachine
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError
-from hubcore.evidence.records import Record
-from hubcore.phone import sealing
-from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
 from hubcore.phone.framing import Flag, Outbound, control_frame
-from hubcore.phone.messages import GET_EPOCH, Open, Request, ResumeRequest, decode_challenge, encode_to_hub
+from hubcore.phone.messages import GET_EPOCH, decode_challenge, encode_to_hub
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.ports.clock import ClockState
-from hubcore.ports.doors import InputEvent
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import LinkId
 from hubd.doors.watch import DoorWatch
 from hubd.phones.links import Links, Means
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
-from hubsim.phone.machine import Attempt, Moved, ReadInfo, SendMessage, seal_open
+from hubsim.phone.machine import Attempt, Moved, ReadInfo, SendMessage
 from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
 from hubsim.phone.wallet import KeptTicket, Wallet
 from hubsim.site import OPEN_AND_QUERY
+from tests.fakes.inputs import FakeInputs
+from tests.fakes.radio import FakeRadio
 from tests.fuzz.common import effort
 from tests.pair import DeskHub, make_wallet, rsa_key, settle
-from tests.virtualtime import VirtualClock, VirtualLoop, run_virtually
+from tests.requests import full_request, give_ticket, short_request
+from tests.virtualtime import VirtualLoop, run_virtually, virtual_clock
 
 REACHED: Counter[str] = Counter()
 ISSUER = site.make_key()
@@ -93,33 +92,28 @@ class _AtOnce(Executor):
         return future
 
 
-@dataclass
 class Ear:
-    """`ports.radio.Radio` that keeps what anybody near could hear, by link."""
+    """What anybody near the hub could hear, by link."""
 
-    loop: VirtualLoop
-    heard: dict[LinkId, list[tuple[float, str]]] = field(default_factory=dict)
-    listener: RadioListener | None = None
-    visitors: dict[LinkId, Visitor] = field(default_factory=dict)
-
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
-        self.listener = listener
-        ready(True)
-        await asyncio.Event().wait()
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.loop = loop
+        self.heard: dict[LinkId, list[tuple[float, str]]] = {}
+        self.visitors: dict[LinkId, Visitor] = {}
+        self.radio = FakeRadio(on_notify=self._notified, on_drop=self._dropped)
 
     def hear(self, link: LinkId, what: str) -> None:
         self.heard.setdefault(link, []).append((self.loop.now, what))
 
-    async def notify(self, link: LinkId, frame: bytes) -> None:
+    def _notified(self, link: LinkId, frame: bytes) -> None:
         readable = frame[6:10].hex() if frame[0] & Flag.FIRST else ""
         self.hear(link, f"{len(frame)} bytes, flags {frame[0]:02x}, {readable}")
         if link in self.visitors:
             self.loop.call_soon(self.visitors[link].notified, frame)
 
-    async def drop(self, link: LinkId) -> None:
+    def _dropped(self, link: LinkId) -> None:
         self.hear(link, "dropped")
-        assert self.listener is not None
-        self.listener.closed(link)
+        assert self.radio.listener is not None
+        self.radio.listener.closed(link)
         if link in self.visitors:
             self.visitors[link].lost()
 
@@ -128,23 +122,19 @@ class World:
     """One hub and its phones."""
 
     def __init__(self, loop: VirtualLoop, refuse: Callable[[DeskHub], None]) -> None:
-        self.loop, self.clock, self.ear = loop, VirtualClock(loop), Ear(loop)
-        self.hub = hub = DeskHub(ISSUER, self.clock)  # type: ignore[arg-type]
+        self.loop = loop
+        self.clock = virtual_clock(loop)
+        self.ear = Ear(loop)
+        self.hub = hub = DeskHub(ISSUER, self.clock)
         self.refuse = refuse
         hub.policy.schedules[7] = (ALWAYS,)
-        self.edges: asyncio.Queue[InputEvent] = asyncio.Queue()
+        self.inputs = FakeInputs()
         times = Times(cap_seconds=CAP_SECONDS)
-        hub.doors = {name: SimDoor(name, loop, self.edges.put_nowait, times) for name in ("front", "lab")}
+        hub.doors = {name: SimDoor(name, loop, self.inputs.put, times) for name in ("front", "lab")}
         machines = {name: DoorMachine(True, HELD_OPEN_SECONDS) for name in hub.doors}
         self.watch = DoorWatch(machines, hub.log, self.clock, lambda _event, _facts: None)
         hub.watch = self.watch  # type: ignore[assignment]
-        append = hub.log.append
-
-        async def slow(record: Record) -> int:
-            await asyncio.sleep(COMMIT_SECONDS)
-            return await append(record)
-
-        hub.log.append = slow  # type: ignore[method-assign]
+        hub.log.commit_seconds = COMMIT_SECONDS
         unlock = hub.start_unlock()
         means = Means(
             clock=self.clock,
@@ -156,17 +146,13 @@ class World:
             door=unlock.door_state,
         )
         seconds = {1: RELEASE_SECONDS, 2: RELEASE_SECONDS}
-        self.links = Links(hub.side, self.ear, unlock.present, seconds, means)
+        self.links = Links(hub.side, self.ear.radio, unlock.present, seconds, means)
         self.watch.on_state = self.links.door_changed
         self.out: dict[int, tuple[bytes, Outbound]] = {}
         self.visits: Counter[int] = Counter()
 
     def _told(self, event: str, facts: object) -> None:
         assert event not in ("link_fault", "send_failed"), facts
-
-    async def events(self) -> Any:
-        while True:
-            yield await self.edges.get()
 
     async def live(self, acts: list[Act], turn: int, ajar: bool) -> dict[LinkId, list[tuple[float, str]]]:
         """Do the acts; from the act `turn` on this world refuses what it refuses. Return what was heard.
@@ -175,7 +161,7 @@ class World:
         """
         tasks = [
             asyncio.create_task(self.links.run(lambda _on_air: None, lambda: None)),
-            asyncio.create_task(self.watch.run(self, lambda: None)),
+            asyncio.create_task(self.watch.run(self.inputs, lambda: None)),
         ]
         await settle()
         if ajar:
@@ -233,28 +219,18 @@ class World:
 
     def opened(self, act: Act, challenge: bytes) -> bytes:
         """Return what a phone sends by the full path."""
-        epoch, wallet = self.hub.epochs.current, wallet_of(act.who)
-        assert epoch is not None
-        reader = read_hub_certificate(self.hub.certificate, ISSUER.verify_key)
-        certificate = read_epoch_certificate(epoch.certificate, reader, (384,))
-        bound = sealing.binding(BLE_GATT, challenge, epoch.digest, Aead.A256GCM)
-        request = Request(wallet.grant, bytes([act.op]) * 8, 1, act.action, bytes(32))
-        message = seal_open(request, wallet.key, certificate, bound, (Aead.A256GCM, bytes))
-        assert isinstance(message, Open)
-        return encode_to_hub(message)
+        op = bytes([act.op]) * 8
+        return encode_to_hub(full_request(self.hub, wallet_of(act.who), challenge, op=op, action=act.action))
 
     def resumed(self, act: Act, challenge: bytes) -> bytes:
         """Return what a phone sends by the short path; it has a ticket in both worlds."""
-        hub, secret = self.hub, self.ticket(act.who, challenge)
-        key = sealing.resume_key(secret, BLE_GATT, challenge, Aead.A256GCM, hub.side.hub)
-        request = ResumeRequest(bytes([act.op]) * 8, 1, act.action)
-        return encode_to_hub(sealing.seal_resume(request, key, Aead.A256GCM, bytes(12), secret[:16]))
+        op, secret = bytes([act.op]) * 8, self.ticket(act.who, challenge)
+        return encode_to_hub(short_request(self.hub, secret, challenge, op=op, action=act.action))
 
     def ticket(self, who: str, challenge: bytes) -> bytes:
         """Have the hub know a ticket made of a challenge; return its secret, whose first 16 bytes are its id."""
-        now, secret = int(self.clock.wall()), hashlib.sha256(challenge).digest()
-        grant = read_grant(wallet_of(who).grant, ISSUER.verify_key, self.hub.side.site)
-        self.hub.tickets.issue(secret[:16], secret, Aead.A256GCM, grant, now, now)
+        secret = hashlib.sha256(challenge).digest()
+        give_ticket(self.hub, wallet_of(who), secret)
         return secret
 
 

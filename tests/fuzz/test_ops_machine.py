@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -21,13 +21,15 @@ from hubcore.access.grant import Grant, read_grant
 from hubcore.access.once import OP_SECONDS, TRIES
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.door.state import DoorState
-from hubcore.errors import AuditError, HardwareError
-from hubcore.evidence.records import GENESIS, Kind, Record, StoredRecord, link
+from hubcore.evidence.records import Kind, Record
 from hubd.doors.unlock import LATE_SECONDS, Books, Point, SiteRules, Unlock
 from hubsim import site
+from tests.fakes.audit import FakeAudit
+from tests.fakes.mover import FakeMover
+from tests.fakes.policy import FakePolicy
 from tests.fuzz.common import effort
-from tests.pair import DAY, SITE, Rules, Watch, make_wallet
-from tests.virtualtime import VirtualClock, VirtualLoop
+from tests.pair import DAY, SITE, Watch, make_wallet
+from tests.virtualtime import VirtualLoop, virtual_clock
 
 REACHED: Counter[str] = Counter()
 WHO = ("anna", "ben")
@@ -39,75 +41,6 @@ Key = tuple[str, bytes]
 def grant_of(credential: str) -> Grant:
     issuer = site.make_key()
     return read_grant(make_wallet(issuer, credential).grant, issuer.verify_key, SITE)
-
-
-class SlowLog:
-    """`ports.stores.AuditLog` as far as it is used: what is appended waits for `step`."""
-
-    def __init__(self) -> None:
-        self.stored: list[StoredRecord] = []
-        self.waiting: deque[tuple[Record, asyncio.Future[int]]] = deque()
-        self.at_once = False
-        self.given: Callable[[Record], None] = lambda _record: None
-
-    def append(self, record: Record) -> Awaitable[int]:
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.waiting.append((record, done))
-        self.given(record)
-        if self.at_once:
-            self.step(True)
-        return done
-
-    def step(self, durable: bool) -> None:
-        """Let the oldest record become durable, or fail."""
-        record, done = self.waiting.popleft()
-        if durable:
-            body, number = record.encode(), len(self.stored) + 1
-            before = self.stored[-1].hash if self.stored else GENESIS
-            self.stored.append(StoredRecord(number, body, link(before, number, body)))
-        if done.done():
-            return  # who waited has given up; the record is written all the same
-        if durable:
-            done.set_result(len(self.stored))
-        else:
-            done.set_exception(AuditError("the disk is full"))
-
-    def recent(self, _since_ms: int) -> Sequence[StoredRecord]:
-        return self.stored
-
-
-class SlowDoor:
-    """`ports.doors.Mover`: a release waits for `step`, and tells the machine when it is asked."""
-
-    def __init__(self, machine: Wishes) -> None:
-        self._machine = machine
-        self.asked: deque[tuple[asyncio.Future[None], Key]] = deque()
-        self.at_once = False
-
-    async def release(self, seconds: float) -> None:
-        key = self._machine.about_to_strike()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.asked.append((done, key))
-        if self.at_once:
-            self.step(True)
-        await done
-
-    def step(self, works: bool) -> None:
-        done, key = self.asked.popleft()
-        self._machine.in_vain[key[0]] -= 1
-        if done.done():
-            return
-        if works:
-            done.set_result(None)
-        else:
-            self._machine.works.discard(key)
-            done.set_exception(HardwareError("the guard does not answer"))
-
-    def must_rest_seconds(self, _seconds: float) -> float:
-        return 0.0
-
-    async def secure(self) -> None:
-        return
 
 
 @dataclass
@@ -127,11 +60,13 @@ class Wishes(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.loop = VirtualLoop()
-        self.clock = VirtualClock(self.loop)
-        self.log = SlowLog()
-        self.log.given = self.count
-        self.door = SlowDoor(self)
-        self.policy = Rules()
+        self.clock = virtual_clock(self.loop)
+        self.log = FakeAudit()
+        self.log.on_taken = self.count
+        self.door = FakeMover(on_asked=self.about_to_strike)
+        self.striking: deque[Key] = deque()
+        self.slow()
+        self.policy = FakePolicy()
         self.tries: list[Try] = []
         self.struck: dict[Key, float] = {}
         self.works: set[Key] = set()
@@ -139,9 +74,14 @@ class Wishes(RuleBasedStateMachine):
         self.unknown: dict[Key, float] = {}
         self.start()
 
+    def slow(self) -> None:
+        """Have records and strikes wait for `disk` and `strike`."""
+        self.log.hold()
+        self.door.holding = True
+
     def start(self) -> None:
         self.in_vain: Counter[str] = Counter()
-        books = Books(self.policy, self.log, self.clock, lambda _event, _facts: None)  # type: ignore[arg-type]
+        books = Books(self.policy, self.log, self.clock, lambda _event, _facts: None)
         rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * DAY)
         self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
 
@@ -168,7 +108,7 @@ class Wishes(RuleBasedStateMachine):
         for _ in range(retries):
             self.present(one.key)
         one.there = False
-        if recorded and self.log.waiting:
+        if recorded and self.log.held:
             self.disk(True)
 
     @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
@@ -176,32 +116,36 @@ class Wishes(RuleBasedStateMachine):
         """A phone that leaves before each strike; then it stays."""
         for _ in range(int(TRIES.burst) + 1):
             self.ask_in_vain(who, op, recorded=True, retries=0)
-            while self.log.waiting:
+            while self.log.held:
                 self.disk(True)
         self.ask_in_peace(who, op)
 
     @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
     def ask_at_a_broken_door(self, who: str, op: bytes) -> None:
         """The door's guard says that it failed; what the line did nobody knows."""
-        self.log.at_once = True
-        while self.log.waiting:
+        while self.log.held:
             self.disk(True)
+        self.log.move_on()
         self.present((who, op))
-        while self.door.asked:
+        while self.door.held:
             self.strike(False)
-        self.log.at_once = False
+        self.slow()
 
     # What the hub's world does.
 
-    @precondition(lambda self: self.log.waiting)
+    @precondition(lambda self: self.log.held)
     @rule(durable=st.sampled_from([True, True, True, False]))
     def disk(self, durable: bool) -> None:
         self.log.step(durable)
         self.settle()
 
-    @precondition(lambda self: self.door.asked)
+    @precondition(lambda self: self.door.held)
     @rule(works=st.sampled_from([True, True, False]))
     def strike(self, works: bool) -> None:
+        key = self.striking.popleft()
+        self.in_vain[key[0]] -= 1
+        if not works and not self.door.held[0].done():
+            self.works.discard(key)
         self.door.step(works)
         self.settle()
 
@@ -218,10 +162,11 @@ class Wishes(RuleBasedStateMachine):
     @rule(data=st.data())
     def restart(self, data: st.DataObject) -> None:
         """The daemon is killed: what it had handed to the disk is durable up to some record."""
-        for _ in range(data.draw(st.integers(0, len(self.log.waiting)))):
+        for _ in range(data.draw(st.integers(0, len(self.log.held)))):
             self.log.step(True)
-        self.log.waiting.clear()
-        self.door.asked.clear()
+        self.log.held.clear()
+        self.door.held.clear()
+        self.striking.clear()
         self.end_all()
         self.works.clear()
         self.unknown = self.unknown_now()
@@ -233,10 +178,11 @@ class Wishes(RuleBasedStateMachine):
         """All is well and the phone stays: what it is told follows from what was done before."""
         key = who, op
         self.policy_changes(Mode.NORMAL, revoked=False)
-        self.log.at_once = self.door.at_once = True
-        while self.log.waiting:
+        while self.log.held:
             self.disk(True)
-        while self.door.asked:
+        self.log.move_on()
+        self.door.holding = False
+        while self.door.held:
             self.strike(True)
         self.settle()
         before, now = self.struck.get(key), self.loop.now
@@ -251,7 +197,7 @@ class Wishes(RuleBasedStateMachine):
                 assert one.outcome.allowed, f"nothing was done, and yet: {one.outcome}"
                 assert self.struck[key] == now
             REACHED["after nothing"] += any(other.key == key and other is not one for other in self.tries)
-        self.log.at_once = self.door.at_once = False
+        self.slow()
 
     # How it is done.
 
@@ -322,7 +268,7 @@ class Wishes(RuleBasedStateMachine):
             if one.task is not None and one.task.done() and not one.task.cancelled():
                 one.task.result()
 
-    def about_to_strike(self) -> Key:
+    def about_to_strike(self, _seconds: float) -> None:
         """Hold a strike against the evidence at the moment it is asked for."""
         now = self.loop.now
         one = next(one for one in self.tries if one.task is asyncio.current_task())
@@ -338,7 +284,10 @@ class Wishes(RuleBasedStateMachine):
         self.struck[one.key] = now
         self.works.add(one.key)
         REACHED["struck"] += 1
-        return one.key
+        if self.door.holding:
+            self.striking.append(one.key)
+        else:
+            self.in_vain[one.key[0]] -= 1
 
     def end_all(self) -> None:
         tasks = [one.task for one in self.tries if one.task is not None]

@@ -61,9 +61,10 @@ from hubsim.phone.onlink import (
     WriteFrame,
 )
 from hubsim.phone.wallet import EPOCHS_MAX, Wallet
+from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, effort, respelled, spoiled
 from tests.fuzz.test_readers import claims
-from tests.pair import HUB, NOON, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet, rsa_key
+from tests.pair import HUB, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet, rsa_key
 
 KINDS = (ReadInfo, SendMessage, Decided, Moved, GaveUp)
 ISSUER = site.make_key()

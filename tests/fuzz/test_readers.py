@@ -29,8 +29,9 @@ from hubcore.phone.certificates import HubCertificate, read_epoch_certificate, r
 from hubcore.phone.epochs import certify
 from hubcore.phone.framing import decode_frame
 from hubsim import site
+from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
-from tests.pair import HUB, NOON, SITE, make_wallet, rsa_key
+from tests.pair import HUB, SITE, make_wallet, rsa_key
 
 ISSUER, IDENTITY = site.make_key(), site.make_key()
 SIZES = (256, 384, 512)

@@ -24,8 +24,8 @@ from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
 from hubsim.backend.control import MAX_LINE_BYTES, Control
 from hubsim.backend.seats import Seats, Session
 from hubsim.backend.server import Backend
-from tests.fakes_audit import FakeAudit
-from tests.scenario.test_uplink import FAST, Keys, WallClock, running, serving, until
+from tests.fakes.audit import FakeAudit
+from tests.scenario.test_uplink import FAST, Keys, running, serving, system_clock, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -47,7 +47,7 @@ class Machine:
             Orders(self.release, self.accept, lambda: 1),
             Identity("hub-1", "site", self.boot, "0.1.0"),
             Pace(
-                WallClock(),
+                system_clock(),
                 acknowledge_seconds=0.2,
                 welcome_seconds=0.3,
                 ping_seconds=0.1,

@@ -10,35 +10,16 @@ import pytest
 
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import Beacon
-from hubcore.ports.radio import LinkId
 from hubd.adapters.host.keyfiles import load_beacon
 from hubd.config.file import load as load_config
 from hubsim import site as sites
 from hubsim.phone import radio, wallet
 from hubsim.radio.air import serve_radio
 from hubsim.radio.hub_radio import BumbleRadio
+from tests.fakes.radio import FakeRadioListener
 
 PATIENCE_SECONDS = 20.0
 OURS, FOREIGN = bytes(range(16)), bytes(16)
-
-
-class Nobody:
-    """A listener to whom nothing matters."""
-
-    def opened(self, link: LinkId) -> None:
-        pass
-
-    def closed(self, link: LinkId) -> None:
-        pass
-
-    def info(self, link: LinkId) -> bytes:
-        return b""
-
-    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        pass
-
-    def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        return b""
 
 
 class Street:
@@ -51,15 +32,15 @@ class Street:
     async def hub(self, beacon: Beacon | None) -> str:
         up = asyncio.Event()
         made = BumbleRadio(self._transport, beacon)
-        self.running.append(self._tasks.create_task(made.serve(Nobody(), lambda ready: ready and up.set())))
+        self.running.append(self._tasks.create_task(made.serve(FakeRadioListener(), lambda ready: ready and up.set())))
         async with asyncio.timeout(PATIENCE_SECONDS):
             await up.wait()
         assert made._device is not None
         return str(made._device.random_address)
 
-    async def finds(self, key: bytes | None) -> str:
+    async def finds(self, key: bytes | None, scan_seconds: float = radio.SCAN_SECONDS) -> str:
         async with asyncio.timeout(PATIENCE_SECONDS), radio.on_air(self._transport) as phone:
-            return str(await radio.find(phone, key))
+            return str(await radio.find(phone, key, scan_seconds=scan_seconds))
 
 
 @pytest.fixture
@@ -88,16 +69,13 @@ async def test_a_hub_without_a_tag_is_tried_when_there_is_no_better(street: Stre
     assert await street.finds(OURS) == plain
 
 
-async def test_a_phone_says_that_only_hubs_of_other_sites_are_there(
-    street: Street, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(radio, "SCAN_SECONDS", 1.0)
+async def test_a_phone_says_that_only_hubs_of_other_sites_are_there(street: Street) -> None:
     with pytest.raises(LinkError, match="no hub in sight"):
-        await street.finds(OURS)
+        await street.finds(OURS, scan_seconds=1.0)
     foreign = await street.hub(Beacon(FOREIGN))
     with pytest.raises(LinkError, match="only hubs of other sites"):
-        await street.finds(OURS)
-    assert await street.finds(None) == foreign
+        await street.finds(OURS, scan_seconds=1.0)
+    assert await street.finds(None, scan_seconds=1.0) == foreign
 
 
 def test_a_site_of_before_there_were_beacon_keys_works_as_it_did(tmp_path: Path) -> None:

@@ -21,13 +21,14 @@ from hubcore.backend import uplink
 from hubcore.backend.uplink import Outcome, Release, Result
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
 from hubcore.evidence.records import StoredRecord
-from hubcore.ports.clock import ClockState
 from hubd.adapters.curve.uplink import Backoff, CurveUplink, Timings
+from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
 from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
 from hubsim.backend.serve import serve_backend
 from hubsim.backend.server import Backend
-from tests.fakes_audit import FakeAudit
+from tests.fakes.audit import FakeAudit
+from tests.fakes.uplink import FakeUplinkListener
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,15 +43,9 @@ FAST = Timings(
 )
 
 
-class WallClock:
-    def wall(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def state(self) -> ClockState:
-        return ClockState.TRUSTED
+def system_clock() -> SystemClock:
+    """Return this machine's clock, of which no record says that it is wrong."""
+    return SystemClock(lambda: 0.0)
 
 
 class Keys:
@@ -71,7 +66,7 @@ class Hub:
         orders = Orders(self.release, self.accept, lambda: self.version)
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.sync = Sync(
-            self.link, self.log, orders, Identity("hub-1", "site", bytes(16), "0.1.0"), Pace(WallClock(), **pace)
+            self.link, self.log, orders, Identity("hub-1", "site", bytes(16), "0.1.0"), Pace(system_clock(), **pace)
         )  # type: ignore[arg-type]
 
     async def release(self, order: Release) -> Result:
@@ -570,17 +565,8 @@ async def test_another_process_drives_the_backend_and_a_freeze_is_noticed(tmp_pa
 
 async def test_fifty_sockets_later_no_descriptor_has_leaked():
     link_keys = Keys()
+    heard = FakeUplinkListener()
     timings = Timings(backoff_first_seconds=0.001, backoff_cap_seconds=0.002, handshake_seconds=0.3)
-
-    class Silent:
-        def connected(self) -> None:
-            raise AssertionError
-
-        def disconnected(self, why: str) -> None:
-            pass
-
-        def received(self, message: bytes) -> None:
-            raise AssertionError
 
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
@@ -590,11 +576,13 @@ async def test_fifty_sockets_later_no_descriptor_has_leaked():
             raw.endpoint, UplinkKeys(link_keys.secret, link_keys.public, Keys().public), timings
         )  # a wrong server key: the costliest way to fail
         before = descriptors()
-        async with running(link.serve(Silent())):
+        async with running(link.serve(heard)):
             await until(lambda: link.visits > 5)
             early = descriptors()
             await until(lambda: link.visits > 55 and descriptors() <= early + 4)  # the server's ends are in here too
         await until(lambda: descriptors() <= before)
+        assert heard.ups == 0
+        assert heard.messages == []
         assert link.send(b"x") is False
 
 

@@ -28,6 +28,7 @@ from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.curve.wire import FOLDER_PREFIX, Allowance, Wire, WireLimits, folder_of_sockets
 from hubd.adapters.curve.zmtp import FRAMES_A_TURN
 from hubd.adapters.host.uplinkkeys import UplinkKeys
+from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 from tests.threads import Scarce
 from tests.unit.test_zmtp import GREETING
@@ -39,39 +40,20 @@ MIB = 1024 * 1024
 QUICK = WireLimits(stuck_seconds=0.3)
 
 
-class Heard:
-    """Listens to a link and keeps what it says."""
-
-    def __init__(self) -> None:
-        self.messages: list[bytes] = []
-        self.whys: list[str] = []
-        self.ups = 0
-
-    def connected(self) -> None:
-        self.ups += 1
-
-    def disconnected(self, why: str) -> None:
-        self.whys.append(why)
-
-    def received(self, message: bytes) -> None:
-        self.messages.append(message)
-
-    @property
-    def why(self) -> str:
-        return self.whys[-1] if self.whys else ""
-
-
 @contextlib.asynccontextmanager
-async def linked(endpoint: str, backend_public: bytes, **how: Any) -> AsyncIterator[tuple[CurveUplink, Heard]]:
+async def linked(
+    endpoint: str, backend_public: bytes, **how: Any
+) -> AsyncIterator[tuple[CurveUplink, FakeUplinkListener]]:
     """A link that tries to come up."""
     ours = Keys()
     how = {"timings": FAST, "limits": QUICK, **how}
-    link, heard = CurveUplink(endpoint, UplinkKeys(ours.secret, ours.public, backend_public), **how), Heard()
+    link = CurveUplink(endpoint, UplinkKeys(ours.secret, ours.public, backend_public), **how)
+    heard = FakeUplinkListener()
     async with running(link.serve(heard)):
         yield link, heard
 
 
-async def route_of(raw: Raw, link: CurveUplink, heard: Heard) -> bytes:
+async def route_of(raw: Raw, link: CurveUplink, heard: FakeUplinkListener) -> bytes:
     """Return how the backend reaches this link, once it has spoken."""
     hello = uplink.encode(uplink.Ping(bytes(8)))
     await until(lambda: heard.ups > 0)

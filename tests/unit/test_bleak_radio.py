@@ -63,13 +63,12 @@ async def test_without_a_system_bus_the_sentence_says_so(tmp_path: Path) -> None
         await choose("", f"unix:path={tmp_path / 'none'}", tmp_path / "hubd.sock")
 
 
-async def test_a_bus_that_says_nothing_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubsim.phone.bluez_adapters.BUS_SECONDS", 0.1)
+async def test_a_bus_that_says_nothing_has_a_time_limit(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "bus"))
         silent.listen()
         with pytest.raises(LinkError, match="the system D-Bus does not answer"):
-            await choose("", f"unix:path={tmp_path / 'bus'}", tmp_path / "hubd.sock")
+            await choose("", f"unix:path={tmp_path / 'bus'}", tmp_path / "hubd.sock", bus_seconds=0.1)
 
 
 WHY = BleakBluetoothNotAvailableReason
@@ -131,8 +130,8 @@ class Client:
             raise self.error
 
 
-async def _link(client: Client, mtu_max: int = 247) -> BleakLink:
-    link = BleakLink(client, mtu_max)  # type: ignore[arg-type]
+async def _link(client: Client, mtu_max: int = 247, att_seconds: float = 6.0) -> BleakLink:
+    link = BleakLink(client, mtu_max, att_seconds)  # type: ignore[arg-type]
     await link.prepare()
     return link
 
@@ -156,14 +155,13 @@ async def test_it_reads_writes_with_response_and_hears() -> None:
     assert link.notifications.get_nowait() == b"\0\0"
 
 
-async def test_whatever_fails_is_a_link_error_and_silence_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whatever_fails_is_a_link_error_and_silence_has_an_end() -> None:
     client = Client()
-    link = await _link(client)
+    link = await _link(client, att_seconds=0.05)
     client.error = BleakGATTProtocolError(0x80)
     for ask in (link.read_info, link.pull, lambda: link.write(b"")):
         with pytest.raises(LinkError, match="the hub refused or left"):
             await ask()
-    monkeypatch.setattr(bleak_radio, "ATT_SECONDS", 0.05)
     client.silent = True
     with pytest.raises(LinkError, match="the hub does not answer"):
         await link.write(b"")
@@ -218,12 +216,11 @@ async def test_a_hub_without_a_tag_is_tried_when_no_better_comes(
     assert scanner.options == {"service_uuids": [gatt.SERVICE], "bluez": {"adapter": "hci1"}}
 
 
-async def test_when_no_hub_is_to_be_tried_it_says_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bleak_radio, "SCAN_SECONDS", 0.1)
+async def test_when_no_hub_is_to_be_tried_it_says_what_was_seen() -> None:
     for shown, sentence in (([], "no hub in sight"), ([(0.0, "a", hub(OTHER))], "only hubs of other sites in sight")):
         scanner = Scanner(shown)
         with pytest.raises(LinkError, match=sentence):
-            await bleak_radio._find("", KEY, scanner)
+            await bleak_radio._find("", KEY, scanner, scan_seconds=0.1)
         assert not scanner.running
 
 

@@ -16,11 +16,11 @@ if sys.version_info >= (3, 15):
     pytest.skip("this machine has a Python that bless cannot be had for", allow_module_level=True)
 from dbus_next.errors import DBusError
 
-from hubcore.errors import LinkError, SequenceError
+from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.ports.radio import LinkId
-from hubsim.radio import bless_radio
 from hubsim.radio.bless_radio import INFO_BYTES, MTU_PROVEN, BlessRadio, table
+from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
 PATIENCE_SECONDS = 5.0
 
@@ -33,9 +33,8 @@ class Characteristic:
 class Server:
     """bless's server. `starts` and `advertises` may be made to fail; `full` says how often notifying must wait."""
 
-    starts = True
-
-    def __init__(self) -> None:
+    def __init__(self, starts: bool) -> None:
+        self.starts = starts
         self.read_request_func: Callable[[Any], bytearray] = lambda _: bytearray()
         self.write_request_func: Callable[[Any, bytearray], None] = lambda _, __: None
         self.advertises, self.full, self.stopped = True, 0, False
@@ -74,46 +73,28 @@ class Server:
         self.write_request_func(Characteristic(uuid), bytearray(data))
 
 
-class Listener:
-    """A hub. `busy` says that a request is at work, `refuses` that a write breaks a rule."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, int]] = []
-        self.frames: list[tuple[int, bytes, int]] = []
-        self.busy = self.refuses = False
-        self.frame_due = b""
-
-    def opened(self, link: LinkId) -> None:
-        self.told.append(("opened", link.epoch))
-
-    def closed(self, link: LinkId) -> None:
-        self.told.append(("closed", link.epoch))
-
-    def info(self, link: LinkId) -> bytes:
-        return b"" if self.busy else bytes([link.epoch]) * INFO_BYTES
-
-    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        asyncio.get_running_loop()
-        if self.refuses:
-            raise SequenceError("broken")
-        self.frames.append((link.epoch, data, mtu))
-
-    def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        frame, self.frame_due = self.frame_due, b""
-        return frame
+ONE = LinkId("hubd", 1)
+TWO = LinkId("hubd", 2)
 
 
 class Rig:
     """A radio that serves, the servers it has made, and what it said."""
 
     def __init__(self) -> None:
-        self.listener, self.servers = Listener(), list[Server]()
+        self.listener = FakeRadioListener()
+        self.servers = list[Server]()
         self.said: list[str] = []
         self.ups: asyncio.Queue[bool] = asyncio.Queue()
-        self.radio = BlessRadio(self.said.append, self._make)
+        self.radio = BlessRadio(
+            self.said.append,
+            self._make,
+            watch_seconds=0.01,
+            back_off_seconds=0.01,
+        )
+        self.starts = True
 
     def _make(self) -> Server:
-        self.servers.append(Server())
+        self.servers.append(Server(self.starts))
         return self.servers[-1]
 
     async def up(self) -> Server:
@@ -124,10 +105,7 @@ class Rig:
 
 
 @pytest.fixture
-async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    monkeypatch.setattr(bless_radio, "WATCH_SECONDS", 0.01)
-    monkeypatch.setattr(bless_radio, "BACK_OFF_SECONDS", 0.01)
-    monkeypatch.setattr(Server, "starts", True)
+async def rig() -> AsyncIterator[Rig]:
     made = Rig()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(made.radio.serve(made.listener, made.ups.put_nowait))
@@ -144,8 +122,9 @@ def test_the_table_is_the_protocols_in_its_order() -> None:
 
 async def test_each_read_of_info_is_a_visit_and_ends_the_one_before(rig: Rig) -> None:
     server = await rig.up()
-    assert [server.read(gatt.INFO)[0], server.read(gatt.INFO)[0]] == [1, 2]
-    assert rig.listener.told == [("opened", 1), ("closed", 1), ("opened", 2)]
+    read = [server.read(gatt.INFO), server.read(gatt.INFO)]
+    assert {(ONE, read[0]), (TWO, read[1])} <= set(rig.listener.minted)
+    assert rig.listener.visits == [Opened(ONE), Closed(ONE), Opened(TWO)]
 
 
 async def test_a_request_at_work_is_not_disturbed(rig: Rig) -> None:
@@ -153,7 +132,7 @@ async def test_a_request_at_work_is_not_disturbed(rig: Rig) -> None:
     server.read(gatt.INFO)
     rig.listener.busy = True
     assert server.read(gatt.INFO) == b""
-    assert rig.listener.told == [("opened", 1)]
+    assert rig.listener.visits == [Opened(ONE)]
 
 
 async def test_the_mtu_is_what_has_been_proved(rig: Rig) -> None:
@@ -161,10 +140,10 @@ async def test_the_mtu_is_what_has_been_proved(rig: Rig) -> None:
     server.read(gatt.INFO)
     for size in (5, 182, 20, 512):
         server.write(bytes(size))
-    assert [mtu for _, _, mtu in rig.listener.frames] == [MTU_PROVEN, 185, 185, 515]
+    assert [wrote.mtu for wrote in rig.listener.frames] == [MTU_PROVEN, 185, 185, 515]
     server.read(gatt.INFO)
     server.write(b"another phone's")
-    assert rig.listener.frames[-1] == (2, b"another phone's", MTU_PROVEN)
+    assert rig.listener.frames[-1] == Wrote(TWO, b"another phone's", MTU_PROVEN)
 
 
 async def test_what_breaks_a_rule_is_refused(rig: Rig) -> None:
@@ -184,7 +163,7 @@ async def test_a_call_from_another_thread_is_answered_from_the_loop(rig: Rig) ->
     server = await rig.up()
     assert await asyncio.to_thread(server.read, gatt.INFO) == b"\1" * INFO_BYTES
     await asyncio.to_thread(server.write, b"frame")
-    assert rig.listener.frames == [(1, b"frame", MTU_PROVEN)]
+    assert rig.listener.frames == [Wrote(ONE, b"frame", MTU_PROVEN)]
     rig.listener.refuses = True
     with pytest.raises(DBusError):
         await asyncio.to_thread(server.write, b"broken")
@@ -194,7 +173,7 @@ async def test_a_read_of_txr_is_answered_at_once_and_a_later_one_has_the_frame(r
     server = await rig.up()
     server.read(gatt.INFO)
     assert server.read(gatt.TXR) == b""
-    rig.listener.frame_due = b"frame"
+    rig.listener.due["hubd"] = b"frame"
     assert [server.read(gatt.TXR), server.read(gatt.TXR)] == [b"frame", b""]
 
 
@@ -202,7 +181,7 @@ async def test_it_notifies_and_waits_while_the_systems_queue_is_full(rig: Rig) -
     server = await rig.up()
     server.read(gatt.INFO)
     server.full = 3
-    await rig.radio.notify(LinkId("hubd", 1), b"frame")
+    await rig.radio.notify(ONE, b"frame")
     assert server.notified.get_nowait() == b"frame"
     with pytest.raises(LinkError, match="the link is gone"):
         await rig.radio.notify(LinkId("hubd", 9), b"frame")
@@ -212,24 +191,24 @@ async def test_a_dropped_visit_is_over(rig: Rig) -> None:
     server = await rig.up()
     server.read(gatt.INFO)
     await rig.radio.drop(LinkId("hubd", 9))
-    await rig.radio.drop(LinkId("hubd", 1))
-    assert rig.listener.told == [("opened", 1), ("closed", 1)]
+    await rig.radio.drop(ONE)
+    assert rig.listener.visits == [Opened(ONE), Closed(ONE)]
     with pytest.raises(LinkError):
-        await rig.radio.notify(LinkId("hubd", 1), b"frame")
+        await rig.radio.notify(ONE, b"frame")
 
 
-async def test_a_lost_adapter_ends_the_visit_and_it_begins_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_adapter_ends_the_visit_and_it_begins_again(rig: Rig) -> None:
     server = await rig.up()
     server.read(gatt.INFO)
-    monkeypatch.setattr(Server, "starts", False)
+    rig.starts = False
     server.advertises = False
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(rig.said) < 2:  # noqa: ASYNC110 -- it is said by a callback
             await asyncio.sleep(0)
-    monkeypatch.setattr(Server, "starts", True)
+    rig.starts = True
     again = await rig.up()
-    assert again.read(gatt.INFO)[0] == 2
-    assert rig.listener.told == [("opened", 1), ("closed", 1), ("opened", 2)]
+    assert (TWO, again.read(gatt.INFO)) in rig.listener.minted
+    assert rig.listener.visits == [Opened(ONE), Closed(ONE), Opened(TWO)]
     assert server.stopped
     assert rig.said[0] == "radio: the system has taken the hub off the air"
     assert rig.said[1].startswith("radio: the system's Bluetooth fails: OSError")

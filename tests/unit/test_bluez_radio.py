@@ -7,6 +7,7 @@ import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,6 @@ from dbus_fast.aio import MessageBus
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon, resolves
-from hubcore.ports.radio import LinkId
-from hubd.adapters.bluez import bus as bluez_bus
-from hubd.adapters.bluez import generation as bluez_generation
-from hubd.adapters.bluez import plan as bluez_plan
-from hubd.adapters.bluez import watch as bluez_watch
 from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez.bus import (
     ADAPTER,
@@ -34,9 +30,13 @@ from hubd.adapters.bluez.bus import (
     BluezError,
 )
 from hubd.adapters.bluez.choice import choose
-from hubd.adapters.bluez.plan import Patience, RadioNews
+from hubd.adapters.bluez.generation import AWAY_TRIES, PACE_SECONDS
+from hubd.adapters.bluez.plan import SYSFS, Patience, RadioNews
 from hubd.adapters.bluez.radio import BluezRadio, back_off_seconds
 from hubd.adapters.bluez.table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
+from hubd.adapters.bluez.times import RadioTimes
+from hubd.adapters.bluez.watch import is_blocked
+from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -48,6 +48,7 @@ NEVER = "[D-BUS Service]\nName=org.bluez\nExec={program} 3\n"
 HCI0, HCI1, PHONE = "/org/bluez/hci0", "/org/bluez/hci1", "/org/bluez/hci0/dev_F0"
 ADDRESS = "C0:00:00:00:00:01"
 PATIENCE_SECONDS = 10.0
+QUICK = RadioTimes(power_retry_seconds=0.1, retry_seconds=0.1)
 
 
 class FakeBluez:
@@ -141,51 +142,41 @@ class FakeBluez:
         return Message.new_method_return(message)
 
 
-class Listener:
-    def __init__(self) -> None:
-        self.told: asyncio.Queue[tuple[str, LinkId]] = asyncio.Queue()
-
-    def opened(self, link: LinkId) -> None:
-        self.told.put_nowait(("opened", link))
-
-    def closed(self, link: LinkId) -> None:
-        self.told.put_nowait(("closed", link))
-
-    def info(self, link: LinkId) -> bytes:
-        return b"challenge"
-
-    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        self.told.put_nowait((f"frame {data.decode()}", link))
-
-    def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        return b""
-
-    async def next(self) -> tuple[str, LinkId]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.told.get()
-
-
 class Rig:
     """A bus of its own, the radio on it, and as many bluetoothds as a test wants, one after another."""
 
     def __init__(self, address: str, services: Path) -> None:
         self.address, self._services = address, services
         self.serving: asyncio.Task[None]
-        self.listener = Listener()
+        self.listener = FakeRadioListener()
         self.ready: asyncio.Queue[bool] = asyncio.Queue()
         self.said: list[str] = []
         self.amiss: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._spoken, self.stuck = asyncio.Event(), asyncio.Event()
         self.radio: BluezRadio
 
-    def serve(self, adapter: str = "default", beacon: Beacon | None = None) -> BluezRadio:
+    def serve(
+        self,
+        adapter: str = "default",
+        beacon: Beacon | None = None,
+        rfkill: Path = SYSFS,
+        **times: float,
+    ) -> BluezRadio:
+        """Serve; `times` are those of `RadioTimes` that differ from QUICK."""
         tells = RadioNews(
             lost=self._say,
             settings=lambda what: self.amiss.put_nowait(("settings", what)),
             pairing=lambda what: self.amiss.put_nowait(("pairing", what)),
             stuck=self._stick,
         )
-        self.radio = BluezRadio(adapter, tells, self.address, beacon)
+        self.radio = BluezRadio(
+            adapter,
+            tells,
+            bus_address=self.address,
+            beacon=beacon,
+            times=replace(QUICK, **times),
+            rfkill=rfkill,
+        )
         self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
         return self.radio
 
@@ -242,11 +233,9 @@ async def a_bus(folder: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     if shutil.which("dbus-daemon") is None:
         pytest.skip("needs dbus-daemon: apt-get install dbus-daemon")
-    monkeypatch.setattr(bluez_generation, "POWER_RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(bluez_generation, "RETRY_SECONDS", 0.1)
     async with a_bus(tmp_path) as address:
         made = Rig(address, tmp_path / "bus.services")
         yield made
@@ -285,12 +274,9 @@ async def test_each_coming_and_going_renews_the_advertisement_and_never_takes_it
             assert await bluez.calls.get() == ("ServiceUUIDs", PATHS[0])
 
 
-async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_the_replacing(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.2)
+async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_the_replacing(rig: Rig) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
-        rig.serve()
+        rig.serve(new_seconds=0.2)
         await rig.is_ready(True)
         stop = asyncio.Event()
 
@@ -427,25 +413,26 @@ async def test_links_begin_and_end_with_connected_and_carry_frames(rig: Rig) -> 
         radio = rig.serve()
         await rig.is_ready(True)
         bluez.phone()
-        what, link = await rig.listener.next()
-        assert (what, link.peer) == ("opened", PHONE)
+        link = (await rig.listener.next()).link
+        assert rig.listener.visits == [Opened(link)]
+        assert link.peer == PHONE
         options = {"device": Variant("o", PHONE), "mtu": Variant("q", 247), "link": Variant("s", "LE")}
-        assert (await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", options)).body == [b"challenge"]
+        assert (await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", options)).body == [rig.listener.minted[0][1]]
         await bluez.ask(RX_PATH, "WriteValue", "aya{sv}", b"hello", options)
-        assert await rig.listener.next() == ("frame hello", link)
+        assert await rig.listener.next() == Wrote(link, b"hello", 247)
         await radio.notify(link, b"answer")
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await bluez.notified.get() == b"answer"
         await radio.drop(link)
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         with pytest.raises(LinkError):
             await radio.notify(link, b"too late")
         await radio.drop(link)
         bluez.phone()
-        _, again = await rig.listener.next()
+        again = (await rig.listener.next()).link
         assert (again.peer, again.epoch > link.epoch) == (PHONE, True)
         bluez.remove(PHONE)
-        assert await rig.listener.next() == ("closed", again)
+        assert await rig.listener.next() == Closed(again)
 
 
 async def test_phones_of_an_earlier_hub_are_sent_away_and_what_is_paired_is_not(rig: Rig) -> None:
@@ -469,7 +456,7 @@ async def test_each_loss_ends_every_link_and_it_comes_again(rig: Rig, loss: str)
         radio = rig.serve()
         await rig.is_ready(True)
         bluez.phone()
-        _, link = await rig.listener.next()
+        link = (await rig.listener.next()).link
         match loss:
             case "adapter":
                 bluez.remove(HCI0)
@@ -485,7 +472,7 @@ async def test_each_loss_ends_every_link_and_it_comes_again(rig: Rig, loss: str)
                 await bluez.bus.call(message)
             case "daemon":
                 bluez.bus.disconnect()
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         await rig.is_ready(False)
         with pytest.raises(LinkError):
             await radio.notify(link, b"to nobody")
@@ -504,7 +491,7 @@ async def test_an_adapter_switched_off_while_nobody_is_there_comes_again(rig: Ri
         rig.serve()
         for _ in range(3):
             await rig.is_ready(True)
-            await asyncio.sleep(2 * bluez_generation.PACE_SECONDS)  # until it waits for nothing but the next event
+            await asyncio.sleep(2 * PACE_SECONDS)  # until it waits for nothing but the next event
             bluez.change(HCI0, ADAPTER, Powered=Variant("b", False))
             await rig.is_ready(False)
         await rig.is_ready(True)
@@ -524,19 +511,16 @@ async def test_what_is_refused_is_tried_again(rig: Rig, member: str) -> None:
         await rig.is_ready(True)
 
 
-async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.3)
-    monkeypatch.setattr(bluez_generation, "RETRY_SECONDS", 600.0)  # it must be the phone's leaving that brings it back
+async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(rig: Rig) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
-        radio = rig.serve()
+        # it must be the phone's leaving that brings it back
+        radio = rig.serve(new_seconds=0.3, retry_seconds=600.0)
         await rig.is_ready(True)
         while not bluez.calls.empty():
             bluez.calls.get_nowait()
         bluez.refuses.add("RegisterAdvertisement")
         bluez.phone()
-        _, link = await rig.listener.next()
+        link = (await rig.listener.next()).link
         for _ in range(2):  # beside the former advertisement, and in its place
             await bluez.called("RegisterAdvertisement")
         await rig.is_ready(False)
@@ -545,18 +529,15 @@ async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
         assert rig.listener.told.empty()
         bluez.refuses.clear()
         bluez.phone(False)
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         await bluez.called("RegisterAdvertisement")
         await rig.is_ready(True)
 
 
-async def test_who_came_by_an_advertisement_that_is_gone_has_it_replaced_at_leaving(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_came_by_an_advertisement_that_is_gone_has_it_replaced_at_leaving(rig: Rig) -> None:
     """The kernel goes on with that advertisement's instance then, and nobody can connect."""
-    monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.3)
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
-        rig.serve()
+        rig.serve(new_seconds=0.3)
         await rig.is_ready(True)
         bluez.phone()
         await bluez.called("UnregisterAdvertisement")
@@ -610,22 +591,19 @@ async def test_a_phone_of_an_earlier_hub_that_stays_is_sent_away_again_with_a_ce
                 await rig.is_ready(True)
                 await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", {"device": Variant("o", PHONE)})
             case "never":
-                for _ in range(bluez_generation.AWAY_TRIES - 2):
+                for _ in range(AWAY_TRIES - 2):
                     await bluez.called("Disconnect", PHONE)
-        await asyncio.sleep(3 * bluez_generation.RETRY_SECONDS)
+        await asyncio.sleep(3 * QUICK.retry_seconds)
         _drain(bluez)
-        await asyncio.sleep(5 * bluez_generation.RETRY_SECONDS)
+        await asyncio.sleep(5 * QUICK.retry_seconds)
         assert ("Disconnect", PHONE) not in _drain(bluez)
 
 
 @pytest.mark.parametrize("loss", ["adapter", "power"])
-async def test_a_loss_is_not_sat_out_in_a_call_that_nobody_answers_any_more(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, loss: str
-) -> None:
-    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 600.0)
+async def test_a_loss_is_not_sat_out_in_a_call_that_nobody_answers_any_more(rig: Rig, loss: str) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         bluez.silent.add("RegisterApplication")
-        rig.serve()
+        rig.serve(call_seconds=600.0)
         await bluez.called("RegisterApplication")
         bluez.silent.clear()
         if loss == "adapter":
@@ -651,25 +629,17 @@ async def test_an_adapter_that_is_not_on_is_not_taken_for_one(rig: Rig) -> None:
         await rig.is_ready(True)
 
 
-async def test_another_bluetoothd_in_place_of_one_without_an_adapter_is_looked_at_anew(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bluez_generation, "TELL_SECONDS", 0.2)
+async def test_another_bluetoothd_in_place_of_one_without_an_adapter_is_looked_at_anew(rig: Rig) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter(HCI1, "C0:00:00:00:00:02")):
-        rig.serve(ADDRESS)
+        rig.serve(ADDRESS, tell_seconds=0.2)
         await rig.has_said(f"no adapter {ADDRESS} that can advertise and serve; it has: C0:00:00:00:00:02")
     async with rig.bluetoothd(lambda fake: fake.adapter()):
         await rig.is_ready(True)
 
 
-async def test_a_bus_that_starts_bluetoothd_in_vain_is_not_waited_for(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5)
-    monkeypatch.setattr(bluez_bus, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(bluez_generation, "TELL_SECONDS", 1.5)
+async def test_a_bus_that_starts_bluetoothd_in_vain_is_not_waited_for(rig: Rig) -> None:
     rig.start_in_vain()
-    rig.serve()
+    rig.serve(call_seconds=0.5, grace_seconds=0.1, tell_seconds=1.5)
     await rig.has_said("")
     assert rig.said == ["radio: bluetoothd does not run"]
     async with rig.bluetoothd(lambda fake: fake.adapter()):
@@ -678,15 +648,12 @@ async def test_a_bus_that_starts_bluetoothd_in_vain_is_not_waited_for(
 
 
 @pytest.mark.parametrize("why", ["no answer", "told to end"])
-async def test_a_registration_that_is_given_up_is_taken_back(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, why: str
-) -> None:
+async def test_a_registration_that_is_given_up_is_taken_back(rig: Rig, why: str) -> None:
     """BlueZ 5.66 never frees the instance of one whose owner left meanwhile."""
-    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5 if why == "no answer" else 600.0)
 
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         bluez.silent.add("RegisterAdvertisement")
-        rig.serve()
+        rig.serve(call_seconds=0.5 if why == "no answer" else 600.0)
         await bluez.called("RegisterAdvertisement")
         if why == "told to end":
             rig.serving.cancel()
@@ -696,17 +663,12 @@ async def test_a_registration_that_is_given_up_is_taken_back(
             await rig.is_ready(True)
 
 
-async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_stuck_does_not(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5)
-    monkeypatch.setattr(bluez_generation, "NEW_SECONDS", 0.3)
-    monkeypatch.setattr(bluez_generation, "REPLACE_SECONDS", 0.3)
+async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_stuck_does_not(rig: Rig) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
-        rig.serve()
+        rig.serve(call_seconds=0.5, new_seconds=0.3, replace_seconds=0.3)
         await rig.is_ready(True)
         bluez.phone()
-        _, link = await rig.listener.next()
+        link = (await rig.listener.next()).link
         for _ in range(2):
             bluez.silent.add("RegisterAdvertisement")
             while not bluez.calls.empty():
@@ -717,7 +679,7 @@ async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_s
                 await bluez.called("UnregisterAdvertisement")
             assert rig.listener.told.empty()
         bluez.silent.add("RegisterAdvertisement")
-        assert await rig.listener.next() == ("closed", link)
+        assert await rig.listener.next() == Closed(link)
         bluez.silent.clear()
         await rig.is_ready(True)
 
@@ -726,11 +688,9 @@ async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_s
     ("refusal", "switch", "stuck"), [("Busy", "0", True), ("Blocked", "0", False), ("Failed", "1", False)]
 )
 async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_asked_for_anew(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusal: str, switch: str, stuck: bool
+    rig: Rig, tmp_path: Path, refusal: str, switch: str, stuck: bool
 ) -> None:
     """BlueZ 5.66 may be busy for ever with a power that it has set; what rfkill blocks, no bluetoothd switches on."""
-    monkeypatch.setattr(bluez_plan, "STUCK_SECONDS", 0.3)
-    monkeypatch.setattr(bluez_watch, "SYSFS", tmp_path)
     (tmp_path / "hci0" / "rfkill0").mkdir(parents=True)
     for name in ("soft", "hard"):
         (tmp_path / "hci0" / "rfkill0" / name).write_text(switch if name == "soft" else "0")
@@ -741,7 +701,7 @@ async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_a
         fake.refusal = f"org.bluez.Error.{refusal}"
 
     async with rig.bluetoothd(prepare) as bluez:
-        rig.serve()
+        rig.serve(stuck_seconds=0.3, rfkill=tmp_path)
         await rig.has_said("the adapter does not go on")
         assert bluez.refusal in rig.said[-1]
         assert ("rfkill blocks it" in rig.said[-1]) is not stuck
@@ -755,26 +715,19 @@ async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_a
         await rig.is_ready(True)
 
 
-async def test_a_bluetoothd_that_does_not_answer_is_asked_for_anew(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.5)
-    monkeypatch.setattr(bluez_generation, "TELL_SECONDS", 0.2)
-    monkeypatch.setattr(bluez_plan, "STUCK_SECONDS", 0.3)
+async def test_a_bluetoothd_that_does_not_answer_is_asked_for_anew(rig: Rig) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         bluez.silent.add("GetManagedObjects")
-        rig.serve()
+        rig.serve(call_seconds=0.5, tell_seconds=0.2, stuck_seconds=0.3)
         async with asyncio.timeout(PATIENCE_SECONDS):
             await rig.stuck.wait()
         assert all("does not answer GetManagedObjects" in sentence for sentence in rig.said)
 
 
-async def test_a_bluetoothd_that_falls_silent_while_it_serves_is_noticed(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bluez_bus, "CALL_SECONDS", 0.3)
-    monkeypatch.setattr(bluez_watch, "PING_SECONDS", 0.1)
+async def test_a_bluetoothd_that_falls_silent_while_it_serves_is_noticed(rig: Rig) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         bluez.refuses.add("Ping")
-        rig.serve()
+        rig.serve(call_seconds=0.3, ping_seconds=0.1)
         await rig.is_ready(True)
         for _ in range(3):  # one that says no is there
             await bluez.called("Ping")
@@ -812,16 +765,15 @@ async def test_what_is_paired_is_told_each_time_it_changes(rig: Rig) -> None:
         assert await told() == ""
 
 
-def test_rfkill_is_seen_where_the_kernel_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bluez_watch, "SYSFS", tmp_path)
-    assert not bluez_watch.is_blocked(HCI0)
+def test_rfkill_is_seen_where_the_kernel_shows_it(tmp_path: Path) -> None:
+    assert not is_blocked(HCI0, tmp_path)
     switch = tmp_path / "hci0" / "rfkill7"
     switch.mkdir(parents=True)
     for soft, hard in itertools.product("01", "01"):
         (switch / "soft").write_text(f"{soft}\n")
         (switch / "hard").write_text(f"{hard}\n")
-        assert bluez_watch.is_blocked(HCI0) is ("1" in soft + hard)
-        assert not bluez_watch.is_blocked(HCI1)
+        assert is_blocked(HCI0, tmp_path) is ("1" in soft + hard)
+        assert not is_blocked(HCI1, tmp_path)
 
 
 def test_bluetoothd_is_given_time_and_is_not_started_anew_without_end() -> None:
@@ -864,9 +816,9 @@ async def test_only_bluetoothd_is_answered(rig: Rig) -> None:
 async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
     ready: asyncio.Queue[bool] = asyncio.Queue()
     said: list[str] = []
-    radio = BluezRadio("default", RadioNews(said.append), f"unix:path={tmp_path / 'none'}")
+    radio = BluezRadio("default", RadioNews(said.append), bus_address=f"unix:path={tmp_path / 'none'}")
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(radio.serve(Listener(), ready.put_nowait))
+        serving = tasks.create_task(radio.serve(FakeRadioListener(), ready.put_nowait))
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert [await ready.get() for _ in range(4)] == [False] * 4
         serving.cancel()

@@ -74,10 +74,9 @@ def test_a_file_newer_than_the_daemon_is_not_in_force(settings: Path, tmp_path: 
     assert judge(Started(argv, later(), (str(unit),))) == ""
 
 
-def test_a_clock_that_was_set_back_makes_it_unknown(settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_was_set_back_makes_it_unknown(settings: Path) -> None:
     hour_ago = time.time() - 3600
-    monkeypatch.setattr(time, "time", lambda: hour_ago)
-    assert "unknown" in judge(Started((DAEMON, "-f", str(settings)), later(), ()))
+    assert "unknown" in judge(Started((DAEMON, "-f", str(settings)), later(), ()), lambda: hour_ago)
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
@@ -135,14 +134,11 @@ async def test_what_systemd_does_not_tell_is_unknown(settings: Path) -> None:
     assert "unknown" in await complaint(silent, HCI0)
 
 
-async def test_an_odd_answer_ends_nothing_and_systemd_is_asked_again(
-    settings: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bluez_watch, "SETTINGS_SECONDS", 0.0)
+async def test_an_odd_answer_ends_nothing_and_systemd_is_asked_again(settings: Path) -> None:
     systemd: Any = Systemd((DAEMON, "-f", str(settings)))
     service, systemd.service = systemd.service, None
     said: asyncio.Queue[str] = asyncio.Queue()
-    looking = asyncio.create_task(bluez_watch.settings(systemd, HCI0, said.put_nowait))
+    looking = asyncio.create_task(bluez_watch.settings(systemd, HCI0, said.put_nowait, look_seconds=0.0))
     async with asyncio.timeout(5):
         assert "unknown" in await said.get()
         systemd.service = service

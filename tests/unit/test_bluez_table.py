@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from dbus_fast import Message, MessageType, Variant
 
-from hubcore.errors import SequenceError
 from hubcore.phone import gatt
 from hubcore.ports.radio import LinkId
 from hubd.adapters.bluez.table import (
@@ -21,42 +20,16 @@ from hubd.adapters.bluez.table import (
     managed_objects,
 )
 from hubd.adapters.bluez.visits import Visits
+from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
 ONE, TWO = "/org/bluez/hci0/dev_1", "/org/bluez/hci0/dev_2"
-
-
-class Listener:
-    """Notes what it is told; refuses and fails when told to."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
-        self.refuses = False
-        self.frames: dict[str, bytes] = {}
-        self.minted = itertools.count()
-
-    def opened(self, link: LinkId) -> None:
-        self.told.append(("opened", link))
-
-    def closed(self, link: LinkId) -> None:
-        self.told.append(("closed", link))
-
-    def info(self, link: LinkId) -> bytes:
-        return f"challenge {next(self.minted)} for {link.peer[-1]}".encode()
-
-    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        if self.refuses:
-            raise SequenceError("out of turn")
-        self.told.append(("frame", link, data, mtu))
-
-    def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        return self.frames.pop(link.peer, b"")
 
 
 class Rig:
     """A table with its listener."""
 
     def __init__(self) -> None:
-        self.listener = Listener()
+        self.listener = FakeRadioListener()
         self.visits = Visits(self.listener, itertools.count(1))
         self.table = Table(self.listener, self.visits)
 
@@ -104,12 +77,12 @@ async def test_a_write_goes_to_the_link_of_the_phone_that_wrote(rig: Rig) -> Non
     rig.write(b"b", TWO)
     rig.write(b"c", ONE)
     one, two = LinkId(ONE, 1), LinkId(TWO, 2)
-    assert rig.listener.told == [
-        ("opened", one),
-        ("frame", one, b"a", 185),
-        ("opened", two),
-        ("frame", two, b"b", 23),
-        ("frame", one, b"c", 23),
+    assert rig.listener.happened == [
+        Opened(one),
+        Wrote(one, b"a", 185),
+        Opened(two),
+        Wrote(two, b"b", 23),
+        Wrote(one, b"c", 23),
     ]
 
 
@@ -132,23 +105,24 @@ async def test_what_is_no_write_of_a_frame_is_refused_and_not_heard(
 ) -> None:
     answer = rig.call(path, "WriteValue", "aya{sv}", [b"x", {"device": Variant("o", ONE), **options}])
     assert refused(answer)[0].endswith(name)
-    assert not [told for told in rig.listener.told if told[0] == "frame"]
+    assert rig.listener.frames == []
 
 
 async def test_a_call_that_names_no_device_is_refused(rig: Rig) -> None:
     assert refused(rig.call(RX_PATH, "WriteValue", "aya{sv}", [b"x", {}]))[0].endswith("InvalidArgs")
     assert refused(rig.call(INFO_PATH, "ReadValue", "as", [[]]))[0].endswith("InvalidArgs")
-    assert rig.listener.told == []
+    assert rig.listener.happened == []
 
 
 async def test_info_is_one_value_however_it_is_read_and_each_phone_has_its_own(rig: Rig) -> None:
     first = rig.read(INFO_PATH, ONE).body[0]
     other = rig.read(INFO_PATH, TWO).body[0]
-    assert (first, other) == (b"challenge 0 for 1", b"challenge 1 for 2")
+    assert rig.listener.minted == [(LinkId(ONE, 1), first), (LinkId(TWO, 2), other)]
     assert rig.read(INFO_PATH, ONE, offset=offset(4)).body[0] == first[4:]
     assert rig.read(INFO_PATH, ONE, offset=offset(len(first))).body[0] == b""
     assert refused(rig.read(INFO_PATH, ONE, offset=offset(len(first) + 1)))[0].endswith("InvalidOffset")
-    assert rig.read(INFO_PATH, ONE).body[0] == b"challenge 2 for 1"
+    again = rig.read(INFO_PATH, ONE).body[0]
+    assert rig.listener.minted[2:] == [(LinkId(ONE, 1), again)]
 
 
 async def test_what_was_served_ends_with_the_visit(rig: Rig) -> None:
@@ -161,18 +135,18 @@ async def test_what_was_served_ends_with_the_visit(rig: Rig) -> None:
 
 def test_a_read_of_txr_is_answered_at_once_and_each_phone_has_its_own(rig: Rig) -> None:
     assert rig.read(TXR_PATH).body[0] == b""
-    rig.listener.frames |= {ONE: b"one", TWO: b"two"}
+    rig.listener.due |= {ONE: b"one", TWO: b"two"}
     assert [rig.read(TXR_PATH, device).body[0] for device in (TWO, ONE, ONE)] == [b"two", b"one", b""]
 
 
 def test_a_frame_is_read_in_parts(rig: Rig) -> None:
-    rig.listener.frames[ONE] = b"one"
+    rig.listener.due[ONE] = b"one"
     assert rig.read(TXR_PATH).body[0] == b"one"
     assert rig.read(TXR_PATH, offset=offset(1)).body[0] == b"ne"
 
 
 def test_visits_never_share_a_link_and_a_late_announcement_is_no_new_visit() -> None:
-    listener = Listener()
+    listener = FakeRadioListener()
     visits = Visits(listener, itertools.count(1))
     link = visits.of(ONE).link
     visits.connected(ONE)  # the news comes after the first call
@@ -182,12 +156,13 @@ def test_visits_never_share_a_link_and_a_late_announcement_is_no_new_visit() -> 
     visits.gone(ONE)
     visits.connected(TWO)
     visits.end()
-    assert [(what, link.epoch) for what, link in listener.told] == [
-        ("opened", 1),
-        ("closed", 1),
-        ("opened", 2),
-        ("closed", 2),
-        ("opened", 3),
-        ("closed", 3),
+    first, second, third = link, LinkId(ONE, 2), LinkId(TWO, 3)
+    assert listener.visits == [
+        Opened(first),
+        Closed(first),
+        Opened(second),
+        Closed(second),
+        Opened(third),
+        Closed(third),
     ]
     assert visits.device(link) is None

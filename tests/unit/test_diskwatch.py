@@ -19,7 +19,7 @@ from hubd.adapters.sqlite.audit import AuditStore
 from hubd.upkeep.checks import Severity, Topic
 from hubd.upkeep.diskwatch import MIB, DiskWatch
 from hubd.upkeep.health import Health
-from tests.pair import Clock
+from tests.fakes.clock import FakeClock
 from tests.threads import Scarce
 
 LOG = Path("/var/lib/hubd/audit.db")
@@ -29,7 +29,7 @@ GIB = 1024 * MIB
 class Watched:
     def __init__(self, log: Path = LOG) -> None:
         self.state: DiskState | OSError = DiskState(GIB, 8 * GIB, 0)
-        self.health = Health(Clock(), {}, ())
+        self.health = Health(FakeClock(), {}, ())
         self.watch = DiskWatch(self._look, self.health, log)
 
     def _look(self, _name_above: int) -> asyncio.Future[DiskState]:
@@ -124,7 +124,7 @@ async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_
 
 
 async def test_while_a_disk_does_not_answer_one_look_is_under_way_and_its_late_answer_counts() -> None:
-    health, begun = Health(Clock(), {}, ()), list[asyncio.Future[DiskState]]()
+    health, begun = Health(FakeClock(), {}, ()), list[asyncio.Future[DiskState]]()
 
     def look(_name_above: int) -> asyncio.Future[DiskState]:
         begun.append(asyncio.get_running_loop().create_future())
@@ -143,7 +143,7 @@ async def test_while_a_disk_does_not_answer_one_look_is_under_way_and_its_late_a
 
 
 async def test_a_machine_without_a_thread_is_looked_at_the_next_time(tmp_path: Path) -> None:
-    health, scarce = Health(Clock(), {}, ()), Scarce(missing=1)
+    health, scarce = Health(FakeClock(), {}, ()), Scarce(missing=1)
     state = DiskState(0, 8 * GIB, 0)
     watch = DiskWatch(
         lambda name_above: state_disk.look(tmp_path, name_above, measure=lambda *_: state, start=scarce), health, LOG
@@ -161,14 +161,14 @@ from pathlib import Path
 from hubd.adapters.host import state_disk
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
-from tests.pair import Clock
+from tests.fakes.clock import FakeClock
 looking = threading.Event()
 def hang(*_):
     looking.set()
     threading.Event().wait()
 async def main():
     look = partial(state_disk.look, Path("/var/lib/hubd/audit.db"), measure=hang)
-    watch = DiskWatch(look, Health(Clock(), {}, ()), Path("/var/lib/hubd/audit.db"), look_seconds=0.01)
+    watch = DiskWatch(look, Health(FakeClock(), {}, ()), Path("/var/lib/hubd/audit.db"), look_seconds=0.01)
     task = asyncio.get_running_loop().create_task(watch.run())
     while not looking.is_set():
         await asyncio.sleep(0.05)

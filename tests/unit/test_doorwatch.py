@@ -15,8 +15,10 @@ from hubcore.errors import StoreError
 from hubcore.evidence.records import Kind, Record
 from hubcore.ports.doors import Input, InputEvent
 from hubd.doors.watch import HAPPENINGS, UNRECORDED_MAX, DoorWatch
-from tests.fakes_audit import FakeAudit
-from tests.pair import Clock, settle
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import FakeClock
+from tests.fakes.inputs import FakeInputs
+from tests.pair import settle
 
 HELD_SECONDS = 60.0
 
@@ -25,9 +27,9 @@ HELD_SECONDS = 60.0
 class Rig:
     """Two doors, `front` with a position switch and `back` without."""
 
-    clock: Clock = field(default_factory=Clock)
+    clock: FakeClock = field(default_factory=FakeClock)
     log: FakeAudit = field(default_factory=FakeAudit)
-    edges: asyncio.Queue[InputEvent] = field(default_factory=asyncio.Queue)
+    inputs: FakeInputs = field(default_factory=FakeInputs)
     told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
     states: list[tuple[int, DoorState]] = field(default_factory=list)
 
@@ -39,13 +41,9 @@ class Rig:
         )
         self.watch.on_state = lambda point, state: self.states.append((point, state))
 
-    async def events(self) -> AsyncIterator[InputEvent]:
-        while True:
-            yield await self.edges.get()
-
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.watch.run(self, lambda: None))
+        task = asyncio.create_task(self.watch.run(self.inputs, lambda: None))
         await settle()
         try:
             yield
@@ -55,7 +53,7 @@ class Rig:
             await asyncio.gather(task, return_exceptions=True)
 
     async def see(self, what: Input, door: str = "front", ago: float = 0.0) -> None:
-        self.edges.put_nowait(InputEvent(door, what, self.clock.monotonic() - ago))
+        self.inputs.put(InputEvent(door, what, self.clock.monotonic() - ago))
         await settle()
 
     async def later(self, seconds: float) -> None:
@@ -269,20 +267,12 @@ async def test_a_door_that_stands_open_at_the_start_was_not_forced(rig: Rig) -> 
 
 
 async def test_a_disk_that_hangs_costs_a_bounded_queue(rig: Rig) -> None:
-    rings = 0
-
-    async def hangs(record: Record) -> int:
-        nonlocal rings
-        rings += 1
-        await asyncio.Event().wait()
-        return 0
-
-    rig.log.append = hangs  # type: ignore[method-assign]
+    rig.log.hold()
     for _ in range(UNRECORDED_MAX + 20):
         await rig.see(Input.DOOR_OPEN)
         await rig.see(Input.DOOR_CLOSED)
         await rig.later(2 / HAPPENINGS.per_second)
-    assert rings == 1
+    assert len(rig.log.held) == 1
     assert rig.watch._happened.qsize() == UNRECORDED_MAX
     assert "door_unrecorded" in [name for name, _ in rig.told]
 

@@ -22,39 +22,26 @@ from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyn
 from hubd.adapters.host.systemd import Notifier
 from hubd.upkeep.checks import CheckId, Problem, Topic, problem
 from hubd.upkeep.health import COUNTERS_MAX, COUNTERS_OVERFLOW, Health
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def wall(self) -> float:
-        return 1_800_000_000.0 + self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def state(self) -> ClockState:
-        return ClockState.TRUSTED
+from tests.fakes.clock import FakeClock
 
 
 def test_one_late_loop_is_enough_and_a_beat_revives() -> None:
-    clock = Clock()
+    clock = FakeClock()
     health = Health(clock, {"radio": 5.0, "door": 1.0}, ())
     assert health.alive()
-    clock.now += 1.0
+    clock.advance(1.0)
     assert health.alive()
-    clock.now += 0.1
+    clock.advance(0.1)
     assert (health.alive(), health.late()) == (False, ("door",))
     health.beat("door")
     assert health.alive()
-    clock.now += 4.0
+    clock.advance(4.0)
     health.beat("door")
     assert health.late() == ("radio",)
 
 
 def test_a_name_that_is_not_in_the_table_is_a_bug() -> None:
-    health = Health(Clock(), {"radio": 5.0}, ("store",))
+    health = Health(FakeClock(), {"radio": 5.0}, ("store",))
     with pytest.raises(KeyError):
         health.beat("rdio")
     with pytest.raises(KeyError):
@@ -62,7 +49,7 @@ def test_a_name_that_is_not_in_the_table_is_a_bug() -> None:
 
 
 def test_counters_have_a_ceiling() -> None:
-    health = Health(Clock(), {}, ())
+    health = Health(FakeClock(), {}, ())
     for number in range(COUNTERS_MAX + 10):
         health.count(f"c{number}")
     health.count("c0", 2)
@@ -76,7 +63,7 @@ def _disk(check: CheckId) -> Problem:
 
 
 def test_problems_stand_until_cleared_errors_first_and_one_for_each_topic() -> None:
-    health = Health(Clock(), {}, ())
+    health = Health(FakeClock(), {}, ())
     health.set(_disk(CheckId.DISK_LOW))
     health.set(problem(CheckId.STRIKES_DOWN, why="No chip."))
     health.set(problem(CheckId.EPOCH_NONE))
@@ -92,20 +79,21 @@ def test_problems_stand_until_cleared_errors_first_and_one_for_each_topic() -> N
 
 @pytest.mark.asyncio
 async def test_ready_needs_every_part_at_once() -> None:
-    clock = Clock()
+    clock = FakeClock()
     health = Health(clock, {}, ("store", "api"))
     health.part("store", True)
     health.part("store", False)
-    clock.now += 7
+    began = clock.wall()
+    clock.advance(7)
     health.part("api", True)
     assert (health.ready(), health.missing()) == (False, ("store",))
     async with asyncio.timeout(1), asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(health.wait_ready())
         await asyncio.sleep(0)
         assert not waiting.done()
-        assert health.snapshot()["since"] == 1_800_001_000.0
+        assert health.snapshot()["since"] == began
         health.part("store", True)
-    assert health.snapshot()["since"] == 1_800_001_007.0
+    assert health.snapshot()["since"] == began + 7
     health.part("api", False)
     assert not health.ready()
     async with asyncio.timeout(1):
@@ -172,7 +160,7 @@ def test_the_time_of_the_watchdog(environment: dict[str, str], seconds: float) -
 @pytest.mark.asyncio
 async def test_the_watchdog_is_fed_only_while_the_loops_are_alive(ear: tuple[socket.socket, dict[str, str]]) -> None:
     listener, environment = ear
-    clock = Clock()
+    clock = FakeClock()
     health = Health(clock, {"door": 1.0}, ())
     notifier = Notifier({**environment, "WATCHDOG_USEC": "40000"})
     asked = asyncio.Semaphore(0)
@@ -189,7 +177,7 @@ async def test_the_watchdog_is_fed_only_while_the_loops_are_alive(ear: tuple[soc
         feeding = tasks.create_task(notifier.feed_watchdog(alive))
         await times(3)
         assert _heard(listener) == ["WATCHDOG=1"] * 3
-        clock.now += 1.1
+        clock.advance(1.1)
         await times(3)
         assert _heard(listener) == []
         health.beat("door")

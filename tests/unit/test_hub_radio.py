@@ -14,8 +14,8 @@ from bumble.hci import Address, HCI_Reset_Command
 from bumble.transport.common import StreamPacketSource
 
 from hubcore.phone import gatt
-from hubcore.ports.radio import LinkId
 from hubsim.radio.hub_radio import BumbleRadio, _Host
+from tests.fakes.radio import FakeRadioListener
 from tests.pair import settle
 
 pytestmark = pytest.mark.asyncio
@@ -85,38 +85,13 @@ class Gone:
         self.on_disconnection = listener
 
 
-class Told:
-    """`ports.radio.RadioListener` that remembers who was answered."""
-
-    def __init__(self) -> None:
-        self.opened_links: list[LinkId] = []
-        self.asked: list[LinkId] = []
-
-    def opened(self, link: LinkId) -> None:
-        self.opened_links.append(link)
-
-    def info(self, link: LinkId) -> bytes:
-        self.asked.append(link)
-        return bytes(42)
-
-    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        self.asked.append(link)
-
-    def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        self.asked.append(link)
-        return b"frame"
-
-    def closed(self, link: LinkId) -> None:
-        return
-
-
 @pytest.mark.parametrize("what", [gatt.INFO, gatt.RX, gatt.TXR])
 @pytest.mark.parametrize("handle_taken", [False, True], ids=["alone", "another phone has got its handle"])
 async def test_a_phone_that_leaves_before_its_request_is_looked_at_is_no_error(
     caplog: pytest.LogCaptureFixture, what: str, handle_taken: bool
 ) -> None:
     """bumble calls an attribute in a task of its own, and by then the phone may have gone."""
-    source, sink, told = StreamPacketSource(), Sink(), Told()
+    source, sink, told = StreamPacketSource(), Sink(), FakeRadioListener()
     device = Device("hub", Address("F0:00:00:00:00:01"), host=_Host(source, sink))
     BumbleRadio("none")._build(device, told)
     phone = Gone(7)

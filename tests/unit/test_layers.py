@@ -206,6 +206,51 @@ def mock_violations(tree: ast.AST) -> Iterator[str]:
                 yield f"{node.lineno}: mock.patch by the fixture mocker"
 
 
+def constant_violations(tree: ast.AST) -> Iterator[str]:
+    """A bound or a time that a test changes is an argument: no constant of a module is set in its place."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="setattr", value=holder), args=[target, *rest]) if (
+                _last_name(holder) == "monkeypatch"
+            ):
+                name = rest[0] if len(rest) > 1 else target
+                if isinstance(name, ast.Constant) and _is_constant(str(name.value)):
+                    yield f"{node.lineno}: a constant is patched: {name.value}"
+            case ast.Assign(targets=targets):
+                for one in targets:
+                    if isinstance(one, ast.Attribute) and _is_constant(one.attr) and _last_name(one.value) != "self":
+                        yield f"{node.lineno}: a constant is set: {ast.unparse(one)}"
+
+
+def _is_constant(name: str) -> bool:
+    """Whether the name, or the last part of a dotted one, is written like a constant."""
+    return name.rpartition(".")[2].lstrip("_").isupper()
+
+
+def _methods(node: ast.ClassDef) -> frozenset[str]:
+    found = (one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(name for name in found if not name.startswith("_"))
+
+
+def ports() -> dict[str, frozenset[str]]:
+    """Each port of `hubcore.ports`, and what is asked of it."""
+    found: dict[str, frozenset[str]] = {}
+    for path in sorted((ROOT / "hubcore" / "ports").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and any(_last_name(base) == "Protocol" for base in node.bases):
+                found[node.name] = _methods(node)
+    return found
+
+
+def fake_violations(tree: ast.AST) -> Iterator[str]:
+    """A port has one fake, in tests/fakes: no class elsewhere in the tests has all that a port asks for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for port, methods in ports().items():
+                if methods <= _methods(node):
+                    yield f"{node.lineno}: {node.name} is another fake of {port}: tests/fakes has one"
+
+
 def _docstring_violations(tree: ast.Module) -> Iterator[str]:
     first = (ast.get_docstring(tree) or "").split("\n")[0].strip()
     if len(first.split()) < 4:
@@ -251,9 +296,69 @@ def test_no_test_patches_anything_into_place() -> None:
         f"{path.relative_to(ROOT)}:{found}"
         for folder in ("tests", "benchmarks")
         for path in sorted((ROOT / folder).rglob("*.py"))
-        for found in mock_violations(ast.parse(path.read_text(encoding="utf-8")))
+        for found in _patches(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert wrong == []
+
+
+def _patches(tree: ast.AST) -> list[str]:
+    return [*mock_violations(tree), *constant_violations(tree)]
+
+
+def test_each_port_has_one_fake() -> None:
+    elsewhere = [
+        f"{path.relative_to(ROOT)}:{found}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if ROOT / "tests" / "fakes" not in path.parents
+        for found in fake_violations(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert elsewhere == []
+    fakes = [
+        found.split(" of ")[1].split(":")[0]
+        for path in sorted((ROOT / "tests" / "fakes").glob("*.py"))
+        for found in fake_violations(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert sorted(fakes) == sorted(set(ports()) - WITHOUT_A_FAKE)
+
+
+WITHOUT_A_FAKE = {"PolicyFile"}
+"""Every test that needs a policy's file wants the real one."""
+
+
+def test_another_fake_is_noticed() -> None:
+    clock = "class C:\n    def wall(self): ...\n    def monotonic(self): ...\n    def state(self): ..."
+    (found,) = fake_violations(ast.parse(clock))
+    assert "C is another fake of Clock" in found
+    assert list(fake_violations(ast.parse(clock.replace("state", "is_right")))) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        ("def test_x(monkeypatch):\n    monkeypatch.setattr(links, 'SWEEP_SECONDS', 0.1)", "patched: SWEEP_SECONDS"),
+        ("def test_x(monkeypatch):\n    monkeypatch.setattr('hubd.app._SECONDS', 0.1)", "patched: hubd.app._SECONDS"),
+        ("def test_x(m):\n    m.monkeypatch.setattr(links, 'SWEEP_SECONDS', 0.1)", "patched: SWEEP_SECONDS"),
+        ("links.SWEEP_SECONDS = 0.1", "set: links.SWEEP_SECONDS"),
+        ("hubd.phones.links.SWEEP_SECONDS = 0.1", "set: hubd.phones.links.SWEEP_SECONDS"),
+        ("from unittest.mock import patch", "mock.patch"),
+    ],
+)
+def test_a_patched_constant_is_noticed(code: str, part: str) -> None:
+    (found,) = _patches(ast.parse(code))
+    assert part in found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def test_x(monkeypatch):\n    monkeypatch.chdir('/tmp')\n    monkeypatch.setattr(os, 'open', refuse)",
+        "SWEEP_SECONDS = 0.1",
+        "self.sweep_seconds = 0.1",
+        "Links(side, sweep_seconds=links.SWEEP_SECONDS / 2)",
+    ],
+)
+def test_what_is_no_patched_constant_is_not_held_up(code: str) -> None:
+    assert _patches(ast.parse(code)) == []
 
 
 def test_the_table_names_modules_that_exist() -> None:

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,14 +20,16 @@ from hubcore.access.words import Mode
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import FrameError, HardwareError, RollbackError, SignatureError, StoreError, TrustError
-from hubcore.evidence.records import Head
+from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.aside import Start, start_thread
-from hubd.doors.unlock import Books
 from hubd.policy.new import NewPolicy
+from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.health import Health
 from hubsim import site
-from tests.pair import NOON, SITE, DeskHub
+from tests.fakes.clock import NOON
+from tests.pair import SITE, DeskHub
 from tests.threads import Scarce
 
 ISSUER = site.make_key()
@@ -184,30 +186,27 @@ async def worst_pause(work: object) -> float:
     return longest
 
 
-class Store:
-    """The policy file as a hub's, its log without a record."""
-
-    def __init__(self, file: PolicyDatabase) -> None:
-        self.file = file
-        self.version, self.mode = file.version, file.mode
-
-    async def replace(self, new: Policy, document: bytes) -> None:
-        await self.file.replace(new, document, Head())
+PROVE = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
 
 
 @contextlib.asynccontextmanager
-async def taker(directory: Path, start: Start = start_thread) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
+async def taker(
+    directory: Path, start: Start = start_thread, prove: Callable[[bytes], policy.Proven] = PROVE
+) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
     hub = DeskHub(site.make_key())
     read = partial(policy.read, issuer=ISSUER.verify_key, site=SITE)
     async with await PolicyDatabase.open(directory / "policy.db", SITE, read) as store:
-        books = Books(
-            Store(store),
-            hub.log,  # type: ignore[arg-type]
-            hub.clock,
-            lambda _event, _facts: None,
+        in_force = ProvenPolicy(
+            file=store,
+            log=hub.log,
+            clock=hub.clock,
+            tell=lambda _event, _facts: None,
+            health=Health(hub.clock, {}, ()),
+            found=Found(OnDisk.NONE, 0, LogFound.EMPTY),
+            told=Told(),
         )
-        prove = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
-        yield NewPolicy(prove, books, TicketTable(int(NOON) + 1), hub.unlock, start), store
+        hub.start_unlock(in_force)
+        yield NewPolicy(prove, hub.books, TicketTable(int(NOON) + 1), hub.unlock, start), store
 
 
 @pytest.mark.asyncio
@@ -278,8 +277,7 @@ async def test_a_policy_for_which_there_is_no_memory_is_refused_and_nothing_ends
     def hungry(_document: bytes) -> policy.Proven:
         raise MemoryError
 
-    async with taker(tmp_path) as (new, store):
-        new._prove = hungry
+    async with taker(tmp_path, prove=hungry) as (new, store):
         with pytest.raises(StoreError, match="memory"):
             await new.accept(b"\x00" * 100)
         assert store.version() == 0

@@ -6,21 +6,26 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from hubcore.errors import AuditError
-from hubcore.evidence.records import Kind, Record
+from hubcore.errors import AuditError, StoreError
+from hubcore.evidence.records import Kind, Record, StoredRecord
 from hubcore.phone.handshake import WORKING_SECONDS
 from hubcore.phone.messages import Reason
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.doors.unlock import Books
 from hubd.evidence.noting import SLOW, NotingLog
 from hubsim import site
-from tests.fakes_audit import FakeAudit
+from tests.fakes.audit import FakeAudit
 from tests.pair import DeskHub, Phone, make_wallet
+
+
+def written_down(records: Sequence[StoredRecord]) -> list[Record]:
+    """The records that say what was lost."""
+    decoded = [Record.decode(stored.body) for stored in records]
+    return [record for record in decoded if record.detail.get("fault") == "evidence could not be written"]
 
 
 @contextlib.contextmanager
@@ -66,7 +71,7 @@ async def mending(log: NotingLog, hub: DeskHub) -> AsyncIterator[None]:
 
 def on(log: NotingLog) -> DeskHub:
     hub = DeskHub(site.make_key())
-    hub.unlock._books = Books(hub.policy, log, hub.clock, lambda _event, _facts: None)
+    hub.start_unlock(log=log)
     return hub
 
 
@@ -92,19 +97,51 @@ async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tm
                     assert "another process has locked it" in await told.until(False)
             assert await told.until(True) == ""  # nobody came, and all is well again
             assert (await knock(hub))[0] is Reason.OK
-        found = [Record.decode(stored.body) for stored in await store.unacknowledged(0, 100)]
-    (mended,) = [r for r in found if r.detail.get("fault") == "evidence could not be written"]
+            async with asyncio.timeout(10):
+                while not (mended := written_down(await store.unacknowledged(0, 100))):
+                    await asyncio.sleep(0.01)
+    (mended,) = mended
     assert mended.kind is Kind.FAULT
     lost = mended.detail["lost"]
     assert isinstance(lost, int)
     assert lost >= 2  # both decisions; that nothing was released may have become durable just then
 
 
+@pytest.mark.parametrize("tries_in_vain", [0, 3])
+async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_vain: int) -> None:
+    """A record that comes between the loss and the next try ends the problem, and not the account of it."""
+    audit = FakeAudit()
+    log = NotingLog(audit, try_again_seconds=0.02)
+    hub = on(log)
+    audit.failing = StoreError("told to fail")
+    with pytest.raises(AuditError):
+        await log.append(Record.at(Kind.DOOR, 1_800_000_000.0, 1.0, {"door": "front", "what": "closed"}))
+    tried = 0
+
+    def count(record: Record) -> None:
+        nonlocal tried
+        tried += record.kind is Kind.FAULT
+        if tried >= tries_in_vain:
+            audit.failing = None
+
+    async with mending(log, hub):
+        audit.on_taken = count
+        if not tries_in_vain:
+            audit.failing = None
+            await log.append(Record.at(Kind.DOOR, 1_800_000_001.0, 2.0, {"door": "front", "what": "forced"}))
+        async with asyncio.timeout(10):
+            while not (found := written_down(audit.stored)):
+                await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+    assert [record.detail["lost"] for record in found] == [1]
+    assert len(written_down(audit.stored)) == 1, "it is written down once"
+
+
 async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -> None:
     audit = FakeAudit()
     log = NotingLog(audit)
     told, hub = Told(log), on(log)
-    audit.still = []
+    audit.hold()
     reason, seconds = await knock(hub)
     assert reason is Reason.FAULT
     assert seconds < WORKING_SECONDS - 0.4
@@ -119,7 +156,7 @@ async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_
     log = NotingLog(audit)
     appended = asyncio.Event()
     log.on_append = appended.set
-    audit.still = []
+    audit.hold()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await log.append(Record(Kind.ACCESS, 1234, 0, {}))

@@ -10,37 +10,22 @@ from hypothesis import strategies as st
 
 from hubcore.backend import uplink
 from hubd.doors.unlock import ORDER_REMEMBERED_SECONDS, Books, Point, SiteRules, Unlock
-from tests.fakes_audit import FakeAudit
-from tests.pair import Clock, Rules, Watch
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import FakeClock
+from tests.fakes.mover import FakeMover
+from tests.fakes.policy import FakePolicy
+from tests.pair import Watch
 
 DAY = 86_400
-
-
-class Door:
-    """A strike that counts how often it was driven, and never has to rest."""
-
-    driven = False
-
-    def __init__(self) -> None:
-        self.releases = 0
-
-    async def release(self, _seconds: float) -> None:
-        self.releases += 1
-
-    def must_rest_seconds(self, _seconds: float) -> float:
-        return 0.0
-
-    async def secure(self) -> None:
-        return
 
 
 class Hub:
     """The use case over a door that counts; the time is the test's."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
-        self.door = Door()
-        books = Books(Rules(), FakeAudit(), self.clock, lambda _event, _facts: None)
+        self.clock = FakeClock()
+        self.door = FakeMover()
+        books = Books(FakePolicy(), FakeAudit(), self.clock, lambda _event, _facts: None)
         rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("UTC"), 90 * DAY)
         self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
 
@@ -60,9 +45,9 @@ def test_no_id_moves_the_door_twice_within_its_remembered_time(asked: list[tuple
         for number, pause_seconds in asked:
             hub.clock.advance(pause_seconds)
             now = hub.clock.monotonic()
-            before = hub.door.releases
+            before = len(hub.door.given)
             await hub.ask(number)
-            if hub.door.releases > before:
+            if len(hub.door.given) > before:
                 assert now - first.get(number, -1e9) > ORDER_REMEMBERED_SECONDS
                 first[number] = now
 

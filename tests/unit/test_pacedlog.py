@@ -17,14 +17,14 @@ from hubcore.access.once import TRIERS_MAX, TRIES, Tries
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
 from hubcore.backend.uplink import Outcome
-from hubcore.errors import AuditError, ProofError, RestingError, SequenceError
+from hubcore.errors import AuditError, ProofError, SequenceError
 from hubcore.evidence.records import Kind, Record
 from hubcore.phone.messages import Reason
 from hubcore.timing.pace import Bucket, Paces, Rate
-from hubd.doors.unlock import Books
 from hubd.evidence.paced import EACH, WHOLE, PacedLog
 from hubd.evidence.refusals import SEVERAL, SUMS_MAX, Refusals, What
 from hubsim import site
+from tests.fakes.mover import FakeMover
 from tests.pair import SITE, DeskHub, Phone, make_wallet
 
 RATES = st.builds(Rate, st.integers(1, 20).map(float), st.sampled_from([0.1, 0.5, 1.0, 7.0]))
@@ -39,7 +39,7 @@ class Paced:
         self.room = True
         self.refusals = Refusals(self.hub.log, self.hub.clock, lambda _event, _facts: None, lambda: self.room)
         self.log = PacedLog(self.hub.log, self.refusals, self.hub.clock, lambda: self.room)
-        self.hub.unlock._books = Books(self.hub.policy, self.log, self.hub.clock, lambda _event, _facts: None)
+        self.hub.start_unlock(log=self.log)
         self._orders = 0
 
     async def order(self, point: int = 1) -> Outcome:
@@ -139,29 +139,12 @@ async def test_each_release_has_a_record_of_its_own_whatever_was_paced_before() 
         assert len(paced.hub.records()) == before + number + 1
 
 
-class Resting:
-    """A door whose strike must rest for half a minute; `known`: it says so before it is asked to move."""
-
-    driven = False
-
-    def __init__(self, known: bool) -> None:
-        self.known = known
-
-    def must_rest_seconds(self, _seconds: float) -> float:
-        return 30.0 if self.known else 0.0
-
-    async def release(self, _seconds: float) -> None:
-        raise RestingError("Not now: the strike rests for another 30,000 ms.", 30.0)
-
-    async def secure(self) -> None:
-        return
-
-
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("known", [False, True])
 async def test_orders_for_a_strike_at_rest_are_written_at_the_hub_s_pace(known: bool, together: bool) -> None:
     paced = Paced()
-    paced.hub.doors["front"] = Resting(known)  # type: ignore[assignment]
+    resting = FakeMover(rests=10_000, rest_seconds=30.0, rest_known=known)
+    paced.hub.doors["front"] = resting  # type: ignore[assignment]
     if together:
         outcomes = set(await asyncio.gather(*(paced.order() for _ in range(3000))))
     else:

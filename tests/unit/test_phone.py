@@ -23,7 +23,8 @@ from hubsim.phone.radio import PhoneLink
 from hubsim.phone.street import ask
 from hubsim.phone.wallet import WISH_SECONDS, Wallet, load, save
 from hubsim.site import OPEN_AND_QUERY
-from tests.pair import DAY, NOON, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet
+from tests.fakes.clock import NOON
+from tests.pair import DAY, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet
 
 DOOR = (1, Action.OPEN)
 

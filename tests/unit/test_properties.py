@@ -22,7 +22,6 @@ from hubcore.phone import sealing
 from hubcore.phone.certificates import issue_epoch_certificate, read_epoch_certificate, read_hub_certificate
 from hubcore.phone.framing import HEADER_BYTES
 from hubcore.phone.messages import (
-    Epoch,
     Error,
     ErrorCode,
     GetEpoch,
@@ -333,14 +332,7 @@ async def test_no_late_strike(hub: DeskHub, wallet: Wallet) -> None:
     assert hub.strikes == 0
     phone.stay = True
     wallet.tickets.clear()
-    append = hub.log.append
-
-    async def slow(record: object) -> int:
-        number = await append(record)  # type: ignore[arg-type]
-        hub.clock.advance(2.5)
-        return number
-
-    hub.log.append = slow  # type: ignore[assignment]
+    hub.log.on_durable = lambda _record: hub.clock.advance(2.5)
     visit = await phone.visit()
     assert hub.strikes == 0
     assert visit.verdict is None or not visit.verdict.allowed
@@ -529,14 +521,6 @@ async def test_a_time_that_cannot_be_trusted_moves_nothing(hub: DeskHub, wallet:
     assert hub.strikes == 0
 
 
-async def test_a_question_is_followed_by_no_state(hub: DeskHub, wallet: Wallet) -> None:
-    for door in (DoorState.OPEN, DoorState.UNKNOWN):
-        visit = await Phone(hub, wallet).visit(action=Action.QUERY)
-        assert visit.verdict is not None
-        assert visit.verdict.allowed
-        assert visit.link.door(1, door, hub.clock.monotonic(), hub.clock.wall()) == []
-
-
 async def test_the_short_path_ends_with_the_hubs_certificate(hub: DeskHub, wallet: Wallet) -> None:
     """A hub may answer by the short path only where and while its certificate says so, whatever ticket it gives."""
     await Phone(hub, wallet).visit()
@@ -552,15 +536,3 @@ async def test_the_short_path_ends_with_the_hubs_certificate(hub: DeskHub, walle
     assert late.verdict is None
     assert [type(decode_to_hub(message)) for message in late.messages_up] == [GetEpoch]
     assert kid not in wallet.tickets
-
-
-async def test_certificates_are_given_twice_a_link(hub: DeskHub) -> None:
-    visit = Visit(hub.connect())
-    air = Air(hub, visit)
-    air.read_info()
-    ask = encode_to_hub(GetEpoch())
-    for _ in range(2):
-        answers = await air.send(ask)
-        assert isinstance(decode_to_phone(answers[0]), Epoch)
-    assert await air.send(ask) == []
-    assert visit.dropped

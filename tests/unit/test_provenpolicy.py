@@ -21,7 +21,6 @@ from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
 from hubd.app import open_stores
-from hubd.doors.unlock import Books
 from hubd.evidence.noting import NotingLog
 from hubd.policy.new import NewPolicy
 from hubd.policy.proven import ProvenPolicy
@@ -29,7 +28,8 @@ from hubd.upkeep.checks import Severity, Topic
 from hubd.upkeep.health import Health
 from hubsim import site
 from tests.crafted import fill_under_another_schema
-from tests.pair import NOON, SITE, Clock, DeskHub, Phone, make_wallet
+from tests.fakes.clock import NOON, FakeClock
+from tests.pair import SITE, DeskHub, Phone, make_wallet
 
 ISSUER = site.make_key()
 READ = partial(policies.read, issuer=ISSUER.verify_key, site=SITE)
@@ -41,10 +41,9 @@ class Start:
 
     def __init__(self, audit: AuditStore, policy: ProvenPolicy, health: Health, hub: DeskHub, log: NotingLog) -> None:
         self.audit, self.policy, self.health, self.hub = audit, policy, health, hub
-        books = Books(policy, log, hub.clock, lambda _event, _facts: None)
-        hub.unlock._books = books
+        hub.start_unlock(policy, log)
         prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
-        self._new = NewPolicy(prove, books, TicketTable(int(NOON) + 10**7), hub.unlock)
+        self._new = NewPolicy(prove, hub.books, TicketTable(int(NOON) + 10**7), hub.unlock)
 
     async def send(self, *versions: int) -> None:
         """Let the backend send policies: 2 revokes the phone, 3 locks its door down as well."""
@@ -71,7 +70,7 @@ def document(version: int) -> bytes:
 
 @asynccontextmanager
 async def started(state: Path) -> AsyncIterator[Start]:
-    clock = Clock()
+    clock = FakeClock()
     async with AsyncExitStack() as stack:
         stores = await open_stores(state, SITE, READ, stack)
         log, health = NotingLog(stores.audit), Health(clock, {}, ())

@@ -11,49 +11,16 @@ from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Grant, read_grant
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
-from hubcore.errors import RestingError
 from hubcore.evidence.records import Kind
 from hubcore.ports.doors import InputEvent
 from hubd.doors.unlock import REST_WAIT_SECONDS
 from hubd.wiring.together import Together
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
+from tests.fakes.mover import FakeMover
 from tests.pair import SITE, DeskHub, make_wallet
 
 pytestmark = pytest.mark.asyncio
-
-
-class Tired:
-    """A door whose strike must rest for as many more tries as it is told; `meanwhile` happens at each.
-
-    `known`: the rest is known before a release is asked for.
-    """
-
-    def __init__(
-        self, rests: int, seconds: float, meanwhile: Callable[[], None] = lambda: None, known: bool = False
-    ) -> None:
-        self.known = known
-        self.rests = rests
-        self.seconds = seconds
-        self.meanwhile = meanwhile
-        self.given: list[float] = []
-
-    @property
-    def driven(self) -> bool:
-        return bool(self.given)
-
-    def must_rest_seconds(self, _seconds: float) -> float:
-        return self.seconds if self.known and self.rests else 0.0
-
-    async def release(self, seconds: float) -> None:
-        if self.rests:
-            self.rests -= 1
-            self.meanwhile()
-            raise RestingError("Not now: the strike rests.", self.seconds)
-        self.given.append(seconds)
-
-    async def secure(self) -> None:
-        raise AssertionError("nobody asks for this")
 
 
 @pytest.fixture
@@ -77,19 +44,21 @@ def proof(hub: DeskHub, grant: Grant, action: Action = Action.OPEN) -> Claim:
     )
 
 
-async def present(hub: DeskHub, grant: Grant, door: Tired, alive: Callable[[], bool] = lambda: True) -> Denial | None:
+async def present(
+    hub: DeskHub, grant: Grant, door: FakeMover, alive: Callable[[], bool] = lambda: True
+) -> Denial | None:
     hub.doors["front"] = door  # type: ignore[assignment]
     return (await hub.unlock.present(proof(hub, grant), alive)).why
 
 
 async def test_who_comes_in_a_short_rest_gets_in_after_it(hub: DeskHub, grant: Grant) -> None:
-    door = Tired(rests=2, seconds=0.01)
+    door = FakeMover(rests=2, rest_seconds=0.01)
     assert await present(hub, grant, door) is None
     assert door.given == [5.0]
 
 
 async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, grant: Grant) -> None:
-    door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1)
+    door = FakeMover(rests=1, rest_seconds=REST_WAIT_SECONDS + 0.1)
     assert await present(hub, grant, door) is Denial.BUSY
     assert door.given == []
     fault = hub.records()[-1]
@@ -98,7 +67,7 @@ async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, gran
 
 
 async def test_a_long_rest_that_is_known_is_a_denial_and_no_yes_is_recorded(hub: DeskHub, grant: Grant) -> None:
-    door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1, known=True)
+    door = FakeMover(rests=1, rest_seconds=REST_WAIT_SECONDS + 0.1, rest_known=True)
     assert await present(hub, grant, door) is Denial.BUSY
     assert [(r.kind, r.detail["why"]) for r in hub.records()] == [(Kind.ACCESS, "busy")]
     hub.policy.modes[1] = Mode.LOCKDOWN
@@ -107,19 +76,19 @@ async def test_a_long_rest_that_is_known_is_a_denial_and_no_yes_is_recorded(hub:
 
 
 async def test_a_rest_that_is_known_and_short_is_waited_for(hub: DeskHub, grant: Grant) -> None:
-    door = Tired(rests=1, seconds=0.01, known=True)
+    door = FakeMover(rests=1, rest_seconds=0.01, rest_known=True)
     assert await present(hub, grant, door) is None
 
 
 async def test_a_query_does_not_care_for_a_rest(hub: DeskHub, grant: Grant) -> None:
-    hub.doors["front"] = Tired(rests=1, seconds=30.0, known=True)  # type: ignore[assignment]
+    hub.doors["front"] = FakeMover(rests=1, rest_seconds=30.0, rest_known=True)  # type: ignore[assignment]
     asked = proof(hub, grant, Action.QUERY)
     assert (await hub.unlock.present(asked, lambda: True)).allowed
 
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_after_it(hub: DeskHub, known: bool) -> None:
-    door = Tired(rests=1, seconds=REST_WAIT_SECONDS + 0.1, known=known)
+    door = FakeMover(rests=1, rest_seconds=REST_WAIT_SECONDS + 0.1, rest_known=known)
     hub.doors["front"] = door  # type: ignore[assignment]
     order = uplink.Release(bytes(16), 1, int(hub.clock.wall() + 30), None, "operator-7")
     result = await hub.unlock.release(order)
@@ -130,27 +99,31 @@ async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_afte
 
 
 async def test_nobody_waits_for_ever_for_rests_that_come_again(hub: DeskHub, grant: Grant) -> None:
-    door = Tired(rests=1000, seconds=REST_WAIT_SECONDS / 20)
+    door = FakeMover(rests=1000, rest_seconds=REST_WAIT_SECONDS / 20)
     assert await present(hub, grant, door) is Denial.BUSY
     assert door.rests >= 975
     assert door.given == []
 
 
 async def test_a_lockdown_in_the_rest_keeps_the_strike_at_rest(hub: DeskHub, grant: Grant) -> None:
-    door = Tired(1, 0.01, lambda: hub.policy.modes.update({1: Mode.LOCKDOWN}))
+    door = FakeMover(
+        on_asked=lambda _seconds: hub.policy.modes.update({1: Mode.LOCKDOWN}),
+        rests=1,
+        rest_seconds=0.01,
+    )
     assert await present(hub, grant, door) is Denial.LOCKDOWN
     assert door.given == []
 
 
 async def test_a_phone_that_has_gone_in_the_rest_moves_nothing(hub: DeskHub, grant: Grant) -> None:
     here = [True]
-    door = Tired(1, 0.01, here.clear)
+    door = FakeMover(on_asked=lambda _seconds: here.clear(), rests=1, rest_seconds=0.01)
     assert await present(hub, grant, door, lambda: bool(here)) is Denial.TOO_LATE
     assert door.given == []
 
 
 async def test_what_would_be_late_after_the_rest_is_late(hub: DeskHub, grant: Grant) -> None:
-    door = Tired(1, 0.01, lambda: hub.clock.advance(3.0))
+    door = FakeMover(on_asked=lambda _seconds: hub.clock.advance(3.0), rests=1, rest_seconds=0.01)
     assert await present(hub, grant, door) is Denial.TOO_LATE
     assert door.given == []
 

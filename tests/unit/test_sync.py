@@ -15,62 +15,23 @@ from hubcore.backend.outbox import Outbox
 from hubcore.backend.uplink import Evidence, Hello, Outcome, Ping, PolicyResult, Result
 from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
 from hubcore.evidence.records import Kind, Record, StoredRecord
-from hubcore.ports.clock import ClockState
-from hubcore.ports.uplink import UplinkListener
 from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
-from tests.fakes_audit import FakeAudit
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import FakeClock
+from tests.fakes.uplink import FakeUplink
 
 pytestmark = pytest.mark.asyncio
 
 RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def wall(self) -> float:
-        return 1_800_000_000.0 + self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def state(self) -> ClockState:
-        return ClockState.TRUSTED
-
-
-class Link:
-    """An uplink in memory: what the hub says is read with `next`; `full` makes it take nothing.
-
-    `refuse` says of the next messages, one by one, which are not taken: [False, True] refuses the second.
-    """
-
-    def __init__(self) -> None:
-        self.said: asyncio.Queue[bytes] = asyncio.Queue()
-        self.full = False
-        self.refuse: list[bool] = []
-        self.listener: asyncio.Future[UplinkListener] = asyncio.get_running_loop().create_future()
-
-    async def serve(self, listener: UplinkListener) -> None:
-        self.listener.set_result(listener)
-        await asyncio.Event().wait()
-
-    def send(self, message: bytes) -> bool:
-        refused = self.full or (self.refuse.pop(0) if self.refuse else False)
-        if not refused:
-            self.said.put_nowait(message)
-        return not refused
-
-    async def next(self) -> uplink.HubMessage:
-        async with asyncio.timeout(2):
-            return uplink.decode_from_hub(await self.said.get())
-
-
 class Site:
     """One hub's sync with everything around it."""
 
     def __init__(self, log: FakeAudit | None = None, **pace: float) -> None:
-        self.link, self.log, self.clock = Link(), log or FakeAudit(), Clock()
+        self.link = FakeUplink()
+        self.log = log or FakeAudit()
+        self.clock = FakeClock()
         self.orders: asyncio.Queue[uplink.Release] = asyncio.Queue()
         self.results: asyncio.Queue[Result | Exception] = asyncio.Queue()
         self.policies: list[bytes] = []
@@ -99,15 +60,19 @@ class Site:
         return self.version
 
     def hear(self, message: uplink.BackendMessage) -> None:
-        self.sync.received(uplink.encode(message))
+        self.link.say(uplink.encode(message))
+
+    async def next(self) -> uplink.HubMessage:
+        """Wait for what the hub says next."""
+        return uplink.decode_from_hub(await self.link.next())
 
     def later(self, seconds: float) -> None:
-        self.clock.seconds += seconds
+        self.clock.advance(seconds)
         self.sync.notify()
 
     async def up(self) -> Hello:
-        self.sync.connected()
-        hello = await self.link.next()
+        self.link.connect()
+        hello = await self.next()
         assert isinstance(hello, Hello)
         self.hear(uplink.Welcome(int(self.clock.wall() * 1000)))
         return hello
@@ -117,7 +82,7 @@ class Site:
             return await self.orders.get()
 
     async def numbers(self, count: int) -> list[int]:
-        records = [await self.link.next() for _ in range(count)]
+        records = [await self.next() for _ in range(count)]
         assert all(isinstance(record, Evidence) for record in records)
         return [record.number for record in records if isinstance(record, Evidence)]
 
@@ -142,7 +107,7 @@ class Site:
 async def site(log: FakeAudit | None = None, **pace: float) -> AsyncIterator[Site]:
     here = Site(log, **pace)
     running = asyncio.create_task(here.sync.run())
-    await here.link.listener
+    await here.link.served()
     try:
         yield here
         assert not running.done()
@@ -155,8 +120,8 @@ async def site(log: FakeAudit | None = None, **pace: float) -> AsyncIterator[Sit
 async def test_hello_first_and_records_only_after_welcome():
     async with site() as here:
         await here.log.fill(2)
-        here.sync.connected()
-        assert await here.link.next() == Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 2, 2)
+        here.link.connect()
+        assert await here.next() == Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 2, 2)
         await here.quiet()
         here.hear(uplink.Welcome(5))
         assert await here.numbers(2) == [1, 2]
@@ -173,7 +138,7 @@ async def test_a_record_is_kept_until_its_own_number_is_acknowledged():
         await here.quiet()
         assert here.log.acknowledged == {1, 3}
         assert here.sync.state.waiting == 1
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         await here.up()
         assert await here.numbers(1) == [2]
 
@@ -221,7 +186,7 @@ async def test_after_a_new_link_what_was_not_acknowledged_goes_again_in_order():
         await here.log.fill(5)
         await here.up()
         assert await here.numbers(3) == [1, 2, 3]
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         assert (here.sync.state.phase, here.sync.state.why) == (Phase.DOWN, "cable")
         hello = await here.up()
         assert (hello.last_record, hello.waiting) == (5, 5)
@@ -275,10 +240,10 @@ async def test_an_acknowledgement_that_comes_while_another_is_written_is_not_los
 async def test_no_welcome_is_told_and_hello_comes_again():
     async with site(welcome_seconds=10) as here:
         await here.log.fill(1)
-        here.sync.connected()
-        await here.link.next()
+        here.link.connect()
+        await here.next()
         here.later(10)
-        assert isinstance(await here.link.next(), Hello)
+        assert isinstance(await here.next(), Hello)
         state = here.sync.state
         assert state.phase is Phase.GREETING
         assert state.connected
@@ -292,13 +257,13 @@ async def test_a_silent_backend_is_pinged_then_greeted_anew():
         await here.up()
         await here.quiet()
         here.later(30)
-        ping = await here.link.next()
+        ping = await here.next()
         assert isinstance(ping, Ping)
         here.hear(uplink.Pong(ping.nonce, int(here.clock.wall() * 1000)))
         here.later(30)
-        assert isinstance(await here.link.next(), Ping)
+        assert isinstance(await here.next(), Ping)
         here.later(30)
-        assert isinstance(await here.link.next(), Hello)
+        assert isinstance(await here.next(), Hello)
         assert here.sync.state.phase is Phase.SILENT
         assert "nothing heard" in here.sync.state.why
         here.hear(uplink.Welcome(1))
@@ -307,9 +272,9 @@ async def test_a_silent_backend_is_pinged_then_greeted_anew():
 
 async def test_the_clock_offset_is_taken_in_the_middle_of_the_round_trip():
     async with site() as here:
-        here.sync.connected()
-        await here.link.next()
-        here.clock.seconds += 4
+        here.link.connect()
+        await here.next()
+        here.clock.advance(4)
         here.hear(uplink.Welcome(int((here.clock.wall() - 2 + 7) * 1000)))
         assert here.sync.state.clock_offset_seconds == pytest.approx(7)
         assert here.sync.state.last_welcome == here.clock.wall()
@@ -322,7 +287,7 @@ async def test_a_release_is_handed_over_and_its_result_sent_back():
         assert await here.order() == RELEASE
         answer = Result(RELEASE.id, Outcome.RELEASED, "")
         here.results.put_nowait(answer)
-        assert await here.link.next() == answer
+        assert await here.next() == answer
 
 
 async def test_a_release_asked_again_is_handed_over_again():
@@ -332,7 +297,7 @@ async def test_a_release_asked_again_is_handed_over_again():
             here.hear(RELEASE)
             assert await here.order() == RELEASE
             here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
-            assert isinstance(await here.link.next(), Result)
+            assert isinstance(await here.next(), Result)
 
 
 async def test_a_release_that_fails_is_answered_with_the_cause():
@@ -340,7 +305,7 @@ async def test_a_release_that_fails_is_answered_with_the_cause():
         await here.up()
         here.hear(RELEASE)
         here.results.put_nowait(HardwareError("line 4 is taken by another program\n" + "x" * 300))
-        answer = await here.link.next()
+        answer = await here.next()
         assert isinstance(answer, Result)
         assert answer.outcome is Outcome.FAILED
         assert answer.detail.startswith("line 4 is taken")
@@ -354,7 +319,7 @@ async def test_releases_are_bounded_and_hold_up_no_record():
             await here.order()
         for n in range(2, 5):
             here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
-        busy = [await here.link.next() for _ in range(2)]
+        busy = [await here.next() for _ in range(2)]
         assert [(m.id[0], m.outcome) for m in busy if isinstance(m, Result)] == [(3, Outcome.BUSY), (4, Outcome.BUSY)]
         assert here.orders.empty()
         await here.log.fill(1)
@@ -365,8 +330,8 @@ async def test_releases_are_bounded_and_hold_up_no_record():
 async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
     async with site() as here:
         here.hear(RELEASE)
-        here.sync.connected()
-        await here.link.next()
+        here.link.connect()
+        await here.next()
         here.hear(RELEASE)
         here.hear(uplink.NewPolicy(b"new"))
         await here.quiet()
@@ -379,9 +344,9 @@ async def test_a_policy_is_accepted_or_its_refusal_told():
     async with site() as here:
         await here.up()
         here.hear(uplink.NewPolicy(b"good"))
-        assert await here.link.next() == PolicyResult(4, "")
+        assert await here.next() == PolicyResult(4, "")
         here.hear(uplink.NewPolicy(b"forged"))
-        assert await here.link.next() == PolicyResult(4, "the signature is not the issuer's")
+        assert await here.next() == PolicyResult(4, "the signature is not the issuer's")
 
 
 async def test_after_a_refused_policy_none_is_looked_at_for_a_while_that_grows():
@@ -390,14 +355,14 @@ async def test_after_a_refused_policy_none_is_looked_at_for_a_while_that_grows()
         looks = []
         for _ in range(4):
             here.hear(uplink.NewPolicy(b"forged"))
-            await here.link.next()
+            await here.next()
             looks.append(time.monotonic())
         pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
         assert pauses[0] >= 0.05
         assert min(pauses[1:]) >= 0.1
         here.hear(uplink.NewPolicy(b"good"))
         here.hear(uplink.NewPolicy(b"better"))
-        assert await here.link.next() == PolicyResult(4, "")
+        assert await here.next() == PolicyResult(4, "")
         assert here.policies[-1] == b"better"
 
 
@@ -405,7 +370,7 @@ async def test_a_policy_for_which_there_is_no_memory_ends_nothing():
     async with site() as here:
         await here.up()
         here.hear(uplink.NewPolicy(b"too much"))
-        answer = await here.link.next()
+        answer = await here.next()
         assert isinstance(answer, PolicyResult)
         assert (answer.version, "memory" in answer.refused) == (3, True)
 
@@ -418,29 +383,29 @@ async def test_after_a_halt_no_record_goes_up_and_no_release_is_done_until_a_wel
     async with site(silent_seconds=60, ping_seconds=1e6, halted_seconds=60) as here:
         await here.log.fill(2)
         if when == "greeting":
-            here.sync.connected()
-            await here.link.next()
+            here.link.connect()
+            await here.next()
         else:
             await here.up()
             await here.numbers(2)
         if when == "silent":
             here.later(60)
-            assert isinstance(await here.link.next(), Hello)
+            assert isinstance(await here.next(), Hello)
         here.hear(HALT)
         await here.quiet()
         state = here.sync.state
         assert (state.phase, state.halt, state.known) == (Phase.HALTED, "fork", f"9:{bytes(range(32)).hex()}")
         here.hear(RELEASE)
-        answer = await here.link.next()
+        answer = await here.next()
         assert isinstance(answer, Result)
         assert (answer.outcome, "fork" in answer.detail) == (Outcome.REFUSED, True)
         assert here.orders.empty()
         here.hear(uplink.NewPolicy(b"good"))
-        assert await here.link.next() == PolicyResult(4, "")
+        assert await here.next() == PolicyResult(4, "")
         here.later(59)
         await here.quiet()
         here.later(2)
-        assert isinstance(await here.link.next(), Hello)
+        assert isinstance(await here.next(), Hello)
         here.hear(uplink.Welcome(1))
         assert await here.numbers(3) == [1, 2, 3]
         assert here.sync.state.halt is None
@@ -450,11 +415,11 @@ async def test_a_halt_outlasts_the_link():
     async with site() as here:
         await here.up()
         here.hear(HALT)
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         assert here.sync.state.halt == "fork"
-        here.sync.connected()
+        here.link.connect()
         here.hear(RELEASE)
-        await here.link.next()
+        await here.next()
         assert here.orders.empty()
         assert here.sync.state.halt == "fork"
 
@@ -467,11 +432,11 @@ async def test_a_release_that_waits_when_a_halt_comes_is_refused():
         later = uplink.Release(bytes([7] * 16), 1, 2_000_000_000, None, "op")
         here.hear(later)
         here.hear(HALT)
-        refused = await here.link.next()
+        refused = await here.next()
         assert isinstance(refused, Result)
         assert (refused.id, refused.outcome, "fork" in refused.detail) == (later.id, Outcome.REFUSED, True)
         here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
-        assert await here.link.next() == Result(RELEASE.id, Outcome.RELEASED, "")
+        assert await here.next() == Result(RELEASE.id, Outcome.RELEASED, "")
         assert here.orders.empty()
 
 
@@ -486,9 +451,9 @@ async def test_a_release_that_waits_when_a_halt_comes_is_never_carried_out(then:
         if then == "welcome":
             here.hear(uplink.Welcome(1))
         else:
-            here.sync.disconnected("gone")
+            here.link.cut("gone")
         if then == "lost and back":
-            here.sync.connected()
+            here.link.connect()
         here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
         for _ in range(50):
             await asyncio.sleep(0)
@@ -553,7 +518,7 @@ async def test_for_how_long_the_oldest_record_waits_is_told():
         await here.numbers(2)
         here.later(3)
         assert here.sync.state.unacknowledged_seconds == pytest.approx(5)
-        here.sync.disconnected("cable")
+        here.link.cut("cable")
         here.later(100)
         await here.up()
         await here.numbers(2)
@@ -638,8 +603,8 @@ async def test_of_the_policies_waiting_only_the_last_is_kept():
         for document in (b"2", b"3", b"4"):
             here.hear(uplink.NewPolicy(document))
         here.policy_gate.set()
-        assert isinstance(await here.link.next(), PolicyResult)
-        assert isinstance(await here.link.next(), PolicyResult)
+        assert isinstance(await here.next(), PolicyResult)
+        assert isinstance(await here.next(), PolicyResult)
         assert here.policies == [b"1", b"4"]
 
 
@@ -647,7 +612,7 @@ async def test_of_the_policies_waiting_only_the_last_is_kept():
 async def test_garbage_is_counted_and_ignored(garbage):
     async with site() as here:
         await here.up()
-        here.sync.received(garbage)
+        here.link.say(garbage)
         assert here.sync.state.counters["undecodable"] == 1
         await here.log.fill(1)
         here.sync.notify()

@@ -7,30 +7,13 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
-from hubcore.ports.clock import ClockState
 from hubd.adapters.host import log
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
-
-
-@dataclass
-class StoppedClock:
-    """It is always the same moment."""
-
-    at: float = 1_800_000_000.0
-
-    def wall(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def state(self) -> ClockState:
-        return ClockState.TRUSTED
+from tests.fakes.clock import FakeClock
 
 
 @pytest.fixture
@@ -58,18 +41,20 @@ def journal() -> Iterator[io.StringIO]:
     ],
 )
 async def test_no_id_is_told_whole(journal: io.StringIO, whole: str | bytes, shown: str) -> None:
-    tail, counted = EventTail(), list[str]()
+    tail = EventTail()
+    clock = FakeClock()
+    counted = list[str]()
     with tail.subscribe() as onlooker:
-        Teller(tail, StoppedClock(), counted.append)("access", {"asker": whole, "op": whole, "point": 1, "why": None})
+        Teller(tail, clock, counted.append)("access", {"asker": whole, "op": whole, "point": 1, "why": None})
         lost, (told,) = await onlooker.next()
     assert (lost, counted) == (0, ["access"])
     facts = {"event": "access", "asker": shown, "op": shown, "point": 1, "why": None}
-    assert json.loads(told) == facts | {"at": 1_800_000_000.0}
+    assert json.loads(told) == facts | {"at": clock.wall()}
     line = json.loads(journal.getvalue())
     assert {key: line[key] for key in facts} == facts
 
 
 @pytest.mark.asyncio
 async def test_what_is_no_id_is_told_whole(journal: io.StringIO) -> None:
-    Teller(EventTail(), StoppedClock(), lambda _: None)("door", {"door": "front-door-of-the-house", "what": "forced"})
+    Teller(EventTail(), FakeClock(), lambda _: None)("door", {"door": "front-door-of-the-house", "what": "forced"})
     assert json.loads(journal.getvalue())["door"] == "front-door-of-the-house"

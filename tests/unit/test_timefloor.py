@@ -11,7 +11,7 @@ from hubcore.evidence.records import GENESIS, Kind, Record, StoredRecord, Value,
 from hubcore.evidence.timefloor import CONFIRMED_AHEAD_SECONDS, MARK_RECORDS, TimeFloor, from_records
 from hubcore.ports.clock import ClockState
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock
-from tests.pair import NOON
+from tests.fakes.clock import NOON
 
 Step = tuple[str, float]
 """What happens, and how many seconds pass before it."""

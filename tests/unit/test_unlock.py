@@ -31,7 +31,8 @@ from hubcore.ports.clock import ClockState
 from hubd.doors.unlock import LATE_SECONDS, ORDER_REMEMBERED_SECONDS, ORDER_SECONDS_MAX, RECORD_SECONDS, _with_ages
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
-from tests.pair import NOON, SITE, DeskHub, make_wallet, settle
+from tests.fakes.clock import NOON
+from tests.pair import SITE, DeskHub, make_wallet, settle
 
 
 @pytest.fixture
@@ -124,13 +125,7 @@ def test_each_denial_has_its_outcome_for_the_backend() -> None:
 
 
 async def test_an_order_that_is_late_at_the_strike_is_late(hub: DeskHub) -> None:
-    append = hub.log.append
-
-    async def slow(record: Record) -> int:
-        hub.clock.advance(31.0)
-        return await append(record)
-
-    hub.log.append = slow  # type: ignore[method-assign,assignment]
+    hub.log.on_taken = lambda _record: hub.clock.advance(31.0)
     result = await hub.unlock.release(order(hub, bytes(16)))
     assert (result.outcome, result.detail) == (Outcome.LATE, "too late")
     assert hub.strikes == 0
@@ -150,20 +145,14 @@ async def test_an_order_without_a_clock_moves_nothing(hub: DeskHub) -> None:
 
 
 async def test_an_order_on_a_policy_that_cannot_be_read_is_refused_and_recorded(hub: DeskHub) -> None:
-    def broken(access_point: int) -> Mode:
-        raise StoreError("the policy cannot be read")
-
-    hub.policy.mode = broken  # type: ignore[method-assign]
+    hub.policy.failing = StoreError("the policy cannot be read")
     assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.FAILED
     assert hub.strikes == 0
     assert [(record.kind, record.detail["why"]) for record in hub.records()] == [(Kind.REMOTE, "door-fault")]
 
 
 async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: Grant) -> None:
-    def broken(credential: str, grant_id: bytes) -> bool:
-        raise StoreError("the policy cannot be read")
-
-    hub.policy.revoked = broken  # type: ignore[method-assign]
+    hub.policy.failing = StoreError("the policy cannot be read")
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
     assert outcome.why is Denial.DOOR_FAULT
     assert hub.strikes == 0
@@ -171,12 +160,7 @@ async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: G
 
 async def test_a_record_that_never_becomes_durable_moves_nothing(hub: DeskHub, grant: Grant) -> None:
     began = asyncio.get_running_loop().time()
-
-    async def hangs(record: Record) -> int:
-        await asyncio.Event().wait()
-        return 0
-
-    hub.log.append = hangs  # type: ignore[method-assign]
+    hub.log.hold()
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
     assert outcome.why is Denial.DOOR_FAULT
     assert hub.strikes == 0
@@ -186,17 +170,14 @@ async def test_a_record_that_never_becomes_durable_moves_nothing(hub: DeskHub, g
 @pytest.mark.parametrize("gone", ["late", "left"])
 async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(hub: DeskHub, grant: Grant, gone: str) -> None:
     there = [True]
-    append = hub.log.append
 
-    async def slow(record: Record) -> int:
-        number = await append(record)
+    def durable(_record: Record) -> None:
         if gone == "late":
             hub.clock.advance(LATE_SECONDS + 0.1)
         else:
             there[0] = False
-        return number
 
-    hub.log.append = slow  # type: ignore[method-assign]
+    hub.log.on_durable = durable
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: there[0])
     assert not outcome.allowed
     assert hub.strikes == 0
@@ -205,19 +186,11 @@ async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(hub: DeskHub
 
 async def test_what_was_not_done_is_not_an_answer(hub: DeskHub, grant: Grant) -> None:
     """The link broke just before the strike: the same operation, asked again, is decided again, and then moves."""
-    there = [False, True, True]
     for moment in ("before the decision", "right before the strike"):
-        there[0] = moment != "before the decision"
-        append = hub.log.append
-
-        async def lost(record: Record) -> int:
-            there[0] = False
-            return await append(record)  # noqa: B023 - awaited within this turn
-
-        hub.log.append = lost  # type: ignore[method-assign]
-        first = await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: there[0])
+        there = {"the phone"} if moment == "right before the strike" else set[str]()
+        hub.log.on_durable = lambda _record, there=there: there.clear()
+        first = await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda there=there: bool(there))
         assert first.why is Denial.TOO_LATE
-        hub.log.append = append  # type: ignore[method-assign]
         before = hub.strikes
         assert (await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)).allowed
         assert hub.strikes == before + 1
@@ -227,21 +200,14 @@ async def test_what_was_not_done_is_not_an_answer(hub: DeskHub, grant: Grant) ->
 
 
 async def test_a_retry_that_waits_for_a_try_that_came_to_nothing_stands_for_itself(hub: DeskHub, grant: Grant) -> None:
-    free = asyncio.Event()
-    append = hub.log.append
-
-    async def slow(record: Record) -> int:
-        await free.wait()
-        return await append(record)
-
-    hub.log.append = slow  # type: ignore[method-assign]
+    hub.log.hold()
     there = [True]
     first = asyncio.create_task(_awaited(hub, proof(hub, grant, bytes(8)), lambda: there[0]))
     await settle()
     retries = [asyncio.create_task(_awaited(hub, proof(hub, grant, bytes(8)), lambda: True)) for _ in range(3)]
     await settle()
     there[0] = False
-    free.set()
+    hub.log.move_on()
     assert (await first).why is Denial.TOO_LATE
     assert [(await retry).allowed for retry in retries] == [True, True, True]
     assert hub.strikes == 1
@@ -253,18 +219,11 @@ async def _awaited(hub: DeskHub, one: Claim, alive: Callable[[], bool]) -> Answe
 
 @pytest.mark.parametrize("moment", ["before the decision", "right before the strike", "unrecorded"])
 async def test_after_a_restart_what_was_not_done_may_be_asked_again(hub: DeskHub, grant: Grant, moment: str) -> None:
-    there = [moment == "right before the strike"]
-    append = hub.log.append
-
-    async def lost(record: Record) -> int:
-        there[0] = False
-        return await append(record)
-
-    hub.log.append = lost  # type: ignore[method-assign]
+    there = {"the phone"} if moment == "right before the strike" else set[str]()
+    hub.log.on_taken = lambda _record: there.clear()
     if moment == "unrecorded":
         hub.log.failing = StoreError("the disk is full")
-    await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: there[0])
-    hub.log.append = append  # type: ignore[method-assign]
+    await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: bool(there))
     hub.log.failing = None
     hub.start_unlock().remember(hub.log.recent(0))
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
@@ -366,12 +325,8 @@ async def test_what_comes_into_force_while_the_record_is_written_holds(hub: Desk
     hub.policy.schedules[7] = (Rule(0b1111111, 0, 1440),)
     wallet = make_wallet(hub.issuer, access=(Access(1, OPEN_AND_QUERY, (7,)),))
     grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
-    append = hub.log.append
 
-    def unreadable(credential: str, grant_id: bytes) -> bool:
-        raise StoreError("the policy cannot be read")
-
-    async def meanwhile(record: Record) -> int:
+    def meanwhile(_record: Record) -> None:
         match what:
             case "revoked":
                 hub.policy.credentials.add(grant.credential)
@@ -382,10 +337,9 @@ async def test_what_comes_into_force_while_the_record_is_written_holds(hub: Desk
             case "clock":
                 hub.clock.trust = ClockState.BEHIND_RECORDS
             case "unreadable":
-                hub.policy.revoked = unreadable  # type: ignore[method-assign]
-        return await append(record)
+                hub.policy.failing = StoreError("the policy cannot be read")
 
-    hub.log.append = meanwhile  # type: ignore[method-assign]
+    hub.log.on_taken = meanwhile
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
     assert outcome.why is why
     assert hub.strikes == 0
@@ -403,14 +357,7 @@ async def test_a_door_that_fails_is_recorded_and_the_answer_stays(hub: DeskHub, 
 
 
 async def test_a_cancelled_unlock_answers_who_waits_for_the_same(hub: DeskHub, grant: Grant) -> None:
-    free = asyncio.Event()
-    append = hub.log.append
-
-    async def slow(record: Record) -> int:
-        await free.wait()
-        return await append(record)
-
-    hub.log.append = slow  # type: ignore[method-assign]
+    hub.log.hold()
     one = proof(hub, grant, bytes(8))
     first = asyncio.create_task(hub.unlock.present(one, lambda: True))
     await settle()
@@ -419,7 +366,7 @@ async def test_a_cancelled_unlock_answers_who_waits_for_the_same(hub: DeskHub, g
     first.cancel()
     async with asyncio.timeout(2):
         assert not (await second).allowed
-    free.set()
+    hub.log.move_on()
     await settle()
     assert hub.strikes == 0
 

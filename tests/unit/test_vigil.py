@@ -26,7 +26,6 @@ from hubcore.ports.clock import ClockState
 from hubd import app
 from hubd.adapters.host.clock import SystemClock
 from hubd.backend.sync import LinkState, Phase
-from hubd.doors.unlock import Books
 from hubd.evidence.noting import NotingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import NewPolicy
@@ -35,8 +34,9 @@ from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare
 from hubd.upkeep.health import Health
 from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
 from hubsim import site
-from tests.fakes_audit import FakeAudit
-from tests.pair import NOON, SITE, DeskHub, Phone, Rules, make_wallet
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import NOON
+from tests.pair import SITE, DeskHub, Phone, make_wallet
 from tests.threads import Scarce
 
 YEAR = 365 * 86_400
@@ -454,17 +454,6 @@ async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can(
     assert desk.problems() == set()
 
 
-class Replaced(Rules):
-    """Rules that take a policy, unless told that it is an old one."""
-
-    old = False
-
-    async def replace(self, policy: Policy, document: bytes) -> None:
-        if self.old:
-            raise RollbackError("an older policy")
-        self.modes = dict(policy.modes)
-
-
 @pytest.fixture
 def hub() -> DeskHub:
     return DeskHub(site.make_key())
@@ -472,15 +461,9 @@ def hub() -> DeskHub:
 
 def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[NewPolicy, bytes]:
     """What takes policies, and a policy for it."""
-
-    def tell(event: str, facts: Mapping[str, Value]) -> None:
-        hub.told.append((event, facts))
-
-    hub.policy = Replaced()
-    books = Books(hub.policy, hub.log, hub.clock, tell)
-    hub.unlock._books = books
     prove = partial(policy.prove, issuer=hub.issuer.verify_key, site=SITE)
-    return NewPolicy(prove, books, hub.tickets, hub.unlock), policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
+    document = policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
+    return NewPolicy(prove, hub.books, hub.tickets, hub.unlock), document
 
 
 async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
@@ -492,13 +475,7 @@ async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
 
 
 async def test_a_lockdown_that_comes_while_the_record_is_written_stops_the_strike(hub: DeskHub) -> None:
-    append = hub.log.append
-
-    async def meanwhile(record: Record) -> int:
-        hub.policy.modes[1] = Mode.LOCKDOWN
-        return await append(record)
-
-    hub.log.append = meanwhile  # type: ignore[method-assign]
+    hub.log.on_taken = lambda _record: hub.policy.modes.update({1: Mode.LOCKDOWN})
     visit = await Phone(hub, make_wallet(hub.issuer)).visit()
     assert visit.verdict is not None
     assert visit.verdict.reason is Reason.LOCKED
@@ -516,8 +493,7 @@ async def test_a_policy_in_force_is_answered_though_it_cannot_be_recorded(hub: D
 async def test_a_policy_that_is_refused_changes_nothing(hub: DeskHub) -> None:
     await Phone(hub, make_wallet(hub.issuer)).visit()
     new, document = policies(hub, {1: Mode.LOCKDOWN})
-    assert isinstance(hub.policy, Replaced)
-    hub.policy.old = True
+    hub.policy.number = 2
     with pytest.raises(RollbackError):
         await new.accept(document)
     assert hub.doors["front"].active
@@ -555,10 +531,9 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
             await hub.links.began.wait()
 
 
-async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
     hub = starting(Desk())
-    monkeypatch.setattr(app, "FIRST_STRIKES_SECONDS", 0.0)
-    await app._serve_links(hub)
+    await app._serve_links(hub, strikes_seconds=0.0)
     assert hub.links.began.is_set()
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hubcore.access.claim import Claim
 from hubcore.access.grant import read_grant
-from hubcore.access.policy import Policy
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.codec.cose import Aead
@@ -31,85 +29,47 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import ClockState
 from hubcore.timing.budget import Budget
 from hubd.doors.unlock import Books, Point, SiteRules, Unlock
-from tests.fakes_audit import FakeAudit
+from hubsim.timeline import VirtualTime
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import FakeClock
+from tests.fakes.mover import FakeMover
+from tests.fakes.policy import FakePolicy
 from tests.vectors.form import MONOTONIC, WALL, Chance, Json, rsa_key, verify_key
 
 MTU = 247
 RSA_SIZES = (256, 384)
 
 
-@dataclass
-class Now:
-    """`ports.clock.Clock` at `at` seconds of the file."""
-
-    at: float = 0.0
-    trusted: bool = True
-
-    def wall(self) -> float:
-        return WALL + self.at
-
-    def monotonic(self) -> float:
-        return MONOTONIC + self.at
-
-    def state(self) -> ClockState:
-        return ClockState.TRUSTED if self.trusted else ClockState.BEFORE_BUILD
-
-
-class MemoryPolicy:
-    """`ports.stores.PolicyStore` in memory, from a file's `policy`."""
-
-    def __init__(self, given: Json) -> None:
-        self.given = given
-
-    def version(self) -> int:
-        return 1
-
-    def revoked(self, credential: str, grant_id: bytes) -> bool:
-        return credential in self.given["revoked_credentials"] or grant_id.hex() in self.given["revoked_grants"]
-
-    def schedule(self, number: int) -> tuple[Rule, ...] | None:
-        rules = self.given["schedules"].get(str(number))
-        return None if rules is None else tuple(Rule(*rule) for rule in rules)
-
-    def mode(self, access_point: int) -> Mode:
-        return Mode(self.given["modes"].get(str(access_point), 0))
-
-    async def replace(self, policy: Policy, document: bytes) -> None:
-        raise NotImplementedError("a file gives the policy whole")
+def policy_of(given: Json) -> FakePolicy:
+    """Return the rules that a file's `policy` gives."""
+    return FakePolicy(
+        credentials=set(given["revoked_credentials"]),
+        grants={bytes.fromhex(grant) for grant in given["revoked_grants"]},
+        schedules={int(number): tuple(Rule(*rule) for rule in rules) for number, rules in given["schedules"].items()},
+        modes={int(point): Mode(mode) for point, mode in given["modes"].items()},
+    )
 
 
 class Strikes:
-    """All doors of the hub: `ports.doors.Mover` each, and who watches them."""
+    """All doors of the hub in one list of strikes, and who watches them."""
 
-    def __init__(self) -> None:
+    def __init__(self, broken: Sequence[str]) -> None:
         self.driven: list[str] = []
-        self.broken: set[str] = set()
+        self._broken = broken
 
-    def door(self, name: str) -> _Strike:
-        return _Strike(self, name)
+    def door(self, name: str) -> FakeMover:
+        """Return one door, which is broken when the file says so."""
+        if name not in self._broken:
+            return FakeMover(on_asked=lambda _seconds: self.driven.append(name))
+        door = FakeMover()
+        door.failing = HardwareError("told to fail")
+        return door
 
     def released(self, door: str, access_point: int, seconds: float) -> None:
         assert self.driven[-1] == door
 
     def state(self, door: str) -> DoorState:
         return DoorState.RELEASED if door in self.driven else DoorState.SECURED
-
-
-@dataclass
-class _Strike:
-    all: Strikes
-    name: str
-
-    async def release(self, seconds: float) -> None:
-        if self.name in self.all.broken:
-            raise HardwareError("told to fail")
-        self.all.driven.append(self.name)
-
-    def must_rest_seconds(self, _seconds: float) -> float:
-        return 0.0
-
-    async def secure(self) -> None:
-        return
 
 
 class _Peer:
@@ -130,10 +90,12 @@ class HubRun:
     """A hub in the state that a file gives, to be led through its steps."""
 
     def __init__(self, given: Json, chance: Chance) -> None:
-        self.now = Now(trusted=given["clock"] == "trusted")
-        self.strikes, self.audit, self.chance = Strikes(), FakeAudit(), chance
-        self.strikes.broken = set(given.get("broken_doors", []))
-        self.policy = MemoryPolicy(given["policy"])
+        self.now = FakeClock(WALL - MONOTONIC, VirtualTime(MONOTONIC))
+        self.now.trust = ClockState.TRUSTED if given["clock"] == "trusted" else ClockState.BEFORE_BUILD
+        self.strikes = Strikes(given.get("broken_doors", []))
+        self.audit = FakeAudit()
+        self.chance = chance
+        self.policy = policy_of(given["policy"])
         self.side = _side(given, chance)
         self._transport = given["transport"]
         points = {
@@ -149,7 +111,8 @@ class HubRun:
 
     async def step(self, step: Json) -> tuple[list[Json], list[PeerError]]:
         """Do what a step's `do` says; return what came out, and the causes that the hub reported."""
-        self.now.at, self.causes = step["at"], []
+        self.now.go_to(MONOTONIC + step["at"])
+        self.causes = []
         peer = self.peers.get(step.get("link", ""))
         match step["do"]:
             case "connect":
@@ -157,7 +120,7 @@ class HubRun:
                 self.peers[step["link"]] = _Peer(link)
                 return [], []
             case "policy":
-                self.policy.given = step["policy"]
+                self.policy.take(policy_of(step["policy"]))
                 self.side.tickets.drop_where(lambda g: self.policy.revoked(g.credential, g.grant_id))
                 return [], []
         assert peer is not None

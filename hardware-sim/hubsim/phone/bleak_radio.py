@@ -50,29 +50,31 @@ _DBUS_SENTENCES = {
 class BleakLink:
     """One connection to a hub. Implements FoundLink. `mtu_max` caps the frames; the system chooses the link's MTU."""
 
-    def __init__(self, client: BleakClient, mtu_max: int) -> None:
-        self._client, self._mtu_max = client, mtu_max
+    def __init__(self, client: BleakClient, mtu_max: int, att_seconds: float = ATT_SECONDS) -> None:
+        self._client = client
+        self._mtu_max = mtu_max
+        self._att_seconds = att_seconds
         self.mtu = MTU_MIN
         self.address = client.address
         self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
 
     async def prepare(self) -> None:
         """Subscribe to TX and learn the MTU."""
-        await _within(ATT_SECONDS, self._client.start_notify(self._of(gatt.TX), self._take))
+        await _within(self._att_seconds, self._client.start_notify(self._of(gatt.TX), self._take))
         real = self._of(gatt.RX).max_write_without_response_size + WRITE_HEADER_BYTES
         self.mtu = max(MTU_MIN, min(real, self._mtu_max))
 
     async def read_info(self) -> bytes:
         """Read INFO whole; the system reads on where the MTU is small."""
-        return bytes(await _within(ATT_SECONDS, self._client.read_gatt_char(self._of(gatt.INFO))))
+        return bytes(await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.INFO))))
 
     async def write(self, frame: bytes) -> None:
         """Write one frame to RX."""
-        await _within(ATT_SECONDS, self._client.write_gatt_char(self._of(gatt.RX), frame, response=True))
+        await _within(self._att_seconds, self._client.write_gatt_char(self._of(gatt.RX), frame, response=True))
 
     async def pull(self) -> bytes:
         """Read TXR."""
-        return bytes(await _within(ATT_SECONDS, self._client.read_gatt_char(self._of(gatt.TXR))))
+        return bytes(await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.TXR))))
 
     def _of(self, uuid: str) -> BleakGATTCharacteristic:
         try:
@@ -119,6 +121,7 @@ async def _find(
     beacon_key: bytes | None,
     make_scanner: Callable[..., BleakScanner] = BleakScanner,
     passed_by: frozenset[str] = frozenset(),
+    scan_seconds: float = SCAN_SECONDS,
 ) -> BLEDevice:
     choice: Choice[BLEDevice] = Choice(beacon_key, passed_by)
 
@@ -130,7 +133,7 @@ async def _find(
     scanner = make_scanner(seen, service_uuids=[gatt.SERVICE], **options)
     await _within(ATT_SECONDS, scanner.start())
     try:
-        return await choice.made(SCAN_SECONDS)
+        return await choice.made(scan_seconds)
     finally:
         with contextlib.suppress(LinkError):  # the adapter has gone
             await _within(ATT_SECONDS, scanner.stop())

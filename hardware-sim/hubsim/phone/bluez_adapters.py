@@ -35,9 +35,17 @@ class Adapter:
     serves: bool
 
 
-async def choose(wanted: str = "", bus_address: str | None = None, socket: Path = HUB_SOCKET) -> str:
-    """Return the name of the adapter to use; `wanted` is a name or an address, "" for any. Raise LinkError."""
-    adapters = await _adapters(bus_address)
+async def choose(
+    wanted: str = "",
+    bus_address: str | None = None,
+    socket: Path = HUB_SOCKET,
+    bus_seconds: float = BUS_SECONDS,
+) -> str:
+    """Return the name of the adapter to use; `wanted` is a name or an address, "" for any. Raise LinkError.
+
+    The bus has `bus_seconds` to answer.
+    """
+    adapters = await _adapters(bus_address, bus_seconds)
     runs = await _answers(socket)
     return pick(adapters, wanted, runs)
 
@@ -65,7 +73,7 @@ def pick(adapters: Iterable[Adapter], wanted: str, hub_runs: bool) -> str:
     return on[0].name
 
 
-async def _adapters(bus_address: str | None) -> list[Adapter]:
+async def _adapters(bus_address: str | None, bus_seconds: float) -> list[Adapter]:
     bus = MessageBus(bus_address=bus_address, bus_type=BusType.SYSTEM)
     call = Message(
         destination="org.bluez",
@@ -74,7 +82,7 @@ async def _adapters(bus_address: str | None) -> list[Adapter]:
         member="GetManagedObjects",
     )
     try:
-        async with asyncio.timeout(BUS_SECONDS):
+        async with asyncio.timeout(bus_seconds):
             await bus.connect()
             reply = await bus.call(call)
     except Exception as error:

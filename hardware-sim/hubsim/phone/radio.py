@@ -178,7 +178,12 @@ async def connect(
                     await connection.disconnect()
 
 
-async def find(device: Device, beacon_key: bytes | None = None, passed_by: frozenset[str] = frozenset()) -> Address:
+async def find(
+    device: Device,
+    beacon_key: bytes | None = None,
+    passed_by: frozenset[str] = frozenset(),
+    scan_seconds: float = SCAN_SECONDS,
+) -> Address:
     """Scan until a hub to try is found: by its service, and by its tag when there is a key. Raise LinkError."""
     choice: Choice[Address] = Choice(beacon_key, passed_by)
 
@@ -192,7 +197,7 @@ async def find(device: Device, beacon_key: bytes | None = None, passed_by: froze
     device.on("advertisement", seen)
     await device.start_scanning(filter_duplicates=False)
     try:
-        return await choice.made(SCAN_SECONDS)
+        return await choice.made(scan_seconds)
     finally:
         device.remove_listener("advertisement", seen)
         await device.stop_scanning()

@@ -27,7 +27,8 @@ from hubcore.phone import gatt
 from hubcore.ports.radio import LinkId, RadioListener
 
 NAME = "hubd"
-START_SECONDS, STOP_SECONDS, CALL_SECONDS, BACK_OFF_SECONDS = 20.0, 5.0, 5.0, 2.0
+START_SECONDS, STOP_SECONDS, CALL_SECONDS = 20.0, 5.0, 5.0
+BACK_OFF_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 FULL_SECONDS = 0.02
@@ -83,10 +84,23 @@ def table() -> dict[str, dict[str, dict[str, Any]]]:
 
 
 class BlessRadio:
-    """`make` gives a new server for each life of the adapter; `say` takes a sentence each time one ends."""
+    """`make` gives a new server for each life of the adapter; `say` takes a sentence each time one ends.
 
-    def __init__(self, say: Callable[[str], None], make: Callable[[], Server] = bless_server) -> None:
-        self._say, self._make = say, make
+    Every `watch_seconds` it looks whether the hub is on air; after a life it pauses for `back_off_seconds`.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        make: Callable[[], Server] = bless_server,
+        *,
+        watch_seconds: float = WATCH_SECONDS,
+        back_off_seconds: float = BACK_OFF_SECONDS,
+    ) -> None:
+        self._say = say
+        self._make = make
+        self._watch_seconds = watch_seconds
+        self._back_off_seconds = back_off_seconds
         self._epochs = itertools.count(1)
         self._life: _Life | None = None
 
@@ -99,12 +113,12 @@ class BlessRadio:
             except LinkError as error:
                 self._say(str(error))
             ready(False)
-            await asyncio.sleep(BACK_OFF_SECONDS)
+            await asyncio.sleep(self._back_off_seconds)
             gc.collect()  # dbus_next closes the socket of a life that is over no other way
 
     async def _live(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         server = await _asked(START_SECONDS, self._made)
-        life = self._life = _Life(server, listener, self._epochs)
+        life = self._life = _Life(server, listener, self._epochs, self._watch_seconds)
         try:
             await life.serve(lambda: ready(True))
         finally:
@@ -130,7 +144,14 @@ class BlessRadio:
 class _Life:
     """One life of the adapter, and its visit."""
 
-    def __init__(self, server: Server, listener: RadioListener, epochs: itertools.count[int]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        listener: RadioListener,
+        epochs: itertools.count[int],
+        watch_seconds: float,
+    ) -> None:
+        self._watch_seconds = watch_seconds
         self._server, self._listener, self._epochs = server, listener, epochs
         self._loop = asyncio.get_running_loop()
         self._mtu = MTU_PROVEN
@@ -144,7 +165,7 @@ class _Life:
         await _asked(START_SECONDS, self._server.start)
         on_air()
         while await _asked(CALL_SECONDS, self._server.is_advertising):  # noqa: ASYNC110 (bless tells nobody)
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(self._watch_seconds)
         raise LinkError("radio: the system has taken the hub off the air")
 
     async def notify(self, frame: bytes) -> None:

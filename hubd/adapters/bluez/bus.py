@@ -1,7 +1,10 @@
 """bluetoothd seen over one bus connection: calls with a time limit, and a mirror of its adapters and devices.
 
-Laws: only the present owner of org.bluez is believed and answered; every call ends within CALL_SECONDS; what dbus-fast
-raises becomes LinkError here; the mirror holds no more than bluetoothd itself does, and of it only what is read.
+Laws:
+1. Only the present owner of org.bluez is believed and answered.
+2. Every call ends within `call_seconds`.
+3. What dbus-fast raises becomes LinkError here.
+4. The mirror holds no more than bluetoothd itself does, and of it only what is read.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from hubcore.errors import LinkError
+from hubd.adapters.bluez.times import HUB_TIMES, RadioTimes
 
 BLUEZ = "org.bluez"
 ADAPTER, DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
@@ -23,7 +27,6 @@ BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 PROPERTIES, OBJECT_MANAGER = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
-CALL_SECONDS, GRACE_SECONDS, REVIVE_SECONDS = 5.0, 1.0, 10.0
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
     ADAPTER: ("Address", "Powered", "UUIDs"),
@@ -67,8 +70,9 @@ class Bluez:
     `owner` is the unique name of bluetoothd, "" while there is none; `mirrored` tells that it has said what it has.
     """
 
-    def __init__(self, bus: MessageBus) -> None:
+    def __init__(self, bus: MessageBus, times: RadioTimes = HUB_TIMES) -> None:
         self._bus = bus
+        self._times = times
         self._woken = asyncio.Event()
         self._at_once: dict[int, Callable[[Message], None]] = {}
         self._of = ""
@@ -137,7 +141,7 @@ class Bluez:
     async def send(self, message: Message) -> None:
         """Write one message. Raise LinkError when the bus does not take it."""
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(self._times.call_seconds):
                 await self._bus.send(message)
         except Exception as error:
             raise LinkError(f"radio: the system bus takes nothing: {error!r}") from error
@@ -145,18 +149,18 @@ class Bluez:
     async def _revive(self) -> None:
         """Wait for bluetoothd, and have the bus start it: Debian's unit does not come back after a crash by itself.
 
-        One that is being restarted gets GRACE_SECONDS first: to ask while systemd has not yet noticed its end starts
+        One that is being restarted gets `grace_seconds` first: to ask while systemd has not yet noticed its end starts
         nothing, and blocks the next asking for as long as the bus waits for it (25 s). What the bus says to it is of no
         use: it comes only then, and whoever mends a masked or broken unit may also start it.
         """
-        wait_seconds = GRACE_SECONDS
+        wait_seconds = self._times.grace_seconds
         while not self.owner:
             try:
                 async with asyncio.timeout(wait_seconds):
                     await self._woken.wait()
             except TimeoutError:
                 await self.send(_unanswered(BUS, BUS_PATH, BUS, "StartServiceByName", "su", (BLUEZ, 0)))
-                wait_seconds = REVIVE_SECONDS
+                wait_seconds = self._times.revive_seconds
             self._woken.clear()
 
     def _present(self) -> str:
@@ -188,7 +192,7 @@ class Bluez:
         if at_once is not None:
             self._at_once[message.serial] = at_once
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(self._times.call_seconds):
                 reply = await self._bus.call(message)
         except Exception as error:
             raise LinkError(f"radio: {to} does not answer {member}: {error!r}") from error
@@ -279,16 +283,16 @@ def _unanswered(to: str, path: str, interface: str, member: str, signature: str,
 
 
 @asynccontextmanager
-async def connected(address: str | None) -> AsyncIterator[Bluez]:
+async def connected(address: str | None, times: RadioTimes = HUB_TIMES) -> AsyncIterator[Bluez]:
     """Yield a new connection to the system bus, or to the one at `address`; close it at the end. Raise LinkError."""
     try:
-        async with asyncio.timeout(CALL_SECONDS):
+        async with asyncio.timeout(times.call_seconds):
             bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
     except Exception as error:
         raise LinkError(
             f"radio: the system D-Bus does not answer ({error}); does dbus run, and is bluez installed?"
         ) from error
     try:
-        yield Bluez(bus)
+        yield Bluez(bus, times)
     finally:
         bus.disconnect()

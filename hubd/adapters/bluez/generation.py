@@ -26,21 +26,15 @@ from hubd.adapters.bluez.bus import (
     connected,
 )
 from hubd.adapters.bluez.choice import choose, lacking
-from hubd.adapters.bluez.plan import Patience, RadioPlan
+from hubd.adapters.bluez.plan import RadioPlan
 from hubd.adapters.bluez.table import CHARACTERISTIC, ROOT, TX_PATH, Table
 from hubd.adapters.bluez.visits import Visits
 from hubd.adapters.bluez.watch import answers, is_blocked, pairings, settings
 
 BLOCKED = "org.bluez.Error.Blocked"
 """What BlueZ says of an adapter that rfkill holds."""
-POWER_RETRY_SECONDS = 1.0
-TELL_SECONDS = 3.0
-"""How long the hub waits for something before it says for what."""
-REPLACE_SECONDS, RETRY_SECONDS = 60.0, 5.0
-NEW_SECONDS = 2.0
-"""A bluetoothd that has just started may clear the controller after it has taken our advertisement: replace it once."""
 AWAY_TRIES = 5
-"""How often a phone of an earlier hub is sent away, RETRY_SECONDS apart; BlueZ may refuse, or not answer."""
+"""How often a phone of an earlier hub is sent away, `retry_seconds` apart; BlueZ may refuse, or not answer."""
 PACE_SECONDS = 0.05
 """However many phones come and go, the advertisement is renewed no more often; the last of them is never left out."""
 
@@ -55,8 +49,11 @@ class Generation:
         listener: RadioListener,
         epochs: itertools.count[int],
         later: Callable[[Coroutine[Any, Any, None]], object],
+        wanted: RadioPlan,
     ) -> None:
         self._bluez, self._advert, self._adapter = bluez, advert, advert.adapter
+        self._wanted = wanted
+        self._times = wanted.times
         self._visits = Visits(listener, epochs)
         self._table = Table(listener, self._visits)
         self._later = later
@@ -72,15 +69,15 @@ class Generation:
         """Wait for BlueZ to end it; raise LinkError then."""
         raise LinkError(f"radio: {await self._over}")
 
-    async def serve(self, told: Callable[[bool, str], None], patience: Patience) -> None:
+    async def serve(self, told: Callable[[bool, str], None]) -> None:
         """Power up, register and stay on air; tell whether it is, with a sentence when not, each time that changes.
 
-        `patience` hears of a bluetoothd that does not power up. Raise LinkError when BlueZ will not have it, or does
-        not answer.
+        The plan's patience hears of a bluetoothd that does not power up. Raise LinkError when BlueZ will not have it,
+        or does not answer.
         """
         self._bluez.heard = self
         try:
-            await self._power_up(told, patience)
+            await self._power_up(told)
             self._serving = True
             self._send_away()
             await self._bluez.call(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {})
@@ -143,8 +140,9 @@ class Generation:
         self._gone += 1
         self._stray |= self._came_by.pop(device, self._advert.path) != self._advert.path
 
-    async def _power_up(self, told: Callable[[bool, str], None], patience: Patience) -> None:
+    async def _power_up(self, told: Callable[[bool, str], None]) -> None:
         """Switch the adapter on and see that it is; one that is blocked (rfkill) is tried again."""
+        patience = self._wanted.patience
         while True:
             self._moved.clear()
             try:
@@ -153,13 +151,14 @@ class Generation:
                 if self._bluez.objects.get(self._adapter, {}).get(ADAPTER, {}).get("Powered"):
                     return
             except BluezError as error:
-                blocked = error.name == BLOCKED or is_blocked(self._adapter)  # BlueZ 5.66 may say `Failed` of it
+                blocked = error.name == BLOCKED or is_blocked(self._adapter, self._wanted.rfkill)
+                # BlueZ 5.66 may say `Failed` of what rfkill blocks
                 if blocked:
                     patience.excused()
                 else:
                     patience.failed()
                 told(False, f"radio: the adapter does not go on{', rfkill blocks it' if blocked else ''}: {error}")
-            await self._wait(POWER_RETRY_SECONDS)
+            await self._wait(self._times.power_retry_seconds)
 
     def _send_away(self) -> None:
         """Disconnect the phones of an earlier hub, which know a table that is gone; what is paired is not ours.
@@ -176,7 +175,7 @@ class Generation:
         for _ in range(AWAY_TRIES):
             with suppress(LinkError):
                 await self._disconnect(device)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._times.retry_seconds)
             known = self._bluez.objects.get(device, {}).get(DEVICE, {})
             if not known.get("Connected") or self._visits.has(device):
                 return
@@ -191,7 +190,8 @@ class Generation:
     async def _stay_on_air(self, told: Callable[[bool, str], None]) -> None:
         """Renew the advertisement at each coming and going, replace it from time to time, and change its tag."""
         loop = asyncio.get_running_loop()
-        due, turn = loop.time() + NEW_SECONDS, loop.time() + self._advert.rotate_seconds
+        due = loop.time() + self._times.new_seconds
+        turn = loop.time() + self._advert.rotate_seconds
         while True:
             await self._wait(min(due, turn) - loop.time())
             if self._over.done():  # BlueZ 5.66 crashes when it is told of a property of what it cannot advertise
@@ -223,18 +223,18 @@ class Generation:
                 raise
             self._on_air = False
             told(False, str(error))
-            return RETRY_SECONDS
+            return self._times.retry_seconds
         except LinkError:
             if self._unanswered or not len(self._visits):
                 raise
             unanswered = True
-            return RETRY_SECONDS
+            return self._times.retry_seconds
         finally:
             self._unanswered = unanswered
         if not self._on_air:
             self._on_air = True
             told(True, "")
-        return REPLACE_SECONDS
+        return self._times.replace_seconds
 
     async def _wait(self, seconds: float) -> None:
         """Wait until a phone has come or gone, or the adapter's power has changed, at most so long."""
@@ -264,19 +264,20 @@ async def live(
     group's body ends by an error only: before Python 3.13 one that is over when a task of it fails leaves the task
     around it marked as cancelled.
     """
-    async with connected(address) as bluez, asyncio.TaskGroup() as tasks:
+    times = wanted.times
+    async with connected(address, times) as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
-        timer = asyncio.get_running_loop().call_later(TELL_SECONDS, _say_what_lacks, bluez, wanted)
+        timer = asyncio.get_running_loop().call_later(times.tell_seconds, _say_what_lacks, bluez, wanted)
         try:
             await bluez.appear()
             adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
         finally:
             timer.cancel()
-        tasks.create_task(answers(bluez))
-        tasks.create_task(settings(bluez, adapter, wanted.tells.settings))
+        tasks.create_task(answers(bluez, times.ping_seconds))
+        tasks.create_task(settings(bluez, adapter, wanted.tells.settings, times.settings_seconds))
         tasks.create_task(pairings(bluez, adapter, wanted.tells.pairing))
         advert = Advert(bluez, adapter, wanted.beacon)
-        generation = Generation(bluez, advert, listener, epochs, tasks.create_task)
+        generation = Generation(bluez, advert, listener, epochs, tasks.create_task, wanted)
         tasks.create_task(generation.ended())
 
         def told(on_air: bool, why: str) -> None:
@@ -285,7 +286,7 @@ async def live(
             serving(generation, on_air)
 
         try:
-            await generation.serve(told, wanted.patience)
+            await generation.serve(told)
         finally:
             serving(None, False)
 

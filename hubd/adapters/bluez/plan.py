@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from hubcore.phone.beacon import Beacon
+from hubd.adapters.bluez.times import HUB_TIMES, RadioTimes
 
-STUCK_SECONDS, AGAIN_SECONDS = 3.0, 10.0
+SYSFS = Path("/sys/class/bluetooth")
 
 
 def _say_nothing(*_: str) -> None:
@@ -20,8 +22,8 @@ class RadioNews:
 
     `lost` takes a sentence for a technician each time the radio is lost or does not come. `settings` and `pairing` take
     what is not right with BlueZ's settings, and with what is paired, each time it is looked at; "" when all is.
-    `stuck` is called when a bluetoothd that is there has failed for STUCK_SECONDS to put the hub on air, and again each
-    AGAIN_SECONDS.
+    `stuck` is called when a bluetoothd that is there has failed for `stuck_seconds` to put the hub on air, and again
+    each `again_seconds` (`times.RadioTimes`).
     """
 
     lost: Callable[[str], None] = _say_nothing
@@ -33,17 +35,24 @@ class RadioNews:
 class Patience:
     """How long bluetoothd has failed the hub. BlueZ 5.66 has states that only a new bluetoothd leaves."""
 
-    def __init__(self, stuck: Callable[[], None], monotonic: Callable[[], float]) -> None:
-        self._stuck, self._monotonic = stuck, monotonic
+    def __init__(
+        self,
+        stuck: Callable[[], None],
+        monotonic: Callable[[], float],
+        times: RadioTimes = HUB_TIMES,
+    ) -> None:
+        self._stuck = stuck
+        self._monotonic = monotonic
+        self._times = times
         self._ends: float | None = None
 
     def failed(self) -> None:
         """It has failed again."""
         now = self._monotonic()
         if self._ends is None:
-            self._ends = now + STUCK_SECONDS
+            self._ends = now + self._times.stuck_seconds
         elif now >= self._ends:
-            self._ends = now + AGAIN_SECONDS
+            self._ends = now + self._times.again_seconds
             self._stuck()
 
     def excused(self) -> None:
@@ -53,9 +62,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class RadioPlan:
-    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who hears what."""
+    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who hears what.
+
+    `rfkill` is the folder in which the kernel shows what holds an adapter.
+    """
 
     adapter: str
     beacon: Beacon | None
     tells: RadioNews
     patience: Patience
+    times: RadioTimes = HUB_TIMES
+    rfkill: Path = SYSFS

@@ -11,12 +11,14 @@ import itertools
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import Beacon
 from hubcore.ports.radio import LinkId, RadioListener
-from hubd.adapters.bluez.plan import Patience, RadioNews, RadioPlan
+from hubd.adapters.bluez.plan import SYSFS, Patience, RadioNews, RadioPlan
+from hubd.adapters.bluez.times import HUB_TIMES, RadioTimes
 
 if TYPE_CHECKING:
     from hubd.adapters.bluez.generation import Generation
@@ -30,15 +32,30 @@ class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
     `bus_address` names a bus that is not the system's; `beacon` is what the site's phones know the hub by, None for a
-    hub that looks like every other.
+    hub that looks like every other; `rfkill` is the folder in which the kernel shows what holds an adapter.
     """
 
     def __init__(
-        self, adapter: str, tells: RadioNews | None = None, bus_address: str | None = None, beacon: Beacon | None = None
+        self,
+        adapter: str,
+        tells: RadioNews | None = None,
+        *,
+        bus_address: str | None = None,
+        beacon: Beacon | None = None,
+        times: RadioTimes = HUB_TIMES,
+        rfkill: Path = SYSFS,
     ) -> None:
         tells = tells or RadioNews()
-        self._patience = Patience(tells.stuck, time.monotonic)
-        self._bus_address, self._wanted = bus_address, RadioPlan(adapter, beacon, tells, self._patience)
+        self._patience = Patience(tells.stuck, time.monotonic, times)
+        self._bus_address = bus_address
+        self._wanted = RadioPlan(
+            adapter=adapter,
+            beacon=beacon,
+            tells=tells,
+            patience=self._patience,
+            times=times,
+            rfkill=rfkill,
+        )
         self._epochs = itertools.count(1)
         self._generation: Generation | None = None
 

@@ -11,7 +11,7 @@ import configparser
 import itertools
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,14 +77,14 @@ async def complaint(bluez: Asker, adapter: str) -> str:
         return f"Whether BlueZ's settings for a hub are in force is unknown: {error}"
 
 
-def judge(started: Started) -> str:
-    """Judge how a bluetoothd was started; "" when it read what a hub needs."""
+def judge(started: Started, wall: Callable[[], float] = time.time) -> str:
+    """Judge how a bluetoothd was started; "" when it read what a hub needs. `wall` is the clock that stamps files."""
     file = settings_file(started.argv)
     if file is None:
         return "Whether BlueZ's settings for a hub are in force is unknown: its command line is not understood."
     try:
         wrong = lacking(file)
-        files = {name: _changed_at(name) for name in (str(file), *started.unit_files)}
+        files = {name: _changed_at(name, wall) for name in (str(file), *started.unit_files)}
     except OSError as error:
         return f"BlueZ's settings for a hub are not in force: {file}: {error.strerror}."
     except (configparser.Error, UnicodeDecodeError):
@@ -127,13 +127,13 @@ def _value(parser: configparser.ConfigParser, section: str, key: str) -> str:
     return parser.get(section, key, fallback="").strip()
 
 
-def _changed_at(name: str) -> float:
+def _changed_at(name: str, wall: Callable[[], float]) -> float:
     """Return when a file came to be as it is, in seconds of CLOCK_MONOTONIC.
 
     The wall clock stamped it: one that was set forward since makes the file look older than it is, one that was set
     back makes it look newer.
     """
-    return os.stat(name).st_ctime - time.time() + time.monotonic()
+    return os.stat(name).st_ctime - wall() + time.monotonic()
 
 
 async def _started(bluez: Asker) -> Started:

@@ -16,14 +16,12 @@ from hubd.adapters.bluez.bus import DEVICE, Bluez, BluezError
 from hubd.adapters.bluez.settings import complaint
 
 PEER = "org.freedesktop.DBus.Peer"
-PING_SECONDS, SETTINGS_SECONDS = 10.0, 60.0
-SYSFS = Path("/sys/class/bluetooth")
 
 
-async def answers(bluez: Bluez) -> None:
-    """Ask bluetoothd every PING_SECONDS whether it is there; raise LinkError when it is not."""
+async def answers(bluez: Bluez, ping_seconds: float) -> None:
+    """Ask bluetoothd every `ping_seconds` whether it is there; raise LinkError when it is not."""
     while True:
-        await asyncio.sleep(PING_SECONDS)
+        await asyncio.sleep(ping_seconds)
         try:
             await _ping(bluez)
         except LinkError:
@@ -35,11 +33,11 @@ async def _ping(bluez: Bluez) -> None:
         await bluez.call("/", PEER, "Ping")
 
 
-async def settings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
-    """Look now and every SETTINGS_SECONDS: an answer that did not come, or a file that was changed, is seen then."""
+async def settings(bluez: Bluez, adapter: str, complain: Callable[[str], None], look_seconds: float) -> None:
+    """Look now and every `look_seconds`: an answer that did not come, or a file that was changed, is seen then."""
     while True:
         complain(await complaint(bluez, adapter))
-        await asyncio.sleep(SETTINGS_SECONDS)
+        await asyncio.sleep(look_seconds)
 
 
 async def pairings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
@@ -64,13 +62,15 @@ def _paired(bluez: Bluez, adapter: str) -> str:
     )
 
 
-def is_blocked(adapter: str) -> bool:
+def is_blocked(adapter: str, rfkill: Path) -> bool:
     """Whether rfkill holds the adapter at this D-Bus path, by software or by a switch; False when it cannot be seen.
+
+    `rfkill` is the folder in which the kernel shows it.
 
     See the kernel's Documentation/ABI/stable/sysfs-class-rfkill.
     """
     try:
-        switches = list((SYSFS / adapter.rpartition("/")[2]).glob("rfkill*"))
+        switches = list((rfkill / adapter.rpartition("/")[2]).glob("rfkill*"))
         return any((one / name).read_text().strip() == "1" for one in switches for name in ("soft", "hard"))
     except OSError:
         return False

@@ -1,0 +1,163 @@
+"""A radio in memory, and somebody who listens to a radio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hubcore.errors import LinkError, SequenceError
+from hubcore.ports.radio import LinkId, RadioListener
+
+INFO_BYTES = 42
+
+
+class FakeRadio:
+    """`ports.radio.Radio` without air. A test plays the phones: it calls the listener.
+
+    `sent` has the frames of each link, `dropped` the links that were to be ended.
+    `come` and `leave` are a phone's; `notify_fails`, `drop_fails`: raise it. Clear `free` to make `notify` wait.
+    `on_notify`, `on_drop` are called when a frame went out or a link was to be ended.
+    """
+
+    def __init__(
+        self,
+        on_notify: Callable[[LinkId, bytes], None] = lambda _link, _frame: None,
+        on_drop: Callable[[LinkId], None] = lambda _link: None,
+    ) -> None:
+        self._on_notify = on_notify
+        self._on_drop = on_drop
+        self.listener: RadioListener | None = None
+        self.sent: dict[LinkId, list[bytes]] = {}
+        self.dropped: list[LinkId] = []
+        self.gone: set[LinkId] = set()
+        self.notify_fails: Exception | None = None
+        self.drop_fails: Exception | None = None
+        self.free = asyncio.Event()
+        self.free.set()
+        self._news = asyncio.Event()
+
+    def come(self, link: LinkId) -> None:
+        """Let a phone connect."""
+        assert self.listener is not None
+        self.listener.opened(link)
+
+    def leave(self, link: LinkId) -> None:
+        """Let a phone go; nothing reaches it any more."""
+        assert self.listener is not None
+        self.gone.add(link)
+        self.listener.closed(link)
+
+    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+        self.listener = listener
+        ready(True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.listener = None
+
+    async def notify(self, link: LinkId, frame: bytes) -> None:
+        await self.free.wait()
+        if self.notify_fails:
+            raise self.notify_fails
+        if link in self.gone:
+            raise LinkError("radio: the link is gone")
+        self.sent.setdefault(link, []).append(frame)
+        self._news.set()
+        self._on_notify(link, frame)
+
+    async def more(self) -> None:
+        """Wait until one more frame is notified."""
+        self._news.clear()
+        await self._news.wait()
+
+    async def drop(self, link: LinkId) -> None:
+        self.dropped.append(link)
+        if self.drop_fails:
+            raise self.drop_fails
+        self._on_drop(link)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A visit began."""
+
+    link: LinkId
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A visit ended."""
+
+    link: LinkId
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """A phone wrote a frame."""
+
+    link: LinkId
+    data: bytes
+    mtu: int
+
+
+Happened = Opened | Closed | Wrote
+
+
+class FakeRadioListener:
+    """`ports.radio.RadioListener` of a hub that only notes what happens.
+
+    `happened` has visits and writes in their order, `minted` who read which INFO: the first is 42 bytes of 1, the
+    second of 2, and so on. `asked` has who read INFO or TXR or wrote.
+    `busy`: INFO reads are empty. `refuses`: writes break a rule. `due`: by peer, the frame for its next read of TXR.
+    """
+
+    def __init__(self) -> None:
+        self.happened: list[Happened] = []
+        self.minted: list[tuple[LinkId, bytes]] = []
+        self.asked: list[LinkId] = []
+        self.busy = False
+        self.refuses = False
+        self.due: dict[str, bytes] = {}
+        self.told: asyncio.Queue[Happened] = asyncio.Queue()
+
+    @property
+    def visits(self) -> list[Opened | Closed]:
+        return [one for one in self.happened if not isinstance(one, Wrote)]
+
+    @property
+    def frames(self) -> list[Wrote]:
+        return [one for one in self.happened if isinstance(one, Wrote)]
+
+    def opened(self, link: LinkId) -> None:
+        self._note(Opened(link))
+
+    def closed(self, link: LinkId) -> None:
+        self._note(Closed(link))
+
+    def info(self, link: LinkId) -> bytes:
+        self.asked.append(link)
+        if self.busy:
+            return b""
+        value = bytes([len(self.minted) + 1]) * INFO_BYTES
+        self.minted.append((link, value))
+        return value
+
+    def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
+        self.asked.append(link)
+        if self.refuses:
+            raise SequenceError("out of turn")
+        self._note(Wrote(link, data, mtu))
+
+    def next_frame(self, link: LinkId, mtu: int) -> bytes:
+        self.asked.append(link)
+        return self.due.pop(link.peer, b"")
+
+    async def next(self, within_seconds: float = 10.0) -> Happened:
+        """Wait for what the radio tells next."""
+        async with asyncio.timeout(within_seconds):
+            return await self.told.get()
+
+    def _note(self, one: Happened) -> None:
+        self.happened.append(one)
+        self.told.put_nowait(one)

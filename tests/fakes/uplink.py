@@ -1,0 +1,87 @@
+"""An uplink in memory, and somebody who listens to an uplink."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hubcore.ports.uplink import UplinkListener
+
+
+class FakeUplink:
+    """`ports.uplink.Uplink` without a network. A test plays the backend with `connect`, `say` and `cut`.
+
+    `said` has what the hub sent. `full`: the queue takes nothing.
+    `refuse` says of the next messages, one by one, which are not taken: [False, True] refuses the second.
+    """
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[bytes] = asyncio.Queue()
+        self.full = False
+        self.refuse: list[bool] = []
+        self._listener: UplinkListener | None = None
+        self._served = asyncio.Event()
+        self._up = False
+
+    async def serve(self, listener: UplinkListener) -> None:
+        self._listener = listener
+        self._served.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._listener = None
+
+    def send(self, message: bytes) -> bool:
+        refused = self.full or not self._up or (self.refuse.pop(0) if self.refuse else False)
+        if not refused:
+            self.said.put_nowait(message)
+        return not refused
+
+    async def served(self) -> None:
+        """Wait until somebody listens."""
+        await self._served.wait()
+
+    def connect(self) -> None:
+        """Let the link come up."""
+        self._up = True
+        self._heard().connected()
+
+    def cut(self, why: str) -> None:
+        """Let the link go down."""
+        self._up = False
+        self._heard().disconnected(why)
+
+    def say(self, message: bytes) -> None:
+        """Say something to the hub."""
+        self._heard().received(message)
+
+    def _heard(self) -> UplinkListener:
+        assert self._listener is not None, "nobody serves this link"
+        return self._listener
+
+    async def next(self, within_seconds: float = 2.0) -> bytes:
+        """Wait for what the hub says next."""
+        async with asyncio.timeout(within_seconds):
+            return await self.said.get()
+
+
+class FakeUplinkListener:
+    """`ports.uplink.UplinkListener` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.whys: list[str] = []
+        self.ups = 0
+
+    def connected(self) -> None:
+        self.ups += 1
+
+    def disconnected(self, why: str) -> None:
+        self.whys.append(why)
+
+    def received(self, message: bytes) -> None:
+        self.messages.append(message)
+
+    @property
+    def why(self) -> str:
+        """Why the link went down the last time, "" when it did not."""
+        return self.whys[-1] if self.whys else ""

@@ -1,0 +1,129 @@
+"""What every audit log keeps: the suite of `ports.stores.AuditLog`, on the fake and on SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Head, Kind, Record, Walk
+from hubcore.ports.stores import AuditLog
+from hubd.adapters.sqlite.audit import AuditStore
+from tests.fakes.audit import FakeAudit
+
+
+@dataclass
+class Bench:
+    """A log, and how it comes to take nothing any more."""
+
+    log: AuditLog
+    spoil: Callable[[], Awaitable[None]]
+
+
+async def fake(_folder: Path) -> AsyncIterator[Bench]:
+    log = FakeAudit()
+
+    async def spoil() -> None:
+        log.failing = AuditError("the disk is full")
+
+    yield Bench(log, spoil)
+
+
+async def sqlite(folder: Path) -> AsyncIterator[Bench]:
+    async with await AuditStore.open(folder / "audit.db") as store:
+        yield Bench(store, store.aclose)
+
+
+@pytest.fixture(params=[fake, sqlite], ids=["fake", "sqlite"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    async for made in request.param(tmp_path):
+        yield made
+
+
+def record(number: int) -> Record:
+    """The record of the `number`th minute."""
+    return Record(Kind.DOOR, 60_000 * number, 60_000 * number, {"door": "front", "what": "opened"})
+
+
+async def fill(log: AuditLog, count: int) -> None:
+    for number in range(1, count + 1):
+        await log.append(record(number))
+
+
+async def test_an_empty_log_has_no_head(bench: Bench) -> None:
+    assert bench.log.last() == 0
+    assert bench.log.head() == Head()
+    assert bench.log.waiting() == 0
+    assert list(bench.log.recent(0)) == []
+    assert list(bench.log.newest(10, 10)) == []
+
+
+async def test_records_are_numbered_from_one_and_chained(bench: Bench) -> None:
+    assert [await bench.log.append(record(number)) for number in (1, 2, 3)] == [1, 2, 3]
+    stored = bench.log.recent(0)
+    assert [one.number for one in stored] == [1, 2, 3]
+    assert [Record.decode(one.body) for one in stored] == [record(1), record(2), record(3)]
+    walk = Walk()
+    for one in stored:
+        walk.take(one, Record.decode(one.body).at_ms)
+    assert walk.finish() == bench.log.head() == Head(3, stored[-1].hash)
+    assert bench.log.last() == 3
+
+
+async def test_a_record_is_taken_at_once_and_in_order(bench: Bench) -> None:
+    appended = [bench.log.append(record(number)) for number in (1, 2, 3)]
+    assert await asyncio.gather(*reversed(appended)) == [3, 2, 1]
+
+
+async def test_who_gives_up_waiting_does_not_take_the_record_back(bench: Bench) -> None:
+    waiting = asyncio.ensure_future(bench.log.append(record(1)))
+    waiting.cancel()
+    assert await bench.log.append(record(2)) == 2
+    assert [Record.decode(one.body) for one in bench.log.recent(0)] == [record(1), record(2)]
+
+
+async def test_recent_goes_by_the_wall_time(bench: Bench) -> None:
+    await fill(bench.log, 5)
+    assert [one.number for one in bench.log.recent(180_000)] == [3, 4, 5]
+    assert list(bench.log.recent(600_000)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "limit", "numbers"),
+    [(6, 2, [4, 5]), (4, 10, [1, 2, 3]), (1, 5, []), (6, 0, []), (100, 1, [5])],
+)
+async def test_newest_are_the_last_before_a_number_oldest_first(
+    bench: Bench, before: int, limit: int, numbers: list[int]
+) -> None:
+    await fill(bench.log, 5)
+    assert [one.number for one in bench.log.newest(before, limit)] == numbers
+
+
+async def test_what_the_backend_holds_waits_no_more(bench: Bench) -> None:
+    await fill(bench.log, 5)
+    assert bench.log.waiting() == 5
+    await bench.log.acknowledge([2, 4])
+    await bench.log.acknowledge([4])
+    assert bench.log.waiting() == 3
+    assert [one.number for one in await bench.log.unacknowledged(0, 10)] == [1, 3, 5]
+    assert [one.number for one in await bench.log.unacknowledged(1, 1)] == [3]
+    assert await bench.log.unacknowledged(5, 10) == []
+
+
+async def test_a_number_that_was_never_given_out_is_refused_after_the_others(bench: Bench) -> None:
+    await fill(bench.log, 2)
+    with pytest.raises(AuditError):
+        await bench.log.acknowledge([1, 9])
+    assert [one.number for one in await bench.log.unacknowledged(0, 10)] == [2]
+
+
+async def test_what_cannot_be_durable_is_an_audit_error_at_once_or_then(bench: Bench) -> None:
+    await fill(bench.log, 1)
+    await bench.spoil()
+    with pytest.raises(AuditError):
+        await bench.log.append(record(2))
+    assert bench.log.last() == 1
