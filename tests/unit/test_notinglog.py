@@ -98,7 +98,7 @@ async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tm
             assert await told.until(True) == ""  # nobody came, and all is well again
             assert (await knock(hub))[0] is Reason.OK
             async with asyncio.timeout(10):
-                while not (mended := written_down(await store.unacknowledged(0, 100))):
+                while not (mended := written_down(await store.unacknowledged(0, 100))):  # noqa: ASYNC110 -- the record is written by another task
                     await asyncio.sleep(0.01)
     (mended,) = mended
     assert mended.kind is Kind.FAULT
@@ -130,7 +130,7 @@ async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_
             audit.failing = None
             await log.append(Record.at(Kind.DOOR, 1_800_000_001.0, 2.0, {"door": "front", "what": "forced"}))
         async with asyncio.timeout(10):
-            while not (found := written_down(audit.stored)):
+            while not (found := written_down(audit.stored)):  # noqa: ASYNC110 -- the same
                 await asyncio.sleep(0.005)
         await asyncio.sleep(0.1)
     assert [record.detail["lost"] for record in found] == [1]
