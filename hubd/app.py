@@ -23,6 +23,7 @@ from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, 
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import Kind, Record
 from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told, told_by
+from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
 from hubcore.phone.sealing import BLE_GATT
@@ -80,6 +81,7 @@ class Hub:
 
     parts: Parts
     clock: Clock
+    floor: TimeFloor
     log: NotingLog
     health: Health
     vigil: Vigil
@@ -108,14 +110,20 @@ class Stores:
 
 def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) -> Hub:
     """Make every object once and join them."""
-    log = NotingLog(stores.audit)
-    clock = SystemClock(lambda: log.time.floor_ms / 1000, begins=keys.certified.not_before - BEHIND_SECONDS)
+    floor = from_records(stores.audit.newest, stores.audit.last())
+    clock = SystemClock(lambda: floor.floor_ms / 1000, begins=keys.certified.not_before - BEHIND_SECONDS)
     health = Health(clock, DEADLINES, READY_PARTS)
     tail = EventTail()
     tell = Teller(tail, clock, health.count)
     vigil = Vigil(health, tell)
+    appended = asyncio.Event()
+    log = NotingLog(
+        stores.audit,
+        floor,
+        on_append=appended.set,
+        on_health=partial(vigil.part, Part.AUDIT),
+    )
     parts = make_parts(config, keys, vigil.part)
-    log.on_health = partial(vigil.part, Part.AUDIT)
     store = ProvenPolicy(
         file=stores.policy,
         log=log,
@@ -160,12 +168,11 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         prove = partial(policy.prove, issuer=keys.issuer_key, site=config.hub.site)
         orders = Orders(unlock.release, NewPolicy(prove, books, tickets, unlock).accept, store.version)
         who = Identity(*names, secrets.token_bytes(16), __version__)
-        sync = Sync(parts.uplink, log, orders, who, Pace(clock))
-        log.on_append = sync.notify
+        sync = Sync(parts.uplink, log, orders, who, Pace(clock), appended)
     counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())
     status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
     time = ClockCare(
-        log=log, clock=clock, tell=tell, backend_agrees=lambda: agrees(sync), time_service=set_by_timesyncd
+        log=log, floor=floor, clock=clock, tell=tell, backend_agrees=lambda: agrees(sync), time_service=set_by_timesyncd
     )
     api = LocalApi(config.api.socket, _calls(status, time, store), tail)
     aeads = tuple(Aead[name] for name in config.protocol.aead)
@@ -182,7 +189,23 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         backend_key_file=theirs.place if theirs else "",
     )
     return Hub(
-        parts, clock, log, health, vigil, watched, links, watch, epochs, refusals, sync, api, unlock, store, tell, disk
+        parts=parts,
+        clock=clock,
+        floor=floor,
+        log=log,
+        health=health,
+        vigil=vigil,
+        watched=watched,
+        links=links,
+        watch=watch,
+        epochs=epochs,
+        refusals=refusals,
+        sync=sync,
+        api=api,
+        unlock=unlock,
+        policy=store,
+        tell=tell,
+        disk=disk,
     )
 
 
@@ -253,9 +276,8 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub.api.bind()
         stack.callback(hub.api.close)
         remembered = hub.log.newest(hub.log.last() + 1, REMEMBERED_RECORDS)
-        hub.log.remember()
         hub.unlock.remember(remembered)
-        started: Detail = {Fact.VERSION: __version__, **hub.log.time.begin(), **hub.policy.carried()}
+        started: Detail = {Fact.VERSION: __version__, **hub.floor.begin(), **hub.policy.carried()}
         with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.STARTED, started))

@@ -143,15 +143,24 @@ class LinkState:
 
 
 class Sync:
-    """The use case, and the listener of its uplink. Call `run` once, `notify` after every append to the log."""
+    """The use case, and the listener of its uplink. Call `run` once."""
 
-    def __init__(self, link: Uplink, records: AuditLog, orders: Orders, identity: Identity, pace: Pace) -> None:
+    def __init__(
+        self,
+        link: Uplink,
+        records: AuditLog,
+        orders: Orders,
+        identity: Identity,
+        pace: Pace,
+        appended: asyncio.Event,
+    ) -> None:
+        """`appended` is set after every append to the log, on the event loop."""
         self._link = link
         self._records = records
         self._orders = orders
         self._identity = identity
         self._pace = pace
-        self._wake = asyncio.Event()
+        self._wake = appended
         self._phase = Phase.DOWN
         self._since = pace.clock.wall()
         self._why = "not connected yet"
@@ -193,10 +202,6 @@ class Sync:
             known=None if halt is None else str(Head(halt.number, halt.hash)),
             boot=self._identity.boot_id.hex(),
         )
-
-    def notify(self) -> None:
-        """A record was appended. Call on the event loop; never waits."""
-        self._wake.set()
 
     async def run(self) -> None:
         """Serve the link and the talk until cancelled."""

@@ -19,7 +19,7 @@ from typing import Protocol
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import Head, Kind, Record, StoredRecord
-from hubcore.evidence.timefloor import TimeFloor, from_records
+from hubcore.evidence.timefloor import TimeFloor
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 
@@ -37,24 +37,29 @@ class DurableLog(AuditLog, Protocol):
 
 
 class NotingLog:
-    """`ports.stores.AuditLog` around another; `on_append` is called after each record is durable.
+    """`ports.stores.AuditLog` around another. Run `mend` beside everything else.
 
-    `on_health` takes whether records can be written, and the sentence why not. Run `mend` beside everything else.
+    `floor` learns from each durable record. `on_append` is called after it. `on_health` takes whether records can be
+    written, and the sentence why not.
     """
 
-    def __init__(self, log: DurableLog, try_again_seconds: float = TRY_AGAIN_SECONDS) -> None:
+    def __init__(
+        self,
+        log: DurableLog,
+        floor: TimeFloor,
+        *,
+        on_append: Callable[[], None] = lambda: None,
+        on_health: Callable[[bool, str], None] = lambda _up, _why: None,
+        try_again_seconds: float = TRY_AGAIN_SECONDS,
+    ) -> None:
         self._log = log
-        self.time = TimeFloor()
+        self._floor = floor
+        self._on_append = on_append
+        self._on_health = on_health
         self._try_again_seconds = try_again_seconds
         self._failed = asyncio.Event()
         self._lost = 0
         self._failed_ms = 0
-        self.on_append: Callable[[], None] = lambda: None
-        self.on_health: Callable[[bool, str], None] = lambda _up, _why: None
-
-    def remember(self) -> None:
-        """Learn what the records of before prove of the time."""
-        self.time = from_records(self._log.newest, self._log.last())
 
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.stores.AuditLog.append`."""
@@ -99,7 +104,7 @@ class NotingLog:
             self._failed_ms, self._lost = record.at_ms, 0
             self._failed.set()
         self._lost += lost
-        self.on_health(False, why)
+        self._on_health(False, why)
 
     def _ended(self, record: Record, slow: asyncio.TimerHandle, durable: asyncio.Future[int]) -> None:
         slow.cancel()
@@ -111,9 +116,9 @@ class NotingLog:
             return
         if not self._lost:
             self._failed.clear()
-        self.on_health(True, "")
-        self.time.take(record.kind, record.at_ms, record.mono_ms, record.detail)
-        self.on_append()
+        self._on_health(True, "")
+        self._floor.take(record.kind, record.at_ms, record.mono_ms, record.detail)
+        self._on_append()
 
     def recent(self, since_ms: int) -> Sequence[StoredRecord]:
         """See `ports.stores.AuditLog.recent`."""

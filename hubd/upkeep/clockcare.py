@@ -15,10 +15,10 @@ from contextlib import suppress
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import Kind, Record
-from hubcore.evidence.timefloor import BACKEND, MARK_RECORDS
+from hubcore.evidence.timefloor import BACKEND, MARK_RECORDS, TimeFloor
 from hubcore.ports.clock import Clock, ClockState
+from hubcore.ports.stores import AuditLog
 from hubcore.timing.moment import show_seconds
-from hubd.evidence.noting import NotingLog
 from hubd.upkeep.checks import CheckId, Problem, problem
 
 UNCONFIRMED_SECONDS = 600.0
@@ -33,7 +33,8 @@ class ClockCare:
     def __init__(
         self,
         *,
-        log: NotingLog,
+        log: AuditLog,
+        floor: TimeFloor,
         clock: Clock,
         tell: Tell,
         backend_agrees: Callable[[], bool],
@@ -44,6 +45,7 @@ class ClockCare:
         `time_service` returns what changes each time a service of the system has set the clock, None before the first.
         """
         self._log = log
+        self._floor = floor
         self._clock = clock
         self._tell = tell
         self._backend_agrees = backend_agrees
@@ -54,7 +56,7 @@ class ClockCare:
 
     def confirmed(self) -> bool:
         """Tell whether somebody else's clock has agreed since this one was last set."""
-        return self._log.time.confirmed(*self._moment_ms())
+        return self._floor.confirmed(*self._moment_ms())
 
     def _moment_ms(self) -> tuple[int, int]:
         return int(self._clock.wall() * 1000), int(self._clock.monotonic() * 1000)
@@ -71,12 +73,12 @@ class ClockCare:
                 await self.vouch(BACKEND)
             elif state is ClockState.TRUSTED:
                 await self._confirm()
-            if self._log.time.unmarked >= MARK_RECORDS:
-                await self._append(self._log.time.mark())
+            if self._floor.unmarked >= MARK_RECORDS:
+                await self._append(self._floor.mark())
 
     async def _confirm(self) -> None:
         service = self._time_service()
-        if self._log.time.proven(*self._moment_ms()):
+        if self._floor.proven(*self._moment_ms()):
             self._used = service  # what it did to a clock that was right says nothing of one that is set after that
             return
         now = self._clock.monotonic()
@@ -105,7 +107,7 @@ class ClockCare:
             case ClockState.BEFORE_BUILD:
                 return problem(CheckId.CLOCK_BEFORE_BUILD, now=now)
             case ClockState.BEHIND_RECORDS:
-                proven = show_seconds(self._log.time.floor_ms / 1000)
+                proven = show_seconds(self._floor.floor_ms / 1000)
                 return problem(CheckId.CLOCK_BEHIND_RECORDS, now=now, proven=proven)
         waited = self._clock.monotonic() - self._since
         if waited < UNCONFIRMED_SECONDS or self.confirmed():

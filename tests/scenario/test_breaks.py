@@ -41,6 +41,7 @@ class Machine:
         self.released: list[Release] = []
         self.boot = bytes([boot] * 16)
         link = CurveUplink(endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
+        self.appended = asyncio.Event()
         self.sync = Sync(
             link,
             self.log,
@@ -56,6 +57,7 @@ class Machine:
                 halt_again_seconds=0.0,
                 retry_seconds=0.05,
             ),
+            self.appended,
         )
 
     async def release(self, order: Release) -> Result:
@@ -67,7 +69,7 @@ class Machine:
 
     async def add(self, count: int) -> None:
         await self.log.fill(count)
-        self.sync.notify()
+        self.appended.set()
 
     @property
     def halt(self) -> str | None:

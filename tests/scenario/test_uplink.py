@@ -65,9 +65,15 @@ class Hub:
         self.link = CurveUplink(endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
         orders = Orders(self.release, self.accept, lambda: self.version)
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
+        self.appended = asyncio.Event()
         self.sync = Sync(
-            self.link, self.log, orders, Identity("hub-1", "site", bytes(16), "0.1.0"), Pace(system_clock(), **pace)
-        )  # type: ignore[arg-type]
+            self.link,
+            self.log,
+            orders,
+            Identity("hub-1", "site", bytes(16), "0.1.0"),
+            Pace(system_clock(), **pace),  # type: ignore[arg-type]
+            self.appended,
+        )
 
     async def release(self, order: Release) -> Result:
         repeated = order in self.released
@@ -82,7 +88,7 @@ class Hub:
 
     async def add(self, count: int) -> None:
         await self.log.fill(count)
-        self.sync.notify()
+        self.appended.set()
 
 
 async def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import Kind, Record, StoredRecord
+from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.handshake import WORKING_SECONDS
 from hubcore.phone.messages import Reason
 from hubd.adapters.sqlite.audit import AuditStore
@@ -43,12 +44,11 @@ def technician(path: Path) -> Iterator[None]:
 class Told:
     """What `on_health` was told, and the last of it."""
 
-    def __init__(self, log: NotingLog) -> None:
+    def __init__(self) -> None:
         self.said: list[tuple[bool, str]] = []
         self.changed = asyncio.Event()
-        log.on_health = self._hear
 
-    def _hear(self, up: bool, why: str) -> None:
+    def hear(self, up: bool, why: str) -> None:
         self.said.append((up, why))
         self.changed.set()
 
@@ -86,8 +86,9 @@ async def knock(hub: DeskHub) -> tuple[Reason, float]:
 async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tmp_path: Path) -> None:
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:
-        log = NotingLog(store, try_again_seconds=0.05)
-        told, hub = Told(log), on(log)
+        told = Told()
+        log = NotingLog(store, TimeFloor(), on_health=told.hear, try_again_seconds=0.05)
+        hub = on(log)
         async with mending(log, hub):
             with technician(path):
                 for _ in range(2):
@@ -111,7 +112,7 @@ async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tm
 async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_vain: int) -> None:
     """A record that comes between the loss and the next try ends the problem, and not the account of it."""
     audit = FakeAudit()
-    log = NotingLog(audit, try_again_seconds=0.02)
+    log = NotingLog(audit, TimeFloor(), try_again_seconds=0.02)
     hub = on(log)
     audit.failing = StoreError("told to fail")
     with pytest.raises(AuditError):
@@ -139,8 +140,9 @@ async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_
 
 async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -> None:
     audit = FakeAudit()
-    log = NotingLog(audit)
-    told, hub = Told(log), on(log)
+    told = Told()
+    log = NotingLog(audit, TimeFloor(), on_health=told.hear)
+    hub = on(log)
     audit.hold()
     reason, seconds = await knock(hub)
     assert reason is Reason.FAULT
@@ -153,9 +155,8 @@ async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -
 
 async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_durable() -> None:
     audit = FakeAudit()
-    log = NotingLog(audit)
     appended = asyncio.Event()
-    log.on_append = appended.set
+    log = NotingLog(audit, TimeFloor(), on_append=appended.set)
     audit.hold()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -168,8 +169,8 @@ async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_
 
 async def test_a_failure_is_told_though_nobody_waits_for_it() -> None:
     audit = FakeAudit()
-    log = NotingLog(audit)
-    told = Told(log)
+    told = Told()
+    log = NotingLog(audit, TimeFloor(), on_health=told.hear)
     audit.failing = AuditError("no room")
     waiting = asyncio.ensure_future(log.append(Record(Kind.ACCESS, 1, 0, {})))
     waiting.cancel()

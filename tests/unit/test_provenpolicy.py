@@ -17,6 +17,7 @@ from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import Kind, Record, Value
 from hubcore.evidence.statecheck import Doubt, Told, told_by
+from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
@@ -73,7 +74,7 @@ async def started(state: Path) -> AsyncIterator[Start]:
     clock = FakeClock()
     async with AsyncExitStack() as stack:
         stores = await open_stores(state, SITE, READ, stack)
-        log, health = NotingLog(stores.audit), Health(clock, {}, ())
+        log, health = NotingLog(stores.audit, TimeFloor()), Health(clock, {}, ())
         proven = ProvenPolicy(
             file=stores.policy,
             log=log,

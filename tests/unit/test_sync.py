@@ -40,7 +40,9 @@ class Site:
         self.version = 3
         orders = Orders(self.release, self.accept, lambda: self.version)
         identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
-        self.sync = Sync(self.link, self.log, orders, identity, Pace(self.clock, **pace))  # type: ignore[arg-type]
+        self.appended = asyncio.Event()
+        pace_ = Pace(self.clock, **pace)  # type: ignore[arg-type]
+        self.sync = Sync(self.link, self.log, orders, identity, pace_, self.appended)
 
     async def release(self, order: uplink.Release) -> Result:
         self.orders.put_nowait(order)
@@ -68,7 +70,7 @@ class Site:
 
     def later(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.sync.notify()
+        self.appended.set()
 
     async def up(self) -> Hello:
         self.link.connect()
@@ -89,7 +91,7 @@ class Site:
     async def append(self) -> None:
         """Append a record at this moment."""
         await self.log.append(Record.at(Kind.DOOR, self.clock.wall(), self.clock.monotonic(), {}))
-        self.sync.notify()
+        self.appended.set()
 
     async def settle(self) -> None:
         """Let every task run until it waits again."""
@@ -148,7 +150,7 @@ async def test_a_new_record_goes_at_once():
         await here.up()
         await here.quiet()
         await here.log.fill(1)
-        here.sync.notify()
+        here.appended.set()
         assert await here.numbers(1) == [1]
 
 
@@ -323,7 +325,7 @@ async def test_releases_are_bounded_and_hold_up_no_record():
         assert [(m.id[0], m.outcome) for m in busy if isinstance(m, Result)] == [(3, Outcome.BUSY), (4, Outcome.BUSY)]
         assert here.orders.empty()
         await here.log.fill(1)
-        here.sync.notify()
+        here.appended.set()
         assert await here.numbers(1) == [1]
 
 
@@ -615,7 +617,7 @@ async def test_garbage_is_counted_and_ignored(garbage):
         here.link.say(garbage)
         assert here.sync.state.counters["undecodable"] == 1
         await here.log.fill(1)
-        here.sync.notify()
+        here.appended.set()
         assert await here.numbers(1) == [1]
 
 
@@ -625,7 +627,7 @@ async def test_a_full_link_loses_no_record_and_keeps_the_order():
         await here.quiet()
         here.link.full = True
         await here.log.fill(3)
-        here.sync.notify()
+        here.appended.set()
         await here.quiet()
         here.link.full = False
         here.later(5)
@@ -638,7 +640,7 @@ async def test_a_link_that_refuses_one_message_gets_no_record_out_of_order():
         await here.quiet()
         here.link.refuse = [False, True]
         await here.log.fill(3)
-        here.sync.notify()
+        here.appended.set()
         assert await here.numbers(1) == [1]
         await here.quiet()
         here.later(5)

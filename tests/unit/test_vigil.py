@@ -19,7 +19,7 @@ from hubcore.backend.uplink import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import Kind, Record, Value
-from hubcore.evidence.timefloor import MARK_RECORDS
+from hubcore.evidence.timefloor import MARK_RECORDS, TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.messages import Reason
 from hubcore.ports.clock import ClockState
@@ -47,19 +47,24 @@ class Desk:
 
     def __init__(self) -> None:
         self.audit, self.wall, self.monotonic = FakeAudit(), NOON, 0.0
-        self.log = NotingLog(self.audit)
-        self.clock = SystemClock(lambda: self.log.time.floor_ms / 1000, lambda: self.wall, lambda: self.monotonic)
+        self.floor = TimeFloor()
+        self.clock = SystemClock(lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.monotonic)
         self.health = Health(self.clock, {}, READY_PARTS)
         self.told: list[str] = []
         self.vigil = Vigil(self.health, lambda event, _facts: self.told.append(event))
+        self.log = self.start_log()
         self.sync: Any = None
         self.set_by_service: int | None = None
         self.time = self.start_care()
         self.watched = Watched(self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.time)
 
+    def start_log(self) -> NotingLog:
+        return NotingLog(self.audit, self.floor, on_health=lambda up, why: self.vigil.part(Part.AUDIT, up, why))
+
     def start_care(self) -> ClockCare:
         return ClockCare(
             log=self.log,
+            floor=self.floor,
             clock=self.clock,
             tell=lambda event, _facts: self.told.append(event),
             backend_agrees=lambda: agrees(self.sync),
@@ -71,11 +76,11 @@ class Desk:
 
     async def start(self) -> None:
         """Begin a new life, as `hubd.app` does."""
-        self.log = NotingLog(self.audit)
-        self.log.remember()
+        self.floor = from_records(self.audit.newest, self.audit.last())
+        self.log = self.start_log()
         self.time = self.start_care()
         self.watched = replace(self.watched, time=self.time)
-        await self.record(Kind.STARTED, {"version": "1", **self.log.time.begin()})
+        await self.record(Kind.STARTED, {"version": "1", **self.floor.begin()})
 
     async def unlock(self, path: str = "full") -> None:
         """A phone is let in."""
@@ -160,7 +165,7 @@ async def test_a_vouch_is_not_forgotten_for_ten_thousand_records_of_the_future()
     desk.wall = NOON + YEAR
     for _ in range(12_000):
         await desk.record(Kind.DOOR, {"door": "front", "what": "closed"})
-        if desk.log.time.unmarked >= MARK_RECORDS:
+        if desk.floor.unmarked >= MARK_RECORDS:
             await desk.time.care()
     desk.wall = NOON
     await desk.time.vouch("technician")
@@ -246,11 +251,11 @@ async def test_a_backend_that_echoes_the_hubs_own_time_proves_nothing_and_the_ti
     desk.later(100)
     desk.sync = link(0.0)
     await desk.time.care()
-    assert desk.log.time.floor_ms == 0
+    assert desk.floor.floor_ms == 0
     desk.set_by_service = 1
     desk.later(100)
     await desk.time.care()
-    assert desk.log.time.floor_ms == int(desk.wall * 1000)
+    assert desk.floor.floor_ms == int(desk.wall * 1000)
 
 
 async def test_what_the_time_service_did_before_a_clock_was_set_by_hand_proves_nothing_of_it() -> None:
@@ -444,7 +449,6 @@ async def test_what_the_backend_says_of_a_hubs_records_stands_with_a_remedy(caus
 
 async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can() -> None:
     desk = Desk()
-    desk.log.on_health = lambda up, why: desk.vigil.part(Part.AUDIT, up, why)
     desk.audit.failing = StoreError("the disk is full")
     with pytest.raises(StoreError):
         await desk.log.append(Record(Kind.STARTED, 0, 0, {}))
