@@ -223,6 +223,34 @@ async def test_a_phone_is_served_and_told_of_the_door(rig: Rig) -> None:
         assert [e.state.door for e in peer.attempt.receive(message, rig.hub.clock.wall())] == [DoorState.OPEN]  # type: ignore[union-attr]
 
 
+async def test_a_resume_that_came_twice_burns_no_wish(rig: Rig) -> None:
+    """A write that arrives a second time ends the link; the wish it carried may be asked once more, with its op."""
+    async with rig.serving():
+        wallet = await taught(rig)
+        strikes = rig.hub.strikes
+        peer = Peer(rig, "A", wallet)
+        peer.connect()
+        request = request_of(peer)
+        op = peer.attempt.op
+        assert peer.out is not None
+        peer.out.load(request)
+        frame = peer.out.pull(247)
+        rig.links.frame(peer.id, frame, 247)
+        with pytest.raises(PeerError):
+            rig.links.frame(peer.id, frame, 247)
+        await settle()
+        rig.links.closed(peer.id)
+        await settle()
+        rig.hub.clock.advance(1)
+        again = Peer(rig, "B", wallet)
+        again.attempt = Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT, op)
+        again.connect()
+        decided = await again.unlock()
+        assert decided is not None
+        assert decided.verdict.allowed
+        assert rig.hub.strikes == strikes + 1
+
+
 @pytest.mark.parametrize("path", ["full", "short"])
 async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(rig: Rig, path: str) -> None:
     """A phone that says BYE while its request is at work gets no new challenge before that work has ended."""
