@@ -14,15 +14,17 @@ from collections import deque
 from functools import cache
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hubcore.access.words import Action
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
+from hubcore.errors import ProofError
 from hubcore.phone import sealing
 from hubcore.phone.certificates import EPOCH as EPOCH_TYPE
+from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
 from hubcore.phone.epochs import certify
 from hubcore.phone.framing import Flag, Outbound, control_frame
 from hubcore.phone.messages import (
@@ -289,6 +291,15 @@ def frames_of(sid: bytes, messages: list[bytes]) -> list[bytes]:
     return frames
 
 
+def is_right(epoch: bytes, hub: DeskHub) -> bool:
+    """Whether a certificate was respelled into another that its hub may sign, such as one that ends sooner."""
+    try:
+        read_epoch_certificate(epoch, read_hub_certificate(hub.certificate, ISSUER.verify_key), (256, 384))
+    except ProofError:
+        return False
+    return True
+
+
 @effort(60)
 @given(data=st.data())
 def test_certificates_of_a_false_hub(data: st.DataObject) -> None:
@@ -305,6 +316,7 @@ def test_certificates_of_a_false_hub(data: st.DataObject) -> None:
     odd = cwt.issue(EPOCH_TYPE, said, identity, None)
     documents = [hub.certificate, epoch.certificate, false.certificate, odd, wallet.grant]
     pair = data.draw(st.tuples(st.sampled_from(documents), st.sampled_from(documents)))
+    assume(pair != (hub.certificate, odd) or not is_right(odd, hub))
     attempt = Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT)
     attempt.challenge(visit.infos[0], hub.clock.wall())
     effects = attempt.receive(encode_to_phone(Epoch(*pair)), hub.clock.wall())
