@@ -80,9 +80,6 @@ class NoDisk:
         self._last += 1
         return self._last
 
-    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        return []
-
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         return []
 

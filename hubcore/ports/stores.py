@@ -21,9 +21,6 @@ class AuditLog(Protocol):
         Raise AuditError, at once or then, when it is not durable and will not be.
         """
 
-    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first; the newest 10,000."""
-
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
 

@@ -12,16 +12,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, Fact
-from hubcore.evidence.records import Head, Kind, Record, StoredRecord
+from hubcore.evidence.records import Kind, Record
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
+from hubd.evidence.around import LogAround
 
 SLOW_SECONDS = 1.2
 """Longer than the log takes to say why it cannot write, less than anybody waits for a record."""
@@ -36,7 +37,7 @@ class DurableLog(AuditLog, Protocol):
         """See `ports.stores.AuditLog.append`."""
 
 
-class NotingLog:
+class NotingLog(LogAround):
     """`ports.stores.AuditLog` around another. Run `mend` beside everything else.
 
     `floor` learns from each durable record. `on_append` is called after it. `on_health` takes whether records can be
@@ -52,6 +53,7 @@ class NotingLog:
         on_health: Callable[[bool, str], None] = lambda _up, _why: None,
         try_again_seconds: float = TRY_AGAIN_SECONDS,
     ) -> None:
+        super().__init__(log)
         self._log = log
         self._floor = floor
         self._on_append = on_append
@@ -119,31 +121,3 @@ class NotingLog:
         self._on_health(True, "")
         self._floor.take(record.kind, record.at_ms, record.mono_ms, record.detail)
         self._on_append()
-
-    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        """See `ports.stores.AuditLog.recent`."""
-        return self._log.recent(since_ms)
-
-    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
-        """See `ports.stores.AuditLog.newest`."""
-        return self._log.newest(before, limit)
-
-    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
-        """See `ports.stores.AuditLog.unacknowledged`."""
-        return await self._log.unacknowledged(after, limit)
-
-    async def acknowledge(self, numbers: Sequence[int]) -> None:
-        """See `ports.stores.AuditLog.acknowledge`."""
-        await self._log.acknowledge(numbers)
-
-    def waiting(self) -> int:
-        """See `ports.stores.AuditLog.waiting`."""
-        return self._log.waiting()
-
-    def last(self) -> int:
-        """See `ports.stores.AuditLog.last`."""
-        return self._log.last()
-
-    def head(self) -> Head:
-        """See `ports.stores.AuditLog.head`."""
-        return self._log.head()

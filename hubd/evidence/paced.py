@@ -10,15 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from hubcore.access.words import Action
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
-from hubcore.evidence.records import Head, Kind, Record, StoredRecord
+from hubcore.evidence.records import Kind, Record
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Paces, Rate
+from hubd.evidence.around import LogAround
 from hubd.evidence.refusals import Refusals, What
 
 EACH = Rate(burst=5, per_second=1 / 30)
@@ -29,13 +30,14 @@ SOURCES_MAX = 1000
 BACKEND = "backend"
 
 
-class PacedLog:
+class PacedLog(LogAround):
     """`ports.stores.AuditLog` around another. `room` tells whether the disk has room for more than releases.
 
     An append that went into a sum gives the number 0.
     """
 
     def __init__(self, log: AuditLog, refusals: Refusals, clock: Clock, room: Callable[[], bool]) -> None:
+        super().__init__(log)
         self._log = log
         self._refusals = refusals
         self._clock = clock
@@ -51,34 +53,6 @@ class PacedLog:
             return self._log.append(record)
         self._refusals.add(what)
         return _summed()
-
-    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        """See `ports.stores.AuditLog.recent`."""
-        return self._log.recent(since_ms)
-
-    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
-        """See `ports.stores.AuditLog.newest`."""
-        return self._log.newest(before, limit)
-
-    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
-        """See `ports.stores.AuditLog.unacknowledged`."""
-        return await self._log.unacknowledged(after, limit)
-
-    async def acknowledge(self, numbers: Sequence[int]) -> None:
-        """See `ports.stores.AuditLog.acknowledge`."""
-        await self._log.acknowledge(numbers)
-
-    def waiting(self) -> int:
-        """See `ports.stores.AuditLog.waiting`."""
-        return self._log.waiting()
-
-    def last(self) -> int:
-        """See `ports.stores.AuditLog.last`."""
-        return self._log.last()
-
-    def head(self) -> Head:
-        """See `ports.stores.AuditLog.head`."""
-        return self._log.head()
 
 
 async def _summed() -> int:

@@ -90,9 +90,6 @@ class FakeAudit:
             number = len(self.stored)
             await self.append(Record(Kind.ACCESS, 1000 * number, number, {"door": 1}))
 
-    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        return [stored for stored in self.stored if Record.decode(stored.body).at_ms >= since_ms][-10_000:]
-
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         return [stored for stored in self.stored if stored.number < before][-limit:] if limit else []
 

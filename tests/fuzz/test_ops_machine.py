@@ -172,7 +172,7 @@ class Wishes(RuleBasedStateMachine):
         self.works.clear()
         self.unknown = self.unknown_now()
         self.start()
-        self.unlock.remember(self.log.recent(0))
+        self.unlock.remember(self.log.newest(self.log.last() + 1, 10_000))
 
     @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS))
     def ask_in_peace(self, who: str, op: bytes) -> None:

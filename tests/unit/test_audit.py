@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Kind, Record, follows, link
-from hubd.adapters.sqlite.audit import QUEUE_LIMIT, RECENT_LIMIT, AuditStore
+from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
 from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.cli.audit import audit
 from tests.crafted import hide_indexes_while
@@ -218,23 +218,6 @@ async def test_an_acknowledgement_of_what_never_was_is_told_and_costs_nothing(tm
         with pytest.raises(AuditError, match="beyond 2"):
             await store.acknowledge([0])
         assert [item.number for item in await store.unacknowledged(0, 10)] == [2]
-
-
-@pytest.mark.asyncio
-async def test_recent_gives_the_newest_by_time_oldest_first(tmp_path: Path) -> None:
-    async with await AuditStore.open(tmp_path / "audit.db") as store:
-        for n, at_ms in enumerate([500, 100, 700, 699, 900]):
-            await store.append(record(n, at_ms))
-        assert [item.number for item in store.recent(700)] == [3, 5]
-        assert [item.number for item in store.recent(0)] == [1, 2, 3, 4, 5]
-        assert store.recent(901) == []
-        for start in range(0, RECENT_LIMIT, QUEUE_LIMIT):
-            await asyncio.gather(*(store.append(record(n, 1000)) for n in range(start, start + QUEUE_LIMIT)))
-        newest = store.recent(0)
-        assert len(newest) == RECENT_LIMIT
-        assert newest[-1].number == store.last() == newest[0].number + RECENT_LIMIT - 1
-        await store.append(record(0, 999))  # made after the clock was set back
-        assert store.recent(0)[-1].number == store.last()
 
 
 @pytest.mark.asyncio

@@ -71,7 +71,7 @@ async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -
     for one in orders:
         assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
     assert hub.strikes == before
-    hub.start_unlock().remember(hub.log.recent(0))
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     for one in orders:  # whether the strike was driven before the restart nobody knows
         assert (await hub.unlock.release(one)).outcome is Outcome.FAILED
     assert hub.strikes == before
@@ -225,10 +225,10 @@ async def test_after_a_restart_what_was_not_done_may_be_asked_again(hub: DeskHub
         hub.log.failing = StoreError("the disk is full")
     await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: bool(there))
     hub.log.failing = None
-    hub.start_unlock().remember(hub.log.recent(0))
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
     assert hub.strikes == 1
-    hub.start_unlock().remember(hub.log.recent(0))
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     hub.clock.advance(10)
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
@@ -242,7 +242,7 @@ async def test_after_a_restart_what_may_have_moved_is_a_fault(
     fault: dict[str, Value] = {"of": bytes(8), "of_kind": "access", "asker": grant.credential, "point": 1, "fault": ""}
     for kind, detail in ((Kind.ACCESS, allowed), (Kind.FAULT, {**fault, "why": "too-late", **said})):
         await hub.log.append(Record.at(kind, hub.clock.wall(), hub.clock.monotonic(), detail))
-    hub.start_unlock().remember(hub.log.recent(0))
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 0
 
@@ -252,7 +252,7 @@ async def test_a_clock_that_is_set_ages_no_operation(hub: DeskHub, grant: Grant,
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
     hub.clock.advance(20)
     hub.clock.offset += set_by_seconds
-    hub.start_unlock().remember(hub.log.recent(0))
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
@@ -294,7 +294,7 @@ async def test_who_is_revoked_hears_no_repeated_yes(hub: DeskHub, grant: Grant) 
     assert [record.detail["why"] for record in hub.records()] == [None, "credential-revoked"]
     hub.policy.credentials.clear()
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
-    hub.start_unlock().remember(hub.log.recent(0))
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
@@ -390,7 +390,7 @@ async def test_no_order_of_fields_lets_two_credentials_share_an_operation(hub: D
 )
 async def test_records_of_a_later_version_do_not_stop_a_start(hub: DeskHub, body: dict[str, object]) -> None:
     await hub.log.append(Record(Kind.ACCESS, int(hub.clock.wall() * 1000), 0, body))  # type: ignore[arg-type]
-    hub.start_unlock().remember(hub.log.recent(0))
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
 
 
 def fill(

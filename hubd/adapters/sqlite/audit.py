@@ -41,8 +41,6 @@ QUEUE_LIMIT = 1024
 CHECKED_AT_START = 1000
 """How many of the newest records have their chain checked at start; `hubctl audit verify` checks all."""
 
-RECENT_LIMIT = 10_000
-"""Most records that `recent` returns: the newest."""
 
 CLOSE_SECONDS = 2.0
 """How long a close waits for the disk, in all."""
@@ -100,14 +98,7 @@ class AuditStore:
         if not self._closed:
             self._closed = True
             self._writer.put(None)
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await aside("audit-closer", self._finish)
-            except TimeoutError:
-                what = f"the disk did not answer within {CLOSE_SECONDS:g} s while closing"
-                raise AUDIT.says(self._path, what) from None
-            except HardwareError as error:
-                raise AUDIT.says(self._path, f"it is not closed: {error}") from error
+            await AUDIT.close_aside(self._path, "audit-closer", self._finish, CLOSE_SECONDS)
 
     def _finish(self) -> None:
         """In a thread of its own, so that it comes to its end even when the closer has gone."""
@@ -141,16 +132,6 @@ class AuditStore:
                 f"the backend acknowledges records beyond {last}, the newest here: records were lost, or the "
                 "file is an older copy; compare with the backend",
             )
-
-    def recent(self, since_ms: int) -> Sequence[StoredRecord]:
-        """Records whose wall time is `since_ms` (Unix milliseconds) or later, oldest first; the newest 10,000.
-
-        The newest by number: a clock that stood ahead hides none.
-        """
-        return self._read(
-            "SELECT number, body, hash FROM records NOT INDEXED WHERE at_ms >= ? ORDER BY number DESC LIMIT ?",
-            (since_ms, RECENT_LIMIT),
-        )[::-1]
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records, those with the greatest numbers below `before`, oldest first."""

@@ -7,6 +7,7 @@ it is ours and not from a newer hubd; schema steps are numbered files, applied i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -21,7 +22,8 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
-from hubcore.errors import StoreError
+from hubcore.errors import HardwareError, StoreError
+from hubd.aside import aside
 
 BUSY_SECONDS = 0.5
 """How long a statement waits for a lock that another process holds on the file. Twice that, for the batch before it, is
@@ -95,6 +97,16 @@ class DatabaseKind:
     def says(self, path: Path, what: str) -> StoreError:
         """Return the error of this kind for the file: `what` is wrong and how to mend it."""
         return self.error(f"{self.name} {path}: {what}")
+
+    async def close_aside(self, path: Path, thread: str, finish: Callable[[], None], seconds: float) -> None:
+        """Have the file closed in a thread of that name. Raise StoreError when that does not end in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await aside(thread, finish)
+        except TimeoutError:
+            raise self.says(path, f"the disk did not answer within {seconds:g} s while closing") from None
+        except HardwareError as error:
+            raise self.says(path, f"it is not closed: {error}") from error
 
     def broken(self, path: Path, what: str) -> StoreError:
         """Return the error for a file whose content cannot be trusted."""

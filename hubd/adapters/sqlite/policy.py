@@ -26,11 +26,10 @@ from hubcore.access.policy import MAX_BYTES, RULES_A_SCHEDULE, Policy
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.codec import cbor
-from hubcore.errors import FrameError, HardwareError, HubError, RollbackError, StoreError, TrustError
+from hubcore.errors import FrameError, HubError, RollbackError, StoreError, TrustError
 from hubcore.evidence.records import GENESIS, Head
 from hubcore.evidence.statecheck import OnDisk
 from hubd.adapters.sqlite.database import BUSY_SECONDS, DatabaseKind, Worker
-from hubd.aside import aside
 
 POLICY = DatabaseKind(
     name="policy",
@@ -115,14 +114,7 @@ class PolicyDatabase:
         """Finish a replacement under way and close. Raise StoreError when the disk does not answer in time."""
         if not self._closed:
             self._closed = True
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await aside("policy-closer", self._finish)
-            except TimeoutError:
-                what = f"the disk did not answer within {CLOSE_SECONDS:g} s while closing"
-                raise POLICY.says(self._path, what) from None
-            except HardwareError as error:
-                raise POLICY.says(self._path, f"it is not closed: {error}") from error
+            await POLICY.close_aside(self._path, "policy-closer", self._finish, CLOSE_SECONDS)
 
     def _finish(self) -> None:
         """In a thread of its own, so that it comes to its end even when the closer has gone.

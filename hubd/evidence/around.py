@@ -1,0 +1,39 @@
+"""An audit log around another: what it does not do itself, the inner one does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hubcore.evidence.records import Head, StoredRecord
+from hubcore.ports.stores import AuditLog
+
+
+class LogAround:
+    """`ports.stores.AuditLog` but for `append`, which whoever stands around the log has for itself."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._inner = log
+
+    def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
+        """See `ports.stores.AuditLog.newest`."""
+        return self._inner.newest(before, limit)
+
+    async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
+        """See `ports.stores.AuditLog.unacknowledged`."""
+        return await self._inner.unacknowledged(after, limit)
+
+    async def acknowledge(self, numbers: Sequence[int]) -> None:
+        """See `ports.stores.AuditLog.acknowledge`."""
+        await self._inner.acknowledge(numbers)
+
+    def waiting(self) -> int:
+        """See `ports.stores.AuditLog.waiting`."""
+        return self._inner.waiting()
+
+    def last(self) -> int:
+        """See `ports.stores.AuditLog.last`."""
+        return self._inner.last()
+
+    def head(self) -> Head:
+        """See `ports.stores.AuditLog.head`."""
+        return self._inner.head()
