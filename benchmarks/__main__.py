@@ -1,4 +1,6 @@
-"""`python -m benchmarks`: measure, print the table, write benchmarks/latest.json; with --lab latest-lab.json."""
+"""`python -m benchmarks`: measure, print the table, write benchmarks/latest.json; with --lab
+latest-lab.json.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,26 @@ class Size:
     boots: int
 
 
-WHOLE = Size(cpu=1500, air=400, start=7, disk=25, records=25, lab=50, falls=5, boots=5)
-QUICK = Size(cpu=60, air=20, start=1, disk=3, records=5, lab=5, falls=1, boots=1)
+WHOLE = Size(
+    cpu=1500,
+    air=400,
+    start=7,
+    disk=25,
+    records=25,
+    lab=50,
+    falls=5,
+    boots=5,
+)
+QUICK = Size(
+    cpu=60,
+    air=20,
+    start=1,
+    disk=3,
+    records=5,
+    lab=5,
+    falls=1,
+    boots=1,
+)
 
 
 async def measure(size: Size, directory: Path) -> Table:
@@ -45,7 +65,9 @@ async def measure(size: Size, directory: Path) -> Table:
     for folder in folders.values():
         folder.mkdir()
     of_cpu = await _told("CPU of one open", cpu.measure(folders["cpu"], size.cpu))
-    without = await _told("CPU of one open, plain RSA", cpu.measure_without_ifma(folders["plain"], size.cpu // 3))
+    without = await _told(
+        "CPU of one open, plain RSA", cpu.measure_without_ifma(folders["plain"], size.cpu // 3)
+    )
     of_disk = await _told("durable records", disk.measure(folders["disk"], size.disk, size.records))
     of_start = await _told("start and memory", start.measure(folders["start"], size.start))
     of_air = await _told("last byte to strike, over the air", air.measure(folders["air"], size.air))
@@ -56,7 +78,12 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.disk_figures(of_disk),
     ]
     causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
-    rounds = {"CPU": size.cpu, "air": size.air, "start": size.start, "disk": size.disk * size.records}
+    rounds = {
+        "CPU": size.cpu,
+        "air": size.air,
+        "start": size.start,
+        "disk": size.disk * size.records,
+    }
     return Table(machine.describe(), rounds, rows, causes)
 
 
@@ -72,7 +99,9 @@ def _latest() -> list[Table]:
     """Return the latest tables; the lab's with what the last long runs have told."""
     tables = [table.from_json(json.loads(path.read_text())) for path in (LATEST, LATEST_LAB)]
     soaked = json.loads(SOAKED.read_text())
-    tables[-1] = replace(tables[-1], figures=[*tables[-1].figures, *lab_figures.soak_figures(soaked)])
+    tables[-1] = replace(
+        tables[-1], figures=[*tables[-1].figures, *lab_figures.soak_figures(soaked)]
+    )
     return tables
 
 
@@ -84,14 +113,23 @@ async def _told(what: str, work: Awaitable[_T]) -> _T:
 def main() -> None:
     """Measure and print; with --markdown print the table of the latest run and measure nothing."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few rounds, nothing written: does the bench itself run?")
-    parser.add_argument("--lab", action="store_true", help="the figures of the lab alone; as root, after `make lab`")
-    parser.add_argument("--markdown", action="store_true", help="print the latest run's table as Markdown")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="few rounds, nothing written: does the bench itself run?",
+    )
+    parser.add_argument(
+        "--lab", action="store_true", help="the figures of the lab alone; as root, after `make lab`"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the latest run's table as Markdown"
+    )
     options = parser.parse_args()
     if options.markdown:
         print("\n\n".join(map(table.markdown, _latest())))
         return
-    size, measured = QUICK if options.quick else WHOLE, measure_lab if options.lab else measure
+    size = QUICK if options.quick else WHOLE
+    measured = measure_lab if options.lab else measure
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         result = asyncio.run(measured(size, Path(directory)))
     print(table.text(result))

@@ -1,7 +1,9 @@
-"""From the last byte of a request to the driven strike, over the virtual radio, between real processes.
+"""From the last byte of a request to the driven strike, over the virtual radio, between real
+processes.
 
-Law: each round makes one full and one short open, one ATT echo on the same link and the two bare bounds, in turns; the
-beginning is when the hub's radio adapter got the last write, the end when the guard says it had driven the line.
+Law: each round makes one full and one short open, one ATT echo on the same link and the two bare
+bounds, in turns; the beginning is when the hub's radio adapter got the last write, the end when the
+guard says it had driven the line.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ from hubsim.site import Site
 ROUNDS_A_LINK = OPS_AN_ASKER // 2
 """Two opens a round: each link is another phone's, since nobody is let in more often."""
 PAUSE_SECONDS = 0.3
-"""Between two opens, so that the release and what follows an open (receipts of the backend) are over."""
+"""Between two opens, so that the release and what follows an open (receipts of the backend) are
+over.
+"""
 REST_SECONDS = 1.0
 """After each link, so that the strike comes to rest long before its cap."""
 STATE_SECONDS = 10.0
@@ -40,7 +44,9 @@ STATE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One open up to and with its verdict: application round trips, path, and bytes of all values over the air."""
+    """One open up to and with its verdict: application round trips, path, and bytes of all values
+    over the air.
+    """
 
     round_trips: int
     short: bool
@@ -63,7 +69,9 @@ class AirRounds:
 
 
 class CountedLink:
-    """`hubsim.phone.radio.PhoneLink` around another: counts every value that is read, written or notified."""
+    """`hubsim.phone.radio.PhoneLink` around another: counts every value that is read, written or
+    notified.
+    """
 
     def __init__(self, link: BumbleLink) -> None:
         self._link = link
@@ -126,7 +134,9 @@ class Bounds:
 
 async def measure(directory: Path, rounds: int) -> AirRounds:
     """Measure `rounds` opens of each path."""
-    result, bounds, log = AirRounds(), Bounds(directory), directory / "log"
+    result = AirRounds()
+    bounds = Bounds(directory)
+    log = directory / "log"
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
     wallet, stranger = (_phone(site, name) for name in ("phone", "stranger"))
@@ -143,7 +153,12 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
         for done in range(0, rounds, ROUNDS_A_LINK):
             await asyncio.sleep(REST_SECONDS)
             async with connect(device, MTU) as link:
-                phone = _Phone(link, _phone(site, f"phone-{done}"), hub, result)
+                phone = _Phone(
+                    link=link,
+                    wallet=_phone(site, f"phone-{done}"),
+                    hub=hub,
+                    result=result,
+                )
                 echo = await _echo(link)
                 for _ in range(min(ROUNDS_A_LINK, rounds - done)):
                     await phone.open(short=False)
@@ -159,7 +174,9 @@ def _phone(site: Site, name: str) -> Wallet:
 
 
 async def _first_opens(device: Device, hub: HubProcess, wallet: Wallet, result: AirRounds) -> None:
-    """Count a phone that never met the hub, one with a ticket, one with the certificate only; then a state message."""
+    """Count a phone that never met the hub, one with a ticket, one with the certificate only; then
+    a state message.
+    """
     for name in ("cold", "short", "full"):
         if name == "full":
             wallet.tickets.clear()
@@ -174,7 +191,9 @@ async def _first_opens(device: Device, hub: HubProcess, wallet: Wallet, result: 
 
 
 async def _until_epoch_key(device: Device, wallet: Wallet) -> None:
-    """Wait until a phone is let in: on air a hub is "busy" until its first RSA key is made and its strikes held."""
+    """Wait until a phone is let in: on air a hub is "busy" until its first RSA key is made and its
+    strikes held.
+    """
     async with asyncio.timeout(processes.START_SECONDS):
         while True:
             async with connect(device, MTU) as link:
@@ -193,8 +212,13 @@ async def _until_allowed(session: Session) -> Report:
 class _Phone:
     """Opens on one link and reads the hub's notes."""
 
-    def __init__(self, link: BumbleLink, wallet: Wallet, hub: HubProcess, result: AirRounds) -> None:
-        self._session, self._wallet, self._hub, self._result = Session(link, wallet), wallet, hub, result
+    def __init__(
+        self, link: BumbleLink, wallet: Wallet, hub: HubProcess, result: AirRounds
+    ) -> None:
+        self._session = Session(link, wallet)
+        self._wallet = wallet
+        self._hub = hub
+        self._result = result
 
     async def open(self, short: bool) -> None:
         """Open once; add the seconds from the last frame to the driven strike."""
@@ -213,7 +237,9 @@ class _Phone:
 
 
 async def _echo(link: BumbleLink) -> Callable[[], Awaitable[float]]:
-    """Return what reads the declaration of the hub's service: a request and an answer that no code of hubd sees."""
+    """Return what reads the declaration of the hub's service: a request and an answer that no code
+    of hubd sees.
+    """
     peer = Peer(link.connection)
     (service,) = await peer.discover_service(UUID(gatt.SERVICE))
 

@@ -1,6 +1,8 @@
-"""CPU of one open in the hub, full and short, beside the bare cryptography that it cannot do without.
+"""CPU of one open in the hub, full and short, beside the bare cryptography that it cannot do
+without.
 
-Law: every round does a bare one, a full one and a short one, in turns; time is the thread's CPU, not the clock's.
+Law: every round does a bare one, a full one and a short one, in turns; time is the thread's CPU,
+not the clock's.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ ECDSA = ec.ECDSA(hashes.SHA256())
 
 @dataclass(slots=True)
 class CpuRounds:
-    """CPU nanoseconds of each round: bare cryptography of the full path, whole opens, and their steps."""
+    """CPU nanoseconds of each round: bare cryptography of the full path, whole opens, and their
+    steps.
+    """
 
     bare: list[int] = field(default_factory=list)
     full: list[int] = field(default_factory=list)
@@ -53,14 +57,19 @@ class CpuRounds:
 
 
 def bare_crypto(key: rsa.RSAPrivateKey) -> dict[str, Callable[[], object]]:
-    """Return what a full open cannot do without: one RSA decryption and two signature checks, with loaded keys.
+    """Return what a full open cannot do without: one RSA decryption and two signature checks, with
+    loaded keys.
 
-    The data is of the sizes of a real open: a 32-byte key; a grant of some 250 bytes; a request of some 500.
+    The data is of the sizes of a real open: a 32-byte key; a grant of some 250 bytes; a request of
+    some 500.
     """
     sealed = key.public_key().encrypt(os.urandom(32), OAEP)
-    parts: dict[str, Callable[[], object]] = {"RSA-3072 decryption": lambda: key.decrypt(sealed, OAEP)}
+    parts: dict[str, Callable[[], object]] = {
+        "RSA-3072 decryption": lambda: key.decrypt(sealed, OAEP)
+    }
     for name, size in (("signature of the grant", 250), ("signature of the request", 500)):
-        private, data = ec.generate_private_key(ec.SECP256R1()), os.urandom(size)
+        private = ec.generate_private_key(ec.SECP256R1())
+        data = os.urandom(size)
         check = private.public_key().verify
         parts[name] = partial(check, private.sign(data, ECDSA), data, ECDSA)
     return parts
@@ -68,8 +77,12 @@ def bare_crypto(key: rsa.RSAPrivateKey) -> dict[str, Callable[[], object]]:
 
 def bare_short() -> dict[str, Callable[[], object]]:
     """Return what a short open cannot do without: three keys derived, one seal opened, one made."""
-    secret, salt, context, iv = os.urandom(32), os.urandom(32), os.urandom(60), os.urandom(12)
-    request, verdict = os.urandom(48), os.urandom(80)
+    secret = os.urandom(32)
+    salt = os.urandom(32)
+    context = os.urandom(60)
+    iv = os.urandom(12)
+    request = os.urandom(48)
+    verdict = os.urandom(80)
     sealed = AESGCM(secret).encrypt(iv, request, context)
 
     def derive() -> bytes:
@@ -85,13 +98,17 @@ def bare_short() -> dict[str, Callable[[], object]]:
 
 
 def cold_and_hot(key: rsa.RSAPrivateKey, rounds: int) -> dict[str, float]:
-    """Return the median CPU of decoding one open, in nanoseconds: again and again, after RSA, after a short sleep.
+    """Return the median CPU of decoding one open, in nanoseconds: again and again, after RSA, after
+    a short sleep.
 
-    What is always the same code costs several times as much when the processor's caches hold something else: why a
-    hub's Python weighs more beside one RSA decryption than its own speed suggests.
+    What is always the same code costs several times as much when the processor's caches hold
+    something else: why a hub's Python weighs more beside one RSA decryption than its own speed
+    suggests.
     """
     recipient = [b"", {1: RSAES_OAEP_SHA256, 4: bytes(KID_BYTES)}, bytes(384)]
-    message = cbor.encode([2, [Aead.A256GCM.protected, {5: bytes(IV_BYTES)}, bytes(528), [recipient]]])
+    message = cbor.encode(
+        [2, [Aead.A256GCM.protected, {5: bytes(IV_BYTES)}, bytes(528), [recipient]]]
+    )
     (decrypt, *_) = bare_crypto(key).values()
     before: dict[str, Callable[[], object]] = {
         "decoding one open, again and again": lambda: None,
@@ -135,7 +152,8 @@ async def measure(directory: Path, rounds: int, warm_up: int = 20) -> CpuRounds:
 
 
 async def measure_without_ifma(directory: Path, rounds: int) -> tuple[float, float, float] | None:
-    """Return the medians (bare, full open, short open) in nanoseconds with OpenSSL's AVX-512 RSA switched off.
+    """Return the medians (bare, full open, short open) in nanoseconds with OpenSSL's AVX-512 RSA
+    switched off.
 
     It is measured in a process of its own. None where the processor has no such instructions.
     """
@@ -154,7 +172,9 @@ async def measure_without_ifma(directory: Path, rounds: int) -> tuple[float, flo
 
 
 def main() -> None:
-    """Measure and print the medians (bare, full open, short open): `python -m benchmarks.cpu DIRECTORY ROUNDS`."""
+    """Measure and print the medians (bare, full open, short open): `python -m benchmarks.cpu
+    DIRECTORY ROUNDS`.
+    """
     rounds = asyncio.run(measure(Path(sys.argv[1]), int(sys.argv[2])))
     print(json.dumps([median(rounds.bare), median(rounds.full), median(rounds.short)]))
 

@@ -1,6 +1,8 @@
-"""A hub and a phone in this process, for figures that need no radio: the product's own pure machines, real keys.
+"""A hub and a phone in this process, for figures that need no radio: the product's own pure
+machines, real keys.
 
-Law: what is timed is the hub's code alone; the phone's work and all that is made once lie outside of `HubOpen`.
+Law: what is timed is the hub's code alone; the phone's work and all that is made once lie outside
+of `HubOpen`.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 
 
 class DeskClock:
-    """`ports.clock.Clock` of this machine, trusted; it can be put forward, as if time had passed between two visits.
+    """`ports.clock.Clock` of this machine, trusted; it can be put forward, as if time had passed
+    between two visits.
 
     It is no fake of the tests, whose clock stands still: a bench needs time that passes.
     """
@@ -68,7 +71,8 @@ class DeskClock:
 class NoDisk:
     """`ports.stores.AuditLog` that encodes each record as the real one does, and keeps the last.
 
-    It is no fake of the tests, which hashes and keeps every record: a figure of the hub's CPU would grow by that.
+    It is no fake of the tests, which hashes and keeps every record: a figure of the hub's CPU would
+    grow by that.
     """
 
     def __init__(self) -> None:
@@ -134,7 +138,9 @@ def _tell(_event: EventName, _facts: Detail) -> None:
 
 @dataclass(slots=True)
 class Desk:
-    """One site, its hub and one ES256 phone with one access point and one weekly rule; ES256 issuer; RSA-3072 epoch."""
+    """One site, its hub and one ES256 phone with one access point and one weekly rule; ES256
+    issuer; RSA-3072 epoch.
+    """
 
     side: HubSide
     unlock: Unlock
@@ -148,8 +154,10 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     """Make a desk; its site's files go to the new folder `path`."""
     site = sites.init(path)
     wallet = sites_wallet(site)
-    identity, key = sites.make_key(), rsa.generate_private_key(65537, RSA_BITS)
-    clock, door = DeskClock(), NoDoor()
+    identity = sites.make_key()
+    key = rsa.generate_private_key(65537, RSA_BITS)
+    clock = DeskClock()
+    door = NoDoor()
     ring = EpochRing()
     names = ("hub-1", site.name)
     ring.add(epochs.certify(key, identity, names, AEADS, (clock.wall(), clock.monotonic())))
@@ -157,7 +165,9 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
         hub=names[0],
         site=names[1],
         identity_kid=identity.verify_key.kid,
-        certificate=sites.certify_hub(site.issuer, (site.name, "hub-1"), identity, (1,)),
+        certificate=sites.certify_hub(
+            issuer=site.issuer, names=(site.name, "hub-1"), key=identity, points=(1,)
+        ),
         issuer=site.verifier,
         epochs=ring,
         tickets=TicketTable(int(clock.wall()) + 365 * sites.DAY),
@@ -173,13 +183,48 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
         found=Found(OnDisk.NONE, 0, LogFound.EMPTY),
         told=Told(),
     )
-    rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * sites.DAY)
-    unlock = Unlock(rules, Books(policy, NoDisk(), clock, _tell), {"front": door}, door)
-    return Desk(side, unlock, clock, door, wallet, key)
+    rules = SiteRules(
+        {
+            1: Point(
+                number=1,
+                door="front",
+                fresh=False,
+                strike_seconds=5.0,
+            )
+        },
+        ZoneInfo("Europe/Berlin"),
+        90 * sites.DAY,
+    )
+    unlock = Unlock(
+        rules=rules,
+        books=Books(
+            policy=policy,
+            log=NoDisk(),
+            clock=clock,
+            tell=_tell,
+        ),
+        doors={"front": door},
+        watch=door,
+    )
+    return Desk(
+        side=side,
+        unlock=unlock,
+        clock=clock,
+        door=door,
+        wallet=wallet,
+        epoch_key=key,
+    )
 
 
 def sites_wallet(site: sites.Site) -> Wallet:
     """Make a phone with a grant at the site."""
     key = sites.make_key()
-    grant = sites.make_grant(site.issuer, (site.name, secrets.token_hex(8)), key, ACCESS)
-    return Wallet(site.name, site.verifier, key, grant)
+    grant = sites.make_grant(
+        issuer=site.issuer, names=(site.name, secrets.token_hex(8)), key=key, access=ACCESS
+    )
+    return Wallet(
+        site=site.name,
+        issuer=site.verifier,
+        key=key,
+        grant=grant,
+    )

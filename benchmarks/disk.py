@@ -1,7 +1,8 @@
-"""Durable records: what the disk gives, what bare SQLite gives on it, and what the audit log gives, in turns.
+"""Durable records: what the disk gives, what bare SQLite gives on it, and what the audit log gives,
+in turns.
 
-Law: all of them write to the same file system, the databases with the same pragmas; a rate is 1 / the median time of a
-round's pieces.
+Law: all of them write to the same file system, the databases with the same pragmas; a rate is 1 /
+the median time of a round's pieces.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class BareSqlite:
             f"journal_size_limit = {JOURNAL_BYTES}",
         ):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
+        self._connection.execute(
+            "CREATE TABLE rows (number INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT"
+        )
         warm(self._connection, WARM_BYTES)
         self._body = os.urandom(RECORD_BYTES)
 
@@ -81,7 +84,8 @@ class DiskRounds:
 async def measure(directory: Path, rounds: int, pieces: int) -> DiskRounds:
     """Measure `rounds` rounds of `pieces` each; with WRITERS writers, `pieces` for each of them."""
     result = DiskRounds()
-    file, bare = BareFile(directory / "block"), BareSqlite(directory / "bare.db")
+    file = BareFile(directory / "block")
+    bare = BareSqlite(directory / "bare.db")
     async with await AuditStore.open(directory / "audit.db") as store:
         for _ in range(rounds):
             result.sync.append(_each(file.sync, pieces))
@@ -107,7 +111,12 @@ async def _append(store: AuditStore, pieces: int) -> None:
 def record(index: int) -> Record:
     """Return a record such as an unlock leaves."""
     who: dict[str, Value] = {"asker": "0" * 16, "op": bytes(8), "grant": bytes(8), "path": "full"}
-    return Record(Kind.ACCESS, int(time.time() * 1000), index, {**who, "point": 1, "action": 1, "why": None})
+    return Record(
+        kind=Kind.ACCESS,
+        at_ms=int(time.time() * 1000),
+        mono_ms=index,
+        detail={**who, "point": 1, "action": 1, "why": None},
+    )
 
 
 def _each(work: Callable[[], None], pieces: int) -> float:

@@ -1,6 +1,7 @@
 """From measured rounds to the rows of the table. Pure: the tests give canned rounds.
 
-Law: a percentile of a latency is held against the median of its bound, so a slow bound never makes a goal easier.
+Law: a percentile of a latency is held against the median of its bound, so a slow bound never makes
+a goal easier.
 """
 
 from __future__ import annotations
@@ -15,29 +16,38 @@ from benchmarks.start import StartRounds
 from benchmarks.stats import p50, p99, ratio_of_rounds
 from benchmarks.table import Cause, Figure
 
-FULL_CPU_GOAL, SHORT_CPU_GOAL = 1.15, 0.15
-P50_GOAL, P99_GOAL = 1.5, 3.0
-FULL_BYTES_GOAL, SHORT_BYTES_GOAL = 1250.0, 320.0
+FULL_CPU_GOAL = 1.15
+SHORT_CPU_GOAL = 0.15
+P50_GOAL = 1.5
+P99_GOAL = 3.0
+FULL_BYTES_GOAL = 1250.0
+SHORT_BYTES_GOAL = 320.0
 TAKEN = "hubd takes the last write: frame, decoding; on the short path its cryptography too"
-REST = "the rest: the virtual radio answers the write, hops between threads, decoding, decision; idle cores wake"
-START_GOAL_SECONDS, MEMORY_GOAL_MB = 1.5, 60.0
+REST = (
+    "the rest: the virtual radio answers the write, hops between threads, decoding, "
+    "decision; idle cores wake"
+)
+START_GOAL_SECONDS = 1.5
+MEMORY_GOAL_MB = 60.0
 
 
 def cpu_figures(rounds: CpuRounds, plain: tuple[float, float, float] | None) -> list[Figure]:
     """Return the rows of CPU; `plain` is what `cpu.measure_without_ifma` found."""
-    full, bare, short = median(rounds.full) / 1e3, median(rounds.bare) / 1e3, median(rounds.short) / 1e3
+    full = median(rounds.full) / 1e3
+    bare = median(rounds.bare) / 1e3
+    short = median(rounds.short) / 1e3
     return [
         Figure(
-            "cpu_full",
-            "CPU of one full open in the hub / bare RSA-3072 decryption + two signature checks",
-            ratio_of_rounds(rounds.full, rounds.bare),
+            key="cpu_full",
+            name="CPU of one full open / bare RSA-3072 decryption + two signature checks",
+            value=ratio_of_rounds(rounds.full, rounds.bare),
             goal=FULL_CPU_GOAL,
             beside=f"{full:,.0f} µs / {bare:,.0f} µs; the grant never seen before",
         ),
         Figure(
-            "cpu_short",
-            "CPU of one short-path open / full open",
-            ratio_of_rounds(rounds.short, rounds.full),
+            key="cpu_short",
+            name="CPU of one short-path open / full open",
+            value=ratio_of_rounds(rounds.short, rounds.full),
             goal=SHORT_CPU_GOAL,
             beside=f"{short:,.0f} µs / {full:,.0f} µs",
         ),
@@ -46,15 +56,27 @@ def cpu_figures(rounds: CpuRounds, plain: tuple[float, float, float] | None) -> 
 
 
 def without_ifma(medians: tuple[float, float, float] | None) -> list[Figure]:
-    """Return the rows of a processor without AVX-512 RSA; `medians` are nanoseconds (bare, full open, short open)."""
+    """Return the rows of a processor without AVX-512 RSA; `medians` are nanoseconds (bare, full
+    open, short open).
+    """
     if medians is None:
         return []
     bare, full, short = (ns / 1e3 for ns in medians)
     name = "with OpenSSL's AVX-512 RSA switched off"
     beside = f"{full:,.0f} µs / {bare:,.0f} µs", f"{short:,.0f} µs / {full:,.0f} µs"
     return [
-        Figure("cpu_full_without_ifma", f"CPU of one full open / bare, {name}", full / bare, beside=beside[0]),
-        Figure("cpu_short_without_ifma", f"CPU of one short-path open / full, {name}", short / full, beside=beside[1]),
+        Figure(
+            key="cpu_full_without_ifma",
+            name=f"CPU of one full open / bare, {name}",
+            value=full / bare,
+            beside=beside[0],
+        ),
+        Figure(
+            key="cpu_short_without_ifma",
+            name=f"CPU of one short-path open / full, {name}",
+            value=short / full,
+            beside=beside[1],
+        ),
     ]
 
 
@@ -64,7 +86,10 @@ def cpu_causes(rounds: CpuRounds) -> list[Cause]:
         Cause("CPU of the bare cryptography of a full open", _parts(rounds.bare_parts, 1e-3)),
         Cause("CPU of one full open in the hub", _parts(rounds.full_steps, 1e-3)),
         Cause("CPU of one short-path open in the hub", _parts(rounds.short_steps, 1e-3)),
-        Cause("CPU of the same code, hot and cold", {name: ns * 1e-3 for name, ns in rounds.decoding.items()}),
+        Cause(
+            "CPU of the same code, hot and cold",
+            {name: ns * 1e-3 for name, ns in rounds.decoding.items()},
+        ),
     ]
 
 
@@ -79,28 +104,74 @@ def air_figures(rounds: AirRounds) -> list[Figure]:
         for name, value, goal in (("p50", p50(latency), P50_GOAL), ("p99", p99(latency), P99_GOAL)):
             rows.append(
                 Figure(
-                    f"strike_{path}_{name}",
-                    f"last byte of the request in → strike driven, {path} path, {name} / bare crypto + one bare commit",
-                    value / bound,
+                    key=f"strike_{path}_{name}",
+                    name=f"last byte of the request in → strike driven, {path} path, {name} / bare "
+                    "crypto + one bare commit",
+                    value=value / bound,
                     goal=goal,
                     beside=f"{value * 1e3:.2f} ms / {bound * 1e3:.2f} ms",
                 )
             )
     echo = f"the same radio; p99 {p99(rounds.echo) * 1e3:.2f} ms"
-    rows.append(Figure("att_echo_p50", "ATT echo of the same radio, p50", p50(rounds.echo) * 1e3, "ms", None, echo))
+    rows.append(
+        Figure(
+            key="att_echo_p50",
+            name="ATT echo of the same radio, p50",
+            value=p50(rounds.echo) * 1e3,
+            unit="ms",
+            goal=None,
+            beside=echo,
+        )
+    )
     return rows + _trips(rounds)
 
 
 def _trips(rounds: AirRounds) -> list[Figure]:
     full, short, cold = (rounds.trips[name] for name in ("full", "short", "cold"))
-    counted = "MTU 247; challenge, all frame headers and acknowledgements; up to and with the verdict"
+    counted = (
+        "MTU 247; challenge, all frame headers and acknowledgements; up to and with the verdict"
+    )
     return [
-        Figure("trips_warm", "application round trips, warm", max(full.round_trips, short.round_trips), goal=1),
-        Figure("trips_cold", "application round trips, cold", cold.round_trips, goal=2),
-        Figure("bytes_full", "bytes over the air, full path", full.bytes_over_air, "B", FULL_BYTES_GOAL, counted),
-        Figure("bytes_short", "bytes over the air, short path", short.bytes_over_air, "B", SHORT_BYTES_GOAL, counted),
-        Figure("bytes_cold", "bytes over the air, cold (with both certificates)", cold.bytes_over_air, "B"),
-        Figure("bytes_state", "bytes over the air of one door state", rounds.state_bytes, "B"),
+        Figure(
+            key="trips_warm",
+            name="application round trips, warm",
+            value=max(full.round_trips, short.round_trips),
+            goal=1,
+        ),
+        Figure(
+            key="trips_cold",
+            name="application round trips, cold",
+            value=cold.round_trips,
+            goal=2,
+        ),
+        Figure(
+            key="bytes_full",
+            name="bytes over the air, full path",
+            value=full.bytes_over_air,
+            unit="B",
+            goal=FULL_BYTES_GOAL,
+            beside=counted,
+        ),
+        Figure(
+            key="bytes_short",
+            name="bytes over the air, short path",
+            value=short.bytes_over_air,
+            unit="B",
+            goal=SHORT_BYTES_GOAL,
+            beside=counted,
+        ),
+        Figure(
+            key="bytes_cold",
+            name="bytes over the air, cold (with both certificates)",
+            value=cold.bytes_over_air,
+            unit="B",
+        ),
+        Figure(
+            key="bytes_state",
+            name="bytes over the air of one door state",
+            value=rounds.state_bytes,
+            unit="B",
+        ),
     ]
 
 
@@ -120,59 +191,106 @@ def air_causes(rounds: AirRounds) -> list[Cause]:
         }
         whole, *parts = seconds.values()
         seconds[REST] = whole - sum(parts)
-        causes.append(Cause(f"Last byte in → strike driven, {path} path", {n: s * 1e6 for n, s in seconds.items()}))
+        causes.append(
+            Cause(
+                f"Last byte in → strike driven, {path} path",
+                {n: s * 1e6 for n, s in seconds.items()},
+            )
+        )
     return causes
 
 
 def start_figures(rounds: StartRounds) -> list[Figure]:
     """Return the rows of start and memory."""
-    ready, imports = p50(rounds.ready), p50(rounds.imports)
+    ready = p50(rounds.ready)
+    imports = p50(rounds.imports)
     radio = f"{rounds.virtual_radio:.1f} MB of it are the virtual radio's host stack"
-    both = f"hub + strike guards; proportional: {rounds.hub.proportional:.1f} + {rounds.guard.proportional:.1f} MB"
+    both = (
+        f"hub + strike guards; proportional: {rounds.hub.proportional:.1f} + "
+        f"{rounds.guard.proportional:.1f} MB"
+    )
     return [
-        Figure("start", "from exec to advertising", ready, "s", START_GOAL_SECONDS, "with the reading of all modules"),
         Figure(
-            "start_ratio",
-            "from exec to advertising / bare import of the libraries",
-            ready / imports,
+            key="start",
+            name="from exec to advertising",
+            value=ready,
+            unit="s",
+            goal=START_GOAL_SECONDS,
+            beside="with the reading of all modules",
+        ),
+        Figure(
+            key="start_ratio",
+            name="from exec to advertising / bare import of the libraries",
+            value=ready / imports,
             beside=f"{ready:.2f} s / {imports:.2f} s",
         ),
-        Figure("memory_hub", "resident memory of the idle hub", rounds.hub.resident, "MB", MEMORY_GOAL_MB, radio),
         Figure(
-            "memory_hub_real",
-            "the same with the D-Bus client of a real hub's radio in its place",
-            rounds.hub.resident - rounds.virtual_radio + rounds.real_radio,
-            "MB",
+            key="memory_hub",
+            name="resident memory of the idle hub",
+            value=rounds.hub.resident,
+            unit="MB",
+            goal=MEMORY_GOAL_MB,
+            beside=radio,
+        ),
+        Figure(
+            key="memory_hub_real",
+            name="the same with the D-Bus client of a real hub's radio in its place",
+            value=rounds.hub.resident - rounds.virtual_radio + rounds.real_radio,
+            unit="MB",
             beside=f"by the memory that importing each takes; D-Bus {rounds.real_radio:.1f} MB",
         ),
         Figure(
-            "memory_sum",
-            "resident memory of the idle hub with its strike guards",
-            rounds.hub.resident + rounds.guard.resident,
-            "MB",
-            None,
-            both,
+            key="memory_sum",
+            name="resident memory of the idle hub with its strike guards",
+            value=rounds.hub.resident + rounds.guard.resident,
+            unit="MB",
+            goal=None,
+            beside=both,
         ),
-        Figure("memory_bare", "resident memory of a bare import of the libraries", rounds.bare.resident, "MB"),
+        Figure(
+            key="memory_bare",
+            name="resident memory of a bare import of the libraries",
+            value=rounds.bare.resident,
+            unit="MB",
+        ),
     ]
 
 
 def disk_figures(rounds: DiskRounds) -> list[Figure]:
     """Return the rows of durable records."""
-    sync, commit, alone, together = (1 / p50(s) for s in (rounds.sync, rounds.commit, rounds.alone, rounds.together))
+    sync, commit, alone, together = (
+        1 / p50(s) for s in (rounds.sync, rounds.commit, rounds.alone, rounds.together)
+    )
     against = f"{alone / sync:.2f} of the bare syncs, {alone / commit:.2f} of the bare commits"
     return [
-        Figure("records_alone", "durable records, one writer", alone, "/s", None, against),
         Figure(
-            "records_32",
-            f"durable records, {WRITERS} writers",
-            together,
-            "/s",
-            None,
-            f"{together / sync:.2f} of the bare syncs",
+            key="records_alone",
+            name="durable records, one writer",
+            value=alone,
+            unit="/s",
+            goal=None,
+            beside=against,
         ),
-        Figure("syncs", "bare fdatasync of 4 KiB", sync, "/s"),
-        Figure("commits", "bare SQLite commit (WAL, synchronous=FULL)", commit, "/s"),
+        Figure(
+            key="records_32",
+            name=f"durable records, {WRITERS} writers",
+            value=together,
+            unit="/s",
+            goal=None,
+            beside=f"{together / sync:.2f} of the bare syncs",
+        ),
+        Figure(
+            key="syncs",
+            name="bare fdatasync of 4 KiB",
+            value=sync,
+            unit="/s",
+        ),
+        Figure(
+            key="commits",
+            name="bare SQLite commit (WAL, synchronous=FULL)",
+            value=commit,
+            unit="/s",
+        ),
     ]
 
 

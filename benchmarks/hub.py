@@ -1,9 +1,11 @@
-"""The hub of a bench: what `hubsim hub` runs, with a radio and a door that tell when things happened.
+"""The hub of a bench: what `hubsim hub` runs, with a radio and a door that tell when things
+happened.
 
-Law: it is hubd's own `run` with the desk's own parts; the wrappers only note times and pass everything on, so that no
-product code knows that it is measured. A note is one line to a pipe: `ready`, `frame` (a write came), `taken` (hubd had
-taken it), `release` or `driven`, and nanoseconds of CLOCK_MONOTONIC. Notes leave only when nothing is under way: a
-system call would give the other threads their turn.
+Law: it is hubd's own `run` with the desk's own parts; the wrappers only note times and pass
+everything on, so that no product code knows that it is measured. A note is one line to a pipe:
+`ready`, `frame` (a write came), `taken` (hubd had taken it), `release` or `driven`, and nanoseconds
+of CLOCK_MONOTONIC. Notes leave only when nothing is under way: a system call would give the other
+threads their turn.
 """
 
 from __future__ import annotations
@@ -32,8 +34,11 @@ class NotingListener:
     """`ports.radio.RadioListener` around another: notes when each frame came in."""
 
     def __init__(self, listener: RadioListener, note: Note) -> None:
-        self._listener, self._note = listener, note
-        self.opened, self.info, self.closed = listener.opened, listener.info, listener.closed
+        self._listener = listener
+        self._note = note
+        self.opened = listener.opened
+        self.info = listener.info
+        self.closed = listener.closed
         self.next_frame = listener.next_frame
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
@@ -48,8 +53,10 @@ class NotingRadio:
     """`ports.radio.Radio` around another: notes when it is on air."""
 
     def __init__(self, radio: Radio, note: Note) -> None:
-        self._radio, self._note = radio, note
-        self.notify, self.drop = radio.notify, radio.drop
+        self._radio = radio
+        self._note = note
+        self.notify = radio.notify
+        self.drop = radio.drop
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """See `ports.radio.Radio.serve`."""
@@ -62,10 +69,13 @@ class NotingRadio:
 
 
 class NotingDoor:
-    """`ports.doors.Mover` around a strike: notes when it was asked, and when the guard had driven the line."""
+    """`ports.doors.Mover` around a strike: notes when it was asked, and when the guard had driven
+    the line.
+    """
 
     def __init__(self, strike: Strike, note: Note) -> None:
-        self._strike, self._note = strike, note
+        self._strike = strike
+        self._note = note
         self.secure = strike.secure
         self.must_rest_seconds = strike.must_rest_seconds
 
@@ -84,16 +94,19 @@ class NotingDoor:
 
 def parts(transport: str, note: Note, config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     """Make a desk's parts that note times; nobody pulls the door."""
-    made = desk_parts(transport, False, config, keys, tell)
+    made = desk_parts(transport=transport, person=False, config=config, keys=keys, tell=tell)
     doors: dict[str, Mover] = {
-        name: NotingDoor(door, note) for name, door in made.doors.items() if isinstance(door, Strike)
+        name: NotingDoor(door, note)
+        for name, door in made.doors.items()
+        if isinstance(door, Strike)
     }
     return replace(made, radio=NotingRadio(made.radio, note), doors=doors)
 
 
 def main() -> None:
     """Run in the hub's folder: `python -m benchmarks.hub TRANSPORT PIPE`."""
-    transport, pipe = sys.argv[1], int(sys.argv[2])
+    transport = sys.argv[1]
+    pipe = int(sys.argv[2])
 
     waiting: list[str] = []
 

@@ -1,8 +1,10 @@
-"""The figures of the lab: a hub as shipped in a guest with a real kernel, systemd, BlueZ and GPIO lines.
+"""The figures of the lab: a hub as shipped in a guest with a real kernel, systemd, BlueZ and GPIO
+lines.
 
-Laws: the last byte, the strike and the echo have one clock, the guest's, and are seen where the radio's bytes enter and
-leave its kernel; connections are timed with phones as slow as real ones (`lab.paced`), the hub alone with phones that
-are not; every kind is measured in turns with the others.
+Laws: the last byte, the strike and the echo have one clock, the guest's, and are seen where the
+radio's bytes enter and leave its kernel; connections are timed with phones as slow as real ones
+(`lab.paced`), the hub alone with phones that are not; every kind is measured in turns with the
+others.
 """
 
 from __future__ import annotations
@@ -36,17 +38,21 @@ from lab.touch import touch
 from lab.visitors import visitor
 
 ROUNDS_A_PHONE = (OPS_AN_ASKER - 1) // 4
-"""Rounds of four connections, and one connection before: nobody is let in more often, so then comes another phone."""
+"""Rounds of four connections, and one connection before: nobody is let in more often, so then comes
+another phone.
+"""
 ROUNDS_A_LINK = (OPS_AN_ASKER - 1) // 2
 """Rounds of two opens, and one before: each link is another phone's."""
 REST_SECONDS = 1.0
 """After each link, so that the strike comes to rest long before its cap."""
 TRACED_MAX = 4000
 FALL_SECONDS = 5.0
-TRY_SECONDS, TRY_WHOLE_SECONDS = 1.5, 8.0
+TRY_SECONDS = 1.5
+TRY_WHOLE_SECONDS = 8.0
 PATIENCE_SECONDS = 60.0
 AWAY_SECONDS = 0.5
-READ_REQUEST, READ_RESPONSE = 0x0A, 0x0B
+READ_REQUEST = 0x0A
+READ_RESPONSE = 0x0B
 
 
 class QuickHub(LabHub):
@@ -97,13 +103,21 @@ async def booted(directory: Path) -> AsyncIterator[Lab]:
             hub = QuickHub(guest, site)
             await hub.install()
             await hub.start()
-            yield Lab(guest, hub, air, site, time.monotonic() - began)
+            yield Lab(
+                guest=guest,
+                hub=hub,
+                air=air,
+                site=site,
+                ready_seconds=time.monotonic() - began,
+            )
         finally:
             await guest.stop()
 
 
 async def measure(directory: Path, rounds: int, falls: int, boots: int) -> LabRounds:
-    """Boot so often, each time from nothing; in the last guest so many rounds of opens, so many falls of each kind."""
+    """Boot so often, each time from nothing; in the last guest so many rounds of opens, so many
+    falls of each kind.
+    """
     made = LabRounds()
     for boot in range(1, boots + 1):
         folder = directory / f"boot-{boot}"
@@ -135,7 +149,9 @@ async def _about(lab: Lab) -> dict[str, str]:
 
 
 async def _connections(lab: Lab, rounds: int, made: LabRounds) -> None:
-    """Time from the connection to the verdict: with the table known and not, by the short path and the full one."""
+    """Time from the connection to the verdict: with the table known and not, by the short path and
+    the full one.
+    """
     async with on_air(lab.air.transport, Paced) as device:
         async with connect(device) as known:
             pass
@@ -148,7 +164,9 @@ async def _connections(lab: Lab, rounds: int, made: LabRounds) -> None:
                     if path == "full":
                         phone.tickets.clear()
                     one = await touch(device, phone, kept)
-                    made.connected.setdefault(f"{path} path, GATT {table}", []).append(one.prepared + one.decided)
+                    made.connected.setdefault(f"{path} path, GATT {table}", []).append(
+                        one.prepared + one.decided
+                    )
 
 
 async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
@@ -183,12 +201,15 @@ async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
 async def _fallen(changes: asyncio.Queue[dict[str, Any]]) -> dict[str, Any]:
     """Wait until the strike was driven and has fallen back; return the first of the two changes."""
     async with asyncio.timeout(FALL_SECONDS):
-        driven, fallen = await changes.get(), await changes.get()
+        driven = await changes.get()
+        fallen = await changes.get()
     assert (driven["held"], fallen["held"]) == ("1", "0")
     return driven
 
 
-async def _open(lab: Lab, session: Session, path: str, changes: asyncio.Queue[dict[str, Any]], made: LabRounds) -> None:
+async def _open(
+    lab: Lab, session: Session, path: str, changes: asyncio.Queue[dict[str, Any]], made: LabRounds
+) -> None:
     """Open once, and wait until the line has fallen back."""
     await lab.guest.traced(TRACED_MAX)
     report = await session.run(1)
@@ -208,7 +229,9 @@ async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:
         "bluetoothd killed": partial(run, "systemctl", "kill", "-s", "KILL", "bluetooth"),
         "bluetoothd restarted": partial(run, "systemctl", "restart", "bluetooth"),
         "adapter pulled, and back after 0.5 s": partial(_pull, lab),
-        "system bus and bluetoothd restarted": partial(run, "systemctl", "restart", "dbus", "bluetooth"),
+        "system bus and bluetoothd restarted": partial(
+            run, "systemctl", "restart", "dbus", "bluetooth"
+        ),
         "adapter blocked by rfkill, and let go after 0.5 s": partial(_block, lab),
         "adapter powered off by somebody": partial(run, "bluetoothctl", "power", "off"),
         "hubd restarted": partial(run, "systemctl", "restart", "hubd"),

@@ -1,4 +1,6 @@
-"""The class of the machine: what a reader needs to judge a figure, and nothing that names this machine."""
+"""The class of the machine: what a reader needs to judge a figure, and nothing that names this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def describe() -> Mapping[str, str]:
 
 
 def has(flag: str) -> bool:
-    """Tell whether the processor has a feature; OpenSSL's RSA is some three times as fast with AVX-512 IFMA."""
+    """Tell whether the processor has a feature; OpenSSL's RSA is some three times as fast with
+    AVX-512 IFMA.
+    """
     try:
         with open("/proc/cpuinfo") as about:
             return any(flag in line.split() for line in about if line.startswith("flags"))

@@ -18,7 +18,8 @@ from pathlib import Path
 from hubsim import site as sites
 from hubsim.site import DeskDoor, Site
 
-START_SECONDS, STOP_SECONDS = 20.0, 8.0
+START_SECONDS = 20.0
+STOP_SECONDS = 8.0
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = """
 [protocol]
@@ -28,7 +29,9 @@ rsa_burst = 100
 [log]
 level = "warning"
 """
-"""What a bench changes in the desk's configuration: a hub's own budget of RSA decryptions is 5 a second."""
+"""What a bench changes in the desk's configuration: a hub's own budget of RSA decryptions is 5 a
+second.
+"""
 STRIKE_SECONDS = 0.2
 """The shortest release, so that many fit in a minute."""
 
@@ -37,7 +40,9 @@ STRIKE_SECONDS = 0.2
 async def running(
     log: Path, *command: str, folder: Path | None = None, pipe: int | None = None
 ) -> AsyncIterator[Process]:
-    """Run a module of Python in `folder`, its complaints in `log`, with a pipe's descriptor; end it at the end."""
+    """Run a module of Python in `folder`, its complaints in `log`, with a pipe's descriptor; end it
+    at the end.
+    """
     with log.open("ab") as complaints:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *command),
@@ -82,13 +87,17 @@ async def radio(log: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def backend(site: Site, endpoint: str, log: Path) -> AsyncIterator[None]:
     """Run the reference backend."""
-    async with running(log, "hubsim.main", "backend", "--at", str(site.path), "--listen", endpoint) as process:
+    async with running(
+        log, "hubsim.main", "backend", "--at", str(site.path), "--listen", endpoint
+    ) as process:
         await first_line(process)
         yield
 
 
 def make_site(path: Path, endpoint: str) -> Site:
-    """Make a site with one door of one access point; the hub's configuration is the desk's, with `BUDGET`."""
+    """Make a site with one door of one access point; the hub's configuration is the desk's, with
+    `BUDGET`.
+    """
     site = sites.init(path)
     config = sites.write_config(site, endpoint, [DeskDoor(strike_seconds=STRIKE_SECONDS)])
     config.write_text(config.read_text() + BUDGET)
@@ -103,13 +112,19 @@ def free_endpoint() -> str:
 
 
 class HubProcess:
-    """A running hub of a bench and what it notes; `began_ns` is CLOCK_MONOTONIC just before its exec."""
+    """A running hub of a bench and what it notes; `began_ns` is CLOCK_MONOTONIC just before its
+    exec.
+    """
 
     def __init__(self, process: Process, notes: asyncio.StreamReader, began_ns: int) -> None:
-        self.process, self._notes, self.began_ns = process, notes, began_ns
+        self.process = process
+        self._notes = notes
+        self.began_ns = began_ns
 
     async def note(self, what: str) -> int:
-        """Return the time of the next note of that name; earlier ones of other names are passed over."""
+        """Return the time of the next note of that name; earlier ones of other names are passed
+        over.
+        """
         async with asyncio.timeout(START_SECONDS):
             while line := await self._notes.readline():
                 name, at = line.split()

@@ -1,6 +1,8 @@
-"""From exec to advertising, and the memory of the idle hub, beside a bare import of the libraries that it needs.
+"""From exec to advertising, and the memory of the idle hub, beside a bare import of the libraries
+that it needs.
 
-Law: every start is a process of its own, in turns with bare imports; memory is read from the kernel's own accounts.
+Law: every start is a process of its own, in turns with bare imports; memory is read from the
+kernel's own accounts.
 """
 
 from __future__ import annotations
@@ -16,18 +18,23 @@ from benchmarks import processes
 from hubsim.site import Site
 
 IMPORTS = (
-    "import asyncio, sqlite3, cbor2, cryptography.hazmat.primitives.asymmetric.rsa, msgspec, structlog, zmq.asyncio"
+    "import asyncio, sqlite3, cbor2, cryptography.hazmat.primitives.asymmetric.rsa, "
+    "msgspec, structlog, zmq.asyncio"
 )
 HUB_IMPORTS = "import hubd.app, hubd.__main__, drivers.strike.strike"
 RADIO_IMPORTS = "import hubsim.radio.hub_radio", "import hubd.adapters.bluez.generation"
-"""The virtual radio's host stack, which a desk's hub holds, and the D-Bus client that a real hub holds in its place."""
+"""The virtual radio's host stack, which a desk's hub holds, and the D-Bus client that a real hub
+holds in its place.
+"""
 IDLE_SECONDS = 2.0
 _READ_OWN = "; import pathlib; print(pathlib.Path('/proc/self/smaps_rollup').read_text())"
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory of a process in MB (10^6 bytes): all of it, and with shared pages divided by their users."""
+    """Resident memory of a process in MB (10^6 bytes): all of it, and with shared pages divided by
+    their users.
+    """
 
     resident: float
     proportional: float
@@ -47,8 +54,11 @@ class StartRounds:
 
 
 async def measure(directory: Path, rounds: int) -> StartRounds:
-    """Start the hub `rounds` times; look at the memory of the last one after IDLE_SECONDS with nothing to do."""
-    result, log = StartRounds(), directory / "log"
+    """Start the hub `rounds` times; look at the memory of the last one after IDLE_SECONDS with
+    nothing to do.
+    """
+    result = StartRounds()
+    log = directory / "log"
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
     async with processes.radio(log) as transport, processes.backend(site, endpoint, log):
@@ -59,8 +69,12 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
             await _start(result, site, (transport, log), last=index == rounds - 1)
     result.bare = memory(await _python(IMPORTS + _READ_OWN))
     without = memory(await _python(HUB_IMPORTS + _READ_OWN))
-    virtual, real = [memory(await _python(f"{HUB_IMPORTS}; {more}{_READ_OWN}")) for more in RADIO_IMPORTS]
-    result.virtual_radio, result.real_radio = (with_.resident - without.resident for with_ in (virtual, real))
+    virtual, real = [
+        memory(await _python(f"{HUB_IMPORTS}; {more}{_READ_OWN}")) for more in RADIO_IMPORTS
+    ]
+    result.virtual_radio, result.real_radio = (
+        with_.resident - without.resident for with_ in (virtual, real)
+    )
     return result
 
 
@@ -71,12 +85,17 @@ async def _start(result: StartRounds, site: Site, means: tuple[str, Path], last:
             await asyncio.sleep(IDLE_SECONDS)
             result.hub = memory_of(hub.process.pid)
             guards = [memory_of(guard) for guard in children(hub.process.pid)]
-            result.guard = Memory(sum(g.resident for g in guards), sum(g.proportional for g in guards))
+            result.guard = Memory(
+                sum(g.resident for g in guards), sum(g.proportional for g in guards)
+            )
 
 
 def memory(rollup: str) -> Memory:
     """Read the text of a smaps_rollup (proc(5))."""
-    kib = {name: int(size) for name, size in re.findall(r"^(Rss|Pss):\s+(\d+) kB$", rollup, re.MULTILINE)}
+    kib = {
+        name: int(size)
+        for name, size in re.findall(r"^(Rss|Pss):\s+(\d+) kB$", rollup, re.MULTILINE)
+    }
     return Memory(kib["Rss"] * 1024 / 1e6, kib["Pss"] * 1024 / 1e6)
 
 
@@ -86,7 +105,9 @@ def memory_of(process_id: int) -> Memory:
 
 
 def children(process_id: int) -> list[int]:
-    """Return the ids of a process's own children: of a hub, the guard of its strikes and the one that waits."""
+    """Return the ids of a process's own children: of a hub, the guard of its strikes and the one
+    that waits.
+    """
     threads = Path(f"/proc/{process_id}/task").iterdir()
     return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
 

@@ -1,7 +1,7 @@
 """The arithmetic of the figures: percentiles, medians, ratios. Pure.
 
-Law: a ratio of two things measured in turns is the median of the ratios of the rounds, so that a slow spell that covers
-one round weighs as much as any other round.
+Law: a ratio of two things measured in turns is the median of the ratios of the rounds, so that a
+slow spell that covers one round weighs as much as any other round.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from statistics import median
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
-    """Return the smallest sample that at least `percent` of all do not exceed (nearest rank). At least one sample."""
+    """Return the smallest sample that at least `percent` of all do not exceed (nearest rank).
+
+    At least one sample.
+    """
     if not samples:
         raise ValueError("no samples: a percentile of nothing is not known")
     ordered = sorted(samples)

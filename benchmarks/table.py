@@ -1,7 +1,9 @@
-"""The table: a figure, its goal, what was measured, whether the goal is met; as text, Markdown and JSON. Pure.
+"""The table: a figure, its goal, what was measured, whether the goal is met; as text, Markdown and
+JSON. Pure.
 
-Laws: a figure with a goal is met when its value is at most the goal, with nothing rounded before; a figure without one
-is reported only; what a goal not met took is in `Cause`, measured in the same run.
+Laws: a figure with a goal is met when its value is at most the goal, with nothing rounded before; a
+figure without one is reported only; what a goal not met took is in `Cause`, measured in the same
+run.
 """
 
 from __future__ import annotations
@@ -13,7 +15,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row. `value` and `goal` in `unit` ("" for a ratio or a count); `beside` says what it was measured against."""
+    """One row.
+
+    `value` and `goal` in `unit` ("" for a ratio or a count); `beside` says what it was measured
+    against.
+    """
 
     key: str
     name: str
@@ -67,11 +73,16 @@ def text(table: Table) -> str:
     rows = [COLUMNS, *map(cells, table.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS) - 1)]
     lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
     ]
     lines.insert(1, "  ".join(["-" * width for width in [*widths, len(COLUMNS[-1])]]))
     for cause in table.causes:
-        lines += ["", f"{cause.of}, µs (p50):", *(f"  {show(us, ''):>8}  {part}" for part, us in cause.parts.items())]
+        lines += [
+            "",
+            f"{cause.of}, µs (p50):",
+            *(f"  {show(us, ''):>8}  {part}" for part, us in cause.parts.items()),
+        ]
     return "\n".join([*lines, "", *_about(table)])
 
 
@@ -101,14 +112,24 @@ def as_json(table: Table) -> dict[str, Any]:
             }
             for figure in table.figures
         },
-        "causes": {cause.of: {part: round(us, 1) for part, us in cause.parts.items()} for cause in table.causes},
+        "causes": {
+            cause.of: {part: round(us, 1) for part, us in cause.parts.items()}
+            for cause in table.causes
+        },
     }
 
 
 def from_json(said: Mapping[str, Any]) -> Table:
     """Read what `as_json` made."""
     figures = [
-        Figure(key, row["name"], row["value"], row["unit"], row["goal"], row["beside"])
+        Figure(
+            key=key,
+            name=row["name"],
+            value=row["value"],
+            unit=row["unit"],
+            goal=row["goal"],
+            beside=row["beside"],
+        )
         for key, row in said["figures"].items()
     ]
     causes = [Cause(of, parts) for of, parts in said["causes"].items()]

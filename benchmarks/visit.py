@@ -1,7 +1,7 @@
 """One visit of a phone at the desk's hub, with the CPU of each of the hub's steps.
 
-Law: only the hub's calls are timed; what the phone does in between is not. A visit that did not open the door is an
-error, never a figure.
+Law: only the hub's calls are timed; what the phone does in between is not. A visit that did not
+open the door is an error, never a figure.
 """
 
 from __future__ import annotations
@@ -25,11 +25,18 @@ from hubsim.phone.machine import Attempt, Decided, SendMessage
 _T = TypeVar("_T")
 PAUSE_SECONDS = OP_SECONDS / OPS_AN_ASKER + 1
 """Between two visits: nobody is let in more often than that for long."""
-CHALLENGE, FRAMES, UNSEAL, DECIDE, ANSWER = "challenge", "frames and decoding", "unseal", "decide and record", "answer"
+CHALLENGE = "challenge"
+FRAMES = "frames and decoding"
+UNSEAL = "unseal"
+DECIDE = "decide and record"
+ANSWER = "answer"
 
 
 class Visit:
-    """One open at the desk's hub. `ns` holds the CPU of each step in nanoseconds, `job` the full path's RSA job."""
+    """One open at the desk's hub.
+
+    `ns` holds the CPU of each step in nanoseconds, `job` the full path's RSA job.
+    """
 
     def __init__(self, desk: Desk) -> None:
         desk.clock.pass_by(PAUSE_SECONDS)
@@ -45,15 +52,25 @@ class Visit:
         return sum(self.ns.values())
 
     async def open(self, short: bool) -> None:
-        """Open the door; `short` by the ticket of the visit before. Raise RuntimeError unless it opened that way."""
+        """Open the door; `short` by the ticket of the visit before.
+
+        Raise RuntimeError unless it opened that way.
+        """
         desk = self._desk
         if not short:
             desk.wallet.tickets.clear()
         releases = desk.door.releases
-        attempt = Attempt(desk.wallet, 1, Action.OPEN, secrets.token_bytes, BLE_GATT)
+        attempt = Attempt(
+            wallet=desk.wallet,
+            access_point=1,
+            action=Action.OPEN,
+            chance=secrets.token_bytes,
+            transport=BLE_GATT,
+        )
         info = self._step(CHALLENGE, lambda: self._link.challenge(self._clock.monotonic()))
         sid = decode_challenge(info).sid
-        inbound, outbound = Inbound(sid), Outbound(sid)
+        inbound = Inbound(sid)
+        outbound = Outbound(sid)
         phone = attempt.challenge(info, time.time())
         while not any(isinstance(effect, Decided) for effect in phone):
             (request,) = (effect.message for effect in phone if isinstance(effect, SendMessage))
@@ -79,7 +96,8 @@ class Visit:
                     outcome = await self._desk.unlock.present(proof, lambda: True)
                     self.ns[DECIDE] = time.thread_time_ns() - began
                     effects += self._step(
-                        ANSWER, partial(self._link.answer, outcome, self._clock.monotonic(), time.time())
+                        ANSWER,
+                        partial(self._link.answer, outcome, self._clock.monotonic(), time.time()),
                     )
                 case Notify(frame):
                     sent.append(frame)
@@ -90,7 +108,8 @@ class Visit:
         return sent
 
     def _take(self, frames: list[bytes]) -> list[LinkEffect]:
-        now, wall = self._clock.monotonic(), time.time()
+        now = self._clock.monotonic()
+        wall = time.time()
         return [effect for frame in frames for effect in self._link.frame(frame, MTU, now, wall)]
 
     def _unseal(self, job: OpenJob) -> list[LinkEffect]:

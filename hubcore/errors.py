@@ -1,7 +1,9 @@
-"""The errors of hubd: each class names who must act; a denial is a value (`access.decide.Denied`), not an error.
+"""The errors of hubd: each class names who must act; a denial is a value (`access.decide.Denied`),
+not an error.
 
-Outside, a peer gets one answer for every failed proof; the true cause is the message here, for the log and the record.
-Messages are sentences for the person who must act: what is wrong, where, what was expected, what to do.
+Outside, a peer gets one answer for every failed proof; the true cause is the message here, for the
+log and the record. Messages are sentences for the person who must act: what is wrong, where, what
+was expected, what to do.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ class HubError(Exception):
 
 
 class ConfigError(HubError):
-    """The installer must act: the start is refused with exit status 78 (EX_CONFIG of sysexits.h)."""
+    """The installer must act: the start is refused with exit status 78 (EX_CONFIG of
+    sysexits.h).
+    """
 
 
 class PeerError(HubError):
@@ -24,11 +28,16 @@ class FrameError(PeerError):
 
 
 class SequenceError(PeerError):
-    """A well-formed frame or message at the wrong moment: a gap, a repetition, a message out of turn."""
+    """A well-formed frame or message at the wrong moment: a gap, a repetition, a message out of
+    turn.
+    """
 
 
 class ProofError(PeerError):
-    """A proof that does not hold: decryption, signature, binding or claim. Outside always the same answer."""
+    """A proof that does not hold: decryption, signature, binding or claim.
+
+    Outside always the same answer.
+    """
 
 
 class LinkError(HubError):
@@ -48,7 +57,9 @@ class RestingError(HardwareError):
 
 
 class UnguardedError(HardwareError):
-    """A strike may be driven and nobody is left to end it: the daemon ends, so that systemd secures the strikes."""
+    """A strike may be driven and nobody is left to end it: the daemon ends, so that systemd secures
+    the strikes.
+    """
 
 
 class TamperError(HardwareError):

@@ -1,6 +1,7 @@
-"""hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is refused, 73 the
-state directory is, 69 a strike may be driven and no guard can end it (sysexits.h). `--check-config` starts nothing, see
-`hubd.start.checkconfig`. That nobody can be told changes no exit status, see `hubd.output`.
+"""hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is
+refused, 73 the state directory is, 69 a strike may be driven and no guard can end it (sysexits.h).
+`--check-config` starts nothing, see `hubd.start.checkconfig`. That nobody can be told changes no
+exit status, see `hubd.output`.
 """
 
 from __future__ import annotations
@@ -21,17 +22,25 @@ from hubd.start import checkconfig
 from hubd.wiring.hardware import real_parts
 from hubd.wiring.parts import MakeParts
 
-EX_CONFIG, EX_CANTCREAT, EX_UNAVAILABLE = 78, 73, 69
+EX_CONFIG = 78
+EX_CANTCREAT = 73
+EX_UNAVAILABLE = 69
 
 
 def main() -> None:
     """Start the daemon on this hub's real parts."""
     prepare()
     parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
-    parser.add_argument("--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s")
+    parser.add_argument(
+        "--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s"
+    )
     parser.add_argument("--version", action="version", version=f"hubd {__version__}")
-    parser.add_argument("--check-config", action="store_true", help="say whether all is right, and end")
-    parser.add_argument("--json", action="store_true", help="with --check-config: what was found as JSON")
+    parser.add_argument(
+        "--check-config", action="store_true", help="say whether all is right, and end"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="with --check-config: what was found as JSON"
+    )
     options = as_tool("hubd", parser.parse_args)
     if options.check_config:
         sys.exit(as_tool("hubd", lambda: checkconfig.run(options.config, options.json)))
@@ -39,10 +48,11 @@ def main() -> None:
 
 
 def run(config_file: Path, make_parts: MakeParts) -> int:
-    """Run a hub of these parts; return the exit status. What refuses the start is one sentence on standard error.
+    """Run a hub of these parts; return the exit status. What refuses the start is one sentence on
+    standard error.
 
-    systemd is told the same sentence, which `systemctl status` shows until the next start; the journal's end, which it
-    shows too, is full of restarts by then.
+    systemd is told the same sentence, which `systemctl status` shows until the next start; the
+    journal's end, which it shows too, is full of restarts by then.
     """
     notifier = Notifier()
     try:
@@ -56,7 +66,9 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
     except UnguardedError as error:
         return _refused(notifier, error, EX_UNAVAILABLE)
     except Exception as error:
-        notifier.status(f"ended by a fault of its own, {type(error).__name__}: journalctl -u hubd says where")
+        notifier.status(
+            f"ended by a fault of its own, {type(error).__name__}: journalctl -u hubd says where"
+        )
         raise
     return 0
 

@@ -1,7 +1,9 @@
-"""The composition root: the one place that knows both the use cases and the world. `build` makes every object once.
+"""The composition root: the one place that knows both the use cases and the world. `build` makes
+every object once.
 
-A hub and a desk are built alike: they differ in the `Parts` they hand in. `serve` runs everything in one TaskGroup and
-takes it down in an order that leaves every strike at rest and the last record durable.
+A hub and a desk are built alike: they differ in the `Parts` they hand in. `serve` runs everything
+in one TaskGroup and takes it down in an order that leaves every strike at rest and the last record
+durable.
 """
 
 from __future__ import annotations
@@ -68,11 +70,17 @@ LAST_RECORD_SECONDS = 1.0
 END_SECONDS = 6
 """How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
 FIRST_RECORDS_SECONDS = 3.0
-"""How long a start waits for the disk; a disk that takes nothing opens no door, and keeps nobody from looking."""
+"""How long a start waits for the disk; a disk that takes nothing opens no door, and keeps nobody
+from looking.
+"""
 FIRST_STRIKES_SECONDS = 3.0
-"""How long the radio waits for the strikes at the start; well under the deadline of the links' loop."""
+"""How long the radio waits for the strikes at the start; well under the deadline of the links'
+loop.
+"""
 DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
-"""The critical loops, and the greatest seconds between two beats; making an RSA key may take a small board a minute."""
+"""The critical loops, and the greatest seconds between two beats; making an RSA key may take a
+small board a minute.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +119,17 @@ class Stores:
 def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) -> Hub:
     """Make every object once and join them."""
     floor = from_records(stores.audit.newest, stores.audit.last())
-    clock = SystemClock(lambda: floor.floor_ms / 1000, begins=keys.certified.not_before - BEHIND_SECONDS)
+    clock = SystemClock(
+        lambda: floor.floor_ms / 1000, begins=keys.certified.not_before - BEHIND_SECONDS
+    )
     health = Health(clock, DEADLINES, READY_PARTS)
     tail = EventTail()
     tell = Teller(tail, clock, health.count)
     vigil = Vigil(health, tell)
     appended = asyncio.Event()
     log = NotingLog(
-        stores.audit,
-        floor,
+        log=stores.audit,
+        floor=floor,
         on_append=appended.set,
         on_health=partial(vigil.part, Part.AUDIT),
     )
@@ -136,22 +146,52 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         why=stores.policy.found.why,
     )
 
-    ring, tickets = EpochRing(), TicketTable(keys.certified.expires)
-    side, points = _hub_side(config, keys, ring, tickets), _points(config)
-    machines = {door.id: DoorMachine(door.dps is not None, door.held_open_seconds) for door in config.doors}
+    ring = EpochRing()
+    tickets = TicketTable(keys.certified.expires)
+    side = _hub_side(config, keys, ring, tickets)
+    points = _points(config)
+    machines = {
+        door.id: DoorMachine(door.dps is not None, door.held_open_seconds) for door in config.doors
+    }
     disk = DiskWatch(partial(state_disk.look, stores.audit.path), health, stores.audit.path)
-    refusals = Refusals(log, clock, tell, disk.room)
-    paced = PacedLog(log, refusals, clock, disk.room)
-    watch = DoorWatch(machines, paced, clock, tell, lambda door: parts.doors[door].driven)
+    refusals = Refusals(
+        log=log,
+        clock=clock,
+        tell=tell,
+        room=disk.room,
+    )
+    paced = PacedLog(
+        log=log,
+        refusals=refusals,
+        clock=clock,
+        room=disk.room,
+    )
+    watch = DoorWatch(
+        machines=machines,
+        log=paced,
+        clock=clock,
+        tell=tell,
+        driven=lambda door: parts.doors[door].driven,
+    )
     rules = SiteRules(points, config.hub.zone, config.protocol.grant_days_max * DAY_SECONDS)
-    books = Books(store, paced, clock, tell)
-    unlock = Unlock(rules, books, parts.doors, watch)
+    books = Books(
+        policy=store,
+        log=paced,
+        clock=clock,
+        tell=tell,
+    )
+    unlock = Unlock(
+        rules=rules,
+        books=books,
+        doors=parts.doors,
+        watch=watch,
+    )
     links = Links(
-        side,
-        parts.radio,
-        unlock.present,
-        {number: point.strike_seconds for number, point in points.items()},
-        Means(
+        side=side,
+        radio=parts.radio,
+        present=unlock.present,
+        strike_seconds={number: point.strike_seconds for number, point in points.items()},
+        means=Means(
             clock=clock,
             rsa=ThreadPoolExecutor(1, "rsa"),
             links_max=config.protocol.links_max,
@@ -163,20 +203,41 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     )
     watch.on_state = links.door_changed
 
-    sync, names = None, (config.hub.id, config.hub.site)
+    sync = None
+    names = (config.hub.id, config.hub.site)
     if parts.uplink is not None:
         prove = partial(policy.prove, issuer=keys.issuer_key, site=config.hub.site)
-        orders = Orders(unlock.release, NewPolicy(prove, books, tickets, unlock).accept, store.version)
+        orders = Orders(
+            unlock.release, NewPolicy(prove, books, tickets, unlock).accept, store.version
+        )
         who = Identity(*names, secrets.token_bytes(16), __version__)
-        sync = Sync(parts.uplink, log, orders, who, Pace(clock), appended)
+        sync = Sync(
+            link=parts.uplink,
+            records=log,
+            orders=orders,
+            identity=who,
+            pace=Pace(clock),
+            appended=appended,
+        )
     counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())
     status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
     time = ClockCare(
-        log=log, floor=floor, clock=clock, tell=tell, backend_agrees=lambda: agrees(sync), time_service=set_by_timesyncd
+        log=log,
+        floor=floor,
+        clock=clock,
+        tell=tell,
+        backend_agrees=lambda: agrees(sync),
+        time_service=set_by_timesyncd,
     )
     api = LocalApi(config.api.socket, _calls(status, time, store), tail)
     aeads = tuple(Aead[name] for name in config.protocol.aead)
-    epochs = EpochKeys(ring, SigningKey(keys.identity), names, aeads, config.protocol.rsa_bits)
+    epochs = EpochKeys(
+        ring=ring,
+        identity=SigningKey(keys.identity),
+        names=names,
+        aeads=aeads,
+        bits=config.protocol.rsa_bits,
+    )
     theirs = config.keys.backend_public
     watched = Watched(
         clock=clock,
@@ -220,7 +281,12 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
         issuer=keys.issuer_key,
         epochs=ring,
         tickets=tickets,
-        budget=Budget(protocol.rsa_per_second, protocol.rsa_burst, protocol.links_max, LINE_SECONDS),
+        budget=Budget(
+            rate=protocol.rsa_per_second,
+            burst=protocol.rsa_burst,
+            at_once=protocol.links_max,
+            wait_seconds=LINE_SECONDS,
+        ),
         chance=secrets.token_bytes,
     )
 
@@ -228,7 +294,13 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
 def _points(config: Config) -> dict[int, Point]:
     """The access points by number."""
     return {
-        point.number: Point(point.number, door.id, point.fresh, door.strike_seconds, door.cap_seconds)
+        point.number: Point(
+            number=point.number,
+            door=door.id,
+            fresh=point.fresh,
+            strike_seconds=door.strike_seconds,
+            cap_seconds=door.cap_seconds,
+        )
         for door in config.doors
         for point in door.access_points
     }
@@ -239,10 +311,17 @@ def _reader(config: Config, keys: HubKeys) -> Callable[[bytes], policy.Policy]:
     return partial(policy.read, issuer=keys.issuer_key, site=config.hub.site)
 
 
-async def open_stores(state: Path, site: str, read: Callable[[bytes], policy.Policy], stack: AsyncExitStack) -> Stores:
-    """Open, or make, what is kept on the disk, and see what is there. Raise StoreError or ConfigError."""
-    audit_path, policy_path = state / "audit.db", state / "policy.db"
-    log_removed, policy_removed = AUDIT.removed(audit_path), POLICY.removed(policy_path)
+async def open_stores(
+    state: Path, site: str, read: Callable[[bytes], policy.Policy], stack: AsyncExitStack
+) -> Stores:
+    """Open, or make, what is kept on the disk, and see what is there.
+
+    Raise StoreError or ConfigError.
+    """
+    audit_path = state / "audit.db"
+    policy_path = state / "policy.db"
+    log_removed = AUDIT.removed(audit_path)
+    policy_removed = POLICY.removed(policy_path)
     audit = await stack.enter_async_context(await AuditStore.open(audit_path))
     try:
         opened = await PolicyDatabase.open(policy_path, site, read)
@@ -250,11 +329,19 @@ async def open_stores(state: Path, site: str, read: Callable[[bytes], policy.Pol
         raise ConfigError(str(error)) from error
     kept = (await stack.enter_async_context(opened)).found
     found = Found(kept.policy, kept.version, _log_found(audit, kept), policy_removed, log_removed)
-    return Stores(audit, opened, found, told_by(audit.newest_about_state()))
+    return Stores(
+        audit=audit,
+        policy=opened,
+        found=found,
+        told=told_by(audit.newest_about_state()),
+    )
 
 
 def _log_found(audit: AuditStore, kept: PolicyFound) -> LogFound:
-    """Hold the log against the noted head. With each policy one is noted: where it is not, it was taken away."""
+    """Hold the log against the noted head.
+
+    With each policy one is noted: where it is not, it was taken away.
+    """
     if audit.last() == 0:
         return LogFound.GONE if kept.noted.number else LogFound.EMPTY
     if kept.policy is OnDisk.PROVEN and not kept.noted.number:
@@ -271,14 +358,18 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     keys = load_keys(config)
     async with AsyncExitStack() as stack:
         read = _reader(config, keys)
-        stores = await open_stores(config.hub.state_directory, config.hub.site, read, stack)
-        hub = build(config, keys, stores, make_parts)
+        stores = await open_stores(
+            state=config.hub.state_directory, site=config.hub.site, read=read, stack=stack
+        )
+        hub = build(config=config, keys=keys, stores=stores, make_parts=make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)
         remembered = hub.log.newest(hub.log.last() + 1, REMEMBERED_RECORDS)
         hub.unlock.remember(remembered)
         started: Detail = {Fact.VERSION: __version__, **hub.floor.begin(), **hub.policy.carried()}
-        with suppress(AuditError, TimeoutError):  # it stands as a problem, and `hub.log.mend` tries again
+        with suppress(
+            AuditError, TimeoutError
+        ):  # it stands as a problem, and `hub.log.mend` tries again
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
                 await hub.log.append(_record(hub.clock, Kind.STARTED, started))
                 await hub.policy.begin()
@@ -294,7 +385,9 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
 
 
 async def _tell_mended(hub: Hub, records: int) -> None:
-    """Records were taken out of what waits for the backend: they wait again, and somebody must know."""
+    """Records were taken out of what waits for the backend: they wait again, and somebody must
+    know.
+    """
     if not records:
         return
     hub.health.set(problem(CheckId.OUTBOX_EDITED, records=records))
@@ -312,7 +405,9 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
     loops = [
         _serve_links(hub),
         hub.watch.run(hub.parts.inputs, partial(hub.health.beat, "doors")),
-        hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch"), partial(hub.vigil.look, hub.watched)),
+        hub.epochs.run(
+            hub.clock, partial(hub.health.beat, "epoch"), partial(hub.vigil.look, hub.watched)
+        ),
         hub.refusals.run(),
         hub.log.mend(hub.clock),
         hub.disk.run(),
@@ -325,7 +420,9 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
     if hub.sync is not None:
         loops.append(hub.sync.run())
     async with asyncio.TaskGroup() as guards:
-        held = [guards.create_task(_run_part(hub, name, run)) for name, run in hub.parts.runs.items()]
+        held = [
+            guards.create_task(_run_part(hub, name, run)) for name, run in hub.parts.runs.items()
+        ]
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(loop_) for loop_ in loops]
             await stop.wait()
@@ -337,7 +434,11 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
 
 
 async def _run_part(hub: Hub, name: Part, run: Run) -> None:
-    """Run a part. When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever still hangs."""
+    """Run a part.
+
+    When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever still
+    hangs.
+    """
     try:
         await run(lambda: hub.vigil.part(name, True, "ready"))
     except UnguardedError as error:
@@ -351,7 +452,8 @@ async def _run_part(hub: Hub, name: Part, run: Run) -> None:
 
 
 async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS) -> None:
-    """Go on air once the strikes are held, so that the first phone is not told of a fault; or once they cannot be.
+    """Go on air once the strikes are held, so that the first phone is not told of a fault; or once
+    they cannot be.
 
     Strikes of which nothing is heard are waited for `strikes_seconds`.
     """
@@ -364,7 +466,9 @@ async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS)
 
 
 async def _say_ready(hub: Hub, notifier: Notifier) -> None:
-    """READY says that the daemon works; a strike or radio that lacks is a problem that stands, no reason to die."""
+    """READY says that the daemon works; a strike or radio that lacks is a problem that stands, no
+    reason to die.
+    """
     notifier.ready("starting: waiting for the strikes")
     await hub.health.wait_ready()
     notifier.status("ready")
@@ -385,7 +489,8 @@ def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call,
     one_by_one = asyncio.Lock()
 
     async def trust_clock(_args: Mapping[str, object], _caller: object) -> object:
-        """Vouch for a clock that is not believed, or that nobody has confirmed; else nothing is recorded.
+        """Vouch for a clock that is not believed, or that nobody has confirmed; else nothing is
+        recorded.
 
         Answers `{state, wall, vouched}`.
         """
@@ -394,13 +499,18 @@ def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call,
             if before is ClockState.BEFORE_BUILD:
                 raise CallRefused(
                     "clock-before-build",
-                    "The clock stands before the day this software was built or this hub was certified, so it is "
+                    "The clock stands before the day this software was built or this hub was "
+                    "certified, so it is "
                     "wrong: set it with timedatectl set-time, or let it be set by NTP.",
                 )
             vouched = before is not ClockState.TRUSTED or not time.confirmed()
             if vouched:
                 await time.vouch("technician")
-            return {"state": status.clock.state().value, "wall": status.clock.wall(), "vouched": vouched}
+            return {
+                "state": status.clock.state().value,
+                "wall": status.clock.wall(),
+                "vouched": vouched,
+            }
 
     async def accept_state(_args: Mapping[str, object], _caller: object) -> object:
         async with one_by_one:

@@ -1,10 +1,14 @@
-"""Work on the side: a thread for what takes long, which neither a stop nor the end of the process waits for.
+"""Work on the side: a thread for what takes long, which neither a stop nor the end of the process
+waits for.
 
 Laws:
-1. `asyncio.to_thread` is for work that ends soon: its threads are joined at the end of the process, however long they
-   take. What may take many seconds, and leaves nothing half done when it is dropped, runs here.
-2. A caller that is cancelled drops the result; the thread comes to its end, or dies with the process.
-3. A machine that gives no thread is a HardwareError of that one piece of work, and ends nothing else.
+1. `asyncio.to_thread` is for work that ends soon: its threads are joined at the end of the process,
+   however long they take. What may take many seconds, and leaves nothing half done when it is
+   dropped, runs here.
+2. A caller that is cancelled drops the result; the thread comes to its end, or dies with the
+   process.
+3. A machine that gives no thread is a HardwareError of that one piece of work, and ends nothing
+   else.
 """
 
 from __future__ import annotations
@@ -20,7 +24,10 @@ from hubcore.errors import HardwareError
 _T = TypeVar("_T")
 
 Start = Callable[[str, Callable[[], None]], None]
-"""Runs something in a new thread of that name. Raises RuntimeError, as `threading` does, when there is none."""
+"""Runs something in a new thread of that name.
+
+Raises RuntimeError, as `threading` does, when there is none.
+"""
 
 
 def start_thread(name: str, run: Callable[[], None]) -> None:
@@ -53,7 +60,8 @@ async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) 
 
 
 def under_way(name: str, work: Callable[[], _T], start: Start = start_thread) -> asyncio.Future[_T]:
-    """Begin the work in a thread of that name; the future gives its result, or raises what it raises.
+    """Begin the work in a thread of that name; the future gives its result, or raises what it
+    raises.
 
     Raise HardwareError when the machine gives no thread.
     """

@@ -2,8 +2,10 @@
 
 Laws:
 1. A reader that has gone ends a tool as it ends every tool: by SIGPIPE (141 in a shell).
-2. Output that cannot be written for another reason, such as a full disk, is one sentence and exit status 74.
-3. Standard error that cannot be written changes nothing: not what the program does, and not its exit status.
+2. Output that cannot be written for another reason, such as a full disk, is one sentence and exit
+   status 74.
+3. Standard error that cannot be written changes nothing: not what the program does, and not its
+   exit status.
 4. A stream that was closed at the start stays unused: no file or socket gets its number.
 5. What is said on standard error cannot steer a terminal.
 6. A bug of a tool ends it with its traceback and exit status 70, which no other outcome has.
@@ -20,19 +22,26 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn, TextIO, TypeVar
 
-EX_SOFTWARE, EX_IOERR = 70, 74
+EX_SOFTWARE = 70
+EX_IOERR = 74
 """Of sysexits.h."""
 
-_STDOUT, _STDERR = 1, 2
+_STDOUT = 1
+_STDERR = 2
 _Result = TypeVar("_Result")
 
 
 class OutputError(Exception):
-    """Standard output takes nothing more. It is no OSError, so that nobody takes it for trouble with another file."""
+    """Standard output takes nothing more.
+
+    It is no OSError, so that nobody takes it for trouble with another file.
+    """
 
 
 class _Checked(io.FileIO):
-    """A stream that says once that it takes nothing more, as OutputError, and drops what comes after."""
+    """A stream that says once that it takes nothing more, as OutputError, and drops what comes
+    after.
+    """
 
     broken = False
 
@@ -67,7 +76,8 @@ def prepare() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number, which is this one
+            # takes the lowest free number, which is this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdout = _text(_Checked(_STDOUT, "w", closefd=False), sys.stdout)
     sys.stderr = _text(_Forgiving(_STDERR, "w", closefd=False), sys.stderr, by_line=True)
 
@@ -94,7 +104,10 @@ def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
 
 
 def complain(sentence: str) -> None:
-    """Say a sentence on standard error, if anybody hears it. What does not print in it is escaped."""
+    """Say a sentence on standard error, if anybody hears it.
+
+    What does not print in it is escaped.
+    """
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
     print(shown, file=sys.stderr, flush=True)  # noqa: T201 - this is where programs speak
 
@@ -107,7 +120,9 @@ def reader_gone() -> NoReturn:
 
 
 def _text(stream: io.FileIO, former: TextIO | None, by_line: bool = False) -> io.TextIOWrapper:
-    """Return a text stream in the encoding of the former one, which is None when its descriptor was closed."""
+    """Return a text stream in the encoding of the former one, which is None when its descriptor was
+    closed.
+    """
     return io.TextIOWrapper(
         io.BufferedWriter(stream),
         encoding=former.encoding if former is not None else "utf-8",

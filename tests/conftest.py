@@ -1,7 +1,8 @@
 """What holds for all tests.
 
 1. Ctrl-C works in what they start, even where they themselves run in the background.
-2. Where CI is true, a case that is skipped because something is missing has failed: "passed" means that all of it ran.
+2. Where CI is true, a case that is skipped because something is missing has failed: "passed" means
+   that all of it ran.
 """
 
 from __future__ import annotations

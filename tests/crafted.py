@@ -8,8 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 
-def fill_under_another_schema(path: Path, name: str, ours: str, theirs: str, *statements: str) -> None:
-    """Run statements while the schema of `name` says `theirs` in place of `ours`; afterwards it is ours again."""
+def fill_under_another_schema(
+    path: Path, name: str, ours: str, theirs: str, *statements: str
+) -> None:
+    """Run statements while the schema of `name` says `theirs` in place of `ours`; afterwards it is
+    ours again.
+    """
     _say(path, name, ours, theirs)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in statements:
@@ -30,13 +34,17 @@ def hide_indexes_while(path: Path, *statements: str) -> None:
 
 def _say(path: Path, name: str, old: str, new: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        (sql,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = ?", (name,)
+        ).fetchone()
         assert old in sql
         change = "UPDATE sqlite_master SET sql = ? WHERE name = ?"
         _change_schema(connection, change, [(sql.replace(old, new, 1), name)])
 
 
-def _change_schema(connection: sqlite3.Connection, change: str, rows: Sequence[tuple[object, ...]]) -> None:
+def _change_schema(
+    connection: sqlite3.Connection, change: str, rows: Sequence[tuple[object, ...]]
+) -> None:
     connection.execute("PRAGMA writable_schema = ON")
     connection.executemany(change, rows)
     (version,) = connection.execute("PRAGMA schema_version").fetchone()

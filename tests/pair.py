@@ -1,4 +1,6 @@
-"""A phone and a hub in memory, on a clock that only the test moves: the real core, the real unlock, no radio."""
+"""A phone and a hub in memory, on a clock that only the test moves: the real core, the real unlock,
+no radio.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.policy import FakePolicy
 
-SITE, HUB = "site-1", "hub-1"
+SITE = "site-1"
+HUB = "hub-1"
 ALWAYS = (Access(1, OPEN_AND_QUERY, ()),)
 DAY = 86_400
 
@@ -71,9 +74,12 @@ class Watch:
 class DeskHub:
     """A hub with two doors: access point 1 (`front`) and 2 (`lab`, which demands the full path)."""
 
-    def __init__(self, issuer: SigningKey, clock: FakeClock | None = None, name: str = HUB, key: int = 0) -> None:
+    def __init__(
+        self, issuer: SigningKey, clock: FakeClock | None = None, name: str = HUB, key: int = 0
+    ) -> None:
         self.clock = clock or FakeClock()
-        self.issuer, self.name = issuer, name
+        self.issuer = issuer
+        self.name = name
         self.identity = site.make_key()
         points = (1, 2)
         self.certificate = _certificate(issuer, name, self.identity, points, self.clock)
@@ -105,8 +111,13 @@ class DeskHub:
         self.unlock = self.start_unlock()
         self.unsealed = 0
 
-    def start_unlock(self, policy: PolicyStore | None = None, log: AuditLog | None = None) -> Unlock:
-        """Make the use case, as at a restart, and return it. `policy` and `log` may be others than the hub's own."""
+    def start_unlock(
+        self, policy: PolicyStore | None = None, log: AuditLog | None = None
+    ) -> Unlock:
+        """Make the use case, as at a restart, and return it.
+
+        `policy` and `log` may be others than the hub's own.
+        """
         points = {1: Point(1, "front", False, 5.0), 2: Point(2, "lab", True, 5.0)}
         self.books = Books(
             policy=policy or self.policy,
@@ -114,7 +125,12 @@ class DeskHub:
             clock=self.clock,
             tell=self.tell,
         )
-        self.unlock = Unlock(SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY), self.books, self.doors, self.watch)
+        self.unlock = Unlock(
+            SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY),
+            self.books,
+            self.doors,
+            self.watch,
+        )
         return self.unlock
 
     def new_epoch(self, key: int, bits: int = 3072) -> None:
@@ -135,7 +151,9 @@ class DeskHub:
     def records(self) -> list[Record]:
         """What was recorded; each fact is one of its kind's."""
         found = [Record.decode(stored.body) for stored in self.log.stored]
-        assert [misfit for record in found for misfit in misfits_of_record(record.kind, record.detail)] == []
+        assert [
+            misfit for record in found for misfit in misfits_of_record(record.kind, record.detail)
+        ] == []
         return found
 
     def tell(self, event: str, facts: Mapping[str, Value]) -> None:
@@ -149,8 +167,11 @@ class DeskHub:
         return data
 
 
-def _certificate(issuer: SigningKey, name: str, key: SigningKey, points: Sequence[int], clock: FakeClock) -> bytes:
-    begins, ends = int(clock.wall()) - DAY, int(clock.wall()) + 300 * DAY
+def _certificate(
+    issuer: SigningKey, name: str, key: SigningKey, points: Sequence[int], clock: FakeClock
+) -> bytes:
+    begins = int(clock.wall()) - DAY
+    ends = int(clock.wall()) + 300 * DAY
     document = HubCertificate(SITE, name, begins, ends, key.verify_key, tuple(points))
     return issue_hub_certificate(issuer, document, key.cose_key)
 
@@ -193,20 +214,29 @@ class Visit:
 
 
 class Phone:
-    """A phone that visits a hub. `meddle` may change, drop or add whole messages on their way to the hub."""
+    """A phone that visits a hub.
+
+    `meddle` may change, drop or add whole messages on their way to the hub.
+    """
 
     def __init__(self, hub: DeskHub, wallet: Wallet, mtu: int = 247) -> None:
-        self.hub, self.wallet, self.mtu = hub, wallet, mtu
+        self.hub = hub
+        self.wallet = wallet
+        self.mtu = mtu
         self.meddle: Callable[[bytes], bytes | None] = lambda message: message
         self.lose_verdict = False
         self.stay = True
         self.think_seconds = 0.0
         self.transport = BLE_GATT
 
-    async def visit(self, point: int = 1, action: Action = Action.OPEN, op: bytes | None = None) -> Visit:
+    async def visit(
+        self, point: int = 1, action: Action = Action.OPEN, op: bytes | None = None
+    ) -> Visit:
         """Connect and make one attempt."""
         visit = Visit(self.hub.connect())
-        attempt = visit.attempt = Attempt(self.wallet, point, action, os.urandom, self.transport, op)
+        attempt = visit.attempt = Attempt(
+            self.wallet, point, action, os.urandom, self.transport, op
+        )
         air = Air(self.hub, visit, self.mtu)
         effects: list[PhoneEffect] = [ReadInfo()]
         while effects:
@@ -216,7 +246,9 @@ class Phone:
                 case SendMessage(message):
                     self.hub.clock.advance(self.think_seconds)
                     meddled = self.meddle(message)
-                    answers = await air.send(meddled, lambda: self.stay) if meddled is not None else []
+                    answers = (
+                        await air.send(meddled, lambda: self.stay) if meddled is not None else []
+                    )
                     if self.lose_verdict and attempt.op and answers and visit.claims:
                         return visit
                     for answer in answers:
@@ -236,7 +268,9 @@ class Air:
     """The frames between a phone and a hub's link."""
 
     def __init__(self, hub: DeskHub, visit: Visit, mtu: int = 247) -> None:
-        self.hub, self.visit, self.mtu = hub, visit, mtu
+        self.hub = hub
+        self.visit = visit
+        self.mtu = mtu
         self._in: Inbound | None = None
         self._out: Outbound | None = None
 
@@ -245,7 +279,8 @@ class Air:
         self.visit.infos.append(info)
         if info:
             sid = decode_challenge(info).sid
-            self._in, self._out = Inbound(sid, repeats=True), Outbound(sid)
+            self._in = Inbound(sid, repeats=True)
+            self._out = Outbound(sid)
         return info
 
     async def send(self, message: bytes, alive: Callable[[], bool] = lambda: True) -> list[bytes]:
@@ -261,12 +296,18 @@ class Air:
 
     async def write(self, frame: bytes, alive: Callable[[], bool] = lambda: True) -> list[bytes]:
         self.visit.up.append(frame)
-        now, wall = self.hub.clock.monotonic(), self.hub.clock.wall()
+        now = self.hub.clock.monotonic()
+        wall = self.hub.clock.wall()
         return await self.perform(self.visit.link.frame(frame, self.mtu, now, wall), alive)
 
-    async def perform(self, effects: list[LinkEffect], alive: Callable[[], bool] = lambda: True) -> list[bytes]:
+    async def perform(
+        self, effects: list[LinkEffect], alive: Callable[[], bool] = lambda: True
+    ) -> list[bytes]:
         """Do what the hub's links would do; return the messages that reach the phone."""
-        hub, visit, answers, todo = self.hub, self.visit, [], list(effects)
+        hub = self.hub
+        visit = self.visit
+        answers = []
+        todo = list(effects)
         while todo:
             match todo.pop(0):
                 case Notify(frame):
@@ -281,7 +322,9 @@ class Air:
                 case Presented(claim):
                     visit.claims.append(claim)
                     outcome = await hub.unlock.present(claim, alive)
-                    todo = visit.link.answer(outcome, hub.clock.monotonic(), hub.clock.wall()) + todo
+                    todo = (
+                        visit.link.answer(outcome, hub.clock.monotonic(), hub.clock.wall()) + todo
+                    )
                 case Refused(cause):
                     visit.causes.append(cause)
                 case Drop(why):
@@ -303,7 +346,9 @@ class Air:
 class NotifiedAir(Air):
     """A link whose phone takes the hub's frames one by one, and answers them by itself."""
 
-    def __init__(self, hub: DeskHub, visit: Visit, mtu: int, notify: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, hub: DeskHub, visit: Visit, mtu: int, notify: Callable[[bytes], None]
+    ) -> None:
         super().__init__(hub, visit, mtu)
         self._notify = notify
 

@@ -3,14 +3,14 @@
     play >> InfoRead() << NewChallenge() << At(Phase.READY)
     play >> Sends(GET_EPOCH) << Says(Epoch) << At(Phase.READY)
 
-`>>` lets something happen at the link, `<<` says what comes of it. The playbook fails when an effect is another one
-or missing, when an event comes before all effects of the one before were named, and at the end (`finish`, which the
-fixture calls) when an effect is left.
+`>>` lets something happen at the link, `<<` says what comes of it. The playbook fails when an
+effect is another one or missing, when an event comes before all effects of the one before were
+named, and at the end (`finish`, which the fixture calls) when an effect is left.
 
 Laws:
 1. The link is the real one, `hubcore.phone.link.HubLink`, with the real messages of a phone.
-2. The phone's frames and acknowledgements are made here, so that a play speaks of messages. `Frame` is for what no
-   phone would send.
+2. The phone's frames and acknowledgements are made here, so that a play speaks of messages. `Frame`
+   is for what no phone would send.
 3. Nothing is done that the play does not say: RSA, decisions and follow-ups wait for their events.
 """
 
@@ -97,7 +97,17 @@ class Disconnects:
     why: str = ANY
 
 
-Effect = NewChallenge | EmptyInfo | Says | SaysBye | Unseals | Presents | AsksForState | Refuses | Disconnects
+Effect = (
+    NewChallenge
+    | EmptyInfo
+    | Says
+    | SaysBye
+    | Unseals
+    | Presents
+    | AsksForState
+    | Refuses
+    | Disconnects
+)
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,10 @@ class Sends:
 
 @dataclass(frozen=True)
 class SendsOpen:
-    """The phone sends an open. `changes` are fields of the message that are not as they should be."""
+    """The phone sends an open.
+
+    `changes` are fields of the message that are not as they should be.
+    """
 
     changes: dict[str, Any] = field(default_factory=dict)
     forged: bool = False
@@ -181,7 +194,9 @@ class SendsResume:
     def happen(self, play: Playbook) -> list[Effect]:
         if self.known:
             give_ticket(play.hub, play.wallet, SECRET)
-        made = replace(short_request(play.hub, SECRET, play.challenges[-1], action=self.action), **self.changes)
+        made = replace(
+            short_request(play.hub, SECRET, play.challenges[-1], action=self.action), **self.changes
+        )
         if self.forged:
             made = replace(made, ciphertext=_spoiled(made.ciphertext))
         return play.send(encode_to_hub(made))
@@ -333,7 +348,9 @@ class Playbook:
         self._none_left("at the end")
 
     def _none_left(self, where: str) -> None:
-        assert not self._left, f"{where}: this came, and the play does not say so: {list(self._left)}"
+        assert not self._left, (
+            f"{where}: this came, and the play does not say so: {list(self._left)}"
+        )
 
     def send(self, message: bytes) -> list[Effect]:
         """Send a whole message."""

@@ -1,4 +1,6 @@
-"""An event loop on a clock that jumps: whoever sleeps is woken at once, in the right order, at the right second."""
+"""An event loop on a clock that jumps: whoever sleeps is woken at once, in the right order, at the
+right second.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The edges of all doors of a hub, joined from their sources: wired inputs, strikes, a desk's simulated doors.
+"""The edges of all doors of a hub, joined from their sources: wired inputs, strikes, a desk's
+simulated doors.
 
-Laws: order is the order of `put`; every reader first gets the level of every input; a reader that lags keeps a
-bounded queue: when it is full, only the newest edge of each input is kept, so that its last word is always the truth.
+Laws: order is the order of `put`; every reader first gets the level of every input; a reader that
+lags keeps a bounded queue: when it is full, only the newest edge of each input is kept, so that its
+last word is always the truth.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ class Edges:
         self._queue = deque(newest.values())
 
     async def events(self) -> AsyncIterator[InputEvent]:
-        """Yield the level of every input an earlier reader saw (REX has none), then each edge, until cancelled."""
+        """Yield the level of every input an earlier reader saw (REX has none), then each edge,
+        until cancelled.
+        """
         for event in tuple(self._delivered.values()):
             if event.what is not Input.REX:
                 yield event

@@ -1,8 +1,8 @@
 """Wired inputs (door position switches, requests to exit) by edge events of libgpiod v2.
 
-Laws: after a request the level is read once, since edges tell only changes; a gap in the kernel's numbers means lost
-edges, so the levels are read again; a chip that fails is asked for again, and that is told; egress is wired in
-hardware, so nothing here opens a door.
+Laws: after a request the level is read once, since edges tell only changes; a gap in the kernel's
+numbers means lost edges, so the levels are read again; a chip that fails is asked for again, and
+that is told; egress is wired in hardware, so nothing here opens a door.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ _REPORTS: dict[tuple[Contact, bool], Input] = {
 
 @dataclass(frozen=True, slots=True)
 class InputLine:
-    """One input. Wire a DPS so that a cut wire reads as open: closed door pulls to ground, active is high."""
+    """One input.
+
+    Wire a DPS so that a cut wire reads as open: closed door pulls to ground, active is high.
+    """
 
     door: str
     contact: Contact
@@ -87,7 +90,15 @@ class WiredInputs:
         try:
             for chip in dict.fromkeys(line.chip for line in self._lines):
                 members = [line for line in self._lines if line.chip == chip]
-                banks.append(_Bank(chip, members, self._open_chip, self._debounce, self._put))
+                banks.append(
+                    _Bank(
+                        chip=chip,
+                        lines=members,
+                        open_chip=self._open_chip,
+                        debounce=self._debounce,
+                        put=self._put,
+                    )
+                )
             for bank in banks:
                 bank.report_levels()
                 loop.add_reader(bank.fileno(), _read, bank, broken)
@@ -168,7 +179,9 @@ class _Bank:
         for edge in edges:
             lost = lost or edge.global_seqno != self._seqno + 1
             self._seqno = edge.global_seqno
-            self._report(edge.line_offset, edge.event_type is edge.Type.RISING_EDGE, edge.timestamp_ns / 1e9)
+            self._report(
+                edge.line_offset, edge.event_type is edge.Type.RISING_EDGE, edge.timestamp_ns / 1e9
+            )
         if lost:
             self.report_levels()
 

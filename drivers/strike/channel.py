@@ -1,8 +1,10 @@
 """One conversation with one strike guard process, on the event loop.
 
-1. A command is answered within `ANSWER_SECONDS` (HOLD: `HOLD_SECONDS`) or the guard counts as broken.
+1. A command is answered within `ANSWER_SECONDS` (HOLD: `HOLD_SECONDS`) or the guard counts as
+   broken.
 2. A pulse is obeyed within `EXPIRE_SECONDS` or never.
-3. Once ended, a link stays ended, and every question, waiting or new, raises HardwareError with the reason.
+3. Once ended, a link stays ended, and every question, waiting or new, raises HardwareError with the
+   reason.
 4. A loop that was blocked does not blame the guard for an answer that had arrived.
 """
 
@@ -18,7 +20,9 @@ from hubcore.errors import HardwareError, RestingError
 
 ANSWER_SECONDS = 1.0
 HOLD_SECONDS = 2.0  # the time a kernel may take to hand over the lines of all chips
-EXPIRE_SECONDS = 0.3  # a pulse is obeyed so soon or not at all: what was decided then may not hold any more
+EXPIRE_SECONDS = (
+    0.3  # a pulse is obeyed so soon or not at all: what was decided then may not hold any more
+)
 MAX_PENDING = 64
 
 _OBEYED = (Kind.DONE, Kind.READY, Kind.WAITING)
@@ -28,7 +32,9 @@ class GuardLink:
     """The client's end of the socket pair."""
 
     def __init__(self, peer: socket.socket, heard: Callable[[Answer], None]) -> None:
-        """Take over a SOCK_SEQPACKET socket (the caller closes it); call `heard` with every answer, in order."""
+        """Take over a SOCK_SEQPACKET socket (the caller closes it); call `heard` with every answer,
+        in order.
+        """
         self._loop = asyncio.get_running_loop()
         self._peer = peer
         self._heard = heard
@@ -39,12 +45,17 @@ class GuardLink:
         self._ended = asyncio.Event()
         self._why = ""
         self.mute = False  # it is there but does not answer: no polite end will reach it
-        self.doubtful = False  # it ended before it had answered a pulse: nobody knows whether it drove the line
+        self.doubtful = (
+            False  # it ended before it had answered a pulse: nobody knows whether it drove the line
+        )
         peer.setblocking(False)
         self._loop.add_reader(peer, self._readable)
 
     async def started(self, seconds: float) -> None:
-        """Return when the guard waits for HOLD. Raise HardwareError with its sentence if it does not."""
+        """Return when the guard waits for HOLD.
+
+        Raise HardwareError with its sentence if it does not.
+        """
         try:
             async with asyncio.timeout(seconds):
                 first = await asyncio.shield(self._first)
@@ -55,7 +66,10 @@ class GuardLink:
             raise HardwareError(first.text or self._why)
 
     async def hold(self) -> Answer:
-        """Have the guard open all lines, inactive. Raise HardwareError with its sentence if it cannot."""
+        """Have the guard open all lines, inactive.
+
+        Raise HardwareError with its sentence if it cannot.
+        """
         return await self.ask(Verb.HOLD, seconds=HOLD_SECONDS)
 
     async def ended(self, seconds: float) -> bool:
@@ -72,10 +86,13 @@ class GuardLink:
         if self._ended.is_set():
             raise HardwareError(self._why)
 
-    async def ask(self, verb: Verb, line: int = 0, milliseconds: int = 0, seconds: float = ANSWER_SECONDS) -> Answer:
+    async def ask(
+        self, verb: Verb, line: int = 0, milliseconds: int = 0, seconds: float = ANSWER_SECONDS
+    ) -> Answer:
         """Send one command; return the answer of a guard that has obeyed within `seconds`.
 
-        Raise RestingError when the line must rest first, HardwareError when it was not obeyed otherwise.
+        Raise RestingError when the line must rest first, HardwareError when it was not obeyed
+        otherwise.
         """
         self.check()
         if len(self._pending) >= MAX_PENDING:
@@ -87,7 +104,15 @@ class GuardLink:
             self._pulses.add(tag)
         try:
             expires_ns = time.monotonic_ns() + int(EXPIRE_SECONDS * 1e9)
-            self._send(Command(verb, line, tag, milliseconds, expires_ns).encode())
+            self._send(
+                Command(
+                    verb=verb,
+                    line=line,
+                    tag=tag,
+                    milliseconds=milliseconds,
+                    expires_ns=expires_ns,
+                ).encode()
+            )
             answer = await self._await(future, seconds)
         finally:
             del self._pending[tag]
@@ -113,7 +138,9 @@ class GuardLink:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(future)
         except TimeoutError:
-            if future.done():  # the loop was blocked, not the guard: what had arrived was read first
+            if (
+                future.done()
+            ):  # the loop was blocked, not the guard: what had arrived was read first
                 return future.result()
             self._give_up(f"The strike guard did not answer within {seconds:g} s.")
             raise HardwareError(self._why) from None

@@ -1,8 +1,10 @@
-"""The processes behind the strikes: how a guard is started and ended, and the one that waits beside the one at work.
+"""The processes behind the strikes: how a guard is started and ended, and the one that waits beside
+the one at work.
 
-1. A guard that has said WAITING holds no line, and needs nothing but its own process to take them: no new descriptor
-   of ours, no new process, no library to load.
-2. As soon as the spare guard has been taken, another one is started; what cannot be started is tried again.
+1. A guard that has said WAITING holds no line, and needs nothing but its own process to take them:
+   no new descriptor of ours, no new process, no library to load.
+2. As soon as the spare guard has been taken, another one is started; what cannot be started is
+   tried again.
 3. Pauses between attempts grow, but never while somebody waits for a guard.
 4. A guard is asked to end by the end of its socket, and killed when it does not go.
 """
@@ -21,7 +23,8 @@ from drivers.strike.wire import Answer, StrikeLine
 from hubcore.errors import HardwareError
 
 START_SECONDS = 15.0  # a cold interpreter from a slow SD card
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 10.0
+FIRST_PAUSE_SECONDS = 0.2
+LAST_PAUSE_SECONDS = 10.0
 HURRY_SECONDS = 0.1
 
 Heard = Callable[[Answer], None]
@@ -30,7 +33,9 @@ Heard = Callable[[Answer], None]
 class GuardProcess:
     """One guard: its process, and the conversation with it."""
 
-    def __init__(self, *, process: Process, peer: socket.socket, heard: Heard, stop_seconds: float) -> None:
+    def __init__(
+        self, *, process: Process, peer: socket.socket, heard: Heard, stop_seconds: float
+    ) -> None:
         """Take over our end of the socket pair."""
         self._process = process
         self._peer = peer
@@ -43,7 +48,10 @@ class GuardProcess:
         return self._process.pid
 
     async def end(self) -> int | None:
-        """End it, politely if it listens; return its exit status. Raise HardwareError when it cannot be ended."""
+        """End it, politely if it listens; return its exit status.
+
+        Raise HardwareError when it cannot be ended.
+        """
         mute = self.link.mute
         self.link.close()
         self._peer.close()  # the guard reads the end, drives all lines inactive and exits
@@ -57,10 +65,15 @@ class GuardStarter:
     def __init__(self, lines: Sequence[StrikeLine], factory: str, stop_seconds: float) -> None:
         self._factory = factory
         self._stop_seconds = stop_seconds
-        self._lines = json.dumps([[line.chip, line.line, line.active_low, line.cap_ms, line.rest_ms] for line in lines])
+        self._lines = json.dumps(
+            [[line.chip, line.line, line.active_low, line.cap_ms, line.rest_ms] for line in lines]
+        )
 
     async def start(self, heard: Heard) -> GuardProcess:
-        """Return a guard that waits. Raise HardwareError with its sentence when there is none within START_SECONDS."""
+        """Return a guard that waits.
+
+        Raise HardwareError with its sentence when there is none within START_SECONDS.
+        """
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
@@ -71,7 +84,9 @@ class GuardStarter:
             except BaseException:
                 ours.close()
                 raise
-        guard = GuardProcess(process=process, peer=ours, heard=heard, stop_seconds=self._stop_seconds)
+        guard = GuardProcess(
+            process=process, peer=ours, heard=heard, stop_seconds=self._stop_seconds
+        )
         try:
             await guard.link.started(START_SECONDS)
         except HardwareError as error:
@@ -86,7 +101,8 @@ class GuardStarter:
         """Start the process. Raise HardwareError."""
         options = ("--fd", str(descriptor), "--factory", self._factory, "--lines", self._lines)
         try:
-            # A session of its own: Ctrl-C in a terminal reaches hubd alone, whose clean stop then ends the guard.
+            # A session of its own: Ctrl-C in a terminal reaches hubd alone, whose clean stop then
+            # ends the guard.
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "drivers.strike.guard", *options),
                 stdin=DEVNULL,
@@ -94,7 +110,10 @@ class GuardStarter:
                 pass_fds=(descriptor,),
                 start_new_session=True,
             )
-        except (OSError, RuntimeError) as error:  # RuntimeError: no thread could be started that waits for its end
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # RuntimeError: no thread could be started that waits for its end
             raise HardwareError(f"The strike guard cannot be started: {error}.") from error
 
 
@@ -132,8 +151,8 @@ class Spare:
     async def take(self, seconds: float | None) -> GuardProcess:
         """Return a guard that waits, the caller's from now on; wait for one, `seconds` at most.
 
-        Raise HardwareError, with the sentence of the latest attempt, when that time is over, and, when no time is
-        given, at the first attempt that fails.
+        Raise HardwareError, with the sentence of the latest attempt, when that time is over, and,
+        when no time is given, at the first attempt that fails.
         """
         self._takers += 1
         self._taken.set()
@@ -185,14 +204,17 @@ class Spare:
 
 
 def end_if_cancelled() -> None:
-    """End a task that was cancelled while its guard could not be ended: that error has hidden the wish to stop."""
+    """End a task that was cancelled while its guard could not be ended: that error has hidden the
+    wish to stop.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 async def reap(process: Process, patience_seconds: float, death_seconds: float) -> None:
-    """Wait for the guard to exit by itself; kill it when it does not, or when the wait is cancelled.
+    """Wait for the guard to exit by itself; kill it when it does not, or when the wait is
+    cancelled.
 
     Raise HardwareError when it is still there `death_seconds` later.
     """
@@ -212,9 +234,13 @@ async def died(process: Process, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds) as limit:
             await process.wait()
-    except (TimeoutError, asyncio.CancelledError):  # before Python 3.11.3 the latter, in a task that is being cancelled
+    except (
+        TimeoutError,
+        asyncio.CancelledError,
+    ):  # before Python 3.11.3 the latter, in a task that is being cancelled
         if not limit.expired():
             raise
         raise HardwareError(
-            f"The strike guard (process {process.pid}) cannot be ended: a chip hangs in the kernel; reboot the hub."
+            f"The strike guard (process {process.pid}) cannot be ended: a chip hangs in the "
+            "kernel; reboot the hub."
         ) from None

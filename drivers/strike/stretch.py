@@ -1,27 +1,38 @@
 """When one strike may be driven: the cap on a stretch, and the rest after it.
 
-1. A stretch is all driven time since the strike last rested for `rest`; gaps shorter than that end no stretch.
+1. A stretch is all driven time since the strike last rested for `rest`; gaps shorter than that end
+   no stretch.
 2. Nothing drives a strike for longer than `cap` in one stretch, however many pulses prolong it.
 3. So in a span of any length, the strike is driven for at most `bound(cap, rest, span)`.
-4. A pulse that the cap cuts goes on after the rest, to its own end, if the rest is no longer than RESUME_MS.
-5. A pulse that would be next to nothing is refused, and told how long to wait; it is never half given in silence.
+4. A pulse that the cap cuts goes on after the rest, to its own end, if the rest is no longer than
+   RESUME_MS.
+5. A pulse that would be next to nothing is refused, and told how long to wait; it is never half
+   given in silence.
 6. `secure` ends a pulse for good, also one that waits for the end of a rest.
 7. A new stretch begins with a rest: what drove the strike before is not known.
 
-Times are nanoseconds of one clock that never goes back. The owner drives the line; this only says when.
+Times are nanoseconds of one clock that never goes back. The owner drives the line; this only says
+when.
 """
 
 from __future__ import annotations
 
 MS = 1_000_000
 RESUME_MS = 1000
-"""The longest rest that a pulse waits for: people hardly notice it, and what was decided still holds."""
+"""The longest rest that a pulse waits for: people hardly notice it, and what was decided still
+holds.
+"""
 SHORTEST_MS = 1000
-"""A pulse that could be driven for less than this, and for less than was asked, waits for a rest first."""
+"""A pulse that could be driven for less than this, and for less than was asked, waits for a rest
+first.
+"""
 
 
 class Stretch:
-    """One strike. `cap_ms` is at least 1; a `rest_ms` of 0 asks for no rest that could be noticed."""
+    """One strike.
+
+    `cap_ms` is at least 1; a `rest_ms` of 0 asks for no rest that could be noticed.
+    """
 
     def __init__(self, *, cap_ms: int, rest_ms: int, now: int) -> None:
         self._cap = cap_ms * MS
@@ -38,7 +49,9 @@ class Stretch:
         return self._driven_from is not None
 
     def wait(self, milliseconds: int, now: int) -> int:
-        """Return how many milliseconds a pulse of this length must wait; 0 when it may begin, or prolong, now."""
+        """Return how many milliseconds a pulse of this length must wait; 0 when it may begin, or
+        prolong, now.
+        """
         self._forget(now)
         asked = milliseconds * MS
         left = self._left(now)
@@ -50,7 +63,9 @@ class Stretch:
         return -((now - ends) // MS)
 
     def began(self, milliseconds: int, now: int) -> None:
-        """A pulse that need not wait is given from now on; call `rose` too if the line was not driven before."""
+        """A pulse that need not wait is given from now on; call `rose` too if the line was not
+        driven before.
+        """
         self._until = max(now + milliseconds * MS, self._until or 0)
 
     def rose(self, now: int) -> None:
@@ -64,7 +79,9 @@ class Stretch:
             self._spent += now - self._driven_from
             self._driven_from = None
             self._rested_from = now
-        if self._until is not None and not (self._resumes and self._until > self._rested_from + self._rest):
+        if self._until is not None and not (
+            self._resumes and self._until > self._rested_from + self._rest
+        ):
             self._until = None
 
     def secured(self, now: int) -> None:

@@ -1,14 +1,18 @@
-"""Door strikes, driven by the strike guard: the asyncio client that starts, watches and asks that process.
+"""Door strikes, driven by the strike guard: the asyncio client that starts, watches and asks that
+process.
 
 1. The off-timer is the guard's alone; nothing here is needed to end a pulse.
-2. Before the guard holds all lines, and after it has gone, a release raises HardwareError and drives nothing.
-3. While one guard holds the lines a second one waits, started and without lines: it takes over at once, although no
-   process can be started at that moment (`drivers.strike.process`).
-4. A guard that ends or goes mute is replaced, and each change is told. Pauses between attempts grow only while no line
-   can be driven.
-5. When a line may be driven and no guard holds it for UNGUARDED_SECONDS, `run` raises UnguardedError.
+2. Before the guard holds all lines, and after it has gone, a release raises HardwareError and
+   drives nothing.
+3. While one guard holds the lines a second one waits, started and without lines: it takes over at
+   once, although no process can be started at that moment (`drivers.strike.process`).
+4. A guard that ends or goes mute is replaced, and each change is told. Pauses between attempts grow
+   only while no line can be driven.
+5. When a line may be driven and no guard holds it for UNGUARDED_SECONDS, `run` raises
+   UnguardedError.
 6. When `run` ends, however it ends, the guard has driven the lines inactive, or nothing here can.
-7. A strike is known by its id. Only the guard's packets count lines, and only `StrikeGuard` knows which is which.
+7. A strike is known by its id. Only the guard's packets count lines, and only `StrikeGuard` knows
+   which is which.
 """
 
 from __future__ import annotations
@@ -29,17 +33,22 @@ GPIO_FACTORY = "drivers.gpio.lines:open_lines"
 
 PROBE_SECONDS = 1.0
 STOP_SECONDS = 5.0
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 10.0
+FIRST_PAUSE_SECONDS = 0.2
+LAST_PAUSE_SECONDS = 10.0
 STABLE_SECONDS = 10.0  # a guard that lived so long starts again with the first pause
 UNGUARDED_SECONDS = 4.0
-"""How long a strike may be driven with no guard to end it. A spare guard takes some milliseconds; what comes after this
-is the end of the daemon, and systemd's ExecStopPost."""
+"""How long a strike may be driven with no guard to end it. A spare guard takes some milliseconds;
+what comes after this is the end of the daemon, and systemd's ExecStopPost.
+"""
 
-Watcher = Callable[[bool, int], None]  # whether the line is active; CLOCK_MONOTONIC ns of the change
+# whether the line is active; CLOCK_MONOTONIC ns of the change
+Watcher = Callable[[bool, int], None]
 
 
 class StrikeGuard:
-    """All strikes of the hub: one guard process that holds the lines and one that waits, kept alive by `run`."""
+    """All strikes of the hub: one guard process that holds the lines and one that waits, kept alive
+    by `run`.
+    """
 
     def __init__(
         self,
@@ -50,10 +59,11 @@ class StrikeGuard:
         starter: GuardStarter | None = None,
         unguarded_seconds: float = UNGUARDED_SECONDS,
     ) -> None:
-        """Take the lines by the ids of their strikes; `tell(up, why)` hears each start and each end of a guard.
+        """Take the lines by the ids of their strikes; `tell(up, why)` hears each start and each end
+        of a guard.
 
-        `stop_seconds`: how long a guard may take to end by itself, and again once it has been killed; `starter`
-        starts the guards in another way.
+        `stop_seconds`: how long a guard may take to end by itself, and again once it has been
+        killed; `starter` starts the guards in another way.
         """
         _check(lines.values())
         self._lines = dict(lines)
@@ -81,29 +91,40 @@ class StrikeGuard:
         return self._spare.process_id
 
     def watch(self, strike: str, watcher: Watcher) -> None:
-        """Hear one strike: its level when a guard first holds it, then every change. Raise HardwareError."""
+        """Hear one strike: its level when a guard first holds it, then every change.
+
+        Raise HardwareError.
+        """
         if strike not in self._lines:
-            raise HardwareError(f"Strike {strike!r} does not exist; there are: {', '.join(self._lines)}.")
+            raise HardwareError(
+                f"Strike {strike!r} does not exist; there are: {', '.join(self._lines)}."
+            )
         self._watchers[strike] = watcher
 
     async def pulse(self, strike: str, seconds: float) -> int:
         """Drive a strike for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven.
 
-        The guard obeys within `EXPIRE_SECONDS` of this call or not at all. Raise RestingError when the line must rest
-        first, HardwareError when it cannot be driven.
+        The guard obeys within `EXPIRE_SECONDS` of this call or not at all. Raise RestingError when
+        the line must rest first, HardwareError when it cannot be driven.
         """
         if not _is_span(seconds):
-            raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
+            raise HardwareError(
+                f"A release of {seconds} s is none: a positive number of seconds is needed."
+            )
         guard = self._guard()
         answer = await guard.ask(Verb.PULSE, self._numbers[strike], self.pulse_ms(strike, seconds))
         return answer.at_ns
 
     def pulse_ms(self, strike: str, seconds: float) -> int:
-        """Return how long a release of `seconds` drives the strike, in milliseconds: at most its cap."""
+        """Return how long a release of `seconds` drives the strike, in milliseconds: at most its
+        cap.
+        """
         return min(math.ceil(seconds * 1000), self._lines[strike].cap_ms)
 
     def stretch(self, strike: str, now: int) -> Stretch:
-        """Return a stretch with the strike's cap and rest that begins at `now`, for who follows its changes."""
+        """Return a stretch with the strike's cap and rest that begins at `now`, for who follows its
+        changes.
+        """
         line = self._lines[strike]
         return Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now)
 
@@ -154,15 +175,19 @@ class StrikeGuard:
             return
         if time.monotonic() - self._unguarded_from >= self._unguarded_seconds:
             raise UnguardedError(
-                f"A strike may be driven, and no guard could be had within {self._unguarded_seconds:g} s "
-                f"({self._why}). hubd ends, so that systemd drives every strike inactive and starts it again."
+                "A strike may be driven, and no guard could be had within "
+                f"{self._unguarded_seconds:g} s "
+                f"({self._why}). hubd ends, so that systemd drives every strike inactive and "
+                "starts it again."
             )
 
     async def _next(self) -> GuardProcess:
         """Return a guard that waits. Raise HardwareError when there is none in time."""
         if not self._doubt or self._unguarded_from is None:
             return await self._spare.take(None)
-        return await self._spare.take(max(0.0, self._unguarded_from + self._unguarded_seconds - time.monotonic()))
+        return await self._spare.take(
+            max(0.0, self._unguarded_from + self._unguarded_seconds - time.monotonic())
+        )
 
     async def _serve(self, guard: GuardProcess, ready: Callable[[], None]) -> None:
         """Have one guard hold the lines and stay with it. Raise HardwareError when it has ended."""
@@ -181,14 +206,21 @@ class StrikeGuard:
         await link.hold()
         self._doubt = False
         self._link = link
-        self._tell(True, f"The strike guard (process {self._process_id}) holds {len(self._lines)} lines, inactive.")
+        self._tell(
+            True,
+            f"The strike guard (process {self._process_id}) holds {len(self._lines)} lines, "
+            "inactive.",
+        )
         ready()
         while not await link.ended(PROBE_SECONDS):
             await link.ask(Verb.STATE)
         link.check()
 
     async def _end(self, guard: GuardProcess, why: str) -> int | None:
-        """End a guard and learn whether a line may still be driven; return its exit status. Raise HardwareError."""
+        """End a guard and learn whether a line may still be driven; return its exit status.
+
+        Raise HardwareError.
+        """
         if self._link is guard.link:
             self._link = None
             self._doubt = guard.link.doubtful or bool(self._active)
@@ -200,7 +232,9 @@ class StrikeGuard:
         return status
 
     def _heard(self, answer: Answer) -> None:
-        """Turn the state in an answer into changes; a guard that waits says nothing of the lines."""
+        """Turn the state in an answer into changes; a guard that waits says nothing of the
+        lines.
+        """
         if answer.kind in (Kind.UNFIT, Kind.WAITING):
             return
         changed = answer.active ^ self._active if self._active is not None else ~0
@@ -218,18 +252,26 @@ def _is_span(seconds: float) -> bool:
 def _check(lines: Collection[StrikeLine]) -> None:
     """Raise HardwareError for lines that no guard takes."""
     if not 1 <= len(lines) <= MAX_LINES:
-        raise HardwareError(f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}.")
+        raise HardwareError(
+            f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}."
+        )
     for line in lines:
         if not 1 <= line.cap_ms <= MAX_CAP_MS:
-            raise HardwareError(f"The cap of {line} is {line.cap_ms} ms; it must be within 1..{MAX_CAP_MS} ms.")
+            raise HardwareError(
+                f"The cap of {line} is {line.cap_ms} ms; it must be within 1..{MAX_CAP_MS} ms."
+            )
         if not 0 <= line.rest_ms <= MAX_REST_MS:
-            raise HardwareError(f"The rest of {line} is {line.rest_ms} ms; it must be within 0..{MAX_REST_MS} ms.")
+            raise HardwareError(
+                f"The rest of {line} is {line.rest_ms} ms; it must be within 0..{MAX_REST_MS} ms."
+            )
 
 
 class Strike:
     """One strike: `hubcore.ports.doors.Mover` on one line of the guard."""
 
-    def __init__(self, guard: StrikeGuard, strike: str, door: str, publish: Callable[[InputEvent], None]) -> None:
+    def __init__(
+        self, guard: StrikeGuard, strike: str, door: str, publish: Callable[[InputEvent], None]
+    ) -> None:
         """`strike` is its id among the guard's lines, `door` the door that it moves.
 
         `publish` hears STRIKE_ACTIVE and STRIKE_INACTIVE as the guard drives the line.
@@ -239,8 +281,11 @@ class Strike:
         self._door = door
         self._publish = publish
         self._driven = False
-        self._stretch = guard.stretch(strike, time.monotonic_ns())  # like the guard's own, which decides
-        self.last_drive_ns = 0  # CLOCK_MONOTONIC when the guard had last driven the line active, on our command
+        # like the guard's own, which decides
+        self._stretch = guard.stretch(strike, time.monotonic_ns())
+        self.last_drive_ns = (
+            0  # CLOCK_MONOTONIC when the guard had last driven the line active, on our command
+        )
         guard.watch(strike, self._changed)
 
     @property
@@ -249,8 +294,12 @@ class Strike:
         return self._driven
 
     def must_rest_seconds(self, seconds: float) -> float:
-        """See `hubcore.ports.doors.Mover.must_rest_seconds`: what follows from the changes that the guard has told."""
-        if self._guard.process_id is None or not _is_span(seconds):  # a release says what is wrong; that is no rest
+        """See `hubcore.ports.doors.Mover.must_rest_seconds`: what follows from the changes that the
+        guard has told.
+        """
+        if self._guard.process_id is None or not _is_span(
+            seconds
+        ):  # a release says what is wrong; that is no rest
             return 0.0
         wait_ms = self._stretch.wait(self._guard.pulse_ms(self._id, seconds), time.monotonic_ns())
         return max(0, wait_ms) / 1000

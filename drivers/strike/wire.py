@@ -1,8 +1,11 @@
-"""What hubd and its strike guard agree on: the lines, and the fixed-size packets between the two processes.
+"""What hubd and its strike guard agree on: the lines, and the fixed-size packets between the two
+processes.
 
-1. A command is exactly `Command.SIZE` bytes and names its own last moment, so that none is obeyed late.
+1. A command is exactly `Command.SIZE` bytes and names its own last moment, so that none is obeyed
+   late.
 2. Every answer carries the state of all lines, so that a lost one is made good by the next.
-3. A guard says WAITING first and holds no line; at HOLD it opens all lines, inactive, and says READY.
+3. A guard says WAITING first and holds no line; at HOLD it opens all lines, inactive, and says
+   READY.
 4. Nothing here imports asyncio, gpiod or anything else that would make the guard slow to start.
 """
 
@@ -22,10 +25,11 @@ MAX_TEXT = 1000  # bytes of the sentence in an answer
 
 @dataclass(frozen=True, slots=True)
 class StrikeLine:
-    """One output line. `chip` is the chip's device path, name or label, `line` its name on that chip or its offset.
+    """One output line. `chip` is the chip's device path, name or label, `line` its name on that
+    chip or its offset.
 
-    `cap_ms`: for so long it is driven at a stretch, 1 to MAX_CAP_MS; `rest_ms`: for so long it rests after that, at
-    most MAX_REST_MS (see `drivers.strike.stretch`).
+    `cap_ms`: for so long it is driven at a stretch, 1 to MAX_CAP_MS; `rest_ms`: for so long it
+    rests after that, at most MAX_REST_MS (see `drivers.strike.stretch`).
     """
 
     chip: str
@@ -39,7 +43,9 @@ class StrikeLine:
 
 
 class Lines(Protocol):
-    """Output lines held by one process; an object that exists has driven each of them inactive once."""
+    """Output lines held by one process; an object that exists has driven each of them inactive
+    once.
+    """
 
     def set(self, index: int, active: bool) -> None:
         """Drive one line, counted from 0. Raise HardwareError when it cannot be driven."""
@@ -48,7 +54,8 @@ class Lines(Protocol):
         """Give the lines back to the kernel."""
 
 
-LinesFactory = Callable[[Sequence[StrikeLine]], Lines]  # raises HardwareError: which line, why, what to do
+# raises HardwareError: which line, why, what to do
+LinesFactory = Callable[[Sequence[StrikeLine]], Lines]
 
 
 class Verb(IntEnum):
@@ -62,7 +69,9 @@ class Verb(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command; `expires_ns` is CLOCK_MONOTONIC: a pulse read later than that is refused, not driven late."""
+    """One command; `expires_ns` is CLOCK_MONOTONIC: a pulse read later than that is refused, not
+    driven late.
+    """
 
     LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBHIIQ")
     SIZE: ClassVar[int] = LAYOUT.size
@@ -75,7 +84,9 @@ class Command:
 
     def encode(self) -> bytes:
         """Return `SIZE` bytes."""
-        return self.LAYOUT.pack(self.verb, self.line, 0, self.tag, self.milliseconds, self.expires_ns)
+        return self.LAYOUT.pack(
+            self.verb, self.line, 0, self.tag, self.milliseconds, self.expires_ns
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> Command | None:
@@ -91,8 +102,9 @@ class Command:
 class Kind(IntEnum):
     """What an answer says.
 
-    WAITING is a guard's first packet, and says nothing of the lines; READY or UNFIT answers HOLD; RESTING refuses a
-    pulse that may be asked for again after `wait_ms`; EDGE answers nobody (tag 0).
+    WAITING is a guard's first packet, and says nothing of the lines; READY or UNFIT answers HOLD;
+    RESTING refuses a pulse that may be asked for again after `wait_ms`; EDGE answers nobody (tag
+    0).
     """
 
     READY = 1
@@ -107,7 +119,8 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One packet of the guard: bit n of `active` is line n; `at_ns` is CLOCK_MONOTONIC after the lines were driven.
+    """One packet of the guard: bit n of `active` is line n; `at_ns` is CLOCK_MONOTONIC after the
+    lines were driven.
 
     `wait_ms` is 0 but for RESTING.
     """

@@ -1,6 +1,8 @@
-"""The demo: the main job, step by step, on real bytes. A step that did not happen ends it with exit status 1.
+"""The demo: the main job, step by step, on real bytes. A step that did not happen ends it with exit
+status 1.
 
-Law: a step is printed only after its facts were checked, at the strike's line, in the hub's answers or at the backend.
+Law: a step is printed only after its facts were checked, at the strike's line, in the hub's answers
+or at the backend.
 """
 
 from __future__ import annotations
@@ -30,7 +32,12 @@ from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, DeskDoor, Validity
 from hubsim.stage import Stage, StageError
 
-FRONT = DeskDoor("front", "Front door", access_point=1, strike_seconds=1.0)
+FRONT = DeskDoor(
+    id="front",
+    name="Front door",
+    access_point=1,
+    strike_seconds=1.0,
+)
 DAY = 86_400
 
 
@@ -62,7 +69,9 @@ def expect(fact: bool, what: str) -> None:
 
 PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
 <style>
-.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px; line-height: {line_height}px }}
+.{unique_id}-matrix {{
+  font-family: monospace; font-size: {char_height}px; line-height: {line_height}px
+}}
 .{unique_id}-title {{ font-family: sans-serif; font-size: 18px; font-weight: bold }}
 {styles}
 </style>
@@ -81,12 +90,16 @@ PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {heigh
 </g>
 </svg>
 """
-"""A terminal as rich draws it (`Console.export_svg`), without the fonts that it would fetch from elsewhere."""
+"""A terminal as rich draws it (`Console.export_svg`), without the fonts that it would fetch from
+elsewhere.
+"""
 PICTURE_COLUMNS = 108
 
 
 async def show(path: Path, picture: Path | None = None) -> int:
-    """Run the demo in a new folder, and draw what it printed into `picture`; return the exit status."""
+    """Run the demo in a new folder, and draw what it printed into `picture`; return the exit
+    status.
+    """
     console = Console(highlight=False)
     if picture is not None:
         console = Console(highlight=False, record=True, width=PICTURE_COLUMNS)
@@ -108,7 +121,9 @@ async def _run(path: Path, steps: Steps) -> int:
                 await _Demo(stage, device, steps).run()
             expect(await stage.stop("hub") == 0, "the hub stops cleanly")
         _verify_evidence(stage)
-        steps.done("the hub has stopped, and `hubctl audit verify` finds its chain of records whole")
+        steps.done(
+            "the hub has stopped, and `hubctl audit verify` finds its chain of records whole"
+        )
     except (NotShown, StageError, HubError, FileExistsError, TimeoutError) as error:
         steps.console.print(f"[red]✗[/red] {error}")
         return 1
@@ -121,14 +136,21 @@ def _phones() -> list[tuple[str, list[Access], Validity | None]]:
     expired = Validity(int(time.time()) - 3 * DAY, int(time.time()) - DAY)
     other_day = 1 << (datetime.now(UTC).weekday() + 3) % 7
     elsewhen = [Access(FRONT.access_point, OPEN_AND_QUERY, (Rule(other_day, 0, MINUTES_A_DAY),))]
-    return [("anna", always, None), ("bert", always, None), ("carl", always, expired), ("dora", elsewhen, None)]
+    return [
+        ("anna", always, None),
+        ("bert", always, None),
+        ("carl", always, expired),
+        ("dora", elsewhen, None),
+    ]
 
 
 class _Demo:
     """The steps in which phones take part, on one radio."""
 
     def __init__(self, stage: Stage, device: Device, steps: Steps) -> None:
-        self._stage, self._device, self._steps = stage, device, steps
+        self._stage = stage
+        self._device = device
+        self._steps = steps
         self._strikes = 0
 
     async def run(self) -> None:
@@ -157,15 +179,27 @@ class _Demo:
     async def _open_front(self, wallet: Wallet) -> Report:
         async def check(session: Session, report: Report) -> None:
             verdict = report.verdict
-            expect(verdict is not None and verdict.allowed, f"the phone opens the front door: {report.why}")
-            expect(not report.short and report.round_trips == 2, "a new phone takes the full path in two round trips")
+            expect(
+                verdict is not None and verdict.allowed,
+                f"the phone opens the front door: {report.why}",
+            )
+            expect(
+                not report.short and report.round_trips == 2,
+                "a new phone takes the full path in two round trips",
+            )
             took = report.decided - report.began
             aead = next(iter(wallet.tickets.values())).aead if wallet.tickets else Aead.A256GCM
-            self._steps.done(f"a phone the hub never saw opens the front door over BLE (RSA-3072, {aead.name})", took)
+            self._steps.done(
+                f"a phone the hub never saw opens the front door over BLE (RSA-3072, {aead.name})",
+                took,
+            )
             self._rose(1)
             await self._falls_back()
             state = await session.state(5.0)
-            expect(state is not None and state.door is DoorState.OPEN, "the phone hears that the door has opened")
+            expect(
+                state is not None and state.door is DoorState.OPEN,
+                "the phone hears that the door has opened",
+            )
             self._steps.done("apart from the verdict, the phone hears that the door was opened")
 
         report = await self._attempt(wallet, check)
@@ -181,15 +215,27 @@ class _Demo:
     async def _falls_back(self) -> None:
         driven = self._stage.strike()
         expect(driven.active, "the strike line is driven")
-        await self._stage.until(lambda: not self._stage.strike().active, "the strike falls back by itself", 5.0)
+        await self._stage.until(
+            lambda: not self._stage.strike().active, "the strike falls back by itself", 5.0
+        )
         pulse_seconds = (self._stage.strike().changed_ns - driven.changed_ns) / 1e9
-        expect(0.9 < pulse_seconds / FRONT.strike_seconds < 1.5, f"the pulse was {pulse_seconds:.3f} s")
-        self._steps.done(f"the strike was released, and fell back by itself after {pulse_seconds:.2f} s")
+        expect(
+            0.9 < pulse_seconds / FRONT.strike_seconds < 1.5, f"the pulse was {pulse_seconds:.3f} s"
+        )
+        self._steps.done(
+            f"the strike was released, and fell back by itself after {pulse_seconds:.2f} s"
+        )
 
     async def _short_path(self, wallet: Wallet) -> None:
         async def check(_: Session, report: Report) -> None:
-            expect(report.verdict is not None and report.verdict.allowed, f"the phone opens again: {report.why}")
-            expect(report.short and report.round_trips == 1, "the second time takes the short path, one round trip")
+            expect(
+                report.verdict is not None and report.verdict.allowed,
+                f"the phone opens again: {report.why}",
+            )
+            expect(
+                report.short and report.round_trips == 1,
+                "the second time takes the short path, one round trip",
+            )
             self._rose(1)
 
         report = await self._attempt(wallet, check)
@@ -199,16 +245,24 @@ class _Demo:
     async def _remote(self) -> None:
         await self._stage.until(lambda: not self._stage.strike().active, "the strike rests", 5.0)
         began = time.monotonic()
-        answer = await self._stage.backend("release", hub="hub-1", access_point=FRONT.access_point, by="operator-7")
+        answer = await self._stage.backend(
+            "release", hub="hub-1", access_point=FRONT.access_point, by="operator-7"
+        )
         expect(answer["outcome"] == "released", f"the backend opens the door: {answer}")
         took = time.monotonic() - began
         self._rose(1)
         again = await self._stage.backend(
-            "release", hub="hub-1", access_point=FRONT.access_point, by="operator-7", id=answer["id"]
+            "release",
+            hub="hub-1",
+            access_point=FRONT.access_point,
+            by="operator-7",
+            id=answer["id"],
         )
         expect(again["outcome"] == "released", "the same order again gets the same answer")
         self._rose(0)
-        self._steps.done("the backend opens the door remotely; the same order again moves nothing", took)
+        self._steps.done(
+            "the backend opens the door remotely; the same order again moves nothing", took
+        )
 
     async def _replay(self, recorded: bytes) -> None:
         async with connect(self._device) as link:
@@ -219,7 +273,10 @@ class _Demo:
         expect(answer is not None, "the hub answers the recording")
         expect(decode_to_phone(answer or b"") == Error(ErrorCode.FAILED), "a recording is refused")
         self._rose(0)
-        self._steps.done("a recording of the first unlock, replayed: refused with the one answer for failed proofs")
+        self._steps.done(
+            "a recording of the first unlock, replayed: refused with the one answer for "
+            "failed proofs"
+        )
 
     async def _revoked(self) -> None:
         site = self._stage.site
@@ -237,7 +294,9 @@ class _Demo:
             verdict = report.verdict
             expect(verdict is not None, f"{what}: {report.why}")
             expect(verdict is not None and not verdict.allowed, f"{what} is refused")
-            expect(verdict is not None and verdict.reason is reason, f"{what}: the reason is {verdict}")
+            expect(
+                verdict is not None and verdict.reason is reason, f"{what}: the reason is {verdict}"
+            )
 
         await self._attempt(self._load(name), check)
         self._rose(0)
@@ -246,13 +305,18 @@ class _Demo:
     def _rose(self, times: int) -> None:
         """Check how often the strike has risen since the last look."""
         rises = self._stage.strike().rises
-        expect(rises == self._strikes + times, f"the strike was driven {rises - self._strikes} times, not {times}")
+        expect(
+            rises == self._strikes + times,
+            f"the strike was driven {rises - self._strikes} times, not {times}",
+        )
         self._strikes = rises
 
 
 def _verify_evidence(stage: Stage) -> None:
     audit = stage.site.hub / "state" / "audit.db"
     verify = subprocess.run(
-        [sys.executable, "-m", "hubd.cli.main", "audit", "verify", "--file", str(audit)], capture_output=True, text=True
+        [sys.executable, "-m", "hubd.cli.main", "audit", "verify", "--file", str(audit)],
+        capture_output=True,
+        text=True,
     )
     expect(verify.returncode == 0, f"hubctl audit verify: {verify.stdout}{verify.stderr}")

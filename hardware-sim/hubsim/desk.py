@@ -1,7 +1,9 @@
-"""A hub on a desk: hubd's own `serve` on a virtual radio or the machine's own, the real strike guard on lines in a
-file, and doors with physics behind those lines. A person may stand there who pulls each door that is released.
+"""A hub on a desk: hubd's own `serve` on a virtual radio or the machine's own, the real strike
+guard on lines in a file, and doors with physics behind those lines. A person may stand there who
+pulls each door that is released.
 
-Law: only what drives a real hub's strike drives these: the guard's process, on lines that other processes can read.
+Law: only what drives a real hub's strike drives these: the guard's process, on lines that other
+processes can read.
 """
 
 from __future__ import annotations
@@ -33,17 +35,27 @@ from hubsim.radio.hub_radio import BumbleRadio
 FACTORY = "hubsim.door.lines:open_lines"
 BANK = "lines"
 """The file in the hub's state directory that shows its strike lines, by the ids of the strikes."""
-PULL_AFTER_SECONDS, LET_GO_AFTER_SECONDS = 0.2, 0.5
+PULL_AFTER_SECONDS = 0.2
+LET_GO_AFTER_SECONDS = 0.5
 
 
-def desk_parts(transport: str, person: bool, config: Config, keys: HubKeys, tell: TellPart) -> Parts:
-    """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to, or BLESS."""
+def desk_parts(
+    transport: str, person: bool, config: Config, keys: HubKeys, tell: TellPart
+) -> Parts:
+    """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to, or
+    BLESS.
+    """
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     Bank.create(path, [mover.id for door in config.doors for mover in door.moved_by]).close()
     edges = Edges()
     metals = {door.id: _Metal(door, edges.put, person) for door in config.doors}
-    movers = make_movers(config, edges.put, tell, {kinds.Strike: partial(_strikes, path, metals)})
+    movers = make_movers(
+        config=config,
+        publish=edges.put,
+        tell=tell,
+        rows={kinds.Strike: partial(_strikes, path, metals)},
+    )
     return Parts(
         radio=_radio(transport, config, tell),
         doors=movers.doors,
@@ -53,16 +65,28 @@ def desk_parts(transport: str, person: bool, config: Config, keys: HubKeys, tell
     )
 
 
-def _strikes(path: Path, metals: Mapping[str, _Metal], wanted: Sequence[kinds.Strike], tell: TellPart) -> MadeKind:
-    """Make strikes on the lines of the file at `path`, each with the metal of its door behind it."""
-    on_file = [structs.replace(strike, chip=str(path), line=strike.id, active_low=False) for strike in wanted]
+def _strikes(
+    path: Path, metals: Mapping[str, _Metal], wanted: Sequence[kinds.Strike], tell: TellPart
+) -> MadeKind:
+    """Make strikes on the lines of the file at `path`, each with the metal of its door
+    behind it.
+    """
+    on_file = [
+        structs.replace(strike, chip=str(path), line=strike.id, active_low=False)
+        for strike in wanted
+    ]
     made = strikes(on_file, tell, FACTORY)
     return replace(
-        made, movers={strike: partial(_before, metals, strike, make) for strike, make in made.movers.items()}
+        made,
+        movers={
+            strike: partial(_before, metals, strike, make) for strike, make in made.movers.items()
+        },
     )
 
 
-def _before(metals: Mapping[str, _Metal], strike: str, make: MakeForDoor, door: str, publish: Publish) -> Mover:
+def _before(
+    metals: Mapping[str, _Metal], strike: str, make: MakeForDoor, door: str, publish: Publish
+) -> Mover:
     """Make a strike of a door whose line acts on the metal of that door."""
 
     def hear(event: InputEvent) -> None:
@@ -81,7 +105,10 @@ def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
 
 
 class _Metal:
-    """A door's metal, and the person in front of it. All strikes of a door must let go before it can be pulled."""
+    """A door's metal, and the person in front of it.
+
+    All strikes of a door must let go before it can be pulled.
+    """
 
     def __init__(self, door: Door, publish: Publish, person: bool) -> None:
         self._metal = SimDoor(door.id, asyncio.get_running_loop(), publish)

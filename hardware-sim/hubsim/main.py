@@ -1,6 +1,8 @@
-"""hubsim: what a desk needs beside hubd, as commands: a site, a backend, a radio, a hub, a phone, the demo.
+"""hubsim: what a desk needs beside hubd, as commands: a site, a backend, a radio, a hub, a phone,
+the demo.
 
-Law: what a person can get wrong is answered with one sentence that says what to do, never with a traceback.
+Law: what a person can get wrong is answered with one sentence that says what to do, never with a
+traceback.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ HUB_POINT = click.IntRange(1, 65535)
 
 
 class _Plain(click.Group):
-    """Turns what a command raises into a sentence; an error that nobody foresaw keeps its traceback."""
+    """Turns what a command raises into a sentence; an error that nobody foresaw keeps its
+    traceback.
+    """
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""
@@ -78,7 +82,10 @@ def _sentence(error: Exception) -> str | None:
     match error:
         case ModuleNotFoundError(name=str() as name) if (library := name.split(".")[0]) in _RADIOS:
             file = f"hardware-sim/{_RADIOS[library]}"
-            return f"{library} is missing: install it, in a clone of hubd, with `pip install -r {file}`"
+            return (
+                f"{library} is missing: install it, in a clone of hubd, with "
+                f"`pip install -r {file}`"
+            )
         case TimeoutError():
             return f"no answer in time{f': {error}' if str(error) else ''}"
         case OSError(strerror=str() as why, filename=str() | Path() as file):
@@ -93,17 +100,23 @@ def _sentence(error: Exception) -> str | None:
 def _site(path: Path) -> sites.Site:
     """Return the site in a folder; say how to make one when there is none."""
     if not (path / "site.json").is_file():
-        raise click.ClickException(f"there is no site in {path}: make one with `hubsim site{sites.at(path)} init`")
+        raise click.ClickException(
+            f"there is no site in {path}: make one with `hubsim site{sites.at(path)} init`"
+        )
     return sites.Site(path)
 
 
 def _phone(where: sites.Site, name: str) -> Path:
-    """Return the folder of a phone of the site; say how to make one when there is none of this name."""
+    """Return the folder of a phone of the site; say how to make one when there is none of this
+    name.
+    """
     known = sorted(folder.parent.name for folder in where.path.glob("phones/*/phone.key"))
     if name not in known:
         at = sites.at(where.path)
         there = f"; there are {', '.join(known)}" if known else ""
-        raise click.ClickException(f"there is no phone {name}: make it with `hubsim site{at} grant {name}`{there}")
+        raise click.ClickException(
+            f"there is no phone {name}: make it with `hubsim site{at} grant {name}`{there}"
+        )
     return where.phone(name)
 
 
@@ -116,17 +129,23 @@ def _new_name(_context: click.Context, _parameter: click.Parameter, name: str) -
 _LISTEN = re.compile(r"tcp://(?:\*|[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?:\*|[0-9]{1,5})", re.ASCII)
 
 
-def _listen(_context: click.Context, _parameter: click.Parameter, endpoint: str | None) -> str | None:
+def _listen(
+    _context: click.Context, _parameter: click.Parameter, endpoint: str | None
+) -> str | None:
     """Take tcp://ADDRESS:PORT, as ZeroMQ binds it; port * picks one."""
     if endpoint is None:
         return None
     port = endpoint.rpartition(":")[2]
     if not _LISTEN.fullmatch(endpoint) or (port != "*" and int(port) > 65535):
-        raise click.BadParameter(f"{endpoint!r}: expected tcp://ADDRESS:PORT, such as tcp://0.0.0.0:4505")
+        raise click.BadParameter(
+            f"{endpoint!r}: expected tcp://ADDRESS:PORT, such as tcp://0.0.0.0:4505"
+        )
     return endpoint
 
 
-def _spans(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Rule, ...]:
+def _spans(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[Rule, ...]:
     try:
         return tuple(rule for text in texts for rule in weekly(text))
     except ValueError as error:
@@ -139,7 +158,9 @@ def _remember(context: click.Context, _parameter: click.Parameter, path: Path | 
 
 
 def _at(default: Path | None = None) -> Callable[[_F], _F]:
-    """Take `--at`, which may stand after a command as well as before it; its path is the command's object."""
+    """Take `--at`, which may stand after a command as well as before it; its path is the command's
+    object.
+    """
     return click.option(
         "--at",
         type=click.Path(path_type=Path),
@@ -163,51 +184,86 @@ def site() -> None:
 
 @site.command("init")
 @_at()
-@click.option("--site", "name", default="site-1", show_default=True, help="The site's id: a-z, 0-9 and -.")
+@click.option(
+    "--site", "name", default="site-1", show_default=True, help="The site's id: a-z, 0-9 and -."
+)
 @click.option("--hub", "hub_name", default="hub-1", show_default=True, help="The first hub's id.")
 @click.option(
-    "--access-point", "points", type=HUB_POINT, multiple=True, default=(1,), help="A door of the hub; several times."
+    "--access-point",
+    "points",
+    type=HUB_POINT,
+    multiple=True,
+    default=(1,),
+    help="A door of the hub; several times.",
 )
 @click.option(
-    "--backend", "endpoint", default=sites.DEFAULT_BACKEND, callback=_listen, help="Where the backend will listen."
+    "--backend",
+    "endpoint",
+    default=sites.DEFAULT_BACKEND,
+    callback=_listen,
+    help="Where the backend will listen.",
 )
 @click.pass_obj
 def site_init(path: Path, name: str, hub_name: str, points: tuple[int, ...], endpoint: str) -> None:
     """Make issuer, first hub, backend and their keys in a new folder."""
-    made = sites.init(path, name, hub_name, points, backend=endpoint)
-    config = sites.write_config(made, endpoint, sites.desk_doors(made.certificate(hub_name).access_points))
+    made = sites.init(path=path, site=name, hub=hub_name, points=points, backend=endpoint)
+    config = sites.write_config(
+        made, endpoint, sites.desk_doors(made.certificate(hub_name).access_points)
+    )
     click.echo(f"site {made.name} is in {path}; the hub's configuration is {config}")
 
 
 @site.command("certify")
 @_at()
 @click.argument("hub_name", metavar="HUB")
-@click.option("--access-point", "points", type=HUB_POINT, multiple=True, help="One more; may be given several times.")
-@click.option("--without", type=HUB_POINT, multiple=True, help="One less; may be given several times.")
+@click.option(
+    "--access-point",
+    "points",
+    type=HUB_POINT,
+    multiple=True,
+    help="One more; may be given several times.",
+)
+@click.option(
+    "--without", type=HUB_POINT, multiple=True, help="One less; may be given several times."
+)
 @click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
 @click.pass_obj
-def site_certify(path: Path, hub_name: str, points: tuple[int, ...], without: tuple[int, ...], days: float) -> None:
-    """Make another hub, or renew the certificate of one that is there, with more or fewer access points."""
+def site_certify(
+    path: Path, hub_name: str, points: tuple[int, ...], without: tuple[int, ...], days: float
+) -> None:
+    """Make another hub, or renew the certificate of one that is there, with more or fewer access
+    points.
+    """
     where = _site(path)
     known = hub_name in where.hub_names()
     before = where.certificate(hub_name).access_points if known else ()
     if known:
         made = sites.certify(where, hub_name, points, without, days)
     else:
-        made = sites.add_hub(where, hub_name, points, days)
-    sites.write_config(where, where.endpoint, sites.desk_doors(made.access_points), hub_name)
+        made = sites.add_hub(site=where, hub=hub_name, points=points, days=days)
+    sites.write_config(
+        site=where,
+        endpoint=where.endpoint,
+        doors=sites.desk_doors(made.access_points),
+        hub=hub_name,
+    )
     until = datetime.fromtimestamp(made.expires, UTC)
     served = ", ".join(map(str, made.access_points))
-    click.echo(f"hub {hub_name} of {made.site}: access points {served}, until {until:%Y-%m-%d %H:%M} UTC")
+    click.echo(
+        f"hub {hub_name} of {made.site}: access points {served}, until {until:%Y-%m-%d %H:%M} UTC"
+    )
     click.echo(f"next: hubsim site{sites.at(path)} export DIR --hub {hub_name}")
     if known:
         click.echo(
-            "then on the hub: sudo install -m 600 hubd.certificate /etc/credstore/ && sudo systemctl restart hubd"
+            "then on the hub: sudo install -m 600 hubd.certificate /etc/credstore/ && sudo "
+            "systemctl restart hubd"
         )
         for point in sorted(set(made.access_points) - set(before)):
             click.echo(
-                f"access point {point} is new: before the restart /etc/hubd/hubd.toml there needs a [[doors]] section "
-                f"with number = {point} (config.toml of the export has one) and its strike; else no door opens for it"
+                f"access point {point} is new: before the restart /etc/hubd/hubd.toml there "
+                "needs a [[doors]] section "
+                f"with number = {point} (config.toml of the export has one) and its strike; "
+                "else no door opens for it"
             )
 
 
@@ -215,19 +271,41 @@ def site_certify(path: Path, hub_name: str, points: tuple[int, ...], without: tu
 @_at()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--hub", "hub_name", help="Which hub, when the site has several.")
-@click.option("--backend", "endpoint", help="tcp://HOST:PORT as the hub reaches it; without it the hub decides alone.")
+@click.option(
+    "--backend",
+    "endpoint",
+    help="tcp://HOST:PORT as the hub reaches it; without it the hub decides alone.",
+)
 @click.option("--time-zone", default="Europe/Berlin", show_default=True, help="Of the doors.")
 @click.pass_obj
-def site_export(path: Path, directory: Path, hub_name: str | None, endpoint: str | None, time_zone: str) -> None:
-    """Write a hub's keys as its /etc/credstore wants them, and its configuration, into a new folder."""
+def site_export(
+    path: Path, directory: Path, hub_name: str | None, endpoint: str | None, time_zone: str
+) -> None:
+    """Write a hub's keys as its /etc/credstore wants them, and its configuration, into a new
+    folder.
+    """
     where = _site(path)
     names = where.hub_names()
     if hub_name is None and len(names) > 1:
         raise click.UsageError(f"which hub? there are {', '.join(names)}: say --hub NAME")
-    sites.export(where, hub_name or names[0], directory, endpoint, time_zone)
-    click.echo(f"hub {hub_name or names[0]} is in {directory}, private keys and all; on the hub, in a copy of it:")
-    click.echo("  sudo install -d -m 700 /etc/credstore && sudo install -m 600 hubd.* /etc/credstore/")
-    click.echo("  sudo install -m 644 config.toml /etc/hubd/hubd.toml    # then set chip and line of each strike")
+    sites.export(
+        site=where,
+        hub=hub_name or names[0],
+        directory=directory,
+        backend=endpoint,
+        time_zone=time_zone,
+    )
+    click.echo(
+        f"hub {hub_name or names[0]} is in {directory}, private keys and all; on the hub, in "
+        "a copy of it:"
+    )
+    click.echo(
+        "  sudo install -d -m 700 /etc/credstore && sudo install -m 600 hubd.* /etc/credstore/"
+    )
+    click.echo(
+        "  sudo install -m 644 config.toml /etc/hubd/hubd.toml    # then set chip and line of "
+        "each strike"
+    )
     click.echo("  sudo /opt/hubd/bin/hubd --check-config")
     click.echo(f"  rm -r the copy, and {directory} here")
 
@@ -235,7 +313,14 @@ def site_export(path: Path, directory: Path, hub_name: str | None, endpoint: str
 @site.command("grant")
 @_at()
 @click.argument("phone", callback=_new_name)
-@click.option("--access-point", "points", type=POINT, multiple=True, default=(1,), help="May be given several times.")
+@click.option(
+    "--access-point",
+    "points",
+    type=POINT,
+    multiple=True,
+    default=(1,),
+    help="May be given several times.",
+)
 @click.option(
     "--days",
     type=float,
@@ -248,32 +333,40 @@ def site_export(path: Path, directory: Path, hub_name: str | None, endpoint: str
     "spans",
     multiple=True,
     callback=_spans,
-    help='A weekly span such as "mon-fri 08:00-18:00" or "fri 22:00-06:00"; several times; without it, always.',
+    help='A weekly span such as "mon-fri 08:00-18:00" or "fri 22:00-06:00"; several times; '
+    "without it, always.",
 )
 @click.option("--key", type=click.Choice(["ES256", "PS256"]), default="ES256")
 @click.pass_obj
-def site_grant(path: Path, phone: str, points: tuple[int, ...], days: float, spans: tuple[Rule, ...], key: str) -> None:
+def site_grant(
+    path: Path, phone: str, points: tuple[int, ...], days: float, spans: tuple[Rule, ...], key: str
+) -> None:
     """Make a phone with a key and a grant."""
     access = [Access(point, sites.OPEN_AND_QUERY, spans) for point in dict.fromkeys(points)]
     span = sites.Validity.days(days) if days > 0 else sites.Validity.days(-days, _ago(days))
     where = _site(path)
     _refuse_what_no_hub_takes(days)
-    folder = where.grant(phone, access, span, key)
+    folder = where.grant(name=phone, access=access, span=span, kind=key)
     click.echo(f"phone {phone}: credential {where.credential(phone)}, files in {folder}")
     if abs(days) > (usual := Protocol().grant_days_max):
         click.echo(
-            f"a hub refuses a grant for more than {usual} days, unless its /etc/hubd/hubd.toml says, below [protocol], "
+            f"a hub refuses a grant for more than {usual} days, unless its "
+            "/etc/hubd/hubd.toml says, below [protocol], "
             f"grant_days_max = {math.ceil(abs(days))}"
         )
     for point in points:
         if where.hub_of(point) is None:
-            click.echo(f"no hub of this site serves access point {point} yet: `hubsim site certify` makes one do so")
+            click.echo(
+                f"no hub of this site serves access point {point} yet: `hubsim site certify` "
+                "makes one do so"
+            )
 
 
 def _refuse_what_no_hub_takes(days: float) -> None:
     if abs(days) > sites.GRANT_DAYS_MAX:
         raise click.BadParameter(
-            f"{days:g} days: no hub takes a grant for more than {sites.GRANT_DAYS_MAX} days (the most that "
+            f"{days:g} days: no hub takes a grant for more than {sites.GRANT_DAYS_MAX} days "
+            "(the most that "
             "grant_days_max of its configuration may be)",
             param_hint="--days",
         )
@@ -290,7 +383,10 @@ def site_revoke(path: Path, phone: str) -> None:
     where = _site(path)
     _phone(where, phone)
     new = where.revoke(where.credential(phone))
-    order: dict[str, object] = {"do": "policy", "path": str((where.path / "policy.cbor").absolute())}
+    order: dict[str, object] = {
+        "do": "policy",
+        "path": str((where.path / "policy.cbor").absolute()),
+    }
     try:
         answer = asyncio.run(ask(where.backend / "backend.sock", order))
         told = f"handed to {counted(answer['sent'], 'hub')}" if answer["ok"] else answer["error"]
@@ -301,10 +397,15 @@ def site_revoke(path: Path, phone: str) -> None:
 
 @main.group(invoke_without_command=True)
 @_at(DESK)
-@click.option("--listen", callback=_listen, help="tcp://ADDRESS:PORT; by itself what `site init --backend` was told.")
+@click.option(
+    "--listen",
+    callback=_listen,
+    help="tcp://ADDRESS:PORT; by itself what `site init --backend` was told.",
+)
 @click.pass_context
 def backend(context: click.Context, listen: str | None) -> None:
-    """Serve the reference backend until interrupted; it answers orders on SITE/backend/backend.sock.
+    """Serve the reference backend until interrupted; it answers orders on
+    SITE/backend/backend.sock.
 
     With a command, ask the one that runs.
     """
@@ -315,7 +416,14 @@ def backend(context: click.Context, listen: str | None) -> None:
     folder = _site(context.obj)
     listen = listen or folder.endpoint
     version = partial(_policy_version, folder)
-    _run(serve_backend(folder.backend, listen, version, lambda _: click.echo(f"backend on {listen}")))
+    _run(
+        serve_backend(
+            directory=folder.backend,
+            endpoint=listen,
+            version_of=version,
+            ready=lambda _: click.echo(f"backend on {listen}"),
+        )
+    )
 
 
 @backend.command("hubs")
@@ -326,7 +434,9 @@ def backend_hubs(path: Path) -> None:
     answer = _ask_backend(path, {"do": "hubs"})
     for hub, told in answer["hubs"].items():
         there = "connected" if told["connected"] else "away"
-        click.echo(f"{hub}: {there}, {counted(told['records'], 'record')}, policy {told['policy_version']}")
+        click.echo(
+            f"{hub}: {there}, {counted(told['records'], 'record')}, policy {told['policy_version']}"
+        )
     for hub, stop in answer["stopped"].items():
         click.echo(f"{hub}: STOPPED ({stop['cause']}): {stop['why']}")
 
@@ -337,9 +447,13 @@ def backend_hubs(path: Path) -> None:
 @click.argument("boot")
 @click.pass_obj
 def backend_keep(path: Path, hub: str, boot: str) -> None:
-    """Decide which of two machines that speak as HUB stays: the one whose boot id begins with BOOT."""
+    """Decide which of two machines that speak as HUB stays: the one whose boot id begins
+    with BOOT.
+    """
     kept = _ask_backend(path, {"do": "keep", "hub": hub, "boot": boot})["kept"]
-    click.echo(f"{hub} is the machine with boot id {kept}; give the other one an id and keys of its own")
+    click.echo(
+        f"{hub} is the machine with boot id {kept}; give the other one an id and keys of its own"
+    )
 
 
 @backend.command("accept")
@@ -347,7 +461,9 @@ def backend_keep(path: Path, hub: str, boot: str) -> None:
 @click.argument("hub")
 @click.pass_obj
 def backend_accept(path: Path, hub: str) -> None:
-    """Take the records of HUB as they are now, after its state was replaced or restored; keep the old ones."""
+    """Take the records of HUB as they are now, after its state was replaced or restored; keep the
+    old ones.
+    """
     old = _ask_backend(path, {"do": "accept", "hub": hub})["old"]
     click.echo(f"the records of {hub} go on as it has them; those held before are in {old}")
 
@@ -358,7 +474,9 @@ def _ask_backend(path: Path, order: dict[str, object]) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = asyncio.run(ask(_site(path).backend / "backend.sock", order))
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise click.ClickException(f"no backend runs for {path}: start it with `hubsim backend --at {path}`") from error
+        raise click.ClickException(
+            f"no backend runs for {path}: start it with `hubsim backend --at {path}`"
+        ) from error
     if not answer["ok"]:
         raise click.ClickException(str(answer["error"]))
     return answer
@@ -366,9 +484,16 @@ def _ask_backend(path: Path, order: dict[str, object]) -> dict[str, Any]:
 
 @main.command()
 @click.option(
-    "--listen", default="127.0.0.1:8870", callback=address, help="HOST:PORT; port 0 picks one and says which."
+    "--listen",
+    default="127.0.0.1:8870",
+    callback=address,
+    help="HOST:PORT; port 0 picks one and says which.",
 )
-@click.option("--legacy", is_flag=True, help="Controllers without extended advertising, as in many small computers.")
+@click.option(
+    "--legacy",
+    is_flag=True,
+    help="Controllers without extended advertising, as in many small computers.",
+)
 def radio(listen: tuple[str, int], legacy: bool) -> None:
     """Serve virtual controllers as HCI over TCP: every connection is one radio on the same air."""
     from hubsim.radio.air import AirController, LegacyController, serve_radio
@@ -379,9 +504,15 @@ def radio(listen: tuple[str, int], legacy: bool) -> None:
 
 @main.command()
 @_at(DESK)
-@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=hub_radio, help=HUB_RADIO_HELP)
-@click.option("--person/--nobody", default=True, help="Whether somebody pulls the doors that are released.")
-@click.option("--hub", "name", help="Which of several, each on a radio of its own; by itself the first.")
+@click.option(
+    "--radio", "transport", default=DEFAULT_RADIO, callback=hub_radio, help=HUB_RADIO_HELP
+)
+@click.option(
+    "--person/--nobody", default=True, help="Whether somebody pulls the doors that are released."
+)
+@click.option(
+    "--hub", "name", help="Which of several, each on a radio of its own; by itself the first."
+)
 @click.pass_obj
 def hub(path: Path, transport: str, person: bool, name: str | None) -> None:
     """Run hubd on a virtual radio, or this machine's own, and simulated doors."""
@@ -405,17 +536,28 @@ def phone() -> None:
 @phone.command("unlock")
 @click.argument("name")
 @_at()
-@click.option("--radio", "transport", default=DEFAULT_RADIO, callback=phone_radio, help=PHONE_RADIO_HELP)
-@click.option("--adapter", default="", help="With --radio bleak on Linux: the adapter, such as hci1 or its address.")
+@click.option(
+    "--radio", "transport", default=DEFAULT_RADIO, callback=phone_radio, help=PHONE_RADIO_HELP
+)
+@click.option(
+    "--adapter",
+    default="",
+    help="With --radio bleak on Linux: the adapter, such as hci1 or its address.",
+)
 @click.option("--access-point", type=POINT, default=1)
 @click.option("--query", is_flag=True, help="Ask only; nothing moves.")
-@click.option("--mtu", type=click.IntRange(23, 517), default=247, help="At most; the real one may be smaller.")
+@click.option(
+    "--mtu", type=click.IntRange(23, 517), default=247, help="At most; the real one may be smaller."
+)
 @click.pass_obj
-def phone_unlock(path: Path, name: str, transport: str, adapter: str, access_point: int, query: bool, mtu: int) -> None:
+def phone_unlock(
+    path: Path, name: str, transport: str, adapter: str, access_point: int, query: bool, mtu: int
+) -> None:
     """Unlock a door; exit status 0 only if it was allowed."""
     if adapter and transport != BLEAK:
         raise click.UsageError("--adapter goes with --radio bleak")
-    folder, at = _phone(_site(path), name), sites.at(path)
+    folder = _phone(_site(path), name)
+    at = sites.at(path)
     from hubsim.phone import wallet
     from hubsim.phone.onlink import STAY_SECONDS
     from hubsim.phone.street import ask
@@ -424,7 +566,9 @@ def phone_unlock(path: Path, name: str, transport: str, adapter: str, access_poi
         mine = wallet.load(folder)
     except (HubError, ValueError, TypeError, KeyError) as error:
         again = f"`hubsim site{at} revoke {name}`, then `hubsim site{at} grant {name}`"
-        raise click.ClickException(f"{folder} is damaged: make the phone once more: {again}") from error
+        raise click.ClickException(
+            f"{folder} is damaged: make the phone once more: {again}"
+        ) from error
 
     async def then(session: Session, report: Report) -> bool:
         if report.verdict is None:
@@ -444,7 +588,9 @@ def phone_unlock(path: Path, name: str, transport: str, adapter: str, access_poi
     async def attempt() -> bool:
         connect = partial(connected, transport, adapter, mtu, mine.beacon_key)
         action = Action.QUERY if query else Action.OPEN
-        op = mine.op_for(access_point, action, time.time(), secrets.token_bytes)
+        op = mine.op_for(
+            access_point=access_point, action=action, wall=time.time(), chance=secrets.token_bytes
+        )
         try:
             return await ask(connect, mine, access_point, action, op, then)
         finally:
@@ -453,12 +599,18 @@ def phone_unlock(path: Path, name: str, transport: str, adapter: str, access_poi
     try:
         sys.exit(0 if asyncio.run(attempt()) else 1)
     except ConnectionRefusedError as error:
-        raise click.ClickException(f"no radio answers on {transport}: start one with `hubsim radio`") from error
+        raise click.ClickException(
+            f"no radio answers on {transport}: start one with `hubsim radio`"
+        ) from error
 
 
 @main.command()
 @click.option("--at", "path", type=click.Path(path_type=Path), default=Path("desk-demo"))
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw what was printed into this SVG file, too.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="Draw what was printed into this SVG file, too.",
+)
 def demo(path: Path, picture: Path | None) -> None:
     """Show the main job, step by step; exit status 0 only if every step really happened."""
     from hubsim.demo import show

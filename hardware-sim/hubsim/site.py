@@ -1,15 +1,18 @@
-"""A site for desks and tests: issuer, hub, backend and phones, their keys and documents, as files in one folder.
+"""A site for desks and tests: issuer, hub, backend and phones, their keys and documents, as files
+in one folder.
 
     SITE/issuer.key  issuer.cbor  policy.cbor  site.json
-    SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub beacon.key
+    SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub
+                   beacon.key
     SITE/hubs/HUB/ the same for each further hub
     SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub policy.cbor
     SITE/phones/NAME/  phone.key grant.cbor site.cbor beacon.key caches.cbor
 
 `export` writes a hub's files as /etc/credstore of the hub wants them, and its configuration.
 
-Laws: private files are readable by their owner only; the issuer's key never leaves SITE; an access point is one hub's;
-no grant or schedule that could never hold is made; a grant takes the place of none that could still open a door.
+Laws: private files are readable by their owner only; the issuer's key never leaves SITE; an access
+point is one hub's; no grant or schedule that could never hold is made; a grant takes the place of
+none that could still open a door.
 """
 
 from __future__ import annotations
@@ -42,7 +45,8 @@ from hubsim.phone.wallet import Wallet, write_private
 from hubsim.weekly import refuse_never
 
 DESK = Path("desk")
-HUB_DAYS, GRANT_DAYS = 365, 30
+HUB_DAYS = 365
+GRANT_DAYS = 30
 GRANT_DAYS_MAX = 366
 """What grant_days_max of a hub's configuration may be at most."""
 DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
@@ -82,18 +86,31 @@ def make_key(kind: str = "ES256") -> SigningKey:
 
 
 def certify_hub(
-    issuer: SigningKey, names: tuple[str, str], key: SigningKey, points: Sequence[int], span: Validity | None = None
+    issuer: SigningKey,
+    names: tuple[str, str],
+    key: SigningKey,
+    points: Sequence[int],
+    span: Validity | None = None,
 ) -> bytes:
     """Return a hub certificate; `names` are (site, hub)."""
     span = span or Validity.days(HUB_DAYS)
-    document = HubCertificate(*names, span.not_before, span.expires, key.verify_key, tuple(sorted(points)))
+    document = HubCertificate(
+        *names, span.not_before, span.expires, key.verify_key, tuple(sorted(points))
+    )
     return issue_hub_certificate(issuer, document, key.cose_key)
 
 
 def make_grant(
-    issuer: SigningKey, names: tuple[str, str], key: SigningKey, access: Sequence[Access], span: Validity | None = None
+    issuer: SigningKey,
+    names: tuple[str, str],
+    key: SigningKey,
+    access: Sequence[Access],
+    span: Validity | None = None,
 ) -> bytes:
-    """Return a grant; `names` are (site, credential). Raise ValueError for a rule that never holds."""
+    """Return a grant; `names` are (site, credential).
+
+    Raise ValueError for a rule that never holds.
+    """
     for entry in access:
         refuse_never(entry.rules)
     span = span or Validity.days(GRANT_DAYS)
@@ -104,7 +121,9 @@ def make_grant(
 
 @dataclass(frozen=True, slots=True)
 class DeskDoor:
-    """One door of a desk's hub with one access point; `strikes` names those of a door that has more than one."""
+    """One door of a desk's hub with one access point; `strikes` names those of a door that has more
+    than one.
+    """
 
     id: str = "front"
     name: str = "Front door"
@@ -138,7 +157,9 @@ class Site:
     @property
     def endpoint(self) -> str:
         """Where the desk's backend listens."""
-        return str(json.loads((self.path / "site.json").read_text()).get("backend", DEFAULT_BACKEND))
+        return str(
+            json.loads((self.path / "site.json").read_text()).get("backend", DEFAULT_BACKEND)
+        )
 
     def hub_names(self) -> tuple[str, ...]:
         """The ids of all hubs, the first one first."""
@@ -149,16 +170,22 @@ class Site:
         """The folder of a hub. Raise ValueError for one that the site has not."""
         if hub not in self.hub_names():
             there = ", ".join(self.hub_names())
-            raise ValueError(f"there is no hub {hub!r}; there are {there}; `hubsim site certify` makes another")
+            raise ValueError(
+                f"there is no hub {hub!r}; there are {there}; `hubsim site certify` makes another"
+            )
         return self.hub if hub == self.first_hub else self.path / "hubs" / hub
 
     def certificate(self, hub: str) -> HubCertificate:
         """The certificate that a hub has now."""
-        return read_hub_certificate((self.hub_folder(hub) / "certificate.cbor").read_bytes(), self.verifier)
+        return read_hub_certificate(
+            (self.hub_folder(hub) / "certificate.cbor").read_bytes(), self.verifier
+        )
 
     def hub_of(self, access_point: int) -> str | None:
         """The hub that serves an access point, None when none does."""
-        serving = (hub for hub in self.hub_names() if access_point in self.certificate(hub).access_points)
+        serving = (
+            hub for hub in self.hub_names() if access_point in self.certificate(hub).access_points
+        )
         return next(serving, None)
 
     @property
@@ -193,7 +220,10 @@ class Site:
         return policy.read((self.path / "policy.cbor").read_bytes(), self.verifier, self.name)
 
     def publish(self, new: Policy) -> None:
-        """Sign a policy and lay it where the backend finds it. Raise ValueError for a rule that never holds."""
+        """Sign a policy and lay it where the backend finds it.
+
+        Raise ValueError for a rule that never holds.
+        """
         for rules in new.schedules.values():
             refuse_never(rules)
         document = policy.issue(new, self.issuer)
@@ -205,20 +235,33 @@ class Site:
         """Revoke credentials in a new policy, published."""
         old = self.policy()
         gone = old.revoked_credentials | set(credentials)
-        new = replace(old, version=old.version + 1, issued_at=int(time.time()), revoked_credentials=gone)
+        new = replace(
+            old, version=old.version + 1, issued_at=int(time.time()), revoked_credentials=gone
+        )
         self.publish(new)
         return new
 
-    def grant(self, name: str, access: Sequence[Access], span: Validity | None = None, kind: str = "ES256") -> Path:
+    def grant(
+        self, name: str, access: Sequence[Access], span: Validity | None = None, kind: str = "ES256"
+    ) -> Path:
         """Make a phone with a key and a grant; its credential is an opaque id that is not its name.
 
-        Raise ValueError for a name whose grant is not revoked: its credential would be forgotten, and go on opening.
+        Raise ValueError for a name whose grant is not revoked: its credential would be forgotten,
+        and go on opening.
         """
         self._refuse_second(name)
         key = make_key(kind)
         credential = secrets.token_hex(8)
-        document = make_grant(self.issuer, (self.name, credential), key, access, span)
-        new = Wallet(self.name, self.verifier, key, document, beacon_key=self.beacon_key)
+        document = make_grant(
+            issuer=self.issuer, names=(self.name, credential), key=key, access=access, span=span
+        )
+        new = Wallet(
+            site=self.name,
+            issuer=self.verifier,
+            key=key,
+            grant=document,
+            beacon_key=self.beacon_key,
+        )
         wallet.save(new, self.phone(name))
         (self.phone(name) / "credential").write_text(credential)
         return self.phone(name)
@@ -230,13 +273,16 @@ class Site:
         if credential in self.policy().revoked_credentials:
             return
         raise ValueError(
-            f"{name} has a grant already (credential {credential}, {self._until(name)}): revoke it first "
+            f"{name} has a grant already (credential {credential}, {self._until(name)}): "
+            "revoke it first "
             f"(hubsim site{at(self.path)} revoke {name}), or choose another name"
         )
 
     def _until(self, name: str) -> str:
         try:
-            grant = read_grant((self.phone(name) / "grant.cbor").read_bytes(), self.verifier, self.name)
+            grant = read_grant(
+                (self.phone(name) / "grant.cbor").read_bytes(), self.verifier, self.name
+            )
         except (OSError, HubError):
             return "its end cannot be read"
         return f"until {datetime.fromtimestamp(grant.expires, UTC):%Y-%m-%d %H:%M} UTC"
@@ -259,16 +305,20 @@ def init(
     for_show: bool = False,
     backend: str = DEFAULT_BACKEND,
 ) -> Site:
-    """Make a new site's folder. Raise FileExistsError for one that holds anything but a site made `for_show`.
+    """Make a new site's folder. Raise FileExistsError for one that holds anything but a site made
+    `for_show`.
 
-    `backend` is where the desk's backend listens. Raise ValueError for a name that hubd would refuse.
+    `backend` is where the desk's backend listens. Raise ValueError for a name that hubd would
+    refuse.
     """
     _check_id("site", site)
     _check_id("hub", hub)
     if path.exists() and any(path.iterdir()):
         known = path / "site.json"
         if not (for_show and known.exists() and json.loads(known.read_text()).get("for_show")):
-            raise FileExistsError(f"{path} holds something already: name a new folder with --at, or remove it")
+            raise FileExistsError(
+                f"{path} holds something already: name a new folder with --at, or remove it"
+            )
         shutil.rmtree(path)
     for folder in (path, path / "backend" / "hubs", path / "phones"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -293,10 +343,15 @@ def _keep_out_of_git(folder: Path) -> None:
 
 
 def add_hub(site: Site, hub: str, points: Sequence[int], days: float = HUB_DAYS) -> HubCertificate:
-    """Make another hub of the site with keys of its own. Raise ValueError for a name or an access point in use."""
+    """Make another hub of the site with keys of its own.
+
+    Raise ValueError for a name or an access point in use.
+    """
     _check_id("hub", hub)
     if not points:
-        raise ValueError(f"hub {hub} is new: say which access points it serves, --access-point N for each")
+        raise ValueError(
+            f"hub {hub} is new: say which access points it serves, --access-point N for each"
+        )
     _check_free(site, hub, points)
     folder = site.path / "hubs" / hub
     folder.parent.mkdir(exist_ok=True, mode=0o700)
@@ -305,10 +360,18 @@ def add_hub(site: Site, hub: str, points: Sequence[int], days: float = HUB_DAYS)
 
 
 def certify(
-    site: Site, hub: str, more: Sequence[int] = (), without: Sequence[int] = (), days: float = HUB_DAYS
+    site: Site,
+    hub: str,
+    more: Sequence[int] = (),
+    without: Sequence[int] = (),
+    days: float = HUB_DAYS,
 ) -> HubCertificate:
-    """Renew a hub's certificate for the same key, with `more` access points or `without` some. Raise ValueError."""
-    folder, old = site.hub_folder(hub), site.certificate(hub)
+    """Renew a hub's certificate for the same key, with `more` access points or `without` some.
+
+    Raise ValueError.
+    """
+    folder = site.hub_folder(hub)
+    old = site.certificate(hub)
     strangers = set(without) - set(old.access_points)
     if strangers:
         raise ValueError(f"hub {hub} does not serve access point {min(strangers)}")
@@ -319,7 +382,13 @@ def certify(
     key = serialization.load_pem_private_key((folder / "identity.key").read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     span = Validity.days(days)
-    document = certify_hub(site.issuer, (site.name, hub), SigningKey(key), sorted(points), span)
+    document = certify_hub(
+        issuer=site.issuer,
+        names=(site.name, hub),
+        key=SigningKey(key),
+        points=sorted(points),
+        span=span,
+    )
     _write_public(folder / "certificate.cbor", document)
     return site.certificate(hub)
 
@@ -335,20 +404,32 @@ def _check_free(site: Site, hub: str, points: Sequence[int]) -> None:
         owner = site.hub_of(point)
         if owner not in (None, hub):
             raise ValueError(
-                f"access point {point} is {owner}'s: choose another number, or first take it away there: "
+                f"access point {point} is {owner}'s: choose another number, or first take it "
+                "away there: "
                 f"`hubsim site certify {owner} --without {point}`"
             )
 
 
 def _make_hub(
-    site: Site, folder: Path, hub: str, points: Sequence[int], beacon_key: bytes | None, span: Validity | None = None
+    site: Site,
+    folder: Path,
+    hub: str,
+    points: Sequence[int],
+    beacon_key: bytes | None,
+    span: Validity | None = None,
 ) -> None:
     """Make a hub's folder with keys of its own, known to the backend."""
     folder.mkdir(mode=0o700)
     identity = make_key()
     write_private(folder / "identity.key", pem(identity))
     _write_public(folder / "issuer.cbor", (site.path / "issuer.cbor").read_bytes())
-    document = certify_hub(site.issuer, (site.name, hub), identity, sorted(set(points)), span)
+    document = certify_hub(
+        issuer=site.issuer,
+        names=(site.name, hub),
+        key=identity,
+        points=sorted(set(points)),
+        span=span,
+    )
     _write_public(folder / "certificate.cbor", document)
     if beacon_key is not None:
         write_private(folder / "beacon.key", beacon_key)
@@ -366,10 +447,12 @@ def desk_doors(points: Sequence[int]) -> list[DeskDoor]:
 
 
 def export(site: Site, hub: str, directory: Path, backend: str | None, time_zone: str) -> None:
-    """Write a hub's keys as its /etc/credstore wants them, hubd.NAME, and its configuration, config.toml.
+    """Write a hub's keys as its /etc/credstore wants them, hubd.NAME, and its configuration,
+    config.toml.
 
-    `backend` is the endpoint that the hub shall reach, None for a hub that decides alone. Raise FileExistsError for a
-    directory that holds something, ValueError for a hub that there is not, ConfigError for what the hub would refuse.
+    `backend` is the endpoint that the hub shall reach, None for a hub that decides alone. Raise
+    FileExistsError for a directory that holds something, ValueError for a hub that there is not,
+    ConfigError for what the hub would refuse.
     """
     folder = site.hub_folder(hub)
     if directory.exists() and any(directory.iterdir()):
@@ -377,7 +460,9 @@ def export(site: Site, hub: str, directory: Path, backend: str | None, time_zone
     names = [name for name, file in EXPORTED.items() if (folder / file).exists()]
     doors = desk_doors(site.certificate(hub).access_points)
     text = _exported_config(site.name, hub, names, doors, backend, time_zone)
-    parse(text, directory / "config.toml", {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"})
+    parse(
+        text, directory / "config.toml", {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
+    )
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     _keep_out_of_git(directory)
@@ -387,11 +472,18 @@ def export(site: Site, hub: str, directory: Path, backend: str | None, time_zone
 
 
 def _exported_config(
-    site: str, hub: str, names: Sequence[str], doors: Sequence[DeskDoor], backend: str | None, time_zone: str
+    site: str,
+    hub: str,
+    names: Sequence[str],
+    doors: Sequence[DeskDoor],
+    backend: str | None,
+    time_zone: str,
 ) -> str:
     keys = "".join(f'{name} = "credential:{name}"\n' for name in names)
-    text = f"""# /etc/hubd/hubd.toml of hub {hub}; config/hubd.toml in the source says what else it may hold.
-# Still to do: chip and line of each strike, as they are wired; gpiodetect and gpioinfo (apt install gpiod) show both.
+    text = f"""# /etc/hubd/hubd.toml of hub {hub}.
+# config/hubd.toml in the source says what else it may hold.
+# Still to do: chip and line of each strike, as they are wired; gpiodetect and gpioinfo
+# (apt install gpiod) show both.
 
 [hub]
 id = "{hub}"
@@ -416,8 +508,12 @@ name = "{door.name}, inwards"
     return text
 
 
-def write_config(site: Site, endpoint: str, doors: Sequence[DeskDoor], hub: str | None = None) -> Path:
-    """Write the desk's configuration of a hub, by itself the first, for a backend at `endpoint`; return its path."""
+def write_config(
+    site: Site, endpoint: str, doors: Sequence[DeskDoor], hub: str | None = None
+) -> Path:
+    """Write the desk's configuration of a hub, by itself the first, for a backend at `endpoint`;
+    return its path.
+    """
     hub = hub or site.first_hub
     beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key else ""
     lines = [
@@ -463,7 +559,9 @@ fresh = {str(door.fresh).lower()}
 
 
 def _listed(door: DeskDoor) -> str:
-    """Return the strikes of a door that has more than one; a desk's lines are found by their strikes, not by these."""
+    """Return the strikes of a door that has more than one; a desk's lines are found by their
+    strikes, not by these.
+    """
     return "".join(
         f"""
 [[doors.movers]]
@@ -478,7 +576,8 @@ line = {number}
 
 def pem(key: SigningKey) -> bytes:
     """Return a private key as unencrypted PKCS8 PEM."""
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    encoding = serialization.Encoding.PEM
+    form = serialization.PrivateFormat.PKCS8
     return key.private.private_bytes(encoding, form, serialization.NoEncryption())
 
 

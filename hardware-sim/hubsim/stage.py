@@ -1,6 +1,8 @@
-"""A whole installation on one desk: radio, backend and hub as processes of their own, started, watched and ended here.
+"""A whole installation on one desk: radio, backend and hub as processes of their own, started,
+watched and ended here.
 
-Law: what `Stage` starts, it ends; nothing listens beyond loopback; every wait is for a condition and has an end.
+Law: what `Stage` starts, it ends; nothing listens beyond loopback; every wait is for a condition
+and has an end.
 """
 
 from __future__ import annotations
@@ -37,12 +39,18 @@ class StageError(Exception):
 class Stage:
     """An async context manager: inside it, everything runs. `site` is made new at `path`."""
 
-    def __init__(self, path: Path, doors: Sequence[DeskDoor] = (DeskDoor(),), person: bool = True) -> None:
-        self.path, self.doors, self._person = path, tuple(doors), person
+    def __init__(
+        self, path: Path, doors: Sequence[DeskDoor] = (DeskDoor(),), person: bool = True
+    ) -> None:
+        self.path = path
+        self.doors = tuple(doors)
+        self._person = person
         self.transport = self.endpoint = ""
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._bank: Bank | None = None
-        self.site: Site = sites.init(path, points=[door.access_point for door in doors], for_show=True)
+        self.site: Site = sites.init(
+            path, points=[door.access_point for door in doors], for_show=True
+        )
 
     async def __aenter__(self) -> Self:
         try:
@@ -58,7 +66,10 @@ class Stage:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self._stop_all()
 
@@ -67,7 +78,12 @@ class Stage:
         log = (self.path / f"{name}.log").open("ab")
         with log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "hubsim.main", *arguments, stdout=asyncio.subprocess.PIPE, stderr=log
+                sys.executable,
+                "-m",
+                "hubsim.main",
+                *arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
             )
         self._processes[name] = process
         if name == "hub":
@@ -87,7 +103,9 @@ class Stage:
         await self.start("backend", "backend", "--at", str(self.path), "--listen", self.endpoint)
 
     async def start_hub(self) -> None:
-        """Start the hub and wait until it is on air, its strikes are held and its backend has welcomed it."""
+        """Start the hub and wait until it is on air, its strikes are held and its backend has
+        welcomed it.
+        """
         person = "--person" if self._person else "--nobody"
         await self.start("hub", "hub", "--at", str(self.path), "--radio", self.transport, person)
         await self.until(self._up, "the hub is up")
@@ -100,7 +118,8 @@ class Stage:
             status = await self.hub("status")
         except OSError:
             return False
-        on_air, backend = status["radio"]["on_air"], status["backend"]
+        on_air = status["radio"]["on_air"]
+        backend = status["backend"]
         welcomed = "backend" not in self._processes or backend["last_welcome"] is not None
         return bool(status["ready"] and on_air and status["radio"]["epoch_key"] and welcomed)
 
@@ -133,7 +152,9 @@ class Stage:
                 await self.stop(name)
 
     def strike(self, mover: str | None = None) -> Level:
-        """Return the line of a strike as it is driven now; that of the first one if none is named."""
+        """Return the line of a strike as it is driven now; that of the first one if none is
+        named.
+        """
         assert self._bank is not None
         return self._bank.level(0 if mover is None else self._bank.number_of(mover))
 
@@ -153,13 +174,20 @@ class Stage:
         """Return the records of the hub that the backend holds."""
         held: list[dict[str, Any]] = []
         while True:
-            page = await self.backend("records", hub="hub-1", after=held[-1]["number"] if held else 0)
+            page = await self.backend(
+                "records", hub="hub-1", after=held[-1]["number"] if held else 0
+            )
             held += page["records"]
             if not page["more"]:
                 return held
 
-    async def until(self, condition: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> float:
-        """Wait until the condition (it may be async) is true; return the seconds it took. Raise StageError."""
+    async def until(
+        self, condition: Callable[[], Any], what: str, seconds: float = START_SECONDS
+    ) -> float:
+        """Wait until the condition (it may be async) is true; return the seconds it took.
+
+        Raise StageError.
+        """
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             value = condition()
@@ -168,7 +196,10 @@ class Stage:
             if value:
                 return time.monotonic() - began
             await asyncio.sleep(POLL_SECONDS)
-        raise StageError(f"within {seconds:g} s it did not happen that {what}; the hub said last: {self.tail('hub')}")
+        raise StageError(
+            f"within {seconds:g} s it did not happen that {what}; the hub said last: "
+            f"{self.tail('hub')}"
+        )
 
     def tail(self, name: str) -> str:
         """Return the last lines that a part told its journal."""
@@ -177,7 +208,10 @@ class Stage:
 
 
 async def ask(path: Path, request: dict[str, object]) -> Any:
-    """Ask a local socket one thing, a JSON line for a JSON line. Raise OSError when nobody answers."""
+    """Ask a local socket one thing, a JSON line for a JSON line.
+
+    Raise OSError when nobody answers.
+    """
     async with asyncio.timeout(ANSWER_SECONDS):
         reader, writer = await asyncio.open_unix_connection(_short(path), limit=MAX_ANSWER_BYTES)
         try:
@@ -188,7 +222,9 @@ async def ask(path: Path, request: dict[str, object]) -> Any:
 
 
 def _short(path: Path) -> str:
-    """A unix socket's path has at most 107 bytes: take the shorter of the absolute and the relative one."""
+    """A unix socket's path has at most 107 bytes: take the shorter of the absolute and the relative
+    one.
+    """
     return min(str(path.absolute()), os.path.relpath(path), key=len)
 
 

@@ -1,7 +1,7 @@
 """Time that a desk's physics runs on: the asyncio loop's, or a virtual one that only a test moves.
 
-Laws: callbacks run in the order of their times, equal times in the order they were asked for; virtual time never
-moves by itself.
+Laws: callbacks run in the order of their times, equal times in the order they were asked for;
+virtual time never moves by itself.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class VirtualTimer:
         self._callback = None
 
     def fire(self) -> None:
-        callback, self._callback = self._callback, None
+        callback = self._callback
+        self._callback = None
         if callback is not None:
             callback()
 

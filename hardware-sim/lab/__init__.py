@@ -1,1 +1,3 @@
-"""The lab: hubd on a real kernel, systemd, BlueZ and GPIO in a user-mode Linux guest; phones on software radios."""
+"""The lab: hubd on a real kernel, systemd, BlueZ and GPIO in a user-mode Linux guest; phones on
+software radios.
+"""

@@ -1,7 +1,8 @@
-"""The lab's hand in the guest: runs commands, writes files and carries the radio between /dev/vhci and a serial line.
+"""The lab's hand in the guest: runs commands, writes files and carries the radio between /dev/vhci
+and a serial line.
 
-Speaks JSON, one object a line, on the serial line that it is given; each request has its own thread, so that a slow
-command stops no other. It knows the standard library alone.
+Speaks JSON, one object a line, on the serial line that it is given; each request has its own
+thread, so that a slow command stops no other. It knows the standard library alone.
 """
 
 import base64
@@ -20,17 +21,28 @@ import time
 import tty
 from typing import Any
 
-COMMAND, ACL, SCO, EVENT, ISO = 1, 2, 3, 4, 5
+COMMAND = 1
+ACL = 2
+SCO = 3
+EVENT = 4
+ISO = 5
 HEADER_BYTES = {COMMAND: 3, ACL: 4, SCO: 3, EVENT: 2, ISO: 4}
 VENDOR_PACKET = 0xFF
 PULLED_MS = 50
 """How long a controller that says nothing may stay after it has been pulled out."""
-NBD_SET_SOCK, NBD_SET_BLKSIZE, NBD_DO_IT, NBD_SET_SIZE_BLOCKS, NBD_SET_FLAGS = 0xAB00, 0xAB01, 0xAB03, 0xAB07, 0xAB0A
-NBD_HAS_FLAGS, NBD_SEND_FLUSH, NBD_SEND_FUA = 1, 4, 8
+NBD_SET_SOCK = 0xAB00
+NBD_SET_BLKSIZE = 0xAB01
+NBD_DO_IT = 0xAB03
+NBD_SET_SIZE_BLOCKS = 0xAB07
+NBD_SET_FLAGS = 0xAB0A
+NBD_HAS_FLAGS = 1
+NBD_SEND_FLUSH = 4
+NBD_SEND_FUA = 8
 SECTOR_BYTES = 512
 DISK_SECONDS = 10.0
 CABLE_HEAD = struct.Struct(">HH")
-CABLE_READ, CABLE_DISK = 0, 1
+CABLE_READ = 0
+CABLE_DISK = 1
 CABLE_PART_BYTES = 16384
 LOOK_SECONDS = 0.001
 
@@ -71,7 +83,8 @@ class Radio:
 
     def __init__(self, path: str) -> None:
         self._line = open_line(path)
-        self._vhci, self._upward = -1, threading.Thread()
+        self._vhci = -1
+        self._upward = threading.Thread()
         self.traced: list[tuple[float, str, str]] = []
         self.traced_max = 0
         threading.Thread(target=self._down, daemon=True).start()
@@ -86,7 +99,8 @@ class Radio:
 
     def pull_out(self) -> None:
         """Take the controller away, as when a USB stick is pulled; it is gone when this returns."""
-        vhci, self._vhci = self._vhci, -1
+        vhci = self._vhci
+        self._vhci = -1
         if vhci >= 0:
             self._upward.join()  # the kernel keeps a controller as long as somebody reads from it
             os.close(vhci)
@@ -121,10 +135,13 @@ class Radio:
 
 
 class Cable:
-    """The guest's end of the cable (cable.py): byte streams over one serial line, each joined to a socket."""
+    """The guest's end of the cable (cable.py): byte streams over one serial line, each joined to a
+    socket.
+    """
 
     def __init__(self, path: str) -> None:
-        self._line, self._lock = open_line(path), threading.Lock()
+        self._line = open_line(path)
+        self._lock = threading.Lock()
         self._joined: dict[int, socket.socket] = {}
         threading.Thread(target=self._down, daemon=True).start()
 
@@ -173,7 +190,9 @@ class Cable:
 
 
 class Disk:
-    """A block device whose other half is at the far end of the cable: the kernel's own NBD client."""
+    """A block device whose other half is at the far end of the cable: the kernel's own NBD
+    client.
+    """
 
     def __init__(self, cable: Cable, device: str, size_bytes: int) -> None:
         ours, kernels = socket.socketpair()
@@ -196,7 +215,8 @@ class Agent:
     """Performs requests."""
 
     def __init__(self, line: int) -> None:
-        self._line, self._lock = line, threading.Lock()
+        self._line = line
+        self._lock = threading.Lock()
         self._radios: dict[str, Radio] = {}
 
     def serve(self) -> None:
@@ -208,7 +228,9 @@ class Agent:
             while b"\n" in buffer:
                 request, _, rest = bytes(buffer).partition(b"\n")
                 buffer = bytearray(rest)
-                threading.Thread(target=self._perform, args=(json.loads(request),), daemon=True).start()
+                threading.Thread(
+                    target=self._perform, args=(json.loads(request),), daemon=True
+                ).start()
 
     def _perform(self, request: dict[str, Any]) -> None:
         try:
@@ -223,7 +245,9 @@ class Agent:
 
     def do_run(self, argv: list[str], seconds: float, stdin: str) -> dict[str, Any]:
         """Run a command to its end."""
-        done = subprocess.run(argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False
+        )
         return {
             "status": done.returncode,
             "out": done.stdout.decode("utf-8", "replace"),
@@ -233,7 +257,9 @@ class Agent:
     def do_put(self, path: str, mode: int, data: str, begin: bool) -> None:
         """Write a file's beginning, or more of it."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if begin else os.O_APPEND), mode)
+        descriptor = os.open(
+            path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if begin else os.O_APPEND), mode
+        )
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
             stream.write(base64.b64decode(data))
@@ -245,13 +271,17 @@ class Agent:
         self._radios[line].plug_in()
 
     def do_attach_disk(self, line: str, device: str, size_bytes: int, port: int) -> None:
-        """Make a block device of the disk on the cable, and listen on a port of 127.0.0.1 for the server there."""
+        """Make a block device of the disk on the cable, and listen on a port of 127.0.0.1 for the
+        server there.
+        """
         cable = Cable(line)
         cable.listen(port)
         self._disk = Disk(cable, device, size_bytes)
 
     def do_watch(self, paths: dict[str, str]) -> None:
-        """Tell from now on, unasked, each change of what these files hold, by the name given to each."""
+        """Tell from now on, unasked, each change of what these files hold, by the name given to
+        each.
+        """
         looked_at = {name: os.open(path, os.O_RDONLY) for name, path in paths.items()}
         threading.Thread(target=self._watch, args=(looked_at,), daemon=True).start()
 
@@ -266,17 +296,20 @@ class Agent:
                 if held != known[name]:
                     known[name] = held
                     now = time.monotonic()
-                    self._answer({"name": name, "held": held.decode().strip(), "before": before, "at": now})
+                    self._answer(
+                        {"name": name, "held": held.decode().strip(), "before": before, "at": now}
+                    )
             before = at
             time.sleep(LOOK_SECONDS)
 
     def do_traced(self, line: str, more: int) -> dict[str, Any]:
-        """Return the data packets since the last time, with seconds of CLOCK_MONOTONIC: "up" when the hub's stack had
-        sent one, "down" before it got one; keep so many `more` from now on.
+        """Return the data packets since the last time, with seconds of CLOCK_MONOTONIC: "up" when
+        the hub's stack had sent one, "down" before it got one; keep so many `more` from now on.
         """
         radio = self._radios[line]
         radio.traced_max = more
-        traced, radio.traced = radio.traced, []
+        traced = radio.traced
+        radio.traced = []
         return {"packets": traced}
 
     def do_pull_out(self, line: str) -> None:

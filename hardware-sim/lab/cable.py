@@ -1,8 +1,10 @@
-"""The cable: many byte streams over one serial line of the guest, the disk and each of its connections to the backend.
+"""The cable: many byte streams over one serial line of the guest, the disk and each of its
+connections to the backend.
 
-Frames are channel (2 bytes), length (2) and data; one without data ends its channel. On channel 0 the length counts
-what the guest has read. Laws: at most WINDOW_BYTES are under way to the guest, for a line of user-mode Linux that was
-once full is never read again; what the guest sent before its end still reaches the server.
+Frames are channel (2 bytes), length (2) and data; one without data ends its channel. On channel 0
+the length counts what the guest has read. Laws: at most WINDOW_BYTES are under way to the guest,
+for a line of user-mode Linux that was once full is never read again; what the guest sent before its
+end still reaches the server.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import contextlib
 import struct
 
 HEAD = struct.Struct(">HH")
-READ, DISK = 0, 1
+READ = 0
+DISK = 1
 PART_BYTES = 16384
 WINDOW_BYTES = 2048
 TAKEN_SECONDS = 20.0
@@ -23,18 +26,24 @@ class _Way(asyncio.WriteTransport):
 
     def __init__(self, cable: Cable, number: int) -> None:
         super().__init__()
-        self._cable, self._number = cable, number
+        self._cable = cable
+        self._number = number
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._cable.send(self._number, bytes(data))
 
 
 class Cable(asyncio.Protocol):
-    """Serves `disk`, and joins each other channel to the TCP server at `port`. `aclose` when the guest has ended."""
+    """Serves `disk`, and joins each other channel to the TCP server at `port`.
+
+    `aclose` when the guest has ended.
+    """
 
     def __init__(self, disk: asyncio.Protocol, port: int) -> None:
-        self._disk, self._port = disk, port
-        self._buffer, self._out = bytearray(), bytearray()
+        self._disk = disk
+        self._port = port
+        self._buffer = bytearray()
+        self._out = bytearray()
         self._under_way = 0
         self._line: asyncio.WriteTransport | None = None
         self._queues: dict[int, asyncio.Queue[bytes]] = {}
@@ -90,7 +99,9 @@ class Cable(asyncio.Protocol):
         self._queues[number].put_nowait(part)
 
     async def _serve(self, number: int, queue: asyncio.Queue[bytes]) -> None:
-        with contextlib.suppress(OSError):  # nobody listens there, or has gone: the guest is told so
+        with contextlib.suppress(
+            OSError
+        ):  # nobody listens there, or has gone: the guest is told so
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
             back = asyncio.create_task(self._back(number, reader))
             try:

@@ -1,7 +1,9 @@
-"""One hub through many power cuts: it boots, works, loses power, and what its disk holds is judged at the next boot.
+"""One hub through many power cuts: it boots, works, loses power, and what its disk holds is judged
+at the next boot.
 
-Laws: the disk stops answering before the guest is killed, so that nothing becomes durable in between; what the guest
-had said before it ended is heard to the end; the hub starts again from what the cut left, never from a mended copy.
+Laws: the disk stops answering before the guest is killed, so that nothing becomes durable in
+between; what the guest had said before it ended is heard to the end; the hub starts again from what
+the cut left, never from a mended copy.
 """
 
 from __future__ import annotations
@@ -40,41 +42,55 @@ from lab.visitors import visitor
 
 POINTS = (1, 2)
 DISK_MEBIBYTES = 64
-DEVICE, STATE = "/dev/nbd0", "/var/lib/hubd"
+DEVICE = "/dev/nbd0"
+STATE = "/var/lib/hubd"
 BACKEND_PORT = 4505
 ATTEMPTS_A_VISIT = 3
 PAUSE_SECONDS = 1.0
 STRIKE_SECONDS = 0.2
-"""Short, so that a strike has mostly ended before the next one at the same door and each is seen by itself."""
+"""Short, so that a strike has mostly ended before the next one at the same door and each is seen by
+itself.
+"""
 WAIT_SECONDS = 60.0
 COPY_SECONDS = 120.0
-"""Some megabytes come from the disk over a serial line, byte by byte on a machine that may do much else."""
+"""Some megabytes come from the disk over a serial line, byte by byte on a machine that may do much
+else.
+"""
 
 
 class Powered:
     """A hub that has power: its guest, its disk's line, and what is seen of it."""
 
     def __init__(self, folder: Path, disk: Disk, backend: Backend, chance: random.Random) -> None:
-        self.line, self.seen = DiskLine(disk), Seen()
+        self.line = DiskLine(disk)
+        self.seen = Seen()
         self._cable = Cable(self.line, int(backend.endpoint.rsplit(":", 1)[1]))
         self.guest = Guest(folder, cable=self._cable)
         self.happened = asyncio.Condition()
-        self._backend, self._chance = backend, chance
+        self._backend = backend
+        self._chance = chance
         self._tasks: list[asyncio.Task[None]] = []
         self._troubles: Counter[str] = Counter()
 
     async def until(self, holds: Callable[[], bool], what: str, diskless: bool = False) -> None:
-        """Wait until something holds, which is looked at when anything was seen, or till the disk's end, if it has one.
+        """Wait until something holds, which is looked at when anything was seen, or till the disk's
+        end, if it has one.
 
         With `diskless` the hub is waited for on a disk that does not answer.
         """
         off = asyncio.create_task(self._note_off())
         try:
             async with asyncio.timeout(WAIT_SECONDS), self.happened:
-                await self.happened.wait_for(lambda: holds() or (self.line.off.is_set() and not diskless))
+                await self.happened.wait_for(
+                    lambda: holds() or (self.line.off.is_set() and not diskless)
+                )
         except TimeoutError:
-            journal = await self.guest.run("journalctl", "-b", "-n", "60", "-o", "cat", "--no-pager")
-            raise LabError(f"in {WAIT_SECONDS:.0f} s not seen: {what}; {self._troubles}\n{journal.out}") from None
+            journal = await self.guest.run(
+                "journalctl", "-b", "-n", "60", "-o", "cat", "--no-pager"
+            )
+            raise LabError(
+                f"in {WAIT_SECONDS:.0f} s not seen: {what}; {self._troubles}\n{journal.out}"
+            ) from None
         finally:
             off.cancel()
 
@@ -142,18 +158,29 @@ class Powered:
 class Life:
     """One hub on one disk, its backend and its phones, over many cuts."""
 
-    def __init__(self, kernel: Path, folder: Path, air: tuple[str, int], chance: random.Random) -> None:
-        self._kernel, self._folder, self._air, self.chance = kernel, folder, air, chance
+    def __init__(
+        self, kernel: Path, folder: Path, air: tuple[str, int], chance: random.Random
+    ) -> None:
+        self._kernel = kernel
+        self._folder = folder
+        self._air = air
+        self.chance = chance
         self.site = sites.init(folder / "site", points=POINTS)
         make_image(folder / "disk.img", DISK_MEBIBYTES)
         self.disk = Disk(folder / "disk.img")
         secret = (self.site.backend / "curve.secret").read_text().strip()
         version = partial(policy.read, issuer=self.site.verifier, site=self.site.name)
         self.backend = Backend(
-            "tcp://127.0.0.1:*", secret, HubFiles(self.site.backend / "hubs"), self.site.backend,
-            lambda document: version(document).version,
-        )  # fmt: skip
-        self.head, self.seen, self.loss, self.cuts = Head(), Seen(), Loss(0, 0), 0
+            endpoint="tcp://127.0.0.1:*",
+            secret=secret,
+            hubs=HubFiles(self.site.backend / "hubs"),
+            directory=self.site.backend,
+            version_of=lambda document: version(document).version,
+        )
+        self.head = Head()
+        self.seen = Seen()
+        self.loss = Loss(0, 0)
+        self.cuts = 0
 
     @property
     def transport(self) -> str:
@@ -183,7 +210,12 @@ class Life:
         self.cuts += 1
         folder = self._folder / f"boot-{self.cuts}"
         folder.mkdir()
-        powered = Powered(folder, self.disk, self.backend, self.chance)
+        powered = Powered(
+            folder=folder,
+            disk=self.disk,
+            backend=self.backend,
+            chance=self.chance,
+        )
         try:
             await powered.guest.boot(self._kernel)
             await powered.guest.plug_in(*self._air)
@@ -193,25 +225,35 @@ class Life:
             yield powered
         finally:
             await powered.off()
-            self.seen, self.loss = powered.seen, self.disk.cut(self.chance)
+            self.seen = powered.seen
+            self.loss = self.disk.cut(self.chance)
 
     async def find(self, powered: Powered) -> Path:
-        """Take a copy of what the guest finds on its disk, before the hub starts; return its folder."""
+        """Take a copy of what the guest finds on its disk, before the hub starts; return its
+        folder.
+        """
         files = self._folder / f"found-{self.cuts}"
         files.mkdir()
-        packed = await powered.guest.run("sh", "-c", f"tar -C {STATE} -cz . | base64 -w0", seconds=COPY_SECONDS)
-        unpack, archive = ("tar", "-C", str(files), "-xz"), base64.b64decode(packed.out)
+        packed = await powered.guest.run(
+            "sh", "-c", f"tar -C {STATE} -cz . | base64 -w0", seconds=COPY_SECONDS
+        )
+        unpack = ("tar", "-C", str(files), "-xz")
+        archive = base64.b64decode(packed.out)
         await asyncio.to_thread(subprocess.run, unpack, input=archive, check=True)
         return files
 
     async def judge(self, files: Path) -> Found:
         """Judge what the last cut left by what was seen before it."""
-        found = await asyncio.to_thread(judge, files, self.seen, self.head, self.backend.records("hub-1"))
+        found = await asyncio.to_thread(
+            judge, files, self.seen, self.head, self.backend.records("hub-1")
+        )
         self.head = found.head
         return found
 
     async def break_hub(self, powered: Powered, module: str, sound: str, broken: str) -> None:
-        """Have the guest's hub run with other words in one of its modules, as a proof that the judge would notice."""
+        """Have the guest's hub run with other words in one of its modules, as a proof that the
+        judge would notice.
+        """
         assert (SOURCE / module).read_text().count(sound) == 1, f"{module} no longer says {sound}"
         text = (SOURCE / module).read_text().replace(sound, broken)
         await powered.guest.put("/run/broken.py", text.encode())
@@ -219,7 +261,12 @@ class Life:
 
     def hub(self, powered: Powered) -> LabHub:
         """The hub of this life in the guest."""
-        hub = LabHub(powered.guest, self.site, POINTS, backend=f"tcp://127.0.0.1:{BACKEND_PORT}")
+        hub = LabHub(
+            guest=powered.guest,
+            site=self.site,
+            points=POINTS,
+            backend=f"tcp://127.0.0.1:{BACKEND_PORT}",
+        )
         hub.strike_seconds = STRIKE_SECONDS
         return hub
 

@@ -1,10 +1,12 @@
-"""The hub's disk: an image file behind a write-back cache, which a power cut empties as the cache of a real one.
+"""The hub's disk: an image file behind a write-back cache, which a power cut empties as the cache
+of a real one.
 
-Laws: a write is answered when it is in the cache, and only FLUSH, or FUA on the write itself, makes it last; at the cut
-each sector that was written since keeps any one of its contents, by a seeded coin, so that a write of several sectors
-may be torn; from the cut on nothing is answered. A sector is whole: the least that every file system relies on.
-The guest's kernel reaches it by the transmission phase of NBD (simple replies, github.com/NetworkBlockDevice/nbd,
-doc/proto.md), its client being given a socket that is past the negotiation.
+Laws: a write is answered when it is in the cache, and only FLUSH, or FUA on the write itself, makes
+it last; at the cut each sector that was written since keeps any one of its contents, by a seeded
+coin, so that a write of several sectors may be torn; from the cut on nothing is answered. A sector
+is whole: the least that every file system relies on. The guest's kernel reaches it by the
+transmission phase of NBD (simple replies, github.com/NetworkBlockDevice/nbd, doc/proto.md), its
+client being given a socket that is past the negotiation.
 """
 
 from __future__ import annotations
@@ -21,15 +23,21 @@ SECTOR_BYTES = 512
 REQUEST_BYTES_MAX = 32 << 20
 _REQUEST = struct.Struct(">IHHQQI")
 _REPLY = struct.Struct(">IIQ")
-_REQUEST_MAGIC, _REPLY_MAGIC = 0x25609513, 0x67446698
-_READ, _WRITE, _DISCONNECT, _FLUSH = 0, 1, 2, 3
+_REQUEST_MAGIC = 0x25609513
+_REPLY_MAGIC = 0x67446698
+_READ = 0
+_WRITE = 1
+_DISCONNECT = 2
+_FLUSH = 3
 _FUA = 1
 _EINVAL = 22
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a cut did to the sectors that were not flushed: how many kept their newest content, and how many not."""
+    """What a cut did to the sectors that were not flushed: how many kept their newest content, and
+    how many not.
+    """
 
     kept: int
     lost: int
@@ -59,7 +67,9 @@ class Disk:
     def write(self, offset: int, data: bytes, fua: bool = False) -> None:
         """Take whole sectors into the cache; with `fua` past it."""
         for at in range(0, len(data), SECTOR_BYTES):
-            self._cache.setdefault((offset + at) // SECTOR_BYTES, []).append(data[at : at + SECTOR_BYTES])
+            self._cache.setdefault((offset + at) // SECTOR_BYTES, []).append(
+                data[at : at + SECTOR_BYTES]
+            )
         if fua:
             os.pwrite(self._file, data, offset)
             for sector in range(offset // SECTOR_BYTES, (offset + len(data)) // SECTOR_BYTES):
@@ -76,7 +86,8 @@ class Disk:
 
         How many keep it is drawn anew for each cut, with all and none among the likely ones.
         """
-        share, kept = chance.choice([0.0, 1.0, chance.random()]), 0
+        share = chance.choice([0.0, 1.0, chance.random()])
+        kept = 0
         for sector, contents in sorted(self._cache.items()):
             if chance.random() < share:
                 kept += 1
@@ -105,7 +116,9 @@ class DiskLine(asyncio.Protocol):
         self._transport = transport
 
     def trip_after(self, changes: int) -> None:
-        """Lose power by itself at the change that comes after so many more: it is begun and never answered."""
+        """Lose power by itself at the change that comes after so many more: it is begun and never
+        answered.
+        """
         self._last_change = self.changes + changes
 
     def data_received(self, data: bytes) -> None:
@@ -113,7 +126,9 @@ class DiskLine(asyncio.Protocol):
         while not self.off.is_set() and len(self._buffer) >= _REQUEST.size:
             magic, flags, kind, handle, offset, length = _REQUEST.unpack_from(self._buffer)
             if magic != _REQUEST_MAGIC or length > REQUEST_BYTES_MAX:
-                raise ValueError(f"disk: what came is no request of NBD: {bytes(self._buffer[:28]).hex()}")
+                raise ValueError(
+                    f"disk: what came is no request of NBD: {bytes(self._buffer[:28]).hex()}"
+                )
             size = _REQUEST.size + (length if kind == _WRITE else 0)
             if len(self._buffer) < size:
                 return
@@ -121,7 +136,9 @@ class DiskLine(asyncio.Protocol):
             del self._buffer[:size]
             self._perform(kind, bool(flags & _FUA), handle, offset, length, body)
 
-    def _perform(self, kind: int, fua: bool, handle: int, offset: int, length: int, body: bytes) -> None:
+    def _perform(
+        self, kind: int, fua: bool, handle: int, offset: int, length: int, body: bytes
+    ) -> None:
         if kind in (_WRITE, _FLUSH):
             if self.changes == self._last_change:
                 self.off.set()
@@ -129,7 +146,8 @@ class DiskLine(asyncio.Protocol):
                     self.disk.write(offset, body)
                 return
             self.changes += 1
-        answer, error = b"", 0
+        answer = b""
+        error = 0
         if (offset | length) % SECTOR_BYTES or offset + length > self.disk.size_bytes:
             error = _EINVAL
         elif kind == _READ:
@@ -145,7 +163,9 @@ class DiskLine(asyncio.Protocol):
 
 
 def make_image(path: Path, mebibytes: int) -> None:
-    """Make a file with an empty ext4 as `mkfs.ext4` of this machine makes it, with the blocks of a larger one."""
+    """Make a file with an empty ext4 as `mkfs.ext4` of this machine makes it, with the blocks of a
+    larger one.
+    """
     with path.open("wb") as file:
         file.truncate(mebibytes << 20)
     subprocess.run(["mkfs.ext4", "-q", "-F", "-b", "4096", "-L", "hubd", str(path)], check=True)

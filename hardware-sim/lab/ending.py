@@ -1,7 +1,8 @@
 """The end of what the lab has begun: its tasks, and its processes when the lab itself is killed.
 
-Laws: a task is cancelled again and again until it has ended, for bumble may take a cancellation for the end of a
-connection and go on; one that will not end is an error, never waited for. No process outlives the one that began it.
+Laws: a task is cancelled again and again until it has ended, for bumble may take a cancellation for
+the end of a connection and go on; one that will not end is an error, never waited for. No process
+outlives the one that began it.
 """
 
 from __future__ import annotations

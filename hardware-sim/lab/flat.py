@@ -1,9 +1,10 @@
 """Flat or not: whether what the hub's processes take grows while they live. Pure.
 
-Laws: a process is judged by its longest life in the run, without its warm-up. Memory is flat by the slope of all its
-samples (Theil and Sen: the median of the slopes of all pairs), so that one odd sample neither makes nor hides a leak,
-and by the slope of its last third, so that an hour does not hide a leak that begins late. A slope of fewer than
-SAMPLES_MIN samples tells nothing, and who has no more is named, not passed.
+Laws: a process is judged by its longest life in the run, without its warm-up. Memory is flat by the
+slope of all its samples (Theil and Sen: the median of the slopes of all pairs), so that one odd
+sample neither makes nor hides a leak, and by the slope of its last third, so that an hour does not
+hide a leak that begins late. A slope of fewer than SAMPLES_MIN samples tells nothing, and who has
+no more is named, not passed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ SAMPLES_MIN = 10
 WARM_SHARE = 0.2
 KIB_AN_HOUR_MAX = {"hubd": 2048, "guard": 512, "bluetoothd": 4096}
 LATE_KIB_AN_HOUR_MAX = {"hubd": 1024, "guard": 256, "bluetoothd": 2048}
-"""Of the last third. A life of hubd in which nothing was wrong had 200 to 300, the guard 0, bluetoothd some 500."""
+"""Of the last third.
+
+A life of hubd in which nothing was wrong had 200 to 300, the guard 0, bluetoothd some 500.
+"""
 GROWTH_KIB_MAX = 16384
 MEASURES = ("rss_kib", "pss_kib", "descriptors", "threads")
 COUNTED = ("descriptors", "threads", "tasks")
@@ -27,7 +31,9 @@ COUNTED = ("descriptors", "threads", "tasks")
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How a measure went: the first and last of its samples, its slope an hour, and that of the last third of them."""
+    """How a measure went: the first and last of its samples, its slope an hour, and that of the
+    last third of them.
+    """
 
     first: float
     last: float
@@ -50,25 +56,39 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 def trend(points: Sequence[tuple[float, float]]) -> Trend:
     """Return the trend of at least one (second, value)."""
     late = points[len(points) - len(points) // 3 :]
-    return Trend(points[0][1], points[-1][1], slope(points) * 3600, len(points), slope(late) * 3600, len(late))
+    return Trend(
+        first=points[0][1],
+        last=points[-1][1],
+        an_hour=slope(points) * 3600,
+        samples=len(points),
+        late_an_hour=slope(late) * 3600,
+        late_samples=len(late),
+    )
 
 
 def longest_life(looks: Sequence[Vitals], name: str) -> list[Vitals]:
-    """Return the looks at that process of the name that was looked at most often, without the first share of them."""
+    """Return the looks at that process of the name that was looked at most often, without the first
+    share of them.
+    """
     lives = [list(life) for _, life in groupby(looks, lambda look: look.of[name].pid)]
     longest = max(lives, key=len)
     return longest[int(len(longest) * WARM_SHARE) :]
 
 
 def trends(looks: Sequence[Vitals]) -> dict[str, dict[str, Trend]]:
-    """Return how each measure of each process went in at least one look; of hubd also its asyncio tasks."""
+    """Return how each measure of each process went in at least one look; of hubd also its asyncio
+    tasks.
+    """
     told: dict[str, dict[str, Trend]] = {}
     for name in NAMES:
         life = longest_life(looks, name)
         told[name] = {
-            measure: trend([(look.at, float(getattr(look.of[name], measure))) for look in life]) for measure in MEASURES
+            measure: trend([(look.at, float(getattr(look.of[name], measure))) for look in life])
+            for measure in MEASURES
         }
-    told["hubd"]["tasks"] = trend([(look.at, float(look.tasks)) for look in longest_life(looks, "hubd")])
+    told["hubd"]["tasks"] = trend(
+        [(look.at, float(look.tasks)) for look in longest_life(looks, "hubd")]
+    )
     return told
 
 

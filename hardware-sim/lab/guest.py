@@ -1,7 +1,7 @@
 """The guest as a test sees it: boot, run, put, plug a radio in and out, and the end of it.
 
-Laws: the guest writes nothing on the machine but its console's log; whatever becomes of a test, its processes end with
-`stop`; what it is told has a time limit.
+Laws: the guest writes nothing on the machine but its console's log; whatever becomes of a test, its
+processes end with `stop`; what it is told has a time limit.
 """
 
 from __future__ import annotations
@@ -34,15 +34,20 @@ RUN_SECONDS = 30.0
 CONSOLE_LINES = 40
 """How much of the console an error shows: the whole of a kernel's panic."""
 MEMORY = "1G"
-AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE = "/dev/ttyS0", "/dev/ttyS1", "/dev/ttyS3"
+AGENT_LINE = "/dev/ttyS0"
+RADIO_LINE = "/dev/ttyS1"
+SECOND_RADIO_LINE = "/dev/ttyS3"
 CABLE_LINE = "/dev/ttyS2"
 END_SECONDS = 10.0
 _starts = itertools.count(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
-"""Guests take the machine's processors in turn, also those of several workers. Each keeps to one: its kernel and what
-runs in it are processes that trace each other and never run at once, and to wake another processor for each system call
-doubles the time that everything takes in it."""
+"""Guests take the machine's processors in turn, also those of several workers. Each keeps to one:
+its kernel and what runs in it are processes that trace each other and never run at once, and to
+wake another processor for each system call doubles the time that everything takes in it.
+"""
 PART_BYTES = 1024
-"""What is written at once: a serial line of user-mode Linux that was once full (4 KiB) is never read again."""
+"""What is written at once: a serial line of user-mode Linux that was once full (4 KiB) is never
+read again.
+"""
 ANSWER_BYTES_MAX = 1 << 24
 
 
@@ -90,7 +95,9 @@ class _Answers(asyncio.Protocol):
 
 
 class _Joined(asyncio.Protocol):
-    """One end of two joined byte streams; what comes while there is no other end is lost, as on air."""
+    """One end of two joined byte streams; what comes while there is no other end is lost, as on
+    air.
+    """
 
     def __init__(self) -> None:
         self.other: asyncio.WriteTransport | None = None
@@ -102,7 +109,9 @@ class _Joined(asyncio.Protocol):
 
 @dataclass(slots=True)
 class _Slot:
-    """Where a controller can be plugged in: a serial line of the guest, and the air's controller behind it, if any."""
+    """Where a controller can be plugged in: a serial line of the guest, and the air's controller
+    behind it, if any.
+    """
 
     line: asyncio.WriteTransport
     radio: _Joined
@@ -113,13 +122,21 @@ class Guest:
     """One running guest, with a cable where one is given."""
 
     def __init__(
-        self, folder: Path, bluez: Path | None = None, cable: asyncio.Protocol | None = None, hub: Path | None = None
+        self,
+        folder: Path,
+        bluez: Path | None = None,
+        cable: asyncio.Protocol | None = None,
+        hub: Path | None = None,
     ) -> None:
-        """`bluez` is a folder with another bluetoothd and btmon than the machine's, as bluez.sh makes it.
+        """`bluez` is a folder with another bluetoothd and btmon than the machine's, as bluez.sh
+        makes it.
 
-        `hub` is what `make install DESTDIR=` made; without it the hub is the source tree with this Python's packages.
+        `hub` is what `make install DESTDIR=` made; without it the hub is the source tree with this
+        Python's packages.
         """
-        self._folder, self._bluez, self._hub = folder, bluez, hub
+        self._folder = folder
+        self._bluez = bluez
+        self._hub = hub
         self._cable = cable or asyncio.Protocol()
         self._numbers = itertools.count(1)
         self._answers = _Answers(self._last_lines)
@@ -138,9 +155,14 @@ class Guest:
     async def boot(self, kernel: Path) -> None:
         """Boot until the agent speaks. Raise LabError."""
         loop = asyncio.get_running_loop()
-        ends = {line: socket.socketpair() for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE, CABLE_LINE)}
+        ends = {
+            line: socket.socketpair()
+            for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE, CABLE_LINE)
+        }
         booted = self._answers.waiting[0] = loop.create_future()
-        self._agent, _ = await loop.create_connection(lambda: self._answers, sock=ends[AGENT_LINE][0])
+        self._agent, _ = await loop.create_connection(
+            lambda: self._answers, sock=ends[AGENT_LINE][0]
+        )
         for line in (RADIO_LINE, SECOND_RADIO_LINE):
             transport, radio = await loop.create_connection(_Joined, sock=ends[line][0])
             self._slots[line] = _Slot(transport, radio)
@@ -156,8 +178,12 @@ class Guest:
             why = f"the guest has not booted in {BOOT_SECONDS:.0f} s; its console's last lines"
             raise LabError(f"{why}:\n{self._last_lines()}") from None
 
-    async def _start(self, kernel: Path, lines: dict[str, socket.socket]) -> asyncio.subprocess.Process:
-        serials = [f"ssl{line[-1]}=fd:{end.fileno()},fd:{end.fileno()}" for line, end in lines.items()]
+    async def _start(
+        self, kernel: Path, lines: dict[str, socket.socket]
+    ) -> asyncio.subprocess.Process:
+        serials = [
+            f"ssl{line[-1]}=fd:{end.fileno()},fd:{end.fileno()}" for line, end in lines.items()
+        ]
         passed = [end.fileno() for end in lines.values()]
         processors = sorted(os.sched_getaffinity(0))
         pinned = ["taskset", "-c", str(processors[next(_starts) % len(processors)])]
@@ -170,7 +196,12 @@ class Guest:
         argv += ["con=null", "con0=null,fd:1", "ssl=null", *serials, "quiet"]
         with (self._folder / "console.log").open("wb") as log:
             return await asyncio.create_subprocess_exec(
-                *argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True
+                *argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=passed,
+                start_new_session=True,
             )
 
     async def stop(self) -> None:
@@ -182,16 +213,24 @@ class Guest:
                 await self._process.wait()
                 await self._answers.ended.wait()
         slots = self._slots.values()
-        for transport in (self._agent, *(slot.line for slot in slots), *(slot.air for slot in slots)):
+        for transport in (
+            self._agent,
+            *(slot.line for slot in slots),
+            *(slot.air for slot in slots),
+        ):
             if transport is not None:
                 transport.close()
 
-    async def run(self, *argv: str, seconds: float = RUN_SECONDS, stdin: str = "", check: bool = True) -> Done:
+    async def run(
+        self, *argv: str, seconds: float = RUN_SECONDS, stdin: str = "", check: bool = True
+    ) -> Done:
         """Run a command to its end. Raise LabError when it fails, unless `check` is False."""
         answer = await self._ask("run", seconds, argv=list(argv), seconds=seconds, stdin=stdin)
         done = Done(answer["status"], answer["out"], answer["err"])
         if check and done.status:
-            raise LabError(f"{argv}: exit status {done.status}: {done.out[-2000:]} {done.err[-2000:]}")
+            raise LabError(
+                f"{argv}: exit status {done.status}: {done.out[-2000:]} {done.err[-2000:]}"
+            )
         return done
 
     async def main_pid(self, unit: str) -> int:
@@ -205,17 +244,23 @@ class Guest:
             await self._ask("put", RUN_SECONDS, path=path, mode=mode, data=part, begin=at == 0)
 
     async def plug_in(self, host: str, port: int, line: str = RADIO_LINE) -> None:
-        """Give the guest a controller: the one kept at that line, else the one the air has for a new TCP connection."""
+        """Give the guest a controller: the one kept at that line, else the one the air has for a
+        new TCP connection.
+        """
         slot = self._slots[line]
         if slot.air is None:
             far = _Joined()
             far.other = slot.line
-            slot.air, _ = await asyncio.get_running_loop().create_connection(lambda: far, host, port)
+            slot.air, _ = await asyncio.get_running_loop().create_connection(
+                lambda: far, host, port
+            )
             slot.radio.other = slot.air
         await self._ask("plug_in", RUN_SECONDS, line=line)
 
     async def pull_out(self, line: str = RADIO_LINE, keep: bool = False) -> None:
-        """Take the controller away; with `keep` the very same one, with its address, can be plugged in again."""
+        """Take the controller away; with `keep` the very same one, with its address, can be plugged
+        in again.
+        """
         slot = self._slots[line]
         await self._ask("pull_out", RUN_SECONDS, line=line)
         if not keep and slot.air is not None:
@@ -224,18 +269,29 @@ class Guest:
             slot.air = None
 
     async def attach_disk(self, device: str, size_bytes: int, port: int) -> None:
-        """Make a block device of the cable's disk, and let whoever connects to the port find the cable's server."""
-        await self._ask("attach_disk", RUN_SECONDS, line=CABLE_LINE, device=device, size_bytes=size_bytes, port=port)
+        """Make a block device of the cable's disk, and let whoever connects to the port find the
+        cable's server.
+        """
+        await self._ask(
+            "attach_disk",
+            RUN_SECONDS,
+            line=CABLE_LINE,
+            device=device,
+            size_bytes=size_bytes,
+            port=port,
+        )
 
     async def traced(self, more: int) -> list[tuple[float, str, bytes]]:
-        """Return the radio's data packets since the last time: second in the guest, "up" or "down" to the hub, H4; keep
-        so many `more` from now on.
+        """Return the radio's data packets since the last time: second in the guest, "up" or "down"
+        to the hub, H4; keep so many `more` from now on.
         """
         answer = await self._ask("traced", RUN_SECONDS, line=RADIO_LINE, more=more)
         return [(at, way, bytes.fromhex(packet)) for at, way, packet in answer["packets"]]
 
     async def watch(self, paths: dict[str, str], told: Callable[[dict[str, Any]], None]) -> None:
-        """Call `told` from now on for each change of what the files hold: `name`, `held`, `before` and `at`."""
+        """Call `told` from now on for each change of what the files hold: `name`, `held`, `before`
+        and `at`.
+        """
         self._answers.told = told
         await self._ask("watch", RUN_SECONDS, paths=paths)
 
@@ -250,7 +306,9 @@ class Guest:
             async with asyncio.timeout(limit_seconds + 5):
                 answer: dict[str, Any] = await future
         except TimeoutError:
-            raise LabError(f"the guest does not answer to {do} {arguments.get('argv', '')}") from None
+            raise LabError(
+                f"the guest does not answer to {do} {arguments.get('argv', '')}"
+            ) from None
         if "fault" in answer:
             raise LabError(f"{do}: {answer['fault']}")
         return answer
@@ -258,16 +316,22 @@ class Guest:
 
 def kernel_path() -> Path | None:
     """Return the kernel's path, None when it has not been built."""
-    done = subprocess.run([LAB / "kernel.sh", "--path"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [LAB / "kernel.sh", "--path"], capture_output=True, text=True, check=False
+    )
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
 def bluez_path(version: str) -> Path | None:
     """Return the folder with that BlueZ ("newest" is one too), None when it has not been built."""
-    done = subprocess.run([LAB / "bluez.sh", "--path", version], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [LAB / "bluez.sh", "--path", version], capture_output=True, text=True, check=False
+    )
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
 def lacking() -> str:
     """Say what this machine lacks for a guest, "" when nothing."""
-    return subprocess.run([LAB / "check.sh"], capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(
+        [LAB / "check.sh"], capture_output=True, text=True, check=False
+    ).stdout.strip()

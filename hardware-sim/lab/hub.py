@@ -1,6 +1,7 @@
 """A hub in the guest: a site's keys where `hubd.service` expects them, its lines, its journal.
 
-Law: the unit is the one that is shipped, unchanged; what the lab knows of the hub it reads where a technician would.
+Law: the unit is the one that is shipped, unchanged; what the lab knows of the hub it reads where a
+technician would.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ sys.exit(1)
 
 
 class LabHub:
-    """The hub of `site` in `guest`, with one door for each of `points`: strike on line i, contact on line i + 4.
+    """The hub of `site` in `guest`, with one door for each of `points`: strike on line i, contact
+    on line i + 4.
 
     `backend` is its backend's endpoint, "" for none.
     """
@@ -55,9 +57,18 @@ class LabHub:
     strike_seconds = STRIKE_SECONDS
 
     def __init__(
-        self, guest: Guest, site: Site, points: Sequence[int] = (1,), adapter: str = "default", backend: str = ""
+        self,
+        guest: Guest,
+        site: Site,
+        points: Sequence[int] = (1,),
+        adapter: str = "default",
+        backend: str = "",
     ) -> None:
-        self.guest, self.site, self._points, self._adapter, self._backend = guest, site, points, adapter, backend
+        self.guest = guest
+        self.site = site
+        self._points = points
+        self._adapter = adapter
+        self._backend = backend
 
     async def install(self) -> None:
         """Put the configuration and the keys in place."""
@@ -67,7 +78,9 @@ class LabHub:
         await self.guest.run("systemctl", "daemon-reload")
 
     async def start(self) -> None:
-        """Start the unit; return when it can do its work: strikes held, radio on air, an epoch key made."""
+        """Start the unit; return when it can do its work: strikes held, radio on air, an epoch key
+        made.
+        """
         await self.guest.run("systemctl", "reset-failed", "hubd", check=False)
         done = await self.guest.run("systemctl", "start", "hubd", check=False)
         if done.status:
@@ -91,25 +104,41 @@ class LabHub:
     async def journal_ends(self) -> str:
         """Return the cursor of the hub's last line as it is now, "" when it has said nothing yet.
 
-        It must be a line of the hub's own: from another's journalctl of systemd 252 skips the hub's next line, too.
+        It must be a line of the hub's own: from another's journalctl of systemd 252 skips the hub's
+        next line, too.
         """
         await self.guest.run("journalctl", "--sync")
-        said = (await self.guest.run("journalctl", "-u", "hubd", "-n", "1", "--show-cursor", "--no-pager")).out
+        said = (
+            await self.guest.run(
+                "journalctl", "-u", "hubd", "-n", "1", "--show-cursor", "--no-pager"
+            )
+        ).out
         return said.rpartition("-- cursor: ")[2].strip() if "-- cursor: " in said else ""
 
     async def journal_after(self, cursor: str) -> str:
-        """Return what the hub's journal holds beyond a cursor, with all that has been said until now."""
+        """Return what the hub's journal holds beyond a cursor, with all that has been said until
+        now.
+        """
         await self.guest.run("journalctl", "--sync")
         after = (f"--after-cursor={cursor}",) if cursor else ()
-        return (await self.guest.run("journalctl", "-u", "hubd", *after, "-o", "cat", "--no-pager")).out
+        return (
+            await self.guest.run("journalctl", "-u", "hubd", *after, "-o", "cat", "--no-pager")
+        ).out
 
     async def story(self, lines: int = 40) -> str:
         """Return the end of the whole journal, for a case that failed."""
         await self.guest.run("journalctl", "--sync")
-        return (await self.guest.run("journalctl", "-b", "-n", str(lines), "-o", "short-precise", "--no-pager")).out
+        return (
+            await self.guest.run(
+                "journalctl", "-b", "-n", str(lines), "-o", "short-precise", "--no-pager"
+            )
+        ).out
 
     async def contact(self, index: int, door_open: bool) -> None:
-        """Open or close a door: a closed contact pulls its line to ground. Requesting the line pulls it up again."""
+        """Open or close a door: a closed contact pulls its line to ground.
+
+        Requesting the line pulls it up again.
+        """
         pull = "pull-up" if door_open else "pull-down"
         await self.guest.run("sh", "-c", f"echo {pull} > {LINES}/sim_gpio{index + 4}/pull")
 
@@ -119,24 +148,36 @@ class LabHub:
 
     async def strike_seen(self, seconds: float, index: int = 0) -> bool:
         """Tell whether the line is driven within so many seconds."""
-        script = f"i=0; while [ $i -lt {int(seconds * 50)} ]; do read v < {LINES}/sim_gpio{index}/value; "
+        script = (
+            f"i=0; while [ $i -lt {int(seconds * 50)} ]; do read v < "
+            f"{LINES}/sim_gpio{index}/value; "
+        )
         script += "[ $v = 1 ] && exit 0; sleep 0.02; i=$((i+1)); done; exit 1"
-        return (await self.guest.run("sh", "-c", script, seconds=seconds * 4 + 10, check=False)).status == 0
+        return (
+            await self.guest.run("sh", "-c", script, seconds=seconds * 4 + 10, check=False)
+        ).status == 0
 
     def _config(self) -> str:
         names = json.loads((self.site.path / "site.json").read_text())
         parts = [
-            f'[hub]\nid = "{names["hub"]}"\nsite = "{names["site"]}"\ntime_zone = "Europe/Berlin"\n\n[keys]\n',
+            f'[hub]\nid = "{names["hub"]}"\nsite = "{names["site"]}"\ntime_zone = '
+            '"Europe/Berlin"\n\n[keys]\n',
             *(f'{name} = "credential:{name}"\n' for name in ("identity", "certificate", "issuer")),
         ]
         if self._backend:
-            parts.append('curve_secret = "credential:curve_secret"\nbackend_public = "credential:backend_public"\n')
+            parts.append(
+                'curve_secret = "credential:curve_secret"\nbackend_public = '
+                '"credential:backend_public"\n'
+            )
             parts.append(f'\n[backend]\nendpoint = "{self._backend}"\n')
         parts.append(f'\n[radio]\nadapter = "{self._adapter}"\n')
         for index, point in enumerate(self._points):
-            strike, contact = (f'{{ chip = "{CHIP}", line = {line} }}' for line in (index, index + 4))
+            strike, contact = (
+                f'{{ chip = "{CHIP}", line = {line} }}' for line in (index, index + 4)
+            )
             parts.append(
-                f'\n[[doors]]\nid = "door-{index}"\nname = "Door {index}"\nstrike_seconds = {self.strike_seconds}\n'
+                f'\n[[doors]]\nid = "door-{index}"\nname = "Door {index}"\nstrike_seconds = '
+                f"{self.strike_seconds}\n"
                 f"strike = {strike}\ndps = {contact}\n"
                 f'\n[[doors.access_points]]\nnumber = {point}\nname = "Door {index}, inwards"\n'
             )

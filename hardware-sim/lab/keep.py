@@ -1,6 +1,8 @@
-"""Where long runs leave their figures: one JSON file, named by HUBD_LAB_KEEP, a part for each; unset, none is kept.
+"""Where long runs leave their figures: one JSON file, named by HUBD_LAB_KEEP, a part for each;
+unset, none is kept.
 
-Law: a part stays until one of its name is kept; who begins a new run begins with an empty file (`make lab-soak` does).
+Law: a part stays until one of its name is kept; who begins a new run begins with an empty file
+(`make lab-soak` does).
 """
 
 from __future__ import annotations

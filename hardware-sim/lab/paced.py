@@ -1,7 +1,8 @@
 """The pace of a real radio: without it, virtual phones are faster than any that exist.
 
-Law: one ATT packet of a phone leaves in a connection event, and events are INTERVAL_SECONDS apart, the shortest
-interval that iOS grants and about Android's at high priority: an ATT request so takes at least that long.
+Law: one ATT packet of a phone leaves in a connection event, and events are INTERVAL_SECONDS apart,
+the shortest interval that iOS grants and about Android's at high priority: an ATT request so takes
+at least that long.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ INTERVAL_SECONDS = 0.015
 
 
 CONTINUATION = 0b01
-"""The flag of an HCI packet that continues the one before it (Bluetooth Core, Vol 4, Part E, 5.4.2)."""
+"""The flag of an HCI packet that continues the one before it (Bluetooth Core, Vol 4, Part E,
+5.4.2).
+"""
 
 
 class Paced:
-    """Holds each ATT packet until the next connection event; one packet an event. Implements TransportSink."""
+    """Holds each ATT packet until the next connection event; one packet an event.
+
+    Implements TransportSink.
+    """
 
     def __init__(self, sink: TransportSink) -> None:
         self._sink = sink
@@ -28,7 +34,9 @@ class Paced:
         self._held: list[bytes] = []
 
     def on_packet(self, packet: bytes) -> None:
-        """Take a packet for the controller; commands go at once, the parts of one ATT packet together."""
+        """Take a packet for the controller; commands go at once, the parts of one ATT packet
+        together.
+        """
         if packet[0] != HCI_ACL_DATA_PACKET:
             self._sink.on_packet(packet)
         elif packet[2] >> 4 & 0b11 != CONTINUATION:

@@ -1,8 +1,10 @@
-"""A soak: storms of honest phones, strangers and mishaps, and a lull after each in which the hub is looked at.
+"""A soak: storms of honest phones, strangers and mishaps, and a lull after each in which the hub is
+looked at.
 
-Laws: chance comes from a seed; an honest phone's visit that no mishap crossed must end as it should, everything else is
-counted; a phone that leaves half-way leaves at a step chosen by chance. A bluetoothd that dies by itself is a mishap of
-its own kind: BlueZ as released does (systemd/bluez-client-left.patch).
+Laws: chance comes from a seed; an honest phone's visit that no mishap crossed must end as it
+should, everything else is counted; a phone that leaves half-way leaves at a step chosen by chance.
+A bluetoothd that dies by itself is a mishap of its own kind: BlueZ as released does
+(systemd/bluez-client-left.patch).
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from lab.vitals import Vitals, lull
 
 POINT = 1
 STORM_SECONDS = 45.0
-PHONES, STRANGERS = 3, 3
+PHONES = 3
+STRANGERS = 3
 MISHAP_SHARE = 0.25
 PAUSE_SECONDS_MAX = 2.0
 AWAY_SECONDS = 1.5
@@ -44,7 +47,10 @@ _FAILURES = (LinkError, BaseBumbleError, asyncio.InvalidStateError, TimeoutError
 
 @dataclass(slots=True)
 class Told:
-    """What a soak has to tell. `counts` by what happened; `wrong` are sentences; `looks` one a lull."""
+    """What a soak has to tell.
+
+    `counts` by what happened; `wrong` are sentences; `looks` one a lull.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -54,13 +60,20 @@ class Told:
 class Soak:
     """Storms in one guest; `pulled` pulls the adapter out and plugs it in again."""
 
-    def __init__(self, guest: Guest, transport: str, loot: Loot, pulled: Callable[[], Awaitable[None]]) -> None:
-        self._guest, self._transport, self._loot, self._pulled = guest, transport, loot, pulled
+    def __init__(
+        self, guest: Guest, transport: str, loot: Loot, pulled: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._guest = guest
+        self._transport = transport
+        self._loot = loot
+        self._pulled = pulled
         self._mishap_at = self._over_at = 0.0
         self._bluetoothd = 0
         self.told = Told()
 
-    async def run(self, site: Site, seconds: float, seed: int, looked: Callable[[Told], None] = lambda _: None) -> Told:
+    async def run(
+        self, site: Site, seconds: float, seed: int, looked: Callable[[Told], None] = lambda _: None
+    ) -> Told:
         """Soak for so long with phones of the site; `looked` is told what there is after each lull.
 
         No bluetoothd is killed in the second half, so that one life of it is long.
@@ -69,7 +82,11 @@ class Soak:
         began = time.monotonic()
         await self._look()
         while (elapsed := time.monotonic() - began) < seconds:
-            mishaps = [self._pull_out, self._kill_bluetoothd] if elapsed < seconds / 2 else [self._pull_out]
+            mishaps = (
+                [self._pull_out, self._kill_bluetoothd]
+                if elapsed < seconds / 2
+                else [self._pull_out]
+            )
             await self._storm(site, chance, mishaps)
             await self._look()
             looked(self.told)
@@ -82,17 +99,33 @@ class Soak:
             self.told.looks.append(await lull(self._guest))
         except LabError as error:
             script = (
-                "journalctl -b -n 200 -o short-monotonic --no-pager; busctl tree org.bluez; btmgmt --timeout 5 info"
+                "journalctl -b -n 200 -o short-monotonic --no-pager; busctl tree "
+                "org.bluez; btmgmt --timeout 5 info"
             )
             story = await self._guest.run("sh", "-c", script, check=False)
             raise LabError(f"{error}\n{dict(self.told.counts)}\n{story.out}") from error
 
-    async def _storm(self, site: Site, chance: random.Random, mishaps: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    async def _storm(
+        self, site: Site, chance: random.Random, mishaps: Sequence[Callable[[], Awaitable[None]]]
+    ) -> None:
         """Let all loose for a while."""
         kinds = chance.sample(sorted(KINDS), STRANGERS)
-        loose = [asyncio.create_task(self._phone(site, random.Random(chance.random()))) for _ in range(PHONES)]
+        loose = [
+            asyncio.create_task(self._phone(site, random.Random(chance.random())))
+            for _ in range(PHONES)
+        ]
         tallies = {kind: Tally() for kind in kinds}
-        loose += [asyncio.create_task(be(self._transport, KINDS[kind], self._loot, tallies[kind])) for kind in kinds]
+        loose += [
+            asyncio.create_task(
+                be(
+                    transport=self._transport,
+                    deed=KINDS[kind],
+                    loot=self._loot,
+                    tally=tallies[kind],
+                )
+            )
+            for kind in kinds
+        ]
         try:
             at = chance.uniform(5, STORM_SECONDS - 5)
             await asyncio.sleep(at)
@@ -106,14 +139,18 @@ class Soak:
         finally:
             self._over_at = time.monotonic()
             await end(loose)
-            self.told.counts.update({f"stranger's visits: {kind}": tally.visits for kind, tally in tallies.items()})
+            self.told.counts.update(
+                {f"stranger's visits: {kind}": tally.visits for kind, tally in tallies.items()}
+            )
 
     async def _phone(self, site: Site, chance: random.Random) -> None:
         """Be one honest phone after the other until cancelled."""
-        wallet, visits = visitor(site), 0
+        wallet = visitor(site)
+        visits = 0
         while True:
             if visits >= VISITS_A_PHONE:
-                wallet, visits = visitor(site), 0
+                wallet = visitor(site)
+                visits = 0
             with suppress(*_FAILURES):
                 async with on_air(self._transport, Paced) as device:
                     for _ in range(min(chance.randrange(1, 6), VISITS_A_PHONE - visits)):
@@ -144,7 +181,9 @@ class Soak:
                 await self._failed("refused", report.why or str(report.verdict), began)
 
     async def _failed(self, what: str, why: object, began: float) -> None:
-        """Count it; it is wrong when no mishap was near, the storm lasts, and the phone had been connected."""
+        """Count it; it is wrong when no mishap was near, the storm lasts, and the phone had been
+        connected.
+        """
         if self._over_at > began:
             return
         await self._note_bluetoothd()
@@ -156,7 +195,9 @@ class Soak:
             self.told.wrong.append(f"{what}: {why!r}")
 
     async def _note_bluetoothd(self) -> None:
-        """Note a bluetoothd that has died since it was last looked at, unless the soak has killed it."""
+        """Note a bluetoothd that has died since it was last looked at, unless the soak has killed
+        it.
+        """
         pid = int((await self._guest.run("systemctl", "show", "-P", "MainPID", "bluetooth")).out)
         if self._bluetoothd not in (0, pid):
             self.told.counts["bluetoothd died"] += 1
@@ -166,8 +207,11 @@ class Soak:
     async def _kill_bluetoothd(self) -> None:
         await self._note_bluetoothd()
         self.told.counts["bluetoothd killed"] += 1
-        pid, self._bluetoothd = self._bluetoothd, 0
-        kill = f"systemctl kill -s KILL bluetooth; while [ -e /proc/{pid}/exe ]; do sleep 0.05; done"
+        pid = self._bluetoothd
+        self._bluetoothd = 0
+        kill = (
+            f"systemctl kill -s KILL bluetooth; while [ -e /proc/{pid}/exe ]; do sleep 0.05; done"
+        )
         await self._guest.run("sh", "-c", kill)
 
     async def _pull_out(self) -> None:

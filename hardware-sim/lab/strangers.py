@@ -1,8 +1,9 @@
-"""Strangers at a hub: eight ways to be a nuisance, on radios as slow as real ones; `python -m lab.strangers`.
+"""Strangers at a hub: eight ways to be a nuisance, on radios as slow as real ones; `python -m
+lab.strangers`.
 
-Laws: a stranger knows what any passer-by knows (the table, the protocol, what was once on air) and holds no grant of
-this site; its radio is as fast as a phone's can be (`paced`), with RECONNECT_SECONDS between two visits; thrown out, it
-comes again until it is ended.
+Laws: a stranger knows what any passer-by knows (the table, the protocol, what was once on air) and
+holds no grant of this site; its radio is as fast as a phone's can be (`paced`), with
+RECONNECT_SECONDS between two visits; thrown out, it comes again until it is ended.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ AT_WORK = "at work"
 
 @dataclass(frozen=True, slots=True)
 class Loot:
-    """What a stranger may have got hold of: the messages of an honest phone's visit, another site's wallet."""
+    """What a stranger may have got hold of: the messages of an honest phone's visit, another site's
+    wallet.
+    """
 
     recording: tuple[bytes, ...] = ()
     foreign: Wallet | None = None
@@ -49,7 +52,9 @@ class Loot:
 
 @dataclass(slots=True)
 class Tally:
-    """How much a stranger did: `visits` connections, `deeds` requests beyond coming and preparing."""
+    """How much a stranger did: `visits` connections, `deeds` requests beyond coming and
+    preparing.
+    """
 
     visits: int = 0
     deeds: int = 0
@@ -125,7 +130,16 @@ async def forges(link: BumbleLink, loot: Loot, tally: Tally) -> None:
 
 KINDS: Mapping[str, Deed] = {
     deed.__name__: deed
-    for deed in (silent, noise, slow_loris, byes, comes_and_goes, subscribes_and_leaves, replays, forges)
+    for deed in (
+        silent,
+        noise,
+        slow_loris,
+        byes,
+        comes_and_goes,
+        subscribes_and_leaves,
+        replays,
+        forges,
+    )
 }
 
 
@@ -135,7 +149,9 @@ def _foreign(loot: Loot) -> Wallet:
 
 
 async def be(transport: str, deed: Deed, loot: Loot, tally: Tally) -> None:
-    """Be a stranger until cancelled, or the air is gone: whenever the hub throws one out, come again."""
+    """Be a stranger until cancelled, or the air is gone: whenever the hub throws one out, come
+    again.
+    """
     while await _is_served(transport):
         with _let_be():
             async with on_air(transport, Paced) as device:
@@ -159,14 +175,23 @@ async def _is_served(transport: str) -> bool:
 
 @contextmanager
 def _let_be() -> Iterator[None]:
-    """Pass over what a stranger must expect; bumble cancels what waits on a connection that has ended."""
+    """Pass over what a stranger must expect; bumble cancels what waits on a connection that has
+    ended.
+    """
     try:
         yield
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-    except (LinkError, PeerError, BaseBumbleError, asyncio.InvalidStateError, TimeoutError, OSError):
+    except (
+        LinkError,
+        PeerError,
+        BaseBumbleError,
+        asyncio.InvalidStateError,
+        TimeoutError,
+        OSError,
+    ):
         pass
 
 
@@ -198,7 +223,7 @@ async def _crowd(transport: str, kinds: list[str], loot: Loot) -> dict[str, Tall
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     tallies = {f"{kind}-{number}": Tally() for number, kind in enumerate(kinds)}
     crowd = [
-        asyncio.create_task(be(transport, KINDS[kind], loot, tally))
+        asyncio.create_task(be(transport=transport, deed=KINDS[kind], loot=loot, tally=tally))
         for kind, tally in zip(kinds, tallies.values(), strict=True)
     ]
     for stranger in crowd:  # one ends by itself when the air is gone
@@ -210,7 +235,9 @@ async def _crowd(transport: str, kinds: list[str], loot: Loot) -> dict[str, Tall
 
 
 def main() -> None:
-    """Be a crowd of strangers until SIGTERM: print AT_WORK when each has been there once, in the end what each did."""
+    """Be a crowd of strangers until SIGTERM: print AT_WORK when each has been there once, in the
+    end what each did.
+    """
     parser = argparse.ArgumentParser("python -m lab.strangers", description=__doc__)
     parser.add_argument("transport", help="bumble's name of the air")
     parser.add_argument("kinds", nargs="+", choices=sorted(KINDS))
@@ -221,7 +248,11 @@ def main() -> None:
     foreign = wallet.load(options.wallet) if options.wallet else None
     loot = Loot(tuple(bytes.fromhex(message) for message in recorded), foreign)
     tallies = asyncio.run(_crowd(options.transport, options.kinds, loot))
-    print(json.dumps({name: {"visits": one.visits, "deeds": one.deeds} for name, one in tallies.items()}))
+    print(
+        json.dumps(
+            {name: {"visits": one.visits, "deeds": one.deeds} for name, one in tallies.items()}
+        )
+    )
 
 
 if __name__ == "__main__":

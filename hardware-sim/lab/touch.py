@@ -1,7 +1,8 @@
 """An unlock as its user sees it: from the touch to the verdict, and where the time went.
 
-Law: what a phone's app may try again by itself is no failure but costs time: a connection that does not come about, or
-that is lost before the verdict; the two are counted apart. A refusal is never tried again.
+Law: what a phone's app may try again by itself is no failure but costs time: a connection that does
+not come about, or that is lost before the verdict; the two are counted apart. A refusal is never
+tried again.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ DISCONNECT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One unlock, in seconds: `whole` from the touch to the verdict, tries that came to nothing included; of the last
-    try: `found`, `connected`, `prepared` (MTU, discovery, subscription), `decided` (challenge to verdict).
+    """One unlock, in seconds: `whole` from the touch to the verdict, tries that came to nothing
+    included; of the last try: `found`, `connected`, `prepared` (MTU, discovery, subscription),
+    `decided` (challenge to verdict).
 
     Of the tries that came to nothing `again` were never connected and prepared, `lost` were.
     """
@@ -49,12 +51,16 @@ class _Lost(Exception):
 
 
 async def touch(
-    device: Device, wallet: Wallet, known: BumbleLink | None = None, seconds: float = CONNECT_SECONDS
+    device: Device,
+    wallet: Wallet,
+    known: BumbleLink | None = None,
+    seconds: float = CONNECT_SECONDS,
 ) -> Touch:
-    """Unlock as an app does: find, connect, discover, ask; where no connection comes about in so many seconds, again.
+    """Unlock as an app does: find, connect, discover, ask; where no connection comes about in so
+    many seconds, again.
 
-    With `known`, an earlier link to the same hub, nothing is discovered. Raise AssertionError for a refusal, and when
-    no verdict comes in TRIES tries.
+    With `known`, an earlier link to the same hub, nothing is discovered. Raise AssertionError for a
+    refusal, and when no verdict comes in TRIES tries.
     """
     began = time.monotonic()
     lost = 0
@@ -69,8 +75,18 @@ async def touch(
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
         else:
-            found, connected, prepared, decided = (after - before for before, after in pairwise(marks))
-            return Touch(marks[-1] - began, found, connected, prepared, decided, tried - lost, lost)
+            found, connected, prepared, decided = (
+                after - before for before, after in pairwise(marks)
+            )
+            return Touch(
+                whole=marks[-1] - began,
+                found=found,
+                connected=connected,
+                prepared=prepared,
+                decided=decided,
+                again=tried - lost,
+                lost=lost,
+            )
     raise AssertionError(f"no verdict in {TRIES} tries, of which {lost} were lost when connected")
 
 

@@ -1,4 +1,5 @@
-"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks. `lab.flat` judges it.
+"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks. `lab.flat`
+judges it.
 
 Law: what is compared was taken in a lull, with no phone connected.
 """
@@ -21,7 +22,8 @@ NAMES = ("hubd", "guard", "bluetoothd")
 _SCRIPT = """
 import json, os, socket, subprocess
 def pid(unit):
-    return int(subprocess.run(["systemctl", "show", "-P", "MainPID", unit], capture_output=True).stdout)
+    command = ["systemctl", "show", "-P", "MainPID", unit]
+    return int(subprocess.run(command, capture_output=True).stdout)
 def parent(process):
     try:
         return int(open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()[1])
@@ -32,12 +34,14 @@ def of(process):
     rollup = dict(line.split(":", 1) for line in list(open(f"/proc/{process}/smaps_rollup"))[1:])
     fields = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()
     ticks = os.sysconf("SC_CLK_TCK")
-    return {"pid": process, "rss_kib": int(told["VmRSS"].split()[0]), "pss_kib": int(rollup["Pss"].split()[0]),
+    return {"pid": process, "rss_kib": int(told["VmRSS"].split()[0]),
+            "pss_kib": int(rollup["Pss"].split()[0]),
             "descriptors": len(os.listdir(f"/proc/{process}/fd")), "threads": int(told["Threads"]),
             "cpu_seconds": (int(fields[11]) + int(fields[12])) / ticks}
 hubd, bluetoothd = pid("hubd"), pid("bluetooth")
 # The oldest holds the lines, the other one waits.
-guard = min((p for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent(p) == hubd), default=0)
+processes = map(int, filter(str.isdigit, os.listdir("/proc")))
+guard = min((p for p in processes if parent(p) == hubd), default=0)
 taken = {"hubd": of(hubd), "guard": of(guard), "bluetoothd": of(bluetoothd)}
 with socket.socket(socket.AF_UNIX) as api:
     api.settimeout(10)
@@ -56,7 +60,10 @@ print(json.dumps({"of": taken, "status": status, "uptime_seconds": uptime, "busy
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """What one process takes. Memory in KiB, CPU in seconds since its start as the guest's ticks count it."""
+    """What one process takes.
+
+    Memory in KiB, CPU in seconds since its start as the guest's ticks count it.
+    """
 
     pid: int
     rss_kib: int
@@ -68,7 +75,10 @@ class Takes:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """One look. `at` is the guest's uptime and `busy` the CPU seconds of all its processes, both in seconds."""
+    """One look.
+
+    `at` is the guest's uptime and `busy` the CPU seconds of all its processes, both in seconds.
+    """
 
     at: float
     busy: float
@@ -83,7 +93,8 @@ class Vitals:
 async def look(guest: Guest) -> Vitals:
     """Look once. Raise LabError when a process is not there."""
     said = json.loads((await guest.run(PYTHON, "-ISc", _SCRIPT)).out)
-    status, radio = said["status"], said["status"]["radio"]
+    status = said["status"]
+    radio = said["status"]["radio"]
     of = {name: Takes(**taken) for name, taken in said["of"].items()}
     return Vitals(
         at=said["uptime_seconds"],
@@ -98,7 +109,10 @@ async def look(guest: Guest) -> Vitals:
 
 
 async def lull(guest: Guest) -> Vitals:
-    """Wait until the hub is on air with no phone connected, and look. Raise LabError when that does not come."""
+    """Wait until the hub is on air with no phone connected, and look.
+
+    Raise LabError when that does not come.
+    """
     ends = time.monotonic() + LULL_SECONDS
     while True:
         try:

@@ -1,4 +1,5 @@
-"""The decision: facts, a claim and a moment in, Granted or Denied out. It never raises and looks nothing up.
+"""The decision: facts, a claim and a moment in, Granted or Denied out. It never raises and looks
+nothing up.
 
 Laws:
 1. What is not granted is denied.
@@ -6,8 +7,8 @@ Laws:
 3. Orders of the site (lockdown, no entry) stand above every grant.
 4. Nothing here moves anything, and nothing here knows how a claim was proven but for its strength.
 
-Precedence of what may open a door, highest first: fire and emergency (wired, not asked here), lockdown, no entry,
-hold open, grant, default.
+Precedence of what may open a door, highest first: fire and emergency (wired, not asked here),
+lockdown, no entry, hold open, grant, default.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ LEEWAY_SECONDS = 60
 class Facts:
     """What the hub knows about this claim, looked up beforehand.
 
-    `served` says that the access point is one of this hub's; `fresh` that it demands the full path; `schedules` holds
-    the policy's schedules that the grant names, as far as they exist; `grant_seconds_max` is the hub's own ceiling on a
-    grant's life.
+    `served` says that the access point is one of this hub's; `fresh` that it demands the full path;
+    `schedules` holds the policy's schedules that the grant names, as far as they exist;
+    `grant_seconds_max` is the hub's own ceiling on a grant's life.
     """
 
     served: bool
@@ -84,13 +85,21 @@ def decide(facts: Facts, claim: Claim, at: float) -> Decision:
 
 
 def _has_right(entry: Access, action: Action) -> bool:
-    """Tell whether the action is in the entry's rights; holding a door open is no action of a phone in this version."""
+    """Tell whether the action is in the entry's rights; holding a door open is no action of a phone
+    in this version.
+    """
     return action in (Action.OPEN, Action.QUERY) and bool(entry.rights >> (action - 1) & 1)
 
 
 def _in_schedule(rules: tuple[ScheduleRef, ...], facts: Facts, at: float) -> bool:
-    """Tell whether one rule holds; no rule at all means always, a schedule that the hub lacks means never."""
+    """Tell whether one rule holds; no rule at all means always, a schedule that the hub lacks means
+    never.
+    """
     if not rules:
         return True
-    spans = [span for rule in rules for span in ((rule,) if isinstance(rule, Rule) else facts.schedules.get(rule, ()))]
+    spans = [
+        span
+        for rule in rules
+        for span in ((rule,) if isinstance(rule, Rule) else facts.schedules.get(rule, ()))
+    ]
     return inside(spans, at, facts.zone)

@@ -1,4 +1,5 @@
-"""The grant: the issuer says that the holder of this key may present at these access points, by these rules.
+"""The grant: the issuer says that the holder of this key may present at these access points, by
+these rules.
 
 Laws:
 1. A grant is a CWT of its own kind (`hubcore.codec.cwt`); no other document can stand for it.
@@ -32,7 +33,10 @@ ScheduleRef = Rule | int
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One entry of a grant, in the shape of AIF (RFC 9237). `rights` has bit `action - 1` set for each action."""
+    """One entry of a grant, in the shape of AIF (RFC 9237).
+
+    `rights` has bit `action - 1` set for each action.
+    """
 
     access_point: int
     rights: int
@@ -73,7 +77,10 @@ def issue_grant(issuer: SigningKey, g: Grant, key: dict[int, Any]) -> bytes:
 
 
 def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
-    """Verify and read a grant for `site`. Raise ProofError for any other document, signer, site or claim."""
+    """Verify and read a grant for `site`.
+
+    Raise ProofError for any other document, signer, site or claim.
+    """
     claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS)
     if cwt.site_of(claims) != site:
         raise ProofError("grant: for another site")
@@ -88,17 +95,30 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
     if len({entry.access_point for entry in access}) != len(access):
         raise ProofError("grant: an access point twice")
     key = cose.read_key(cwt.confirmed_key(claims))
-    return Grant(site, cwt.name(claims[cwt.SUB], "credential"), nbf, exp, grant_id, key, access)
+    return Grant(
+        site=site,
+        credential=cwt.name(claims[cwt.SUB], "credential"),
+        not_before=nbf,
+        expires=exp,
+        grant_id=grant_id,
+        key=key,
+        access=access,
+    )
 
 
 def _write_access(entry: Access) -> list[Any]:
-    rules = [[rule.days, rule.start, rule.end] if isinstance(rule, Rule) else rule for rule in entry.rules]
+    rules = [
+        [rule.days, rule.start, rule.end] if isinstance(rule, Rule) else rule
+        for rule in entry.rules
+    ]
     return [entry.access_point, entry.rights, rules]
 
 
 def _read_access(entry: Any) -> Access:
     match entry:
-        case [point, rights, list(rules)] if is_point(point) and is_uint(rights) and len(rules) <= RULES_AN_ENTRY:
+        case [point, rights, list(rules)] if (
+            is_point(point) and is_uint(rights) and len(rules) <= RULES_AN_ENTRY
+        ):
             return Access(point, rights, tuple(_read_rule(rule) for rule in rules))
     raise ProofError("grant: an entry of access is no [access point, rights, rules]")
 

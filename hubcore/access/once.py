@@ -1,13 +1,15 @@
-"""What was lately asked and answered, so that asking again never does it again; and how often it may be in vain.
+"""What was lately asked and answered, so that asking again never does it again; and how often it
+may be in vain.
 
 Laws:
 1. An operation is at work, answered, or not known; asked again with other content it is a conflict.
-2. What has moved a door, or may have, is remembered for `seconds`, whatever else is asked meanwhile.
+2. What has moved a door, or may have, is remembered for `seconds`, whatever else is asked
+   meanwhile.
 3. An operation for which nothing was done is forgotten: asking again asks for the first time.
-4. One asker keeps at most `an_asker`, all together OPS_MAX. An answer that moved nothing makes room, the oldest first;
-   where there is none, what is new is refused.
-5. In any span of t seconds one asker has at most the burst and the rate times t of tries that are granted and come to
-   nothing; a try that moves a door does not count.
+4. One asker keeps at most `an_asker`, all together OPS_MAX. An answer that moved nothing makes
+   room, the oldest first; where there is none, what is new is refused.
+5. In any span of t seconds one asker has at most the burst and the rate times t of tries that are
+   granted and come to nothing; a try that moves a door does not count.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ OPS_AN_ASKER = 16
 """More than anybody opens doors in OP_SECONDS: who does is told to wait."""
 OPS_MAX = 4096
 TRIES = Rate(burst=8, per_second=1 / 30)
-"""Tries of one asker that are granted and come to nothing: more than the backend has under way at once, and more than a
-person makes who walks off and comes back."""
+"""Tries of one asker that are granted and come to nothing: more than the backend has under way at
+once, and more than a person makes who walks off and comes back.
+"""
 TRIERS_MAX = 1000
 """Askers whose tries are counted; beyond that the one that tried longest ago is forgotten."""
 
@@ -57,7 +60,9 @@ class _Op(Generic[Answer]):
 
 @dataclass(slots=True)
 class _Asker:
-    """How many operations one asker has, and those of them that make room, the oldest answer first."""
+    """How many operations one asker has, and those of them that make room, the oldest
+    answer first.
+    """
 
     count: int = 0
     yielding: OrderedDict[Key, None] = field(default_factory=OrderedDict)
@@ -66,7 +71,8 @@ class _Asker:
 class OpTable(Generic[Answer]):
     """Operations by key; times are seconds of one clock that does not go back.
 
-    No call looks through the operations: those that end and those that make room stand in queues of their own.
+    No call looks through the operations: those that end and those that make room stand in queues of
+    their own.
     """
 
     def __init__(self, an_asker: int = OPS_AN_ASKER, seconds: float = OP_SECONDS) -> None:
@@ -75,7 +81,9 @@ class OpTable(Generic[Answer]):
         self._ops: dict[Key, _Op[Answer]] = {}
         self._askers: dict[str, _Asker] = {}
         self._yielding: OrderedDict[Key, None] = OrderedDict()
-        self._ends: list[tuple[float, int, Key, _Op[Answer]]] = []  # a heap of the answered ones, and of some that left
+        self._ends: list[
+            tuple[float, int, Key, _Op[Answer]]
+        ] = []  # a heap of the answered ones, and of some that left
         self._number = 0  # of its newest entry
 
     def ask(self, key: Key, content: tuple[int, int], now: float) -> Asked:
@@ -85,11 +93,23 @@ class OpTable(Generic[Answer]):
         if known is not None:
             return Asked.SAME if known.content == content else Asked.CONFLICT
         asker = self._askers.get(key[0])
-        if asker is not None and asker.count >= self._an_asker and not self._make_room(asker.yielding):
+        if (
+            asker is not None
+            and asker.count >= self._an_asker
+            and not self._make_room(asker.yielding)
+        ):
             return Asked.FULL
         if len(self._ops) >= OPS_MAX and not self._make_room(self._yielding):
             return Asked.FULL
-        self._enter(key, _Op(content, now, None, stays=True))
+        self._enter(
+            key,
+            _Op(
+                content=content,
+                at=now,
+                answer=None,
+                stays=True,
+            ),
+        )
         return Asked.NEW
 
     def answered(self, key: Key, answer: Answer, moved: bool) -> None:
@@ -108,8 +128,11 @@ class OpTable(Generic[Answer]):
         op = self._ops.get(key)
         return op.answer if op else None
 
-    def remember(self, key: Key, content: tuple[int, int], at: float, answer: Answer, moved: bool) -> None:
-        """Enter what was answered before a restart; give the oldest first, and no more than memory may hold.
+    def remember(
+        self, key: Key, content: tuple[int, int], at: float, answer: Answer, moved: bool
+    ) -> None:
+        """Enter what was answered before a restart; give the oldest first, and no more than memory
+        may hold.
 
         What moved nothing does not take the place of what did, and makes room for it.
         """
@@ -120,7 +143,12 @@ class OpTable(Generic[Answer]):
         self.forget(key)
         if len(self._ops) >= OPS_MAX and not self._make_room(self._yielding) and not moved:
             return
-        op: _Op[Answer] = _Op(content, at, None, stays=True)
+        op: _Op[Answer] = _Op(
+            content=content,
+            at=at,
+            answer=None,
+            stays=True,
+        )
         self._enter(key, op)
         self._answer(key, op, answer, moved)
 
@@ -137,7 +165,9 @@ class OpTable(Generic[Answer]):
             self._askers[key[0]].yielding[key] = None
         self._number += 1
         heappush(self._ends, (op.at, self._number, key, op))
-        if len(self._ends) > 2 * max(len(self._ops), self._an_asker):  # most are of operations that have left
+        if len(self._ends) > 2 * max(
+            len(self._ops), self._an_asker
+        ):  # most are of operations that have left
             self._ends = [end for end in self._ends if self._ops.get(end[2]) is end[3]]
             heapify(self._ends)
 
@@ -165,12 +195,15 @@ class OpTable(Generic[Answer]):
 
 
 class Tries:
-    """The tries of each asker that are under way, or came to nothing: a level that each try raises and time lowers."""
+    """The tries of each asker that are under way, or came to nothing: a level that each try raises
+    and time lowers.
+    """
 
     def __init__(self, rate: Rate = TRIES, triers_max: int = TRIERS_MAX) -> None:
         self._rate = rate
         self._triers_max = triers_max
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # level, and when it was that
+        # level, and when it was that
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def begin(self, asker: str, now: float) -> bool:
         """Begin a try at monotonic time `now` (seconds); tell whether the asker may."""

@@ -3,11 +3,12 @@
 Laws:
 1. A policy is whole or it is nothing.
 2. A hub only ever goes to a higher version.
-3. It is signed by the site's issuer, so whoever carries it (backend, bridge, a technician's stick) cannot change it.
-4. Nothing inside it is read before its signature has been checked, and its lists not before its version is known to be
-   wanted: `prove` gives site, version and date, `Proven.read` the rest.
-5. What is read has the shape of docs/protocol.cddl and no other. It is read item by item: one of four megabytes never
-   stands in memory as a tree, and other threads run meanwhile.
+3. It is signed by the site's issuer, so whoever carries it (backend, bridge, a technician's stick)
+   cannot change it.
+4. Nothing inside it is read before its signature has been checked, and its lists not before its
+   version is known to be wanted: `prove` gives site, version and date, `Proven.read` the rest.
+5. What is read has the shape of docs/protocol.cddl and no other. It is read item by item: one of
+   four megabytes never stands in memory as a tree, and other threads run meanwhile.
 """
 
 from __future__ import annotations
@@ -24,17 +25,26 @@ from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.errors import FrameError, ProofError, SignatureError
 
 TYPE = "application/hub-policy+cwt"
-_ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES = 1, 6, -65538, -65539, -65540, -65541, -65542
+_ISS = 1
+_IAT = 6
+_VERSION = -65538
+_CREDENTIALS = -65539
+_GRANTS = -65540
+_SCHEDULES = -65541
+_MODES = -65542
 _CLAIMS = (_ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES)
 """In the order of their encodings."""
 MAX_BYTES = 4 * 1024 * 1024
 """Some 200,000 revocations."""
 MAX_ITEMS = 500_000
-"""Revocations, schedules, rules and modes together, so that 4 MiB of the shortest cost no more than 4 MiB of others."""
+"""Revocations, schedules, rules and modes together, so that 4 MiB of the shortest cost no more than
+4 MiB of others.
+"""
 RULES_A_SCHEDULE = 1024
 _NUMBER_MAX = (1 << 63) - 1
 """Of versions, times, schedules and access points: what a database can hold."""
-_ID_MIN, _ID_MAX = GRANT_ID_BYTES[0], GRANT_ID_BYTES[-1]
+_ID_MIN = GRANT_ID_BYTES[0]
+_ID_MAX = GRANT_ID_BYTES[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,10 @@ class Proven:
     _rest: _Lists
 
     def read(self) -> Policy:
-        """Read the whole. Call it once. Raise SignatureError when its lists have another shape than a policy's."""
+        """Read the whole.
+
+        Call it once. Raise SignatureError when its lists have another shape than a policy's.
+        """
         try:
             return self._rest.read(self)
         except (FrameError, ValueError) as error:
@@ -70,9 +83,13 @@ class Proven:
 def issue(policy: Policy, issuer: SigningKey) -> bytes:
     """Return the signed document: a tagged COSE_Sign1 of type `application/hub-policy+cwt`."""
     claims = {_ISS: policy.site, _IAT: policy.issued_at, _VERSION: policy.version}
-    claims |= {_CREDENTIALS: sorted(policy.revoked_credentials), _GRANTS: sorted(policy.revoked_grants)}
+    claims |= {
+        _CREDENTIALS: sorted(policy.revoked_credentials),
+        _GRANTS: sorted(policy.revoked_grants),
+    }
     claims[_SCHEDULES] = {
-        number: [[r.days, r.start, r.end] for r in rules] for number, rules in policy.schedules.items()
+        number: [[r.days, r.start, r.end] for r in rules]
+        for number, rules in policy.schedules.items()
     }
     claims[_MODES] = {point: int(mode) for point, mode in policy.modes.items()}
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
@@ -102,7 +119,10 @@ def prove(data: bytes, issuer: VerifyKey, site: str) -> Proven:
 
 
 def read(data: bytes, issuer: VerifyKey, site: str) -> Policy:
-    """Verify and read a policy for `site`; its version is for the store to judge. Raise SignatureError."""
+    """Verify and read a policy for `site`; its version is for the store to judge.
+
+    Raise SignatureError.
+    """
     return prove(data, issuer, site).read()
 
 
@@ -117,9 +137,13 @@ class _Lists:
         """Read them in the order in which they stand. Raise FrameError or ValueError."""
         cursor = self._cursor
         cursor.key(_CREDENTIALS)
-        credentials = frozenset(cursor.text(1, cwt.NAME_BYTES) for _ in range(self._take(cursor.array())))
+        credentials = frozenset(
+            cursor.text(1, cwt.NAME_BYTES) for _ in range(self._take(cursor.array()))
+        )
         cursor.key(_GRANTS)
-        grants = frozenset(cursor.string(_ID_MIN, _ID_MAX) for _ in range(self._take(cursor.array())))
+        grants = frozenset(
+            cursor.string(_ID_MIN, _ID_MAX) for _ in range(self._take(cursor.array()))
+        )
         cursor.key(_SCHEDULES)
         schedules = {number: self._schedule() for number in self._numbers(_NUMBER_MAX)}
         cursor.key(_MODES)

@@ -1,7 +1,9 @@
-"""Weekly schedules in the site's time zone: half-open spans of minutes on a set of weekdays, with DST right.
+"""Weekly schedules in the site's time zone: half-open spans of minutes on a set of weekdays, with
+DST right.
 
-Law: a rule speaks of the *wall clock at the door*. A local time that a DST change skips never occurs; one that it
-repeats counts both times. So a moment is inside when its local weekday and minute are, and nothing else is asked.
+Law: a rule speaks of the *wall clock at the door*. A local time that a DST change skips never
+occurs; one that it repeats counts both times. So a moment is inside when its local weekday and
+minute are, and nothing else is asked.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ ALL_DAYS = 0b1111111
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`days` bit 0 is Monday, bit 6 Sunday; `start` to before `end` in minutes after midnight, 0..1440.
+    """`days` bit 0 is Monday, bit 6 Sunday; `start` to before `end` in minutes after midnight,
+    0..1440.
 
-    `end` <= `start` is an empty span; a span over midnight is two rules, so that every span belongs to one day.
+    `end` <= `start` is an empty span; a span over midnight is two rules, so that every span belongs
+    to one day.
     """
 
     days: int
@@ -37,7 +41,10 @@ ALWAYS = (Rule(ALL_DAYS, 0, MINUTES_A_DAY),)
 
 
 def inside(rules: Iterable[Rule], at: float, zone: tzinfo) -> bool:
-    """Tell whether the moment `at` (Unix seconds) lies in one of the rules, in local time of `zone`."""
+    """Tell whether the moment `at` (Unix seconds) lies in one of the rules, in local time of
+    `zone`.
+    """
     local = datetime.fromtimestamp(at, zone)
-    day, minute = 1 << local.weekday(), local.hour * 60 + local.minute
+    day = 1 << local.weekday()
+    minute = local.hour * 60 + local.minute
     return any(rule.days & day and rule.start <= minute < rule.end for rule in rules)

@@ -6,7 +6,10 @@ from enum import IntEnum, StrEnum
 
 
 class Action(IntEnum):
-    """What is asked for at an access point. QUERY moves nothing. The numbers stand in messages and records."""
+    """What is asked for at an access point.
+
+    QUERY moves nothing. The numbers stand in messages and records.
+    """
 
     OPEN = 1
     HOLD_OPEN = 2
@@ -15,7 +18,10 @@ class Action(IntEnum):
 
 
 class Mode(IntEnum):
-    """What is ordered for an access point, beside the grants. Precedence: see design, `access.decide`."""
+    """What is ordered for an access point, beside the grants.
+
+    Precedence: see design, `access.decide`.
+    """
 
     NORMAL = 0
     LOCKDOWN = 1

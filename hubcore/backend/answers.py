@@ -23,4 +23,6 @@ ORDER_OUTCOMES: Mapping[Denial, uplink.Outcome] = {
     Denial.DOOR_FAULT: uplink.Outcome.FAILED,
     Denial.BUSY: uplink.Outcome.BUSY,
 }
-"""What the backend is told: LATE, the order's time is over; BUSY, the same order may be given again soon."""
+"""What the backend is told: LATE, the order's time is over; BUSY, the same order may be given again
+soon.
+"""

@@ -1,9 +1,10 @@
-"""The messages between hub and backend: their shapes, sizes and exact bytes (docs/uplink.md has the table).
+"""The messages between hub and backend: their shapes, sizes and exact bytes (docs/uplink.md has the
+table).
 
-Laws: one message is one deterministic CBOR array `[type, field, ...]`; a message object that exists is checked, whoever
-made it; a reader gives one message or raises FrameError and nothing else; type, count of fields and size are looked at
-before anything is read, so a wrong message costs no more than its ceiling; what only one side may say, only the other
-side reads.
+Laws: one message is one deterministic CBOR array `[type, field, ...]`; a message object that exists
+is checked, whoever made it; a reader gives one message or raises FrameError and nothing else; type,
+count of fields and size are looked at before anything is read, so a wrong message costs no more
+than its ceiling; what only one side may say, only the other side reads.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from hubcore.evidence.records import BODY_BYTES
 PROTOCOL = 1
 
 MAX_POLICY_BYTES = policy.MAX_BYTES
-"""One signed policy document. A larger one needs pieces, which this version of the link does not have."""
+"""One signed policy document.
+
+A larger one needs pieces, which this version of the link does not have.
+"""
 MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
 """The largest message of all, NewPolicy; a transport refuses what is longer."""
 MAX_RECORD_BYTES = BODY_BYTES
@@ -30,8 +34,11 @@ MAX_SMALL_BYTES = 4096
 MAX_ACKNOWLEDGED = 256
 MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
-ID_BYTES, HASH_BYTES, NONCE_BYTES = 16, 32, 8
-UINT16_MAX, INT64_MAX = 0xFFFF, 2**63 - 1
+ID_BYTES = 16
+HASH_BYTES = 32
+NONCE_BYTES = 8
+UINT16_MAX = 0xFFFF
+INT64_MAX = 2**63 - 1
 MAX_RELEASE_SECONDS = 3600
 
 _ARRAY_HEAD = 0x80
@@ -48,7 +55,9 @@ class Outcome(IntEnum):
 
 
 class Cause(IntEnum):
-    """Why a backend takes no records of a hub and gives it no orders, until somebody has decided."""
+    """Why a backend takes no records of a hub and gives it no orders, until somebody has
+    decided.
+    """
 
     TWO_HUBS = 1
     """Two machines speak as this hub, at once or by turns."""
@@ -70,13 +79,18 @@ def _bytes(name: str, value: object, shortest: int, longest: int) -> None:
 
 def _text(name: str, value: object, longest: int, shortest: int = 1) -> None:
     """Accept only what a terminal prints: no control characters, no lone surrogates."""
-    if not (isinstance(value, str) and value.isprintable() and shortest <= len(value.encode()) <= longest):
+    if not (
+        isinstance(value, str)
+        and value.isprintable()
+        and shortest <= len(value.encode()) <= longest
+    ):
         raise FrameError(f"uplink: {name} is no printable text of {shortest}..{longest} bytes")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What all messages share. `TYPE` is below 24: one byte on the wire. `DEPTH` counts the outer array.
+    """What all messages share. `TYPE` is below 24: one byte on the wire. `DEPTH` counts the outer
+    array.
 
     `CEILING` bounds its bytes, `ITEMS` its CBOR heads.
     """
@@ -88,13 +102,19 @@ class Message:
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
-        """Make the message of the fields as CBOR gives them, their count checked already. Raise FrameError."""
+        """Make the message of the fields as CBOR gives them, their count checked already.
+
+        Raise FrameError.
+        """
         return cls(*values)
 
 
 @dataclass(frozen=True, slots=True)
 class Hello(Message):
-    """Hub: who I am and what I hold. First on each link, and again when the backend has fallen silent."""
+    """Hub: who I am and what I hold.
+
+    First on each link, and again when the backend has fallen silent.
+    """
 
     TYPE: ClassVar[int] = 1
     protocol: int
@@ -161,7 +181,9 @@ class Result(Message):
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult(Message):
-    """Hub: the `version` now in force; `refused` says why the offered one is not it, empty when it is."""
+    """Hub: the `version` now in force; `refused` says why the offered one is not it, empty when it
+    is.
+    """
 
     TYPE: ClassVar[int] = 4
     version: int
@@ -175,7 +197,9 @@ class PolicyResult(Message):
 
 @dataclass(frozen=True, slots=True)
 class Ping(Message):
-    """Hub: is anybody there behind the socket? The transport's own heartbeat does not see a frozen program."""
+    """Hub: is anybody there behind the socket? The transport's own heartbeat does not see a frozen
+    program.
+    """
 
     TYPE: ClassVar[int] = 5
     nonce: bytes
@@ -199,7 +223,9 @@ class Welcome(Message):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge(Message):
-    """Backend: I hold these records durably; at least one, at most 256 numbers, each its own receipt."""
+    """Backend: I hold these records durably; at least one, at most 256 numbers, each its own
+    receipt.
+    """
 
     TYPE: ClassVar[int] = 17
     DEPTH: ClassVar[int] = 2
@@ -222,10 +248,12 @@ class Acknowledge(Message):
 
 @dataclass(frozen=True, slots=True)
 class Release(Message):
-    """Backend: release the strike of `access_point` once, if it is not later than `expires_at` (Unix seconds).
+    """Backend: release the strike of `access_point` once, if it is not later than `expires_at`
+    (Unix seconds).
 
-    The same `id` again is the same release: it is answered again, never done again. `seconds` None leaves the time to
-    the door's own setting. `by` is an opaque id of who ordered it, for the record.
+    The same `id` again is the same release: it is answered again, never done again. `seconds` None
+    leaves the time to the door's own setting. `by` is an opaque id of who ordered it, for the
+    record.
     """
 
     TYPE: ClassVar[int] = 18
@@ -247,7 +275,9 @@ class Release(Message):
 
 @dataclass(frozen=True, slots=True)
 class NewPolicy(Message):
-    """Backend: a signed policy document, as bytes; the link proves nothing about it, its signature does."""
+    """Backend: a signed policy document, as bytes; the link proves nothing about it, its signature
+    does.
+    """
 
     TYPE: ClassVar[int] = 19
     CEILING: ClassVar[int] = MAX_MESSAGE_BYTES
@@ -274,10 +304,11 @@ class Pong(Message):
 
 @dataclass(frozen=True, slots=True)
 class Halt(Message):
-    """Backend: I take no record of yours and give no order until somebody here has decided; `detail` is for a person.
+    """Backend: I take no record of yours and give no order until somebody here has decided;
+    `detail` is for a person.
 
-    `number` and `hash` are those of the newest record held here, 0 and zeros for none. Said in place of a Welcome, and
-    at any time after it; a later Welcome ends it.
+    `number` and `hash` are those of the newest record held here, 0 and zeros for none. Said in
+    place of a Welcome, and at any time after it; a later Welcome ends it.
     """
 
     TYPE: ClassVar[int] = 21
@@ -305,7 +336,9 @@ class Halt(Message):
 HubMessage = Hello | Evidence | Result | PolicyResult | Ping
 BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt
 
-FROM_HUB: Mapping[int, type[HubMessage]] = {kind.TYPE: kind for kind in (Hello, Evidence, Result, PolicyResult, Ping)}
+FROM_HUB: Mapping[int, type[HubMessage]] = {
+    kind.TYPE: kind for kind in (Hello, Evidence, Result, PolicyResult, Ping)
+}
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
     kind.TYPE: kind for kind in (Welcome, Acknowledge, Release, NewPolicy, Pong, Halt)
 }
@@ -314,7 +347,9 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
 def encode(message: HubMessage | BackendMessage) -> bytes:
     """Return the message's bytes, at most its type's CEILING."""
     values = [getattr(message, field.name) for field in fields(message)]
-    return cbor.encode([message.TYPE, *(int(value) if isinstance(value, IntEnum) else value for value in values)])
+    return cbor.encode(
+        [message.TYPE, *(int(value) if isinstance(value, IntEnum) else value for value in values)]
+    )
 
 
 def decode_from_hub(data: bytes) -> HubMessage:

@@ -1,14 +1,15 @@
 """Deterministic CBOR (RFC 8949, 4.2.1): one value, one encoding, and nothing else is ever read.
 
-Law: `decode` looks at every head before cbor2 builds anything. It refuses indefinite lengths, heads longer than
-needed, keys unsorted or repeated, floats, `undefined` and other simple values, tags and booleans not allowed by the
-caller (in Python `True == 1`, so a reader must not meet one where it expects the other), nesting beyond a limit, more
-items than the caller's ceiling, counts larger than the bytes that are left, and trailing bytes. Shared references (tags
-28 and 29) are refused whatever the caller allows: a value that holds itself has no end. So work and memory are bounded
-before anything is built, and two readers can never see two meanings.
+Law: `decode` looks at every head before cbor2 builds anything. It refuses indefinite lengths, heads
+longer than needed, keys unsorted or repeated, floats, `undefined` and other simple values, tags and
+booleans not allowed by the caller (in Python `True == 1`, so a reader must not meet one where it
+expects the other), nesting beyond a limit, more items than the caller's ceiling, counts larger than
+the bytes that are left, and trailing bytes. Shared references (tags 28 and 29) are refused whatever
+the caller allows: a value that holds itself has no end. So work and memory are bounded before
+anything is built, and two readers can never see two meanings.
 
-`Cursor` reads what is too large, or too little proven, to be built at once: item by item, by a shape that its caller
-knows. It keeps the same rules and makes nothing but the item asked for.
+`Cursor` reads what is too large, or too little proven, to be built at once: item by item, by a
+shape that its caller knows. It keeps the same rules and makes nothing but the item asked for.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ MAX_DEPTH = 8
 """Arrays, maps and tags inside one another, the outermost counted."""
 
 MAX_ITEMS = 1024
-"""Heads in one value: every string, number, array, map and tag, keys too. A byte may be a head and cost 72 in memory.
+"""Heads in one value: every string, number, array, map and tag, keys too. A byte may be a head and
+cost 72 in memory.
 
-It is enough for every message and document of a phone but a grant's scope, whose reader asks for more.
+It is enough for every message and document of a phone but a grant's scope, whose reader asks for
+more.
 """
 
 SHARED_REFERENCES = frozenset({28, 29})
@@ -36,28 +39,40 @@ SHARED_REFERENCES = frozenset({28, 29})
 Tag = cbor2.CBORTag
 
 _UINT, _NINT, _BSTR, _TSTR, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
-_FALSE, _TRUE, _NULL = 20, 21, 22
-_ONLY_NULL, _SIMPLES = (_NULL,), (_FALSE, _TRUE, _NULL)
+_FALSE = 20
+_TRUE = 21
+_NULL = 22
+_ONLY_NULL = (_NULL,)
+_SIMPLES = (_FALSE, _TRUE, _NULL)
 _FOLLOWING = {24: 1, 25: 2, 26: 4, 27: 8}
 _SHORTEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
 
 
 def encode(value: Any) -> bytes:
-    """Return the deterministic encoding of ints, bytes, str, bool, None, lists, tuples, dicts and `Tag`."""
+    """Return the deterministic encoding of ints, bytes, str, bool, None, lists, tuples, dicts and
+    `Tag`.
+    """
     return cbor2.dumps(_ordered(value))
 
 
 def encode_flat(value: Any) -> bytes:
-    """Return the same as `encode`, faster, of a value without maps, or with maps whose keys stand in order already."""
+    """Return the same as `encode`, faster, of a value without maps, or with maps whose keys stand
+    in order already.
+    """
     return cbor2.dumps(value)
 
 
 _key_bytes = lru_cache(256, typed=True)(cbor2.dumps)
-"""What maps are ordered by: the encoding of a key. Few keys are ever used; `typed`, for `True == 1`."""
+"""What maps are ordered by: the encoding of a key.
+
+Few keys are ever used; `typed`, for `True == 1`.
+"""
 
 
 def _ordered(value: Any) -> Any:
-    """Maps with their keys sorted as RFC 8949 wants; cbor2's own `canonical` sorts as RFC 7049 did, shorter first."""
+    """Maps with their keys sorted as RFC 8949 wants; cbor2's own `canonical` sorts as RFC 7049 did,
+    shorter first.
+    """
     if type(value) in _LEAVES:
         return value
     if isinstance(value, dict):
@@ -80,25 +95,37 @@ def decode(
     booleans: bool = False,
     max_items: int = MAX_ITEMS,
 ) -> Any:
-    """Return the one value that `data` encodes, of at most `max_items` heads; arrays come back as lists, tags as `Tag`.
+    """Return the one value that `data` encodes, of at most `max_items` heads; arrays come back as
+    lists, tags as `Tag`.
 
-    Raise FrameError for anything that is not exactly one deterministic encoding of allowed types, and ValueError when
-    the caller allows a shared reference.
+    Raise FrameError for anything that is not exactly one deterministic encoding of allowed types,
+    and ValueError when the caller allows a shared reference.
     """
     if tags & SHARED_REFERENCES:
         raise ValueError("CBOR: shared references are never read")
-    end = _Scan(data, tags, _SIMPLES if booleans else _ONLY_NULL, max_items).value(0, max_depth)
+    end = _Scan(
+        data=data,
+        tags=tags,
+        simples=_SIMPLES if booleans else _ONLY_NULL,
+        max_items=max_items,
+    ).value(0, max_depth)
     if end != len(data):
         raise FrameError(f"CBOR: {len(data) - end} bytes after the end of the value")
     try:
         value = cbor2.loads(data)
         return _plain(value) if tags else value
-    except (cbor2.CBORError, ValueError, TypeError) as error:  # what the scan does not look at: UTF-8 of text
+    except (
+        cbor2.CBORError,
+        ValueError,
+        TypeError,
+    ) as error:  # what the scan does not look at: UTF-8 of text
         raise FrameError(f"CBOR: {error}") from error
 
 
 def _plain(value: Any) -> Any:
-    """Arrays as lists and maps as dicts: cbor2 6 makes tuples and frozen dicts of them inside tags."""
+    """Arrays as lists and maps as dicts: cbor2 6 makes tuples and frozen dicts of them
+    inside tags.
+    """
     if isinstance(value, Tag):
         return Tag(value.tag, _plain(value.value))
     if isinstance(value, list | tuple):
@@ -109,8 +136,11 @@ def _plain(value: Any) -> Any:
 
 
 def _long_head(data: bytes, at: int) -> tuple[int, int]:
-    """Read the argument of the head at `at`, which does not fit in its first byte: (argument, index after it)."""
-    major, info = data[at] >> 5, data[at] & 0x1F
+    """Read the argument of the head at `at`, which does not fit in its first byte: (argument, index
+    after it).
+    """
+    major = data[at] >> 5
+    info = data[at] & 0x1F
     if info not in _FOLLOWING:
         raise FrameError("CBOR: indefinite length or reserved head")
     end = at + 1 + _FOLLOWING[info]
@@ -125,7 +155,9 @@ def _long_head(data: bytes, at: int) -> tuple[int, int]:
 class _Scan:
     """The look at every head before anything is built; it counts them."""
 
-    def __init__(self, data: bytes, tags: frozenset[int], simples: tuple[int, ...], max_items: int) -> None:
+    def __init__(
+        self, data: bytes, tags: frozenset[int], simples: tuple[int, ...], max_items: int
+    ) -> None:
         self._data = data
         self._tags = tags
         self._simples = simples
@@ -140,7 +172,8 @@ class _Scan:
         if self._items_left < 0:
             raise FrameError("CBOR: more items than its reader takes")
         head = data[at]
-        major, argument = head >> 5, head & 0x1F
+        major = head >> 5
+        argument = head & 0x1F
         if argument < 24:
             at += 1
         else:
@@ -186,10 +219,11 @@ class _Scan:
 
 
 class Cursor:
-    """Reads `data` by a shape that the caller knows. Each method takes one head, or one string, and goes on after it.
+    """Reads `data` by a shape that the caller knows. Each method takes one head, or one string, and
+    goes on after it.
 
-    Every method raises FrameError when what stands there is something else. Arrays and maps give their count, and the
-    caller reads that many items or pairs; nothing is built for them.
+    Every method raises FrameError when what stands there is something else. Arrays and maps give
+    their count, and the caller reads that many items or pairs; nothing is built for them.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -206,7 +240,10 @@ class Cursor:
         return self._count(_ARRAY, 1)
 
     def map(self) -> int:
-        """Pass the head of a map; return how many pairs follow. The caller looks at the order of its keys."""
+        """Pass the head of a map; return how many pairs follow.
+
+        The caller looks at the order of its keys.
+        """
         return self._count(_MAP, 2)
 
     def uint(self, highest: int = (1 << 64) - 1) -> int:
@@ -234,9 +271,16 @@ class Cursor:
             raise FrameError("CBOR: text that is no UTF-8") from error
 
     def whole(self, max_items: int) -> bytes:
-        """Return the encoding of the whole value here, of at most `max_items` heads, without tags; build nothing."""
+        """Return the encoding of the whole value here, of at most `max_items` heads, without tags;
+        build nothing.
+        """
         start = self._at
-        self._at = _Scan(self._data, frozenset(), _ONLY_NULL, max_items).value(start, MAX_DEPTH)
+        self._at = _Scan(
+            data=self._data,
+            tags=frozenset(),
+            simples=_ONLY_NULL,
+            max_items=max_items,
+        ).value(start, MAX_DEPTH)
         return self._data[start : self._at]
 
     def end(self) -> None:
@@ -267,7 +311,8 @@ class Cursor:
         size = self._head(major)
         if not shortest <= size <= longest:
             raise FrameError(f"CBOR: a string of {size} bytes, expected {shortest}..{longest}")
-        start, self._at = self._at, self._at + size
+        start = self._at
+        self._at = self._at + size
         if self._at > len(self._data):
             raise FrameError("CBOR: a string longer than the data")
         return self._data[start : self._at]

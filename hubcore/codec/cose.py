@@ -1,8 +1,9 @@
-"""COSE as hubd uses it: a thin encoding of RFC 9052, 9053, 8230 and 9679 over primitives of `cryptography`.
+"""COSE as hubd uses it: a thin encoding of RFC 9052, 9053, 8230 and 9679 over primitives of
+`cryptography`.
 
-Laws: a protected header is a constant compared as bytes, so no sender chooses anything but the AEAD from a short list;
-the algorithm of a signature is a property of the verifying key; a key id is a hint for a table, never a proof; every
-failure, whatever its cause, is one ProofError.
+Laws: a protected header is a constant compared as bytes, so no sender chooses anything but the AEAD
+from a short list; the algorithm of a signature is a property of the verifying key; a key id is a
+hint for a table, never a proof; every failure, whatever its cause, is one ProofError.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -24,7 +28,8 @@ from hubcore.codec import cbor
 from hubcore.codec.rsakeys import weakness
 from hubcore.errors import FrameError, ProofError
 
-ES256, PS256 = -7, -37
+ES256 = -7
+PS256 = -37
 RSAES_OAEP_SHA256 = -41
 DIRECT_HKDF_SHA256 = -10
 SIGN1_TAG = 18
@@ -75,7 +80,9 @@ _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
 @dataclass(frozen=True, slots=True)
 class VerifyKey:
-    """A public signature key with its algorithm (ES256 or PS256) and its RFC 9679 thumbprint's first 8 bytes."""
+    """A public signature key with its algorithm (ES256 or PS256) and its RFC 9679 thumbprint's
+    first 8 bytes.
+    """
 
     alg: int
     kid: bytes
@@ -135,13 +142,18 @@ def write_key(public: PublicKey) -> dict[int, Any]:
 
 
 def read_key(key: Any) -> VerifyKey:
-    """Read a COSE_Key that may verify signatures. Raise ProofError for any other key, member or size."""
+    """Read a COSE_Key that may verify signatures.
+
+    Raise ProofError for any other key, member or size.
+    """
     match key:
         case {1: 2, 3: alg, -1: 1, -2: bytes(x), -3: bytes(y)} if alg == ES256 and len(key) == 5:
             if len(x) != COORDINATE_BYTES or len(y) != COORDINATE_BYTES:
                 raise ProofError("key: a P-256 coordinate has 32 bytes")
             try:
-                public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + x + y)
+                public = ec.EllipticCurvePublicKey.from_encoded_point(
+                    ec.SECP256R1(), b"\x04" + x + y
+                )
             except ValueError as error:
                 raise ProofError("key: the point is not on P-256") from error
             return VerifyKey(ES256, thumbprint(key)[:KID_BYTES], public)
@@ -155,7 +167,10 @@ def read_key(key: Any) -> VerifyKey:
 
 
 def rsa_public(n: bytes, e: bytes, sizes: tuple[int, ...]) -> rsa.RSAPublicKey:
-    """Read an RSA public key. Raise ProofError unless n has one of `sizes` bytes, its top bit set, and e is 65537."""
+    """Read an RSA public key.
+
+    Raise ProofError unless n has one of `sizes` bytes, its top bit set, and e is 65537.
+    """
     if e != _EXPONENT_BYTES or len(n) not in sizes or not n[0] & 0x80 or not n[-1] & 1:
         raise ProofError("key: RSA modulus of a size not allowed, or exponent other than 65537")
     return rsa.RSAPublicNumbers(EXPONENT, int.from_bytes(n, "big")).public_key()
@@ -168,7 +183,9 @@ def write_encryption_key(public: rsa.RSAPublicKey) -> dict[int, Any]:
 
 
 def thumbprint(key: dict[int, Any]) -> bytes:
-    """Return the SHA-256 thumbprint of a COSE_Key: its required members alone, deterministic (RFC 9679, 4)."""
+    """Return the SHA-256 thumbprint of a COSE_Key: its required members alone, deterministic (RFC
+    9679, 4).
+    """
     members = (1, -1, -2, -3) if key[1] == 2 else (1, -1, -2)
     return hashlib.sha256(cbor.encode({label: key[label] for label in members})).digest()
 
@@ -177,7 +194,9 @@ def _modulus(public: rsa.RSAPublicKey) -> bytes:
     return public.public_numbers().n.to_bytes(public.key_size // 8, "big")
 
 
-def sign1(protected: bytes, payload: bytes, key: SigningKey, aad: bytes = b"", kid: bytes | None = None) -> list[Any]:
+def sign1(
+    protected: bytes, payload: bytes, key: SigningKey, aad: bytes = b"", kid: bytes | None = None
+) -> list[Any]:
     """Return a COSE_Sign1 array (RFC 9052, 4.2); tag it where the context does not fix the type."""
     signature = key.sign(_sig_structure(protected, aad, payload))
     return [protected, {} if kid is None else {4: kid}, payload, signature]
@@ -185,7 +204,10 @@ def sign1(protected: bytes, payload: bytes, key: SigningKey, aad: bytes = b"", k
 
 @dataclass(frozen=True, slots=True)
 class Sign1:
-    """The four parts of a tagged COSE_Sign1, as bytes; nothing is proven of any. `unprotected` is an encoded map."""
+    """The four parts of a tagged COSE_Sign1, as bytes; nothing is proven of any.
+
+    `unprotected` is an encoded map.
+    """
 
     protected: bytes
     unprotected: bytes
@@ -194,7 +216,8 @@ class Sign1:
 
 
 def read_sign1(data: bytes) -> Sign1:
-    """Take a tagged COSE_Sign1 apart by its one shape (RFC 9052, 4.2), building nothing of what is inside.
+    """Take a tagged COSE_Sign1 apart by its one shape (RFC 9052, 4.2), building nothing of what is
+    inside.
 
     Raise FrameError for anything else.
     """
@@ -207,11 +230,21 @@ def read_sign1(data: bytes) -> Sign1:
     payload = cursor.string(0, len(data))
     signature = cursor.string(0, SIGNATURE_BYTES)
     cursor.end()
-    return Sign1(protected, unprotected, payload, signature)
+    return Sign1(
+        protected=protected,
+        unprotected=unprotected,
+        payload=payload,
+        signature=signature,
+    )
 
 
-def verify1(protected: bytes, payload: bytes, signature: bytes, key: VerifyKey, aad: bytes = b"") -> None:
-    """Check the signature of a COSE_Sign1 whose headers were checked by the caller. Raise ProofError."""
+def verify1(
+    protected: bytes, payload: bytes, signature: bytes, key: VerifyKey, aad: bytes = b""
+) -> None:
+    """Check the signature of a COSE_Sign1 whose headers were checked by the caller.
+
+    Raise ProofError.
+    """
     key.verify(signature, _sig_structure(protected, aad, payload))
 
 
@@ -237,14 +270,18 @@ def _enc_structure(aead: Aead, aad: bytes) -> bytes:
 
 
 def wrap_key(public: rsa.RSAPublicKey, key: bytes) -> bytes:
-    """Return a content key encrypted with RSAES-OAEP, SHA-256, MGF1-SHA-256, empty label (RFC 8230, 3)."""
+    """Return a content key encrypted with RSAES-OAEP, SHA-256, MGF1-SHA-256, empty label (RFC 8230,
+    3).
+    """
     return public.encrypt(key, _OAEP)
 
 
 def unwrap_key(private: rsa.RSAPrivateKey, encrypted: bytes, decoy: bytes) -> bytes:
-    """Return the content key, or `decoy` when there is none of the decoy's size, so that the AEAD fails next.
+    """Return the content key, or `decoy` when there is none of the decoy's size, so that the AEAD
+    fails next.
 
-    One path for every failure: neither the caller nor its peer learns whether padding or length was wrong.
+    One path for every failure: neither the caller nor its peer learns whether padding or length was
+    wrong.
     """
     try:
         key = private.decrypt(encrypted, _OAEP)

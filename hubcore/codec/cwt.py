@@ -1,7 +1,9 @@
-"""Documents that carry trust: CWTs (RFC 8392), each in a tagged COSE_Sign1 (RFC 9052) with a constant header.
+"""Documents that carry trust: CWTs (RFC 8392), each in a tagged COSE_Sign1 (RFC 9052) with a
+constant header.
 
 Laws:
-1. The kind of a document is its `typ` in the protected header (RFC 9596), so none can stand for another.
+1. The kind of a document is its `typ` in the protected header (RFC 9596), so none can stand for
+   another.
 2. Its set of claims is closed: exactly those of its kind.
 3. Its signature is checked before any claim is read.
 4. Validity in time is the reader's to judge.
@@ -21,7 +23,14 @@ NAME_BYTES = 32
 _CLAIMS_ITEMS = 64
 """Heads in the claims of a document: eight labels, a key's members, the AEADs."""
 
-ISS, SUB, AUD, EXP, NBF, CTI, CNF, SCOPE = 1, 2, 3, 4, 5, 7, 8, 9
+ISS = 1
+SUB = 2
+AUD = 3
+EXP = 4
+NBF = 5
+CTI = 7
+CNF = 8
+SCOPE = 9
 """Labels of claims (RFC 8392, section 4; RFC 8747; RFC 9200)."""
 
 
@@ -43,31 +52,48 @@ def issue(typ: str, claims: dict[int, Any], signer: SigningKey, kid: bytes | Non
     return cbor.encode(cbor.Tag(cose.SIGN1_TAG, document))
 
 
-def read(typ: str, data: bytes, key: VerifyKey, kid: bytes | None, members: tuple[int, ...]) -> dict[int, Any]:
-    """Check shape, constant headers and signature of a document; return its claims, labelled exactly `members`.
+def read(
+    typ: str, data: bytes, key: VerifyKey, kid: bytes | None, members: tuple[int, ...]
+) -> dict[int, Any]:
+    """Check shape, constant headers and signature of a document; return its claims, labelled
+    exactly `members`.
 
     Raise ProofError.
     """
     claims = decode(prove(typ, data, key, kid), _CLAIMS_ITEMS)
-    if not isinstance(claims, dict) or len(claims) != len(members) or not all(label in claims for label in members):
+    if (
+        not isinstance(claims, dict)
+        or len(claims) != len(members)
+        or not all(label in claims for label in members)
+    ):
         raise ProofError(f"{typ}: its claims are not exactly those of this kind")
     return claims
 
 
 def prove(typ: str, data: bytes, key: VerifyKey, kid: bytes | None) -> bytes:
-    """Check shape, constant headers and signature of a document; return its payload, not decoded. Raise ProofError."""
+    """Check shape, constant headers and signature of a document; return its payload, not decoded.
+
+    Raise ProofError.
+    """
     try:
         document = cose.read_sign1(data)
     except FrameError as error:
         raise ProofError(f"{typ}: no tagged COSE_Sign1: {error}") from error
     if document.protected != header(key.alg, typ) or document.unprotected != _unprotected(kid):
         raise ProofError(f"{typ}: its headers are not the constant ones of this kind and signer")
-    cose.verify1(document.protected, document.payload, document.signature, key)
+    cose.verify1(
+        protected=document.protected,
+        payload=document.payload,
+        signature=document.signature,
+        key=key,
+    )
     return document.payload
 
 
 def decode(data: Any, max_items: int) -> Any:
-    """Decode what a document holds; inside a document everything wrong is a proof that does not hold."""
+    """Decode what a document holds; inside a document everything wrong is a proof that does not
+    hold.
+    """
     if not isinstance(data, bytes):
         raise ProofError("document: bytes expected")
     try:

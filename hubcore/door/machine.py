@@ -1,7 +1,9 @@
-"""What a door does, as a state machine: the strike, the position switch and the exit button in, happenings out.
+"""What a door does, as a state machine: the strike, the position switch and the exit button in,
+happenings out.
 
-Laws: it only watches, nothing here moves; an opening without a release or an exit request is `forced`; a contact that
-bounces while the door falls shut opens nothing; what is not in the table changes nothing.
+Laws: it only watches, nothing here moves; an opening without a release or an exit request is
+`forced`; a contact that bounces while the door falls shut opens nothing; what is not in the table
+changes nothing.
 """
 
 from __future__ import annotations
@@ -124,7 +126,12 @@ class DoorMachine:
         return step[1]
 
     def _enter(self, phase: Phase, now: float) -> None:
-        times = {Phase.SETTLING: SETTLE_SECONDS, Phase.EGRESS: EGRESS_SECONDS, Phase.OPEN: self.held_open_seconds}
+        times = {
+            Phase.SETTLING: SETTLE_SECONDS,
+            Phase.EGRESS: EGRESS_SECONDS,
+            Phase.OPEN: self.held_open_seconds,
+        }
         times[Phase.FORCED] = self.held_open_seconds
-        self.phase, seconds = phase, times.get(phase)
+        self.phase = phase
+        seconds = times.get(phase)
         self.deadline = None if seconds is None else now + seconds

@@ -6,7 +6,9 @@ from enum import IntEnum
 
 
 class DoorState(IntEnum):
-    """What the hub sees of the door; SECURED is closed with the strike at rest, as far as its inputs tell."""
+    """What the hub sees of the door; SECURED is closed with the strike at rest, as far as its
+    inputs tell.
+    """
 
     UNKNOWN = 0
     SECURED = 1

@@ -1,8 +1,11 @@
-"""One typed list of what records and events say: each fact's name, its types, and how much of it an onlooker sees.
+"""One typed list of what records and events say: each fact's name, its types, and how much of it an
+onlooker sees.
 
 1. A fact has one name and one meaning, in records and events alike.
-2. The names stand in records that are kept for years: none is ever changed or used for something else.
-3. A record holds everything. An event is for whoever may only look: of what could name somebody it shows the beginning.
+2. The names stand in records that are kept for years: none is ever changed or used for something
+   else.
+3. A record holds everything. An event is for whoever may only look: of what could name somebody it
+   shows the beginning.
 4. A fact that is not in the list of its record or event is a mistake, and a test says so.
 """
 
@@ -29,7 +32,9 @@ class Kind(StrEnum):
     CLOCK = "clock"
     STATE = "state"
     BREAK = "break"
-    """The backend takes these records for no continuation of those that it holds, or for another machine's."""
+    """The backend takes these records for no continuation of those that it holds, or for another
+    machine's.
+    """
 
 
 class EventName(StrEnum):
@@ -124,7 +129,9 @@ class Shown(Enum):
     """How much of a fact an onlooker sees."""
 
     WHOLE = "all of it"
-    BEGINNING = "at most SHOWN_CHARS characters, and at most half: enough to find the record, which has all"
+    BEGINNING = (
+        "at most SHOWN_CHARS characters, and at most half: enough to find the record, which has all"
+    )
 
 
 SHOWN_CHARS = 8
@@ -172,7 +179,9 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.LOST: _NUMBER,
     Fact.MOVED: FactType((bool, _NONE)),
     Fact.OF: _ID_BYTES,  # the operation that a fault is of
-    Fact.OFFSET: FactType((int, _NONE)),  # wall less monotonic milliseconds of the clock that was confirmed
+    Fact.OFFSET: FactType(
+        (int, _NONE)
+    ),  # wall less monotonic milliseconds of the clock that was confirmed
     Fact.OF_KIND: _TEXT,
     Fact.OP: _ID_BYTES,
     Fact.PART: _TEXT,
@@ -201,9 +210,13 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.WHY: FactType((str, _NONE)),
 }
 
-_ASKED = frozenset({Fact.ASKER, Fact.OP, Fact.POINT, Fact.ACTION, Fact.ALLOWED, Fact.WHY, Fact.CLOCK})
+_ASKED = frozenset(
+    {Fact.ASKER, Fact.OP, Fact.POINT, Fact.ACTION, Fact.ALLOWED, Fact.WHY, Fact.CLOCK}
+)
 _CARRIED = frozenset({Fact.EXPECTED, Fact.DOUBT, Fact.DOUBTED})
-_NOT_RELEASED = frozenset({Fact.OF, Fact.OF_KIND, Fact.ASKER, Fact.POINT, Fact.WHY, Fact.FAULT, Fact.MOVED, Fact.CLOCK})
+_NOT_RELEASED = frozenset(
+    {Fact.OF, Fact.OF_KIND, Fact.ASKER, Fact.POINT, Fact.WHY, Fact.FAULT, Fact.MOVED, Fact.CLOCK}
+)
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
 _STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY})
 
@@ -218,7 +231,9 @@ RECORD_FACTS: Mapping[Kind, frozenset[Fact]] = {
     Kind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
     Kind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
     Kind.FAULT: frozenset({*_NOT_RELEASED, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}),
-    Kind.CLOCK: frozenset({Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}),
+    Kind.CLOCK: frozenset(
+        {Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}
+    ),
     Kind.STATE: _STATE,
     Kind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
 }
@@ -227,7 +242,10 @@ RECORD_FACTS: Mapping[Kind, frozenset[Fact]] = {
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """What an event may say. `is_fault`: a technician must hear of it even where only warnings are kept."""
+    """What an event may say.
+
+    `is_fault`: a technician must hear of it even where only warnings are kept.
+    """
 
     facts: frozenset[Fact]
     is_fault: bool = False
@@ -271,7 +289,9 @@ def named(detail: Detail) -> dict[str, Value]:
 
 
 def shown(detail: Detail) -> dict[str, Value]:
-    """Return the facts as whoever may only look is shown them; bytes are shown as hexadecimal digits."""
+    """Return the facts as whoever may only look is shown them; bytes are shown as hexadecimal
+    digits.
+    """
     return {_NAMES[fact]: _shown(value, fact in _BEGINNINGS) for fact, value in detail.items()}
 
 

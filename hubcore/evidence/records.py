@@ -1,9 +1,11 @@
-"""Evidence: what a record says, its one encoding, and the chain of hashes that shows an edit, a removal or a swap.
+"""Evidence: what a record says, its one encoding, and the chain of hashes that shows an edit, a
+removal or a swap.
 
-Laws: a record's bytes never change after they are durable; record n's hash covers n, the hash of n-1 and its own bytes;
-a record names people by opaque ids only. The number and the hash are the writer's, the rest is the decider's.
-A chain alone shows no cut tail and no chain rewritten from some record on: for that a head that somebody else kept
-(the backend's acknowledgement, a technician's note) is held against it.
+Laws: a record's bytes never change after they are durable; record n's hash covers n, the hash of
+n-1 and its own bytes; a record names people by opaque ids only. The number and the hash are the
+writer's, the rest is the decider's. A chain alone shows no cut tail and no chain rewritten from
+some record on: for that a head that somebody else kept (the backend's acknowledgement, a
+technician's note) is held against it.
 """
 
 from __future__ import annotations
@@ -50,10 +52,12 @@ _RESERVED = frozenset({"kind", "at", "mono"})
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One piece of evidence. `at_ms` is Unix time and `mono_ms` CLOCK_MONOTONIC, both in milliseconds.
+    """One piece of evidence. `at_ms` is Unix time and `mono_ms` CLOCK_MONOTONIC, both in
+    milliseconds.
 
-    `detail` holds the facts of the kind under short text keys (`facts.RECORD_FACTS`; a record of another version may
-    hold others); its keys must not be `kind`, `at` or `mono`, its integers fit in 64 bits with sign.
+    `detail` holds the facts of the kind under short text keys (`facts.RECORD_FACTS`; a record of
+    another version may hold others); its keys must not be `kind`, `at` or `mono`, its integers fit
+    in 64 bits with sign.
     """
 
     kind: Kind
@@ -63,29 +67,46 @@ class Record:
 
     @classmethod
     def at(cls, kind: Kind, wall: float, monotonic: float, detail: Detail) -> Record:
-        """Return a record of a moment: `wall` in Unix seconds, `monotonic` in seconds of CLOCK_MONOTONIC."""
+        """Return a record of a moment: `wall` in Unix seconds, `monotonic` in seconds of
+        CLOCK_MONOTONIC.
+        """
         return cls(kind, int(wall * 1000), int(monotonic * 1000), named(detail))
 
     def encode(self) -> bytes:
-        """Return the record's bytes: one deterministic CBOR map. Raise AuditError for what could not be read again."""
+        """Return the record's bytes: one deterministic CBOR map.
+
+        Raise AuditError for what could not be read again.
+        """
         for key, value in self.detail.items():
             if not isinstance(key, str) or key in _RESERVED:
                 raise AuditError(f"a {self.kind} record cannot hold a fact named {key!r}")
             if not _is_value(value):
-                raise AuditError(f"a {self.kind} record cannot hold {key}: {type(value).__name__} out of kind or range")
+                raise AuditError(
+                    f"a {self.kind} record cannot hold {key}: {type(value).__name__} out of "
+                    "kind or range"
+                )
         if not (_is_time(self.at_ms) and _is_time(self.mono_ms)):
             raise AuditError(f"a {self.kind} record's times are no integers of 64 bits")
         try:
-            body = cbor.encode({**self.detail, "kind": str(self.kind), "at": self.at_ms, "mono": self.mono_ms})
+            body = cbor.encode(
+                {**self.detail, "kind": str(self.kind), "at": self.at_ms, "mono": self.mono_ms}
+            )
         except UnicodeEncodeError as error:
-            raise AuditError(f"a {self.kind} record holds text that is no Unicode: {error}") from error
+            raise AuditError(
+                f"a {self.kind} record holds text that is no Unicode: {error}"
+            ) from error
         if len(body) > BODY_BYTES:
-            raise AuditError(f"a {self.kind} record of {len(body)} bytes is above the ceiling of {BODY_BYTES}")
+            raise AuditError(
+                f"a {self.kind} record of {len(body)} bytes is above the ceiling of {BODY_BYTES}"
+            )
         return body
 
     @classmethod
     def decode(cls, body: bytes) -> Record:
-        """Read a record's bytes. Raise AuditError when they are none, or of a kind that this version does not know."""
+        """Read a record's bytes.
+
+        Raise AuditError when they are none, or of a kind that this version does not know.
+        """
         detail = facts(body)
         try:
             kind = Kind(detail.pop("kind"))
@@ -105,7 +126,8 @@ def _is_time(value: object) -> bool:
 
 
 def facts(body: bytes) -> dict[str, Any]:
-    """Return all that a record's bytes say, with `kind` (text, perhaps of a newer version), `at` and `mono`.
+    """Return all that a record's bytes say, with `kind` (text, perhaps of a newer version), `at`
+    and `mono`.
 
     Raise AuditError when the bytes are no record.
     """
@@ -133,7 +155,9 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One point of a chain that somebody keeps: a record's number and the chain's hash up to and with it."""
+    """One point of a chain that somebody keeps: a record's number and the chain's hash up to and
+    with it.
+    """
 
     number: int = 0
     hash: bytes = GENESIS
@@ -143,45 +167,67 @@ class Head:
 
     @classmethod
     def parse(cls, text: str) -> Head:
-        """Read `NUMBER:HEXHASH`, the hash in 64 hexadecimal digits. Raise ValueError for anything else."""
+        """Read `NUMBER:HEXHASH`, the hash in 64 hexadecimal digits.
+
+        Raise ValueError for anything else.
+        """
         if not re.fullmatch(r"[1-9][0-9]{0,17}:[0-9a-fA-F]{64}", text, re.ASCII):
-            raise ValueError("a head is NUMBER:HASH, a record's number from 1 on and 64 hexadecimal digits")
+            raise ValueError(
+                "a head is NUMBER:HASH, a record's number from 1 on and 64 hexadecimal digits"
+            )
         number, _, digits = text.partition(":")
         return cls(int(number), bytes.fromhex(digits))
 
 
 def link(previous: bytes, number: int, body: bytes) -> bytes:
-    """Return the hash of record `number`: SHA-256 over the deterministic CBOR of [label, number, previous, body]."""
+    """Return the hash of record `number`: SHA-256 over the deterministic CBOR of [label, number,
+    previous, body].
+    """
     return hashlib.sha256(cbor.encode(["hub/record/1", number, previous, body])).digest()
 
 
 def follows(previous: StoredRecord | Head | None, record: StoredRecord) -> None:
-    """Raise AuditError, naming the number, unless `record` is the true successor of `previous` (None: the first)."""
+    """Raise AuditError, naming the number, unless `record` is the true successor of `previous`
+    (None: the first).
+    """
     number, before = (previous.number + 1, previous.hash) if previous else (1, GENESIS)
     if record.number != number:
         raise AuditError(f"record {number} is missing: {record.number} comes in its place")
     if link(before, number, record.body) != record.hash:
-        raise AuditError(f"record {number} was edited, or a record before it was replaced: its hash does not follow")
+        raise AuditError(
+            f"record {number} was edited, or a record before it was replaced: its hash does "
+            "not follow"
+        )
 
 
 def agrees(known: Head, record: StoredRecord | None) -> None:
-    """Raise AuditError unless `record`, the one now found under the known number (None: there is none), is the one."""
+    """Raise AuditError unless `record`, the one now found under the known number (None: there is
+    none), is the one.
+    """
     if record is None:
-        raise AuditError(f"record {known.number} is missing: it was known once, so the end of the chain was cut off")
+        raise AuditError(
+            f"record {known.number} is missing: it was known once, so the end of the chain "
+            "was cut off"
+        )
     if record.hash != known.hash:
-        raise AuditError(f"record {known.number} is not the one that was known: the chain up to it was rewritten")
+        raise AuditError(
+            f"record {known.number} is not the one that was known: the chain up to it was rewritten"
+        )
 
 
 class Walk:
-    """Check a chain as it is read, record by record, in constant memory; every refusal names the first wrong record.
+    """Check a chain as it is read, record by record, in constant memory; every refusal names the
+    first wrong record.
 
-    `take` each record in order, then `finish`. `known` are heads that somebody kept; `start` is the trusted point
-    before the first record taken.
+    `take` each record in order, then `finish`. `known` are heads that somebody kept; `start` is the
+    trusted point before the first record taken.
     """
 
     def __init__(self, known: Iterable[Head] = (), start: Head | None = None) -> None:
         self._at = start or Head()
-        self._known = sorted((head for head in known if head.number > self._at.number), key=lambda head: -head.number)
+        self._known = sorted(
+            (head for head in known if head.number > self._at.number), key=lambda head: -head.number
+        )
 
     def take(self, record: StoredRecord, at_ms: int) -> None:
         """Check the next record and the time (Unix milliseconds) under which the store finds it.
@@ -196,7 +242,9 @@ class Walk:
         except AuditError as error:
             raise AuditError(f"record {record.number}: {error}") from error
         if said_ms != at_ms:
-            raise AuditError(f"record {record.number} is filed under the time {at_ms} ms but says {said_ms} ms")
+            raise AuditError(
+                f"record {record.number} is filed under the time {at_ms} ms but says {said_ms} ms"
+            )
         self._at = Head(record.number, record.hash)
 
     def finish(self) -> Head:

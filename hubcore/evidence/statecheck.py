@@ -33,9 +33,9 @@ class OnDisk(StrEnum):
 class LogFound(StrEnum):
     """The log against the head that the policy's database noted.
 
-    HOLDS also when neither a head was noted nor a policy is proven; with each policy a head is noted, so a
-    proven one without it DIFFERS.
-    EMPTY: no record, and no head noted. GONE: no record, though a head was noted.
+    HOLDS also when neither a head was noted nor a policy is proven; with each policy a head is
+    noted, so a proven one without it DIFFERS. EMPTY: no record, and no head noted. GONE: no record,
+    though a head was noted.
     """
 
     EMPTY = "empty"
@@ -45,7 +45,10 @@ class LogFound(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why the state on the disk is not believed. The words stand in records: they are never changed."""
+    """Why the state on the disk is not believed.
+
+    The words stand in records: they are never changed.
+    """
 
     POLICY_MISSING = "policy-missing"
     POLICY_OLDER = "policy-older"
@@ -55,7 +58,10 @@ class Doubt(StrEnum):
 
 
 class Belief(StrEnum):
-    """Why the state on the disk is believed. UNRECORDED: the last policy's record was lost to a crash; write it now."""
+    """Why the state on the disk is believed.
+
+    UNRECORDED: the last policy's record was lost to a crash; write it now.
+    """
 
     NEW = "new"
     AS_RECORDED = "as-recorded"
@@ -64,13 +70,17 @@ class Belief(StrEnum):
 
 Verdict = Belief | Doubt
 
-ACCEPTED, ROWS_EDITED = "accepted", "rows-edited"
-"""What a record of kind `state` says beside the doubts: somebody accepted the state; the rows were built again."""
+ACCEPTED = "accepted"
+ROWS_EDITED = "rows-edited"
+"""What a record of kind `state` says beside the doubts: somebody accepted the state; the rows were
+built again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the log says: the newest version that came into force (0: none), and the doubt that stands.
+    """What the log says: the newest version that came into force (0: none), and the doubt that
+    stands.
 
     `doubted` is the proven version that was on the disk when the doubt was recorded.
     """
@@ -82,7 +92,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is on the disk: `version` of a proven policy, else 0; `removed`: a file of before is gone."""
+    """What is on the disk: `version` of a proven policy, else 0; `removed`: a file of before is
+    gone.
+    """
 
     policy: OnDisk
     version: int
@@ -117,23 +129,37 @@ def judge(found: Found, told: Told) -> Verdict:
 
 
 def tells(record: Record) -> bool:
-    """Tell whether a record says something of the state: a policy, a state, or a start that carries what was said."""
-    return record.kind in (Kind.POLICY, Kind.STATE) or (record.kind is Kind.STARTED and Fact.EXPECTED in record.detail)
+    """Tell whether a record says something of the state: a policy, a state, or a start that carries
+    what was said.
+    """
+    return record.kind in (Kind.POLICY, Kind.STATE) or (
+        record.kind is Kind.STARTED and Fact.EXPECTED in record.detail
+    )
 
 
 def told_by(record: Record | None) -> Told:
-    """Read what the newest record that `tells` says; a record that says nothing of the state says nothing."""
+    """Read what the newest record that `tells` says; a record that says nothing of the state says
+    nothing.
+    """
     if record is None:
         return Told()
     match record.kind, record.detail:
         case Kind.POLICY, {Fact.VERSION: int(version)}:
             return Told(version)
-        case Kind.STATE, {Fact.FOUND: str(found), Fact.POLICY: int(policy), Fact.EXPECTED: int(expected)}:
+        case Kind.STATE, {
+            Fact.FOUND: str(found),
+            Fact.POLICY: int(policy),
+            Fact.EXPECTED: int(expected),
+        }:
             doubt = Doubt(found) if found in set(Doubt) else None
             return Told(expected, doubt, policy if doubt else 0)
         case Kind.STARTED, {Fact.EXPECTED: int(expected), Fact.DOUBT: None}:
             return Told(expected)
-        case Kind.STARTED, {Fact.EXPECTED: int(expected), Fact.DOUBT: str(doubt), Fact.DOUBTED: int(doubted)}:
+        case Kind.STARTED, {
+            Fact.EXPECTED: int(expected),
+            Fact.DOUBT: str(doubt),
+            Fact.DOUBTED: int(doubted),
+        }:
             return Told(expected, Doubt(doubt), doubted) if doubt in set(Doubt) else Told(expected)
     return Told()
 
@@ -147,7 +173,11 @@ def carried_facts(told: Told) -> Detail:
 
 def doubt_facts(doubt: Doubt, found: Found, told: Told) -> Detail:
     """Return the facts of the record of a doubt."""
-    return {Fact.FOUND: str(doubt), Fact.POLICY: found.version, Fact.EXPECTED: max(found.version, told.version)}
+    return {
+        Fact.FOUND: str(doubt),
+        Fact.POLICY: found.version,
+        Fact.EXPECTED: max(found.version, told.version),
+    }
 
 
 def edited_facts(version: int) -> Detail:
@@ -156,7 +186,9 @@ def edited_facts(version: int) -> Detail:
 
 
 def accepted_facts(doubt: Doubt, version: int, by: str) -> Detail:
-    """Return the facts of the record that ends a doubt: from here on `version` is what the log expects."""
+    """Return the facts of the record that ends a doubt: from here on `version` is what the log
+    expects.
+    """
     return {
         Fact.FOUND: ACCEPTED,
         Fact.WAS: str(doubt),

@@ -1,20 +1,22 @@
 """What this hub's own records prove about the time: a floor under the wall clock.
 
-1. A record proves that its moment has come only if it was made by a clock that somebody else had proven: a phone
-   that was let in by the full path (it refuses an epoch that is not valid by its own clock), a time service of the
-   system, a person.
+1. A record proves that its moment has come only if it was made by a clock that somebody else had
+   proven: a phone that was let in by the full path (it refuses an epoch that is not valid by its
+   own clock), a time service of the system, a person.
 2. A start alone proves nothing, nor does a refusal: both happen by any clock, however wrong.
-3. The backend confirms the clock, by its time or by an order that is not late, but it proves nothing: it knows what the
-   hub's clock says, from the records, and can say the same. So its word never raises the floor.
-4. What was confirmed holds for one life of the daemon, and until the wall clock is set: then somebody must confirm it
-   again.
-5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was recorded before. The
-   backend's vouch only lowers it.
-6. The floor is carried in the records themselves: each start tells it, and a mark after MARK_RECORDS others. So it is
-   found again from the newest records by number, whatever times they bear.
+3. The backend confirms the clock, by its time or by an order that is not late, but it proves
+   nothing: it knows what the hub's clock says, from the records, and can say the same. So its word
+   never raises the floor.
+4. What was confirmed holds for one life of the daemon, and until the wall clock is set: then
+   somebody must confirm it again.
+5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was
+   recorded before. The backend's vouch only lowers it.
+6. The floor is carried in the records themselves: each start tells it, and a mark after
+   MARK_RECORDS others. So it is found again from the newest records by number, whatever times they
+   bear.
 
-How it works: every record, of before a restart or of now, goes through `take` in the order of its number. `_Meaning`
-says what a record tells of the clock; `take` says what follows from it.
+How it works: every record, of before a restart or of now, goes through `take` in the order of its
+number. `_Meaning` says what a record tells of the clock; `take` says what follows from it.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ STEP_MS = 300_000
 PHONE_CLOCK_SECONDS = 300
 """How far a phone's clock may be from an epoch's validity (docs/protocol.md)."""
 CONFIRMED_AHEAD_SECONDS = 3900 + PHONE_CLOCK_SECONDS
-"""How far a clock may run ahead and still be confirmed by a phone whose own clock is right: an epoch's life more."""
+"""How far a clock may run ahead and still be confirmed by a phone whose own clock is right: an
+epoch's life more.
+"""
 MARK_RECORDS = 500
 PAGE_RECORDS = 256
 PAGES_MAX = 64
@@ -54,7 +58,10 @@ class _Meaning(Enum):
 
 
 class TimeFloor:
-    """The floor, and whether the clock is confirmed now. Times in Unix milliseconds and monotonic milliseconds."""
+    """The floor, and whether the clock is confirmed now.
+
+    Times in Unix milliseconds and monotonic milliseconds.
+    """
 
     def __init__(self) -> None:
         self.floor_ms = 0
@@ -64,7 +71,9 @@ class TimeFloor:
         self._proven = False
 
     def proven(self, wall_ms: int, mono_ms: int) -> bool:
-        """Tell whether the clock is confirmed by more than the backend, and has not been set since."""
+        """Tell whether the clock is confirmed by more than the backend, and has not been
+        set since.
+        """
         return self._proven and self.confirmed(wall_ms, mono_ms)
 
     def confirmed(self, wall_ms: int, mono_ms: int) -> bool:
@@ -76,11 +85,14 @@ class TimeFloor:
         meaning = _meaning(kind, detail)
         self.unmarked += 1
         if meaning is _Meaning.BEGINS:
-            self._offset_ms, self._proven = None, False
+            self._offset_ms = None
+            self._proven = False
         if meaning in (_Meaning.PROVES, _Meaning.VOUCHES):
-            self._offset_ms, self._proven = at_ms - mono_ms, True
+            self._offset_ms = at_ms - mono_ms
+            self._proven = True
         if meaning in (_Meaning.AGREES, _Meaning.LOWERS) and not self.proven(at_ms, mono_ms):
-            self._offset_ms, self._proven = at_ms - mono_ms, False
+            self._offset_ms = at_ms - mono_ms
+            self._proven = False
         if _is_number(detail.get(Fact.FLOOR)):
             self._carried(detail)
         if meaning is _Meaning.VOUCHES:
@@ -93,12 +105,14 @@ class TimeFloor:
 
     def _carried(self, detail: Mapping[str, Value]) -> None:
         """Take over what a start or a mark says of the records before it."""
-        floor_ms, offset_ms = detail[Fact.FLOOR], detail.get(Fact.OFFSET)
+        floor_ms = detail[Fact.FLOOR]
+        offset_ms = detail.get(Fact.OFFSET)
         if isinstance(floor_ms, int):
             self.floor_ms = floor_ms
             self.unmarked = 0
         if isinstance(offset_ms, int):
-            self._offset_ms, self._proven = offset_ms, detail.get(Fact.PROVEN) is True
+            self._offset_ms = offset_ms
+            self._proven = detail.get(Fact.PROVEN) is True
 
     def mark(self) -> dict[Fact, Value]:
         """Return the facts that carry the floor within one life of the daemon."""
@@ -122,7 +136,9 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
         if Fact.CONFIRMED_BY in detail:
             return _Meaning.AGREES if detail[Fact.CONFIRMED_BY] == BACKEND else _Meaning.PROVES
         return _Meaning.NOTHING
-    if detail.get(Fact.ALLOWED) is not True or Fact.CLOCK in detail:  # `clock`: it was not believed at that moment
+    if (
+        detail.get(Fact.ALLOWED) is not True or Fact.CLOCK in detail
+    ):  # `clock`: it was not believed at that moment
         return _Meaning.NOTHING
     if kind == Kind.REMOTE:
         return _Meaning.AGREES
@@ -132,10 +148,11 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
 
 
 def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int) -> TimeFloor:
-    """Return what the records prove; `newest(before, limit)` gives those next below a number, oldest first.
+    """Return what the records prove; `newest(before, limit)` gives those next below a number,
+    oldest first.
 
-    Reads back to the newest record that carries the floor, and from there on. Records that this version cannot read
-    prove nothing.
+    Reads back to the newest record that carries the floor, and from there on. Records that this
+    version cannot read prove nothing.
     """
     pages: list[list[StoredRecord]] = []
     before = last + 1
@@ -158,7 +175,9 @@ def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int
 
 def _carries(record: StoredRecord) -> bool:
     told = _read(record)
-    return told is not None and (Fact.FLOOR in told or _meaning(told["kind"], told) is _Meaning.VOUCHES)
+    return told is not None and (
+        Fact.FLOOR in told or _meaning(told["kind"], told) is _Meaning.VOUCHES
+    )
 
 
 def _read(record: StoredRecord) -> dict[str, Any] | None:

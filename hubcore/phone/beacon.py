@@ -1,8 +1,10 @@
-"""A tag in the advertisement by which a phone of the site knows the site's hubs, and nobody else knows anything.
+"""A tag in the advertisement by which a phone of the site knows the site's hubs, and nobody else
+knows anything.
 
-Laws: the tag is made as Bluetooth makes the lower half of a resolvable private address, with nothing of our own added
-(Core, Vol 3, Part H, 2.2.2: hash = ah(key, prand)); every tag has a fresh prand; a tag proves nothing: whoever records
-it can send it again, and one in 2**24 of a stranger's resolves by chance. It says whom to try first, no more.
+Laws: the tag is made as Bluetooth makes the lower half of a resolvable private address, with
+nothing of our own added (Core, Vol 3, Part H, 2.2.2: hash = ah(key, prand)); every tag has a fresh
+prand; a tag proves nothing: whoever records it can send it again, and one in 2**24 of a stranger's
+resolves by chance. It says whom to try first, no more.
 """
 
 from __future__ import annotations
@@ -13,17 +15,22 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 KEY_BYTES = 16
-PRAND_BYTES, HASH_BYTES = 3, 3
+PRAND_BYTES = 3
+HASH_BYTES = 3
 TAG_BYTES = PRAND_BYTES + HASH_BYTES
 ROTATE_SECONDS = 900
 """Unless a hub chooses otherwise; the time that Bluetooth recommends for addresses."""
 COMPANY_NONE = 0xFFFF
-"""The company identifier that the Bluetooth SIG keeps free of owners, for tests and for use inside one house."""
+"""The company identifier that the Bluetooth SIG keeps free of owners, for tests and for use inside
+one house.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """What a hub advertises its site with: key of KEY_BYTES, the SIG's company identifier, seconds between two tags."""
+    """What a hub advertises its site with: key of KEY_BYTES, the SIG's company identifier, seconds
+    between two tags.
+    """
 
     key: bytes = field(repr=False)
     company: int = COMPANY_NONE
@@ -41,7 +48,9 @@ def resolves(key: bytes, tag: bytes) -> bool:
 
 
 def ah(key: bytes, prand: bytes) -> bytes:
-    """Return the 3 bytes e(key, padding || prand) mod 2**24, most significant first (Core, Vol 3, Part H, 2.2.2)."""
+    """Return the 3 bytes e(key, padding || prand) mod 2**24, most significant first (Core, Vol 3,
+    Part H, 2.2.2).
+    """
     block = prand.rjust(KEY_BYTES, b"\0")
     encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 (one block: the e of the Core)
     return (encryptor.update(block) + encryptor.finalize())[-HASH_BYTES:]

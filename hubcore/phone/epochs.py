@@ -1,8 +1,9 @@
-"""Epoch keys: the short-lived RSA keys that requests are sealed to, and when each is made, used and forgotten.
+"""Epoch keys: the short-lived RSA keys that requests are sealed to, and when each is made, used and
+forgotten.
 
-Laws: a private key lives in memory only and is forgotten at its expiry, so what was recorded before stays closed; at
-most two are live; the next is made ahead of need; a wall clock that jumps makes the certificate worthless, so a new one
-is made.
+Laws: a private key lives in memory only and is forgotten at its expiry, so what was recorded before
+stays closed; at most two are live; the next is made ahead of need; a wall clock that jumps makes
+the certificate worthless, so a new one is made.
 """
 
 from __future__ import annotations
@@ -38,12 +39,19 @@ class Epoch:
 
 
 def certify(
-    key: RSAPrivateKey, identity: SigningKey, names: tuple[str, str], aeads: tuple[Aead, ...], now: tuple[float, float]
+    key: RSAPrivateKey,
+    identity: SigningKey,
+    names: tuple[str, str],
+    aeads: tuple[Aead, ...],
+    now: tuple[float, float],
 ) -> Epoch:
-    """Return a new epoch for `key`; `names` are (hub, site), `now` is (Unix time, monotonic time) in seconds."""
+    """Return a new epoch for `key`; `names` are (hub, site), `now` is (Unix time, monotonic time)
+    in seconds.
+    """
     assert key.public_key().public_numbers().e == EXPONENT  # noqa: S101 - a key of our own making
     cose_key = write_encryption_key(key.public_key())
-    began, expires = int(now[0]), int(now[0]) + LIFE_SECONDS
+    began = int(now[0])
+    expires = int(now[0]) + LIFE_SECONDS
     document = EpochCertificate(*names, began, expires, cose_key[2], cose_key[-1], aeads)
     certificate = issue_epoch_certificate(identity, document)
     digest = hashlib.sha256(certificate).digest()

@@ -2,13 +2,14 @@
 
     flags(1) | session id(4) | seq(1) | total length(2, big-endian, first frame only) | payload
 
-`flags`: protocol version in the high four bits, FIRST, LAST, ACK, BYE in the low ones. `seq` counts the frames of one
-direction from 0 with each challenge, modulo 256. An ACK (no payload, `seq` of the frame acknowledged) and a BYE are not
-counted themselves.
+`flags`: protocol version in the high four bits, FIRST, LAST, ACK, BYE in the low ones. `seq` counts
+the frames of one direction from 0 with each challenge, modulo 256. An ACK (no payload, `seq` of the
+frame acknowledged) and a BYE are not counted themselves.
 
-Laws: a message announces its length and no byte is kept beyond it; one message is in assembly at a time; a frame that
-is refused leaves nothing behind; a gap ends the session; at most WINDOW frames of a message go out unacknowledged: the
-receiver acknowledges every WINDOW-th frame of a message, the last one of it excepted.
+Laws: a message announces its length and no byte is kept beyond it; one message is in assembly at a
+time; a frame that is refused leaves nothing behind; a gap ends the session; at most WINDOW frames
+of a message go out unacknowledged: the receiver acknowledges every WINDOW-th frame of a message,
+the last one of it excepted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from hubcore.errors import FrameError, SequenceError
 from hubcore.phone.messages import MESSAGE_BYTES_MAX, SID_BYTES
 
 FRAMING_VERSION = 1
-HEADER_BYTES, FIRST_HEADER_BYTES = 2 + SID_BYTES, 4 + SID_BYTES
+HEADER_BYTES = 2 + SID_BYTES
+FIRST_HEADER_BYTES = 4 + SID_BYTES
 MTU_MIN = 23
 ATT_NOTIFY_OVERHEAD = 3
 FRAME_BYTES_MAX = 244
@@ -42,13 +44,14 @@ class Flag(IntFlag):
 
 
 _FIRST, _LAST, _ACK, _BYE = (int(flag) for flag in Flag)
-"""The same as plain integers: the operators of an IntFlag cost more than all the rest of a frame."""
+"""The same as plain integers: the operators of an IntFlag cost more than all the rest of a frame.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame, checked for shape only. `flags` is bits of `Flag`, ACK or BYE alone; `total` a first frame's message's
-    length in bytes.
+    """One frame, checked for shape only. `flags` is bits of `Flag`, ACK or BYE alone; `total` a
+    first frame's message's length in bytes.
     """
 
     flags: int
@@ -64,19 +67,41 @@ def decode_frame(data: bytes) -> Frame:
         raise FrameError(f"frame: {len(data)} bytes, not {HEADER_BYTES}..{RECEIVED_BYTES_MAX}")
     if data[0] >> 4 != FRAMING_VERSION:
         raise FrameError(f"frame: version {data[0] >> 4}, not {FRAMING_VERSION}")
-    flags, sid, seq = data[0] & 0x0F, data[1 : 1 + SID_BYTES], data[1 + SID_BYTES]
+    flags = data[0] & 0x0F
+    sid = data[1 : 1 + SID_BYTES]
+    seq = data[1 + SID_BYTES]
     if flags & (_ACK | _BYE):
         if flags not in (_ACK, _BYE) or len(data) != HEADER_BYTES:
             raise FrameError("frame: an ACK or BYE has its flag alone and no payload")
-        return Frame(flags, sid, seq, 0, b"")
+        return Frame(
+            flags=flags,
+            sid=sid,
+            seq=seq,
+            total=0,
+            payload=b"",
+        )
     if not flags & _FIRST:
         if len(data) == HEADER_BYTES:
             raise FrameError("frame: no payload")
-        return Frame(flags, sid, seq, 0, data[HEADER_BYTES:])
+        return Frame(
+            flags=flags,
+            sid=sid,
+            seq=seq,
+            total=0,
+            payload=data[HEADER_BYTES:],
+        )
     total = int.from_bytes(data[HEADER_BYTES:FIRST_HEADER_BYTES], "big")
     if len(data) <= FIRST_HEADER_BYTES or not 1 <= total <= MESSAGE_BYTES_MAX:
-        raise FrameError(f"frame: a first frame announces 1..{MESSAGE_BYTES_MAX} bytes and brings some")
-    return Frame(flags, sid, seq, total, data[FIRST_HEADER_BYTES:])
+        raise FrameError(
+            f"frame: a first frame announces 1..{MESSAGE_BYTES_MAX} bytes and brings some"
+        )
+    return Frame(
+        flags=flags,
+        sid=sid,
+        seq=seq,
+        total=total,
+        payload=data[FIRST_HEADER_BYTES:],
+    )
 
 
 def control_frame(flag: int, sid: bytes, seq: int) -> bytes:
@@ -87,7 +112,8 @@ def control_frame(flag: int, sid: bytes, seq: int) -> bytes:
 class Inbound:
     """Joins the frames of one session into messages.
 
-    A phone, which may meet a frame both by notification and by reading, gives `repeats=True`: what it has is ignored.
+    A phone, which may meet a frame both by notification and by reading, gives `repeats=True`: what
+    it has is ignored.
     """
 
     def __init__(self, sid: bytes, repeats: bool = False) -> None:
@@ -111,20 +137,24 @@ class Inbound:
     def accept(self, frame: Frame) -> tuple[bytes | None, bytes | None]:
         """Take a payload frame; return (the message it completes, the ACK it asks for).
 
-        Raise SequenceError for a gap, a repetition or a frame out of place, FrameError for lengths that do not add up.
+        Raise SequenceError for a gap, a repetition or a frame out of place, FrameError for lengths
+        that do not add up.
         """
         if frame.seq != self._seq:
             if self._repeats and (self._seq - frame.seq) % 256 <= 128:
                 return None, None
             raise SequenceError(f"frame: number {frame.seq} where {self._seq} is due")
         if bool(frame.flags & _FIRST) == self.assembling:
-            raise SequenceError("frame: a message begins inside another, or goes on before it began")
+            raise SequenceError(
+                "frame: a message begins inside another, or goes on before it began"
+            )
         total = frame.total if frame.flags & _FIRST else self._total
         have = len(self._parts) + len(frame.payload)
         if have > total or (have == total) != bool(frame.flags & _LAST):
             raise FrameError("frame: the message is longer or shorter than announced")
         if frame.flags & _FIRST:
-            self._total, self._in_message = total, 0
+            self._total = total
+            self._in_message = 0
         self._parts += frame.payload
         self._seq = (frame.seq + 1) % 256
         self._in_message += 1
@@ -133,11 +163,15 @@ class Inbound:
             self._parts.clear()
             self._total = 0
             return message, None
-        return None, control_frame(_ACK, self.sid, frame.seq) if self._in_message % WINDOW == 0 else None
+        return None, control_frame(
+            _ACK, self.sid, frame.seq
+        ) if self._in_message % WINDOW == 0 else None
 
 
 class Outbound:
-    """Cuts the messages of one session into frames; they leave by notification within the window, or are pulled."""
+    """Cuts the messages of one session into frames; they leave by notification within the window,
+    or are pulled.
+    """
 
     def __init__(self, sid: bytes) -> None:
         self._sid = sid
@@ -165,7 +199,10 @@ class Outbound:
         return frames
 
     def acknowledged(self, seq: int) -> None:
-        """The peer has all frames up to `seq`. Raise SequenceError for a frame that was not sent."""
+        """The peer has all frames up to `seq`.
+
+        Raise SequenceError for a frame that was not sent.
+        """
         if (seq - self._seq) % 256 < 128:
             raise SequenceError("frame: acknowledged before it was sent")
         seqs = [frame[SEQ_AT] for frame in self._unseen]
@@ -188,14 +225,18 @@ class Outbound:
     def _something_left(self) -> bool:
         """Make sure that something is left to cut; False when all is out."""
         if not self._rest and self._waiting:
-            self._rest, self._begun, self._outstanding = self._waiting.popleft(), False, 0
+            self._rest = self._waiting.popleft()
+            self._begun = False
+            self._outstanding = 0
         return bool(self._rest)
 
     def _cut(self, mtu: int) -> bytes:
         size = min(max(mtu, MTU_MIN) - ATT_NOTIFY_OVERHEAD, FRAME_BYTES_MAX)
         flags, head = (0, b"") if self._begun else (_FIRST, len(self._rest).to_bytes(2, "big"))
         room = size - HEADER_BYTES - len(head)
-        payload, self._rest, self._begun = self._rest[:room], self._rest[room:], True
+        payload = self._rest[:room]
+        self._rest = self._rest[room:]
+        self._begun = True
         if not self._rest:
             flags |= _LAST
         frame = control_frame(flags, self._sid, self._seq) + head + payload

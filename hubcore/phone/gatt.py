@@ -1,7 +1,8 @@
-"""The GATT table: fixed, in this order. A later table gets a new service UUID, because phones cache what they saw.
+"""The GATT table: fixed, in this order. A later table gets a new service UUID, because phones cache
+what they saw.
 
-RX is `write` only, so that each write is answered and so paced; TX is `notify`; TXR and INFO are `read`. No attribute
-demands pairing or encryption of the link: the security is the messages' own.
+RX is `write` only, so that each write is answered and so paced; TX is `notify`; TXR and INFO are
+`read`. No attribute demands pairing or encryption of the link: the security is the messages' own.
 """
 
 from __future__ import annotations

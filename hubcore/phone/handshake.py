@@ -6,7 +6,8 @@ Laws:
 3. Nothing is decided here; what is not in the table is refused.
 4. Every failed proof gets the same answer.
 5. A request that took too long is answered with a timeout and moves nothing.
-6. Each answer to an open is followed by one state in its session, yes and no alike; a session that is over gets none.
+6. Each answer to an open is followed by one state in its session, yes and no alike; a session that
+   is over gets none.
 7. A request is no older than the challenge that it answers.
 8. All is forgotten when the link ends.
 
@@ -65,7 +66,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Unseal:
-    """Do `sealing.open_request` elsewhere, in `after_seconds`, and bring the result to `Handshake.unsealed`."""
+    """Do `sealing.open_request` elsewhere, in `after_seconds`, and bring the result to
+    `Handshake.unsealed`.
+    """
 
     job: OpenJob
     after_seconds: float = 0.0
@@ -80,7 +83,9 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """Bring the door's state to `Handshake.follow_up` when a release that began now would have ended."""
+    """Bring the door's state to `Handshake.follow_up` when a release that began now would have
+    ended.
+    """
 
     session: int
     access_point: int
@@ -164,18 +169,32 @@ class Handshake:
         return self._failures
 
     def challenge(self, now: float) -> Challenge | None:
-        """Mint a challenge, which voids the one before; None while a request is at work, also one taken back."""
+        """Mint a challenge, which voids the one before; None while a request is at work, also one
+        taken back.
+        """
         if self._phase in _AT_WORK:
             return None
         self.forget()
-        side, epoch = self._side, self._side.epochs.current
+        side = self._side
+        epoch = self._side.epochs.current
         kid = epoch.kid if epoch else bytes(KID_BYTES)
-        challenge = Challenge(side.chance(SID_BYTES), side.chance(NONCE_BYTES), side.identity_kid, kid)
-        self._challenge, self._minted, self._phase = challenge.encode(), now, Phase.READY
+        challenge = Challenge(
+            sid=side.chance(SID_BYTES),
+            nonce=side.chance(NONCE_BYTES),
+            hub=side.identity_kid,
+            epoch=kid,
+        )
+        self._challenge = challenge.encode()
+        self._minted = now
+        self._phase = Phase.READY
         return challenge
 
-    def receive(self, data: bytes, now: float, wall: float, came: float | None = None) -> list[Effect]:
-        """Take one whole message; `came` is the earliest moment at which its last byte may have come, if not `now`."""
+    def receive(
+        self, data: bytes, now: float, wall: float, came: float | None = None
+    ) -> list[Effect]:
+        """Take one whole message; `came` is the earliest moment at which its last byte may have
+        come, if not `now`.
+        """
         self._came = max(self._minted, now if came is None else came)
         if self._phase is Phase.READY and now - self._minted > CHALLENGE_SECONDS:
             self.forget()
@@ -215,26 +234,46 @@ class Handshake:
             return []
         if now - self._arrived > WORKING_SECONDS and not outcome.allowed:
             return self._too_late()
-        opened, side = self._opened, self._side
+        opened = self._opened
+        side = self._side
         new = None
         if outcome.allowed:
             began = self._ticket.chain_began if self._ticket else int(wall)
             keys = opened.keys
             new = side.tickets.issue(
-                side.chance(TICKET_ID_BYTES), keys.ratchet, keys.aead, opened.grant, int(wall), began
+                side.chance(TICKET_ID_BYTES),
+                keys.ratchet,
+                keys.aead,
+                opened.grant,
+                int(wall),
+                began,
             )
-        verdict = Verdict(opened.op, outcome.allowed, reason_of(outcome), outcome.door, int(wall), new)
-        self._phase, self._keys, self._answered, self._states = Phase.SESSION, opened.keys, now, 0
+        verdict = Verdict(
+            op=opened.op,
+            allowed=outcome.allowed,
+            reason=reason_of(outcome),
+            door=outcome.door,
+            time=int(wall),
+            ticket=new,
+        )
+        self._phase = Phase.SESSION
+        self._keys = opened.keys
+        self._answered = now
+        self._states = 0
         self._allowed = outcome.allowed
         self._session += 1
         self._ticket = None
-        effects: list[Effect] = [_send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))]
+        effects: list[Effect] = [
+            _send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))
+        ]
         if opened.action is Action.OPEN:
             effects.append(FollowUp(self._session, opened.access_point))
         return effects
 
     def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[Effect]:
-        """Tell the phone what the door did, if it asked to open it and was let in; nothing follows a question."""
+        """Tell the phone what the door did, if it asked to open it and was let in; nothing follows
+        a question.
+        """
         if self._phase is not Phase.SESSION or self._opened is None or not self._allowed:
             return []
         if self._opened.action is Action.QUERY:
@@ -244,7 +283,9 @@ class Handshake:
         return self._tell(door, wall)
 
     def follow_up(self, session: int, door: DoorState, wall: float) -> list[Effect]:
-        """Tell the one state that follows an answer to an open, if its session lasts; UNKNOWN after a denial."""
+        """Tell the one state that follows an answer to an open, if its session lasts; UNKNOWN after
+        a denial.
+        """
         if self._phase is not Phase.SESSION or session != self._session:
             return []
         return self._tell(door if self._allowed else DoorState.UNKNOWN, wall)
@@ -253,11 +294,19 @@ class Handshake:
         assert self._opened is not None and self._keys is not None  # noqa: S101, PT018 - a session has both
         self._states += 1
         opened = self._opened
-        state = State(self._states, opened.op, opened.access_point, door, int(wall))
+        state = State(
+            seq=self._states,
+            op=opened.op,
+            access_point=opened.access_point,
+            door=door,
+            time=int(wall),
+        )
         return [_send(sealing.seal_state(state, self._keys, self._side.chance(IV_BYTES)))]
 
     def bye(self) -> None:
-        """The phone is done: forget; what is at work is answered to nobody, and nothing new begins before its end."""
+        """The phone is done: forget; what is at work is answered to nobody, and nothing new begins
+        before its end.
+        """
         at_work = self._phase in _AT_WORK
         self.forget()
         self._phase = Phase.ABANDONED if at_work else Phase.IDLE
@@ -268,14 +317,18 @@ class Handshake:
 
     def forget(self) -> None:
         """Drop the challenge and every key of this link; counts stay."""
-        self._phase, self._challenge = Phase.IDLE, b""
+        self._phase = Phase.IDLE
+        self._challenge = b""
         self._opened = self._ticket = self._keys = None
 
     def _get_epoch(self, _: ToHub, _data: bytes, _now: float, _wall: float) -> list[Effect]:
         self._epochs_sent += 1
         if self._epochs_sent > EPOCHS_A_LINK:
             self.forget()
-            return [Refused(SequenceError("certificates asked for too often")), Drop("certificates asked too often")]
+            return [
+                Refused(SequenceError("certificates asked for too often")),
+                Drop("certificates asked too often"),
+            ]
         epoch = self._side.epochs.current
         if epoch is None:
             return [_send(Error(ErrorCode.BUSY))]
@@ -285,36 +338,70 @@ class Handshake:
         assert isinstance(message, Open)  # noqa: S101 - the table's
         epoch = self._side.epochs.find(message.epoch, wall)
         if epoch is None:
-            return [Refused(ProofError("open: sealed to an unknown epoch")), _send(Error(ErrorCode.UNKNOWN_EPOCH))]
+            return [
+                Refused(ProofError("open: sealed to an unknown epoch")),
+                _send(Error(ErrorCode.UNKNOWN_EPOCH)),
+            ]
         challenge = self._challenge
         self.forget()
         if message.aead not in epoch.aeads or 8 * len(message.encrypted_key) != epoch.key.key_size:
-            return self._fail(ProofError("open: an AEAD or key size that the epoch does not offer"), ErrorCode.FAILED)
+            return self._fail(
+                ProofError("open: an AEAD or key size that the epoch does not offer"),
+                ErrorCode.FAILED,
+            )
         after_seconds = self._side.budget.take(now)
         if after_seconds is None:
             return [Refused(SequenceError("open: no RSA budget")), _send(Error(ErrorCode.BUSY))]
-        self._phase, self._arrived = Phase.WORKING, self._came
-        side, decoy = self._side, self._side.chance(message.aead.key_bytes)
+        self._phase = Phase.WORKING
+        self._arrived = self._came
+        side = self._side
+        decoy = self._side.chance(message.aead.key_bytes)
         names = (side.issuer, side.site, side.hub)
-        job = OpenJob(message, data, self._transport, challenge, epoch.key, epoch.digest, *names, decoy)
+        job = OpenJob(
+            message, data, self._transport, challenge, epoch.key, epoch.digest, *names, decoy
+        )
         return [Unseal(job, after_seconds)]
 
     def _resume(self, message: ToHub, data: bytes, now: float, wall: float) -> list[Effect]:
         assert isinstance(message, Resume)  # noqa: S101 - the table's
-        challenge, side = self._challenge, self._side
+        challenge = self._challenge
+        side = self._side
         self.forget()
         ticket = side.tickets.find(message.ticket, wall)
         if ticket is None or ticket.aead != message.aead:
-            return self._fail(ProofError("resume: no such ticket, or with another AEAD"), ErrorCode.FAILED)
-        key = sealing.resume_key(ticket.secret, self._transport, challenge, message.aead, side.hub)
+            return self._fail(
+                ProofError("resume: no such ticket, or with another AEAD"), ErrorCode.FAILED
+            )
+        key = sealing.resume_key(
+            secret=ticket.secret,
+            transport=self._transport,
+            challenge=challenge,
+            aead=message.aead,
+            hub=side.hub,
+        )
         try:
             request = sealing.open_resume(message, key)
         except ProofError as error:
             return self._fail(error, ErrorCode.FAILED)
         side.tickets.drop(ticket.id)
-        keys = sealing.session_keys(ticket.secret, self._transport, challenge, data, message.aead, side.hub)
-        self._phase, self._arrived, self._ticket = Phase.WORKING, self._came, ticket
-        opened = Opened(ticket.grant, request.op, request.access_point, request.action, keys)
+        keys = sealing.session_keys(
+            secret=ticket.secret,
+            transport=self._transport,
+            challenge=challenge,
+            message=data,
+            aead=message.aead,
+            hub=side.hub,
+        )
+        self._phase = Phase.WORKING
+        self._arrived = self._came
+        self._ticket = ticket
+        opened = Opened(
+            grant=ticket.grant,
+            op=request.op,
+            access_point=request.access_point,
+            action=request.action,
+            keys=keys,
+        )
         return self._present(opened, Strength.SHORT)
 
     def _present(self, opened: Opened, strength: Strength) -> list[Effect]:
@@ -336,12 +423,17 @@ class Handshake:
 
     def _too_late(self) -> list[Effect]:
         self.forget()
-        return [Refused(SequenceError("the decision came too late")), _send(Error(ErrorCode.TIMEOUT))]
+        return [
+            Refused(SequenceError("the decision came too late")),
+            _send(Error(ErrorCode.TIMEOUT)),
+        ]
 
     def _fail(self, cause: PeerError, code: ErrorCode) -> list[Effect]:
         self._failures += 1
         effects: list[Effect] = [Refused(cause), _send(Error(code))]
-        return [*effects, Drop("too many failures")] if self._failures >= FAILURES_A_LINK else effects
+        if self._failures >= FAILURES_A_LINK:
+            return [*effects, Drop("too many failures")]
+        return effects
 
 
 def _send(message: ToPhone) -> Send:

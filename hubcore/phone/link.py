@@ -1,7 +1,9 @@
-"""One radio link from the hub's side: frames in, frames and effects out, with a deadline on everything.
+"""One radio link from the hub's side: frames in, frames and effects out, with a deadline on
+everything.
 
-Laws: this is the whole receive path, and it is pure; whatever bytes come, the result is effects, never an exception;
-a frame that breaks the rules ends the link; a stranger costs at most one message of memory and a few seconds.
+Laws: this is the whole receive path, and it is pure; whatever bytes come, the result is effects,
+never an exception; a frame that breaks the rules ends the link; a stranger costs at most one
+message of memory and a few seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +15,18 @@ from hubcore.access.claim import Outcome
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError, SequenceError
 from hubcore.phone.framing import MTU_MIN, Flag, Inbound, Outbound, control_frame, decode_frame
-from hubcore.phone.handshake import Drop, Effect, FollowUp, Handshake, HubSide, Phase, Presented, Refused, Send, Unseal
+from hubcore.phone.handshake import (
+    Drop,
+    Effect,
+    FollowUp,
+    Handshake,
+    HubSide,
+    Phase,
+    Presented,
+    Refused,
+    Send,
+    Unseal,
+)
 from hubcore.phone.sealing import Opened
 
 FIRST_READ_SECONDS = 5.0
@@ -34,7 +47,8 @@ class Notify:
 class Standing(IntEnum):
     """Who makes room first. A request at work counts for nothing: anybody can send one.
 
-    Nor does an answer: who keeps a place by it would show which answer it was, and an ended grant gets one as well.
+    Nor does an answer: who keeps a place by it would show which answer it was, and an ended grant
+    gets one as well.
     """
 
     OVER = 0
@@ -76,19 +90,28 @@ class HubLink:
         return self._over
 
     def challenge(self, now: float) -> bytes:
-        """Answer a read of INFO: a new session; b'' while a request is at work, or when the link is over."""
+        """Answer a read of INFO: a new session; b'' while a request is at work, or when the link is
+        over.
+        """
         challenge = None if self._over else self._handshake.challenge(now)
         if challenge is None:
             return b""
-        self._in, self._out = Inbound(challenge.sid), Outbound(challenge.sid)
-        self._read, self._active = True, now
+        self._in = Inbound(challenge.sid)
+        self._out = Outbound(challenge.sid)
+        self._read = True
+        self._active = now
         return challenge.encode()
 
-    def frame(self, data: bytes, mtu: int, now: float, wall: float, came: float | None = None) -> list[LinkEffect]:
-        """Take one write to RX; `came` is the earliest moment at which it may have come, if that is not `now`."""
+    def frame(
+        self, data: bytes, mtu: int, now: float, wall: float, came: float | None = None
+    ) -> list[LinkEffect]:
+        """Take one write to RX; `came` is the earliest moment at which it may have come, if that is
+        not `now`.
+        """
         if self._over:
             return []
-        self._mtu, self._active = mtu, now
+        self._mtu = mtu
+        self._active = now
         try:
             return self._take(data, now, wall, now if came is None else came)
         except PeerError as error:
@@ -99,7 +122,9 @@ class HubLink:
         return self._out.pull(mtu) if self._out else b""
 
     def unbegun(self) -> None:
-        """Say that an Unseal will not be done; its result, whatever, is still to be brought to `unsealed`."""
+        """Say that an Unseal will not be done; its result, whatever, is still to be brought to
+        `unsealed`.
+        """
         self._handshake.unbegun()
 
     def unsealed(self, result: Opened | ProofError, now: float) -> list[LinkEffect]:
@@ -113,7 +138,9 @@ class HubLink:
 
     def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[LinkEffect]:
         """Take a change of a door."""
-        return self._perform(self._handshake.door(access_point, door, now, wall))
+        return self._perform(
+            self._handshake.door(access_point=access_point, door=door, now=now, wall=wall)
+        )
 
     def follow_up(self, session: int, door: DoorState, wall: float) -> list[LinkEffect]:
         """Take the state that follows an answer."""
@@ -182,6 +209,8 @@ class HubLink:
         return [Refused(cause), *self._bye(str(cause))]
 
     def _bye(self, why: str) -> list[LinkEffect]:
-        bye: list[LinkEffect] = [Notify(control_frame(Flag.BYE, self._in.sid, 0))] if self._in else []
+        bye: list[LinkEffect] = (
+            [Notify(control_frame(Flag.BYE, self._in.sid, 0))] if self._in else []
+        )
         self.close()
         return [*bye, Drop(why)]

@@ -1,7 +1,8 @@
-"""The messages between phone and hub: their shapes, sizes and exact bytes (docs/protocol.cddl says the same).
+"""The messages between phone and hub: their shapes, sizes and exact bytes (docs/protocol.cddl says
+the same).
 
-Laws: every reader here takes bytes and gives a frozen value or raises FrameError; sizes are checked before anything is
-built; a message says nothing about who is asking except inside a seal.
+Laws: every reader here takes bytes and gives a frozen value or raises FrameError; sizes are checked
+before anything is built; a message says nothing about who is asking except inside a seal.
 """
 
 from __future__ import annotations
@@ -19,9 +20,16 @@ from hubcore.errors import FrameError
 VERSION = 1
 MESSAGE_BYTES_MAX = 4096
 RESUME_BYTES_MAX = 160
-SID_BYTES, NONCE_BYTES, OP_BYTES, TICKET_ID_BYTES, SECRET_BYTES = 4, 16, 8, 16, 32
+SID_BYTES = 4
+NONCE_BYTES = 16
+OP_BYTES = 8
+TICKET_ID_BYTES = 16
+SECRET_BYTES = 32
 CHALLENGE_BYTES = 42
-PAD_REQUEST, PAD_RESUME, PAD_VERDICT, PAD_STATE = 256, 48, 80, 56
+PAD_REQUEST = 256
+PAD_RESUME = 48
+PAD_VERDICT = 80
+PAD_STATE = 56
 UINT32_MAX = 0xFFFFFFFF
 
 
@@ -109,7 +117,9 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Verdict or state, sealed hub to phone: COSE_Encrypt with one direct+HKDF recipient, its key implicit."""
+    """Verdict or state, sealed hub to phone: COSE_Encrypt with one direct+HKDF recipient, its key
+    implicit.
+    """
 
     aead: Aead
     iv: bytes
@@ -141,7 +151,9 @@ def encode_to_hub(message: ToHub) -> bytes:
             recipient = [b"", {1: RSAES_OAEP_SHA256, 4: epoch}, key]
             return cbor.encode([2, [aead.protected, {5: iv}, ciphertext, [recipient]]])
         case Resume(aead, iv, ciphertext, ticket):
-            return cbor.encode_flat([3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {4: ticket}, b""]]]])
+            return cbor.encode_flat(
+                [3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {4: ticket}, b""]]]]
+            )
 
 
 def decode_to_hub(data: bytes) -> ToHub:
@@ -154,15 +166,34 @@ def decode_to_hub(data: bytes) -> ToHub:
         case [2, content]:
             aead, iv, ciphertext, (protected, unprotected, key) = _encrypt(content)
             match unprotected:
-                case {1: alg, 4: bytes(kid)} if (protected, alg, len(kid)) == (b"", RSAES_OAEP_SHA256, KID_BYTES):
+                case {1: alg, 4: bytes(kid)} if (protected, alg, len(kid)) == (
+                    b"",
+                    RSAES_OAEP_SHA256,
+                    KID_BYTES,
+                ):
                     if len(unprotected) == 2 and len(key) in (256, 384, 512):
-                        return Open(aead, iv, ciphertext, kid, key)
+                        return Open(
+                            aead=aead,
+                            iv=iv,
+                            ciphertext=ciphertext,
+                            epoch=kid,
+                            encrypted_key=key,
+                        )
         case [3, content]:
             aead, iv, ciphertext, (protected, unprotected, key) = _encrypt(content)
             match unprotected:
-                case {4: bytes(ticket)} if (protected, key, len(ticket)) == (DIRECT, b"", TICKET_ID_BYTES):
+                case {4: bytes(ticket)} if (protected, key, len(ticket)) == (
+                    DIRECT,
+                    b"",
+                    TICKET_ID_BYTES,
+                ):
                     if len(unprotected) == 1 and len(data) <= RESUME_BYTES_MAX:
-                        return Resume(aead, iv, ciphertext, ticket)
+                        return Resume(
+                            aead=aead,
+                            iv=iv,
+                            ciphertext=ciphertext,
+                            ticket=ticket,
+                        )
     raise FrameError("message: neither get-epoch, open nor resume of version 1")
 
 
@@ -199,15 +230,32 @@ def decode_challenge(data: bytes) -> Challenge:
     """Read INFO's value. Raise FrameError, also for a challenge of another version."""
     match cbor.decode(data[: CHALLENGE_BYTES + 1], max_depth=1):
         case [1, bytes(sid), bytes(nonce), bytes(hub), bytes(epoch)]:
-            if (len(sid), len(nonce), len(hub), len(epoch)) == (SID_BYTES, NONCE_BYTES, KID_BYTES, KID_BYTES):
-                return Challenge(sid, nonce, hub, epoch)
+            if (len(sid), len(nonce), len(hub), len(epoch)) == (
+                SID_BYTES,
+                NONCE_BYTES,
+                KID_BYTES,
+                KID_BYTES,
+            ):
+                return Challenge(
+                    sid=sid,
+                    nonce=nonce,
+                    hub=hub,
+                    epoch=epoch,
+                )
     raise FrameError("challenge: not of version 1")
 
 
 def _encrypt(content: Any) -> tuple[Aead, bytes, bytes, list[Any]]:
-    """Read a COSE_Encrypt of one recipient: (AEAD, IV, ciphertext, [protected, unprotected, encrypted key])."""
+    """Read a COSE_Encrypt of one recipient: (AEAD, IV, ciphertext, [protected, unprotected,
+    encrypted key]).
+    """
     match content:
-        case [bytes(protected), {5: bytes(iv)} as unprotected, bytes(ciphertext), [[bytes(), dict(), bytes()] as one]]:
+        case [
+            bytes(protected),
+            {5: bytes(iv)} as unprotected,
+            bytes(ciphertext),
+            [[bytes(), dict(), bytes()] as one],
+        ]:
             aead = AEAD_BY_HEADER.get(protected)
             if aead is not None and len(unprotected) == 1 and len(iv) == IV_BYTES:
                 return aead, iv, ciphertext, one
@@ -226,7 +274,13 @@ class Request:
 
     def encode(self) -> dict[int, Any]:
         """Return the map without its padding (label 6)."""
-        return {1: self.grant, 2: self.op, 3: self.access_point, 4: int(self.action), 5: self.secret}
+        return {
+            1: self.grant,
+            2: self.op,
+            3: self.access_point,
+            4: int(self.action),
+            5: self.secret,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +326,22 @@ class State:
 def decode_request(data: bytes) -> Request:
     """Read a request. Raise FrameError."""
     match cbor.decode(data):
-        case {1: bytes(grant), 2: bytes(op), 3: int(point), 4: int(action), 5: bytes(secret), 6: bytes()} as fields:
+        case {
+            1: bytes(grant),
+            2: bytes(op),
+            3: int(point),
+            4: int(action),
+            5: bytes(secret),
+            6: bytes(),
+        } as fields:
             if len(fields) == 6 and len(secret) == SECRET_BYTES:
-                return Request(grant, _op(op), _uint(point), _enum(Action, action), secret)
+                return Request(
+                    grant=grant,
+                    op=_op(op),
+                    access_point=_uint(point),
+                    action=_enum(Action, action),
+                    secret=secret,
+                )
     raise FrameError("request: not exactly grant, op, access point, action, secret and padding")
 
 
@@ -296,14 +363,31 @@ def encode_verdict(verdict: Verdict) -> bytes:
     """Return the padded plaintext, always 80 bytes, so that yes and no look alike."""
     v = verdict
     ticket = None if v.ticket is None else [v.ticket.id, v.ticket.expires]
-    fields = {1: 0, 2: v.op, 3: int(v.allowed), 4: int(v.reason), 5: int(v.door), 6: v.time, 7: ticket}
+    fields = {
+        1: 0,
+        2: v.op,
+        3: int(v.allowed),
+        4: int(v.reason),
+        5: int(v.door),
+        6: v.time,
+        7: ticket,
+    }
     return pad(fields, 8, PAD_VERDICT)
 
 
 def decode_verdict(data: bytes) -> Verdict:
     """Read a verdict's plaintext. Raise FrameError."""
     match cbor.decode(data):
-        case {1: 0, 2: bytes(op), 3: 0 | 1 as yes, 4: int(why), 5: int(door), 6: int(time), 7: new, 8: bytes()} as all_:
+        case {
+            1: 0,
+            2: bytes(op),
+            3: 0 | 1 as yes,
+            4: int(why),
+            5: int(door),
+            6: int(time),
+            7: new,
+            8: bytes(),
+        } as all_:
             if len(all_) == 8 and len(data) == PAD_VERDICT:
                 match new:
                     case None:
@@ -312,8 +396,16 @@ def decode_verdict(data: bytes) -> Verdict:
                         ticket = NewTicket(id_, _uint(expires))
                     case _:
                         raise FrameError("verdict: no ticket")
-                reason, state = _enum(Reason, why), _enum(DoorState, door)
-                return Verdict(_op(op), bool(yes), reason, state, _uint(time), ticket)
+                reason = _enum(Reason, why)
+                state = _enum(DoorState, door)
+                return Verdict(
+                    op=_op(op),
+                    allowed=bool(yes),
+                    reason=reason,
+                    door=state,
+                    time=_uint(time),
+                    ticket=ticket,
+                )
     raise FrameError("verdict: not exactly its members")
 
 
@@ -326,9 +418,22 @@ def encode_state(state: State) -> bytes:
 def decode_state(data: bytes) -> State:
     """Read a state's plaintext. Raise FrameError."""
     match cbor.decode(data):
-        case {1: int(seq), 2: bytes(op), 3: int(point), 5: int(door), 6: int(time), 8: bytes()} as fields:
+        case {
+            1: int(seq),
+            2: bytes(op),
+            3: int(point),
+            5: int(door),
+            6: int(time),
+            8: bytes(),
+        } as fields:
             if len(fields) == 6 and len(data) == PAD_STATE and 1 <= seq <= 0xFFFF:
-                return State(seq, _op(op), _uint(point), _enum(DoorState, door), _uint(time))
+                return State(
+                    seq=seq,
+                    op=_op(op),
+                    access_point=_uint(point),
+                    door=_enum(DoorState, door),
+                    time=_uint(time),
+                )
     raise FrameError("state: not exactly its members")
 
 
@@ -337,9 +442,13 @@ def pad(fields: dict[int, Any], label: int, multiple: int) -> bytes:
 
     `label` comes after all labels of `fields`.
     """
-    head = cbor.encode({**fields, label: b""})[:-1]  # `label` is the last key: the zeros are the end of the encoding
+    # `label` is the last key: the zeros are the end of the encoding
+    head = cbor.encode({**fields, label: b""})[:-1]
     least = -len(head) % multiple
-    for most in (least, least + multiple):  # a longer string has a longer head, so a size may be out of reach
+    for most in (
+        least,
+        least + multiple,
+    ):  # a longer string has a longer head, so a size may be out of reach
         for zeros in range(max(0, most - 3), most):
             encoded = head + cbor.encode_flat(bytes(zeros))
             if len(encoded) % multiple == 0:

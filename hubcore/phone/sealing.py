@@ -1,8 +1,9 @@
-"""Binding and keys: what every seal and signature between phone and hub covers, and which key seals what.
+"""Binding and keys: what every seal and signature between phone and hub covers, and which key seals
+what.
 
-Laws: everything is bound to the protocol, the transport, this link's challenge, the hub and the epoch certificate, so
-that nothing fits elsewhere; each direction and purpose has a key of its own; a key seals under a fresh IV each time;
-inside the seal every failure is one ProofError.
+Laws: everything is bound to the protocol, the transport, this link's challenge, the hub and the
+epoch certificate, so that nothing fits elsewhere; each direction and purpose has a key of its own;
+a key seals under a fresh IV each time; inside the seal every failure is one ProofError.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ REQUEST_TYPE = "application/hub-request+cose"
 
 
 def binding(transport: str, challenge: bytes, epoch_digest: bytes, aead: Aead) -> bytes:
-    """Return the external AAD of an open and of the request in it; `epoch_digest` is SHA-256 of the certificate."""
+    """Return the external AAD of an open and of the request in it; `epoch_digest` is SHA-256 of the
+    certificate.
+    """
     return cbor.encode_flat([PROTOCOL, transport, challenge, epoch_digest, int(aead)])
 
 
@@ -56,18 +59,39 @@ class SessionKeys:
     ratchet: bytes
 
 
-def session_keys(secret: bytes, transport: str, challenge: bytes, message: bytes, aead: Aead, hub: str) -> SessionKeys:
-    """Derive what follows a phone's complete `message` from the secret it carried, or from its ticket's."""
-    salt, party = _transcript(transport, challenge, message), hub.encode()
-    to_phone = cose.derive(secret, salt, aead.key_bytes, int(aead), party, "h2p")
-    ratchet = cose.derive(secret, salt, 32, cose.DIRECT_HKDF_SHA256, party, "ticket")
+def session_keys(
+    secret: bytes, transport: str, challenge: bytes, message: bytes, aead: Aead, hub: str
+) -> SessionKeys:
+    """Derive what follows a phone's complete `message` from the secret it carried, or from its
+    ticket's.
+    """
+    salt = _transcript(transport, challenge, message)
+    party = hub.encode()
+    to_phone = cose.derive(
+        secret=secret, salt=salt, size=aead.key_bytes, alg=int(aead), party_v=party, label="h2p"
+    )
+    ratchet = cose.derive(
+        secret=secret,
+        salt=salt,
+        size=32,
+        alg=cose.DIRECT_HKDF_SHA256,
+        party_v=party,
+        label="ticket",
+    )
     return SessionKeys(aead, to_phone, ratchet)
 
 
 def resume_key(secret: bytes, transport: str, challenge: bytes, aead: Aead, hub: str) -> bytes:
     """Derive the key that seals a resume, phone to hub."""
     salt = _transcript(transport, challenge, b"")
-    return cose.derive(secret, salt, aead.key_bytes, int(aead), hub.encode(), "p2h")
+    return cose.derive(
+        secret=secret,
+        salt=salt,
+        size=aead.key_bytes,
+        alg=int(aead),
+        party_v=hub.encode(),
+        label="p2h",
+    )
 
 
 def _transcript(transport: str, challenge: bytes, message: bytes) -> bytes:
@@ -76,7 +100,10 @@ def _transcript(transport: str, challenge: bytes, message: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """All that opening one Open needs; nothing else is read. `decoy` is a random content key of the AEAD's size."""
+    """All that opening one Open needs; nothing else is read.
+
+    `decoy` is a random content key of the AEAD's size.
+    """
 
     message: Open
     raw: bytes
@@ -102,14 +129,24 @@ class Opened:
 
 
 def open_request(job: OpenJob) -> Opened:
-    """Unseal and verify an Open: one RSA decryption and two signatures. Raise ProofError, whatever fails."""
-    message, aead = job.message, job.message.aead
-    bound = binding(job.transport, job.challenge, job.epoch_digest, aead)
+    """Unseal and verify an Open: one RSA decryption and two signatures.
+
+    Raise ProofError, whatever fails.
+    """
+    message = job.message
+    aead = job.message.aead
+    bound = binding(
+        transport=job.transport, challenge=job.challenge, epoch_digest=job.epoch_digest, aead=aead
+    )
     content_key = cose.unwrap_key(job.epoch_key, message.encrypted_key, job.decoy)
-    plaintext = cose.unseal(aead, content_key, message.iv, message.ciphertext, bound)
+    plaintext = cose.unseal(
+        aead=aead, key=content_key, iv=message.iv, ciphertext=message.ciphertext, aad=bound
+    )
     try:
         match cbor.decode(plaintext):
-            case [bytes(protected), {} as unprotected, bytes(payload), bytes(signature)] if not unprotected:
+            case [bytes(protected), {} as unprotected, bytes(payload), bytes(signature)] if (
+                not unprotected
+            ):
                 request = decode_request(payload)
             case _:
                 raise ProofError("request: no COSE_Sign1")
@@ -118,27 +155,53 @@ def open_request(job: OpenJob) -> Opened:
     grant = read_grant(request.grant, job.issuer, job.site)
     if protected != cwt.header(grant.key.alg, REQUEST_TYPE):
         raise ProofError("request: its header is not the constant one of the grant's key")
-    cose.verify1(protected, payload, signature, grant.key, bound)
-    keys = session_keys(request.secret, job.transport, job.challenge, job.raw, aead, job.hub)
-    return Opened(grant, request.op, request.access_point, request.action, keys)
+    cose.verify1(
+        protected=protected, payload=payload, signature=signature, key=grant.key, aad=bound
+    )
+    keys = session_keys(
+        secret=request.secret,
+        transport=job.transport,
+        challenge=job.challenge,
+        message=job.raw,
+        aead=aead,
+        hub=job.hub,
+    )
+    return Opened(
+        grant=grant,
+        op=request.op,
+        access_point=request.access_point,
+        action=request.action,
+        keys=keys,
+    )
 
 
 def open_resume(message: Resume, key: bytes) -> ResumeRequest:
     """Unseal a resume. Raise ProofError."""
     try:
-        return decode_resume_request(cose.unseal(message.aead, key, message.iv, message.ciphertext))
+        return decode_resume_request(
+            cose.unseal(aead=message.aead, key=key, iv=message.iv, ciphertext=message.ciphertext)
+        )
     except FrameError as error:
         raise ProofError(f"inside the seal: {error}") from error
 
 
 def seal_resume(request: ResumeRequest, key: bytes, aead: Aead, iv: bytes, ticket: bytes) -> Resume:
     """Seal a resume, phone to hub."""
-    return Resume(aead, iv, cose.seal(aead, key, iv, encode_resume_request(request)), ticket)
+    return Resume(
+        aead=aead,
+        iv=iv,
+        ciphertext=cose.seal(aead=aead, key=key, iv=iv, plaintext=encode_resume_request(request)),
+        ticket=ticket,
+    )
 
 
 def seal_verdict(verdict: Verdict, keys: SessionKeys, iv: bytes) -> VerdictMessage:
     """Seal a verdict, hub to phone."""
-    return VerdictMessage(keys.aead, iv, cose.seal(keys.aead, keys.to_phone, iv, encode_verdict(verdict)))
+    return VerdictMessage(
+        keys.aead,
+        iv,
+        cose.seal(aead=keys.aead, key=keys.to_phone, iv=iv, plaintext=encode_verdict(verdict)),
+    )
 
 
 def open_verdict(message: VerdictMessage, keys: SessionKeys) -> Verdict:
@@ -148,7 +211,11 @@ def open_verdict(message: VerdictMessage, keys: SessionKeys) -> Verdict:
 
 def seal_state(state: State, keys: SessionKeys, iv: bytes) -> StateMessage:
     """Seal a door state, hub to phone."""
-    return StateMessage(keys.aead, iv, cose.seal(keys.aead, keys.to_phone, iv, encode_state(state)))
+    return StateMessage(
+        keys.aead,
+        iv,
+        cose.seal(aead=keys.aead, key=keys.to_phone, iv=iv, plaintext=encode_state(state)),
+    )
 
 
 def open_state(message: StateMessage, keys: SessionKeys) -> State:
@@ -156,10 +223,16 @@ def open_state(message: StateMessage, keys: SessionKeys) -> State:
     return _open(message, keys, decode_state)
 
 
-def _open(message: VerdictMessage | StateMessage, keys: SessionKeys, decode: Callable[[bytes], _T]) -> _T:
+def _open(
+    message: VerdictMessage | StateMessage, keys: SessionKeys, decode: Callable[[bytes], _T]
+) -> _T:
     if message.aead != keys.aead:
         raise ProofError("seal: another AEAD than the session's")
     try:
-        return decode(cose.unseal(message.aead, keys.to_phone, message.iv, message.ciphertext))
+        return decode(
+            cose.unseal(
+                aead=message.aead, key=keys.to_phone, iv=message.iv, ciphertext=message.ciphertext
+            )
+        )
     except FrameError as error:
         raise ProofError(f"inside the seal: {error}") from error

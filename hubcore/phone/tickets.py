@@ -1,8 +1,9 @@
 """Tickets: what lets a phone that was let in lately take the short path, once each.
 
-Laws: in memory only; one use; at most TICKETS_A_CREDENTIAL for one credential, so one user cannot push out others, and
-TICKETS_MAX and WEIGHT_MAX in all: the oldest goes first; a chain of tickets ends a week after its full path at the
-latest; a ticket carries the grant that was verified, and the decision is taken anew each time.
+Laws: in memory only; one use; at most TICKETS_A_CREDENTIAL for one credential, so one user cannot
+push out others, and TICKETS_MAX and WEIGHT_MAX in all: the oldest goes first; a chain of tickets
+ends a week after its full path at the latest; a ticket carries the grant that was verified, and the
+decision is taken anew each time.
 """
 
 from __future__ import annotations
@@ -48,9 +49,15 @@ class TicketTable:
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def issue(self, id_: bytes, secret: bytes, aead: Aead, grant: Grant, at: int, chain_began: int) -> NewTicket | None:
-        """Keep a new ticket and return what the phone is told; None when it would have no time to live."""
-        expires = min(at + IDLE_SECONDS, chain_began + CHAIN_SECONDS, grant.expires, self._hub_expires)
+    def issue(
+        self, id_: bytes, secret: bytes, aead: Aead, grant: Grant, at: int, chain_began: int
+    ) -> NewTicket | None:
+        """Keep a new ticket and return what the phone is told; None when it would have no time to
+        live.
+        """
+        expires = min(
+            at + IDLE_SECONDS, chain_began + CHAIN_SECONDS, grant.expires, self._hub_expires
+        )
         if expires <= at:
             return None
         held = self._of.setdefault(grant.credential, [])
@@ -59,7 +66,14 @@ class TicketTable:
         while len(self._tickets) >= TICKETS_MAX or self._weight + _weight(grant) > WEIGHT_MAX:
             self.drop(next(iter(self._tickets)))
         self._weight += _weight(grant)
-        self._tickets[id_] = Ticket(id_, secret, aead, grant, chain_began, expires)
+        self._tickets[id_] = Ticket(
+            id=id_,
+            secret=secret,
+            aead=aead,
+            grant=grant,
+            chain_began=chain_began,
+            expires=expires,
+        )
         self._of.setdefault(grant.credential, []).append(id_)
         return NewTicket(id_, expires)
 

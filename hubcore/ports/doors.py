@@ -21,10 +21,11 @@ class Mover(Protocol):
     async def release(self, seconds: float) -> None:
         """Drive it for `seconds` (at most its cap); return when it is driven.
 
-        A release during a release extends it to the later end. Nothing is driven for longer than its cap at a
-        stretch: then it rests, and the release goes on after a short rest (`drivers.strike.stretch`).
-        Raise RestingError when it must rest first: nothing was driven. Raise HardwareError when it cannot be driven;
-        it may have been for a moment, and is then, as far as known, inactive.
+        A release during a release extends it to the later end. Nothing is driven for longer than
+        its cap at a stretch: then it rests, and the release goes on after a short rest
+        (`drivers.strike.stretch`). Raise RestingError when it must rest first: nothing was driven.
+        Raise HardwareError when it cannot be driven; it may have been for a moment, and is then, as
+        far as known, inactive.
         """
 
     @property
@@ -32,7 +33,8 @@ class Mover(Protocol):
         """Whether it is driven now, as far as is known here."""
 
     def must_rest_seconds(self, seconds: float) -> float:
-        """Return how long it must rest before a release of `seconds` can begin, as far as is known here.
+        """Return how long it must rest before a release of `seconds` can begin, as far as is known
+        here.
 
         0 when it can begin now, or when nobody knows: `release` has the last word.
         """
@@ -42,7 +44,10 @@ class Mover(Protocol):
 
 
 class Input(StrEnum):
-    """What a wired input says. REX and fire release act in hardware; hubd only observes and records them."""
+    """What a wired input says.
+
+    REX and fire release act in hardware; hubd only observes and records them.
+    """
 
     DOOR_OPEN = "door_open"
     DOOR_CLOSED = "door_closed"

@@ -25,10 +25,15 @@ class RadioListener(Protocol):
         """A peer has connected."""
 
     def info(self, link: LinkId) -> bytes:
-        """Answer a read of INFO at offset 0: mint a new challenge for this link and return its bytes."""
+        """Answer a read of INFO at offset 0: mint a new challenge for this link and return its
+        bytes.
+        """
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        """Take one write to RX; `mtu` is the link's ATT_MTU. Raise PeerError to answer with an ATT error."""
+        """Take one write to RX; `mtu` is the link's ATT_MTU.
+
+        Raise PeerError to answer with an ATT error.
+        """
 
     def next_frame(self, link: LinkId, mtu: int) -> bytes:
         """Answer a read of TXR: the oldest outbound frame that the peer may lack, or b''."""
@@ -41,13 +46,17 @@ class Radio(Protocol):
     """The BLE peripheral: one GATT table, several links at once."""
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
-        """Advertise and serve until cancelled; call `ready(True)` when on air, `ready(False)` when not.
+        """Advertise and serve until cancelled; call `ready(True)` when on air, `ready(False)` when
+        not.
 
         A lost adapter is not an error of this method: it backs off and comes again by itself.
         """
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
-        """Send one frame by notification on TX. Every subscriber may see it. Raise LinkError if the link is gone."""
+        """Send one frame by notification on TX.
+
+        Every subscriber may see it. Raise LinkError if the link is gone.
+        """
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer. Dropping a link that is gone does nothing."""

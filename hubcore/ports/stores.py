@@ -25,10 +25,15 @@ class AuditLog(Protocol):
         """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
 
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
-        """At most `limit` records numbered above `after` that the backend has not acknowledged, in order."""
+        """At most `limit` records numbered above `after` that the backend has not acknowledged, in
+        order.
+        """
 
     async def acknowledge(self, numbers: Sequence[int]) -> None:
-        """The backend holds these records. Raise AuditError, after the others, for numbers never given out."""
+        """The backend holds these records.
+
+        Raise AuditError, after the others, for numbers never given out.
+        """
 
     def waiting(self) -> int:
         """How many records the backend has not acknowledged."""
@@ -42,9 +47,11 @@ class AuditLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiskState:
-    """The disk of the state directory: bytes free for hubd, bytes in all, bytes of the log's write-ahead log.
+    """The disk of the state directory: bytes free for hubd, bytes in all, bytes of the log's
+    write-ahead log.
 
-    `holders` names other programs that have the log open, as far as they can be seen and were looked for.
+    `holders` names other programs that have the log open, as far as they can be seen and were
+    looked for.
     """
 
     free_bytes: int
@@ -54,7 +61,9 @@ class DiskState:
 
 
 class PolicyStore(Protocol):
-    """The policy in force, on disk and indexed: 1,000,000 credentials and as many revocations must fit."""
+    """The policy in force, on disk and indexed: 1,000,000 credentials and as many revocations must
+    fit.
+    """
 
     def version(self) -> int:
         """The version of the policy in force, 0 when none was ever accepted."""
@@ -90,8 +99,12 @@ class PolicyFile(Protocol):
     def mode(self, access_point: int) -> Mode:
         """See `PolicyStore.mode`."""
 
-    async def replace(self, policy: Policy, document: bytes, head: Head, again: bool = False) -> None:
-        """Put this policy in force and note the head, in one commit; `again` lets the same version through."""
+    async def replace(
+        self, policy: Policy, document: bytes, head: Head, again: bool = False
+    ) -> None:
+        """Put this policy in force and note the head, in one commit; `again` lets the same version
+        through.
+        """
 
     async def note(self, head: Head) -> None:
         """Note the head of the audit log, durably."""

@@ -19,10 +19,15 @@ class UplinkListener(Protocol):
 
 
 class Uplink(Protocol):
-    """The link to the backend. A message sent is not a message received: `backend.uplink` has its own receipts."""
+    """The link to the backend.
+
+    A message sent is not a message received: `backend.uplink` has its own receipts.
+    """
 
     async def serve(self, listener: UplinkListener) -> None:
         """Connect, and connect again, until cancelled."""
 
     def send(self, message: bytes) -> bool:
-        """Hand over one message; False when the link is down or its queue is full (nothing was queued)."""
+        """Hand over one message; False when the link is down or its queue is full (nothing was
+        queued).
+        """

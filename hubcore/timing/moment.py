@@ -1,8 +1,10 @@
-"""The one form in which hubd shows a moment to people: RFC 3339 in UTC with milliseconds, 2026-11-27T14:56:43.123Z.
+"""The one form in which hubd shows a moment to people: RFC 3339 in UTC with milliseconds,
+2026-11-27T14:56:43.123Z.
 
 Laws:
-1. Log, records, events, status and what `--check-config` says show a moment in this form and in no other, so that one
-   can be looked up in the other, also on another machine and in the night in which summer time ends.
+1. Log, records, events, status and what `--check-config` says show a moment in this form and in no
+   other, so that one can be looked up in the other, also on another machine and in the night in
+   which summer time ends.
 2. A number that is no moment of the years 1 to 9999 is shown as it is.
 """
 

@@ -1,8 +1,10 @@
-"""How often a source may do what costs something: token buckets, one a source and one for all of them together.
+"""How often a source may do what costs something: token buckets, one a source and one for all of
+them together.
 
 1. In any span of t seconds one source gets at most its burst and its rate times t.
 2. All sources together get at most the whole's burst and rate times t, however many there are.
-3. What is kept is bounded: of more than `sources_max` sources the one that asked longest ago is forgotten.
+3. What is kept is bounded: of more than `sources_max` sources the one that asked longest ago is
+   forgotten.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Since when bytes may have waited: a loop that stood still cannot say when they came.
 
-Bytes bear no time. While the loop comes round, what is read has just come. A loop that stood still (its process was
-stopped, or starved) finds everything that came meanwhile at once, and looks as if it had come now.
+Bytes bear no time. While the loop comes round, what is read has just come. A loop that stood still
+(its process was stopped, or starved) finds everything that came meanwhile at once, and looks as if
+it had come now.
 
 Laws:
 1. While the loop comes round, bytes came when they are read.
-2. After the loop stood still, bytes count as come when it last came round: the earliest moment that is possible.
+2. After the loop stood still, bytes count as come when it last came round: the earliest moment that
+   is possible.
 3. That holds until DRAIN_SECONDS after it moves again, when all that waited has been read.
 """
 
@@ -14,7 +16,9 @@ from __future__ import annotations
 TURN_SECONDS = 0.1
 """How often the loop says that it comes round."""
 STANDSTILL_SECONDS = 0.5
-"""Silence of this length is a standstill; a shorter one goes unnoticed, and bytes may be older by as much."""
+"""Silence of this length is a standstill; a shorter one goes unnoticed, and bytes may be older by
+as much.
+"""
 DRAIN_SECONDS = 2.0
 
 

@@ -1,16 +1,18 @@
-"""The talk with the backend: records go up until each is acknowledged, orders come down and are answered.
+"""The talk with the backend: records go up until each is acknowledged, orders come down and are
+answered.
 
 Laws:
-1. A record waits until the backend has acknowledged its own number. Records go up in order, a window at a time.
-2. Nothing is obeyed before the backend's Welcome. After its Halt no record goes up and no release is begun, on this
-   link and the next, until it says Welcome; what waited when the Halt came is refused for good. A policy proves itself
-   and is taken all the same.
+1. A record waits until the backend has acknowledged its own number. Records go up in order, a
+   window at a time.
+2. Nothing is obeyed before the backend's Welcome. After its Halt no record goes up and no release
+   is begun, on this link and the next, until it says Welcome; what waited when the Halt came is
+   refused for good. A policy proves itself and is taken all the same.
 3. A slow or refused order never holds up a record.
 4. Whatever the backend sends costs no more than a named ceiling and never ends the daemon.
-5. The link may lose any message: records come again, a release asked again is answered again, and the policy's version
-   goes up with every Hello.
-6. Evidence that does not go up is seen: for how long the oldest record that is not acknowledged has waited, since it
-   was appended or hubd started. A receipt for another record ends nothing.
+5. The link may lose any message: records come again, a release asked again is answered again, and
+   the policy's version goes up with every Hello.
+6. Evidence that does not go up is seen: for how long the oldest record that is not acknowledged has
+   waited, since it was appended or hubd started. A receipt for another record ends nothing.
 """
 
 from __future__ import annotations
@@ -45,8 +47,9 @@ UNREADABLE = 0
 class Phase(StrEnum):
     """How far the talk is.
 
-    SILENT: the link is up and was welcomed, but the backend has stopped answering. HALTED: the backend takes no record
-    and may give no order until somebody there has decided (`backend.uplink.Cause`).
+    SILENT: the link is up and was welcomed, but the backend has stopped answering. HALTED: the
+    backend takes no record and may give no order until somebody there has decided
+    (`backend.uplink.Cause`).
     """
 
     DOWN = "down"
@@ -70,12 +73,21 @@ class Identity:
         try:
             self.hello(0, 0, 0)
         except FrameError as error:
-            raise ConfigError(f"this hub cannot introduce itself to the backend: {error}") from error
+            raise ConfigError(
+                f"this hub cannot introduce itself to the backend: {error}"
+            ) from error
 
     def hello(self, policy_version: int, last_record: int, waiting: int) -> uplink.Hello:
         """Return the Hello of this hub."""
         return uplink.Hello(
-            uplink.PROTOCOL, self.hub, self.site, self.boot_id, self.software, policy_version, last_record, waiting
+            uplink.PROTOCOL,
+            self.hub,
+            self.site,
+            self.boot_id,
+            self.software,
+            policy_version,
+            last_record,
+            waiting,
         )
 
 
@@ -83,9 +95,10 @@ class Identity:
 class Orders:
     """Who carries out what the backend orders.
 
-    `release` decides by itself about a repeated id, expiry and lateness, and bounds its own waits: it is never
-    cancelled between its record and its strike except with the daemon. `accept_policy` returns the version now in
-    force. Both may raise HubError: the backend is told. `policy_version` is asked for every Hello.
+    `release` decides by itself about a repeated id, expiry and lateness, and bounds its own waits:
+    it is never cancelled between its record and its strike except with the daemon. `accept_policy`
+    returns the version now in force. Both may raise HubError: the backend is told. `policy_version`
+    is asked for every Hello.
     """
 
     release: Callable[[uplink.Release], Awaitable[uplink.Result]]
@@ -97,9 +110,9 @@ class Orders:
 class Pace:
     """The clock, and how much and how long, in records, orders and seconds.
 
-    Without progress the time until a repetition doubles from `acknowledge_seconds` to `acknowledge_cap_seconds`.
-    After a refused policy none is looked at for `refused_seconds`, which doubles up to `refused_cap_seconds` until one
-    is accepted.
+    Without progress the time until a repetition doubles from `acknowledge_seconds` to
+    `acknowledge_cap_seconds`. After a refused policy none is looked at for `refused_seconds`, which
+    doubles up to `refused_cap_seconds` until one is accepted.
     """
 
     clock: Clock
@@ -121,11 +134,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """What `hubctl status` shows. `since` and `last_welcome` are Unix seconds, the offset is backend minus hub.
+    """What `hubctl status` shows. `since` and `last_welcome` are Unix seconds, the offset is
+    backend minus hub.
 
-    `unacknowledged_seconds`: how old the oldest unacknowledged record is, since it was appended or hubd started.
-    `halt`: why the backend takes no record, `known` the newest that it holds, as `NUMBER:HASH`. `boot`: this start's
-    id, in hexadecimal digits.
+    `unacknowledged_seconds`: how old the oldest unacknowledged record is, since it was appended or
+    hubd started.
+    `halt`: why the backend takes no record, `known` the newest that it holds, as `NUMBER:HASH`.
+    `boot`: this start's id, in hexadecimal digits.
     """
 
     phase: Phase
@@ -187,7 +202,8 @@ class Sync:
     @property
     def state(self) -> LinkState:
         """The link as it is now."""
-        oldest, halt = self._oldest, self._halt
+        oldest = self._oldest
+        halt = self._halt
         return LinkState(
             phase=self._phase,
             connected=self._phase is not Phase.DOWN,
@@ -197,7 +213,9 @@ class Sync:
             last_welcome=self._last_welcome,
             clock_offset_seconds=self._clock_offset(),
             counters=dict(self._counters),
-            unacknowledged_seconds=None if oldest is None else max(0.0, self._pace.clock.monotonic() - oldest[1]),
+            unacknowledged_seconds=None
+            if oldest is None
+            else max(0.0, self._pace.clock.monotonic() - oldest[1]),
             halt=None if halt is None else halt.cause.name.lower(),
             known=None if halt is None else str(Head(halt.number, halt.hash)),
             boot=self._identity.boot_id.hex(),
@@ -223,7 +241,9 @@ class Sync:
         self._go(Phase.DOWN, why)
 
     def received(self, message: bytes) -> None:
-        """Read one message and act by the table; count and ignore what is no message or comes out of turn."""
+        """Read one message and act by the table; count and ignore what is no message or comes out
+        of turn.
+        """
         try:
             known = uplink.decode_from_backend(message)
         except FrameError:
@@ -245,7 +265,8 @@ class Sync:
             log.info("link", phase=str(phase), why=why, waiting=self._records.waiting())
         if phase is not self._phase:
             self._since = self._pace.clock.wall()
-        self._phase, self._why = phase, why
+        self._phase = phase
+        self._why = why
         if phase is not Phase.SPEAKING:
             self._hello_at = self._ping = None
             self._outbox.rewind()
@@ -260,7 +281,8 @@ class Sync:
     def _on_halt(self, message: uplink.Halt) -> None:
         """Stop sending and obeying. It outlasts the link: only a Welcome ends it.
 
-        One that comes too soon after another of its cause is ignored, so that no backend fills the journal with them.
+        One that comes too soon after another of its cause is ignored, so that no backend fills the
+        journal with them.
         """
         now = self._pace.clock.monotonic()
         before = self._halted_at.get(message.cause)
@@ -269,7 +291,9 @@ class Sync:
             return
         self._halt = message
         self._halted_at[message.cause] = now
-        self._go(Phase.HALTED, f"halted by the backend ({message.cause.name.lower()}): {message.detail}")
+        self._go(
+            Phase.HALTED, f"halted by the backend ({message.cause.name.lower()}): {message.detail}"
+        )
         self._hello_at = now
         while not self._releases.empty():
             self._refuse_release(self._releases.get_nowait())
@@ -309,7 +333,9 @@ class Sync:
         self._backend_ahead = time_ms / 1000 - (now + (asked_at or now)) / 2
 
     def _clock_offset(self) -> float | None:
-        """Return backend less hub as the wall clock stands now, also when it was set after the backend had spoken."""
+        """Return backend less hub as the wall clock stands now, also when it was set after the
+        backend had spoken.
+        """
         if self._backend_ahead is None:
             return None
         return self._backend_ahead + self._pace.clock.monotonic() - self._pace.clock.wall()
@@ -324,17 +350,24 @@ class Sync:
                 await self._note_acknowledged()
                 await self._note_oldest()
                 await self._note_break()
-                until = await self._speak(now) if self._phase is Phase.SPEAKING else self._greet(now)
+                until = (
+                    await self._speak(now) if self._phase is Phase.SPEAKING else self._greet(now)
+                )
             except StoreError as error:
                 self._counters["store_errors"] += 1
                 log.warning("records_unreadable", why=str(error))
                 until = now + self._pace.retry_seconds
             with suppress(TimeoutError):
-                async with asyncio.timeout(None if until is None else max(0.0, until - self._pace.clock.monotonic())):
+                async with asyncio.timeout(
+                    None if until is None else max(0.0, until - self._pace.clock.monotonic())
+                ):
                     await self._wake.wait()
 
     async def _note_acknowledged(self) -> None:
-        """Tell the log which records the backend holds. They stay noted here when the log cannot write it."""
+        """Tell the log which records the backend holds.
+
+        They stay noted here when the log cannot write it.
+        """
         while self._acknowledged:
             numbers = sorted(self._acknowledged)
             await self._records.acknowledge(numbers)
@@ -365,7 +398,9 @@ class Sync:
         return max(self._started, float(mono_ms) / 1000)
 
     async def _note_break(self) -> None:
-        """Record what the backend holds against this hub's records: once for each cause, however often it says so."""
+        """Record what the backend holds against this hub's records: once for each cause, however
+        often it says so.
+        """
         halt = self._halt
         if halt is None or halt.cause in self._breaks_noted:
             return
@@ -389,7 +424,8 @@ class Sync:
         if self._hello_at is not None and not halted:
             self._counters["no_welcome"] += 1
             self._why = (
-                f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: the backend is frozen, "
+                f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: the "
+                "backend is frozen, "
                 f"or knows neither this hub's id nor version {uplink.PROTOCOL} of the link"
             )
         version = self._orders.policy_version()
@@ -400,11 +436,15 @@ class Sync:
         return now + wait_seconds
 
     async def _speak(self, now: float) -> float:
-        """Look for silence, go back when nothing is acknowledged, send what fits; return when to look again."""
+        """Look for silence, go back when nothing is acknowledged, send what fits; return when to
+        look again.
+        """
         quiet = now - self._heard_at
         if quiet >= self._pace.silent_seconds:
             self._counters["silences"] += 1
-            self._go(Phase.SILENT, f"connected, but nothing heard from the backend for {quiet:.0f} s")
+            self._go(
+                Phase.SILENT, f"connected, but nothing heard from the backend for {quiet:.0f} s"
+            )
             return now
         ping_at = self._heard_at + self._pace.ping_seconds
         if now >= ping_at and (self._ping is None or self._ping[1] < self._heard_at):
@@ -420,8 +460,11 @@ class Sync:
         return min(looks)
 
     async def _send_records(self) -> bool:
-        """Send records in order while the window has room; False when the link takes no more for now."""
-        room, after = self._outbox.room(), self._outbox.after
+        """Send records in order while the window has room; False when the link takes no more for
+        now.
+        """
+        room = self._outbox.room()
+        after = self._outbox.after
         for stored in await self._records.unacknowledged(after, room) if room else ():
             if self._phase is not Phase.SPEAKING or self._outbox.after != after:
                 return True  # the link went while the log was read; the wake is set
@@ -460,7 +503,9 @@ class Sync:
             self._say(result)
 
     async def _take_policies(self) -> None:
-        """Look at one policy at a time, and after a refused one at none for a while: each look costs a signature."""
+        """Look at one policy at a time, and after a refused one at none for a while: each look
+        costs a signature.
+        """
         pause_seconds = self._pace.refused_seconds
         while True:
             result = await self._judge(await self._policies.get())

@@ -4,8 +4,8 @@ Laws:
 1. Every wait has an end, also when the other end drips; every answer has a ceiling.
 2. What goes wrong is one `NoAnswer` with a sentence that says what to do.
 3. A tail answers each beat, and ends when nobody reads what it shows, also while the hub is quiet.
-4. Where others fill the socket, hubctl waits in the kernel's queue until the answer's time is over; root comes in by
-   its own socket, which no other user can fill.
+4. Where others fill the socket, hubctl waits in the kernel's queue until the answer's time is over;
+   root comes in by its own socket, which no other user can fill.
 5. The daemon's words are not trusted to be shown as they are: `hubd.cli.show` cleans them.
 """
 
@@ -52,7 +52,10 @@ class HubClient:
     """One connection; a context manager."""
 
     def __init__(
-        self, path: Path, answer_seconds: float = ANSWER_SECONDS, silence_seconds: float = SILENCE_SECONDS
+        self,
+        path: Path,
+        answer_seconds: float = ANSWER_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
         self._path = path
         self._answer_seconds = answer_seconds
@@ -72,7 +75,8 @@ class HubClient:
 
     def call(self, name: str, **args: Any) -> Any:
         """Return the result of one call. Raise NoAnswer."""
-        call_id, self._next_id = self._next_id, self._next_id + 1
+        call_id = self._next_id
+        self._next_id = self._next_id + 1
         try:
             self._say(msgspec.json.encode({"id": call_id, "call": name, "args": args}) + b"\n")
         except OSError as error:
@@ -81,14 +85,17 @@ class HubClient:
                 raise NoAnswer("down", f"hubd does not take a request: {error}. {_SEE}") from error
         answer = self._read(self._answer_seconds)
         if "result" not in answer:
-            raise NoAnswer("protocol", f"hubd answered what this hubctl does not know; are both of one version? {_SEE}")
+            raise NoAnswer(
+                "protocol",
+                f"hubd answered what this hubctl does not know; are both of one version? {_SEE}",
+            )
         return answer["result"]
 
     def tail(self, output: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield `{"event": {...}}` and `{"lost": n}` until the daemon closes.
 
-        `output` is the descriptor that they are shown on. Raise ReaderGone once nobody reads it any longer, NoAnswer at
-        once or when the daemon closes or falls silent.
+        `output` is the descriptor that they are shown on. Raise ReaderGone once nobody reads it any
+        longer, NoAnswer at once or when the daemon closes or falls silent.
         """
         self.call("tail")
         while True:
@@ -102,13 +109,19 @@ class HubClient:
         try:
             self._say(b"\n")
         except OSError as error:
-            raise NoAnswer("down", f"the connection to hubd broke: {error.strerror or error}. {_SEE}") from error
+            raise NoAnswer(
+                "down", f"the connection to hubd broke: {error.strerror or error}. {_SEE}"
+            ) from error
 
     def _say(self, data: bytes) -> None:
-        self._socket.sendall(data, socket.MSG_NOSIGNAL)  # a daemon that has gone is told in words, not by SIGPIPE
+        # a daemon that has gone is told in words, not by SIGPIPE
+        self._socket.sendall(data, socket.MSG_NOSIGNAL)
 
     def _line(self, seconds: float, output: int | None) -> bytes:
-        """Return the next line, or what came of it before the daemon closed. Raise TimeoutError, OSError."""
+        """Return the next line, or what came of it before the daemon closed.
+
+        Raise TimeoutError, OSError.
+        """
         ends = time.monotonic() + seconds
         looked = 0
         while True:
@@ -127,7 +140,10 @@ class HubClient:
             self._received += more
 
     def _wait(self, seconds: float, output: int | None) -> None:
-        """Return when the daemon has said something or closed. Raise TimeoutError, or ReaderGone."""
+        """Return when the daemon has said something or closed.
+
+        Raise TimeoutError, or ReaderGone.
+        """
         waiting = select.poll()
         waiting.register(self._socket, select.POLLIN)
         if output is not None:
@@ -142,15 +158,21 @@ class HubClient:
         try:
             line = self._line(seconds, output)
         except TimeoutError as error:
-            raise NoAnswer("timeout", f"hubd did not answer within {seconds:g} s. {_SEE}") from error
+            raise NoAnswer(
+                "timeout", f"hubd did not answer within {seconds:g} s. {_SEE}"
+            ) from error
         except OSError as error:
-            raise NoAnswer("down", f"the connection to hubd broke: {error.strerror}. {_SEE}") from error
+            raise NoAnswer(
+                "down", f"the connection to hubd broke: {error.strerror}. {_SEE}"
+            ) from error
         if not line:
             raise NoAnswer("down", f"hubd closed the connection; it may have stopped. {_SEE}")
         try:
             answer = msgspec.json.decode(line, type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise NoAnswer("protocol", f"what answers on {self._path} is no hubd: {error}") from error
+            raise NoAnswer(
+                "protocol", f"what answers on {self._path} is no hubd: {error}"
+            ) from error
         match answer.get("error"):
             case None:
                 return answer
@@ -167,15 +189,21 @@ def _connected(path: Path, seconds: float, *, as_root: bool) -> socket.socket:
         try:
             return _connect(path.with_name(path.name + ROOT_SUFFIX), ends, seconds)
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ECONNREFUSED, None):  # None: a name that is too long
+            if error.errno not in (
+                errno.ENOENT,
+                errno.ECONNREFUSED,
+                None,
+            ):  # None: a name that is too long
                 raise
     return _connect(path, ends, seconds)
 
 
 def _connect(path: Path, ends: float, answer_seconds: float) -> socket.socket:
-    """Wait in the kernel's queue for a place in the backlog, until the moment `ends`. Raise OSError.
+    """Wait in the kernel's queue for a place in the backlog, until the moment `ends`. Raise
+    OSError.
 
-    Only a connect that blocks is queued: one with Python's timeout would be EAGAIN at once (unix(7), SO_SNDTIMEO).
+    Only a connect that blocks is queued: one with Python's timeout would be EAGAIN at once
+    (unix(7), SO_SNDTIMEO).
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -185,7 +213,8 @@ def _connect(path: Path, ends: float, answer_seconds: float) -> socket.socket:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
             try:
                 connection.connect(str(path))
-                connection.getpeername()  # a signal ends the wait too, and Python takes that for a success
+                # a signal ends the wait too, and Python takes that for a success
+                connection.getpeername()
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.ENOTCONN):
                     raise
@@ -202,14 +231,21 @@ def _connect(path: Path, ends: float, answer_seconds: float) -> socket.socket:
 def _unreachable(path: Path, error: OSError) -> NoAnswer:
     match error.errno:
         case errno.ENOENT:
-            why = "there is no such socket: hubd does not run, or uses another (hubctl --socket PATH)"
+            why = (
+                "there is no such socket: hubd does not run, or uses another (hubctl --socket PATH)"
+            )
         case errno.ECONNREFUSED:
             why = "nobody listens there: hubd does not run"
         case errno.EACCES | errno.EPERM:
-            message = f"this user may not talk to hubd on {path}; join the group of that file, or use sudo"
+            message = (
+                f"this user may not talk to hubd on {path}; join the group of that "
+                "file, or use sudo"
+            )
             return NoAnswer("not-allowed", message)
         case errno.EAGAIN:
-            message = f"too many others ask hubd on {path} at once; look for them: ss -xp | grep {path}"
+            message = (
+                f"too many others ask hubd on {path} at once; look for them: ss -xp | grep {path}"
+            )
             return NoAnswer("busy", message)
         case _:
             why = error.strerror or str(error)

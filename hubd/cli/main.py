@@ -1,10 +1,13 @@
-"""hubctl: what a technician types at a hub. It asks the daemon over its local socket and shows the answer.
+"""hubctl: what a technician types at a hub. It asks the daemon over its local socket and shows the
+answer.
 
 Laws:
 1. It only looks, unless a command says otherwise.
-2. Exit status: 0 all is well, 1 an error stands (or evidence is broken), 2 there is no answer, and then the sentence
-   says what to do. 70, 74, 130 and 141 say nothing of the hub: see `docs/hubctl.md`.
-3. `--json` prints one document with `"schema": 1`, in which keys are added but never change their meaning.
+2. Exit status: 0 all is well, 1 an error stands (or evidence is broken), 2 there is no answer, and
+   then the sentence says what to do. 70, 74, 130 and 141 say nothing of the hub: see
+   `docs/hubctl.md`.
+3. `--json` prints one document with `"schema": 1`, in which keys are added but never change their
+   meaning.
 4. What is shown cannot steer a terminal, as text and as JSON.
 """
 
@@ -28,7 +31,9 @@ from hubd.cli.show import Page, clean, clock_text, document, doors_table, event_
 from hubd.output import as_tool, prepare, reader_gone
 
 DISTRIBUTION = "hubd-access-hub"
-OK, PROBLEM, NO_ANSWER = 0, 1, 2
+OK = 0
+PROBLEM = 1
+NO_ANSWER = 2
 INTERRUPTED = 130
 """As a shell says it of a program that was ended by Ctrl-C."""
 WATCH_SECONDS = 2.0
@@ -63,29 +68,43 @@ def _remember(ctx: click.Context, _parameter: click.Parameter, path: Path | None
 
 
 _SOCKET = click.option(
-    "--socket", type=click.Path(path_type=Path), expose_value=False, callback=_remember,
+    "--socket",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_remember,
     help="The daemon's local socket.",
-)  # fmt: skip
+)
 """May stand after a command as well as before it."""
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--socket", type=click.Path(path_type=Path), envvar="HUBD_SOCKET", default=DEFAULT_SOCKET, expose_value=False,
-    callback=_remember, show_default=True, show_envvar=True, help="The daemon's local socket.",
-)  # fmt: skip
+    "--socket",
+    type=click.Path(path_type=Path),
+    envvar="HUBD_SOCKET",
+    default=DEFAULT_SOCKET,
+    expose_value=False,
+    callback=_remember,
+    show_default=True,
+    show_envvar=True,
+    help="The daemon's local socket.",
+)
 @click.version_option(version=__version__, prog_name="hubctl")
 def hubctl() -> None:
     """Look at the access hub of this machine."""
 
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines.")
+_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines."
+)
 
 
 @hubctl.command()
 @_JSON
 @_SOCKET
-@click.option("--watch", is_flag=True, help=f"Show it again every {WATCH_SECONDS:g} s until Ctrl-C.")
+@click.option(
+    "--watch", is_flag=True, help=f"Show it again every {WATCH_SECONDS:g} s until Ctrl-C."
+)
 @click.pass_obj
 def status(path: Path, as_json: bool, watch: bool) -> None:
     """Show how the hub is. Exit status 1 while a problem of severity error stands."""
@@ -128,7 +147,10 @@ def trust_clock(path: Path, as_json: bool) -> None:
     elif trusted and not answer.get("vouched"):
         print(f"The clock is trusted already, nothing was changed: {clock_text(answer)}.")
     else:
-        print(f"You have said that the clock is right, which is recorded. The clock is {clock_text(answer)}.")
+        print(
+            "You have said that the clock is right, which is recorded. The clock is "
+            f"{clock_text(answer)}."
+        )
     sys.exit(OK if trusted else PROBLEM)
 
 
@@ -137,14 +159,19 @@ def trust_clock(path: Path, as_json: bool) -> None:
 @_SOCKET
 @click.pass_obj
 def accept_state(path: Path, as_json: bool) -> None:
-    """Say that the policy and the log on the disk are right as they are, after one was lost; recorded. Needs root."""
+    """Say that the policy and the log on the disk are right as they are, after one was lost;
+    recorded. Needs root.
+    """
     answer = _ask(path, "accept-state", as_json)
     if as_json:
         _print_json(answer)
     elif answer["was"] is None:
         print("Nothing was in doubt.")
     else:
-        print(f"Accepted ({clean(answer['was'])}). The policy in force is version {clean(answer['policy_version'])}.")
+        print(
+            f"Accepted ({clean(answer['was'])}). The policy in force is version "
+            f"{clean(answer['policy_version'])}."
+        )
 
 
 @hubctl.command()
@@ -161,7 +188,10 @@ def tail(path: Path, as_json: bool) -> None:
                 if as_json:
                     _print_json(told)
                 elif "lost" in told:
-                    print(f"... {clean(told['lost'])} events lost here: this terminal was too slow", flush=True)
+                    print(
+                        f"... {clean(told['lost'])} events lost here: this terminal was too slow",
+                        flush=True,
+                    )
                 elif isinstance(told.get("event"), dict):
                     print(event_line(told["event"]), flush=True)
     except ReaderGone:
@@ -190,19 +220,29 @@ def _ask(path: Path, call: str, as_json: bool) -> dict[str, Any]:
 
 
 def _document(call: str, answer: Any) -> dict[str, Any]:
-    """Return an answer as a document; a list under the name of its call. Raise NoAnswer for another answer."""
+    """Return an answer as a document; a list under the name of its call.
+
+    Raise NoAnswer for another answer.
+    """
     match call, answer:
         case "status", dict():
             return {**answer, "installed_version": _installed_version()}
-        case ("trust-clock", {"state": str()}) | ("accept-state", {"was": str() | None, "policy_version": int()}):
+        case ("trust-clock", {"state": str()}) | (
+            "accept-state",
+            {"was": str() | None, "policy_version": int()},
+        ):
             return dict(answer)
         case "doors", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}
-    raise NoAnswer("protocol", "hubd answered what this hubctl does not know; are both of one version?")
+    raise NoAnswer(
+        "protocol", "hubd answered what this hubctl does not know; are both of one version?"
+    )
 
 
 def _installed_version() -> str:
-    """Return the version that lies beside this hubctl now: a long `status --watch` may have been overtaken by it."""
+    """Return the version that lies beside this hubctl now: a long `status --watch` may have been
+    overtaken by it.
+    """
     try:
         return importlib.metadata.version(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
@@ -211,12 +251,18 @@ def _installed_version() -> str:
 
 def _judge(status: dict[str, Any]) -> int:
     problems = status.get("problems")
-    severities = [p.get("severity") for p in problems if isinstance(p, dict)] if isinstance(problems, list) else []
+    severities = (
+        [p.get("severity") for p in problems if isinstance(p, dict)]
+        if isinstance(problems, list)
+        else []
+    )
     return PROBLEM if "error" in severities else OK
 
 
 def _watch(path: Path, as_json: bool) -> NoReturn:
-    """Show the status again and again, also through a restart of the daemon; Ctrl-C ends it with the last state."""
+    """Show the status again and again, also through a restart of the daemon; Ctrl-C ends it with
+    the last state.
+    """
     state = NO_ANSWER
     on_screen = sys.stdout.isatty() and not as_json
     try:
@@ -229,7 +275,9 @@ def _watch(path: Path, as_json: bool) -> NoReturn:
                     _print_json(answer) if as_json else show(status_page(answer))
                 except NoAnswer as error:
                     state = NO_ANSWER
-                    _print_json(_error(error)) if as_json else show(Page(facts=[("no answer", clean(error))]))
+                    _print_json(_error(error)) if as_json else show(
+                        Page(facts=[("no answer", clean(error))])
+                    )
                 time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         sys.exit(state)

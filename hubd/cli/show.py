@@ -1,11 +1,12 @@
-"""How hubctl shows things: one model of problems, facts and tables, drawn with rich on a terminal, plainly elsewhere.
+"""How hubctl shows things: one model of problems, facts and tables, drawn with rich on a terminal,
+plainly elsewhere.
 
 Laws:
-1. Nothing that the daemon says can steer the terminal: every text is cleaned of what does not print, and none of it is
-   read as markup.
+1. Nothing that the daemon says can steer the terminal: every text is cleaned of what does not
+   print, and none of it is read as markup.
 2. What is wrong comes first, the most urgent before all, each with what to do.
-3. A text that is wider than the terminal is wrapped and never cut. A screen that is too low shows what comes first,
-   and says how much is left out.
+3. A text that is wider than the terminal is wrapped and never cut. A screen that is too low shows
+   what comes first, and says how much is left out.
 4. Every moment has the form of `hubcore.timing.moment`.
 """
 
@@ -46,7 +47,10 @@ def clean(value: Any, depth: int = DEPTH_MAX) -> str:
         case float():
             return f"{round(value, 3):g}" if abs(value) < 1e6 else str(value)
         case Mapping():
-            return ", ".join(f"{clean(key)} {clean(item, depth - 1)}" for key, item in value.items()) or "-"
+            return (
+                ", ".join(f"{clean(key)} {clean(item, depth - 1)}" for key, item in value.items())
+                or "-"
+            )
         case list() | tuple():
             return ", ".join(clean(item, depth - 1) for item in value) or "-"
     text = str(value)
@@ -54,8 +58,13 @@ def clean(value: Any, depth: int = DEPTH_MAX) -> str:
 
 
 def clean_json(text: str) -> str:
-    """Return JSON that means the same and holds only what prints. What does not stands in its strings alone."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+    """Return JSON that means the same and holds only what prints.
+
+    What does not stands in its strings alone.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def document(**facts: Any) -> str:
@@ -106,7 +115,10 @@ class Page:
         """Return the page as aligned text, for pipes and files."""
         lines = []
         for trouble in self.troubles:
-            lines += [f"{trouble.severity}: {trouble.id}: {trouble.what}", f"  what to do: {trouble.remedy}"]
+            lines += [
+                f"{trouble.severity}: {trouble.id}: {trouble.what}",
+                f"  what to do: {trouble.remedy}",
+            ]
         lines += _columns(self.facts)
         for table in self.tables:
             lines += [table.title, *(f"  {line}" for line in _columns([table.header, *table.rows]))]
@@ -122,7 +134,9 @@ class Page:
         parts: list[Any] = []
         for trouble in self.troubles:
             style = STYLES.get(trouble.severity, "")
-            head = Text.assemble((f"{trouble.severity}: {trouble.id}: ", style), trouble.what, overflow="fold")
+            head = Text.assemble(
+                (f"{trouble.severity}: {trouble.id}: ", style), trouble.what, overflow="fold"
+            )
             remedy = Text.assemble(("what to do: ", "bold"), trouble.remedy, overflow="fold")
             parts += [head, Padding(remedy, (0, 0, 0, 2))]
         if self.facts:
@@ -165,12 +179,16 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Align cells by their width."""
     table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
 
 
 def _installed(status: Mapping[str, Any]) -> str:
     """The version on the disk, and what to do when it is not the one that runs."""
-    running, installed = clean(status.get("version")), clean(status.get("installed_version"))
+    running = clean(status.get("version"))
+    installed = clean(status.get("installed_version"))
     if running == installed:
         return f"hubd {installed}, the one that runs"
     return f"hubd {installed}, but {running} runs: systemctl restart hubd"
@@ -180,13 +198,21 @@ def status_page(status: Mapping[str, Any]) -> Page:
     """The page of `hubctl status`. A fact that the daemon does not tell is shown as `-`."""
     records = _mapping(status.get("records"))
     facts = [
-        ("hub", f"{clean(status.get('hub'))} of site {clean(status.get('site'))}, hubd {clean(status.get('version'))}"),
+        (
+            "hub",
+            f"{clean(status.get('hub'))} of site {clean(status.get('site'))}, hubd "
+            f"{clean(status.get('version'))}",
+        ),
         ("installed", _installed(status)),
         ("ready", f"{clean(status.get('ready'))}, since {moment(status.get('since'))}"),
         ("radio", _facts(status.get("radio"))),
         ("backend", backend_text(status.get("backend"))),
         ("policy", f"version {clean(status.get('policy_version'))}"),
-        ("records", f"last {clean(records.get('last'))}, waiting for the backend {clean(records.get('waiting'))}"),
+        (
+            "records",
+            f"last {clean(records.get('last'))}, waiting for the backend "
+            f"{clean(records.get('waiting'))}",
+        ),
         ("clock", clock_text(status.get("clock"))),
     ]
     for part, label in (("missing", "not up"), ("late", "stuck loops")):
@@ -194,7 +220,11 @@ def status_page(status: Mapping[str, Any]) -> Page:
             facts.append((label, clean(status[part])))
     tables = [doors_table(_rows(status.get("doors")))]
     if counters := _mapping(status.get("counters")):
-        tables.append(Table("counters", ("name", "count"), [(clean(k), clean(v)) for k, v in counters.items()]))
+        tables.append(
+            Table(
+                "counters", ("name", "count"), [(clean(k), clean(v)) for k, v in counters.items()]
+            )
+        )
     return Page(troubles=_troubles(status.get("problems")), facts=facts, tables=tables)
 
 
@@ -209,7 +239,10 @@ def _troubles(problems: Any) -> list[Trouble]:
         )
         for problem in _rows(problems)
     ]
-    return sorted(troubles, key=lambda trouble: URGENCY.index(trouble.severity if trouble.severity in URGENCY else ""))
+    return sorted(
+        troubles,
+        key=lambda trouble: URGENCY.index(trouble.severity if trouble.severity in URGENCY else ""),
+    )
 
 
 def _facts(value: Any) -> str:
@@ -217,7 +250,9 @@ def _facts(value: Any) -> str:
     if not isinstance(value, Mapping):
         return clean(value)
     told = {key: item for key, item in value.items() if item not in (None, "", {}, [])}
-    return ", ".join(f"{clean(k)} {moment(v) if k in MOMENTS else clean(v)}" for k, v in told.items()).replace("_", " ")
+    return ", ".join(
+        f"{clean(k)} {moment(v) if k in MOMENTS else clean(v)}" for k, v in told.items()
+    ).replace("_", " ")
 
 
 def backend_text(backend: Any) -> str:
@@ -226,7 +261,10 @@ def backend_text(backend: Any) -> str:
         return "none configured: the hub decides alone"
     if not isinstance(backend, Mapping) or "connected" not in backend:
         return clean(backend)
-    said = [f"{'connected' if backend['connected'] else 'not connected'} since {moment(backend.get('since'))}"]
+    said = [
+        f"{'connected' if backend['connected'] else 'not connected'} since "
+        f"{moment(backend.get('since'))}"
+    ]
     if backend.get("halt"):
         said.append(f"stopped by the backend ({clean(backend['halt'])})")
     if backend.get("why"):
@@ -235,7 +273,9 @@ def backend_text(backend: Any) -> str:
         said.append(f"last welcome {moment(backend['last_welcome'])}")
     offset = _number(backend.get("clock_offset_seconds"))
     if abs(offset) >= OFFSET_SHOWN_SECONDS:
-        said.append(f"its clock is {clean(abs(offset))} s {'ahead of' if offset > 0 else 'behind'} this one")
+        said.append(
+            f"its clock is {clean(abs(offset))} s {'ahead of' if offset > 0 else 'behind'} this one"
+        )
     return ", ".join(said)
 
 
@@ -254,7 +294,12 @@ def clock_text(clock: Any) -> str:
 def doors_table(doors: Iterable[Mapping[str, Any]]) -> Table:
     """One row for each door."""
     rows: list[tuple[str, ...]] = [
-        (clean(door.get("id")), clean(door.get("name")), clean(door.get("state")), _points(door.get("access_points")))
+        (
+            clean(door.get("id")),
+            clean(door.get("name")),
+            clean(door.get("state")),
+            _points(door.get("access_points")),
+        )
         for door in doors
     ]
     return Table("doors", ("id", "name", "state", "access points"), rows)
@@ -273,7 +318,8 @@ def _points(points: Any) -> str:
         odd = [clean(known["mode"])] if known.get("mode") not in (None, "normal") else []
         odd += ["fresh"] if known.get("fresh") else []
         shown.append(
-            f"{clean(known.get('number'))} {clean(known.get('name'))}" + (f" ({', '.join(odd)})" if odd else "")
+            f"{clean(known.get('number'))} {clean(known.get('name'))}"
+            + (f" ({', '.join(odd)})" if odd else "")
         )
     return ", ".join(shown) or "-"
 

@@ -1,10 +1,11 @@
-"""The configuration: one TOML file to one frozen, typed `Config`, every key checked before anything is built.
+"""The configuration: one TOML file to one frozen, typed `Config`, every key checked before anything
+is built.
 
-Laws: a key that is unknown, missing, of the wrong type or out of range refuses the start, and so does a file that
-everybody may write; the sentence names the file, the key, what was expected and what was found; a value that passed is
-not checked again anywhere. A path is relative to the directory of the file; the path of a key may be `credential:NAME`,
-a file that systemd hands over (LoadCredential).
-The file holds no secrets, only where they lie; so what was found may be shown.
+Laws: a key that is unknown, missing, of the wrong type or out of range refuses the start, and so
+does a file that everybody may write; the sentence names the file, the key, what was expected and
+what was found; a value that passed is not checked again anywhere. A path is relative to the
+directory of the file; the path of a key may be `credential:NAME`, a file that systemd hands over
+(LoadCredential). The file holds no secrets, only where they lie; so what was found may be shown.
 """
 
 from __future__ import annotations
@@ -46,32 +47,44 @@ SOCKET_PATH_BYTES_MAX = 107
 """What `sun_path` of unix(7) holds beside its closing zero."""
 
 SEALED_KEYS = "HUBD_SEALED_KEYS"
-"""The variable in which sealed-keys.conf names the credentials that lie encrypted, with colons between them."""
-PLAIN_STORE, SEALED_STORE = "/etc/credstore", "/etc/credstore.encrypted"
+"""The variable in which sealed-keys.conf names the credentials that lie encrypted, with colons
+between them.
+"""
+PLAIN_STORE = "/etc/credstore"
+SEALED_STORE = "/etc/credstore.encrypted"
 """Where the installer puts what systemd hands over."""
 
 _CREDENTIAL_NAME = re.compile(r"[!-.0-9;-~]{1,255}")
 """What systemd takes: a file's name in printable ASCII without a colon."""
 _CREDENTIAL = "credential:"
-_CREDENTIAL_UNKNOWN = "credential:NAME only where systemd sets $CREDENTIALS_DIRECTORY (LoadCredential= of the unit)"
+_CREDENTIAL_UNKNOWN = (
+    "credential:NAME only where systemd sets $CREDENTIALS_DIRECTORY (LoadCredential= of the unit)"
+)
 
 Name = Annotated[
-    str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f]{1,64}\Z", description="1 to 64 characters, none of them a control")
+    str,
+    Meta(
+        pattern=r"\A[^\x00-\x1f\x7f-\x9f]{1,64}\Z",
+        description="1 to 64 characters, none of them a control",
+    ),
 ]
 Aead = Literal["A256GCM", "A192GCM", "A128GCM"]
 
 
 class KeyFile:
-    """Where a key lies. One handed over by systemd is guarded by systemd, whatever the mode of its copy.
+    """Where a key lies. One handed over by systemd is guarded by systemd, whatever the mode of its
+    copy.
 
-    `place` is what a person may open: the file itself or, for one that systemd hands over, the file that the installer
-    has put down; `sealed` says that this one lies encrypted.
+    `place` is what a person may open: the file itself or, for one that systemd hands over, the file
+    that the installer has put down; `sealed` says that this one lies encrypted.
     """
 
     __slots__ = ("credential", "path", "sealed")
 
     def __init__(self, path: Path, credential: bool = False, sealed: bool = False) -> None:
-        self.path, self.credential, self.sealed = path, credential, sealed
+        self.path = path
+        self.credential = credential
+        self.sealed = sealed
 
     @property
     def place(self) -> str:
@@ -108,8 +121,9 @@ class Hub(Section, frozen=True):
 
 
 class Keys(Section, frozen=True):
-    """Where the keys lie: `identity` PEM (PKCS#8), `certificate` and `issuer` raw CBOR, `beacon` 16 raw bytes, the
-    other two Z85 text."""
+    """Where the keys lie: `identity` PEM (PKCS#8), `certificate` and `issuer` raw CBOR, `beacon` 16
+    raw bytes, the other two Z85 text.
+    """
 
     identity: Key
     certificate: Key
@@ -125,7 +139,11 @@ class Protocol(Section, frozen=True):
     rsa_bits: Annotated[Literal[2048, 3072, 4096], Meta(description="2048, 3072 or 4096")] = 3072
     aead: Annotated[
         tuple[Aead, ...],
-        Meta(min_length=1, max_length=3, description='one to three of "A256GCM", "A192GCM", "A128GCM"'),
+        Meta(
+            min_length=1,
+            max_length=3,
+            description='one to three of "A256GCM", "A192GCM", "A128GCM"',
+        ),
     ] = ("A256GCM", "A192GCM", "A128GCM")
     grant_days_max: Annotated[int, Meta(ge=1, le=366, description="1 to 366")] = 90
     rsa_per_second: Annotated[float, Meta(ge=0.1, le=100, description="0.1 to 100")] = 5.0
@@ -137,7 +155,10 @@ _A_LINE = Meta(description='a line such as { chip = "gpiochip0", line = 17 }')
 
 
 class AccessPoint(Section, frozen=True):
-    """One direction through one door. `fresh` demands the phone's own key each time: no short path."""
+    """One direction through one door.
+
+    `fresh` demands the phone's own key each time: no short path.
+    """
 
     number: Annotated[int, Meta(ge=1, le=65535, description="1 to 65535")]
     name: Name
@@ -156,19 +177,25 @@ class Door(Section, frozen=True, kw_only=True):
     """One door: what moves it and for how long, the inputs that watch it, and the ways through it.
 
     `strike` is the short form of one mover; a door with more has `movers`.
-    `strike_seconds`: one release. `strike_cap_seconds`: all releases that prolong each other. `strike_rest_seconds`:
-    how long the strike then rests. A mover may have a cap and a rest of its own.
+    `strike_seconds`: one release. `strike_cap_seconds`: all releases that prolong each other.
+    `strike_rest_seconds`: how long the strike then rests. A mover may have a cap and a rest of its
+    own.
     """
 
     id: Id
     name: Name
     strike: Annotated[Line | None, _A_LINE] = None
-    movers: Annotated[tuple[Mover, ...], Meta(max_length=8, description="1 to 8 tables [[doors.movers]]")] = ()
+    movers: Annotated[
+        tuple[Mover, ...], Meta(max_length=8, description="1 to 8 tables [[doors.movers]]")
+    ] = ()
     access_points: Annotated[
-        tuple[AccessPoint, ...], Meta(min_length=1, max_length=16, description="1 to 16 tables [[doors.access_points]]")
+        tuple[AccessPoint, ...],
+        Meta(min_length=1, max_length=16, description="1 to 16 tables [[doors.access_points]]"),
     ]
     strike_seconds: Annotated[float, Meta(ge=0.2, le=30, description="0.2 to 30")] = 5.0
-    strike_cap_seconds: Annotated[float, Meta(ge=0.2, le=60, description="strike_seconds to 60")] = 10.0
+    strike_cap_seconds: Annotated[
+        float, Meta(ge=0.2, le=60, description="strike_seconds to 60")
+    ] = 10.0
     strike_rest_seconds: Annotated[float, Meta(ge=0.5, le=600, description="0.5 to 600")] = 0.5
     held_open_seconds: Annotated[float, Meta(ge=1, le=86400, description="1 to 86400")] = 60.0
     dps: Annotated[Line | None, _A_LINE] = None
@@ -176,12 +203,24 @@ class Door(Section, frozen=True, kw_only=True):
 
     @property
     def moved_by(self) -> tuple[Mover, ...]:
-        """What moves it, each with its cap and its rest. The strike of the short form has the door's id."""
+        """What moves it, each with its cap and its rest.
+
+        The strike of the short form has the door's id.
+        """
         listed = self.movers
         if self.strike is not None:
             short = self.strike
-            listed = (Strike(id=self.id, chip=short.chip, line=short.line, active_low=short.active_low),)
-        return tuple(mover.at_door(self.strike_cap_seconds, self.strike_rest_seconds) for mover in listed)
+            listed = (
+                Strike(
+                    id=self.id,
+                    chip=short.chip,
+                    line=short.line,
+                    active_low=short.active_low,
+                ),
+            )
+        return tuple(
+            mover.at_door(self.strike_cap_seconds, self.strike_rest_seconds) for mover in listed
+        )
 
     @property
     def cap_seconds(self) -> float:
@@ -194,7 +233,9 @@ class Door(Section, frozen=True, kw_only=True):
             yield WiredLine("strike", ("strike",), self.strike)
         for index, mover in enumerate(self.movers):
             if isinstance(mover, Line):
-                yield WiredLine(f"{kind_of(mover)} {mover.id}", ("movers", f"[{index}]", "line"), mover)
+                yield WiredLine(
+                    f"{kind_of(mover)} {mover.id}", ("movers", f"[{index}]", "line"), mover
+                )
         if self.dps is not None:
             yield WiredLine("dps", ("dps",), self.dps)
         if self.rex is not None:
@@ -204,14 +245,17 @@ class Door(Section, frozen=True, kw_only=True):
 class Api(Section, frozen=True):
     """The local socket of hubctl."""
 
-    socket: Annotated[Path, Meta(description="a path of at most 107 bytes")] = Path("/run/hubd/hubd.sock")
+    socket: Annotated[Path, Meta(description="a path of at most 107 bytes")] = Path(
+        "/run/hubd/hubd.sock"
+    )
 
 
 class Log(Section, frozen=True):
     """What is told to the journal."""
 
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description='"debug", "info", "warning" or "error"')
+        Literal["debug", "info", "warning", "error"],
+        Meta(description='"debug", "info", "warning" or "error"'),
     ] = "info"
 
 
@@ -220,7 +264,9 @@ class Config(Section, frozen=True):
 
     hub: Hub
     keys: Keys
-    doors: Annotated[tuple[Door, ...], Meta(min_length=1, max_length=32, description="1 to 32 tables [[doors]]")]
+    doors: Annotated[
+        tuple[Door, ...], Meta(min_length=1, max_length=32, description="1 to 32 tables [[doors]]")
+    ]
     protocol: Protocol = Protocol()
     radio: Radio = Bluez()
     backend: Backend | None = None
@@ -229,16 +275,23 @@ class Config(Section, frozen=True):
 
 
 def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read and check the file at `path`. Raise ConfigError, a sentence for the installer, for whatever is wrong."""
+    """Read and check the file at `path`.
+
+    Raise ConfigError, a sentence for the installer, for whatever is wrong.
+    """
     file = Path(path)
     return parse(_read(file), file, environment)
 
 
 def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Check the text of a configuration; `file` is for sentences and for relative paths. Raise ConfigError."""
+    """Check the text of a configuration; `file` is for sentences and for relative paths.
+
+    Raise ConfigError.
+    """
     if text.startswith(BYTE_ORDER_MARK):
         raise ConfigError(
-            f"{file}: line 1, column 1: the file begins with a byte order mark (U+FEFF), which TOML may not have; save "
+            f"{file}: line 1, column 1: the file begins with a byte order mark (U+FEFF), "
+            "which TOML may not have; save "
             f"it as UTF-8 without one, or type: sed -i '1s/^\\xEF\\xBB\\xBF//' {file}"
         )
     try:
@@ -250,14 +303,18 @@ def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) ->
     place = ConfigPlace(raw, text)
     try:
         tagged = with_default_kinds(raw)
-        config = msgspec.convert(tagged, Config, dec_hook=_paths(file.absolute().parent, environment))
+        config = msgspec.convert(
+            tagged, Config, dec_hook=_paths(file.absolute().parent, environment)
+        )
         for check in _CHECKS:
             check(config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{file}: {explain(str(error), Config, place)}") from error
     except WrongValueError as wrong:
         key = place.key(wrong.path)
-        raise ConfigError(f"{file}: {key}: expected {wrong.expected}, found {wrong.found}") from wrong
+        raise ConfigError(
+            f"{file}: {key}: expected {wrong.expected}, found {wrong.found}"
+        ) from wrong
     return config
 
 
@@ -265,13 +322,16 @@ def _read(file: Path) -> str:
     try:
         if file.exists() and not file.is_file():
             raise ConfigError(
-                f"{file}: expected a configuration file, found a directory or another thing that is no regular file; "
+                f"{file}: expected a configuration file, found a directory or another thing "
+                "that is no regular file; "
                 "move it away, or name yours with --config"
             )
         with open(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
             mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
             if mode & stat.S_IWOTH:
-                raise ConfigError(f"{file}: everybody may write it (mode {mode:03o}); type: chmod o-w {file}")
+                raise ConfigError(
+                    f"{file}: everybody may write it (mode {mode:03o}); type: chmod o-w {file}"
+                )
             data = stream.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError as error:
         raise ConfigError(
@@ -281,9 +341,14 @@ def _read(file: Path) -> str:
         why = f"{error.strerror}; {_unreadable(error, file)}"
         raise ConfigError(f"{file}: the configuration cannot be read: {why}") from error
     except ValueError as error:
-        raise ConfigError(f"{str(file)!r}: the configuration cannot be read: its name holds a zero byte") from error
+        raise ConfigError(
+            f"{str(file)!r}: the configuration cannot be read: its name holds a zero byte"
+        ) from error
     if len(data) > FILE_BYTES_MAX:
-        raise ConfigError(f"{file}: expected a configuration of at most {FILE_BYTES_MAX} bytes, found a longer file")
+        raise ConfigError(
+            f"{file}: expected a configuration of at most {FILE_BYTES_MAX} bytes, found a "
+            "longer file"
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -292,7 +357,8 @@ def _read(file: Path) -> str:
         if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             found = "UTF-16"
         raise ConfigError(
-            f"{file}: line {line}: expected UTF-8, found {found}; save the file as UTF-8 in your editor"
+            f"{file}: line {line}: expected UTF-8, found {found}; save the file as UTF-8 in "
+            "your editor"
         ) from error
 
 
@@ -309,7 +375,9 @@ def _unreadable(error: OSError, file: Path) -> str:
 
 
 def _paths(base: Path, environment: Mapping[str, str]) -> Callable[[type, Any], Any]:
-    """Return msgspec's hook that makes `Path` and `KeyFile` of text; a ValueError becomes its ValidationError."""
+    """Return msgspec's hook that makes `Path` and `KeyFile` of text; a ValueError becomes its
+    ValidationError.
+    """
     sealed = environment.get(SEALED_KEYS, "").split(":")
 
     def text_of(value: Any) -> str:
@@ -323,7 +391,8 @@ def _paths(base: Path, environment: Mapping[str, str]) -> Callable[[type, Any], 
             return base / text
         if not text.startswith(_CREDENTIAL):
             return KeyFile(base / text)
-        name, directory = text.removeprefix(_CREDENTIAL), environment.get("CREDENTIALS_DIRECTORY")
+        name = text.removeprefix(_CREDENTIAL)
+        directory = environment.get("CREDENTIALS_DIRECTORY")
         if not _CREDENTIAL_NAME.fullmatch(name) or name in (".", ".."):
             raise ValueError("no name of a credential")
         if not directory:
@@ -337,7 +406,9 @@ def _check_zone(config: Config) -> None:
     try:
         _ = config.hub.zone
     except (OSError, ValueError, KeyError) as error:
-        expected = 'an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata)'
+        expected = (
+            'an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata)'
+        )
         raise WrongValueError(("hub", "time_zone"), expected, show(config.hub.time_zone)) from error
 
 
@@ -355,7 +426,9 @@ def _check_doors(config: Config) -> None:
     for index, door in enumerate(config.doors):
         _check_movers(door, ("doors", f"[{index}]"))
     if len(set(config.protocol.aead)) != len(config.protocol.aead):
-        raise WrongValueError(("protocol", "aead"), "each name once", show(list(config.protocol.aead)))
+        raise WrongValueError(
+            ("protocol", "aead"), "each name once", show(list(config.protocol.aead))
+        )
 
 
 def _check_movers(door: Door, where: tuple[str, ...]) -> None:
@@ -363,11 +436,15 @@ def _check_movers(door: Door, where: tuple[str, ...]) -> None:
     if door.strike is None and not door.movers:
         raise WrongValueError((*where, "strike"), str(_A_LINE.description), "nothing")
     if door.strike is not None and door.movers:
-        raise WrongValueError((*where, "movers"), "strike or [[doors.movers]], one of the two", "both")
+        raise WrongValueError(
+            (*where, "movers"), "strike or [[doors.movers]], one of the two", "both"
+        )
     least = door.strike_seconds
     expected = f"at least strike_seconds, which is {least:g}"
     if door.strike_cap_seconds < least:
-        raise WrongValueError((*where, "strike_cap_seconds"), expected, f"{door.strike_cap_seconds:g}")
+        raise WrongValueError(
+            (*where, "strike_cap_seconds"), expected, f"{door.strike_cap_seconds:g}"
+        )
     for index, mover in enumerate(door.moved_by):
         if mover.cap_seconds < least:
             key = (*where, "movers", f"[{index}]", "cap_seconds")
@@ -390,8 +467,12 @@ def _check_rates(config: Config) -> None:
     protocol = config.protocol
     least = rate_min(protocol.links_max)
     if protocol.rsa_per_second < least:
-        expected = f"at least {least:g} for links_max = {protocol.links_max}, or strangers keep phones out"
-        raise WrongValueError(("protocol", "rsa_per_second"), expected, f"{protocol.rsa_per_second:g}")
+        expected = (
+            f"at least {least:g} for links_max = {protocol.links_max}, or strangers keep phones out"
+        )
+        raise WrongValueError(
+            ("protocol", "rsa_per_second"), expected, f"{protocol.rsa_per_second:g}"
+        )
 
 
 def _check_unique(config: Config) -> None:
@@ -406,11 +487,17 @@ def _check_unique(config: Config) -> None:
 def _marks(config: Config) -> Iterator[tuple[Sequence[str], object, str, str]]:
     """Yield (path of the key, what must be unique, how to show it, whose it is)."""
     for index, door in enumerate(config.doors):
-        where, owner = ("doors", f"[{index}]"), f"door {door.id!r}"
+        where = ("doors", f"[{index}]")
+        owner = f"door {door.id!r}"
         yield (*where, "id"), ("door", door.id), show(door.id), "another door"
         for number, point in enumerate(door.access_points):
             path = (*where, "access_points", f"[{number}]", "number")
-            yield path, ("access point", point.number), str(point.number), f"{point.name!r} of {owner}"
+            yield (
+                path,
+                ("access point", point.number),
+                str(point.number),
+                f"{point.name!r} of {owner}",
+            )
         for number, mover in enumerate(door.moved_by):
             listed = ("movers", f"[{number}]", "id") if door.movers else ("id",)
             yield (*where, *listed), ("mover", mover.id), show(mover.id), f"a mover of {owner}"

@@ -18,12 +18,15 @@ from hubd.config.sentences import WrongValueError, show
 
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 
-Id = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z", description="1 to 32 characters of a-z, 0-9 and -")]
+Id = Annotated[
+    str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z", description="1 to 32 characters of a-z, 0-9 and -")
+]
 Chip = Annotated[
     str,
     Meta(
         pattern=r"\A(/dev(/[A-Za-z0-9_:+-][A-Za-z0-9_:+.-]{0,63}){1,4}|[!-.0-~]{1,64})\Z",
-        description='a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as "gpiochip0", a label, '
+        description="a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as "
+        '"gpiochip0", a label, '
         "or a path in /dev",
     ),
 ]
@@ -36,10 +39,15 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line(Section, frozen=True):
-    """One GPIO line, by its number or by its name. `active_low`: the line is active at low level."""
+    """One GPIO line, by its number or by its name.
+
+    `active_low`: the line is active at low level.
+    """
 
     chip: Chip
-    line: Annotated[LineNumber | LineName, Meta(description="a line number of 0 to 65535 or a line name")]
+    line: Annotated[
+        LineNumber | LineName, Meta(description="a line number of 0 to 65535 or a line name")
+    ]
     active_low: bool = False
 
 
@@ -52,10 +60,15 @@ STRIKES_MAX = 32
 
 
 class Strike(Line, frozen=True, kw_only=True, tag_field="kind", tag="strike"):
-    """An electric strike on a GPIO line. `cap_seconds` and `rest_seconds`: its own, in place of its door's."""
+    """An electric strike on a GPIO line.
+
+    `cap_seconds` and `rest_seconds`: its own, in place of its door's.
+    """
 
     id: Id
-    cap_seconds: Annotated[float, Meta(ge=0.2, le=60, description="strike_seconds to 60")] = THE_DOORS
+    cap_seconds: Annotated[float, Meta(ge=0.2, le=60, description="strike_seconds to 60")] = (
+        THE_DOORS
+    )
     rest_seconds: Annotated[float, Meta(ge=0.5, le=600, description="0.5 to 600")] = THE_DOORS
 
     def at_door(self, cap_seconds: float, rest_seconds: float) -> Strike:
@@ -72,7 +85,9 @@ Mover = Strike
 
 
 class Bluez(Section, frozen=True, tag_field="kind", tag="bluez"):
-    """Which Bluetooth adapter advertises; under which company and how long each tag, when there is `keys.beacon`."""
+    """Which Bluetooth adapter advertises; under which company and how long each tag, when there is
+    `keys.beacon`.
+    """
 
     adapter: Annotated[
         str,
@@ -81,10 +96,12 @@ class Bluez(Section, frozen=True, tag_field="kind", tag="bluez"):
             description='"default" or an adapter\'s address such as "00:1A:7D:DA:71:13"',
         ),
     ] = "default"
-    company: Annotated[int, Meta(ge=0, le=0xFFFF, description="0 to 65535, as the Bluetooth SIG assigned it")] = (
-        beacon.COMPANY_NONE
+    company: Annotated[
+        int, Meta(ge=0, le=0xFFFF, description="0 to 65535, as the Bluetooth SIG assigned it")
+    ] = beacon.COMPANY_NONE
+    rotate_seconds: Annotated[float, Meta(ge=1, le=3600, description="1 to 3600")] = (
+        beacon.ROTATE_SECONDS
     )
-    rotate_seconds: Annotated[float, Meta(ge=1, le=3600, description="1 to 3600")] = beacon.ROTATE_SECONDS
 
 
 Radio = Bluez
@@ -92,7 +109,10 @@ Radio = Bluez
 
 
 class Curve(Section, frozen=True, tag_field="kind", tag="curve"):
-    """Where the backend listens, over CurveZMQ. Without this table the hub decides alone and keeps its records."""
+    """Where the backend listens, over CurveZMQ.
+
+    Without this table the hub decides alone and keeps its records.
+    """
 
     KEYS: ClassVar = ("curve_secret", "backend_public")
     """The keys of [keys] that this kind of uplink needs."""
@@ -141,7 +161,9 @@ def with_default_kinds(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_kind(table: Any, key: str) -> Any:
-    """Return a table in which the section at `key`, or each of an array of them, says of which kind it is."""
+    """Return a table in which the section at `key`, or each of an array of them, says of which kind
+    it is.
+    """
     if not isinstance(table, dict) or key not in table:
         return table
     found = table[key]
@@ -155,7 +177,8 @@ def _tagged(section: Any, kind: str) -> Any:
 
 
 def _can_be_reached(host: str) -> bool:
-    """Tell whether a machine can have this name (RFC 1123, section 2.1) or address; whether one has, only a try tells.
+    """Tell whether a machine can have this name (RFC 1123, section 2.1) or address; whether one
+    has, only a try tells.
 
     A last label of digits alone makes an address of it.
     """

@@ -1,8 +1,10 @@
-"""What an installer reads when a key is wrong: the key, what was expected, what was found, in one line.
+"""What an installer reads when a key is wrong: the key, what was expected, what was found, in one
+line.
 
 Laws: what was expected stands once, beside the type in `hubd.config.file` (`Meta.description`).
-Nothing of the file reaches a terminal unescaped or at length. A key is named as the file has it, by the id of its door
-and the number of its line. A character that looks like another one is told by its name.
+Nothing of the file reaches a terminal unescaped or at length. A key is named as the file has it, by
+the id of its door and the number of its line. A character that looks like another one is told by
+its name.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ _HINT = "credential:"
 
 
 class WrongValueError(Exception):
-    """A value that its type alone cannot refuse: the path of its key, what was expected, what was found."""
+    """A value that its type alone cannot refuse: the path of its key, what was expected, what was
+    found.
+    """
 
     def __init__(self, path: Sequence[str], expected: str, found: str) -> None:
         super().__init__(path, expected, found)
@@ -31,7 +35,9 @@ class WrongValueError(Exception):
 
 
 def show(value: Any) -> str:
-    """Return what was found, printable and short; with the name of the first character that is none of ASCII."""
+    """Return what was found, printable and short; with the name of the first character that is none
+    of ASCII.
+    """
     if isinstance(value, dict):
         return "a table"
     text = _short(str(value).lower() if isinstance(value, bool) else repr(value))
@@ -48,7 +54,9 @@ def character_name(character: str) -> str:
 
 
 def _strange(text: str) -> str:
-    """Name the first character of a text that is none of ASCII: many of them look like one that is."""
+    """Name the first character of a text that is none of ASCII: many of them look like one
+    that is.
+    """
     for number, character in enumerate(text, 1):
         if not character.isascii():
             return f", of which character {number} is {character_name(character)}"
@@ -56,11 +64,14 @@ def _strange(text: str) -> str:
 
 
 def toml_trouble(message: str, text: str) -> str:
-    """Return what tomllib said about `text`, with the name of a character there that a person may not see."""
+    """Return what tomllib said about `text`, with the name of a character there that a person may
+    not see.
+    """
     found = re.search(r"at line (\d+), column (\d+)", message)
     if found is None:
         return message
-    line, column = int(found[1]), int(found[2])
+    line = int(found[1])
+    column = int(found[2])
     there = text.replace("\r\n", "\n").split("\n")[line - 1]
     for at in (column - 1, *range(len(there))):
         if at < len(there) and not there[at].isascii():
@@ -72,7 +83,8 @@ def toml_trouble(message: str, text: str) -> str:
 _TABLE = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\s-]+?)\s*\]\]?\s*(#.*)?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=")
 _ORDINALS = ("1st", "2nd", "3rd")
-_DOORS, _ITEM = 0, 1
+_DOORS = 0
+_ITEM = 1
 """Where in the path of a door's key the name of the array stands, and which door it is."""
 
 
@@ -80,10 +92,13 @@ class ConfigPlace:
     """A file that was read as TOML: says where in it a key stands, as its author has written it."""
 
     def __init__(self, raw: dict[str, Any], text: str) -> None:
-        self.raw, self._text = raw, text
+        self.raw = raw
+        self._text = text
 
     def key(self, path: Sequence[str]) -> str:
-        """Name the key at `path`, such as ("doors", "[0]", "strike"), with the line where it or its table begins."""
+        """Name the key at `path`, such as ("doors", "[0]", "strike"), with the line where it or its
+        table begins.
+        """
         line = self._line(path)
         return f"line {line}: {_named(path, self.raw)}" if line else _named(path, self.raw)
 
@@ -93,7 +108,9 @@ class ConfigPlace:
 
     def _line(self, path: Sequence[str]) -> int:
         """Return the number of the line, 0 where it cannot be told."""
-        if '"""' in self._text or "'''" in self._text:  # text over several lines may look like anything
+        if (
+            '"""' in self._text or "'''" in self._text
+        ):  # text over several lines may look like anything
             return 0
         known = dict(_lines(self._text))
         for size in range(len(path), 0, -1):
@@ -119,7 +136,9 @@ def _dotted(name: str) -> tuple[str, ...]:
 
 
 def _table(header: re.Match[str], counts: dict[tuple[str, ...], int]) -> tuple[str, ...]:
-    """Return the path of the table that a header opens; `counts` knows how many tables each array has had."""
+    """Return the path of the table that a header opens; `counts` knows how many tables each array
+    has had.
+    """
     path: tuple[str, ...] = ()
     *outer, last = _dotted(header[2])
     for part in outer:
@@ -154,19 +173,29 @@ def _ordinal(item: str) -> str:
 
 
 def explain(message: str, root: type[Struct], place: ConfigPlace) -> str:
-    """Turn msgspec's message about a file, which should have become a `root`, into the installer's sentence."""
+    """Turn msgspec's message about a file, which should have become a `root`, into the installer's
+    sentence.
+    """
     reason, _, where = message.partition(" - at `$")
     path = _split(where.rstrip("`"))
-    if found := re.fullmatch(r"Object (contains unknown|missing required) field `(.*)`", reason, re.DOTALL):
+    if found := re.fullmatch(
+        r"Object (contains unknown|missing required) field `(.*)`", reason, re.DOTALL
+    ):
         kind, field = found.groups()
         key = place.key([*path, field])
         if kind == "contains unknown":
             known = ", ".join(_keys(_struct(root, path, place)))
             return f"{key}: expected one of {known}, found this unknown key{_strange(field)}"
-        return f"{key}: expected {_description(root, [*path, field], place) or 'it to be there'}, found nothing"
-    field_path = path[:-1] if path and path[-1].startswith("[") else path  # an item is told by its array
+        return (
+            f"{key}: expected "
+            f"{_description(root, [*path, field], place) or 'it to be there'}, found nothing"
+        )
+    # an item is told by its array
+    field_path = path[:-1] if path and path[-1].startswith("[") else path
     expected = reason if reason.startswith(_HINT) else _description(root, field_path, place)
-    return f"{place.key(path)}: expected {expected or _plain(reason)}, found {show(place.value(path))}"
+    return (
+        f"{place.key(path)}: expected {expected or _plain(reason)}, found {show(place.value(path))}"
+    )
 
 
 def _split(path: str) -> list[str]:
@@ -180,8 +209,15 @@ def _joined(path: Sequence[str]) -> str:
 
 
 def _plain(reason: str) -> str:
-    """What msgspec expected, in TOML's words: ``Expected `bool`, got `str` `` becomes `true or false`."""
-    names = {"bool": "true or false", "object": "a table", "array": "an array", "int": "a whole number"}
+    """What msgspec expected, in TOML's words: ``Expected `bool`, got `str` `` becomes `true or
+    false`.
+    """
+    names = {
+        "bool": "true or false",
+        "object": "a table",
+        "array": "an array",
+        "int": "a whole number",
+    }
     found = re.match(r"Expected `(\w+)`", reason)
     return names.get(found[1], reason) if found else reason
 
@@ -202,7 +238,9 @@ def _annotation(root: type[Struct], path: Sequence[str], place: ConfigPlace) -> 
 
 
 def _inner(annotation: Any, kind: type) -> list[Any]:
-    """Look through Annotated and unions: the struct types in `annotation`, or the item types of its tuples."""
+    """Look through Annotated and unions: the struct types in `annotation`, or the item types of its
+    tuples.
+    """
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         return [annotation] if kind is Struct else []
     arguments = get_args(annotation)
@@ -221,7 +259,9 @@ def _struct(root: type[Struct], path: Sequence[str], place: ConfigPlace) -> Any:
 
 
 def _one_of(structs: Sequence[Any], table: Any) -> Any:
-    """Return the kind that a table says it is, or else the first that it may be; None when there is none."""
+    """Return the kind that a table says it is, or else the first that it may be; None when there is
+    none.
+    """
     for struct in structs:
         tag = struct.__struct_config__
         if tag.tag_field and isinstance(table, dict) and table.get(tag.tag_field) == tag.tag:
@@ -238,7 +278,9 @@ def _keys(struct: Any) -> tuple[str, ...]:
 
 
 def _description(root: type[Struct], path: Sequence[str], place: ConfigPlace) -> str | None:
-    """What `Meta.description` says about the field; a kind is told by all there are, a table by its header."""
+    """What `Meta.description` says about the field; a kind is told by all there are, a table by its
+    header.
+    """
     annotation = _annotation(root, path, place)
     for kind in (annotation, *get_args(annotation)):
         for mark in getattr(kind, "__metadata__", ()):
@@ -251,7 +293,11 @@ def _description(root: type[Struct], path: Sequence[str], place: ConfigPlace) ->
 
 def _kinds(structs: Sequence[Any], key: str) -> str | None:
     """Name the kinds to choose from, if `key` is the one that says of which kind a table is."""
-    names = [f'"{struct.__struct_config__.tag}"' for struct in structs if struct.__struct_config__.tag_field == key]
+    names = [
+        f'"{struct.__struct_config__.tag}"'
+        for struct in structs
+        if struct.__struct_config__.tag_field == key
+    ]
     return " or ".join(", ".join(names).rsplit(", ", 1)) or None
 
 

@@ -3,12 +3,16 @@
 Laws:
 1. Nothing moves before its record is durable; what cannot be recorded is refused.
 2. Nothing moves late (LATE_SECONDS after the last byte came), or for a phone that has gone.
-3. What was decided is looked at again right before the strike, with the policy and the time of that moment.
+3. What was decided is looked at again right before the strike, with the policy and the time of that
+   moment.
 4. The same operation moves a door once, also across a restart.
-5. An operation for which nothing was done and nothing was decided is asked for the first time when it is asked again.
-6. An answer is repeated only to who would be let in now; who would not is denied and recorded like anybody else.
-7. A yes is not recorded for a strike that is known to rest for too long, nor for an asker with too many a yes that came
-   to nothing (`access.once.TRIES`): they are denied as BUSY, and such denials have a pace.
+5. An operation for which nothing was done and nothing was decided is asked for the first time when
+   it is asked again.
+6. An answer is repeated only to who would be let in now; who would not is denied and recorded like
+   anybody else.
+7. A yes is not recorded for a strike that is known to rest for too long, nor for an asker with too
+   many a yes that came to nothing (`access.once.TRIES`): they are denied as BUSY, and such denials
+   have a pace.
 """
 
 from __future__ import annotations
@@ -36,8 +40,9 @@ from hubcore.ports.stores import AuditLog, PolicyStore
 
 LATE_SECONDS = 2.0
 RECORD_SECONDS = 1.5
-"""How long anybody waits for a record: a phone at most until LATE_SECONDS, but RECORD_SECONDS_MIN when its turn for RSA
-came late. What comes later is evidence all the same, but moves nothing."""
+"""How long anybody waits for a record: a phone at most until LATE_SECONDS, but RECORD_SECONDS_MIN
+when its turn for RSA came late. What comes later is evidence all the same, but moves nothing.
+"""
 RECORD_SECONDS_MIN = 0.5
 NOT_DONE_SECONDS = 0.5
 """How long the answer waits for the record that a granted release did not happen."""
@@ -50,7 +55,9 @@ ORDER_REMEMBERED_SECONDS = 420.0
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An access point of this hub: its door, whether it demands the full path, its release in seconds and its cap."""
+    """An access point of this hub: its door, whether it demands the full path, its release in
+    seconds and its cap.
+    """
 
     number: int
     door: str
@@ -99,8 +106,13 @@ class Watch(Protocol):
 class Unlock:
     """Decides, records, strikes."""
 
-    def __init__(self, rules: SiteRules, books: Books, doors: Mapping[str, Mover], watch: Watch) -> None:
-        self._rules, self._books, self._doors, self._watch = rules, books, doors, watch
+    def __init__(
+        self, rules: SiteRules, books: Books, doors: Mapping[str, Mover], watch: Watch
+    ) -> None:
+        self._rules = rules
+        self._books = books
+        self._doors = doors
+        self._watch = watch
         self._ops: Mapping[Kind, OpTable[Outcome]] = {
             Kind.ACCESS: OpTable(),
             Kind.REMOTE: OpTable(OPS_MAX, ORDER_REMEMBERED_SECONDS),
@@ -109,10 +121,12 @@ class Unlock:
         self._at_work: dict[Key, asyncio.Future[None]] = {}
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
-        """Learn from the newest records which operations were asked before a restart; pass over what is not known.
+        """Learn from the newest records which operations were asked before a restart; pass over
+        what is not known.
 
-        Whether a strike was driven between its record and the restart nobody knows: such an operation is a fault now.
-        One for which the records say that nothing was done is not known at all.
+        Whether a strike was driven between its record and the restart nobody knows: such an
+        operation is a fault now. One for which the records say that nothing was done is not known
+        at all.
         """
         now = self._books.clock.monotonic()
         for record, age_seconds in _with_ages(records, now):
@@ -125,7 +139,13 @@ class Unlock:
                     **rest,
                 }:
                     if record.kind in self._ops and action in set(Action):
-                        asked = _Order(record.kind, asker, op, point, Action(action))
+                        asked = _Order(
+                            kind=record.kind,
+                            asker=asker,
+                            op=op,
+                            point=point,
+                            action=Action(action),
+                        )
                         self._remember(asked, _denial(rest.get(Fact.WHY)), now - age_seconds)
                 case {
                     Fact.OF: bytes(op),
@@ -134,7 +154,13 @@ class Unlock:
                     Fact.POINT: int(point),
                     **rest,
                 } if kind in self._ops:
-                    undone = _Order(Kind(kind), asker, op, point, Action.OPEN)
+                    undone = _Order(
+                        kind=Kind(kind),
+                        asker=asker,
+                        op=op,
+                        point=point,
+                        action=Action.OPEN,
+                    )
                     if _nothing_moved(rest):
                         self._ops[undone.kind].forget(undone.key)
 
@@ -147,14 +173,23 @@ class Unlock:
         self._ops[order.kind].remember(order.key, order.content, at, outcome, moved)
 
     def present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[Outcome]:
-        """Decide what a phone asks and hand the record to the log, at once; awaited, strike and give the outcome.
+        """Decide what a phone asks and hand the record to the log, at once; awaited, strike and
+        give the outcome.
 
         `alive` tells whether the phone is still there.
         """
-        order = _Order(Kind.ACCESS, claim.credential, claim.op, claim.access_point, claim.action)
+        order = _Order(
+            kind=Kind.ACCESS,
+            asker=claim.credential,
+            op=claim.op,
+            point=claim.access_point,
+            action=claim.action,
+        )
         latest = claim.arrived + LATE_SECONDS
         late = self._lateness(latest, alive)
-        within = max(RECORD_SECONDS_MIN, min(RECORD_SECONDS, latest - self._books.clock.monotonic()))
+        within = max(
+            RECORD_SECONDS_MIN, min(RECORD_SECONDS, latest - self._books.clock.monotonic())
+        )
 
         def judge(at: float) -> Decision:
             try:
@@ -164,13 +199,28 @@ class Unlock:
                 return Denied(Denial.DOOR_FAULT)
 
         facts: Detail = {Fact.GRANT: claim.grant_id, Fact.PATH: str(claim.strength)}
-        return self._once(_Wish(order, judge=judge, late=late, facts=facts, within=within))
+        return self._once(
+            _Wish(
+                order,
+                judge=judge,
+                late=late,
+                facts=facts,
+                within=within,
+            )
+        )
 
     async def release(self, order: uplink.Release) -> uplink.Result:
         """Carry out the backend's order."""
         clock = self._books.clock
         came = clock.wall()
-        asked = _Order(Kind.REMOTE, order.by, order.id, order.access_point, Action.OPEN, order.seconds)
+        asked = _Order(
+            kind=Kind.REMOTE,
+            asker=order.by,
+            op=order.id,
+            point=order.access_point,
+            action=Action.OPEN,
+            seconds=order.seconds,
+        )
 
         def late() -> bool:
             return clock.wall() > order.expires_at
@@ -185,7 +235,16 @@ class Unlock:
             shut = self._shut(order.access_point)
             return Granted() if shut is None else Denied(shut)
 
-        why = (await self._once(_Wish(asked, judge=judge, late=late, facts={}))).why
+        why = (
+            await self._once(
+                _Wish(
+                    asked,
+                    judge=judge,
+                    late=late,
+                    facts={},
+                )
+            )
+        ).why
         if why is None:
             return uplink.Result(order.id, uplink.Outcome.RELEASED, "ok")
         return uplink.Result(order.id, ORDER_OUTCOMES[why], why.replace("-", " "))
@@ -213,10 +272,14 @@ class Unlock:
         except BaseException:
             self._done(order, _End(self._answer(Denial.DOOR_FAULT, order), Fate.NOTHING_DONE))
             raise
-        return self._finish(order, why is None and order.action is Action.OPEN, self._carry_out(wish, why, durable))
+        return self._finish(
+            order, why is None and order.action is Action.OPEN, self._carry_out(wish, why, durable)
+        )
 
     def _decide(self, wish: _Wish) -> Denial | None:
-        """Tell why there is no yes, if so; an open that gets one is a try of its asker's (`access.once.Tries`)."""
+        """Tell why there is no yes, if so; an open that gets one is a try of its asker's
+        (`access.once.Tries`).
+        """
         order = wish.order
         why = self._look(wish)
         if why is not None or order.action is not Action.OPEN:
@@ -224,7 +287,9 @@ class Unlock:
         door = self._doors[self._rules.points[order.point].door]
         if door.must_rest_seconds(self._strike_seconds(order)) > REST_WAIT_SECONDS:
             return Denial.BUSY
-        return None if self._tries.begin(order.key[0], self._books.clock.monotonic()) else Denial.BUSY
+        if self._tries.begin(order.key[0], self._books.clock.monotonic()):
+            return None
+        return Denial.BUSY
 
     def _strike_seconds(self, order: _Order) -> float:
         """Return for how long an order drives the strike."""
@@ -248,9 +313,11 @@ class Unlock:
         return self._answer(None, order) if known.why is None else known
 
     def _denied_now(self, wish: _Wish) -> Denial | None:
-        """Tell why a phone that repeats an answered operation is denied now; moving is over, so it is never late.
+        """Tell why a phone that repeats an answered operation is denied now; moving is over, so it
+        is never late.
 
-        A ticket is enough to hear again what the full path was told: a new operation would move the door again.
+        A ticket is enough to hear again what the full path was told: a new operation would move the
+        door again.
         """
         decision = wish.judge(self._books.clock.wall())
         why = decision.why if isinstance(decision, Denied) else None
@@ -264,7 +331,8 @@ class Unlock:
         return decision.why if isinstance(decision, Denied) else None
 
     async def _finish(self, order: _Order, is_try: bool, work: Awaitable[_End]) -> Outcome:
-        end = _End(self._answer(Denial.DOOR_FAULT, order), Fate.MOVED)  # of an end that was not foreseen
+        # of an end that was not foreseen
+        end = _End(self._answer(Denial.DOOR_FAULT, order), Fate.MOVED)
         try:
             end = await work
         finally:
@@ -286,7 +354,9 @@ class Unlock:
         """Record what was decided, look again, then strike."""
         order = wish.order
         if not await durable:
-            return await self._not_done(order, Denial.DOOR_FAULT, "it could not be recorded in time")
+            return await self._not_done(
+                order, Denial.DOOR_FAULT, "it could not be recorded in time"
+            )
         if why is not None or order.action is not Action.OPEN:
             fate = Fate.NOTHING_DONE if why in _NO_DECISIONS else Fate.ANSWERED
             return _End(self._answer(why, order), fate)
@@ -305,11 +375,14 @@ class Unlock:
         self._watch.released(point.door, order.point, seconds)
         return _End(self._answer(None, order), Fate.MOVED)
 
-    async def _strike(self, door: Mover, seconds: float, look: Callable[[], Denial | None]) -> Denial | None:
-        """Drive a strike. One that must rest is waited for, and after that it is looked again whether it still may.
+    async def _strike(
+        self, door: Mover, seconds: float, look: Callable[[], Denial | None]
+    ) -> Denial | None:
+        """Drive a strike. One that must rest is waited for, and after that it is looked again
+        whether it still may.
 
-        Return what `look` found, None when the strike is driven. Raise RestingError when it must rest for too long,
-        HardwareError as `Mover.release` does.
+        Return what `look` found, None when the strike is driven. Raise RestingError when it must
+        rest for too long, HardwareError as `Mover.release` does.
         """
         left_seconds = REST_WAIT_SECONDS
         while True:
@@ -325,16 +398,22 @@ class Unlock:
                 return changed
 
     def _shut(self, number: int) -> Denial | None:
-        """Tell why the access point must stay shut now, if it must; a policy that cannot be read shuts it."""
+        """Tell why the access point must stay shut now, if it must; a policy that cannot be read
+        shuts it.
+        """
         try:
-            return Denial.LOCKDOWN if self._books.policy.mode(number) in (Mode.LOCKDOWN, Mode.NO_ENTRY) else None
+            if self._books.policy.mode(number) in (Mode.LOCKDOWN, Mode.NO_ENTRY):
+                return Denial.LOCKDOWN
+            return None
         except StoreError as error:
             self._books.tell(EventName.POLICY_UNREADABLE, {Fact.WHY: str(error)})
             return Denial.DOOR_FAULT
 
     async def enforce(self) -> None:
         """End the releases of doors that a new policy has locked."""
-        for door in {point.door for point in self._rules.points.values() if self._shut(point.number)}:
+        for door in {
+            point.door for point in self._rules.points.values() if self._shut(point.number)
+        }:
             try:
                 await self._doors[door].secure()
             except HardwareError as error:
@@ -344,8 +423,13 @@ class Unlock:
         await self._submit(wish.order, why, wish.facts, RECORD_SECONDS)
         return self._answer(why, wish.order)
 
-    def _submit(self, order: _Order, why: Denial | None, facts: Detail, within: float) -> Awaitable[bool]:
-        """Hand the decision to the log; awaited, tell whether it is durable. What happened is told after that."""
+    def _submit(
+        self, order: _Order, why: Denial | None, facts: Detail, within: float
+    ) -> Awaitable[bool]:
+        """Hand the decision to the log; awaited, tell whether it is durable.
+
+        What happened is told after that.
+        """
         detail: Detail = {
             **order.facts,
             **facts,
@@ -354,8 +438,12 @@ class Unlock:
         }
         return self._append(self._record(order.kind, detail), EventName(order.kind), detail, within)
 
-    async def _not_done(self, order: _Order, why: Denial, sentence: str = "", fate: Fate = Fate.NOTHING_DONE) -> _End:
-        """Write down that a granted release did not happen; `moved` is no, or null where the strike may have moved."""
+    async def _not_done(
+        self, order: _Order, why: Denial, sentence: str = "", fate: Fate = Fate.NOTHING_DONE
+    ) -> _End:
+        """Write down that a granted release did not happen; `moved` is no, or null where the strike
+        may have moved.
+        """
         detail: Detail = {
             Fact.OF: order.op,
             Fact.OF_KIND: str(order.kind),
@@ -365,24 +453,33 @@ class Unlock:
             Fact.FAULT: sentence,
             Fact.MOVED: None if fate is Fate.MOVED else False,
         }
-        await self._append(self._record(Kind.FAULT, detail), EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS)
+        await self._append(
+            self._record(Kind.FAULT, detail), EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS
+        )
         return _End(self._answer(why, order), fate)
 
-    def _append(self, record: Record, event: EventName, facts: Detail, within: float) -> Awaitable[bool]:
+    def _append(
+        self, record: Record, event: EventName, facts: Detail, within: float
+    ) -> Awaitable[bool]:
         try:
             return self._durable(self._books.log.append(record), event, facts, within)
         except AuditError as error:
             return self._durable(_failed(error), event, facts, within)
 
-    async def _durable(self, appended: Awaitable[int], event: EventName, facts: Detail, within: float) -> bool:
-        """Return whether a record is durable; one still on its way after `within` seconds counts as not."""
+    async def _durable(
+        self, appended: Awaitable[int], event: EventName, facts: Detail, within: float
+    ) -> bool:
+        """Return whether a record is durable; one still on its way after `within` seconds counts as
+        not.
+        """
         try:
             async with asyncio.timeout(within):
                 await appended
             return True
         except (AuditError, TimeoutError) as error:
             self._books.tell(
-                EventName.AUDIT_FAILED, {Fact.WHY: str(error) or f"the disk took longer than {within:.1f} s"}
+                EventName.AUDIT_FAILED,
+                {Fact.WHY: str(error) or f"the disk took longer than {within:.1f} s"},
             )
             return False
         finally:  # told soon, not now: the strike does not wait for a log line
@@ -397,9 +494,14 @@ class Unlock:
 
     def _facts(self, claim: Claim) -> Facts:
         """Look up the few facts that matter."""
-        policy, point = self._books.policy, self._rules.points.get(claim.access_point)
-        numbers = [rule for rule in claim.entry.rules if isinstance(rule, int)] if claim.entry else []
-        schedules = {number: rules for number in numbers if (rules := policy.schedule(number)) is not None}
+        policy = self._books.policy
+        point = self._rules.points.get(claim.access_point)
+        numbers = (
+            [rule for rule in claim.entry.rules if isinstance(rule, int)] if claim.entry else []
+        )
+        schedules = {
+            number: rules for number in numbers if (rules := policy.schedule(number)) is not None
+        }
         return Facts(
             served=point is not None,
             fresh=point is not None and point.fresh,
@@ -415,14 +517,18 @@ class Unlock:
         return lambda: self._books.clock.monotonic() > deadline or not alive()
 
     def _answer(self, why: Denial | None, order: _Order) -> Outcome:
-        """Tell what became of an order; who is denied learns nothing of the door, but that it is out of order."""
+        """Tell what became of an order; who is denied learns nothing of the door, but that it is
+        out of order.
+        """
         if why is not None:
             door = DoorState.FAULT if why is Denial.DOOR_FAULT else DoorState.UNKNOWN
             return Outcome(why, door)
         return Outcome(None, self.door_state(order.point))
 
     def door_state(self, number: int) -> DoorState:
-        """Tell what the door of an access point is seen to do; UNKNOWN when it is none of this hub's."""
+        """Tell what the door of an access point is seen to do; UNKNOWN when it is none of this
+        hub's.
+        """
         point = self._rules.points.get(number)
         return self._watch.state(point.door) if point else DoorState.UNKNOWN
 
@@ -437,8 +543,8 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """One try of an operation: how it is judged at a Unix time, whether it is late now, what its record says more,
-    and how many seconds it waits for that record.
+    """One try of an operation: how it is judged at a Unix time, whether it is late now, what its
+    record says more, and how many seconds it waits for that record.
     """
 
     order: _Order
@@ -462,7 +568,9 @@ class _Order:
     @property
     def key(self) -> Key:
         """The backend's operations are one asker's, whoever ordered them there."""
-        return (f"{self.kind}/{self.asker}" if self.kind is Kind.ACCESS else str(self.kind)), self.op
+        return (
+            f"{self.kind}/{self.asker}" if self.kind is Kind.ACCESS else str(self.kind)
+        ), self.op
 
     @property
     def content(self) -> tuple[int, int]:
@@ -485,7 +593,9 @@ async def _failed(error: AuditError) -> int:
 _NO_DECISIONS = (Denial.OP_CONFLICT, Denial.BUSY, Denial.TOO_LATE, Denial.DOOR_FAULT)
 """Denials that say nothing about the wish: the hub could not look at it, or did not."""
 _SEEN_BEFORE = (Denial.TOO_LATE, Denial.LOCKDOWN, Denial.BUSY)
-"""Why a release did not happen, in records that do not say whether anything moved: with these nothing did."""
+"""Why a release did not happen, in records that do not say whether anything moved: with these
+nothing did.
+"""
 
 
 def _nothing_moved(fault: Mapping[str, Value]) -> bool:
@@ -503,15 +613,19 @@ def _denial(why: Value) -> Denial | None:
 
 
 def _with_ages(records: Sequence[StoredRecord], now: float) -> Sequence[tuple[Record, float]]:
-    """Return the records that are of this version and may be remembered, each with its least age in seconds.
+    """Return the records that are of this version and may be remembered, each with its least age in
+    seconds.
 
-    The wall clock says nothing of an age: it is set. The monotonic one begins again with each boot of the machine. So
-    each life of the daemon, from its start's record on, is held against the moment after it: where its last record
-    bears a greater time, the machine was booted in between, and that moment's whole time has passed since. Where it
-    bears a smaller one, at least the difference has passed, booted or not.
+    The wall clock says nothing of an age: it is set. The monotonic one begins again with each boot
+    of the machine. So each life of the daemon, from its start's record on, is held against the
+    moment after it: where its last record bears a greater time, the machine was booted in between,
+    and that moment's whole time has passed since. Where it bears a smaller one, at least the
+    difference has passed, booted or not.
     """
     found: list[tuple[Record, float]] = []
-    moment, age, last = now, 0.0, None
+    moment = now
+    age = 0.0
+    last = None
     for stored in reversed(records):
         try:
             record = Record.decode(stored.body)
@@ -526,5 +640,7 @@ def _with_ages(records: Sequence[StoredRecord], now: float) -> Sequence[tuple[Re
             break
         found.append((record, least))
         if record.kind is Kind.STARTED:
-            moment, age, last = at, least, None
+            moment = at
+            age = least
+            last = None
     return found[::-1]

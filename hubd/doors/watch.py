@@ -2,11 +2,13 @@
 
 Laws:
 1. It observes; it never moves a strike and never delays one.
-2. A door counts as released while its strike is driven and no longer, so that one forced open after that, or while the
-   strike rests in the middle of a release, is told as forced.
-3. In any span of t seconds a door has at most HAPPENINGS' burst and rate times t records, whatever its contact does.
-   What is left out is counted, and told by one record as soon as the pace allows it.
-4. Phones are not told what the strike does when it does it: who listens could tell a yes from a no by that.
+2. A door counts as released while its strike is driven and no longer, so that one forced open after
+   that, or while the strike rests in the middle of a release, is told as forced.
+3. In any span of t seconds a door has at most HAPPENINGS' burst and rate times t records, whatever
+   its contact does. What is left out is counted, and told by one record as soon as the pace allows
+   it.
+4. Phones are not told what the strike does when it does it: who listens could tell a yes from a no
+   by that.
 """
 
 from __future__ import annotations
@@ -47,7 +49,10 @@ class DoorWatch:
         driven: Callable[[str], bool] = lambda _door: True,
     ) -> None:
         """`machines` by door id; `driven` tells whether the strike of a door is driven now."""
-        self._machines, self._log, self._clock, self._tell = machines, log, clock, tell
+        self._machines = machines
+        self._log = log
+        self._clock = clock
+        self._tell = tell
         self._driven = driven
         self._strikes: dict[str, float] = {}
         self._ends: dict[str, float] = {}  # when the latest release ends, driven or at rest
@@ -65,9 +70,11 @@ class DoorWatch:
         return self._machines[door].state
 
     def released(self, door: str, access_point: int, seconds: float) -> None:
-        """A release was driven just now; it ends by itself after `seconds`, or when its strike is seen at rest.
+        """A release was driven just now; it ends by itself after `seconds`, or when its strike is
+        seen at rest.
 
-        One whose strike has fallen meanwhile, at its cap, releases nobody before the strike is driven again.
+        One whose strike has fallen meanwhile, at its cap, releases nobody before the strike is
+        driven again.
         """
         now = self._clock.monotonic()
         running = self._ends.get(door, 0.0) if door in self._strikes else 0.0
@@ -93,7 +100,8 @@ class DoorWatch:
     def _take(self, event: InputEvent) -> None:
         if event.door not in self._machines:
             return
-        kind, now = _EVENTS.get(event.what), self._clock.monotonic()
+        kind = _EVENTS.get(event.what)
+        now = self._clock.monotonic()
         if kind is not None:
             self._see(event.door, kind, now)
         elif event.what is Input.STRIKE_INACTIVE and event.at >= self._since.get(event.door, now):
@@ -123,7 +131,10 @@ class DoorWatch:
                 if machine.deadline is not None and machine.deadline <= now:
                     self._see(door, Event.TIMEOUT, now)
                 self._tell_left_out(door, now)
-            ends = [*self._strikes.values(), *(m.deadline for m in self._machines.values() if m.deadline is not None)]
+            ends = [
+                *self._strikes.values(),
+                *(m.deadline for m in self._machines.values() if m.deadline is not None),
+            ]
             self._changed.clear()
             try:
                 async with asyncio.timeout(max(0.0, min([*ends, now + IDLE_SECONDS]) - now)):
@@ -149,7 +160,9 @@ class DoorWatch:
             self._record(detail)
 
     def _tell_left_out(self, door: str, now: float) -> None:
-        """Record how many happenings have no record of their own, and where the door stands after them."""
+        """Record how many happenings have no record of their own, and where the door stands after
+        them.
+        """
         if not self._left_out[door] or not self._paces[door].take(now):
             return
         state = self._machines[door].state.name.lower()
@@ -159,12 +172,16 @@ class DoorWatch:
 
     def _record(self, detail: Detail) -> None:
         try:
-            self._happened.put_nowait(Record.at(Kind.DOOR, self._clock.wall(), self._clock.monotonic(), detail))
+            self._happened.put_nowait(
+                Record.at(Kind.DOOR, self._clock.wall(), self._clock.monotonic(), detail)
+            )
         except asyncio.QueueFull:
             self._tell(EventName.DOOR_UNRECORDED, detail)
 
     async def _write(self) -> None:
-        """Write what happened, in order; what the disk refuses is tried again; at the stop, what is left."""
+        """Write what happened, in order; what the disk refuses is tried again; at the stop, what is
+        left.
+        """
         try:
             while True:
                 record = await self._happened.get()

@@ -9,7 +9,9 @@ from hubcore.ports.stores import AuditLog
 
 
 class LogAround:
-    """`ports.stores.AuditLog` but for `append`, which whoever stands around the log has for itself."""
+    """`ports.stores.AuditLog` but for `append`, which whoever stands around the log has for
+    itself.
+    """
 
     def __init__(self, log: AuditLog) -> None:
         self._inner = log

@@ -1,12 +1,14 @@
-"""The audit log with somebody told of each durable record and of each failure, and with what the records prove of time.
+"""The audit log with somebody told of each durable record and of each failure, and with what the
+records prove of time.
 
 1. It changes no record and no order; who is told is told after the fact.
 2. What a record says of the clock is believed once the record is durable, and not before.
-3. A record that the disk has not taken after SLOW_SECONDS is told as a failure, before anybody who waits gives up. Who
-   gives up takes nothing back: the record's own end is told when it comes.
-4. After a failure it tries again until a record is durable, so that the problem ends when its cause has ended.
-5. What was lost is written down: since when evidence could not be written, and how much was lost. Another record that
-   is durable first takes nothing of that away.
+3. A record that the disk has not taken after SLOW_SECONDS is told as a failure, before anybody who
+   waits gives up. Who gives up takes nothing back: the record's own end is told when it comes.
+4. After a failure it tries again until a record is durable, so that the problem ends when its cause
+   has ended.
+5. What was lost is written down: since when evidence could not be written, and how much was lost.
+   Another record that is durable first takes nothing of that away.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ class DurableLog(AuditLog, Protocol):
 class NotingLog(LogAround):
     """`ports.stores.AuditLog` around another. Run `mend` beside everything else.
 
-    `floor` learns from each durable record. `on_append` is called after it. `on_health` takes whether records can be
-    written, and the sentence why not.
+    `floor` learns from each durable record. `on_append` is called after it. `on_health` takes
+    whether records can be written, and the sentence why not.
     """
 
     def __init__(
@@ -103,12 +105,15 @@ class NotingLog(LogAround):
 
     def _fail(self, record: Record, why: str, lost: bool) -> None:
         if not self._failed.is_set():
-            self._failed_ms, self._lost = record.at_ms, 0
+            self._failed_ms = record.at_ms
+            self._lost = 0
             self._failed.set()
         self._lost += lost
         self._on_health(False, why)
 
-    def _ended(self, record: Record, slow: asyncio.TimerHandle, durable: asyncio.Future[int]) -> None:
+    def _ended(
+        self, record: Record, slow: asyncio.TimerHandle, durable: asyncio.Future[int]
+    ) -> None:
         slow.cancel()
         if durable.cancelled():  # the loop ends
             return

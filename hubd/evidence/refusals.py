@@ -1,7 +1,8 @@
 """What peers do wrong or ask in vain, in sums.
 
 1. A flood leaves evidence, and costs at most SUMS_MAX + 2 records in RECORD_SECONDS.
-2. A sum says what was refused, how often, when first and when last; of proven phones and the backend also whose it was.
+2. A sum says what was refused, how often, when first and when last; of proven phones and the
+   backend also whose it was.
 3. What cannot be written, or for which the disk has no room (`room`), is kept and written later.
 """
 
@@ -28,7 +29,9 @@ _Key = TypeVar("_Key")
 
 @dataclass(frozen=True, slots=True)
 class What:
-    """What is summed: an access, a remote release; whose; and why not (`query`: it was allowed, and moved nothing)."""
+    """What is summed: an access, a remote release; whose; and why not (`query`: it was allowed, and
+    moved nothing).
+    """
 
     kind: Kind
     source: str
@@ -45,7 +48,8 @@ class Sum:
 
     def joined(self, other: Sum) -> Sum:
         """Return the sum of both."""
-        first_ms, last_ms = min(self.first_ms, other.first_ms), max(self.last_ms, other.last_ms)
+        first_ms = min(self.first_ms, other.first_ms)
+        last_ms = max(self.last_ms, other.last_ms)
         return Sum(self.count + other.count, first_ms, last_ms)
 
 
@@ -68,7 +72,8 @@ class Refusals:
 
     def count(self, cause: PeerError) -> None:
         """Take one refusal of a peer that has proven nothing."""
-        name, now_ms = type(cause).__name__, self._now_ms()
+        name = type(cause).__name__
+        now_ms = self._now_ms()
         _add(self._strangers, name, Sum(1, now_ms, now_ms))
         self._tell(EventName.REFUSED, {Fact.ERROR: name, Fact.WHY: str(cause)})
 
@@ -76,7 +81,11 @@ class Refusals:
         """Take one decision that gets no record of its own."""
         now_ms = self._now_ms()
         room = what in self._known or len(self._known) < SUMS_MAX
-        _add(self._known, what if room else replace(what, source=SEVERAL, why=SEVERAL), Sum(1, now_ms, now_ms))
+        _add(
+            self._known,
+            what if room else replace(what, source=SEVERAL, why=SEVERAL),
+            Sum(1, now_ms, now_ms),
+        )
 
     async def run(self) -> None:
         """Write the sums until cancelled, and the last ones then."""
@@ -91,8 +100,10 @@ class Refusals:
         """Record what was summed since the last time, when the disk has room for it."""
         if not self._room():
             return
-        strangers, self._strangers = self._strangers, {}
-        known, self._known = self._known, {}
+        strangers = self._strangers
+        self._strangers = {}
+        known = self._known
+        self._known = {}
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 if strangers:
@@ -104,12 +115,16 @@ class Refusals:
         except AuditError as error:
             self._keep(strangers, known)
             self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
-        except TimeoutError:  # one is on its way, and may still become durable: then it is told twice
+        except (
+            TimeoutError
+        ):  # one is on its way, and may still become durable: then it is told twice
             self._keep(strangers, known)
             self._tell(EventName.AUDIT_FAILED, {Fact.WHY: "the disk does not answer"})
 
     async def _append(self, detail: Detail) -> None:
-        await self._log.append(Record.at(Kind.REFUSED, self._clock.wall(), self._clock.monotonic(), detail))
+        await self._log.append(
+            Record.at(Kind.REFUSED, self._clock.wall(), self._clock.monotonic(), detail)
+        )
 
     def _keep(self, strangers: Mapping[str, Sum], known: Mapping[What, Sum]) -> None:
         for name, found in strangers.items():

@@ -4,7 +4,8 @@ Laws:
 1. A key is made off the event loop and ahead of need, and is never written anywhere.
 2. No other loop waits for it, and no stop: a small board takes up to a minute.
 3. That there is a key or none is told in the same breath in which it becomes so.
-4. A machine that gives no thread for it is asked again after CHECK_SECONDS; the key in use stays as long as it may.
+4. A machine that gives no thread for it is asked again after CHECK_SECONDS; the key in use stays as
+   long as it may.
 """
 
 from __future__ import annotations
@@ -41,15 +42,22 @@ class EpochKeys:
         start: Start = start_thread,
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
-        self._ring, self._identity, self._names, self._aeads, self._bits = ring, identity, names, aeads, bits
+        self._ring = ring
+        self._identity = identity
+        self._names = names
+        self._aeads = aeads
+        self._bits = bits
         self._start = start
         self._check_seconds = check_seconds
         self._told = False
         """Whether the journal has it that no key could be made."""
 
-    async def run(self, clock: Clock, beat: Callable[[], None], changed: Callable[[], None]) -> None:
-        """Keep the ring filled until cancelled; `beat` is called at least every CHECK_SECONDS but for key making,
-        `changed` whenever keys may have come or gone."""
+    async def run(
+        self, clock: Clock, beat: Callable[[], None], changed: Callable[[], None]
+    ) -> None:
+        """Keep the ring filled until cancelled; `beat` is called at least every CHECK_SECONDS but
+        for key making, `changed` whenever keys may have come or gone.
+        """
         while True:
             beat()
             self._ring.expire(clock.wall())
@@ -62,7 +70,9 @@ class EpochKeys:
     async def _make(self, clock: Clock) -> None:
         """Add a key to the ring, or tell the journal once why there is none to add."""
         try:
-            key = await aside("epoch-key", partial(rsa.generate_private_key, EXPONENT, self._bits), self._start)
+            key = await aside(
+                "epoch-key", partial(rsa.generate_private_key, EXPONENT, self._bits), self._start
+            )
         except HardwareError as error:
             if not self._told:
                 log.warning("epoch_key_failed", why=str(error))

@@ -1,13 +1,16 @@
-"""The use case that serves radio links: it performs what `phone.link` says, and nothing it does not say.
+"""The use case that serves radio links: it performs what `phone.link` says, and nothing it does not
+say.
 
 Laws:
 1. Bytes are taken on the event loop at once, slow work is done elsewhere.
 2. A link has one task, which ends with it.
 3. There are at most `links_max` links; the oldest of those that failed makes room, else the oldest.
 4. A link that has gone cancels nothing half-way.
-5. Every Unseal that a link asked for is answered to it, so that its place in the RSA budget comes back.
+5. Every Unseal that a link asked for is answered to it, so that its place in the RSA budget comes
+   back.
 6. What goes wrong on one link, ending it included, harms no other.
-7. A link that should be gone and is not is dropped again, DROP_TRIES times at most; each time that fails is told.
+7. A link that should be gone and is not is dropped again, DROP_TRIES times at most; each time that
+   fails is told.
 8. Bytes count as come at the earliest moment that is possible (`timing.standstill`).
 """
 
@@ -39,7 +42,8 @@ DROP_TRIES = 5
 DROP_PAUSE_SECONDS = 2.0
 """Before a link that should be gone is dropped again; each further pause is twice as long."""
 FOLLOW_UP_SECONDS = 0.1
-"""How long after the end of a release its state is told: by then the strike is seen to be at rest."""
+"""How long after the end of a release its state is told: by then the strike is seen to be at rest.
+"""
 
 Present = Callable[[Claim, Callable[[], bool]], Awaitable[Outcome]]
 """Decides and acts: `unlock.Unlock.present`."""
@@ -47,7 +51,8 @@ Present = Callable[[Claim, Callable[[], bool]], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What links work with: where RSA is done, how many links there may be, where refusals are told.
+    """What links work with: where RSA is done, how many links there may be, where refusals are
+    told.
 
     `door` says what the door of an access point is seen to do.
     """
@@ -63,7 +68,9 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class _Unsealing:
-    """An Unseal that is being done, or (`result` is None) that stands in line until `turn`, a second of the loop's."""
+    """An Unseal that is being done, or (`result` is None) that stands in line until `turn`, a
+    second of the loop's.
+    """
 
     job: OpenJob
     turn: float
@@ -81,7 +88,9 @@ class _Served:
     """
 
     link: HubLink
-    effects: asyncio.Queue[_Begun | None] = field(default_factory=lambda: asyncio.Queue(EFFECTS_MAX))
+    effects: asyncio.Queue[_Begun | None] = field(
+        default_factory=lambda: asyncio.Queue(EFFECTS_MAX)
+    )
     left: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     dropping: bool = False
@@ -138,7 +147,9 @@ class Links:
             return
         if len(self._served) >= self._means.links_max:
             self._make_room()
-        served = self._served[link] = _Served(HubLink(self._side, self._means.transport, self._clock.monotonic()))
+        served = self._served[link] = _Served(
+            HubLink(self._side, self._means.transport, self._clock.monotonic())
+        )
         self._tasks.create_task(self._serve(link, served))
 
     def info(self, link: LinkId) -> bytes:
@@ -147,7 +158,10 @@ class Links:
         return served.link.challenge(self._clock.monotonic()) if served else b""
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
-        """Take one write to RX. Raise PeerError for the write that ends the link, and for all after it."""
+        """Take one write to RX.
+
+        Raise PeerError for the write that ends the link, and for all after it.
+        """
         served = self._of(link)
         if served is None or served.link.over:
             raise SequenceError("link: not served")
@@ -155,7 +169,9 @@ class Links:
         effects = served.link.frame(data, mtu, now, self._clock.wall(), self._standstill.came(now))
         self._begin(link, served, effects)
         if any(isinstance(effect, Drop) for effect in effects):
-            raise next((e.cause for e in effects if isinstance(e, Refused)), SequenceError("link ended"))
+            raise next(
+                (e.cause for e in effects if isinstance(e, Refused)), SequenceError("link ended")
+            )
 
     def next_frame(self, link: LinkId, mtu: int) -> bytes:
         """Answer a read of TXR, at once."""
@@ -170,7 +186,9 @@ class Links:
         self._forget(link)
 
     def _send_away(self, link: LinkId, why: str) -> None:
-        """Drop a link; its peer may still send for seconds, until the radio has ended the link, and is not heard."""
+        """Drop a link; its peer may still send for seconds, until the radio has ended the link, and
+        is not heard.
+        """
         served = self._served[link]
         self._enqueue(served, Drop(why))
         self._sent_away[link] = served
@@ -188,12 +206,19 @@ class Links:
 
     def door_changed(self, access_point: int, state: DoorState) -> None:
         """Tell the phones that were let in there."""
-        now, wall = self._clock.monotonic(), self._clock.wall()
+        now = self._clock.monotonic()
+        wall = self._clock.wall()
         for link, served in self._served.items():
-            self._begin(link, served, served.link.door(access_point, state, now, wall))
+            self._begin(
+                link,
+                served,
+                served.link.door(access_point=access_point, door=state, now=now, wall=wall),
+            )
 
     def _of(self, link: LinkId) -> _Served | None:
-        """Return a link, which a radio may not have told of yet; None before the start and after the stop."""
+        """Return a link, which a radio may not have told of yet; None before the start and after
+        the stop.
+        """
         if link not in self._served:
             self.opened(link)
         return self._served.get(link)
@@ -204,12 +229,16 @@ class Links:
         self._send_away(oldest, "made room for a newer link")
 
     def _begin(self, link: LinkId, served: _Served, effects: Sequence[LinkEffect]) -> None:
-        """Begin RSA and decisions at once, beside what the radio still does to answer the write; queue the rest."""
+        """Begin RSA and decisions at once, beside what the radio still does to answer the write;
+        queue the rest.
+        """
         for effect in effects:
             match effect:
                 case Unseal(job, after_seconds):
                     turn = asyncio.get_running_loop().time() + after_seconds
-                    self._enqueue(served, _Unsealing(job, turn, None if after_seconds else self._unseal(job)))
+                    self._enqueue(
+                        served, _Unsealing(job, turn, None if after_seconds else self._unseal(job))
+                    )
                 case Presented(claim) if self._tasks is not None:
                     try:
                         decided = self._present(claim, lambda: served.link.at_work)
@@ -225,10 +254,16 @@ class Links:
                     self._enqueue(served, effect)
 
     async def _decide(self, link: LinkId, served: _Served, decided: Awaitable[Outcome]) -> None:
-        """Bring the outcome to the link; a decision goes on to its end even when its link has gone."""
+        """Bring the outcome to the link; a decision goes on to its end even when its link
+        has gone.
+        """
         try:
             outcome = await decided
-            self._begin(link, served, served.link.answer(outcome, self._clock.monotonic(), self._clock.wall()))
+            self._begin(
+                link,
+                served,
+                served.link.answer(outcome, self._clock.monotonic(), self._clock.wall()),
+            )
         except Exception as error:
             await self._fault(link, served, error)
 
@@ -238,7 +273,9 @@ class Links:
         await self._drop(link, served)
 
     def _enqueue(self, served: _Served, effect: _Begun | None) -> None:
-        """Queue an effect; a link with more than EFFECTS_MAX unperformed has lost its peer, and only its end counts."""
+        """Queue an effect; a link with more than EFFECTS_MAX unperformed has lost its peer, and
+        only its end counts.
+        """
         if not served.effects.full():
             served.effects.put_nowait(effect)
             return
@@ -265,7 +302,9 @@ class Links:
                 await self._fault(link, served, error)
 
     async def _drop(self, link: LinkId, served: _Served) -> None:
-        """Disconnect a peer, until the radio says that it has gone; one that stays harms this link only."""
+        """Disconnect a peer, until the radio says that it has gone; one that stays harms this link
+        only.
+        """
         if served.dropping:
             return
         served.dropping = True
@@ -276,7 +315,10 @@ class Links:
             if await _within(self._drop_pause_seconds * 2 ** (attempt - 1), served.closed):
                 return
             if not why:
-                self._means.tell(EventName.DROP_FAILED, {Fact.WHY: "the peer is still there", Fact.ATTEMPT: attempt})
+                self._means.tell(
+                    EventName.DROP_FAILED,
+                    {Fact.WHY: "the peer is still there", Fact.ATTEMPT: attempt},
+                )
 
     async def _why_not_dropped(self, link: LinkId) -> str:
         """Ask the radio once to disconnect a peer; say what went wrong, or ""."""
@@ -314,7 +356,9 @@ class Links:
             return failed
 
     async def _unsealed(self, served: _Served, begun: _Unsealing) -> Opened | ProofError:
-        """Wait for the result, or for the turn before; a peer that leaves the line costs nothing."""
+        """Wait for the result, or for the turn before; a peer that leaves the line costs
+        nothing.
+        """
         try:
             if begun.result is not None:
                 return await begun.result
@@ -330,13 +374,20 @@ class Links:
             raise
 
     def _follow_up(self, link: LinkId, served: _Served, due: FollowUp) -> None:
-        """Send one door state when a release would have ended, after a yes and after a no, in this session only."""
+        """Send one door state when a release would have ended, after a yes and after a no, in this
+        session only.
+        """
         if served.follow_up is not None:
             served.follow_up.cancel()
         if served.gone:
             return
-        seconds = self._strike_seconds.get(due.access_point, max(self._strike_seconds.values())) + FOLLOW_UP_SECONDS
-        served.follow_up = asyncio.get_running_loop().call_later(seconds, self._tell_state, link, served, due)
+        seconds = (
+            self._strike_seconds.get(due.access_point, max(self._strike_seconds.values()))
+            + FOLLOW_UP_SECONDS
+        )
+        served.follow_up = asyncio.get_running_loop().call_later(
+            seconds, self._tell_state, link, served, due
+        )
 
     def _tell_state(self, link: LinkId, served: _Served, due: FollowUp) -> None:
         state = self._means.door(due.access_point)

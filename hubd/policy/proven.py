@@ -1,10 +1,12 @@
 """The policy in force, or no door at all while the state on the disk is in doubt.
 
-1. While a doubt stands every access point is locked down: neither a phone nor an order of the backend opens it. The way
-   out is wired past the hub.
-2. A doubt ends when the issuer's current policy comes again, or when root accepts the state; both are recorded.
+1. While a doubt stands every access point is locked down: neither a phone nor an order of the
+   backend opens it. The way out is wired past the hub.
+2. A doubt ends when the issuer's current policy comes again, or when root accepts the state; both
+   are recorded.
 3. Nothing older than what the log knows is put in force, whatever the file holds.
-4. While a doubt stands this hub says that it has no policy (version 0): so the backend sends its own again.
+4. While a doubt stands this hub says that it has no policy (version 0): so the backend sends its
+   own again.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ from hubd.upkeep.health import Health
 
 
 class ProvenPolicy:
-    """`ports.stores.PolicyStore` over a `PolicyFile`. Call `begin` once, before anything is decided and recorded.
+    """`ports.stores.PolicyStore` over a `PolicyFile`. Call `begin` once, before anything is decided
+    and recorded.
 
-    `told` is what the log says of the state, `found` what was on the disk; `edited`: rows were built
-    again; `why` says why a policy is not proven.
+    `told` is what the log says of the state, `found` what was on the disk; `edited`: rows were
+    built again; `why` says why a policy is not proven.
     """
 
     def __init__(
@@ -74,11 +77,16 @@ class ProvenPolicy:
         return self._doubt
 
     def carried(self) -> Detail:
-        """Return what the record of this start, which comes before `begin`, carries on of the records before it."""
+        """Return what the record of this start, which comes before `begin`, carries on of the
+        records before it.
+        """
         return carried_facts(self._told)
 
     async def begin(self) -> None:
-        """Record what was found, and note where the log stands now. A disk that refuses keeps nobody out of a start."""
+        """Record what was found, and note where the log stands now.
+
+        A disk that refuses keeps nobody out of a start.
+        """
         facts = self._news()
         try:
             if facts is not None:
@@ -92,7 +100,8 @@ class ProvenPolicy:
             self._tell(event, {Fact.WHY: str(error)})
 
     async def accept(self, by: str) -> Doubt | None:
-        """Somebody who must know says that the state is right as it is; return the doubt that this ended.
+        """Somebody who must know says that the state is right as it is; return the doubt that this
+        ended.
 
         Raise StoreError when that cannot be written down, or when the policy on the disk is not
         proven: the doubt stands.
@@ -102,8 +111,10 @@ class ProvenPolicy:
             return None
         if self._found.policy is OnDisk.UNPROVEN:
             raise StoreError(
-                "the policy on the disk is not proven by the issuer's signature, so nobody can accept it; "
-                "stop hubd, move policy.db aside and start hubd again, or wait for the backend's policy"
+                "the policy on the disk is not proven by the issuer's signature, so nobody "
+                "can accept it; "
+                "stop hubd, move policy.db aside and start hubd again, or wait for the "
+                "backend's policy"
             )
         version = self._file.version()
         await self._file.note(self._log.head())
@@ -130,10 +141,14 @@ class ProvenPolicy:
         return Mode.LOCKDOWN if self._doubt else self._file.mode(access_point)
 
     async def replace(self, policy: Policy, document: bytes) -> None:
-        """See `PolicyStore.replace`. While a doubt stands the version that the log knows is taken once more."""
+        """See `PolicyStore.replace`.
+
+        While a doubt stands the version that the log knows is taken once more.
+        """
         if policy.version < self._least:
             raise RollbackError(
-                f"policy {policy.version} is older than {self._least}, which came into force here by the audit log"
+                f"policy {policy.version} is older than {self._least}, which came into force "
+                "here by the audit log"
             )
         await self._file.replace(policy, document, self._log.head(), again=self._doubt is not None)
         self._believe(policy.version)
@@ -148,7 +163,9 @@ class ProvenPolicy:
         """Return the kind and facts of the record that the start owes."""
         if self._doubt is not None:
             known = self._doubt is self._told.doubt and self._found.version == self._told.doubted
-            return None if known else (Kind.STATE, doubt_facts(self._doubt, self._found, self._told))
+            if known:
+                return None
+            return (Kind.STATE, doubt_facts(self._doubt, self._found, self._told))
         if self._edited:
             return Kind.STATE, edited_facts(self._found.version)
         if self._unrecorded:

@@ -1,1 +1,3 @@
-"""What runs before and after the daemon: the check of its configuration, and the strikes secured."""
+"""What runs before and after the daemon: the check of its configuration, and the strikes
+secured.
+"""

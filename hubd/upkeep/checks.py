@@ -1,7 +1,8 @@
-"""One table of all that can be wrong with a hub: how grave it is, who can mend it, the cause, and what to do.
+"""One table of all that can be wrong with a hub: how grave it is, who can mend it, the cause, and
+what to do.
 
-1. Whoever sees that something is wrong names a check and its fields. The sentences stand here alone; the fields `why`
-   and `said` hold the words of an error or of a command.
+1. Whoever sees that something is wrong names a check and its fields. The sentences stand here
+   alone; the fields `why` and `said` hold the words of an error or of a command.
 2. `hubctl status`, the journal and `hubd --check-config` show these sentences.
 3. A topic has at most one standing check: a graver one takes the place of a lesser one.
 4. A remedy names only commands that hubd brings or that a Debian system has.
@@ -24,7 +25,10 @@ from hubcore.timing.moment import show_seconds
 
 
 class Severity(StrEnum):
-    """`ERROR`: a door may not open or evidence is in danger. `WARNING`: works, but somebody must look."""
+    """`ERROR`: a door may not open or evidence is in danger.
+
+    `WARNING`: works, but somebody must look.
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -166,8 +170,8 @@ class CheckId(StrEnum):
 class Check:
     """One row. `cause` and `remedy` are templates of `str.format` with named fields.
 
-    A cause that ends with a full stop is a sentence, and so is its remedy. Any other is the first half of a sentence,
-    and its remedy is the second.
+    A cause that ends with a full stop is a sentence, and so is its remedy. Any other is the first
+    half of a sentence, and its remedy is the second.
     """
 
     topic: Topic
@@ -179,7 +183,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong now: a check, and a value for each field that it names; more fields do no harm."""
+    """Something that is wrong now: a check, and a value for each field that it names; more fields
+    do no harm.
+    """
 
     check: CheckId
     fields: Mapping[str, object]
@@ -220,551 +226,598 @@ _SET_IT = (
     "set it: sudo timedatectl set-ntp true, where there is a network, or sudo timedatectl set-time "
     "'YYYY-MM-DD HH:MM:SS'"
 )
-_NO_RTC = "A hub without a battery-backed clock (RTC) and without a time source needs this after each loss of power."
+_NO_RTC = (
+    "A hub without a battery-backed clock (RTC) and without a time source needs this "
+    "after each loss of power."
+)
 _RENEW = (
-    "have the issuer renew it for the same key, put it into {file}, then: sudo systemctl restart hubd. "
+    "have the issuer renew it for the same key, put it into {file}, then: sudo systemctl "
+    "restart hubd. "
     "A new file is not read before."
 )
 _MAKE_ROOM = (
-    "Make room: sudo journalctl --vacuum-size=100M; sudo apt-get clean; see: sudo du -xh / | sort -h | tail -20."
+    "Make room: sudo journalctl --vacuum-size=100M; sudo apt-get clean; see: sudo du "
+    "-xh / | sort -h | tail -20."
 )
 _JOURNAL = "{log}-wal has grown to {mebibytes:.0f} MiB: {who} reads the audit log without an end."
 _JOURNAL_END = "End {who}."
 _JOURNAL_FIND = "Find the program and end it: sudo fuser -v {log} (package psmisc)."
-_SENT_AGAIN = "No phone opens a door meanwhile. It ends when the backend has sent the policy, which it is asked for. "
+_SENT_AGAIN = (
+    "No phone opens a door meanwhile. It ends when the backend has sent the policy, "
+    "which it is asked for. "
+)
 _OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
 _OF_RECORDS = "Doors open for phones, remote orders are refused, no record goes up. "
 
 CHECKS: Mapping[CheckId, Check] = {
     CheckId.RADIO_DOWN: Check(
-        Topic.RADIO,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.RADIO,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{why}",
-        remedy="The hub tries again by itself. Check the adapter: bluetoothctl list; systemctl status bluetooth; "
-        "rfkill list. No bluetoothd at all: sudo apt install bluez. If it stands: sudo systemctl restart bluetooth, "
+        remedy="The hub tries again by itself. Check the adapter: bluetoothctl list; "
+        "systemctl status bluetooth; "
+        "rfkill list. No bluetoothd at all: sudo apt install bluez. If it stands: sudo "
+        "systemctl restart bluetooth, "
         "then plug the adapter in again.",
     ),
     CheckId.BLUETOOTHD_MISSING: Check(
-        Topic.RADIO,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.RADIO,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="BlueZ is not installed",
         remedy="type: sudo apt install bluez",
     ),
     CheckId.BLUETOOTHD_MASKED: Check(
-        Topic.RADIO,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.RADIO,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="bluetooth.service is masked",
         remedy="type: sudo systemctl unmask --now bluetooth",
     ),
     CheckId.BLUETOOTHD_STOPPED: Check(
-        Topic.RADIO,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.RADIO,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="bluetoothd does not run",
         remedy="type: sudo systemctl start bluetooth; systemctl status bluetooth says why not",
     ),
     CheckId.BLUETOOTHD_UNKNOWN: Check(
-        Topic.RADIO,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.RADIO,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="whether bluetoothd runs cannot be told: {said}",
         remedy="see: systemctl status bluetooth",
     ),
     CheckId.ADAPTER_MISSING: Check(
-        Topic.RADIO,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.RADIO,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="this machine has no Bluetooth adapter that works",
         remedy="plug one in, or see: rfkill list; sudo dmesg | grep -i bluetooth",
     ),
     CheckId.ADAPTER_UNFIT: Check(
-        Topic.RADIO,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.RADIO,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{said}",
         remedy="see: bluetoothctl list; rfkill list",
     ),
     CheckId.BLUEZ_SETTINGS: Check(
-        Topic.BLUEZ,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.BLUEZ,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="{why}",
-        remedy="Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
+        remedy="Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in "
+        "are there (make install), "
         "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth.",
     ),
     CheckId.PAIRED: Check(
-        Topic.PAIRING,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.PAIRING,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="{why}",
-        remedy="Doors go on opening. If it was not paired on purpose: bluetoothctl devices Paired; then bluetoothctl "
+        remedy="Doors go on opening. If it was not paired on purpose: bluetoothctl devices "
+        "Paired; then bluetoothctl "
         "remove ADDRESS.",
     ),
     CheckId.STRIKES_DOWN: Check(
-        Topic.STRIKES,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STRIKES,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{why}",
-        remedy="Check strike of [[doors]] against gpioinfo (apt install gpiod), and the group of /dev/gpiochip*.",
+        remedy="Check strike of [[doors]] against gpioinfo (apt install gpiod), and the group "
+        "of /dev/gpiochip*.",
     ),
     CheckId.GPIO_OUTLIVES_GUARD: Check(
-        Topic.GPIO,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.GPIO,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{why}",
-        remedy="Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when its guard is killed.",
+        remedy="Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when "
+        "its guard is killed.",
     ),
     CheckId.INPUTS_DOWN: Check(
-        Topic.INPUTS,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.INPUTS,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{why}",
         remedy="Check dps and rex of [[doors]] against gpioinfo (apt install gpiod).",
     ),
     CheckId.KEY_NOT_IN_UNIT: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="hubd.service hands over no credential {name}",
         remedy="type: sudo systemctl edit hubd, add LoadCredential={name}:hubd.{name}",
     ),
     CheckId.KEY_MISSING: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: there is no such file",
         remedy="{how}",
     ),
     CheckId.KEY_IS_A_FOLDER: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: expected {wanted}, found a folder in its place",
         remedy="type: sudo mv {file} {file}.aside",
     ),
     CheckId.KEY_NOT_A_FILE: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: expected {wanted}, found something that is no regular file",
         remedy="type: ls -l {file}",
     ),
     CheckId.KEY_TOO_LARGE: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: expected {wanted}, found {size} bytes, which systemd does not hand over",
         remedy="put the right file there",
     ),
     CheckId.KEY_NOT_SEALED: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: found plain in {folder}, but hubd.service takes it sealed",
         remedy="{how}",
     ),
     CheckId.KEY_SEALED_FOR_ANOTHER: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: it was sealed under another name, {other!r}",
         remedy="{how}",
     ),
     CheckId.KEY_SEAL_ENDED: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: it was sealed for a time that is over (--not-after)",
         remedy="{how}",
     ),
     CheckId.KEY_SEALED_ELSEWHERE: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
-        cause="{file}: this machine cannot open it: it was sealed on another machine (this disk or file "
-        "comes from there), its TPM or /var/lib/systemd/credential.secret was replaced, or it is damaged",
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: this machine cannot open it: it was sealed on another machine (this "
+        "disk or file "
+        "comes from there), its TPM or /var/lib/systemd/credential.secret was replaced, or it "
+        "is damaged",
         remedy="{how} (systemd-creds: {said})",
     ),
     CheckId.KEY_DAMAGED: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: it is damaged, or no sealed key at all",
         remedy="{how} (systemd-creds: {said})",
     ),
     CheckId.KEY_NOT_OPENED: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: systemd-creds cannot open it: {said}",
         remedy="{how}",
     ),
     CheckId.KEY_UNKNOWN: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: whether it can be opened cannot be told: {said}",
         remedy="see: systemd-creds --version",
     ),
     CheckId.KEY_NOT_ROOTS: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: it belongs to user {user}, who may replace it",
         remedy="type: sudo chown root:root {file}",
     ),
     CheckId.KEY_WRITABLE: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: others may write it (mode {mode:03o})",
         remedy="type: sudo chmod 600 {file}",
     ),
     CheckId.KEY_READABLE: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: a private key that others may read (mode {mode:03o})",
         remedy="type: sudo chmod 600 {file}",
     ),
     CheckId.KEY_UNREADABLE: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{file}: not even its owner may read it (mode {mode:03o})",
         remedy="type: sudo chmod 600 {file}",
     ),
     CheckId.KEY_STORE_NOT_ROOTS: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{folder}: others than root may put files there (user {user}, mode {mode:03o})",
         remedy="type: sudo chown root:root {folder} && sudo chmod 700 {folder}",
     ),
     CheckId.KEY_PLAIN_LEFT: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.WARNING,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.WARNING,
         cause="{file}: the plain key still lies beside the sealed one",
         remedy="type: sudo rm {file}",
     ),
     CheckId.KEYS_NOT_HANDED_OVER: Check(
-        Topic.KEYS,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="systemd could not hand over the keys or run the check (status {status}): {said}",
         remedy="see: journalctl -e",
     ),
     CheckId.UNIT_MISSING: Check(
-        Topic.UNIT,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.UNIT,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="hubd.service is not installed ({said})",
         remedy="type: make install",
     ),
     CheckId.SYSTEMD_UNKNOWN: Check(
-        Topic.UNIT,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.UNIT,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="systemd, which hands over the keys, cannot be asked: {said}",
         remedy="see: systemctl status",
     ),
     CheckId.LINE_NOT_NAMED: Check(
-        Topic.LINES,
-        Class.MACHINE,
-        Severity.ERROR,
-        cause="{line}: {placeholder} is to be replaced by the chip that it is wired to, and its line by that chip's "
+        topic=Topic.LINES,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{line}: {placeholder} is to be replaced by the chip that it is wired to, and "
+        "its line by that chip's "
         "line",
         remedy="gpiodetect and gpioinfo (apt install gpiod) show both",
     ),
     CheckId.LINE_SHARED: Check(
-        Topic.LINES,
-        Class.SETUP,
-        Severity.ERROR,
+        topic=Topic.LINES,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
         cause="{line} and {other} are one pin, {pin}",
         remedy="give each its own line",
     ),
     CheckId.LINE_IN_USE: Check(
-        Topic.LINES,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.LINES,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{line}, {pin}, is in use by {consumer}",
         remedy="stop that one, or choose another line",
     ),
     CheckId.LINE_NOT_OF_HEADER: Check(
-        Topic.LINES,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.LINES,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="{line} is on chip {chip}",
         remedy="the pins of this board's header are those of chip {header}",
     ),
     CheckId.CLOCK_BEFORE_BUILD: Check(
-        Topic.CLOCK,
-        Class.MACHINE,
-        Severity.ERROR,
-        cause="The clock says {now}, which was before this software was built or this hub was certified.",
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="The clock says {now}, which was before this software was built or this hub was "
+        "certified.",
         remedy=f"First {_SET_IT}. Until then no phone opens a door. {_NO_RTC}",
     ),
     CheckId.CLOCK_BEHIND_RECORDS: Check(
-        Topic.CLOCK,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="The clock says {now}, but the records prove that {proven} has passed.",
-        remedy=f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
+        remedy="Compare with a watch. If the clock is right: sudo hubctl trust-clock. If "
+        f"not, {_SET_IT}. "
         "A backend whose time agrees does it as well. Until then no phone opens a door.",
     ),
     CheckId.CLOCK_UNCONFIRMED: Check(
-        Topic.CLOCK,
-        Class.MACHINE,
-        Severity.WARNING,
-        cause="The clock says {now}, and nothing has confirmed it: no backend, no systemd-timesyncd, no phone by the "
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="The clock says {now}, and nothing has confirmed it: no backend, no "
+        "systemd-timesyncd, no phone by the "
         "full path.",
-        remedy=f"Compare with a watch. If the clock is right: sudo hubctl trust-clock. If not, {_SET_IT}. "
+        remedy="Compare with a watch. If the clock is right: sudo hubctl trust-clock. If "
+        f"not, {_SET_IT}. "
         f"A phone refuses a hub whose clock is wrong by more than some minutes. {_NO_RTC}",
     ),
     CheckId.RTC_NONE: Check(
-        Topic.CLOCK,
-        Class.MACHINE,
-        Severity.WARNING,
-        cause="this machine has no clock that runs without power (there is no /dev/rtc*): after a power cut and "
-        "without a network no phone opens a door until the time is right again, by NTP or by the backend",
-        remedy="or by hand: sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS', then: sudo hubctl trust-clock",
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="this machine has no clock that runs without power (there is no /dev/rtc*): "
+        "after a power cut and "
+        "without a network no phone opens a door until the time is right again, by NTP or by "
+        "the backend",
+        remedy="or by hand: sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS', then: sudo "
+        "hubctl trust-clock",
     ),
     CheckId.RTC_UNREADABLE: Check(
-        Topic.CLOCK,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="/dev/{rtc} cannot be read",
         remedy="see: sudo hwclock --show",
     ),
     CheckId.RTC_FLAT: Check(
-        Topic.CLOCK,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="/dev/{rtc} stands at {shown}: its battery is flat or missing, or it was never set",
-        remedy="when the time is right: sudo hwclock -w. After a power cut without a network no phone opens a door",
+        remedy="when the time is right: sudo hwclock -w. After a power cut without a network "
+        "no phone opens a door",
     ),
     CheckId.EPOCH_NONE: Check(
-        Topic.EPOCH,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.EPOCH,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="There is no epoch key yet: phones are told that the hub is busy.",
-        remedy="Wait; making an RSA key takes a small board up to a minute. If this stands, see the journal.",
+        remedy="Wait; making an RSA key takes a small board up to a minute. If this stands, "
+        "see the journal.",
     ),
     CheckId.CERTIFICATE_ENDED: Check(
-        Topic.CERTIFICATE,
-        Class.CERTIFICATE,
-        Severity.ERROR,
+        topic=Topic.CERTIFICATE,
+        class_=Class.CERTIFICATE,
+        severity=Severity.ERROR,
         cause="The hub's certificate ended on {ends}: phones refuse it.",
         remedy=f"H{_RENEW[1:]}",
     ),
     CheckId.CERTIFICATE_NOT_YET: Check(
-        Topic.CERTIFICATE,
-        Class.CERTIFICATE,
-        Severity.ERROR,
+        topic=Topic.CERTIFICATE,
+        class_=Class.CERTIFICATE,
+        severity=Severity.ERROR,
         cause="The hub's certificate begins on {begins}: phones refuse it until then.",
         remedy=f"See whether this machine's clock is right: timedatectl. If it is, {_RENEW}",
     ),
     CheckId.CERTIFICATE_ENDING: Check(
-        Topic.CERTIFICATE,
-        Class.CERTIFICATE,
-        Severity.WARNING,
+        topic=Topic.CERTIFICATE,
+        class_=Class.CERTIFICATE,
+        severity=Severity.WARNING,
         cause="The hub's certificate ends {left}, on {ends}: phones then refuse it.",
         remedy=f"H{_RENEW[1:]}",
     ),
     CheckId.BACKEND_AWAY: Check(
-        Topic.BACKEND,
-        Class.BACKEND,
-        Severity.WARNING,
+        topic=Topic.BACKEND,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
         cause="The backend is out of reach: {why}",
-        remedy="The hub decides by itself and keeps its records meanwhile. Check the network and [backend] endpoint. "
-        "If a key is meant: the backend's own public key must be the one in {file}, and it must know this hub's; "
+        remedy="The hub decides by itself and keeps its records meanwhile. Check the network "
+        "and [backend] endpoint. "
+        "If a key is meant: the backend's own public key must be the one in {file}, and it "
+        "must know this hub's; "
         "sudo /opt/hubd/bin/hubd --check-config shows both.",
     ),
     CheckId.TWO_HUBS: Check(
-        Topic.TWO_HUBS,
-        Class.EVIDENCE,
-        Severity.ERROR,
-        cause="Two machines speak to the backend as this hub: one is a copy, with its keys and its id. {held}",
-        remedy="Doors open for phones, remote orders are refused. Decide on the backend's machine which one stays: "
+        topic=Topic.TWO_HUBS,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="Two machines speak to the backend as this hub: one is a copy, with its keys "
+        "and its id. {held}",
+        remedy="Doors open for phones, remote orders are refused. Decide on the backend's "
+        "machine which one stays: "
         "hubsim backend --at SITE keep HUB BOOT. Give the other one an id and keys of its own.",
     ),
     CheckId.FORK: Check(
-        Topic.FORK,
-        Class.EVIDENCE,
-        Severity.ERROR,
-        cause="The backend holds other records of this hub than those here: the state directory was replaced, "
+        topic=Topic.FORK,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="The backend holds other records of this hub than those here: the state "
+        "directory was replaced, "
         "restored from a copy, or changed. {held}",
-        remedy=f"{_OF_RECORDS}Keep the old state directory if there is one: it is evidence. Look: sudo hubctl audit "
-        "verify. If the state was replaced on purpose, on the backend's machine: hubsim backend --at SITE accept HUB. "
+        remedy=f"{_OF_RECORDS}Keep the old state directory if there is one: it is evidence. "
+        "Look: sudo hubctl audit "
+        "verify. If the state was replaced on purpose, on the backend's machine: hubsim "
+        "backend --at SITE accept HUB. "
         "It keeps the old records under a name of their own.",
     ),
     CheckId.GAP: Check(
-        Topic.GAP,
-        Class.EVIDENCE,
-        Severity.ERROR,
-        cause="The backend waits for a record of this hub that does not come: it is lost among those that wait here, "
+        topic=Topic.GAP,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="The backend waits for a record of this hub that does not come: it is lost "
+        "among those that wait here, "
         "or it was lost there. {held}",
-        remedy=f"{_OF_RECORDS}Look: sudo hubctl audit verify. To go on behind the gap, on the backend's machine: "
+        remedy=f"{_OF_RECORDS}Look: sudo hubctl audit verify. To go on behind the gap, on the "
+        "backend's machine: "
         "hubsim backend --at SITE accept HUB.",
     ),
     CheckId.EVIDENCE_STUCK: Check(
-        Topic.EVIDENCE,
-        Class.BACKEND,
-        Severity.ERROR,
-        cause="The oldest of {waiting} records has waited {waited:.0f} s for the backend's receipt: {why}.",
-        remedy="The hub keeps them and decides by itself. Look at the backend: is its disk full, does it tell of a "
+        topic=Topic.EVIDENCE,
+        class_=Class.BACKEND,
+        severity=Severity.ERROR,
+        cause="The oldest of {waiting} records has waited {waited:.0f} s for the backend's "
+        "receipt: {why}.",
+        remedy="The hub keeps them and decides by itself. Look at the backend: is its disk "
+        "full, does it tell of a "
         "fork? Then look here: sudo hubctl audit verify.",
     ),
     CheckId.AUDIT_DOWN: Check(
-        Topic.AUDIT,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.AUDIT,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{why}",
-        remedy="No phone opens a door while nothing can be recorded. hubd goes on by itself when the cause has ended.",
+        remedy="No phone opens a door while nothing can be recorded. hubd goes on by itself "
+        "when the cause has ended.",
     ),
     CheckId.DISK_LOW: Check(
-        Topic.DISK,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.DISK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause="{mebibytes:.1f} MiB are left on the disk of {folder}.",
         remedy=_MAKE_ROOM,
     ),
     CheckId.DISK_SHORT: Check(
-        Topic.DISK,
-        Class.MACHINE,
-        Severity.ERROR,
-        cause="{mebibytes:.1f} MiB are left on the disk of {folder}. They are kept for the records of releases.",
+        topic=Topic.DISK,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{mebibytes:.1f} MiB are left on the disk of {folder}. They are kept for the "
+        "records of releases.",
         remedy=_MAKE_ROOM,
     ),
     CheckId.JOURNAL_HELD: Check(
-        Topic.JOURNAL,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.JOURNAL,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause=_JOURNAL,
         remedy=_JOURNAL_END,
     ),
     CheckId.JOURNAL_HELD_LONG: Check(
-        Topic.JOURNAL,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.JOURNAL,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause=_JOURNAL,
         remedy=_JOURNAL_END,
     ),
     CheckId.JOURNAL_GROWN: Check(
-        Topic.JOURNAL,
-        Class.MACHINE,
-        Severity.WARNING,
+        topic=Topic.JOURNAL,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
         cause=_JOURNAL,
         remedy=_JOURNAL_FIND,
     ),
     CheckId.JOURNAL_GROWN_LONG: Check(
-        Topic.JOURNAL,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.JOURNAL,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause=_JOURNAL,
         remedy=_JOURNAL_FIND,
     ),
     CheckId.OUTBOX_EDITED: Check(
-        Topic.OUTBOX,
-        Class.EVIDENCE,
-        Severity.WARNING,
-        cause="{records} records neither waited for the backend nor had it acknowledged them: audit.db was edited.",
-        remedy="They wait again. Find out who writes to the state directory. This message ends with a restart.",
+        topic=Topic.OUTBOX,
+        class_=Class.EVIDENCE,
+        severity=Severity.WARNING,
+        cause="{records} records neither waited for the backend nor had it acknowledged them: "
+        "audit.db was edited.",
+        remedy="They wait again. Find out who writes to the state directory. This message "
+        "ends with a restart.",
     ),
     CheckId.POLICY_EDITED: Check(
-        Topic.STATE,
-        Class.EVIDENCE,
-        Severity.WARNING,
-        cause="The policy's rows in policy.db were not those of the document that the issuer signed.",
-        remedy="They were built again from it, so the policy holds. Find out who writes to the state directory. This "
+        topic=Topic.STATE,
+        class_=Class.EVIDENCE,
+        severity=Severity.WARNING,
+        cause="The policy's rows in policy.db were not those of the document that the issuer "
+        "signed.",
+        remedy="They were built again from it, so the policy holds. Find out who writes to "
+        "the state directory. This "
         "message ends with a restart.",
     ),
     CheckId.POLICY_MISSING: Check(
-        Topic.STATE,
-        Class.EVIDENCE,
-        Severity.ERROR,
-        cause="The policy is gone from the state directory; the audit log knows of version {expected}.{more}",
+        topic=Topic.STATE,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="The policy is gone from the state directory; the audit log knows of version "
+        "{expected}.{more}",
         remedy=_SENT_AGAIN + _OR_ACCEPT,
     ),
     CheckId.POLICY_OLDER: Check(
-        Topic.STATE,
-        Class.EVIDENCE,
-        Severity.ERROR,
-        cause="The policy in the state directory is version {version}; the audit log knows of {expected}.{more}",
+        topic=Topic.STATE,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="The policy in the state directory is version {version}; the audit log knows of "
+        "{expected}.{more}",
         remedy=_SENT_AGAIN + _OR_ACCEPT,
     ),
     CheckId.POLICY_UNPROVEN: Check(
-        Topic.STATE,
-        Class.EVIDENCE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
         cause="The policy in the state directory is not proven by the issuer's signature.{more}",
-        remedy=f"{_SENT_AGAIN}Without a backend: stop hubd, move policy.db aside, start hubd, then: sudo hubctl "
+        remedy=f"{_SENT_AGAIN}Without a backend: stop hubd, move policy.db aside, start hubd, "
+        "then: sudo hubctl "
         "accept-state; nobody is revoked then.",
     ),
     CheckId.LOG_MISSING: Check(
-        Topic.STATE,
-        Class.EVIDENCE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
         cause="The audit log is gone from the state directory, but this hub is not new.{more}",
         remedy=f"Put the log back if you have it, and restart hubd. {_SENT_AGAIN}{_OR_ACCEPT}",
     ),
     CheckId.LOG_REPLACED: Check(
-        Topic.STATE,
-        Class.EVIDENCE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
         cause="The audit log in the state directory is older than this hub, or another's.{more}",
-        remedy=f"Put the right log back if you have it, and restart hubd. {_SENT_AGAIN}{_OR_ACCEPT}",
+        remedy="Put the right log back if you have it, and restart hubd. "
+        f"{_SENT_AGAIN}{_OR_ACCEPT}",
     ),
     CheckId.STATE_UNREADABLE: Check(
-        Topic.STATE,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{folder}: cannot be looked at: {why}",
         remedy="type: ls -ld {folder} {parent}",
     ),
     CheckId.STATE_NO_FOLDER: Check(
-        Topic.STATE,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{folder}: there is no such folder",
         remedy="type: sudo install -d -o hubd -g hubd -m 700 {folder}",
     ),
     CheckId.STATE_NOT_A_FOLDER: Check(
-        Topic.STATE,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{folder}: expected a folder, found something else",
         remedy="type: ls -ld {folder}",
     ),
     CheckId.STATE_NOT_OURS: Check(
-        Topic.STATE,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{folder}: hubd cannot use it (user {user}, mode {mode:03o})",
         remedy="type: sudo chown -R hubd:hubd {folder}; sudo chmod 700 {folder}",
     ),
     CheckId.STATE_OPEN_TO_OTHERS: Check(
-        Topic.STATE,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{folder}: others may write there (mode {mode:03o})",
         remedy="type: sudo chmod 700 {folder}",
     ),
     CheckId.STATE_READ_ONLY: Check(
-        Topic.STATE,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{folder}: hubd.service lets hubd write there only with ReadWritePaths={folder}",
         remedy="type: sudo systemctl edit hubd, and add it below [Service]",
     ),
     CheckId.DATABASE_NOT_OURS: Check(
-        Topic.STATE,
-        Class.MACHINE,
-        Severity.ERROR,
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
         cause="{file}: hubd may not use it (user {user})",
         remedy="type: sudo chown hubd:hubd {file}",
     ),
@@ -824,7 +877,9 @@ class UplinkSeen:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the daemon knows of itself when it looks; times in Unix seconds, files as the installer knows them."""
+    """What the daemon knows of itself when it looks; times in Unix seconds, files as the installer
+    knows them.
+    """
 
     now: float
     epoch_is_ready: bool
@@ -836,17 +891,29 @@ class Seen:
 
 
 def certificate_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
-    """Judge a certificate by the wall clock: what is wrong with it, None when nothing is. `file` holds it."""
+    """Judge a certificate by the wall clock: what is wrong with it, None when nothing is.
+
+    `file` holds it.
+    """
     check = CHECK_OF_STANDING[judge(begins, expires, now)]
     if check is None:
         return None
     days = int((expires - now) // DAY_SECONDS)
-    left = f"in {days} day{'s' if days > 1 else ''}" if days else "in less than a day"
-    return problem(check, begins=show_seconds(begins), ends=show_seconds(expires), left=left, file=file)
+    left = "in less than a day"
+    if days:
+        left = "in 1 day" if days == 1 else f"in {days} days"
+    return problem(
+        check, begins=show_seconds(begins), ends=show_seconds(expires), left=left, file=file
+    )
 
 
 def _certificate(seen: Seen) -> Problem | None:
-    return certificate_problem(seen.certificate_begins, seen.certificate_expires, seen.now, seen.certificate_file)
+    return certificate_problem(
+        begins=seen.certificate_begins,
+        expires=seen.certificate_expires,
+        now=seen.now,
+        file=seen.certificate_file,
+    )
 
 
 def _epoch(seen: Seen) -> Problem | None:
@@ -898,4 +965,7 @@ LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.GAP: partial(_halt, Cause.GAP),
     Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
 }
-"""What the daemon asks each time it looks. The other topics stand and end when whoever sees them says so."""
+"""What the daemon asks each time it looks.
+
+The other topics stand and end when whoever sees them says so.
+"""

@@ -1,9 +1,12 @@
-"""The use case that looks after the clock: who confirms it, who vouches for it, and what a person must do about it.
+"""The use case that looks after the clock: who confirms it, who vouches for it, and what a person
+must do about it.
 
-1. A clock that stands behind what the records prove is believed again when somebody vouches for it: a technician, or
-   the backend, whose time agrees. It is believed once that is recorded, and not before.
-2. A clock that is believed is proven by systemd-timesyncd or, without it, confirmed by the backend's time, once for
-   each time it is set; phones prove it without anybody's doing (`hubcore.evidence.timefloor`).
+1. A clock that stands behind what the records prove is believed again when somebody vouches for it:
+   a technician, or the backend, whose time agrees. It is believed once that is recorded, and not
+   before.
+2. A clock that is believed is proven by systemd-timesyncd or, without it, confirmed by the
+   backend's time, once for each time it is set; phones prove it without anybody's doing
+   (`hubcore.evidence.timefloor`).
 3. Nobody here sets the clock.
 """
 
@@ -42,7 +45,8 @@ class ClockCare:
     ) -> None:
         """`backend_agrees`: the backend speaks, and its time is this hub's.
 
-        `time_service` returns what changes each time a service of the system has set the clock, None before the first.
+        `time_service` returns what changes each time a service of the system has set the clock,
+        None before the first.
         """
         self._log = log
         self._floor = floor
@@ -79,7 +83,8 @@ class ClockCare:
     async def _confirm(self) -> None:
         service = self._time_service()
         if self._floor.proven(*self._moment_ms()):
-            self._used = service  # what it did to a clock that was right says nothing of one that is set after that
+            # what it did to a clock that was right says nothing of one that is set after that
+            self._used = service
             return
         now = self._clock.monotonic()
         if self._confirmed_at is not None and now - self._confirmed_at < CONFIRM_SECONDS:
@@ -98,7 +103,9 @@ class ClockCare:
         self._tell(EventName.CLOCK, facts)
 
     async def _append(self, facts: Detail) -> None:
-        await self._log.append(Record.at(Kind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts))
+        await self._log.append(
+            Record.at(Kind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts)
+        )
 
     def trouble(self) -> Problem | None:
         """Tell what is wrong with the clock now."""

@@ -1,11 +1,12 @@
-"""The use case that watches the disk of the state directory, warns before it is full, and keeps a rest.
+"""The use case that watches the disk of the state directory, warns before it is full, and keeps a
+rest.
 
-1. Below LOW a problem stands, with what to do. Below SHORT the rest of the disk is kept for releases:
-   what moves nothing is summed in memory, and door events wait.
-2. A write-ahead log that cannot be folded in, since somebody reads without an end, stands as a problem
-   from JOURNAL_LOW_BYTES on, and counts as a short disk from JOURNAL_SHORT_BYTES on.
-3. A disk that does not answer a look is not waited for, neither by the next look nor by the stop; while it does not
-   answer, no second look is begun.
+1. Below LOW a problem stands, with what to do. Below SHORT the rest of the disk is kept for
+   releases: what moves nothing is summed in memory, and door events wait.
+2. A write-ahead log that cannot be folded in, since somebody reads without an end, stands as a
+   problem from JOURNAL_LOW_BYTES on, and counts as a short disk from JOURNAL_SHORT_BYTES on.
+3. A disk that does not answer a look is not waited for, neither by the next look nor by the stop;
+   while it does not answer, no second look is begun.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from hubd.upkeep.health import Health
 
 LOOK_SECONDS = 10.0
 MIB = 1 << 20
-LOW_BYTES, LOW_SHARE = 64 * MIB, 8
-"""Low: less than so much is free, or on a small disk less than this share of it (one in so many)."""
-SHORT_BYTES, SHORT_SHARE = 16 * MIB, 32
+LOW_BYTES = 64 * MIB
+LOW_SHARE = 8
+"""Low: less than so much is free, or on a small disk less than this share of it (one in so many).
+"""
+SHORT_BYTES = 16 * MIB
+SHORT_SHARE = 32
 JOURNAL_LOW_BYTES = 8 * MIB
 """The write-ahead log is folded in at some 4 MiB, and cut to 5."""
 JOURNAL_SHORT_BYTES = 64 * MIB
@@ -43,8 +47,9 @@ def is_short(state: DiskState) -> bool:
 class DiskWatch:
     """Looks every `look_seconds`; `log_file` is the audit log.
 
-    `look` begins a look: it takes the bytes of write-ahead log above which it names who has the log open. Its future
-    gives the state or raises OSError. It raises HardwareError when it cannot begin.
+    `look` begins a look: it takes the bytes of write-ahead log above which it names who has the log
+    open. Its future gives the state or raises OSError. It raises HardwareError when it cannot
+    begin.
     """
 
     def __init__(
@@ -80,9 +85,13 @@ class DiskWatch:
             answered, _ = await asyncio.wait({self._looking}, timeout=self._look_seconds)
             if not answered:
                 return
-            looked, self._looking = self._looking, None
+            looked = self._looking
+            self._looking = None
             state = looked.result()
-        except (OSError, HardwareError):  # a broken disk is told by the records that it does not take
+        except (
+            OSError,
+            HardwareError,
+        ):  # a broken disk is told by the records that it does not take
             return
         self._short = is_short(state)
         self._show_space(state)
@@ -106,4 +115,6 @@ class DiskWatch:
         else:
             check = CheckId.JOURNAL_GROWN_LONG if is_short(state) else CheckId.JOURNAL_GROWN
         mebibytes = state.journal_bytes / MIB
-        self._health.set(problem(check, log=self._log_file, mebibytes=mebibytes, who=who or "another program"))
+        self._health.set(
+            problem(check, log=self._log_file, mebibytes=mebibytes, who=who or "another program")
+        )

@@ -1,9 +1,11 @@
-"""How the daemon is: counters, standing problems, the heartbeats of its critical loops, and whether it is ready.
+"""How the daemon is: counters, standing problems, the heartbeats of its critical loops, and whether
+it is ready.
 
-Laws: `alive` is true only while every critical loop has beaten within its own deadline, so that one stuck loop is
-enough to have the daemon restarted; a problem stands under its topic until it is cleared by the same topic; only rows
-of the table of checks can stand; counters have a ceiling, for a stranger may provoke them. Nothing here waits but
-`wait_ready`, and nothing raises for a name that came from outside: names are the program's own words.
+Laws: `alive` is true only while every critical loop has beaten within its own deadline, so that one
+stuck loop is enough to have the daemon restarted; a problem stands under its topic until it is
+cleared by the same topic; only rows of the table of checks can stand; counters have a ceiling, for
+a stranger may provoke them. Nothing here waits but `wait_ready`, and nothing raises for a name that
+came from outside: names are the program's own words.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ COUNTERS_OVERFLOW = "other"
 class Health:
     """The one place that knows how the daemon is.
 
-    `deadlines` names each critical loop with the greatest seconds between two of its beats; its time starts at
-    construction. `parts` names what must be up before the daemon calls itself ready.
+    `deadlines` names each critical loop with the greatest seconds between two of its beats; its
+    time starts at construction. `parts` names what must be up before the daemon calls itself ready.
     """
 
     def __init__(self, clock: Clock, deadlines: Mapping[str, float], parts: Iterable[str]) -> None:
@@ -58,10 +60,15 @@ class Health:
 
     def problems(self) -> tuple[Problem, ...]:
         """Return what stands now, errors first, then by id."""
-        return tuple(sorted(self._problems.values(), key=lambda p: (p.severity is not Severity.ERROR, p.id)))
+        return tuple(
+            sorted(self._problems.values(), key=lambda p: (p.severity is not Severity.ERROR, p.id))
+        )
 
     def beat(self, loop: str) -> None:
-        """Say that the critical loop of that name has come round. Raise KeyError for a name not in `deadlines`."""
+        """Say that the critical loop of that name has come round.
+
+        Raise KeyError for a name not in `deadlines`.
+        """
         if loop not in self._beats:
             raise KeyError(f"no critical loop is called {loop!r}")
         self._beats[loop] = self._clock.monotonic()
@@ -69,10 +76,14 @@ class Health:
     def late(self) -> tuple[str, ...]:
         """Return the critical loops that have not beaten within their deadline."""
         now = self._clock.monotonic()
-        return tuple(name for name, seconds in self._deadlines.items() if now - self._beats[name] > seconds)
+        return tuple(
+            name for name, seconds in self._deadlines.items() if now - self._beats[name] > seconds
+        )
 
     def alive(self) -> bool:
-        """Tell whether every critical loop has beaten within its deadline: the one reason to feed the watchdog."""
+        """Tell whether every critical loop has beaten within its deadline: the one reason to feed
+        the watchdog.
+        """
         return not self.late()
 
     def part(self, name: str, up: bool) -> None:
@@ -95,11 +106,15 @@ class Health:
         return tuple(name for name, up in self._parts.items() if not up)
 
     async def wait_ready(self) -> None:
-        """Return once every part has been up at the same time; a part that goes down later does not take it back."""
+        """Return once every part has been up at the same time; a part that goes down later does not
+        take it back.
+        """
         await self._ready_once.wait()
 
     def snapshot(self) -> dict[str, object]:
-        """Return the health's share of `hubctl status`; `since` is the Unix time at which `ready` last changed."""
+        """Return the health's share of `hubctl status`; `since` is the Unix time at which `ready`
+        last changed.
+        """
         return {
             "ready": self.ready(),
             "since": self._since,

@@ -1,11 +1,13 @@
-"""The use case that looks after the hub itself: what is wrong stands as a problem, with what to do about it.
+"""The use case that looks after the hub itself: what is wrong stands as a problem, with what to do
+about it.
 
 Laws:
 1. A problem stands while its cause does and not longer.
 2. Its sentences are for a technician who stands at the hub.
-3. The journal has each problem when it begins to stand, when it becomes graver, when it ends, and once a day meanwhile.
-4. The beginning of a part's problem is in the journal once: as the part's own event. What stands at every start for a
-   moment (QUIET) is in the journal only when it has stood for a day.
+3. The journal has each problem when it begins to stand, when it becomes graver, when it ends, and
+   once a day meanwhile.
+4. The beginning of a part's problem is in the journal once: as the part's own event. What stands at
+   every start for a moment (QUIET) is in the journal only when it has stood for a day.
 """
 
 from __future__ import annotations
@@ -62,10 +64,13 @@ class Vigil:
     """Keeps the standing problems."""
 
     def __init__(self, health: Health, tell: Tell) -> None:
-        self._health, self._tell = health, tell
+        self._health = health
+        self._tell = tell
         self._parts: dict[Topic, tuple[bool, str]] = {}
         self._told: dict[Topic, tuple[Severity, float]] = {}
-        """The problems that the journal has as standing: how grave, and when it was told last, monotonic seconds."""
+        """The problems that the journal has as standing: how grave, and when it was told last,
+        monotonic seconds.
+        """
         self._said = set[Topic]()
         """Those of them that it has as problems: the rest it has as parts, or does not have yet."""
         self._heard: defaultdict[Part, asyncio.Event] = defaultdict(asyncio.Event)

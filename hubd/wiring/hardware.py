@@ -1,6 +1,7 @@
 """The real parts of a hub, as its configuration names them.
 
-Law: making the parts reads a key and opens no hardware, so none can be missing; what is missing is told when they run.
+Law: making the parts reads a key and opens no hardware, so none can be missing; what is missing is
+told when they run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from hubd.wiring.uplinks import make_uplink
 
 
 def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
-    """Make the parts that the configuration names; no hardware is opened before they run. Raise ConfigError."""
+    """Make the parts that the configuration names; no hardware is opened before they run.
+
+    Raise ConfigError.
+    """
     edges = Edges()
     movers = make_movers(config, edges.put, tell)
     runs: dict[Part, Run] = dict(movers.runs)
@@ -37,7 +41,13 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
 def wired_inputs(config: Config) -> list[InputLine]:
     """Return the inputs that watch the doors."""
     return [
-        InputLine(door.id, contact, line.chip, line.line, line.active_low)
+        InputLine(
+            door=door.id,
+            contact=contact,
+            chip=line.chip,
+            line=line.line,
+            active_low=line.active_low,
+        )
         for door in config.doors
         for contact, line in ((Contact.DPS, door.dps), (Contact.REX, door.rex))
         if line is not None

@@ -27,7 +27,9 @@ MakeForDoor = Callable[[str, Publish], Mover]
 
 @dataclass(frozen=True, slots=True)
 class MadeKind:
-    """All movers of one kind: how to make each for its door, by its id, and what must run for them, by name."""
+    """All movers of one kind: how to make each for its door, by its id, and what must run for them,
+    by name.
+    """
 
     movers: Mapping[str, MakeForDoor]
     runs: Mapping[Part, Run]
@@ -53,7 +55,9 @@ def gpio_strikes(wanted: Sequence[kinds.Strike], tell: TellPart) -> MadeKind:
 
 
 def strikes(wanted: Sequence[kinds.Strike], tell: TellPart, factory: str) -> MadeKind:
-    """Strikes behind their guard; `factory` names what opens their lines (`drivers.strike.guard`)."""
+    """Strikes behind their guard; `factory` names what opens their lines
+    (`drivers.strike.guard`).
+    """
     guard = StrikeGuard(strike_lines(wanted), partial(tell, Part.STRIKES), factory)
     makers = {strike.id: partial(Strike, guard, strike.id) for strike in wanted}
     return MadeKind(makers, {Part.STRIKES: guard.run})

@@ -2,10 +2,11 @@
 
 1. A release is for all of them, at the same time; each keeps to its own cap and its own rest.
 2. The door must rest for as long as the longest of its movers must: until then none is driven.
-3. When one cannot be driven, none stays driven. That is an error, and never RestingError once any may have moved, so
-   that the release counts as moved.
+3. When one cannot be driven, none stays driven. That is an error, and never RestingError once any
+   may have moved, so that the release counts as moved.
 4. Securing tries every one, whatever becomes of the others.
-5. The door is driven from when the first is driven until the last is at rest; only these two changes are told.
+5. The door is driven from when the first is driven until the last is at rest; only these two
+   changes are told.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Together:
     """`hubcore.ports.doors.Mover` over several."""
 
     def __init__(self, movers: Sequence[MakeMover], publish: Publish) -> None:
-        """Make the movers; `publish` hears what they do as if they were one, and all else that they tell."""
+        """Make the movers; `publish` hears what they do as if they were one, and all else that they
+        tell.
+        """
         self._publish = publish
         self._levels: dict[int, bool] = {}
         self._movers = [make(partial(self._heard, number)) for number, make in enumerate(movers)]
@@ -33,7 +36,10 @@ class Together:
     async def release(self, seconds: float) -> None:
         """See `hubcore.ports.doors.Mover.release`."""
         if rest_seconds := self.must_rest_seconds(seconds):
-            raise RestingError(f"Not now: a mover of the door rests for another {rest_seconds:.3f} s.", rest_seconds)
+            raise RestingError(
+                f"Not now: a mover of the door rests for another {rest_seconds:.3f} s.",
+                rest_seconds,
+            )
         errors = await _each(mover.release(seconds) for mover in self._movers)
         if not errors:
             return
@@ -58,7 +64,9 @@ class Together:
             raise HardwareError(_joined(errors)) from errors[0]
 
     def _heard(self, number: int, event: InputEvent) -> None:
-        """Pass on what a mover tells; of its level only what changes the door's, and the first word of all."""
+        """Pass on what a mover tells; of its level only what changes the door's, and the first word
+        of all.
+        """
         if event.what not in (Input.STRIKE_ACTIVE, Input.STRIKE_INACTIVE):
             self._publish(event)
             return

@@ -91,7 +91,9 @@ class FakeAudit:
             await self.append(Record(Kind.ACCESS, 1000 * number, number, {"door": 1}))
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
-        return [stored for stored in self.stored if stored.number < before][-limit:] if limit else []
+        if limit:
+            return [stored for stored in self.stored if stored.number < before][-limit:]
+        return []
 
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
         if self.failing:

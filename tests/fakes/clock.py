@@ -21,7 +21,8 @@ class Ticking(Protocol):
 class FakeClock:
     """`ports.clock.Clock`. Its `timeline` is the time of simulated doors, too.
 
-    `offset` is the Unix time at 0 of the timeline, and sets the wall clock alone. `trust` is what `state` says.
+    `offset` is the Unix time at 0 of the timeline, and sets the wall clock alone. `trust` is what
+    `state` says.
     """
 
     def __init__(self, offset: float = NOON, timeline: Ticking | None = None) -> None:
@@ -43,5 +44,8 @@ class FakeClock:
         self.timeline.advance(seconds)
 
     def go_to(self, monotonic: float) -> None:
-        """Let time pass until the monotonic clock says this. Only for a clock on a `VirtualTime`."""
+        """Let time pass until the monotonic clock says this.
+
+        Only for a clock on a `VirtualTime`.
+        """
         self.timeline.go_to(monotonic)

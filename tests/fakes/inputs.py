@@ -10,7 +10,10 @@ from hubcore.ports.doors import Input, InputEvent
 
 
 class FakeInputs:
-    """`ports.doors.Inputs`. `fail` ends `events` with an error, once all edges before it were seen."""
+    """`ports.doors.Inputs`.
+
+    `fail` ends `events` with an error, once all edges before it were seen.
+    """
 
     def __init__(self) -> None:
         self._edges: asyncio.Queue[InputEvent | HardwareError] = asyncio.Queue()

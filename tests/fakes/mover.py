@@ -20,8 +20,8 @@ def _nothing(_seconds: float) -> None:
 class FakeMover:
     """The mover port of `ports.doors`. `given` has the seconds of each release that was done.
 
-    A release ends by itself on the `timeline`. Nothing tires it; the simulator's `SimDoor` has a cap and rests.
-    `on_asked` is called with the seconds of each release, before anything else.
+    A release ends by itself on the `timeline`. Nothing tires it; the simulator's `SimDoor` has a
+    cap and rests. `on_asked` is called with the seconds of each release, before anything else.
     `rests`: so many tries find it at rest for `rest_seconds`; `rest_known`: it says so beforehand.
     `failing`: each release raises it.
     `holding`: a release returns when `step` says so. Those under way are in `held`.

@@ -12,7 +12,10 @@ from hubcore.errors import RollbackError, StoreError
 
 @dataclass
 class FakePolicy:
-    """`ports.stores.PolicyStore` without a disk. `failing`: every method but `version` raises it."""
+    """`ports.stores.PolicyStore` without a disk.
+
+    `failing`: every method but `version` raises it.
+    """
 
     number: int = 1
     credentials: set[str] = field(default_factory=set)

@@ -15,9 +15,9 @@ INFO_BYTES = 42
 class FakeRadio:
     """`ports.radio.Radio` without air. A test plays the phones: it calls the listener.
 
-    `sent` has the frames of each link, `dropped` the links that were to be ended.
-    `come` and `leave` are a phone's; `notify_fails`, `drop_fails`: raise it. Clear `free` to make `notify` wait.
-    `on_notify`, `on_drop` are called when a frame went out or a link was to be ended.
+    `sent` has the frames of each link, `dropped` the links that were to be ended. `come` and
+    `leave` are a phone's; `notify_fails`, `drop_fails`: raise it. Clear `free` to make `notify`
+    wait. `on_notify`, `on_drop` are called when a frame went out or a link was to be ended.
     """
 
     def __init__(
@@ -107,9 +107,10 @@ Happened = Opened | Closed | Wrote
 class FakeRadioListener:
     """`ports.radio.RadioListener` of a hub that only notes what happens.
 
-    `happened` has visits and writes in their order, `minted` who read which INFO: the first is 42 bytes of 1, the
-    second of 2, and so on. `asked` has who read INFO or TXR or wrote.
-    `busy`: INFO reads are empty. `refuses`: writes break a rule. `due`: by peer, the frame for its next read of TXR.
+    `happened` has visits and writes in their order, `minted` who read which INFO: the first is 42
+    bytes of 1, the second of 2, and so on. `asked` has who read INFO or TXR or wrote.
+    `busy`: INFO reads are empty. `refuses`: writes break a rule. `due`: by peer, the frame for its
+    next read of TXR.
     """
 
     def __init__(self) -> None:

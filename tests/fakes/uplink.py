@@ -8,10 +8,11 @@ from hubcore.ports.uplink import UplinkListener
 
 
 class FakeUplink:
-    """`ports.uplink.Uplink` without a network. A test plays the backend with `connect`, `say` and `cut`.
+    """`ports.uplink.Uplink` without a network. A test plays the backend with `connect`, `say` and
+    `cut`.
 
-    `said` has what the hub sent. `full`: the queue takes nothing.
-    `refuse` says of the next messages, one by one, which are not taken: [False, True] refuses the second.
+    `said` has what the hub sent. `full`: the queue takes nothing. `refuse` says of the next
+    messages, one by one, which are not taken: [False, True] refuses the second.
     """
 
     def __init__(self) -> None:

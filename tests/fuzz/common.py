@@ -1,4 +1,5 @@
-"""What the fuzz tests share: how hard they try, values of every kind, and ways to spoil what was good.
+"""What the fuzz tests share: how hard they try, values of every kind, and ways to spoil what was
+good.
 
 Set HUBD_FUZZ to a number to try so many times harder.
 """
@@ -31,26 +32,44 @@ def effort(examples: int, steps: int = 50) -> settings:
 
 INTS = st.one_of(
     st.integers(-5, 30),
-    st.sampled_from([255, 256, 65_535, 65_536, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63]),
+    st.sampled_from(
+        [
+            255,
+            256,
+            65_535,
+            65_536,
+            (1 << 31) - 1,
+            1 << 31,
+            (1 << 32) - 1,
+            1 << 32,
+            (1 << 63) - 1,
+            1 << 63,
+        ]
+    ),
     st.integers(-(1 << 64), (1 << 64) - 1),
 )
 LEAVES = st.one_of(INTS, st.binary(max_size=40), st.text(max_size=40), st.none())
 VALUES: st.SearchStrategy[Any] = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=5), st.dictionaries(st.one_of(INTS, st.text(max_size=3)), inner, max_size=5)
+        st.lists(inner, max_size=5),
+        st.dictionaries(st.one_of(INTS, st.text(max_size=3)), inner, max_size=5),
     ),
     max_leaves=12,
 )
 """What deterministic CBOR can hold and this protocol's decoder lets through."""
 
-ODD_VALUES = st.one_of(VALUES, st.booleans(), st.floats(), st.builds(cbor.Tag, st.integers(0, 1 << 20), LEAVES))
+ODD_VALUES = st.one_of(
+    VALUES, st.booleans(), st.floats(), st.builds(cbor.Tag, st.integers(0, 1 << 20), LEAVES)
+)
 """And what it must not."""
 
 
 @st.composite
 def spoiled(draw: st.DrawFn, good: bytes) -> bytes:
-    """Bytes made of good ones: bits flipped, cut, lengthened, a part twice, out or overwritten; never the same."""
+    """Bytes made of good ones: bits flipped, cut, lengthened, a part twice, out or overwritten;
+    never the same.
+    """
     data = bytearray(good)
     for _ in range(draw(st.integers(1, 3))):
         at, to = sorted((draw(st.integers(0, len(data))), draw(st.integers(0, len(data)))))
@@ -66,7 +85,11 @@ def spoiled(draw: st.DrawFn, good: bytes) -> bytes:
             case "out":
                 del data[at:to]
             case "over":
-                data[at:to] = draw(st.binary(min_size=to - at, max_size=to - at)) if to - at < 64 else bytes(to - at)
+                data[at:to] = (
+                    draw(st.binary(min_size=to - at, max_size=to - at))
+                    if to - at < 64
+                    else bytes(to - at)
+                )
     return bytes(data) if bytes(data) != good else good + b"\x00"
 
 

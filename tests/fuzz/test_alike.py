@@ -1,10 +1,11 @@
-"""A yes and a no look alike: the same phones do the same things at the same times to a hub that lets one of them in and
-to one that does not, and what goes over the air is compared: when, on which link, how long, what is readable in it, and
-when each link ends.
+"""A yes and a no look alike: the same phones do the same things at the same times to a hub that
+lets one of them in and to one that does not, and what goes over the air is compared: when, on which
+link, how long, what is readable in it, and when each link ends.
 
-The whole hub is there but for the radio: links, core, decision, records, strike, the watch of the doors. Some phones do
-what the acts say, whatever they are told; a visitor reads its answers and keeps to the phone's table in
-docs/protocol.md. The front door is shut or stands open, and nobody moves it: who sees a door open needs no radio.
+The whole hub is there but for the radio: links, core, decision, records, strike, the watch of the
+doors. Some phones do what the acts say, whatever they are told; a visitor reads its answers and
+keeps to the phone's table in docs/protocol.md. The front door is shut or stands open, and nobody
+moves it: who sees a door open needs no radio.
 """
 
 from __future__ import annotations
@@ -58,16 +59,22 @@ LINKS_MAX = 4
 COMMIT_SECONDS = 0.002
 TICK_SECONDS = 0.02
 """What may differ: a yes drives a line, and one that came to nothing is written down once more."""
-ALWAYS, NEVER = Rule(0b1111111, 0, 1440), Rule(0b1111111, 0, 1)
+ALWAYS = Rule(0b1111111, 0, 1440)
+NEVER = Rule(0b1111111, 0, 1)
 MTU = 247
 READ_SECONDS = 0.025
-"""A visitor's read of TXR takes so long; so none falls into the TICK_SECONDS in which one world has a state already."""
+"""A visitor's read of TXR takes so long; so none falls into the TICK_SECONDS in which one world has
+a state already.
+"""
 LEFT = "the phone left"
 
 
 @dataclass(frozen=True)
 class Act:
-    """What a phone does on a link, `after` seconds after the act before. A visitor comes on a link of its own."""
+    """What a phone does on a link, `after` seconds after the act before.
+
+    A visitor comes on a link of its own.
+    """
 
     what: str
     link: int = 0
@@ -80,7 +87,9 @@ class Act:
 
 @cache
 def wallet_of(credential: str) -> Wallet:
-    return make_wallet(ISSUER, credential, (Access(1, OPEN_AND_QUERY, (7,)), Access(2, OPEN_AND_QUERY, (7,))))
+    return make_wallet(
+        ISSUER, credential, (Access(1, OPEN_AND_QUERY, (7,)), Access(2, OPEN_AND_QUERY, (7,)))
+    )
 
 
 class _AtOnce(Executor):
@@ -154,8 +163,11 @@ class World:
     def _told(self, event: str, facts: object) -> None:
         assert event not in ("link_fault", "send_failed"), facts
 
-    async def live(self, acts: list[Act], turn: int, ajar: bool) -> dict[LinkId, list[tuple[float, str]]]:
-        """Do the acts; from the act `turn` on this world refuses what it refuses. Return what was heard.
+    async def live(
+        self, acts: list[Act], turn: int, ajar: bool
+    ) -> dict[LinkId, list[tuple[float, str]]]:
+        """Do the acts; from the act `turn` on this world refuses what it refuses. Return what was
+        heard.
 
         `ajar`: the front door was opened long before, and stands open.
         """
@@ -197,7 +209,9 @@ class World:
             case "read":
                 self.ear.hear(link, f"TXR of {len(self.links.next_frame(link, MTU))} bytes")
             case "bye" if act.link in self.out:
-                self.write(link, control_frame(Flag.BYE, decode_challenge(self.out[act.link][0]).sid, 0))
+                self.write(
+                    link, control_frame(Flag.BYE, decode_challenge(self.out[act.link][0]).sid, 0)
+                )
             case "epoch" if act.link in self.out:
                 self.send(act.link, link, GET_EPOCH)
             case "open" | "resume" if act.link in self.out:
@@ -220,26 +234,38 @@ class World:
     def opened(self, act: Act, challenge: bytes) -> bytes:
         """Return what a phone sends by the full path."""
         op = bytes([act.op]) * 8
-        return encode_to_hub(full_request(self.hub, wallet_of(act.who), challenge, op=op, action=act.action))
+        return encode_to_hub(
+            full_request(self.hub, wallet_of(act.who), challenge, op=op, action=act.action)
+        )
 
     def resumed(self, act: Act, challenge: bytes) -> bytes:
         """Return what a phone sends by the short path; it has a ticket in both worlds."""
-        op, secret = bytes([act.op]) * 8, self.ticket(act.who, challenge)
+        op = bytes([act.op]) * 8
+        secret = self.ticket(act.who, challenge)
         return encode_to_hub(short_request(self.hub, secret, challenge, op=op, action=act.action))
 
     def ticket(self, who: str, challenge: bytes) -> bytes:
-        """Have the hub know a ticket made of a challenge; return its secret, whose first 16 bytes are its id."""
+        """Have the hub know a ticket made of a challenge; return its secret, whose first 16 bytes
+        are its id.
+        """
         secret = hashlib.sha256(challenge).digest()
         give_ticket(self.hub, wallet_of(who), secret)
         return secret
 
 
 class Visitor:
-    """The reference phone on a link of its own: it stays and leaves as it does, by what it reads."""
+    """The reference phone on a link of its own: it stays and leaves as it does, by what it
+    reads.
+    """
 
     def __init__(self, world: World, act: Act, link: LinkId) -> None:
-        self.world, self.act, self.link, self.loop = world, act, link, world.loop
-        self.wallet = replace(wallet_of(act.who), epochs={}, tickets={}, full_path_at=set(), unanswered={})
+        self.world = world
+        self.act = act
+        self.link = link
+        self.loop = world.loop
+        self.wallet = replace(
+            wallet_of(act.who), epochs={}, tickets={}, full_path_at=set(), unanswered={}
+        )
         attempt = Attempt(self.wallet, 1, act.action, bytes, BLE_GATT, bytes([act.op]) * 8)
         self.phone = OnLink(attempt, act.subscribed)
         self.out: Outbound | None = None
@@ -256,7 +282,9 @@ class Visitor:
             self.perform(self.phone.notified(frame, self.loop.now, self.world.clock.wall()))
 
     def pulled(self, value: bytes) -> None:
-        self.perform([] if self.gone else self.phone.pulled(value, self.loop.now, self.world.clock.wall()))
+        self.perform(
+            [] if self.gone else self.phone.pulled(value, self.loop.now, self.world.clock.wall())
+        )
 
     def lost(self) -> None:
         self.perform(self.phone.lost("the hub has ended the link"))
@@ -275,7 +303,8 @@ class Visitor:
             self.alarm = self.loop.call_at(self.phone.due, self.due, self.phone.due)
 
     def did(self, effect: LinkPhoneEffect) -> list[LinkPhoneEffect]:
-        now, wall = self.loop.now, self.world.clock.wall()
+        now = self.loop.now
+        wall = self.world.clock.wall()
         match effect:
             case ReadInfo(after_seconds) if after_seconds:
                 self.loop.call_later(after_seconds, self.perform, [ReadInfo()])
@@ -305,7 +334,8 @@ class Visitor:
         challenge = decode_challenge(info)
         self.out = Outbound(challenge.sid)
         if self.act.what == "visitor":  # it has a ticket in both worlds
-            secret, hub = self.world.ticket(self.act.who, info), self.world.hub.side.hub
+            secret = self.world.ticket(self.act.who, info)
+            hub = self.world.hub.side.hub
             ends = int(self.world.clock.wall()) + 3600
             kept = KeptTicket(hub, secret[:16], secret, Aead.A256GCM, ends, frozenset({1}), ends)
             self.wallet.tickets[challenge.hub] = kept
@@ -387,14 +417,22 @@ VISITORS = st.builds(
     subscribed=st.booleans(),
 )
 OTHERS = st.builds(
-    Act, st.sampled_from(["info", "info", "connect", "leave", "bye", "read", "epoch"]), st.integers(0, 6), after=PAUSES
+    Act,
+    st.sampled_from(["info", "info", "connect", "leave", "bye", "read", "epoch"]),
+    st.integers(0, 6),
+    after=PAUSES,
 )
 VISITS = st.tuples(st.builds(Act, st.just("info"), LINK, after=PAUSES), ASKS).map(
-    lambda pair: [pair[0], Act(pair[1].what, pair[0].link, pair[1].op, pair[1].after, pair[1].who, pair[1].action)]
+    lambda pair: [
+        pair[0],
+        Act(pair[1].what, pair[0].link, pair[1].op, pair[1].after, pair[1].who, pair[1].action),
+    ]
 )
 """INFO read, then a request on that link: what phones mostly do."""
 SINGLE = st.one_of(ASKS, OTHERS, VISITORS, VISITORS).map(lambda act: [act])
-LIVES = st.lists(st.one_of(VISITS, SINGLE), max_size=9).map(lambda parts: [act for part in parts for act in part])
+LIVES = st.lists(st.one_of(VISITS, SINGLE), max_size=9).map(
+    lambda parts: [act for part in parts for act in part]
+)
 
 
 def asked(link: int, op: int, after: float) -> list[Act]:
@@ -408,25 +446,49 @@ def visits(op: int, after: float, who: str = "anna") -> Act:
     return Act("visitor", op=op, after=after, who=who)
 
 
-@given(LIVES, st.integers(0, 4), st.sampled_from([lockdown, revoke, out_of_schedule, no_time]), st.booleans())
+@given(
+    LIVES,
+    st.integers(0, 4),
+    st.sampled_from([lockdown, revoke, out_of_schedule, no_time]),
+    st.booleans(),
+)
 @example([*asked(0, 1, 0.0), *asked(0, 1, 0.5)], 0, lockdown, False)  # again on the same link
 @example([*asked(0, 1, 0.0), *asked(1, 1, 0.5)], 0, revoke, False)  # again on another link
-@example([*asked(0, 1, 0.0), *asked(0, 1, 5.5)], 0, lockdown, False)  # again after the release's end
-@example([*asked(0, 1, 0.0), *asked(1, 2, 2.0)], 0, lockdown, False)  # a wish of its own prolongs the release
-@example([*asked(0, 1, 0.0), *asked(1, 2, 8.0)], 0, revoke, False)  # a second release in the first one's session
-@example([*asked(0, 1, 0.0), Act("info", 0, after=1.0)], 0, lockdown, False)  # the session is over before its state
+@example(
+    [*asked(0, 1, 0.0), *asked(0, 1, 5.5)], 0, lockdown, False
+)  # again after the release's end
+@example(
+    [*asked(0, 1, 0.0), *asked(1, 2, 2.0)], 0, lockdown, False
+)  # a wish of its own prolongs the release
+@example(
+    [*asked(0, 1, 0.0), *asked(1, 2, 8.0)], 0, revoke, False
+)  # a second release in the first one's session
+@example(
+    [*asked(0, 1, 0.0), Act("info", 0, after=1.0)], 0, lockdown, False
+)  # the session is over before its state
 @example([*asked(0, 1, 0.0), *asked(0, 1, 1.0)], 2, revoke, False)  # revoked in between
-@example([*asked(0, 1, 0.0), *CROWD], 0, lockdown, False)  # others come until somebody has to make room
-@example([visits(1, 0.0)], 0, lockdown, False)  # nobody else: the strike is at rest when the state comes
-@example([visits(1, 0.0), visits(2, 2.0)], 0, lockdown, False)  # the second one's release is told to the first
+@example(
+    [*asked(0, 1, 0.0), *CROWD], 0, lockdown, False
+)  # others come until somebody has to make room
+@example(
+    [visits(1, 0.0)], 0, lockdown, False
+)  # nobody else: the strike is at rest when the state comes
+@example(
+    [visits(1, 0.0), visits(2, 2.0)], 0, lockdown, False
+)  # the second one's release is told to the first
 @example([visits(1, 0.0), visits(2, 2.0, "ben")], 0, revoke, False)
 @example([visits(1, 0.0)], 0, lockdown, True)  # the door stands open all the time
 @effort(60)
-def test_a_yes_and_a_no_look_alike(acts: list[Act], turn: int, refuse: Callable[[DeskHub], None], ajar: bool) -> None:
-    yes, no = heard(acts, turn, nothing, ajar), heard(acts, turn, refuse, ajar)
+def test_a_yes_and_a_no_look_alike(
+    acts: list[Act], turn: int, refuse: Callable[[DeskHub], None], ajar: bool
+) -> None:
+    yes = heard(acts, turn, nothing, ajar)
+    no = heard(acts, turn, refuse, ajar)
     assert yes.keys() == no.keys()
     for link, told in yes.items():
-        assert [what for _, what in told] == [what for _, what in no[link]], f"\nyes {told}\nno  {no[link]}"
+        assert [what for _, what in told] == [what for _, what in no[link]], (
+            f"\nyes {told}\nno  {no[link]}"
+        )
         late = [abs(at - other) for (at, _), (other, _) in zip(told, no[link], strict=True)]
         assert max(late) <= TICK_SECONDS, f"\nyes {told}\nno  {no[link]}"
         REACHED["verdicts"] += sum("8202" in what for _, what in told)

@@ -1,7 +1,8 @@
-"""Orders and Halts in any order of events, over links that come and go: none is begun after a Halt that came later.
+"""Orders and Halts in any order of events, over links that come and go: none is begun after a Halt
+that came later.
 
-Oracle: what the backend has said on a link that was up. An order that was heard before a Halt and not begun by then
-never is, not even after a Welcome; while the Halt stands none is.
+Oracle: what the backend has said on a link that was up. An order that was heard before a Halt and
+not begun by then never is, not even after a Welcome; while the Halt stands none is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from tests.fuzz.common import effort
 from tests.unit.test_sync import HALT, Site, site
 
 REACHED: Counter[str] = Counter()
-EVENTS = ("release", "release", "halt", "disconnect", "connect", "welcome", "accept", "done", "rest")
+EVENTS = (
+    "release",
+    "release",
+    "halt",
+    "disconnect",
+    "connect",
+    "welcome",
+    "accept",
+    "done",
+    "rest",
+)
 
 
 class Told:

@@ -1,8 +1,10 @@
-"""A hub's life in any order: links and phones come and go, good and bad; clocks, epochs, disks and restarts happen.
+"""A hub's life in any order: links and phones come and go, good and bad; clocks, epochs, disks and
+restarts happen.
 
-Effects are performed when the machine says so, not at once, as on a busy hub. Oracle: nothing but effects comes out;
-a strike is released only after its own durable record says granted, and once for an operation; every Unseal's place in
-the RSA budget comes back; ceilings hold; at the end an honest phone is served and the evidence is whole.
+Effects are performed when the machine says so, not at once, as on a busy hub. Oracle: nothing but
+effects comes out; a strike is released only after its own durable record says granted, and once for
+an operation; every Unseal's place in the RSA budget comes back; ceilings hold; at the end an honest
+phone is served and the evidence is whole.
 """
 
 from __future__ import annotations
@@ -37,9 +39,12 @@ from tests.fuzz.test_receive import check_ceilings, run
 from tests.pair import DAY, DeskHub, Phone, make_wallet
 
 REACHED: Counter[str] = Counter()
-"""How often the machine got how far, over all its lives: a machine that reaches nothing shows nothing."""
+"""How often the machine got how far, over all its lives: a machine that reaches nothing shows
+nothing.
+"""
 ISSUER = site.make_key()
-PHONES, LINKS = 3, 4
+PHONES = 3
+LINKS = 4
 HOW_MANY = st.sampled_from([12, 0, 1, 2, 3])
 """How many effects of a request are performed at once; a dozen are all of them."""
 OPS = [bytes([number]) * 8 for number in range(4)]
@@ -68,7 +73,8 @@ class Life(RuleBasedStateMachine):
         self.wallets = [make_wallet(ISSUER, f"phone-{number}") for number in range(PHONES)]
         self.real_doors = self.hub.doors
         self.hub.doors = {  # each asks at a release whether it may
-            name: FakeMover(on_asked=self.about_to_release, behind=door) for name, door in self.hub.doors.items()
+            name: FakeMover(on_asked=self.about_to_release, behind=door)
+            for name, door in self.hub.doors.items()
         }
         self.hub.start_unlock()
         self.links: list[Visit] = []
@@ -93,15 +99,24 @@ class Life(RuleBasedStateMachine):
     def _read(self, one: Visit) -> None:
         info = one.link.challenge(self.hub.clock.monotonic())
         if info:
-            one.info, one.seq, one.attempt = info, 0, None
+            one.info = info
+            one.seq = 0
+            one.attempt = None
             one.inbound = Inbound(decode_challenge(info).sid, repeats=True)
 
     @precondition(lambda self: self.links)
-    @rule(data=st.data(), op=st.sampled_from(OPS), point=st.sampled_from([1, 1, 1, 2, 9]), short=st.booleans())
+    @rule(
+        data=st.data(),
+        op=st.sampled_from(OPS),
+        point=st.sampled_from([1, 1, 1, 2, 9]),
+        short=st.booleans(),
+    )
     def ask(self, data: st.DataObject, op: bytes, point: int, short: bool) -> None:
         """Send what an honest phone sends, but for a ticket that may have been used before."""
         one = self._one(data)
-        action = data.draw(st.sampled_from([Action.OPEN, Action.OPEN, Action.QUERY, Action.HOLD_OPEN]))
+        action = data.draw(
+            st.sampled_from([Action.OPEN, Action.OPEN, Action.QUERY, Action.HOLD_OPEN])
+        )
         request = self._request(one, op, point, action, short)
         if request:
             self._send(one, request)
@@ -131,7 +146,11 @@ class Life(RuleBasedStateMachine):
         self._write(one, junk)
 
     @precondition(lambda self: self.links)
-    @rule(data=st.data(), flag=st.sampled_from([Flag.BYE, Flag.BYE, Flag.ACK]), seq=st.integers(0, 255))
+    @rule(
+        data=st.data(),
+        flag=st.sampled_from([Flag.BYE, Flag.BYE, Flag.ACK]),
+        seq=st.integers(0, 255),
+    )
     def write_control(self, data: st.DataObject, flag: Flag, seq: int) -> None:
         one = self._one(data)
         if one.info:
@@ -184,12 +203,16 @@ class Life(RuleBasedStateMachine):
         hub = self.hub
         for one in [*self.links]:
             self._end(one)
-        hub.epochs, hub.tickets = EpochRing(), TicketTable(int(hub.clock.wall()) + 300 * DAY)
+        hub.epochs = EpochRing()
+        hub.tickets = TicketTable(int(hub.clock.wall()) + 300 * DAY)
         hub.side = dataclasses.replace(hub.side, epochs=hub.epochs, tickets=hub.tickets)
         hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
         self.new_epoch()
 
-    @rule(what=st.sampled_from(["revoke", "lockdown", "disk", "wire", "clock"]), phone=st.integers(0, PHONES - 1))
+    @rule(
+        what=st.sampled_from(["revoke", "lockdown", "disk", "wire", "clock"]),
+        phone=st.integers(0, PHONES - 1),
+    )
     def trouble(self, what: str, phone: int) -> None:
         hub = self.hub
         match what:
@@ -214,7 +237,12 @@ class Life(RuleBasedStateMachine):
         self.real_doors["front"].faults.broken = ""
         hub.clock.trust = ClockState.TRUSTED
 
-    @rule(phone=st.integers(0, PHONES - 1), op=st.sampled_from(OPS), short=st.booleans(), performed=HOW_MANY)
+    @rule(
+        phone=st.integers(0, PHONES - 1),
+        op=st.sampled_from(OPS),
+        short=st.booleans(),
+        performed=HOW_MANY,
+    )
     def visit(self, phone: int, op: bytes, short: bool, performed: int) -> None:
         """A phone comes and asks; so many effects are performed before anything else happens."""
         if len(self.links) >= LINKS:
@@ -223,8 +251,16 @@ class Life(RuleBasedStateMachine):
         self._ask_and_work(one, op, short, performed)
 
     @precondition(lambda self: self.links)
-    @rule(data=st.data(), op=st.sampled_from(OPS), short=st.booleans(), performed=HOW_MANY, bye=st.booleans())
-    def begin_again(self, data: st.DataObject, op: bytes, short: bool, performed: int, bye: bool) -> None:
+    @rule(
+        data=st.data(),
+        op=st.sampled_from(OPS),
+        short=st.booleans(),
+        performed=HOW_MANY,
+        bye=st.booleans(),
+    )
+    def begin_again(
+        self, data: st.DataObject, op: bytes, short: bool, performed: int, bye: bool
+    ) -> None:
         """A phone asks anew on its link, and may say BYE to what it asked before."""
         one = self._one(data)
         if bye and one.info:
@@ -244,17 +280,21 @@ class Life(RuleBasedStateMachine):
         return self.links[data.draw(st.integers(0, len(self.links) - 1))]
 
     def _request(self, one: Visit, op: bytes, point: int, action: Action, short: bool) -> bytes:
-        wallet, epoch = self.wallets[one.phone], self.hub.epochs.current
+        wallet = self.wallets[one.phone]
+        epoch = self.hub.epochs.current
         if not one.info or epoch is None:
             return b""
-        wall, kept = self.hub.clock.wall(), dict(wallet.tickets)
+        wall = self.hub.clock.wall()
+        kept = dict(wallet.tickets)
         if not short:
             wallet.tickets.clear()
         attempt = one.attempt = Attempt(wallet, point, action, os.urandom, BLE_GATT)
         attempt.op = op
         effects = attempt.challenge(one.info, wall)
         if attempt.stage is Stage.EPOCH:
-            effects = attempt.receive(encode_to_phone(Epoch(self.hub.certificate, epoch.certificate)), wall)
+            effects = attempt.receive(
+                encode_to_phone(Epoch(self.hub.certificate, epoch.certificate)), wall
+            )
         wallet.tickets = kept  # a phone that misbehaves keeps its tickets
         for effect in effects:
             if isinstance(effect, SendMessage):
@@ -265,14 +305,19 @@ class Life(RuleBasedStateMachine):
     def _hear(self, one: Visit, data: bytes) -> None:
         """Let the phone take a frame; what it would send next is the machine's to choose."""
         frame = decode_frame(data)
-        if one.inbound is None or frame.sid != one.inbound.sid or frame.flags & (Flag.ACK | Flag.BYE):
+        if (
+            one.inbound is None
+            or frame.sid != one.inbound.sid
+            or frame.flags & (Flag.ACK | Flag.BYE)
+        ):
             return
         message, ack = one.inbound.accept(frame)
         if ack is not None:
             self._write(one, ack)
         if message is not None and one.attempt is not None:
             self.verdicts += sum(
-                isinstance(effect, Decided) for effect in one.attempt.receive(message, self.hub.clock.wall())
+                isinstance(effect, Decided)
+                for effect in one.attempt.receive(message, self.hub.clock.wall())
             )
 
     def _send(self, one: Visit, message: bytes) -> None:
@@ -320,7 +365,9 @@ class Life(RuleBasedStateMachine):
                 outcome = run(self._present(one, claim))
                 self._after(one, one.link.answer(outcome, clock.monotonic(), clock.wall()))
             case FollowUp(session):
-                self._take(one, one.link.follow_up(session, self.hub.watch.state("front"), clock.wall()))
+                self._take(
+                    one, one.link.follow_up(session, self.hub.watch.state("front"), clock.wall())
+                )
             case Refused(cause):
                 assert isinstance(cause, PeerError)
             case Drop():
@@ -342,7 +389,11 @@ class Life(RuleBasedStateMachine):
         assert last.kind is Kind.ACCESS
         assert last.detail["why"] is None
         assert last.detail["asker"] == claim.credential
-        assert (last.detail["op"], last.detail["point"], last.detail["action"]) == (claim.op, claim.access_point, 1)
+        assert (last.detail["op"], last.detail["point"], last.detail["action"]) == (
+            claim.op,
+            claim.access_point,
+            1,
+        )
         assert claim.credential not in self.hub.policy.credentials
         assert self.hub.policy.mode(1) not in (Mode.LOCKDOWN, Mode.NO_ENTRY)
         assert self.hub.clock.trust is ClockState.TRUSTED
@@ -359,12 +410,16 @@ class Life(RuleBasedStateMachine):
         assert self.hub.budget._taken == self.unsealing
         assert len(self.hub.epochs._live) <= LIVE_MAX
         assert len(self.hub.tickets) <= PHONES * TICKETS_A_CREDENTIAL
-        assert {len(held) for held in self.hub.tickets._of.values()} <= set(range(1, TICKETS_A_CREDENTIAL + 1))
+        assert {len(held) for held in self.hub.tickets._of.values()} <= set(
+            range(1, TICKETS_A_CREDENTIAL + 1)
+        )
         assert len(self.hub.unlock._ops[Kind.ACCESS]._ops) <= PHONES * len(OPS)
         assert not self.hub.unlock._at_work
         for one in self.links:
             check_ceilings(one.link)
-            assert sum(isinstance(effect, Unseal | Presented) for effect in one.effects) <= 1, "one request at a time"
+            assert sum(isinstance(effect, Unseal | Presented) for effect in one.effects) <= 1, (
+                "one request at a time"
+            )
 
     def teardown(self) -> None:
         if not hasattr(self, "hub"):
@@ -385,7 +440,9 @@ class Life(RuleBasedStateMachine):
         visit = run(Phone(hub, make_wallet(ISSUER, "honest")).visit())
         assert visit.verdict is not None
         assert visit.verdict.allowed, visit.verdict
-        REACHED.update(verdicts=self.verdicts, releases=len(self.released), records=len(hub.log.stored))
+        REACHED.update(
+            verdicts=self.verdicts, releases=len(self.released), records=len(hub.log.stored)
+        )
 
 
 TestLife = Life.TestCase

@@ -1,7 +1,8 @@
-"""One wish in any order: tries and retries on many links, leavings, a slow or failing disk, a failing door, restarts.
+"""One wish in any order: tries and retries on many links, leavings, a slow or failing disk, a
+failing door, restarts.
 
-Oracle: an operation strikes at most once, and only after its own durable yes; one for which nothing was done is not
-refused for having been asked.
+Oracle: an operation strikes at most once, and only after its own durable yes; one for which nothing
+was done is not refused for having been asked.
 """
 
 from __future__ import annotations
@@ -101,7 +102,12 @@ class Wishes(RuleBasedStateMachine):
     def ask_again(self, data: st.DataObject) -> None:
         self.present(data.draw(st.sampled_from(self.tries)).key)
 
-    @rule(who=st.sampled_from(WHO), op=st.sampled_from(OPS), recorded=st.booleans(), retries=st.integers(0, 2))
+    @rule(
+        who=st.sampled_from(WHO),
+        op=st.sampled_from(OPS),
+        recorded=st.booleans(),
+        retries=st.integers(0, 2),
+    )
     def ask_in_vain(self, who: str, op: bytes, recorded: bool, retries: int) -> None:
         """The link breaks before the strike; others may be asking the same meanwhile."""
         one = self.present((who, op))
@@ -186,24 +192,33 @@ class Wishes(RuleBasedStateMachine):
         while self.door.held:
             self.strike(True)
         self.settle()
-        before, now = self.struck.get(key), self.loop.now
+        before = self.struck.get(key)
+        now = self.loop.now
         one = self.present(key)
         assert one.outcome is not None
         if before is not None and now - before <= OP_SECONDS - LATE_SECONDS - 2:
             assert one.outcome.why is (None if key in self.works else Denial.DOOR_FAULT)
-        elif before is None and not self.lately(self.denied, key) and not self.lately(self.unknown, key):
+        elif (
+            before is None
+            and not self.lately(self.denied, key)
+            and not self.lately(self.unknown, key)
+        ):
             if one.outcome.why in (Denial.BUSY, Denial.TOO_LATE) and self.too_often(who):
                 assert key not in self.struck
             else:
                 assert one.outcome.allowed, f"nothing was done, and yet: {one.outcome}"
                 assert self.struck[key] == now
-            REACHED["after nothing"] += any(other.key == key and other is not one for other in self.tries)
+            REACHED["after nothing"] += any(
+                other.key == key and other is not one for other in self.tries
+            )
         self.slow()
 
     # How it is done.
 
     def unknown_now(self) -> dict[Key, float]:
-        """The operations of which the records say yes, and not that nothing came of it: nobody can know more."""
+        """The operations of which the records say yes, and not that nothing came of it: nobody can
+        know more.
+        """
         unknown: dict[Key, float] = {}
         for record in (Record.decode(stored.body) for stored in self.log.stored):
             key = str(record.detail["asker"]), record.detail.get("op", record.detail.get("of"))
@@ -249,7 +264,9 @@ class Wishes(RuleBasedStateMachine):
                 assert one.outcome.door is DoorState.SECURED
             if one.outcome.why in (Denial.BUSY, Denial.TOO_LATE):
                 late = self.loop.now - one.came > LATE_SECONDS
-                assert not one.there or late or self.too_often(credential), "told busy, and it is there in time"
+                assert not one.there or late or self.too_often(credential), (
+                    "told busy, and it is there in time"
+                )
                 REACHED["too often"] += one.there and not late
             if one.outcome.why in (Denial.LOCKDOWN, Denial.CREDENTIAL_REVOKED):
                 self.denied[one.key] = self.loop.now
@@ -274,7 +291,11 @@ class Wishes(RuleBasedStateMachine):
         now = self.loop.now
         one = next(one for one in self.tries if one.task is asyncio.current_task())
         records = [Record.decode(stored.body).detail for stored in self.log.stored]
-        yes = [record for record in records if record.get("op") == one.key[1] and record["asker"] == one.key[0]]
+        yes = [
+            record
+            for record in records
+            if record.get("op") == one.key[1] and record["asker"] == one.key[0]
+        ]
         assert yes[-1]["why"] is None, "a strike without its own durable yes"
         since = now - self.struck.get(one.key, -OP_SECONDS)
         assert since > OP_SECONDS - LATE_SECONDS - 2, f"{one.key} strikes twice within {since} s"
@@ -308,7 +329,9 @@ class Wishes(RuleBasedStateMachine):
         for table in self.unlock._ops.values():
             assert len(table._ops) <= len(WHO) * len(OPS)
         waiting = {one.key for one in self.tries if one.task is not None and not one.task.done()}
-        assert {(asker.removeprefix("access/"), op) for asker, op in self.unlock._at_work} <= waiting
+        assert {
+            (asker.removeprefix("access/"), op) for asker, op in self.unlock._at_work
+        } <= waiting
 
     def teardown(self) -> None:
         if hasattr(self, "loop"):

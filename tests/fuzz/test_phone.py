@@ -1,7 +1,8 @@
 """The phone's side against whatever a false hub, or the air, brings it.
 
-Oracle: only effects come out; a request leaves only towards a hub that is proved or that must prove itself; a verdict
-is believed only from the hub that was asked; what the phone keeps stays under its ceilings.
+Oracle: only effects come out; a request leaves only towards a hub that is proved or that must prove
+itself; a verdict is believed only from the hub that was asked; what the phone keeps stays under its
+ceilings.
 """
 
 from __future__ import annotations
@@ -73,11 +74,16 @@ ISSUER = site.make_key()
 
 
 def recorded(short: bool) -> tuple[DeskHub, Wallet, Visit]:
-    """Return a hub, a phone's wallet as it was before, and a good visit with all that went over the air."""
-    hub, wallet = DeskHub(ISSUER), make_wallet(ISSUER)
+    """Return a hub, a phone's wallet as it was before, and a good visit with all that went over the
+    air.
+    """
+    hub = DeskHub(ISSUER)
+    wallet = make_wallet(ISSUER)
     if short:
         asyncio.run(Phone(hub, wallet).visit())
-    before = Wallet(wallet.site, wallet.issuer, wallet.key, wallet.grant, tickets=dict(wallet.tickets))
+    before = Wallet(
+        wallet.site, wallet.issuer, wallet.key, wallet.grant, tickets=dict(wallet.tickets)
+    )
     before.epochs = dict(wallet.epochs)
     return hub, before, asyncio.run(Phone(hub, wallet).visit())
 
@@ -93,7 +99,9 @@ def check(effects: list[PhoneEffect], wallet: Wallet) -> None:
     assert all(isinstance(effect, KINDS) for effect in effects)
     assert not any(isinstance(effect, Decided | Moved) for effect in effects)
     for effect in effects:
-        if isinstance(effect, SendMessage) and isinstance(message := decode_to_hub(effect.message), Open):
+        if isinstance(effect, SendMessage) and isinstance(
+            message := decode_to_hub(effect.message), Open
+        ):
             assert message.epoch in wallet.epochs
     assert len(wallet.epochs) <= EPOCHS_MAX
 
@@ -105,7 +113,9 @@ def test_any_bytes_at_any_stage(data: st.DataObject, short: bool) -> None:
     attempt = Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT)
     good = [*visit.infos, *visit.messages_down]
     near = st.sampled_from(good).flatmap(spoiled)
-    anything = st.one_of(near, near, st.binary(max_size=300), ODD_VALUES.map(cbor.encode_flat), st.sampled_from(good))
+    anything = st.one_of(
+        near, near, st.binary(max_size=300), ODD_VALUES.map(cbor.encode_flat), st.sampled_from(good)
+    )
     for _ in range(data.draw(st.integers(1, 8))):
         what = data.draw(st.sampled_from(["info", "good info", "message", "silence"]))
         if what == "info":
@@ -125,22 +135,33 @@ def test_any_bytes_at_any_stage(data: st.DataObject, short: bool) -> None:
 def test_whatever_comes_on_a_link_every_wait_has_an_end(
     data: st.DataObject, short: bool, subscribed: bool, op: int
 ) -> None:
-    """A hub that sends anything, at any time, or nothing: the phone leaves, in a time that is known beforehand."""
+    """A hub that sends anything, at any time, or nothing: the phone leaves, in a time that is known
+    beforehand.
+    """
     kept, visit = recorded_once(short)
-    wallet = dataclasses.replace(kept, epochs=dict(kept.epochs), tickets=dict(kept.tickets), unanswered={})
+    wallet = dataclasses.replace(
+        kept, epochs=dict(kept.epochs), tickets=dict(kept.tickets), unanswered={}
+    )
     attempt = Attempt(wallet, 1, Action.OPEN, bytes, BLE_GATT, op.to_bytes(8))
-    phone, now, waiting = OnLink(attempt, subscribed), 0.0, list[LinkPhoneEffect]([ReadInfo()])
-    sid, frames, asked = b"", list[bytes](), 0
+    phone = OnLink(attempt, subscribed)
+    now = 0.0
+    waiting = list[LinkPhoneEffect]([ReadInfo()])
+    sid = b""
+    frames = list[bytes]()
+    asked = 0
     while not any(isinstance(effect, Leave) for effect in waiting):
         check([effect for effect in waiting if isinstance(effect, KINDS)], wallet)
         more: list[LinkPhoneEffect] = []
         for effect in waiting:
             match effect:
                 case ReadInfo(after_seconds):
-                    now, asked = now + after_seconds, asked + 1
+                    now = now + after_seconds
+                    asked = asked + 1
                     info = data.draw(st.sampled_from([b"", *visit.infos, *visit.infos]))
                     sid = info[3:7]
-                    frames = frames_of(sid, data.draw(st.lists(st.sampled_from(visit.messages_down), max_size=3)))
+                    frames = frames_of(
+                        sid, data.draw(st.lists(st.sampled_from(visit.messages_down), max_size=3))
+                    )
                     more += phone.info(info, now, NOON)
                 case SendMessage():
                     more += phone.written(now)
@@ -173,7 +194,9 @@ def test_whatever_comes_on_a_link_every_wait_has_an_end(
 def test_a_phone_is_let_in_whatever_becomes_of_notifications(
     short: bool, mtu: int, subscribed: bool, fates: list[int]
 ) -> None:
-    """Each notification is lost, comes once or twice: the door moves once, the verdict and the state come."""
+    """Each notification is lost, comes once or twice: the door moves once, the verdict and the
+    state come.
+    """
     asyncio.run(_let_in(short, mtu, subscribed, fates))
 
 
@@ -184,12 +207,16 @@ async def _let_in(short: bool, mtu: int, subscribed: bool, fates: list[int]) -> 
         await Phone(hub, wallet).visit()
     strikes = hub.strikes
     hub.clock.advance(10)
-    visit, heard, fate = Visit(hub.connect()), deque[bytes](), itertools.cycle(fates)
+    visit = Visit(hub.connect())
+    heard = deque[bytes]()
+    fate = itertools.cycle(fates)
     air = NotifiedAir(hub, visit, mtu, lambda frame: heard.extend([frame] * next(fate)))
     phone = OnLink(Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT), subscribed)
-    todo, seen = deque[LinkPhoneEffect]([ReadInfo()]), list[object]()
+    todo = deque[LinkPhoneEffect]([ReadInfo()])
+    seen = list[object]()
     while not seen or not isinstance(seen[-1], Leave):
-        now, wall = hub.clock.monotonic(), hub.clock.wall()
+        now = hub.clock.monotonic()
+        wall = hub.clock.wall()
         if todo:
             seen.append(effect := todo.popleft())
             match effect:
@@ -210,13 +237,18 @@ async def _let_in(short: bool, mtu: int, subscribed: bool, fates: list[int]) -> 
             assert phone.due is not None
             hub.clock.advance(max(0.0, phone.due - now))
             todo += phone.passed(max(phone.due, hub.clock.monotonic()))
-    assert [type(effect) for effect in seen if isinstance(effect, Decided | Moved | GaveUp)] == [Decided, Moved]
+    assert [type(effect) for effect in seen if isinstance(effect, Decided | Moved | GaveUp)] == [
+        Decided,
+        Moved,
+    ]
     assert (hub.strikes, visit.dropped) == (strikes + 1, "")
 
 
 @effort(60)
 @given(
-    reasons=st.tuples(*[st.sampled_from([reason for reason in Reason if reason is not Reason.NEED_FULL])] * 2),
+    reasons=st.tuples(
+        *[st.sampled_from([reason for reason in Reason if reason is not Reason.NEED_FULL])] * 2
+    ),
     doors=st.tuples(*[st.sampled_from(DoorState)] * 4),
     after_seconds=st.floats(0.0, 31.0),
     mtu=st.sampled_from([23, 64, 247]),
@@ -229,7 +261,9 @@ def test_when_a_phone_leaves_depends_on_nothing_that_it_is_told(
     mtu: int,
     subscribed: bool,
 ) -> None:
-    """Whatever verdict and state say, the phone writes and reads the same at the same times, and leaves at the same."""
+    """Whatever verdict and state say, the phone writes and reads the same at the same times, and
+    leaves at the same.
+    """
     one = _done_at(reasons[0], doors[:2], after_seconds, mtu, subscribed)
     assert one == _done_at(reasons[1], doors[2:], after_seconds, mtu, subscribed)
     at, what = one[-1]
@@ -242,15 +276,20 @@ def test_when_a_phone_leaves_depends_on_nothing_that_it_is_told(
 def _done_at(
     reason: Reason, doors: tuple[DoorState, ...], after_seconds: float, mtu: int, subscribed: bool
 ) -> list[tuple[float, str]]:
-    """Answer a resume at 0 s and tell a state some seconds later; say what the phone does on its link, and when."""
+    """Answer a resume at 0 s and tell a state some seconds later; say what the phone does on its
+    link, and when.
+    """
     kept, visit = recorded_once(True)
     wallet = dataclasses.replace(kept, epochs={}, tickets=dict(kept.tickets), unanswered={})
     (ticket,) = wallet.tickets.values()
-    info, op = visit.infos[0], bytes(8)
+    info = visit.infos[0]
+    op = bytes(8)
     phone = OnLink(Attempt(wallet, 1, Action.OPEN, bytes, BLE_GATT, op), subscribed)
     (asks,) = phone.info(info, 0.0, NOON)
     assert isinstance(asks, SendMessage)
-    keys = sealing.session_keys(ticket.secret, BLE_GATT, info, asks.message, ticket.aead, ticket.hub)
+    keys = sealing.session_keys(
+        ticket.secret, BLE_GATT, info, asks.message, ticket.aead, ticket.hub
+    )
     verdict = Verdict(op, reason is Reason.OK, reason, doors[0], int(NOON), None)
     state = State(1, op, 1, doors[1], int(NOON))
     out = Outbound(info[3:7])
@@ -261,7 +300,8 @@ def _done_at(
     ):
         out.load(encode_to_phone(message))
         comes += [(at, frame) for frame in iter(lambda: out.pull(mtu), b"")]
-    done, now = list[tuple[float, str]](), 0.0
+    done = list[tuple[float, str]]()
+    now = 0.0
     todo = deque(phone.written(now))
     while todo or phone.due is not None:
         if todo:
@@ -272,7 +312,8 @@ def _done_at(
                 unheard = not subscribed and comes and comes[0][0] <= now
                 todo += phone.pulled(comes.popleft()[1] if unheard else b"", now, NOON)
         elif subscribed and comes and comes[0][0] <= (phone.due or 0.0):
-            now, frame = max(now, comes[0][0]), comes.popleft()[1]
+            now = max(now, comes[0][0])
+            frame = comes.popleft()[1]
             todo += phone.notified(frame, now, NOON)
         else:
             now = max(now, phone.due or 0.0)
@@ -283,7 +324,8 @@ def _done_at(
 
 def frames_of(sid: bytes, messages: list[bytes]) -> list[bytes]:
     """These messages in small frames, and the goodbye."""
-    out, frames = Outbound(sid), [control_frame(Flag.BYE, sid, 0)]
+    out = Outbound(sid)
+    frames = [control_frame(Flag.BYE, sid, 0)]
     for message in messages:
         out.load(message)
         while frame := out.pull(64):
@@ -292,9 +334,13 @@ def frames_of(sid: bytes, messages: list[bytes]) -> list[bytes]:
 
 
 def is_right(epoch: bytes, hub: DeskHub) -> bool:
-    """Whether a certificate was respelled into another that its hub may sign, such as one that ends sooner."""
+    """Whether a certificate was respelled into another that its hub may sign, such as one that ends
+    sooner.
+    """
     try:
-        read_epoch_certificate(epoch, read_hub_certificate(hub.certificate, ISSUER.verify_key), (256, 384))
+        read_epoch_certificate(
+            epoch, read_hub_certificate(hub.certificate, ISSUER.verify_key), (256, 384)
+        )
     except ProofError:
         return False
     return True
@@ -338,11 +384,16 @@ def test_verdicts_of_somebody_else(data: st.DataObject, short: bool) -> None:
     if attempt.stage is Stage.EPOCH:
         epoch = hub.epochs.current
         assert epoch is not None
-        attempt.receive(encode_to_phone(Epoch(hub.certificate, epoch.certificate)), hub.clock.wall())
+        attempt.receive(
+            encode_to_phone(Epoch(hub.certificate, epoch.certificate)), hub.clock.wall()
+        )
     assert attempt.stage is Stage.VERDICT
     theirs = visit.messages_down[-1]
     made = st.builds(
-        VerdictMessage, st.sampled_from(Aead), st.binary(min_size=12, max_size=12), st.binary(max_size=120)
+        VerdictMessage,
+        st.sampled_from(Aead),
+        st.binary(min_size=12, max_size=12),
+        st.binary(max_size=120),
     )
     for forged in (theirs, data.draw(spoiled(theirs)), encode_to_phone(data.draw(made))):
         check(attempt.receive(forged, hub.clock.wall()), wallet)

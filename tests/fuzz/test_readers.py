@@ -33,7 +33,8 @@ from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
 from tests.pair import HUB, SITE, make_wallet, rsa_key
 
-ISSUER, IDENTITY = site.make_key(), site.make_key()
+ISSUER = site.make_key()
+IDENTITY = site.make_key()
 SIZES = (256, 384, 512)
 
 
@@ -45,19 +46,35 @@ def documents() -> dict[str, bytes]:
     access = (Access(1, 9, (Rule(31, 480, 1080), 7)), Access(2, 1, ()))
     grant = make_wallet(ISSUER, access=access).grant
     modes = {1: Mode.LOCKDOWN, 7: Mode.NORMAL}
-    new = Policy(SITE, 3, int(NOON), frozenset({"a", "b"}), frozenset({b"12345678"}), {7: (Rule(1, 2, 3),)}, modes)
+    new = Policy(
+        SITE,
+        3,
+        int(NOON),
+        frozenset({"a", "b"}),
+        frozenset({b"12345678"}),
+        {7: (Rule(1, 2, 3),)},
+        modes,
+    )
     return {
         "hub": certificate,
         "epoch": epoch.certificate,
         "grant": grant,
         "policy": policy.issue(new, ISSUER),
-        "record": Record(Kind.ACCESS, 1, 2, {"asker": "a", "op": bytes(8), "why": None, "yes": True}).encode(),
+        "record": Record(
+            Kind.ACCESS, 1, 2, {"asker": "a", "op": bytes(8), "why": None, "yes": True}
+        ).encode(),
         "key": cbor.encode(ISSUER.cose_key),
         "challenge": messages.Challenge(bytes(4), bytes(16), bytes(8), bytes(8)).encode(),
-        "open": messages.encode_to_hub(messages.Open(Aead.A256GCM, bytes(12), bytes(64), bytes(8), bytes(384))),
-        "resume": messages.encode_to_hub(messages.Resume(Aead.A128GCM, bytes(12), bytes(64), bytes(16))),
+        "open": messages.encode_to_hub(
+            messages.Open(Aead.A256GCM, bytes(12), bytes(64), bytes(8), bytes(384))
+        ),
+        "resume": messages.encode_to_hub(
+            messages.Resume(Aead.A128GCM, bytes(12), bytes(64), bytes(16))
+        ),
         "answer": messages.encode_to_phone(messages.Epoch(certificate, epoch.certificate)),
-        "verdict": messages.encode_to_phone(messages.VerdictMessage(Aead.A192GCM, bytes(12), bytes(96))),
+        "verdict": messages.encode_to_phone(
+            messages.VerdictMessage(Aead.A192GCM, bytes(12), bytes(96))
+        ),
         "frame": b"\x13sid!\x00\x00\x05hello",
         "release": uplink.encode(uplink.Release(bytes(16), 1, 2, 3, "operator-7")),
         "acknowledge": uplink.encode(uplink.Acknowledge((1, 2, 3))),
@@ -75,7 +92,11 @@ def hub_certificate() -> HubCertificate:
 READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, ...]]] = {
     "frame": (decode_frame, FrameError, ("frame",)),
     "cbor": (cbor.decode, FrameError, ("request", "hello")),
-    "cbor with tags": (lambda data: cbor.decode(data, frozenset({18}), 20, True), FrameError, ("grant", "record")),
+    "cbor with tags": (
+        lambda data: cbor.decode(data, frozenset({18}), 20, True),
+        FrameError,
+        ("grant", "record"),
+    ),
     "to hub": (messages.decode_to_hub, FrameError, ("open", "resume")),
     "to phone": (messages.decode_to_phone, FrameError, ("answer", "verdict")),
     "challenge": (messages.decode_challenge, FrameError, ("challenge",)),
@@ -93,19 +114,38 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
         ProofError,
         ("epoch", "hub", "grant", "policy"),
     ),
-    "grant": (lambda data: read_grant(data, ISSUER.verify_key, SITE), ProofError, ("grant", "hub", "policy")),
+    "grant": (
+        lambda data: read_grant(data, ISSUER.verify_key, SITE),
+        ProofError,
+        ("grant", "hub", "policy"),
+    ),
     "sign1": (cose.read_sign1, FrameError, ("grant", "policy")),
-    "proven policy": (lambda data: policy.prove(data, ISSUER.verify_key, SITE), SignatureError, ("policy", "grant")),
-    "policy": (lambda data: policy.read(data, ISSUER.verify_key, SITE), SignatureError, ("policy", "grant")),
+    "proven policy": (
+        lambda data: policy.prove(data, ISSUER.verify_key, SITE),
+        SignatureError,
+        ("policy", "grant"),
+    ),
+    "policy": (
+        lambda data: policy.read(data, ISSUER.verify_key, SITE),
+        SignatureError,
+        ("policy", "grant"),
+    ),
     "record": (Record.decode, AuditError, ("record",)),
     "facts": (records.facts, AuditError, ("record",)),
-    "from backend": (uplink.decode_from_backend, FrameError, ("release", "acknowledge", "new policy", "halt", "hello")),
+    "from backend": (
+        uplink.decode_from_backend,
+        FrameError,
+        ("release", "acknowledge", "new policy", "halt", "hello"),
+    ),
     "from hub": (uplink.decode_from_hub, FrameError, ("hello", "release")),
 }
 
 
 def read(name: str, data: bytes) -> bool:
-    """Read; tell whether there is a value. Anything but the reader's one error is a failure of the test."""
+    """Read; tell whether there is a value.
+
+    Anything but the reader's one error is a failure of the test.
+    """
     reader, error, _ = READERS[name]
     try:
         reader(data)
@@ -120,7 +160,10 @@ def read(name: str, data: bytes) -> bool:
 def test_a_value_or_the_one_error(name: str, data: st.DataObject) -> None:
     good = [documents()[kind] for kind in READERS[name][2]]
     near = st.sampled_from(good).flatmap(spoiled)
-    read(name, data.draw(st.one_of(near, near, st.binary(max_size=600), ODD_VALUES.map(cbor.encode_flat))))
+    read(
+        name,
+        data.draw(st.one_of(near, near, st.binary(max_size=600), ODD_VALUES.map(cbor.encode_flat))),
+    )
 
 
 def test_the_good_ones_are_read() -> None:
@@ -168,13 +211,20 @@ def scopes() -> st.SearchStrategy[Any]:
 def test_scopes_of_every_kind(scope: Any) -> None:
     typ, _, signer, kid = DOCUMENTS["grant"]
     read("grant", cwt.issue(typ, {**claims("grant"), 9: cbor.encode(scope)}, signer, kid))
-    read("hub certificate", cwt.issue(HUB_TYPE, {**claims("hub certificate"), 9: cbor.encode(scope)}, signer, kid))
+    read(
+        "hub certificate",
+        cwt.issue(HUB_TYPE, {**claims("hub certificate"), 9: cbor.encode(scope)}, signer, kid),
+    )
 
 
 @effort(150)
 @given(data=st.data())
 def test_keys_of_every_kind(data: st.DataObject) -> None:
-    keys = [ISSUER.cose_key, cose.write_encryption_key(rsa_key().public_key()), SigningKey(rsa_key()).cose_key]
+    keys = [
+        ISSUER.cose_key,
+        cose.write_encryption_key(rsa_key().public_key()),
+        SigningKey(rsa_key()).cose_key,
+    ]
     key = data.draw(st.one_of(*(respelled(key) for key in keys), VALUES))
     try:
         cose.read_key(key)
@@ -197,7 +247,8 @@ def test_keys_of_every_kind(data: st.DataObject) -> None:
         b"\x9f" + b"\x00" * 4000 + b"\xff",
         b"\x5f" + b"\x41a" * 100 + b"\xff",
         b"\x99\x0f\xfd" + b"\x00" * 4093,
-        b"\xb9\x07\xff" + b"".join(b"\x19" + n.to_bytes(2, "big") + b"\x00" for n in range(256, 1278)),
+        b"\xb9\x07\xff"
+        + b"".join(b"\x19" + n.to_bytes(2, "big") + b"\x00" for n in range(256, 1278)),
         b"\xd8\x1c\x81\xd8\x1d\x00",  # a value that shares itself
         b"\xc2\x58\x40" + b"\xff" * 64,
     ],

@@ -1,7 +1,8 @@
-"""The whole receive path of the hub, from one write to RX to the strike: spoiled exchanges, and phones gone bad.
+"""The whole receive path of the hub, from one write to RX to the strike: spoiled exchanges, and
+phones gone bad.
 
-Oracle: only effects come out, no exception; a request that is not the phone's own word for word moves nothing; what a
-link holds stays under its ceilings; an honest phone is served afterwards.
+Oracle: only effects come out, no exception; a request that is not the phone's own word for word
+moves nothing; what a link holds stays under its ceilings; an honest phone is served afterwards.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Bench:
     """A hub, a phone that knows its epoch and may hold a ticket, and a link to attack."""
 
     def __init__(self, short: bool, mtu: int = 247) -> None:
-        self.hub, self.mtu = DeskHub(ISSUER), mtu
+        self.hub = DeskHub(ISSUER)
+        self.mtu = mtu
         self.wallet = make_wallet(ISSUER)
         self.teach(self.wallet)
         if not short:
@@ -69,7 +71,9 @@ class Bench:
         self.hub.clock.advance(20)
 
     def visit(self) -> tuple[Visit, Air, Attempt, bytes]:
-        """Begin a visit on a new link; return it with the phone's attempt and its request, unsent."""
+        """Begin a visit on a new link; return it with the phone's attempt and its request,
+        unsent.
+        """
         visit = Visit(self.hub.connect())
         air = Air(self.hub, visit, self.mtu)
         attempt = Attempt(self.wallet, 1, Action.OPEN, os.urandom, sealing.BLE_GATT)
@@ -122,7 +126,9 @@ def frames_of(message: bytes, sid: bytes, mtu: int, seq: int = 0) -> list[bytes]
 
 @st.composite
 def meddled(draw: st.DrawFn, frames: list[bytes], foreign: list[bytes]) -> list[bytes]:
-    """Frames flipped, cut, left out, doubled, exchanged, out of another session, or with another header."""
+    """Frames flipped, cut, left out, doubled, exchanged, out of another session, or with another
+    header.
+    """
     out = list(frames)
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(out) - 1)) if out else 0
@@ -154,8 +160,13 @@ def test_spoiled_frames_of_a_good_request(data: st.DataObject, short: bool, mtu:
     bench = Bench(short, mtu)
     other, _, _, stolen = bench.visit()
     visit, air, attempt, message = bench.visit()
-    sid, theirs = decode_challenge(visit.infos[0]).sid, decode_challenge(other.infos[0]).sid
-    foreign = frames_of(stolen, theirs, mtu) + frames_of(stolen, sid, mtu) + frames_of(message, sid, mtu, 7)
+    sid = decode_challenge(visit.infos[0]).sid
+    theirs = decode_challenge(other.infos[0]).sid
+    foreign = (
+        frames_of(stolen, theirs, mtu)
+        + frames_of(stolen, sid, mtu)
+        + frames_of(message, sid, mtu, 7)
+    )
     bench.write(air, data.draw(meddled(frames_of(message, sid, mtu), foreign)))
     assert {claim.op for claim in visit.claims} <= {attempt.op}
     assert len(visit.claims) <= 1
@@ -176,11 +187,15 @@ def test_any_bytes_as_frames(frames: list[bytes], asked: bool) -> None:
 
 @effort(100)
 @given(data=st.data(), short=st.booleans())
-def test_a_spoiled_message_gets_a_clear_error_and_moves_nothing(data: st.DataObject, short: bool) -> None:
+def test_a_spoiled_message_gets_a_clear_error_and_moves_nothing(
+    data: st.DataObject, short: bool
+) -> None:
     bench = Bench(short)
     visit, air, _, message = bench.visit()
     bad = data.draw(spoiled(message))
-    answers = bench.write(air, frames_of(bad[:MESSAGE_BYTES_MAX] or b"\0", decode_challenge(visit.infos[0]).sid, 247))
+    answers = bench.write(
+        air, frames_of(bad[:MESSAGE_BYTES_MAX] or b"\0", decode_challenge(visit.infos[0]).sid, 247)
+    )
     assert not visit.claims
     shown = [decode_to_phone(answer) for answer in answers]
     assert all(isinstance(answer, Error) and answer.code in CLEAR for answer in shown)
@@ -195,7 +210,9 @@ def test_a_message_respelled_outside_its_seal(data: st.DataObject, short: bool) 
     visit, air, _, message = bench.visit()
     kind, content = cbor.decode(message)
     fields = data.draw(respelled(dict(enumerate(content))))
-    bad = cbor.encode([kind, [fields[label] for label in sorted(fields, key=str)]])[:MESSAGE_BYTES_MAX]
+    bad = cbor.encode([kind, [fields[label] for label in sorted(fields, key=str)]])[
+        :MESSAGE_BYTES_MAX
+    ]
     if bad == message:
         return
     bench.write(air, frames_of(bad, decode_challenge(visit.infos[0]).sid, 247))
@@ -209,9 +226,12 @@ def sealed(bench: Bench, challenge: bytes, plaintext: bytes) -> bytes:
     assert epoch is not None
     aead = cose.Aead.A256GCM
     bound = sealing.binding(sealing.BLE_GATT, challenge, epoch.digest, aead)
-    key, iv = os.urandom(32), os.urandom(12)
+    key = os.urandom(32)
+    iv = os.urandom(12)
     wrapped = cose.wrap_key(rsa_key().public_key(), key)
-    return encode_to_hub(Open(aead, iv, cose.seal(aead, key, iv, plaintext, bound), epoch.kid, wrapped))
+    return encode_to_hub(
+        Open(aead, iv, cose.seal(aead, key, iv, plaintext, bound), epoch.kid, wrapped)
+    )
 
 
 @effort(120)
@@ -220,17 +240,27 @@ def test_anything_inside_the_seal_signed_by_a_holder(data: st.DataObject) -> Non
     """A holder of a valid grant says whatever CBOR can, rightly signed."""
     bench = Bench(False)
     visit, air, _, _ = bench.visit()
-    challenge, epoch = visit.infos[0], bench.hub.epochs.current
+    challenge = visit.infos[0]
+    epoch = bench.hub.epochs.current
     assert epoch is not None
     bound = sealing.binding(sealing.BLE_GATT, challenge, epoch.digest, cose.Aead.A256GCM)
-    good = {**Request(bench.wallet.grant, os.urandom(8), 1, Action.OPEN, bytes(32)).encode(), 6: b""}
+    good = {
+        **Request(bench.wallet.grant, os.urandom(8), 1, Action.OPEN, bytes(32)).encode(),
+        6: b"",
+    }
     said = data.draw(st.one_of(respelled(good), respelled(good), VALUES))
     header = cwt.header(cose.ES256, sealing.REQUEST_TYPE)
     inner = cose.sign1(header, cbor.encode(said), bench.wallet.key, bound)
     shape = data.draw(
-        st.one_of(st.just(inner), respelled(dict(enumerate(inner))).map(lambda d: list(d.values())), VALUES)
+        st.one_of(
+            st.just(inner),
+            respelled(dict(enumerate(inner))).map(lambda d: list(d.values())),
+            VALUES,
+        )
     )
-    plaintext = data.draw(st.one_of(st.just(cbor.encode(shape)), st.just(cbor.encode(shape)), st.binary(max_size=80)))
+    plaintext = data.draw(
+        st.one_of(st.just(cbor.encode(shape)), st.just(cbor.encode(shape)), st.binary(max_size=80))
+    )
     message = sealed(bench, challenge, plaintext)
     if len(message) <= MESSAGE_BYTES_MAX:
         bench.write(air, frames_of(message, decode_challenge(challenge).sid, 247))
@@ -249,9 +279,15 @@ def test_anything_inside_the_seal_of_a_ticket(data: st.DataObject) -> None:
     assert isinstance(known, Resume)
     ticket = bench.hub.tickets.find(known.ticket, bench.hub.clock.wall())
     assert ticket is not None
-    key = sealing.resume_key(ticket.secret, sealing.BLE_GATT, visit.infos[0], ticket.aead, bench.hub.name)
+    key = sealing.resume_key(
+        ticket.secret, sealing.BLE_GATT, visit.infos[0], ticket.aead, bench.hub.name
+    )
     said = data.draw(st.one_of(respelled({2: os.urandom(8), 3: 1, 4: 1}), VALUES))
-    plain = pad(said, 6, 48) if isinstance(said, dict) and 6 not in said and len(str(said)) < 40 else cbor.encode(said)
+    plain = (
+        pad(said, 6, 48)
+        if isinstance(said, dict) and 6 not in said and len(str(said)) < 40
+        else cbor.encode(said)
+    )
     iv = os.urandom(12)
     bad = encode_to_hub(Resume(ticket.aead, iv, cose.seal(ticket.aead, key, iv, plain), ticket.id))
     if len(bad) <= MESSAGE_BYTES_MAX:
@@ -260,12 +296,18 @@ def test_anything_inside_the_seal_of_a_ticket(data: st.DataObject) -> None:
 
 
 @effort(40)
-@given(times=st.lists(st.floats(0, 40), max_size=8), results=st.lists(st.integers(0, 3), min_size=8, max_size=8))
-def test_results_that_come_at_any_time_and_in_any_order(times: list[float], results: list[int]) -> None:
+@given(
+    times=st.lists(st.floats(0, 40), max_size=8),
+    results=st.lists(st.integers(0, 3), min_size=8, max_size=8),
+)
+def test_results_that_come_at_any_time_and_in_any_order(
+    times: list[float], results: list[int]
+) -> None:
     """What `Unseal` and `Presented` lead to may come late, or after the link has gone."""
     bench = Bench(False)
     visit, _, attempt, message = bench.visit()
-    link, clock = visit.link, bench.hub.clock
+    link = visit.link
+    clock = bench.hub.clock
     pending: list[object] = []
     for frame in frames_of(message, decode_challenge(visit.infos[0]).sid, 247):
         pending += link.frame(frame, 247, clock.monotonic(), clock.wall())
@@ -291,7 +333,8 @@ def test_every_effect_has_a_performer() -> None:
     kinds = {Notify, Unseal, Presented, Refused, Drop}
     bench = Bench(False)
     visit, _, _, message = bench.visit()
-    clock, seen = bench.hub.clock, set()
+    clock = bench.hub.clock
+    seen = set()
     for frame in [*frames_of(message, decode_challenge(visit.infos[0]).sid, 23), b"junk"]:
         seen |= {type(e) for e in visit.link.frame(frame, 23, clock.monotonic(), clock.wall())}
     assert seen <= kinds

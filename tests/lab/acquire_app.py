@@ -1,7 +1,8 @@
-"""A GATT service that notifies through AcquireNotify, run in the guest by test_subscriptions: hubd does not notify so.
+"""A GATT service that notifies through AcquireNotify, run in the guest by test_subscriptions: hubd
+does not notify so.
 
-Every TICK_SECONDS it writes one byte to each socket that BlueZ has asked for, the oldest first; a line on stdout says
-what happens to them: `acquired N`, `ended N`, where N counts the sockets.
+Every TICK_SECONDS it writes one byte to each socket that BlueZ has asked for, the oldest first; a
+line on stdout says what happens to them: `acquired N`, `ended N`, where N counts the sockets.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from contextlib import suppress
 from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-SERVICE, TICKS = "5d1b0001-8c5c-4a0e-9d7e-0c6a3f1e2b10", "5d1b0002-8c5c-4a0e-9d7e-0c6a3f1e2b10"
+SERVICE = "5d1b0001-8c5c-4a0e-9d7e-0c6a3f1e2b10"
+TICKS = "5d1b0002-8c5c-4a0e-9d7e-0c6a3f1e2b10"
 ROOT = "/lab/acquire"
 TICK_SECONDS = 0.1
 MTU = 64
 
 OBJECTS = {
-    f"{ROOT}/service": {"org.bluez.GattService1": {"UUID": Variant("s", SERVICE), "Primary": Variant("b", True)}},
+    f"{ROOT}/service": {
+        "org.bluez.GattService1": {"UUID": Variant("s", SERVICE), "Primary": Variant("b", True)}
+    },
     f"{ROOT}/service/ticks": {
         "org.bluez.GattCharacteristic1": {
             "UUID": Variant("s", TICKS),
@@ -33,7 +37,9 @@ OBJECTS = {
 
 
 class App:
-    """Answers bluetoothd; `sockets` holds our end of each socket by its number, until BlueZ closes its own."""
+    """Answers bluetoothd; `sockets` holds our end of each socket by its number, until BlueZ closes
+    its own.
+    """
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
@@ -43,7 +49,10 @@ class App:
 
     def called(self, message: Message) -> Message | None:
         """Answer a call."""
-        if message.message_type is not MessageType.METHOD_CALL or message.flags & MessageFlag.NO_REPLY_EXPECTED:
+        if (
+            message.message_type is not MessageType.METHOD_CALL
+            or message.flags & MessageFlag.NO_REPLY_EXPECTED
+        ):
             return None
         match message.member:
             case "GetManagedObjects":

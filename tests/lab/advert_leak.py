@@ -1,4 +1,5 @@
-"""Takes up BlueZ's places for advertisements and leaves: it never frees one whose owner left while it was registered.
+"""Takes up BlueZ's places for advertisements and leaves: it never frees one whose owner left while
+it was registered.
 
 Run in the guest; prints REFUSED when no place is left, and `registered` when it is done.
 """
@@ -11,7 +12,8 @@ import sys
 from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 
-BLUEZ, MANAGER = "org.bluez", "org.bluez.LEAdvertisingManager1"
+BLUEZ = "org.bluez"
+MANAGER = "org.bluez.LEAdvertisingManager1"
 BATCH = 60
 """Registered by one connection; the bus lets nobody wait for more than 128 answers."""
 CONNECTIONS_MAX = 5
@@ -20,7 +22,9 @@ REFUSED = "no place is left"
 
 
 async def leak(adapter: str) -> bool:
-    """Register BATCH, answer nothing that BlueZ asks of them, and leave; tell whether one was refused."""
+    """Register BATCH, answer nothing that BlueZ asks of them, and leave; tell whether one was
+    refused.
+    """
     bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
     heard: asyncio.Queue[MessageType] = asyncio.Queue()
 
@@ -32,7 +36,9 @@ async def leak(adapter: str) -> bool:
     bus.add_message_handler(taken)
     for number in range(BATCH):
         path = f"/leak{number}"
-        call = Message(BLUEZ, adapter, MANAGER, "RegisterAdvertisement", signature="oa{sv}", body=[path, {}])
+        call = Message(
+            BLUEZ, adapter, MANAGER, "RegisterAdvertisement", signature="oa{sv}", body=[path, {}]
+        )
         await bus.send(call)
     async with asyncio.timeout(ANSWER_SECONDS):
         answers = [await heard.get() for _ in range(BATCH)]

@@ -1,4 +1,5 @@
-"""Small D-Bus applications of the tests' own, run in the guest beside hubd; what they print is their story.
+"""Small D-Bus applications of the tests' own, run in the guest beside hubd; what they print is
+their story.
 
 Each is a module with a `main(adapter)` that prints `registered` when BlueZ has taken it up.
 """

@@ -1,4 +1,6 @@
-"""A phone's link as cases need it: raw ATT requests, frames written in other ways, notifications remembered."""
+"""A phone's link as cases need it: raw ATT requests, frames written in other ways, notifications
+remembered.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,16 @@ def error_of(answer: att.ATT_PDU) -> int:
 
 
 def write(link: BumbleLink, value: bytes) -> Awaitable[att.ATT_PDU]:
-    return request(link, att.ATT_Write_Request(attribute_handle=handle(link, gatt.RX), attribute_value=value))
+    return request(
+        link, att.ATT_Write_Request(attribute_handle=handle(link, gatt.RX), attribute_value=value)
+    )
 
 
 def prepare(link: BumbleLink, offset: int, part: bytes) -> Awaitable[att.ATT_PDU]:
     rx = handle(link, gatt.RX)
-    pdu = att.ATT_Prepare_Write_Request(attribute_handle=rx, value_offset=offset, part_attribute_value=part)
+    pdu = att.ATT_Prepare_Write_Request(
+        attribute_handle=rx, value_offset=offset, part_attribute_value=part
+    )
     return request(link, pdu)
 
 
@@ -60,9 +66,12 @@ class Otherwise:
     """A link whose writes are done in another way. Implements PhoneLink."""
 
     def __init__(self, link: BumbleLink, write: Callable[[bytes], Awaitable[None]]) -> None:
-        self._link, self.write = link, write
-        self.mtu, self.notifications = link.mtu, link.notifications
-        self.read_info, self.pull = link.read_info, link.pull
+        self._link = link
+        self.write = write
+        self.mtu = link.mtu
+        self.notifications = link.notifications
+        self.read_info = link.read_info
+        self.pull = link.pull
 
 
 class Kept(asyncio.Queue[bytes]):
@@ -81,8 +90,10 @@ class Recut:
     """Writes the messages of a session in frames of another size."""
 
     def __init__(self, link: BumbleLink, size: int) -> None:
-        self._link, self._size = link, size
-        self._message, self._seq = b"", 0
+        self._link = link
+        self._size = size
+        self._message = b""
+        self._seq = 0
         self.sizes: list[int] = []
 
     async def write(self, frame: bytes) -> None:
@@ -93,13 +104,17 @@ class Recut:
             return
         self._message += read.payload
         if read.flags & Flag.LAST:
-            rest, self._message = self._message, b""
-            flags, head = int(Flag.FIRST), len(rest).to_bytes(2, "big")
+            rest = self._message
+            self._message = b""
+            flags = int(Flag.FIRST)
+            head = len(rest).to_bytes(2, "big")
             while rest:
                 room = self._size - HEADER_BYTES - len(head)
                 flags |= Flag.LAST if len(rest) <= room else 0
                 await self._send(control_frame(flags, read.sid, self._seq) + head + rest[:room])
-                rest, flags, head = rest[room:], 0, b""
+                rest = rest[room:]
+                flags = 0
+                head = b""
 
     async def _send(self, frame: bytes) -> None:
         self._seq += 1

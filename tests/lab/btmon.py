@@ -9,8 +9,13 @@ from contextlib import asynccontextmanager
 from lab.guest import Guest
 
 TRACE = "/run/lab.btsnoop"
-BEGUN = f"systemd-run --unit=lab-btmon btmon -w {TRACE}; until [ $(stat -c %s {TRACE}) -gt 16 ]; do :; done"
-"""Something stands after the file's head of 16 bytes: a listener is told first of all which adapters there are."""
+BEGUN = (
+    f"systemd-run --unit=lab-btmon btmon -w {TRACE}; until [ $(stat -c %s {TRACE}) -gt 16 "
+    "]; do :; done"
+)
+"""Something stands after the file's head of 16 bytes: a listener is told first of all which
+adapters there are.
+"""
 SENT = ("< ACL Data TX", "< LE-ACL")
 """How btmon calls what the hub sends: up to 5.82, and in 5.87."""
 

@@ -1,11 +1,12 @@
-"""The lab's fixtures: one guest, one air and one hub for all cases; each case finds the hub running.
+"""The lab's fixtures: one guest, one air and one hub for all cases; each case finds the hub
+running.
 
-The cases are skipped, with a reason, on a machine that cannot run a guest; with HUBD_LAB=1, as `make lab` sets it, they
-fail there instead. They share one event loop, and one guest a process.
-A case that does not end in time fails where it waits; one that does not even do that is ended with its process, and the
-kernel ends with that what it began.
-HUBD_LAB_BLUEZ names another BlueZ than the machine's (hardware-sim/lab/bluez.sh builds it); where versions differ, a
-case says what each of them does.
+The cases are skipped, with a reason, on a machine that cannot run a guest; with HUBD_LAB=1, as
+`make lab` sets it, they fail there instead. They share one event loop, and one guest a process. A
+case that does not end in time fails where it waits; one that does not even do that is ended with
+its process, and the kernel ends with that what it began. HUBD_LAB_BLUEZ names another BlueZ than
+the machine's (hardware-sim/lab/bluez.sh builds it); where versions differ, a case says what each of
+them does.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ from tests.lab.deaths import BluetoothdDied, deaths, guests_of, rest  # noqa: E4
 HERE = Path(__file__).parent
 CASE_SECONDS = 180.0
 AROUND_SECONDS = 240.0
-"""What the guests' boots before a case and its end may take, beside its attempts; then its process is ended."""
+"""What the guests' boots before a case and its end may take, beside its attempts; then its process
+is ended.
+"""
 BLUEZ = os.environ.get("HUBD_LAB_BLUEZ", "")
 MENDED = BLUEZ.endswith("-mended")
 """Whether that BlueZ has the patches of systemd/."""
@@ -57,7 +60,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.obj = _ends(item.obj, marker.args[0])
         if again:
             item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=BluetoothdDied))
-        item.add_marker(pytest.mark.timeout((1 + again) * marker.args[0] + AROUND_SECONDS), append=False)
+        item.add_marker(
+            pytest.mark.timeout((1 + again) * marker.args[0] + AROUND_SECONDS), append=False
+        )
         if why and os.environ.get("HUBD_LAB") != "1":
             item.add_marker(pytest.mark.skip(reason=why))
 
@@ -65,7 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _ends(case: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
     """The case, which fails where it waits when it has not ended in so many seconds.
 
-    It fails with BluetoothdDied where bluetoothd has died by itself meanwhile, of what an earlier case left.
+    It fails with BluetoothdDied where bluetoothd has died by itself meanwhile, of what an earlier
+    case left.
     """
 
     @functools.wraps(case)
@@ -78,18 +84,26 @@ def _ends(case: Callable[..., Awaitable[None]], seconds: float) -> Callable[...,
         except (Exception, asyncio.CancelledError, pytest.fail.Exception) as error:
             if (task := asyncio.current_task()) and task.cancelling():
                 raise
-            died = [guest for guest, count in zip(guests, before, strict=True) if await deaths(guest) > count]
+            died = [
+                guest
+                for guest, count in zip(guests, before, strict=True)
+                if await deaths(guest) > count
+            ]
             if not died:
                 raise
             for guest in died:
                 await rest(guest)
-            raise BluetoothdDied("bluetoothd died by itself (systemd/bluez-client-left.patch)") from error
+            raise BluetoothdDied(
+                "bluetoothd died by itself (systemd/bluez-client-left.patch)"
+            ) from error
 
     return ends
 
 
 def _why_not() -> str:
-    why = lacking() or ("" if kernel_path() else "the lab's kernel is not built; `make lab` builds it")
+    why = lacking() or (
+        "" if kernel_path() else "the lab's kernel is not built; `make lab` builds it"
+    )
     if not why and BLUEZ and bluez_path(BLUEZ) is None:
         why = f"BlueZ {BLUEZ} is not built; `make lab BLUEZ={BLUEZ}` builds it"
     return why
@@ -103,7 +117,9 @@ def allowed(report: Report) -> bool:
 
 @asynccontextmanager
 async def booted(folder: Path, bluez: str = BLUEZ, hub: Path | None = None) -> AsyncIterator[Guest]:
-    """Boot a guest on a version of BlueZ ("" for the machine's own), with the hub in `hub` or the tree's; end it."""
+    """Boot a guest on a version of BlueZ ("" for the machine's own), with the hub in `hub` or the
+    tree's; end it.
+    """
     kernel = kernel_path()
     assert kernel is not None, _why_not()
     made = Guest(folder, bluez_path(bluez) if bluez else None, hub=hub)
@@ -145,13 +161,17 @@ async def bluez(guest: Guest) -> tuple[int, int]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def laptop(air: AirAddress, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest]:
-    """A second guest with an adapter of its own, and BlueZ as a laptop has it: with none of a hub's settings."""
+    """A second guest with an adapter of its own, and BlueZ as a laptop has it: with none of a hub's
+    settings.
+    """
     async with booted(tmp_path_factory.mktemp("laptop"), bluez="") as made:
         await made.run("rm", "/usr/lib/systemd/system/bluetooth.service.d/hubd.conf")
         await made.run("systemctl", "daemon-reload")
         await made.run("systemctl", "restart", "bluetooth")
         await made.plug_in(air.host, air.port)
-        await made.run("timeout", "20", "sh", "-c", "until bluetoothctl power on; do sleep 0.3; done")
+        await made.run(
+            "timeout", "20", "sh", "-c", "until bluetoothctl power on; do sleep 0.3; done"
+        )
         yield made
 
 

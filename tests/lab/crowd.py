@@ -20,13 +20,18 @@ from lab.ending import ENDS_WITH_US
 from lab.strangers import AT_WORK
 from tests.lab.conftest import ROOT, AirAddress
 
-AT_WORK_SECONDS, END_SECONDS = 40.0, 15.0
+AT_WORK_SECONDS = 40.0
+END_SECONDS = 15.0
 
 
 def stranger_wallet(site: sites.Site) -> Wallet:
-    """A phone with a key of its own and a grant that nobody's issuer signed, of a site whose hub it would talk to."""
+    """A phone with a key of its own and a grant that nobody's issuer signed, of a site whose hub it
+    would talk to.
+    """
     key = sites.make_key()
-    grant = sites.make_grant(sites.make_key(), (site.name, "f" * 16), key, [Access(1, sites.OPEN_AND_QUERY, ())])
+    grant = sites.make_grant(
+        sites.make_key(), (site.name, "f" * 16), key, [Access(1, sites.OPEN_AND_QUERY, ())]
+    )
     return Wallet(site.name, site.verifier, key, grant)
 
 
@@ -41,7 +46,10 @@ async def recording(air: AirAddress, wallet: Wallet) -> tuple[bytes, ...]:
 
 @asynccontextmanager
 async def crowd(
-    air: AirAddress, kinds: Sequence[str], folder: Path, told: dict[str, dict[str, int]] | None = None
+    air: AirAddress,
+    kinds: Sequence[str],
+    folder: Path,
+    told: dict[str, dict[str, int]] | None = None,
 ) -> AsyncIterator[None]:
     """Strangers in a process of their own, each of them there once before the block begins.
 
@@ -51,7 +59,11 @@ async def crowd(
     argv += ["--recording", str(folder / "recording.json"), "--wallet", str(folder / "wallet")]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "hardware-sim")])
     process = await asyncio.create_subprocess_exec(
-        *ENDS_WITH_US, sys.executable, *argv, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
+        *ENDS_WITH_US,
+        sys.executable,
+        *argv,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
     )
     assert process.stdout is not None
     try:

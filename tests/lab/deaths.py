@@ -1,8 +1,9 @@
 """bluetoothd's own deaths, and the rule by which a case that met with one is run again.
 
-BlueZ as released dies at times of what an earlier case left half-way (systemd/bluez-client-left.patch). Law: a case
-that fails while bluetoothd dies by itself fails with BluetoothdDied; it alone is run once more, from its fixtures on
-(new phones, a hub that is on air), by pytest-rerunfailures, and the summary names it.
+BlueZ as released dies at times of what an earlier case left half-way
+(systemd/bluez-client-left.patch). Law: a case that fails while bluetoothd dies by itself fails with
+BluetoothdDied; it alone is run once more, from its fixtures on (new phones, a hub that is on air),
+by pytest-rerunfailures, and the summary names it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from lab.guest import Guest
 from lab.vitals import lull
 
 _DEATH = re.compile(
-    r"bluetooth\.service: Main process exited, code=(?:killed|dumped), status=\d+/(?:SEGV|ABRT|BUS|ILL|FPE)"
+    r"bluetooth\.service: Main process exited, code=(?:killed|dumped), "
+    r"status=\d+/(?:SEGV|ABRT|BUS|ILL|FPE)"
 )
 
 
@@ -23,10 +25,11 @@ class BluetoothdDied(Exception):
 
 
 async def deaths(guest: Guest) -> int:
-    """Count how often the guest's bluetoothd has died by itself, as systemd says on the console: of no signal that the
-    lab sends.
+    """Count how often the guest's bluetoothd has died by itself, as systemd says on the console: of
+    no signal that the lab sends.
     """
-    await guest.run("systemctl", "is-active", "bluetooth", check=False)  # before it answers it looks at what has ended
+    # before it answers it looks at what has ended
+    await guest.run("systemctl", "is-active", "bluetooth", check=False)
     return len(_DEATH.findall(guest.console))
 
 
@@ -37,6 +40,9 @@ def guests_of(fixtures: Iterable[object]) -> list[Guest]:
 
 
 async def rest(guest: Guest) -> None:
-    """Wait until a hub that runs there is on air again, on the bluetoothd that came after. Raise LabError."""
+    """Wait until a hub that runs there is on air again, on the bluetoothd that came after.
+
+    Raise LabError.
+    """
     if (await guest.run("systemctl", "is-active", "hubd", check=False)).status == 0:
         await lull(guest)

@@ -1,4 +1,5 @@
-"""A pairing agent that accepts every phone, run in the guest by test_bonded: it makes the adapter pairable first.
+"""A pairing agent that accepts every phone, run in the guest by test_bonded: it makes the adapter
+pairable first.
 
 It stands for an administrator who pairs something on purpose; hubd has no agent.
 """
@@ -12,16 +13,22 @@ from typing import Any
 from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-BLUEZ, AGENTS = "org.bluez", "org.bluez.AgentManager1"
+BLUEZ = "org.bluez"
+AGENTS = "org.bluez.AgentManager1"
 PATH = "/lab/agent"
 
 
 def called(message: Message) -> Message | None:
     """Accept whatever bluetoothd asks."""
-    if message.message_type is not MessageType.METHOD_CALL or message.interface != "org.bluez.Agent1":
+    if (
+        message.message_type is not MessageType.METHOD_CALL
+        or message.interface != "org.bluez.Agent1"
+    ):
         return None
     print(message.member, flush=True)
-    return None if message.flags & MessageFlag.NO_REPLY_EXPECTED else Message.new_method_return(message)
+    if message.flags & MessageFlag.NO_REPLY_EXPECTED:
+        return None
+    return Message.new_method_return(message)
 
 
 async def main(adapter: str) -> None:

@@ -28,4 +28,6 @@ async def _problem(hub: LabHub, name: str) -> Problem | None:
     done = await hub.guest.run(*HUBCTL, "status", "--json", check=False)
     if not done.out.startswith("{") or not json.loads(done.out)["radio"]["on_air"]:
         return {"what": f"not on air: {done.out} {done.err}"}
-    return next((problem for problem in json.loads(done.out)["problems"] if problem["id"] == name), None)
+    return next(
+        (problem for problem in json.loads(done.out)["problems"] if problem["id"] == name), None
+    )

@@ -1,4 +1,6 @@
-"""What the hub says of its radio while things below it are killed and pulled, and the bound for its coming back."""
+"""What the hub says of its radio while things below it are killed and pulled, and the bound for its
+coming back.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,18 @@ class Told:
 
 async def told(hub: LabHub) -> Told:
     """Return what the hub last said of its radio."""
-    argv = ("journalctl", "-u", "hubd", "-g", '"part":"radio"', "-n", "1", "-o", "json", "--no-pager")
+    argv = (
+        "journalctl",
+        "-u",
+        "hubd",
+        "-g",
+        '"part":"radio"',
+        "-n",
+        "1",
+        "-o",
+        "json",
+        "--no-pager",
+    )
     entry = json.loads((await hub.guest.run(*argv)).out.splitlines()[-1])
     said = json.loads(entry["MESSAGE"])
     return Told(said["up"], said["why"], entry["__CURSOR"])
@@ -46,10 +59,12 @@ async def notices(hub: LabHub) -> None:
 
 
 async def back(hub: LabHub, before: Told, patience_seconds: float = PATIENCE_SECONDS) -> float:
-    """Wait until the hub has said, after `before`, that it is on air; return the seconds from the call, or those of the
-    patience when that is over.
+    """Wait until the hub has said, after `before`, that it is on air; return the seconds from the
+    call, or those of the patience when that is over.
     """
-    began, took, now = time.monotonic(), 0.0, await told(hub)
+    began = time.monotonic()
+    took = 0.0
+    now = await told(hub)
     while took < patience_seconds and (now.which == before.which or not now.up):
         await asyncio.sleep(0.1)
         now = await told(hub)
@@ -59,7 +74,9 @@ async def back(hub: LabHub, before: Told, patience_seconds: float = PATIENCE_SEC
 
 @asynccontextmanager
 async def recovers(hub: LabHub) -> AsyncIterator[None]:
-    """Do the damage inside; the hub must notice it, and be on air again in time, counted from the end of the block."""
+    """Do the damage inside; the hub must notice it, and be on air again in time, counted from the
+    end of the block.
+    """
     before = await told(hub)
     yield
     took = await back(hub, before)

@@ -1,4 +1,6 @@
-"""On air: a phone that looks for the hub finds it, whoever else is connected and however many came before."""
+"""On air: a phone that looks for the hub finds it, whoever else is connected and however many came
+before.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ CYCLES = int(os.environ.get("HUBD_LAB_CYCLES", "60"))
 FOUND_SECONDS = 1.0
 SECOND_EVERY = 10
 REPLACED_SECONDS = 4.0
-"""Longer than the hub waits before it replaces a new advertisement, and much shorter than until it does so again."""
+"""Longer than the hub waits before it replaces a new advertisement, and much shorter than until it
+does so again.
+"""
 GROWTH_KIB_MAX = 1024
 
 
@@ -62,12 +66,19 @@ async def test_found_after_many_visits_and_nothing_is_leaked(
         after = await lull(guest)
         assert (await touch(second, phones[0])).lost == 0
     grown = {name: after.of[name].rss_kib - before.of[name].rss_kib for name in NAMES}
-    descriptors = {name: (before.of[name].descriptors, after.of[name].descriptors) for name in NAMES}
+    descriptors = {
+        name: (before.of[name].descriptors, after.of[name].descriptors) for name in NAMES
+    }
     tasks = (before.tasks, after.tasks)
-    keep("cycles", {"cycles": CYCLES, "grown KiB": grown, "descriptors": descriptors, "tasks": tasks})
+    keep(
+        "cycles", {"cycles": CYCLES, "grown KiB": grown, "descriptors": descriptors, "tasks": tasks}
+    )
     assert after.of["hubd"].pid == before.of["hubd"].pid
     assert after.of["bluetoothd"].pid == before.of["bluetoothd"].pid
-    assert all(last <= first for first, last in [*descriptors.values(), tasks]), (descriptors, tasks)
+    assert all(last <= first for first, last in [*descriptors.values(), tasks]), (
+        descriptors,
+        tasks,
+    )
     assert max(grown.values()) < GROWTH_KIB_MAX, grown
 
 
@@ -76,7 +87,8 @@ async def test_on_air_again_after_somebody_takes_the_advertisement_off(
 ) -> None:
     """What BlueZ does not notice: when a phone that was there leaves, the hub is found again.
 
-    Where none is there, it is so within a minute, when the advertisement is replaced. Here that was done a moment ago.
+    Where none is there, it is so within a minute, when the advertisement is replaced. Here that was
+    done a moment ago.
     """
     async with recovers(hub):
         await guest.run("bluetoothctl", "power", "off")

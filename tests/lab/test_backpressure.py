@@ -1,7 +1,8 @@
-"""What waits, waits for one phone only: BlueZ holds the answer to a read or write until hubd gives it, for at most 5 s.
+"""What waits, waits for one phone only: BlueZ holds the answer to a read or write until hubd gives
+it, for at most 5 s.
 
-RX is `write` alone, so that a phone cannot write faster than the hub takes: were there `write-without-response` beside
-it, BlueZ would answer every write at once.
+RX is `write` alone, so that a phone cannot write faster than the hub takes: were there
+`write-without-response` beside it, BlueZ would answer every write at once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from tests.lab.conftest import AirAddress, allowed
 
 HELD_SECONDS = 2.0
 """How long a write is left without an answer: the case's own time. BlueZ fails it after 5 s."""
-LEAVERS, LEAVES_SECONDS, GIVEN_UP_SECONDS = 6, 0.2, 6.0
+LEAVERS = 6
+LEAVES_SECONDS = 0.2
+GIVEN_UP_SECONDS = 6.0
 
 
 @asynccontextmanager
@@ -54,7 +57,9 @@ async def first_frame(link: BumbleLink) -> bytes:
 async def test_phones_that_read_what_is_not_there_and_leave_take_nothing_down(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
-    """BlueZ gives a request up 5 s after it came, and its phone may have left by then (bluez issue 2447)."""
+    """BlueZ gives a request up 5 s after it came, and its phone may have left by then (bluez issue
+    2447).
+    """
     before = await guest.main_pid("bluetooth")
     for _ in range(LEAVERS):
         async with on_air(air.transport) as device, connect(device) as link:
@@ -77,11 +82,16 @@ async def test_a_write_is_answered_when_the_hub_has_taken_it_and_not_before(
 ) -> None:
     """Another phone meanwhile gets from BlueZ what needs no hub.
 
-    No session alone can be made slow: hubd takes a frame in one step that waits for nothing, and what is costly of it
-    (RSA) is done elsewhere, later; so the whole daemon is frozen here. How phones fare beside those that keep its RSA
-    busy, test_strangers.py says (`forges`).
+    No session alone can be made slow: hubd takes a frame in one step that waits for nothing, and
+    what is costly of it (RSA) is done elsewhere, later; so the whole daemon is frozen here. How
+    phones fare beside those that keep its RSA busy, test_strangers.py says (`forges`).
     """
-    async with on_air(air.transport) as one, on_air(air.transport) as two, connect(one) as link, connect(two) as other:
+    async with (
+        on_air(air.transport) as one,
+        on_air(air.transport) as two,
+        connect(one) as link,
+        connect(two) as other,
+    ):
         frame = await first_frame(link)
         await other.read_info()
         async with asyncio.TaskGroup() as tasks, frozen(hub, guest):
@@ -99,9 +109,15 @@ async def test_a_write_that_the_hub_takes_too_late_is_refused_and_its_late_answe
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
     pid = await hub.pid()
-    async with on_air(air.transport) as one, on_air(air.transport) as two, connect(one) as link, connect(two) as other:
+    async with (
+        on_air(air.transport) as one,
+        on_air(air.transport) as two,
+        connect(one) as link,
+        connect(two) as other,
+    ):
         frame = await first_frame(link)
-        await other.read_info()  # who has read nothing within 5 s is sent away, also when the hub could not answer
+        # who has read nothing within 5 s is sent away, also when the hub could not answer
+        await other.read_info()
         async with frozen(hub, guest):
             assert error_of(await write(link, frame)), "BlueZ has not given up"
         for phone, way in ((phones[0], link), (phones[1], other)):
@@ -109,8 +125,12 @@ async def test_a_write_that_the_hub_takes_too_late_is_refused_and_its_late_answe
     assert await hub.pid() == pid
 
 
-async def test_a_link_that_is_over_takes_nothing_more(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
-    """The hub has said goodbye; what still comes is refused until the phone has gone, with an error of applications."""
+async def test_a_link_that_is_over_takes_nothing_more(
+    hub: LabHub, air: AirAddress, phones: list[Wallet]
+) -> None:
+    """The hub has said goodbye; what still comes is refused until the phone has gone, with an error
+    of applications.
+    """
     async with on_air(air.transport) as one, on_air(air.transport) as two, connect(two) as other:
         async with connect(one) as link:
             frame = await first_frame(link)

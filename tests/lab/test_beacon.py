@@ -1,4 +1,5 @@
-"""The tag that BlueZ puts on air: the site's phones know the hub by it, others do not, and it changes without a gap.
+"""The tag that BlueZ puts on air: the site's phones know the hub by it, others do not, and it
+changes without a gap.
 
 A gap is told in intervals between two advertisements of one tag, as heard in the same run.
 """
@@ -25,7 +26,8 @@ from tests.lab.conftest import AirAddress
 
 TAGS = 6
 PATIENCE_SECONDS = 60.0
-GAP_RATIO_MAX, WORST_RATIO_MAX = 3.0, 20.0
+GAP_RATIO_MAX = 3.0
+WORST_RATIO_MAX = 20.0
 """For the p50 and the worst of the changes; the worst has room for a busy machine."""
 LEGACY_BYTES_MAX = 31
 
@@ -55,9 +57,13 @@ async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
     loop = asyncio.get_running_loop()
 
     def heard(advertisement: Advertisement) -> None:
-        services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
+        services = advertisement.data.get(
+            AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS
+        )
         if isinstance(services, list) and UUID(gatt.SERVICE) in services:
-            for data in advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True):
+            for data in advertisement.data.get_all(
+                AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True
+            ):
                 heard_at.append((loop.time(), data))
                 seen[data] = sum(2 + len(part) for _, part in set(advertisement.data.ad_structures))
             if len(seen) >= TAGS:
@@ -65,7 +71,11 @@ async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
 
     key = phones[0].beacon_key
     assert key is not None
-    async with on_air(air.transport) as phone, on_air(air.transport) as stranger, on_air(air.transport) as ear:
+    async with (
+        on_air(air.transport) as phone,
+        on_air(air.transport) as stranger,
+        on_air(air.transport) as ear,
+    ):
         ear.on("advertisement", heard)
         await ear.start_scanning(active=False, filter_duplicates=False)
         await find(phone, key)
@@ -81,11 +91,17 @@ async def test_the_tag_is_for_the_sites_phones_alone_and_changes(
 
 
 def _without_a_gap(heard: list[tuple[float, bytes]]) -> None:
-    """Judge the time from the last advertisement of each tag to the first of the next; `heard` are (seconds, tag)."""
+    """Judge the time from the last advertisement of each tag to the first of the next; `heard` are
+    (seconds, tag).
+    """
     pairs = list(itertools.pairwise(heard))
     spans = [later - earlier for (earlier, one), (later, other) in pairs if one == other]
-    interval = statistics.median(span for span in spans if span > gatt.ADVERTISING_INTERVAL_SECONDS / 2)
-    gaps = [(later - earlier) / interval for (earlier, one), (later, other) in pairs if one != other]
+    interval = statistics.median(
+        span for span in spans if span > gatt.ADVERTISING_INTERVAL_SECONDS / 2
+    )
+    gaps = [
+        (later - earlier) / interval for (earlier, one), (later, other) in pairs if one != other
+    ]
     assert len(gaps) == TAGS - 1, "a former tag has come back"
     print(
         f"\nbeacon: interval {interval * 1000:.0f} ms; gap at a change in intervals: p50 "

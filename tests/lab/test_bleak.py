@@ -1,4 +1,6 @@
-"""A laptop with an adapter of its own, in a guest of its own: a phone over bleak and BlueZ, against the real hub."""
+"""A laptop with an adapter of its own, in a guest of its own: a phone over bleak and BlueZ, against
+the real hub.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from lab.hub import LabHub
 UNLOCK_SECONDS = 60.0
 HUBSIM = ("/opt/hubd/bin/python", "-m", "hubsim.main")
 
-LEFT = 'until [ -z "$(bluetoothctl devices Connected)" ]; do bluetoothctl devices Connected; sleep 0.2; done'
+LEFT = (
+    'until [ -z "$(bluetoothctl devices Connected)" ]; do bluetoothctl devices Connected; '
+    "sleep 0.2; done"
+)
 
 
 async def take_phone(laptop: Guest, site: Site, name: str) -> None:
@@ -36,7 +41,9 @@ async def paths(hub: LabHub) -> Counter[str]:
     return Counter(re.findall(r'"path":"(full|short)"', await hub.journal(100_000)))
 
 
-async def test_a_long_unlock_then_short_ones_each_with_its_strike(hub: LabHub, laptop: Guest, site: Site) -> None:
+async def test_a_long_unlock_then_short_ones_each_with_its_strike(
+    hub: LabHub, laptop: Guest, site: Site
+) -> None:
     await take_phone(laptop, site, "laura")
     before = await paths(hub)
     for way in ("full", "short", "short"):
@@ -55,7 +62,9 @@ async def test_small_frames(hub: LabHub, laptop: Guest, site: Site) -> None:
 
 
 async def test_the_hubs_own_adapter_is_never_used(hub: LabHub, site: Site) -> None:
-    """On the hub's own machine, whether it is on air or away from it just then; and the hub is left in peace."""
+    """On the hub's own machine, whether it is on air or away from it just then; and the hub is left
+    in peace.
+    """
     told = (await hub.guest.run("bluetoothctl", "show")).out
     assert gatt.SERVICE in told, "BlueZ no longer tells which adapter has the service"
     await take_phone(hub.guest, site, "nora")
@@ -75,11 +84,16 @@ async def test_the_hubs_own_adapter_is_never_used(hub: LabHub, site: Site) -> No
     assert await hub.pid() == pid
 
 
-async def test_an_adapter_switched_off_and_none_at_all(hub: LabHub, laptop: Guest, site: Site) -> None:
+async def test_an_adapter_switched_off_and_none_at_all(
+    hub: LabHub, laptop: Guest, site: Site
+) -> None:
     await take_phone(laptop, site, "olga")
     await laptop.run("bluetoothctl", "power", "off")
     done = await unlock(laptop, "olga")
     await laptop.run("bluetoothctl", "power", "on")
-    assert (done.status, "hci0 is switched off: try `bluetoothctl power on`" in done.err) == (1, True), done
+    assert (done.status, "hci0 is switched off: try `bluetoothctl power on`" in done.err) == (
+        1,
+        True,
+    ), done
     done = await unlock(laptop, "olga", "--adapter", "hci7")
     assert (done.status, "there is no adapter hci7; there are hci0" in done.err) == (1, True), done

@@ -1,4 +1,5 @@
-"""The desk's hub on bless, on BlueZ in a guest: as far as bless can be proved without macOS and Windows.
+"""The desk's hub on bless, on BlueZ in a guest: as far as bless can be proved without macOS and
+Windows.
 
 One phone at a time: a simulated one and a laptop with bleak, one after the other.
 """
@@ -30,7 +31,9 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Desk:
-    """The hub's site, and the unit that it runs as in the guest: new each time, for a journal of its own."""
+    """The hub's site, and the unit that it runs as in the guest: new each time, for a journal of
+    its own.
+    """
 
     site: Site
     unit: str
@@ -47,7 +50,9 @@ async def _up(guest: Guest, desk: Desk, times: int, part: str = "radio") -> None
             while (await _journal(guest, desk)).count(f'"part":"{part}","up":true') < times:  # noqa: ASYNC110 -- in the guest
                 await asyncio.sleep(0.3)
     except TimeoutError:
-        pytest.fail(f"the {part} of the desk's hub does not come up:\n{await _journal(guest, desk)}")
+        pytest.fail(
+            f"the {part} of the desk's hub does not come up:\n{await _journal(guest, desk)}"
+        )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -62,7 +67,9 @@ async def desk(installed: LabHub, tmp_path: Path) -> AsyncIterator[Desk]:
         await guest.put(f"{DESK}/{file.relative_to(made.path)}", file.read_bytes(), 0o600)
     desk = Desk(made, f"desk-hub-{uuid.uuid4().hex}")
     argv = (*HUBSIM, "hub", "--at", DESK, "--radio", "bless")
-    await guest.run("systemd-run", f"--unit={desk.unit}", "--collect", "-p", "KillMode=mixed", *argv)
+    await guest.run(
+        "systemd-run", f"--unit={desk.unit}", "--collect", "-p", "KillMode=mixed", *argv
+    )
     try:
         for part in ("strikes", "radio"):
             await _up(guest, desk, 1, part)
@@ -77,14 +84,20 @@ async def test_a_simulated_phone_and_a_laptop_unlock_one_after_the_other(
     mine = wallet.load(desk.site.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
     await laptop.run("rm", "-rf", "/root/site")
     await take_phone(laptop, desk.site, "laura")
-    assert [(await unlocking.unlock(air, mine)).short for _ in range(2)] == [False, True], await _journal(guest, desk)
+    assert [(await unlocking.unlock(air, mine)).short for _ in range(2)] == [False, True], (
+        await _journal(guest, desk)
+    )
     for way in ("full", "short"):
         done = await unlock(laptop, "laura")
-        assert done.out.startswith(f"allowed ({way} path, "), f"{done}\n{await _journal(guest, desk)}"
+        assert done.out.startswith(f"allowed ({way} path, "), (
+            f"{done}\n{await _journal(guest, desk)}"
+        )
     assert (await unlocking.unlock(air, mine)).short, "a ticket serves whoever came between"
 
 
-async def test_bluetoothd_restarted_and_the_hub_is_on_air_again(desk: Desk, guest: Guest, air: AirAddress) -> None:
+async def test_bluetoothd_restarted_and_the_hub_is_on_air_again(
+    desk: Desk, guest: Guest, air: AirAddress
+) -> None:
     mine = wallet.load(desk.site.grant("anna", [Access(1, sites.OPEN_AND_QUERY, ())]))
     assert not (await unlocking.unlock(air, mine)).short
     descriptors = await _descriptors(guest, desk)

@@ -1,7 +1,8 @@
-"""A phone that is paired with the hub's adapter, because somebody made the adapter pairable, unlocks as any other.
+"""A phone that is paired with the hub's adapter, because somebody made the adapter pairable,
+unlocks as any other.
 
-hubd pairs with nobody and keeps the adapter from being paired with. What an administrator pairs on purpose (a keyboard,
-a phone) it leaves alone, and says so.
+hubd pairs with nobody and keeps the adapter from being paired with. What an administrator pairs on
+purpose (a keyboard, a phone) it leaves alone, and says so.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ async def pairable(guest: Guest) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def connect_encrypted(device: Device) -> AsyncIterator[BumbleLink]:
-    """Connect as a bonded phone does: encrypted before anything else. BlueZ answers it nothing in the clear."""
+    """Connect as a bonded phone does: encrypted before anything else.
+
+    BlueZ answers it nothing in the clear.
+    """
     async with asyncio.timeout(ENCRYPTED_SECONDS):
         connection = await device.connect(await find(device))
         await connection.encrypt()
@@ -61,7 +65,9 @@ async def connect_encrypted(device: Device) -> AsyncIterator[BumbleLink]:
 async def rewrite(link: BumbleLink) -> None:
     """Subscribe as a phone does that knows the table and its bond: write the same CCC again."""
     tx = handle(link, gatt.TX)
-    answer = await request(link, att.ATT_Write_Request(attribute_handle=tx + 1, attribute_value=b"\x01\x00"))
+    answer = await request(
+        link, att.ATT_Write_Request(attribute_handle=tx + 1, attribute_value=b"\x01\x00")
+    )
     assert isinstance(answer, att.ATT_Write_Response), answer
 
 
@@ -71,14 +77,21 @@ async def test_a_bonded_phone_that_comes_again_is_answered(
 ) -> None:
     async with pairable(guest), on_air(air.transport) as device:
         device.pairing_config_factory = lambda _: PairingConfig(
-            sc=True, mitm=False, bonding=True, delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT)
+            sc=True,
+            mitm=False,
+            bonding=True,
+            delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT),
         )
         async with connect(device) as link:
             async with asyncio.timeout(ENCRYPTED_SECONDS):
                 await link.connection.pair()
             assert link.connection.is_encrypted
             await guest.run("timeout", "20", "sh", "-c", KEY_WRITTEN)
-            await shows(hub, "pairing", lambda problem: problem is not None and "1 device is" in problem["what"])
+            await shows(
+                hub,
+                "pairing",
+                lambda problem: problem is not None and "1 device is" in problem["what"],
+            )
             assert allowed(await Session(Told(link), phones[0]).run(1))
         for _ in range(2):
             async with connect_encrypted(device) as link:

@@ -1,4 +1,5 @@
-"""An independent radio: BlueZ's own emulator in the guest in place of bumble's controllers, with one phone on it.
+"""An independent radio: BlueZ's own emulator in the guest in place of bumble's controllers, with
+one phone on it.
 
 The emulator serves one connection at a time: each gets the same handle.
 """
@@ -33,12 +34,15 @@ async def emulated(site: Site, tmp_path: Path) -> AsyncIterator[LabHub]:
 async def test_a_long_unlock_and_a_short_one_over_bluez_own_emulator(
     emulated: LabHub, site: Site, phones: list[object]
 ) -> None:
-    guest, name = emulated.guest, sorted(path.name for path in (site.path / "phones").iterdir())[-1]
+    guest = emulated.guest
+    name = sorted(path.name for path in (site.path / "phones").iterdir())[-1]
     await guest.run("mkdir", "-p", "/run/lab-site")
     await guest.run("mount", "-t", "hostfs", "none", "/run/lab-site", "-o", str(site.path))
     command = "from hubsim.main import main; main()"
     argv = ("phone", "unlock", name, "--at", "/run/lab-site", "--radio", f"unix:{SOCKET}")
     for path in ("full path", "short path"):
-        done = await guest.run("/opt/hubd/bin/python", "-c", command, *argv, seconds=UNLOCK_SECONDS, check=False)
+        done = await guest.run(
+            "/opt/hubd/bin/python", "-c", command, *argv, seconds=UNLOCK_SECONDS, check=False
+        )
         assert done.status == 0, f"{done.out}{done.err}{await emulated.story()}"
         assert path in done.out

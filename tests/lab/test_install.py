@@ -1,4 +1,6 @@
-"""A hub as `make install` makes it, whole: its own environment on the machine's Python, no simulator, and an unlock."""
+"""A hub as `make install` makes it, whole: its own environment on the machine's Python, no
+simulator, and an unlock.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,14 @@ GUARD_SECONDS = 20.0
 UDEV = ("systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket")
 STICK = "ttyS9"
 AS_PIP = r"""#!/bin/sh
-# Python, with a venv and a pip that put the environment in place that is there already, its version marked.
+# Python, with a venv and a pip that put the environment in place that is there already, its
+# version marked.
 case "$*" in
     "-m venv --without-pip "*)
         cp -a /opt/hubd/. "$4"
         sed -i 's/^\(__version__ = ".*\)"/\1.2"/' "$4"/lib/python3*/site-packages/hubd/__init__.py
-        sed -i 's/^\(Version: .*\)/\1.2/' "$4"/lib/python3*/site-packages/hubd_access_hub-*.dist-info/METADATA
+        cd "$4"/lib/python3*/site-packages
+        sed -i 's/^\(Version: .*\)/\1.2/' hubd_access_hub-*.dist-info/METADATA
         ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
     "-m pip "*) ;;
@@ -47,7 +51,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make install` puts below DESTDIR."""
     folder = tmp_path_factory.mktemp("image")
     argv = ["make", "-s", "install", f"DESTDIR={folder}", f"PYTHON={PYTHON}"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    done = subprocess.run(
+        argv, cwd=ROOT, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Left to do" in done.stdout
     return folder
@@ -89,7 +95,9 @@ async def test_the_image_holds_no_simulator_and_no_tools(image: Path) -> None:
     sources = [path for path in packages.rglob("*.py") if path.parts[-2] in ("core", "adapters")]
     assert sources
     for path in sources:
-        assert list((path.parent / "__pycache__").glob(path.stem + ".*.pyc")), f"{path} is not compiled"
+        assert list((path.parent / "__pycache__").glob(path.stem + ".*.pyc")), (
+            f"{path} is not compiled"
+        )
 
 
 async def test_it_runs_and_unlocks(imaged: LabHub, site: sites.Site, own_air: AirAddress) -> None:
@@ -97,27 +105,37 @@ async def test_it_runs_and_unlocks(imaged: LabHub, site: sites.Site, own_air: Ai
     verified = await guest.run("systemd-analyze", "verify", "--recursive-errors=no", "hubd.service")
     assert verified.err == ""
     await imaged.start()
-    ends = time.monotonic() + GUARD_SECONDS  # its guard's interpreter starts beside the radio: on air may come before
+    # its guard's interpreter starts beside the radio: on air may come before
+    ends = time.monotonic() + GUARD_SECONDS
     while '"part":"strikes","up":true' not in (said := await imaged.journal()):
         assert time.monotonic() < ends, said
         await asyncio.sleep(0.1)
     command = (await guest.run("cat", f"/proc/{await imaged.pid()}/cmdline")).out.split("\0")
     assert command[:2] == ["/opt/hubd/bin/python", "/opt/hubd/bin/hubd"]
     phone = wallet.load(site.grant("phone-of-the-image", [Access(1, sites.OPEN_AND_QUERY, ())]))
-    async with on_air(own_air.transport) as device, connect(device) as link, asyncio.TaskGroup() as tasks:
+    async with (
+        on_air(own_air.transport) as device,
+        connect(device) as link,
+        asyncio.TaskGroup() as tasks,
+    ):
         seen = tasks.create_task(imaged.strike_seen(20))
         report = await Session(link, phone).run(1)
         assert report.verdict is not None, report.why
         assert report.verdict.allowed, await imaged.journal()
     assert seen.result()
-    assert json.loads((await guest.run("hubctl", "status", "--json", check=False)).out)["hub"] == "hub-1"
+    assert (
+        json.loads((await guest.run("hubctl", "status", "--json", check=False)).out)["hub"]
+        == "hub-1"
+    )
     bluez = (await guest.run("systemctl", "show", "-P", "ExecStart", "bluetooth")).out
     assert "bluetoothd -f /usr/lib/hubd/bluez-main.conf" in bluez
 
 
 async def test_the_check_says_what_is_right_and_what_is_not(imaged: LabHub) -> None:
     async def check(status: int) -> str:
-        done = await imaged.guest.run("/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60)
+        done = await imaged.guest.run(
+            "/opt/hubd/bin/hubd", "--check-config", check=False, seconds=60
+        )
         assert done.status == status, done
         return done.out
 
@@ -138,7 +156,9 @@ async def test_the_check_says_what_is_right_and_what_is_not(imaged: LabHub) -> N
 
 async def test_the_check_finds_sealed_keys_right(imaged: LabHub) -> None:
     """With the plain one still beside it, and without."""
-    guest, plain, drop_in = imaged.guest, "/etc/credstore/hubd.identity", "/run/systemd/system/hubd.service.d/case.conf"
+    guest = imaged.guest
+    plain = "/etc/credstore/hubd.identity"
+    drop_in = "/run/systemd/system/hubd.service.d/case.conf"
     sealed = "/etc/credstore.encrypted/hubd.identity"
     await guest.run("systemd-creds", "encrypt", "--with-key=host", "--name=identity", plain, sealed)
     for name in ("curve_secret", "backend_public"):
@@ -182,7 +202,9 @@ async def _seals_that_cannot_be_opened(guest: Guest, sealed: str) -> None:
 
 
 async def test_udev_gives_chips_and_sticks_to_their_groups(imaged: LabHub) -> None:
-    """The lab has no USB: a line of its own stands in for a stick, by the properties that udev reads off one."""
+    """The lab has no USB: a line of its own stands in for a stick, by the properties that udev
+    reads off one.
+    """
     guest = imaged.guest
     stick = f'KERNEL=="{STICK}", ENV{{ID_VENDOR_ID}}="0658", ENV{{ID_MODEL_ID}}="0200"\n'
     await guest.put("/run/udev/rules.d/10-stick.rules", stick.encode())
@@ -199,17 +221,23 @@ async def test_udev_gives_chips_and_sticks_to_their_groups(imaged: LabHub) -> No
 
 
 async def _hubctl(hub: LabHub) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((await hub.guest.run("hubctl", "status", "--json", check=False)).out)
+    told: dict[str, Any] = json.loads(
+        (await hub.guest.run("hubctl", "status", "--json", check=False)).out
+    )
     return told
 
 
 async def test_a_hub_that_runs_is_brought_up_to_date_or_left_as_it_is(imaged: LabHub) -> None:
-    """Without internet: what pip would put in place is the environment that is there, with another version."""
-    guest, config = imaged.guest, "/etc/hubd/hubd.toml"
+    """Without internet: what pip would put in place is the environment that is there, with another
+    version.
+    """
+    guest = imaged.guest
+    config = "/etc/hubd/hubd.toml"
     await imaged.start()
     await guest.put("/root/python", AS_PIP.encode(), 0o755)
     install = ("PYTHON=/root/python", str(ROOT / "systemd/install.sh"), "install")
-    pid, before = await imaged.pid(), (await _hubctl(imaged))["version"]
+    pid = await imaged.pid()
+    before = (await _hubctl(imaged))["version"]
 
     right = (await guest.run("cat", config)).out
     await guest.put(config, right.replace("time_zone", "time_zome").encode())
@@ -224,7 +252,10 @@ async def test_a_hub_that_runs_is_brought_up_to_date_or_left_as_it_is(imaged: La
     told = await _hubctl(imaged)
     assert (told["version"], told["installed_version"]) == (before, f"{before}.2")
     assert f"{before} still runs" in done.out
-    assert f"hubd {before}.2, but {before} runs: systemctl restart hubd" in (await guest.run("hubctl", "status")).out
+    assert (
+        f"hubd {before}.2, but {before} runs: systemctl restart hubd"
+        in (await guest.run("hubctl", "status")).out
+    )
 
     done = await guest.run("env", *install, seconds=INSTALL_SECONDS)
     assert f"{before}.2.2 is in force, in place of {before}.2" in done.out
@@ -239,7 +270,12 @@ async def test_taking_it_away_leaves_configuration_keys_and_records(imaged: LabH
     await imaged.start()
     await guest.run(str(ROOT / "systemd/install.sh"), "uninstall")
     assert (await guest.run("systemctl", "is-active", "hubd", check=False)).out == "inactive\n"
-    for gone in ("/opt/hubd/bin", "/usr/lib/systemd/system/hubd.service", "/usr/lib/hubd", "/usr/bin/hubctl"):
+    for gone in (
+        "/opt/hubd/bin",
+        "/usr/lib/systemd/system/hubd.service",
+        "/usr/lib/hubd",
+        "/usr/bin/hubctl",
+    ):
         assert (await guest.run("test", "-e", gone, check=False)).status == 1, gone
     for left in ("/etc/hubd/hubd.toml", "/etc/credstore/hubd.identity", "/var/lib/hubd/audit.db"):
         assert (await guest.run("test", "-e", left, check=False)).status == 0, left

@@ -1,5 +1,7 @@
-"""A phone that leaves in the middle of a request: BlueZ as released may die of it some seconds later (see
-systemd/bluez-client-left.patch), and the hub is soon on air again; with that patch BlueZ lives."""
+"""A phone that leaves in the middle of a request: BlueZ as released may die of it some seconds
+later (see systemd/bluez-client-left.patch), and the hub is soon on air again; with that patch BlueZ
+lives.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from tests.lab.unlocking import unlock
 VISITS = 6
 VISIT_SECONDS = 15.0
 BLUEZ_LIMIT_SECONDS = 5.0
-"""BlueZ's own for a request that an application does not answer (ATTRIBUTE_TIMEOUT, src/shared/gatt-db.c)."""
+"""BlueZ's own for a request that an application does not answer (ATTRIBUTE_TIMEOUT,
+src/shared/gatt-db.c).
+"""
 RECOVERY_SECONDS = 5.0
 FRAME = bytes(20)
 
@@ -44,12 +48,14 @@ Leave = Callable[[BumbleLink], Awaitable[None]]
 async def test_the_hub_is_back_soon_or_never_was_away(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], leave: Leave
 ) -> None:
-    pid, bluetoothd = await hub.pid(), await guest.main_pid("bluetooth")
+    pid = await hub.pid()
+    bluetoothd = await guest.main_pid("bluetooth")
     for _ in range(VISITS):  # one of them may find the hub away, because of those before
         with suppress(LinkError):
             async with asyncio.timeout(VISIT_SECONDS):
                 await _visit(air, leave)
-    await asyncio.sleep(BLUEZ_LIMIT_SECONDS)  # the case itself: what was left half-way ends only then
+    # the case itself: what was left half-way ends only then
+    await asyncio.sleep(BLUEZ_LIMIT_SECONDS)
     async with asyncio.timeout(RECOVERY_SECONDS):
         while not await _lets_in(air, phones[0]):
             pass

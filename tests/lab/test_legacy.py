@@ -1,4 +1,5 @@
-"""A hub whose controller knows no extended advertising, as in many small computers: Linux then has one set for all.
+"""A hub whose controller knows no extended advertising, as in many small computers: Linux then has
+one set for all.
 
 What differs is how the kernel goes on the air again when a phone comes or leaves.
 """
@@ -61,7 +62,9 @@ async def test_found_and_opening_beside_connected_phones(
 async def test_who_leaves_after_the_advertisement_was_replaced_leaves_a_hub_that_lets_others_in(
     old_hub: LabHub, legacy_air: AirAddress, phones: list[Wallet]
 ) -> None:
-    """The kernel then goes on with the advertisement by which that phone came: there is no such one any longer."""
+    """The kernel then goes on with the advertisement by which that phone came: there is no such one
+    any longer.
+    """
     guest = old_hub.guest
     async with traced(guest, []):
         for tried in range(TRIES):
@@ -70,18 +73,22 @@ async def test_who_leaves_after_the_advertisement_was_replaced_leaves_a_hub_that
                 if await _replaced(guest, tried):
                     break
         else:
-            pytest.fail("no phone came before the hub that had just started replaced its advertisement")
+            pytest.fail(
+                "no phone came before the hub that had just started replaced its advertisement"
+            )
         async with asyncio.timeout(LET_IN_SECONDS):
             await unlock(legacy_air, phones[0])
 
 
 async def _replaced(guest: Guest, earlier: int) -> bool:
-    """Wait until an advertisement is removed after the last phone came, before which so many had come since the trace
-    began; False when that does not come.
+    """Wait until an advertisement is removed after the last phone came, before which so many had
+    come since the trace began; False when that does not come.
     """
     try:
         async with asyncio.timeout(REPLACED_SECONDS):
-            while not any("Remove Advertising" in packet for packet in _since(await so_far(guest), earlier)):
+            while not any(
+                "Remove Advertising" in packet for packet in _since(await so_far(guest), earlier)
+            ):
                 pass
     except TimeoutError:
         return False
@@ -89,7 +96,9 @@ async def _replaced(guest: Guest, earlier: int) -> bool:
 
 
 def _since(packets: list[str], earlier: int) -> list[str]:
-    """Return what was traced since the phone came before which so many had come; nothing while btmon lags behind."""
+    """Return what was traced since the phone came before which so many had come; nothing while
+    btmon lags behind.
+    """
     came = [index for index, packet in enumerate(packets) if "Connection Complete" in packet]
     assert len(came) <= earlier + 1, came
     return packets[came[earlier] :] if len(came) > earlier else []

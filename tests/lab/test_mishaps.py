@@ -18,7 +18,8 @@ from tests.lab.recovering import PATIENCE_SECONDS, back, notices, recovers, says
 from tests.lab.unlocking import unlock
 
 STUCK_SECONDS = 40.0
-AWAY_SECONDS, BLOCKED_SECONDS = 12.0, 3.0
+AWAY_SECONDS = 12.0
+BLOCKED_SECONDS = 3.0
 """The cases' own times, longer than the hub waits between two tries; not waits for something."""
 RESTART_SECONDS = 60.0
 RESTART_RATIO_MAX = 2.0
@@ -81,10 +82,17 @@ async def test_a_bluetoothd_that_answers_no_longer_is_replaced(
     if while_hubd == "starts":
         await guest.run("systemctl", "restart", "hubd")
     replaced = (
-        f'until p=$(systemctl show -P MainPID bluetooth); [ "$p" != {frozen} ] && [ "$p" != 0 ]; do sleep 0.2; done'
+        f'until p=$(systemctl show -P MainPID bluetooth); [ "$p" != {frozen} ] && [ '
+        '"$p" != 0 ]; do sleep 0.2; done'
     )
     done = await guest.run(
-        "timeout", f"{STUCK_SECONDS:.0f}", "sh", "-c", replaced, seconds=STUCK_SECONDS * 2, check=False
+        "timeout",
+        f"{STUCK_SECONDS:.0f}",
+        "sh",
+        "-c",
+        replaced,
+        seconds=STUCK_SECONDS * 2,
+        check=False,
     )
     assert done.status == 0, await hub.story()
     await hub.start()
@@ -95,7 +103,9 @@ async def test_a_bluetoothd_that_answers_no_longer_is_replaced(
 async def test_a_refused_advertisement_is_told_and_tried_again(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], ended_by: str
 ) -> None:
-    """BlueZ (5.66 to 5.87) loses places for advertisements; without any it refuses all, until it is started anew."""
+    """BlueZ (5.66 to 5.87) loses places for advertisements; without any it refuses all, until it is
+    started anew.
+    """
     await guest.run("systemctl", "stop", "hubd")
     async with running(guest, advert_leak) as leaking:
         if advert_leak.REFUSED not in await leaking.story():
@@ -118,7 +128,8 @@ async def test_a_refused_advertisement_is_told_and_tried_again(
 async def test_hub_restarted_with_a_phone_connected(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
-    """The new hub sends away whom it does not know, and is on air as soon as one that finds nobody there.
+    """The new hub sends away whom it does not know, and is on air as soon as one that finds nobody
+    there.
 
     How soon that is, the bench says: most of it is Python, at the pace of the machine.
     """
@@ -145,7 +156,9 @@ async def _restarted(hub: LabHub) -> float:
 
 
 @pytest.mark.parametrize("signal", ["KILL", "SEGV"])
-async def test_hub_killed(hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], signal: str) -> None:
+async def test_hub_killed(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], signal: str
+) -> None:
     """On air in time once systemd has started it anew."""
     pid = await hub.pid()
     async with recovers(hub):

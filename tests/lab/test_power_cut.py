@@ -1,8 +1,9 @@
-"""Power cuts: the guest is killed while phones open doors, its disk forgets what was not flushed, and all that was said
-or done before is on record after the restart.
+"""Power cuts: the guest is killed while phones open doors, its disk forgets what was not flushed,
+and all that was said or done before is on record after the restart.
 
-One life of a hub is ten cuts, each at a moment of another kind. HUBD_LAB_CUTS=200 for a soak, in so many lives;
-HUBD_LAB_SEED names the first life, so that a long run can be had in pieces and a failed life again.
+One life of a hub is ten cuts, each at a moment of another kind. HUBD_LAB_CUTS=200 for a soak, in so
+many lives; HUBD_LAB_SEED names the first life, so that a long run can be had in pieces and a failed
+life again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ HANG_SECONDS = 3.0
 
 
 async def _start(life: Life, powered: Powered) -> None:
-    """While the hub starts: the first time it makes its databases, later it takes up what the last cut left."""
+    """While the hub starts: the first time it makes its databases, later it takes up what the last
+    cut left.
+    """
     powered.line.trip_after(life.chance.randrange(START_CHANGES))
     await powered.guest.run("systemctl", "start", "--no-block", "hubd")
     await life.work(powered)
@@ -74,7 +77,9 @@ async def _backend(life: Life, powered: Powered) -> None:
     """When the backend has taken records."""
     await _some_work(life, powered)
     so_far = len(life.backend.records("hub-1"))
-    await powered.until(lambda: len(life.backend.records("hub-1")) > so_far, "a record at the backend")
+    await powered.until(
+        lambda: len(life.backend.records("hub-1")) > so_far, "a record at the backend"
+    )
 
 
 async def _any_moment(life: Life, powered: Powered) -> None:
@@ -90,13 +95,17 @@ async def _some_work(life: Life, powered: Powered) -> None:
 
 
 KINDS: list[Callable[[Life, Powered], Awaitable[None]]] = [
-    _start, _verdict, _strike, _disk_hangs, _policy, _start, _any_moment, _disk_hangs, _backend, _any_moment
+    _start, _verdict, _strike, _disk_hangs, _policy, _start, _any_moment, _disk_hangs, _backend,
+    _any_moment
 ]  # fmt: skip
 
 
 @dataclass
 class Tally:
-    """What one life came to. `wrong` are sentences: of what was lost, broken or driven without a record."""
+    """What one life came to.
+
+    `wrong` are sentences: of what was lost, broken or driven without a record.
+    """
 
     judged: int = 0
     unlocks: int = 0
@@ -105,13 +114,20 @@ class Tally:
 
     def kept(self, life: Life) -> dict[str, object]:
         facts = {"cuts": self.judged, "unlocks": self.unlocks, "strikes seen": self.strikes}
-        return facts | {"records": life.head.number, "wrong": len(self.wrong), "what was wrong": self.wrong}
+        return facts | {
+            "records": life.head.number,
+            "wrong": len(self.wrong),
+            "what was wrong": self.wrong,
+        }
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(SEED, SEED + LIVES))
-async def test_nothing_that_was_said_or_done_is_lost(seed: int, own_air: AirAddress, tmp_path: Path) -> None:
-    life, tally = _life(seed, own_air, tmp_path), Tally()
+async def test_nothing_that_was_said_or_done_is_lost(
+    seed: int, own_air: AirAddress, tmp_path: Path
+) -> None:
+    life = _life(seed, own_air, tmp_path)
+    tally = Tally()
     try:
         async with life.backend_served():
             await _live(life, tally, f"seed {seed}")
@@ -123,7 +139,10 @@ async def test_nothing_that_was_said_or_done_is_lost(seed: int, own_air: AirAddr
 
 
 async def _live(life: Life, tally: Tally, which: str) -> None:
-    """Boot and cut, once for each kind; then boot once more and judge the last cut. End at the first that did harm."""
+    """Boot and cut, once for each kind; then boot once more and judge the last cut.
+
+    End at the first that did harm.
+    """
     for cut, kind in enumerate([*KINDS, None]):
         began = time.monotonic()
         async with life.power() as powered:
@@ -137,8 +156,10 @@ async def _live(life: Life, tally: Tally, which: str) -> None:
         tally.unlocks += len(life.seen.allowed)
         tally.strikes += len(life.seen.strikes)
         print(
-            f"{which} boot {cut}: {life.head.number} records; now {kind.__name__ if kind else 'end'}: "
-            f"{len(life.seen.allowed)} unlocks, {len(life.seen.strikes)} strikes, sectors kept {life.loss.kept}, "
+            f"{which} boot {cut}: {life.head.number} records; now "
+            f"{kind.__name__ if kind else 'end'}: "
+            f"{len(life.seen.allowed)} unlocks, {len(life.seen.strikes)} strikes, sectors "
+            f"kept {life.loss.kept}, "
             f"lost {life.loss.lost}, {time.monotonic() - began:.1f} s"
         )
         if tally.wrong:
@@ -154,7 +175,8 @@ async def _judged(life: Life, files: Path, tally: Tally, cut: int) -> AsyncItera
     finally:
         wrong = [f"after cut {cut}: {what}" for what in (await judging).wrong]
         print(*wrong, sep="\n")
-        tally.judged, tally.wrong = cut, tally.wrong + wrong
+        tally.judged = cut
+        tally.wrong = tally.wrong + wrong
 
 
 async def _strike_on_a_hung_disk(life: Life, powered: Powered) -> None:
@@ -168,8 +190,18 @@ async def _strike_on_a_hung_disk(life: Life, powered: Powered) -> None:
 @pytest.mark.parametrize(
     ("module", "sound", "broken", "kind"),
     [
-        ("hubd/adapters/sqlite/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF", _verdict),
-        ("hubd/doors/unlock.py", "if not await durable:", "if False and not await durable:", _strike_on_a_hung_disk),
+        (
+            "hubd/adapters/sqlite/database.py",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA synchronous = OFF",
+            _verdict,
+        ),
+        (
+            "hubd/doors/unlock.py",
+            "if not await durable:",
+            "if False and not await durable:",
+            _strike_on_a_hung_disk,
+        ),
     ],
     ids=["a hub that does not flush", "a hub that strikes before the record is durable"],
 )

@@ -1,5 +1,6 @@
-"""The radio comes back by itself, on air in less than RECOVERY_SECONDS, whatever below it was killed or pulled, as
-often as that happens, and nothing is left behind: no descriptor, thread, task or memory.
+"""The radio comes back by itself, on air in less than RECOVERY_SECONDS, whatever below it was
+killed or pulled, as often as that happens, and nothing is left behind: no descriptor, thread, task
+or memory.
 """
 
 from __future__ import annotations
@@ -22,16 +23,29 @@ from tests.lab.unlocking import unlock
 
 ROUNDS = 5
 GROWTH_KIB_MAX = 1024
-"""What a round may leave is caught by the descriptors, threads and tasks; this is for what only memory shows."""
+"""What a round may leave is caught by the descriptors, threads and tasks; this is for what only
+memory shows.
+"""
 
 Damage = Callable[[Guest, AirAddress], Awaitable[None]]
 
 
 async def _adapters(guest: Guest) -> dict[str, str]:
     """Return the path of every adapter by its address."""
-    argv = ("busctl", "--json=short", "call", "org.bluez", "/", "org.freedesktop.DBus.ObjectManager")
+    argv = (
+        "busctl",
+        "--json=short",
+        "call",
+        "org.bluez",
+        "/",
+        "org.freedesktop.DBus.ObjectManager",
+    )
     told = json.loads((await guest.run(*argv, "GetManagedObjects")).out)["data"][0]
-    adapters = {path: found["org.bluez.Adapter1"] for path, found in told.items() if "org.bluez.Adapter1" in found}
+    adapters = {
+        path: found["org.bluez.Adapter1"]
+        for path, found in told.items()
+        if "org.bluez.Adapter1" in found
+    }
     return {adapter["Address"]["data"]: path for path, adapter in adapters.items()}
 
 
@@ -53,11 +67,15 @@ async def adapter_switched_off(guest: Guest, air: AirAddress) -> None:
 
 
 async def adapter_blocked_and_freed(guest: Guest, air: AirAddress) -> None:
-    await guest.run("sh", "-c", "for s in /sys/class/rfkill/rfkill*; do echo 1 >$s/soft; echo 0 >$s/soft; done")
+    await guest.run(
+        "sh", "-c", "for s in /sys/class/rfkill/rfkill*; do echo 1 >$s/soft; echo 0 >$s/soft; done"
+    )
 
 
 async def system_bus_restarted(guest: Guest, air: AirAddress) -> None:
-    """The bus alone: BlueZ ends with it, without an error, and its unit as a hub has it starts it again."""
+    """The bus alone: BlueZ ends with it, without an error, and its unit as a hub has it starts it
+    again.
+    """
     await guest.run("systemctl", "restart", "dbus")
 
 
@@ -91,14 +109,23 @@ def _nothing_leaked(seen: list[Vitals]) -> None:
     first, *_, last = seen[1:]
     assert last.tasks == first.tasks, seen
     for name in ("hubd", "guard"):
-        before, after = first.of[name], last.of[name]
-        assert (after.pid, after.descriptors, after.threads) == (before.pid, before.descriptors, before.threads), seen
+        before = first.of[name]
+        after = last.of[name]
+        assert (after.pid, after.descriptors, after.threads) == (
+            before.pid,
+            before.descriptors,
+            before.threads,
+        ), seen
         assert after.rss_kib - before.rss_kib < GROWTH_KIB_MAX, seen
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def by_address(hub: LabHub, guest: Guest, air: AirAddress) -> AsyncIterator[tuple[LabHub, str]]:
-    """The hub, told its adapter's address, and the address; the usual one is put back at the end."""
+async def by_address(
+    hub: LabHub, guest: Guest, air: AirAddress
+) -> AsyncIterator[tuple[LabHub, str]]:
+    """The hub, told its adapter's address, and the address; the usual one is put back at
+    the end.
+    """
     (address,) = await _adapters(guest)
     chosen = LabHub(guest, hub.site, adapter=address)
     try:
@@ -119,7 +146,8 @@ async def test_adapter_back_under_another_index_beside_another_that_works_too(
 ) -> None:
     """The adapter is known by its address: an index belongs to whoever is plugged in first."""
     hub, address = by_address
-    seen, second = [], False
+    seen = []
+    second = False
     for _ in range(ROUNDS):
         before = (await _adapters(guest))[address]
         async with recovers(hub):

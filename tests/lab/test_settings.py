@@ -1,4 +1,6 @@
-"""hubctl says when bluetoothd runs without a hub's settings and what to type, and is silent once it was typed."""
+"""hubctl says when bluetoothd runs without a hub's settings and what to type, and is silent once it
+was typed.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,11 @@ async def test_settings_that_are_not_in_force_are_named_with_the_remedy(
     await run("systemctl", "daemon-reload")
     await run("systemctl", "restart", "bluetooth")
     await shows(
-        settled, "bluez", lambda p: p is not None and "not in force" in p["what"] and "restart bluetooth" in p["remedy"]
+        settled,
+        "bluez",
+        lambda p: (
+            p is not None and "not in force" in p["what"] and "restart bluetooth" in p["remedy"]
+        ),
     )
     async with on_air(air.transport) as device, connect(device) as link:
         report = await Session(link, phones[0]).run(1)

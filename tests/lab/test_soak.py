@@ -1,6 +1,8 @@
-"""Hours of use in little: storms of phones, strangers and mishaps leave nothing behind, and an idle hub does little.
+"""Hours of use in little: storms of phones, strangers and mishaps leave nothing behind, and an idle
+hub does little.
 
-HUBD_LAB_SOAK_SECONDS=3600 and HUBD_LAB_IDLE_SECONDS=600 make the long run of `make lab-soak`, whose figures are kept.
+HUBD_LAB_SOAK_SECONDS=3600 and HUBD_LAB_IDLE_SECONDS=600 make the long run of `make lab-soak`, whose
+figures are kept.
 """
 
 from __future__ import annotations
@@ -30,16 +32,28 @@ from tests.lab.crowd import recording, stranger_wallet
 SOAK_SECONDS = float(os.environ.get("HUBD_LAB_SOAK_SECONDS", "40"))
 IDLE_SECONDS = float(os.environ.get("HUBD_LAB_IDLE_SECONDS", "15"))
 SEED = int(os.environ.get("HUBD_LAB_SEED", "0")) or random.randrange(1, 1 << 30)
-LONG_SOAK_SECONDS, LONG_IDLE_SECONDS = 1800.0, 600.0
+LONG_SOAK_SECONDS = 1800.0
+LONG_IDLE_SECONDS = 600.0
 """A run of so long must be able to tell whether memory is flat."""
 NOT_REACHED_SHARE_MAX = 0.05
 IDLE_CORE_SHARE_MAX = 0.05
 
 
 async def _verify(guest: Guest) -> str:
-    """Verify the whole chain of records with what a technician types. Raise LabError when it does not hold."""
+    """Verify the whole chain of records with what a technician types.
+
+    Raise LabError when it does not hold.
+    """
     ctl = "from hubd.cli.main import main; main()"
-    argv = ("/opt/hubd/bin/python", "-c", ctl, "audit", "verify", "--file", "/var/lib/hubd/audit.db")
+    argv = (
+        "/opt/hubd/bin/python",
+        "-c",
+        ctl,
+        "audit",
+        "verify",
+        "--file",
+        "/var/lib/hubd/audit.db",
+    )
     return (await guest.run(*argv, seconds=300)).out.strip()
 
 
@@ -66,8 +80,12 @@ async def test_a_soak_leaves_nothing_behind(
     assert not (MENDED and told.counts["bluetoothd died"]), told.counts
     assert told.counts["unlocked, full"] + told.counts["unlocked, short"] > 0
     unlocks = told.counts["unlocked, full"] + told.counts["unlocked, short"]
-    assert told.counts["not reached"] <= max(3, unlocks * NOT_REACHED_SHARE_MAX), f"seed {SEED}: {told.counts}"
-    idle = [kind for kind, visits in told.counts.items() if kind.startswith("stranger") and not visits]
+    assert told.counts["not reached"] <= max(3, unlocks * NOT_REACHED_SHARE_MAX), (
+        f"seed {SEED}: {told.counts}"
+    )
+    idle = [
+        kind for kind, visits in told.counts.items() if kind.startswith("stranger") and not visits
+    ]
     assert not idle, f"strangers that never came: {idle}"
     assert told.looks[-1].records - told.looks[0].records >= unlocks
     assert not (faults := grown(went)), f"seed {SEED}: {faults}"
@@ -76,21 +94,28 @@ async def test_a_soak_leaves_nothing_behind(
 
 
 def _told_enough(told: Told, went: Trends) -> None:
-    """Fail a long soak whose looks cannot tell a leak; one that BlueZ's own deaths have cut short is warned of."""
+    """Fail a long soak whose looks cannot tell a leak; one that BlueZ's own deaths have cut short
+    is warned of.
+    """
     assert went["hubd"]["rss_kib"].late_samples >= SAMPLES_MIN, went["hubd"]
     short = untold(went)
     if short == ["bluetoothd"] and told.counts["bluetoothd died"]:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            warnings.warn("no bluetoothd lived long enough to tell whether its memory is flat", stacklevel=1)
+            warnings.warn(
+                "no bluetoothd lived long enough to tell whether its memory is flat", stacklevel=1
+            )
     else:
         assert not short, f"not looked at often enough: {short}"
 
 
 def _keep(told: Told, went: Trends, seconds: float, verified: str) -> None:
-    first, last = told.looks[0], told.looks[-1]
+    first = told.looks[0]
+    last = told.looks[-1]
     life = longest_life(told.looks, "hubd")
-    core = (life[-1].of["hubd"].cpu_seconds - life[0].of["hubd"].cpu_seconds) / max(1.0, life[-1].at - life[0].at)
+    core = (life[-1].of["hubd"].cpu_seconds - life[0].of["hubd"].cpu_seconds) / max(
+        1.0, life[-1].at - life[0].at
+    )
     facts = {
         "seconds": round(seconds),
         "seed": SEED,
@@ -102,7 +127,12 @@ def _keep(told: Told, went: Trends, seconds: float, verified: str) -> None:
         "share of a core, hubd": round(core, 4),
         "trends": _facts(went),
         "looks": [
-            [round(look.at), look.of["hubd"].rss_kib, look.of["bluetoothd"].rss_kib, look.of["bluetoothd"].pid]
+            [
+                round(look.at),
+                look.of["hubd"].rss_kib,
+                look.of["bluetoothd"].rss_kib,
+                look.of["bluetoothd"].pid,
+            ]
             for look in told.looks
         ],
     }
@@ -110,12 +140,16 @@ def _keep(told: Told, went: Trends, seconds: float, verified: str) -> None:
 
 
 def _facts(went: Trends) -> dict[str, dict[str, dict[str, float]]]:
-    return {name: {measure: asdict(one) for measure, one in of.items()} for name, of in went.items()}
+    return {
+        name: {measure: asdict(one) for measure, one in of.items()} for name, of in went.items()
+    }
 
 
 @pytest.mark.alone
 @pytest.mark.timeout(600 + IDLE_SECONDS)
-async def test_an_idle_hub_does_little(hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]) -> None:
+async def test_an_idle_hub_does_little(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
+) -> None:
     await recording(air, phones[0])
     before = await lull(guest)
     looks = [before]
@@ -123,8 +157,11 @@ async def test_an_idle_hub_does_little(hub: LabHub, guest: Guest, air: AirAddres
     while (left := ends - time.monotonic()) > 0:
         await asyncio.sleep(min(left, 30.0))
         looks.append(await lull(guest))
-    after, seconds = looks[-1], looks[-1].at - before.at
-    shares = {name: (after.of[name].cpu_seconds - before.of[name].cpu_seconds) / seconds for name in NAMES}
+    after = looks[-1]
+    seconds = looks[-1].at - before.at
+    shares = {
+        name: (after.of[name].cpu_seconds - before.of[name].cpu_seconds) / seconds for name in NAMES
+    }
     went = trends(looks)
     facts = {
         "seconds": round(seconds),

@@ -1,7 +1,8 @@
 """Strangers beside an honest phone: whatever they do, it unlocks, and soon.
 
-Law: the phone of the hundred unlocks does as a person's: PAUSE_SECONDS lie between two touches, and what its app tries
-again by itself counts in the time of its touch; a link that is lost while bluetoothd lives is the hub's fault.
+Law: the phone of the hundred unlocks does as a person's: PAUSE_SECONDS lie between two touches, and
+what its app tries again by itself counts in the time of its touch; a link that is lost while
+bluetoothd lives is the hub's fault.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ from tests.lab.deaths import deaths
 UNLOCKS = int(os.environ.get("HUBD_LAB_UNLOCKS", "100"))
 RATIO_MAX = 3.0
 PAUSE_SECONDS = (0.3, 0.7)
-"""Between two touches, evenly by chance; as the app is closed and opened again, or the phone taken away and held on."""
+"""Between two touches, evenly by chance; as the app is closed and opened again, or the phone taken
+away and held on.
+"""
 FEW = 10
 UNLOCK_SECONDS = 1.0
 TRIES = 3
@@ -49,7 +52,9 @@ GROWTH_KIB_MAX = 8192
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def loot(hub: LabHub, air: AirAddress, site: sites.Site, phones: list[Wallet], tmp_path: Path) -> Path:
+async def loot(
+    hub: LabHub, air: AirAddress, site: sites.Site, phones: list[Wallet], tmp_path: Path
+) -> Path:
     """What strangers may know: what an honest phone once sent, and keys of their own."""
     recorded = await recording(air, phones[2])
     (tmp_path / "recording.json").write_text(json.dumps([message.hex() for message in recorded]))
@@ -76,7 +81,9 @@ async def _unlock(air: AirAddress, wallet: Wallet) -> Report:
 async def test_an_honest_phone_unlocks_beside_strangers(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], loot: Path, kind: str
 ) -> None:
-    """Three of a kind at once; where they wear out the hub's RSA, the honest phone has no ticket and needs it too."""
+    """Three of a kind at once; where they wear out the hub's RSA, the honest phone has no ticket
+    and needs it too.
+    """
     pid = await hub.pid()
     before = await lull(guest)
     did: dict[str, dict[str, int]] = {}
@@ -102,19 +109,23 @@ async def test_an_honest_phone_unlocks_beside_strangers(
 async def test_a_hundred_unlocks_beside_eight_strangers(
     hub: LabHub, guest: Guest, air: AirAddress, site: sites.Site, phones: list[Wallet], loot: Path
 ) -> None:
-    """One stranger of each kind: p99 from touch to verdict stays under RATIO_MAX times the quiet p99."""
+    """One stranger of each kind: p99 from touch to verdict stays under RATIO_MAX times the quiet
+    p99.
+    """
     pid = await hub.pid()
     did: dict[str, dict[str, int]] = {}
     async with on_air(air.transport, Paced) as device:
         await touch(device, phones[0])
         before = await lull(guest)
         quiet = await _touches(device, site)
-        between, fallen = await lull(guest), await deaths(guest)
+        between = await lull(guest)
+        fallen = await deaths(guest)
         async with crowd(air, sorted(KINDS), loot, did):
             began = await look(guest)
             beset = await _touches(device, site)
             ended = await look(guest)
-    after, died = await lull(guest), await deaths(guest) - fallen
+    after = await lull(guest)
+    died = await deaths(guest) - fallen
     ratio = p99([one.whole for one in beset]) / p99([one.whole for one in quiet])
     facts = {
         "unlocks": UNLOCKS,
@@ -137,7 +148,9 @@ async def test_a_hundred_unlocks_beside_eight_strangers(
 
 
 async def _touches(device: Device, site: sites.Site) -> list[Touch]:
-    """Touch UNLOCKS times, with a person's pause after each; the first touch of a phone, the long one, is not told."""
+    """Touch UNLOCKS times, with a person's pause after each; the first touch of a phone, the long
+    one, is not told.
+    """
     touches: list[Touch] = []
     for index in range(UNLOCKS):
         if index % VISITS_A_PHONE == 0:
@@ -149,13 +162,18 @@ async def _touches(device: Device, site: sites.Site) -> list[Touch]:
 
 
 def _told(touches: Sequence[Touch], began: Vitals, ended: Vitals) -> dict[str, object]:
-    """Where the time of so many touches went, in ms, and what the processes took of a core meanwhile."""
+    """Where the time of so many touches went, in ms, and what the processes took of a core
+    meanwhile.
+    """
     parts = {
         name: [round(1000 * at([getattr(one, name) for one in touches])) for at in (p50, p99)]
         for name in ("whole", "found", "connected", "prepared", "decided")
     }
     seconds = ended.at - began.at
-    cpu = {name: (ended.of[name].cpu_seconds - began.of[name].cpu_seconds) / seconds for name in ended.of}
+    cpu = {
+        name: (ended.of[name].cpu_seconds - began.of[name].cpu_seconds) / seconds
+        for name in ended.of
+    }
     cpu["the whole guest"] = (ended.busy - began.busy) / seconds
     return {
         "ms, p50 and p99": parts,
@@ -166,8 +184,12 @@ def _told(touches: Sequence[Touch], began: Vitals, ended: Vitals) -> dict[str, o
     }
 
 
-async def test_a_recorded_session_is_worth_nothing(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
-    """It is refused for its proof, and no strike is driven; that of the honest phone is, so the watch sees one."""
+async def test_a_recorded_session_is_worth_nothing(
+    hub: LabHub, air: AirAddress, phones: list[Wallet]
+) -> None:
+    """It is refused for its proof, and no strike is driven; that of the honest phone is, so the
+    watch sees one.
+    """
     async with on_air(air.transport) as device:
         async with connect(device) as link, asyncio.TaskGroup() as tasks:
             seen = tasks.create_task(hub.strike_seen(WATCH_SECONDS))

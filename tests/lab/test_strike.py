@@ -1,7 +1,8 @@
 """Whatever becomes of the daemon, a strike that it drove falls back.
 
-The pulses are longer than the cases that end them, and on a chip that keeps what was driven when its holder dies, as
-some kernels do: neither the pulse's own end nor the kernel can pass for what the hub does.
+The pulses are longer than the cases that end them, and on a chip that keeps what was driven when
+its holder dies, as some kernels do: neither the pulse's own end nor the kernel can pass for what
+the hub does.
 """
 
 from __future__ import annotations
@@ -33,11 +34,17 @@ GUARD_ALONE = "[Service]\nRestart=no\nKillMode=process\nExecStopPost=\n"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def keeping(hub: LabHub, guest: Guest) -> AsyncIterator[LabHub]:
-    """The hub, stopped, with pulses of PULSE_SECONDS on line LINE by a chip that keeps what was driven last."""
+    """The hub, stopped, with pulses of PULSE_SECONDS on line LINE by a chip that keeps what was
+    driven last.
+    """
     async with chip_that_outlives(guest, LINE) as chip:
         try:
             await guest.run("systemctl", "stop", "hubd")
-            await edit(hub, f'strike = {{ chip = "{CHIP}", line = 0 }}', f'strike = {{ chip = "{chip}", line = 0 }}')
+            await edit(
+                hub,
+                f'strike = {{ chip = "{CHIP}", line = 0 }}',
+                f'strike = {{ chip = "{chip}", line = 0 }}',
+            )
             seconds = f"strike_seconds = {PULSE_SECONDS}\nstrike_cap_seconds = {PULSE_SECONDS}"
             await edit(hub, "strike_seconds = 1.0", seconds)
             yield hub
@@ -52,9 +59,13 @@ async def _release(air: AirAddress, wallet: Wallet) -> None:
 
 
 async def _blow(guest: Guest, signal: str, pid: int) -> None:
-    """Send a signal to the daemon, whose strike is driven at that moment; return when one that is to stop it has."""
+    """Send a signal to the daemon, whose strike is driven at that moment; return when one that is
+    to stop it has.
+    """
     script = f"read driven <{LINES}/sim_gpio{LINE}/value; kill -{signal} {pid}"
-    assert (await guest.run("sh", "-c", f"{script}; echo $driven")).out.strip() == "1", "the strike was not driven"
+    assert (await guest.run("sh", "-c", f"{script}; echo $driven")).out.strip() == "1", (
+        "the strike was not driven"
+    )
     if signal == "STOP":
         stopped = f"until grep -q '^State:.T' /proc/{pid}/status; do sleep 0.02; done"
         await guest.run("timeout", "5", "sh", "-c", stopped)
@@ -69,7 +80,9 @@ async def _falls_back(hub: LabHub, seconds: float) -> None:
 
 async def _state(guest: Guest, pid: int) -> str:
     """Return a process's state as the kernel shows it, "" when there is none: "T" is stopped."""
-    shown = await guest.run("sed", "-n", r"s/^State:\s*\(.\).*/\1/p", f"/proc/{pid}/status", check=False)
+    shown = await guest.run(
+        "sed", "-n", r"s/^State:\s*\(.\).*/\1/p", f"/proc/{pid}/status", check=False
+    )
     return shown.out.strip()
 
 
@@ -89,15 +102,21 @@ async def test_daemon_killed_in_a_pulse(
         await _release(air, phones[0])
 
 
-async def test_all_killed_in_a_pulse(keeping: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]) -> None:
-    """ExecStopPost= is what ends it: without, the line stays driven. Nothing is started again here."""
+async def test_all_killed_in_a_pulse(
+    keeping: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
+) -> None:
+    """ExecStopPost= is what ends it: without, the line stays driven.
+
+    Nothing is started again here.
+    """
     for settings, still_driven in (("Restart=no\nExecStopPost=\n", True), ("Restart=no\n", False)):
         await drop_in(guest, "[Service]\n" + settings)
         await keeping.start()
         await _release(air, phones[0])
         assert await keeping.strike(LINE)
         before = await keeping.journal_ends()
-        await guest.run("sh", "-c", "echo 1 >/sys/fs/cgroup/system.slice/hubd.service/cgroup.kill")  # all at once
+        # all at once
+        await guest.run("sh", "-c", "echo 1 >/sys/fs/cgroup/system.slice/hubd.service/cgroup.kill")
         await until(guest, "ActiveState", "failed")
         assert await keeping.strike(LINE) is still_driven
         said = await keeping.journal_after(before)
@@ -110,7 +129,9 @@ async def _guards(keeping: LabHub, guest: Guest) -> list[str]:
     while (
         len(
             found := (
-                await guest.run("pgrep", "-P", str(await keeping.pid()), "-f", "drivers.strike.guard")
+                await guest.run(
+                    "pgrep", "-P", str(await keeping.pid()), "-f", "drivers.strike.guard"
+                )
             ).out.split()
         )
         != 2
@@ -149,7 +170,9 @@ async def test_guards_killed_in_a_pulse_when_nothing_can_be_opened(
 async def test_a_frozen_daemon_puts_off_no_pulses_end(
     keeping: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
-    await edit(keeping, f"strike_seconds = {PULSE_SECONDS}\n", f"strike_seconds = {SHORT_PULSE_SECONDS}\n")
+    await edit(
+        keeping, f"strike_seconds = {PULSE_SECONDS}\n", f"strike_seconds = {SHORT_PULSE_SECONDS}\n"
+    )
     await keeping.start()
     pid = await keeping.pid()
     await _release(air, phones[0])
@@ -173,7 +196,8 @@ async def test_a_frozen_daemon_is_replaced(
     assert await _state(guest, pid) == "T"
     assert await keeping.strike(LINE)
     await _falls_back(keeping, PULSE_SECONDS)
-    assert await _state(guest, pid) != "T", "the pulse has ended by itself"  # dead; systemd may not have buried it yet
+    # dead; systemd may not have buried it yet
+    assert await _state(guest, pid) != "T", "the pulse has ended by itself"
     assert time.monotonic() - began < PULSE_SECONDS
     await until(guest, "ActiveState", "active")
     assert await keeping.pid() != pid

@@ -1,8 +1,10 @@
-"""Who has subscribed is told, whoever else leaves: notifications by PropertiesChanged reach every subscriber.
+"""Who has subscribed is told, whoever else leaves: notifications by PropertiesChanged reach every
+subscriber.
 
-BlueZ's other way, AcquireNotify, gives an application one socket a phone, and is shown here for what it does: up to
-5.68 the one socket belongs to all; later, when any phone leaves, BlueZ ends the socket of the one that came first
-(BlueZ issue 1452), which hears no more. So a stranger could mute an honest phone, and hubd does without it.
+BlueZ's other way, AcquireNotify, gives an application one socket a phone, and is shown here for
+what it does: up to 5.68 the one socket belongs to all; later, when any phone leaves, BlueZ ends the
+socket of the one that came first (BlueZ issue 1452), which hears no more. So a stranger could mute
+an honest phone, and hubd does without it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from tests.lab.apps import running
 from tests.lab.attlink import error_of, handle, request
 from tests.lab.conftest import AirAddress, allowed
 
-NOTIFY, INDICATE = 1, 2
+NOTIFY = 1
+INDICATE = 2
 CCC_IMPROPER = 0xFD
 HEARD_SECONDS = 3.0
 MUTED_SECONDS = 1.0
@@ -38,8 +41,10 @@ class Told:
     """A link on which an answer must come by itself: nothing is read. Implements PhoneLink."""
 
     def __init__(self, link: BumbleLink) -> None:
-        self.mtu, self.notifications = link.mtu, link.notifications
-        self.read_info, self.write = link.read_info, link.write
+        self.mtu = link.mtu
+        self.notifications = link.notifications
+        self.read_info = link.read_info
+        self.write = link.write
 
     async def pull(self) -> bytes:
         raise AssertionError("no notification came")
@@ -71,12 +76,15 @@ async def test_without_a_subscription_the_answer_is_read(
     hub: LabHub, air: AirAddress, phones: list[Wallet], mtu: int
 ) -> None:
     async with on_air(air.transport) as device, connect(device, mtu, subscribe=False) as link:
-        link.connection.gatt_client.notification_subscribers[handle(link, gatt.TX)] = {link._take}  # and asks for none
+        # and asks for none
+        link.connection.gatt_client.notification_subscribers[handle(link, gatt.TX)] = {link._take}
         assert allowed(await Session(link, phones[0], pull_only=True).run(1))
         assert link.notifications.empty(), "who has not subscribed is notified"
 
 
-async def test_subscribing_oddly_does_no_harm(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
+async def test_subscribing_oddly_does_no_harm(
+    hub: LabHub, air: AirAddress, phones: list[Wallet]
+) -> None:
     async with on_air(air.transport) as device, connect(device, 247, subscribe=False) as link:
         tx = handle(link, gatt.TX)
         client = link.connection.gatt_client
@@ -92,10 +100,13 @@ async def test_subscribing_oddly_does_no_harm(hub: LabHub, air: AirAddress, phon
         assert allowed(await Session(Told(link), phones[0]).run(1))
 
 
-async def test_who_subscribes_after_the_first_frame_is_told(hub: LabHub, air: AirAddress, phones: list[Wallet]) -> None:
+async def test_who_subscribes_after_the_first_frame_is_told(
+    hub: LabHub, air: AirAddress, phones: list[Wallet]
+) -> None:
     async with on_air(air.transport) as device:
         async with connect(device) as link:
-            assert allowed(await Session(link, phones[0]).run(1))  # so that the next is one message each way
+            # so that the next is one message each way
+            assert allowed(await Session(link, phones[0]).run(1))
         async with connect(device, 23, subscribe=False) as link:
             written = 0
 
@@ -142,7 +153,9 @@ class Ticks:
 async def test_acquired_notifications_are_why_hubd_does_without_them(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], bluez: tuple[int, int]
 ) -> None:
-    honest, stranger, transport = Ticks(), Ticks(), air.transport
+    honest = Ticks()
+    stranger = Ticks()
+    transport = air.transport
     async with on_air(transport) as one, on_air(transport) as two:
         async with running(guest, acquire_app) as app, connect(one) as link:
             await honest.listen(link.connection)
@@ -154,6 +167,10 @@ async def test_acquired_notifications_are_why_hubd_does_without_them(
             if muted:
                 await app.said("ended 1", MUTED_SECONDS)
             assert await honest.hears() is not muted
-            assert await app.story() == ["registered", "acquired 1", *(["acquired 2", "ended 1"] if muted else [])]
+            assert await app.story() == [
+                "registered",
+                "acquired 1",
+                *(["acquired 2", "ended 1"] if muted else []),
+            ]
         async with connect(one) as link:  # anew: hubd sends away who has asked nothing for 5 s
             assert allowed(await Session(Told(link), phones[0]).run(1)), "hubd's own way"

@@ -1,4 +1,6 @@
-"""What goes over the air, by btmon in the guest: the hub asks nothing of a phone, and no phone is ever paired."""
+"""What goes over the air, by btmon in the guest: the hub asks nothing of a phone, and no phone is
+ever paired.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ async def test_the_hub_asks_nothing_of_a_phone(
                 report = await Session(link, phones[0]).run(1)
                 assert report.verdict is not None
                 await asyncio.sleep(SETTLE_SECONDS)
-    assert any("ATT: Handle Value Notification" in packet for packet in sent(packets)), "the trace shows nothing"
+    assert any("ATT: Handle Value Notification" in packet for packet in sent(packets)), (
+        "the trace shows nothing"
+    )
     assert [packet for packet in sent(packets) if "SMP:" in packet] == []
     asked = [packet for packet in sent(packets) if re.search(r"ATT: .*(Request|Command)", packet)]
     assert asked == []
@@ -52,7 +56,12 @@ async def test_a_phone_that_wants_to_pair_is_refused(
         assert all("SMP: Pairing Failed" in packet for packet in answers)
         assert (
             await guest.run(
-                "busctl", "call", "org.bluez", "/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"
+                "busctl",
+                "call",
+                "org.bluez",
+                "/",
+                "org.freedesktop.DBus.ObjectManager",
+                "GetManagedObjects",
             )
         ).out.count('"Paired" b true') == 0
         assert (await guest.run("sh", "-c", KEYS)).out == ""

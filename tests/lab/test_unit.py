@@ -1,4 +1,6 @@
-"""hubd.service as it is shipped: what it can reach, where its keys may lie, and how it ends when they do not."""
+"""hubd.service as it is shipped: what it can reach, where its keys may lie, and how it ends when
+they do not.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,19 @@ async def test_the_exposure_of_the_running_unit(
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
 
 
-async def test_the_backend_is_reached_by_its_name(hub: LabHub, guest: Guest, afterwards: None) -> None:
+async def test_the_backend_is_reached_by_its_name(
+    hub: LabHub, guest: Guest, afterwards: None
+) -> None:
     """The resolver must work without Netlink."""
-    await guest.run("sh", "-c", "grep -q backend.example /etc/hosts || echo 127.0.0.1 backend.example >>/etc/hosts")
+    await guest.run(
+        "sh",
+        "-c",
+        "grep -q backend.example /etc/hosts || echo 127.0.0.1 backend.example >>/etc/hosts",
+    )
     listen = "import socket; socket.create_server(('127.0.0.1', 4505)).accept()"
-    await guest.run("systemd-run", "--unit=listener", "--collect", "-r", "/opt/hubd/bin/python", "-c", listen)
+    await guest.run(
+        "systemd-run", "--unit=listener", "--collect", "-r", "/opt/hubd/bin/python", "-c", listen
+    )
     await edit(hub, "[keys]\n", '[keys]\ncurve_secret = "credential:curve_secret"\n')
     await edit(hub, "[keys]\n", '[keys]\nbackend_public = "credential:backend_public"\n')
     await edit(hub, "[[doors]]", '[backend]\nendpoint = "tcp://backend.example:4505"\n\n[[doors]]')
@@ -54,7 +64,9 @@ async def test_the_backend_is_reached_by_its_name(hub: LabHub, guest: Guest, aft
         await guest.run("systemctl", "stop", "listener", check=False)
 
 
-async def test_a_wrong_configuration_is_no_loop_of_restarts(hub: LabHub, guest: Guest, afterwards: None) -> None:
+async def test_a_wrong_configuration_is_no_loop_of_restarts(
+    hub: LabHub, guest: Guest, afterwards: None
+) -> None:
     await edit(hub, "time_zone", "time_zome")
     done = await guest.run("systemctl", "restart", "hubd", check=False)
     assert done.status != 0
@@ -75,10 +87,14 @@ async def test_a_missing_key_is_told_by_hubd(hub: LabHub, guest: Guest, afterwar
 async def test_a_sealed_key_that_cannot_be_opened_is_no_loop_of_restarts(
     hub: LabHub, guest: Guest, afterwards: None
 ) -> None:
-    """Neither damaged, nor sealed under another name or elsewhere; and the sentence is there that hubd cannot say."""
-    sealed, host_key = "/etc/credstore.encrypted/hubd.identity", "/var/lib/systemd/credential.secret"
+    """Neither damaged, nor sealed under another name or elsewhere; and the sentence is there that
+    hubd cannot say.
+    """
+    sealed = "/etc/credstore.encrypted/hubd.identity"
+    host_key = "/var/lib/systemd/credential.secret"
     await guest.run("install", "-D", "-m", "644", "/usr/lib/hubd/sealed-keys.conf", DROP_IN)
-    await guest.run("rm", f"{CREDENTIALS}curve_secret")  # with no backend there is none, and a plain one is refused
+    # with no backend there is none, and a plain one is refused
+    await guest.run("rm", f"{CREDENTIALS}curve_secret")
     await guest.run("systemctl", "daemon-reload")
     seal = f"systemd-creds encrypt --with-key=host --name=%s {CREDENTIALS}identity {sealed}"
     spoiled = (
@@ -95,24 +111,37 @@ async def test_a_sealed_key_that_cannot_be_opened_is_no_loop_of_restarts(
             await until(guest, "ActiveState", "failed")
             assert await tells(guest, "SubState") == "failed", "systemd means to start it again"
             assert await tells(guest, "ExecMainStatus") == "243"
-            said = await journal_says(hub, since, "systemd could not hand over the keys (status=243/CREDENTIALS)")
+            said = await journal_says(
+                hub, since, "systemd could not hand over the keys (status=243/CREDENTIALS)"
+            )
             assert "hubd --check-config" in said, said
     finally:
-        await guest.run("sh", "-c", f"rm -rf {sealed}; [ ! -e {host_key}.own ] || mv {host_key}.own {host_key}")
+        await guest.run(
+            "sh", "-c", f"rm -rf {sealed}; [ ! -e {host_key}.own ] || mv {host_key}.own {host_key}"
+        )
 
 
 async def test_what_refuses_a_start_stays_in_the_status_between_two_tries(
     hub: LabHub, guest: Guest, afterwards: None
 ) -> None:
-    """A state that cannot be used is tried again for ever; whoever looks meanwhile finds the cause."""
+    """A state that cannot be used is tried again for ever; whoever looks meanwhile finds
+    the cause.
+    """
     await guest.run("systemctl", "stop", "hubd")
-    await guest.run("sh", "-c", "mv /var/lib/hubd/audit.db /var/lib/hubd/kept; echo none >/var/lib/hubd/audit.db")
+    await guest.run(
+        "sh",
+        "-c",
+        "mv /var/lib/hubd/audit.db /var/lib/hubd/kept; echo none >/var/lib/hubd/audit.db",
+    )
     await guest.run("chown", "hubd:hubd", "/var/lib/hubd/audit.db")
     try:
         await guest.run("systemctl", "start", "hubd", check=False)
         for _ in range(6):
             await until(guest, "SubState", "auto-restart")
-            assert "audit.db" in (await guest.run("systemctl", "status", "--no-pager", "hubd", check=False)).out
+            assert (
+                "audit.db"
+                in (await guest.run("systemctl", "status", "--no-pager", "hubd", check=False)).out
+            )
         assert "audit.db" in await tells(guest, "StatusText")
     finally:
         await guest.run("systemctl", "stop", "hubd", check=False)
@@ -126,14 +155,20 @@ async def test_what_refuses_a_start_stays_in_the_status_between_two_tries(
 async def test_keys_that_lie_encrypted(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], afterwards: None
 ) -> None:
-    """Sealed keys serve with the plain ones still there, and without. With no backend there is no `curve_secret`."""
+    """Sealed keys serve with the plain ones still there, and without.
+
+    With no backend there is no `curve_secret`.
+    """
     await guest.run("systemctl", "stop", "hubd")
     await guest.put(f"{CREDENTIALS}beacon", (hub.site.hub / "beacon.key").read_bytes(), 0o600)
     await edit(hub, "[keys]\n", '[keys]\nbeacon = "credential:beacon"\n')
     await guest.run("rm", f"{CREDENTIALS}curve_secret")
     for name in ("identity", "beacon"):
-        plain, sealed = f"{CREDENTIALS}{name}", f"/etc/credstore.encrypted/hubd.{name}"
-        await guest.run("systemd-creds", "encrypt", "--with-key=host", f"--name={name}", plain, sealed)
+        plain = f"{CREDENTIALS}{name}"
+        sealed = f"/etc/credstore.encrypted/hubd.{name}"
+        await guest.run(
+            "systemd-creds", "encrypt", "--with-key=host", f"--name={name}", plain, sealed
+        )
     await guest.run("install", "-D", "-m", "644", "/usr/lib/hubd/sealed-keys.conf", DROP_IN)
     await guest.run("systemctl", "daemon-reload")
     await hub.start()

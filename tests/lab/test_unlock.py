@@ -1,4 +1,6 @@
-"""An unlock through the whole stack: radio, BlueZ, D-Bus, the sandboxed daemon, the kernel's GPIO line."""
+"""An unlock through the whole stack: radio, BlueZ, D-Bus, the sandboxed daemon, the kernel's GPIO
+line.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from tests.lab.attlink import Kept
 from tests.lab.conftest import AirAddress, allowed
 from tests.lab.unlocking import unlock
 
-SMALL_MTU, STEPS = 64, 10
+SMALL_MTU = 64
+STEPS = 10
 """At that MTU an unlock of a new phone is more frames than these."""
 STEP_SECONDS = 10.0
 STOPPED_SECONDS = LATE_SECONDS + 1.5
@@ -39,7 +42,9 @@ async def test_a_long_unlock_then_a_short_one_each_with_its_strike(
                 assert report.verdict.door is DoorState.RELEASED
                 assert report.short is short
             assert seen.result(), "the strike's line was never driven"
-            async with asyncio.timeout(STRIKE_SECONDS + FALLS_SECONDS):  # the release ends by itself
+            async with asyncio.timeout(
+                STRIKE_SECONDS + FALLS_SECONDS
+            ):  # the release ends by itself
                 while await hub.strike():  # noqa: ASYNC110 (another machine's)
                     await asyncio.sleep(0.05)
     journal = await hub.journal()
@@ -48,12 +53,19 @@ async def test_a_long_unlock_then_a_short_one_each_with_its_strike(
 
 
 class Stopped:
-    """A link whose first frame is written while the hub's process is stopped. Implements PhoneLink."""
+    """A link whose first frame is written while the hub's process is stopped.
+
+    Implements PhoneLink.
+    """
 
     def __init__(self, link: BumbleLink, guest: Guest, process: int) -> None:
-        self._link, self._guest, self._process = link, guest, str(process)
-        self.mtu, self.notifications = link.mtu, link.notifications
-        self.read_info, self.pull = link.read_info, link.pull
+        self._link = link
+        self._guest = guest
+        self._process = str(process)
+        self.mtu = link.mtu
+        self.notifications = link.notifications
+        self.read_info = link.read_info
+        self.pull = link.pull
         self._waits = True
 
     async def write(self, frame: bytes) -> None:
@@ -72,7 +84,9 @@ class Stopped:
 async def test_a_resume_that_waited_for_a_stopped_hub_moves_nothing_and_a_retry_does(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
 ) -> None:
-    """BlueZ hands on what came meanwhile without a word about when: it counts from when the hub stood still."""
+    """BlueZ hands on what came meanwhile without a word about when: it counts from when the hub
+    stood still.
+    """
     await unlock(air, phones[0])
     cursor = await hub.journal_ends()
     async with on_air(air.transport) as device, connect(device) as link:
@@ -84,13 +98,19 @@ async def test_a_resume_that_waited_for_a_stopped_hub_moves_nothing_and_a_retry_
 
 
 class InStep:
-    """A link whose first writes wait each for the others' of the same number. Implements PhoneLink."""
+    """A link whose first writes wait each for the others' of the same number.
+
+    Implements PhoneLink.
+    """
 
     def __init__(self, link: BumbleLink, step: asyncio.Barrier) -> None:
-        self._link, self._step = link, step
-        self.mtu, self.pull = link.mtu, link.pull
+        self._link = link
+        self._step = step
+        self.mtu = link.mtu
+        self.pull = link.pull
         self.notifications = self.heard = link.notifications = Kept()
-        self.sid, self.written = b"", 0
+        self.sid = b""
+        self.written = 0
 
     async def read_info(self) -> bytes:
         value = await self._link.read_info()
@@ -113,18 +133,23 @@ class InStep:
 async def test_three_phones_in_step_and_none_takes_anothers_frames(
     hub: LabHub, air: AirAddress, phones: list[Wallet]
 ) -> None:
-    """The second and third find the hub while others are connected. A notification reaches every subscriber: what is
-    for the others comes while the handshake goes on, and is dropped."""
+    """The second and third find the hub while others are connected. A notification reaches every
+    subscriber: what is for the others comes while the handshake goes on, and is dropped.
+    """
     step = asyncio.Barrier(len(phones))
     async with AsyncExitStack() as stack:
         links = []
         for _ in phones:
             device = await stack.enter_async_context(on_air(air.transport))
             links.append(InStep(await stack.enter_async_context(connect(device, SMALL_MTU)), step))
-        attempts = (Session(link, wallet).run(1) for link, wallet in zip(links, phones, strict=True))
+        attempts = (
+            Session(link, wallet).run(1) for link, wallet in zip(links, phones, strict=True)
+        )
         reports = await asyncio.gather(*attempts)
         assert [allowed(report) for report in reports] == [True] * len(phones)
     assert min(link.written for link in links) >= STEPS
     sids = {link.sid for link in links}
     assert len(sids) == len(phones)
-    assert [link.sids for link in links] == [sids] * len(phones), "BlueZ notifies all; if it no longer does, say so"
+    assert [link.sids for link in links] == [sids] * len(phones), (
+        "BlueZ notifies all; if it no longer does, say so"
+    )

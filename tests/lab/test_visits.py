@@ -1,4 +1,6 @@
-"""A phone that leaves at any moment leaves nothing behind: no link, no task, no session for who comes after it."""
+"""A phone that leaves at any moment leaves nothing behind: no link, no task, no session for who
+comes after it.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,20 @@ REST_SECONDS = 15.0
 
 
 class Leaves:
-    """A link whose phone leaves by `leave` when `moment` comes for the `count`-th time. Implements PhoneLink.
+    """A link whose phone leaves by `leave` when `moment` comes for the `count`-th time. Implements
+    PhoneLink.
 
-    The moments, in their order: "connected", "challenged" (INFO is read), "frame" (one is written and answered), "last"
-    (that frame was the last of its message).
+    The moments, in their order: "connected", "challenged" (INFO is read), "frame" (one is written
+    and answered), "last" (that frame was the last of its message).
     """
 
     def __init__(self, link: BumbleLink, moment: str, count: int) -> None:
-        self._link, self._moment, self._left = link, moment, count
-        self.mtu, self.notifications, self.pull = link.mtu, link.notifications, link.pull
+        self._link = link
+        self._moment = moment
+        self._left = count
+        self.mtu = link.mtu
+        self.notifications = link.notifications
+        self.pull = link.pull
 
     async def read_info(self) -> bytes:
         self._comes("connected")
@@ -56,7 +63,9 @@ class Leaving(Exception):
 
 
 async def _visit(air: AirAddress, wallet: Wallet, moment: str, count: int, silently: bool) -> None:
-    """Connect, attempt to unlock, and leave in its midst; silently when the phone's controller goes at once."""
+    """Connect, attempt to unlock, and leave in its midst; silently when the phone's controller goes
+    at once.
+    """
     async with AsyncExitStack() as radio:
         device = await radio.enter_async_context(on_air(air.transport))
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -75,7 +84,9 @@ async def _visit(air: AirAddress, wallet: Wallet, moment: str, count: int, silen
 
 
 async def _rests_as(guest: Guest, before: Vitals) -> None:
-    """Wait until the hub has no more tasks than before and no link; a link that only a deadline ended was refused."""
+    """Wait until the hub has no more tasks than before and no link; a link that only a deadline
+    ended was refused.
+    """
     ends = time.monotonic() + REST_SECONDS
     while (now := await lull(guest)).tasks > before.tasks:
         assert time.monotonic() < ends, f"{now.tasks} tasks, {before.tasks} before"
@@ -84,14 +95,26 @@ async def _rests_as(guest: Guest, before: Vitals) -> None:
     assert now.of["hubd"].descriptors == before.of["hubd"].descriptors
 
 
-LONG = [("connected", 1), ("challenged", 1), *(("frame", count) for count in (1, 2, 3, 5, 9)), ("last", 1), ("last", 2)]
+LONG = [
+    ("connected", 1),
+    ("challenged", 1),
+    *(("frame", count) for count in (1, 2, 3, 5, 9)),
+    ("last", 1),
+    ("last", 2),
+]
 SHORT = [("challenged", 1), ("frame", 1), ("frame", 3), ("last", 1)]
 
 
 @pytest.mark.parametrize("silently", [False, True], ids=["saying so", "silently"])
 @pytest.mark.parametrize(("moment", "count"), [*LONG, ("decided", 1)])
 async def test_a_phone_that_leaves_a_long_unlock(
-    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], moment: str, count: int, silently: bool
+    hub: LabHub,
+    guest: Guest,
+    air: AirAddress,
+    phones: list[Wallet],
+    moment: str,
+    count: int,
+    silently: bool,
 ) -> None:
     before = await lull(guest)
     await _visit(air, phones[0], moment, count, silently)

@@ -1,4 +1,6 @@
-"""What cases change of hubd.service and its configuration, how it is put back, and what systemd says of it."""
+"""What cases change of hubd.service and its configuration, how it is put back, and what systemd
+says of it.
+"""
 
 from __future__ import annotations
 
@@ -49,22 +51,30 @@ async def until(guest: Guest, name: str, value: str, unit: str = "hubd") -> None
 
 
 async def journal_says(hub: LabHub, since: str, part: str) -> str:
-    """Wait until the hub's journal says something beyond a cursor; return all that it says there."""
+    """Wait until the hub's journal says something beyond a cursor; return all that it says
+    there.
+    """
     ends = time.monotonic() + PATIENCE_SECONDS
     while part not in (said := await hub.journal_after(since)):
-        assert time.monotonic() < ends, f"the journal does not say {part!r}:\n{await hub.journal(200)}"
+        assert time.monotonic() < ends, (
+            f"the journal does not say {part!r}:\n{await hub.journal(200)}"
+        )
         await asyncio.sleep(0.1)
     return said
 
 
 @asynccontextmanager
 async def chip_that_outlives(guest: Guest, line: int) -> AsyncIterator[str]:
-    """A chip whose only line is a line of the simulator, and keeps what was driven last when its holder dies."""
+    """A chip whose only line is a line of the simulator, and keeps what was driven last when its
+    holder dies.
+    """
     driver = "/sys/bus/platform/drivers/gpio-aggregator"
     ask = f"import gpiod; print(gpiod.Chip('{CHIP}').get_info().label)"
     label = (await guest.run("/opt/hubd/bin/python", "-c", ask)).out.strip()
     await guest.run("sh", "-c", f"echo '{label} {line}' >{driver}/new_device")
-    chip = (await guest.run("sh", "-c", f"cd {driver}/gpio-aggregator.0; ls -d gpiochip[0-9]*")).out.strip()
+    chip = (
+        await guest.run("sh", "-c", f"cd {driver}/gpio-aggregator.0; ls -d gpiochip[0-9]*")
+    ).out.strip()
     await guest.run("sh", "-c", f"chgrp gpio /dev/{chip}; chmod 660 /dev/{chip}")
     try:
         yield f"/dev/{chip}"

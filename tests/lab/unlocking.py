@@ -9,7 +9,8 @@ from tests.lab.conftest import AirAddress, allowed
 
 
 async def unlock(air: AirAddress, wallet: Wallet) -> Report:
-    """Find the hub, connect and unlock, on a radio of its own; fail the case with the reason when the door stays shut.
+    """Find the hub, connect and unlock, on a radio of its own; fail the case with the reason when
+    the door stays shut.
 
     Raise LinkError when the hub cannot be reached, or is lost.
     """

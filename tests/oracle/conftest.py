@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("pycose") and find_spec("cwt") else ["test_pycose.py", "test_python_cwt.py"]
+collect_ignore = (
+    [] if find_spec("pycose") and find_spec("cwt") else ["test_pycose.py", "test_python_cwt.py"]
+)

@@ -1,7 +1,8 @@
 """pycose, an independent COSE, reads what we write and writes what our strict reader accepts.
 
-What pycose cannot judge: it reads forms that we refuse (recipient headers, other orders of keys), so it is no judge of
-a "no"; and it writes map members in the order given, so this test gives them sorted.
+What pycose cannot judge: it reads forms that we refuse (recipient headers, other orders of keys),
+so it is no judge of a "no"; and it writes map members in the order given, so this test gives them
+sorted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pycose import headers
-from pycose.algorithms import A128GCM, A192GCM, A256GCM, DirectHKDFSHA256, Es256, Ps256, RsaesOaepSha256
+from pycose.algorithms import (
+    A128GCM,
+    A192GCM,
+    A256GCM,
+    DirectHKDFSHA256,
+    Es256,
+    Ps256,
+    RsaesOaepSha256,
+)
 from pycose.keys import EC2Key, RSAKey, SymmetricKey
 from pycose.keys.curves import P256
 from pycose.keys.keyops import DecryptOp, SignOp, UnwrapOp, VerifyOp, WrapOp
@@ -52,8 +61,19 @@ def their_rsa(private: rsa.RSAPrivateKey, ops: list[Any]) -> RSAKey:
         return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
     public = n.public_numbers
-    parts = {"n": public.n, "e": public.e, "d": n.d, "p": n.p, "q": n.q, "dp": n.dmp1, "dq": n.dmq1, "qinv": n.iqmp}
-    return RSAKey(**{name: b(value) for name, value in parts.items()}, optional_params={KpKeyOps: ops})
+    parts = {
+        "n": public.n,
+        "e": public.e,
+        "d": n.d,
+        "p": n.p,
+        "q": n.q,
+        "dp": n.dmp1,
+        "dq": n.dmq1,
+        "qinv": n.iqmp,
+    }
+    return RSAKey(
+        **{name: b(value) for name, value in parts.items()}, optional_params={KpKeyOps: ops}
+    )
 
 
 def their_key(key: SigningKey) -> EC2Key | RSAKey:
@@ -62,7 +82,8 @@ def their_key(key: SigningKey) -> EC2Key | RSAKey:
     assert isinstance(key.private, ec.EllipticCurvePrivateKey)
     numbers = key.private.private_numbers()
     x, y, d = (
-        v.to_bytes(32, "big") for v in (numbers.public_numbers.x, numbers.public_numbers.y, numbers.private_value)
+        v.to_bytes(32, "big")
+        for v in (numbers.public_numbers.x, numbers.public_numbers.y, numbers.private_value)
     )
     return EC2Key(crv=P256, x=x, y=y, d=d, optional_params={KpKeyOps: [SignOp, VerifyOp]})
 
@@ -74,17 +95,27 @@ def bound(aead: Aead) -> bytes:
 def job(message: bytes) -> OpenJob:
     decoded = decode_to_hub(message)
     assert isinstance(decoded, Open)
-    digest, issuer = hashlib.sha256(world.epoch_certificate()).digest(), world.signer("issuer").verify_key
+    digest = hashlib.sha256(world.epoch_certificate()).digest()
+    issuer = world.signer("issuer").verify_key
     names = (issuer, world.SITE, world.HUB)
     return OpenJob(
-        decoded, message, "ble-gatt", CHALLENGE, world.epoch_key(), digest, *names, bytes(decoded.aead.key_bytes)
+        decoded,
+        message,
+        "ble-gatt",
+        CHALLENGE,
+        world.epoch_key(),
+        digest,
+        *names,
+        bytes(decoded.aead.key_bytes),
     )
 
 
 @pytest.mark.parametrize("aead", Aead)
 @pytest.mark.parametrize("phone", ["phone", "phone_rsa"])
 def test_pycose_opens_and_verifies_our_open(aead: Aead, phone: str) -> None:
-    plan = world.Plan(CHALLENGE, "oracle", aead=aead, key=phone, certificate=world.epoch_certificate())
+    plan = world.Plan(
+        CHALLENGE, "oracle", aead=aead, key=phone, certificate=world.epoch_certificate()
+    )
     message = EncMessage.from_cose_obj(cbor2.loads(world.make_open(plan))[1], True)
     assert message.get_attr(headers.Algorithm) is ALGS[aead]
     message.external_aad = bound(aead)
@@ -109,7 +140,8 @@ def test_our_reader_accepts_an_open_that_pycose_wrote(aead: Aead, phone: str) ->
     request = Request(world.grant(phone), b"op-bytes", 2, Action.OPEN, b"s" * 32)
     payload = cbor.encode({**request.encode(), 6: bytes(40)})
     signed = Sign1Message(phdr={headers.Algorithm: alg, Typ: sealing.REQUEST_TYPE}, payload=payload)
-    signed.external_aad, signed.key = bound(aead), their_key(world.signer(phone))
+    signed.external_aad = bound(aead)
+    signed.key = their_key(world.signer(phone))
     epoch = cose.write_encryption_key(world.epoch_key().public_key())
     recipient = KeyWrap(uhdr={headers.Algorithm: RsaesOaepSha256, headers.KID: epoch[2]})
     recipient.key = their_rsa(world.epoch_key(), [WrapOp])
@@ -146,7 +178,10 @@ def test_our_reader_accepts_documents_that_pycose_signed(signer: str) -> None:
     key = world.signer(signer)
     alg = Es256 if signer == "issuer" else Ps256
     kid = key.verify_key.kid
-    grant, certificate = (_payload(data) for data in (world.grant(issuer=signer), world.hub_certificate(issuer=signer)))
+    grant, certificate = (
+        _payload(data)
+        for data in (world.grant(issuer=signer), world.hub_certificate(issuer=signer))
+    )
     ours = read_grant(_sign(grant, "grant", alg, key, kid), key.verify_key, world.SITE)
     assert ours.access == world.EVERYWHERE
     hub = read_hub_certificate(_sign(certificate, "cert", alg, key, kid), key.verify_key)
@@ -163,7 +198,9 @@ def _payload(document: bytes) -> bytes:
 
 def _sign(payload: bytes, kind: str, alg: Any, key: SigningKey, kid: bytes | None) -> bytes:
     header = {headers.Algorithm: alg, Typ: f"application/hub-{kind}+cwt"}
-    message = Sign1Message(phdr=header, uhdr={} if kid is None else {headers.KID: kid}, payload=payload)
+    message = Sign1Message(
+        phdr=header, uhdr={} if kid is None else {headers.KID: kid}, payload=payload
+    )
     message.key = their_key(key)
     encoded: bytes = message.encode()
     return encoded
@@ -192,7 +229,10 @@ def test_pycose_reads_the_shape_of_our_sealed_messages(aead: Aead) -> None:
     key = sealing.resume_key(ticket.secret, "ble-gatt", CHALLENGE, aead, world.HUB)
     message.key = SymmetricKey(k=key, optional_params={KpAlg: ALGS[aead], KpKeyOps: [DecryptOp]})
     plaintext = message.get_attr(headers.Algorithm).decrypt(
-        key=message.key, ciphertext=message.payload, aad=message._enc_structure, nonce=message.get_attr(headers.IV)
+        key=message.key,
+        ciphertext=message.payload,
+        aad=message._enc_structure,
+        nonce=message.get_attr(headers.IV),
     )
     assert len(plaintext) == 48
     assert cbor2.loads(plaintext)[3] == 1

@@ -1,4 +1,6 @@
-"""python-cwt, an independent CWT, reads our documents with their confirmed keys and writes one that we accept."""
+"""python-cwt, an independent CWT, reads our documents with their confirmed keys and writes one that
+we accept.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def test_our_grant_is_a_cwt_with_its_holders_key(issuer: str, phone: str) -> Non
     data = b"what the holder signs"
     holder.verify(data, signer.sign(data))
     with pytest.raises(cwt.VerifyError):
-        holder.verify(data, world.signer("phone_2" if phone == "phone" else "issuer_rsa").sign(data))
+        holder.verify(
+            data, world.signer("phone_2" if phone == "phone" else "issuer_rsa").sign(data)
+        )
 
 
 def test_our_certificates_are_cwts() -> None:
@@ -56,14 +60,18 @@ def test_we_accept_a_grant_that_python_cwt_signed(issuer: str) -> None:
     alg = COSEAlgs.ES256 if issuer == "issuer" else COSEAlgs.PS256
     protected = {COSEHeaders.ALG: alg, TYP: "application/hub-grant+cwt"}
     payload = cbor.encode(world.grant_claims())
-    document = COSE.new().encode(payload, _key(issuer), protected, {COSEHeaders.KID: signer.verify_key.kid})
+    document = COSE.new().encode(
+        payload, _key(issuer), protected, {COSEHeaders.KID: signer.verify_key.kid}
+    )
     grant = read_grant(document, signer.verify_key, world.SITE)
     assert grant.credential == world.CREDENTIAL
     assert grant.key.kid == world.signer("phone").verify_key.kid
 
 
 def test_they_do_not_judge_what_a_cwt_is_for() -> None:
-    """python-cwt reads a hub certificate where a grant belongs: `typ` is the application's to check, and we do."""
+    """python-cwt reads a hub certificate where a grant belongs: `typ` is the application's to
+    check, and we do.
+    """
     assert cwt.decode(world.hub_certificate(), _key("issuer"), no_verify=True)[2] == world.HUB
     with pytest.raises(ProofError):
         read_grant(world.hub_certificate(), world.signer("issuer").verify_key, world.SITE)

@@ -83,7 +83,10 @@ async def test_who_gives_up_waiting_does_not_take_the_record_back(bench: Bench) 
     waiting = asyncio.ensure_future(bench.log.append(record(1)))
     waiting.cancel()
     assert await bench.log.append(record(2)) == 2
-    assert [Record.decode(one.body) for one in bench.log.newest(bench.log.last() + 1, 10_000)] == [record(1), record(2)]
+    assert [Record.decode(one.body) for one in bench.log.newest(bench.log.last() + 1, 10_000)] == [
+        record(1),
+        record(2),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""What all wired inputs keep: the suite of `ports.doors.Inputs`, on the fake and on the joined edges of a hub."""
+"""What all wired inputs keep: the suite of `ports.doors.Inputs`, on the fake and on the joined
+edges of a hub.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ async def test_a_later_reader_gets_each_level_once_and_no_old_button(inputs: Ben
         inputs.put(one)
     await take(inputs.events(), 3)
     inputs.put(edge(Input.STRIKE_ACTIVE, 4))
-    assert await take(inputs.events(), 2) == [edge(Input.DOOR_OPEN, 3), edge(Input.STRIKE_ACTIVE, 4)]
+    assert await take(inputs.events(), 2) == [
+        edge(Input.DOOR_OPEN, 3),
+        edge(Input.STRIKE_ACTIVE, 4),
+    ]
 
 
 async def test_a_reader_that_is_cancelled_loses_no_edge(inputs: Bench) -> None:

@@ -1,8 +1,8 @@
 """What every mover does, of whatever kind: one suite for the port `hubcore.ports.doors.Mover`.
 
-Each kind brings a bench: the mover, its lines as the metal sees them, its time, and a way to break it. Strikes stand
-behind the real guard process, on lines in a file; the simulated door has a virtual time. A case names the law of the
-port that it shows.
+Each kind brings a bench: the mover, its lines as the metal sees them, its time, and a way to break
+it. Strikes stand behind the real guard process, on lines in a file; the simulated door has a
+virtual time. A case names the law of the port that it shows.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class SimBench:
         self.edges: list[InputEvent] = []
         self.doors: list[SimDoor] = []
         makers = [self._make] * count
-        self.mover: Mover = Together(makers, self.edges.append) if count > 1 else self._make(self.edges.append)
+        self.mover: Mover = (
+            Together(makers, self.edges.append) if count > 1 else self._make(self.edges.append)
+        )
 
     def _make(self, publish: Callable[[InputEvent], None]) -> SimDoor:
         times = Times(cap_seconds=CAP_SECONDS, rest_seconds=REST_SECONDS)
@@ -93,11 +95,17 @@ class StrikeBench:
         self.bank = Bank.create(folder / "bank", names)
         self.edges: list[InputEvent] = []
         self.ready = asyncio.Event()
-        cap_ms, rest_ms = round(CAP_SECONDS * 1000), round(REST_SECONDS * 1000)
-        lines = {name: StrikeLine(str(self.bank.path), name, cap_ms=cap_ms, rest_ms=rest_ms) for name in names}
+        cap_ms = round(CAP_SECONDS * 1000)
+        rest_ms = round(REST_SECONDS * 1000)
+        lines = {
+            name: StrikeLine(str(self.bank.path), name, cap_ms=cap_ms, rest_ms=rest_ms)
+            for name in names
+        }
         self.guard = StrikeGuard(lines, lambda _up, _why: None, FACTORY)
         makers = [partial(Strike, self.guard, name, "front") for name in names]
-        self.mover: Mover = Together(makers, self.edges.append) if count > 1 else makers[0](self.edges.append)
+        self.mover: Mover = (
+            Together(makers, self.edges.append) if count > 1 else makers[0](self.edges.append)
+        )
 
     def levels(self) -> list[bool]:
         return [self.bank.level(number).active for number in range(self.bank.count)]
@@ -162,7 +170,9 @@ def moves(bench: Bench) -> list[bool]:
     return [MOVES[edge.what] for edge in bench.edges if edge.what in MOVES]
 
 
-async def test_it_tells_once_that_it_is_at_rest_and_drives_nothing_by_itself(bench: Bench) -> None:  # law 2
+async def test_it_tells_once_that_it_is_at_rest_and_drives_nothing_by_itself(
+    bench: Bench,
+) -> None:  # law 2
     await bench.until(lambda: moves(bench) == [False])
     assert not any(bench.levels())
     assert not bench.mover.driven
@@ -176,7 +186,9 @@ async def test_a_release_drives_it_and_ends_by_itself(bench: Bench) -> None:  # 
     await bench.until(lambda: not any(bench.levels()))
     await bench.until(lambda: moves(bench) == [False, True, False])
     assert not bench.mover.driven
-    risen, fallen = (edge.at for edge in bench.edges if edge.what in MOVES and edge is not bench.edges[0])
+    risen, fallen = (
+        edge.at for edge in bench.edges if edge.what in MOVES and edge is not bench.edges[0]
+    )
     assert 0.39 <= fallen - risen <= 0.4 + SLACK_SECONDS
 
 

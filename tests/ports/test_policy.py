@@ -1,7 +1,8 @@
-"""What every policy store keeps: the suite of `ports.stores.PolicyStore`, on the fake and on the proven database.
+"""What every policy store keeps: the suite of `ports.stores.PolicyStore`, on the fake and on the
+proven database.
 
-`ports.stores.PolicyFile` is the proven store's file; it has one adapter and no fake, because every test that needs a
-file wants the real one.
+`ports.stores.PolicyFile` is the proven store's file; it has one adapter and no fake, because every
+test that needs a file wants the real one.
 """
 
 from __future__ import annotations
@@ -117,7 +118,11 @@ async def test_a_policy_is_in_force_once_it_is_put(bench: Bench) -> None:
     assert bench.store.revoked("carla", b"grant-01")
     assert not bench.store.revoked("carla", b"another!")
     assert [bench.store.schedule(number) for number in (1, 2, 3)] == [OFFICE, (), None]
-    assert [bench.store.mode(point) for point in (3, 4, 5)] == [Mode.NORMAL, Mode.LOCKDOWN, Mode.NO_ENTRY]
+    assert [bench.store.mode(point) for point in (3, 4, 5)] == [
+        Mode.NORMAL,
+        Mode.LOCKDOWN,
+        Mode.NO_ENTRY,
+    ]
 
 
 async def test_a_new_policy_replaces_all_of_the_old(bench: Bench) -> None:

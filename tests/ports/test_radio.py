@@ -1,4 +1,5 @@
-"""What every radio keeps: the suite of `ports.radio.Radio`, on the fake, on bumble's virtual air and on BlueZ's D-Bus.
+"""What every radio keeps: the suite of `ports.radio.Radio`, on the fake, on bumble's virtual air
+and on BlueZ's D-Bus.
 
 bluetoothd is the fake one of tests/unit/test_bluez_radio.py, on a real bus.
 """
@@ -59,7 +60,9 @@ class Bench(Protocol):
 
 
 class FakeBench:
-    def __init__(self, radio: FakeRadio, listener: FakeRadioListener, sent: asyncio.Queue[bytes]) -> None:
+    def __init__(
+        self, radio: FakeRadio, listener: FakeRadioListener, sent: asyncio.Queue[bytes]
+    ) -> None:
         self.radio = radio
         self.listener = listener
         self._sent = sent
@@ -135,7 +138,9 @@ class BumbleBench:
 @contextlib.asynccontextmanager
 async def bumble(_folder: Path) -> AsyncIterator[Bench]:
     place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    air = serve_radio("127.0.0.1", 0, lambda host, port: place.set_result(f"tcp-client:{host}:{port}"))
+    air = serve_radio(
+        "127.0.0.1", 0, lambda host, port: place.set_result(f"tcp-client:{host}:{port}")
+    )
     async with asyncio.TaskGroup() as tasks:
         transmitting = tasks.create_task(air)
         transport = await place
@@ -153,7 +158,11 @@ class BluezBench:
         self.radio = rig.radio
         self.listener = rig.listener
         self._bluez = bluez
-        self._options = {"device": Variant("o", PHONE), "mtu": Variant("q", 247), "link": Variant("s", "LE")}
+        self._options = {
+            "device": Variant("o", PHONE),
+            "mtu": Variant("q", 247),
+            "link": Variant("s", "LE"),
+        }
 
     async def come(self) -> None:
         self._bluez.phone()
@@ -162,7 +171,9 @@ class BluezBench:
         self._bluez.phone(False)
 
     async def read_info(self) -> bytes:
-        return bytes((await self._bluez.ask(INFO_PATH, "ReadValue", "a{sv}", self._options)).body[0])
+        return bytes(
+            (await self._bluez.ask(INFO_PATH, "ReadValue", "a{sv}", self._options)).body[0]
+        )
 
     async def pull(self) -> bytes:
         return bytes((await self._bluez.ask(TXR_PATH, "ReadValue", "a{sv}", self._options)).body[0])

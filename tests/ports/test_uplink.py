@@ -1,4 +1,6 @@
-"""What every uplink keeps: the suite of `ports.uplink.Uplink`, on the fake and on CurveZMQ over TCP."""
+"""What every uplink keeps: the suite of `ports.uplink.Uplink`, on the fake and on CurveZMQ over
+TCP.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,9 @@ async def test_what_the_backend_says_is_handed_on_undecoded(bench: Bench) -> Non
         assert listener.messages == [b"\xff no message at all", OTHER]
 
 
-async def test_the_end_of_a_link_is_told_with_a_sentence_and_it_takes_nothing_then(bench: Bench) -> None:
+async def test_the_end_of_a_link_is_told_with_a_sentence_and_it_takes_nothing_then(
+    bench: Bench,
+) -> None:
     async with up(bench) as listener:
         bench.link.send(PING)
         await bench.heard()

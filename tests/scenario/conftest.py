@@ -1,4 +1,6 @@
-"""A whole installation for the tests that need one: radio, backend and hub as processes, shared within a module."""
+"""A whole installation for the tests that need one: radio, backend and hub as processes, shared
+within a module.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,16 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
 async def start_radio_again(stage: Stage) -> None:
     """Start the radio that was killed, where it was."""
     port = stage.transport.rpartition(":")[2]
-    assert await stage.start("radio", "radio", "--listen", f"127.0.0.1:{port}") == f"radio on {stage.transport}"
+    assert (
+        await stage.start("radio", "radio", "--listen", f"127.0.0.1:{port}")
+        == f"radio on {stage.transport}"
+    )
 
 
 async def start_again(stage: Stage) -> None:
-    """Start the hub that has ended, on a fresh air: a virtual controller may advertise on after its host has gone."""
+    """Start the hub that has ended, on a fresh air: a virtual controller may advertise on after its
+    host has gone.
+    """
     await stage.kill("radio")
     await start_radio_again(stage)
     await stage.start_hub()

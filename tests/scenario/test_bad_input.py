@@ -1,7 +1,8 @@
-"""What a broken machine, a wrong installation and a bad backend do to the real daemon, run as a process.
+"""What a broken machine, a wrong installation and a bad backend do to the real daemon, run as a
+process.
 
-Law: a refused start is one sentence that names the file and the remedy, never a traceback; a hub that runs goes on,
-says what is wrong, and opens nothing that it cannot decide on and record.
+Law: a refused start is one sentence that names the file and the remedy, never a traceback; a hub
+that runs goes on, says what is wrong, and opens nothing that it cannot decide on and record.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ from hubsim.site import OPEN_AND_QUERY, DeskDoor, Site, Validity
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, start_again
 
-EX_CONFIG, EX_CANTCREAT = 78, 73
+EX_CONFIG = 78
+EX_CANTCREAT = 73
 START_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
 NOWHERE = "tcp://127.0.0.1:9"  # the port of a service that no machine offers
@@ -76,12 +78,17 @@ def hubd(config: Path, *prefix: str) -> subprocess.CompletedProcess[str]:
 
 def hubctl(socket: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hubd.cli.main", "--socket", str(socket), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=START_SECONDS, check=False
+    )
 
 
 def refused(result: subprocess.CompletedProcess[str], status: int, *said: str) -> None:
-    """Check that a start was refused with this status and one sentence on standard error that says these things."""
-    sentences = [line for line in result.stderr.splitlines() if not line.startswith("{")]  # beside the journal's lines
+    """Check that a start was refused with this status and one sentence on standard error that says
+    these things.
+    """
+    # beside the journal's lines
+    sentences = [line for line in result.stderr.splitlines() if not line.startswith("{")]
     assert result.returncode == status, result.stderr
     assert len(sentences) == 1, result.stderr
     assert sentences[0].startswith("hubd: ")
@@ -139,29 +146,47 @@ WRONG = {
     "a directory": Wrong(directory_for_file, EX_CONFIG, ("hub.toml", "irectory")),
     "no TOML": Wrong(lambda s: append(toml(s), "\n[[["), EX_CONFIG, ("hub.toml", "no TOML")),
     "no UTF-8": Wrong(lambda s: toml(s).write_bytes(b"# \xff\n"), EX_CONFIG, ("hub.toml", "UTF-8")),
-    "too long": Wrong(lambda s: append(toml(s), "#" * (1 << 20)), EX_CONFIG, ("hub.toml", "longer file")),
-    "unknown key": Wrong(lambda s: append(toml(s), "\n[radio]\nadaptor = 1\n"), EX_CONFIG, ("hub.toml", "adaptor")),
+    "too long": Wrong(
+        lambda s: append(toml(s), "#" * (1 << 20)), EX_CONFIG, ("hub.toml", "longer file")
+    ),
+    "unknown key": Wrong(
+        lambda s: append(toml(s), "\n[radio]\nadaptor = 1\n"), EX_CONFIG, ("hub.toml", "adaptor")
+    ),
     "wrong value": Wrong(
         lambda s: edit(toml(s), "strike_seconds = 5.0", "strike_seconds = 500.0"),
         EX_CONFIG,
         ("hub.toml", "strike_seconds", "0.2 to 30", "500"),
     ),
     "no time zone": Wrong(
-        lambda s: edit(toml(s), "Europe/Berlin", "Europe/Atlantis"), EX_CONFIG, ("hub.toml", "time_zone", "tzdata")
+        lambda s: edit(toml(s), "Europe/Berlin", "Europe/Atlantis"),
+        EX_CONFIG,
+        ("hub.toml", "time_zone", "tzdata"),
     ),
     "missing key file": Wrong(
-        lambda s: (s.hub / "identity.key").unlink(), EX_CONFIG, ("identity.key", "no such file", "P-256")
+        lambda s: (s.hub / "identity.key").unlink(),
+        EX_CONFIG,
+        ("identity.key", "no such file", "P-256"),
     ),
     "world-readable key": Wrong(
-        lambda s: (s.hub / "identity.key").chmod(0o644), EX_CONFIG, ("identity.key", "mode 644", "chmod 600")
+        lambda s: (s.hub / "identity.key").chmod(0o644),
+        EX_CONFIG,
+        ("identity.key", "mode 644", "chmod 600"),
     ),
     "another's key": Wrong(
-        lambda s: os.chown(s.hub / "curve.secret", 12345, 12345), EX_CONFIG, ("curve.secret", "uid 12345", "chown")
+        lambda s: os.chown(s.hub / "curve.secret", 12345, 12345),
+        EX_CONFIG,
+        ("curve.secret", "uid 12345", "chown"),
     ),
-    "empty key": Wrong(lambda s: (s.hub / "curve.secret").write_text(""), EX_CONFIG, ("curve.secret", "empty")),
-    "garbage key": Wrong(lambda s: (s.hub / "identity.key").write_bytes(b"\0" * 100), EX_CONFIG, ("identity.key",)),
+    "empty key": Wrong(
+        lambda s: (s.hub / "curve.secret").write_text(""), EX_CONFIG, ("curve.secret", "empty")
+    ),
+    "garbage key": Wrong(
+        lambda s: (s.hub / "identity.key").write_bytes(b"\0" * 100), EX_CONFIG, ("identity.key",)
+    ),
     "garbage certificate": Wrong(
-        lambda s: (s.hub / "certificate.cbor").write_bytes(b"\x9f" * 4000), EX_CONFIG, ("certificate.cbor",)
+        lambda s: (s.hub / "certificate.cbor").write_bytes(b"\x9f" * 4000),
+        EX_CONFIG,
+        ("certificate.cbor",),
     ),
     "another site's certificate": Wrong(
         lambda s: shutil.copy(another_site(s).hub / "certificate.cbor", s.hub),
@@ -169,18 +194,30 @@ WRONG = {
         ("certificate.cbor", "keys.issuer"),
     ),
     "another hub's name": Wrong(
-        lambda s: edit(toml(s), 'id = "hub-1"', 'id = "hub-2"'), EX_CONFIG, ("certificate.cbor", "hub-2")
+        lambda s: edit(toml(s), 'id = "hub-1"', 'id = "hub-2"'),
+        EX_CONFIG,
+        ("certificate.cbor", "hub-2"),
     ),
     "a door not certified": Wrong(
-        lambda s: edit(toml(s), "number = 1", "number = 2"), EX_CONFIG, ("certificate.cbor", "access point 2")
+        lambda s: edit(toml(s), "number = 1", "number = 2"),
+        EX_CONFIG,
+        ("certificate.cbor", "access point 2"),
     ),
     "a state directory for all": Wrong(open_to_all, EX_CANTCREAT, ("state", "chmod 700")),
-    "a file for a directory": Wrong(lambda s: (s.hub / "state").write_text(""), EX_CANTCREAT, ("state",)),
-    "garbage evidence": Wrong(lambda s: put(s, "audit.db", secrets.token_bytes(8192)), EX_CANTCREAT, ("audit.db",)),
-    "evidence of something else": Wrong(
-        lambda s: put(s, "audit.db", b"SQLite format 3\0" + bytes(5000)), EX_CANTCREAT, ("audit.db",)
+    "a file for a directory": Wrong(
+        lambda s: (s.hub / "state").write_text(""), EX_CANTCREAT, ("state",)
     ),
-    "garbage policy": Wrong(lambda s: put(s, "policy.db", secrets.token_bytes(8192)), EX_CANTCREAT, ("policy.db",)),
+    "garbage evidence": Wrong(
+        lambda s: put(s, "audit.db", secrets.token_bytes(8192)), EX_CANTCREAT, ("audit.db",)
+    ),
+    "evidence of something else": Wrong(
+        lambda s: put(s, "audit.db", b"SQLite format 3\0" + bytes(5000)),
+        EX_CANTCREAT,
+        ("audit.db",),
+    ),
+    "garbage policy": Wrong(
+        lambda s: put(s, "policy.db", secrets.token_bytes(8192)), EX_CANTCREAT, ("policy.db",)
+    ),
 }
 
 
@@ -197,7 +234,9 @@ def test_another_sites_policy_is_refused_with_a_sentence(site: Site) -> None:
     async def leave_behind() -> None:
         (site.hub / "state").mkdir(mode=0o700)
         other = Policy("site-2", 1, int(time.time()))
-        async with await PolicyDatabase.open(site.hub / "state" / "policy.db", "site-2", lambda _: other) as store:
+        async with await PolicyDatabase.open(
+            site.hub / "state" / "policy.db", "site-2", lambda _: other
+        ) as store:
             await store.replace(other, policy.issue(other, sites.make_key()), Head())
 
     asyncio.run(leave_behind())
@@ -205,9 +244,18 @@ def test_another_sites_policy_is_refused_with_a_sentence(site: Site) -> None:
 
 
 def unshare() -> tuple[str, ...]:
-    """The command that gives a process mounts of its own; skip where the machine does not permit it."""
-    command = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--mount")
-    if not shutil.which("unshare") or subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
+    """The command that gives a process mounts of its own; skip where the machine does not permit
+    it.
+    """
+    command = (
+        ("unshare", "--mount")
+        if os.geteuid() == 0
+        else ("unshare", "--user", "--map-root-user", "--mount")
+    )
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*command, "true"], check=False, capture_output=True).returncode
+    ):
         pytest.skip("this machine permits no mount namespace")
     return command
 
@@ -216,21 +264,34 @@ def test_a_read_only_state_directory_is_refused_with_a_sentence(site: Site) -> N
     state = site.hub / "state"
     state.mkdir(mode=0o700)
     script = 'mount -t tmpfs -o ro,mode=700 none "$0" && exec "$@"'
-    refused(hubd(toml(site), *unshare(), "sh", "-c", script, str(state)), EX_CANTCREAT, "audit.db", "ead-only")
+    refused(
+        hubd(toml(site), *unshare(), "sh", "-c", script, str(state)),
+        EX_CANTCREAT,
+        "audit.db",
+        "ead-only",
+    )
 
 
 def test_a_state_directory_without_room_is_refused_with_a_sentence(site: Site) -> None:
     state = site.hub / "state"
     state.mkdir(mode=0o700)
     script = 'mount -t tmpfs -o size=3M,mode=700 none "$0" && exec "$@"'
-    refused(hubd(toml(site), *unshare(), "sh", "-c", script, str(state)), EX_CANTCREAT, str(state), "full", "make room")
+    refused(
+        hubd(toml(site), *unshare(), "sh", "-c", script, str(state)),
+        EX_CANTCREAT,
+        str(state),
+        "full",
+        "make room",
+    )
 
 
 @contextmanager
 def running(config: Path, socket: Path) -> Iterator[subprocess.Popen[str]]:
     """The real daemon, on a machine that lacks what a hub needs; it must end cleanly."""
     command = [sys.executable, "-m", "hubd", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             ends = time.monotonic() + START_SECONDS
             while hubctl(socket, "doors").returncode != 0:
@@ -293,7 +354,9 @@ def test_hubctl_without_a_daemon_says_what_to_do(tmp_path: Path, left: str) -> N
 
 
 class OddStage(Stage):
-    """A stage whose hub is started in an odd way: `prefix` goes before the command, `shim` is Python run before it."""
+    """A stage whose hub is started in an odd way: `prefix` goes before the command, `shim` is
+    Python run before it.
+    """
 
     prefix: Sequence[str] = ()
     shim = ""
@@ -304,7 +367,9 @@ class OddStage(Stage):
         if not self.prefix:
             await super().start_hub()
             return
-        await self.start("hub", "hub", "--at", str(self.path), "--radio", self.transport, "--nobody")
+        await self.start(
+            "hub", "hub", "--at", str(self.path), "--radio", self.transport, "--nobody"
+        )
         await self.until(self._up, "the hub is up")
         state = (self.site.hub / "state").absolute()
         self.disk = Path(f"/proc/{self.process_id('hub')}/root{state}")
@@ -322,7 +387,9 @@ class OddStage(Stage):
 
 
 @asynccontextmanager
-async def odd_stage(path: Path, prefix: Callable[[Path], Sequence[str]] = lambda _: ()) -> AsyncIterator[OddStage]:
+async def odd_stage(
+    path: Path, prefix: Callable[[Path], Sequence[str]] = lambda _: ()
+) -> AsyncIterator[OddStage]:
     stage = OddStage(path / "site", [FRONT], person=False)
     stage.prefix = prefix(stage.site.hub / "state")
     async with stage:
@@ -345,7 +412,9 @@ def problem(status: dict[str, Any], name: str) -> dict[str, str]:
     return found
 
 
-async def test_a_full_disk_opens_until_its_reserve_is_used_then_nothing_and_it_passes(tmp_path: Path) -> None:
+async def test_a_full_disk_opens_until_its_reserve_is_used_then_nothing_and_it_passes(
+    tmp_path: Path,
+) -> None:
     command = unshare()
 
     def small_disk(state: Path) -> Sequence[str]:
@@ -354,7 +423,11 @@ async def test_a_full_disk_opens_until_its_reserve_is_used_then_nothing_and_it_p
         return (*command, "sh", "-c", script, str(state))
 
     async def order() -> str:
-        return str((await stage.backend("release", hub="hub-1", access_point=1, by="operator-7"))["outcome"])
+        return str(
+            (await stage.backend("release", hub="hub-1", access_point=1, by="operator-7"))[
+                "outcome"
+            ]
+        )
 
     async with odd_stage(tmp_path, small_disk) as stage:
         disk = stage.disk
@@ -412,7 +485,11 @@ def use_up(stage: Stage) -> None:
     enter = ["nsenter", "--target", str(stage.process_id("hub")), "--mount"]
     user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
     database = stage.site.hub / "state" / "audit.db"
-    subprocess.run([*enter, *user, sys.executable, "-c", USE_UP, str(database.absolute())], check=True, timeout=60)
+    subprocess.run(
+        [*enter, *user, sys.executable, "-c", USE_UP, str(database.absolute())],
+        check=True,
+        timeout=60,
+    )
 
 
 def fill(file: Path) -> None:
@@ -437,7 +514,8 @@ async def test_a_wrong_clock_moves_nothing_and_says_so(tmp_path: Path) -> None:
         assert report.verdict.allowed
         await stage.stop("hub")
 
-        stage.shim = clock_off(BUILD_TIME - time.time() - 86_400)  # a day before this software was built
+        # a day before this software was built
+        stage.shim = clock_off(BUILD_TIME - time.time() - 86_400)
         await stage.start_hub()
         before = stage.strike().rises
 
@@ -448,10 +526,13 @@ async def test_a_wrong_clock_moves_nothing_and_says_so(tmp_path: Path) -> None:
         status = await stage.hub("status")
         assert "timedatectl" in problem(status, "clock")["remedy"]
         assert status["clock"]["state"] == "before_build"
-        assert (await stage.backend("release", hub="hub-1", access_point=1, by="operator-7"))["outcome"] == "refused"
+        assert (await stage.backend("release", hub="hub-1", access_point=1, by="operator-7"))[
+            "outcome"
+        ] == "refused"
         await stage.stop("hub")
 
-        stage.shim = clock_off(-600)  # behind its own records, and within what a phone accepts of a certificate
+        # behind its own records, and within what a phone accepts of a certificate
+        stage.shim = clock_off(-600)
         await start_again(stage)
         report = await visit(stage, wallet)
         assert report.verdict is not None, report.why
@@ -472,7 +553,9 @@ async def bad_backend(stage: Stage) -> AsyncIterator[Backend]:
     await stage.kill("backend")
     keys = stage.site.backend
     hubs = {(keys / "hubs" / "hub-1.curve.pub").read_text().strip(): "hub-1"}
-    backend = Backend(stage.endpoint, (keys / "curve.secret").read_text().strip(), hubs, keys, lambda _: 1 << 60)
+    backend = Backend(
+        stage.endpoint, (keys / "curve.secret").read_text().strip(), hubs, keys, lambda _: 1 << 60
+    )
     task = asyncio.create_task(backend.serve())
     try:
         await backend.wait_for(lambda b: "hub-1" in b.sessions, 15.0)
@@ -495,9 +578,15 @@ def policies(site: Site) -> dict[str, tuple[bytes, str]]:
     later = Policy(site.name, 9, int(time.time()))
     good = policy.issue(later, site.issuer)
     return {
-        "an older version": (policy.issue(Policy(site.name, 1, int(time.time())), site.issuer), "not newer"),
+        "an older version": (
+            policy.issue(Policy(site.name, 1, int(time.time())), site.issuer),
+            "not newer",
+        ),
         "another signer": (policy.issue(later, sites.make_key()), "policy"),
-        "another site": (policy.issue(Policy("site-2", 9, int(time.time())), site.issuer), "another site"),
+        "another site": (
+            policy.issue(Policy("site-2", 9, int(time.time())), site.issuer),
+            "another site",
+        ),
         "a bit flipped": (good[:-1] + bytes([good[-1] ^ 1]), "signature"),
         "cut": (good[:-1], "policy"),
         "garbage": (secrets.token_bytes(1000), "policy"),
@@ -511,12 +600,17 @@ def policies(site: Site) -> dict[str, tuple[bytes, str]]:
     }
 
 
-POLICIES, AT_ONCE = 10, 3
-"""How many documents `policies` returns, and how many one hub is offered: it looks at each a longer while later."""
+POLICIES = 10
+AT_ONCE = 3
+"""How many documents `policies` returns, and how many one hub is offered: it looks at each a longer
+while later.
+"""
 
 
 @pytest.mark.parametrize("first", range(0, POLICIES, AT_ONCE))
-async def test_a_backend_in_wrong_hands_changes_no_policy_and_stops_no_phone(tmp_path: Path, first: int) -> None:
+async def test_a_backend_in_wrong_hands_changes_no_policy_and_stops_no_phone(
+    tmp_path: Path, first: int
+) -> None:
     assert MAX_POLICY_BYTES <= MAX_BYTES
     async with odd_stage(tmp_path) as stage:
         wallet = new_phone(stage)

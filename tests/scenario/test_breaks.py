@@ -36,11 +36,20 @@ OPEN = 1.0
 class Machine:
     """A hub's link and talk, with its own boot id, on keys that others may have, too."""
 
-    def __init__(self, endpoint: str, keys: Keys, backend_public: str, boot: int, log: FakeAudit | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        keys: Keys,
+        backend_public: str,
+        boot: int,
+        log: FakeAudit | None = None,
+    ) -> None:
         self.log = log or FakeAudit()
         self.released: list[Release] = []
         self.boot = bytes([boot] * 16)
-        link = CurveUplink(endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
+        link = CurveUplink(
+            endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST
+        )
         self.appended = asyncio.Event()
         self.sync = Sync(
             link,
@@ -88,12 +97,20 @@ class Place:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.ours, self.theirs = Keys(), Keys()
+        self.ours = Keys()
+        self.theirs = Keys()
         self.backend = self.make("tcp://127.0.0.1:*")
 
     def make(self, endpoint: str) -> Backend:
         hubs = {self.ours.text: "hub-1"}
-        return Backend(endpoint, self.theirs.secret_text, hubs, self.directory, stale_seconds=STALE, open_seconds=OPEN)
+        return Backend(
+            endpoint,
+            self.theirs.secret_text,
+            hubs,
+            self.directory,
+            stale_seconds=STALE,
+            open_seconds=OPEN,
+        )
 
     def machine(self, boot: int, log: FakeAudit | None = None) -> Machine:
         return Machine(self.backend.endpoint, self.ours, self.backend.public, boot, log)
@@ -112,9 +129,12 @@ async def place(directory: Path) -> AsyncIterator[Place]:
         yield here
 
 
-async def test_two_machines_with_one_hubs_keys_are_told_on_both_sides_and_open_nothing(tmp_path, capsys):
+async def test_two_machines_with_one_hubs_keys_are_told_on_both_sides_and_open_nothing(
+    tmp_path, capsys
+):
     async with place(tmp_path) as here:
-        first, second = here.machine(1), here.machine(2)
+        first = here.machine(1)
+        second = here.machine(2)
         await first.add(2)
         async with running(first.sync.run()):
             await until(lambda: first.log.waiting() == 0)
@@ -137,7 +157,8 @@ async def test_two_machines_with_one_hubs_keys_are_told_on_both_sides_and_open_n
 
 async def test_no_order_goes_out_from_the_moment_the_second_one_comes(tmp_path):
     async with place(tmp_path) as here:
-        first, second = here.machine(1), here.machine(2)
+        first = here.machine(1)
+        second = here.machine(2)
         async with running(first.sync.run()):
             await until(lambda: first.speaks)
             assert await here.opens() is Outcome.RELEASED
@@ -153,7 +174,8 @@ async def test_no_order_goes_out_from_the_moment_the_second_one_comes(tmp_path):
 
 async def test_who_was_decided_against_is_refused_after_a_restart_of_the_backend_too(tmp_path):
     async with place(tmp_path) as here:
-        first, second = here.machine(1), here.machine(2)
+        first = here.machine(1)
+        second = here.machine(2)
         async with running(first.sync.run()), running(second.sync.run()):
             await until(lambda: first.halt == second.halt == "two_hubs")
     again = here.make(here.backend.endpoint)
@@ -174,7 +196,8 @@ async def test_who_was_decided_against_is_refused_after_a_restart_of_the_backend
 
 async def test_a_copy_whose_records_differ_is_a_fork_first_and_then_two_hubs(tmp_path):
     async with place(tmp_path) as here:
-        first, second = here.machine(1), here.machine(2)
+        first = here.machine(1)
+        second = here.machine(2)
         await first.add(2)
         await second.log.append(Record(Kind.STARTED, 99, 99, {}))
         async with running(first.sync.run()):
@@ -214,7 +237,9 @@ async def until_opened(here: Place) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_state_that_begins_again_stops_the_hub_until_it_is_accepted_and_the_old_chain_is_kept(tmp_path):
+async def test_a_state_that_begins_again_stops_the_hub_until_it_is_accepted(
+    tmp_path,
+):
     async with place(tmp_path) as here:
         before = here.machine(1)
         await before.add(5)
@@ -238,11 +263,16 @@ async def test_a_state_that_begins_again_stops_the_hub_until_it_is_accepted_and_
 
 def kept(path: Path) -> list[StoredRecord]:
     with contextlib.closing(sqlite3.connect(path)) as file:
-        return [StoredRecord(*row) for row in file.execute("SELECT number, body, hash FROM record ORDER BY number")]
+        return [
+            StoredRecord(*row)
+            for row in file.execute("SELECT number, body, hash FROM record ORDER BY number")
+        ]
 
 
 @pytest.mark.parametrize("acknowledged", [0, 3])
-async def test_a_state_restored_from_a_copy_goes_on_from_what_both_have(tmp_path, acknowledged: int):
+async def test_a_state_restored_from_a_copy_goes_on_from_what_both_have(
+    tmp_path, acknowledged: int
+):
     async with place(tmp_path) as here:
         before = here.machine(1)
         await before.add(3)
@@ -251,7 +281,8 @@ async def test_a_state_restored_from_a_copy_goes_on_from_what_both_have(tmp_path
         async with running(before.sync.run()):
             await until(lambda: before.log.waiting() == 0)
         restored = FakeAudit()
-        restored.stored, restored.acknowledged = copy, set(range(1, acknowledged + 1))
+        restored.stored = copy
+        restored.acknowledged = set(range(1, acknowledged + 1))
         await restored.append(Record(Kind.STARTED, 99, 99, {}))
         after = here.machine(2, restored)
         async with running(after.sync.run()):
@@ -293,7 +324,9 @@ async def test_a_backend_that_lost_its_own_newest_records_is_a_gap_too(tmp_path)
 
 
 async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
-    """The first of a window is refused by a full disk, those behind it are early; then the disk has room again."""
+    """The first of a window is refused by a full disk, those behind it are early; then the disk has
+    room again.
+    """
     async with place(tmp_path) as here:
         machine = here.machine(1)
         store = here.backend._store("hub-1")
@@ -375,7 +408,8 @@ async def test_what_is_stopped_is_shown_and_decided_by_an_operator(tmp_path):
         ready = asyncio.Event()
         async with running(Control(here.backend, tmp_path).serve(ready.set)):
             await ready.wait()
-            before, after = here.machine(1), here.machine(2)
+            before = here.machine(1)
+            after = here.machine(2)
             await before.add(1)
             async with running(before.sync.run()):
                 await until(lambda: before.log.waiting() == 0)

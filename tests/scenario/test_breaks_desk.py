@@ -1,4 +1,6 @@
-"""A whole desk whose hub's state is moved aside, or whose hub is copied: what is told, and the way back."""
+"""A whole desk whose hub's state is moved aside, or whose hub is copied: what is told, and the way
+back.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ async def ends(stage: Stage, name: str) -> None:
 async def settled(stage: Stage) -> bool:
     """Whether the backend has taken all records of the hub, or has said that it cannot."""
     status = await stage.hub("status")
-    return status["records"]["waiting"] == 0 or "fork" in {problem["id"] for problem in status["problems"]}
+    return status["records"]["waiting"] == 0 or "fork" in {
+        problem["id"] for problem in status["problems"]
+    }
 
 
 async def test_a_state_moved_aside_is_told_and_accepted_by_commands(tmp_path: Path) -> None:
@@ -85,8 +89,12 @@ async def test_a_state_moved_aside_is_told_and_accepted_by_commands(tmp_path: Pa
         after = await stage.records()
         assert "break" in [record["kind"] for record in after]
         assert after[0]["hash"] != before[0]["hash"]
-        assert told.rpartition("/")[2].strip() in [file.name for file in (stage.site.backend / "records").iterdir()]
-        assert (await stage.backend("release", hub="hub-1", access_point=1))["outcome"] == "released"
+        assert told.rpartition("/")[2].strip() in [
+            file.name for file in (stage.site.backend / "records").iterdir()
+        ]
+        assert (await stage.backend("release", hub="hub-1", access_point=1))[
+            "outcome"
+        ] == "released"
         assert "not stopped" in await command(stage, "accept", "hub-1")
 
 
@@ -94,11 +102,22 @@ async def test_a_state_moved_aside_is_told_and_accepted_by_commands(tmp_path: Pa
 async def copied(stage: Stage, directory: Path) -> AsyncIterator[Path]:
     """The hub again, from a copy of all its files; the path of its socket."""
     copy = directory / "copy"
-    shutil.copytree(stage.path, copy, ignore=shutil.ignore_patterns("*.sock", "*.sock.root", "*.log"))
+    shutil.copytree(
+        stage.path, copy, ignore=shutil.ignore_patterns("*.sock", "*.sock.root", "*.log")
+    )
     with (directory / "copy.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "hubsim.main", "hub", "--at", str(copy), "--radio", stage.transport, "--nobody"),
+            *(
+                "-m",
+                "hubsim.main",
+                "hub",
+                "--at",
+                str(copy),
+                "--radio",
+                stage.transport,
+                "--nobody",
+            ),
             stdout=log,
             stderr=log,
         )
@@ -110,9 +129,13 @@ async def copied(stage: Stage, directory: Path) -> AsyncIterator[Path]:
             await process.wait()
 
 
-async def test_two_hubs_from_one_disk_are_told_on_both_sides_and_a_command_decides(tmp_path: Path) -> None:
+async def test_two_hubs_from_one_disk_are_told_on_both_sides_and_a_command_decides(
+    tmp_path: Path,
+) -> None:
     async with Stage(tmp_path / "site") as stage, copied(stage, tmp_path) as other:
-        here, there = await asyncio.gather(stands(stage, "two_hubs"), stands(stage, "two_hubs", other))
+        here, there = await asyncio.gather(
+            stands(stage, "two_hubs"), stands(stage, "two_hubs", other)
+        )
         assert here["what"] != there["what"], "each names its own boot id"
         with pytest.raises(StageError, match="keep"):
             await stage.backend("release", hub="hub-1", access_point=1)
@@ -122,11 +145,17 @@ async def test_two_hubs_from_one_disk_are_told_on_both_sides_and_a_command_decid
         assert boot in await command(stage, "keep", "hub-1", boot[:8])
         await ends(stage, "two_hubs")
         assert "two_hubs" in await problems(other)
-        await stage.until(lambda: settled(stage), "the records of the kept machine are taken, or are a fork", 60)
-        if "fork" in await problems(stage.site.hub / "hubd.sock"):  # when the other's records came first
+        await stage.until(
+            lambda: settled(stage), "the records of the kept machine are taken, or are a fork", 60
+        )
+        if "fork" in await problems(
+            stage.site.hub / "hubd.sock"
+        ):  # when the other's records came first
             await command(stage, "accept", "hub-1")
             await ends(stage, "fork")
-        assert (await stage.backend("release", hub="hub-1", access_point=1))["outcome"] == "released"
+        assert (await stage.backend("release", hub="hub-1", access_point=1))[
+            "outcome"
+        ] == "released"
 
 
 async def test_without_a_backend_the_commands_say_so(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ async def test_a_start_tells_that_an_order_of_the_backend_proved_no_time(stage: 
 
 async def test_a_backend_whose_time_agrees_confirms_the_clock(stage: Stage) -> None:
     async def confirmed() -> bool:
-        return any(record["detail"].get("confirmed_by") == "backend" for record in await stage.records())
+        return any(
+            record["detail"].get("confirmed_by") == "backend" for record in await stage.records()
+        )
 
     await stage.until(confirmed, "the backend has confirmed the clock")
     assert not any(problem["id"] == "clock" for problem in (await stage.hub("status"))["problems"])

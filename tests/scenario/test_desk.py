@@ -1,6 +1,8 @@
-"""Real processes, real bytes: a hub, a backend and a radio on one desk, with phones that do what phones do and worse.
+"""Real processes, real bytes: a hub, a backend and a radio on one desk, with phones that do what
+phones do and worse.
 
-Law: every test leaves the stage as it found it: hub, backend and radio running, no link open, the strike at rest.
+Law: every test leaves the stage as it found it: hub, backend and radio running, no link open, the
+strike at rest.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def new_phone(stage: Stage) -> Wallet:
     return wallets.load(stage.site.phone(name))
 
 
-async def unlock(link: PhoneLink, wallet: Wallet, op: bytes | None = None, pull_only: bool = False) -> Report:
+async def unlock(
+    link: PhoneLink, wallet: Wallet, op: bytes | None = None, pull_only: bool = False
+) -> Report:
     return await Session(link, wallet, pull_only).run(1, op=op)
 
 
@@ -70,8 +74,12 @@ async def at_rest(stage: Stage) -> None:
 
 
 @asynccontextmanager
-async def connected(device: Device, mtu: int = 247, subscribe: bool = True) -> AsyncIterator[BumbleLink]:
-    """Connect one phone at a time: on the virtual air, the loser of two in one advertising event is never told."""
+async def connected(
+    device: Device, mtu: int = 247, subscribe: bool = True
+) -> AsyncIterator[BumbleLink]:
+    """Connect one phone at a time: on the virtual air, the loser of two in one advertising event is
+    never told.
+    """
     async with contextlib.AsyncExitStack() as stack:
         async with _CONNECTING:
             link = await stack.enter_async_context(connect(device, mtu, subscribe))
@@ -120,14 +128,17 @@ async def test_two_phones_at_once(stage: Stage) -> None:
         connected(two) as second,
     ):
         assert (await stage.hub("status"))["radio"]["links"] == 2
-        reports = await asyncio.gather(unlock(first, new_phone(stage)), unlock(second, new_phone(stage)))
+        reports = await asyncio.gather(
+            unlock(first, new_phone(stage)), unlock(second, new_phone(stage))
+        )
     assert [allowed(report) for report in reports] == [True, True], reports
     await at_rest(stage)
 
 
 @pytest.mark.parametrize(("mtu", "pull_only"), [(23, False), (247, True), (23, True), (517, False)])
 async def test_phones_of_every_kind(stage: Stage, mtu: int, pull_only: bool) -> None:
-    before, wallet = stage.strike().rises, new_phone(stage)
+    before = stage.strike().rises
+    wallet = new_phone(stage)
     async with on_air(stage.transport) as device, connected(device, mtu, not pull_only) as link:
         report = await unlock(link, wallet, pull_only=pull_only)
     assert allowed(report), report.why
@@ -150,14 +161,16 @@ async def test_leaving_at_every_step_leaves_nothing_behind(stage: Stage) -> None
         await at_rest(stage)
         if report.verdict is not None:
             break
-        left, steps = left + 1, steps + 1
+        left = left + 1
+        steps = steps + 1
     assert left >= 6  # INFO, the question for certificates, and an open of several frames
     assert allowed(await visit(stage, new_phone(stage)))
     await at_rest(stage)
 
 
 async def test_a_hub_killed_in_mid_pulse_releases_nobody_twice(stage: Stage) -> None:
-    wallet, op = new_phone(stage), secrets.token_bytes(8)
+    wallet = new_phone(stage)
+    op = secrets.token_bytes(8)
     driven = await in_mid_pulse(stage, wallet, op)
     await stage.kill("hub")
     assert await fell(stage, driven) < PULSE_SECONDS + LATE_SECONDS
@@ -166,7 +179,8 @@ async def test_a_hub_killed_in_mid_pulse_releases_nobody_twice(stage: Stage) -> 
     before = stage.strike().rises
     again = await visit(stage, wallet, op)
     assert again.verdict is not None
-    assert again.verdict.reason is Reason.FAULT  # whether it was driven before the kill nobody knows
+    # whether it was driven before the kill nobody knows
+    assert again.verdict.reason is Reason.FAULT
     assert stage.strike().rises == before
     assert allowed(await visit(stage, wallet))  # a new operation is a new unlock
     assert stage.strike().rises == before + 1
@@ -230,15 +244,23 @@ async def test_a_frozen_backend_delays_no_door(stage: Stage) -> None:
 
 
 class Stopping:
-    """`link`, whose first write reaches the hub's process while that is stopped. Implements PhoneLink."""
+    """`link`, whose first write reaches the hub's process while that is stopped.
+
+    Implements PhoneLink.
+    """
 
     def __init__(self, link: PhoneLink, process: int, seconds: float) -> None:
-        self._link, self._process, self._seconds = link, process, seconds
-        self.mtu, self.notifications = link.mtu, link.notifications
-        self.read_info, self.pull = link.read_info, link.pull
+        self._link = link
+        self._process = process
+        self._seconds = seconds
+        self.mtu = link.mtu
+        self.notifications = link.notifications
+        self.read_info = link.read_info
+        self.pull = link.pull
 
     async def write(self, frame: bytes) -> None:
-        stop_seconds, self._seconds = self._seconds, 0.0
+        stop_seconds = self._seconds
+        self._seconds = 0.0
         written = asyncio.create_task(self._link.write(frame))
         if stop_seconds:
             os.kill(self._process, signal.SIGSTOP)  # before the task has begun to write
@@ -249,9 +271,12 @@ class Stopping:
         await written
 
 
-async def test_a_request_that_waited_for_a_stopped_hub_moves_nothing_and_a_retry_does(stage: Stage) -> None:
+async def test_a_request_that_waited_for_a_stopped_hub_moves_nothing_and_a_retry_does(
+    stage: Stage,
+) -> None:
     """The hub's 2 s count from when the bytes may have come, not from when it reads them."""
-    phone, op = new_phone(stage), secrets.token_bytes(8)
+    phone = new_phone(stage)
+    op = secrets.token_bytes(8)
     assert allowed(await visit(stage, phone))
     await at_rest(stage)
     async with on_air(stage.transport) as device, connected(device) as link:
@@ -299,7 +324,9 @@ async def flooding(link: BumbleLink) -> None:
 async def slow_loris(link: BumbleLink) -> None:
     """Begin a long message and send a byte of it now and then."""
     sid = decode_challenge(await link.read_info()).sid
-    await link.write(control_frame(Flag.FIRST, sid, 0) + MESSAGE_BYTES_MAX.to_bytes(2, "big") + b"x")
+    await link.write(
+        control_frame(Flag.FIRST, sid, 0) + MESSAGE_BYTES_MAX.to_bytes(2, "big") + b"x"
+    )
     for seq in range(1, 255):
         await asyncio.sleep(0.3)
         await link.write(control_frame(Flag(0), sid, seq) + b"x")
@@ -331,7 +358,9 @@ async def attacked(stage: Stage) -> AsyncIterator[None]:
             yield
         finally:
             left = set(tasks)
-            for _ in range(10):  # one that is disconnecting while it is dropped waits for an answer that never comes
+            for _ in range(
+                10
+            ):  # one that is disconnecting while it is dropped waits for an answer that never comes
                 for task in left:
                     task.cancel()
                 left = (await asyncio.wait(left, timeout=1.0))[1] if left else left
@@ -346,7 +375,8 @@ async def test_an_honest_phone_among_hostile_links(stage: Stage) -> None:
             return bool((await stage.hub("status"))["radio"]["links"] >= HOSTILE // 2)
 
         await stage.until(crowded, "strangers take the links")
-        before, report = resident_bytes(hub), Report()
+        before = resident_bytes(hub)
+        report = Report()
         for _ in range(5):  # its link may be the one that makes room
             with contextlib.suppress(HubError, TimeoutError):
                 async with asyncio.timeout(VISIT_SECONDS):

@@ -19,20 +19,28 @@ from hubsim.radio.hub_radio import BumbleRadio
 from tests.fakes.radio import FakeRadioListener
 
 PATIENCE_SECONDS = 20.0
-OURS, FOREIGN = bytes(range(16)), bytes(16)
+OURS = bytes(range(16))
+FOREIGN = bytes(16)
 
 
 class Street:
-    """One air; `hub` puts one on it and returns its address, `finds` tells which one a phone chooses."""
+    """One air; `hub` puts one on it and returns its address, `finds` tells which one a phone
+    chooses.
+    """
 
     def __init__(self, transport: str, tasks: asyncio.TaskGroup) -> None:
-        self._transport, self._tasks = transport, tasks
+        self._transport = transport
+        self._tasks = tasks
         self.running: list[asyncio.Task[None]] = []
 
     async def hub(self, beacon: Beacon | None) -> str:
         up = asyncio.Event()
         made = BumbleRadio(self._transport, beacon)
-        self.running.append(self._tasks.create_task(made.serve(FakeRadioListener(), lambda ready: ready and up.set())))
+        self.running.append(
+            self._tasks.create_task(
+                made.serve(FakeRadioListener(), lambda ready: ready and up.set())
+            )
+        )
         async with asyncio.timeout(PATIENCE_SECONDS):
             await up.wait()
         assert made._device is not None
@@ -47,7 +55,9 @@ class Street:
 async def street() -> AsyncIterator[Street]:
     place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
-        air = serve_radio("127.0.0.1", 0, lambda host, port: place.set_result(f"tcp-client:{host}:{port}"))
+        air = serve_radio(
+            "127.0.0.1", 0, lambda host, port: place.set_result(f"tcp-client:{host}:{port}")
+        )
         serving = tasks.create_task(air)
         made = Street(await place, tasks)
         yield made

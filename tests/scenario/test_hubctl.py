@@ -1,4 +1,5 @@
-"""Every command of hubctl against a real daemon: for people, for machines, into a full disk, to a reader who has gone.
+"""Every command of hubctl against a real daemon: for people, for machines, into a full disk, to a
+reader who has gone.
 
 A command that is new and has no case here fails a test.
 """
@@ -38,7 +39,8 @@ Words = tuple[str, ...]
 class Case:
     """What a command shows of the stage's hub.
 
-    `says` stands in what people read, `keys` in what machines read; a command that `streams` runs until it is ended.
+    `says` stands in what people read, `keys` in what machines read; a command that `streams` runs
+    until it is ended.
     """
 
     says: Words
@@ -49,9 +51,13 @@ class Case:
 
 
 CASES: dict[Words, Case] = {
-    ("status",): Case(says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")),
+    ("status",): Case(
+        says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")
+    ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
-    ("trust-clock",): Case(says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")),
+    ("trust-clock",): Case(
+        says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
+    ),
     ("accept-state",): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("audit", "verify"): Case(
@@ -59,7 +65,9 @@ CASES: dict[Words, Case] = {
         keys=("file", "records", "first", "last", "head", "waiting", "acknowledged", "holds"),
         more=("--file", "{audit}"),
     ),
-    ("audit", "list"): Case(says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False),
+    ("audit", "list"): Case(
+        says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False
+    ),
 }
 
 
@@ -85,7 +93,9 @@ def has_json(words: Words) -> bool:
 
 @every_command
 async def test_every_command_has_a_case_and_speaks_json(words: Words) -> None:
-    assert words in CASES, f"hubctl {' '.join(words)} is new: add a case here, and a row to docs/hubctl.md"
+    assert words in CASES, (
+        f"hubctl {' '.join(words)} is new: add a case here, and a row to docs/hubctl.md"
+    )
     assert has_json(words)
 
 
@@ -103,7 +113,9 @@ async def confirmed(stage: Stage) -> None:
     await stage.until(told, "the backend has confirmed the clock")
 
 
-async def start(stage: Stage, *words: str, stdout: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+async def start(
+    stage: Stage, *words: str, stdout: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
     audit = str(stage.site.hub / "state" / "audit.db")
     socket = str((stage.site.hub / "hubd.sock").absolute())
     return await asyncio.create_subprocess_exec(
@@ -126,11 +138,15 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, s
 
 @contextlib.asynccontextmanager
 async def released_now_and_then(stage: Stage) -> AsyncIterator[None]:
-    """Let the backend open the front door, which nobody enters, so that something happens at each release's end."""
+    """Let the backend open the front door, which nobody enters, so that something happens at each
+    release's end.
+    """
 
     async def release() -> None:
         while True:
-            await stage.backend("release", hub="hub-1", access_point=FRONT.access_point, by="operator-7")
+            await stage.backend(
+                "release", hub="hub-1", access_point=FRONT.access_point, by="operator-7"
+            )
             await asyncio.sleep(2 * PULSE_SECONDS)
 
     async with asyncio.TaskGroup() as tasks:
@@ -198,15 +214,22 @@ async def test_to_a_reader_who_has_gone(stage: Stage, words: Words) -> None:
 
 
 async def records_of(stage: Stage, kind: Kind) -> int:
-    _, out, _ = await ended(await start(stage, "audit", "list", "--json", "--last", "1000", "--file", "{audit}"))
+    _, out, _ = await ended(
+        await start(stage, "audit", "list", "--json", "--last", "1000", "--file", "{audit}")
+    )
     return sum(json.loads(line)["kind"] == kind for line in out.splitlines())
 
 
 async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> None:
-    """The hub's clock ran ahead while somebody entered, and is right now. No backend can vouch for it."""
+    """The hub's clock ran ahead while somebody entered, and is right now.
+
+    No backend can vouch for it.
+    """
     await stage.stop("backend")
     await stage.stop("hub")
-    ahead = Record(Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True, "path": "full"})
+    ahead = Record(
+        Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True, "path": "full"}
+    )
     async with await AuditStore.open(stage.site.hub / "state" / "audit.db") as store:
         await store.append(ahead)
     await start_again(stage)
@@ -214,7 +237,8 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
         assert (await stage.hub("status"))["clock"]["state"] == "behind_records"
         assert (await look(stage, ("status",)))[0] == 1
         before = await records_of(stage, Kind.CLOCK)
-        tries = [await start(stage, "trust-clock", "--json") for _ in range(4)]  # desperate, and at once
+        # desperate, and at once
+        tries = [await start(stage, "trust-clock", "--json") for _ in range(4)]
         answers = [await ended(process) for process in tries]
         documents = [json.loads(out) for status, out, err in answers if (status, err) == (0, "")]
         assert [document["state"] for document in documents] == ["trusted"] * 4
@@ -237,7 +261,9 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
 
 async def test_a_client_that_asks_without_end_keeps_nobody_waiting(stage: Stage) -> None:
     """A client pipelines calls while another looks."""
-    reader, writer = await asyncio.open_unix_connection(str((stage.site.hub / "hubd.sock").absolute()))
+    reader, writer = await asyncio.open_unix_connection(
+        str((stage.site.hub / "hubd.sock").absolute())
+    )
 
     async def ask() -> None:
         while True:
@@ -260,7 +286,9 @@ async def test_a_client_that_asks_without_end_keeps_nobody_waiting(stage: Stage)
 async def test_tails_that_nobody_reads_keep_nobody_out(stage: Stage) -> None:
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(LIMITS.clients):
-            reader, writer = await asyncio.open_unix_connection(str((stage.site.hub / "hubd.sock").absolute()))
+            reader, writer = await asyncio.open_unix_connection(
+                str((stage.site.hub / "hubd.sock").absolute())
+            )
             stack.callback(writer.close)
             writer.write(b'{"id":1,"call":"tail"}\n')
             assert b"tailing" in await reader.readline()

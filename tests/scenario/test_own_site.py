@@ -1,4 +1,6 @@
-"""A hub of one's own: from `site init` to files that a hub takes, and to doors of two hubs that open."""
+"""A hub of one's own: from `site init` to files that a hub takes, and to doors of two hubs that
+open.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ def refused(path: Path, *words: str) -> str:
 @pytest.fixture
 def own(tmp_path: Path, unused_tcp_port: int) -> Path:
     """A site with two hubs of two doors each, and its backend's place."""
-    path, endpoint = tmp_path / "acme", f"tcp://127.0.0.1:{unused_tcp_port}"
+    path = tmp_path / "acme"
+    endpoint = f"tcp://127.0.0.1:{unused_tcp_port}"
     first = ("--site", "acme", "--hub", "hub-a", "--access-point", "10", "--access-point", "11")
     command(path, "init", *first, "--backend", endpoint)
     said = command(path, "certify", "hub-b", "--access-point", "20", "--access-point", "21")
@@ -58,7 +61,10 @@ def own(tmp_path: Path, unused_tcp_port: int) -> Path:
 async def run(*words: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
     """Run a program to its end; return its status and what it said."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *words, stdout=asyncio.subprocess.PIPE, env={**os.environ, **(environment or {})}
+        sys.executable,
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
     )
     async with asyncio.timeout(PATIENCE_SECONDS):
         said, _ = await process.communicate()
@@ -97,17 +103,25 @@ async def test_what_is_exported_is_what_the_unit_hands_over_and_hubd_takes_it(
     assert len(strikes) == 2
 
 
-def test_a_certificate_is_renewed_for_the_same_key_with_more_and_fewer_access_points(own: Path) -> None:
+def test_a_certificate_is_renewed_for_the_same_key_with_more_and_fewer_access_points(
+    own: Path,
+) -> None:
     site = sites.Site(own)
-    old, key = site.certificate("hub-b"), (site.hub_folder("hub-b") / "identity.key").read_bytes()
-    said = command(own, "certify", "hub-b", "--access-point", "22", "--without", "20", "--days", "700")
+    old = site.certificate("hub-b")
+    key = (site.hub_folder("hub-b") / "identity.key").read_bytes()
+    said = command(
+        own, "certify", "hub-b", "--access-point", "22", "--without", "20", "--days", "700"
+    )
     new = site.certificate("hub-b")
     assert new.access_points == (21, 22)
     assert new.key == old.key
     assert new.expires - old.expires > 300 * 86_400
     assert (site.hub_folder("hub-b") / "identity.key").read_bytes() == key
     assert "sudo systemctl restart hubd" in said
-    assert "access point 22 is new: before the restart /etc/hubd/hubd.toml there needs a [[doors]] section" in said
+    assert (
+        "access point 22 is new: before the restart /etc/hubd/hubd.toml there needs a "
+        "[[doors]] section" in said
+    )
     assert said.count("[[doors]]") == 1
     assert "[[doors]]" not in command(own, "certify", "hub-b")
     assert site.certificate("hub-a").access_points == (10, 11)
@@ -119,16 +133,25 @@ def test_a_certificate_is_renewed_for_the_same_key_with_more_and_fewer_access_po
         (("certify", "hub-c"), "say which access points it serves"),
         (("certify", "hub-c", "--access-point", "10"), "access point 10 is hub-a's"),
         (("certify", "hub-b", "--access-point", "11"), "`hubsim site certify hub-a --without 11`"),
-        (("certify", "Hub C", "--access-point", "30"), "is no hub: choose 1 to 32 characters of a-z, 0-9 and -"),
+        (
+            ("certify", "Hub C", "--access-point", "30"),
+            "is no hub: choose 1 to 32 characters of a-z, 0-9 and -",
+        ),
         (("certify", "hub-b", "--without", "20", "--without", "21"), "would serve no access point"),
         (("certify", "hub-b", "--without", "10"), "does not serve access point 10"),
         (("certify", "hub-c", "--access-point", "0"), "not in the range"),
         (("export", "OUT"), "which hub? there are hub-a, hub-b: say --hub NAME"),
         (("export", "OUT", "--hub", "hub-z"), "there are hub-a, hub-b"),
         (("export", "HERE", "--hub", "hub-a"), "holds something already"),
-        (("export", "OUT", "--hub", "hub-a", "--time-zone", "Berlin"), "expected an IANA time zone"),
+        (
+            ("export", "OUT", "--hub", "hub-a", "--time-zone", "Berlin"),
+            "expected an IANA time zone",
+        ),
         (("export", "OUT", "--hub", "hub-a", "--time-zone", 'x"\ny'), "config.toml: "),
-        (("export", "OUT", "--hub", "hub-a", "--backend", "10.0.0.2:4505"), 'expected "tcp://HOST:PORT"'),
+        (
+            ("export", "OUT", "--hub", "hub-a", "--backend", "10.0.0.2:4505"),
+            'expected "tcp://HOST:PORT"',
+        ),
         (
             ("export", "OUT", "--hub", "hub-a", "--backend", "tcp://0.0.0.0:4505"),
             "the name or the address of a machine",
@@ -148,7 +171,8 @@ def test_what_cannot_be_is_told_and_changes_nothing(
 
 def test_private_keys_stay_out_of_a_repository_around_their_folders(tmp_path: Path) -> None:
     """Only git itself can say what it would take."""
-    site, out = tmp_path / "acme", tmp_path / "out"
+    site = tmp_path / "acme"
+    out = tmp_path / "out"
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     command(site, "init")
     command(site, "grant", "anna")
@@ -160,7 +184,9 @@ def test_private_keys_stay_out_of_a_repository_around_their_folders(tmp_path: Pa
 
 
 def test_a_grant_for_a_door_that_no_hub_serves_is_told(own: Path) -> None:
-    assert "no hub of this site serves access point 99 yet" in command(own, "grant", "anna", "--access-point", "99")
+    assert "no hub of this site serves access point 99 yet" in command(
+        own, "grant", "anna", "--access-point", "99"
+    )
     assert "no hub" not in command(own, "grant", "bert", "--access-point", "21")
 
 
@@ -168,7 +194,12 @@ def test_a_grant_for_a_door_that_no_hub_serves_is_told(own: Path) -> None:
 async def running(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """One of hubsim's programs, ended at the end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hubsim.main", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "hubsim.main",
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         yield process
@@ -190,21 +221,34 @@ async def until(folder: Path, condition: Callable[[Any], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         for _ in itertools.count():
             with suppress(OSError):
-                if condition((await ask(folder / "hubd.sock", {"id": 1, "call": "status"}))["result"]):
+                if condition(
+                    (await ask(folder / "hubd.sock", {"id": 1, "call": "status"}))["result"]
+                ):
                     return
             await asyncio.sleep(0.05)
 
 
 def is_up(status: Any) -> bool:
     """On air, with an epoch key, its strikes held, and welcomed by its backend."""
-    radio, backend = status["radio"], status["backend"]
-    return bool(status["ready"] and radio["on_air"] and radio["epoch_key"] and backend["last_welcome"] is not None)
+    radio = status["radio"]
+    backend = status["backend"]
+    return bool(
+        status["ready"]
+        and radio["on_air"]
+        and radio["epoch_key"]
+        and backend["last_welcome"] is not None
+    )
 
 
 async def test_the_doors_of_two_hubs_open_and_a_revocation_reaches_both(own: Path) -> None:
     """Each hub has an air of its own: their doors lie too far from each other for one phone."""
     site = sites.Site(own)
-    doors = [word for points in HUBS.values() for point in points for word in ("--access-point", str(point))]
+    doors = [
+        word
+        for points in HUBS.values()
+        for point in points
+        for word in ("--access-point", str(point))
+    ]
     command(own, "grant", "anna", *doors)
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(running("backend", "--at", str(own)))
@@ -219,7 +263,17 @@ async def test_the_doors_of_two_hubs_open_and_a_revocation_reaches_both(own: Pat
             await until(site.hub_folder(hub), is_up)
 
         async def unlock(hub: str, point: int) -> tuple[int, str]:
-            words = ("phone", "unlock", "anna", "--at", str(own), "--radio", airs[hub], "--access-point", str(point))
+            words = (
+                "phone",
+                "unlock",
+                "anna",
+                "--at",
+                str(own),
+                "--radio",
+                airs[hub],
+                "--access-point",
+                str(point),
+            )
             return await run("-m", "hubsim.main", *words)
 
         for hub, points in HUBS.items():

@@ -1,4 +1,6 @@
-"""A real daemon whose policy was lost: no door for a phone, until the backend's policy or root's word comes."""
+"""A real daemon whose policy was lost: no door for a phone, until the backend's policy or root's
+word comes.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,23 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def hubctl(stage: Stage, *command: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "hubd.cli.main", "--socket", str(stage.site.hub / "hubd.sock"), *command]
+    argv = [
+        sys.executable,
+        "-m",
+        "hubd.cli.main",
+        "--socket",
+        str(stage.site.hub / "hubd.sock"),
+        *command,
+    ]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 async def lose_policy(stage: Stage) -> None:
     """Let policy 1 come into force, and lose its file while the hub and its backend are down."""
     document = stage.path / "policy-1"
-    document.write_bytes(policy.issue(Policy(stage.site.name, 1, int(time.time())), stage.site.issuer))
+    document.write_bytes(
+        policy.issue(Policy(stage.site.name, 1, int(time.time())), stage.site.issuer)
+    )
     await stage.backend("policy", path=str(document))
 
     async def in_force() -> bool:
@@ -44,7 +55,9 @@ async def problems(stage: Stage) -> list[str]:
     return [problem["id"] for problem in (await stage.hub("status"))["problems"]]
 
 
-async def test_a_hub_that_lost_its_policy_opens_for_no_phone_until_root_accepts_that(tmp_path: Path) -> None:
+async def test_a_hub_that_lost_its_policy_opens_for_no_phone_until_root_accepts_that(
+    tmp_path: Path,
+) -> None:
     async with Stage(tmp_path / "site", [FRONT], person=False) as stage:
         await lose_policy(stage)
         await stage.stop("backend")
@@ -55,7 +68,11 @@ async def test_a_hub_that_lost_its_policy_opens_for_no_phone_until_root_accepts_
         assert report.verdict.reason is Reason.LOCKED
         assert hubctl(stage, "status").returncode == 1
         accepted = hubctl(stage, "accept-state", "--json")
-        assert json.loads(accepted.stdout) == {"schema": 1, "was": "policy-missing", "policy_version": 0}
+        assert json.loads(accepted.stdout) == {
+            "schema": 1,
+            "was": "policy-missing",
+            "policy_version": 0,
+        }
         assert accepted.returncode == 0
         assert hubctl(stage, "accept-state").stdout == "Nothing was in doubt.\n"
         assert "state" not in await problems(stage)

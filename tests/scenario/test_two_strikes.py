@@ -1,4 +1,6 @@
-"""A door with two strikes at the desk: a phone's yes drives both, the real guard ends both, evidence has one door."""
+"""A door with two strikes at the desk: a phone's yes drives both, the real guard ends both,
+evidence has one door.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,17 @@ async def test_a_phone_opens_a_door_with_two_strikes(tmp_path: Path) -> None:
             assert report.verdict is not None
             assert report.verdict.allowed
             assert driven(stage) == [True, True]
-        await stage.until(lambda: driven(stage) == [False, False], "both strikes fall back by themselves", 5.0)
+        await stage.until(
+            lambda: driven(stage) == [False, False], "both strikes fall back by themselves", 5.0
+        )
         assert [stage.strike(strike).rises for strike in STRIKES] == [1, 1]
 
         async def taken() -> bool:
             details = [record["detail"] for record in await stage.records()]
-            return [said["what"] for said in details if said.get("door") == "front"] == ["access_taken", "closed"]
+            return [said["what"] for said in details if said.get("door") == "front"] == [
+                "access_taken",
+                "closed",
+            ]
 
         await stage.until(taken, "the door was opened once, rightly, and has fallen shut", 10.0)
 
@@ -46,4 +53,8 @@ async def test_a_phone_opens_a_door_with_two_strikes(tmp_path: Path) -> None:
             await Session(link, wallet).run(1)
             assert driven(stage) == [True, True]
             await stage.kill("hub")
-        await stage.until(lambda: driven(stage) == [False, False], "both fall back although the hub was killed", 5.0)
+        await stage.until(
+            lambda: driven(stage) == [False, False],
+            "both fall back although the hub was killed",
+            5.0,
+        )

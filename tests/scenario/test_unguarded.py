@@ -1,4 +1,5 @@
-"""A whole hub whose strike guard dies in mid pulse while no process can be started: the strike falls back all the same.
+"""A whole hub whose strike guard dies in mid pulse while no process can be started: the strike
+falls back all the same.
 
 The lines of a desk keep their level when their holder dies, as some kernels' pins do.
 """
@@ -67,7 +68,9 @@ async def test_a_guard_that_dies_in_a_pulse_is_replaced_by_the_one_that_waits(st
     await drive(stage)
     no_more_descriptors(stage)
     os.kill(holder, signal.SIGKILL)
-    took = await stage.until(lambda: not stage.strike().active, "the strike falls back", SOON_SECONDS)
+    took = await stage.until(
+        lambda: not stage.strike().active, "the strike falls back", SOON_SECONDS
+    )
     assert took < SOON_SECONDS
     assert stage.strike().holder == spare
 
@@ -82,7 +85,9 @@ async def test_a_hub_without_any_guard_ends_so_that_others_secure_the_strike(sta
     os.kill(spare, signal.SIGKILL)
     os.kill(holder, signal.SIGKILL)
     hub = stage._processes["hub"]
-    await stage.until(lambda: hub.returncode is not None, "the hub ends", UNGUARDED_SECONDS + END_SECONDS + 1.0)
+    await stage.until(
+        lambda: hub.returncode is not None, "the hub ends", UNGUARDED_SECONDS + END_SECONDS + 1.0
+    )
     assert hub.returncode == EX_UNAVAILABLE
     assert stage.strike().active
     assert "A strike may be driven, and no guard could be had within 4 s" in stage.tail("hub")

@@ -1,4 +1,6 @@
-"""The link to the backend on real sockets: CurveUplink, Sync and the reference backend, on loopback."""
+"""The link to the backend on real sockets: CurveUplink, Sync and the reference backend, on
+loopback.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,10 @@ def system_clock() -> SystemClock:
 class Keys:
     def __init__(self) -> None:
         public, secret = zmq.curve_keypair()
-        self.text, self.secret_text = public.decode(), secret.decode()
-        self.public, self.secret = z85.decode(public), z85.decode(secret)
+        self.text = public.decode()
+        self.secret_text = secret.decode()
+        self.public = z85.decode(public)
+        self.secret = z85.decode(secret)
 
 
 class Hub:
@@ -62,7 +66,9 @@ class Hub:
         self.log = FakeAudit()
         self.released: list[Release] = []
         self.version = 1
-        self.link = CurveUplink(endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST)
+        self.link = CurveUplink(
+            endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST
+        )
         orders = Orders(self.release, self.accept, lambda: self.version)
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.appended = asyncio.Event()
@@ -124,8 +130,11 @@ def speaking(hub: Hub) -> bool:
 
 
 async def test_records_are_delivered_in_order_and_each_acknowledged(tmp_path):
-    ours, theirs = Keys(), Keys()
-    async with serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)) as backend:
+    ours = Keys()
+    theirs = Keys()
+    async with serving(
+        Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+    ) as backend:
         hub = Hub(backend.endpoint, ours, backend.public)
         await hub.add(150)
         async with running(hub.sync.run()):
@@ -139,7 +148,8 @@ async def test_records_are_delivered_in_order_and_each_acknowledged(tmp_path):
 
 
 async def test_a_backend_killed_and_restarted_loses_nothing_and_doubles_nothing(tmp_path):
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     hubs = {ours.text: "hub-1"}
     first = Backend("tcp://127.0.0.1:*", theirs.secret_text, hubs, tmp_path)
     hub = Hub("tcp://127.0.0.1:1", ours, first.public)
@@ -158,7 +168,9 @@ async def test_a_backend_killed_and_restarted_loses_nothing_and_doubles_nothing(
 
 
 class Raw:
-    """A backend that this test plays by hand: what it hears goes to `heard`; it answers only what it is told to."""
+    """A backend that this test plays by hand: what it hears goes to `heard`; it answers only what
+    it is told to.
+    """
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
@@ -252,7 +264,8 @@ async def test_a_backend_that_hears_but_never_answers_is_told():
 
 
 async def test_a_wrong_server_key_is_suspected():
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     async with Raw(theirs).open() as raw:
         hub = Hub(raw.endpoint, ours, Keys().text)
         async with running(hub.sync.run()):
@@ -261,7 +274,8 @@ async def test_a_wrong_server_key_is_suspected():
 
 
 async def test_nobody_there_and_a_name_nobody_has_and_a_wrong_port_are_told_apart():
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     with contextlib.ExitStack() as stack:
         context = stack.enter_context(zmq.asyncio.Context())
         plain = stack.enter_context(context.socket(zmq.ROUTER))
@@ -278,7 +292,8 @@ async def test_nobody_there_and_a_name_nobody_has_and_a_wrong_port_are_told_apar
 
 
 async def test_a_hub_not_enrolled_yet_comes_up_when_it_is(tmp_path):
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     hubs: dict[str, str] = {}
     async with serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, hubs, tmp_path)) as backend:
         hub = Hub(backend.endpoint, ours, backend.public)
@@ -289,7 +304,8 @@ async def test_a_hub_not_enrolled_yet_comes_up_when_it_is(tmp_path):
 
 
 async def test_a_hub_comes_up_when_the_backends_directory_is_back(tmp_path):
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     (tmp_path / "curve.secret").write_text(theirs.secret_text)
     ready: asyncio.Future[Backend] = asyncio.get_running_loop().create_future()
     async with running(serve_backend(tmp_path, "tcp://127.0.0.1:*", ready=ready.set_result)):
@@ -303,13 +319,21 @@ async def test_a_hub_comes_up_when_the_backends_directory_is_back(tmp_path):
 
 
 async def test_a_refused_hub_comes_up_when_it_is_allowed_again(tmp_path):
-    ours, theirs = Keys(), Keys()
-    async with serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)) as backend:
+    ours = Keys()
+    theirs = Keys()
+    async with serving(
+        Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+    ) as backend:
         backend.revoke(ours.text)
         hub = Hub(backend.endpoint, ours, backend.public)
         await hub.add(1)
         async with running(hub.sync.run()):
-            await until(lambda: "(ZAP 400, which nothing proves) that this hub's key is refused" in hub.sync.state.why)
+            await until(
+                lambda: (
+                    "(ZAP 400, which nothing proves) that this hub's key is refused"
+                    in hub.sync.state.why
+                )
+            )
             await until(lambda: hub.link.visits > 3)
             assert backend.records("hub-1") == []
             backend.gate.allow(ours.text)
@@ -317,8 +341,11 @@ async def test_a_refused_hub_comes_up_when_it_is_allowed_again(tmp_path):
 
 
 async def test_a_revoked_hub_is_not_heard_on_the_session_it_has(tmp_path):
-    ours, theirs = Keys(), Keys()
-    async with serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)) as backend:
+    ours = Keys()
+    theirs = Keys()
+    async with serving(
+        Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+    ) as backend:
         hub = Hub(backend.endpoint, ours, backend.public)
         async with running(hub.sync.run()):
             await until(lambda: speaking(hub))
@@ -328,12 +355,17 @@ async def test_a_revoked_hub_is_not_heard_on_the_session_it_has(tmp_path):
             assert backend.records("hub-1") == []
             with pytest.raises(LinkError, match="not connected"):
                 await backend.release("hub-1", 1)
-        assert Backend("tcp://127.0.0.1:*", theirs.secret_text, {}, tmp_path).gate.is_revoked(ours.text)
+        assert Backend("tcp://127.0.0.1:*", theirs.secret_text, {}, tmp_path).gate.is_revoked(
+            ours.text
+        )
 
 
 async def test_a_hub_cannot_speak_for_another(tmp_path):
-    ours, theirs = Keys(), Keys()
-    async with serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-2"}, tmp_path)) as backend:
+    ours = Keys()
+    theirs = Keys()
+    async with serving(
+        Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-2"}, tmp_path)
+    ) as backend:
         hub = Hub(backend.endpoint, ours, backend.public)
         async with running(hub.sync.run()):
             await backend.wait_for(lambda b: b.ignored["hello of another hub or protocol"] >= 1)
@@ -341,27 +373,42 @@ async def test_a_hub_cannot_speak_for_another(tmp_path):
 
 
 async def test_a_release_goes_there_and_back_and_its_repetition_too(tmp_path):
-    ours, theirs = Keys(), Keys()
-    async with serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)) as backend:
+    ours = Keys()
+    theirs = Keys()
+    async with serving(
+        Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+    ) as backend:
         hub = Hub(backend.endpoint, ours, backend.public)
         with pytest.raises(LinkError, match="not connected"):
             await backend.release("hub-1", 1)
         async with running(hub.sync.run()):
             await backend.wait_for(lambda b: "hub-1" in b.sessions)
             before = time.time()
-            first = await backend.release("hub-1", 7, 5.0, "porter", seconds=3, release_id=bytes(16))
+            first = await backend.release(
+                "hub-1", 7, 5.0, "porter", seconds=3, release_id=bytes(16)
+            )
             order = hub.released[0]
-            assert (order.id, order.access_point, order.seconds, order.by) == (bytes(16), 7, 3, "porter")
+            assert (order.id, order.access_point, order.seconds, order.by) == (
+                bytes(16),
+                7,
+                3,
+                "porter",
+            )
             assert before + 5 <= order.expires_at <= before + 7
             assert first == Result(bytes(16), Outcome.RELEASED, "")
-            again = await backend.release("hub-1", 7, 5.0, "porter", seconds=3, release_id=bytes(16))
+            again = await backend.release(
+                "hub-1", 7, 5.0, "porter", seconds=3, release_id=bytes(16)
+            )
             assert again.id == first.id
             assert len(hub.released) == 2
 
 
 async def test_a_policy_reaches_the_hub_now_or_with_its_hello(tmp_path):
-    ours, theirs = Keys(), Keys()
-    backend = Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path, lambda doc: doc[0])
+    ours = Keys()
+    theirs = Keys()
+    backend = Backend(
+        "tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path, lambda doc: doc[0]
+    )
     with pytest.raises(FrameError):
         backend.push_policy(b"\x05" + bytes(uplink.MAX_POLICY_BYTES))
     assert backend.push_policy(b"\x02") == 0
@@ -371,7 +418,9 @@ async def test_a_policy_reaches_the_hub_now_or_with_its_hello(tmp_path):
             await backend.wait_for(lambda b: "hub-1" in b.policy_results)
             assert hub.version == 2
             assert backend.push_policy(b"\x03" + bytes(1_000_000)) == 1
-            await backend.wait_for(lambda b: b.policy_results["hub-1"] == uplink.PolicyResult(3, ""))
+            await backend.wait_for(
+                lambda b: b.policy_results["hub-1"] == uplink.PolicyResult(3, "")
+            )
             assert hub.version == 3
             assert backend.push_policy(b"\x03") == 0
 
@@ -380,13 +429,16 @@ class Impostor:
     """A hub that sends what the test says, on a plain DEALER with the enrolled key."""
 
     def __init__(self, endpoint: str, keys: Keys, backend: Keys) -> None:
-        self.endpoint, self.keys, self.backend = endpoint, keys, backend
+        self.endpoint = endpoint
+        self.keys = keys
+        self.backend = backend
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[zmq.asyncio.Socket]:
         with zmq.asyncio.Context() as context, context.socket(zmq.DEALER) as dealer:
             dealer.setsockopt(zmq.LINGER, 0)
-            dealer.curve_secretkey, dealer.curve_publickey = self.keys.secret, self.keys.public
+            dealer.curve_secretkey = self.keys.secret
+            dealer.curve_publickey = self.keys.public
             dealer.curve_serverkey = self.backend.public
             dealer.connect(self.endpoint)
             yield dealer
@@ -408,13 +460,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
-async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_once(tmp_path, capsys, wrong):
-    ours, theirs = Keys(), Keys()
+async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_once(
+    tmp_path, capsys, wrong
+):
+    ours = Keys()
+    theirs = Keys()
     log = FakeAudit()
     await log.fill(4)
     hello = uplink.encode(uplink.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
     async with (
-        serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)) as backend,
+        serving(
+            Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+        ) as backend,
         Impostor(backend.endpoint, ours, theirs).open() as dealer,
     ):
         await dealer.send(evidence(log.stored[0]))
@@ -435,19 +492,29 @@ async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_onc
         await dealer.send(evidence(wrong(log)))
         answer = await hears(dealer)
         assert isinstance(answer, uplink.Halt)
-        assert (answer.cause, answer.number, answer.hash) == (uplink.Cause.FORK, 2, log.stored[1].hash)
+        assert (answer.cause, answer.number, answer.hash) == (
+            uplink.Cause.FORK,
+            2,
+            log.stored[1].hash,
+        )
         await dealer.send(evidence(log.stored[2]))
         await backend.wait_for(lambda b: b.ignored["evidence of a stopped hub"] == 1)
         assert [fork.number for fork in backend.forks] == [wrong(log).number]
         assert backend.records("hub-1") == log.stored[:2]
         assert (backend.ignored["undecodable"], backend.ignored["parts"]) == (3, 1)
-        assert (backend.repeated_records, backend.ignored["record before its predecessor"]) == (1, 1)
+        assert (backend.repeated_records, backend.ignored["record before its predecessor"]) == (
+            1,
+            1,
+        )
     assert f"FORK: record {wrong(log).number} " in capsys.readouterr().err
 
 
 async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path):
-    ours, theirs = Keys(), Keys()
-    async with serving(Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)) as backend:
+    ours = Keys()
+    theirs = Keys()
+    async with serving(
+        Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+    ) as backend:
         hello = uplink.encode(uplink.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
         async with Impostor(backend.endpoint, ours, theirs).open() as dealer:
             await dealer.send(hello)
@@ -455,7 +522,9 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
             first = backend.sessions["hub-1"].route
             await dealer.send(bytes(uplink.MAX_RECORD_BYTES * 2))
             async with asyncio.timeout(5):
-                while backend.sessions["hub-1"].route == first:  # libzmq comes again by itself, on a new route
+                while (
+                    backend.sessions["hub-1"].route == first
+                ):  # libzmq comes again by itself, on a new route
                     await dealer.send(hello)  # may be lost with the session that ends; so again
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(0.2):
@@ -477,7 +546,9 @@ asyncio.run(serve_backend(pathlib.Path(sys.argv[1]), sys.argv[2], lambda documen
 
 
 @contextlib.asynccontextmanager
-async def backend_process(directory: Path, endpoint: str = "tcp://127.0.0.1:*") -> AsyncIterator[tuple[str, int]]:
+async def backend_process(
+    directory: Path, endpoint: str = "tcp://127.0.0.1:*"
+) -> AsyncIterator[tuple[str, int]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -504,12 +575,16 @@ def enrol(directory: Path, hub: Keys, backend: Keys) -> None:
 
 
 async def test_a_backend_killed_again_and_again_ends_with_every_record_once(tmp_path):
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     enrol(tmp_path, ours, theirs)
     endpoint = "tcp://127.0.0.1:*"
     async with contextlib.AsyncExitStack() as stack:
         for count in range(3):
-            async with backend_process(tmp_path, endpoint) as (endpoint, _pid):  # leaving it is SIGKILL
+            async with backend_process(tmp_path, endpoint) as (
+                endpoint,
+                _pid,
+            ):  # leaving it is SIGKILL
                 if count == 0:
                     hub = Hub(endpoint, ours, theirs.text)
                     await stack.enter_async_context(running(hub.sync.run()))
@@ -535,19 +610,24 @@ async def ask(directory: Path, order: dict[str, object]) -> dict[str, object]:
 
 
 async def test_another_process_drives_the_backend_and_a_freeze_is_noticed(tmp_path):
-    ours, theirs = Keys(), Keys()
+    ours = Keys()
+    theirs = Keys()
     enrol(tmp_path, ours, theirs)
     (tmp_path / "new.policy").write_bytes(b"\x09")
     async with backend_process(tmp_path) as (endpoint, pid):
         assert (tmp_path / "backend.sock").stat().st_mode & 0o777 == 0o600
-        assert (await ask(tmp_path, {"do": "release", "hub": "hub-1", "access_point": 1}))["ok"] is False
+        assert (await ask(tmp_path, {"do": "release", "hub": "hub-1", "access_point": 1}))[
+            "ok"
+        ] is False
         hub = Hub(endpoint, ours, theirs.text)
         await hub.add(2)
         async with running(hub.sync.run()):
             await until(lambda: hub.log.waiting() == 0)
             told = await ask(tmp_path, {"do": "records", "hub": "hub-1"})
             assert [record["number"] for record in told["records"]] == [1, 2]  # type: ignore[index,union-attr]
-            answer = await ask(tmp_path, {"do": "release", "hub": "hub-1", "access_point": 4, "valid_seconds": 3})
+            answer = await ask(
+                tmp_path, {"do": "release", "hub": "hub-1", "access_point": 4, "valid_seconds": 3}
+            )
             assert (answer["ok"], answer["outcome"]) == (True, "released")
             assert await ask(tmp_path, {"do": "policy", "path": str(tmp_path / "new.policy")}) == {
                 "ok": True,
@@ -557,7 +637,13 @@ async def test_another_process_drives_the_backend_and_a_freeze_is_noticed(tmp_pa
             assert (tmp_path / "policy.cbor").read_bytes() == b"\x09"
             hubs = (await ask(tmp_path, {"do": "hubs"}))["hubs"]
             assert hubs["hub-1"]["connected"] is True  # type: ignore[index,call-overload]
-            for wrong in ({}, [], {"do": "fly"}, {"do": "release"}, {"do": "policy", "path": "/nowhere"}):
+            for wrong in (
+                {},
+                [],
+                {"do": "fly"},
+                {"do": "release"},
+                {"do": "policy", "path": "/nowhere"},
+            ):
                 assert (await ask(tmp_path, wrong))["ok"] is False  # type: ignore[arg-type]
 
             os.kill(pid, signal.SIGSTOP)
@@ -589,7 +675,8 @@ async def test_fifty_sockets_later_no_descriptor_has_leaked():
         async with running(link.serve(heard)):
             await until(lambda: link.visits > 5)
             early = descriptors()
-            await until(lambda: link.visits > 55 and descriptors() <= early + FEW)  # the server's ends are in here too
+            # the server's ends are in here too
+            await until(lambda: link.visits > 55 and descriptors() <= early + FEW)
         await until(lambda: descriptors() <= before + FEW)
         assert heard.ups == 0
         assert heard.messages == []
@@ -609,7 +696,15 @@ async def test_wrong_keys_and_endpoints_are_the_installers_errors(tmp_path):
         with pytest.raises(ConfigError):
             key_from_text(text)
     keys = UplinkKeys(ours.secret, ours.public, Keys().public)
-    for endpoint in ("", "tcp://host", "tcp://host:0", "tcp://host:65536", "ipc:///tmp/x", "tcp://*:5", "tcp://a b:5"):
+    for endpoint in (
+        "",
+        "tcp://host",
+        "tcp://host:0",
+        "tcp://host:65536",
+        "ipc:///tmp/x",
+        "tcp://*:5",
+        "tcp://a b:5",
+    ):
         with pytest.raises(ConfigError, match="tcp://host:port"):
             CurveUplink(endpoint, keys)
     with pytest.raises(ConfigError, match="40 of Z85"):

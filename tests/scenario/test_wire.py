@@ -133,7 +133,10 @@ async def test_heartbeats_alone_never_fill_the_count(raw: Raw) -> None:
 async def test_a_backend_that_sends_faster_than_the_pace_waits(raw: Raw) -> None:
     limits = replace(QUICK, frames_a_second=100.0, frames_at_once=10.0)
     timings = replace(FAST, heartbeat_timeout_seconds=10.0)
-    async with raw.open(), linked(raw.endpoint, raw.keys.public, limits=limits, timings=timings) as (link, heard):
+    async with (
+        raw.open(),
+        linked(raw.endpoint, raw.keys.public, limits=limits, timings=timings) as (link, heard),
+    ):
         route = await route_of(raw, link, heard)
         began = time.monotonic()
         for _ in range(200):
@@ -145,12 +148,19 @@ async def test_a_backend_that_sends_faster_than_the_pace_waits(raw: Raw) -> None
 
 
 @pytest.mark.parametrize("shaken", [False, True])
-async def test_a_server_without_keys_that_sends_frames_of_next_to_nothing_holds_nobody_up(shaken: bool) -> None:
-    """It greets, says an unsealed READY, and sends what is no message: the loop goes on, and the visit ends."""
+async def test_a_server_without_keys_that_sends_frames_of_next_to_nothing_holds_nobody_up(
+    shaken: bool,
+) -> None:
+    """It greets, says an unsealed READY, and sends what is no message: the loop goes on, and the
+    visit ends.
+    """
     word = b"\x04\x08\x07WELCOME" + b"\x04\x06\x05READY"
     for smallest in (b"\x00\x00", b"\x00\x21" + bytes(33) if shaken else b"\x00\x01x"):
         answer = GREETING + (word if shaken else b"") + smallest * (262_144 // len(smallest))
-        async with server(answer, close=False) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+        async with (
+            server(answer, close=False) as endpoint,
+            linked(endpoint, Keys().public) as (_link, heard),
+        ):
             longest = 0.0
             async with asyncio.timeout(10):
                 while not heard.whys:
@@ -182,7 +192,10 @@ asyncio.run(link.serve(Tells()))
 @contextlib.asynccontextmanager
 async def child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        sys.executable,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
         yield process
@@ -229,7 +242,9 @@ def found(*addresses: str, port: int) -> Sequence[tuple[Any, ...]]:
     ]
 
 
-def resolver(answer: Callable[[], Sequence[tuple[Any, ...]]]) -> Callable[..., Sequence[tuple[Any, ...]]]:
+def resolver(
+    answer: Callable[[], Sequence[tuple[Any, ...]]],
+) -> Callable[..., Sequence[tuple[Any, ...]]]:
     """A resolver that knows one name; numbers are not asked of it."""
 
     def resolve(host: str, port: int, **how: Any) -> Sequence[tuple[Any, ...]]:
@@ -248,7 +263,10 @@ async def test_a_dead_first_address_is_passed_over(raw: Raw) -> None:
     async with raw.open():
         port = port_of(raw.endpoint)
         resolve = resolver(lambda: found("127.0.0.2", "127.0.0.1", port=port))
-        async with linked(f"tcp://backend.example:{port}", raw.keys.public, resolve=resolve) as (link, heard):
+        async with linked(f"tcp://backend.example:{port}", raw.keys.public, resolve=resolve) as (
+            link,
+            heard,
+        ):
             await until(lambda: heard.ups > 0)
             assert link.visits == 1
 
@@ -257,10 +275,13 @@ async def test_a_wrong_server_at_the_first_address_is_passed_over_the_next_time(
     async with raw.open():
         port = port_of(raw.endpoint)
         with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as other:
-            other.curve_server, other.curve_secretkey = True, Keys().secret
+            other.curve_server = True
+            other.curve_secretkey = Keys().secret
             other.bind(f"tcp://127.0.0.2:{port}")
             resolve = resolver(lambda: found("127.0.0.2", "127.0.0.1", port=port))
-            async with linked(f"tcp://backend.example:{port}", raw.keys.public, resolve=resolve) as (link, heard):
+            async with linked(
+                f"tcp://backend.example:{port}", raw.keys.public, resolve=resolve
+            ) as (link, heard):
                 await until(lambda: heard.ups > 0)
                 assert "server key pin mismatch suspected" in heard.why
                 assert link.visits == 2
@@ -289,7 +310,8 @@ async def test_a_backend_with_only_an_ipv6_address_is_reached(numbers: bool) -> 
     keys = Keys()
     with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as router:
         router.ipv6 = True
-        router.curve_server, router.curve_secretkey = True, keys.secret
+        router.curve_server = True
+        router.curve_secretkey = keys.secret
         port = router.bind_to_random_port("tcp://[::1]")
         host = "[::1]" if numbers else "backend.example"
         how = {} if numbers else {"resolve": resolver(lambda: found("::1", port=port))}
@@ -298,7 +320,8 @@ async def test_a_backend_with_only_an_ipv6_address_is_reached(numbers: bool) -> 
 
 
 async def test_a_name_server_that_never_answers_holds_up_nothing() -> None:
-    released, asked = threading.Event(), []
+    released = threading.Event()
+    asked = []
 
     def hang() -> Sequence[tuple[Any, ...]]:
         asked.append(1)
@@ -307,7 +330,9 @@ async def test_a_name_server_that_never_answers_holds_up_nothing() -> None:
 
     timings = replace(FAST, resolve_seconds=0.1)
     try:
-        async with linked("tcp://backend.example:1", Keys().public, timings=timings, resolve=resolver(hang)) as (
+        async with linked(
+            "tcp://backend.example:1", Keys().public, timings=timings, resolve=resolver(hang)
+        ) as (
             _,
             heard,
         ):
@@ -323,12 +348,18 @@ async def test_a_name_server_that_never_answers_holds_up_nothing() -> None:
 async def test_a_machine_without_a_thread_ends_no_link_for_good(raw: Raw) -> None:
     async with raw.open():
         port = port_of(raw.endpoint)
-        how = {"resolve": resolver(lambda: found("127.0.0.1", port=port)), "start": Scarce(missing=2)}
+        how = {
+            "resolve": resolver(lambda: found("127.0.0.1", port=port)),
+            "start": Scarce(missing=2),
+        }
         async with linked(f"tcp://backend.example:{port}", raw.keys.public, **how) as (link, heard):
             await until(lambda: heard.ups > 0)
             assert link.visits == 3
             for why in heard.whys:
-                assert why.startswith("the name backend.example cannot be asked for: this machine gives hubd no thread")
+                assert why.startswith(
+                    "the name backend.example cannot be asked for: this machine gives hubd no "
+                    "thread"
+                )
 
 
 HANGING = """
@@ -371,7 +402,9 @@ async def test_names_tell_why_and_keep_order_and_ceiling() -> None:
 
 
 @contextlib.asynccontextmanager
-async def server(answer: bytes, wait_for_line: bool = False, close: bool = True) -> AsyncIterator[str]:
+async def server(
+    answer: bytes, wait_for_line: bool = False, close: bool = True
+) -> AsyncIterator[str]:
     """Something that is no backend; returns its endpoint."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -392,13 +425,22 @@ async def server(answer: bytes, wait_for_line: bool = False, close: bool = True)
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
-        ({"answer": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"}, "speaks HTTP and no ZMTP"),
+        (
+            {"answer": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"},
+            "speaks HTTP and no ZMTP",
+        ),
         ({"answer": b"SSH-2.0-OpenSSH_9.2p1\r\n"}, "speaks no ZMTP"),
         ({"answer": b"\x15\x03\x01\x00\x02\x02\x28"}, "speaks no ZMTP"),
         ({"answer": b"", "wait_for_line": True}, "one for web pages waits like this"),
         ({"answer": b"", "close": False}, "one for web pages waits like this"),
-        ({"answer": b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f", "close": False}, "the backend is frozen"),
-        ({"answer": b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x01NULL" + bytes(48)}, "speaks no CurveZMQ"),
+        (
+            {"answer": b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f", "close": False},
+            "the backend is frozen",
+        ),
+        (
+            {"answer": b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x01NULL" + bytes(48)},
+            "speaks no CurveZMQ",
+        ),
         ({"answer": b""}, "closed the connection without a word"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -413,17 +455,26 @@ async def test_what_is_no_backend_is_told_as_such(how: dict[str, Any], sentence:
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (b"400", "(ZAP 400, which nothing proves) that this hub's key is refused. Ask at the backend: only if"),
+        (
+            b"400",
+            "(ZAP 400, which nothing proves) that this hub's key is refused. Ask at the "
+            "backend: only if",
+        ),
         (b"500", "(ZAP 500, which nothing proves) that this hub's key could not be checked"),
         (b"\x1b[2", "(an ERROR without a status, which nothing proves)"),
         (b"\n40", "(an ERROR without a status, which nothing proves)"),
         (b"\xff\xfe\xfd", "(an ERROR without a status, which nothing proves)"),
     ],
 )
-async def test_a_refusal_that_anybody_can_send_is_told_as_unproven(status: bytes, sentence: str) -> None:
+async def test_a_refusal_that_anybody_can_send_is_told_as_unproven(
+    status: bytes, sentence: str
+) -> None:
     body = b"\x05ERROR\x03" + status
     answer = GREETING + bytes([4, len(body)]) + body
-    async with server(answer, close=False) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+    async with (
+        server(answer, close=False) as endpoint,
+        linked(endpoint, Keys().public) as (_link, heard),
+    ):
         await until(lambda: bool(heard.whys))
         assert "the backend, or somebody on the way, says" in heard.why
         assert sentence in heard.why
@@ -433,10 +484,15 @@ async def test_a_refusal_that_anybody_can_send_is_told_as_unproven(status: bytes
 
 @pytest.mark.parametrize("close", [True, False])
 async def test_a_welcome_that_anybody_can_send_is_told_as_unproven(close: bool) -> None:
-    """A WELCOME of the right size, sealed for nobody: whoever sends it has not proven the backend's key."""
+    """A WELCOME of the right size, sealed for nobody: whoever sends it has not proven the backend's
+    key.
+    """
     welcome = b"\x07WELCOME" + secrets.token_bytes(160)
     answer = GREETING + bytes([4, len(welcome)]) + welcome
-    async with server(answer, close=close) as endpoint, linked(endpoint, Keys().public) as (_link, heard):
+    async with (
+        server(answer, close=close) as endpoint,
+        linked(endpoint, Keys().public) as (_link, heard),
+    ):
         await until(lambda: bool(heard.whys))
         assert "did not prove the configured backend's key" in heard.why
         assert "enrol" not in heard.why
@@ -515,7 +571,10 @@ async def test_no_other_user_reaches_the_socket_and_no_abstract_name_is_left_to_
 async def test_the_socket_is_gone_once_the_link_is_up_and_after_a_wire_that_nobody_joined(
     raw: Raw, tmp_path: Path
 ) -> None:
-    async with raw.open(), linked(raw.endpoint, raw.keys.public, sockets=tmp_path) as (_link, heard):
+    async with (
+        raw.open(),
+        linked(raw.endpoint, raw.keys.public, sockets=tmp_path) as (_link, heard),
+    ):
         await until(lambda: heard.ups > 0)
         assert names_in(tmp_path) == []
     ours, theirs = socket.socketpair()
@@ -525,8 +584,13 @@ async def test_the_socket_is_gone_once_the_link_is_up_and_after_a_wire_that_nobo
     theirs.close()
 
 
-async def test_no_place_for_the_socket_is_told_of_this_machine_and_not_of_the_backend(raw: Raw, tmp_path: Path) -> None:
-    async with raw.open(), linked(raw.endpoint, raw.keys.public, sockets=tmp_path / "gone") as (_link, heard):
+async def test_no_place_for_the_socket_is_told_of_this_machine_and_not_of_the_backend(
+    raw: Raw, tmp_path: Path
+) -> None:
+    async with (
+        raw.open(),
+        linked(raw.endpoint, raw.keys.public, sockets=tmp_path / "gone") as (_link, heard),
+    ):
         await until(lambda: bool(heard.whys))
         assert heard.why.startswith("this machine gives no socket for the uplink below")
         assert "backend" not in heard.why

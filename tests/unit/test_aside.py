@@ -1,4 +1,6 @@
-"""Work on the side: its result comes back, and neither a caller nor the end of the process waits for it."""
+"""Work on the side: its result comes back, and neither a caller nor the end of the process waits
+for it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ async def test_a_result_and_an_error_come_back() -> None:
 
 @pytest.mark.asyncio
 async def test_a_caller_that_has_gone_gets_nothing_and_breaks_nothing() -> None:
-    go, errors = threading.Event(), list[object]()
+    go = threading.Event()
+    errors = list[object]()
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
     async with asyncio.TaskGroup() as group:
         task = group.create_task(aside("late", lambda: go.wait(5)))
@@ -52,7 +55,9 @@ async def test_a_caller_that_has_gone_gets_nothing_and_breaks_nothing() -> None:
 @pytest.mark.asyncio
 async def test_a_machine_without_a_thread_is_told_with_what_to_look_at() -> None:
     scarce = Scarce(missing=1)
-    with pytest.raises(HardwareError, match=r"no thread for sum .can't start new thread.*systemctl status hubd"):
+    with pytest.raises(
+        HardwareError, match=r"no thread for sum .can't start new thread.*systemctl status hubd"
+    ):
         await aside("sum", lambda: 1 + 1, scarce)
     assert await aside("sum", lambda: 1 + 1, scarce) == 2
 
@@ -72,10 +77,16 @@ except HardwareError as error:
 
 
 def test_a_real_machine_without_a_thread_is_told_so() -> None:
-    ended = subprocess.run([sys.executable, "-c", NO_ROOM], capture_output=True, timeout=20, check=True, text=True)
-    assert ended.stdout.startswith("this machine gives hubd no thread for sum (can't start new thread)")
+    ended = subprocess.run(
+        [sys.executable, "-c", NO_ROOM], capture_output=True, timeout=20, check=True, text=True
+    )
+    assert ended.stdout.startswith(
+        "this machine gives hubd no thread for sum (can't start new thread)"
+    )
 
 
 def test_the_end_of_the_process_waits_for_nothing() -> None:
-    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=20, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", STUCK], capture_output=True, timeout=20, check=True
+    )
     assert ended.stdout == b"ended\n"

@@ -1,4 +1,6 @@
-"""The audit log on real files: durable, grouped, honest when the disk fails; `hubctl audit` finds every tampering."""
+"""The audit log on real files: durable, grouped, honest when the disk fails; `hubctl audit` finds
+every tampering.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,12 @@ GROWN_KIB_MAX = 1000
 
 
 def record(n: int, at_ms: int | None = None) -> Record:
-    return Record(Kind.ACCESS, 1_790_000_000_000 + n if at_ms is None else at_ms, n, {"n": n, "grant": bytes(16)})
+    return Record(
+        Kind.ACCESS,
+        1_790_000_000_000 + n if at_ms is None else at_ms,
+        n,
+        {"n": n, "grant": bytes(16)},
+    )
 
 
 async def filled(path: Path, count: int, acknowledged: int = 0) -> None:
@@ -51,11 +58,16 @@ async def reopened(path: Path) -> int:
 
 
 def commits(path: Path) -> int:
-    """Count the commits in the write-ahead log: its frames that carry a database size (file format, section 4.1)."""
+    """Count the commits in the write-ahead log: its frames that carry a database size (file format,
+    section 4.1).
+    """
     data = path.with_name(path.name + "-wal").read_bytes()
-    page_size, salt = struct.unpack_from(">I", data, 8)[0], data[16:24]
+    page_size = struct.unpack_from(">I", data, 8)[0]
+    salt = data[16:24]
     frames = range(32, len(data) - page_size - 23, page_size + 24)
-    return sum(1 for at in frames if data[at + 8 : at + 16] == salt and data[at + 4 : at + 8] != bytes(4))
+    return sum(
+        1 for at in frames if data[at + 8 : at + 16] == salt and data[at + 4 : at + 8] != bytes(4)
+    )
 
 
 @contextlib.contextmanager
@@ -72,7 +84,9 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def files_capped(size_bytes: int) -> Iterator[None]:
-    """Let the kernel refuse this process every write beyond `size_bytes` of a file, as a failing disk would."""
+    """Let the kernel refuse this process every write beyond `size_bytes` of a file, as a failing
+    disk would.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
@@ -173,7 +187,9 @@ async def test_acknowledged_records_leave_the_outbox_for_good(tmp_path: Path) ->
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:
         await asyncio.gather(*(store.append(record(n)) for n in range(6)))
-        await asyncio.gather(store.acknowledge([5, 2]), store.append(record(6)), store.acknowledge([2]))
+        await asyncio.gather(
+            store.acknowledge([5, 2]), store.append(record(6)), store.acknowledge([2])
+        )
         assert store.waiting() == 5
         await store.acknowledge([])
     async with await AuditStore.open(path) as store:
@@ -191,11 +207,15 @@ async def test_the_highest_acknowledgement_is_kept(tmp_path: Path) -> None:
         await asyncio.gather(*(store.append(record(n)) for n in range(6)))
         for numbers, highest in (([3], 3), ([2, 1], 3), ([4, 6], 6), ([5], 6)):
             await store.acknowledge(numbers)
-            assert f"highest acknowledged: {highest}" in (await asyncio.to_thread(verify, path)).output
+            assert (
+                f"highest acknowledged: {highest}" in (await asyncio.to_thread(verify, path)).output
+            )
 
 
 @pytest.mark.asyncio
-async def test_a_row_that_another_process_wrote_stops_the_log_until_it_is_gone(tmp_path: Path) -> None:
+async def test_a_row_that_another_process_wrote_stops_the_log_until_it_is_gone(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:
         await store.append(record(0))
@@ -209,7 +229,9 @@ async def test_a_row_that_another_process_wrote_stops_the_log_until_it_is_gone(t
 
 
 @pytest.mark.asyncio
-async def test_an_acknowledgement_of_what_never_was_is_told_and_costs_nothing(tmp_path: Path) -> None:
+async def test_an_acknowledgement_of_what_never_was_is_told_and_costs_nothing(
+    tmp_path: Path,
+) -> None:
     async with await AuditStore.open(tmp_path / "audit.db") as store:
         await store.append(record(0))
         await store.append(record(1))
@@ -232,12 +254,16 @@ async def test_newest_gives_pages_by_number_whatever_times_the_records_bear(tmp_
 
 
 @pytest.mark.asyncio
-async def test_a_failing_disk_fails_the_whole_batch_and_the_next_append_tries_again(tmp_path: Path) -> None:
+async def test_a_failing_disk_fails_the_whole_batch_and_the_next_append_tries_again(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:
         await store.append(record(0))
         with files_capped(4096):
-            answers = await asyncio.gather(*(store.append(record(n)) for n in range(1, 9)), return_exceptions=True)
+            answers = await asyncio.gather(
+                *(store.append(record(n)) for n in range(1, 9)), return_exceptions=True
+            )
             assert [type(answer) for answer in answers] == [AuditError] * 8
             assert "see `dmesg`" in str(answers[0])
             with pytest.raises(AuditError):
@@ -257,13 +283,15 @@ from hubd.adapters.sqlite.audit import AuditStore
 from hubcore.evidence.records import Kind, Record
 
 def resident_kib():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 async def main(path):
     async with await AuditStore.open(path) as store:
         for count in (1, 5, 5):
             for _ in range(count):
-                await asyncio.gather(*(store.append(Record(Kind.DOOR, 1, 1, {"x": bytes(2000)})) for _ in range(200)))
+                await asyncio.gather(*(store.append(Record(Kind.DOOR, 1, 1,
+                {"x": bytes(2000)})) for _ in range(200)))
             print(resident_kib())
 
 asyncio.run(main(Path(sys.argv[1])))
@@ -299,7 +327,8 @@ async def main(directory):
     said, last = set(), 0
     while last != store.last():  # until the log has used up the room that it holds already
         last = store.last()
-        answers = await asyncio.gather(*(store.append(big) for _ in range(100)), return_exceptions=True)
+        answers = await asyncio.gather(*(store.append(big) for _ in range(100)),
+        return_exceptions=True)
         said |= {str(answer) for answer in answers if isinstance(answer, AuditError)}
     assert all(isinstance(answer, AuditError) for answer in answers)
     assert store.last() == store.waiting()
@@ -357,10 +386,20 @@ def test_a_read_that_never_ends_holds_up_no_stop(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_overcome(tmp_path: Path) -> None:
     own_mounts = ["unshare", "--mount", "--map-root-user"]
     mount = f"mount -t tmpfs -o size=12m,mode=0700 none {tmp_path}"
-    if not shutil.which("unshare") or subprocess.run([*own_mounts, "sh", "-c", mount], capture_output=True).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*own_mounts, "sh", "-c", mount], capture_output=True).returncode
+    ):
         pytest.skip("this machine lets no test mount a small disk of its own")
     run = subprocess.run(
-        [*own_mounts, "sh", "-c", f'{mount} && exec "$0" -c "$1" {tmp_path}', sys.executable, FULL_DISK],
+        [
+            *own_mounts,
+            "sh",
+            "-c",
+            f'{mount} && exec "$0" -c "$1" {tmp_path}',
+            sys.executable,
+            FULL_DISK,
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -397,7 +436,9 @@ asyncio.run(main())
 
 def test_what_was_promised_survives_kill_minus_nine(tmp_path: Path) -> None:
     path = tmp_path / "audit.db"
-    child = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, cwd=ROOT)
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, cwd=ROOT
+    )
     assert child.stdout is not None
     promised = [int(child.stdout.readline()) for _ in range(200)]
     child.send_signal(signal.SIGKILL)
@@ -432,7 +473,9 @@ async def test_a_log_that_vanishes_is_no_evidence(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("target", "mode"), [("audit.db", 0o644), ("audit.db", 0o620), (".", 0o777), (".", 0o770)])
+@pytest.mark.parametrize(
+    ("target", "mode"), [("audit.db", 0o644), ("audit.db", 0o620), (".", 0o777), (".", 0o770)]
+)
 async def test_files_open_to_others_are_refused(tmp_path: Path, target: str, mode: int) -> None:
     path = tmp_path / "state" / "audit.db"
     await filled(path, 1)
@@ -509,14 +552,19 @@ def rebuilt(path: Path) -> None:
     forged = Record(Kind.ACCESS, record(2).at_ms, 2, {"n": 77}).encode()
     connection.execute("UPDATE records SET body = ? WHERE number = 3", (forged,))
     previous = bytes(32)
-    for number, body in connection.execute("SELECT number, body FROM records ORDER BY number").fetchall():
+    for number, body in connection.execute(
+        "SELECT number, body FROM records ORDER BY number"
+    ).fetchall():
         previous = link(previous, number, body)
         connection.execute("UPDATE records SET hash = ? WHERE number = ?", (previous, number))
     connection.close()
 
 
 TAMPERINGS = [
-    ("UPDATE records SET body = (SELECT body FROM records WHERE number = 4) WHERE number = 3", "record 3 was edited"),
+    (
+        "UPDATE records SET body = (SELECT body FROM records WHERE number = 4) WHERE number = 3",
+        "record 3 was edited",
+    ),
     ("UPDATE records SET body = zeroblob(9) WHERE number = 8", "record 8 was edited"),
     ("UPDATE records SET hash = zeroblob(32) WHERE number = 5", "record 5 was edited"),
     ("UPDATE records SET at_ms = 1 WHERE number = 6", "record 6 is filed under the time 1 ms"),
@@ -527,9 +575,13 @@ TAMPERINGS = [
         "record 5 is missing: the end of the chain was cut off",
     ),
     ("DELETE FROM records WHERE number > 6", "record 7 is missing, for 7 waits for the backend"),
-    ("DELETE FROM records; DELETE FROM outbox", "record 1 is missing: the end of the chain was cut off"),
     (
-        "UPDATE records SET number = -3 WHERE number = 3; UPDATE records SET number = 3 WHERE number = 4;"
+        "DELETE FROM records; DELETE FROM outbox",
+        "record 1 is missing: the end of the chain was cut off",
+    ),
+    (
+        "UPDATE records SET number = -3 WHERE number = 3; UPDATE records SET number = 3 WHERE "
+        "number = 4;"
         "UPDATE records SET number = 4 WHERE number = -3",
         "record 3 was edited",
     ),
@@ -537,8 +589,14 @@ TAMPERINGS = [
         "INSERT INTO records SELECT number + 5, at_ms, body, hash FROM records WHERE number = 4",
         "record 9 was edited",
     ),
-    ("INSERT INTO records SELECT 0, at_ms, body, hash FROM records WHERE number = 4", "record 1 is missing: 0 comes"),
-    ("INSERT INTO records SELECT 11, at_ms, body, hash FROM records WHERE number = 4", "record 9 is missing: 11 comes"),
+    (
+        "INSERT INTO records SELECT 0, at_ms, body, hash FROM records WHERE number = 4",
+        "record 1 is missing: 0 comes",
+    ),
+    (
+        "INSERT INTO records SELECT 11, at_ms, body, hash FROM records WHERE number = 4",
+        "record 9 is missing: 11 comes",
+    ),
     ("UPDATE acknowledged SET hash = zeroblob(32)", "record 5 is not the one that was known"),
 ]
 MENDED_AT_START = [
@@ -552,14 +610,18 @@ def verify(path: Path, *arguments: str) -> Result:
 
 
 def listed(path: Path, *arguments: str) -> list[dict[str, object]]:
-    result = CliRunner().invoke(audit, ["list", "--json", *arguments], env={"HUBD_AUDIT": str(path)})
+    result = CliRunner().invoke(
+        audit, ["list", "--json", *arguments], env={"HUBD_AUDIT": str(path)}
+    )
     assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.output.splitlines()]
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("statements", "says"), [*TAMPERINGS, *MENDED_AT_START])
-async def test_verify_names_the_first_wrong_record(tmp_path: Path, statements: str, says: str) -> None:
+async def test_verify_names_the_first_wrong_record(
+    tmp_path: Path, statements: str, says: str
+) -> None:
     path = tmp_path / "audit.db"
     await filled(path, 8, acknowledged=5)
     assert verify(path).exit_code == 0
@@ -578,7 +640,9 @@ async def test_verify_names_the_first_wrong_record(tmp_path: Path, statements: s
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("statements", "says"), TAMPERINGS)
-async def test_hubd_does_not_start_on_broken_evidence(tmp_path: Path, statements: str, says: str) -> None:
+async def test_hubd_does_not_start_on_broken_evidence(
+    tmp_path: Path, statements: str, says: str
+) -> None:
     path = tmp_path / "audit.db"
     await filled(path, 8, acknowledged=5)
     sql(path, *statements.split(";"))
@@ -588,7 +652,8 @@ async def test_hubd_does_not_start_on_broken_evidence(tmp_path: Path, statements
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("statements", "waiting", "mended"), [(MENDED_AT_START[0][0], 3, 1), (MENDED_AT_START[1][0], 8, 5)]
+    ("statements", "waiting", "mended"),
+    [(MENDED_AT_START[0][0], 3, 1), (MENDED_AT_START[1][0], 8, 5)],
 )
 async def test_records_taken_out_of_the_outbox_wait_again(
     tmp_path: Path, statements: str, waiting: int, mended: int
@@ -600,7 +665,9 @@ async def test_records_taken_out_of_the_outbox_wait_again(
     sql(path, *statements.split(";"))
     async with await AuditStore.open(path) as store:
         assert (store.waiting(), store.mended) == (waiting, mended)
-        assert [item.number for item in await store.unacknowledged(0, 100)] == list(range(9 - waiting, 9))
+        assert [item.number for item in await store.unacknowledged(0, 100)] == list(
+            range(9 - waiting, 9)
+        )
     assert verify(path).exit_code == 0
 
 
@@ -641,7 +708,11 @@ async def test_verify_says_what_it_saw(tmp_path: Path) -> None:
     result = verify(path)
     assert result.exit_code == 0
     assert "8 records, from 2026-09-21T14:13:20.000Z to 2026-09-21T14:13:20.007Z" in result.output
-    head = next(line.removeprefix("head ") for line in result.output.splitlines() if line.startswith("head "))
+    head = next(
+        line.removeprefix("head ")
+        for line in result.output.splitlines()
+        if line.startswith("head ")
+    )
     assert head.startswith("8:")
     assert "not acknowledged by the backend: 3; highest acknowledged: 5" in result.output
     assert verify(path, "--head", head).exit_code == 0
@@ -650,7 +721,10 @@ async def test_verify_says_what_it_saw(tmp_path: Path) -> None:
     assert verify(path).exit_code == 0
     result = verify(path, "--head", head)
     assert result.exit_code == 1
-    assert "record 6 is missing: the end of the chain was cut off, for record 8 was known" in result.output
+    assert (
+        "record 6 is missing: the end of the chain was cut off, for record 8 was known"
+        in result.output
+    )
 
 
 @pytest.mark.asyncio
@@ -675,7 +749,9 @@ async def test_verify_says_the_same_to_machines(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_verify_says_of_a_log_without_a_record_that_there_are_no_moments(tmp_path: Path) -> None:
+async def test_verify_says_of_a_log_without_a_record_that_there_are_no_moments(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "audit.db"
     await filled(path, 0)
     told = json.loads(verify(path, "--json").output)
@@ -693,7 +769,9 @@ def test_what_cannot_be_read_is_one_document_for_machines(tmp_path: Path, name: 
 
 
 @pytest.mark.asyncio
-async def test_a_chain_rewritten_with_right_hashes_is_found_by_what_others_kept(tmp_path: Path) -> None:
+async def test_a_chain_rewritten_with_right_hashes_is_found_by_what_others_kept(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "audit.db"
     await filled(path, 8, acknowledged=5)
     head = verify(path).output.split("head ")[1].split()[0]
@@ -706,7 +784,8 @@ async def test_a_chain_rewritten_with_right_hashes_is_found_by_what_others_kept(
 
 @pytest.mark.asyncio
 async def test_verify_and_list_work_beside_the_running_daemon_and_on_a_copy(tmp_path: Path) -> None:
-    path, copy = tmp_path / "audit.db", tmp_path / "copy" / "audit.db"
+    path = tmp_path / "audit.db"
+    copy = tmp_path / "copy" / "audit.db"
     copy.parent.mkdir()
     async with await AuditStore.open(path) as store:
         await asyncio.gather(*(store.append(record(n)) for n in range(20)))
@@ -722,11 +801,18 @@ async def test_verify_and_list_work_beside_the_running_daemon_and_on_a_copy(tmp_
 def test_verify_reads_a_log_in_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "audit.db"
     asyncio.run(filled(path, 3))
-    command = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,bind,ro {tmp_path} && exec $0 $@"
+    command = (
+        f"mount --bind {tmp_path} {tmp_path} && mount -o remount,bind,ro {tmp_path} && exec $0 $@"
+    )
     prefix = ["unshare", "--mount", "--map-root-user", "sh", "-c", command]
-    if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*prefix, "true"], capture_output=True).returncode
+    ):
         pytest.skip("this machine lets no test mount a read-only directory of its own")
-    (tmp_path / "check.py").write_text("import sys; from hubd.cli.audit import audit; audit(sys.argv[1:])")
+    (tmp_path / "check.py").write_text(
+        "import sys; from hubd.cli.audit import audit; audit(sys.argv[1:])"
+    )
     run = subprocess.run(
         [*prefix, sys.executable, str(tmp_path / "check.py"), "verify", "--file", str(path)],
         capture_output=True,
@@ -753,7 +839,9 @@ async def test_list_shows_the_newest_and_quotes_what_strangers_wrote(tmp_path: P
     async with await AuditStore.open(path) as store:
         for n in range(30):
             await store.append(record(n))
-        await store.append(Record(Kind.REFUSED, -1, 5, {"name": "\x1b[2J\nroot", "raw": b"\x00\xff", "ok": False}))
+        await store.append(
+            Record(Kind.REFUSED, -1, 5, {"name": "\x1b[2J\nroot", "raw": b"\x00\xff", "ok": False})
+        )
     assert [said["number"] for said in listed(path)] == list(range(12, 32))
     (last,) = listed(path, "--last", "1")
     assert last == {
@@ -765,7 +853,8 @@ async def test_list_shows_the_newest_and_quotes_what_strangers_wrote(tmp_path: P
     }
     result = CliRunner().invoke(audit, ["list", "--last", "1", "--file", str(path)])
     assert result.output == (
-        '      31  1969-12-31T23:59:59.999Z  refused  ok=false raw="00ff" name="\\u001b[2J\\nroot"\n'
+        '      31  1969-12-31T23:59:59.999Z  refused  ok=false raw="00ff" '
+        'name="\\u001b[2J\\nroot"\n'
     )
 
 
@@ -774,7 +863,9 @@ async def test_a_record_removed_behind_an_index_that_still_has_it_is_missed(tmp_
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:
         for _ in range(3):
-            await asyncio.gather(*[store.append(Record(Kind.DOOR, n, 0, {"door": "front"})) for n in range(500)])
+            await asyncio.gather(
+                *[store.append(Record(Kind.DOOR, n, 0, {"door": "front"})) for n in range(500)]
+            )
         await store.acknowledge(list(range(1, 1501)))
     hide_indexes_while(path, "DELETE FROM records WHERE number = 5")
     with pytest.raises(AuditError, match="record 5 is missing"):

@@ -1,4 +1,6 @@
-"""`hubctl audit` on files that were made to deceive it: a sentence and a status, and nothing that steers a terminal."""
+"""`hubctl audit` on files that were made to deceive it: a sentence and a status, and nothing that
+steers a terminal.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ VALUES = st.one_of(
 )
 
 
-def crafted(path: Path, *statements: tuple[str, tuple[object, ...]], tables: tuple[str, ...] = TABLES) -> Path:
+def crafted(
+    path: Path, *statements: tuple[str, tuple[object, ...]], tables: tuple[str, ...] = TABLES
+) -> Path:
     path.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -58,7 +62,9 @@ def judged(result: Result) -> None:
 
 
 @given(st.tuples(VALUES, VALUES, VALUES, VALUES), VALUES, st.tuples(VALUES, VALUES))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_no_kind_of_value_makes_a_traceback_or_reaches_the_terminal(
     tmp_path: Path,
     record: tuple[object, ...],
@@ -77,13 +83,28 @@ def test_no_kind_of_value_makes_a_traceback_or_reaches_the_terminal(
 
 RIGHT = ("INSERT INTO records VALUES (1, 1, ?, ?)", (BODY, HASH))
 WRONG = {
-    "number": (("INSERT INTO records VALUES (?, 1, ?, ?)", (ESCAPE, BODY, HASH)), "holds values that no record"),
-    "body": (("INSERT INTO records VALUES (1, 1, ?, ?)", (ESCAPE, HASH)), "holds values that no record"),
-    "no hash": (("INSERT INTO records VALUES (1, 1, ?, NULL)", (BODY,)), "holds values that no record"),
+    "number": (
+        ("INSERT INTO records VALUES (?, 1, ?, ?)", (ESCAPE, BODY, HASH)),
+        "holds values that no record",
+    ),
+    "body": (
+        ("INSERT INTO records VALUES (1, 1, ?, ?)", (ESCAPE, HASH)),
+        "holds values that no record",
+    ),
+    "no hash": (
+        ("INSERT INTO records VALUES (1, 1, ?, NULL)", (BODY,)),
+        "holds values that no record",
+    ),
     "text": (("INSERT INTO records VALUES (1, CAST(x'ff' AS TEXT), ?, ?)", (BODY, HASH)), ""),
-    "a long body": (("INSERT INTO records VALUES (1, 1, zeroblob(2000000), ?)", (HASH,)), "too big"),
+    "a long body": (
+        ("INSERT INTO records VALUES (1, 1, zeroblob(2000000), ?)", (HASH,)),
+        "too big",
+    ),
     "outbox": (("INSERT INTO outbox VALUES (?)", (ESCAPE,)), "are no numbers"),
-    "acknowledged": (("INSERT INTO acknowledged VALUES (1, ?, ?)", (ESCAPE, HASH)), "acknowledged is none"),
+    "acknowledged": (
+        ("INSERT INTO acknowledged VALUES (1, ?, ?)", (ESCAPE, HASH)),
+        "acknowledged is none",
+    ),
 }
 
 
@@ -108,7 +129,9 @@ def test_what_is_malformed_is_broken_with_a_sentence(tmp_path: Path, what: str) 
         ((*TABLES, "CREATE VIEW endless AS SELECT 1"), "endless does not belong"),
     ],
 )
-def test_other_tables_than_a_log_s_are_broken_evidence(tmp_path: Path, tables: tuple[str, ...], says: str) -> None:
+def test_other_tables_than_a_log_s_are_broken_evidence(
+    tmp_path: Path, tables: tuple[str, ...], says: str
+) -> None:
     path = crafted(tmp_path / "audit.db", tables=tables)
     for command in ("verify", "list"):
         result = run(command, path)
@@ -133,10 +156,13 @@ def test_who_may_not_read_is_told_to_use_sudo(tmp_path: Path, mode: int) -> None
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
     script = (
-        "import os, shutil, sys\nfrom hubd.cli.audit import audit\nos.setgid(4711); os.setuid(4711)\n"
+        "import os, shutil, sys\nfrom hubd.cli.audit import audit\nos.setgid(4711); "
+        "os.setuid(4711)\n"
         "audit(['verify', '--file', sys.argv[1]])\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True
+    )
     assert done.returncode == UNREADABLE
     assert done.stderr == f"{path}: this user must not read it. Try: sudo hubctl audit verify\n"
 
@@ -154,7 +180,9 @@ FILLED = {"records": "number", "outbox": "x", "acknowledged": "number"}
 
 @pytest.mark.parametrize("command", ["verify", "list"])
 @pytest.mark.parametrize("table", COMPUTED)
-def test_a_column_that_is_computed_is_not_even_read(tmp_path: Path, table: str, command: str) -> None:
+def test_a_column_that_is_computed_is_not_even_read(
+    tmp_path: Path, table: str, command: str
+) -> None:
     """Each row of it costs time: some 300 KiB of them would keep a reader for hours."""
     tables = tuple(COMPUTED[table] if f"TABLE {table} " in ours else ours for ours in TABLES)
     numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"

@@ -1,4 +1,6 @@
-"""The advertisement's tag: the Core's own sample, what resolves and what does not, and whom a phone tries."""
+"""The advertisement's tag: the Core's own sample, what resolves and what does not, and whom a phone
+tries.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,14 @@ from hubcore.phone.beacon import KEY_BYTES, TAG_BYTES, Beacon, ah, resolves
 from hubsim.phone.kin import Choice, Kin, kin
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "beacon.json").read_text())
-KEY, OTHER = bytes(range(KEY_BYTES)), bytes(KEY_BYTES)
+KEY = bytes(range(KEY_BYTES))
+OTHER = bytes(KEY_BYTES)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
 def test_a_vector(vector: dict[str, str]) -> None:
-    key, tag = bytes.fromhex(vector["key"]), bytes.fromhex(vector["tag"])
+    key = bytes.fromhex(vector["key"])
+    tag = bytes.fromhex(vector["tag"])
     assert resolves(key, tag) is (vector["verdict"] == "resolves")
     if vector["verdict"] == "resolves":
         assert Beacon(key).tag(lambda size: tag[:size]) == tag

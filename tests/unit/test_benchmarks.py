@@ -51,8 +51,14 @@ def by_key(rows: list[Figure]) -> dict[str, Figure]:
 
 
 def cpu_rounds() -> CpuRounds:
-    steps = {"challenge": [10_000, 10_000], "unseal": [1_000_000, 1_000_000], "answer": [90_000, 90_000]}
-    return CpuRounds([1_000_000, 2_000_000], [1_100_000, 2_600_000], [110_000, 520_000], steps, steps)
+    steps = {
+        "challenge": [10_000, 10_000],
+        "unseal": [1_000_000, 1_000_000],
+        "answer": [90_000, 90_000],
+    }
+    return CpuRounds(
+        [1_000_000, 2_000_000], [1_100_000, 2_600_000], [110_000, 520_000], steps, steps
+    )
 
 
 def test_cpu() -> None:
@@ -66,7 +72,11 @@ def test_cpu() -> None:
 
 
 def air_rounds() -> AirRounds:
-    trips = {"cold": Trip(2, False, 2003), "full": Trip(1, False, 1251), "short": Trip(1, True, 320)}
+    trips = {
+        "cold": Trip(2, False, 2003),
+        "full": Trip(1, False, 1251),
+        "short": Trip(1, True, 320),
+    }
     return AirRounds(
         full=[3 * MS] * 90 + [9 * MS] * 10,
         short=[0.6 * MS] * 100,
@@ -77,7 +87,8 @@ def air_rounds() -> AirRounds:
             "short: guard": [0.1 * MS] * 100,
         },
         echo=[1 * MS] * 100,
-        crypto_full=[1.5 * MS] * 60 + [50 * MS] * 40,  # a bound that is slow at times makes no goal easier
+        crypto_full=[1.5 * MS] * 60
+        + [50 * MS] * 40,  # a bound that is slow at times makes no goal easier
         crypto_short=[0.1 * MS] * 100,
         commit=[0.5 * MS] * 100,
         trips=trips,
@@ -112,7 +123,9 @@ def test_what_is_left_of_a_way_is_the_rest() -> None:
 
 
 def test_start_and_memory() -> None:
-    rounds = StartRounds([0.5, 0.7, 3.0], [0.1, 0.2, 0.1], Memory(61, 45), Memory(15, 10), Memory(39, 30), 10.0, 3.0)
+    rounds = StartRounds(
+        [0.5, 0.7, 3.0], [0.1, 0.2, 0.1], Memory(61, 45), Memory(15, 10), Memory(39, 30), 10.0, 3.0
+    )
     rows = by_key(figures.start_figures(rounds))
     assert (rows["start"].value, rows["start"].met) == (0.7, True)
     assert rows["start_ratio"].value == pytest.approx(7)
@@ -122,14 +135,21 @@ def test_start_and_memory() -> None:
 
 
 def test_memory_is_read_in_megabytes_of_a_million() -> None:
-    text = "7f00-7fff ---p 00000000 00:00 0 [rollup]\nRss:   1000 kB\nPss:    500 kB\nPss_Anon:  7 kB\n"
+    text = (
+        "7f00-7fff ---p 00000000 00:00 0 [rollup]\nRss:   1000 kB\nPss:    500 "
+        "kB\nPss_Anon:  7 kB\n"
+    )
     assert start.memory(text) == Memory(1.024, 0.512)
 
 
 def test_rates() -> None:
-    rounds = DiskRounds(sync=[1 * MS] * 3, commit=[2 * MS] * 3, alone=[4 * MS] * 3, together=[0.5 * MS] * 3)
+    rounds = DiskRounds(
+        sync=[1 * MS] * 3, commit=[2 * MS] * 3, alone=[4 * MS] * 3, together=[0.5 * MS] * 3
+    )
     rows = by_key(figures.disk_figures(rounds))
-    assert [round(rows[key].value) for key in ("records_alone", "records_32", "syncs", "commits")] == [
+    assert [
+        round(rows[key].value) for key in ("records_alone", "records_32", "syncs", "commits")
+    ] == [
         250,
         2000,
         1000,

@@ -1,4 +1,6 @@
-"""A laptop's own adapter: which one may be used, what is told when none may, and a link on a fake of bleak's client."""
+"""A laptop's own adapter: which one may be used, what is told when none may, and a link on a fake
+of bleak's client.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,21 @@ def test_an_adapter_that_is_free_and_on_is_taken(wanted: str) -> None:
     ("adapters", "wanted", "hub_runs", "sentence"),
     [
         ([], "", False, "this machine has no Bluetooth adapter"),
-        ([HUBS], "", True, "a hub of this machine advertises on hci0; name another one with --adapter"),
+        (
+            [HUBS],
+            "",
+            True,
+            "a hub of this machine advertises on hci0; name another one with --adapter",
+        ),
         ([HUBS, FREE], "hci0", True, "a hub of this machine advertises on hci0"),
         ([HUBS, FREE], HUBS.address, False, "a hub of this machine advertises on hci0"),
         ([FREE], "hci1", True, "a hub runs on this machine, on no adapter just now"),
-        ([FREE, OFF], "hci9", False, "there is no adapter hci9; there are hci1 (C0:00:00:00:00:02), hci2"),
+        (
+            [FREE, OFF],
+            "hci9",
+            False,
+            "there is no adapter hci9; there are hci1 (C0:00:00:00:00:02), hci2",
+        ),
         ([HUBS, OFF], "", True, "hci2 is switched off: try `bluetoothctl power on`"),
     ],
 )
@@ -68,7 +80,9 @@ async def test_a_bus_that_says_nothing_has_a_time_limit(tmp_path: Path) -> None:
         silent.bind(str(tmp_path / "bus"))
         silent.listen()
         with pytest.raises(LinkError, match="the system D-Bus does not answer"):
-            await choose("", f"unix:path={tmp_path / 'bus'}", tmp_path / "hubd.sock", bus_seconds=0.1)
+            await choose(
+                "", f"unix:path={tmp_path / 'bus'}", tmp_path / "hubd.sock", bus_seconds=0.1
+            )
 
 
 WHY = BleakBluetoothNotAvailableReason
@@ -77,11 +91,23 @@ WHY = BleakBluetoothNotAvailableReason
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (BleakBluetoothNotAvailableError("", WHY.NO_BLUETOOTH), "this machine has no Bluetooth adapter"),
-        (BleakBluetoothNotAvailableError("", WHY.POWERED_OFF), "the Bluetooth adapter is switched off"),
-        (BleakBluetoothNotAvailableError("", WHY.DENIED_BY_USER), "this program may not use Bluetooth"),
+        (
+            BleakBluetoothNotAvailableError("", WHY.NO_BLUETOOTH),
+            "this machine has no Bluetooth adapter",
+        ),
+        (
+            BleakBluetoothNotAvailableError("", WHY.POWERED_OFF),
+            "the Bluetooth adapter is switched off",
+        ),
+        (
+            BleakBluetoothNotAvailableError("", WHY.DENIED_BY_USER),
+            "this program may not use Bluetooth",
+        ),
         (BleakDBusError("org.bluez.Error.NotReady", []), "the Bluetooth adapter is switched off"),
-        (BleakDBusError("org.freedesktop.DBus.Error.AccessDenied", []), "this program may not use Bluetooth"),
+        (
+            BleakDBusError("org.freedesktop.DBus.Error.AccessDenied", []),
+            "this program may not use Bluetooth",
+        ),
         (BleakGATTProtocolError(0x80), "the hub refused or left"),
         (TimeoutError(), "the hub does not answer"),
     ],
@@ -92,11 +118,15 @@ def test_what_bleak_raises_is_told_in_a_sentence(error: Exception, sentence: str
 
 class Characteristic:
     def __init__(self, uuid: str, writes_bytes_max: int) -> None:
-        self.uuid, self.max_write_without_response_size = uuid, writes_bytes_max
+        self.uuid = uuid
+        self.max_write_without_response_size = writes_bytes_max
 
 
 class Client:
-    """bleak's client as far as the link uses it. `error` is raised by all that is asked; `silent` answers nothing."""
+    """bleak's client as far as the link uses it.
+
+    `error` is raised by all that is asked; `silent` answers nothing.
+    """
 
     def __init__(self, writes_bytes_max: int = 509) -> None:
         self.services = self
@@ -105,12 +135,17 @@ class Client:
         self.silent = False
         self.written: list[tuple[str, bytes, bool]] = []
         self.notify: Callable[[Any, bytearray], None] | None = None
-        self._table = {uuid: Characteristic(uuid, writes_bytes_max) for uuid in (gatt.INFO, gatt.RX, gatt.TX, gatt.TXR)}
+        self._table = {
+            uuid: Characteristic(uuid, writes_bytes_max)
+            for uuid in (gatt.INFO, gatt.RX, gatt.TX, gatt.TXR)
+        }
 
     def get_characteristic(self, uuid: str) -> Characteristic | None:
         return self._table.get(uuid)
 
-    async def start_notify(self, of: Characteristic, callback: Callable[[Any, bytearray], None]) -> None:
+    async def start_notify(
+        self, of: Characteristic, callback: Callable[[Any, bytearray], None]
+    ) -> None:
         await self._asked()
         assert of.uuid == gatt.TX
         self.notify = callback
@@ -136,7 +171,9 @@ async def _link(client: Client, mtu_max: int = 247, att_seconds: float = 6.0) ->
     return link
 
 
-@pytest.mark.parametrize(("writes", "mtu_max", "mtu"), [(509, 247, 247), (182, 247, 185), (509, 23, 23), (0, 247, 23)])
+@pytest.mark.parametrize(
+    ("writes", "mtu_max", "mtu"), [(509, 247, 247), (182, 247, 185), (509, 23, 23), (0, 247, 23)]
+)
 async def test_frames_fit_the_link_and_the_wish(writes: int, mtu_max: int, mtu: int) -> None:
     assert (await _link(Client(writes), mtu_max)).mtu == mtu
 
@@ -168,7 +205,9 @@ async def test_whatever_fails_is_a_link_error_and_silence_has_an_end() -> None:
 
 
 class Scanner:
-    """bleak's scanner as far as it is used: from its start it shows what it was given, each at its time (seconds)."""
+    """bleak's scanner as far as it is used: from its start it shows what it was given, each at its
+    time (seconds).
+    """
 
     def __init__(self, shown: list[tuple[float, str, AdvertisementData]]) -> None:
         self._shown = shown
@@ -176,19 +215,23 @@ class Scanner:
         self.options: dict[str, Any] = {}
 
     def __call__(self, seen: Callable[[BLEDevice, AdvertisementData], None], **options: Any) -> Any:
-        self._seen, self.options = seen, options
+        self._seen = seen
+        self.options = options
         return self
 
     async def start(self) -> None:
         self.running = True
         for seconds, address, told_ in self._shown:
-            asyncio.get_running_loop().call_later(seconds, self._seen, BLEDevice(address, None, None), told_)
+            asyncio.get_running_loop().call_later(
+                seconds, self._seen, BLEDevice(address, None, None), told_
+            )
 
     async def stop(self) -> None:
         self.running = False
 
 
-KEY, OTHER = bytes(range(16)), bytes(16)
+KEY = bytes(range(16))
+OTHER = bytes(16)
 LAMP = "00001815-0000-1000-8000-00805f9b34fb"
 
 
@@ -217,7 +260,10 @@ async def test_a_hub_without_a_tag_is_tried_when_no_better_comes(
 
 
 async def test_when_no_hub_is_to_be_tried_it_says_what_was_seen() -> None:
-    for shown, sentence in (([], "no hub in sight"), ([(0.0, "a", hub(OTHER))], "only hubs of other sites in sight")):
+    for shown, sentence in (
+        ([], "no hub in sight"),
+        ([(0.0, "a", hub(OTHER))], "only hubs of other sites in sight"),
+    ):
         scanner = Scanner(shown)
         with pytest.raises(LinkError, match=sentence):
             await bleak_radio._find("", KEY, scanner, scan_seconds=0.1)

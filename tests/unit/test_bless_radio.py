@@ -1,6 +1,8 @@
-"""The desk's radio on bless, on a whole fake of its server: visits, the MTU, threads, and an adapter that is lost.
+"""The desk's radio on bless, on a whole fake of its server: visits, the MTU, threads, and an
+adapter that is lost.
 
-bless is left out where its dbus_next cannot be imported, from Python 3.15 on (hardware-sim/setup.cfg).
+bless is left out where its dbus_next cannot be imported, from Python 3.15 on
+(hardware-sim/setup.cfg).
 """
 
 from __future__ import annotations
@@ -27,17 +29,23 @@ PATIENCE_SECONDS = 5.0
 
 class Characteristic:
     def __init__(self, uuid: str) -> None:
-        self.uuid, self.value = uuid.upper(), bytearray()  # macOS writes them so
+        self.uuid = uuid.upper()
+        self.value = bytearray()  # macOS writes them so
 
 
 class Server:
-    """bless's server. `starts` and `advertises` may be made to fail; `full` says how often notifying must wait."""
+    """bless's server.
+
+    `starts` and `advertises` may be made to fail; `full` says how often notifying must wait.
+    """
 
     def __init__(self, starts: bool) -> None:
         self.starts = starts
         self.read_request_func: Callable[[Any], bytearray] = lambda _: bytearray()
         self.write_request_func: Callable[[Any, bytearray], None] = lambda _, __: None
-        self.advertises, self.full, self.stopped = True, 0, False
+        self.advertises = True
+        self.full = 0
+        self.stopped = False
         self.tree: dict[str, dict[str, dict[str, Any]]] = {}
         self.notified: asyncio.Queue[bytes] = asyncio.Queue()
         self._tx = Characteristic(gatt.TX)
@@ -117,7 +125,12 @@ async def rig() -> AsyncIterator[Rig]:
 def test_the_table_is_the_protocols_in_its_order() -> None:
     rows = table()[gatt.SERVICE]
     names = {uuid: row["Properties"].name for uuid, row in rows.items()}
-    assert list(names.items()) == [(gatt.INFO, "read"), (gatt.RX, "write"), (gatt.TX, "notify"), (gatt.TXR, "read")]
+    assert list(names.items()) == [
+        (gatt.INFO, "read"),
+        (gatt.RX, "write"),
+        (gatt.TX, "notify"),
+        (gatt.TXR, "read"),
+    ]
 
 
 async def test_each_read_of_info_is_a_visit_and_ends_the_one_before(rig: Rig) -> None:

@@ -1,6 +1,8 @@
-"""The recipe for a mended BlueZ: it builds Debian's source, installs and holds what it made, refuses what it cannot do.
+"""The recipe for a mended BlueZ: it builds Debian's source, installs and holds what it made,
+refuses what it cannot do.
 
-A true build takes a quarter of an hour and the internet; here it runs with an apt of the test's own.
+A true build takes a quarter of an hour and the internet; here it runs with an apt of the test's
+own.
 """
 
 from __future__ import annotations
@@ -34,7 +36,16 @@ case "${0##*/} $*" in
     dpkg-query*) echo 5.66-1+deb12u2+hubd1 ;;
 esac
 """
-COMMANDS = ["id", "apt-get", "apt-mark", "dpkg-parsechangelog", "dpkg-buildpackage", "dpkg-query", "systemctl", "patch"]
+COMMANDS = [
+    "id",
+    "apt-get",
+    "apt-mark",
+    "dpkg-parsechangelog",
+    "dpkg-buildpackage",
+    "dpkg-query",
+    "systemctl",
+    "patch",
+]
 OS_RELEASE = 'VERSION_CODENAME={0}\nPRETTY_NAME="{0}"\n'
 
 
@@ -42,22 +53,35 @@ class Recipe:
     """The script in a folder of its own, for a release of Debian."""
 
     def __init__(self, folder: Path, release: str) -> None:
-        self.folder, self.made, self._told = folder, folder / "made", folder / "told"
+        self.folder = folder
+        self.made = folder / "made"
+        self._told = folder / "told"
         (folder / "systemd").mkdir()
         script = SCRIPT.read_text()
         assert script.count("/etc/os-release") == 1
         (folder / "os-release").write_text(OS_RELEASE.format(release))
-        (folder / "systemd" / SCRIPT.name).write_text(script.replace("/etc/os-release", str(folder / "os-release")))
+        (folder / "systemd" / SCRIPT.name).write_text(
+            script.replace("/etc/os-release", str(folder / "os-release"))
+        )
         shutil.copy(ROOT / "systemd/bluez-client-left.patch", folder / "systemd")
         for name in COMMANDS:
             (folder / name).write_text(APT)
             (folder / name).chmod(0o755)
 
     def run(self, *argv: str, user: int = 0) -> subprocess.CompletedProcess[str]:
-        environment = {"PATH": f"{self.folder}:{os.environ['PATH']}", "TOLD": str(self._told), "USER_ID": str(user)}
+        environment = {
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "TOLD": str(self._told),
+            "USER_ID": str(user),
+        }
         script = self.folder / "systemd" / SCRIPT.name
         return subprocess.run(
-            ["sh", script, *argv], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            ["sh", script, *argv],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
 
     @property
@@ -66,7 +90,9 @@ class Recipe:
 
 
 @pytest.mark.parametrize("release", ["bookworm", "trixie"])
-def test_it_builds_from_debians_source_and_apts_own_settings_stay(tmp_path: Path, release: str) -> None:
+def test_it_builds_from_debians_source_and_apts_own_settings_stay(
+    tmp_path: Path, release: str
+) -> None:
     recipe = Recipe(tmp_path, release)
     done = recipe.run("build", str(recipe.made))
     assert done.returncode == 0, done.stderr
@@ -124,7 +150,9 @@ def test_the_page_names_commands_that_there_are() -> None:
 
 
 def test_the_patch_asks_nothing_that_one_version_of_bluez_alone_has() -> None:
-    """5.66 has a variable `server` in three callbacks of which 5.82 and 5.87 have none: there it did not compile."""
+    """5.66 has a variable `server` in three callbacks of which 5.82 and 5.87 have none: there it
+    did not compile.
+    """
     patch = (ROOT / "systemd/bluez-client-left.patch").read_text()
     asked = re.findall(r"^\+\tif \(client_left\((\S+),", patch, re.MULTILINE)
     assert sorted(set(asked)) == ["data->server", "op->server", "pwcd->server"]

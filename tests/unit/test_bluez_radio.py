@@ -1,4 +1,6 @@
-"""The life of the radio on a fake bluetoothd, over a real bus of its own: come, serve, lose everything, come again."""
+"""The life of the radio on a fake bluetoothd, over a real bus of its own: come, serve, lose
+everything, come again.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,15 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
 <servicedir>{path}.services</servicedir>
-<policy context="default"><allow send_destination="*"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"""
+<policy context="default">
+<allow send_destination="*"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"""
 NEVER = "[D-BUS Service]\nName=org.bluez\nExec={program} 3\n"
-"""A bluetoothd that the bus starts and that does not come; it holds up the end of the bus as long as it lasts."""
-HCI0, HCI1, PHONE = "/org/bluez/hci0", "/org/bluez/hci1", "/org/bluez/hci0/dev_F0"
+"""A bluetoothd that the bus starts and that does not come; it holds up the end of the bus as long
+as it lasts.
+"""
+HCI0 = "/org/bluez/hci0"
+HCI1 = "/org/bluez/hci1"
+PHONE = "/org/bluez/hci0/dev_F0"
 ADDRESS = "C0:00:00:00:00:01"
 PATIENCE_SECONDS = 10.0
 QUICK = RadioTimes(power_retry_seconds=0.1, retry_seconds=0.1)
@@ -54,15 +61,17 @@ QUICK = RadioTimes(power_retry_seconds=0.1, retry_seconds=0.1)
 class FakeBluez:
     """A bluetoothd as far as the radio sees it.
 
-    `refuses` names the members that it answers with an error, `silent` those that it never answers, `idle` the
-    properties that it lets be set and does not change.
+    `refuses` names the members that it answers with an error, `silent` those that it never answers,
+    `idle` the properties that it lets be set and does not change.
     """
 
     def __init__(self, bus: MessageBus) -> None:
         self.bus = bus
         self.objects: dict[str, dict[str, dict[str, Variant]]] = {}
         self.calls: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self.refuses, self.silent, self.idle = set[str](), set[str](), set[str]()
+        self.refuses = set[str]()
+        self.silent = set[str]()
+        self.idle = set[str]()
         self.refusal = "org.bluez.Error.Failed"
         self.notified: asyncio.Queue[bytes] = asyncio.Queue()
         self.radio = ""
@@ -86,7 +95,9 @@ class FakeBluez:
         self._signal("/", OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", [path, interfaces])
 
     def remove(self, path: str) -> None:
-        self._signal("/", OBJECT_MANAGER, "InterfacesRemoved", "oas", [path, list(self.objects.pop(path))])
+        self._signal(
+            "/", OBJECT_MANAGER, "InterfacesRemoved", "oas", [path, list(self.objects.pop(path))]
+        )
 
     def change(self, path: str, interface: str, **properties: Variant) -> None:
         self.objects[path][interface].update(properties)
@@ -96,7 +107,10 @@ class FakeBluez:
         if path in self.objects:
             self.change(path, DEVICE, Connected=Variant("b", connected))
         else:
-            self.add(path, {DEVICE: {"Connected": Variant("b", connected), "Adapter": Variant("o", HCI0)}})
+            self.add(
+                path,
+                {DEVICE: {"Connected": Variant("b", connected), "Adapter": Variant("o", HCI0)}},
+            )
 
     async def ask(self, path: str, member: str, signature: str, *body: Any) -> Message:
         """Call the radio, as for a phone."""
@@ -112,7 +126,9 @@ class FakeBluez:
         assert answer is not None
         return answer
 
-    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
+    def _signal(
+        self, path: str, interface: str, member: str, signature: str, body: list[Any]
+    ) -> None:
         self.bus.send(Message.new_signal(path, interface, member, signature, body))
 
     def _message(self, message: Message) -> Message | bool | None:
@@ -143,16 +159,20 @@ class FakeBluez:
 
 
 class Rig:
-    """A bus of its own, the radio on it, and as many bluetoothds as a test wants, one after another."""
+    """A bus of its own, the radio on it, and as many bluetoothds as a test wants, one after
+    another.
+    """
 
     def __init__(self, address: str, services: Path) -> None:
-        self.address, self._services = address, services
+        self.address = address
+        self._services = services
         self.serving: asyncio.Task[None]
         self.listener = FakeRadioListener()
         self.ready: asyncio.Queue[bool] = asyncio.Queue()
         self.said: list[str] = []
         self.amiss: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self._spoken, self.stuck = asyncio.Event(), asyncio.Event()
+        self._spoken = asyncio.Event()
+        self.stuck = asyncio.Event()
         self.radio: BluezRadio
 
     def serve(
@@ -205,7 +225,9 @@ class Rig:
                 pass
 
     @asynccontextmanager
-    async def bluetoothd(self, prepare: Callable[[FakeBluez], None] = lambda _: None) -> AsyncIterator[FakeBluez]:
+    async def bluetoothd(
+        self, prepare: Callable[[FakeBluez], None] = lambda _: None
+    ) -> AsyncIterator[FakeBluez]:
         bus = await MessageBus(bus_address=self.address).connect()
         fake = FakeBluez(bus)
         prepare(fake)
@@ -221,7 +243,13 @@ async def a_bus(folder: Path) -> AsyncIterator[str]:
     path = folder / "bus"
     (folder / "bus.services").mkdir()
     (folder / "bus.conf").write_text(CONFIG.format(path=path))
-    argv = ("dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile", "--print-address")
+    argv = (
+        "dbus-daemon",
+        f"--config-file={folder / 'bus.conf'}",
+        "--nofork",
+        "--nopidfile",
+        "--print-address",
+    )
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -263,7 +291,9 @@ async def test_it_waits_for_bluetoothd_and_for_its_adapter_and_takes_no_other(ri
         await rig.is_ready(True)
 
 
-async def test_each_coming_and_going_renews_the_advertisement_and_never_takes_it_off(rig: Rig) -> None:
+async def test_each_coming_and_going_renews_the_advertisement_and_never_takes_it_off(
+    rig: Rig,
+) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         rig.serve()
         await rig.is_ready(True)
@@ -274,7 +304,9 @@ async def test_each_coming_and_going_renews_the_advertisement_and_never_takes_it
             assert await bluez.calls.get() == ("ServiceUUIDs", PATHS[0])
 
 
-async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_the_replacing(rig: Rig) -> None:
+async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_the_replacing(
+    rig: Rig,
+) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         rig.serve(new_seconds=0.2)
         await rig.is_ready(True)
@@ -297,14 +329,19 @@ async def test_the_last_of_a_crowd_is_not_left_out_and_a_crowd_does_not_hold_up_
 
 
 class Manager:
-    """BlueZ's LEAdvertisingManager1 with room for so many; notes which were on air after each call."""
+    """BlueZ's LEAdvertisingManager1 with room for so many; notes which were on air after
+    each call.
+    """
 
     def __init__(self, room: int = 2) -> None:
-        self.room, self.held = room, list[str]()
+        self.room = room
+        self.held = list[str]()
         self.seen: list[tuple[str, ...]] = []
         self.emitted: list[tuple[str, str, str, Any]] = []
 
-    async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+    async def call(
+        self, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> list[Any]:
         assert (path, interface) == (HCI0, ADVERTISING_MANAGER)
         if member == "RegisterAdvertisement":
             if len(self.held) >= self.room:
@@ -318,14 +355,16 @@ class Manager:
         self.seen.append(tuple(self.held))
         return []
 
-    async def cast(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> None:
+    async def cast(
+        self, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> None:
         await self.call(path, interface, member, signature, *body)
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
         self.emitted.append((path, interface, name, value.value))
 
 
-async def test_an_advertisement_is_replaced_without_a_moment_off_the_air_and_none_piles_up() -> None:
+async def test_an_advertisement_is_replaced_without_a_moment_off_the_air() -> None:
     manager = Manager()
     advert = Advert(manager, HCI0)
     await advert.begin()
@@ -337,7 +376,7 @@ async def test_an_advertisement_is_replaced_without_a_moment_off_the_air_and_non
     assert manager.emitted == [(manager.held[0], ADVERTISEMENT, "ServiceUUIDs", [gatt.SERVICE])]
 
 
-async def test_where_there_is_room_for_one_advertisement_only_it_gives_way_to_its_successor() -> None:
+async def test_with_room_for_one_advertisement_it_gives_way_to_its_successor() -> None:
     manager = Manager(room=1)
     advert = Advert(manager, HCI0)
     await advert.begin()
@@ -416,8 +455,14 @@ async def test_links_begin_and_end_with_connected_and_carry_frames(rig: Rig) -> 
         link = (await rig.listener.next()).link
         assert rig.listener.visits == [Opened(link)]
         assert link.peer == PHONE
-        options = {"device": Variant("o", PHONE), "mtu": Variant("q", 247), "link": Variant("s", "LE")}
-        assert (await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", options)).body == [rig.listener.minted[0][1]]
+        options = {
+            "device": Variant("o", PHONE),
+            "mtu": Variant("q", 247),
+            "link": Variant("s", "LE"),
+        }
+        assert (await bluez.ask(INFO_PATH, "ReadValue", "a{sv}", options)).body == [
+            rig.listener.minted[0][1]
+        ]
         await bluez.ask(RX_PATH, "WriteValue", "aya{sv}", b"hello", options)
         assert await rig.listener.next() == Wrote(link, b"hello", 247)
         await radio.notify(link, b"answer")
@@ -441,7 +486,9 @@ async def test_phones_of_an_earlier_hub_are_sent_away_and_what_is_paired_is_not(
     def prepare(fake: FakeBluez) -> None:
         fake.adapter()
         fake.phone()
-        fake.add(keyboard, {DEVICE: {"Connected": Variant("b", True), "Bonded": Variant("b", True)}})
+        fake.add(
+            keyboard, {DEVICE: {"Connected": Variant("b", True), "Bonded": Variant("b", True)}}
+        )
 
     async with rig.bluetoothd(prepare) as bluez:
         rig.serve()
@@ -534,7 +581,9 @@ async def test_phones_are_kept_when_the_controller_cannot_advertise_beside_them(
         await rig.is_ready(True)
 
 
-async def test_who_came_by_an_advertisement_that_is_gone_has_it_replaced_at_leaving(rig: Rig) -> None:
+async def test_who_came_by_an_advertisement_that_is_gone_has_it_replaced_at_leaving(
+    rig: Rig,
+) -> None:
     """The kernel goes on with that advertisement's instance then, and nobody can connect."""
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         rig.serve(new_seconds=0.3)
@@ -547,11 +596,15 @@ async def test_who_came_by_an_advertisement_that_is_gone_has_it_replaced_at_leav
         await bluez.called("UnregisterAdvertisement")
         _drain(bluez)
         bluez.phone(path=f"{PHONE}first")
-        await bluez.called("ServiceUUIDs", PATHS[0])  # it is in force by now: who comes from now on comes by it
+        # it is in force by now: who comes from now on comes by it
+        await bluez.called("ServiceUUIDs", PATHS[0])
         bluez.phone(path=f"{PHONE}second")
         await bluez.called("ServiceUUIDs", PATHS[0])
         bluez.phone(False, path=f"{PHONE}second")
-        assert await asyncio.wait_for(bluez.calls.get(), PATIENCE_SECONDS) == ("ServiceUUIDs", PATHS[0])
+        assert await asyncio.wait_for(bluez.calls.get(), PATIENCE_SECONDS) == (
+            "ServiceUUIDs",
+            PATHS[0],
+        )
 
 
 def _drain(bluez: FakeBluez) -> list[tuple[str, str]]:
@@ -561,7 +614,9 @@ def _drain(bluez: FakeBluez) -> list[tuple[str, str]]:
     return drained
 
 
-async def test_a_phone_that_bluez_cannot_send_away_does_not_keep_the_hub_off_the_air(rig: Rig) -> None:
+async def test_a_phone_that_bluez_cannot_send_away_does_not_keep_the_hub_off_the_air(
+    rig: Rig,
+) -> None:
     def prepare(fake: FakeBluez) -> None:
         fake.adapter()
         fake.phone()
@@ -574,7 +629,9 @@ async def test_a_phone_that_bluez_cannot_send_away_does_not_keep_the_hub_off_the
 
 
 @pytest.mark.parametrize("ends", ["it goes", "it comes to this hub", "never"])
-async def test_a_phone_of_an_earlier_hub_that_stays_is_sent_away_again_with_a_ceiling(rig: Rig, ends: str) -> None:
+async def test_a_phone_of_an_earlier_hub_that_stays_is_sent_away_again_with_a_ceiling(
+    rig: Rig, ends: str
+) -> None:
     def prepare(fake: FakeBluez) -> None:
         fake.adapter()
         fake.phone()
@@ -600,7 +657,9 @@ async def test_a_phone_of_an_earlier_hub_that_stays_is_sent_away_again_with_a_ce
 
 
 @pytest.mark.parametrize("loss", ["adapter", "power"])
-async def test_a_loss_is_not_sat_out_in_a_call_that_nobody_answers_any_more(rig: Rig, loss: str) -> None:
+async def test_a_loss_is_not_sat_out_in_a_call_that_nobody_answers_any_more(
+    rig: Rig, loss: str
+) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         bluez.silent.add("RegisterApplication")
         rig.serve(call_seconds=600.0)
@@ -629,10 +688,14 @@ async def test_an_adapter_that_is_not_on_is_not_taken_for_one(rig: Rig) -> None:
         await rig.is_ready(True)
 
 
-async def test_another_bluetoothd_in_place_of_one_without_an_adapter_is_looked_at_anew(rig: Rig) -> None:
+async def test_another_bluetoothd_in_place_of_one_without_an_adapter_is_looked_at_anew(
+    rig: Rig,
+) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter(HCI1, "C0:00:00:00:00:02")):
         rig.serve(ADDRESS, tell_seconds=0.2)
-        await rig.has_said(f"no adapter {ADDRESS} that can advertise and serve; it has: C0:00:00:00:00:02")
+        await rig.has_said(
+            f"no adapter {ADDRESS} that can advertise and serve; it has: C0:00:00:00:00:02"
+        )
     async with rig.bluetoothd(lambda fake: fake.adapter()):
         await rig.is_ready(True)
 
@@ -657,13 +720,18 @@ async def test_a_registration_that_is_given_up_is_taken_back(rig: Rig, why: str)
         await bluez.called("RegisterAdvertisement")
         if why == "told to end":
             rig.serving.cancel()
-        assert await asyncio.wait_for(bluez.calls.get(), PATIENCE_SECONDS) == ("UnregisterAdvertisement", HCI0)
+        assert await asyncio.wait_for(bluez.calls.get(), PATIENCE_SECONDS) == (
+            "UnregisterAdvertisement",
+            HCI0,
+        )
         if why == "no answer":
             bluez.silent.clear()
             await rig.is_ready(True)
 
 
-async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_stuck_does_not(rig: Rig) -> None:
+async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_stuck_does_not(
+    rig: Rig,
+) -> None:
     async with rig.bluetoothd(lambda fake: fake.adapter()) as bluez:
         rig.serve(call_seconds=0.5, new_seconds=0.3, replace_seconds=0.3)
         await rig.is_ready(True)
@@ -685,12 +753,15 @@ async def test_a_bluetoothd_that_is_slow_once_keeps_its_phones_and_one_that_is_s
 
 
 @pytest.mark.parametrize(
-    ("refusal", "switch", "stuck"), [("Busy", "0", True), ("Blocked", "0", False), ("Failed", "1", False)]
+    ("refusal", "switch", "stuck"),
+    [("Busy", "0", True), ("Blocked", "0", False), ("Failed", "1", False)],
 )
 async def test_why_an_adapter_does_not_go_on_is_told_and_a_stuck_bluetoothd_is_asked_for_anew(
     rig: Rig, tmp_path: Path, refusal: str, switch: str, stuck: bool
 ) -> None:
-    """BlueZ 5.66 may be busy for ever with a power that it has set; what rfkill blocks, no bluetoothd switches on."""
+    """BlueZ 5.66 may be busy for ever with a power that it has set; what rfkill blocks, no
+    bluetoothd switches on.
+    """
     (tmp_path / "hci0" / "rfkill0").mkdir(parents=True)
     for name in ("soft", "hard"):
         (tmp_path / "hci0" / "rfkill0" / name).write_text(switch if name == "soft" else "0")
@@ -757,7 +828,9 @@ async def test_what_is_paired_is_told_each_time_it_changes(rig: Rig) -> None:
         bluez.phone()
         bluez.change(PHONE, DEVICE, Bonded=Variant("b", True))
         assert "1 device is paired" in await told()
-        bluez.add(f"{PHONE}2", {DEVICE: {"Bonded": Variant("b", True), "Adapter": Variant("o", HCI0)}})
+        bluez.add(
+            f"{PHONE}2", {DEVICE: {"Bonded": Variant("b", True), "Adapter": Variant("o", HCI0)}}
+        )
         assert "2 devices are paired" in await told()
         bluez.remove(PHONE)
         assert "1 device is paired" in await told()
@@ -777,7 +850,8 @@ def test_rfkill_is_seen_where_the_kernel_shows_it(tmp_path: Path) -> None:
 
 
 def test_bluetoothd_is_given_time_and_is_not_started_anew_without_end() -> None:
-    now, asked = [0.0], list[float]()
+    now = [0.0]
+    asked = list[float]()
     patience = Patience(lambda: asked.append(now[0]), lambda: now[0])
     for now[0] in range(40):
         patience.failed()
@@ -816,7 +890,9 @@ async def test_only_bluetoothd_is_answered(rig: Rig) -> None:
 async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
     ready: asyncio.Queue[bool] = asyncio.Queue()
     said: list[str] = []
-    radio = BluezRadio("default", RadioNews(said.append), bus_address=f"unix:path={tmp_path / 'none'}")
+    radio = BluezRadio(
+        "default", RadioNews(said.append), bus_address=f"unix:path={tmp_path / 'none'}"
+    )
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(radio.serve(FakeRadioListener(), ready.put_nowait))
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -826,16 +902,26 @@ async def test_without_a_bus_it_says_so_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_pause_grows_to_its_ceiling() -> None:
-    assert [back_off_seconds(failures, 0.999999) for failures in (0, 1, 2)] == pytest.approx([0.5, 1, 2], rel=1e-3)
+    assert [back_off_seconds(failures, 0.999999) for failures in (0, 1, 2)] == pytest.approx(
+        [0.5, 1, 2], rel=1e-3
+    )
     assert back_off_seconds(1000, 0.999999) == pytest.approx(3, rel=1e-3)
     assert back_off_seconds(0, 0) == 0.25
 
 
 @pytest.mark.parametrize(
     ("wanted", "powered", "chosen"),
-    [("default", (), HCI0), ("default", (HCI1,), HCI1), ("B", (), HCI1), ("C", (), None), ("D", (), None)],
+    [
+        ("default", (), HCI0),
+        ("default", (HCI1,), HCI1),
+        ("B", (), HCI1),
+        ("C", (), None),
+        ("D", (), None),
+    ],
 )
-def test_the_adapter_is_found_by_its_address(wanted: str, powered: tuple[str, ...], chosen: str | None) -> None:
+def test_the_adapter_is_found_by_its_address(
+    wanted: str, powered: tuple[str, ...], chosen: str | None
+) -> None:
     def able(path: str, address: str) -> dict[str, dict[str, Any]]:
         return {
             ADAPTER: {"Address": address, "Powered": path in powered},
@@ -844,11 +930,16 @@ def test_the_adapter_is_found_by_its_address(wanted: str, powered: tuple[str, ..
         }
 
     unable = {ADAPTER: {"Address": "D", "Powered": True}}
-    assert choose({HCI1: able(HCI1, "B"), HCI0: able(HCI0, "A"), "/org/bluez/hci2": unable}, wanted) == chosen
+    assert (
+        choose({HCI1: able(HCI1, "B"), HCI0: able(HCI0, "A"), "/org/bluez/hci2": unable}, wanted)
+        == chosen
+    )
 
 
 class BatchBus:
-    """A bus that hands a reply and the signal after it to the handler in one go, before whoever awaits the reply."""
+    """A bus that hands a reply and the signal after it to the handler in one go, before whoever
+    awaits the reply.
+    """
 
     def __init__(self, then: Message) -> None:
         self._serial = 0

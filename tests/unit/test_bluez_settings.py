@@ -1,4 +1,6 @@
-"""What is said of BlueZ's settings: right ones are silent, wrong ones are named, what cannot be seen is unknown."""
+"""What is said of BlueZ's settings: right ones are silent, wrong ones are named, what cannot be
+seen is unknown.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,20 @@ from dbus_fast import Variant
 from hubcore.errors import LinkError
 from hubd.adapters.bluez import watch as bluez_watch
 from hubd.adapters.bluez.bus import ADAPTER
-from hubd.adapters.bluez.settings import DEFAULT_FILE, NEEDED, PNP_UUID, Started, complaint, judge, settings_file
+from hubd.adapters.bluez.settings import (
+    DEFAULT_FILE,
+    NEEDED,
+    PNP_UUID,
+    Started,
+    complaint,
+    judge,
+    settings_file,
+)
 
 SHIPPED = Path(__file__).parents[2] / "systemd" / "bluez-main.conf"
-DAEMON, HCI0, UNIT = "/usr/libexec/bluetooth/bluetoothd", "/org/bluez/hci0", "/unit"
+DAEMON = "/usr/libexec/bluetooth/bluetoothd"
+HCI0 = "/org/bluez/hci0"
+UNIT = "/unit"
 PID = 77
 
 
@@ -59,17 +71,23 @@ def test_what_is_shipped_is_what_is_needed(settings: Path) -> None:
 def test_each_setting_that_lacks_is_named(settings: Path, section: str, key: str) -> None:
     lines = settings.read_text().splitlines()
     for instead in ([], [f"#{key} = {NEEDED[section, key]}"], [f"{key} = 7"]):
-        changed = [line for old in lines for line in (instead if old.split(" =")[0] == key else [old])]
+        changed = [
+            line for old in lines for line in (instead if old.split(" =")[0] == key else [old])
+        ]
         settings.write_text("\n".join(changed))
-        assert f"{key}={NEEDED[section, key]}" in judge(Started((DAEMON, "-f", str(settings)), later(), ()))
+        assert f"{key}={NEEDED[section, key]}" in judge(
+            Started((DAEMON, "-f", str(settings)), later(), ())
+        )
 
 
 def test_a_file_newer_than_the_daemon_is_not_in_force(settings: Path, tmp_path: Path) -> None:
     unit = tmp_path / "hubd.conf"
     unit.write_text("")
     for file in (settings, unit):
-        os.utime(file, (0, 0))  # a package keeps the times of its files; when they were put there is what counts
-    argv, before = (DAEMON, "-f", str(settings)), time.monotonic() - 60
+        # a package keeps the times of its files; when they were put there is what counts
+        os.utime(file, (0, 0))
+    argv = (DAEMON, "-f", str(settings))
+    before = time.monotonic() - 60
     assert f"{settings} is newer" in judge(Started(argv, before, ()))
     assert judge(Started(argv, later(), (str(unit),))) == ""
 
@@ -80,7 +98,8 @@ def test_a_clock_that_was_set_back_makes_it_unknown(settings: Path) -> None:
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
-    nothing, noise = tmp_path / "nothing", tmp_path / "noise"
+    nothing = tmp_path / "nothing"
+    noise = tmp_path / "noise"
     noise.write_bytes(b"\xff\xfe")
     for file, said in ((nothing, "No such file"), (noise, "no file of settings")):
         assert said in judge(Started((DAEMON, "-f", str(file)), later(), ()))
@@ -106,7 +125,9 @@ class Systemd:
         }
         self.unit = {"FragmentPath": Variant("s", ""), "DropInPaths": Variant("as", [])}
 
-    async def ask(self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+    async def ask(
+        self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> list[Any]:
         if member == self.refuses:
             raise LinkError("nobody is called so")
         if member == "GetUnitByPID":
@@ -136,9 +157,12 @@ async def test_what_systemd_does_not_tell_is_unknown(settings: Path) -> None:
 
 async def test_an_odd_answer_ends_nothing_and_systemd_is_asked_again(settings: Path) -> None:
     systemd: Any = Systemd((DAEMON, "-f", str(settings)))
-    service, systemd.service = systemd.service, None
+    service = systemd.service
+    systemd.service = None
     said: asyncio.Queue[str] = asyncio.Queue()
-    looking = asyncio.create_task(bluez_watch.settings(systemd, HCI0, said.put_nowait, look_seconds=0.0))
+    looking = asyncio.create_task(
+        bluez_watch.settings(systemd, HCI0, said.put_nowait, look_seconds=0.0)
+    )
     async with asyncio.timeout(5):
         assert "unknown" in await said.get()
         systemd.service = service

@@ -1,4 +1,6 @@
-"""How calls of bluetoothd become calls of a listener: each for the phone that BlueZ names, in the right pieces."""
+"""How calls of bluetoothd become calls of a listener: each for the phone that BlueZ names, in the
+right pieces.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from hubd.adapters.bluez.table import (
 from hubd.adapters.bluez.visits import Visits
 from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
-ONE, TWO = "/org/bluez/hci0/dev_1", "/org/bluez/hci0/dev_2"
+ONE = "/org/bluez/hci0/dev_1"
+TWO = "/org/bluez/hci0/dev_2"
 
 
 class Rig:
@@ -33,17 +36,34 @@ class Rig:
         self.visits = Visits(self.listener, itertools.count(1))
         self.table = Table(self.listener, self.visits)
 
-    def call(self, path: str, member: str, signature: str, body: list[Any], interface: str = CHARACTERISTIC) -> Any:
+    def call(
+        self,
+        path: str,
+        member: str,
+        signature: str,
+        body: list[Any],
+        interface: str = CHARACTERISTIC,
+    ) -> Any:
         message = Message(
-            path=path, interface=interface, member=member, signature=signature, body=body, serial=7, sender=":1.2"
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=body,
+            serial=7,
+            sender=":1.2",
         )
         return self.table.called(message)
 
     def read(self, path: str, device: str = ONE, **options: Variant) -> Any:
         return self.call(path, "ReadValue", "a{sv}", [{"device": Variant("o", device), **options}])
 
-    def write(self, value: bytes, device: str = ONE, path: str = RX_PATH, **options: Variant) -> Any:
-        return self.call(path, "WriteValue", "aya{sv}", [value, {"device": Variant("o", device), **options}])
+    def write(
+        self, value: bytes, device: str = ONE, path: str = RX_PATH, **options: Variant
+    ) -> Any:
+        return self.call(
+            path, "WriteValue", "aya{sv}", [value, {"device": Variant("o", device), **options}]
+        )
 
 
 @pytest.fixture
@@ -61,7 +81,11 @@ def offset(value: int) -> Variant:
 
 
 def test_the_table_is_the_protocols_in_its_order() -> None:
-    objects = [properties for interfaces in managed_objects().values() for properties in interfaces.values()]
+    objects = [
+        properties
+        for interfaces in managed_objects().values()
+        for properties in interfaces.values()
+    ]
     seen = [(p["UUID"].value, p["Flags"].value if "Flags" in p else None) for p in objects]
     assert seen == [
         (gatt.SERVICE, None),
@@ -76,7 +100,8 @@ async def test_a_write_goes_to_the_link_of_the_phone_that_wrote(rig: Rig) -> Non
     rig.write(b"a", ONE, mtu=Variant("q", 185))
     rig.write(b"b", TWO)
     rig.write(b"c", ONE)
-    one, two = LinkId(ONE, 1), LinkId(TWO, 2)
+    one = LinkId(ONE, 1)
+    two = LinkId(TWO, 2)
     assert rig.listener.happened == [
         Opened(one),
         Wrote(one, b"a", 185),
@@ -103,13 +128,17 @@ async def test_a_refused_frame_is_the_applications_att_error(rig: Rig) -> None:
 async def test_what_is_no_write_of_a_frame_is_refused_and_not_heard(
     rig: Rig, path: str, options: dict[str, Variant], name: str
 ) -> None:
-    answer = rig.call(path, "WriteValue", "aya{sv}", [b"x", {"device": Variant("o", ONE), **options}])
+    answer = rig.call(
+        path, "WriteValue", "aya{sv}", [b"x", {"device": Variant("o", ONE), **options}]
+    )
     assert refused(answer)[0].endswith(name)
     assert rig.listener.frames == []
 
 
 async def test_a_call_that_names_no_device_is_refused(rig: Rig) -> None:
-    assert refused(rig.call(RX_PATH, "WriteValue", "aya{sv}", [b"x", {}]))[0].endswith("InvalidArgs")
+    assert refused(rig.call(RX_PATH, "WriteValue", "aya{sv}", [b"x", {}]))[0].endswith(
+        "InvalidArgs"
+    )
     assert refused(rig.call(INFO_PATH, "ReadValue", "as", [[]]))[0].endswith("InvalidArgs")
     assert rig.listener.happened == []
 
@@ -120,7 +149,9 @@ async def test_info_is_one_value_however_it_is_read_and_each_phone_has_its_own(r
     assert rig.listener.minted == [(LinkId(ONE, 1), first), (LinkId(TWO, 2), other)]
     assert rig.read(INFO_PATH, ONE, offset=offset(4)).body[0] == first[4:]
     assert rig.read(INFO_PATH, ONE, offset=offset(len(first))).body[0] == b""
-    assert refused(rig.read(INFO_PATH, ONE, offset=offset(len(first) + 1)))[0].endswith("InvalidOffset")
+    assert refused(rig.read(INFO_PATH, ONE, offset=offset(len(first) + 1)))[0].endswith(
+        "InvalidOffset"
+    )
     again = rig.read(INFO_PATH, ONE).body[0]
     assert rig.listener.minted[2:] == [(LinkId(ONE, 1), again)]
 
@@ -136,7 +167,11 @@ async def test_what_was_served_ends_with_the_visit(rig: Rig) -> None:
 def test_a_read_of_txr_is_answered_at_once_and_each_phone_has_its_own(rig: Rig) -> None:
     assert rig.read(TXR_PATH).body[0] == b""
     rig.listener.due |= {ONE: b"one", TWO: b"two"}
-    assert [rig.read(TXR_PATH, device).body[0] for device in (TWO, ONE, ONE)] == [b"two", b"one", b""]
+    assert [rig.read(TXR_PATH, device).body[0] for device in (TWO, ONE, ONE)] == [
+        b"two",
+        b"one",
+        b"",
+    ]
 
 
 def test_a_frame_is_read_in_parts(rig: Rig) -> None:
@@ -156,7 +191,9 @@ def test_visits_never_share_a_link_and_a_late_announcement_is_no_new_visit() -> 
     visits.gone(ONE)
     visits.connected(TWO)
     visits.end()
-    first, second, third = link, LinkId(ONE, 2), LinkId(TWO, 3)
+    first = link
+    second = LinkId(ONE, 2)
+    third = LinkId(TWO, 3)
     assert listener.visits == [
         Opened(first),
         Closed(first),

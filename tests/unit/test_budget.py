@@ -9,7 +9,9 @@ import pytest
 from hubcore.timing.budget import LINE_SECONDS, Budget, rate_min
 from hubd.doors.unlock import LATE_SECONDS
 
-RATE, BURST, LINKS = 5.0, 10, 8
+RATE = 5.0
+BURST = 10
+LINKS = 8
 
 
 def test_a_burst_at_once_then_a_line_at_the_rate() -> None:
@@ -62,8 +64,12 @@ def test_a_turn_in_the_line_leaves_time_to_strike() -> None:
 
 @pytest.mark.parametrize("links", [1, 2, 5, LINKS, 13, 32])
 @pytest.mark.parametrize("burst", [1, BURST])
-def test_an_honest_phone_among_strangers_that_ask_without_end_always_gets_its_turn(links: int, burst: int) -> None:
-    """All links but one ask again the moment they are answered; the last comes now and then, at the least rate."""
+def test_an_honest_phone_among_strangers_that_ask_without_end_always_gets_its_turn(
+    links: int, burst: int
+) -> None:
+    """All links but one ask again the moment they are answered; the last comes now and then, at the
+    least rate.
+    """
     rate = rate_min(links)
     assert rate <= RATE or links > LINKS
     budget = Budget(rate, burst, links, LINE_SECONDS)

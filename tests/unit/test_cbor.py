@@ -49,33 +49,46 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("a201020304", {1: 2, 3: 4}),
     ("a26161016162820203", {"a": 1, "b": [2, 3]}),
     ("826161a161626163", ["a", {"b": "c"}]),
-    ("a56161614161626142616361436164614461656145", {"a": "A", "b": "B", "c": "C", "d": "D", "e": "E"}),
+    (
+        "a56161614161626142616361436164614461656145",
+        {"a": "A", "b": "B", "c": "C", "d": "D", "e": "E"},
+    ),
 ]
 """RFC 8949, appendix A, as far as its value is of a kind that this protocol has."""
 
 REFUSED = [
-    "c249010000000000000000", "c349010000000000000000", "f90000", "f98000", "f93c00", "fb3ff199999999999a", "f93e00",
-    "f97bff", "fa47c35000", "fa7f7fffff", "fb7e37e43c8800759c", "f90001", "f90400", "f9c400", "fbc010666666666666",
+    "c249010000000000000000", "c349010000000000000000", "f90000", "f98000", "f93c00",
+    "fb3ff199999999999a", "f93e00",
+    "f97bff", "fa47c35000", "fa7f7fffff", "fb7e37e43c8800759c", "f90001", "f90400", "f9c400",
+    "fbc010666666666666",
     "f97c00", "f97e00", "f9fc00", "fa7f800000", "fa7fc00000", "faff800000", "fb7ff0000000000000",
     "fb7ff8000000000000", "fbfff0000000000000", "f4", "f5", "f7", "f0", "f8ff",
-    "c074323031332d30332d32315432303a30343a30305a", "c11a514b67b0", "c1fb41d452d9e8c00000", "d74401020304",
+    "c074323031332d30332d32315432303a30343a30305a", "c11a514b67b0", "c1fb41d452d9e8c00000",
+    "d74401020304",
     "d818456449455446", "d82076687474703a2f2f7777772e6578616d706c652e636f6d", "5f42010243030405ff",
-    "7f657374726561646d696e67ff", "9fff", "9f018202039f0405ffff", "9f01820203820405ff", "83018202039f0405ff",
-    "83019f0203ff820405", "9f0102030405060708090a0b0c0d0e0f101112131415161718181819ff", "bf61610161629f0203ffff",
+    "7f657374726561646d696e67ff", "9fff", "9f018202039f0405ffff", "9f01820203820405ff",
+    "83018202039f0405ff",
+    "83019f0203ff820405", "9f0102030405060708090a0b0c0d0e0f101112131415161718181819ff",
+    "bf61610161629f0203ffff",
     "826161bf61626163ff", "bf6346756ef563416d7421ff",
 ]  # fmt: skip
 """RFC 8949, appendix A: bignums, floats, simple values, tags and indefinite lengths."""
 
 NOT_DETERMINISTIC = [
-    "1800", "1817", "190000", "1900ff", "1a0000ffff", "1b00000000ffffffff", "3817", "5800", "5801ff", "780161", "9800",
-    "9801f6", "b800", "a201010101", "a203000100", "a2016120", "a1", "82", "8201", "41", "6261", "0000", "80f6", "1c",
-    "1d", "1e", "1f", "5c", "7e", "9d", "bd", "ff", "", "18", "19", "1901", "f800", "f814", "f818", "a1f600", "a18000",
+    "1800", "1817", "190000", "1900ff", "1a0000ffff", "1b00000000ffffffff", "3817", "5800",
+    "5801ff", "780161", "9800",
+    "9801f6", "b800", "a201010101", "a203000100", "a2016120", "a1", "82", "8201", "41", "6261",
+    "0000", "80f6", "1c",
+    "1d", "1e", "1f", "5c", "7e", "9d", "bd", "ff", "", "18", "19", "1901", "f800", "f814", "f818",
+    "a1f600", "a18000",
     "a1a000",
     "61ff", "62c328", "d2", "d200", "81d200",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("encoded", "value"), ACCEPTED, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("encoded", "value"), ACCEPTED, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_examples_of_the_rfc(encoded: str, value: Any) -> None:
     assert cbor.decode(bytes.fromhex(encoded)) == value
     assert cbor.encode(value) == bytes.fromhex(encoded)
@@ -159,7 +172,9 @@ def _values(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.recursive(leaves, within, max_leaves=12)
 
 
-LEAVES = st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=40) | st.none()
+LEAVES = (
+    st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=40) | st.none()
+)
 
 
 @given(_values(LEAVES))
@@ -188,7 +203,9 @@ def test_bytes_are_a_value_or_a_frame_error(data: bytes) -> None:
 
 @given(_values(LEAVES), st.data())
 @settings(max_examples=150, deadline=None)
-def test_a_changed_encoding_is_another_value_or_a_frame_error(value: Any, data: st.DataObject) -> None:
+def test_a_changed_encoding_is_another_value_or_a_frame_error(
+    value: Any, data: st.DataObject
+) -> None:
     encoded = bytearray(cbor.encode(value))
     at = data.draw(st.integers(0, len(encoded) - 1))
     encoded[at] ^= data.draw(st.integers(1, 255))
@@ -227,7 +244,8 @@ def test_who_names_no_ceiling_gets_a_small_one() -> None:
     try:
         with pytest.raises(FrameError, match="items"):
             cbor.decode(b"\x9a\x00\x3f\xff\x00" + b"\xa0" * 0x3FFF00)
-        assert tracemalloc.get_traced_memory()[1] < 9 * 1024 * 1024  # four MiB are the bytes, four their making
+        # four MiB are the bytes, four their making
+        assert tracemalloc.get_traced_memory()[1] < 9 * 1024 * 1024
     finally:
         tracemalloc.stop()
 
@@ -290,6 +308,8 @@ def test_a_cursor_reads_only_what_the_decoder_reads_too(data: bytes, major: int)
         ("00", lambda cursor: cursor.end()),
     ],
 )
-def test_a_cursor_refuses_what_is_not_there(encoded: str, read: Callable[[cbor.Cursor], object]) -> None:
+def test_a_cursor_refuses_what_is_not_there(
+    encoded: str, read: Callable[[cbor.Cursor], object]
+) -> None:
     with pytest.raises(FrameError):
         read(cbor.Cursor(bytes.fromhex(encoded)))

@@ -1,8 +1,9 @@
 """docs/protocol.cddl against what our writers make, and against near misses.
 
-`tests.vectors.cddl` reads the document. pycddl 0.6 reads it too, as a second judge of its syntax and of what we write;
-its "no" is not asked: it counts arrays of arrays wrongly, knows only the first of two choices inside an array, and may
-panic on a byte literal or a `.cbor` in an array, so it is given those as `bytes`, and only rules that it reads rightly.
+`tests.vectors.cddl` reads the document. pycddl 0.6 reads it too, as a second judge of its syntax
+and of what we write; its "no" is not asked: it counts arrays of arrays wrongly, knows only the
+first of two choices inside an array, and may panic on a byte literal or a `.cbor` in an array, so
+it is given those as `bytes`, and only rules that it reads rightly.
 """
 
 from __future__ import annotations
@@ -50,7 +51,13 @@ def check(rule: str, data: bytes) -> None:
 
 def _policy() -> bytes:
     full = Policy(
-        "site-1", 3, WALL, frozenset({"a", "b"}), frozenset({bytes(8)}), {7: (Rule(31, 480, 1080),)}, {1: Mode.LOCKDOWN}
+        "site-1",
+        3,
+        WALL,
+        frozenset({"a", "b"}),
+        frozenset({bytes(8)}),
+        {7: (Rule(31, 480, 1080),)},
+        {1: Mode.LOCKDOWN},
     )
     return policy.issue(full, world.signer("issuer"))
 
@@ -78,7 +85,9 @@ def _real() -> list[tuple[str, bytes]]:
     return samples + [(kinds[a["of"]], bytes.fromhex(a["bytes"])) for a in load(path)["answers"]]
 
 
-@pytest.mark.parametrize(("rule", "data"), _real(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("rule", "data"), _real(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_what_our_writers_make_is_of_the_grammar(rule: str, data: bytes) -> None:
     check(rule, data)
 
@@ -93,7 +102,9 @@ def test_every_message_of_the_vectors_that_is_accepted_is_of_the_grammar() -> No
                 rule = {1: "get-epoch", 2: "open", 3: "resume"}[data[1]]
                 check(rule, data)
                 seen.add(rule)
-            for message in (bytes.fromhex(out["message"]) for out in step["gives"] if "message" in out):
+            for message in (
+                bytes.fromhex(out["message"]) for out in step["gives"] if "message" in out
+            ):
                 check("to-phone", message)
                 rule = {0: "error", 1: "epoch", 2: "verdict", 3: "state"}[message[1]]
                 check(rule, message)
@@ -125,7 +136,10 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
         by_rule.setdefault(rule, data)
     request = cbor.decode(_plaintext())[2]
     by_rule |= {"request": request, "grant-claims": _claims(world.grant())}
-    by_rule |= {"hub-claims": _claims(world.hub_certificate()), "epoch-claims": _claims(world.epoch_certificate())}
+    by_rule |= {
+        "hub-claims": _claims(world.hub_certificate()),
+        "epoch-claims": _claims(world.epoch_certificate()),
+    }
     by_rule |= {"policy-claims": _claims(_policy())}
     long_key = {**world.signer("phone_rsa").cose_key, -1: b"\x81" * 512}
     wrong = []
@@ -141,24 +155,52 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
         ("request", "action 5", _with(request, 4, 5)),
         ("verdict-plaintext", "reason 11", _with(by_rule["verdict-plaintext"], 4, 11)),
         ("verdict-plaintext", "door state 7", _with(by_rule["verdict-plaintext"], 5, 7)),
-        ("verdict-plaintext", "short ticket", _with(by_rule["verdict-plaintext"], 7, [bytes(15), 1])),
+        (
+            "verdict-plaintext",
+            "short ticket",
+            _with(by_rule["verdict-plaintext"], 7, [bytes(15), 1]),
+        ),
         ("state-plaintext", "seq 0", _with(by_rule["state-plaintext"], 1, 0)),
         ("state-plaintext", "seq 65536", _with(by_rule["state-plaintext"], 1, 65536)),
         ("grant-claims", "id of 7 bytes", _with(by_rule["grant-claims"], 7, bytes(7))),
         ("grant-claims", "id of 17 bytes", _with(by_rule["grant-claims"], 7, bytes(17))),
         ("grant-claims", "empty name", _with(by_rule["grant-claims"], 2, "")),
         ("grant-claims", "no access", _with(by_rule["grant-claims"], 9, cbor.encode([]))),
-        ("grant-claims", "33 entries", _with(by_rule["grant-claims"], 9, cbor.encode([[n, 1, []] for n in range(33)]))),
-        ("grant-claims", "33 rules", _with(by_rule["grant-claims"], 9, cbor.encode([[1, 1, [1] * 33]]))),
-        ("grant-claims", "minute 1441", _with(by_rule["grant-claims"], 9, cbor.encode([[1, 1, [[127, 0, 1441]]]]))),
+        (
+            "grant-claims",
+            "33 entries",
+            _with(by_rule["grant-claims"], 9, cbor.encode([[n, 1, []] for n in range(33)])),
+        ),
+        (
+            "grant-claims",
+            "33 rules",
+            _with(by_rule["grant-claims"], 9, cbor.encode([[1, 1, [1] * 33]])),
+        ),
+        (
+            "grant-claims",
+            "minute 1441",
+            _with(by_rule["grant-claims"], 9, cbor.encode([[1, 1, [[127, 0, 1441]]]])),
+        ),
         ("grant-claims", "cnf by kid", _with(by_rule["grant-claims"], 8, {3: bytes(8)})),
-        ("grant-claims", "access point 2^32", _with(by_rule["grant-claims"], 9, cbor.encode([[2**32, 1, []]]))),
+        (
+            "grant-claims",
+            "access point 2^32",
+            _with(by_rule["grant-claims"], 9, cbor.encode([[2**32, 1, []]])),
+        ),
         ("hub-claims", "access point 2^32", _with(by_rule["hub-claims"], 9, cbor.encode([2**32]))),
-        ("hub-claims", "an RSA key", _with(by_rule["hub-claims"], 8, {1: world.signer("phone_rsa").cose_key})),
+        (
+            "hub-claims",
+            "an RSA key",
+            _with(by_rule["hub-claims"], 8, {1: world.signer("phone_rsa").cose_key}),
+        ),
         ("grant-claims", "an RSA-4096 key", _with(by_rule["grant-claims"], 8, {1: long_key})),
         ("epoch-claims", "four AEADs", _with(by_rule["epoch-claims"], -65537, [3, 2, 1, 3])),
         ("epoch-header", "PS256", cwt.header(cose.PS256, "application/hub-epoch+cwt")),
-        ("policy-claims", "mode of access point 2^32", _with(by_rule["policy-claims"], -65542, {2**32: 1})),
+        (
+            "policy-claims",
+            "mode of access point 2^32",
+            _with(by_rule["policy-claims"], -65542, {2**32: 1}),
+        ),
         ("hub-claims", "no points", _with(by_rule["hub-claims"], 9, cbor.encode([]))),
         ("epoch-claims", "AEAD 4", _with(by_rule["epoch-claims"], -65537, [4])),
         ("epoch-claims", "no AEAD", _with(by_rule["epoch-claims"], -65537, [])),
@@ -169,7 +211,11 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
         ("epoch-certificate", "a hub certificate", world.hub_certificate()),
         ("grant", "untagged", cbor.encode(cbor.decode(world.grant(), TAGS).value)),
         ("challenge", "version 2", cbor.encode([2, bytes(4), bytes(16), bytes(8), bytes(8)])),
-        ("challenge", "nonce of 15 bytes", cbor.encode([1, bytes(4), bytes(15), bytes(8), bytes(8)])),
+        (
+            "challenge",
+            "nonce of 15 bytes",
+            cbor.encode([1, bytes(4), bytes(15), bytes(8), bytes(8)]),
+        ),
         ("error", "code 7", cbor.encode([0, 7])),
         ("error", "code 0", cbor.encode([0, 0])),
         ("get-epoch", "a member more", cbor.encode([1, 1])),
@@ -181,7 +227,8 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("rule", "data"), [pytest.param(rule, data, id=f"{rule}: {what}") for rule, what, data in _near_misses()]
+    ("rule", "data"),
+    [pytest.param(rule, data, id=f"{rule}: {what}") for rule, what, data in _near_misses()],
 )
 def test_a_near_miss_is_not(rule: str, data: bytes) -> None:
     assert not GRAMMAR.matches(rule, data)
@@ -198,13 +245,21 @@ def _messages() -> list[tuple[str, str, bytes]]:
     return out
 
 
-@pytest.mark.parametrize(("rule", "data"), [pytest.param(r, d, id=name) for r, name, d in _messages()])
-def test_a_message_that_the_hub_calls_misshapen_is_not_of_the_grammar(rule: str, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("rule", "data"), [pytest.param(r, d, id=name) for r, name, d in _messages()]
+)
+def test_a_message_that_the_hub_calls_misshapen_is_not_of_the_grammar(
+    rule: str, data: bytes
+) -> None:
     assert not GRAMMAR.matches(rule, data)
 
 
 def test_pycddl_refuses_what_it_can_judge() -> None:
-    for rule, data in (("error", b"\x82\x00\x07"), ("get-epoch", b"\x81\x02"), ("challenge", b"\x80")):
+    for rule, data in (
+        ("error", b"\x82\x00\x07"),
+        ("get-epoch", b"\x81\x02"),
+        ("challenge", b"\x80"),
+    ):
         with pytest.raises(pycddl.ValidationError):
             pycddl.Schema(f"start = {rule}\n{FOR_PYCDDL}").validate_cbor(data)
 
@@ -215,11 +270,18 @@ def test_the_constants_are_those_of_the_grammar() -> None:
     assert not GRAMMAR.matches("aead-header", cbor.encode({1: 4}))
     assert GRAMMAR.matches("direct-header", bytes.fromhex("a10129"))
     assert f'"{sealing.REQUEST_TYPE}"' in TEXT
-    for typ in (policy.TYPE, "application/hub-cert+cwt", "application/hub-epoch+cwt", "application/hub-grant+cwt"):
+    for typ in (
+        policy.TYPE,
+        "application/hub-cert+cwt",
+        "application/hub-epoch+cwt",
+        "application/hub-grant+cwt",
+    ):
         assert f'"{typ}"' in TEXT
 
 
-@pytest.mark.parametrize("text", ["a = b", "a = [uint", "a = uint .within 3", "a = uint a = bytes", "uint = 1"])
+@pytest.mark.parametrize(
+    "text", ["a = b", "a = [uint", "a = uint .within 3", "a = uint a = bytes", "uint = 1"]
+)
 def test_the_reader_refuses_a_document_that_it_does_not_understand(text: str) -> None:
     with pytest.raises(AssertionError):
         Grammar(text)

@@ -6,7 +6,8 @@ import pytest
 
 from hubcore.phone.certificates import DAY_SECONDS, RENEW_DAYS, Standing, judge
 
-BEGINS, ENDS = 1_800_000_000, 1_800_000_000 + 365 * DAY_SECONDS
+BEGINS = 1_800_000_000
+ENDS = 1_800_000_000 + 365 * DAY_SECONDS
 RENEW = ENDS - RENEW_DAYS * DAY_SECONDS
 
 

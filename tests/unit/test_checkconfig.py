@@ -1,4 +1,6 @@
-"""`hubd --check-config`: the start's own judgement beforehand, with keys as systemd would hand them over."""
+"""`hubd --check-config`: the start's own judgement beforehand, with keys as systemd would hand them
+over.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +50,14 @@ RUNS = "LoadState=loaded\nActiveState=active\n"
 
 
 class Machine:
-    """A service manager and systemd-creds that are asked; `unit` None: there is no such unit; `away`: none is there."""
+    """A service manager and systemd-creds that are asked; `unit` None: there is no such unit;
+    `away`: none is there.
+    """
 
     def __init__(self, unit: str | None = UNIT, away: bool = False, bluetooth: str = RUNS) -> None:
-        self.unit, self.away, self.bluetooth = unit, away, bluetooth
+        self.unit = unit
+        self.away = away
+        self.bluetooth = bluetooth
         self.inside = page.encode([Finding(Kind.FACT, "hub", "what the check says there")])
         self.decrypt: tuple[int, str] = (0, "")
         self.asked: list[list[str]] = []
@@ -62,7 +68,9 @@ class Machine:
         self.asked.append(argv)
         match argv[:2]:
             case ["systemctl", "cat"]:
-                return subprocess.CompletedProcess(argv, self.unit is None, self.unit or "", "No files found")
+                return subprocess.CompletedProcess(
+                    argv, self.unit is None, self.unit or "", "No files found"
+                )
             case ["systemctl", "show"]:
                 return subprocess.CompletedProcess(argv, 0, self.bluetooth, "")
             case ["systemd-creds", "decrypt"]:
@@ -73,7 +81,9 @@ class Machine:
     def handed(self) -> list[str]:
         """The properties with which the check was run inside."""
         (inside,) = [argv for argv in self.asked if argv[0] == "systemd-run"]
-        return [word.removeprefix("--property=") for word in inside if word.startswith("--property=")]
+        return [
+            word.removeprefix("--property=") for word in inside if word.startswith("--property=")
+        ]
 
 
 @dataclass
@@ -92,7 +102,9 @@ class Chips:
     @contextmanager
     def open(self, path: str) -> Iterator[Any]:
         label = self.labels[Path(path).resolve().name]
-        yield SimpleNamespace(get_info=lambda: SimpleNamespace(label=label), get_line_info=self._line)
+        yield SimpleNamespace(
+            get_info=lambda: SimpleNamespace(label=label), get_line_info=self._line
+        )
 
     def _line(self, line: str | int) -> Any:
         offsets = {name: offset for offset, name in self.names.items()}
@@ -101,7 +113,10 @@ class Chips:
             raise ValueError("line offset out of range")
         consumer = self.used.get(offset, "")
         return SimpleNamespace(
-            offset=offset, name=self.names.get(offset), used=offset in self.used, consumer=consumer or None
+            offset=offset,
+            name=self.names.get(offset),
+            used=offset in self.used,
+            consumer=consumer or None,
         )
 
 
@@ -140,15 +155,21 @@ class Hub:
     def write(self, more: str = "") -> Path:
         """Write the configuration."""
         places = "".join(
-            f'{name} = "{self.keys}{name if self.keys == "credential:" else file}"\n' for name, file in FILES.items()
+            f'{name} = "{self.keys}{name if self.keys == "credential:" else file}"\n'
+            for name, file in FILES.items()
         )
-        text = f'[hub]\nid = "hub-1"\nsite = "site-1"\ntime_zone = "UTC"\n{self.state}[keys]\n{places}{more}'
+        text = (
+            '[hub]\nid = "hub-1"\nsite = "site-1"\ntime_zone = '
+            f'"UTC"\n{self.state}[keys]\n{places}{more}'
+        )
         text += f'[backend]\nendpoint = "tcp://backend.example:4505"\n{self.doors}'
         file = self.site.hub / "check.toml"
         file.write_text(text)
         return file
 
-    def check(self, environment: Mapping[str, str] | None = None, more: str = "") -> tuple[int, list[str]]:
+    def check(
+        self, environment: Mapping[str, str] | None = None, more: str = ""
+    ) -> tuple[int, list[str]]:
         """Check; return the exit status and the page."""
         world = World(
             uid=self.uid,
@@ -190,7 +211,9 @@ def test_what_is_right_is_told_with_what_the_backend_must_know(hub: Hub) -> None
     public = (hub.site.backend / "hubs/hub-1.curve.pub").read_text().strip()
     theirs = (hub.site.backend / "curve.pub").read_text().strip()
     told = the_line(said, "backend: ")
-    assert told.startswith("backend: tcp://backend.example:4505; it must know this hub's public key ")
+    assert told.startswith(
+        "backend: tcp://backend.example:4505; it must know this hub's public key "
+    )
     assert told.endswith(f" {public}, and its own must be {theirs}")
     chip = hub.root / "dev/gpiochip0"
     assert f"door a: strike on {chip} (label pinctrl-rp1), line 17 named 'GPIO17'" in said
@@ -232,13 +255,15 @@ def test_systemd_is_asked_for_what_only_it_can_hand_over(handed: Hub) -> None:
     assert handed.machine.asked[-1][-len(command) - 1 : -1] == command
     assert "--setenv=HUBD_SEALED_KEYS=identity" in handed.machine.asked[-1]
     opened = [argv for argv in handed.machine.asked if argv[0] == "systemd-creds"]
-    assert opened == [["systemd-creds", "decrypt", "--name=identity", str(sealed / "hubd.identity"), "/dev/null"]], (
-        "what it holds goes nowhere"
-    )
+    assert opened == [
+        ["systemd-creds", "decrypt", "--name=identity", str(sealed / "hubd.identity"), "/dev/null"]
+    ], "what it holds goes nowhere"
 
 
 def test_the_last_line_for_a_name_counts_and_an_empty_one_takes_all_back() -> None:
-    text = "LoadCredential=a:x\n LoadCredential = b \n#LoadCredential=d\nLoadCredentialEncrypted=a:y\n"
+    text = (
+        "LoadCredential=a:x\n LoadCredential = b \n#LoadCredential=d\nLoadCredentialEncrypted=a:y\n"
+    )
     found = handed_over(text)
     assert list(found) == ["a", "b"]
     assert (found["a"].source, found["a"].sealed, found["b"].source) == ("y", True, "b")
@@ -257,12 +282,20 @@ def test_a_wrong_file_needs_no_keys_to_be_told(handed: Hub) -> None:
     ("machine", "uid", "status", "part"),
     [
         (Machine(), 1000, EX_NOPERM, "type it with sudo"),
-        (Machine(unit=None), 0, EX_UNAVAILABLE, "hubd.service is not installed (No files found); type: make install"),
+        (
+            Machine(unit=None),
+            0,
+            EX_UNAVAILABLE,
+            "hubd.service is not installed (No files found); type: make install",
+        ),
         (Machine(away=True), 0, EX_UNAVAILABLE, "systemctl cannot be asked"),
     ],
 )
-def test_when_the_keys_cannot_be_looked_at(handed: Hub, machine: Machine, uid: int, status: int, part: str) -> None:
-    handed.machine, handed.uid = machine, uid
+def test_when_the_keys_cannot_be_looked_at(
+    handed: Hub, machine: Machine, uid: int, status: int, part: str
+) -> None:
+    handed.machine = machine
+    handed.uid = uid
     found, said = handed.check()
     assert found == status
     assert not said[0].startswith("right")
@@ -270,8 +303,11 @@ def test_when_the_keys_cannot_be_looked_at(handed: Hub, machine: Machine, uid: i
 
 
 @pytest.mark.parametrize("uid", [0, 1000])
-def test_a_chip_that_nobody_has_named_yet_is_told_with_and_without_root(handed: Hub, uid: int) -> None:
-    handed.uid, handed.machine = uid, Machine(away=True)
+def test_a_chip_that_nobody_has_named_yet_is_told_with_and_without_root(
+    handed: Hub, uid: int
+) -> None:
+    handed.uid = uid
+    handed.machine = Machine(away=True)
     handed.doors = handed.doors.replace("gpiochip0", "CHANGE-ME")
     status, said = handed.check()
     assert status == EX_UNAVAILABLE
@@ -285,11 +321,16 @@ def test_without_root_a_file_is_well_formed_and_not_right(handed: Hub) -> None:
     handed.uid = 1000
     status, said = handed.check()
     assert (status, said[0]) == (EX_NOPERM, "not known to be right")
-    assert "check.toml is well formed; whether keys, doors and machine are right takes root to tell" in said[1]
+    assert (
+        "check.toml is well formed; whether keys, doors and machine are right takes root to tell"
+        in said[1]
+    )
 
 
 @pytest.mark.parametrize("broken", ["away", "no unit", "does not run"])
-def test_without_a_systemd_that_answers_the_rest_is_judged_all_the_same(handed: Hub, broken: str) -> None:
+def test_without_a_systemd_that_answers_the_rest_is_judged_all_the_same(
+    handed: Hub, broken: str
+) -> None:
     handed.machine = Machine(unit=None if broken == "no unit" else UNIT, away=broken == "away")
     handed.machine.inside = ""
     handed.doors = handed.doors.replace("gpiochip0", "gpiochip7")
@@ -308,21 +349,29 @@ SAID = {
     "Embedded credential name 'curve_secret' does not match filename 'identity', refusing.": (
         "it was sealed under another name, 'curve_secret'"
     ),
-    "Decryption failed (incorrect key?): error:00000000:lib(0)::reason(0)": "it was sealed on another machine",
-    "Failed to determine local credential key: No such file or directory": "it was sealed on another machine",
+    "Decryption failed (incorrect key?): error:00000000:lib(0)::reason(0)": "it was sealed on "
+    "another "
+    "machine",
+    "Failed to determine local credential key: No such file or directory": "it was sealed on "
+    "another "
+    "machine",
     "TPM2 support not installed: Operation not supported": "TPM",
     "Failed to unseal secret using TPM2: Operation not permitted": "TPM",
     "Credential's time passed, refusing to use.": "it was sealed for a time that is over",
     "Unexpected block size in header.": "it is damaged, or no sealed key at all",
     "Encrypted file too short.": "it is damaged, or no sealed key at all",
-    "Failed to read encrypted credential data: Invalid argument": "it is damaged, or no sealed key at all",
+    "Failed to read encrypted credential data: Invalid argument": "it is damaged, or no "
+    "sealed key at all",
     "Something that nobody foresaw": "systemd-creds cannot open it: Something that nobody foresaw",
 }
 
 
 @pytest.mark.parametrize("said", SAID)
-def test_a_sealed_key_that_cannot_be_opened_is_told_with_its_cause_and_the_command(handed: Hub, said: str) -> None:
-    handed.machine.unit, handed.machine.decrypt = UNIT + SEALED, (1, said + "\n")
+def test_a_sealed_key_that_cannot_be_opened_is_told_with_its_cause_and_the_command(
+    handed: Hub, said: str
+) -> None:
+    handed.machine.unit = UNIT + SEALED
+    handed.machine.decrypt = (1, said + "\n")
     sealed = handed.root / "etc/credstore.encrypted"
     sealed.mkdir(mode=0o700)
     (sealed / "hubd.identity").write_text("sealed")
@@ -331,7 +380,9 @@ def test_a_sealed_key_that_cannot_be_opened_is_told_with_its_cause_and_the_comma
     assert page_[1].startswith(f"wrong: key identity: {sealed}/hubd.identity: ")
     assert SAID[said] in page_[1]
     assert SEAL in page_[1]
-    assert "identity" not in "".join(handed.machine.handed()), "systemd would refuse to run the check at all"
+    assert "identity" not in "".join(handed.machine.handed()), (
+        "systemd would refuse to run the check at all"
+    )
     assert "hub: what the check says there" in page_, "and the rest is looked at"
 
 
@@ -345,7 +396,9 @@ def test_a_sealed_key_that_is_missing_is_never_to_be_put_down_plain(handed: Hub)
     assert "/etc/credstore/" not in said[1]
 
 
-def test_a_plain_key_where_a_sealed_one_is_taken_is_told_with_the_command_that_seals_it(handed: Hub) -> None:
+def test_a_plain_key_where_a_sealed_one_is_taken_is_told_with_the_command_that_seals_it(
+    handed: Hub,
+) -> None:
     handed.machine.unit = UNIT + SEALED
     status, said = handed.check()
     plain = handed.store / "hubd.identity"
@@ -362,7 +415,9 @@ def test_a_key_that_nothing_asks_for_and_systemd_cannot_open_is_told_too(handed:
     status, said = handed.check()
     assert (status, said[0]) == (EX_CONFIG, "NOT right: 1 thing to mend")
     assert said[1].startswith(f"wrong: key beacon: {handed.store}/hubd.beacon: found plain in ")
-    assert "beacon" not in "".join(word for word in handed.machine.asked[-1] if "LoadCredential" in word)
+    assert "beacon" not in "".join(
+        word for word in handed.machine.asked[-1] if "LoadCredential" in word
+    )
 
 
 def test_a_plain_key_beside_a_sealed_one_is_worth_a_look(handed: Hub) -> None:
@@ -372,7 +427,9 @@ def test_a_plain_key_beside_a_sealed_one_is_worth_a_look(handed: Hub) -> None:
     (sealed / "hubd.identity").write_text("sealed")
     status, said = handed.check()
     assert status == 0
-    assert f"type: sudo rm {handed.store}/hubd.identity" in the_line(said, "look at: key identity: ")
+    assert f"type: sudo rm {handed.store}/hubd.identity" in the_line(
+        said, "look at: key identity: "
+    )
 
 
 @pytest.mark.parametrize("sealed", [False, True])
@@ -393,7 +450,11 @@ def test_a_folder_in_the_place_of_a_key(handed: Hub, sealed: bool) -> None:
         ("identity", 0o000, "not even its owner may read it (mode 000); type: sudo chmod 600 "),
         ("issuer", 0o666, "others may write it (mode 666); type: sudo chmod 600 "),
         ("issuer", 0o000, "not even its owner may read it (mode 000); type: sudo chmod 600 "),
-        ("curve_secret", 0o440, "a private key that others may read (mode 440); type: sudo chmod 600 "),
+        (
+            "curve_secret",
+            0o440,
+            "a private key that others may read (mode 440); type: sudo chmod 600 ",
+        ),
         ("certificate", 0o644, ""),
     ],
 )
@@ -412,7 +473,10 @@ def test_a_key_and_a_store_that_are_not_roots_are_told_to_everybody(handed: Hub)
     file = handed.store / "hubd.identity"
     assert status == EX_CONFIG
     told = "\n".join(said)
-    assert f"{file}: it belongs to user {os.geteuid()}, who may replace it; type: sudo chown root:root {file}" in told
+    assert (
+        f"{file}: it belongs to user {os.geteuid()}, who may replace it; type: sudo chown "
+        f"root:root {file}" in told
+    )
     assert f"type: sudo chown root:root {handed.store} && sudo chmod 700 {handed.store}" in told
 
 
@@ -422,10 +486,16 @@ def test_a_key_or_a_store_that_belongs_to_nobody(handed: Hub) -> None:
     status, said = handed.check()
     assert status == EX_CONFIG
     file = handed.store / "hubd.identity"
-    assert f"{file}: it belongs to user 65534, who may replace it; type: sudo chown root:root {file}" in said[1]
+    assert (
+        f"{file}: it belongs to user 65534, who may replace it; type: sudo chown root:root {file}"
+        in said[1]
+    )
     os.chown(file, 0, 0)
     os.chown(handed.store, 65534, 65534)
-    assert f"type: sudo chown root:root {handed.store} && sudo chmod 700 {handed.store}" in handed.check()[1][1]
+    assert (
+        f"type: sudo chown root:root {handed.store} && sudo chmod 700 {handed.store}"
+        in handed.check()[1][1]
+    )
 
 
 def test_a_check_that_systemd_does_not_run_is_no_empty_page(handed: Hub) -> None:
@@ -467,9 +537,12 @@ def test_a_certificate_is_judged_by_the_time(hub: Hub, days: int, status: int, p
 
 
 @pytest.mark.parametrize(
-    ("seconds", "word"), [(-30, "certificate begins on"), (365 * 86_400 + 30, "certificate ended on")]
+    ("seconds", "word"),
+    [(-30, "certificate begins on"), (365 * 86_400 + 30, "certificate ended on")],
 )
-def test_a_certificate_has_no_leeway_for_phones_give_none(hub: Hub, seconds: int, word: str) -> None:
+def test_a_certificate_has_no_leeway_for_phones_give_none(
+    hub: Hub, seconds: int, word: str
+) -> None:
     hub.now = load_keys(load(hub.write(), {})).certified.not_before + seconds
     status, said = hub.check()
     assert status == EX_UNAVAILABLE
@@ -501,11 +574,15 @@ def test_inputs_are_looked_at_like_strikes(hub: Hub, role: str) -> None:
     hub.doors = hub.doors.replace("access_points", "access_points", 1)
     status, said = hub.check()
     assert status == EX_UNAVAILABLE
-    assert said[1].startswith(f"not there: door a: {role.capitalize()} of door a (line 'NO_SUCH' of gpiochip0)")
+    assert said[1].startswith(
+        f"not there: door a: {role.capitalize()} of door a (line 'NO_SUCH' of gpiochip0)"
+    )
     assert "`gpioinfo` (apt install gpiod)" in said[1]
 
 
-@pytest.mark.parametrize("other", ['chip = "gpiochip0", line = "GPIO17"', 'chip = "pinctrl-rp1", line = 17'])
+@pytest.mark.parametrize(
+    "other", ['chip = "gpiochip0", line = "GPIO17"', 'chip = "pinctrl-rp1", line = 17']
+)
 def test_one_pin_under_two_names_is_one_pin(hub: Hub, other: str) -> None:
     hub.doors += f"dps = {{ {other} }}\n"
     status, said = hub.check()
@@ -537,7 +614,10 @@ def test_a_chip_beside_the_one_of_the_header_is_worth_a_look(tmp_path: Path) -> 
     status, said = hub.check()
     told = the_line(said, "look at: door a: ")
     assert status == 0
-    assert "is on chip gpio-brcmstb@107d508500; the pins of this board's header are those of chip pinctrl-rp1" in told
+    assert (
+        "is on chip gpio-brcmstb@107d508500; the pins of this board's header are those of "
+        "chip pinctrl-rp1" in told
+    )
     hub.doors = hub.doors.replace('"gpiochip0"', '"pinctrl-rp1"')
     assert not [line for line in hub.check()[1] if line.startswith("look at: door")]
 
@@ -547,13 +627,21 @@ def test_a_chip_beside_the_one_of_the_header_is_worth_a_look(tmp_path: Path) -> 
     [
         ("LoadState=not-found\nActiveState=inactive\n", True, "", "type: sudo apt install bluez"),
         ("LoadState=masked\nActiveState=inactive\n", True, "", "unmask"),
-        ("LoadState=loaded\nActiveState=inactive\n", True, "", "type: sudo systemctl start bluetooth"),
+        (
+            "LoadState=loaded\nActiveState=inactive\n",
+            True,
+            "",
+            "type: sudo systemctl start bluetooth",
+        ),
         ("LoadState=loaded\nActiveState=inactive\n", False, "", "has no Bluetooth adapter"),
         (RUNS, True, "BlueZ has no adapter X", "BlueZ has no adapter X"),
     ],
 )
-def test_bluez_and_its_adapter_are_looked_for(hub: Hub, told: str, adapter: bool, answer: str, part: str) -> None:
-    hub.machine.bluetooth, hub.bluez = told, answer
+def test_bluez_and_its_adapter_are_looked_for(
+    hub: Hub, told: str, adapter: bool, answer: str, part: str
+) -> None:
+    hub.machine.bluetooth = told
+    hub.bluez = answer
     if not adapter:
         (hub.root / "sys/class/bluetooth/hci0").rmdir()
     status, said = hub.check()
@@ -565,7 +653,9 @@ def test_a_hub_without_a_clock_that_outlasts_a_power_cut_hears_what_follows(hub:
     clock = hub.root / "sys/class/rtc/rtc0"
     assert the_line(hub.check()[1], "clock: ").endswith("and outlasts a power cut")
     (clock / "since_epoch").write_text("17\n")
-    assert "stands at 1970-01-01T00:00:17.000Z: its battery is flat" in the_line(hub.check()[1], "look at: clock: ")
+    assert "stands at 1970-01-01T00:00:17.000Z: its battery is flat" in the_line(
+        hub.check()[1], "look at: clock: "
+    )
     (clock / "since_epoch").unlink()
     clock.rmdir()
     status, said = hub.check()
@@ -576,7 +666,9 @@ def test_a_hub_without_a_clock_that_outlasts_a_power_cut_hears_what_follows(hub:
 
 
 def test_new_rules_of_the_time_zone_are_said_to_need_a_restart(hub: Hub) -> None:
-    assert "count from the next start: sudo systemctl restart hubd" in the_line(hub.check()[1], "time zone: ")
+    assert "count from the next start: sudo systemctl restart hubd" in the_line(
+        hub.check()[1], "time zone: "
+    )
 
 
 def test_the_state_directory_is_looked_at_and_left_as_it_is(hub: Hub) -> None:
@@ -645,8 +737,13 @@ def test_a_write_ahead_log_that_root_left_is_blamed_and_not_its_database(
         os.chown(path, 65534, 65534)
     (folder / "audit.db-wal").write_bytes(b"")
     (folder / "audit.db-wal").chmod(0o600)
-    done = subprocess.run([sys.executable, "-c", _AS_NOBODY, folder], capture_output=True, text=True, check=True)
-    assert f"{folder}/audit.db-wal: hubd may not use it (user 0); type: sudo chown hubd:hubd" in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", _AS_NOBODY, folder], capture_output=True, text=True, check=True
+    )
+    assert (
+        f"{folder}/audit.db-wal: hubd may not use it (user 0); type: sudo chown hubd:hubd"
+        in done.stdout
+    )
 
 
 def test_the_program_says_the_same_as_json(hub: Hub) -> None:
@@ -656,7 +753,9 @@ def test_the_program_says_the_same_as_json(hub: Hub) -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert told.returncode == shown.returncode
     found = page.decode(told.stdout)
-    assert {"hub", "certificate", "bluetooth", "clock"} <= {item["about"] for item in json.loads(told.stdout)}
+    assert {"hub", "certificate", "bluetooth", "clock"} <= {
+        item["about"] for item in json.loads(told.stdout)
+    }
     assert next(page.lines(found)) == shown.stdout.splitlines()[0]
 
 

@@ -1,4 +1,6 @@
-"""The table of checks: whole, raised, told with every field, and with remedies that can be typed."""
+"""The table of checks: whole, raised, told with every field, and with remedies that can be
+typed.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +57,12 @@ ON_DEBIAN = {
     "systemd-creds": "systemd",
     "timedatectl": "systemd",
 }
-"""The commands that remedies may name, and the package that brings each; /opt/hubd/bin/hubd is the project's own."""
-COMMAND = re.compile(r"(?:sudo |\b(?:[Tt]ype|[Ss]ee|then|purpose|hand): )(?!sudo |hubsim |hubctl )([a-z/][\w/-]*)")
+"""The commands that remedies may name, and the package that brings each; /opt/hubd/bin/hubd is the
+project's own.
+"""
+COMMAND = re.compile(
+    r"(?:sudo |\b(?:[Tt]ype|[Ss]ee|then|purpose|hand): )(?!sudo |hubsim |hubctl )([a-z/][\w/-]*)"
+)
 
 
 def fields(template: str) -> set[str]:
@@ -74,14 +80,22 @@ def named(tree: ast.AST) -> set[str]:
     return {
         node.attr
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "CheckId"
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "CheckId"
     }
 
 
 def table_tree() -> Iterator[ast.stmt]:
-    """The table's file without the enum and without the table itself: what else there names checks, raises them."""
+    """The table's file without the enum and without the table itself: what else there names checks,
+    raises them.
+    """
     for node in ast.parse(TABLE.read_text(encoding="utf-8")).body:
-        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "CHECKS"):
+        if not (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and node.target.id == "CHECKS"
+        ):
             yield node
 
 
@@ -114,7 +128,8 @@ def raisings() -> Iterator[tuple[str, set[str]]]:
         for node in ast.walk(tree):
             match node:
                 case ast.Call(
-                    func=ast.Name(id=name), args=[ast.Attribute(value=ast.Name(id="CheckId"), attr=check), *_]
+                    func=ast.Name(id=name),
+                    args=[ast.Attribute(value=ast.Name(id="CheckId"), attr=check), *_],
                 ) if name in RAISES:
                     yield check, {keyword.arg for keyword in node.keywords if keyword.arg}
 
@@ -210,7 +225,9 @@ def test_commands_of_hubctl_and_hubsim_in_remedies_exist() -> None:
 
 
 def test_a_remedy_with_a_command_that_does_not_exist_is_noticed() -> None:
-    assert COMMAND.findall("Type: sudo frobnicate --all; then: mendit x. See: systemctl status bluetooth") == [
+    assert COMMAND.findall(
+        "Type: sudo frobnicate --all; then: mendit x. See: systemctl status bluetooth"
+    ) == [
         "frobnicate",
         "mendit",
         "systemctl",
@@ -222,24 +239,43 @@ def test_a_certificate_is_told_alike_by_the_daemon_and_before_a_start() -> None:
     assert certificate_problem(0, 100 * day, 10 * day, "/etc/cert") is None
     told = certificate_problem(0, 100 * day, 101 * day, "/etc/cert")
     assert told is not None
-    assert told.line.startswith("The hub's certificate ended on 1970-04-11T00:00:00.000Z: phones refuse it. Have the ")
+    assert told.line.startswith(
+        "The hub's certificate ended on 1970-04-11T00:00:00.000Z: phones refuse it. Have the "
+    )
 
 
 @pytest.mark.parametrize(
     ("check", "fields", "kind", "text"),
     [
-        (CheckId.BLUETOOTHD_MISSING, {}, Kind.UNAVAILABLE, "BlueZ is not installed; type: sudo apt install bluez"),
+        (
+            CheckId.BLUETOOTHD_MISSING,
+            {},
+            Kind.UNAVAILABLE,
+            "BlueZ is not installed; type: sudo apt install bluez",
+        ),
         (
             CheckId.LINE_SHARED,
             {"line": "a", "other": "b", "pin": "c"},
             Kind.WRONG,
             "a and b are one pin, c; give each ",
         ),
-        (CheckId.RTC_UNREADABLE, {"rtc": "rtc0"}, Kind.WARNING, "/dev/rtc0 cannot be read; see: sudo hwclock --show"),
-        (CheckId.DISK_LOW, {"folder": "/x", "mebibytes": 20.0}, Kind.WARNING, "20.0 MiB are left on the disk of /x. M"),
+        (
+            CheckId.RTC_UNREADABLE,
+            {"rtc": "rtc0"},
+            Kind.WARNING,
+            "/dev/rtc0 cannot be read; see: sudo hwclock --show",
+        ),
+        (
+            CheckId.DISK_LOW,
+            {"folder": "/x", "mebibytes": 20.0},
+            Kind.WARNING,
+            "20.0 MiB are left on the disk of /x. M",
+        ),
     ],
 )
-def test_a_finding_is_a_row_with_its_kind(check: CheckId, fields: dict[str, object], kind: Kind, text: str) -> None:
+def test_a_finding_is_a_row_with_its_kind(
+    check: CheckId, fields: dict[str, object], kind: Kind, text: str
+) -> None:
     told = found(check, "about", **fields)
     assert (told.kind, told.about) == (kind, "about")
     assert told.text.startswith(text)

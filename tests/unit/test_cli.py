@@ -54,10 +54,18 @@ STATUS: dict[str, Any] = {
     "version": "0.1.0",
     "ready": True,
     "since": 1_800_000_000.0,
-    "problems": [{"id": "radio", "severity": "warning", "what": "Not on air.", "remedy": "Look at rfkill."}],
+    "problems": [
+        {"id": "radio", "severity": "warning", "what": "Not on air.", "remedy": "Look at rfkill."}
+    ],
     "counters": {"granted": 3},
     "radio": {"on_air": True, "links": 2},
-    "backend": {"phase": "up", "connected": True, "since": 1_800_000_000.0, "why": "", "last_welcome": None},
+    "backend": {
+        "phase": "up",
+        "connected": True,
+        "since": 1_800_000_000.0,
+        "why": "",
+        "last_welcome": None,
+    },
     "policy_version": 7,
     "records": {"last": 12, "waiting": 0},
     "doors": DOORS,
@@ -99,7 +107,12 @@ class Hub:
 async def _running(path: Path) -> AsyncIterator[Hub]:
     clock = {"state": "trusted", "wall": 1_800_000_100.0, "vouched": False}
     accepted = {"was": None, "policy_version": 7}
-    answers = {"status": dict(STATUS), "doors": DOORS, "trust-clock": clock, "accept-state": accepted}
+    answers = {
+        "status": dict(STATUS),
+        "doors": DOORS,
+        "trust-clock": clock,
+        "accept-state": accepted,
+    }
     hub = Hub(path, answers, EventTail())
 
     def answer(name: str) -> Call:
@@ -152,14 +165,30 @@ async def test_status_for_people(tmp_path: Path) -> None:
     [
         (None, "none configured: the hub decides alone"),
         (
-            {"connected": False, "since": 1_800_000_000.0, "why": "no answer", "last_welcome": 1_799_999_000.0},
-            "not connected since 2027-01-15T08:00:00.000Z, no answer, last welcome 2027-01-15T07:43:20.000Z",
+            {
+                "connected": False,
+                "since": 1_800_000_000.0,
+                "why": "no answer",
+                "last_welcome": 1_799_999_000.0,
+            },
+            "not connected since 2027-01-15T08:00:00.000Z, no answer, last welcome "
+            "2027-01-15T07:43:20.000Z",
         ),
         (
-            {"connected": True, "since": 1_800_000_000.0, "halt": "fork", "clock_offset_seconds": -7.0, "counters": {}},
-            "connected since 2027-01-15T08:00:00.000Z, stopped by the backend (fork), its clock is 7 s behind this one",
+            {
+                "connected": True,
+                "since": 1_800_000_000.0,
+                "halt": "fork",
+                "clock_offset_seconds": -7.0,
+                "counters": {},
+            },
+            "connected since 2027-01-15T08:00:00.000Z, stopped by the backend (fork), its "
+            "clock is 7 s behind this one",
         ),
-        ({"connected": True, "since": "\x1b[2J", "clock_offset_seconds": 0.4}, "connected since \\x1b[2J"),
+        (
+            {"connected": True, "since": "\x1b[2J", "clock_offset_seconds": 0.4},
+            "connected since \\x1b[2J",
+        ),
         ("none of this hubctl's", "none of this hubctl's"),
     ],
 )
@@ -174,7 +203,9 @@ def _problem(severity: str, name: str, remedy: str = "Do it.") -> dict[str, str]
 async def test_the_running_version_and_the_installed_one_are_told(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
         hub.answers["status"]["version"] = __version__
-        lines = [" ".join(line.split()) for line in (await hub.hubctl("status")).stdout.splitlines()]
+        lines = [
+            " ".join(line.split()) for line in (await hub.hubctl("status")).stdout.splitlines()
+        ]
         told = json.loads((await hub.hubctl("status", "--json")).stdout)
         shown = (await hub.hubctl("--version")).stdout
     assert f"installed hubd {__version__}, the one that runs" in lines
@@ -183,7 +214,14 @@ async def test_the_running_version_and_the_installed_one_are_told(tmp_path: Path
 
 
 async def test_the_most_urgent_problem_comes_first_each_with_its_remedy() -> None:
-    order = [("info", "a"), ("warning", "b"), ("unheard-of", "c"), ("error", "d"), ("warning", "e"), ("error", "f")]
+    order = [
+        ("info", "a"),
+        ("warning", "b"),
+        ("unheard-of", "c"),
+        ("error", "d"),
+        ("warning", "e"),
+        ("error", "f"),
+    ]
     page = status_page({**STATUS, "problems": [_problem(*one) for one in order]})
     lines = page.plain().splitlines()
     assert [line.split(":")[1].strip() for line in lines[:12:2]] == ["d", "f", "c", "b", "e", "a"]
@@ -209,14 +247,19 @@ async def test_on_a_small_screen_what_to_do_fits() -> None:
     for problem in problems:
         assert " ".join(f"{problem['what']} what to do: {problem['remedy']}".split()) in whole
     assert (
-        lines[-1] == f"... {len(_shown(status_page({**STATUS, 'problems': problems}), 80, 999)) - 23} lines more: "
+        lines[-1]
+        == f"... {len(_shown(status_page({**STATUS, 'problems': problems}), 80, 999)) - 23} "
+        "lines more: "
         "hubctl status"
     )
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])
 async def test_nothing_is_cut_on_a_narrow_terminal(width: int) -> None:
-    remedy = "Type: sudo systemctl restart bluetooth; /usr/lib/hubd/a-rather-long-path-without-space/bluez-main.conf."
+    remedy = (
+        "Type: sudo systemctl restart bluetooth; "
+        "/usr/lib/hubd/a-rather-long-path-without-space/bluez-main.conf."
+    )
     page = status_page({**STATUS, "problems": [_problem("error", "radio", remedy)]})
     lines = _shown(page, width, 999)
     assert max(map(len, lines)) <= width
@@ -251,7 +294,10 @@ async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> 
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(str(tmp_path / "stale"))
-    for place, why in ((path, "there is no such socket"), (tmp_path / "stale", "nobody listens there")):
+    for place, why in (
+        (path, "there is no such socket"),
+        (tmp_path / "stale", "nobody listens there"),
+    ):
         hub = Hub(place, {}, EventTail())
         for command in (["status"], ["doors"], ["tail"]):
             result = await hub.hubctl(*command)
@@ -260,11 +306,17 @@ async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> 
             assert result.stderr.endswith("See: systemctl status hubd; journalctl -u hubd\n")
             result = await hub.hubctl(*command, "--json")
             document = json.loads(result.stdout)
-            assert (result.exit_code, document["schema"], document["error"]["code"]) == (2, 1, "down")
+            assert (result.exit_code, document["schema"], document["error"]["code"]) == (
+                2,
+                1,
+                "down",
+            )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-async def test_a_user_who_may_not_connect_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_user_who_may_not_connect_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with _running(tmp_path / "s") as hub:
         monkeypatch.chdir(tmp_path)  # so that the socket's mode decides, not that of a folder above
         tmp_path.chmod(0o711)  # noqa: ASYNC240
@@ -291,7 +343,15 @@ async def test_what_a_strange_daemon_says_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"HTTP/1.1 400\n", b"[1]\n", b'{"error":1}\n', b'{"id":1}\n', b'{"a":' + b"[" * 10_000 + b"\n"]
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 400\n",
+        b"[1]\n",
+        b'{"error":1}\n',
+        b'{"id":1}\n',
+        b'{"a":' + b"[" * 10_000 + b"\n",
+    ],
 )
 async def test_a_socket_that_is_no_hubds(tmp_path: Path, said: bytes) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -308,20 +368,33 @@ async def test_a_socket_that_is_no_hubds(tmp_path: Path, said: bytes) -> None:
 
 async def test_tail_shows_events_and_losses_until_the_daemon_stops(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
-        plain, machine = await hub.process("tail"), await hub.process("tail", "--json")
+        plain = await hub.process("tail")
+        machine = await hub.process("tail", "--json")
         await _until(lambda: len(hub.tail.onlookers) == 2)
-        hub.tail.publish({"event": "granted", "at": 1_800_000_000.5, "door": "front", "who": "\x1b[31m"})
+        hub.tail.publish(
+            {"event": "granted", "at": 1_800_000_000.5, "door": "front", "who": "\x1b[31m"}
+        )
         hub.tail.publish({"event": "x" * 20_000, "more": ["y" * 2000] * 9})
         for process in (plain, machine):
             assert process.stdout is not None
         first = (await plain.stdout.readline()).decode()  # type: ignore[union-attr]
-        assert first.split() == ["2027-01-15T08:00:00.500Z", "granted", "door=front", "who=\\x1b[31m"]
+        assert first.split() == [
+            "2027-01-15T08:00:00.500Z",
+            "granted",
+            "door=front",
+            "who=\\x1b[31m",
+        ]
         lost = (await plain.stdout.readline()).decode()  # type: ignore[union-attr]
         assert lost == "... 1 events lost here: this terminal was too slow\n"
         event = json.loads(await machine.stdout.readline())  # type: ignore[union-attr]
         assert event == {
             "schema": 1,
-            "event": {"event": "granted", "at": 1_800_000_000.5, "door": "front", "who": "\x1b[31m"},
+            "event": {
+                "event": "granted",
+                "at": 1_800_000_000.5,
+                "door": "front",
+                "who": "\x1b[31m",
+            },
         }
         assert json.loads(await machine.stdout.readline()) == {"schema": 1, "lost": 1}  # type: ignore[union-attr]
         machine.send_signal(signal.SIGINT)
@@ -364,7 +437,10 @@ async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
     result = CliRunner().invoke(hubctl, ["--help"])
     assert "audit" in result.stdout
     assert "verify" in CliRunner().invoke(hubctl, ["audit", "--help"]).stdout
-    code = "import sys, hubd.cli.main; sys.exit('hubd.cli.audit' in sys.modules or 'rich.console' in sys.modules)"
+    code = (
+        "import sys, hubd.cli.main; sys.exit('hubd.cli.audit' in sys.modules or "
+        "'rich.console' in sys.modules)"
+    )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await process.wait() == 0
 
@@ -373,7 +449,20 @@ async def test_whatever_the_daemon_tells_has_a_page() -> None:
     deep: Any = "bottom"
     for _ in range(900):
         deep = {"a": [deep]}
-    odd = [deep, None, 3, "x", [], {}, [1], {"a": None}, [{"number": [1]}, 2], float("nan"), 1e300, True]
+    odd = [
+        deep,
+        None,
+        3,
+        "x",
+        [],
+        {},
+        [1],
+        {"a": None},
+        [{"number": [1]}, 2],
+        float("nan"),
+        1e300,
+        True,
+    ]
     for key in [*STATUS, "missing", "late"]:
         for value in odd:
             page = status_page({**STATUS, key: value})
@@ -385,7 +474,11 @@ async def test_whatever_the_daemon_tells_has_a_page() -> None:
     assert clean("a\nb\x00") == "a\\nb\\x00"
 
 
-@given(st.recursive(st.text() | st.sampled_from(["\x1b[2J", "\x7f", "\x9b2J", "\u202e", "\U0001f600"]), st.lists))
+@given(
+    st.recursive(
+        st.text() | st.sampled_from(["\x1b[2J", "\x7f", "\x9b2J", "\u202e", "\U0001f600"]), st.lists
+    )
+)
 async def test_json_steers_no_terminal_and_means_the_same(value: object) -> None:
     text = clean_json(json.dumps({"a": value}, ensure_ascii=False))
     assert text.isprintable()
@@ -414,10 +507,14 @@ async def test_escapes_in_every_answer_are_cleaned(tmp_path: Path) -> None:
 async def test_the_socket_may_be_named_after_the_command(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
         for command in ("status", "doors"):
-            after = await asyncio.to_thread(CliRunner().invoke, hubctl, [command, "--socket", str(hub.path)])
+            after = await asyncio.to_thread(
+                CliRunner().invoke, hubctl, [command, "--socket", str(hub.path)]
+            )
             assert after.exit_code == 0
         before = await asyncio.to_thread(
-            CliRunner().invoke, hubctl, ["--socket", "/nowhere", "doors", "--socket", str(hub.path), "--json"]
+            CliRunner().invoke,
+            hubctl,
+            ["--socket", "/nowhere", "doors", "--socket", str(hub.path), "--json"],
         )
         assert before.exit_code == 0
 
@@ -479,7 +576,9 @@ async def test_a_tail_into_a_file_goes_on_and_answers_every_beat(tmp_path: Path)
 
     async with await asyncio.start_unix_server(speak, tmp_path / "s"):
         with (tmp_path / "out").open("wb") as out:
-            process = await Hub(tmp_path / "s", {}, EventTail()).process("tail", stdout=out.fileno())
+            process = await Hub(tmp_path / "s", {}, EventTail()).process(
+                "tail", stdout=out.fileno()
+            )
         await _until(lambda: (tmp_path / "out").stat().st_size > 0)
         process.send_signal(signal.SIGINT)
         assert await _ended(process) == 0
@@ -495,7 +594,10 @@ async def test_a_hub_that_falls_silent_ends_a_tail(tmp_path: Path) -> None:
         writer.close()
 
     def look() -> str:
-        with HubClient(tmp_path / "s", silence_seconds=0.2) as client, pytest.raises(NoAnswer) as caught:
+        with (
+            HubClient(tmp_path / "s", silence_seconds=0.2) as client,
+            pytest.raises(NoAnswer) as caught,
+        ):
             list(client.tail())
         return caught.value.code
 
@@ -517,7 +619,10 @@ async def test_an_answer_that_drips_has_an_end(tmp_path: Path) -> None:
         gone.set()
 
     def ask() -> str:
-        with HubClient(tmp_path / "s", answer_seconds=0.2) as client, pytest.raises(NoAnswer) as caught:
+        with (
+            HubClient(tmp_path / "s", answer_seconds=0.2) as client,
+            pytest.raises(NoAnswer) as caught,
+        ):
             client.call("status")
         return caught.value.code
 
@@ -533,7 +638,9 @@ def _full(path: Path, waiting: contextlib.ExitStack) -> socket.socket:
     listener.listen(1)
     outcome = 0
     while outcome == 0:
-        other = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+        other = waiting.enter_context(
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        )
         outcome = other.connect_ex(str(path))
     assert outcome == errno.EAGAIN
     return listener
@@ -610,7 +717,10 @@ async def test_a_daemon_that_closes_at_once_is_told_in_words(tmp_path: Path) -> 
 
 async def test_watch_on_a_small_terminal_shows_what_to_do(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
-        hub.answers["status"] = {**STATUS, "problems": [_problem("error", "radio", CHECKS[CheckId.RADIO_DOWN].remedy)]}
+        hub.answers["status"] = {
+            **STATUS,
+            "problems": [_problem("error", "radio", CHECKS[CheckId.RADIO_DOWN].remedy)],
+        }
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         process = await hub.process("status", "--watch", stdout=follower, size={})

@@ -1,4 +1,6 @@
-"""The configuration: what it accepts, and for each way to be wrong the sentence that the installer reads."""
+"""The configuration: what it accepts, and for each way to be wrong the sentence that the installer
+reads.
+"""
 
 # ruff: noqa: E501 -- a table of whole sentences
 
@@ -74,7 +76,9 @@ def test_the_example_is_accepted_and_its_commented_defaults_are_the_defaults() -
 
 
 def test_the_inputs_of_the_example_fail_to_the_side_that_is_told() -> None:
-    """Inputs are pulled up: a cut wire is high, which must read as an open door, and as nobody at the exit button."""
+    """Inputs are pulled up: a cut wire is high, which must read as an open door, and as nobody at
+    the exit button.
+    """
     (door,) = load(EXAMPLE, CREDENTIALS).doors
     assert door.dps is not None
     assert door.rex is not None
@@ -93,7 +97,11 @@ def test_a_small_file_gets_the_defaults() -> None:
     assert got.hub.state_directory == Path("/var/lib/hubd")
     assert got.hub.zone.key == "Europe/Berlin"
     (door,) = got.doors
-    assert (door.strike_seconds, door.strike_cap_seconds, door.strike_rest_seconds) == (5.0, 10.0, 0.5)
+    assert (door.strike_seconds, door.strike_cap_seconds, door.strike_rest_seconds) == (
+        5.0,
+        10.0,
+        0.5,
+    )
     assert door.held_open_seconds == 60.0
     assert (door.dps, door.rex, door.strike.active_low) == (None, None, False)
     assert not door.access_points[0].fresh
@@ -159,7 +167,9 @@ def test_the_config_cannot_be_changed() -> None:
         ("[hub]", '"\\u001b[31m" = 1\n[hub]', "key '\\x1b[31m': expected one of hub, keys, doors, protocol, radio, backend, api, log, found this unknown key"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_told_by_key_expectation_and_finding(old: str, new: str, sentence: str) -> None:
+def test_a_wrong_value_is_told_by_key_expectation_and_finding(
+    old: str, new: str, sentence: str
+) -> None:
     text = SMALL.replace(old, new, 1)
     if new.endswith("#"):
         text = text.replace('\nname = "In"', "")
@@ -178,18 +188,33 @@ def test_the_example_of_a_door_with_two_strikes_is_one_to_copy() -> None:
     text = EXAMPLE.read_text()
     listed = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#   "))
     strike = next(line for line in text.splitlines() if line.startswith("strike = "))
-    (door,) = parse(text.replace(strike, "").replace("[api]", f"{listed}\n[api]"), EXAMPLE, CREDENTIALS).doors
+    (door,) = parse(
+        text.replace(strike, "").replace("[api]", f"{listed}\n[api]"), EXAMPLE, CREDENTIALS
+    ).doors
     (plain,) = load(EXAMPLE, CREDENTIALS).doors
     assert [mover.id for mover in door.moved_by] == ["front-left"]
-    assert structs.replace(door.moved_by[0], id="front") == plain.moved_by[0], "it shows the defaults, too"
+    assert structs.replace(door.moved_by[0], id="front") == plain.moved_by[0], (
+        "it shows the defaults, too"
+    )
 
 
 def test_a_door_may_have_a_list_of_movers() -> None:
-    (door,) = _parse(TWO.replace('name = "Front door"', 'name = "Front door"\nstrike_cap_seconds = 7')).doors
+    (door,) = _parse(
+        TWO.replace('name = "Front door"', 'name = "Front door"\nstrike_cap_seconds = 7')
+    ).doors
     left, right = door.moved_by
-    assert (left.id, left.chip, left.line, left.cap_seconds, left.rest_seconds) == ("left", "gpiochip0", 17, 7.0, 0.5)
+    assert (left.id, left.chip, left.line, left.cap_seconds, left.rest_seconds) == (
+        "left",
+        "gpiochip0",
+        17,
+        7.0,
+        0.5,
+    )
     assert (right.id, right.line, right.cap_seconds, right.rest_seconds) == ("right", 18, 7.0, 4.0)
-    assert [(wired.role, wired.line.line) for wired in door.lines()] == [("strike left", 17), ("strike right", 18)]
+    assert [(wired.role, wired.line.line) for wired in door.lines()] == [
+        ("strike left", 17),
+        ("strike right", 18),
+    ]
 
 
 def test_the_short_form_is_one_strike_with_the_id_of_its_door() -> None:
@@ -203,9 +228,16 @@ def test_a_section_without_a_kind_is_of_its_default_kind() -> None:
     curve = 'issuer = "credential:issuer"\ncurve_secret = "a"\nbackend_public = "b"'
     small = SMALL.replace('issuer = "credential:issuer"', curve)
     plain = f'[radio]\nadapter = "default"\n[backend]\nendpoint = "tcp://x:1"\n{small.replace(STRIKE, "")}{LEFT}'
-    tagged = plain.replace("[radio]", '[radio]\nkind = "bluez"').replace("[backend]", '[backend]\nkind = "curve"')
+    tagged = plain.replace("[radio]", '[radio]\nkind = "bluez"').replace(
+        "[backend]", '[backend]\nkind = "curve"'
+    )
     assert _parse(tagged) == _parse(plain) == _parse(tagged.replace('kind = "strike"\n', ""))
-    raw = {"radio": {}, "backend": 3, "doors": [{"movers": [{}, {"kind": "lock"}, 1]}, "no door"], "api": {}}
+    raw = {
+        "radio": {},
+        "backend": 3,
+        "doors": [{"movers": [{}, {"kind": "lock"}, 1]}, "no door"],
+        "api": {},
+    }
     assert with_default_kinds(raw) == {
         "radio": {"kind": "bluez"},
         "backend": 3,
@@ -235,7 +267,9 @@ def test_a_section_without_a_kind_is_of_its_default_kind() -> None:
         (f"{LEFT}{RIGHT}", LEFT * 9, "key movers of door 'front': expected 1 to 8 tables [[doors.movers]], found ["),
     ],
 )  # fmt: skip
-def test_a_wrong_kind_or_mover_is_told_like_any_other_value(old: str, new: str, sentence: str) -> None:
+def test_a_wrong_kind_or_mover_is_told_like_any_other_value(
+    old: str, new: str, sentence: str
+) -> None:
     assert old in TWO
     assert _refused_key(TWO.replace(old, new, 1)).startswith(sentence)
 
@@ -259,14 +293,24 @@ def test_a_file_with_several_kinds_is_told_what_each_of_them_takes() -> None:
             msgspec.convert(raw, Root)
         return explain(str(caught.value), Root, ConfigPlace(raw, text))
 
-    assert told('[place]\nkind = "x"') == 'line 2: key place.kind: expected "near" or "far", found \'x\''
-    assert told("[place]\nmiles = 1") == 'line 1: key place.kind: expected "near" or "far", found nothing'
+    assert (
+        told('[place]\nkind = "x"')
+        == 'line 2: key place.kind: expected "near" or "far", found \'x\''
+    )
+    assert (
+        told("[place]\nmiles = 1")
+        == 'line 1: key place.kind: expected "near" or "far", found nothing'
+    )
     unknown = "line 3: key place.feet: expected one of kind, miles, found this unknown key"
     assert told('[place]\nkind = "far"\nfeet = 1') == unknown
 
 
 def test_two_doors_may_not_have_movers_of_one_id() -> None:
-    other = SMALL[SMALL.index("[[doors]]") :].replace("front", "left").replace("number = 1", "number = 2")
+    other = (
+        SMALL[SMALL.index("[[doors]]") :]
+        .replace("front", "left")
+        .replace("number = 1", "number = 2")
+    )
     sentence = "key id of door 'left': expected a value used once, found 'left', which a mover of door 'front' has too"
     assert _refused_key(TWO + other.replace("17", "20")) == sentence
 
@@ -288,7 +332,9 @@ def test_the_number_of_the_line_is_told(old: str, new: str, line: int) -> None:
 
 
 def test_no_line_is_told_where_text_over_several_lines_may_look_like_a_key() -> None:
-    text = SMALL.replace('name = "Front door"', 'name = """\n[[doors]]\nid = 3"""').replace("line = 17", "line = -1")
+    text = SMALL.replace('name = "Front door"', 'name = """\n[[doors]]\nid = 3"""').replace(
+        "line = 17", "line = -1"
+    )
     assert _refused(text).startswith("key name of door 'front'")
 
 
@@ -307,7 +353,9 @@ def test_no_line_is_told_where_text_over_several_lines_may_look_like_a_key() -> 
         ),
     ],
 )
-def test_what_a_door_has_not_is_told_as_the_file_would_have_it(old: str, new: str, sentence: str) -> None:
+def test_what_a_door_has_not_is_told_as_the_file_would_have_it(
+    old: str, new: str, sentence: str
+) -> None:
     assert _refused_key(SMALL.replace(old, new, 1)) == sentence
 
 
@@ -322,11 +370,14 @@ def test_an_endpoint_that_no_machine_can_have(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["10.0.0.1", "[fd00::1]", "[::1]", "backend", "b-1.example", "example.com.", "127.0.0.1"]
+    "host",
+    ["10.0.0.1", "[fd00::1]", "[::1]", "backend", "b-1.example", "example.com.", "127.0.0.1"],
 )
 def test_an_endpoint_that_a_machine_can_have(host: str) -> None:
     curve = 'issuer = "credential:issuer"\ncurve_secret = "a"\nbackend_public = "b"'
-    text = f'[backend]\nendpoint = "tcp://{host}:4505"\n{SMALL}'.replace('issuer = "credential:issuer"', curve)
+    text = f'[backend]\nendpoint = "tcp://{host}:4505"\n{SMALL}'.replace(
+        'issuer = "credential:issuer"', curve
+    )
     found = _parse(text).backend
     assert found is not None
     assert found.endpoint == f"tcp://{host}:4505"
@@ -340,10 +391,22 @@ def test_an_endpoint_that_a_machine_can_have(host: str) -> None:
             'id = "hub-\u0430"',
             ["found 'hub-\u0430', of which character 5 is CYRILLIC SMALL LETTER A (U+0430)"],
         ),
-        ('site = "', 's\u0456te = "', ["line 4, column 2", "CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I (U+0456)"]),
-        ('site = "site-1"', 'site =\u00a0"site-1"', ["line 4, column 7", "NO-BREAK SPACE (U+00A0)"]),
+        (
+            'site = "',
+            's\u0456te = "',
+            ["line 4, column 2", "CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I (U+0456)"],
+        ),
+        (
+            'site = "site-1"',
+            'site =\u00a0"site-1"',
+            ["line 4, column 7", "NO-BREAK SPACE (U+00A0)"],
+        ),
         ('site = "site-1"', "site = \u201csite-1\u201d", ["LEFT DOUBLE QUOTATION MARK (U+201C)"]),
-        ('site = "site-1"', '\u200bsite = "site-1"', ["line 4, column 1", "ZERO WIDTH SPACE (U+200B)"]),
+        (
+            'site = "site-1"',
+            '\u200bsite = "site-1"',
+            ["line 4, column 1", "ZERO WIDTH SPACE (U+200B)"],
+        ),
         (
             "credential:issuer",
             "credential:\u0456ssuer",
@@ -352,10 +415,16 @@ def test_an_endpoint_that_a_machine_can_have(host: str) -> None:
                 "of which character 12 is CYRILLIC SMALL LETTER BYELORUSSIAN",
             ],
         ),
-        ('site = "', '"s\u0456te" = "', ["this unknown key, of which character 2 is CYRILLIC SMALL"]),
+        (
+            'site = "',
+            '"s\u0456te" = "',
+            ["this unknown key, of which character 2 is CYRILLIC SMALL"],
+        ),
     ],
 )
-def test_a_character_that_cannot_be_told_from_another_is_named(old: str, new: str, parts: list[str]) -> None:
+def test_a_character_that_cannot_be_told_from_another_is_named(
+    old: str, new: str, parts: list[str]
+) -> None:
     assert old in SMALL
     with pytest.raises(ConfigError) as caught:
         _parse(SMALL.replace(old, new, 1))
@@ -366,7 +435,9 @@ def test_a_character_that_cannot_be_told_from_another_is_named(old: str, new: st
 def test_a_byte_order_mark_is_named_with_the_command_that_takes_it_away(tmp_path: Path) -> None:
     file = tmp_path / "hubd.toml"
     file.write_bytes(b"\xef\xbb\xbf" + SMALL.encode())
-    with pytest.raises(ConfigError, match=r"line 1, column 1: the file begins with a byte order mark") as caught:
+    with pytest.raises(
+        ConfigError, match=r"line 1, column 1: the file begins with a byte order mark"
+    ) as caught:
         load(file, CREDENTIALS)
     subprocess.run(["sh", "-c", str(caught.value).partition("or type: ")[2]], check=True)
     load(file, CREDENTIALS)
@@ -404,7 +475,10 @@ DOOR = SMALL[SMALL.index("[[doors]]") :]
 @pytest.mark.parametrize(
     ("second", "sentence"),
     [
-        (DOOR, "key id of door 'front': expected a value used once, found 'front', which another door has too"),
+        (
+            DOOR,
+            "key id of door 'front': expected a value used once, found 'front', which another door has too",
+        ),
         (
             DOOR.replace('"front"', '"back"'),
             "key number of the 1st [[doors.access_points]] of door 'back': expected a value used once, found 1, "
@@ -421,21 +495,29 @@ def test_ids_numbers_and_lines_are_unique(second: str, sentence: str) -> None:
 
 
 def test_two_doors_with_their_own_ids_numbers_and_lines_are_fine() -> None:
-    second = DOOR.replace('"front"', '"back"').replace("number = 1", "number = 2").replace("17", '"RELAY_2"')
+    second = (
+        DOOR.replace('"front"', '"back"')
+        .replace("number = 1", "number = 2")
+        .replace("17", '"RELAY_2"')
+    )
     assert [door.id for door in _parse(SMALL + second).doors] == ["front", "back"]
 
 
 def test_a_door_is_needed_and_a_way_through_it() -> None:
     without = SMALL[: SMALL.index("[[doors]]")]
     assert _refused(without) == "key doors: expected 1 to 32 tables [[doors]], found nothing"
-    assert _refused_key("doors = []\n" + without) == "key doors: expected 1 to 32 tables [[doors]], found []"
+    assert (
+        _refused_key("doors = []\n" + without)
+        == "key doors: expected 1 to 32 tables [[doors]], found []"
+    )
     no_way = SMALL[: SMALL.index("[[doors.access_points]]")]
     assert "key access_points of door 'front': expected 1 to 16 tables" in _refused(no_way)
 
 
 def test_a_credential_without_systemd_says_what_is_missing() -> None:
     with pytest.raises(
-        ConfigError, match=r"keys\.issuer: expected .*CREDENTIALS_DIRECTORY.* found 'credential:issuer'"
+        ConfigError,
+        match=r"keys\.issuer: expected .*CREDENTIALS_DIRECTORY.* found 'credential:issuer'",
     ):
         parse(SMALL, FILE, {})
 
@@ -477,7 +559,9 @@ def test_a_file_that_everybody_may_write(tmp_path: Path, mode: int) -> None:
     file = tmp_path / "hubd.toml"
     file.write_text(SMALL)
     file.chmod(mode)
-    with pytest.raises(ConfigError, match=rf"everybody may write it \(mode {mode:o}\); type: chmod o-w {file}"):
+    with pytest.raises(
+        ConfigError, match=rf"everybody may write it \(mode {mode:o}\); type: chmod o-w {file}"
+    ):
         load(file, CREDENTIALS)
     file.chmod(0o664)  # as an umask of 002 makes it: the group is the installer's own
     load(file, CREDENTIALS)
@@ -501,6 +585,10 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
     file = tmp_path / "hubd.toml"
     file.write_text(SMALL)
     file.chmod(0)
-    done = subprocess.run([sys.executable, "-c", _LOAD_AS_NOBODY, file], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD_AS_NOBODY, file], capture_output=True, text=True, check=True
+    )
     said = done.stdout.strip()
-    assert said.startswith(f"{file}: the configuration cannot be read: Permission denied; type: sudo chmod a+r {file}")
+    assert said.startswith(
+        f"{file}: the configuration cannot be read: Permission denied; type: sudo chmod a+r {file}"
+    )

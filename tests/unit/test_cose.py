@@ -47,7 +47,9 @@ PS256_KEY = {
     ),
     -2: b"\x01\x00\x01",
 }
-PS256_SIGNED = bytes.fromhex("85695369676e617475726543a1030044a10138244054546869732069732074686520636f6e74656e742e")
+PS256_SIGNED = bytes.fromhex(
+    "85695369676e617475726543a1030044a10138244054546869732069732074686520636f6e74656e742e"
+)
 PS256_SIGNATURE = bytes.fromhex(
     "511ab7c07a4c9f1639fd955cdf17db5fc9d7360e07e8de8f835a6e443f56b816a842f5878707e9e4451f3eaec39bbcb30c92ee07ac30f2c8"
     "56a640d5ba5857f0a96135447f1a3fd207290afc40a033fcacb6c031285e01fe4c9d4e528ca63c00c55109ea4f6e58232b5d9b7c5448cc46"
@@ -55,7 +57,8 @@ PS256_SIGNATURE = bytes.fromhex(
     "5a6aa7e08ab8edab7021a567f36c715de34cbf9048609503b7f70da05ea6a6c7df1301fb575abe6f4da8aaa93b5fa6267ca490f03bc90bb5"
     "705bb3398466c0afe84af91c0b752c6e1cac149b07c237988f47980f1301669c"
 )
-"""The COSE working group's example of RSASSA-PSS with SHA-256: what is signed, and the signature."""
+"""The COSE working group's example of RSASSA-PSS with SHA-256: what is signed, and the signature.
+"""
 
 
 def test_the_thumbprint_of_rfc_9679() -> None:
@@ -83,7 +86,9 @@ def test_the_es256_signature_of_rfc_9052() -> None:
 
 
 def test_a_ps256_salt_has_the_size_of_the_hash() -> None:
-    """The working group's example has a salt of 64 bytes; RFC 8230, 2 wants 32: genuine, and refused."""
+    """The working group's example has a salt of 64 bytes; RFC 8230, 2 wants 32: genuine, and
+    refused.
+    """
     key = cose.read_key(PS256_KEY)
     assert isinstance(key.public, rsa.RSAPublicKey)
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), 64)
@@ -98,7 +103,13 @@ def test_what_is_signed_verifies_and_nothing_else(name: str) -> None:
     protected, _, payload, signature = cose.sign1(b"\xa0", b"payload", key, b"aad")
     cose.verify1(protected, payload, signature, key.verify_key, b"aad")
     assert len(signature) == (64 if name == "phone" else 384)
-    for wrong in (signature + b"\x00", signature[:-1], b"", b"\x00" * len(signature), b"\xff" * len(signature)):
+    for wrong in (
+        signature + b"\x00",
+        signature[:-1],
+        b"",
+        b"\x00" * len(signature),
+        b"\xff" * len(signature),
+    ):
         with pytest.raises(ProofError):
             cose.verify1(protected, payload, wrong, key.verify_key, b"aad")
     with pytest.raises(ProofError):
@@ -110,12 +121,20 @@ def _without(key: dict[int, object], label: int) -> dict[int, object]:
 
 
 def _bad_keys() -> list[object]:
-    ec, ps = THUMBPRINT_KEY, PS256_KEY
+    ec = THUMBPRINT_KEY
+    ps = PS256_KEY
     modulus = PS256_KEY[-1]
     assert isinstance(modulus, bytes)
     bad: list[object] = [{}, [], None, 1, b"", {1: 2}, {1: 4, -1: bytes(32)}]
     bad += [_without(ec, label) for label in ec] + [_without(ps, label) for label in ps]
-    bad += [{**ec, 4: [2]}, {**ec, 2: b"kid"}, {**ec, 3: -8}, {**ec, 3: -9}, {**ec, -1: 2}, {**ec, 1: 3}]
+    bad += [
+        {**ec, 4: [2]},
+        {**ec, 2: b"kid"},
+        {**ec, 3: -8},
+        {**ec, 3: -9},
+        {**ec, -1: 2},
+        {**ec, 1: 3},
+    ]
     bad += [
         {**ec, -2: bytes(32)},
         {**ec, -2: bytes(31)},
@@ -124,7 +143,12 @@ def _bad_keys() -> list[object]:
         {**ec, -4: bytes(32)},
     ]
     bad += [{**ps, -2: b"\x03"}, {**ps, -2: b"\x00\x01\x00\x01"}, {**ps, 3: -38}, {**ps, 3: -41}]
-    bad += [{**ps, -1: b"\x00" + modulus}, {**ps, -1: modulus[1:]}, {**ps, -1: bytes(256)}, {**ps, -1: b""}]
+    bad += [
+        {**ps, -1: b"\x00" + modulus},
+        {**ps, -1: modulus[1:]},
+        {**ps, -1: bytes(256)},
+        {**ps, -1: b""},
+    ]
     return [*bad, {**ps, -1: modulus[:-1] + b"\xce"}, {**ps, -3: bytes(256)}]
 
 
@@ -143,10 +167,13 @@ def test_keys_go_out_and_come_back() -> None:
 
 @pytest.mark.parametrize("aead", Aead)
 def test_content_opens_with_its_key_iv_and_aad_only(aead: Aead) -> None:
-    key, iv = bytes(range(aead.key_bytes)), bytes(12)
+    key = bytes(range(aead.key_bytes))
+    iv = bytes(12)
     sealed = cose.seal(aead, key, iv, b"content", b"aad")
     assert cose.unseal(aead, key, iv, sealed, b"aad") == b"content"
-    assert sealed == AESGCM(key).encrypt(iv, b"content", cbor.encode(["Encrypt", cbor.encode({1: int(aead)}), b"aad"]))
+    assert sealed == AESGCM(key).encrypt(
+        iv, b"content", cbor.encode(["Encrypt", cbor.encode({1: int(aead)}), b"aad"])
+    )
     other = Aead.A128GCM if aead is Aead.A256GCM else Aead.A256GCM
     wrong = [
         (aead, key, iv, world.with_last_bit_flipped(sealed), b"aad"),
@@ -165,7 +192,8 @@ def test_content_opens_with_its_key_iv_and_aad_only(aead: Aead) -> None:
 
 def test_every_failed_unwrapping_gives_the_decoy() -> None:
     private = world.epoch_key("epoch_2048")
-    public, decoy = private.public_key(), bytes(range(32))
+    public = private.public_key()
+    decoy = bytes(range(32))
     right = cose.wrap_key(public, b"k" * 32)
     assert cose.unwrap_key(private, right, decoy) == b"k" * 32
     n = public.public_numbers().n
@@ -186,10 +214,23 @@ def test_every_failed_unwrapping_gives_the_decoy() -> None:
 
 
 def test_keys_for_each_purpose_differ() -> None:
-    def derive(secret: bytes = b"s", salt: bytes = b"t", alg: int = 3, hub: bytes = b"h", label: str = "h2p") -> bytes:
+    def derive(
+        secret: bytes = b"s",
+        salt: bytes = b"t",
+        alg: int = 3,
+        hub: bytes = b"h",
+        label: str = "h2p",
+    ) -> bytes:
         return cose.derive(secret, salt, 32, alg, hub, label)
 
-    keys = [derive(), derive(b"x"), derive(salt=b"x"), derive(alg=1), derive(hub=b"x"), derive(label="p2h")]
+    keys = [
+        derive(),
+        derive(b"x"),
+        derive(salt=b"x"),
+        derive(alg=1),
+        derive(hub=b"x"),
+        derive(label="p2h"),
+    ]
     assert len(set(keys)) == len(keys)
     assert cose.derive(b"s", b"t", 16, 3, b"h", "h2p") != derive()[:16]
 

@@ -53,14 +53,20 @@ class Watched:
         (DiskState(63 * MIB, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.WARNING}, True),
         (DiskState(15 * MIB, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.ERROR}, False),
         (DiskState(0, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.ERROR}, False),
-        (DiskState(9 * MIB, 64 * MIB, 0), {}, True),  # a small disk is low at an eighth, short at a 32nd
+        (
+            DiskState(9 * MIB, 64 * MIB, 0),
+            {},
+            True,
+        ),  # a small disk is low at an eighth, short at a 32nd
         (DiskState(7 * MIB, 64 * MIB, 0), {Topic.DISK: Severity.WARNING}, True),
         (DiskState(1 * MIB, 64 * MIB, 0), {Topic.DISK: Severity.ERROR}, False),
         (DiskState(GIB, 8 * GIB, 9 * MIB), {Topic.JOURNAL: Severity.WARNING}, True),
         (DiskState(GIB, 8 * GIB, 65 * MIB), {Topic.JOURNAL: Severity.ERROR}, False),
     ],
 )
-async def test_what_is_seen_stands_and_goes(state: DiskState, problems: dict[Topic, Severity], room: bool) -> None:
+async def test_what_is_seen_stands_and_goes(
+    state: DiskState, problems: dict[Topic, Severity], room: bool
+) -> None:
     watched = Watched()
     assert watched.watch.room()
     assert await watched.see(state) == problems
@@ -76,7 +82,8 @@ async def test_who_holds_the_log_is_named_with_what_to_do() -> None:
     await watched.see(DiskState(GIB, 8 * GIB, 20 * MIB, ("sqlite3 (process 4711)",)))
     (problem,) = watched.health.problems()
     assert problem.what == (
-        "/var/lib/hubd/audit.db-wal has grown to 20 MiB: sqlite3 (process 4711) reads the audit log without an end."
+        "/var/lib/hubd/audit.db-wal has grown to 20 MiB: sqlite3 (process 4711) reads the "
+        "audit log without an end."
     )
     assert problem.remedy == "End sqlite3 (process 4711)."
     await watched.see(DiskState(GIB, 8 * GIB, 20 * MIB))
@@ -93,7 +100,9 @@ sys.stdin.read()
 """
 
 
-async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_it_has_gone(tmp_path: Path) -> None:
+async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_it_has_gone(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "audit.db"
     record = Record(Kind.ACCESS, 1, 1, {"filling": bytes(3500)})
     async with await AuditStore.open(path) as store:
@@ -123,8 +132,9 @@ async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_while_a_disk_does_not_answer_one_look_is_under_way_and_its_late_answer_counts() -> None:
-    health, begun = Health(FakeClock(), {}, ()), list[asyncio.Future[DiskState]]()
+async def test_a_disk_that_does_not_answer_gets_one_look_whose_late_answer_counts() -> None:
+    health = Health(FakeClock(), {}, ())
+    begun = list[asyncio.Future[DiskState]]()
 
     def look(_name_above: int) -> asyncio.Future[DiskState]:
         begun.append(asyncio.get_running_loop().create_future())
@@ -143,10 +153,15 @@ async def test_while_a_disk_does_not_answer_one_look_is_under_way_and_its_late_a
 
 
 async def test_a_machine_without_a_thread_is_looked_at_the_next_time(tmp_path: Path) -> None:
-    health, scarce = Health(FakeClock(), {}, ()), Scarce(missing=1)
+    health = Health(FakeClock(), {}, ())
+    scarce = Scarce(missing=1)
     state = DiskState(0, 8 * GIB, 0)
     watch = DiskWatch(
-        lambda name_above: state_disk.look(tmp_path, name_above, measure=lambda *_: state, start=scarce), health, LOG
+        lambda name_above: state_disk.look(
+            tmp_path, name_above, measure=lambda *_: state, start=scarce
+        ),
+        health,
+        LOG,
     )
     await watch.look()
     assert watch.room()
@@ -168,7 +183,8 @@ def hang(*_):
     threading.Event().wait()
 async def main():
     look = partial(state_disk.look, Path("/var/lib/hubd/audit.db"), measure=hang)
-    watch = DiskWatch(look, Health(FakeClock(), {}, ()), Path("/var/lib/hubd/audit.db"), look_seconds=0.01)
+    watch = DiskWatch(look, Health(FakeClock(), {}, ()), Path("/var/lib/hubd/audit.db"),
+    look_seconds=0.01)
     task = asyncio.get_running_loop().create_task(watch.run())
     while not looking.is_set():
         await asyncio.sleep(0.05)
@@ -181,5 +197,7 @@ print("ended")
 def test_a_look_that_never_ends_holds_up_no_stop() -> None:
     root = Path(__file__).parents[2]
     around = {**os.environ, "PYTHONPATH": f"{root}:{root / 'hardware-sim'}"}
-    ended = subprocess.run([sys.executable, "-c", HUNG], env=around, capture_output=True, timeout=30, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", HUNG], env=around, capture_output=True, timeout=30, check=True
+    )
     assert ended.stdout == b"ended\n"

@@ -1,4 +1,6 @@
-"""The documents say what is so: links lead somewhere, tables are those of the files, messages are those of the code."""
+"""The documents say what is so: links lead somewhere, tables are those of the files, messages are
+those of the code.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,10 @@ def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
     desk = from_json(json.loads((ROOT / "benchmarks" / "latest.json").read_text()))
     lab = from_json(json.loads((ROOT / "benchmarks" / "latest-lab.json").read_text()))
     measured = {figure.key: figure.value for figure in (*desk.figures, *lab.figures)}
-    assert f"{measured['trips_warm']:.0f} round trip and {measured['bytes_short']:.0f} bytes" in section
+    assert (
+        f"{measured['trips_warm']:.0f} round trip and {measured['bytes_short']:.0f} bytes"
+        in section
+    )
     assert f"{measured['trips_cold']:.0f} and {measured['bytes_cold']:,.0f}" in section
     assert f"takes {measured['memory_hub']:.0f} MB" in section
     ratio = f"{measured['lab_strike_short_info']:.3g}"
@@ -94,7 +99,8 @@ def test_each_decision_has_a_number_a_date_and_a_row_in_the_index() -> None:
         title = page.read_text().splitlines()[0].removeprefix("# ")
         assert re.search(r"^\d{4}-\d\d-\d\d · ", page.read_text(), re.MULTILINE), page.name
         row = re.compile(
-            rf"^\| \[{page.name[:4]}\]\({re.escape(page.name)}\) \| {re.escape(title)} \| [\d-]+ \|$",
+            rf"^\| \[{page.name[:4]}\]\({re.escape(page.name)}\) "
+            rf"\| {re.escape(title)} \| [\d-]+ \|$",
             re.MULTILINE,
         )
         assert row.search(index), page.name
@@ -132,5 +138,7 @@ def test_the_house_is_drawn_as_it_is() -> None:
     assert sorted(name for name in files if not (ROOT / name).is_file()) == []
     rooms = set(re.findall(r"^\| `((?:hubcore|hubd|drivers|hardware-sim)/[\w/]*)`", text, re.M))
     assert sorted(name for name in rooms if not (ROOT / name).is_dir()) == []
-    subjects = {folder.name for folder in (ROOT / "hubcore").iterdir() if (folder / "__init__.py").is_file()}
+    subjects = {
+        folder.name for folder in (ROOT / "hubcore").iterdir() if (folder / "__init__.py").is_file()
+    }
     assert {f"hubcore/{name}/" for name in subjects} <= rooms

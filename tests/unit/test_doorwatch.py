@@ -1,4 +1,6 @@
-"""Watching doors: releases and inputs in, records and states out, on a clock that only the test moves."""
+"""Watching doors: releases and inputs in, records and states out, on a clock that only the test
+moves.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,17 @@ class Rig:
     states: list[tuple[int, DoorState]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        machines = {"front": DoorMachine(True, HELD_SECONDS), "back": DoorMachine(False, HELD_SECONDS)}
+        machines = {
+            "front": DoorMachine(True, HELD_SECONDS),
+            "back": DoorMachine(False, HELD_SECONDS),
+        }
         self.driven = True
         self.watch = DoorWatch(
-            machines, self.log, self.clock, lambda e, f: self.told.append((e, f)), lambda _door: self.driven
+            machines,
+            self.log,
+            self.clock,
+            lambda e, f: self.told.append((e, f)),
+            lambda _door: self.driven,
         )
         self.watch.on_state = lambda point, state: self.states.append((point, state))
 
@@ -126,8 +135,12 @@ async def test_a_release_in_a_release_lasts_to_the_later_end(rig: Rig) -> None:
     assert rig.watch.state("front") is DoorState.SECURED
 
 
-async def test_a_strike_that_rests_in_the_middle_of_a_release_releases_nobody_while_it_rests(rig: Rig) -> None:
-    """Its cap cut the pulse: the door counts as released while the strike is driven, before the rest and after it."""
+async def test_a_strike_that_rests_in_the_middle_of_a_release_releases_nobody_while_it_rests(
+    rig: Rig,
+) -> None:
+    """Its cap cut the pulse: the door counts as released while the strike is driven, before the
+    rest and after it.
+    """
     await rig.see(Input.DOOR_CLOSED)
     rig.watch.released("front", 1, 5.0)
     rig.clock.advance(2.0)
@@ -153,7 +166,7 @@ async def test_a_door_opened_in_the_rest_of_a_strike_was_forced(rig: Rig) -> Non
     assert rig.happened() == ["access_not_taken", "forced"]
 
 
-async def test_a_release_whose_strike_fell_before_it_was_told_of_releases_nobody_until_it_is_driven_again(
+async def test_a_release_whose_strike_fell_before_it_was_told_releases_nobody(
     rig: Rig,
 ) -> None:
     """The cap was reached between the guard's yes and this moment."""
@@ -229,7 +242,14 @@ async def test_every_input_at_every_moment(rig: Rig) -> None:
         if number % 3 == 0:
             rig.clock.advance(number % 11)
         await rig.see(list(Input)[number * number % len(Input)])
-    assert set(rig.happened()) <= {"access_taken", "access_not_taken", "exit", "closed", "forced", "held_open"}
+    assert set(rig.happened()) <= {
+        "access_taken",
+        "access_not_taken",
+        "exit",
+        "closed",
+        "forced",
+        "held_open",
+    }
 
 
 async def test_a_disk_that_fails_is_told_and_the_watch_goes_on(rig: Rig) -> None:
@@ -278,9 +298,12 @@ async def test_a_disk_that_hangs_costs_a_bounded_queue(rig: Rig) -> None:
 
 
 async def test_a_loose_contact_is_summed_and_nothing_is_lost(rig: Rig) -> None:
-    """A thousand openings in a thousand seconds: so many records, and every happening in one of them."""
+    """A thousand openings in a thousand seconds: so many records, and every happening in one of
+    them.
+    """
     await rig.see(Input.DOOR_CLOSED)
-    began, happened = rig.clock.monotonic(), 0
+    began = rig.clock.monotonic()
+    happened = 0
     for _ in range(1000):
         for what in (Input.DOOR_OPEN, Input.DOOR_CLOSED):
             await rig.see(what)

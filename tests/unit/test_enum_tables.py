@@ -1,7 +1,9 @@
-"""Tables over enums are complete: every mapping of the product that an enum is the key of is found and held against it.
+"""Tables over enums are complete: every mapping of the product that an enum is the key of is found
+and held against it.
 
-A table that is partial on purpose stands in PARTIAL with what is left out and why. A table of pairs, such as a state
-machine's, refuses what is not in it; of its enums each member must be in some pair.
+A table that is partial on purpose stands in PARTIAL with what is left out and why. A table of
+pairs, such as a state machine's, refuses what is not in it; of its enums each member must be in
+some pair.
 """
 
 from __future__ import annotations
@@ -39,30 +41,40 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.checks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE STRIKES UNIT",
+        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE "
+        "STRIKES UNIT",
         "these stand and end when whoever sees them says so",
     ),
     "hubd.doors.watch._EVENTS": _partial(
-        "STRIKE_ACTIVE STRIKE_INACTIVE", "what a strike does goes another way: by the release that it belongs to"
+        "STRIKE_ACTIVE STRIKE_INACTIVE",
+        "what a strike does goes another way: by the release that it belongs to",
     ),
-    "hubd.start.checkconfig.page._STATUS": _partial("WARNING FACT", "with nothing but these the exit status is 0"),
+    "hubd.start.checkconfig.page._STATUS": _partial(
+        "WARNING FACT", "with nothing but these the exit status is 0"
+    ),
     "hubcore.door.machine:times": _partial(
         "UNKNOWN SECURED RELEASED HELD_OPEN FORCED", "these phases have no time of their own"
     ),
     "hubd.doors.unlock:self._ops": _partial(
-        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE BREAK", "operations are asked by phones and the backend"
+        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE BREAK",
+        "operations are asked by phones and the backend",
     ),
     "hubd.wiring.movers:MadeKind": _partial(
         "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO", "what must run for strikes is their guard"
     ),
     "hubsim.phone.bleak_radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
-    "hubsim.phone.onlink._PATIENCE_SECONDS": _partial("START SESSION END", "in these stages nothing is waited for"),
+    "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(
+        "START SESSION END", "in these stages nothing is waited for"
+    ),
 }
 PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubcore.phone.handshake._STEPS": _partial(
-        "WORKING ABANDONED", "while a request is at work every message is met alike (`_while_working`)"
+        "WORKING ABANDONED",
+        "while a request is at work every message is met alike (`_while_working`)",
     ),
-    "hubd.adapters.curve.uplink._NOT_UP": _partial("REFUSED", "what is refused has sentences of its own (`_refused`)"),
+    "hubd.adapters.curve.uplink._NOT_UP": _partial(
+        "REFUSED", "what is refused has sentences of its own (`_refused`)"
+    ),
     "hubd.backend.sync._STEPS": _partial("DOWN", "nothing comes while the uplink is down"),
 }
 
@@ -83,13 +95,19 @@ def _enum_of(keys: list[object]) -> type[Enum] | None:
 
 
 def missing(table: Mapping[object, object]) -> frozenset[str]:
-    """Return the names of the members that a table over an enum leaves out; of any other mapping none."""
+    """Return the names of the members that a table over an enum leaves out; of any other mapping
+    none.
+    """
     kind = _enum_of(list(table))
-    return frozenset() if kind is None else frozenset(member.name for member in kind if member not in table)
+    if kind is None:
+        return frozenset()
+    return frozenset(member.name for member in kind if member not in table)
 
 
 def missing_pairs(table: Mapping[object, object]) -> frozenset[str]:
-    """Return the members that are in no key of a table whose keys are tuples with members of enums."""
+    """Return the members that are in no key of a table whose keys are tuples with members
+    of enums.
+    """
     keys = [key for key in table if isinstance(key, tuple)]
     if len(keys) != len(table):
         return frozenset()
@@ -106,7 +124,11 @@ def attributes() -> dict[str, Mapping[object, object]]:
     found = dict[str, Mapping[object, object]]()
     for name, module in _modules():
         own = _own_names(module)
-        values = {f"{name}.{attribute}": value for attribute, value in vars(module).items() if attribute in own}
+        values = {
+            f"{name}.{attribute}": value
+            for attribute, value in vars(module).items()
+            if attribute in own
+        }
         for kind in [value for value in vars(module).values() if isinstance(value, type)]:
             if kind.__module__ == name:
                 values |= {
@@ -114,7 +136,9 @@ def attributes() -> dict[str, Mapping[object, object]]:
                     for attribute, value in vars(kind).items()
                     if not attribute.startswith("__")
                 }
-        found |= {place: value for place, value in values.items() if isinstance(value, Mapping) and value}
+        found |= {
+            place: value for place, value in values.items() if isinstance(value, Mapping) and value
+        }
     return found
 
 
@@ -128,7 +152,8 @@ def _own_names(module: ModuleType) -> set[str]:
 
 
 def displays() -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield every dict display within a function whose keys are members of one enum: its place, what it leaves out.
+    """Yield every dict display within a function whose keys are members of one enum: its place,
+    what it leaves out.
 
     A detail, whose keys are facts, is no table.
     """
@@ -140,14 +165,17 @@ def displays() -> Iterator[tuple[str, frozenset[str]]]:
             for node in ast.walk(function):
                 kind, members = _display(node, module)
                 if kind is not None and kind is not Fact:
-                    left_out = frozenset(member.name for member in kind if member.name not in members)
+                    left_out = frozenset(
+                        member.name for member in kind if member.name not in members
+                    )
                     yield f"{name}:{_holder(function, node)}", left_out
 
 
 def _display(node: ast.AST, module: ModuleType) -> tuple[type[Enum] | None, set[str]]:
     if not isinstance(node, ast.Dict) or not node.keys:
         return None, set()
-    enums, members = set[object](), set[str]()
+    enums = set[object]()
+    members = set[str]()
     for key in node.keys:
         if not (isinstance(key, ast.Attribute) and isinstance(key.value, ast.Name)):
             return None, set()
@@ -161,7 +189,10 @@ def _holder(function: ast.AST, display: ast.AST) -> str:
     """Say what a display is bound to, or whose argument it is."""
     for node in ast.walk(function):
         match node:
-            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=value):
+            case (
+                ast.Assign(targets=[target], value=value)
+                | ast.AnnAssign(target=target, value=value)
+            ):
                 if value is display:
                     return ast.unparse(target)
             case ast.Call(func=called, args=args) if display in args:
@@ -187,7 +218,9 @@ def test_every_table_over_an_enum_is_complete_or_says_why_not() -> None:
 
 
 def test_every_table_of_pairs_has_each_member_somewhere() -> None:
-    found = {name: left_out for name, table in attributes().items() if (left_out := missing_pairs(table))}
+    found = {
+        name: left_out for name, table in attributes().items() if (left_out := missing_pairs(table))
+    }
     assert found == {name: partial.missing for name, partial in PARTIAL_PAIRS.items()}
 
 
@@ -210,7 +243,9 @@ class _Colour(Enum):
         ({"red": 1}, set()),
     ],
 )
-def test_a_table_that_is_not_complete_is_noticed(table: Mapping[object, object], left_out: set[str]) -> None:
+def test_a_table_that_is_not_complete_is_noticed(
+    table: Mapping[object, object], left_out: set[str]
+) -> None:
     assert missing(table) == left_out
 
 

@@ -33,7 +33,12 @@ async def quiet(events: AsyncIterator[InputEvent]) -> bool:
 async def test_edges_come_once_in_the_order_they_were_put() -> None:
     edges = Edges()
     port: Inputs = edges
-    put = [edge(Input.DOOR_CLOSED, 1), edge(Input.REX, 2), edge(Input.DOOR_OPEN, 3), edge(Input.DOOR_CLOSED, 2.5, "b")]
+    put = [
+        edge(Input.DOOR_CLOSED, 1),
+        edge(Input.REX, 2),
+        edge(Input.DOOR_OPEN, 3),
+        edge(Input.DOOR_CLOSED, 2.5, "b"),
+    ]
     for event in put:
         edges.put(event)
     events = port.events()

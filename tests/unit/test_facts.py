@@ -1,4 +1,5 @@
-"""The list of facts and events: whole, used, without bare strings beside it, and nothing that names somebody is shown.
+"""The list of facts and events: whole, used, without bare strings beside it, and nothing that names
+somebody is shown.
 
 What is recorded and told in the tests with phones is held against it, too (`tests.pair.DeskHub`).
 """
@@ -12,13 +13,32 @@ from pathlib import Path
 import pytest
 
 from hubcore import errors
-from hubcore.evidence.facts import EVENTS, FACTS, RECORD_FACTS, SHOWN_CHARS, EventName, Fact, Kind, Shown, named, shown
+from hubcore.evidence.facts import (
+    EVENTS,
+    FACTS,
+    RECORD_FACTS,
+    SHOWN_CHARS,
+    EventName,
+    Fact,
+    Kind,
+    Shown,
+    named,
+    shown,
+)
 from hubcore.evidence.records import Record
 from tests.facts_fit import misfits_of_event, misfits_of_record
 
 ROOT = Path(__file__).parents[2]
 LIST = ROOT / "hubcore" / "evidence" / "facts.py"
-ROOMS = ("hubcore", "hubd/doors", "hubd/phones", "hubd/backend", "hubd/evidence", "hubd/policy", "hubd/upkeep")
+ROOMS = (
+    "hubcore",
+    "hubd/doors",
+    "hubd/phones",
+    "hubd/backend",
+    "hubd/evidence",
+    "hubd/policy",
+    "hubd/upkeep",
+)
 """Who tells and records. What adapters write into the journal is for people alone."""
 RESERVED = {"kind", "at", "mono", "event"}
 
@@ -44,7 +64,9 @@ def _bare(node: ast.AST | None) -> str | None:
 
 
 def bare_strings(tree: ast.AST) -> list[str]:
-    """Return what is told or recorded, or looked for in a record, under a bare string: LINE: NAME each."""
+    """Return what is told or recorded, or looked for in a record, under a bare string: LINE: NAME
+    each.
+    """
     found = list[str]()
     for node in ast.walk(tree):
         names = list[ast.AST | None]()
@@ -55,11 +77,15 @@ def bare_strings(tree: ast.AST) -> list[str]:
                 names = _keys(args)
             case ast.AnnAssign(annotation=ast.Name(id="Detail"), value=ast.Dict(keys=keys)):
                 names = list(keys)
-            case ast.Call(func=ast.Attribute(attr="get", value=holder), args=[first, *_]) if _is_detail(holder):
+            case ast.Call(func=ast.Attribute(attr="get", value=holder), args=[first, *_]) if (
+                _is_detail(holder)
+            ):
                 names = [first]
             case ast.Subscript(value=holder, slice=first) if _is_detail(holder):
                 names = [first]
-            case ast.Compare(left=first, ops=[ast.In() | ast.NotIn()], comparators=[holder]) if _is_detail(holder):
+            case ast.Compare(left=first, ops=[ast.In() | ast.NotIn()], comparators=[holder]) if (
+                _is_detail(holder)
+            ):
                 names = [first]
             case ast.MatchMapping(keys=keys):
                 names = list(keys)
@@ -105,13 +131,19 @@ def _named(enum: str) -> set[str]:
     found = set[str]()
     for _, tree in _trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == enum:
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == enum
+            ):
                 found.add(node.attr)
     return found
 
 
 def test_every_fact_is_of_a_record_or_an_event_and_every_name_is_used() -> None:
-    said = frozenset[Fact]().union(*RECORD_FACTS.values(), *(event.facts for event in EVENTS.values()))
+    said = frozenset[Fact]().union(
+        *RECORD_FACTS.values(), *(event.facts for event in EVENTS.values())
+    )
     assert said == set(Fact)
     by_name = {
         Fact.FRAME_ERRORS,
@@ -121,14 +153,18 @@ def test_every_fact_is_of_a_record_or_an_event_and_every_name_is_used() -> None:
     }  # of errors that are summed
     assert {fact.name for fact in Fact} - _named("Fact") == {fact.name for fact in by_name}
     by_kind = {EventName.ACCESS, EventName.REMOTE}  # an order is told under the kind of its record
-    assert {event.name for event in EventName} - _named("EventName") == {event.name for event in by_kind}
+    assert {event.name for event in EventName} - _named("EventName") == {
+        event.name for event in by_kind
+    }
     assert not RESERVED & set(Fact)
 
 
 def test_every_error_of_a_peer_can_be_summed_under_its_name() -> None:
     kinds = [errors.PeerError, *errors.PeerError.__subclasses__()]
     assert all(not kind.__subclasses__() for kind in kinds[1:])
-    assert {kind.__name__ for kind in kinds} == {fact for fact in RECORD_FACTS[Kind.REFUSED] if fact.endswith("Error")}
+    assert {kind.__name__ for kind in kinds} == {
+        fact for fact in RECORD_FACTS[Kind.REFUSED] if fact.endswith("Error")
+    }
 
 
 def test_ids_are_shown_by_their_beginning_and_nothing_that_is_shown_whole_could_be_one() -> None:
@@ -136,11 +172,27 @@ def test_ids_are_shown_by_their_beginning_and_nothing_that_is_shown_whole_could_
     assert hidden == {Fact.ASKER, Fact.GRANT, Fact.OP, Fact.OF, Fact.SOURCE}
     whole_bytes = {fact for fact, its in FACTS.items() if bytes in its.types} - hidden
     assert whole_bytes == {Fact.KNOWN_HASH}, "a hash names nobody"
-    told = shown({Fact.ASKER: "a" * 40, Fact.OP: bytes(20), Fact.SOURCE: "bob", Fact.POINT: 1, Fact.WHY: None})
-    assert told == {"asker": "a" * SHOWN_CHARS + "…", "op": "00000000…", "source": "b…", "point": 1, "why": None}
+    told = shown(
+        {
+            Fact.ASKER: "a" * 40,
+            Fact.OP: bytes(20),
+            Fact.SOURCE: "bob",
+            Fact.POINT: 1,
+            Fact.WHY: None,
+        }
+    )
+    assert told == {
+        "asker": "a" * SHOWN_CHARS + "…",
+        "op": "00000000…",
+        "source": "b…",
+        "point": 1,
+        "why": None,
+    }
 
 
-@pytest.mark.parametrize("fact", [fact for fact, its in FACTS.items() if its.shown is Shown.BEGINNING])
+@pytest.mark.parametrize(
+    "fact", [fact for fact, its in FACTS.items() if its.shown is Shown.BEGINNING]
+)
 def test_no_id_is_shown_whole_however_short(fact: Fact) -> None:
     for length in range(40):
         text = shown({fact: "x" * length})[fact]
@@ -157,7 +209,8 @@ def test_a_record_holds_plain_names_and_the_bytes_of_before() -> None:
     assert record.encode() == plain.encode()
     assert (
         record.encode().hex()
-        == "a56261741903e864646f6f726566726f6e74646b696e6464646f6f72646d6f6e6f1907d0647768617466" + (b"opened".hex())
+        == "a56261741903e864646f6f726566726f6e74646b696e6464646f6f72646d6f6e6f1907d0647768617466"
+        + (b"opened".hex())
     )
 
 

@@ -20,7 +20,11 @@ PID = {"hubd": 1, "guard": 2, "bluetoothd": 3}
 
 
 def _look(
-    at: float, pids: dict[str, int] = PID, rss_kib: int = 50_000, descriptors: int = 20, tasks: int = 9
+    at: float,
+    pids: dict[str, int] = PID,
+    rss_kib: int = 50_000,
+    descriptors: int = 20,
+    tasks: int = 9,
 ) -> Vitals:
     of = {name: Takes(pids[name], rss_kib, rss_kib, descriptors, 6, 0.0) for name in NAMES}
     return Vitals(at, 0.0, of, links=0, tasks=tasks, on_air=True, records=0, refused=0)
@@ -32,7 +36,9 @@ def _hour(rss_kib: Sequence[float]) -> list[Vitals]:
 
 
 def test_a_leak_is_seen_through_noise() -> None:
-    leaking = [(60.0 * minute, 50_000 + 100 * minute + CHANCE.uniform(-300, 300)) for minute in MINUTES]
+    leaking = [
+        (60.0 * minute, 50_000 + 100 * minute + CHANCE.uniform(-300, 300)) for minute in MINUTES
+    ]
     assert trend(leaking).an_hour == pytest.approx(6000, rel=0.1)
 
 
@@ -61,7 +67,9 @@ def test_a_leak_that_begins_late_is_seen_though_the_hour_is_within_its_bound() -
     late = [50_000 + 3.8 * minute + max(0, minute - 40) * 30 for minute in MINUTES]
     told = trends(_hour(late))
     assert told["hubd"]["rss_kib"].an_hour < 1024
-    assert [fault for fault in grown(told) if fault.startswith("hubd: memory grows in the last third")]
+    assert [
+        fault for fault in grown(told) if fault.startswith("hubd: memory grows in the last third")
+    ]
 
 
 def test_a_small_step_is_no_late_leak() -> None:

@@ -73,7 +73,9 @@ def test_what_is_no_frame(data: bytes, why: str) -> None:
         decode_frame(data)
 
 
-@pytest.mark.parametrize("change", [lambda f: [f[0], f[0]], lambda f: [f[1]], lambda f: [f[0], f[2]]])
+@pytest.mark.parametrize(
+    "change", [lambda f: [f[0], f[0]], lambda f: [f[1]], lambda f: [f[0], f[2]]]
+)
 def test_a_gap_a_repetition_and_a_frame_out_of_place(change: object) -> None:
     frames = frames_of(bytes(40), MTU_MIN)
     with pytest.raises(SequenceError):
@@ -113,7 +115,8 @@ def test_a_phone_ignores_what_it_has() -> None:
 
 
 def test_the_window_and_its_acknowledgement() -> None:
-    out, inbound = Outbound(SID), Inbound(SID)
+    out = Outbound(SID)
+    inbound = Inbound(SID)
     out.load(bytes(200))
     rounds: list[int] = []
     while frames := out.due(MTU_MIN):
@@ -128,7 +131,8 @@ def test_the_window_and_its_acknowledgement() -> None:
 
 
 def test_numbers_go_round_at_256() -> None:
-    out, inbound = Outbound(SID), Inbound(SID)
+    out = Outbound(SID)
+    inbound = Inbound(SID)
     for number in range(300):
         out.load(bytes([number % 251]))
         assert join(inbound, [out.pull(MTU_MIN)]) == [bytes([number % 251])]

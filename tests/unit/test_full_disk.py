@@ -1,4 +1,6 @@
-"""A disk without a free byte: releases go on being recorded, a restart is possible, and sentences say what is so."""
+"""A disk without a free byte: releases go on being recorded, a restart is possible, and sentences
+say what is so.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,14 @@ GOES_ON = 3000
 
 
 def release(n: int) -> Record:
-    detail = {"asker": "operator-7", "op": n.to_bytes(16, "big"), "point": 1, "action": 1, "allowed": True, "why": None}
+    detail = {
+        "asker": "operator-7",
+        "op": n.to_bytes(16, "big"),
+        "point": 1,
+        "action": 1,
+        "allowed": True,
+        "why": None,
+    }
     return Record(Kind.REMOTE, 1_790_000_000_000 + n, n, detail)
 
 
@@ -47,7 +56,9 @@ async def _appended(store: AuditStore, count: int) -> int:
 
 
 async def goes_on(state: Path) -> None:
-    """Fill the disk beside an open log, use the log, restart it, and use it again; then with room once more."""
+    """Fill the disk beside an open log, use the log, restart it, and use it again; then with room
+    once more.
+    """
     async with await AuditStore.open(state / "audit.db") as store:
         await _appended(store, 200)  # the reserve inside the file is used first, and made up for
         async with asyncio.timeout(20):
@@ -76,7 +87,9 @@ def _free_pages(state: Path) -> int:
 
 
 async def without_reserve(state: Path) -> None:
-    """A start on a full disk without any reserve is refused as what it is, and takes nothing of what is freed."""
+    """A start on a full disk without any reserve is refused as what it is, and takes nothing of
+    what is freed.
+    """
     async with await AuditStore.open(state / "audit.db") as store:
         await store.append(release(0))
     (state / RESERVE_FILE).unlink()
@@ -94,17 +107,38 @@ async def without_reserve(state: Path) -> None:
 
 @pytest.mark.parametrize("case", ["goes_on", "without_reserve"])
 def test_a_disk_without_a_free_byte(tmp_path: Path, case: str) -> None:
-    command = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--mount")
-    if not shutil.which("unshare") or subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
+    command = (
+        ("unshare", "--mount")
+        if os.geteuid() == 0
+        else ("unshare", "--user", "--map-root-user", "--mount")
+    )
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*command, "true"], check=False, capture_output=True).returncode
+    ):
         pytest.skip("this machine permits no mount namespace")
     script = f'mount -t tmpfs -o size=12M,mode=700 none "{tmp_path}" && exec "$@"'
-    argv = [*command, "sh", "-c", script, "sh", sys.executable, "-m", "tests.unit.test_full_disk", case, str(tmp_path)]
+    argv = [
+        *command,
+        "sh",
+        "-c",
+        script,
+        "sh",
+        sys.executable,
+        "-m",
+        "tests.unit.test_full_disk",
+        case,
+        str(tmp_path),
+    ]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_is_taken_in_advance_stops_where_the_rest_is_kept() -> None:
-    assert (state_disk.SPARE_BYTES, state_disk.SPARE_SHARE) == (diskwatch.SHORT_BYTES, diskwatch.SHORT_SHARE)
+    assert (state_disk.SPARE_BYTES, state_disk.SPARE_SHARE) == (
+        diskwatch.SHORT_BYTES,
+        diskwatch.SHORT_SHARE,
+    )
 
 
 def _error(code: int) -> sqlite3.Error:
@@ -115,7 +149,9 @@ def _error(code: int) -> sqlite3.Error:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 @pytest.mark.parametrize("suffix", ["-wal", "-shm"])
-def test_root_s_files_beside_the_database_are_named_not_the_database(tmp_path: Path, suffix: str) -> None:
+def test_root_s_files_beside_the_database_are_named_not_the_database(
+    tmp_path: Path, suffix: str
+) -> None:
     path = tmp_path / "audit.db"
     path.touch()
     os.chown(path, 4711, 4711)
@@ -133,9 +169,17 @@ def test_root_s_files_beside_the_database_are_named_not_the_database(tmp_path: P
     for parent in tmp_path.parents[:2]:
         parent.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-c", probe], check=True, capture_output=True, text=True, cwd=tmp_path, env=_own_path()
+        [sys.executable, "-c", probe],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=_own_path(),
     )
-    assert done.stdout.strip() == f"audit log audit.db{suffix}: it belongs to user 0: sudo chown 4711: audit.db{suffix}"
+    assert (
+        done.stdout.strip()
+        == f"audit log audit.db{suffix}: it belongs to user 0: sudo chown 4711: audit.db{suffix}"
+    )
 
 
 def _own_path() -> dict[str, str]:
@@ -155,4 +199,6 @@ def test_a_lock_is_told_as_a_lock_and_not_as_a_full_disk(tmp_path: Path) -> None
 
 
 if __name__ == "__main__":
-    asyncio.run({"goes_on": goes_on, "without_reserve": without_reserve}[sys.argv[1]](Path(sys.argv[2])))
+    asyncio.run(
+        {"goes_on": goes_on, "without_reserve": without_reserve}[sys.argv[1]](Path(sys.argv[2]))
+    )

@@ -1,4 +1,5 @@
-"""GPIO lines and inputs over a fake chip: what is asked of libgpiod, and what a technician is told when it refuses.
+"""GPIO lines and inputs over a fake chip: what is asked of libgpiod, and what a technician is told
+when it refuses.
 
 No kernel GPIO is needed here; only the chips that do not exist are the library's own.
 """
@@ -48,7 +49,8 @@ class FakeRequest:
         os.read(self.pipe[0], 1)
         if self.chip.set_error:
             raise OSError(self.chip.set_error, os.strerror(self.chip.set_error))
-        waiting, self.waiting = self.waiting, []
+        waiting = self.waiting
+        self.waiting = []
         return waiting
 
     def release(self) -> None:
@@ -64,7 +66,9 @@ class FakeChip:
 
     opened: list[str] = field(default_factory=list)
     requests: list[FakeRequest] = field(default_factory=list)
-    levels: dict[int, Value] = field(default_factory=lambda: dict.fromkeys(range(8), Value.INACTIVE))
+    levels: dict[int, Value] = field(
+        default_factory=lambda: dict.fromkeys(range(8), Value.INACTIVE)
+    )
     consumers: dict[int, str] = field(default_factory=dict)
     request_error: int = 0
     set_error: int = 0
@@ -90,7 +94,9 @@ class FakeChip:
 
     def get_line_info(self, line: int | str) -> Any:
         offset = self.line_offset_from_id(line)
-        return SimpleNamespace(offset=offset, used=offset in self.consumers, consumer=self.consumers.get(offset))
+        return SimpleNamespace(
+            offset=offset, used=offset in self.consumers, consumer=self.consumers.get(offset)
+        )
 
     def request_lines(self, config: dict[int, gpiod.LineSettings], consumer: str) -> FakeRequest:
         assert consumer.startswith("hubd-")
@@ -107,11 +113,25 @@ def chip() -> Iterator[FakeChip]:
     assert all(request.released for request in made.requests)
 
 
-def test_lines_are_requested_inactive_by_name_or_offset_one_request_for_each_chip(chip: FakeChip) -> None:
-    lines = [StrikeLine("/dev/a", "line3"), StrikeLine("/dev/b", 1), StrikeLine("/dev/a", 5, active_low=True)]
+def test_lines_are_requested_inactive_by_name_or_offset_one_request_for_each_chip(
+    chip: FakeChip,
+) -> None:
+    lines = [
+        StrikeLine("/dev/a", "line3"),
+        StrikeLine("/dev/b", 1),
+        StrikeLine("/dev/a", 5, active_low=True),
+    ]
     held = GpioLines(lines, chip.open)
-    asked = [(offset, settings) for request in chip.requests for offset, settings in request.config.items()]
-    assert [(offset, settings.active_low) for offset, settings in asked] == [(3, False), (5, True), (1, False)]
+    asked = [
+        (offset, settings)
+        for request in chip.requests
+        for offset, settings in request.config.items()
+    ]
+    assert [(offset, settings.active_low) for offset, settings in asked] == [
+        (3, False),
+        (5, True),
+        (1, False),
+    ]
     assert len(chip.requests) == 2
     for _, settings in asked:
         assert settings.direction is Direction.OUTPUT
@@ -132,7 +152,9 @@ def test_lines_are_requested_inactive_by_name_or_offset_one_request_for_each_chi
         (3, "no-such-label", ["'no-such-label'", "gpiodetect"]),
     ],
 )
-def test_a_chip_that_is_none_is_a_sentence_of_the_real_library(line: str | int, path: str, words: list[str]) -> None:
+def test_a_chip_that_is_none_is_a_sentence_of_the_real_library(
+    line: str | int, path: str, words: list[str]
+) -> None:
     with pytest.raises(HardwareError) as caught:
         open_lines([StrikeLine(path, line)])
     assert all(word in str(caught.value) for word in words)
@@ -153,19 +175,24 @@ class FakeChips:
         label = self.labels.get(Path(path).resolve().name)
         if label is None:
             raise PermissionError(errno.EACCES, "Permission denied")
-        return cast(gpiod.Chip, nullcontext(SimpleNamespace(get_info=lambda: SimpleNamespace(label=label))))
+        return cast(
+            gpiod.Chip, nullcontext(SimpleNamespace(get_info=lambda: SimpleNamespace(label=label)))
+        )
 
     def path(self, chip: str) -> str:
         return chip_path(chip, self.directory, self.open)
 
 
 def test_a_chip_is_found_by_path_name_or_label(tmp_path: Path) -> None:
-    chips = FakeChips(tmp_path, {"gpiochip0": "pinctrl-rp1", "gpiochip1": "INT34C5:00", "gpiochip11": "gpiochip1"})
+    chips = FakeChips(
+        tmp_path, {"gpiochip0": "pinctrl-rp1", "gpiochip1": "INT34C5:00", "gpiochip11": "gpiochip1"}
+    )
     (tmp_path / "gpiochip4").symlink_to("gpiochip0")
     assert chips.path("/dev/gpiochip7") == "/dev/gpiochip7"
     assert chips.path("gpiochip0") == str(tmp_path / "gpiochip0")
     assert chips.path("gpiochip4") == str(tmp_path / "gpiochip4")
-    assert chips.path("gpiochip9") == str(tmp_path / "gpiochip9")  # whether we may open it is told when we do
+    # whether we may open it is told when we do
+    assert chips.path("gpiochip9") == str(tmp_path / "gpiochip9")
     assert chips.path("pinctrl-rp1") == str(tmp_path / "gpiochip0")
     assert chips.path("INT34C5:00") == str(tmp_path / "gpiochip1")
     assert chips.path("gpiochip1") == str(tmp_path / "gpiochip1")  # a name goes before a label
@@ -173,13 +200,17 @@ def test_a_chip_is_found_by_path_name_or_label(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chip", ["gpiochip2", "nothing", "..", "gpiochip*"])
 def test_a_chip_that_is_not_there_is_a_sentence(tmp_path: Path, chip: str) -> None:
-    with pytest.raises(HardwareError, match=r"No GPIO chip in .* the name or the label .*gpiodetect"):
+    with pytest.raises(
+        HardwareError, match=r"No GPIO chip in .* the name or the label .*gpiodetect"
+    ):
         FakeChips(tmp_path, {"gpiochip0": "pinctrl-rp1"}).path(chip)
 
 
 def test_a_label_of_two_chips_is_refused(tmp_path: Path) -> None:
     chips = FakeChips(tmp_path, {"gpiochip0": "ftdi-cbus", "gpiochip1": "ftdi-cbus"})
-    with pytest.raises(HardwareError, match=r"'ftdi-cbus' is that of .*gpiochip0 and .*gpiochip1: name the chip"):
+    with pytest.raises(
+        HardwareError, match=r"'ftdi-cbus' is that of .*gpiochip0 and .*gpiochip1: name the chip"
+    ):
         chips.path("ftdi-cbus")
 
 
@@ -205,7 +236,10 @@ def test_a_line_without_permission_names_the_group(chip: FakeChip, code: int) ->
 
 def test_two_strikes_on_one_line_are_refused_and_nothing_stays_held(chip: FakeChip) -> None:
     with pytest.raises(HardwareError, match="Two strikes"):
-        GpioLines([StrikeLine("/dev/b", 0), StrikeLine("/dev/a", 2), StrikeLine("/dev/a", "line2")], chip.open)
+        GpioLines(
+            [StrikeLine("/dev/b", 0), StrikeLine("/dev/a", 2), StrikeLine("/dev/a", "line2")],
+            chip.open,
+        )
     assert len(chip.requests) == 1
 
 
@@ -236,7 +270,9 @@ def test_a_line_that_cannot_be_driven_is_a_hardware_error(chip: FakeChip) -> Non
         ("other", "Y", False),
     ],
 )
-def test_a_kernel_that_keeps_outputs_is_known(tmp_path: Path, module: str, value: str, outlive: bool) -> None:
+def test_a_kernel_that_keeps_outputs_is_known(
+    tmp_path: Path, module: str, value: str, outlive: bool
+) -> None:
     folder = tmp_path / module / "parameters"
     folder.mkdir(parents=True)
     (folder / "persist_gpio_outputs").write_text(value + "\n")
@@ -274,7 +310,9 @@ class Watched:
         kind = gpiod.EdgeEvent.Type.RISING_EDGE if active else gpiod.EdgeEvent.Type.FALLING_EDGE
         self.chip.levels[offset] = Value.ACTIVE if active else Value.INACTIVE
         request = self.chip.requests[-1]
-        request.waiting.append(gpiod.EdgeEvent(kind.value, 5_000_000_000, offset, self._seqno, self._seqno))
+        request.waiting.append(
+            gpiod.EdgeEvent(kind.value, 5_000_000_000, offset, self._seqno, self._seqno)
+        )
         os.write(request.pipe[1], b"!")
 
     async def seen(self, *what: Input) -> None:
@@ -288,8 +326,13 @@ async def test_inputs_report_their_levels_then_edges(chip: FakeChip) -> None:
         task = tasks.create_task(watched.inputs.run(watched.ready.set))
         await watched.ready.wait()
         await watched.seen(Input.DOOR_CLOSED)
-        dps, rex = chip.requests[0].config[0], chip.requests[0].config[1]
-        assert (dps.direction, dps.edge_detection, dps.bias) == (Direction.INPUT, Edge.BOTH, Bias.PULL_UP)
+        dps = chip.requests[0].config[0]
+        rex = chip.requests[0].config[1]
+        assert (dps.direction, dps.edge_detection, dps.bias) == (
+            Direction.INPUT,
+            Edge.BOTH,
+            Bias.PULL_UP,
+        )
         assert dps.debounce_period.total_seconds() == 0.02
         assert (dps.active_low, rex.active_low) == (False, True)
         watched.edge(0, True)

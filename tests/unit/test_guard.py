@@ -1,4 +1,6 @@
-"""The strike guard without its process: commands, deadlines and refusals on a clock that only the test moves."""
+"""The strike guard without its process: commands, deadlines and refusals on a clock that only the
+test moves.
+"""
 
 import socket
 import subprocess
@@ -16,7 +18,8 @@ MS = 1_000_000
 CAP_MS = 10_000
 REST_MS = 500
 WANTED = tuple(
-    StrikeLine("chip", line, cap_ms=cap, rest_ms=REST_MS) for line, cap in enumerate((CAP_MS, 2_000, CAP_MS))
+    StrikeLine("chip", line, cap_ms=cap, rest_ms=REST_MS)
+    for line, cap in enumerate((CAP_MS, 2_000, CAP_MS))
 )
 
 
@@ -43,10 +46,13 @@ class Bench:
         self.now_ns = 5_000 * MS
         self.lines = FakeLines()
         self.guard = Guard(self.lines, WANTED, lambda: self.now_ns)
-        self.now_ns += REST_MS * MS  # what drove the lines before is not known: a guard begins with a rest
+        # what drove the lines before is not known: a guard begins with a rest
+        self.now_ns += REST_MS * MS
 
     def ask(self, verb: Verb, line: int = 0, milliseconds: int = 0, late_ns: int = 0) -> Answer:
-        return self.guard.perform(Command(verb, line, 7, milliseconds, self.now_ns - late_ns).encode())
+        return self.guard.perform(
+            Command(verb, line, 7, milliseconds, self.now_ns - late_ns).encode()
+        )
 
     def after(self, milliseconds: float) -> bool:
         self.now_ns += int(milliseconds * MS)
@@ -60,10 +66,16 @@ def bench() -> Bench:
 
 def test_a_pulse_drives_its_line_and_ends_at_its_deadline(bench: Bench) -> None:
     answer = bench.ask(Verb.PULSE, 1, 500)
-    assert (answer.kind, answer.tag, answer.active, answer.at_ns) == (Kind.DONE, 7, 0b010, bench.now_ns)
+    assert (answer.kind, answer.tag, answer.active, answer.at_ns) == (
+        Kind.DONE,
+        7,
+        0b010,
+        bench.now_ns,
+    )
     assert bench.guard.wait_ms() == 500
     assert not bench.after(499.5)
-    assert bench.guard.wait_ms() == 1  # rounded up: poll never wakes before the deadline for nothing
+    # rounded up: poll never wakes before the deadline for nothing
+    assert bench.guard.wait_ms() == 1
     assert bench.lines.levels == {1: True}
     assert bench.after(0.5)
     assert bench.lines.levels == {1: False}
@@ -105,10 +117,13 @@ def test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first(be
     assert bench.now_ns - began_ns == CAP_MS * MS
 
 
-def test_who_comes_at_the_end_of_a_stretch_gets_the_whole_pulse_but_for_the_rest(bench: Bench) -> None:
+def test_who_comes_at_the_end_of_a_stretch_gets_the_whole_pulse_but_for_the_rest(
+    bench: Bench,
+) -> None:
     bench.ask(Verb.PULSE, 0, 8_000)
     bench.after(7_000)
-    assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE  # wants to end at 12 s, the cap is at 10 s
+    # wants to end at 12 s, the cap is at 10 s
+    assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE
     assert bench.guard.wait_ms() == 3_000
     assert bench.after(3_000)
     assert bench.lines.levels == {0: False}
@@ -208,7 +223,8 @@ def test_what_is_no_command_is_refused_and_drives_nothing(bench: Bench, data: by
 def test_a_pulse_read_after_its_last_moment_is_refused(bench: Bench) -> None:
     assert bench.ask(Verb.PULSE, 0, 100, late_ns=1).kind is Kind.REFUSED
     assert bench.lines.driven == []
-    assert bench.ask(Verb.SECURE, 0, late_ns=10**9).kind is Kind.DONE  # the safe direction is never too late
+    # the safe direction is never too late
+    assert bench.ask(Verb.SECURE, 0, late_ns=10**9).kind is Kind.DONE
 
 
 @given(st.binary(max_size=2 * Command.SIZE))
@@ -229,7 +245,9 @@ def test_a_line_that_cannot_be_driven_is_driven_inactive_and_reported(bench: Ben
     assert bench.lines.driven == [(0, True), (0, False)]
 
 
-def test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active(bench: Bench) -> None:
+def test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active(
+    bench: Bench,
+) -> None:
     for line in range(3):
         bench.ask(Verb.PULSE, line, 100)
     bench.lines.failing = {(0, False)}
@@ -243,7 +261,12 @@ def test_answers_survive_the_wire_and_long_sentences_are_cut() -> None:
     answer = Answer(Kind.FAILED, 9, 0xFFFF_FFFF, 2**63, "é" * MAX_TEXT)
     decoded = Answer.decode(answer.encode())
     assert decoded is not None
-    assert (decoded.kind, decoded.tag, decoded.active, decoded.at_ns) == (Kind.FAILED, 9, 0xFFFF_FFFF, 2**63)
+    assert (decoded.kind, decoded.tag, decoded.active, decoded.at_ns) == (
+        Kind.FAILED,
+        9,
+        0xFFFF_FFFF,
+        2**63,
+    )
     assert decoded.text == "é" * (MAX_TEXT // 2)
     assert Answer.decode(b"\x00" * 20) is None
     assert Answer.decode(b"\x01") is None
@@ -274,12 +297,21 @@ def test_a_factory_that_is_not_there_is_a_sentence() -> None:
         ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 0, 0]]'],
         ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1, -1]]'],
         ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1, 600001]]'],
-        ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false, 1, 0], ["c", 1, false, 60001, 0]]'],
+        [
+            "--fd",
+            "0",
+            "--factory",
+            "a:b",
+            "--lines",
+            '[["c", 0, false, 1, 0], ["c", 1, false, 60001, 0]]',
+        ],
         ["--fd", "0", "--factory", "a:b", "--lines", '[["c", 0, false]]'],
         ["--fd", "0", "--factory", "a:b", "--lines", "[]"],
     ],
 )
-def test_a_guard_started_by_hand_says_so(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_guard_started_by_hand_says_so(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(argv) == 64
     assert "started by hubd" in capsys.readouterr().err
 
@@ -287,5 +319,7 @@ def test_a_guard_started_by_hand_says_so(argv: list[str], capsys: pytest.Capture
 def test_the_guard_starts_without_the_daemons_weight() -> None:
     heavy = "{'asyncio', 'cryptography', 'ssl', 'hubcore.ports.doors'}"
     code = f"import sys, drivers.strike.guard; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
     assert done.stdout.strip() == "[]"

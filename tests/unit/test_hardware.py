@@ -1,4 +1,6 @@
-"""What of the configuration reaches the strikes, and that each kind which it may name can be made."""
+"""What of the configuration reaches the strikes, and that each kind which it may name can
+be made.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def test_each_strike_of_a_list_has_its_own_cap_and_rest_or_else_its_door_s() -> 
 def test_the_configuration_allows_as_many_doors_as_the_guard_has_lines() -> None:
     text = HEAD + "".join(door(index) for index in range(MAX_LINES))
     assert len(lines_of(text)) == MAX_LINES == STRIKES_MAX
-    with pytest.raises(ConfigError, match=r"key doors: expected 1 to 32 tables \[\[doors\]\], found \["):
+    with pytest.raises(
+        ConfigError, match=r"key doors: expected 1 to 32 tables \[\[doors\]\], found \["
+    ):
         read(text + door(MAX_LINES))
 
 
@@ -104,7 +108,10 @@ def test_a_list_of_movers_does_not_allow_more_lines_than_the_guard_has() -> None
     text = HEAD + "".join(door(index) for index in range(MAX_LINES - 2))
     assert len(lines_of(text + listed)) == MAX_LINES
     more = door(MAX_LINES - 2)
-    with pytest.raises(ConfigError, match=r"door 'main': expected at most 32 strikes at all doors of the hub together"):
+    with pytest.raises(
+        ConfigError,
+        match=r"door 'main': expected at most 32 strikes at all doors of the hub together",
+    ):
         read(text + more + listed)
 
 
@@ -116,4 +123,6 @@ def test_every_kind_that_a_file_may_name_has_a_row() -> None:
     ):
         members = get_args(union) or (union,)
         assert set(members) == set(rows)
-        assert kinds.kind_of(members[0]) == kinds.DEFAULT_KINDS[section], "the default kind stands first"
+        assert kinds.kind_of(members[0]) == kinds.DEFAULT_KINDS[section], (
+            "the default kind stands first"
+        )

@@ -1,4 +1,6 @@
-"""Health, the watchdog that lives on it, the clock that judges itself, and logs that keep secrets."""
+"""Health, the watchdog that lives on it, the clock that judges itself, and logs that keep
+secrets.
+"""
 
 from __future__ import annotations
 
@@ -105,12 +107,15 @@ async def test_ready_needs_every_part_at_once() -> None:
 
 
 @pytest.fixture(params=["path", "abstract"])
-def ear(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, dict[str, str]]]:
+def ear(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[socket.socket, dict[str, str]]]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         if request.param == "path":
             name = address = str(tmp_path / "notify")
         else:
-            name, address = f"@hubd-test-{os.getpid()}", f"\0hubd-test-{os.getpid()}"
+            name = f"@hubd-test-{os.getpid()}"
+            address = f"\0hubd-test-{os.getpid()}"
         listener.bind(address)
         listener.setblocking(False)
         yield listener, {"NOTIFY_SOCKET": name}
@@ -132,10 +137,17 @@ def test_systemd_hears_what_is_said(ear: tuple[socket.socket, dict[str, str]]) -
     assert notifier.ready()
     assert notifier.status("two\nlines READY=0")
     assert notifier.stopping()
-    assert _heard(listener) == ["READY=1\nSTATUS=on air", "READY=1", "STATUS=two lines READY=0", "STOPPING=1"]
+    assert _heard(listener) == [
+        "READY=1\nSTATUS=on air",
+        "READY=1",
+        "STATUS=two lines READY=0",
+        "STOPPING=1",
+    ]
 
 
-@pytest.mark.parametrize("name", ["", "relative", "/nowhere/notify", "@nobody-listens-here", "/" + "x" * 200])
+@pytest.mark.parametrize(
+    "name", ["", "relative", "/nowhere/notify", "@nobody-listens-here", "/" + "x" * 200]
+)
 def test_nobody_listens_and_nothing_fails(name: str) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": name} if name else {})
     assert not notifier.ready()
@@ -158,7 +170,9 @@ def test_the_time_of_the_watchdog(environment: dict[str, str], seconds: float) -
 
 
 @pytest.mark.asyncio
-async def test_the_watchdog_is_fed_only_while_the_loops_are_alive(ear: tuple[socket.socket, dict[str, str]]) -> None:
+async def test_the_watchdog_is_fed_only_while_the_loops_are_alive(
+    ear: tuple[socket.socket, dict[str, str]],
+) -> None:
     listener, environment = ear
     clock = FakeClock()
     health = Health(clock, {"door": 1.0}, ())
@@ -199,8 +213,13 @@ async def test_a_loop_that_was_late_once_is_forgiven_before_the_watchdog_bites(
             fed.set()
         return answer is not False
 
-    async with asyncio.timeout(0.9), asyncio.TaskGroup() as tasks:  # half of a second, twice, would be too late
-        feeding = tasks.create_task(Notifier({**environment, "WATCHDOG_USEC": "1000000"}).feed_watchdog(alive))
+    async with (
+        asyncio.timeout(0.9),
+        asyncio.TaskGroup() as tasks,
+    ):  # half of a second, twice, would be too late
+        feeding = tasks.create_task(
+            Notifier({**environment, "WATCHDOG_USEC": "1000000"}).feed_watchdog(alive)
+        )
         await fed.wait()
         feeding.cancel()
     assert _heard(listener) == ["WATCHDOG=1"] * 2
@@ -234,8 +253,13 @@ def test_a_clock_before_the_hubs_certificate_is_wrong() -> None:
     begins = BUILD_TIME + 86_400.0
     clock = SystemClock(lambda: 0.0, wall=lambda: begins - 1, begins=begins)
     assert clock.state() is ClockState.BEFORE_BUILD
-    assert SystemClock(lambda: 0.0, wall=lambda: begins, begins=begins).state() is ClockState.TRUSTED
-    assert SystemClock(lambda: 0.0, wall=lambda: BUILD_TIME - 1, begins=0.0).state() is ClockState.BEFORE_BUILD
+    assert (
+        SystemClock(lambda: 0.0, wall=lambda: begins, begins=begins).state() is ClockState.TRUSTED
+    )
+    assert (
+        SystemClock(lambda: 0.0, wall=lambda: BUILD_TIME - 1, begins=0.0).state()
+        is ClockState.BEFORE_BUILD
+    )
 
 
 def test_the_time_service_is_believed_each_time_it_has_set_the_clock(tmp_path: Path) -> None:
@@ -273,7 +297,12 @@ def test_a_line_is_json_with_event_level_and_time(lines: io.StringIO) -> None:
     log.get_logger().debug("not told")
     entry = _logged(lines)
     assert list(entry) == ["event", "level", "time", "door", "seconds", "who"]
-    assert (entry["event"], entry["level"], entry["door"], entry["seconds"]) == ("released", "info", "front", 5.0)
+    assert (entry["event"], entry["level"], entry["door"], entry["seconds"]) == (
+        "released",
+        "info",
+        "front",
+        5.0,
+    )
     assert str(entry["time"]).endswith("Z")
 
 
@@ -284,7 +313,8 @@ def test_secrets_do_not_reach_the_log(lines: io.StringIO) -> None:
 
     hidden = "hidden"
     log.get_logger(session_key=hidden).warning(
-        "odd", data=b"hidden", nonce=hidden, Token=hidden, deep={"secret": hidden, "list": [b"hidden", Holder()]},
+        "odd", data=b"hidden", nonce=hidden, Token=hidden,
+        deep={"secret": hidden, "list": [b"hidden", Holder()]},
         held=Holder(), monkey="shown",
     )  # fmt: skip
     assert hidden not in lines.getvalue()
@@ -298,7 +328,12 @@ def test_a_line_is_one_line_of_bounded_length_whatever_was_put_into_it(lines: io
     deep: dict[str, object] = {}
     deep["self"] = deep
     log.get_logger().info(
-        "a\nb", text="x" * 100_000, many=[["y" * 3000] * 1000] * 3, deep=deep, lone="\udc80", big=10**40
+        "a\nb",
+        text="x" * 100_000,
+        many=[["y" * 3000] * 1000] * 3,
+        deep=deep,
+        lone="\udc80",
+        big=10**40,
     )
     assert "lone" in _logged(lines)
     assert len(lines.getvalue()) < 500_000

@@ -1,4 +1,6 @@
-"""The simulated hub's radio: what comes too late, from the controller or from a phone that has gone, is no error."""
+"""The simulated hub's radio: what comes too late, from the controller or from a phone that has
+gone, is no error.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,11 @@ async def _given_up(host: _Host, sink: Sink) -> asyncio.Task[object]:
     return task
 
 
-async def test_an_answer_to_a_command_given_up_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    source, sink = StreamPacketSource(), Sink()
+async def test_an_answer_to_a_command_given_up_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = StreamPacketSource()
+    sink = Sink()
     host = _Host(source, sink)
     with caplog.at_level(logging.WARNING):
         task = await _given_up(host, sink)
@@ -65,7 +70,8 @@ async def test_an_answer_to_a_command_given_up_is_no_error(caplog: pytest.LogCap
 
 
 async def test_a_controller_lost_as_a_command_is_given_up_is_no_error() -> None:
-    source, sink = StreamPacketSource(), Sink()
+    source = StreamPacketSource()
+    sink = Sink()
     host = _Host(source, sink)
     task = await _given_up(host, sink)
     source.on_transport_lost()
@@ -77,7 +83,9 @@ class Gone:
     """A `bumble` connection, as far as the table looks at it."""
 
     def __init__(self, handle: int) -> None:
-        self.handle, self.att_mtu, self.peer_address = handle, 247, f"phone {handle}"
+        self.handle = handle
+        self.att_mtu = 247
+        self.peer_address = f"phone {handle}"
         self.on_disconnection: Callable[[int], None] = lambda _reason: None
 
     def on(self, event: str, listener: Callable[[int], None]) -> None:
@@ -86,12 +94,16 @@ class Gone:
 
 
 @pytest.mark.parametrize("what", [gatt.INFO, gatt.RX, gatt.TXR])
-@pytest.mark.parametrize("handle_taken", [False, True], ids=["alone", "another phone has got its handle"])
+@pytest.mark.parametrize(
+    "handle_taken", [False, True], ids=["alone", "another phone has got its handle"]
+)
 async def test_a_phone_that_leaves_before_its_request_is_looked_at_is_no_error(
     caplog: pytest.LogCaptureFixture, what: str, handle_taken: bool
 ) -> None:
     """bumble calls an attribute in a task of its own, and by then the phone may have gone."""
-    source, sink, told = StreamPacketSource(), Sink(), FakeRadioListener()
+    source = StreamPacketSource()
+    sink = Sink()
+    told = FakeRadioListener()
     device = Device("hub", Address("F0:00:00:00:00:01"), host=_Host(source, sink))
     BumbleRadio("none")._build(device, told)
     phone = Gone(7)

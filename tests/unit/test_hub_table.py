@@ -18,7 +18,13 @@ from hubcore.door.state import DoorState
 from hubcore.errors import ProofError, SequenceError
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.framing import Flag, control_frame
-from hubcore.phone.handshake import CHALLENGE_SECONDS, SESSION_SECONDS, WORKING_SECONDS, HubSide, Phase
+from hubcore.phone.handshake import (
+    CHALLENGE_SECONDS,
+    SESSION_SECONDS,
+    WORKING_SECONDS,
+    HubSide,
+    Phase,
+)
 from hubcore.phone.link import (
     ASSEMBLY_SECONDS,
     ASSEMBLY_SMALL_MTU_SECONDS,
@@ -69,7 +75,10 @@ NOISE = b"\x81\x07"
 YES = Outcome(None, DoorState.RELEASED)
 NO = Outcome(Denial.NO_GRANT, DoorState.UNKNOWN)
 
-DOOR_MOVES = "action 1 allowed: the door of this access point opens, closes or has stood open for too long, within 30 s"
+DOOR_MOVES = (
+    "action 1 allowed: the door of this access point opens, closes or has stood open "
+    "for too long, within 30 s"
+)
 UNFINISHED = "5 s without a read of INFO; message unfinished for 5 s (15 s); 30 s idle; 60 s old"
 
 _Test = TypeVar("_Test", bound=Callable[..., Any])
@@ -195,7 +204,14 @@ def test_ready_info_read(play: Playbook) -> None:
 def test_ready_old_challenge(play: Playbook) -> None:
     go_ready(play)
     play >> Later(CHALLENGE_SECONDS) >> Sends(GET_EPOCH) << Says(Epoch) << At(READY)
-    play >> Later(0.1) >> SendsOpen() << Refuses(counted=False) << error(ErrorCode.TIMEOUT) << At(IDLE)
+    (
+        play
+        >> Later(0.1)
+        >> SendsOpen()
+        << Refuses(counted=False)
+        << error(ErrorCode.TIMEOUT)
+        << At(IDLE)
+    )
 
 
 @row("READY", "get-epoch")
@@ -271,7 +287,8 @@ def test_ready_resume(play: Playbook) -> None:
 def test_ready_noise(play: Playbook) -> None:
     go_ready(play)
     play >> Sends(NOISE) << Refuses(counted=True) << error(ErrorCode.BAD_FRAME) << At(IDLE)
-    play >> SendsOpen() << Refuses(counted=False) << error(ErrorCode.TIMEOUT)  # the challenge is used
+    # the challenge is used
+    (play >> SendsOpen() << Refuses(counted=False) << error(ErrorCode.TIMEOUT))
 
 
 # WORKING
@@ -303,7 +320,13 @@ def test_working_second_message(play: Playbook) -> None:
 def test_working_open_does_not_hold(play: Playbook) -> None:
     go_ready(play)
     play >> SendsOpen(forged=True) << Unseals()
-    play >> Unsealed() << Refuses(counted=True, cause=ProofError) << error(ErrorCode.FAILED) << At(IDLE)
+    (
+        play
+        >> Unsealed()
+        << Refuses(counted=True, cause=ProofError)
+        << error(ErrorCode.FAILED)
+        << At(IDLE)
+    )
 
 
 @row("WORKING", "the open holds within 3 s")
@@ -322,7 +345,14 @@ def test_working_open_holds_late(play: Playbook) -> None:
 @row("WORKING", "denied within 3 s")
 def test_working_denied(play: Playbook) -> None:
     go_deciding(play)
-    play >> Later(WORKING_SECONDS) >> Decided(NO) << Says(VerdictMessage) << AsksForState() << At(SESSION)
+    (
+        play
+        >> Later(WORKING_SECONDS)
+        >> Decided(NO)
+        << Says(VerdictMessage)
+        << AsksForState()
+        << At(SESSION)
+    )
 
 
 @row("WORKING", "denied after more than 3 s")
@@ -336,7 +366,14 @@ def test_working_denied_late(play: Playbook) -> None:
 @pytest.mark.parametrize("after_seconds", [0.0, WORKING_SECONDS + 10])
 def test_working_allowed(play: Playbook, after_seconds: float) -> None:
     go_deciding(play)
-    play >> Later(after_seconds) >> Decided(YES) << Says(VerdictMessage) << AsksForState() << At(SESSION)
+    (
+        play
+        >> Later(after_seconds)
+        >> Decided(YES)
+        << Says(VerdictMessage)
+        << AsksForState()
+        << At(SESSION)
+    )
 
 
 # ABANDONED
@@ -376,7 +413,13 @@ def test_session_door_moves(play: Playbook) -> None:
     go_session(play)
     play >> DoorMoves(DoorState.OPEN) << Says(StateMessage) << At(SESSION)
     play >> DoorMoves(DoorState.OPEN, access_point=2) << At(SESSION)
-    play >> Later(SESSION_SECONDS) >> DoorMoves(DoorState.SECURED) << Says(StateMessage) << At(SESSION)
+    (
+        play
+        >> Later(SESSION_SECONDS)
+        >> DoorMoves(DoorState.SECURED)
+        << Says(StateMessage)
+        << At(SESSION)
+    )
     play >> Later(0.1) >> DoorMoves(DoorState.OPEN) << At(SESSION)
 
 
@@ -390,7 +433,10 @@ def test_session_after_a_question(play: Playbook) -> None:
         play >> DoorMoves(door) << At(SESSION)
 
 
-@row("SESSION", "action 1, on either path, allowed or denied: one release time and 0.1 s after the verdict")
+@row(
+    "SESSION",
+    "action 1, on either path, allowed or denied: one release time and 0.1 s after the verdict",
+)
 @pytest.mark.parametrize("outcome", [YES, NO], ids=["allowed", "denied"])
 def test_session_state_is_due(play: Playbook, outcome: Outcome) -> None:
     go_session(play, outcome)
@@ -450,7 +496,9 @@ def test_any_third(play: Playbook, what: str) -> None:
 
 @row("any", "a frame that breaks a rule, or of another session id")
 @pytest.mark.parametrize("go", [go_idle, go_ready, go_working, go_abandoned, go_session])
-@pytest.mark.parametrize("frame", [b"", bytes(6), bytes(600)], ids=["empty", "another session", "too long"])
+@pytest.mark.parametrize(
+    "frame", [b"", bytes(6), bytes(600)], ids=["empty", "another session", "too long"]
+)
 def test_any_broken_frame(play: Playbook, go: Callable[[Playbook], None], frame: bytes) -> None:
     go(play)
     play >> Frame(frame) << Refuses(counted=False) << SaysBye() << Disconnects()
@@ -483,14 +531,18 @@ def test_any_bye(play: Playbook, go: Callable[[Playbook], None], phase: Phase) -
         (go_session, IDLE_SECONDS, "idle"),
     ],
 )
-def test_any_deadline(play: Playbook, go: Callable[[Playbook], None], seconds: float, why: str) -> None:
+def test_any_deadline(
+    play: Playbook, go: Callable[[Playbook], None], seconds: float, why: str
+) -> None:
     go(play)
     play >> Later(seconds) >> Sweep()
     play >> Later(0.1) >> Sweep() << Disconnects(why)
 
 
 @row("any", UNFINISHED)
-@pytest.mark.parametrize(("mtu", "seconds"), [(247, ASSEMBLY_SECONDS), (23, ASSEMBLY_SMALL_MTU_SECONDS)])
+@pytest.mark.parametrize(
+    ("mtu", "seconds"), [(247, ASSEMBLY_SECONDS), (23, ASSEMBLY_SMALL_MTU_SECONDS)]
+)
 def test_any_message_that_is_never_finished(play: Playbook, mtu: int, seconds: float) -> None:
     go_ready(play)
     play >> Frame(control_frame(Flag.FIRST, play.sid, 0) + (4096).to_bytes(2, "big") + b"x", mtu)
@@ -522,7 +574,10 @@ def test_any_link_closes(play: Playbook, go: Callable[[Playbook], None]) -> None
 
 NOT_TAKEN = "more than 64 answers that the radio does not take"
 PLAYED_ELSEWHERE = {
-    ("any", NOT_TAKEN): test_links.test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_back,
+    (
+        "any",
+        NOT_TAKEN,
+    ): test_links.test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_back,
 }
 """What no link does by itself but the use case that serves it, with the test that shows it."""
 

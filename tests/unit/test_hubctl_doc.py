@@ -1,4 +1,6 @@
-"""docs/hubctl.md says what hubctl does: its commands, exit statuses and ceilings are those of the code."""
+"""docs/hubctl.md says what hubctl does: its commands, exit statuses and ceilings are those of the
+code.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ def commands(command: click.Command, words: str = "hubctl") -> Iterator[str]:
 
 
 def test_every_command_has_a_row_and_no_other_has() -> None:
-    rows = {words.removesuffix(" --watch") for words in re.findall(r"^\| `(hubctl [a-z -]+)` \|", TEXT, re.M)}
+    rows = {
+        words.removesuffix(" --watch")
+        for words in re.findall(r"^\| `(hubctl [a-z -]+)` \|", TEXT, re.M)
+    }
     assert rows == set(commands(main.hubctl))
 
 
@@ -52,11 +57,13 @@ def test_every_action_has_its_number() -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
-        f"hubd answers at most {LIMITS.clients} clients at once. {LIMITS.root_places} places are kept for root, "
+        f"hubd answers at most {LIMITS.clients} clients at once. {LIMITS.root_places} places "
+        "are kept for root, "
         f"one user takes at most {LIMITS.user_places}, and of these {LIMITS.user_tails} by tails.",
         f"Each client is answered {LIMITS.client_per_second:g} times a second, each user "
         f"{LIMITS.user_per_second:g} times",
-        f"A user comes {LIMITS.newcomers_per_second:g} times a second, and all users but root together "
+        f"A user comes {LIMITS.newcomers_per_second:g} times a second, and all users but root "
+        "together "
         f"{LIMITS.all_newcomers_per_second:g} times",
         f"Root comes in by a socket of its own, `{DEFAULT_SOCKET}{local_api.ROOT_SUFFIX}`",
         f"`hubctl` waits for up to {ANSWER_SECONDS:g} s",

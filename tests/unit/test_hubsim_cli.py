@@ -1,4 +1,6 @@
-"""hubsim's commands and the backend's control socket, wrongly used: a sentence that says what to do, no traceback."""
+"""hubsim's commands and the backend's control socket, wrongly used: a sentence that says what to
+do, no traceback.
+"""
 
 from __future__ import annotations
 
@@ -61,14 +63,18 @@ def used_port() -> Iterator[int]:
         ("backend", "hubs", "--at", "PATH"),
     ],
 )
-def test_without_a_site_the_command_that_makes_one_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_without_a_site_the_command_that_makes_one_is_named(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
     path = str(tmp_path / "none")
     sentence = refused(*(path if word == "PATH" else word for word in command))
     assert sentence == f"there is no site in {path}: make one with `hubsim site --at {path} init`"
     assert not list(tmp_path.iterdir())
 
 
-def test_the_folder_that_all_commands_take_is_not_spelled_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_that_all_commands_take_is_not_spelled_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert refused("hub") == "there is no site in desk: make one with `hubsim site init`"
 
@@ -79,7 +85,9 @@ def test_a_number_has_its_noun(number: int, said: str) -> None:
 
 
 def test_an_unknown_phone_gets_the_names_of_those_that_are_there(site: Path) -> None:
-    expected = f"there is no phone bert: make it with `hubsim site --at {site} grant bert`; there are anna"
+    expected = (
+        f"there is no phone bert: make it with `hubsim site --at {site} grant bert`; there are anna"
+    )
     assert refused("site", "--at", str(site), "revoke", "bert") == expected
     assert refused("phone", "unlock", "bert", "--at", str(site)) == expected
     assert sites.Site(site).policy().version == 1
@@ -96,7 +104,9 @@ def test_a_damaged_phone_is_told(site: Path) -> None:
 
 
 def test_a_second_grant_for_a_name_waits_until_the_first_is_revoked(tmp_path: Path) -> None:
-    """Else nobody could revoke the first by its name any more, and whoever holds it would go on entering."""
+    """Else nobody could revoke the first by its name any more, and whoever holds it would go on
+    entering.
+    """
     path = tmp_path / "site"
     at = ("site", "--at", str(path))
     for words in (("init",), ("grant", "cleo", "--days", "10")):
@@ -105,7 +115,8 @@ def test_a_second_grant_for_a_name_waits_until_the_first_is_revoked(tmp_path: Pa
     first = made.credential("cleo")
     key = (made.phone("cleo") / "phone.key").read_bytes()
     told = re.fullmatch(
-        rf"cleo has a grant already \(credential {first}, until 20\d\d-\d\d-\d\d \d\d:\d\d UTC\): revoke it first "
+        rf"cleo has a grant already \(credential {first}, "
+        r"until 20\d\d-\d\d-\d\d \d\d:\d\d UTC\): revoke it first "
         rf"\(hubsim site --at {path} revoke cleo\), or choose another name",
         refused(*at, "grant", "cleo"),
     )
@@ -137,14 +148,24 @@ def test_a_used_port_is_told(site: Path, used_port: int) -> None:
         assert "in use" in sentence
 
 
-@pytest.mark.parametrize("listen", ["foo", "127.0.0.1", ":1", "127.0.0.1:65536", "127.0.0.1:-1", "h:" + "9" * 5000])
+@pytest.mark.parametrize(
+    "listen", ["foo", "127.0.0.1", ":1", "127.0.0.1:65536", "127.0.0.1:-1", "h:" + "9" * 5000]
+)
 def test_a_radio_at_no_address_is_told(listen: str) -> None:
     assert "is no HOST:PORT such as 127.0.0.1:8870" in refused("radio", "--listen", listen)
 
 
 @pytest.mark.parametrize(
     "listen",
-    ["foo", "0.0.0.0:4505", "tcp://0.0.0.0", "tcp://:4505", "tcp://0.0.0.0:65536", "tcp://0.0.0.0:9999999", ""],
+    [
+        "foo",
+        "0.0.0.0:4505",
+        "tcp://0.0.0.0",
+        "tcp://:4505",
+        "tcp://0.0.0.0:65536",
+        "tcp://0.0.0.0:9999999",
+        "",
+    ],
 )
 def test_a_backend_at_no_address_is_told(site: Path, tmp_path: Path, listen: str) -> None:
     expected = f"{listen!r}: expected tcp://ADDRESS:PORT, such as tcp://0.0.0.0:4505"
@@ -180,15 +201,27 @@ def test_a_grant_that_cannot_be_is_told(site: Path, arguments: tuple[str, ...], 
 
 def test_a_grant_that_hubs_refuse_by_their_usual_configuration_is_told(site: Path) -> None:
     at = ("site", "--at", str(site), "grant")
-    told = "a hub refuses a grant for more than 90 days, unless its /etc/hubd/hubd.toml says, below [protocol], "
-    assert told + "grant_days_max = 91\n" in CliRunner().invoke(main, (*at, "emma", "--days", "90.5")).output
-    assert told + "grant_days_max = 366\n" in CliRunner().invoke(main, (*at, "finn", "--days", "366")).output
+    told = (
+        "a hub refuses a grant for more than 90 days, unless its /etc/hubd/hubd.toml says, "
+        "below [protocol], "
+    )
+    assert (
+        told + "grant_days_max = 91\n"
+        in CliRunner().invoke(main, (*at, "emma", "--days", "90.5")).output
+    )
+    assert (
+        told + "grant_days_max = 366\n"
+        in CliRunner().invoke(main, (*at, "finn", "--days", "366")).output
+    )
     assert "grant_days_max" not in CliRunner().invoke(main, (*at, "gina", "--days", "90")).output
     assert "[default: 30.0]" in CliRunner().invoke(main, ("site", "grant", "--help")).output
 
 
 def test_the_longest_grant_is_the_longest_that_a_hub_may_be_told_to_take() -> None:
-    assert convert({"grant_days_max": sites.GRANT_DAYS_MAX}, Protocol).grant_days_max == sites.GRANT_DAYS_MAX
+    assert (
+        convert({"grant_days_max": sites.GRANT_DAYS_MAX}, Protocol).grant_days_max
+        == sites.GRANT_DAYS_MAX
+    )
     with pytest.raises(ValidationError):
         convert({"grant_days_max": sites.GRANT_DAYS_MAX + 1}, Protocol)
 
@@ -213,7 +246,9 @@ def test_an_error_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyP
 async def backend(site: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """A backend in a process of its own."""
     command = ("-m", "hubsim.main", "backend", "--at", str(site), "--listen", "tcp://127.0.0.1:*")
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=asyncio.subprocess.PIPE
+    )
     try:
         assert process.stdout is not None
         async with asyncio.timeout(20):

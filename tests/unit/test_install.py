@@ -60,15 +60,29 @@ exec /bin/mv "$@"
 
 
 def _install(what: str, tree: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: value for key, value in os.environ.items() if key not in ("DESTDIR", "PREFIX", "PYTHON")}
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("DESTDIR", "PREFIX", "PYTHON")
+    }
     argv = [tree / "systemd/install.sh", what]
     return subprocess.run(
-        argv, env={**clean, **environment}, capture_output=True, text=True, timeout=60, umask=0o077, check=False
+        argv,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        umask=0o077,
+        check=False,
     )
 
 
 def _tree(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
 
 
 def _command(folder: Path, name: str, text: str) -> Path:
@@ -95,7 +109,9 @@ def test_every_file_in_its_place_readable_for_all(tmp_path: Path) -> None:
         path = tmp_path / name
         assert path.stat().st_mode & 0o7777 == 0o644, name
         assert str(tmp_path) not in path.read_text()
-    assert {path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*") if path.is_dir()} == {0o755}
+    assert {path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*") if path.is_dir()} == {
+        0o755
+    }
 
 
 def test_another_prefix_is_in_the_unit(tmp_path: Path) -> None:
@@ -123,7 +139,8 @@ def test_the_administrators_file_is_kept_by_a_second_one_and_by_taking_away(tmp_
 
 
 @pytest.mark.parametrize(
-    "prefix", ["opt/hubd", "/", "/opt/hu bd", "/opt/hubd|x", "/opt/hubd/", "/opt/../../hubd", "/opt/.."]
+    "prefix",
+    ["opt/hubd", "/", "/opt/hu bd", "/opt/hubd|x", "/opt/hubd/", "/opt/../../hubd", "/opt/.."],
 )
 def test_a_prefix_that_is_no_path_is_refused(tmp_path: Path, prefix: str) -> None:
     done = _install("files", DESTDIR=str(tmp_path), PREFIX=prefix)
@@ -160,11 +177,18 @@ def test_an_installation_replaces_the_old_one_and_no_folder_beside_it(tmp_path: 
     for name in ("hubd.old", "hubd.new"):
         (image / "opt" / name).mkdir()
         (image / "opt" / name / "mine").write_text("mine")
-    done = _install("install", DESTDIR=str(image), PYTHON=str(_command(tmp_path / "bin", "python", PYTHON)))
+    done = _install(
+        "install", DESTDIR=str(image), PYTHON=str(_command(tmp_path / "bin", "python", PYTHON))
+    )
     assert done.returncode == 0, done.stderr
     assert (place / "bin/hubd").read_text() == "#!/opt/hubd/bin/python\n"
     assert place.stat().st_mode & 0o7777 == 0o755
-    everything = EVERY | {"opt/hubd/pyvenv.cfg", "opt/hubd/bin/python", "opt/hubd/bin/hubd", "opt/hubd/bin/hubctl"}
+    everything = EVERY | {
+        "opt/hubd/pyvenv.cfg",
+        "opt/hubd/bin/python",
+        "opt/hubd/bin/hubd",
+        "opt/hubd/bin/hubctl",
+    }
     others = {path for path in _tree(image) if not path.startswith("opt/hubd/lib/")}
     assert others == everything | {"opt/hubd.old/mine", "opt/hubd.new/mine"}
 
@@ -176,14 +200,18 @@ def test_one_that_breaks_off_at_the_last_step_puts_the_old_one_back(tmp_path: Pa
     python = _command(commands, "python", PYTHON)
     _command(commands, "mv", MV)
     path = f"{commands}:{os.environ['PATH']}"
-    done = _install("install", DESTDIR=str(image), PYTHON=str(python), PATH=path, BLOCKED=str(place))
+    done = _install(
+        "install", DESTDIR=str(image), PYTHON=str(python), PATH=path, BLOCKED=str(place)
+    )
     assert done.returncode == 1
     assert (image / "opt/hubd.failed").exists(), "the step was never reached"
     assert (place / "bin/hubd").read_text() == "OLD\n"
     assert {path.name for path in place.parent.iterdir()} == {"hubd", "hubd.failed"}
 
 
-def test_one_that_fails_while_it_is_made_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+def test_one_that_fails_while_it_is_made_leaves_the_old_one_and_nothing_else(
+    tmp_path: Path,
+) -> None:
     image = tmp_path / "image"
     place = _environment(image)
     python = _command(tmp_path / "bin", "python", PYTHON.replace("for name", "exit 4; for name", 1))
@@ -201,7 +229,8 @@ def test_the_administrators_link_is_kept_even_when_it_leads_nowhere(tmp_path: Pa
 
 
 def test_a_clone_with_a_space_in_its_path_is_put_in_place_and_taken_away(tmp_path: Path) -> None:
-    clone, image = tmp_path / "a clone", tmp_path / "image"
+    clone = tmp_path / "a clone"
+    image = tmp_path / "image"
     for name in ("systemd", "config"):
         shutil.copytree(ROOT / name, clone / name)
     assert _install("files", clone, DESTDIR=str(image)).returncode == 0
@@ -221,8 +250,11 @@ def test_a_clone_with_a_space_in_its_path_is_put_in_place_and_taken_away(tmp_pat
         ("uninstall", "opt"),
     ],
 )
-def test_a_link_that_leads_out_of_the_image_is_refused(tmp_path: Path, what: str, link: str) -> None:
-    outside, image = tmp_path / "outside", tmp_path / "image"
+def test_a_link_that_leads_out_of_the_image_is_refused(
+    tmp_path: Path, what: str, link: str
+) -> None:
+    outside = tmp_path / "outside"
+    image = tmp_path / "image"
     unit = outside / "systemd/system/hubd.service"
     unit.parent.mkdir(parents=True)
     unit.write_text("the machine's own")
@@ -286,8 +318,13 @@ class Machine:
 
     folder: Path
 
-    def run(self, *argv: str | Path, state: str = "inactive", keys: str = "", **environment: str) -> str:
-        """Run a command there and return what it said. Its exit status is 0, or is told by `failed`."""
+    def run(
+        self, *argv: str | Path, state: str = "inactive", keys: str = "", **environment: str
+    ) -> str:
+        """Run a command there and return what it said.
+
+        Its exit status is 0, or is told by `failed`.
+        """
         done = self._run(argv, state, keys, environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -297,14 +334,24 @@ class Machine:
         assert done.returncode == 1, done.stdout + done.stderr
         return done.stderr
 
-    def done(self, *argv: str | Path, state: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def done(
+        self, *argv: str | Path, state: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return self._run(argv, state, "yes", environment)
 
     def _run(
         self, argv: tuple[str | Path, ...], state: str, keys: str, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        clean = {key: value for key, value in os.environ.items() if key not in ("DESTDIR", "PREFIX", "RESTART")}
-        ours = {"AROUND": self.folder / "around", "OPT": self.folder / "opt", "LOG": self.folder / "told"}
+        clean = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in ("DESTDIR", "PREFIX", "RESTART")
+        }
+        ours = {
+            "AROUND": self.folder / "around",
+            "OPT": self.folder / "opt",
+            "LOG": self.folder / "told",
+        }
         for folder in ("around", "opt", "bin"):
             (self.folder / folder).mkdir(exist_ok=True)
         for name in ("systemd-sysusers", "systemd-tmpfiles", "udevadm"):
@@ -312,7 +359,10 @@ class Machine:
         _command(self.folder / "bin", "systemctl", SYSTEMCTL)
         python = _command(self.folder / "bin", "python", PYTHON)
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        around = {key: str(value) for key, value in ours.items()} | {"PATH": path, "PYTHON": str(python)}
+        around = {key: str(value) for key, value in ours.items()} | {
+            "PATH": path,
+            "PYTHON": str(python),
+        }
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", MACHINE, "sh", *argv],
             env=clean | around | {"STATE": state, "KEYS": keys} | environment,
@@ -336,7 +386,11 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     made = Machine(tmp_path)
-    if os.geteuid() != 0 or not shutil.which("unshare") or made._run(("true",), "", "", {}).returncode:
+    if (
+        os.geteuid() != 0
+        or not shutil.which("unshare")
+        or made._run(("true",), "", "", {}).returncode
+    ):
         pytest.skip("this machine lets no test make a system of its own to install on")
     return made
 
@@ -350,14 +404,30 @@ def _clone(folder: Path, git: bool = True) -> Path:
     if git:
         _git(folder, "init", "-q")
         _git(folder, "add", "-A")
-        _git(folder, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "x", "--no-gpg-sign")
+        _git(
+            folder,
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@x",
+            "commit",
+            "-q",
+            "-m",
+            "x",
+            "--no-gpg-sign",
+        )
     return folder
 
 
 def _git(folder: Path, *argv: str) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     done = subprocess.run(
-        ["git", "-C", folder, *argv], env=environment, capture_output=True, text=True, timeout=60, check=True
+        ["git", "-C", folder, *argv],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return done.stdout.strip()
 
@@ -368,7 +438,9 @@ def test_the_first_installation_says_what_is_left_to_do(machine: Machine) -> Non
     assert machine.told == ["daemon-reload"]
 
 
-def test_a_machine_without_systemd_is_told_before_anything_is_made(machine: Machine, tmp_path: Path) -> None:
+def test_a_machine_without_systemd_is_told_before_anything_is_made(
+    machine: Machine, tmp_path: Path
+) -> None:
     few = tmp_path / "few"
     few.mkdir()
     for path in Path("/usr/bin").iterdir():
@@ -376,12 +448,16 @@ def test_a_machine_without_systemd_is_told_before_anything_is_made(machine: Mach
             (few / path.name).symlink_to(path)
     script = f"PATH={few} {ROOT / 'systemd/install.sh'}"
     said = machine.failed("sh", "-c", script, state="inactive")
-    assert said == "hubd: this machine has no systemd, which hubd needs; DESTDIR=DIR makes an image\n"
+    assert (
+        said == "hubd: this machine has no systemd, which hubd needs; DESTDIR=DIR makes an image\n"
+    )
     assert not list((tmp_path / "opt").iterdir())
     assert machine.told == []
 
 
-def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(machine: Machine, tmp_path: Path) -> None:
+def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(
+    machine: Machine, tmp_path: Path
+) -> None:
     clone = _clone(tmp_path / "clone")
     machine.run(clone / "systemd/install.sh")
     old = machine.version
@@ -394,7 +470,9 @@ def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(machine: Mach
     assert machine.told[1:] == ["daemon-reload", "try-restart bluetooth", "restart hubd"]
 
 
-def test_bluetooth_is_left_alone_when_its_settings_are_as_before(machine: Machine, tmp_path: Path) -> None:
+def test_bluetooth_is_left_alone_when_its_settings_are_as_before(
+    machine: Machine, tmp_path: Path
+) -> None:
     before = "cp -R {0}/usr/lib/. /usr/lib/; exec {1}".format
     _install("files", DESTDIR=str(tmp_path / "image"))
     script = ROOT / "systemd/install.sh"
@@ -409,25 +487,33 @@ def test_an_administrator_may_choose_when_a_hub_is_restarted(machine: Machine) -
     assert machine.told == ["daemon-reload"]
 
 
-def test_a_version_that_this_hub_cannot_start_with_changes_nothing(machine: Machine, tmp_path: Path) -> None:
+def test_a_version_that_this_hub_cannot_start_with_changes_nothing(
+    machine: Machine, tmp_path: Path
+) -> None:
     machine.run(ROOT / "systemd/install.sh")
     inside = tmp_path / "opt/hubd/mine"
     inside.write_text("old")
     said = machine.failed(ROOT / "systemd/install.sh", state="active", CHECK="78")
-    assert said.startswith("what the check says\nhubd: the new version does not start with this hub's configuration")
+    assert said.startswith(
+        "what the check says\nhubd: the new version does not start with this hub's configuration"
+    )
     assert inside.exists(), "the old environment is still the one in place"
     assert machine.told == ["daemon-reload"]
     assert [path.name for path in (tmp_path / "opt").iterdir()] == ["hubd"]
 
 
-def test_what_keeps_no_version_from_a_start_is_said_and_the_new_one_goes_in(machine: Machine, tmp_path: Path) -> None:
+def test_what_keeps_no_version_from_a_start_is_said_and_the_new_one_goes_in(
+    machine: Machine, tmp_path: Path
+) -> None:
     clone = _clone(tmp_path / "clone")
     machine.run(clone / "systemd/install.sh")
     old = machine.version
     (clone / "hubcore/errors.py").write_text("# edited\n")
     done = machine.done(clone / "systemd/install.sh", state="active", CHECK="69")
     assert done.returncode == 0
-    assert done.stderr.startswith("what the check says\nhubd: the new version starts, but not all is right")
+    assert done.stderr.startswith(
+        "what the check says\nhubd: the new version starts, but not all is right"
+    )
     assert machine.version == f"{old}.edited"
     assert machine.told[-1] == "restart hubd"
 
@@ -440,15 +526,22 @@ def test_of_a_hub_with_which_all_is_right_nothing_is_said(machine: Machine) -> N
 
 
 @pytest.mark.parametrize("status", ["77", "1"])
-def test_a_version_of_which_nobody_can_tell_whether_it_starts_changes_nothing(machine: Machine, status: str) -> None:
+def test_a_version_of_which_nobody_can_tell_whether_it_starts_changes_nothing(
+    machine: Machine, status: str
+) -> None:
     machine.run(ROOT / "systemd/install.sh")
     said = machine.failed(ROOT / "systemd/install.sh", state="active", CHECK=status)
-    assert f"whether the new version starts cannot be told: its --check-config ended with status {status}" in said
+    assert (
+        "whether the new version starts cannot be told: its --check-config ended with status "
+        f"{status}" in said
+    )
     assert "Nothing was changed, and the hub goes on." in said
     assert machine.told == ["daemon-reload"]
 
 
-def test_a_hub_whose_start_fails_again_and_again_is_started_with_the_new_version(machine: Machine) -> None:
+def test_a_hub_whose_start_fails_again_and_again_is_started_with_the_new_version(
+    machine: Machine,
+) -> None:
     said = machine.run(ROOT / "systemd/install.sh", state="activating", keys="yes", CHECK="78")
     assert "is in force" in said
 
@@ -485,7 +578,9 @@ def test_the_version_carries_the_commit_and_whether_something_was_edited(tmp_pat
     assert _installed_version(clone, tmp_path / "image", tmp_path) == f"{plain}+g{commit}.edited"
 
 
-def test_the_version_of_an_archive_carries_its_commit_and_any_other_folder_says_unknown(tmp_path: Path) -> None:
+def test_the_version_of_an_archive_carries_its_commit_and_any_other_folder_says_unknown(
+    tmp_path: Path,
+) -> None:
     plain = __version__.removesuffix("+clone")
     clone = _clone(tmp_path / "clone", git=False)
     _git(tmp_path, "init", "-q")  # the folder lies in somebody else's repository

@@ -1,4 +1,6 @@
-"""The hub's keys: the right ones are read, and each wrong one is told by its file and the remedy."""
+"""The hub's keys: the right ones are read, and each wrong one is told by its file and the
+remedy.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,12 @@ from typing import Any
 import pytest
 import zmq
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
@@ -25,7 +32,8 @@ BACKEND_PUBLIC, _ = zmq.curve_keypair()
 
 TEXT = """
 hub = { id = "hub-1", site = "site-1", time_zone = "UTC" }
-keys = { identity = "identity", certificate = "certificate", issuer = "issuer", curve_secret = "curve_secret", \
+keys = { identity = "identity", certificate = "certificate", issuer = "issuer", \
+curve_secret = "curve_secret", \
 backend_public = "backend_public" }
 backend = { endpoint = "tcp://127.0.0.1:4505" }
 [[doors]]
@@ -56,10 +64,16 @@ class Site:
         self.write("backend_public", BACKEND_PUBLIC + b"\n", 0o644)
 
     def certificate(
-        self, hub: str = "hub-1", points: tuple[int, ...] = (1, 2), by: SigningKey | None = None, key: Any = None
+        self,
+        hub: str = "hub-1",
+        points: tuple[int, ...] = (1, 2),
+        by: SigningKey | None = None,
+        key: Any = None,
     ) -> bytes:
         own = SigningKey(key or self.identity)
-        certificate = HubCertificate("site-1", hub, 1_800_000_000, 1_830_000_000, own.verify_key, points)
+        certificate = HubCertificate(
+            "site-1", hub, 1_800_000_000, 1_830_000_000, own.verify_key, points
+        )
         return issue_hub_certificate(by or self.issuer, certificate, own.cose_key)
 
     def write(self, name: str, data: bytes, mode: int = 0o600) -> Path:
@@ -70,7 +84,9 @@ class Site:
         return path
 
     def config(self, text: str = TEXT) -> Config:
-        return config.parse(text, self.directory / "hubd.toml", {"CREDENTIALS_DIRECTORY": str(self.directory)})
+        return config.parse(
+            text, self.directory / "hubd.toml", {"CREDENTIALS_DIRECTORY": str(self.directory)}
+        )
 
     def load(self) -> HubKeys:
         return load_keys(self.config())
@@ -114,7 +130,9 @@ def test_without_a_backend_no_link_keys_are_wanted(site: Site) -> None:
     assert load_keys(site.config(without)).link is None
 
 
-@pytest.mark.parametrize("name", ["identity", "certificate", "issuer", "curve_secret", "backend_public"])
+@pytest.mark.parametrize(
+    "name", ["identity", "certificate", "issuer", "curve_secret", "backend_public"]
+)
 def test_a_missing_file(site: Site, name: str) -> None:
     (site.directory / name).unlink()
     assert f"there is no such file (key keys.{name}); put " in site.refused(name)
@@ -140,7 +158,8 @@ def test_a_public_file_that_others_may_write(site: Site, name: str, mode: int) -
     path = site.directory / name
     path.chmod(mode)
     assert site.refused(name).endswith(
-        f"others may write it (mode {mode:03o}), so it proves nothing (key keys.{name}); type: chmod go-w {path}"
+        f"others may write it (mode {mode:03o}), so it proves nothing (key keys.{name}); "
+        f"type: chmod go-w {path}"
     )
     load_keys(site.config(TEXT.replace(f'"{name}"', f'"credential:{name}"')))
 
@@ -173,19 +192,31 @@ def test_a_credential_of_systemd_is_guarded_by_systemd(site: Site) -> None:
     assert "LoadCredential=identity" in sentence
 
 
-def test_a_sealed_credential_that_is_missing_is_to_be_sealed_and_never_put_down_plain(site: Site) -> None:
+def test_a_sealed_credential_that_is_missing_is_to_be_sealed_and_never_put_down_plain(
+    site: Site,
+) -> None:
     (site.directory / "identity").unlink()
-    environment = {"CREDENTIALS_DIRECTORY": str(site.directory), "HUBD_SEALED_KEYS": "identity:curve_secret:beacon"}
+    environment = {
+        "CREDENTIALS_DIRECTORY": str(site.directory),
+        "HUBD_SEALED_KEYS": "identity:curve_secret:beacon",
+    }
     text = TEXT.replace('"identity"', '"credential:identity"')
     with pytest.raises(ConfigError) as caught:
         load_keys(config.parse(text, site.directory / "hubd.toml", environment))
     sentence = str(caught.value)
-    assert "sudo systemd-creds encrypt --name=identity FILE /etc/credstore.encrypted/hubd.identity" in sentence
+    assert (
+        "sudo systemd-creds encrypt --name=identity FILE /etc/credstore.encrypted/hubd.identity"
+        in sentence
+    )
     assert "/etc/credstore/" not in sentence
 
 
-@pytest.mark.parametrize("name", ["identity", "issuer", "certificate", "curve_secret", "backend_public"])
-def test_a_wrong_credential_is_told_by_the_file_that_the_installer_can_open(site: Site, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["identity", "issuer", "certificate", "curve_secret", "backend_public"]
+)
+def test_a_wrong_credential_is_told_by_the_file_that_the_installer_can_open(
+    site: Site, name: str
+) -> None:
     site.write(name, b"no key")
     with pytest.raises(ConfigError) as caught:
         load_keys(site.config(TEXT.replace(f'"{name}"', f'"credential:{name}"')))
@@ -215,21 +246,31 @@ def test_an_identity_that_is_none(site: Site, key: bytes, found: str) -> None:
 
 def test_an_issuer_that_is_none(site: Site) -> None:
     site.write("issuer", _pem(site.identity))
-    assert "expected the site issuer's public COSE_Key, raw CBOR, found none: CBOR" in site.refused("issuer")
+    assert "expected the site issuer's public COSE_Key, raw CBOR, found none: CBOR" in site.refused(
+        "issuer"
+    )
     site.write("issuer", cbor.encode({**site.issuer.cose_key, -2: bytes(31)}))
     assert "found none: key: a P-256 coordinate has 32 bytes" in site.refused("issuer")
 
 
 def test_a_certificate_that_is_none_or_of_others(site: Site) -> None:
     site.write("certificate", b"\xd2\x84")
-    assert "expected the hub's certificate, raw CBOR, signed by the key of keys.issuer" in site.refused("certificate")
+    assert (
+        "expected the hub's certificate, raw CBOR, signed by the key of keys.issuer"
+        in site.refused("certificate")
+    )
     other = SigningKey(ec.generate_private_key(ec.SECP256R1()))
     site.write("certificate", site.certificate(by=other))
     assert "found none" in site.refused("certificate")
     site.write("certificate", site.certificate(hub="hub-2"))
-    assert "for hub 'hub-2' of site 'site-1', but the configuration says hub.id 'hub-1'" in site.refused("certificate")
+    assert (
+        "for hub 'hub-2' of site 'site-1', but the configuration says hub.id 'hub-1'"
+        in site.refused("certificate")
+    )
     site.write("certificate", site.certificate(key=ec.generate_private_key(ec.SECP256R1())))
-    assert f"for another private key than {site.directory / 'identity'}" in site.refused("certificate")
+    assert f"for another private key than {site.directory / 'identity'}" in site.refused(
+        "certificate"
+    )
     site.write("certificate", site.certificate(points=(1,)))
     assert "does not cover access point 2" in site.refused("certificate")
 
@@ -261,7 +302,9 @@ def test_a_hub_without_a_beacon_key_shows_no_tag(site: Site) -> None:
 
 def test_the_beacon_key_is_sixteen_bytes_and_private(site: Site) -> None:
     text = TEXT.replace("backend_public =", 'beacon = "beacon", backend_public =')
-    made = config.parse(text + "\n[radio]\ncompany = 7\nrotate_seconds = 60\n", site.directory / "hubd.toml")
+    made = config.parse(
+        text + "\n[radio]\ncompany = 7\nrotate_seconds = 60\n", site.directory / "hubd.toml"
+    )
     site.write("beacon", bytes(range(16)))
     assert load_beacon(made) == Beacon(bytes(range(16)), 7, 60)
     (site.directory / "beacon").chmod(0o640)

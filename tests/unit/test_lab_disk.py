@@ -1,4 +1,6 @@
-"""The lab's disk loses what was not flushed, in part, and never what was; its NBD is what a kernel's client expects."""
+"""The lab's disk loses what was not flushed, in part, and never what was; its NBD is what a
+kernel's client expects.
+"""
 
 from __future__ import annotations
 
@@ -48,14 +50,18 @@ def test_what_was_written_past_the_cache_outlives_every_cut(disk: Disk, seed: in
     assert _sectors(disk)[1] == NEWER
 
 
-def test_what_was_not_flushed_is_lost_in_part_sometimes_whole_and_sometimes_not_at_all(tmp_path: Path) -> None:
+def test_what_was_not_flushed_is_lost_in_part_sometimes_whole_and_sometimes_not_at_all(
+    tmp_path: Path,
+) -> None:
     lost = []
     for seed in range(60):
         image = tmp_path / str(seed)
         image.write_bytes(OLD * SECTORS)
         disk = Disk(image)
         disk.write(0, NEW * SECTORS)
-        assert _sectors(disk) == [NEW] * SECTORS, "who reads before the cut sees what was written last"
+        assert _sectors(disk) == [NEW] * SECTORS, (
+            "who reads before the cut sees what was written last"
+        )
         loss = disk.cut(random.Random(seed))
         after = _sectors(disk)
         assert set(after) <= {OLD, NEW}
@@ -94,15 +100,28 @@ def test_the_same_seed_loses_the_same(tmp_path: Path) -> None:
 class Client:
     """What a kernel's client does: numbered requests, one answer to each."""
 
-    def __init__(self, line: DiskLine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.line, self.reader, self.writer, self._handle = line, reader, writer, 0
+    def __init__(
+        self, line: DiskLine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.line = line
+        self.reader = reader
+        self.writer = writer
+        self._handle = 0
 
-    def put(self, kind: int, offset: int = 0, length: int = 0, data: bytes = b"", flags: int = 0) -> None:
+    def put(
+        self, kind: int, offset: int = 0, length: int = 0, data: bytes = b"", flags: int = 0
+    ) -> None:
         self._handle += 1
-        self.writer.write(struct.pack(">IHHQQI", 0x25609513, flags, kind, self._handle, offset, length or len(data)))
+        self.writer.write(
+            struct.pack(
+                ">IHHQQI", 0x25609513, flags, kind, self._handle, offset, length or len(data)
+            )
+        )
         self.writer.write(data)
 
-    async def ask(self, kind: int, offset: int = 0, length: int = 0, data: bytes = b"", flags: int = 0) -> int | bytes:
+    async def ask(
+        self, kind: int, offset: int = 0, length: int = 0, data: bytes = b"", flags: int = 0
+    ) -> int | bytes:
         """Return what was read, or the answer's error."""
         self.put(kind, offset, length, data, flags)
         magic, error, handle = struct.unpack(">IIQ", await self.reader.readexactly(16))
@@ -121,7 +140,9 @@ async def client(disk: Disk) -> AsyncIterator[Client]:
         await writer.wait_closed()
 
 
-async def test_over_the_line_only_a_flush_or_fua_makes_a_write_last(client: Client, disk: Disk) -> None:
+async def test_over_the_line_only_a_flush_or_fua_makes_a_write_last(
+    client: Client, disk: Disk
+) -> None:
     assert await client.ask(WRITE, 0, data=NEW) == 0
     assert await client.ask(WRITE, SECTOR_BYTES, data=NEW, flags=FUA) == 0
     assert await client.ask(READ, 0, SECTOR_BYTES * 3) == NEW + NEW + OLD
@@ -143,7 +164,9 @@ class _Loser(random.Random):
         return seq[0]  # type: ignore[index]
 
 
-async def test_what_the_disk_cannot_do_is_an_error_and_the_next_request_is_served(client: Client) -> None:
+async def test_what_the_disk_cannot_do_is_an_error_and_the_next_request_is_served(
+    client: Client,
+) -> None:
     assert await client.ask(TRIM, 0, SECTOR_BYTES) == 22
     assert await client.ask(READ, 1, SECTOR_BYTES) == 22
     assert await client.ask(READ, (SECTORS - 1) * SECTOR_BYTES, 2 * SECTOR_BYTES) == 22
@@ -169,7 +192,9 @@ async def test_from_the_change_it_trips_at_nothing_is_answered_and_nothing_more_
 
 async def test_what_is_no_request_ends_the_line(client: Client) -> None:
     errors: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: errors.append(context["exception"])
+    )
     client.writer.write(struct.pack(">IHHQQI", 0x25609513, 0, WRITE, 1, 0, REQUEST_BYTES_MAX + 1))
     assert await client.reader.read() == b""
     assert "no request of NBD" in str(errors[0])

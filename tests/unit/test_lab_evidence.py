@@ -1,4 +1,6 @@
-"""The lab's judge of a disk after a power cut: it passes what is whole, and names each thing that lacks."""
+"""The lab's judge of a disk after a power cut: it passes what is whole, and names each thing that
+lacks.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ AT = [10.0, 14.0, 18.0]
 
 
 async def _state(folder: Path) -> tuple[StoredRecord, ...]:
-    """Make a hub's state: a start, then three operations, the last of them denied; policy 2 in force."""
+    """Make a hub's state: a start, then three operations, the last of them denied; policy 2 in
+    force.
+    """
     async with await AuditStore.open(folder / "audit.db") as audit:
         await audit.append(Record(Kind.STARTED, AT_MS, 1000, {}))
         for n, (op, at) in enumerate(zip(OPS, AT, strict=True)):
@@ -38,7 +42,9 @@ async def _state(folder: Path) -> tuple[StoredRecord, ...]:
             await audit.append(Record(Kind.ACCESS, AT_MS + n, int(at * 1000), detail))
         records = tuple(await audit.unacknowledged(0, 100))
     new = Policy("site-1", 2, AT_MS // 1000)
-    async with await PolicyDatabase.open(folder / "policy.db", "site-1", lambda _document: new) as store:
+    async with await PolicyDatabase.open(
+        folder / "policy.db", "site-1", lambda _document: new
+    ) as store:
         await store.replace(new, b"signed", Head())
     return records
 
@@ -52,11 +58,15 @@ async def records(tmp_path: Path) -> tuple[StoredRecord, ...]:
     return await _state(tmp_path)
 
 
-async def test_a_disk_that_holds_all_that_was_seen_is_passed(tmp_path: Path, records: tuple[StoredRecord, ...]) -> None:
+async def test_a_disk_that_holds_all_that_was_seen_is_passed(
+    tmp_path: Path, records: tuple[StoredRecord, ...]
+) -> None:
     seen = Seen(OPS[:2], [_strike(1, AT[0]), _strike(2, AT[1])], 2)
     head = Head(4, records[-1].hash)
     assert judge(tmp_path, seen, Head(), records) == Found(head, 2, ())
-    assert judge(tmp_path, Seen(), head, records) == Found(head, 2, ()), "what is known from the cut before is there"
+    assert judge(tmp_path, Seen(), head, records) == Found(head, 2, ()), (
+        "what is known from the cut before is there"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,17 +103,21 @@ async def test_records_lost_at_the_end_are_missed_by_what_others_hold(
         connection.execute("DELETE FROM outbox WHERE number = 4")
         connection.execute("DELETE FROM records WHERE number = 4")
         connection.commit()
-    assert judge(tmp_path, Seen(), Head(), records).wrong == ("record 4 is at the backend, but not here",)
+    assert judge(tmp_path, Seen(), Head(), records).wrong == (
+        "record 4 is at the backend, but not here",
+    )
     assert "missing" in judge(tmp_path, Seen(), Head(4, records[-1].hash), ()).wrong[0]
 
 
-async def test_a_damaged_file_is_told_and_one_that_is_not_there_is_nothing_lost_before_the_first_record(
+async def test_a_damaged_file_is_told_and_a_missing_one_is_no_loss_before_the_first_record(
     tmp_path: Path, records: tuple[StoredRecord, ...]
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert judge(empty, Seen(), Head(), ()) == Found(Head(), 0, ())
-    assert len(judge(empty, Seen([OPS[0]], [_strike(1, AT[0])]), Head(), records).wrong) == 2 + len(records)
+    assert len(judge(empty, Seen([OPS[0]], [_strike(1, AT[0])]), Head(), records).wrong) == 2 + len(
+        records
+    )
     assert "cannot be read" in judge(empty, Seen(), Head(1, records[0].hash), ()).wrong[0]
     shutil.copy(tmp_path / "audit.db", empty)
     size = (empty / "audit.db").stat().st_size

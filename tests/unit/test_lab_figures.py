@@ -68,7 +68,11 @@ def test_rows_of_rounds() -> None:
 def test_rows_of_long_runs() -> None:
     trend = {"first": 100.0, "last": 110.0, "an_hour": 12.0, "samples": 64}
     kept = {
-        "cycles": {"cycles": 500, "grown KiB": {"hubd": 32, "bluetoothd": 20}, "descriptors": {"hubd": [23, 23]}},
+        "cycles": {
+            "cycles": 500,
+            "grown KiB": {"hubd": 32, "bluetoothd": 20},
+            "descriptors": {"hubd": [23, 23]},
+        },
         "idle": {
             "seconds": 600,
             "share of a core": {"hubd": 0.005, "bluetoothd": 0.001},
@@ -101,7 +105,8 @@ def test_rows_of_long_runs() -> None:
 def _soaked(**memory: float) -> dict[str, object]:
     trend = {"first": 100.0, "last": 110.0, "an_hour": 12.0, **memory}
     return {
-        "seconds": 3600, "counts": {"bluetoothd died": 16}, "records": 9, "wrong": [], "share of a core, hubd": 0.05,
+        "seconds": 3600, "counts": {"bluetoothd died": 16}, "records": 9, "wrong": [],
+        "share of a core, hubd": 0.05,
         "trends": {"bluetoothd": {"rss_kib": trend, "descriptors": trend}},
     }  # fmt: skip
 
@@ -116,7 +121,10 @@ def test_growth_is_told_of_the_whole_and_of_the_last_third() -> None:
 def test_a_process_that_was_looked_at_too_seldom_has_no_row_but_is_named() -> None:
     (row,) = soak_figures({"soak": _soaked(samples=1, late_an_hour=0.0, late_samples=0)})
     assert row.key == "lab_soak_cpu"
-    assert "died by itself 16 times; growth of bluetoothd is not told (looks in a life: 1)" in row.beside
+    assert (
+        "died by itself 16 times; growth of bluetoothd is not told (looks in a life: 1)"
+        in row.beside
+    )
 
 
 def test_what_was_not_kept_has_no_row() -> None:

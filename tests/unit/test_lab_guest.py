@@ -1,4 +1,7 @@
-"""A guest that ends early shows its console's last lines in the error. A program of the test is its kernel."""
+"""A guest that ends early shows its console's last lines in the error.
+
+A program of the test is its kernel.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ def _kernel(folder: Path, text: str) -> Path:
     return program
 
 
-async def test_a_guest_that_ends_while_it_boots_shows_its_consoles_last_lines(guest: Guest, tmp_path: Path) -> None:
+async def test_a_guest_that_ends_while_it_boots_shows_its_consoles_last_lines(
+    guest: Guest, tmp_path: Path
+) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(LabError, match="the guest has ended") as caught:
             await guest.boot(_kernel(tmp_path, ""))
@@ -48,7 +53,9 @@ async def test_a_guest_that_ends_while_it_boots_shows_its_consoles_last_lines(gu
     assert len(lines) == CONSOLE_LINES
 
 
-async def test_so_does_one_that_ends_in_the_middle_of_a_request(guest: Guest, tmp_path: Path) -> None:
+async def test_so_does_one_that_ends_in_the_middle_of_a_request(
+    guest: Guest, tmp_path: Path
+) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         await guest.boot(_kernel(tmp_path, BOOTED))
         with pytest.raises(LabError, match="the guest has ended") as caught:
@@ -56,7 +63,9 @@ async def test_so_does_one_that_ends_in_the_middle_of_a_request(guest: Guest, tm
     assert str(caught.value).splitlines()[-1] == PANIC
 
 
-async def test_what_is_asked_of_a_guest_that_has_ended_is_told_so_at_once(guest: Guest, tmp_path: Path) -> None:
+async def test_what_is_asked_of_a_guest_that_has_ended_is_told_so_at_once(
+    guest: Guest, tmp_path: Path
+) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         await guest.boot(_kernel(tmp_path, BOOTED))
         with pytest.raises(LabError):

@@ -1,7 +1,8 @@
-"""Who may know whom, and a few habits: kept over the syntax trees of every file, and shown to notice each violation.
+"""Who may know whom, and a few habits: kept over the syntax trees of every file, and shown to
+notice each violation.
 
-The rules are those of docs/start-here.md, "The house". A new file at the top of `hubd` may know nothing until ROOMS
-says otherwise, so that the strict rule is the default.
+The rules are those of docs/start-here.md, "The house". A new file at the top of `hubd` may know
+nothing until ROOMS says otherwise, so that the strict rule is the default.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ANY = frozenset({"*"})
-IMPURE = frozenset({"asyncio", "time", "os", "random", "secrets", "socket", "sqlite3", "logging", "threading"})
+IMPURE = frozenset(
+    {"asyncio", "time", "os", "random", "secrets", "socket", "sqlite3", "logging", "threading"}
+)
 WORLDLY = frozenset({"socket", "sqlite3", "subprocess", "ssl"})
 CLOCK_CALLS = frozenset({"now", "utcnow", "today"})
 CHANCE_CALLS = frozenset({"generate_private_key", "generate_key", "generate_parameters"})
@@ -28,7 +31,9 @@ VALUES_OF_HUBD = frozenset({"__version__", "BUILD_TIME"})
 
 @dataclass(frozen=True)
 class Room:
-    """What the modules of one room may import: project modules by prefix, libraries by name, and which stdlib not."""
+    """What the modules of one room may import: project modules by prefix, libraries by name, and
+    which stdlib not.
+    """
 
     project: frozenset[str]
     libraries: frozenset[str] = ANY
@@ -62,29 +67,47 @@ ROOMS: dict[str, Room] = {
     "hubd.config.sentences": _room("hubcore.errors", "msgspec", PURE),
     "hubd.doors": _room("hubd.doors hubd.aside hubcore", "", WORLDLY),
     "hubd.doors.unlock": _room(
-        "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors", "", WORLDLY
+        "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors",
+        "",
+        WORLDLY,
     ),
     "hubd.phones": _room("hubd.phones hubd.aside hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.aside hubcore", "structlog", WORLDLY),
     "hubd.evidence": _room("hubd.evidence hubd.aside hubcore", "", WORLDLY),
     "hubd.policy": _room(
-        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.aside hubcore", "", WORLDLY
+        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.aside hubcore",
+        "",
+        WORLDLY,
     ),
-    "hubd.upkeep": _room("hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.aside hubcore", "", WORLDLY),
+    "hubd.upkeep": _room(
+        "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.aside hubcore", "", WORLDLY
+    ),
     "hubd.upkeep.checks": _room("hubcore", "", PURE),
-    "hubd.upkeep.status": _room("hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE),
-    "hubd.wiring": _room("hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"),
-    "hubd.wiring.parts": _room("hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks", "", WORLDLY),
+    "hubd.upkeep.status": _room(
+        "hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE
+    ),
+    "hubd.wiring": _room(
+        "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
+    ),
+    "hubd.wiring.parts": _room(
+        "hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks", "", WORLDLY
+    ),
     "hubd.wiring.together": _room("hubcore.ports hubcore.errors", "", WORLDLY),
     "hubd.adapters": _room("hubd.adapters hubd.aside hubd.config hubcore"),
-    "hubd.start": _room("hubd.start hubd.config hubd.adapters hubd.output hubd.upkeep.checks drivers hubcore"),
-    "hubd.cli": _room("hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"),
+    "hubd.start": _room(
+        "hubd.start hubd.config hubd.adapters hubd.output hubd.upkeep.checks drivers hubcore"
+    ),
+    "hubd.cli": _room(
+        "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"
+    ),
     "hubd.app": _room(
-        "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.config.file hubd.doors "
+        "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend "
+        "hubd.config.file hubd.doors "
         "hubd.evidence hubd.phones hubd.policy hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.__main__": _room(
-        "hubd.app hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host hubcore.errors", ""
+        "hubd.app hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host hubcore.errors",
+        "",
     ),
     "hubsim": _room("hubsim hubd drivers hubcore"),
 }
@@ -120,13 +143,25 @@ def _imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
             case ast.Import(names=names):
                 yield from ((node.lineno, alias.name) for alias in names)
             case ast.ImportFrom(module=module, names=names, level=level):
-                base = ".".join(package.split(".")[: len(package.split(".")) - level + 1]) if level else ""
+                base = (
+                    ".".join(package.split(".")[: len(package.split(".")) - level + 1])
+                    if level
+                    else ""
+                )
                 whole = ".".join(part for part in (base, module) if part)
                 for alias in names:
-                    yield node.lineno, f"{whole}.{alias.name}" if _is_package(whole, alias.name) else whole
-            case ast.Call(func=ast.Name(id="import_module" | "__import__"), args=[ast.Constant(value=str(name)), *_]):
+                    yield (
+                        node.lineno,
+                        f"{whole}.{alias.name}" if _is_package(whole, alias.name) else whole,
+                    )
+            case ast.Call(
+                func=ast.Name(id="import_module" | "__import__"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
                 yield node.lineno, name
-            case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+            case ast.Call(
+                func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]
+            ):
                 yield node.lineno, name
 
 
@@ -142,7 +177,9 @@ def _import_violations(tree: ast.AST, module: str, package: str) -> Iterator[str
         if name in ("hubd", "__future__"):
             continue
         if top in TOPS:
-            if not _within(name, room.project) or (top_of(module) == "hubsim" and _within(name, NOT_FOR_HUBSIM)):
+            if not _within(name, room.project) or (
+                top_of(module) == "hubsim" and _within(name, NOT_FOR_HUBSIM)
+            ):
                 yield f"{line}: {module} must not know {name}"
         elif top in sys.stdlib_module_names:
             if top in room.not_stdlib:
@@ -164,7 +201,11 @@ def _purity_violations(tree: ast.AST, module: str) -> Iterator[str]:
 
 
 def _last_name(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Name):
+        return node.id
+    return ""
 
 
 def _groups(tree: ast.AST) -> set[str]:
@@ -172,12 +213,18 @@ def _groups(tree: ast.AST) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(tree):
         match node:
-            case ast.withitem(context_expr=ast.Call(func=called), optional_vars=ast.expr() as bound):
+            case ast.withitem(
+                context_expr=ast.Call(func=called), optional_vars=ast.expr() as bound
+            ):
                 if _last_name(called) == "TaskGroup":
                     found.add(_last_name(bound))
-            case ast.AnnAssign(target=target, annotation=annotation) if "TaskGroup" in ast.unparse(annotation):
+            case ast.AnnAssign(target=target, annotation=annotation) if "TaskGroup" in ast.unparse(
+                annotation
+            ):
                 found.add(_last_name(target))
-            case ast.arg(arg=name, annotation=ast.expr() as annotation) if "TaskGroup" in ast.unparse(annotation):
+            case ast.arg(arg=name, annotation=ast.expr() as annotation) if (
+                "TaskGroup" in ast.unparse(annotation)
+            ):
                 found.add(name)
     return found
 
@@ -190,7 +237,9 @@ def _task_violations(tree: ast.AST) -> Iterator[str]:
                 yield f"{node.lineno}: a task outside a TaskGroup"
             case ast.alias(name="create_task" | "ensure_future"):
                 yield f"{node.lineno}: a task outside a TaskGroup"
-            case ast.Attribute(attr="create_task", value=holder) if _last_name(holder) not in groups:
+            case ast.Attribute(attr="create_task", value=holder) if (
+                _last_name(holder) not in groups
+            ):
                 yield f"{node.lineno}: a task outside a TaskGroup: {ast.unparse(node)}"
 
 
@@ -198,27 +247,38 @@ def mock_violations(tree: ast.AST) -> Iterator[str]:
     """Fakes are whole: nothing is patched into place."""
     for node in ast.walk(tree):
         match node:
-            case ast.Attribute(attr="patch", value=holder) if _last_name(holder) in ("mock", "mocker"):
+            case ast.Attribute(attr="patch", value=holder) if _last_name(holder) in (
+                "mock",
+                "mocker",
+            ):
                 yield f"{node.lineno}: mock.patch"
-            case ast.ImportFrom(module="unittest.mock" | "mock", names=names) if any(n.name == "patch" for n in names):
+            case ast.ImportFrom(module="unittest.mock" | "mock", names=names) if any(
+                n.name == "patch" for n in names
+            ):
                 yield f"{node.lineno}: mock.patch"
             case ast.arg(arg="mocker"):
                 yield f"{node.lineno}: mock.patch by the fixture mocker"
 
 
 def constant_violations(tree: ast.AST) -> Iterator[str]:
-    """A bound or a time that a test changes is an argument: no constant of a module is set in its place."""
+    """A bound or a time that a test changes is an argument: no constant of a module is set in its
+    place.
+    """
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Attribute(attr="setattr", value=holder), args=[target, *rest]) if (
-                _last_name(holder) == "monkeypatch"
-            ):
+            case ast.Call(
+                func=ast.Attribute(attr="setattr", value=holder), args=[target, *rest]
+            ) if _last_name(holder) == "monkeypatch":
                 name = rest[0] if len(rest) > 1 else target
                 if isinstance(name, ast.Constant) and _is_constant(str(name.value)):
                     yield f"{node.lineno}: a constant is patched: {name.value}"
             case ast.Assign(targets=targets):
                 for one in targets:
-                    if isinstance(one, ast.Attribute) and _is_constant(one.attr) and _last_name(one.value) != "self":
+                    if (
+                        isinstance(one, ast.Attribute)
+                        and _is_constant(one.attr)
+                        and _last_name(one.value) != "self"
+                    ):
                         yield f"{node.lineno}: a constant is set: {ast.unparse(one)}"
 
 
@@ -228,7 +288,9 @@ def _is_constant(name: str) -> bool:
 
 
 def _methods(node: ast.ClassDef) -> frozenset[str]:
-    found = (one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
+    found = (
+        one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
     return frozenset(name for name in found if not name.startswith("_"))
 
 
@@ -237,18 +299,24 @@ def ports() -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for path in sorted((ROOT / "hubcore" / "ports").glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and any(_last_name(base) == "Protocol" for base in node.bases):
+            if isinstance(node, ast.ClassDef) and any(
+                _last_name(base) == "Protocol" for base in node.bases
+            ):
                 found[node.name] = _methods(node)
     return found
 
 
 def fake_violations(tree: ast.AST) -> Iterator[str]:
-    """A port has one fake, in tests/fakes: no class elsewhere in the tests has all that a port asks for."""
+    """A port has one fake, in tests/fakes: no class elsewhere in the tests has all that a port asks
+    for.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             for port, methods in ports().items():
                 if methods <= _methods(node):
-                    yield f"{node.lineno}: {node.name} is another fake of {port}: tests/fakes has one"
+                    yield (
+                        f"{node.lineno}: {node.name} is another fake of {port}: tests/fakes has one"
+                    )
 
 
 def _docstring_violations(tree: ast.Module) -> Iterator[str]:
@@ -261,18 +329,47 @@ def _docstring_violations(tree: ast.Module) -> Iterator[str]:
             yield "1: the first line of the docstring is no sentence"
 
 
+def style_violations(tree: ast.AST) -> Iterator[str]:
+    """What puts two thoughts on one line: packed assignments, and a conditional in a conditional.
+
+    Two values that change places are one thought.
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                starred = any(isinstance(one, ast.Starred) for one in [*names, *values])
+                swapped = {ast.unparse(one) for one in names} == {
+                    ast.unparse(one) for one in values
+                }
+                if not starred and not swapped:
+                    yield f"{node.lineno}: packed: {ast.unparse(node)}"
+            case ast.IfExp():
+                inner = (one for one in ast.walk(node) if one is not node)
+                if any(isinstance(one, ast.IfExp) for one in inner):
+                    yield f"{node.lineno}: a conditional in a conditional"
+
+
 def violations(module: str, source: str, is_package: bool = False) -> list[str]:
     """Return what is wrong with one file of the product, `LINE: sentence` each."""
     tree = ast.parse(source)
     package = module.removesuffix(".__init__") if is_package else module.rpartition(".")[0]
-    found = [*_import_violations(tree, module, package), *_purity_violations(tree, module), *_task_violations(tree)]
+    found = [
+        *_import_violations(tree, module, package),
+        *_purity_violations(tree, module),
+        *_task_violations(tree),
+    ]
     return [*found, *mock_violations(tree), *_docstring_violations(tree)]
 
 
 def _files() -> list[tuple[str, Path]]:
     """Every file of the product as (module, path)."""
     found = []
-    for base, top in ((ROOT, "hubcore"), (ROOT, "drivers"), (ROOT, "hubd"), (ROOT / "hardware-sim", "hubsim")):
+    for base, top in (
+        (ROOT, "hubcore"),
+        (ROOT, "drivers"),
+        (ROOT, "hubd"),
+        (ROOT / "hardware-sim", "hubsim"),
+    ):
         for path in sorted((base / top).rglob("*.py")):
             found.append((".".join(path.relative_to(base).with_suffix("").parts), path))
     return found
@@ -286,7 +383,9 @@ def test_every_file_keeps_the_rules() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{found}"
         for module, path in files
-        for found in violations(module, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+        for found in violations(
+            module, path.read_text(encoding="utf-8"), path.name == "__init__.py"
+        )
     ]
     assert wrong == []
 
@@ -299,6 +398,41 @@ def test_no_test_patches_anything_into_place() -> None:
         for found in _patches(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert wrong == []
+
+
+def test_a_line_holds_one_thought() -> None:
+    folders = [path.parent for path in ROOT.glob("*/__init__.py")]
+    folders += [ROOT / "tests", ROOT / "hardware-sim"]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{found}"
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+        for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert len(folders) == 6
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        ("a, b = 1, 2", "packed: a, b = (1, 2)"),
+        ("self.a, self.b = a, b", "packed"),
+        ("(a, b), c = d, e", "packed"),
+        ("x = 1 if a else 2 if b else 3", "a conditional in a conditional"),
+        ("x = 1 if a else f(2 if b else 3)", "a conditional in a conditional"),
+    ],
+)
+def test_two_thoughts_on_one_line_are_noticed(code: str, part: str) -> None:
+    (found,) = style_violations(ast.parse(code))
+    assert part in found
+
+
+@pytest.mark.parametrize(
+    "code", ["a, b = b, a", "a, b = pair", "a, *b = 1, *rest", "x = 1 if a else 2", "return a, b"]
+)
+def test_what_is_one_thought_is_not_held_up(code: str) -> None:
+    assert list(style_violations(ast.parse(code))) == []
 
 
 def _patches(tree: ast.AST) -> list[str]:
@@ -326,7 +460,9 @@ WITHOUT_A_FAKE = {"PolicyFile"}
 
 
 def test_another_fake_is_noticed() -> None:
-    clock = "class C:\n    def wall(self): ...\n    def monotonic(self): ...\n    def state(self): ..."
+    clock = (
+        "class C:\n    def wall(self): ...\n    def monotonic(self): ...\n    def state(self): ..."
+    )
     (found,) = fake_violations(ast.parse(clock))
     assert "C is another fake of Clock" in found
     assert list(fake_violations(ast.parse(clock.replace("state", "is_right")))) == []
@@ -335,9 +471,18 @@ def test_another_fake_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("code", "part"),
     [
-        ("def test_x(monkeypatch):\n    monkeypatch.setattr(links, 'SWEEP_SECONDS', 0.1)", "patched: SWEEP_SECONDS"),
-        ("def test_x(monkeypatch):\n    monkeypatch.setattr('hubd.app._SECONDS', 0.1)", "patched: hubd.app._SECONDS"),
-        ("def test_x(m):\n    m.monkeypatch.setattr(links, 'SWEEP_SECONDS', 0.1)", "patched: SWEEP_SECONDS"),
+        (
+            "def test_x(monkeypatch):\n    monkeypatch.setattr(links, 'SWEEP_SECONDS', 0.1)",
+            "patched: SWEEP_SECONDS",
+        ),
+        (
+            "def test_x(monkeypatch):\n    monkeypatch.setattr('hubd.app._SECONDS', 0.1)",
+            "patched: hubd.app._SECONDS",
+        ),
+        (
+            "def test_x(m):\n    m.monkeypatch.setattr(links, 'SWEEP_SECONDS', 0.1)",
+            "patched: SWEEP_SECONDS",
+        ),
         ("links.SWEEP_SECONDS = 0.1", "set: links.SWEEP_SECONDS"),
         ("hubd.phones.links.SWEEP_SECONDS = 0.1", "set: hubd.phones.links.SWEEP_SECONDS"),
         ("from unittest.mock import patch", "mock.patch"),
@@ -351,7 +496,8 @@ def test_a_patched_constant_is_noticed(code: str, part: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "def test_x(monkeypatch):\n    monkeypatch.chdir('/tmp')\n    monkeypatch.setattr(os, 'open', refuse)",
+        "def test_x(monkeypatch):\n    monkeypatch.chdir('/tmp')\n    monkeypatch.setattr(os, "
+        "'open', refuse)",
         "SWEEP_SECONDS = 0.1",
         "self.sweep_seconds = 0.1",
         "Links(side, sweep_seconds=links.SWEEP_SECONDS / 2)",
@@ -375,7 +521,9 @@ def _graph() -> dict[str, set[str]]:
     for module, path in files.items():
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        graph[module] = {name for _, name in _imports(tree, package) if name in files and name != module}
+        graph[module] = {
+            name for _, name in _imports(tree, package) if name in files and name != module
+        }
     return graph
 
 
@@ -424,7 +572,11 @@ def test_no_two_rooms_know_each_other() -> None:
 def test_a_circle_is_noticed() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
-    assert circle(_of_rooms({"hubd.x.a": {"hubd.y.b"}, "hubd.y.c": {"hubd.x.d"}})) == ["hubd.x", "hubd.y", "hubd.x"]
+    assert circle(_of_rooms({"hubd.x.a": {"hubd.y.b"}, "hubd.y.c": {"hubd.x.d"}})) == [
+        "hubd.x",
+        "hubd.y",
+        "hubd.x",
+    ]
 
 
 def test_no_room_holds_more_than_twelve_files() -> None:
@@ -442,52 +594,78 @@ DOC = '"""A module that stands here to be judged."""\n'
 @pytest.mark.parametrize(
     ("module", "code", "part"),
     [
-        *[("hubcore.codec.x", f"import {name}", f"must not import {name}") for name in sorted(IMPURE)],
+        *[("hubcore.codec.x", f"import {name}", "must not import "
+                                                f"{name}") for name in sorted(IMPURE)],
         ("hubcore.codec.x", "from os import path", "must not import os"),
         ("hubcore.codec.x", "def f():\n    import asyncio.events", "must not import asyncio"),
         ("hubcore.codec.x", "import zmq", "must not import the library zmq"),
-        ("hubcore.phone.x", "from hubcore.ports.clock import Clock", "must not know hubcore.ports.clock"),
-        ("hubcore.access.x", "from hubcore.phone.messages import Open", "must not know hubcore.phone.messages"),
-        ("hubcore.access.x", "from hubcore.phone import messages", "must not know hubcore.phone.messages"),
-        ("hubcore.access.x", "from ..phone import messages", "must not know hubcore.phone.messages"),
-        ("hubcore.evidence.x", "from hubcore.backend import uplink", "must not know hubcore.backend.uplink"),
-        ("hubcore.phone.x", "from hubcore.evidence.records import Record", "must not know hubcore.evidence.records"),
-        ("hubcore.door.x", "from hubcore.access.words import Action", "must not know hubcore.access.words"),
+        ("hubcore.phone.x", "from hubcore.ports.clock import Clock", "must not know "
+                                                                     "hubcore.ports.clock"),
+        ("hubcore.access.x", "from hubcore.phone.messages import Open", "must not know "
+                                                                        "hubcore.phone.messages"),
+        ("hubcore.access.x", "from hubcore.phone import messages", "must not know "
+                                                                   "hubcore.phone.messages"),
+        ("hubcore.access.x", "from ..phone import messages", "must not know "
+                                                             "hubcore.phone.messages"),
+        ("hubcore.evidence.x", "from hubcore.backend import uplink", "must not know "
+                                                                     "hubcore.backend.uplink"),
+        ("hubcore.phone.x", "from hubcore.evidence.records import Record", "must not know "
+                                                                           "hubcore.evidence.records"),
+        ("hubcore.door.x", "from hubcore.access.words import Action", "must not know "
+                                                                      "hubcore.access.words"),
         ("hubcore.phone.x", "from hubd import adapters", "must not know hubd.adapters"),
         ("hubcore.codec.x", "from datetime import datetime\nat = datetime.now()", "reads a clock"),
-        ("hubcore.codec.x", "from cryptography.x import ec\nk = ec.generate_private_key(1)", "uses chance"),
-        ("hubcore.ports.x", "from hubd.doors.unlock import Unlock", "must not know hubd.doors.unlock"),
+        ("hubcore.codec.x", "from cryptography.x import ec\nk = "
+                            "ec.generate_private_key(1)", "uses chance"),
+        ("hubcore.ports.x", "from hubd.doors.unlock import Unlock", "must not know "
+                                                                    "hubd.doors.unlock"),
         ("hubcore.errors", "from hubcore.codec import cbor", "must not know hubcore.codec.cbor"),
-        ("hubd.doors.unlock", "from hubd.adapters.host.log import X", "must not know hubd.adapters.host.log"),
-        ("hubd.doors.unlock", "from hubd.backend.sync import Sync", "must not know hubd.backend.sync"),
-        ("hubd.doors.unlock", "import drivers.strike.strike", "must not know drivers.strike.strike"),
+        ("hubd.doors.unlock", "from hubd.adapters.host.log import X", "must not know "
+                                                                      "hubd.adapters.host.log"),
+        ("hubd.doors.unlock", "from hubd.backend.sync import Sync", "must not know "
+                                                                    "hubd.backend.sync"),
+        ("hubd.doors.unlock", "import drivers.strike.strike", "must not know "
+                                                              "drivers.strike.strike"),
         ("hubd.doors.unlock", "import sqlite3", "must not import sqlite3"),
         ("hubd.backend.sync", "import zmq.asyncio", "must not import the library zmq"),
         ("hubd.brandnew", "from hubcore.errors import HubError", "must not know hubcore.errors"),
-        ("hubd.upkeep.status", "from hubd.adapters.host import log", "must not know hubd.adapters.host.log"),
-        ("hubd.upkeep.checks", "from hubd.upkeep.health import Health", "must not know hubd.upkeep.health"),
-        ("hubd.start.x", "from hubd.upkeep.health import Health", "must not know hubd.upkeep.health"),
+        ("hubd.upkeep.status", "from hubd.adapters.host import log", "must not know "
+                                                                     "hubd.adapters.host.log"),
+        ("hubd.upkeep.checks", "from hubd.upkeep.health import Health", "must not know "
+                                                                        "hubd.upkeep.health"),
+        ("hubd.start.x", "from hubd.upkeep.health import Health", "must not know "
+                                                                  "hubd.upkeep.health"),
         ("hubcore.evidence.facts", "import msgspec", "must not import the library msgspec"),
-        ("hubd.wiring.hardware", "from hubd.doors.unlock import Unlock", "must not know hubd.doors.unlock"),
-        ("hubd.adapters.x", "from hubd.doors.unlock import Unlock", "must not know hubd.doors.unlock"),
+        ("hubd.wiring.hardware", "from hubd.doors.unlock import Unlock", "must not know "
+                                                                         "hubd.doors.unlock"),
+        ("hubd.adapters.x", "from hubd.doors.unlock import Unlock", "must not know "
+                                                                    "hubd.doors.unlock"),
         ("hubd.adapters.x", "from hubd import app", "must not know hubd.app"),
         ("hubd.adapters.x", "from drivers import strike", "must not know drivers.strike"),
         ("hubd.cli.x", "from hubd.config.file import Config", "must not know hubd.config.file"),
-        ("hubd.cli.x", "from hubd.adapters.local.api import Call", "must not know hubd.adapters.local.api"),
+        ("hubd.cli.x", "from hubd.adapters.local.api import Call", "must not know "
+                                                                   "hubd.adapters.local.api"),
         ("hubd.cli.x", "import zmq", "must not import the library zmq"),
-        ("hubd.cli.x", "import importlib\nimportlib.import_module('hubd.app')", "must not know hubd.app"),
+        ("hubd.cli.x", "import importlib\nimportlib.import_module('hubd.app')", "must not know "
+                                                                                "hubd.app"),
         ("hubd.app", "import drivers.strike.strike", "must not know drivers.strike.strike"),
         ("hubd.app", "from hubd.adapters.curve import uplink", "must not know hubd.adapters.curve"),
-        ("hubd.app", "from hubd.adapters.bluez.radio import X", "must not know hubd.adapters.bluez.radio"),
+        ("hubd.app", "from hubd.adapters.bluez.radio import X", "must not know "
+                                                                "hubd.adapters.bluez.radio"),
         ("hubd.app", "from hubd.config.kinds import Bluez", "must not know hubd.config.kinds"),
-        ("hubd.app", "from hubd.wiring.movers import MOVER_KINDS", "must not know hubd.wiring.movers"),
-        ("hubd.wiring.parts", "import drivers.strike.strike", "must not know drivers.strike.strike"),
-        ("hubd.wiring.together", "from hubd.wiring.movers import X", "must not know hubd.wiring.movers"),
+        ("hubd.app", "from hubd.wiring.movers import MOVER_KINDS", "must not know "
+                                                                   "hubd.wiring.movers"),
+        ("hubd.wiring.parts", "import drivers.strike.strike", "must not know "
+                                                              "drivers.strike.strike"),
+        ("hubd.wiring.together", "from hubd.wiring.movers import X", "must not know "
+                                                                     "hubd.wiring.movers"),
         ("hubd.app", "import hubsim.phone", "must not know hubsim.phone"),
         ("hubd.app", "if True:\n    from hubsim import radio", "must not know hubsim.radio"),
         ("hubd.app", "__import__('hubsim')", "must not know hubsim"),
-        ("hubd.__main__", "from hubd.doors.unlock import Unlock", "must not know hubd.doors.unlock"),
-        ("drivers.x", "from hubcore.door.machine import Door", "must not know hubcore.door.machine"),
+        ("hubd.__main__", "from hubd.doors.unlock import Unlock", "must not know "
+                                                                  "hubd.doors.unlock"),
+        ("drivers.x", "from hubcore.door.machine import Door", "must not know "
+                                                               "hubcore.door.machine"),
         ("drivers.x", "from hubd import config", "must not know hubd.config"),
         ("drivers.x", "from hubsim import door", "must not know hubsim.door"),
         ("hubsim.x", "from hubd.cli.main import hubctl", "must not know hubd.cli.main"),
@@ -496,8 +674,11 @@ DOC = '"""A module that stands here to be judged."""\n'
         ("hubd.app", "from asyncio import create_task", "a task outside a TaskGroup"),
         ("hubd.app", "from asyncio import create_task as spawn", "a task outside a TaskGroup"),
         ("hubd.app", "import asyncio\nmake = asyncio.create_task", "a task outside a TaskGroup"),
-        ("hubsim.x", "import asyncio\nasyncio.get_running_loop().create_task(f())", "a task outside a TaskGroup"),
-        ("drivers.x", "def f(loop: object) -> None:\n    loop.create_task(g())", "a task outside a TaskGroup"),
+        ("hubsim.x", "import asyncio\nasyncio.get_running_loop().create_task(f())",
+        "a task outside a "
+                                                                                    "TaskGroup"),
+        ("drivers.x", "def f(loop: object) -> None:\n    loop.create_task(g())", "a task outside a "
+                                                                                 "TaskGroup"),
         ("hubsim.x", "from unittest import mock\nmock.patch('x')", "mock.patch"),
         ("hubsim.x", "import unittest.mock\nunittest.mock.patch.object(a, 'x')", "mock.patch"),
         ("hubsim.x", "from unittest.mock import patch", "mock.patch"),
@@ -515,38 +696,54 @@ def test_a_violation_is_noticed(module: str, code: str, part: str) -> None:
     [
         (
             "hubcore.codec.x",
-            "import hashlib\nimport cbor2\nfrom cryptography.hazmat import primitives\nfrom . import cose",
+            "import hashlib\nimport cbor2\nfrom cryptography.hazmat import primitives\nfrom . "
+            "import cose",
         ),
         (
             "hubcore.codec.x",
-            "from hubcore.codec import cose\nfrom hubcore.errors import PeerError\nfrom datetime import datetime",
+            "from hubcore.codec import cose\nfrom hubcore.errors import PeerError\nfrom "
+            "datetime import datetime",
         ),
         (
             "hubd.doors.unlock",
-            "import asyncio\nfrom hubcore.access.decide import decide\nfrom hubcore.ports.clock import Clock",
+            "import asyncio\nfrom hubcore.access.decide import decide\nfrom "
+            "hubcore.ports.clock import Clock",
         ),
         (
             "hubd.adapters.x",
-            "import socket\nimport zmq\nfrom hubd import BUILD_TIME\nfrom hubd.adapters.host.log import set_up",
+            "import socket\nimport zmq\nfrom hubd import BUILD_TIME\nfrom "
+            "hubd.adapters.host.log import set_up",
         ),
         ("hubd.adapters.x", "from .host.log import set_up\nfrom .host import log"),
-        ("hubd.cli.x", "import sqlite3\nimport click\nfrom rich.table import Table\nfrom hubd import __version__"),
+        (
+            "hubd.cli.x",
+            "import sqlite3\nimport click\nfrom rich.table import Table\nfrom hubd import "
+            "__version__",
+        ),
         (
             "hubd.app",
-            "from hubd.doors.unlock import Unlock\nfrom hubd.adapters.host.log import X\nimport hubd.wiring.parts",
+            "from hubd.doors.unlock import Unlock\nfrom hubd.adapters.host.log import "
+            "X\nimport hubd.wiring.parts",
         ),
         (
             "hubd.wiring.movers",
-            "import drivers.strike.strike\nfrom hubd.config import kinds\nfrom hubd.wiring.together import Together",
+            "import drivers.strike.strike\nfrom hubd.config import kinds\nfrom "
+            "hubd.wiring.together import Together",
         ),
         (
             "drivers.x",
-            "import asyncio\nimport gpiod\nfrom drivers.gpio.lines import X\nfrom hubcore.ports.doors import Input",
+            "import asyncio\nimport gpiod\nfrom drivers.gpio.lines import X\nfrom "
+            "hubcore.ports.doors import Input",
         ),
-        ("hubd.app", "async def f():\n    async with asyncio.TaskGroup() as tasks:\n        tasks.create_task(g())"),
         (
             "hubd.app",
-            "async def f():\n    async with a(), TaskGroup() as self._tasks:\n        self._tasks.create_task(g())",
+            "async def f():\n    async with asyncio.TaskGroup() as tasks:\n        "
+            "tasks.create_task(g())",
+        ),
+        (
+            "hubd.app",
+            "async def f():\n    async with a(), TaskGroup() as self._tasks:\n        "
+            "self._tasks.create_task(g())",
         ),
         ("hubd.app", "def f(tasks: asyncio.TaskGroup):\n    tasks.create_task(g())"),
     ],
@@ -555,6 +752,8 @@ def test_what_is_allowed_is_not_held_up(module: str, code: str) -> None:
     assert violations(module, DOC + code) == []
 
 
-@pytest.mark.parametrize("source", ["", "x = 1", '"""codec"""', '"""\n"""', '"""hubd.doors.unlock module code"""'])
+@pytest.mark.parametrize(
+    "source", ["", "x = 1", '"""codec"""', '"""\n"""', '"""hubd.doors.unlock module code"""']
+)
 def test_a_module_that_does_not_say_what_it_is_is_noticed(source: str) -> None:
     assert len(violations("hubd.doors.unlock", source)) == 1

@@ -1,8 +1,10 @@
-"""Limits along one way add up to less than the limit around them: a table of ways, read from the constants.
+"""Limits along one way add up to less than the limit around them: a table of ways, read from the
+constants.
 
-A way is what happens one after the other until somebody gives up waiting. Its steps are the longest that each part of
-it may take; a step of several names is done at the same time, so that the longest counts. Who adds a wait adds it here.
-Two limits are never equal: then nobody knows which of them speaks.
+A way is what happens one after the other until somebody gives up waiting. Its steps are the longest
+that each part of it may take; a step of several names is done at the same time, so that the longest
+counts. Who adds a wait adds it here. Two limits are never equal: then nobody knows which of them
+speaks.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ def default(of: type[Any], name: str) -> float:
 
 
 def seconds(name: str) -> float:
-    """Return a constant by its dotted name, a unit's time as `unit:Name`, a field's default as `Class:name`."""
+    """Return a constant by its dotted name, a unit's time as `unit:Name`, a field's default as
+    `Class:name`.
+    """
     kind, _, rest = name.partition(":")
     if kind == "unit":
         return unit(rest)
@@ -54,7 +58,9 @@ _CLASSES: dict[str, type[Any]] = {"Timings": Timings, "WireLimits": WireLimits, 
 
 @dataclass(frozen=True)
 class Way:
-    """`around` is the limit around `steps`; `spare` what must be left for work that has no limit of its own."""
+    """`around` is the limit around `steps`; `spare` what must be left for work that has no limit of
+    its own.
+    """
 
     what: str
     around: str
@@ -64,7 +70,8 @@ class Way:
 
 WAYS = (
     Way(
-        "from SIGTERM to the end of the process, with a disk that has stalled and a guard that must be killed",
+        "from SIGTERM to the end of the process, with a disk that has stalled and a guard "
+        "that must be killed",
         "unit:TimeoutStopSec",
         (
             # the loops end together: the last events of doors, the last sum of refusals
@@ -72,8 +79,8 @@ WAYS = (
             # then the guard: asked to end, then killed
             ("drivers.strike.strike.STOP_SECONDS",),
             ("drivers.strike.strike.STOP_SECONDS",),
-            # then the record `stopped`, then the stores, each with all that it still reads and writes; who looks at
-            # the disk or reads what waits for the backend is let go at once
+            # then the record `stopped`, then the stores, each with all that it still reads and
+            # writes; who looks at the disk or reads what waits for the backend is let go at once
             ("hubd.app.LAST_RECORD_SECONDS",),
             ("hubd.adapters.sqlite.policy.CLOSE_SECONDS",),
             ("hubd.adapters.sqlite.audit.CLOSE_SECONDS",),
@@ -81,7 +88,8 @@ WAYS = (
         spare=2.0,
     ),
     Way(
-        "one unlock: its turn for RSA, its record, a strike that must rest, the guard, and the record that it was not "
+        "one unlock: its turn for RSA, its record, a strike that must rest, the guard, and "
+        "the record that it was not "
         "done, before the phone gives up",
         "hubsim.phone.onlink.VERDICT_SECONDS",
         (
@@ -94,9 +102,13 @@ WAYS = (
         spare=0.2,
     ),
     Way(
-        "a batch that finds the log locked behind one that found it locked, before that is told as slow",
+        "a batch that finds the log locked behind one that found it locked, before that is "
+        "told as slow",
         "hubd.evidence.noting.SLOW_SECONDS",
-        (("hubd.adapters.sqlite.database.BUSY_SECONDS",), ("hubd.adapters.sqlite.database.BUSY_SECONDS",)),
+        (
+            ("hubd.adapters.sqlite.database.BUSY_SECONDS",),
+            ("hubd.adapters.sqlite.database.BUSY_SECONDS",),
+        ),
         spare=0.1,
     ),
     Way(
@@ -112,7 +124,8 @@ WAYS = (
         spare=0.2,
     ),
     Way(
-        "a record that does not come, and the record of that, before the link takes its phone for unanswered",
+        "a record that does not come, and the record of that, before the link takes its phone "
+        "for unanswered",
         "hubcore.phone.handshake.WORKING_SECONDS",
         (("hubd.doors.unlock.LATE_SECONDS",), ("hubd.doors.unlock.NOT_DONE_SECONDS",)),
         spare=0.2,
@@ -178,7 +191,10 @@ WAYS = (
     Way(
         "a replaced connection whose machine is gone, before it is taken for a second hub",
         "hubsim.backend.seats.OPEN_SECONDS",
-        (("hubsim.backend.server.HEARTBEAT_SECONDS",), ("hubsim.backend.server.HEARTBEAT_TIMEOUT_SECONDS",)),
+        (
+            ("hubsim.backend.server.HEARTBEAT_SECONDS",),
+            ("hubsim.backend.server.HEARTBEAT_TIMEOUT_SECONDS",),
+        ),
         spare=2.0,
     ),
 )
@@ -194,27 +210,38 @@ NOT_FOR_THE_STOP = {
     "hubd/adapters/sqlite/audit.py": "_open",
     "hubd/adapters/sqlite/policy.py": "_open",
 }
-"""Who may use the event loop's own threads, and for what: the stores are opened before a signal is waited for."""
+"""Who may use the event loop's own threads, and for what: the stores are opened before a signal is
+waited for.
+"""
 
 
 def test_no_thread_that_the_end_of_the_process_waits_for_is_on_the_way_of_the_stop() -> None:
-    """asyncio joins its own threads at the end, for minutes: a disk that hangs would hold them for as long."""
+    """asyncio joins its own threads at the end, for minutes: a disk that hangs would hold them for
+    as long.
+    """
     for path in sorted(ROOT.glob("hubd/**/*.py")):
         name = str(path.relative_to(ROOT))
         text = path.read_text(encoding="utf-8")
-        used = re.findall(r"to_thread\((\w+)|run_in_executor\((None)", text.replace("`asyncio.to_thread`", ""))
+        used = re.findall(
+            r"to_thread\((\w+)|run_in_executor\((None)", text.replace("`asyncio.to_thread`", "")
+        )
         found = {first or second for first, second in used}
         assert found <= {NOT_FOR_THE_STOP.get(name)}, name
 
 
 def test_a_pause_of_the_pace_is_shorter_than_the_transports_patience() -> None:
-    """One piece from the backend, of the smallest frames, is paid back long before heartbeats are missed."""
-    limits, frame_bytes = WireLimits(), SEALED_BYTES + 2
+    """One piece from the backend, of the smallest frames, is paid back long before heartbeats are
+    missed.
+    """
+    limits = WireLimits()
+    frame_bytes = SEALED_BYTES + 2
     pauses = CHUNK_BYTES / frame_bytes / limits.frames_a_second, CHUNK_BYTES / limits.bytes_a_second
     assert max(pauses) < Timings().heartbeat_timeout_seconds / 2
 
 
 def test_a_way_that_is_too_long_is_noticed() -> None:
-    long = Way("none", "Timings:heartbeat_seconds", (("Timings:heartbeat_seconds", "Pace:retry_seconds"),))
+    long = Way(
+        "none", "Timings:heartbeat_seconds", (("Timings:heartbeat_seconds", "Pace:retry_seconds"),)
+    )
     with pytest.raises(AssertionError, match="5 s"):
         test_the_limits_along_one_way_add_up_to_less_than_the_limit_around_them(long)

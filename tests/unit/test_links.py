@@ -19,7 +19,15 @@ from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, SequenceError
 from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
 from hubcore.phone.link import FIRST_READ_SECONDS, IDLE_SECONDS
-from hubcore.phone.messages import Error, ErrorCode, Open, Reason, decode_challenge, decode_to_phone, encode_to_hub
+from hubcore.phone.messages import (
+    Error,
+    ErrorCode,
+    Open,
+    Reason,
+    decode_challenge,
+    decode_to_phone,
+    encode_to_hub,
+)
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.ports.radio import LinkId
 from hubcore.timing.budget import Budget
@@ -37,7 +45,10 @@ LINKS_MAX = 3
 
 
 class Rsa(Executor):
-    """Works when told: `step` does the oldest job. Set `failing` to make each job raise it, `refusing` to take none."""
+    """Works when told: `step` does the oldest job.
+
+    Set `failing` to make each job raise it, `refusing` to take none.
+    """
 
     def __init__(self) -> None:
         self.jobs: list[tuple[Future[Any], Callable[[], Any]]] = []
@@ -86,7 +97,9 @@ class Rig:
             lambda point: self.hub.watch.state(str(point)),
         )
         seconds = {1: self.strike_seconds, 2: self.strike_seconds}
-        self.links = Links(self.hub.side, self.radio, self._present, seconds, means, self.drop_pause_seconds)
+        self.links = Links(
+            self.hub.side, self.radio, self._present, seconds, means, self.drop_pause_seconds
+        )
 
     def _present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[Outcome]:
         return (self.decide or self.hub.unlock.present)(claim, alive)
@@ -114,7 +127,8 @@ class Peer:
     """A phone on one link, by hand."""
 
     def __init__(self, rig: Rig, name: str, wallet: Wallet | None = None) -> None:
-        self.rig, self.id = rig, LinkId(name, 1)
+        self.rig = rig
+        self.id = LinkId(name, 1)
         self.wallet = wallet or make_wallet(rig.hub.issuer)
         self.links = rig.links
         self.attempt = Attempt(self.wallet, 1, Action.OPEN, os.urandom, BLE_GATT)
@@ -131,7 +145,8 @@ class Peer:
         info = self.links.info(self.id)
         if info:
             self.sid = decode_challenge(info).sid
-            self.inbound, self.out = Inbound(self.sid, repeats=True), Outbound(self.sid)
+            self.inbound = Inbound(self.sid, repeats=True)
+            self.out = Outbound(self.sid)
             self.read = len(self.rig.radio.sent.get(self.id, []))
         return info
 
@@ -220,11 +235,15 @@ async def test_a_phone_is_served_and_told_of_the_door(rig: Rig) -> None:
         assert rig.hub.strikes == 1
         rig.links.door_changed(1, DoorState.OPEN)
         (message,) = await peer.messages()
-        assert [e.state.door for e in peer.attempt.receive(message, rig.hub.clock.wall())] == [DoorState.OPEN]  # type: ignore[union-attr]
+        assert [e.state.door for e in peer.attempt.receive(message, rig.hub.clock.wall())] == [
+            DoorState.OPEN
+        ]  # type: ignore[union-attr]
 
 
 async def test_a_resume_that_came_twice_burns_no_wish(rig: Rig) -> None:
-    """A write that arrives a second time ends the link; the wish it carried may be asked once more, with its op."""
+    """A write that arrives a second time ends the link; the wish it carried may be asked once more,
+    with its op.
+    """
     async with rig.serving():
         wallet = await taught(rig)
         strikes = rig.hub.strikes
@@ -252,8 +271,12 @@ async def test_a_resume_that_came_twice_burns_no_wish(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("path", ["full", "short"])
-async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(rig: Rig, path: str) -> None:
-    """A phone that says BYE while its request is at work gets no new challenge before that work has ended."""
+async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(
+    rig: Rig, path: str
+) -> None:
+    """A phone that says BYE while its request is at work gets no new challenge before that work has
+    ended.
+    """
     decisions: list[asyncio.Future[Outcome]] = []
     alive: list[Callable[[], bool]] = []
 
@@ -309,7 +332,9 @@ async def test_a_link_has_one_place_in_the_rsa_queue(rig: Rig) -> None:
         assert peer.info()
 
 
-async def test_a_message_while_another_is_at_work_is_dropped_and_the_second_ends_the_link(rig: Rig) -> None:
+async def test_a_message_while_another_is_at_work_is_dropped_and_the_second_ends_the_link(
+    rig: Rig,
+) -> None:
     async with rig.serving():
         wallet = await taught(rig)
         wallet.tickets.clear()
@@ -341,7 +366,9 @@ async def test_a_radio_that_cannot_drop_harms_nobody_else(rig: Rig) -> None:
         await taught(rig)
 
 
-async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_else(rig: Rig) -> None:
+async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_else(
+    rig: Rig,
+) -> None:
     async def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Outcome:
         raise RuntimeError("a fault of our own")
 
@@ -359,7 +386,9 @@ async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_el
 
 
 async def test_a_fault_before_the_decision_is_begun_ends_its_link_only(rig: Rig) -> None:
-    """A short path is decided inside the write: the radio that brought it must not meet a fault of ours."""
+    """A short path is decided inside the write: the radio that brought it must not meet a fault of
+    ours.
+    """
 
     def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Awaitable[Outcome]:
         raise RuntimeError("a fault of our own")
@@ -409,7 +438,9 @@ async def test_a_place_in_the_rsa_queue_comes_back_whatever_happens(rig: Rig) ->
         await taught(rig)
 
 
-async def test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_back(rig: Rig) -> None:
+async def test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_back(
+    rig: Rig,
+) -> None:
     async with rig.serving():
         wallet = await taught(rig)
         wallet.tickets.clear()
@@ -424,10 +455,14 @@ async def test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_b
         out.load(bytes(4096))
         seq = len(request) // 236 + 1
         served = rig.links._served[peer.id]
-        for index in range(4 * EFFECTS_MAX + 8):  # a long message in frames of one byte: each fourth asks for an ACK
+        for index in range(
+            4 * EFFECTS_MAX + 8
+        ):  # a long message in frames of one byte: each fourth asks for an ACK
             flags, head = (Flag.FIRST, (4096).to_bytes(2, "big")) if index == 0 else (Flag(0), b"")
             try:
-                rig.links.frame(peer.id, control_frame(flags, peer.sid, (seq + index) % 256) + head + b"x", 247)
+                rig.links.frame(
+                    peer.id, control_frame(flags, peer.sid, (seq + index) % 256) + head + b"x", 247
+                )
             except PeerError:
                 break
             assert served.effects.qsize() <= EFFECTS_MAX
@@ -467,9 +502,15 @@ async def test_a_stranger_makes_room_for_a_newcomer(rig: Rig) -> None:
 
 @pytest.mark.parametrize("answer", ["yes", "revoked", "expired"])
 async def test_an_answer_earns_no_place(rig: Rig, answer: str) -> None:
-    """Who kept a place by a yes would show that it was one, and by any answer, that an ended grant holds the links."""
+    """Who kept a place by a yes would show that it was one, and by any answer, that an ended grant
+    holds the links.
+    """
     async with rig.serving():
-        first = Peer(rig, "answered", make_wallet(rig.hub.issuer, days=(-2, -1) if answer == "expired" else (-1, 30)))
+        first = Peer(
+            rig,
+            "answered",
+            make_wallet(rig.hub.issuer, days=(-2, -1) if answer == "expired" else (-1, 30)),
+        )
         if answer == "revoked":
             rig.hub.policy.credentials.add("c0ffee00c0ffee00")
         first.connect()
@@ -485,7 +526,8 @@ async def test_an_answer_earns_no_place(rig: Rig, answer: str) -> None:
 
 async def test_who_failed_makes_room_before_an_older_one_that_did_not(rig: Rig) -> None:
     async with rig.serving():
-        older, failed = Peer(rig, "older"), Peer(rig, "failed")
+        older = Peer(rig, "older")
+        failed = Peer(rig, "failed")
         older.connect()
         failed.connect()
         failed.info()
@@ -516,8 +558,12 @@ async def test_who_made_room_is_not_heard_until_it_comes_again(rig: Rig) -> None
         assert rig.links.info(LinkId("S0", 2))
 
 
-async def strikes_of_a_resume(rig: Rig, wallet: Wallet, stand_seconds: float, info_first: bool) -> int:
-    """Send a resume that was written before the loop stood still for so long, or after; return the strikes."""
+async def strikes_of_a_resume(
+    rig: Rig, wallet: Wallet, stand_seconds: float, info_first: bool
+) -> int:
+    """Send a resume that was written before the loop stood still for so long, or after; return the
+    strikes.
+    """
     before = rig.hub.strikes
     peer = Peer(rig, f"after {stand_seconds} s, {info_first}", wallet)
     peer.connect()
@@ -533,14 +579,22 @@ async def strikes_of_a_resume(rig: Rig, wallet: Wallet, stand_seconds: float, in
 
 
 async def test_a_request_that_waited_while_the_loop_stood_still_moves_nothing(rig: Rig) -> None:
-    """Bytes bear no time: what is found after a standstill may be as old as that, unless it answers a new challenge."""
+    """Bytes bear no time: what is found after a standstill may be as old as that, unless it answers
+    a new challenge.
+    """
     async with rig.serving():
         wallet = await taught(rig)
         assert await strikes_of_a_resume(rig, wallet, 15.0, info_first=True) == 0
         wallet.tickets.clear()
         assert await strikes_of_a_resume(rig, (await taught(rig)), 15.0, info_first=False) == 1
-        assert await strikes_of_a_resume(rig, (await taught(rig)), LATE_SECONDS + 0.1, info_first=True) == 0
-        assert await strikes_of_a_resume(rig, (await taught(rig)), LATE_SECONDS - 0.5, info_first=True) == 1
+        assert (
+            await strikes_of_a_resume(rig, (await taught(rig)), LATE_SECONDS + 0.1, info_first=True)
+            == 0
+        )
+        assert (
+            await strikes_of_a_resume(rig, (await taught(rig)), LATE_SECONDS - 0.5, info_first=True)
+            == 1
+        )
 
 
 async def test_the_loop_shows_that_it_comes_round(rig: Rig) -> None:
@@ -558,7 +612,10 @@ async def test_the_loop_shows_that_it_comes_round(rig: Rig) -> None:
 async def test_a_link_that_is_not_gone_is_dropped_again_with_a_ceiling_and_told() -> None:
     rig = Rig(DeskHub(site.make_key()), drop_pause_seconds=0.001)
     async with rig.serving():
-        for link, fails in ((LinkId("A", 1), LinkError("radio: BlueZ refuses")), (LinkId("B", 1), None)):
+        for link, fails in (
+            (LinkId("A", 1), LinkError("radio: BlueZ refuses")),
+            (LinkId("B", 1), None),
+        ):
             rig.radio.drop_fails = fails
             rig.links.opened(link)
             with pytest.raises(PeerError):

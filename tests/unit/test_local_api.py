@@ -1,4 +1,6 @@
-"""The local API over a real unix socket: who may what, and that no client costs more than its ceiling."""
+"""The local API over a real unix socket: who may what, and that no client costs more than its
+ceiling.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,12 @@ from hubd.adapters.local.api import (
     Rest,
     Waits,
 )
-from hubd.adapters.local.event_tail import EVENT_BYTES_MAX, QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, EventTail
+from hubd.adapters.local.event_tail import (
+    EVENT_BYTES_MAX,
+    QUEUE_BYTES_MAX,
+    QUEUE_EVENTS_MAX,
+    EventTail,
+)
 from hubd.adapters.local.places import LIMITS, Doing, Limits
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
 
@@ -67,12 +74,17 @@ class Daemon:
         return "changed"
 
     def calls(self) -> tuple[Call, ...]:
-        return Call("status", self.status), Call("echo", self.echo), Call("change", self.change, writes=True)
+        return (
+            Call("status", self.status),
+            Call("echo", self.echo),
+            Call("change", self.change, writes=True),
+        )
 
 
 class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+        self.reader = reader
+        self.writer = writer
 
     def say(self, data: bytes) -> None:
         self.writer.write(data)
@@ -99,8 +111,12 @@ class Client:
 class Hub:
     """A running server, and clients that are closed at the end."""
 
-    def __init__(self, path: Path, limits: Limits = LIMITS, waits: Waits = WAITS, rest: Rest = asyncio.sleep) -> None:
-        self.path, self.daemon, self.tail = path, Daemon(), EventTail()
+    def __init__(
+        self, path: Path, limits: Limits = LIMITS, waits: Waits = WAITS, rest: Rest = asyncio.sleep
+    ) -> None:
+        self.path = path
+        self.daemon = Daemon()
+        self.tail = EventTail()
         self.api = LocalApi(path, self.daemon.calls(), self.tail, limits, waits, rest)
         self.stack = contextlib.AsyncExitStack()
 
@@ -157,9 +173,12 @@ async def test_the_socket_is_for_owner_and_group_and_gone_after_the_stop(hub: Hu
 @pytest.mark.parametrize(
     "line",
     [
-        b"garbage", b"[]", b"{}", b'{"id":1}', b'{"id":"1","call":"status"}', b'{"id":-1,"call":"status"}',
-        b'{"id":99999999999999999999,"call":"status"}', b'{"id":1,"call":"status","more":1}', b'{"id":1,"call":3}',
-        b"\xff\xfe", b'{"id":1,"call":"\\ud800"}', b'{"id":1,"call":"status","args":' + b"[" * 16_000, b"",
+        b"garbage", b"[]", b"{}", b'{"id":1}', b'{"id":"1","call":"status"}',
+        b'{"id":-1,"call":"status"}',
+        b'{"id":99999999999999999999,"call":"status"}', b'{"id":1,"call":"status","more":1}',
+        b'{"id":1,"call":3}',
+        b"\xff\xfe", b'{"id":1,"call":"\\ud800"}',
+        b'{"id":1,"call":"status","args":' + b"[" * 16_000, b"",
         b'{"id":1,"call":"status","args":{"a":' + b'{"a":' * 2_600 + b"1" + b"}" * 2_602,
         b'{"id":1,"call":"status","args":{"a":[1]}}',
     ],
@@ -185,7 +204,8 @@ async def test_an_unknown_call_is_told_what_there_is(hub: Hub) -> None:
 
 async def test_a_line_that_is_too_long_ends_the_client_and_no_other(hub: Hub) -> None:
     async with hub.running():
-        other, client = await hub.client(), await hub.client()
+        other = await hub.client()
+        client = await hub.client()
         client.say(b"x" * (LINE_BYTES_MAX + 2))
         assert (await client.line())["error"]["code"] == "too-long"
         assert await client.closed()
@@ -197,8 +217,16 @@ async def test_a_handler_that_fails_fails_alone(hub: Hub) -> None:
         client = await hub.client()
         for error, code, message in (
             (StoreError("The disk is full."), "store", "The disk is full."),
-            (CallRefused("no-such-door", "There is no door x."), "no-such-door", "There is no door x."),
-            (ZeroDivisionError("inner"), "internal", "status failed inside hubd; see journalctl -u hubd"),
+            (
+                CallRefused("no-such-door", "There is no door x."),
+                "no-such-door",
+                "There is no door x.",
+            ),
+            (
+                ZeroDivisionError("inner"),
+                "internal",
+                "status failed inside hubd; see journalctl -u hubd",
+            ),
         ):
             hub.daemon.fail = error
             assert (await client.answer("status"))["error"] == {"code": code, "message": message}
@@ -286,7 +314,9 @@ async def test_a_client_that_pipelines_is_served_once_a_turn(hub: Hub) -> None:
         served.append(turns.now)
         return None
 
-    quick = Limits(client_per_second=1e6, user_per_second=1e6, client_burst=10_000, user_burst=10_000)
+    quick = Limits(
+        client_per_second=1e6, user_per_second=1e6, client_burst=10_000, user_burst=10_000
+    )
     api = LocalApi(hub.path, (Call("note", note),), hub.tail, quick)
     hub.api = api
     async with hub.running():
@@ -324,12 +354,15 @@ async def test_newcomers_are_let_in_one_a_turn(tmp_path: Path) -> None:
 
 
 class Flood:
-    """Newcomers of another user, as many as the backlog holds, again and again; each closes at once."""
+    """Newcomers of another user, as many as the backlog holds, again and again; each closes at
+    once.
+    """
 
     def __init__(self, path: Path, uid: int) -> None:
         path.chmod(0o666)
         path.parent.chmod(0o711)
-        self._path, self._uid = path, uid
+        self._path = path
+        self._uid = uid
 
     def fill(self) -> None:
         before = Path.cwd()
@@ -337,7 +370,9 @@ class Flood:
         os.seteuid(self._uid)
         try:
             while True:
-                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as peer:
+                with socket.socket(
+                    socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+                ) as peer:
                     if peer.connect_ex(self._path.name) == errno.EAGAIN:
                         return
         finally:
@@ -364,8 +399,13 @@ async def test_root_is_answered_by_its_own_socket_while_another_user_floods(tmp_
         flood.fill()
         own = hub.path.with_name("s" + ROOT_SUFFIX)
         assert stat.S_IMODE(own.stat().st_mode) == 0o600
-        ask = "import sys; from hubd.cli.client import *; print(HubClient(Path(sys.argv[1])).call('echo')['uid'])"
-        hubctl = await asyncio.create_subprocess_exec(sys.executable, "-c", ask, str(hub.path), stdout=-1)
+        ask = (
+            "import sys; from hubd.cli.client import *; "
+            "print(HubClient(Path(sys.argv[1])).call('echo')['uid'])"
+        )
+        hubctl = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ask, str(hub.path), stdout=-1
+        )
         async with asyncio.timeout(20):
             assert await hubctl.communicate() == (b"0\n", None)
         with socket.socket(socket.AF_UNIX) as stranger, pytest.raises(PermissionError):
@@ -374,7 +414,9 @@ async def test_root_is_answered_by_its_own_socket_while_another_user_floods(tmp_
 
 
 @as_root
-async def test_who_comes_too_fast_is_sent_away_in_bulk_and_stands_before_nobody(tmp_path: Path) -> None:
+async def test_who_comes_too_fast_is_sent_away_in_bulk_and_stands_before_nobody(
+    tmp_path: Path,
+) -> None:
     rests: list[float] = []
 
     async def rest(seconds: float) -> None:
@@ -421,13 +463,17 @@ async def test_one_turn_sends_so_many_away_and_no_more(tmp_path: Path) -> None:
             peer.close()
 
 
-async def test_who_gave_way_while_it_waited_for_its_turn_is_gone_with_its_turn_and_its_task(tmp_path: Path) -> None:
+async def test_who_gave_way_while_it_waited_for_its_turn_is_gone_with_its_turn_and_its_task(
+    tmp_path: Path,
+) -> None:
     waiting = asyncio.Event()
 
     async def rest(seconds: float) -> None:
         await (waiting.wait() if seconds > 1 else asyncio.sleep(0))
 
-    hurry = Limits(user_per_second=0.01, user_burst=5, newcomers_per_second=1e4, newcomers_burst=1000)
+    hurry = Limits(
+        user_per_second=0.01, user_burst=5, newcomers_per_second=1e4, newcomers_burst=1000
+    )
     hub = Hub(tmp_path / "s", hurry, rest=rest)
     async with hub.running():
         for number in range(1, 6 * LIMITS.clients):
@@ -437,7 +483,11 @@ async def test_who_gave_way_while_it_waited_for_its_turn_is_gone_with_its_turn_a
             if number <= hurry.user_burst:
                 assert "result" in await client.line()
             else:
-                await _until(lambda number=number: any(p.waiting and p.number == number for p in hub.api.places.held()))  # type: ignore[misc]
+                await _until(
+                    lambda number=number: any(
+                        p.waiting and p.number == number for p in hub.api.places.held()
+                    )
+                )  # type: ignore[misc]
             assert len(hub.api.tasks) <= LIMITS.user_places + 2
         await _until(lambda: len(hub.api.tasks) == len(hub.api.places) <= LIMITS.user_places)
         probe = hub.api.places.enter(os.geteuid())
@@ -472,7 +522,9 @@ async def test_what_a_client_has_said_and_nobody_read_has_a_ceiling(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("uid_is_root", "room"), [(True, LIMITS.root_places), (False, 0)])
-async def test_tasks_have_a_ceiling_and_root_is_kept_some(hub: Hub, uid_is_root: bool, room: int) -> None:
+async def test_tasks_have_a_ceiling_and_root_is_kept_some(
+    hub: Hub, uid_is_root: bool, room: int
+) -> None:
     for _ in range(hub.api.tasks_max - LIMITS.root_places):
         hub.api.tasks.add(asyncio.create_task(asyncio.sleep(3600)))
     let_in = 0
@@ -501,18 +553,22 @@ async def test_who_asks_faster_than_the_pace_waits(tmp_path: Path) -> None:
         for _ in range(25):
             assert "result" in await client.line()
     waited = [seconds for seconds in rests if seconds > 1]
-    assert waited == pytest.approx([100, 200, 300, 400, 500], rel=0.1)  # none rested, so each waits longer
+    # none rested, so each waits longer
+    assert waited == pytest.approx([100, 200, 300, 400, 500], rel=0.1)
 
 
 @as_root
-async def test_a_user_who_takes_all_places_they_may_leaves_some_for_others_and_for_root(hub: Hub) -> None:
+async def test_a_user_who_takes_all_places_they_may_leaves_some_for_others_and_for_root(
+    hub: Hub,
+) -> None:
     async with hub.running():
         held = [await as_user(hub, 65534) for _ in range(LIMITS.user_places)]
         for client in held:
             assert (await client.answer("tail"))["result"] == "tailing"
             if len(hub.tail.onlookers) > LIMITS.user_tails:
                 await _until(lambda: len(hub.tail.onlookers) == LIMITS.user_tails)
-        other, root = await as_user(hub, 65533), await as_user(hub, 0)
+        other = await as_user(hub, 65533)
+        root = await as_user(hub, 0)
         assert "result" in await other.answer("status")
         assert (await root.answer("change"))["result"] == "changed"
 
@@ -533,7 +589,9 @@ async def test_while_everybody_is_being_answered_root_still_gets_a_place(hub: Hu
                 client = await as_user(hub, uid)
                 client.ask("slow")
                 busy.append(client)
-                await _until(lambda: all(place.doing is not Doing.IDLE for place in hub.api.places.held()))
+                await _until(
+                    lambda: all(place.doing is not Doing.IDLE for place in hub.api.places.held())
+                )
         await _until(lambda: len(hub.api.places) == LIMITS.clients - LIMITS.root_places)
         refused = await as_user(hub, 65532)
         assert (await refused.line())["error"]["code"] == "busy"
@@ -578,7 +636,8 @@ async def test_who_only_waits_gives_way_and_the_rest_of_what_it_said_is_not_done
 async def test_a_tail_whose_client_answers_no_beat_ends(tmp_path: Path) -> None:
     hub = Hub(tmp_path / "s", waits=Waits(beat=0.02))
     async with hub.running():
-        gone, alive = await hub.client(), await hub.client()
+        gone = await hub.client()
+        alive = await hub.client()
         for client in (gone, alive):
             assert (await client.answer("tail"))["result"] == "tailing"
         for number in range(1, 3 * BEATS_MISSED_MAX):
@@ -641,16 +700,20 @@ async def test_a_silent_client_is_closed_and_half_a_line_is_silence(tmp_path: Pa
 
 async def test_tail_shows_what_is_published_after_it_was_answered(hub: Hub) -> None:
     async with hub.running():
-        first, second = await hub.client(), await hub.client()
+        first = await hub.client()
+        second = await hub.client()
         hub.tail.publish({"event": "before"})
         assert (await first.answer("tail"))["result"] == "tailing"
         assert (await second.answer("tail"))["result"] == "tailing"
-        hub.tail.publish({"event": "granted", "door": "front", "grant_id": b"12345678", "secret": "s"})
+        hub.tail.publish(
+            {"event": "granted", "door": "front", "grant_id": b"12345678", "secret": "s"}
+        )
         for client in (first, second):
             event = await client.line()
             assert event["id"] == 1
             assert event["event"] == {
-                "event": "granted", "door": "front", "grant_id": "<8 bytes>", "secret": "<redacted>",
+                "event": "granted", "door": "front", "grant_id": "<8 bytes>",
+                "secret": "<redacted>",
             }  # fmt: skip
         first.writer.close()
         await _until(lambda: len(hub.tail.onlookers) == 1)
@@ -660,7 +723,8 @@ async def test_tail_shows_what_is_published_after_it_was_answered(hub: Hub) -> N
 
 async def test_a_slow_onlooker_loses_events_and_is_told_how_many(hub: Hub) -> None:
     async with hub.running():
-        slow, quick = await hub.client(), await hub.client()
+        slow = await hub.client()
+        quick = await hub.client()
         for client in (slow, quick):
             await client.answer("tail")
         sent = QUEUE_EVENTS_MAX + 44
@@ -711,7 +775,9 @@ async def test_a_full_backlog_is_alive_too(hub: Hub) -> None:
     with contextlib.ExitStack() as waiting:
         outcome = 0
         while outcome == 0:
-            visitor = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            visitor = waiting.enter_context(
+                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            )
             outcome = visitor.connect_ex(str(hub.path))
         with pytest.raises(ConfigError, match="another hubd is running"):
             Hub(hub.path).api.bind()
@@ -738,7 +804,9 @@ async def test_places_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("dear")
     assert "expected nothing or a socket, found another file" in refused(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "dear"
-    assert "No such file or directory; see to it that" in refused(tmp_path / "nowhere" / "hubd.sock")
+    assert "No such file or directory; see to it that" in refused(
+        tmp_path / "nowhere" / "hubd.sock"
+    )
     assert "Not a directory" in refused(tmp_path / "file" / "hubd.sock")
 
 
@@ -758,10 +826,14 @@ def _serve_and_send(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*asyncio")
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     data=st.lists(
-        st.binary(max_size=200) | st.sampled_from([b'{"id":1,"call":"tail"}', b'{"id":1,"call":"status"}']), max_size=6
+        st.binary(max_size=200)
+        | st.sampled_from([b'{"id":1,"call":"tail"}', b'{"id":1,"call":"status"}']),
+        max_size=6,
     ).map(b"\n".join)
 )
 async def test_whatever_is_sent_the_server_goes_on(tmp_path: Path, data: bytes) -> None:

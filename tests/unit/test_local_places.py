@@ -9,7 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hubd.adapters.local.places import LIMITS, ROOT, Doing, Limits, Pace, Place, Places
 
-SMALL = Limits(clients=6, root_places=2, user_places=4, tails=3, user_tails=2, user_per_second=1, user_burst=2)
+SMALL = Limits(
+    clients=6, root_places=2, user_places=4, tails=3, user_tails=2, user_per_second=1, user_burst=2
+)
 USERS = st.sampled_from([ROOT, 1, 2, 3])
 
 
@@ -57,7 +59,11 @@ class Socket(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def has_its_turn(self, data: st.DataObject) -> None:
-        come = [one for one in self.places.held() if one.waiting and self.turn_at[one] <= self.now + 1e-6]
+        come = [
+            one
+            for one in self.places.held()
+            if one.waiting and self.turn_at[one] <= self.now + 1e-6
+        ]
         if come:
             place = data.draw(st.sampled_from(come))
             self.places.served(place)
@@ -77,7 +83,9 @@ class Socket(RuleBasedStateMachine):
             away = [one for one in before if not one.taken]
             for one in away:
                 assert one.uid == place.uid or one.uid != ROOT
-                assert one is min((x for x in before if x.uid == one.uid), key=lambda x: (x.since, x.number))
+                assert one is min(
+                    (x for x in before if x.uid == one.uid), key=lambda x: (x.since, x.number)
+                )
 
     @rule(data=st.data())
     @precondition(lambda self: len(self.places))
@@ -99,7 +107,9 @@ class Socket(RuleBasedStateMachine):
         held = self.places.held()
         tails = [place for place in held if place.doing is Doing.TAILING]
         assert len(held) <= SMALL.clients
-        assert len([place for place in held if place.uid != ROOT]) <= SMALL.clients - SMALL.root_places
+        assert (
+            len([place for place in held if place.uid != ROOT]) <= SMALL.clients - SMALL.root_places
+        )
         assert len(tails) <= SMALL.tails
         for uid in {place.uid for place in held}:
             assert len(self.of(uid)) <= SMALL.user_places
@@ -107,7 +117,9 @@ class Socket(RuleBasedStateMachine):
 
     @invariant()
     def only_who_waits_has_given_way_once(self) -> None:
-        assert all(doing in (Doing.IDLE, Doing.TAILING) and not place.taken for place, doing in self.gone)
+        assert all(
+            doing in (Doing.IDLE, Doing.TAILING) and not place.taken for place, doing in self.gone
+        )
         assert len({id(place) for place, _ in self.gone}) == len(self.gone)
 
 
@@ -149,8 +161,12 @@ def test_the_largest_share_gives_way() -> None:
     burst=st.integers(1, 50),
     steps=st.lists(st.floats(0, 5), min_size=1, max_size=200),
 )
-def test_no_more_turns_than_the_pace_in_any_order_of_asking(rate: float, burst: int, steps: list[float]) -> None:
-    pace, now, turns = Pace(rate, burst), 0.0, list[float]()
+def test_no_more_turns_than_the_pace_in_any_order_of_asking(
+    rate: float, burst: int, steps: list[float]
+) -> None:
+    pace = Pace(rate, burst)
+    now = 0.0
+    turns = list[float]()
     for step in steps:
         now += step
         turns.append(now + pace.take(now))
@@ -161,7 +177,8 @@ def test_no_more_turns_than_the_pace_in_any_order_of_asking(rate: float, burst: 
 
 
 def test_what_one_user_has_used_up_a_new_connection_does_not_give_back() -> None:
-    places, waits = Places(LIMITS), []
+    places = Places(LIMITS)
+    waits = []
     for _ in range(LIMITS.user_burst + 1):
         place = places.enter(7)
         assert place is not None
@@ -173,7 +190,8 @@ def test_what_one_user_has_used_up_a_new_connection_does_not_give_back() -> None
 
 
 def test_who_leaves_while_it_waits_gives_its_turn_back_and_nobody_else_waits_longer() -> None:
-    places, longest = Places(LIMITS), 0.0
+    places = Places(LIMITS)
+    longest = 0.0
     for _ in range(100 * LIMITS.user_burst):
         place = places.enter(7)
         assert place is not None
@@ -188,7 +206,8 @@ def test_who_leaves_while_it_waits_gives_its_turn_back_and_nobody_else_waits_lon
 def test_newcomers_have_a_pace_for_each_user_and_one_for_all_but_root(uids: list[int]) -> None:
     rates = {"newcomers_per_second": 64, "all_newcomers_per_second": 256}  # exact in binary
     limits = Limits(newcomers_burst=20, all_newcomers_burst=50, **rates)  # type: ignore[arg-type]
-    places, come = Places(limits), dict.fromkeys(range(5), 0)
+    places = Places(limits)
+    come = dict.fromkeys(range(5), 0)
     for uid in uids:
         before = sum(come.values())
         let_in = places.may_come(uid, 0.0)
@@ -198,11 +217,13 @@ def test_newcomers_have_a_pace_for_each_user_and_one_for_all_but_root(uids: list
     assert not places.may_come(ROOT, 0.0)
 
 
-def test_newcomers_paces_are_forgotten_and_a_user_of_many_uids_makes_no_more_than_the_common_pace() -> None:
+def test_paces_are_forgotten_and_many_uids_make_no_more_than_the_common_pace() -> None:
     places = Places(LIMITS)
     for number in range(20_000):
         places.may_come(1 + number, number * 1e-4)
-    assert len(places._newcomers) <= LIMITS.all_newcomers_burst + LIMITS.all_newcomers_per_second * 2
+    assert (
+        len(places._newcomers) <= LIMITS.all_newcomers_burst + LIMITS.all_newcomers_per_second * 2
+    )
 
 
 def test_paces_of_users_who_rest_are_forgotten() -> None:
@@ -219,7 +240,8 @@ def test_paces_of_users_who_rest_are_forgotten() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"root_places": 8}, {"root_places": 9}, {"user_places": 13}, {"user_tails": 8}, {"tails": 6}, {"tails": 16},
+        {"root_places": 8}, {"root_places": 9}, {"user_places": 13}, {"user_tails": 8},
+        {"tails": 6}, {"tails": 16},
     ],
 )  # fmt: skip
 def test_limits_that_do_not_fit_together_are_refused(wrong: dict[str, int]) -> None:

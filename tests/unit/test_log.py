@@ -1,4 +1,6 @@
-"""The log's way out: a reader who stands still costs lines, never time; each line arrives whole or not at all."""
+"""The log's way out: a reader who stands still costs lines, never time; each line arrives whole or
+not at all.
+"""
 
 from __future__ import annotations
 
@@ -74,10 +76,14 @@ class End:
                 return b"".join(parts)
 
     def read_until(self, event: str) -> bytes:
-        """Read until a line of this event is whole; a terminal passes on what it holds in its own time."""
+        """Read until a line of this event is whole; a terminal passes on what it holds in its own
+        time.
+        """
         data = self.read()
         while not (data.endswith(b"\n") and f'"event":"{event}"'.encode() in data):
-            assert select.select([self.reader], [], [], MANY_SECONDS)[0], f"{event} did not come after {data[-300:]!r}"
+            assert select.select([self.reader], [], [], MANY_SECONDS)[0], (
+                f"{event} did not come after {data[-300:]!r}"
+            )
             data += self.read()
         return data
 
@@ -114,7 +120,9 @@ def say(count: int, text: str = "x" * 60) -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 60, "y" * 1900])
-def test_a_reader_who_stands_still_stops_nothing_and_is_told_what_was_lost(end: End, text: str) -> None:
+def test_a_reader_who_stands_still_stops_nothing_and_is_told_what_was_lost(
+    end: End, text: str
+) -> None:
     before = end.flags
     log.set_up("info", end.stream, human=False)
     in_time(lambda: say(LINES, text))
@@ -125,7 +133,8 @@ def test_a_reader_who_stands_still_stops_nothing_and_is_told_what_was_lost(end: 
     log.get_logger().info("after")  # finishes a line of which only a part fitted
     heard = entries(data + end.read_until("after"))
     said = [entry["number"] for entry in heard if entry["event"] == "said"]
-    notices = [entry for entry in heard if entry["event"] == "lines lost"]  # several where a terminal made room
+    # several where a terminal made room
+    notices = [entry for entry in heard if entry["event"] == "lines lost"]
     assert 0 < len(said) < LINES
     assert said == sorted(set(said))
     assert len(said) + sum(notice["lost"] for notice in notices) == LINES
@@ -143,7 +152,8 @@ def test_a_line_longer_than_the_pipe_arrives_whole_or_not_at_all() -> None:
     data = b""
     long = ["z" * 1900] * 20
     for number in range(3):
-        log.get_logger().info("long", number=number, text=long)  # only the first begins; the others are lost
+        # only the first begins; the others are lost
+        log.get_logger().info("long", number=number, text=long)
     for number in range(40):
         data += end.read()
         log.get_logger().info("short", number=number)
@@ -155,7 +165,9 @@ def test_a_line_longer_than_the_pipe_arrives_whole_or_not_at_all() -> None:
     end.close()
 
 
-def test_a_pipe_that_cannot_be_opened_again_does_not_wait_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_that_cannot_be_opened_again_does_not_wait_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(path: str, *_: object) -> int:
         raise PermissionError(path)
 
@@ -206,7 +218,8 @@ class Times:
 
 
 def test_a_peer_that_does_it_again_and_again_writes_at_a_pace_and_is_counted() -> None:
-    times, stream = Times(), io.StringIO()
+    times = Times()
+    stream = io.StringIO()
     pace = log.LinePace(times, times)
     log.set_up("info", stream, human=False, pace=pace)
     told = log.get_logger()
@@ -227,18 +240,22 @@ def test_a_peer_that_does_it_again_and_again_writes_at_a_pace_and_is_counted() -
 
 
 def test_kinds_of_lines_are_bounded_and_each_library_has_its_own() -> None:
-    times, stream = Times(), io.StringIO()
+    times = Times()
+    stream = io.StringIO()
     pace = log.LinePace(times, times)
     log.set_up("info", stream, human=False, pace=pace)
     for n in range(2 * log.KINDS_MAX):
         log.get_logger().info(f"event-{n}")
     assert len(pace._buckets) <= log.KINDS_MAX + 1
     logging.getLogger("one").warning("told by a library")
-    assert '"library":"one"' in stream.getvalue() or any("other" in said["of"] for said in pace.report())
+    assert '"library":"one"' in stream.getvalue() or any(
+        "other" in said["of"] for said in pace.report()
+    )
 
 
 async def test_what_was_left_out_is_told_though_no_further_line_comes() -> None:
-    times, stream = Times(), io.StringIO()
+    times = Times()
+    stream = io.StringIO()
     log.set_up("info", stream, human=False, pace=log.LinePace(times, times))
     for _ in range(100):
         log.get_logger().info("refused")

@@ -14,7 +14,9 @@ from hubcore.codec.cose import DIRECT, Aead
 from hubcore.errors import FrameError
 from hubcore.phone import messages as m
 
-IV, KID, TICKET = bytes(12), bytes(8), bytes(16)
+IV = bytes(12)
+KID = bytes(8)
+TICKET = bytes(16)
 AEADS = st.sampled_from(Aead)
 OPS = st.binary(min_size=8, max_size=8)
 POINTS = st.integers(0, 2**32 - 1)
@@ -27,7 +29,14 @@ def _blob(size: int) -> st.SearchStrategy[bytes]:
 
 TO_HUB = st.one_of(
     st.just(m.GetEpoch()),
-    st.builds(m.Open, AEADS, _blob(12), st.binary(max_size=300), _blob(8), st.sampled_from([b"k" * 256, b"k" * 384])),
+    st.builds(
+        m.Open,
+        AEADS,
+        _blob(12),
+        st.binary(max_size=300),
+        _blob(8),
+        st.sampled_from([b"k" * 256, b"k" * 384]),
+    ),
     st.builds(m.Resume, AEADS, _blob(12), _blob(64), _blob(16)),
 )
 TO_PHONE = st.one_of(
@@ -38,9 +47,17 @@ TO_PHONE = st.one_of(
 )
 TICKETS = st.none() | st.builds(m.NewTicket, _blob(16), TIMES)
 VERDICTS = st.builds(
-    m.Verdict, OPS, st.booleans(), st.sampled_from(m.Reason), st.sampled_from(m.DoorState), TIMES, TICKETS
+    m.Verdict,
+    OPS,
+    st.booleans(),
+    st.sampled_from(m.Reason),
+    st.sampled_from(m.DoorState),
+    TIMES,
+    TICKETS,
 )
-STATES = st.builds(m.State, st.integers(1, 0xFFFF), OPS, POINTS, st.sampled_from(m.DoorState), TIMES)
+STATES = st.builds(
+    m.State, st.integers(1, 0xFFFF), OPS, POINTS, st.sampled_from(m.DoorState), TIMES
+)
 RESUMES = st.builds(m.ResumeRequest, OPS, POINTS, st.sampled_from(m.Action))
 
 
@@ -82,14 +99,19 @@ def test_a_resume_request_has_48_bytes_whatever_it_says(request: m.ResumeRequest
 
 @given(OPS, POINTS, st.sampled_from(m.Action), _blob(32), st.binary(max_size=300))
 @settings(max_examples=60, deadline=None)
-def test_a_request_comes_through(op: bytes, point: int, action: m.Action, secret: bytes, grant: bytes) -> None:
+def test_a_request_comes_through(
+    op: bytes, point: int, action: m.Action, secret: bytes, grant: bytes
+) -> None:
     request = m.Request(grant, op, point, action, secret)
     padded = m.pad(request.encode(), 6, m.PAD_REQUEST)
     assert len(padded) % m.PAD_REQUEST == 0
     assert m.decode_request(padded) == request
 
 
-@given(st.dictionaries(st.integers(0, 5), st.binary(max_size=70), max_size=4), st.sampled_from([48, 56, 80, 256]))
+@given(
+    st.dictionaries(st.integers(0, 5), st.binary(max_size=70), max_size=4),
+    st.sampled_from([48, 56, 80, 256]),
+)
 @settings(max_examples=120, deadline=None)
 def test_padding_reaches_its_multiple_with_zeros(fields: dict[int, bytes], multiple: int) -> None:
     data = m.pad(dict(sorted(fields.items())), 6, multiple)
@@ -115,32 +137,48 @@ def test_an_error_is_three_bytes(code: m.ErrorCode) -> None:
 
 
 def _open(**changes: Any) -> list[Any]:
-    parts: dict[str, Any] = {"protected": Aead.A256GCM.protected, "unprotected": {5: IV}, "ciphertext": bytes(32)}
+    parts: dict[str, Any] = {
+        "protected": Aead.A256GCM.protected,
+        "unprotected": {5: IV},
+        "ciphertext": bytes(32),
+    }
     parts |= {"recipients": [[b"", {1: -41, 4: KID}, bytes(384)]]}
     return [2, list({**parts, **changes}.values())]
 
 
 def _resume(**changes: Any) -> list[Any]:
-    parts: dict[str, Any] = {"protected": Aead.A256GCM.protected, "unprotected": {5: IV}, "ciphertext": bytes(64)}
+    parts: dict[str, Any] = {
+        "protected": Aead.A256GCM.protected,
+        "unprotected": {5: IV},
+        "ciphertext": bytes(64),
+    }
     return [3, list({**parts, "recipients": [[DIRECT, {4: TICKET}, b""]], **changes}.values())]
 
 
 BAD_TO_HUB: list[Any] = [
-    None, 0, [], {}, b"", "", [0], [4], [1, 1], [2], [3], [2, []], [3, None], [[1]], {1: 2}, [2, {}], [2, b""],
+    None, 0, [], {}, b"", "", [0], [4], [1, 1], [2], [3], [2, []], [3, None], [[1]], {1: 2},
+    [2, {}], [2, b""],
     [2, _open()[1][:3]], [2, [*_open()[1], 0]], [*_open(), 0], [3, _open()[1]], [2, _resume()[1]],
-    _open(protected=b""), _open(protected=b"\xa0"), _open(protected=cbor.encode({1: 4})), _open(protected="x"),
-    _open(protected=cbor.encode({1: 3, 2: [1]})), _open(unprotected={}), _open(unprotected={5: bytes(11)}),
-    _open(unprotected={5: bytes(13)}), _open(unprotected={5: IV, 6: b""}), _open(unprotected={5: 0}),
+    _open(protected=b""), _open(protected=b"\xa0"), _open(protected=cbor.encode({1: 4})),
+    _open(protected="x"),
+    _open(protected=cbor.encode({1: 3, 2: [1]})), _open(unprotected={}),
+    _open(unprotected={5: bytes(11)}),
+    _open(unprotected={5: bytes(13)}), _open(unprotected={5: IV, 6: b""}),
+    _open(unprotected={5: 0}),
     _open(unprotected={6: IV}), _open(ciphertext=None), _open(ciphertext=[]), _open(recipients=[]),
-    _open(recipients=[[b"", {1: -41, 4: KID}, bytes(384)]] * 2), _open(recipients=[[b"", {1: -41}, bytes(384)]]),
+    _open(recipients=[[b"", {1: -41, 4: KID}, bytes(384)]] * 2),
+    _open(recipients=[[b"", {1: -41}, bytes(384)]]),
     _open(recipients=[[b"", {1: -40, 4: KID}, bytes(384)]]),
     _open(recipients=[[b"\xa0", {1: -41, 4: KID}, bytes(384)]]),
     _open(recipients=[[b"", {1: -41, 4: bytes(7)}, bytes(384)]]),
     _open(recipients=[[b"", {1: -41, 4: KID}, bytes(383)]]),
-    _open(recipients=[[b"", {1: -41, 4: KID, 5: 0}, bytes(384)]]), _open(recipients=[[b"", {1: -41, 4: KID}, b""]]),
-    _open(recipients=[[b"", {1: -41, 4: KID}, bytes(384), []]]), _open(recipients=[b""]), _open(recipients=None),
+    _open(recipients=[[b"", {1: -41, 4: KID, 5: 0}, bytes(384)]]),
+    _open(recipients=[[b"", {1: -41, 4: KID}, b""]]),
+    _open(recipients=[[b"", {1: -41, 4: KID}, bytes(384), []]]), _open(recipients=[b""]),
+    _open(recipients=None),
     _resume(recipients=[[DIRECT, {4: bytes(15)}, b""]]), _resume(recipients=[[DIRECT, {}, b""]]),
-    _resume(recipients=[[DIRECT, {4: TICKET}, b"\x00"]]), _resume(recipients=[[b"", {4: TICKET}, b""]]),
+    _resume(recipients=[[DIRECT, {4: TICKET}, b"\x00"]]),
+    _resume(recipients=[[b"", {4: TICKET}, b""]]),
     _resume(recipients=[[DIRECT, {1: -10, 4: TICKET}, b""]]), _resume(ciphertext=bytes(161)),
 ]  # fmt: skip
 
@@ -152,9 +190,12 @@ def test_what_is_no_message_to_a_hub(value: Any) -> None:
 
 
 BAD_TO_PHONE: list[Any] = [
-    None, [], [0], [0, 0], [0, 7], [0, -1], [0, 1, 1], [0, "1"], [1], [1, b""], [1, b"", b"", b""], [1, "", b""],
-    [4, []], [2, _open()[1]], [3, _resume()[1]], [2, _resume(recipients=[[DIRECT, {}, b""]] * 2)[1]],
-    [2, _resume(recipients=[[DIRECT, {4: TICKET}, b""]])[1]], [2, _resume(recipients=[[b"\xa0", {}, b""]])[1]],
+    None, [], [0], [0, 0], [0, 7], [0, -1], [0, 1, 1], [0, "1"], [1], [1, b""], [1, b"", b"", b""],
+    [1, "", b""],
+    [4, []], [2, _open()[1]], [3, _resume()[1]],
+    [2, _resume(recipients=[[DIRECT, {}, b""]] * 2)[1]],
+    [2, _resume(recipients=[[DIRECT, {4: TICKET}, b""]])[1]],
+    [2, _resume(recipients=[[b"\xa0", {}, b""]])[1]],
 ]  # fmt: skip
 
 
@@ -202,7 +243,17 @@ PLAINTEXTS: dict[str, tuple[bytes, Callable[[bytes], object], list[tuple[int, An
     "request": (
         cbor.encode({**m.Request(b"grant", OP, 1, m.Action.OPEN, bytes(32)).encode(), 6: b""}),
         m.decode_request,
-        [(2, bytes(7)), (3, -1), (3, 2**32), (4, 0), (4, 5), (5, bytes(31)), (6, None), (7, 0), (1, [])],
+        [
+            (2, bytes(7)),
+            (3, -1),
+            (3, 2**32),
+            (4, 0),
+            (4, 5),
+            (5, bytes(31)),
+            (6, None),
+            (7, 0),
+            (1, []),
+        ],
     ),
     "resume": (
         m.encode_resume_request(m.ResumeRequest(OP, 1, m.Action.OPEN)),
@@ -210,9 +261,22 @@ PLAINTEXTS: dict[str, tuple[bytes, Callable[[bytes], object], list[tuple[int, An
         [(2, bytes(9)), (3, -1), (4, 9), (6, bytes(1)), (1, 0)],
     ),
     "verdict": (
-        m.encode_verdict(m.Verdict(OP, True, m.Reason.OK, m.DoorState.OPEN, 1, m.NewTicket(TICKET, 1))),
+        m.encode_verdict(
+            m.Verdict(OP, True, m.Reason.OK, m.DoorState.OPEN, 1, m.NewTicket(TICKET, 1))
+        ),
         m.decode_verdict,
-        [(1, 1), (2, b""), (3, 2), (4, 11), (5, 7), (6, -1), (7, []), (7, [bytes(15), 1]), (7, [TICKET, -1]), (9, 0)],
+        [
+            (1, 1),
+            (2, b""),
+            (3, 2),
+            (4, 11),
+            (5, 7),
+            (6, -1),
+            (7, []),
+            (7, [bytes(15), 1]),
+            (7, [TICKET, -1]),
+            (9, 0),
+        ],
     ),
     "state": (
         m.encode_state(m.State(1, OP, 1, m.DoorState.OPEN, 1)),
@@ -246,7 +310,11 @@ def _repadded(kind: str, data: bytes) -> bytes:
 @given(st.binary(max_size=120))
 @settings(max_examples=250, deadline=None)
 def test_bytes_are_a_message_or_a_frame_error(data: bytes) -> None:
-    readers: list[Callable[[bytes], object]] = [m.decode_to_hub, m.decode_to_phone, m.decode_challenge]
+    readers: list[Callable[[bytes], object]] = [
+        m.decode_to_hub,
+        m.decode_to_phone,
+        m.decode_challenge,
+    ]
     readers += [m.decode_request, m.decode_resume_request, m.decode_verdict, m.decode_state]
     for read in readers:
         try:
@@ -257,7 +325,9 @@ def test_bytes_are_a_message_or_a_frame_error(data: bytes) -> None:
 
 @given(TO_HUB, st.integers(0), st.integers(1, 255))
 @settings(max_examples=150, deadline=None)
-def test_a_changed_message_is_another_or_a_frame_error(message: m.ToHub, at: int, change: int) -> None:
+def test_a_changed_message_is_another_or_a_frame_error(
+    message: m.ToHub, at: int, change: int
+) -> None:
     data = bytearray(m.encode_to_hub(message))
     data[at % len(data)] ^= change
     try:
@@ -288,7 +358,9 @@ def test_a_message_to_a_hub_has_one_encoding(data: bytes) -> None:
     assert m.encode_to_hub(read) == data
 
 
-REQUESTS = st.builds(m.Request, st.binary(max_size=60), OPS, POINTS, st.sampled_from(m.Action), _blob(32))
+REQUESTS = st.builds(
+    m.Request, st.binary(max_size=60), OPS, POINTS, st.sampled_from(m.Action), _blob(32)
+)
 
 
 @given(mutated(REQUESTS.map(lambda request: m.pad(request.encode(), 6, m.PAD_REQUEST))))

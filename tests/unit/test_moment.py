@@ -40,9 +40,13 @@ def test_what_is_no_moment_is_shown_as_it_is() -> None:
 
 def test_status_events_and_both_kinds_of_log_show_the_same_form() -> None:
     backend = {"connected": False, "since": 1.5, "last_welcome": 1.5}
-    page = status_page({"since": 1.5, "clock": {"state": "trusted", "wall": 1.5}, "backend": backend})
+    page = status_page(
+        {"since": 1.5, "clock": {"state": "trusted", "wall": 1.5}, "backend": backend}
+    )
     assert page.plain().count("1970-01-01T00:00:01.500Z") == 4
-    assert event_line({"event": "granted", "at": 1.5}).startswith("1970-01-01T00:00:01.500Z  granted")
+    assert event_line({"event": "granted", "at": 1.5}).startswith(
+        "1970-01-01T00:00:01.500Z  granted"
+    )
     for human in (True, False):
         journal = io.StringIO()
         log.set_up("info", journal, human)
@@ -58,5 +62,9 @@ def test_nothing_else_in_hubd_shows_a_moment() -> None:
     form = re.compile(r"isoformat|strftime|%Y-|%H:|TimeStamper|ctime\(")
     files = [file for top in ("hubcore", "drivers", "hubd") for file in (root / top).rglob("*.py")]
     assert len(files) > 60
-    found = {str(file.relative_to(root)) for file in files if form.search(file.read_text(encoding="utf-8"))}
+    found = {
+        str(file.relative_to(root))
+        for file in files
+        if form.search(file.read_text(encoding="utf-8"))
+    }
     assert found == own

@@ -19,7 +19,14 @@ from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import SigningKey
-from hubcore.errors import FrameError, HardwareError, RollbackError, SignatureError, StoreError, TrustError
+from hubcore.errors import (
+    FrameError,
+    HardwareError,
+    RollbackError,
+    SignatureError,
+    StoreError,
+    TrustError,
+)
 from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.policy import PolicyDatabase
@@ -45,7 +52,12 @@ def unproven(payload: bytes = b"") -> dict[str, bytes]:
         "in place of the four": b"\xd2\x81" + BOMB,
         "in the protected header": b"\xd2\x84" + BOMB + b"\xa0\x40\x40",
         "in the unprotected header": b"\xd2\x84" + protected + b"\xa1\x04" + BOMB + b"\x40\x40",
-        "in the payload, unsigned": b"\xd2\x84" + protected + b"\xa0" + cbor.encode(BOMB) + b"\x58\x40" + bytes(64),
+        "in the payload, unsigned": b"\xd2\x84"
+        + protected
+        + b"\xa0"
+        + cbor.encode(BOMB)
+        + b"\x58\x40"
+        + bytes(64),
         "as the payload": b"\xd2\x84" + protected + b"\xa0" + BOMB + b"\x40",
         "behind the signature": b"\xd2\x84" + protected + b"\xa0\x40\x40" + BOMB,
     }
@@ -74,16 +86,29 @@ def signed(payload: bytes, issuer: SigningKey = ISSUER) -> bytes:
     """A document with a true signature over any payload."""
     protected = cwt.header(issuer.alg, policy.TYPE)
     body = cbor.encode(["Signature1", protected, b"", payload])
-    return cbor.encode(cbor.Tag(18, [protected, {4: issuer.verify_key.kid}, payload, issuer.sign(body)]))
+    return cbor.encode(
+        cbor.Tag(18, [protected, {4: issuer.verify_key.kid}, payload, issuer.sign(body)])
+    )
 
 
-CLAIMS = {1: SITE, 6: 0, -65538: 5, -65539: ["a"], -65540: [bytes(8)], -65541: {7: [[127, 0, 1440]]}, -65542: {1: 1}}
+CLAIMS = {
+    1: SITE,
+    6: 0,
+    -65538: 5,
+    -65539: ["a"],
+    -65540: [bytes(8)],
+    -65541: {7: [[127, 0, 1440]]},
+    -65542: {1: 1},
+}
 
 
 def test_the_claims_of_these_cases_are_a_policy() -> None:
     read = policy.read(signed(cbor.encode(CLAIMS)), ISSUER.verify_key, SITE)
-    credentials, grants = frozenset({"a"}), frozenset({bytes(8)})
-    assert read == Policy(SITE, 5, 0, credentials, grants, {7: (Rule(127, 0, 1440),)}, {1: Mode.LOCKDOWN})
+    credentials = frozenset({"a"})
+    grants = frozenset({bytes(8)})
+    assert read == Policy(
+        SITE, 5, 0, credentials, grants, {7: (Rule(127, 0, 1440),)}, {1: Mode.LOCKDOWN}
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,9 +169,15 @@ def test_four_megabytes_of_the_shortest_entries_are_over_the_ceiling_on_items() 
     head, _ = cbor.encode(CLAIMS).split(cbor.encode(-65541), 1)
     end = cbor.encode(-65542) + b"\xa0"
     spans = b"\xa1\x07\x99\x04\x00" + b"\x83\x00\x00\x00" * policy.RULES_A_SCHEDULE
-    assert policy.read(signed(head + cbor.encode(-65541) + spans + end), ISSUER.verify_key, SITE).schedules
+    assert policy.read(
+        signed(head + cbor.encode(-65541) + spans + end), ISSUER.verify_key, SITE
+    ).schedules
     count = policy.MAX_ITEMS + 1
-    schedules = b"\xba" + count.to_bytes(4, "big") + b"".join(cbor.encode(n) + b"\x80" for n in range(count))
+    schedules = (
+        b"\xba"
+        + count.to_bytes(4, "big")
+        + b"".join(cbor.encode(n) + b"\x80" for n in range(count))
+    )
     maps = cbor.encode(-65541) + schedules + end
     document = signed(head + maps)
     assert len(document) <= policy.MAX_BYTES
@@ -155,7 +186,9 @@ def test_four_megabytes_of_the_shortest_entries_are_over_the_ceiling_on_items() 
 
 
 async def let_go(bytes_max: int) -> None:
-    """Return once less than this is held; a thread that has just answered still holds its work for a moment."""
+    """Return once less than this is held; a thread that has just answered still holds its work for
+    a moment.
+    """
     async with asyncio.timeout(5):
         while tracemalloc.get_traced_memory()[0] >= bytes_max:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)
@@ -167,8 +200,11 @@ def large(version: int, revoked: int = 100_000) -> bytes:
 
 
 async def worst_pause(work: object) -> float:
-    """Return the longest time, in seconds, that the event loop did not come round while `work` was done."""
-    longest, going = 0.0, True
+    """Return the longest time, in seconds, that the event loop did not come round while `work` was
+    done.
+    """
+    longest = 0.0
+    going = True
 
     async def beat() -> None:
         nonlocal longest
@@ -210,7 +246,9 @@ async def taker(
 
 
 @pytest.mark.asyncio
-async def test_the_loop_comes_round_while_a_large_policy_is_read_and_put_in_force(tmp_path: Path) -> None:
+async def test_the_loop_comes_round_while_a_large_policy_is_read_and_put_in_force(
+    tmp_path: Path,
+) -> None:
     document = large(2, 400_000)
     assert len(document) > 3_500_000
     async with taker(tmp_path) as (new, store):
@@ -219,9 +257,13 @@ async def test_the_loop_comes_round_while_a_large_policy_is_read_and_put_in_forc
 
 
 @pytest.mark.asyncio
-async def test_a_machine_without_a_thread_refuses_a_policy_and_takes_it_the_next_time(tmp_path: Path) -> None:
+async def test_a_machine_without_a_thread_refuses_a_policy_and_takes_it_the_next_time(
+    tmp_path: Path,
+) -> None:
     async with taker(tmp_path, Scarce(missing=1)) as (new, store):
-        with pytest.raises(HardwareError, match=r"no thread for policy-reader.*systemctl status hubd"):
+        with pytest.raises(
+            HardwareError, match=r"no thread for policy-reader.*systemctl status hubd"
+        ):
             await new.accept(large(2, 1))
         assert store.version() == 0
         assert await new.accept(large(2, 1)) == 2
@@ -236,7 +278,9 @@ REFUSED = {
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_refused_policy_is_not_kept_however_often_it_comes(tmp_path: Path, name: str) -> None:
+async def test_a_refused_policy_is_not_kept_however_often_it_comes(
+    tmp_path: Path, name: str
+) -> None:
     document, error = REFUSED[name]
     async with taker(tmp_path) as (new, _store):
         await new.accept(large(3, 1))
@@ -273,7 +317,9 @@ async def test_a_policy_that_the_disk_refuses_is_not_kept(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_policy_for_which_there_is_no_memory_is_refused_and_nothing_ends(tmp_path: Path) -> None:
+async def test_a_policy_for_which_there_is_no_memory_is_refused_and_nothing_ends(
+    tmp_path: Path,
+) -> None:
     def hungry(_document: bytes) -> policy.Proven:
         raise MemoryError
 

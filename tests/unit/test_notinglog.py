@@ -1,4 +1,6 @@
-"""Evidence that cannot be written in time: its cause is told, phones are answered, and it ends when mended."""
+"""Evidence that cannot be written in time: its cause is told, phones are answered, and it ends when
+mended.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ from tests.pair import DeskHub, Phone, make_wallet
 def written_down(records: Sequence[StoredRecord]) -> list[Record]:
     """The records that say what was lost."""
     decoded = [Record.decode(stored.body) for stored in records]
-    return [record for record in decoded if record.detail.get("fault") == "evidence could not be written"]
+    return [
+        record
+        for record in decoded
+        if record.detail.get("fault") == "evidence could not be written"
+    ]
 
 
 @contextlib.contextmanager
@@ -83,7 +89,9 @@ async def knock(hub: DeskHub) -> tuple[Reason, float]:
     return visit.verdict.reason, time.monotonic() - began
 
 
-async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tmp_path: Path) -> None:
+async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:
         told = Told()
@@ -110,13 +118,17 @@ async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(tm
 
 @pytest.mark.parametrize("tries_in_vain", [0, 3])
 async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_vain: int) -> None:
-    """A record that comes between the loss and the next try ends the problem, and not the account of it."""
+    """A record that comes between the loss and the next try ends the problem, and not the account
+    of it.
+    """
     audit = FakeAudit()
     log = NotingLog(audit, TimeFloor(), try_again_seconds=0.02)
     hub = on(log)
     audit.failing = StoreError("told to fail")
     with pytest.raises(AuditError):
-        await log.append(Record.at(Kind.DOOR, 1_800_000_000.0, 1.0, {"door": "front", "what": "closed"}))
+        await log.append(
+            Record.at(Kind.DOOR, 1_800_000_000.0, 1.0, {"door": "front", "what": "closed"})
+        )
     tried = 0
 
     def count(record: Record) -> None:
@@ -129,7 +141,9 @@ async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_
         audit.on_taken = count
         if not tries_in_vain:
             audit.failing = None
-            await log.append(Record.at(Kind.DOOR, 1_800_000_001.0, 2.0, {"door": "front", "what": "forced"}))
+            await log.append(
+                Record.at(Kind.DOOR, 1_800_000_001.0, 2.0, {"door": "front", "what": "forced"})
+            )
         async with asyncio.timeout(10):
             while not (found := written_down(audit.stored)):  # noqa: ASYNC110 -- the same
                 await asyncio.sleep(0.005)

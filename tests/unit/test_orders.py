@@ -1,4 +1,6 @@
-"""The backend's orders: one id moves a door once within its remembered time, whatever others came meanwhile."""
+"""The backend's orders: one id moves a door once within its remembered time, whatever others came
+meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Hub:
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 12), st.floats(0, 200)), max_size=60))
-def test_no_id_moves_the_door_twice_within_its_remembered_time(asked: list[tuple[int, float]]) -> None:
+def test_no_id_moves_the_door_twice_within_its_remembered_time(
+    asked: list[tuple[int, float]],
+) -> None:
     async def play() -> None:
         hub = Hub()
         first: dict[int, float] = {}

@@ -1,4 +1,6 @@
-"""What becomes of the programs when nobody takes what they print: full disks, gone readers, closed descriptors."""
+"""What becomes of the programs when nobody takes what they print: full disks, gone readers, closed
+descriptors.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,23 @@ from hubsim import site as sites
 from hubsim.site import DeskDoor
 
 SECONDS = 30
-HUBD, HUBCTL, SECURE = "hubd", "hubd.cli.main", "hubd.start.secure"
+HUBD = "hubd"
+HUBCTL = "hubd.cli.main"
+SECURE = "hubd.start.secure"
 LOOK = (
     (HUBD, "--version"), (HUBD, "--help"), (SECURE, "--help"),
     (HUBD, "--check-config", "--config", "/nowhere/hubd.toml"),
-    (HUBCTL, "--version"), (HUBCTL, "--help"), (HUBCTL, "status", "--help"), (HUBCTL,  "audit", "--help"),
+    (HUBCTL, "--version"), (HUBCTL, "--help"), (HUBCTL, "status", "--help"),
+    (HUBCTL,  "audit", "--help"),
     (HUBCTL, "status", "--json", "--socket", "/nowhere/hubd.sock"),
-    (HUBCTL, "audit", "list", "--file", "audit.db"), (HUBCTL, "audit", "list", "--json", "--file", "audit.db"),
+    (HUBCTL, "audit", "list", "--file", "audit.db"),
+    (HUBCTL, "audit", "list", "--json", "--file", "audit.db"),
     (HUBCTL, "audit", "verify", "--file", "audit.db"),
 )  # fmt: skip
-"""Commands that print, without a daemon. What `hubctl` asks a daemon is tried in tests/scenario/test_hubctl.py."""
+"""Commands that print, without a daemon.
+
+What `hubctl` asks a daemon is tried in tests/scenario/test_hubctl.py.
+"""
 
 
 @pytest.fixture
@@ -36,7 +45,9 @@ def evidence(tmp_path: Path) -> Path:
     async def write() -> None:
         async with await AuditStore.open(tmp_path / "audit.db") as store:
             for number in range(50):
-                await store.append(Record(Kind.DOOR, 1_800_000_000_000 + number, number, {"door": "front"}))
+                await store.append(
+                    Record(Kind.DOOR, 1_800_000_000_000 + number, number, {"door": "front"})
+                )
 
     asyncio.run(write())
     return tmp_path
@@ -48,7 +59,9 @@ def run(words: tuple[str, ...], folder: Path, **streams: int) -> subprocess.Comp
     return subprocess.run(command, cwd=folder, timeout=SECONDS, check=False, **caught)  # type: ignore[call-overload]
 
 
-def shell(redirection: str, words: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[bytes]:
+def shell(
+    redirection: str, words: tuple[str, ...], folder: Path
+) -> subprocess.CompletedProcess[bytes]:
     command = f'exec "$@" {redirection}'
     return subprocess.run(
         ["sh", "-c", command, "sh", sys.executable, "-m", *words],
@@ -67,11 +80,15 @@ def test_a_full_disk_is_one_sentence(words: tuple[str, ...], evidence: Path) -> 
     os.close(descriptor)
     assert done.returncode == 74
     name = "hubctl" if words[0] == HUBCTL else words[0]
-    assert done.stderr.decode() == f"{name}: the output cannot be written: No space left on device\n"
+    assert (
+        done.stderr.decode() == f"{name}: the output cannot be written: No space left on device\n"
+    )
 
 
 @pytest.mark.parametrize("words", LOOK, ids=" ".join)
-def test_a_reader_that_has_gone_ends_a_tool_as_it_ends_every_tool(words: tuple[str, ...], evidence: Path) -> None:
+def test_a_reader_that_has_gone_ends_a_tool_as_it_ends_every_tool(
+    words: tuple[str, ...], evidence: Path
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = run(words, evidence, stdout=writer)
@@ -81,9 +98,12 @@ def test_a_reader_that_has_gone_ends_a_tool_as_it_ends_every_tool(words: tuple[s
 
 def test_so_does_one_that_goes_in_the_middle(evidence: Path) -> None:
     script = (
-        f"{sys.executable} -m hubd.cli.main audit list --last 50 --file audit.db | head -1; echo ${{PIPESTATUS[0]}}"
+        f"{sys.executable} -m hubd.cli.main audit list --last 50 --file audit.db | head "
+        f"-1; echo ${{PIPESTATUS[0]}}"
     )
-    done = subprocess.run(["bash", "-c", script], cwd=evidence, capture_output=True, timeout=SECONDS, check=False)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=evidence, capture_output=True, timeout=SECONDS, check=False
+    )
     lines = done.stdout.splitlines()
     assert b"2027-01-15T" in lines[0]
     assert lines[1] in (b"141", b"0")  # 0 when all of it was in the pipe before its reader went
@@ -101,7 +121,9 @@ REFUSED: tuple[tuple[tuple[str, ...], int], ...] = (
 """What speaks on standard error, with its exit status."""
 
 
-@pytest.mark.parametrize("redirection", ["", "2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">&-"])
+@pytest.mark.parametrize(
+    "redirection", ["", "2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">&-"]
+)
 @pytest.mark.parametrize(("words", "status"), REFUSED, ids=str)
 def test_that_nobody_hears_a_refusal_does_not_change_it(
     words: tuple[str, ...], status: int, redirection: str, tmp_path: Path
@@ -122,7 +144,9 @@ def test_a_daemon_whose_journal_is_full_ends_with_its_own_status(tmp_path: Path)
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
-def test_every_strike_is_tried_though_nobody_hears_of_the_first(redirection: str, tmp_path: Path) -> None:
+def test_every_strike_is_tried_though_nobody_hears_of_the_first(
+    redirection: str, tmp_path: Path
+) -> None:
     """Neither chip is there, and each failure has a sentence: 69 is said after the last door."""
     door = '[[doors]]\nid = "{0}"\nstrike = {{ chip = "/dev/no-such-chip-{0}", line = 1 }}\n'
     (tmp_path / "hubd.toml").write_text(door.format("a") + door.format("b"))
@@ -136,7 +160,9 @@ PREPARED = "import os, sys; from hubd.output import as_tool, prepare; prepare();
 def test_no_file_gets_the_number_of_a_closed_stream(redirection: str, tmp_path: Path) -> None:
     code = PREPARED + "sys.exit(os.open('/etc/passwd', os.O_RDONLY) > 2 and os.get_inheritable(2))"
     done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", code], timeout=SECONDS, check=False
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", code],
+        timeout=SECONDS,
+        check=False,
     )
     assert done.returncode == 1
 
@@ -152,17 +178,23 @@ def test_a_refusal_cannot_steer_a_terminal(tmp_path: Path) -> None:
 
 def test_a_bug_has_an_exit_status_of_its_own() -> None:
     code = PREPARED + "as_tool('tool', lambda: print('half') or 1 / 0)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=SECONDS, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=SECONDS, check=False
+    )
     assert (done.returncode, done.stdout) == (70, b"half\n")
     assert b"ZeroDivisionError" in done.stderr
 
 
 def test_output_that_does_not_block_is_written_whole() -> None:
-    """As a terminal's other programs may leave it: O_NONBLOCK belongs to the open file, not to the process."""
+    """As a terminal's other programs may leave it: O_NONBLOCK belongs to the open file, not to the
+    process.
+    """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     code = PREPARED + "as_tool('tool', lambda: print('x' * 1_000_000))"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE
+    ) as process:
         os.close(writer)
         with os.fdopen(reader, "rb") as stream:
             assert len(stream.read()) == 1_000_001
@@ -171,9 +203,12 @@ def test_output_that_does_not_block_is_written_whole() -> None:
 
 def test_sigpipe_is_ignored_again_after_a_tool() -> None:
     code = PREPARED + (
-        "import signal; as_tool('tool', lambda: None); sys.exit(signal.getsignal(signal.SIGPIPE) is not signal.SIG_IGN)"
+        "import signal; as_tool('tool', lambda: None); "
+        "sys.exit(signal.getsignal(signal.SIGPIPE) is not signal.SIG_IGN)"
     )
-    assert subprocess.run([sys.executable, "-c", code], timeout=SECONDS, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], timeout=SECONDS, check=False).returncode == 0
+    )
 
 
 def test_every_program_prepares_its_streams() -> None:

@@ -7,7 +7,8 @@ import asyncio
 from lab.paced import INTERVAL_SECONDS, Paced
 
 COMMAND = bytes([1, 3, 12, 0])
-FIRST, MORE = bytes([2, 1, 0x00, 1, 0, 0]), bytes([2, 1, 0x10, 1, 0, 1])
+FIRST = bytes([2, 1, 0x00, 1, 0, 0])
+MORE = bytes([2, 1, 0x10, 1, 0, 1])
 
 
 class Sink:
@@ -32,6 +33,7 @@ async def test_one_request_an_event_with_all_its_parts_and_commands_at_once() ->
     assert [packet for packet, _ in sink.came[1:]] == [FIRST, MORE, MORE, FIRST, MORE]
     paced.on_packet(MORE)
     assert len(sink.came) == 7, "a late part follows its beginning at once"
-    first, second = sink.came[1][1], sink.came[4][1]
+    first = sink.came[1][1]
+    second = sink.came[4][1]
     assert second - first > INTERVAL_SECONDS / 2
     assert sink.came[3][1] - first < second - first

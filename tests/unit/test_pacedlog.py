@@ -1,4 +1,6 @@
-"""Evidence at no peer's pace: each release has its record; what moves nothing is paced, summed, and not lost."""
+"""Evidence at no peer's pace: each release has its record; what moves nothing is paced, summed, and
+not lost.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Paced:
     def __init__(self) -> None:
         self.hub = DeskHub(site.make_key())
         self.room = True
-        self.refusals = Refusals(self.hub.log, self.hub.clock, lambda _event, _facts: None, lambda: self.room)
+        self.refusals = Refusals(
+            self.hub.log, self.hub.clock, lambda _event, _facts: None, lambda: self.room
+        )
         self.log = PacedLog(self.hub.log, self.refusals, self.hub.clock, lambda: self.room)
         self.hub.start_unlock(log=self.log)
         self._orders = 0
@@ -46,7 +50,9 @@ class Paced:
         self._orders += 1
         clock = self.hub.clock
         id_ = self._orders.to_bytes(16, "big")
-        release = uplink.Release(id_, point, int(clock.wall() + 30), None, f"operator-{self._orders}")
+        release = uplink.Release(
+            id_, point, int(clock.wall() + 30), None, f"operator-{self._orders}"
+        )
         return (await self.hub.unlock.release(release)).outcome
 
     def counted(self, kind: Kind) -> int:
@@ -62,7 +68,11 @@ def test_no_order_of_sources_takes_more_than_the_rates_give(
 ) -> None:
     paces = Paces(each=each, whole=whole, sources_max=sources)
     times = list(accumulate(pause for _, pause in coming))
-    taken = [(at, source) for (source, _), at in zip(coming, times, strict=True) if paces.take(source, at)]
+    taken = [
+        (at, source)
+        for (source, _), at in zip(coming, times, strict=True)
+        if paces.take(source, at)
+    ]
     for first, (began, _) in enumerate(taken):
         for last, (at, _) in enumerate(taken[first:], first):
             assert last - first + 1 <= whole.burst + whole.per_second * (at - began) + 1e-6
@@ -78,8 +88,10 @@ def test_a_clock_that_steps_back_gives_no_token() -> None:
     assert [bucket.take(at) for at in (10.0, 9.0, 9.5, 11.5)] == [True, False, False, True]
 
 
-async def test_refused_orders_of_the_backend_are_written_at_the_hub_s_pace_and_none_is_lost() -> None:
-    """The backend orders 9,000 releases of a locked door in a minute, each in another operator's name."""
+async def test_refused_orders_are_written_at_the_hubs_pace_and_none_is_lost() -> None:
+    """The backend orders 9,000 releases of a locked door in a minute, each in another operator's
+    name.
+    """
     paced = Paced()
     paced.hub.policy.modes[1] = Mode.LOCKDOWN
     for _ in range(60):
@@ -141,7 +153,9 @@ async def test_each_release_has_a_record_of_its_own_whatever_was_paced_before() 
 
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("known", [False, True])
-async def test_orders_for_a_strike_at_rest_are_written_at_the_hub_s_pace(known: bool, together: bool) -> None:
+async def test_orders_for_a_strike_at_rest_are_written_at_the_hub_s_pace(
+    known: bool, together: bool
+) -> None:
     paced = Paced()
     resting = FakeMover(rests=10_000, rest_seconds=30.0, rest_known=known)
     paced.hub.doors["front"] = resting  # type: ignore[assignment]
@@ -162,7 +176,9 @@ async def leaves(paced: Paced, grant: Grant, op: bytes) -> Denial | None:
     return await asks(paced, grant, op, lambda: here.pop(0) if here else False)
 
 
-async def asks(paced: Paced, grant: Grant, op: bytes, alive: Callable[[], bool] = lambda: True) -> Denial | None:
+async def asks(
+    paced: Paced, grant: Grant, op: bytes, alive: Callable[[], bool] = lambda: True
+) -> Denial | None:
     claim = Claim.under(
         grant,
         access_point=1,
@@ -181,12 +197,17 @@ async def test_a_phone_that_leaves_before_each_strike_writes_at_the_hub_s_pace()
         for name in ("anna", "ben")
     )
     for number in range(3000):
-        assert await leaves(paced, anna, number.to_bytes(8, "big")) in (Denial.TOO_LATE, Denial.BUSY)
+        assert await leaves(paced, anna, number.to_bytes(8, "big")) in (
+            Denial.TOO_LATE,
+            Denial.BUSY,
+        )
         paced.hub.clock.advance(0.1)
     await paced.refusals.write()
     spent_seconds = 3000 * 0.1
     in_vain = TRIES.burst + spent_seconds * TRIES.per_second
-    assert len(paced.hub.records()) <= 2 * in_vain + EACH.burst + spent_seconds * EACH.per_second + 1
+    assert (
+        len(paced.hub.records()) <= 2 * in_vain + EACH.burst + spent_seconds * EACH.per_second + 1
+    )
     assert paced.counted(Kind.ACCESS) == 3000
     assert paced.hub.strikes == 0
     assert await asks(paced, ben, bytes(8)) is None  # another is none the worse for it
@@ -197,7 +218,9 @@ async def test_a_phone_that_leaves_before_each_strike_writes_at_the_hub_s_pace()
 
 @pytest.mark.parametrize("same", [True, False])
 async def test_a_few_tries_in_vain_in_a_row_cost_an_honest_phone_nothing(same: bool) -> None:
-    """As many as TRIES.burst at once, less the one that opens; it comes through whether it asks with the same op."""
+    """As many as TRIES.burst at once, less the one that opens; it comes through whether it asks
+    with the same op.
+    """
     paced = Paced()
     wallet = make_wallet(paced.hub.issuer)
     grant = read_grant(wallet.grant, paced.hub.issuer.verify_key, SITE)
@@ -254,7 +277,7 @@ async def test_all_sources_together_have_a_pace() -> None:
     assert SEVERAL in {record.detail.get("source") for record in paced.hub.records()}
 
 
-async def test_without_room_only_releases_are_written_and_the_rest_is_kept_until_there_is_room() -> None:
+async def test_without_room_releases_are_written_and_the_rest_is_kept_until_there_is() -> None:
     paced = Paced()
     paced.room = False
     assert await paced.order(point=9) is Outcome.REFUSED

@@ -1,8 +1,10 @@
-"""No command that this project names can fetch somebody else's package under its names: pip itself is asked.
+"""No command that this project names can fetch somebody else's package under its names: pip itself
+is asked.
 
-How it is asked: pip resolves in a copy of the tree, and the only index that it knows is one on loopback that has a
-project for every name. What it fetches there must be a library that setup.cfg asks for. Each command is tried as it
-stands, with one path alone, with a forgotten `.` or `./`, and with a forgotten `-e` or `-r`.
+How it is asked: pip resolves in a copy of the tree, and the only index that it knows is one on
+loopback that has a project for every name. What it fetches there must be a library that setup.cfg
+asks for. Each command is tried as it stands, with one path alone, with a forgotten `.` or `./`, and
+with a forgotten `-e` or `-r`.
 """
 
 from __future__ import annotations
@@ -35,8 +37,20 @@ from hubsim.main import _RADIOS, _sentence
 ROOT = Path(__file__).parents[2]
 NAMES = ("hubd-access-hub", "hubd-access-hub-sim")
 PIP_SECONDS = 120
-BUILD_PARTS = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "hubcore", "drivers", "hubd", "hardware-sim")
-PLACES = {"$work/hubd": ["."], "{file}": ["hardware-sim/laptop-phone.txt", "hardware-sim/laptop-hub.txt"]}
+BUILD_PARTS = (
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "hubcore",
+    "drivers",
+    "hubd",
+    "hardware-sim",
+)
+PLACES = {
+    "$work/hubd": ["."],
+    "{file}": ["hardware-sim/laptop-phone.txt", "hardware-sim/laptop-hub.txt"],
+}
 """What stands for a path in a script, and the path."""
 TAKES_VALUE = ("-w", "-d", "--wheel-dir", "--dest", "--python", "--only-binary")
 COMMAND = re.compile(r"(?:\bpip3?|\.ci/pip)(?=[ \"'])[^`\n]*?\s(install|download|wheel)\s([^`\n]*)")
@@ -59,10 +73,16 @@ def _files() -> Iterator[Path]:
     """Every text file of the project, but this one."""
     skipped = {"__pycache__", "desk", "desk-demo", "build", "dist", "wheels", "vectors"}
     for top in sorted(ROOT.iterdir()):
-        if top.name in skipped or top.name in (".git", ".hypothesis") or top.name.startswith(".venv"):
+        if (
+            top.name in skipped
+            or top.name in (".git", ".hypothesis")
+            or top.name.startswith(".venv")
+        ):
             continue
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            hidden = skipped & set(path.parts) or any(part.endswith(("_cache", ".egg-info")) for part in path.parts)
+            hidden = skipped & set(path.parts) or any(
+                part.endswith(("_cache", ".egg-info")) for part in path.parts
+            )
             if path.is_file() and not hidden and path != Path(__file__):
                 yield path
 
@@ -94,7 +114,8 @@ def slips(command: Command) -> Iterator[Command]:
     yield command
     words = command.words
     for at, word in enumerate(words):
-        before, after = words[:at], words[at + 1 :]
+        before = words[:at]
+        after = words[at + 1 :]
         if at and words[at - 1] in TAKES_VALUE:
             continue
         if word in ("-e", "-r"):
@@ -108,7 +129,9 @@ def slips(command: Command) -> Iterator[Command]:
 
 
 def _declared() -> dict[str, set[str]]:
-    """Return the libraries that setup.cfg asks for: name → a version for each of the requirements."""
+    """Return the libraries that setup.cfg asks for: name → a version for each of the
+    requirements.
+    """
     known: dict[str, set[str]] = {}
     for file in (ROOT / "setup.cfg", ROOT / "hardware-sim/setup.cfg"):
         config = configparser.ConfigParser()
@@ -127,14 +150,22 @@ def _wheel(name: str, version: str) -> bytes:
     stem = f"{name.replace('-', '_')}-{version}"
     held = BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
-        archive.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        archive.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{stem}.dist-info/METADATA",
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        )
+        archive.writestr(
+            f"{stem}.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
         archive.writestr(f"{stem}.dist-info/RECORD", "")
     return held.getvalue()
 
 
 class Index:
-    """A package index on loopback that has every project that is asked for; a stranger's have all likely versions."""
+    """A package index on loopback that has every project that is asked for; a stranger's have all
+    likely versions.
+    """
 
     STRANGERS = ("0.1", "0.1.0", "0.1.0.post1", "1!99.0")
 
@@ -148,7 +179,9 @@ class Index:
             def do_GET(self) -> None:
                 body = index.answer(self.path)
                 self.send_response(200)
-                self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/zip")
+                self.send_header(
+                    "Content-Type", "text/html" if self.path.endswith("/") else "application/zip"
+                )
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -161,7 +194,9 @@ class Index:
         self._thread.start()
 
     def caller(self) -> tuple[str, set[str]]:
-        """Return an address of its own for one caller, and the projects of which it fetches a package there."""
+        """Return an address of its own for one caller, and the projects of which it fetches a
+        package there.
+        """
         name = str(next(self._numbers))
         fetched = self._fetched[name] = set()
         return f"http://127.0.0.1:{self._server.server_port}/{name}/", fetched
@@ -185,7 +220,9 @@ class Index:
 
 @dataclass(frozen=True)
 class Asked:
-    """What became of a command: pip's exit status and words, and the strangers whose package it took."""
+    """What became of a command: pip's exit status and words, and the strangers whose package it
+    took.
+    """
 
     status: int
     said: str
@@ -195,12 +232,31 @@ class Asked:
 def ask(index: Index, tree: Path, command: Command) -> Asked:
     """Have pip resolve a command in a tree."""
     url, fetched = index.caller()
-    argv = [sys.executable, "-m", "pip", "--isolated", command.verb, *command.words, "--index-url", url]
-    argv += ["--no-build-isolation", "--no-cache-dir", "--retries", "0", "--disable-pip-version-check"]
+    argv = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--isolated",
+        command.verb,
+        *command.words,
+        "--index-url",
+        url,
+    ]
+    argv += [
+        "--no-build-isolation",
+        "--no-cache-dir",
+        "--retries",
+        "0",
+        "--disable-pip-version-check",
+    ]
     if command.verb == "install":
         argv += ["--dry-run", "--ignore-installed"]
-    done = subprocess.run(argv, cwd=tree, capture_output=True, text=True, timeout=PIP_SECONDS, check=False)
-    return Asked(done.returncode, done.stdout + done.stderr, frozenset(fetched - set(index.libraries)))
+    done = subprocess.run(
+        argv, cwd=tree, capture_output=True, text=True, timeout=PIP_SECONDS, check=False
+    )
+    return Asked(
+        done.returncode, done.stdout + done.stderr, frozenset(fetched - set(index.libraries))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +298,12 @@ def _found() -> dict[Command, set[str]]:
 
 def test_the_commands_are_found_where_they_are_known_to_stand() -> None:
     places = {place for places in _found().values() for place in places}
-    known = {"Makefile", "systemd/install.sh", "hardware-sim/laptop-phone.txt", "hardware-sim/hubsim/main.py"}
+    known = {
+        "Makefile",
+        "systemd/install.sh",
+        "hardware-sim/laptop-phone.txt",
+        "hardware-sim/hubsim/main.py",
+    }
     assert known <= places
 
 
@@ -250,16 +311,29 @@ def test_no_command_can_fetch_a_strangers_package(index: Index, tmp_path: Path) 
     as_written = list(_found())
     tried = list(dict.fromkeys(slip for command in as_written for slip in slips(command)))
     with ThreadPoolExecutor(2) as pool:
-        trees = (_copy(tmp_path / str(number)) for number in range(len(tried)))  # one each: builds write into it
-        told = dict(zip(tried, pool.map(lambda tree, command: ask(index, tree, command), trees, tried), strict=True))
-    assert {str(command): asked.strangers for command, asked in told.items() if asked.strangers} == {}
+        # one each: builds write into it
+        trees = (_copy(tmp_path / str(number)) for number in range(len(tried)))
+        told = dict(
+            zip(
+                tried,
+                pool.map(lambda tree, command: ask(index, tree, command), trees, tried),
+                strict=True,
+            )
+        )
+    assert {
+        str(command): asked.strangers for command, asked in told.items() if asked.strangers
+    } == {}
     failed = {str(command): told[command].said for command in as_written if told[command].status}
     assert failed == {}
 
 
-@pytest.mark.parametrize("path", ["./hardware-sim", "./hardware-sim[bleak]", "./hardware-sim[bleak,bless]"])
+@pytest.mark.parametrize(
+    "path", ["./hardware-sim", "./hardware-sim[bleak]", "./hardware-sim[bleak,bless]"]
+)
 @pytest.mark.parametrize("flags", [(), ("-e",)])
-def test_the_simulator_alone_is_refused(index: Index, tree: Path, path: str, flags: tuple[str, ...]) -> None:
+def test_the_simulator_alone_is_refused(
+    index: Index, tree: Path, path: str, flags: tuple[str, ...]
+) -> None:
     asked = ask(index, tree, Command("install", (*flags, path)))
     assert asked.strangers == frozenset()
     assert asked.status != 0
@@ -267,11 +341,16 @@ def test_the_simulator_alone_is_refused(index: Index, tree: Path, path: str, fla
 
 
 def test_both_ask_for_the_very_version_that_no_index_can_hold() -> None:
-    hubd, hubsim = configparser.ConfigParser(), configparser.ConfigParser()
+    hubd = configparser.ConfigParser()
+    hubsim = configparser.ConfigParser()
     hubd.read(ROOT / "setup.cfg")
     hubsim.read(ROOT / "hardware-sim/setup.cfg")
     assert (hubd["metadata"]["name"], hubsim["metadata"]["name"]) == NAMES
-    (asked,) = [line for line in hubsim["options"]["install_requires"].split("\n") if line.startswith(NAMES[0])]
+    (asked,) = [
+        line
+        for line in hubsim["options"]["install_requires"].split("\n")
+        if line.startswith(NAMES[0])
+    ]
     assert asked == f"{NAMES[0]} =={__version__}"
     assert hubsim["metadata"]["version"] == __version__
     assert NAMES[0] == DISTRIBUTION
@@ -280,11 +359,16 @@ def test_both_ask_for_the_very_version_that_no_index_can_hold() -> None:
 
 @pytest.mark.parametrize("words", ["./sim", "sim[bleak]", "hubd", "-r sim.txt", "-r list.txt"])
 def test_a_stranger_is_noticed(index: Index, tmp_path: Path, words: str) -> None:
-    for folder, name, needs in ((".", "hubd", ""), ("sim", "hubsim", "install_requires = hubd ==0.1.0")):
+    for folder, name, needs in (
+        (".", "hubd", ""),
+        ("sim", "hubsim", "install_requires = hubd ==0.1.0"),
+    ):
         (tmp_path / folder).mkdir(exist_ok=True)
         metadata = f"[metadata]\nname = {name}\nversion = 0.1.0\n[options]\npy_modules =\n{needs}\n"
         (tmp_path / folder / "setup.cfg").write_text(metadata)
-        (tmp_path / folder / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools"]\n')
+        (tmp_path / folder / "pyproject.toml").write_text(
+            '[build-system]\nrequires = ["setuptools"]\n'
+        )
     (tmp_path / "list.txt").write_text("sim[bleak]\n")
     command = Command("install", tuple(words.split()))
     assert any(ask(index, tmp_path, slip).strangers for slip in slips(command))
@@ -306,13 +390,21 @@ def test_a_command_is_read_as_it_is_typed(text: str, words: list[str]) -> None:
 
 def test_make_clean_leaves_the_site_with_its_issuers_key(tmp_path: Path) -> None:
     kept = {"desk/issuer.key", "desk/site.json", "Makefile"}
-    gone = {"desk-demo/issuer.key", ".venv/ready", ".venv-oracle/ready", "build/x", "hubd_access_hub.egg-info/x"}
+    gone = {
+        "desk-demo/issuer.key",
+        ".venv/ready",
+        ".venv-oracle/ready",
+        "build/x",
+        "hubd_access_hub.egg-info/x",
+    }
     for name in kept | gone:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     shutil.copy(ROOT / "Makefile", tmp_path / "Makefile")
     subprocess.run(["make", "-s", "clean"], cwd=tmp_path, check=True, timeout=60)
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == kept
+    assert {
+        str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()
+    } == kept
 
 
 def test_a_library_that_is_missing_is_named_with_a_file_that_installs_it() -> None:

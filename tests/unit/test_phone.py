@@ -1,4 +1,6 @@
-"""The reference phone around its machine: what it keeps, and how it listens on a link that loses and repeats."""
+"""The reference phone around its machine: what it keeps, and how it listens on a link that loses
+and repeats.
+"""
 
 from __future__ import annotations
 
@@ -56,12 +58,16 @@ async def test_what_a_phone_has_learned_is_read_back(hub: DeskHub, tmp_path: Pat
 
 
 @pytest.mark.asyncio
-async def test_tickets_that_were_kept_without_their_scope_are_worth_nothing(hub: DeskHub, tmp_path: Path) -> None:
+async def test_tickets_that_were_kept_without_their_scope_are_worth_nothing(
+    hub: DeskHub, tmp_path: Path
+) -> None:
     save(await taught(hub), tmp_path)
     caches = cbor.decode((tmp_path / "caches.cbor").read_bytes())
     old = {kid: ticket[:5] for kid, ticket in caches["tickets"].items()}
     assert old
-    (tmp_path / "caches.cbor").write_bytes(cbor.encode({"epochs": caches["epochs"], "tickets": old}))
+    (tmp_path / "caches.cbor").write_bytes(
+        cbor.encode({"epochs": caches["epochs"], "tickets": old})
+    )
     again = load(tmp_path)
     assert (again.tickets, again.full_path_at, again.unanswered) == ({}, set(), {})
 
@@ -88,9 +94,13 @@ class LossyLink:
     """A link to a hub in memory that may lose or repeat what is notified. Implements PhoneLink."""
 
     def __init__(self, hub: DeskHub, mtu: int, heard: Callable[[int, bytes], list[bytes]]) -> None:
-        self.hub, self.address = hub, ""
-        self.mtu, self.notifications = mtu, asyncio.Queue[bytes]()
-        self._heard, self._count, self.pulls = heard, 0, 0
+        self.hub = hub
+        self.address = ""
+        self.mtu = mtu
+        self.notifications = asyncio.Queue[bytes]()
+        self._heard = heard
+        self._count = 0
+        self.pulls = 0
         self.visit = Visit(hub.connect())
         self._air = NotifiedAir(hub, self.visit, mtu, self._notify)
         self.cut_after: int | None = None
@@ -132,8 +142,14 @@ async def unlock(link: LossyLink, wallet: Wallet) -> Report:
     [
         pytest.param(all_of_it, 0, id="all"),
         pytest.param(lambda _, frame: [frame, frame], 0, id="twice"),
-        pytest.param(lambda number, frame: [] if number % 3 == 1 else [frame], None, id="every third lost"),
-        pytest.param(lambda _, frame: [control_frame(Flag.BYE, bytes(4), 0), b"noise", frame], 0, id="others'"),
+        pytest.param(
+            lambda number, frame: [] if number % 3 == 1 else [frame], None, id="every third lost"
+        ),
+        pytest.param(
+            lambda _, frame: [control_frame(Flag.BYE, bytes(4), 0), b"noise", frame],
+            0,
+            id="others'",
+        ),
     ],
 )
 async def test_a_cold_phone_opens_whatever_happens_to_notifications(
@@ -150,7 +166,9 @@ async def test_a_cold_phone_opens_whatever_happens_to_notifications(
 async def test_a_link_that_ends_is_told_and_the_wish_is_kept(hub: DeskHub) -> None:
     wallet = make_wallet(hub.issuer)
     await unlock(LossyLink(hub, 247, all_of_it), wallet)
-    link = LossyLink(hub, 247, lambda _, frame: [control_frame(Flag.BYE, decode_frame(frame).sid, 0)])
+    link = LossyLink(
+        hub, 247, lambda _, frame: [control_frame(Flag.BYE, decode_frame(frame).sid, 0)]
+    )
     with pytest.raises(LinkError, match="goodbye"):
         await unlock(link, wallet)
     (asked,) = wallet.unanswered.values()
@@ -164,8 +182,11 @@ async def test_a_link_that_ends_is_told_and_the_wish_is_kept(hub: DeskHub) -> No
 @pytest.mark.asyncio
 async def test_a_hub_at_another_door_is_passed_by(hub: DeskHub) -> None:
     """With one op; and when all hubs in sight stand elsewhere, that is said."""
-    elsewhere, here = hub, DeskHub(hub.issuer, hub.clock, "hub-2")
-    points = HubCertificate(SITE, "hub-2", int(NOON) - DAY, int(NOON) + DAY, here.identity.verify_key, (3,))
+    elsewhere = hub
+    here = DeskHub(hub.issuer, hub.clock, "hub-2")
+    points = HubCertificate(
+        SITE, "hub-2", int(NOON) - DAY, int(NOON) + DAY, here.identity.verify_key, (3,)
+    )
     certificate = issue_hub_certificate(hub.issuer, points, here.identity.cose_key)
     here.side = dataclasses.replace(here.side, certificate=certificate)
     wallet = make_wallet(hub.issuer, access=(Access(3, OPEN_AND_QUERY, ()),))
@@ -193,7 +214,8 @@ async def test_a_hub_at_another_door_is_passed_by(hub: DeskHub) -> None:
         report = await ask(connect, wallet, 3, Action.OPEN, op, verdict, session)
         assert (tried, report.op) == (["A", "B"], op)
         assert report.verdict is not None, report.why
-        assert report.verdict.reason is Reason.NO_RIGHT  # the hub of the test knows doors 1 and 2; it was asked
+        # the hub of the test knows doors 1 and 2; it was asked
+        assert report.verdict.reason is Reason.NO_RIGHT
         assert wallet.epochs
         street.pop("B")
         with pytest.raises(LinkError, match="stand at other doors"):

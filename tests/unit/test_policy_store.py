@@ -1,4 +1,6 @@
-"""The policy in force, on real files: whole or not at all, only upwards, one snapshot between two awaits."""
+"""The policy in force, on real files: whole or not at all, only upwards, one snapshot between two
+awaits.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def policy(version: int, *revoked: str, site: str = SITE, **fields: object) -> P
 
 
 async def open_store(path: Path, site: str = SITE) -> PolicyDatabase:
-    return await PolicyDatabase.open(path, site, partial(policies.read, issuer=ISSUER.verify_key, site=site))
+    return await PolicyDatabase.open(
+        path, site, partial(policies.read, issuer=ISSUER.verify_key, site=site)
+    )
 
 
 async def put(store: PolicyDatabase, new: Policy, again: bool = False) -> None:
@@ -50,7 +54,9 @@ async def put(store: PolicyDatabase, new: Policy, again: bool = False) -> None:
 
 @contextlib.contextmanager
 def files_capped(size_bytes: int) -> Iterator[None]:
-    """Let the kernel refuse this process every write beyond `size_bytes` of a file, as a failing disk would."""
+    """Let the kernel refuse this process every write beyond `size_bytes` of a file, as a failing
+    disk would.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
@@ -96,7 +102,11 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         assert not store.revoked("g1", b"c1")
         assert not store.revoked("C1", b"x")
         assert [store.schedule(number) for number in (1, 2, 3, 7)] == [OFFICE, (), None, ALWAYS]
-        assert [store.mode(point) for point in (3, 4, 5)] == [Mode.NORMAL, Mode.LOCKDOWN, Mode.NO_ENTRY]
+        assert [store.mode(point) for point in (3, 4, 5)] == [
+            Mode.NORMAL,
+            Mode.LOCKDOWN,
+            Mode.NO_ENTRY,
+        ]
         await store.aclose()
         store = await open_store(tmp_path / "policy.db")
     await store.aclose()
@@ -106,8 +116,15 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
 async def test_a_new_policy_replaces_all_of_the_old(tmp_path: Path) -> None:
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(1, "c1", "c2", schedules={1: OFFICE}, modes={4: Mode.LOCKDOWN}))
-        await put(store, policy(2, "c2", "c3", revoked_grants=frozenset({b"grant-03"}), schedules={2: ALWAYS}))
-        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [False, True, True]
+        await put(
+            store,
+            policy(2, "c2", "c3", revoked_grants=frozenset({b"grant-03"}), schedules={2: ALWAYS}),
+        )
+        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [
+            False,
+            True,
+            True,
+        ]
         assert (store.schedule(1), store.schedule(2)) == (None, ALWAYS)
         assert store.mode(4) is Mode.NORMAL
         await put(store, policy(3))
@@ -121,7 +138,11 @@ async def test_only_a_higher_version_is_accepted(tmp_path: Path, version: int) -
         await put(store, policy(5, "c1"))
         with pytest.raises(RollbackError, match=f"policy {version} is not newer than 5"):
             await put(store, policy(version, "c2"))
-        assert (store.version(), store.revoked("c1", b""), store.revoked("c2", b"")) == (5, True, False)
+        assert (store.version(), store.revoked("c1", b""), store.revoked("c2", b"")) == (
+            5,
+            True,
+            False,
+        )
     async with await open_store(tmp_path / "policy.db") as store:
         with pytest.raises(RollbackError):
             await put(store, policy(version))
@@ -135,7 +156,9 @@ async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
         with pytest.raises(TrustError, match="site 'other', this hub is of 'site-1'"):
             await put(store, policy(2, site="other"))
         assert store.version() == 1
-    with pytest.raises(TrustError, match="holds the policy of the site 'site-1', this hub is of 'other'"):
+    with pytest.raises(
+        TrustError, match="holds the policy of the site 'site-1', this hub is of 'other'"
+    ):
         await open_store(tmp_path / "policy.db", "other")
 
 
@@ -149,13 +172,24 @@ async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
         {"version": 1 << 63},
     ],
 )
-async def test_what_cannot_be_kept_is_refused_whole(tmp_path: Path, fields: dict[str, object]) -> None:
+async def test_what_cannot_be_kept_is_refused_whole(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(1, "c1"))
-        whole: dict[str, object] = {"version": 2, "issued_at": 0, "revoked_grants": frozenset({b"grant-03"}), **fields}
+        whole: dict[str, object] = {
+            "version": 2,
+            "issued_at": 0,
+            "revoked_grants": frozenset({b"grant-03"}),
+            **fields,
+        }
         with pytest.raises(TrustError, match="holds what cannot be kept"):
             await put(store, Policy(SITE, **whole))  # type: ignore[arg-type]
-        assert (store.version(), store.revoked("c1", b""), store.revoked("", b"g")) == (1, True, False)
+        assert (store.version(), store.revoked("c1", b""), store.revoked("", b"g")) == (
+            1,
+            True,
+            False,
+        )
         await put(store, policy(2, "c2"))
         assert (store.version(), store.revoked("c1", b"")) == (2, False)
 
@@ -181,7 +215,10 @@ async def test_lookups_see_the_old_policy_or_the_new_and_never_a_mix(tmp_path: P
 
     old = policy(1, *(f"old-{n}" for n in range(20_000)), schedules={1: ALWAYS})
     new = policy(
-        2, *(f"new-{n}" for n in range(20_000)), revoked_grants=frozenset({b"grant-04"}), modes={1: Mode.LOCKDOWN}
+        2,
+        *(f"new-{n}" for n in range(20_000)),
+        revoked_grants=frozenset({b"grant-04"}),
+        modes={1: Mode.LOCKDOWN},
     )
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, old)
@@ -192,7 +229,8 @@ async def test_lookups_see_the_old_policy_or_the_new_and_never_a_mix(tmp_path: P
             await asyncio.sleep(0)
         await replacing
         views.append(seen(store))
-        before, after = (1, True, False, False, Mode.NORMAL, False), (2, False, True, True, Mode.LOCKDOWN, True)
+        before = (1, True, False, False, Mode.NORMAL, False)
+        after = (2, False, True, True, Mode.LOCKDOWN, True)
         assert views[0] == before
         assert views[-1] == after
         assert views == sorted(views)
@@ -201,7 +239,9 @@ async def test_lookups_see_the_old_policy_or_the_new_and_never_a_mix(tmp_path: P
 
 
 @pytest.mark.asyncio
-async def test_the_snapshot_stands_when_the_commit_is_on_the_disk_but_not_yet_told(tmp_path: Path) -> None:
+async def test_the_snapshot_stands_when_the_commit_is_on_the_disk_but_not_yet_told(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, policy(1, "c1"))
@@ -240,22 +280,34 @@ async def test_close_waits_for_a_replacement_under_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_failing_disk_keeps_the_old_policy_and_the_next_attempt_succeeds(tmp_path: Path) -> None:
+async def test_a_failing_disk_keeps_the_old_policy_and_the_next_attempt_succeeds(
+    tmp_path: Path,
+) -> None:
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(1, "c1"))
         large = policy(2, *(f"c{n}" for n in range(2, 5000)), modes={1: Mode.LOCKDOWN})
         with files_capped(8192):
             with pytest.raises(StoreError, match="see `dmesg`"):
                 await put(store, large)
-            assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (1, True, Mode.NORMAL)
+            assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (
+                1,
+                True,
+                Mode.NORMAL,
+            )
         await put(store, large)
-        assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (2, False, Mode.LOCKDOWN)
+        assert (store.version(), store.revoked("c1", b""), store.mode(1)) == (
+            2,
+            False,
+            Mode.LOCKDOWN,
+        )
     async with await open_store(tmp_path / "policy.db") as store:
         assert (store.version(), store.revoked("c4999", b"")) == (2, True)
 
 
 @pytest.mark.asyncio
-async def test_one_more_revocation_writes_a_few_pages_and_the_journal_does_not_grow(tmp_path: Path) -> None:
+async def test_one_more_revocation_writes_a_few_pages_and_the_journal_does_not_grow(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "policy.db"
     revoked = [f"credential-{n:08}" for n in range(20_000)]
     async with await open_store(path) as store:
@@ -265,7 +317,8 @@ async def test_one_more_revocation_writes_a_few_pages_and_the_journal_does_not_g
             revoked.append(f"extra-{version}")
             await put(store, policy(version, *revoked))
             assert store.revoked(revoked[-1], b"")
-            document = len(policies.issue(policy(version, *revoked), ISSUER))  # kept whole: it proves the rows
+            # kept whole: it proves the rows
+            document = len(policies.issue(policy(version, *revoked), ISSUER))
             assert path.with_name("policy.db-wal").stat().st_size < 40 * 4096 + 2 * document
 
 
@@ -314,7 +367,8 @@ EDITS = {
     "no grant is revoked": "DELETE FROM revoked_grants",
     "no lockdown": "DELETE FROM modes",
     "a mode that is none": "UPDATE modes SET mode = 99",
-    "a schedule that is longer": "UPDATE schedules SET rules = (SELECT rules FROM schedules WHERE number = 2)",
+    "a schedule that is longer": "UPDATE schedules SET rules = (SELECT rules FROM schedules "
+    "WHERE number = 2)",
     "a schedule that is none": "UPDATE schedules SET rules = x'ff'",
     "another version": "UPDATE meta SET version = 7",
     "another site": "UPDATE meta SET site = 'site-2'",
@@ -325,15 +379,25 @@ EDITS = {
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("edit", EDITS)
-async def test_edited_rows_are_built_again_from_the_signed_document(tmp_path: Path, edit: str) -> None:
+async def test_edited_rows_are_built_again_from_the_signed_document(
+    tmp_path: Path, edit: str
+) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, LARGE)
     sql(path, EDITS[edit])
     async with await open_store(path) as store:
-        assert (store.found.policy, store.found.version, store.found.edited) == (OnDisk.PROVEN, 3, True)
+        assert (store.found.policy, store.found.version, store.found.edited) == (
+            OnDisk.PROVEN,
+            3,
+            True,
+        )
         assert store.version() == 3
-        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [True, True, False]
+        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [
+            True,
+            True,
+            False,
+        ]
         assert store.revoked("", b"grant-01")
         assert [store.schedule(number) for number in (1, 2)] == [OFFICE, ALWAYS]
         assert [store.mode(point) for point in (4, 5)] == [Mode.LOCKDOWN, Mode.NO_ENTRY]
@@ -342,7 +406,9 @@ async def test_edited_rows_are_built_again_from_the_signed_document(tmp_path: Pa
 
 
 @pytest.mark.asyncio
-async def test_a_policy_that_nobody_touched_is_proven_and_the_log_s_head_noted(tmp_path: Path) -> None:
+async def test_a_policy_that_nobody_touched_is_proven_and_the_log_s_head_noted(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         assert (store.found.policy, store.found.noted) == (OnDisk.NONE, Head())
@@ -385,7 +451,9 @@ CRAFTED = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize("proven", [True, False], ids=["with its document", "without"])
 @pytest.mark.parametrize("craft", CRAFTED)
-async def test_rows_that_only_look_right_are_made_again(tmp_path: Path, craft: str, proven: bool) -> None:
+async def test_rows_that_only_look_right_are_made_again(
+    tmp_path: Path, craft: str, proven: bool
+) -> None:
     """All of them are there for who reads them all, and none for who looks for one."""
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
@@ -400,7 +468,11 @@ async def test_rows_that_only_look_right_are_made_again(tmp_path: Path, craft: s
             await put(store, LARGE)
         else:
             assert (store.found.policy, store.found.edited) == (OnDisk.PROVEN, True)
-        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [True, True, False]
+        assert [store.revoked(credential, b"") for credential in ("c1", "c2", "c3")] == [
+            True,
+            True,
+            False,
+        ]
         assert store.revoked("", b"grant-01")
         assert [store.mode(point) for point in (4, 5)] == [Mode.LOCKDOWN, Mode.NO_ENTRY]
     async with await open_store(path) as store:
@@ -425,7 +497,9 @@ FORGERIES = {
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("forgery", FORGERIES)
-async def test_a_policy_without_its_signed_document_is_not_proven(tmp_path: Path, forgery: str) -> None:
+async def test_a_policy_without_its_signed_document_is_not_proven(
+    tmp_path: Path, forgery: str
+) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, LARGE)
@@ -435,14 +509,17 @@ async def test_a_policy_without_its_signed_document_is_not_proven(tmp_path: Path
         assert store.found.policy is OnDisk.UNPROVEN
         assert store.found.why
         assert store.version() == 0
-        await put(store, LARGE)  # what nobody proved, its version least of all, keeps out no policy that is proven
+        # what nobody proved, its version least of all, keeps out no policy that is proven
+        await put(store, LARGE)
         assert (store.version(), store.revoked("c1", b"")) == (3, True)
     async with await open_store(path) as store:
         assert store.found.policy is OnDisk.PROVEN
 
 
 @pytest.mark.asyncio
-async def test_a_policy_of_the_earlier_schema_has_no_document_and_is_asked_for_again(tmp_path: Path) -> None:
+async def test_a_policy_of_the_earlier_schema_has_no_document_and_is_asked_for_again(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, LARGE)

@@ -1,4 +1,6 @@
-"""What the commands need, they install or name; what CI did not run has failed; pip's failures are one sentence."""
+"""What the commands need, they install or name; what CI did not run has failed; pip's failures are
+one sentence.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,13 @@ def _pytest(folder: Path, ci: str, text: str) -> subprocess.CompletedProcess[str
     argv = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", str(folder)]
     environment = {**os.environ, "CI": ci}
     return subprocess.run(
-        argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        argv,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 
@@ -65,8 +73,12 @@ def test_a_file_skipped_for_a_missing_library_fails_in_ci(tmp_path: Path) -> Non
     assert "nothing may be missing: could not import" in done.stdout
 
 
-def _prerequisites(tmp_path: Path, *tools: str, apt: str, user: int) -> subprocess.CompletedProcess[str]:
-    """Run .ci/prerequisites with its own PATH: an apt-get that does what is given, an `id` that says who runs it."""
+def _prerequisites(
+    tmp_path: Path, *tools: str, apt: str, user: int
+) -> subprocess.CompletedProcess[str]:
+    """Run .ci/prerequisites with its own PATH: an apt-get that does what is given, an `id` that
+    says who runs it.
+    """
     commands = tmp_path / "bin"
     commands.mkdir(exist_ok=True)
     (commands / "apt-get").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/apt\n{apt}\n')
@@ -75,13 +87,18 @@ def _prerequisites(tmp_path: Path, *tools: str, apt: str, user: int) -> subproce
         (commands / name).chmod(0o755)
     path = f"{commands}:/usr/bin:/bin"
     argv = [ROOT / ".ci/prerequisites", sys.executable, *tools]
-    return subprocess.run(argv, env={"PATH": path}, capture_output=True, text=True, timeout=SECONDS, check=False)
+    return subprocess.run(
+        argv, env={"PATH": path}, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
 
 
 def test_a_tool_that_is_missing_is_installed_by_root(tmp_path: Path) -> None:
     there = tmp_path / "bin/no-such-tool"
     done = _prerequisites(
-        tmp_path, "no-such-tool", apt=f'[ "$1" = update ] || {{ : >{there}; chmod 755 {there}; }}', user=0
+        tmp_path,
+        "no-such-tool",
+        apt=f'[ "$1" = update ] || {{ : >{there}; chmod 755 {there}; }}',
+        user=0,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "apt").read_text().splitlines() == [
@@ -97,21 +114,35 @@ def test_a_tool_that_is_missing_is_installed_by_root(tmp_path: Path) -> None:
 def test_a_tool_that_cannot_be_installed_is_named(tmp_path: Path, user: int) -> None:
     done = _prerequisites(tmp_path, "no-such-tool", "neither-this", apt="exit 1", user=user)
     assert done.returncode == 1
-    assert done.stderr == ("Missing: no-such-tool neither-this. Type: sudo apt-get install no-such-tool neither-this\n")
+    assert done.stderr == (
+        "Missing: no-such-tool neither-this. Type: sudo apt-get install no-such-tool neither-this\n"
+    )
     assert (tmp_path / "apt").exists() is (user == 0)
 
 
 def test_make_test_asks_for_each_tool_that_a_case_is_skipped_without() -> None:
-    files = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__) and "lab" not in path.parts]
-    needed = {tool for path in files for tool in re.findall(r'"needs ([\w-]+): apt-get', path.read_text())}
+    files = [
+        path
+        for path in (ROOT / "tests").rglob("*.py")
+        if path != Path(__file__) and "lab" not in path.parts
+    ]
+    needed = {
+        tool for path in files for tool in re.findall(r'"needs ([\w-]+): apt-get', path.read_text())
+    }
     (line,) = re.findall(r"\.ci/prerequisites \$\(PYTHON\) (.+)", (ROOT / "Makefile").read_text())
     assert set(line.split()) == needed == {"dbus-daemon"}
 
 
 def test_make_test_asks_for_the_tools_before_it_builds_anything(tmp_path: Path) -> None:
     argv = ["make", "-n", "test", f"VENV={tmp_path}/new", "PYTHON=python3"]
-    clean = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    done = subprocess.run(argv, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=SECONDS, check=True)
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+    done = subprocess.run(
+        argv, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=SECONDS, check=True
+    )
     first, *rest = [line for line in done.stdout.splitlines() if not line.startswith("make[")]
     assert first == ".ci/prerequisites python3 dbus-daemon"
     assert f"python3 -m venv {tmp_path}/new" in rest
@@ -122,7 +153,12 @@ def _pip(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
     argv = [ROOT / ".ci/pip", sys.executable, "--isolated", *words]
     return subprocess.run(
-        argv, env={**clean, **environment}, capture_output=True, text=True, timeout=SECONDS, check=False
+        argv,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 
@@ -146,7 +182,8 @@ def test_without_internet_pip_ends_in_one_sentence() -> None:
 
 
 def test_a_certificate_that_is_not_believed_is_told_apart(tmp_path: Path) -> None:
-    key, certificate = ec.generate_private_key(ec.SECP256R1()), x509.CertificateBuilder()
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = x509.CertificateBuilder()
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     begins = datetime.now(UTC) - timedelta(days=2)
     made = (
@@ -167,7 +204,8 @@ def test_a_certificate_that_is_not_believed_is_told_apart(tmp_path: Path) -> Non
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        index = f"https://localhost:{server.server_port}/simple"  # a name: some versions of pip take no address
+        # a name: some versions of pip take no address
+        index = f"https://localhost:{server.server_port}/simple"
         said = _said(_pip("--retries", "1", "download", "-i", index, "cbor2"))
         server.shutdown()
         thread.join()
@@ -191,11 +229,15 @@ def test_any_other_failure_says_pips_first_error() -> None:
 
 
 def _promise(tree: Path, *versions: str) -> None:
-    """Make a tree that promises Pythons, with a make that tells how it was called and fails on 3.98."""
+    """Make a tree that promises Pythons, with a make that tells how it was called and fails on
+    3.98.
+    """
     (tree / ".ci").mkdir(parents=True)
     shutil.copy(ROOT / ".ci/pythons", tree / ".ci/pythons")
     lines = "".join(f"    Programming Language :: Python :: {version}\n" for version in versions)
-    (tree / "setup.cfg").write_text(f"[metadata]\nclassifiers =\n    Programming Language :: Python :: 3\n{lines}")
+    (tree / "setup.cfg").write_text(
+        f"[metadata]\nclassifiers =\n    Programming Language :: Python :: 3\n{lines}"
+    )
     commands = {"make": 'echo "ran $*"; case "$*" in *3.98*) exit 2 ;; esac'}
     commands |= {f"python{version}": f"echo {version}" for version in versions if version != "3.99"}
     (tree / "bin").mkdir()
@@ -207,10 +249,14 @@ def _promise(tree: Path, *versions: str) -> None:
 def _pythons(tree: Path, own: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": f"{tree / 'bin'}:/usr/bin:/bin", "HOME": str(tree)}
     argv = [tree / ".ci/pythons", own]
-    return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+    return subprocess.run(
+        argv, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
 
 
-def test_each_promised_python_runs_the_tests_and_one_that_is_not_here_is_named(tmp_path: Path) -> None:
+def test_each_promised_python_runs_the_tests_and_one_that_is_not_here_is_named(
+    tmp_path: Path,
+) -> None:
     _promise(tmp_path, "3.96", "3.97", "3.99")
     done = _pythons(tmp_path, "python3.96")
     assert done.returncode == 0, done.stderr
@@ -224,7 +270,9 @@ def test_each_promised_python_runs_the_tests_and_one_that_is_not_here_is_named(t
 
 
 @pytest.mark.parametrize("versions", [("3.97", "3.98"), ("3.99",)])
-def test_one_python_that_fails_or_none_at_all_is_a_failure(tmp_path: Path, versions: tuple[str, ...]) -> None:
+def test_one_python_that_fails_or_none_at_all_is_a_failure(
+    tmp_path: Path, versions: tuple[str, ...]
+) -> None:
     _promise(tmp_path, *versions)
     done = _pythons(tmp_path, "python3.97")
     assert done.returncode == 1

@@ -1,4 +1,6 @@
-"""The properties that docs/protocol.md promises, one test each, on the real core and the real unlock."""
+"""The properties that docs/protocol.md promises, one test each, on the real core and the real
+unlock.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError, StoreError
 from hubcore.evidence.records import Kind
 from hubcore.phone import sealing
-from hubcore.phone.certificates import issue_epoch_certificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.certificates import (
+    issue_epoch_certificate,
+    read_epoch_certificate,
+    read_hub_certificate,
+)
 from hubcore.phone.framing import HEADER_BYTES
 from hubcore.phone.messages import (
     Error,
@@ -66,7 +72,11 @@ async def open_with(hub: DeskHub, message: bytes) -> tuple[Visit, list[bytes]]:
 
 
 def sealed_for(
-    hub: DeskHub, wallet: Wallet, challenge: bytes, transport: str = sealing.BLE_GATT, **changes: object
+    hub: DeskHub,
+    wallet: Wallet,
+    challenge: bytes,
+    transport: str = sealing.BLE_GATT,
+    **changes: object,
 ) -> bytes:
     """Return an Open for a challenge, each part of which a test may replace."""
     epoch = hub.epochs.current
@@ -77,7 +87,8 @@ def sealed_for(
         epoch.certificate, read_hub_certificate(hub.certificate, hub.issuer.verify_key), (256, 384)
     )
     digest = changes.get("digest", epoch.digest)
-    grant, key = changes.get("grant", wallet.grant), changes.get("key", wallet.key)
+    grant = changes.get("grant", wallet.grant)
+    key = changes.get("key", wallet.key)
     point = changes.get("point", 1)
     assert isinstance(digest, bytes)
     assert isinstance(grant, bytes)
@@ -89,7 +100,9 @@ def sealed_for(
 
 
 @pytest.mark.parametrize("aead", list(Aead))
-async def test_rsa_and_aes_as_the_white_paper_says(hub: DeskHub, wallet: Wallet, aead: Aead) -> None:
+async def test_rsa_and_aes_as_the_white_paper_says(
+    hub: DeskHub, wallet: Wallet, aead: Aead
+) -> None:
     wallet.aeads = (aead,)
     visit = await Phone(hub, wallet).visit()
     assert visit.verdict is not None
@@ -115,7 +128,8 @@ async def test_one_round_trip(hub: DeskHub, wallet: Wallet) -> None:
 
 
 async def test_offline(hub: DeskHub, wallet: Wallet) -> None:
-    # The hub holds the issuer's public key and nothing about this phone; nobody but the two takes part.
+    # The hub holds the issuer's public key and nothing about this phone; nobody but the two takes
+    # part.
     assert not hub.tickets
     visit = await Phone(hub, wallet).visit()
     assert visit.verdict is not None
@@ -142,7 +156,9 @@ async def test_mutual_authentication(hub: DeskHub, wallet: Wallet) -> None:
     epoch = hub.epochs.current
     assert epoch is not None
     reader = read_hub_certificate(hub.certificate, hub.issuer.verify_key)
-    stranger = issue_epoch_certificate(mirror.identity, read_epoch_certificate(epoch.certificate, reader, (384,)))
+    stranger = issue_epoch_certificate(
+        mirror.identity, read_epoch_certificate(epoch.certificate, reader, (384,))
+    )
     with pytest.raises(ProofError):
         read_epoch_certificate(stranger, reader, (384,))
 
@@ -175,7 +191,8 @@ async def test_no_replay(hub: DeskHub, wallet: Wallet) -> None:
     air.read_info()
     message = sealed_for(hub, wallet, again.infos[0])
     assert isinstance(decode_to_phone((await air.send(message))[0]), VerdictMessage)
-    assert decode_to_phone((await air.send(message))[0]) == Error(ErrorCode.TIMEOUT)  # its challenge is consumed
+    # its challenge is consumed
+    assert decode_to_phone((await air.send(message))[0]) == Error(ErrorCode.TIMEOUT)
 
 
 async def test_no_reflection(hub: DeskHub, wallet: Wallet) -> None:
@@ -183,7 +200,9 @@ async def test_no_reflection(hub: DeskHub, wallet: Wallet) -> None:
     ticket = next(iter(wallet.tickets.values()))
     challenge = hub.connect().challenge(hub.clock.monotonic())
     up = sealing.resume_key(ticket.secret, sealing.BLE_GATT, challenge, ticket.aead, HUB)
-    keys = sealing.session_keys(ticket.secret, sealing.BLE_GATT, challenge, b"message", ticket.aead, HUB)
+    keys = sealing.session_keys(
+        ticket.secret, sealing.BLE_GATT, challenge, b"message", ticket.aead, HUB
+    )
     assert len({up, keys.to_phone, keys.ratchet}) == 3
     visit = await Phone(hub, wallet).visit()
     sealed = decode_to_phone(visit.messages_down[-1])
@@ -201,8 +220,8 @@ async def test_no_downgrade(hub: DeskHub, wallet: Wallet) -> None:
     assert isinstance(strong, Open)
     epoch = hub.epochs.current
     assert epoch is not None
-    # Somebody who holds the epoch key opens the request and seals it again with a weaker AEAD: the phone's signature
-    # is over the AEAD it chose.
+    # Somebody who holds the epoch key opens the request and seals it again with a weaker AEAD: the
+    # phone's signature is over the AEAD it chose.
     bound = sealing.binding(sealing.BLE_GATT, visit.infos[0], epoch.digest, Aead.A256GCM)
     content_key = cose.unwrap_key(rsa_key(), strong.encrypted_key, bytes(32))
     inner = cose.unseal(strong.aead, content_key, strong.iv, strong.ciphertext, bound)
@@ -222,8 +241,10 @@ async def test_no_downgrade(hub: DeskHub, wallet: Wallet) -> None:
 
 
 async def test_no_mix_up_between_links(hub: DeskHub, wallet: Wallet) -> None:
-    one, two = Visit(hub.connect()), Visit(hub.connect())
-    air_one, air_two = Air(hub, one), Air(hub, two)
+    one = Visit(hub.connect())
+    two = Visit(hub.connect())
+    air_one = Air(hub, one)
+    air_two = Air(hub, two)
     air_one.read_info()
     air_two.read_info()
     for_one = sealed_for(hub, wallet, one.infos[0])
@@ -232,13 +253,16 @@ async def test_no_mix_up_between_links(hub: DeskHub, wallet: Wallet) -> None:
     stray = Visit(hub.connect())
     Air(hub, stray).read_info()
     frame = one.up[0]  # a frame of link one's session on a third link
-    await Air(hub, stray).perform(stray.link.frame(frame, 247, hub.clock.monotonic(), hub.clock.wall()))
+    await Air(hub, stray).perform(
+        stray.link.frame(frame, 247, hub.clock.monotonic(), hub.clock.wall())
+    )
     assert "no session" in str(stray.causes[0])
     assert stray.dropped
 
 
 async def test_no_mix_up_between_hubs(hub: DeskHub, wallet: Wallet) -> None:
-    other = DeskHub(hub.issuer, hub.clock, name="hub-2")  # same epoch key, so that only the binding tells them apart
+    # same epoch key, so that only the binding tells them apart
+    other = DeskHub(hub.issuer, hub.clock, name="hub-2")
     visit = Visit(other.connect())
     air = Air(other, visit)
     air.read_info()
@@ -285,7 +309,8 @@ async def test_no_mix_up_between_transports(hub: DeskHub, wallet: Wallet) -> Non
 
 
 async def test_a_lost_verdict_never_strikes_twice(hub: DeskHub, wallet: Wallet) -> None:
-    phone, op = Phone(hub, wallet), os.urandom(8)
+    phone = Phone(hub, wallet)
+    op = os.urandom(8)
     phone.lose_verdict = True
     assert (await phone.visit(op=op)).verdict is None
     assert hub.strikes == 1
@@ -295,11 +320,13 @@ async def test_a_lost_verdict_never_strikes_twice(hub: DeskHub, wallet: Wallet) 
     assert again.verdict is not None
     assert again.verdict.allowed
     assert hub.strikes == 1
-    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))  # a restart in between forgets nothing
+    # a restart in between forgets nothing
+    hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     wallet.tickets.clear()
     after = await phone.visit(op=op)
     assert after.verdict is not None
-    assert after.verdict.reason is Reason.FAULT  # nobody knows whether the strike was driven before the restart
+    # nobody knows whether the strike was driven before the restart
+    assert after.verdict.reason is Reason.FAULT
     assert hub.strikes == 1
     other = await phone.visit(op=op, action=Action.QUERY)
     assert other.verdict is not None
@@ -311,7 +338,8 @@ async def test_a_lost_verdict_never_strikes_twice(hub: DeskHub, wallet: Wallet) 
 
 
 async def test_two_links_with_one_op_strike_once(hub: DeskHub, wallet: Wallet) -> None:
-    op, claims = os.urandom(8), []
+    op = os.urandom(8)
+    claims = []
     for _ in range(2):
         wallet.tickets.clear()
         visit = await Phone(hub, wallet).visit(op=op, action=Action.QUERY)
@@ -397,7 +425,9 @@ async def test_short_path_is_dropped_at_revocation(hub: DeskHub, wallet: Wallet)
 
 
 async def test_short_path_is_decided_like_the_long_one(hub: DeskHub) -> None:
-    weekdays = make_wallet(hub.issuer, access=(Access(1, OPEN_AND_QUERY, (Rule(0b0011111, 480, 1080), 7)),))
+    weekdays = make_wallet(
+        hub.issuer, access=(Access(1, OPEN_AND_QUERY, (Rule(0b0011111, 480, 1080), 7)),)
+    )
     assert (await Phone(hub, weekdays).visit()).verdict is not None
     hub.clock.advance(8 * 3600)
     late = await Phone(hub, weekdays).visit()
@@ -434,8 +464,15 @@ async def test_privacy_nothing_in_clear_names_a_phone(hub: DeskHub) -> None:
         visits = [await Phone(hub, wallet).visit() for _ in range(3)]
         grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
         numbers = wallet.key.private.public_key().public_numbers()
-        names = [grant.credential.encode(), grant.grant_id, grant.key.kid, numbers.x.to_bytes(32, "big")]  # type: ignore[union-attr]
-        air = b"".join(b"".join([*v.infos, *v.up, *v.down, *v.messages_up, *v.messages_down]) for v in visits)
+        names = [
+            grant.credential.encode(),
+            grant.grant_id,
+            grant.key.kid,
+            numbers.x.to_bytes(32, "big"),
+        ]  # type: ignore[union-attr]
+        air = b"".join(
+            b"".join([*v.infos, *v.up, *v.down, *v.messages_up, *v.messages_down]) for v in visits
+        )
         assert not [name for name in names if name in air]
         opens = [m for v in visits for m in v.messages_up if isinstance(decode_to_hub(m), Resume)]
         assert len({decode_to_hub(m).ticket for m in opens}) == len(opens)  # type: ignore[union-attr]
@@ -457,7 +494,9 @@ async def test_granted_and_denied_look_alike(hub: DeskHub, wallet: Wallet) -> No
     assert [len(f) for f in yes.up] == [len(f) for f in no.up]
     assert [len(f) for f in yes.down] == [len(f) for f in no.down]
     assert [f[:1] for f in yes.down] == [f[:1] for f in no.down]
-    assert [type(r).__name__ for r in hub.records()] == ["Record"] * 3  # both are recorded before they are answered
+    assert [type(r).__name__ for r in hub.records()] == [
+        "Record"
+    ] * 3  # both are recorded before they are answered
 
 
 async def test_one_answer_outside(hub: DeskHub, wallet: Wallet) -> None:
@@ -490,7 +529,8 @@ async def test_authenticated_is_not_moved(hub: DeskHub, wallet: Wallet) -> None:
     verdict = decode_to_phone(visit.messages_down[-1])
     assert isinstance(verdict, VerdictMessage)
     assert visit.states == []
-    now, wall = hub.clock.monotonic(), hub.clock.wall()
+    now = hub.clock.monotonic()
+    wall = hub.clock.wall()
     air = Air(hub, visit)
     air._in = None
     moved = visit.link.door(1, DoorState.OPEN, now, wall)
@@ -522,7 +562,9 @@ async def test_a_time_that_cannot_be_trusted_moves_nothing(hub: DeskHub, wallet:
 
 
 async def test_the_short_path_ends_with_the_hubs_certificate(hub: DeskHub, wallet: Wallet) -> None:
-    """A hub may answer by the short path only where and while its certificate says so, whatever ticket it gives."""
+    """A hub may answer by the short path only where and while its certificate says so, whatever
+    ticket it gives.
+    """
     await Phone(hub, wallet).visit()
     (kid, ticket), *_ = wallet.tickets.items()
     assert (ticket.hub, ticket.access_points) == (HUB, frozenset({1, 2}))

@@ -1,8 +1,9 @@
-"""docs/protocol.md says what the code does: every constant, code and UUID, and a worked example that really opens.
+"""docs/protocol.md says what the code does: every constant, code and UUID, and a worked example
+that really opens.
 
-Law: the document is parsed, never searched for a number somewhere; a table that loses its heading fails the test.
-`python tests/unit/test_protocol_doc.py` makes the worked example anew from the keys in the document, after a change of
-the protocol's bytes.
+Law: the document is parsed, never searched for a number somewhere; a table that loses its heading
+fails the test. `python tests/unit/test_protocol_doc.py` makes the worked example anew from the keys
+in the document, after a change of the protocol's bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,17 @@ from hubcore.access.words import Action
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
-from hubcore.phone import answers, certificates, epochs, framing, gatt, handshake, link, messages, sealing
+from hubcore.phone import (
+    answers,
+    certificates,
+    epochs,
+    framing,
+    gatt,
+    handshake,
+    link,
+    messages,
+    sealing,
+)
 from hubcore.phone import tickets as tickets_module
 from hubcore.phone.certificates import EPOCH as EPOCH_TYPE
 from hubcore.phone.certificates import HUB as HUB_TYPE
@@ -76,7 +87,9 @@ def section(heading: str) -> str:
 
 
 def table(heading: str) -> list[list[str]]:
-    """The rows of the first table under a heading, without its head; cells without their backticks."""
+    """The rows of the first table under a heading, without its head; cells without their
+    backticks.
+    """
     lines = section(heading).splitlines()
     first = next((at for at, line in enumerate(lines) if line.startswith("|")), None)
     assert first is not None, f"no table under {heading!r}"
@@ -110,7 +123,15 @@ def test_each_limit_is_the_constant_it_names(row: list[str]) -> None:
     assert number(row[1]) == resolve(row[2]), row
 
 
-_BYTES_OF_A_LAYOUT = {"DIRECT", "GET_EPOCH", "SEQ_AT", "UINT32_MAX", "MINUTES_A_DAY", "ALL_DAYS", "SCOPE_ITEMS"}
+_BYTES_OF_A_LAYOUT = {
+    "DIRECT",
+    "GET_EPOCH",
+    "SEQ_AT",
+    "UINT32_MAX",
+    "MINUTES_A_DAY",
+    "ALL_DAYS",
+    "SCOPE_ITEMS",
+}
 _BYTES_OF_A_LAYOUT |= {"ISS", "SUB", "AUD", "EXP", "NBF", "CTI", "CNF", "SCOPE"}
 _OF_NO_PHONE = {"RENEW_DAYS", "DAY_SECONDS"}
 
@@ -140,8 +161,14 @@ def test_no_limit_of_the_code_is_missing_in_the_table(module: Any) -> None:
     listed = {row[2] for row in table("All times and limits")}
     tree = ast.parse(File(module.__file__).read_text(encoding="utf-8"))
     targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
-    names = {leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}
-    public = {name for name in names if name.isupper() and not name.startswith("_")} - _BYTES_OF_A_LAYOUT - _OF_NO_PHONE
+    names = {
+        leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)
+    }
+    public = (
+        {name for name in names if name.isupper() and not name.startswith("_")}
+        - _BYTES_OF_A_LAYOUT
+        - _OF_NO_PHONE
+    )
     numbers = {name for name in public if isinstance(getattr(module, name), int | float | range)}
     assert {f"{module.__name__}.{name}" for name in numbers} <= listed
 
@@ -152,7 +179,9 @@ def test_what_a_hub_may_choose_is_its_configuration() -> None:
     assert set(rows) == {f"protocol.{name}" for name in Protocol.__struct_fields__}
     for key, shown in rows.items():
         value = getattr(defaults, key.removeprefix("protocol."))
-        assert shown == ", ".join(value) if isinstance(value, tuple) else number(shown) == value, key
+        assert shown == ", ".join(value) if isinstance(value, tuple) else number(shown) == value, (
+            key
+        )
 
 
 def test_uuids() -> None:
@@ -181,7 +210,9 @@ def test_codes(heading: str, kind: type[IntEnum] | type[IntFlag]) -> None:
 
 
 def test_each_denial_has_the_reason_shown() -> None:
-    shown = {(word, row[1]) for row in table("Reasons") for word in row[2].split(", ") if word != "-"}
+    shown = {
+        (word, row[1]) for row in table("Reasons") for word in row[2].split(", ") if word != "-"
+    }
     assert shown == {(str(denial), reason.name) for denial, reason in answers.REASONS.items()}
 
 
@@ -193,7 +224,9 @@ def test_constant_texts() -> None:
 
 
 def test_the_state_tables_know_every_state_and_no_other() -> None:
-    assert {row[0] for row in table("Hub, for each link")} - {"any"} == {phase.name for phase in Phase}
+    assert {row[0] for row in table("Hub, for each link")} - {"any"} == {
+        phase.name for phase in Phase
+    }
     stages = {state for row in table("Phone, for each attempt") for state in row[1].split(", ")}
     assert stages - {"any"} == {stage.name for stage in Stage}
 
@@ -219,14 +252,17 @@ def test_each_row_of_the_phones_table_is_shown_by_vectors() -> None:
 
 
 def test_the_phone_goes_where_its_table_says_and_everywhere_it_says() -> None:
-    """Over all vectors: no step of the phone leads elsewhere, and each way of the table is gone at least once."""
+    """Over all vectors: no step of the phone leads elsewhere, and each way of the table is gone at
+    least once.
+    """
     ways = set[tuple[str, str]]()
     for _, states, _, _, end, _ in table("Phone, for each attempt"):
         for state in states.split(", "):
             begins = [stage.name for stage in Stage] if state == "any" else [state]
             ways |= {(begin, begin if end == "the same" else end) for begin in begins}
     gone = {way for path in files("phone") for way in _ways_of(path)}
-    asked_and_left = {(begin, "END") for begin, end in ways if end == "SESSION"}  # rows 18 and 24 in one step
+    # rows 18 and 24 in one step
+    asked_and_left = {(begin, "END") for begin, end in ways if end == "SESSION"}
     assert gone <= ways | asked_and_left
     assert ways <= gone
 
@@ -237,17 +273,30 @@ def test_the_first_state_is_the_last_one_whatever_it_says(door: DoorState) -> No
     assert {row[3] for row in rows if row[4] == "SESSION"} == {"ignored"}
     e = example()
     phone = wallet(e)
-    ticket = (e["ticket_id"], e["ratchet"], Aead.A256GCM, e["now"], frozenset({e["access_point"]}), e["now"])
+    ticket = (
+        e["ticket_id"],
+        e["ratchet"],
+        Aead.A256GCM,
+        e["now"],
+        frozenset({e["access_point"]}),
+        e["now"],
+    )
     phone.tickets[e["hub_kid"]] = KeptTicket(e["hub"], *ticket)
     attempt = Attempt(phone, e["access_point"], Action.OPEN, bytes, sealing.BLE_GATT, e["op_2"])
     (sends,) = attempt.challenge(e["challenge_2"], e["now"])
     assert isinstance(sends, SendMessage)
-    keys = sealing.session_keys(e["ratchet"], sealing.BLE_GATT, e["challenge_2"], sends.message, Aead.A256GCM, e["hub"])
+    keys = sealing.session_keys(
+        e["ratchet"], sealing.BLE_GATT, e["challenge_2"], sends.message, Aead.A256GCM, e["hub"]
+    )
     verdict = messages.Verdict(e["op_2"], True, Reason.OK, DoorState.RELEASED, e["now"], None)
-    attempt.receive(messages.encode_to_phone(sealing.seal_verdict(verdict, keys, bytes(12))), e["now"])
+    attempt.receive(
+        messages.encode_to_phone(sealing.seal_verdict(verdict, keys, bytes(12))), e["now"]
+    )
     assert attempt.stage is Stage.SESSION
     state = messages.State(1, e["op_2"], e["access_point"], door, e["now"])
-    (shows,) = attempt.receive(messages.encode_to_phone(sealing.seal_state(state, keys, bytes(12))), e["now"])
+    (shows,) = attempt.receive(
+        messages.encode_to_phone(sealing.seal_state(state, keys, bytes(12))), e["now"]
+    )
     assert shows == machine.Moved(state)
     assert attempt.stage is Stage.END
 
@@ -267,7 +316,9 @@ _OF_OTHER_SECTIONS = {"104", "106"}
 
 
 def test_what_the_phone_does_about_an_error_is_its_table() -> None:
-    """An error other than BUSY is worth one further try; only some of them cost the cached certificates."""
+    """An error other than BUSY is worth one further try; only some of them cost the cached
+    certificates.
+    """
     forgets = {row[1]: row[3] for row in table("Errors in clear")}
     for code in ErrorCode:
         e = example()
@@ -294,13 +345,16 @@ def _certified(e: Example) -> tuple[HubCertificate, EpochCertificate]:
 def test_a_ticket_on_the_phone_holds_what_the_page_says() -> None:
     fields = {"id", "secret", "aead", "expires", "hub", "access_points", "hub_expires"}
     assert {field.name for field in dataclasses.fields(KeptTicket)} == fields
-    assert len(table("Tickets on the phone")) == len(fields) - 2 + 1  # id, rs and AEAD share a row; the kid finds it
+    # id, rs and AEAD share a row; the kid finds it
+    assert len(table("Tickets on the phone")) == len(fields) - 2 + 1
 
 
 def test_how_a_phone_reads_txr_is_what_its_table_says() -> None:
     after = onlink.PULL_AFTER_SECONDS, onlink.PULL_EVERY_SECONDS
     rows = table("Reading TXR")
-    for row, subscribed, first, empty in zip(rows, (True, False), (after[0], 0.0), after, strict=True):
+    for row, subscribed, first, empty in zip(
+        rows, (True, False), (after[0], 0.0), after, strict=True
+    ):
         listening = onlink.Listening(bytes(4), subscribed)
         listening.begin(10.0)
         assert listening.pull_at == 10.0 + first
@@ -344,7 +398,9 @@ def test_every_test_named_for_a_property_exists() -> None:
 
 
 def test_every_vector_named_for_a_property_exists() -> None:
-    named = {word for row in table("Security properties") for word in row[2].split(", ") if word != "-"}
+    named = {
+        word for row in table("Security properties") for word in row[2].split(", ") if word != "-"
+    }
     have = {file.name[:3] for file in (ROOT / "tests" / "vectors" / "v1").glob("*.json")}
     assert sorted(named - have) == []
 
@@ -357,10 +413,22 @@ def test_every_section_that_is_referred_to_exists() -> None:
 
 def test_the_threat_model_names_what_is_there() -> None:
     text = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
-    files = [file for top in ("hubcore", "hubd", "hardware-sim/hubsim") for file in (ROOT / top).rglob("*.py")]
+    files = [
+        file
+        for top in ("hubcore", "hubd", "hardware-sim/hubsim")
+        for file in (ROOT / top).rglob("*.py")
+    ]
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
-    assigned = [t for tree in trees for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
-    constants = {leaf.id for target in assigned for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}
+    assigned = [
+        t
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for t in node.targets
+    ]
+    constants = {
+        leaf.id for target in assigned for leaf in ast.walk(target) if isinstance(leaf, ast.Name)
+    }
     named = set(re.findall(r"`([A-Z][A-Z_]+)`", text))
     assert len(named) >= 30
     assert sorted(named - constants) == []
@@ -397,17 +465,22 @@ def ec_key(scalar: bytes) -> SigningKey:
 
 
 def rsa_key(e: Example) -> rsa.RSAPrivateKey:
-    p, q = int.from_bytes(e["rsa_p"], "big"), int.from_bytes(e["rsa_q"], "big")
+    p = int.from_bytes(e["rsa_p"], "big")
+    q = int.from_bytes(e["rsa_q"], "big")
     d = pow(65537, -1, (p - 1) * (q - 1))
     extra = (rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
     return rsa.RSAPrivateNumbers(p, q, d, *extra, rsa.RSAPublicNumbers(65537, p * q)).private_key()
 
 
 def hub_side(e: Example, chance: Callable[[int], bytes]) -> HubSide:
-    certificate, ring = e["epoch_certificate"], EpochRing()
-    kid, digest, ends = e["epoch_kid"], hashlib.sha256(certificate).digest(), e["now"] + 3900
+    certificate = e["epoch_certificate"]
+    ring = EpochRing()
+    kid = e["epoch_kid"]
+    digest = hashlib.sha256(certificate).digest()
+    ends = e["now"] + 3900
     ring.add(Epoch(kid, certificate, digest, rsa_key(e), AEADS, e["now"], ends, 0.0))
-    identity, issuer = ec_key(e["hub_scalar"]).verify_key.kid, ec_key(e["issuer_scalar"]).verify_key
+    identity = ec_key(e["hub_scalar"]).verify_key.kid
+    issuer = ec_key(e["issuer_scalar"]).verify_key
     tables = ring, TicketTable(e["now"] + 10**8), Budget(1, 1, 1)
     return HubSide(e["hub"], e["site"], identity, e["hub_certificate"], issuer, *tables, chance)
 
@@ -418,7 +491,8 @@ def wallet(e: Example) -> Wallet:
 
 
 def frames_of(messages_: Iterable[bytes], sid: bytes, mtu: int = MTU) -> list[bytes]:
-    out, frames = framing.Outbound(sid), []
+    out = framing.Outbound(sid)
+    frames = []
     for message in messages_:
         out.load(message)
     while frame := out.pull(mtu):
@@ -430,10 +504,16 @@ class Replay:
     """A hub that gets the example's frames; `say` returns the frames it notifies."""
 
     def __init__(self, e: Example, side: HubSide) -> None:
-        self.e, self.link, self.door = e, HubLink(side, sealing.BLE_GATT, 0.0), DoorState.RELEASED
+        self.e = e
+        self.link = HubLink(side, sealing.BLE_GATT, 0.0)
+        self.door = DoorState.RELEASED
 
     def say(self, frames: Iterable[bytes], mtu: int = MTU) -> list[bytes]:
-        return [f for frame in frames for f in self._perform(self.link.frame(frame, mtu, 1.0, self.e["now"]))]
+        return [
+            f
+            for frame in frames
+            for f in self._perform(self.link.frame(frame, mtu, 1.0, self.e["now"]))
+        ]
 
     def moved(self, door: DoorState) -> list[bytes]:
         assert self.due.access_point == self.e["access_point"]
@@ -456,10 +536,13 @@ class Replay:
 
 
 def replay(e: Example) -> Example:
-    """Play the phone's part of the example to a hub; return what the hub gives, under the example's names."""
+    """Play the phone's part of the example to a hub; return what the hub gives, under the example's
+    names.
+    """
     names = ("sid", "nonce", "decoy", "ticket_id", "verdict_iv", "state_iv", "sid_2", "nonce_2")
     side = hub_side(e, scripted(*(e[name] for name in names), e["ticket_id_2"], e["verdict_iv_2"]))
-    hub, got = Replay(e, side), {}
+    hub = Replay(e, side)
+    got = {}
     got["challenge"] = hub.link.challenge(0.5)
     say = frames_of([messages.GET_EPOCH, e["open"]], e["sid"])
     got["get_epoch_frame"] = say[0]
@@ -482,7 +565,9 @@ def test_the_hub_answers_the_example_byte_for_byte() -> None:
     parts = framing.decode_frame(e["epoch_frame_1"])
     assert got.pop("epoch_frames").startswith(e["epoch_frame_1"])
     assert epoch.accept(parts) == (None, None)
-    assert parts.total == len(messages.encode_to_phone(messages.Epoch(e["hub_certificate"], e["epoch_certificate"])))
+    assert parts.total == len(
+        messages.encode_to_phone(messages.Epoch(e["hub_certificate"], e["epoch_certificate"]))
+    )
     assert got == {name: e[name] for name in got}
 
 
@@ -490,7 +575,9 @@ def test_the_phone_of_the_example_opens_both_verdicts_and_the_state() -> None:
     e = example()
     for at, message in (("", e["open"]), ("_2", e["resume"])):
         secret = e["secret"] if not at else e["ratchet"]
-        keys = sealing.session_keys(secret, "ble-gatt", e[f"challenge{at}"], message, Aead.A256GCM, e["hub"])
+        keys = sealing.session_keys(
+            secret, "ble-gatt", e[f"challenge{at}"], message, Aead.A256GCM, e["hub"]
+        )
         assert (keys.to_phone, keys.ratchet) == (e[f"h2p{at}"], e[f"ratchet{at}"])
         frame = framing.decode_frame(e[f"verdict_frame{at}"])
         sealed = messages.decode_to_phone(frame.payload)
@@ -498,10 +585,16 @@ def test_the_phone_of_the_example_opens_both_verdicts_and_the_state() -> None:
         verdict = sealing.open_verdict(sealed, keys)
         assert messages.encode_verdict(verdict) == e[f"verdict_plain{at}"]
         assert verdict.ticket is not None
-        assert (verdict.allowed, verdict.op, verdict.ticket.id) == (True, e[f"op{at}"], e[f"ticket_id{at}"])
+        assert (verdict.allowed, verdict.op, verdict.ticket.id) == (
+            True,
+            e[f"op{at}"],
+            e[f"ticket_id{at}"],
+        )
     sealed_state = messages.decode_to_phone(framing.decode_frame(e["state_frame"]).payload)
     assert isinstance(sealed_state, messages.StateMessage)
-    first = sealing.session_keys(e["secret"], "ble-gatt", e["challenge"], e["open"], Aead.A256GCM, e["hub"])
+    first = sealing.session_keys(
+        e["secret"], "ble-gatt", e["challenge"], e["open"], Aead.A256GCM, e["hub"]
+    )
     state = sealing.open_state(sealed_state, first)
     assert messages.encode_state(state) == e["state_plain"]
     assert (state.seq, state.door, state.access_point) == (1, DoorState.SECURED, e["access_point"])
@@ -509,7 +602,9 @@ def test_the_phone_of_the_example_opens_both_verdicts_and_the_state() -> None:
 
 def test_the_example_shows_each_step_of_the_open() -> None:
     e = example()
-    bound = sealing.binding("ble-gatt", e["challenge"], hashlib.sha256(e["epoch_certificate"]).digest(), Aead.A256GCM)
+    bound = sealing.binding(
+        "ble-gatt", e["challenge"], hashlib.sha256(e["epoch_certificate"]).digest(), Aead.A256GCM
+    )
     assert bound == e["bind"]
     message = messages.decode_to_hub(e["open"])
     assert isinstance(message, messages.Open)
@@ -562,9 +657,17 @@ def test_the_reference_phone_makes_the_resume_of_the_example() -> None:
     expires = e["now"] + tickets_module.IDLE_SECONDS
     scope = frozenset({e["access_point"]})
     phone.tickets[kid] = KeptTicket(
-        e["hub"], e["ticket_id"], e["ratchet"], Aead.A256GCM, expires, scope, e["now"] + 300 * 86_400
+        e["hub"],
+        e["ticket_id"],
+        e["ratchet"],
+        Aead.A256GCM,
+        expires,
+        scope,
+        e["now"] + 300 * 86_400,
     )
-    attempt = Attempt(phone, e["access_point"], Action.OPEN, scripted(e["op_2"], e["resume_iv"]), sealing.BLE_GATT)
+    attempt = Attempt(
+        phone, e["access_point"], Action.OPEN, scripted(e["op_2"], e["resume_iv"]), sealing.BLE_GATT
+    )
     assert attempt.challenge(e["challenge_2"], e["now"]) == [SendMessage(e["resume"])]
     plain = messages.ResumeRequest(e["op_2"], e["access_point"], Action.OPEN)
     assert messages.encode_resume_request(plain) == e["resume_plain"]
@@ -577,7 +680,11 @@ def test_the_documents_of_the_example_verify() -> None:
     epoch = read_epoch_certificate(e["epoch_certificate"], hub, (384,))
     grant = read_grant(e["grant"], issuer, e["site"])
     assert (issuer.kid, hub.key.kid, epoch.kid) == (e["issuer_kid"], e["hub_kid"], e["epoch_kid"])
-    assert (hub.hub, grant.credential, epoch.expires) == (e["hub"], e["credential"], e["now"] + 3900)
+    assert (hub.hub, grant.credential, epoch.expires) == (
+        e["hub"],
+        e["credential"],
+        e["now"] + 3900,
+    )
 
 
 # Making the example anew
@@ -587,8 +694,11 @@ def fresh(old: Example) -> Example:
     """Make documents, messages and all steps from the names, times, keys and chance of `old`."""
     e = dict(old)
     issuer, hub, phone = (ec_key(e[f"{who}_scalar"]) for who in ("issuer", "hub", "phone"))
-    day, point = 86_400, e["access_point"]
-    certified = HubCertificate(e["site"], e["hub"], e["now"] - day, e["now"] + 300 * day, hub.verify_key, (point,))
+    day = 86_400
+    point = e["access_point"]
+    certified = HubCertificate(
+        e["site"], e["hub"], e["now"] - day, e["now"] + 300 * day, hub.verify_key, (point,)
+    )
     e["hub_certificate"] = issue_hub_certificate(issuer, certified, hub.cose_key)
     key = cose.write_encryption_key(rsa_key(e).public_key())
     span = e["now"], e["now"] + epochs.LIFE_SECONDS
@@ -596,10 +706,20 @@ def fresh(old: Example) -> Example:
     e["epoch_certificate"] = issue_epoch_certificate(hub, epoch)
     rights = Access(point, 0b1001, (Rule(0b0011111, 480, 1080), 12))
     span = e["now"] - day, e["now"] + 60 * day
-    grant = Grant(e["site"], e["credential"], *span, bytes.fromhex("a0a1a2a3a4a5a6a7"), phone.verify_key, (rights,))
+    grant = Grant(
+        e["site"],
+        e["credential"],
+        *span,
+        bytes.fromhex("a0a1a2a3a4a5a6a7"),
+        phone.verify_key,
+        (rights,),
+    )
     e["grant"] = issue_grant(issuer, grant, phone.cose_key)
     e |= {"issuer_kid": issuer.verify_key.kid, "hub_kid": hub.verify_key.kid, "epoch_kid": key[2]}
-    challenges = [messages.Challenge(e[f"sid{n}"], e[f"nonce{n}"], e["hub_kid"], key[2]).encode() for n in ("", "_2")]
+    challenges = [
+        messages.Challenge(e[f"sid{n}"], e[f"nonce{n}"], e["hub_kid"], key[2]).encode()
+        for n in ("", "_2")
+    ]
     e["challenge"], e["challenge_2"] = challenges
     _fresh_open(e)
     _fresh_resume(e)
@@ -622,11 +742,18 @@ def _fresh_open(e: Example) -> None:
     assert isinstance(message, messages.Open)
     plain = cose.unseal(Aead.A256GCM, e["content_key"], message.iv, message.ciphertext, e["bind"])
     e["request_protected"], _, e["request"], _ = cbor.decode(plain)
-    e["request_signed_head"] = cbor.encode(["Signature1", e["request_protected"], e["bind"], b""])[:-1]
-    e["th_open"] = hashlib.sha256(cbor.encode(["hub/1", "ble-gatt", e["challenge"], e["open"]])).digest()
+    e["request_signed_head"] = cbor.encode(["Signature1", e["request_protected"], e["bind"], b""])[
+        :-1
+    ]
+    e["th_open"] = hashlib.sha256(
+        cbor.encode(["hub/1", "ble-gatt", e["challenge"], e["open"]])
+    ).digest()
     e |= {name: _info(e, *args) for name, args in _INFOS.items()}
-    keys = sealing.session_keys(e["secret"], "ble-gatt", e["challenge"], e["open"], Aead.A256GCM, e["hub"])
-    e["h2p"], e["ratchet"] = keys.to_phone, keys.ratchet
+    keys = sealing.session_keys(
+        e["secret"], "ble-gatt", e["challenge"], e["open"], Aead.A256GCM, e["hub"]
+    )
+    e["h2p"] = keys.to_phone
+    e["ratchet"] = keys.ratchet
     new = messages.NewTicket(e["ticket_id"], e["now"] + tickets_module.IDLE_SECONDS)
     verdict = messages.Verdict(e["op"], True, Reason.OK, DoorState.RELEASED, e["now"], new)
     e["verdict_plain"] = messages.encode_verdict(verdict)
@@ -635,14 +762,21 @@ def _fresh_open(e: Example) -> None:
 
 
 def _fresh_resume(e: Example) -> None:
-    e["th_empty_2"] = hashlib.sha256(cbor.encode(["hub/1", "ble-gatt", e["challenge_2"], b""])).digest()
-    e["p2h_2"] = sealing.resume_key(e["ratchet"], "ble-gatt", e["challenge_2"], Aead.A256GCM, e["hub"])
+    e["th_empty_2"] = hashlib.sha256(
+        cbor.encode(["hub/1", "ble-gatt", e["challenge_2"], b""])
+    ).digest()
+    e["p2h_2"] = sealing.resume_key(
+        e["ratchet"], "ble-gatt", e["challenge_2"], Aead.A256GCM, e["hub"]
+    )
     request = messages.ResumeRequest(e["op_2"], e["access_point"], Action.OPEN)
     e["resume_plain"] = messages.encode_resume_request(request)
     sealed = sealing.seal_resume(request, e["p2h_2"], Aead.A256GCM, e["resume_iv"], e["ticket_id"])
     e["resume"] = messages.encode_to_hub(sealed)
-    keys = sealing.session_keys(e["ratchet"], "ble-gatt", e["challenge_2"], e["resume"], Aead.A256GCM, e["hub"])
-    e["h2p_2"], e["ratchet_2"] = keys.to_phone, keys.ratchet
+    keys = sealing.session_keys(
+        e["ratchet"], "ble-gatt", e["challenge_2"], e["resume"], Aead.A256GCM, e["hub"]
+    )
+    e["h2p_2"] = keys.to_phone
+    e["ratchet_2"] = keys.ratchet
     new = messages.NewTicket(e["ticket_id_2"], e["now"] + tickets_module.IDLE_SECONDS)
     verdict = messages.Verdict(e["op_2"], True, Reason.OK, DoorState.RELEASED, e["now"], new)
     e["verdict_plain_2"] = messages.encode_verdict(verdict)
@@ -661,10 +795,13 @@ def shown(value: object) -> str:
 
 def main() -> None:
     """Write the example's values anew into the document."""
-    made, text = fresh(example()), TEXT
+    made = fresh(example())
+    text = TEXT
     for name, value in made.items():
         pattern = rf"^{name} = (?:h'[0-9a-f\s]*'|\"[^\"]*\"|\d+)$"
-        text, count = re.subn(pattern, lambda _, n=name, v=value: f"{n} = {shown(v)}", text, flags=re.M)  # type: ignore[misc]
+        text, count = re.subn(
+            pattern, lambda _, n=name, v=value: f"{n} = {shown(v)}", text, flags=re.M
+        )  # type: ignore[misc]
         if count != 1:
             sys.exit(f"docs/protocol.md shows {name} {count} times")
     DOCUMENT.write_text(text, encoding="utf-8")

@@ -38,10 +38,17 @@ REVOKED = "c0ffee00c0ffee00"
 
 
 class Start:
-    """A hub from its start on, as `app.serve` makes it, with phones in memory and both files on the disk."""
+    """A hub from its start on, as `app.serve` makes it, with phones in memory and both files on the
+    disk.
+    """
 
-    def __init__(self, audit: AuditStore, policy: ProvenPolicy, health: Health, hub: DeskHub, log: NotingLog) -> None:
-        self.audit, self.policy, self.health, self.hub = audit, policy, health, hub
+    def __init__(
+        self, audit: AuditStore, policy: ProvenPolicy, health: Health, hub: DeskHub, log: NotingLog
+    ) -> None:
+        self.audit = audit
+        self.policy = policy
+        self.health = health
+        self.hub = hub
         hub.start_unlock(policy, log)
         prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
         self._new = NewPolicy(prove, hub.books, TicketTable(int(NOON) + 10**7), hub.unlock)
@@ -74,7 +81,8 @@ async def started(state: Path) -> AsyncIterator[Start]:
     clock = FakeClock()
     async with AsyncExitStack() as stack:
         stores = await open_stores(state, SITE, READ, stack)
-        log, health = NotingLog(stores.audit, TimeFloor()), Health(clock, {}, ())
+        log = NotingLog(stores.audit, TimeFloor())
+        health = Health(clock, {}, ())
         proven = ProvenPolicy(
             file=stores.policy,
             log=log,
@@ -114,7 +122,9 @@ def put_back(name: str, aside: Path, state: Path) -> None:
 
 @pytest.fixture
 async def state(tmp_path: Path) -> Path:
-    """The state of a hub that has served for a while: `old` is a copy from version 1, `state` has version 3."""
+    """The state of a hub that has served for a while: `old` is a copy from version 1, `state` has
+    version 3.
+    """
     state = tmp_path / "state"
     async with started(state) as hub:
         await hub.send(1)
@@ -139,7 +149,12 @@ def older(state: Path, old: Path) -> None:
 
 
 def without_document(state: Path, _old: Path) -> None:
-    sql(state / "policy.db", "DELETE FROM document", "DELETE FROM revoked_credentials", "DELETE FROM modes")
+    sql(
+        state / "policy.db",
+        "DELETE FROM document",
+        "DELETE FROM revoked_credentials",
+        "DELETE FROM modes",
+    )
 
 
 def without_log(state: Path, _old: Path) -> None:
@@ -232,7 +247,9 @@ async def test_the_backend_s_policy_ends_the_doubt_for_good(
         assert (hub.policy.doubt, hub.policy.version()) == (None, 3)
 
 
-@pytest.mark.parametrize("harm", [emptied, missing, older, without_log, older_log], ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize(
+    "harm", [emptied, missing, older, without_log, older_log], ids=lambda harm: harm.__name__
+)
 async def test_a_policy_older_than_the_hub_knows_does_not_end_it(
     tmp_path: Path, state: Path, harm: Callable[[Path, Path], None]
 ) -> None:
@@ -244,7 +261,9 @@ async def test_a_policy_older_than_the_hub_knows_does_not_end_it(
         assert hub.policy.mode(1) is Mode.LOCKDOWN
 
 
-@pytest.mark.parametrize("harm", [h for h in DOUBTS if h is not without_document], ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize(
+    "harm", [h for h in DOUBTS if h is not without_document], ids=lambda harm: harm.__name__
+)
 async def test_root_s_word_ends_the_doubt_for_good_and_is_recorded(
     tmp_path: Path, state: Path, harm: Callable[[Path, Path], None]
 ) -> None:
@@ -261,7 +280,9 @@ async def test_root_s_word_ends_the_doubt_for_good_and_is_recorded(
     assert said["accepted_by"] == "technician"
 
 
-async def test_nobody_s_word_makes_rows_true_that_no_signature_proves(tmp_path: Path, state: Path) -> None:
+async def test_nobody_s_word_makes_rows_true_that_no_signature_proves(
+    tmp_path: Path, state: Path
+) -> None:
     without_document(state, tmp_path)
     async with started(state) as hub:
         with pytest.raises(StoreError, match=r"move policy\.db aside"):
@@ -307,14 +328,20 @@ async def test_two_deletes_change_nothing_for_the_phone_and_are_told(state: Path
         assert (hub.problem(), hub.policy.version()) == (None, 3)
 
 
-HASH, VERSION = "hash BLOB NOT NULL CHECK (length(hash) = 32)", "version INTEGER NOT NULL CHECK (version > 0)"
+HASH = "hash BLOB NOT NULL CHECK (length(hash) = 32)"
+VERSION = "version INTEGER NOT NULL CHECK (version > 0)"
 TYPES = (
     ("noted", HASH, "hash BLOB", "UPDATE noted SET hash = NULL"),
     ("noted", HASH, "hash TEXT", "UPDATE noted SET hash = 'x'"),
     ("noted", "number INTEGER NOT NULL", "number ANY", "UPDATE noted SET number = 'x'"),
     ("noted", "number INTEGER NOT NULL", "number ANY", "UPDATE noted SET number = NULL"),
     ("document", "bytes BLOB NOT NULL", "bytes TEXT", "UPDATE document SET bytes = 'abc'"),
-    ("document", "bytes BLOB NOT NULL", "bytes TEXT", "UPDATE document SET bytes = CAST(x'ff' AS TEXT)"),
+    (
+        "document",
+        "bytes BLOB NOT NULL",
+        "bytes TEXT",
+        "UPDATE document SET bytes = CAST(x'ff' AS TEXT)",
+    ),
     ("document", "bytes BLOB NOT NULL", "bytes ANY", "UPDATE document SET bytes = NULL"),
     ("document", "bytes BLOB NOT NULL", "bytes ANY", "UPDATE document SET bytes = 5"),
     ("meta", "site TEXT NOT NULL", "site TEXT", "UPDATE meta SET site = NULL"),
@@ -334,12 +361,16 @@ async def test_values_of_any_type_end_in_a_start_that_lets_nobody_in(
         sql(state / "policy.db", "DELETE FROM document")
     async with started(state) as hub:
         assert hub.problem() is not None
-        assert (hub.policy.doubt is Doubt.POLICY_UNPROVEN) == (table == "document" or not with_document)
+        assert (hub.policy.doubt is Doubt.POLICY_UNPROVEN) == (
+            table == "document" or not with_document
+        )
         assert hub.policy.mode(1) is Mode.LOCKDOWN
         assert await hub.knock() in (Reason.LOCKED, Reason.REVOKED)
 
 
-async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_start(state: Path) -> None:
+async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_start(
+    state: Path,
+) -> None:
     async with started(state) as hub:
         hub.policy._log = hub.audit  # as if the daemon died between the policy and its record
         await hub.policy.replace(READ(document(4)), document(4))
@@ -353,17 +384,27 @@ async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_s
         assert "version 4" in problem[1]
 
 
-async def test_the_newest_word_on_the_state_is_found_among_others_that_look_like_it(tmp_path: Path) -> None:
+async def test_the_newest_word_on_the_state_is_found_among_others_that_look_like_it(
+    tmp_path: Path,
+) -> None:
     async with await AuditStore.open(tmp_path / "audit.db") as audit:
         await audit.append(Record(Kind.POLICY, 1, 1, {"version": 7, "tickets_dropped": 0}))
-        await audit.append(Record(Kind.STARTED, 2, 2, {"version": "of before starts carried what was said"}))
+        await audit.append(
+            Record(Kind.STARTED, 2, 2, {"version": "of before starts carried what was said"})
+        )
         for n in range(50):
-            await audit.append(Record(Kind.ACCESS, n, n, {"asker": "dkindfpolicy and dkindestate", "op": bytes(16)}))
+            await audit.append(
+                Record(
+                    Kind.ACCESS, n, n, {"asker": "dkindfpolicy and dkindestate", "op": bytes(16)}
+                )
+            )
         found = audit.newest_about_state()
         assert found is not None
         assert (found.kind, found.detail["version"]) == (Kind.POLICY, 7)
     with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
-        plan = " ".join(str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {_ABOUT_STATE}"))
+        plan = " ".join(
+            str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {_ABOUT_STATE}")
+        )
     assert "INDEX" not in plan
     assert "TEMP B-TREE" not in plan  # read from the newest back, to the first that says it
 
@@ -384,16 +425,23 @@ async def test_an_index_without_the_newest_policy_is_not_asked(tmp_path: Path, s
     older(state, tmp_path / "old")
     ours = "WHERE instr"
     fill_under_another_schema(
-        state / "audit.db", "records_about_state", ours, "WHERE number < 0 AND instr", "REINDEX records_about_state"
+        state / "audit.db",
+        "records_about_state",
+        ours,
+        "WHERE number < 0 AND instr",
+        "REINDEX records_about_state",
     )
     async with started(state) as hub:
         assert hub.policy.doubt is Doubt.POLICY_OLDER
         assert await hub.knock() is Reason.LOCKED
 
 
-async def test_a_log_of_one_life_with_the_journal_of_another_is_asked_itself(tmp_path: Path) -> None:
+async def test_a_log_of_one_life_with_the_journal_of_another_is_asked_itself(
+    tmp_path: Path,
+) -> None:
     """All records are there, while pages of the index are of before the newest policy."""
-    state, mixed = tmp_path / "state", tmp_path / "mixed"
+    state = tmp_path / "state"
+    mixed = tmp_path / "mixed"
     async with started(state) as hub:
         await hub.send(1)
     keep(state, tmp_path / "old")

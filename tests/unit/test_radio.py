@@ -1,4 +1,6 @@
-"""The air: one answer to one advertising event, connecting called off, and hosts that do not read."""
+"""The air: one answer to one advertising event, connecting called off, and hosts that do
+not read.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ import pytest
 import pytest_asyncio
 from bumble import core
 from bumble.core import AdvertisingData
-from bumble.device import Advertisement, AdvertisingEventProperties, AdvertisingParameters, Connection, Device
+from bumble.device import (
+    Advertisement,
+    AdvertisingEventProperties,
+    AdvertisingParameters,
+    Connection,
+    Device,
+)
 from bumble.hci import (
     Address,
     HCI_Event,
@@ -32,7 +40,8 @@ pytestmark = pytest.mark.asyncio
 PATIENCE_SECONDS = 10.0
 CENTRALS = 6
 INTERVAL_MS = 20
-HUB, PHONE = Address("F0:00:00:00:00:01"), Address("F0:00:00:00:01:01")
+HUB = Address("F0:00:00:00:00:01")
+PHONE = Address("F0:00:00:00:01:01")
 
 
 class Ear:
@@ -53,7 +62,9 @@ async def air() -> AsyncIterator[tuple[str, int]]:
 async def _an_air(make: type[AirController] = AirController) -> AsyncIterator[tuple[str, int]]:
     where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(serve_radio("127.0.0.1", 0, lambda host, port: where.set_result((host, port)), make))
+        task = tasks.create_task(
+            serve_radio("127.0.0.1", 0, lambda host, port: where.set_result((host, port)), make)
+        )
         yield await where
         task.cancel()
 
@@ -68,7 +79,9 @@ async def _device(air: tuple[str, int], address: Address) -> AsyncIterator[Devic
 
 
 async def _advertise(device: Device) -> None:
-    await device.start_advertising(advertising_data=bytes(AdvertisingData([(AdvertisingData.FLAGS, b"\x06")])))
+    await device.start_advertising(
+        advertising_data=bytes(AdvertisingData([(AdvertisingData.FLAGS, b"\x06")]))
+    )
 
 
 async def test_one_advertising_event_is_answered_by_one_central(air: tuple[str, int]) -> None:
@@ -92,7 +105,9 @@ async def test_one_advertising_event_is_answered_by_one_central(air: tuple[str, 
                 assert len(done) == 1
                 assert done.pop().result().self_address == peer
                 for central in centrals:  # whatever the air had to say by now has been heard
-                    await central.host.send_sync_command(HCI_Read_Local_Supported_Commands_Command())
+                    await central.host.send_sync_command(
+                        HCI_Read_Local_Supported_Commands_Command()
+                    )
                 assert (len(waiting), arrived.qsize()) == (left - 1, 0)
 
 
@@ -101,20 +116,31 @@ async def test_a_central_that_gives_up_is_not_connected_later(air: tuple[str, in
         arrived: asyncio.Queue[Connection] = asyncio.Queue()
         hub.on("connection", arrived.put_nowait)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            with pytest.raises(core.TimeoutError):  # the controller has said that it no longer tries
+            with pytest.raises(
+                core.TimeoutError
+            ):  # the controller has said that it no longer tries
                 await central.connect(HUB, timeout=0.2)
         await _advertise(hub)
-        async with _device(air, Address("F0:00:00:00:01:02")) as second, asyncio.timeout(PATIENCE_SECONDS):
+        async with (
+            _device(air, Address("F0:00:00:00:01:02")) as second,
+            asyncio.timeout(PATIENCE_SECONDS),
+        ):
             await second.connect(HUB)
             assert str((await arrived.get()).peer_address).startswith("F0:00:00:00:01:02")
         assert not central.connections
 
 
 @pytest.mark.parametrize("connectable", [False, True])
-async def test_a_central_is_let_in_by_what_is_connectable_alone(air: tuple[str, int], connectable: bool) -> None:
+async def test_a_central_is_let_in_by_what_is_connectable_alone(
+    air: tuple[str, int], connectable: bool
+) -> None:
     async with _device(air, HUB) as hub, _device(air, PHONE) as central:
-        kind = AdvertisingEventProperties(is_connectable=connectable, is_scannable=False, is_legacy=False)
-        await hub.create_advertising_set(AdvertisingParameters(kind, INTERVAL_MS, INTERVAL_MS), random_address=HUB)
+        kind = AdvertisingEventProperties(
+            is_connectable=connectable, is_scannable=False, is_legacy=False
+        )
+        await hub.create_advertising_set(
+            AdvertisingParameters(kind, INTERVAL_MS, INTERVAL_MS), random_address=HUB
+        )
         heard: asyncio.Queue[Advertisement] = asyncio.Queue()
         central.on("advertisement", heard.put_nowait)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -129,7 +155,11 @@ async def test_a_central_is_let_in_by_what_is_connectable_alone(air: tuple[str, 
 
 
 async def test_a_legacy_controller_advertises_and_lets_in_without_extended_advertising() -> None:
-    async with _an_air(LegacyController) as air, _device(air, HUB) as hub, _device(air, PHONE) as central:
+    async with (
+        _an_air(LegacyController) as air,
+        _device(air, HUB) as hub,
+        _device(air, PHONE) as central,
+    ):
         assert not hub.supports_le_extended_advertising
         await _advertise(hub)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -140,7 +170,9 @@ async def test_a_legacy_controller_advertises_and_lets_in_without_extended_adver
     ("mask", "event"),
     [(0x1F, HCI_LE_Connection_Complete_Event), (0x21F, HCI_LE_Enhanced_Connection_Complete_Event)],
 )
-async def test_a_connection_is_told_by_the_event_that_the_host_wants(mask: int, event: type[HCI_Event]) -> None:
+async def test_a_connection_is_told_by_the_event_that_the_host_wants(
+    mask: int, event: type[HCI_Event]
+) -> None:
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     controller = AirController("one", link=Air(), public_address="C0:00:00:00:00:01")
     controller.le_event_mask = mask
@@ -167,7 +199,9 @@ async def test_a_connection_is_told_by_the_event_that_the_host_wants(mask: int, 
     assert any(isinstance(packet, event) for packet in told), told
 
 
-async def test_a_host_that_does_not_read_loses_its_controller_and_nobody_else_does(air: tuple[str, int]) -> None:
+async def test_a_host_that_does_not_read_loses_its_controller_and_nobody_else_does(
+    air: tuple[str, int],
+) -> None:
     async with _device(air, HUB) as hub:
         with pytest.raises(ConnectionError):
             await _speak_without_listening(air)

@@ -1,4 +1,6 @@
-"""Records and their chain: what can be written can be read again, and no single change goes unseen."""
+"""Records and their chain: what can be written can be read again, and no single change goes
+unseen.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,14 @@ from hubcore.evidence.records import (
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 VALUES = INT64 | st.text(max_size=20) | st.binary(max_size=20) | st.booleans() | st.none()
 KEYS = st.text(max_size=8).filter(lambda key: key not in ("kind", "at", "mono"))
-RECORDS = st.builds(Record, st.sampled_from(Kind), INT64, INT64, st.dictionaries(KEYS, VALUES, max_size=5))
+RECORDS = st.builds(
+    Record, st.sampled_from(Kind), INT64, INT64, st.dictionaries(KEYS, VALUES, max_size=5)
+)
 
 
 def chain(records: list[Record]) -> list[StoredRecord]:
-    stored, previous = [], GENESIS
+    stored = []
+    previous = GENESIS
     for number, record in enumerate(records, 1):
         body = record.encode()
         previous = link(previous, number, body)
@@ -39,7 +44,9 @@ def chain(records: list[Record]) -> list[StoredRecord]:
     return stored
 
 
-def walk(stored: list[StoredRecord], known: tuple[Head, ...] = (), times: list[int] | None = None) -> Head:
+def walk(
+    stored: list[StoredRecord], known: tuple[Head, ...] = (), times: list[int] | None = None
+) -> Head:
     check = Walk(known)
     for index, record in enumerate(stored):
         check.take(record, times[index] if times else facts(record.body)["at"])
@@ -108,7 +115,14 @@ def test_a_kind_of_a_newer_version_can_be_checked_but_not_decoded() -> None:
 
 def test_the_chains_hash_is_what_the_document_says() -> None:
     # array of 4: text of 12 bytes, 1, byte string of 32 zeros, byte string of 2
-    data = bytes.fromhex("84") + b"\x6chub/record/1" + b"\x01" + b"\x58\x20" + bytes(32) + b"\x42\x01\x02"
+    data = (
+        bytes.fromhex("84")
+        + b"\x6chub/record/1"
+        + b"\x01"
+        + b"\x58\x20"
+        + bytes(32)
+        + b"\x42\x01\x02"
+    )
     assert link(GENESIS, 1, b"\x01\x02") == hashlib.sha256(data).digest()
 
 
@@ -159,7 +173,8 @@ def test_a_cut_end_is_found_by_a_known_head_only() -> None:
     cut = BASE[:4]
     assert walk(cut).number == 4
     with pytest.raises(
-        AuditError, match="record 5 is missing: the end of the chain was cut off, for record 6 was known"
+        AuditError,
+        match="record 5 is missing: the end of the chain was cut off, for record 6 was known",
     ):
         walk(cut, (Head(5, BASE[4].hash), Head(6, BASE[5].hash)))
 
@@ -183,7 +198,9 @@ def test_bytes_that_are_no_record_are_found_even_when_their_hash_is_right() -> N
 
 @st.composite
 def changed(draw: st.DrawFn) -> tuple[list[StoredRecord], list[StoredRecord], list[int]]:
-    """A chain, and the same with one edit, removal, swap or insertion, with the times it is filed under."""
+    """A chain, and the same with one edit, removal, swap or insertion, with the times it is filed
+    under.
+    """
     original = chain(draw(st.lists(RECORDS, min_size=1, max_size=8)))
     after = list(original)
     times = [facts(record.body)["at"] for record in after]
@@ -201,17 +218,24 @@ def changed(draw: st.DrawFn) -> tuple[list[StoredRecord], list[StoredRecord], li
             digest[bit // 8] ^= 1 << bit % 8
             after[at] = StoredRecord(record.number, record.body, bytes(digest))
         case "number":
-            after[at] = StoredRecord(draw(INT64.filter(lambda n: n != record.number)), record.body, record.hash)
+            after[at] = StoredRecord(
+                draw(INT64.filter(lambda n: n != record.number)), record.body, record.hash
+            )
         case "time":
             times[at] = draw(INT64.filter(lambda ms: ms != times[at]))
         case "remove":
             del after[at], times[at]
         case "swap":
-            other = draw(st.integers(0, len(after) - 1).filter(lambda index: index != at)) if len(after) > 1 else at
+            other = (
+                draw(st.integers(0, len(after) - 1).filter(lambda index: index != at))
+                if len(after) > 1
+                else at
+            )
             if other == at:
                 del after[at], times[at]
             else:
-                one, two = after[at], after[other]
+                one = after[at]
+                two = after[other]
                 after[at] = StoredRecord(one.number, two.body, two.hash)
                 after[other] = StoredRecord(two.number, one.body, one.hash)
         case "insert":
@@ -222,7 +246,9 @@ def changed(draw: st.DrawFn) -> tuple[list[StoredRecord], list[StoredRecord], li
 
 @settings(max_examples=300)
 @given(changed())
-def test_any_single_change_is_found(case: tuple[list[StoredRecord], list[StoredRecord], list[int]]) -> None:
+def test_any_single_change_is_found(
+    case: tuple[list[StoredRecord], list[StoredRecord], list[int]],
+) -> None:
     original, after, times = case
     end = Head(original[-1].number, original[-1].hash)
     walk(original, (end,))

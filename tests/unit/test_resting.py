@@ -1,4 +1,6 @@
-"""A strike that must rest: who comes meanwhile waits for it or is told to come again, and never gets in late."""
+"""A strike that must rest: who comes meanwhile waits for it or is told to come again, and never
+gets in late.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, gran
     assert "rests" in str(fault.detail["fault"])
 
 
-async def test_a_long_rest_that_is_known_is_a_denial_and_no_yes_is_recorded(hub: DeskHub, grant: Grant) -> None:
+async def test_a_long_rest_that_is_known_is_a_denial_and_no_yes_is_recorded(
+    hub: DeskHub, grant: Grant
+) -> None:
     door = FakeMover(rests=1, rest_seconds=REST_WAIT_SECONDS + 0.1, rest_known=True)
     assert await present(hub, grant, door) is Denial.BUSY
     assert [(r.kind, r.detail["why"]) for r in hub.records()] == [(Kind.ACCESS, "busy")]
@@ -87,7 +91,9 @@ async def test_a_query_does_not_care_for_a_rest(hub: DeskHub, grant: Grant) -> N
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_after_it(hub: DeskHub, known: bool) -> None:
+async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_after_it(
+    hub: DeskHub, known: bool
+) -> None:
     door = FakeMover(rests=1, rest_seconds=REST_WAIT_SECONDS + 0.1, rest_known=known)
     hub.doors["front"] = door  # type: ignore[assignment]
     order = uplink.Release(bytes(16), 1, int(hub.clock.wall() + 30), None, "operator-7")
@@ -129,7 +135,9 @@ async def test_what_would_be_late_after_the_rest_is_late(hub: DeskHub, grant: Gr
 
 
 class TwoStrikes:
-    """The front door with two strikes: the left one tires in 5 s, and both may be told what is wrong with them."""
+    """The front door with two strikes: the left one tires in 5 s, and both may be told what is
+    wrong with them.
+    """
 
     def __init__(self, hub: DeskHub, left_rest_seconds: float) -> None:
         self.strikes: list[SimDoor] = []
@@ -148,19 +156,26 @@ class TwoStrikes:
         return [strike.strikes for strike in self.strikes]
 
 
-async def test_a_door_with_two_strikes_waits_for_the_longest_rest(hub: DeskHub, grant: Grant) -> None:
+async def test_a_door_with_two_strikes_waits_for_the_longest_rest(
+    hub: DeskHub, grant: Grant
+) -> None:
     door = TwoStrikes(hub, left_rest_seconds=30.0)
     assert (await hub.unlock.present(proof(hub, grant), lambda: True)).allowed
     hub.clock.advance(6.0)
     assert (await hub.unlock.present(proof(hub, grant), lambda: True)).why is Denial.BUSY
-    assert [(r.kind, r.detail.get("why")) for r in hub.records()] == [(Kind.ACCESS, None), (Kind.ACCESS, "busy")]
+    assert [(r.kind, r.detail.get("why")) for r in hub.records()] == [
+        (Kind.ACCESS, None),
+        (Kind.ACCESS, "busy"),
+    ]
     assert door.rises() == [1, 1], "the right strike has rested, and waits for the left one"
     hub.clock.advance(30.0)
     assert (await hub.unlock.present(proof(hub, grant), lambda: True)).allowed
     assert door.rises() == [2, 2]
 
 
-async def test_a_release_that_one_strike_did_not_follow_counts_as_moved(hub: DeskHub, grant: Grant) -> None:
+async def test_a_release_that_one_strike_did_not_follow_counts_as_moved(
+    hub: DeskHub, grant: Grant
+) -> None:
     door = TwoStrikes(hub, left_rest_seconds=0.5)
     door.strikes[1].faults.broken = "Strike right cannot be driven."
     claim = proof(hub, grant)
@@ -170,4 +185,6 @@ async def test_a_release_that_one_strike_did_not_follow_counts_as_moved(hub: Des
     assert (fault.kind, fault.detail["fault"]) == (Kind.FAULT, "Strike right cannot be driven.")
     door.strikes[1].faults.broken = ""
     assert (await hub.unlock.present(claim, lambda: True)).why is Denial.DOOR_FAULT
-    assert door.rises() == [1, 0], "the same operation moves a door once, also one that moved by half"
+    assert door.rises() == [1, 0], (
+        "the same operation moves a door once, also one that moved by half"
+    )

@@ -29,7 +29,9 @@ PRIME_512 = (1 << 512) - 569
         pytest.param(PRIME_2048, "prime", id="a prime"),
     ],
 )
-def test_a_modulus_that_is_none_is_refused_before_any_signature_is_looked_at(modulus: int, why: str) -> None:
+def test_a_modulus_that_is_none_is_refused_before_any_signature_is_looked_at(
+    modulus: int, why: str
+) -> None:
     said = weakness(modulus)
     assert said is not None
     assert why in said

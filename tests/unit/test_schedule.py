@@ -1,4 +1,6 @@
-"""Weekly schedules: half-open spans on the wall clock at the door, through both changes of the clock."""
+"""Weekly schedules: half-open spans on the wall clock at the door, through both changes of the
+clock.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from hubcore.access.schedule import ALL_DAYS, ALWAYS, MINUTES_A_DAY, Rule, insid
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SYDNEY = ZoneInfo("Australia/Sydney")
-MONDAY, SATURDAY, SUNDAY = 1, 1 << 5, 1 << 6
+MONDAY = 1
+SATURDAY = 1 << 5
+SUNDAY = 1 << 6
 
 
 def at(text: str) -> float:
@@ -58,7 +62,9 @@ def test_empty_rules_and_empty_spans_hold_nothing() -> None:
     assert inside(ALWAYS, moment, BERLIN)
 
 
-@pytest.mark.parametrize("fields", [(-1, 0, 1), (128, 0, 1), (1, -1, 1), (1, 0, 1441), (1, 1441, 0)])
+@pytest.mark.parametrize(
+    "fields", [(-1, 0, 1), (128, 0, 1), (1, -1, 1), (1, 0, 1441), (1, 1441, 0)]
+)
 def test_a_rule_out_of_range_is_refused(fields: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="not within"):
         Rule(*fields)
@@ -67,7 +73,8 @@ def test_a_rule_out_of_range_is_refused(fields: tuple[int, int, int]) -> None:
 def test_in_spring_the_skipped_hour_never_occurs() -> None:
     # Berlin, 2026-03-29: 01:59:59+01:00 is followed by 03:00:00+02:00
     skipped = (Rule(SUNDAY, 2 * 60, 3 * 60),)
-    before, after = at("2026-03-29T01:59:59+01:00"), at("2026-03-29T03:00:00+02:00")
+    before = at("2026-03-29T01:59:59+01:00")
+    after = at("2026-03-29T03:00:00+02:00")
     assert after - before == 1
     assert not inside(skipped, before, BERLIN)
     assert not inside(skipped, after, BERLIN)
@@ -87,7 +94,8 @@ def test_in_autumn_the_repeated_hour_counts_twice() -> None:
 
 def test_the_south_changes_the_other_way_round() -> None:
     two_to_three = (Rule(SUNDAY, 2 * 60, 3 * 60),)
-    # 2026-04-05: 03:00+11:00 falls back to 02:00+10:00; 2026-10-04: 02:00+10:00 jumps to 03:00+11:00
+    # 2026-04-05: 03:00+11:00 falls back to 02:00+10:00; 2026-10-04: 02:00+10:00 jumps to
+    # 03:00+11:00
     assert inside(two_to_three, at("2026-04-05T02:30:00+11:00"), SYDNEY)
     assert inside(two_to_three, at("2026-04-05T02:30:00+10:00"), SYDNEY)
     assert not inside(two_to_three, at("2026-04-05T03:00:00+10:00"), SYDNEY)
@@ -95,18 +103,23 @@ def test_the_south_changes_the_other_way_round() -> None:
     assert not inside(two_to_three, at("2026-10-04T03:00:00+11:00"), SYDNEY)
 
 
-# An independent reckoning: whole minutes since 1970, the legal rules for 2026 written out, no zone database.
+# An independent reckoning: whole minutes since 1970, the legal rules for 2026 written out, no zone
+# database.
 def minute_of(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) // 60
 
 
 def berlin_offset(minute: int) -> int:
-    """EU: one hour more from the last Sunday of March to the last of October, each time at 01:00 UTC."""
+    """EU: one hour more from the last Sunday of March to the last of October, each time at 01:00
+    UTC.
+    """
     return 120 if minute_of("2026-03-29T01:00") <= minute < minute_of("2026-10-25T01:00") else 60
 
 
 def sydney_offset(minute: int) -> int:
-    """New South Wales: from the first Sunday of October to the first of April, at 02:00 standard time."""
+    """New South Wales: from the first Sunday of October to the first of April, at 02:00 standard
+    time.
+    """
     return 600 if minute_of("2026-04-04T16:00") <= minute < minute_of("2026-10-03T16:00") else 660
 
 
@@ -126,7 +139,9 @@ WEEKS = [
 
 
 def slow_week(rules: list[Rule]) -> list[bool]:
-    """Return the 10,080 minutes of the local week, each filled by the rules one by one, from Thursday 00:00 on."""
+    """Return the 10,080 minutes of the local week, each filled by the rules one by one, from
+    Thursday 00:00 on.
+    """
     week = [False] * (7 * MINUTES_A_DAY)
     for rule in rules:
         for day in range(7):
@@ -146,7 +161,10 @@ RULES = st.lists(st.builds(Rule, st.integers(0, ALL_DAYS), MINUTES, MINUTES), ma
 def test_inside_agrees_with_a_slow_reckoning_minute_by_minute(
     zone: ZoneInfo, offset: Callable[[int], int], start: str, rules: list[Rule], second: int
 ) -> None:
-    week, first = slow_week(rules), minute_of(start)
+    week = slow_week(rules)
+    first = minute_of(start)
     for minute in range(first, first + 7 * MINUTES_A_DAY):
         expected = week[(minute + offset(minute)) % len(week)]
-        assert inside(rules, minute * 60 + second, zone) == expected, datetime.fromtimestamp(minute * 60, zone)
+        assert inside(rules, minute * 60 + second, zone) == expected, datetime.fromtimestamp(
+            minute * 60, zone
+        )

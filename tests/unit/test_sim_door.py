@@ -12,13 +12,11 @@ from hubsim.door.door import Bolt, Leaf, SimDoor, Times
 from hubsim.timeline import VirtualTime
 
 LEVELS = [Input.STRIKE_INACTIVE, Input.DOOR_CLOSED]
-ACTIVE, INACTIVE, OPEN, CLOSED, REX = (
-    Input.STRIKE_ACTIVE,
-    Input.STRIKE_INACTIVE,
-    Input.DOOR_OPEN,
-    Input.DOOR_CLOSED,
-    Input.REX,
-)
+ACTIVE = Input.STRIKE_ACTIVE
+INACTIVE = Input.STRIKE_INACTIVE
+OPEN = Input.DOOR_OPEN
+CLOSED = Input.DOOR_CLOSED
+REX = Input.REX
 
 
 def do(step: Coroutine[Any, Any, None]) -> None:
@@ -31,7 +29,9 @@ class Bench:
     def __init__(self) -> None:
         self.time = VirtualTime(1000.0)
         self.edges: list[InputEvent] = []
-        self.door = SimDoor("front", self.time, self.edges.append, Times(cap_seconds=10.0, close_seconds=1.5))
+        self.door = SimDoor(
+            "front", self.time, self.edges.append, Times(cap_seconds=10.0, close_seconds=1.5)
+        )
         self.port: Mover = self.door
         assert self.told() == LEVELS
 
@@ -59,7 +59,10 @@ def test_a_release_drives_the_strike_once_and_falls_back_by_itself(bench: Bench)
     assert bench.door.active
     bench.time.advance(0.001)
     assert not bench.door.active
-    assert [(event.what, event.at) for event in bench.edges] == [(ACTIVE, 1000.0), (INACTIVE, 1005.0)]
+    assert [(event.what, event.at) for event in bench.edges] == [
+        (ACTIVE, 1000.0),
+        (INACTIVE, 1005.0),
+    ]
     assert {event.door for event in bench.edges} == {"front"}
 
 
@@ -71,7 +74,9 @@ def test_a_release_is_capped(bench: Bench) -> None:
     assert not bench.door.active
 
 
-def test_releases_that_prolong_each_other_end_at_the_cap_and_go_on_after_a_rest(bench: Bench) -> None:
+def test_releases_that_prolong_each_other_end_at_the_cap_and_go_on_after_a_rest(
+    bench: Bench,
+) -> None:
     for _ in range(3):
         do(bench.port.release(5.0))
         bench.time.advance(4.0 if bench.time.time() < 1008.0 else 1.9)
@@ -190,7 +195,15 @@ def test_a_bouncing_contact_chatters_and_ends_closed(bench: Bench) -> None:
     bench.time.advance(1.4)
     bench.told()
     bench.time.advance(1.0)
-    assert [event.what for event in bench.edges] == [CLOSED, OPEN, CLOSED, OPEN, CLOSED, OPEN, CLOSED]
+    assert [event.what for event in bench.edges] == [
+        CLOSED,
+        OPEN,
+        CLOSED,
+        OPEN,
+        CLOSED,
+        OPEN,
+        CLOSED,
+    ]
     gaps = [b.at - a.at for a, b in zip(bench.edges, bench.edges[1:], strict=False)]
     assert gaps == pytest.approx([0.002] * 6)
 

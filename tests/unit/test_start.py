@@ -33,14 +33,20 @@ def _hub(folder: Path) -> Path:
 
 
 def _start(file: Path, ear: socket.socket) -> tuple[int, str, str]:
-    """Start hubd, which ends; return its status, what it printed, and what systemd keeps as the unit's status."""
+    """Start hubd, which ends; return its status, what it printed, and what systemd keeps as the
+    unit's status.
+    """
     environment = {**os.environ, "NOTIFY_SOCKET": ear.getsockname()}
     command = [sys.executable, "-m", "hubd", "--config", str(file)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     return done.returncode, done.stderr.strip(), ear.recv(NOTIFIED_BYTES_MAX).decode()
 
 
-def test_a_wrong_configuration_stands_in_the_status_of_the_unit(tmp_path: Path, ear: socket.socket) -> None:
+def test_a_wrong_configuration_stands_in_the_status_of_the_unit(
+    tmp_path: Path, ear: socket.socket
+) -> None:
     file = _hub(tmp_path)
     file.write_text(file.read_text().replace("time_zone", "time_zome"))
     status, printed, told = _start(file, ear)
@@ -49,7 +55,9 @@ def test_a_wrong_configuration_stands_in_the_status_of_the_unit(tmp_path: Path, 
     assert told == "STATUS=" + printed.removeprefix("hubd: ")
 
 
-def test_a_state_that_cannot_be_used_stands_in_the_status_of_the_unit(tmp_path: Path, ear: socket.socket) -> None:
+def test_a_state_that_cannot_be_used_stands_in_the_status_of_the_unit(
+    tmp_path: Path, ear: socket.socket
+) -> None:
     file = _hub(tmp_path)
     state = file.parent / "state"
     state.mkdir(mode=0o700)

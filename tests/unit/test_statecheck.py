@@ -46,7 +46,8 @@ TABLE = [
     (Found(OnDisk.PROVEN, 3, LogFound.DIFFERS), Told(3), Doubt.LOG_REPLACED),
     (Found(OnDisk.NONE, 0, LogFound.DIFFERS), Told(), Doubt.LOG_REPLACED),
     (Found(OnDisk.PROVEN, 3, LogFound.DIFFERS), Told(3, Doubt.LOG_MISSING, 3), Doubt.LOG_MISSING),
-    # a doubt that was recorded stands, whatever the next start finds, until what was missing is back
+    # a doubt that was recorded stands, whatever the next start finds, until what was missing is
+    # back
     (Found(OnDisk.PROVEN, 3, HELD), Told(3, Doubt.LOG_MISSING, 3), Doubt.LOG_MISSING),
     (Found(OnDisk.NONE, 0, HELD), Told(0, Doubt.LOG_MISSING, 0), Doubt.LOG_MISSING),
     (Found(OnDisk.NONE, 0, HELD), Told(0, Doubt.POLICY_UNPROVEN, 0), Doubt.POLICY_UNPROVEN),
@@ -58,7 +59,9 @@ TABLE = [
 OLDER: dict[str, Value] = {"found": "policy-older", "policy": 2, "expected": 3}
 
 founds = st.builds(
-    lambda policy, version, log, gone, lost: Found(policy, version if policy is OnDisk.PROVEN else 0, log, gone, lost),
+    lambda policy, version, log, gone, lost: Found(
+        policy, version if policy is OnDisk.PROVEN else 0, log, gone, lost
+    ),
     st.sampled_from(OnDisk),
     st.integers(1, 5),
     st.sampled_from(LogFound),
@@ -101,7 +104,9 @@ def test_only_a_hub_with_nothing_at_all_is_new(found: Found, told: Told) -> None
 
 
 @given(founds, tolds)
-def test_a_doubt_that_was_recorded_is_found_again_at_the_next_start(found: Found, told: Told) -> None:
+def test_a_doubt_that_was_recorded_is_found_again_at_the_next_start(
+    found: Found, told: Told
+) -> None:
     verdict = judge(found, told)
     if isinstance(verdict, Doubt):
         recorded = told_by(Record(Kind.STATE, 0, 0, doubt_facts(verdict, found, told)))
@@ -114,7 +119,9 @@ def test_a_doubt_that_was_recorded_is_found_again_at_the_next_start(found: Found
 def test_an_accepted_state_is_believed_at_the_next_start(found: Found, told: Told) -> None:
     verdict = judge(found, told)
     if isinstance(verdict, Doubt) and found.policy is not OnDisk.UNPROVEN:
-        recorded = told_by(Record(Kind.STATE, 0, 0, accepted_facts(verdict, found.version, "technician")))
+        recorded = told_by(
+            Record(Kind.STATE, 0, 0, accepted_facts(verdict, found.version, "technician"))
+        )
         next_found = Found(found.policy, found.version, LogFound.HOLDS)
         assert judge(next_found, recorded) is Belief.AS_RECORDED
         if found.version:  # and what was accepted cannot be taken back to an older one
@@ -137,7 +144,12 @@ def test_an_accepted_state_is_believed_at_the_next_start(found: Found, told: Tol
         (Record(Kind.STARTED, 0, 0, {"version": "1.0"}), Told()),
         (Record(Kind.STARTED, 0, 0, {"version": "1.0", "expected": 3, "doubt": None}), Told(3)),
         (
-            Record(Kind.STARTED, 0, 0, {"version": "1.0", "expected": 3, "doubt": "newer", "doubted": 2}),
+            Record(
+                Kind.STARTED,
+                0,
+                0,
+                {"version": "1.0", "expected": 3, "doubt": "newer", "doubted": 2},
+            ),
             Told(3),
         ),
     ],
@@ -155,6 +167,10 @@ def test_a_start_says_again_what_was_said_before_it(told: Told) -> None:
 
 
 def test_every_state_has_a_verdict() -> None:
-    for policy, log, gone, lost, doubt in product(OnDisk, LogFound, (False, True), (False, True), (None, *Doubt)):
+    for policy, log, gone, lost, doubt in product(
+        OnDisk, LogFound, (False, True), (False, True), (None, *Doubt)
+    ):
         version = 2 if policy is OnDisk.PROVEN else 0
-        assert isinstance(judge(Found(policy, version, log, gone, lost), Told(2, doubt, 0)), Belief | Doubt)
+        assert isinstance(
+            judge(Found(policy, version, log, gone, lost), Told(2, doubt, 0)), Belief | Doubt
+        )

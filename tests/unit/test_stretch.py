@@ -1,4 +1,6 @@
-"""How long a strike is driven: never more than the document says, over all orders of pulses, ends and times."""
+"""How long a strike is driven: never more than the document says, over all orders of pulses, ends
+and times.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Line:
     def __init__(self, rest_ms: int) -> None:
         self.now = 0
         self.changes: list[tuple[int, bool]] = [(0, False)]
-        self.guard = Guard(self, [StrikeLine("chip", 0, cap_ms=CAP_MS, rest_ms=rest_ms)], lambda: self.now)
+        self.guard = Guard(
+            self, [StrikeLine("chip", 0, cap_ms=CAP_MS, rest_ms=rest_ms)], lambda: self.now
+        )
 
     def set(self, _index: int, active: bool) -> None:
         if active is not self.changes[-1][1]:
@@ -65,7 +69,9 @@ class Line:
 
 
 @given(steps, rests)
-def test_in_no_span_is_a_strike_driven_for_longer_than_the_document_says(asked: list[Step], rest_ms: int) -> None:
+def test_in_no_span_is_a_strike_driven_for_longer_than_the_document_says(
+    asked: list[Step], rest_ms: int
+) -> None:
     line = Line(rest_ms)
     line.play(asked)
     driven = line.stretches()
@@ -163,7 +169,8 @@ def test_a_strike_that_must_rest_for_long_is_not_driven_for_next_to_nothing() ->
 
 
 @pytest.mark.parametrize(
-    ("span", "seconds"), [(0, 0), (10, 10), (10.5, 10), (20.5, 20), (21, 20), (30, 29), (3600, 3429)]
+    ("span", "seconds"),
+    [(0, 0), (10, 10), (10.5, 10), (20.5, 20), (21, 20), (30, 29), (3600, 3429)],
 )
 def test_the_bound_in_numbers(span: float, seconds: float) -> None:
     assert bound(10, 0.5, span) == pytest.approx(seconds)

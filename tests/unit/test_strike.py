@@ -1,5 +1,5 @@
-"""Strikes over the real guard process, on lines in a file that anyone may look at: whatever ends or stops hubd or its
-guard, a line is inactive in time.
+"""Strikes over the real guard process, on lines in a file that anyone may look at: whatever ends or
+stops hubd or its guard, a line is inactive in time.
 """
 
 import asyncio
@@ -42,7 +42,11 @@ class Hub:
     """A strike guard with two strikes, the cap of the front one, and what was told about it."""
 
     def __init__(
-        self, bank: Bank, cap_seconds: float = 2.0, names: tuple[str | int, ...] = ("front", 1), rest_ms: int = 0
+        self,
+        bank: Bank,
+        cap_seconds: float = 2.0,
+        names: tuple[str | int, ...] = ("front", 1),
+        rest_ms: int = 0,
     ) -> None:
         self.told: list[tuple[bool, str]] = []
         self.edges: list[InputEvent] = []
@@ -111,7 +115,11 @@ async def test_a_release_drives_the_line_and_it_falls_back_by_itself(bank: Bank)
         assert not bank.level(1).active
         await until(lambda: len(hub.seen("front")) == 3)
         assert not hub.port.driven
-        assert hub.seen("front") == [Input.STRIKE_INACTIVE, Input.STRIKE_ACTIVE, Input.STRIKE_INACTIVE]
+        assert hub.seen("front") == [
+            Input.STRIKE_INACTIVE,
+            Input.STRIKE_ACTIVE,
+            Input.STRIKE_INACTIVE,
+        ]
         assert hub.seen("back") == [Input.STRIKE_INACTIVE]
         assert hub.edges[-1].at == pytest.approx(bank.level(0).changed_ns / 1e9, abs=0.5)
 
@@ -265,7 +273,9 @@ async def test_a_killed_guard_is_told_replaced_and_its_line_secured(bank: Bank) 
         with pytest.raises(HardwareError, match="No strike can be driven"):
             await hub.port.release(1.0)
         await hub.ready.wait()
-        assert not bank.level(0).active  # in the file, as on a Pi without strict_gpiod, only the next guard ends it
+        assert not bank.level(
+            0
+        ).active  # in the file, as on a Pi without strict_gpiod, only the next guard ends it
         assert hub.guard.process_id != first
         await until(lambda: hub.seen("front")[-1] is Input.STRIKE_INACTIVE)
         assert [is_up for is_up, _ in hub.told] == [True, False, True]
@@ -291,7 +301,9 @@ async def test_a_frozen_guard_is_found_out_though_nobody_asks_it_anything(bank: 
         assert not bank.level(0).active
 
 
-async def test_a_frozen_guard_fails_a_release_is_replaced_soon_and_never_drives_late(bank: Bank) -> None:
+async def test_a_frozen_guard_fails_a_release_is_replaced_soon_and_never_drives_late(
+    bank: Bank,
+) -> None:
     async with up(bank) as hub:
         await freeze(hub)
         with pytest.raises(HardwareError, match="did not answer within 1 s"):
@@ -302,7 +314,9 @@ async def test_a_frozen_guard_fails_a_release_is_replaced_soon_and_never_drives_
         assert bank.level(1).rises == 0
 
 
-async def test_a_release_that_the_guard_reads_late_is_refused_and_drives_nothing(bank: Bank) -> None:
+async def test_a_release_that_the_guard_reads_late_is_refused_and_drives_nothing(
+    bank: Bank,
+) -> None:
     async with up(bank) as hub:
         process_id = await freeze(hub)
         async with asyncio.TaskGroup() as tasks:
@@ -324,7 +338,9 @@ async def raised(release: Coroutine[Any, Any, None]) -> str:
     return str(caught.value)
 
 
-async def test_a_guard_told_to_terminate_secures_first_and_ctrl_c_does_not_reach_it(bank: Bank) -> None:
+async def test_a_guard_told_to_terminate_secures_first_and_ctrl_c_does_not_reach_it(
+    bank: Bank,
+) -> None:
     async with up(bank, cap_seconds=30) as hub:
         await hub.port.release(30.0)
         first = hub.guard.process_id
@@ -364,7 +380,9 @@ async def test_a_line_that_does_not_go_inactive_brings_a_new_guard_and_is_told(b
         assert not bank.level(0).active
 
 
-async def test_a_line_that_cannot_be_requested_is_a_sentence_and_asked_for_again(bank: Bank) -> None:
+async def test_a_line_that_cannot_be_requested_is_a_sentence_and_asked_for_again(
+    bank: Bank,
+) -> None:
     async with running(Hub(bank, names=("front", "side"))) as hub:
         await until(lambda: len(hub.told) >= 2)
         assert all("line 'side' of" in why and "does not exist" in why for _, why in hub.told)
@@ -377,7 +395,9 @@ async def test_a_line_that_cannot_be_requested_is_a_sentence_and_asked_for_again
 
 async def test_the_real_library_in_the_real_guard_says_what_is_wrong_with_a_chip() -> None:
     told: list[str] = []
-    guard = StrikeGuard({"front": StrikeLine("/dev/null", "strike")}, lambda _up, why: told.append(why))
+    guard = StrikeGuard(
+        {"front": StrikeLine("/dev/null", "strike")}, lambda _up, why: told.append(why)
+    )
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(guard.run(lambda: None))
         await until(lambda: told)
@@ -406,7 +426,9 @@ async def test_a_loop_that_was_blocked_does_not_blame_the_guard(bank: Bank) -> N
 
 async def test_many_releases_at_once_are_bounded_not_queued_without_end(bank: Bank) -> None:
     async with up(bank) as hub:
-        results = await asyncio.gather(*(hub.port.release(0.1) for _ in range(200)), return_exceptions=True)
+        results = await asyncio.gather(
+            *(hub.port.release(0.1) for _ in range(200)), return_exceptions=True
+        )
         refused = [result for result in results if result is not None]
         assert 0 < len(refused) <= 200 - 64
         assert all("wait for the strike guard" in str(error) for error in refused)
@@ -414,7 +436,9 @@ async def test_many_releases_at_once_are_bounded_not_queued_without_end(bank: Ba
 
 
 @pytest.mark.parametrize(
-    "caps_ms", [[], [1000] * 33, [0], [60_001], [-1], [1000, 0]], ids=["none", "33", "0", "60001", "-1", "the second"]
+    "caps_ms",
+    [[], [1000] * 33, [0], [60_001], [-1], [1000, 0]],
+    ids=["none", "33", "0", "60001", "-1", "the second"],
 )
 async def test_a_guard_that_cannot_be_is_refused(caps_ms: list[int]) -> None:
     lines = {f"strike-{n}": StrikeLine("x", n, cap_ms=cap_ms) for n, cap_ms in enumerate(caps_ms)}
@@ -543,9 +567,13 @@ def client(bank: Bank, seconds: float, then: str) -> Iterator[tuple[subprocess.P
 
 
 @contextmanager
-def clients(bank: Bank, seconds: float, then: str) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+def clients(
+    bank: Bank, seconds: float, then: str
+) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
     command = [sys.executable, "-c", CLIENT, str(bank.path), str(seconds), then]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         child = 0
         try:
             assert process.stdout is not None
@@ -593,8 +621,12 @@ async def test_a_blocked_loop_does_not_prolong_a_release(bank: Bank) -> None:
         assert bank.level(0).changed_ns < int(process.stdout.readline())
 
 
-async def test_a_guard_that_dies_in_a_pulse_is_replaced_although_no_process_can_be_started(bank: Bank) -> None:
-    """The lines of this bank keep their level when their holder dies: only another guard ends the pulse."""
+async def test_a_guard_that_dies_in_a_pulse_is_replaced_although_no_process_can_be_started(
+    bank: Bank,
+) -> None:
+    """The lines of this bank keep their level when their holder dies: only another guard ends the
+    pulse.
+    """
     with clients(bank, 60, "exhaust") as (process, guard, spare):
         killed_ns = time.monotonic_ns()
         os.kill(guard, signal.SIGKILL)
@@ -611,7 +643,9 @@ async def test_hubd_ends_when_a_strike_may_be_driven_and_no_guard_can_be_had(ban
         began = time.monotonic()
         assert process.wait(PATIENCE_SECONDS) != 0
         assert time.monotonic() - began < UNGUARDED_SECONDS + 3.0
-        assert bank.level(0).active  # what comes after the end drives it inactive (`hubd.start.secure`)
+        assert bank.level(
+            0
+        ).active  # what comes after the end drives it inactive (`hubd.start.secure`)
 
 
 async def test_a_guard_that_dies_at_rest_ends_nothing(bank: Bank) -> None:
@@ -619,7 +653,9 @@ async def test_a_guard_that_dies_at_rest_ends_nothing(bank: Bank) -> None:
     lines = {"front": StrikeLine(str(bank.path), 0)}
     starter = Failing(list(lines.values()), FACTORY, 1.0)
     ready = asyncio.Event()
-    guard = StrikeGuard(lines, lambda _up, why: told.append(why), starter=starter, unguarded_seconds=0.1)
+    guard = StrikeGuard(
+        lines, lambda _up, why: told.append(why), starter=starter, unguarded_seconds=0.1
+    )
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(guard.run(ready.set))
         await ready.wait()
@@ -668,8 +704,12 @@ class Failing(GuardStarter):
         return await super().spawn(descriptor)
 
 
-async def test_a_guard_that_froze_at_rest_leaves_no_doubt_and_one_that_was_asked_for_a_pulse_does(bank: Bank) -> None:
-    """A hub must not end for a strike that nobody has driven, and must end for one that may be driven."""
+async def test_a_guard_that_froze_at_rest_leaves_no_doubt_and_one_that_was_asked_for_a_pulse_does(
+    bank: Bank,
+) -> None:
+    """A hub must not end for a strike that nobody has driven, and must end for one that may be
+    driven.
+    """
     for asked in (False, True):
         lines = {"front": StrikeLine(str(bank.path), 0, rest_ms=0)}
         starter = Failing(list(lines.values()), FACTORY, 1.0)
@@ -685,7 +725,9 @@ async def test_a_guard_that_froze_at_rest_leaves_no_doubt_and_one_that_was_asked
             assert guard.process_id is not None
             os.kill(guard.process_id, signal.SIGSTOP)
             if asked:
-                assert "did not answer" in await raised(Strike(guard, "front", "front", lambda _: None).release(1.0))
+                assert "did not answer" in await raised(
+                    Strike(guard, "front", "front", lambda _: None).release(1.0)
+                )
             if asked:
                 await until(task.done)
             else:

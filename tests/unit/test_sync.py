@@ -322,7 +322,10 @@ async def test_releases_are_bounded_and_hold_up_no_record():
         for n in range(2, 5):
             here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
         busy = [await here.next() for _ in range(2)]
-        assert [(m.id[0], m.outcome) for m in busy if isinstance(m, Result)] == [(3, Outcome.BUSY), (4, Outcome.BUSY)]
+        assert [(m.id[0], m.outcome) for m in busy if isinstance(m, Result)] == [
+            (3, Outcome.BUSY),
+            (4, Outcome.BUSY),
+        ]
         assert here.orders.empty()
         await here.log.fill(1)
         here.appended.set()
@@ -396,7 +399,11 @@ async def test_after_a_halt_no_record_goes_up_and_no_release_is_done_until_a_wel
         here.hear(HALT)
         await here.quiet()
         state = here.sync.state
-        assert (state.phase, state.halt, state.known) == (Phase.HALTED, "fork", f"9:{bytes(range(32)).hex()}")
+        assert (state.phase, state.halt, state.known) == (
+            Phase.HALTED,
+            "fork",
+            f"9:{bytes(range(32)).hex()}",
+        )
         here.hear(RELEASE)
         answer = await here.next()
         assert isinstance(answer, Result)
@@ -436,7 +443,11 @@ async def test_a_release_that_waits_when_a_halt_comes_is_refused():
         here.hear(HALT)
         refused = await here.next()
         assert isinstance(refused, Result)
-        assert (refused.id, refused.outcome, "fork" in refused.detail) == (later.id, Outcome.REFUSED, True)
+        assert (refused.id, refused.outcome, "fork" in refused.detail) == (
+            later.id,
+            Outcome.REFUSED,
+            True,
+        )
         here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
         assert await here.next() == Result(RELEASE.id, Outcome.RELEASED, "")
         assert here.orders.empty()
@@ -464,7 +475,9 @@ async def test_a_release_that_waits_when_a_halt_comes_is_never_carried_out(then:
 
 
 async def test_a_break_is_recorded_once_for_each_cause_however_often_it_is_said():
-    async with site(halt_again_seconds=0, halted_seconds=1e6, silent_seconds=1e6, ping_seconds=1e6) as here:
+    async with site(
+        halt_again_seconds=0, halted_seconds=1e6, silent_seconds=1e6, ping_seconds=1e6
+    ) as here:
         await here.up()
         for number in range(20):
             for cause in uplink.Cause:
@@ -524,7 +537,9 @@ async def test_for_how_long_the_oldest_record_waits_is_told():
         here.later(100)
         await here.up()
         await here.numbers(2)
-        assert here.sync.state.unacknowledged_seconds == pytest.approx(105), "a link that comes and goes ends nothing"
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(105), (
+            "a link that comes and goes ends nothing"
+        )
         here.hear(uplink.Acknowledge((1,)))
         here.later(7)
         await here.quiet()
@@ -610,7 +625,9 @@ async def test_of_the_policies_waiting_only_the_last_is_kept():
         assert here.policies == [b"1", b"4"]
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\xff" * 100, b"\x82\x13", uplink.encode(Ping(bytes(8)))])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"\xff" * 100, b"\x82\x13", uplink.encode(Ping(bytes(8)))]
+)
 async def test_garbage_is_counted_and_ignored(garbage):
     async with site() as here:
         await here.up()

@@ -45,7 +45,9 @@ async def test_no_id_is_told_whole(journal: io.StringIO, whole: str | bytes, sho
     clock = FakeClock()
     counted = list[str]()
     with tail.subscribe() as onlooker:
-        Teller(tail, clock, counted.append)("access", {"asker": whole, "op": whole, "point": 1, "why": None})
+        Teller(tail, clock, counted.append)(
+            "access", {"asker": whole, "op": whole, "point": 1, "why": None}
+        )
         lost, (told,) = await onlooker.next()
     assert (lost, counted) == (0, ["access"])
     facts = {"event": "access", "asker": shown, "op": shown, "point": 1, "why": None}
@@ -56,5 +58,7 @@ async def test_no_id_is_told_whole(journal: io.StringIO, whole: str | bytes, sho
 
 @pytest.mark.asyncio
 async def test_what_is_no_id_is_told_whole(journal: io.StringIO) -> None:
-    Teller(EventTail(), FakeClock(), lambda _: None)("door", {"door": "front-door-of-the-house", "what": "forced"})
+    Teller(EventTail(), FakeClock(), lambda _: None)(
+        "door", {"door": "front-door-of-the-house", "what": "forced"}
+    )
     assert json.loads(journal.getvalue())["door"] == "front-door-of-the-house"

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.evidence.records import GENESIS, Kind, Record, StoredRecord, Value, link
-from hubcore.evidence.timefloor import CONFIRMED_AHEAD_SECONDS, MARK_RECORDS, TimeFloor, from_records
+from hubcore.evidence.timefloor import (
+    CONFIRMED_AHEAD_SECONDS,
+    MARK_RECORDS,
+    TimeFloor,
+    from_records,
+)
 from hubcore.ports.clock import ClockState
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock
 from tests.fakes.clock import NOON
@@ -23,14 +28,18 @@ errors = st.one_of(
     st.floats(-(10**9), 10**9),
     st.just(75 * 365 * 86_400.0),
 )
-whats = st.sampled_from(("full", "short", "denied", "order", "door", "stopped", "mark", "many", "echo", "echoed order"))
+whats = st.sampled_from(
+    ("full", "short", "denied", "order", "door", "stopped", "mark", "many", "echo", "echoed order")
+)
 PROVING = ("full",)
 life = st.tuples(errors, st.lists(st.tuples(whats, seconds), max_size=12))
 lives = st.lists(life, max_size=8)
 
 
 class World:
-    """A hub's log through many lives; `true` is the right time in Unix seconds, `error` the clock's."""
+    """A hub's log through many lives; `true` is the right time in Unix seconds, `error` the
+    clock's.
+    """
 
     def __init__(self) -> None:
         self.stored: list[StoredRecord] = []
@@ -40,7 +49,9 @@ class World:
         self.vouching = True
         """Whether the backend agrees with a clock that stands behind what is proven."""
         self.floor = TimeFloor()
-        self.clock = SystemClock(lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.mono)
+        self.clock = SystemClock(
+            lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.mono
+        )
 
     @property
     def wall(self) -> float:
@@ -75,7 +86,9 @@ class World:
         self.mono += seconds
 
     def happen(self, what: str) -> None:
-        """Let something happen as it can by honest phones and any backend: an echo says whatever this hub says."""
+        """Let something happen as it can by honest phones and any backend: an echo says whatever
+        this hub says.
+        """
         doubt: dict[str, Value] = {} if self.trusted else {"clock": "behind_records"}
         match what:
             case "full":
@@ -134,7 +147,9 @@ def test_no_order_of_starts_with_wrong_clocks_locks_anybody_out_once_the_clock_i
 @given(lives)
 def test_starts_alone_lock_nobody_out_at_all(played: list[tuple[float, list[Step]]]) -> None:
     world = World()
-    world.live([(error, [step for step in steps if step[0] not in PROVING]) for error, steps in played])
+    world.live(
+        [(error, [step for step in steps if step[0] not in PROVING]) for error, steps in played]
+    )
     assert world.floor.floor_ms == 0
     world.start(0.0)
     assert world.trusted
@@ -142,10 +157,13 @@ def test_starts_alone_lock_nobody_out_at_all(played: list[tuple[float, list[Step
 
 @settings(deadline=None, max_examples=60)
 @given(lives, st.sampled_from(("confirmed", "vouched", "ordered")))
-def test_the_word_of_the_backend_never_raises_the_floor(played: list[tuple[float, list[Step]]], how: str) -> None:
+def test_the_word_of_the_backend_never_raises_the_floor(
+    played: list[tuple[float, list[Step]]], how: str
+) -> None:
     world = World()
     world.live(played)
-    before, proven = world.floor.floor_ms, world.floor.proven(int(world.wall * 1000), int(world.mono * 1000))
+    before = world.floor.floor_ms
+    proven = world.floor.proven(int(world.wall * 1000), int(world.mono * 1000))
     match how:
         case "confirmed":
             world.append(Kind.CLOCK, {"confirmed_by": "backend"})
@@ -165,7 +183,8 @@ def test_a_backend_that_echoes_a_clock_years_ahead_locks_nobody_out_when_it_is_s
         for what in (echo, "door", "mark", "short", "stopped"):
             world.pass_time(30)
             world.happen(what)
-        world.error, world.vouching = 0.0, False
+        world.error = 0.0
+        world.vouching = False
         assert world.trusted
         world.start(0.0)
         assert world.trusted
@@ -174,7 +193,9 @@ def test_a_backend_that_echoes_a_clock_years_ahead_locks_nobody_out_when_it_is_s
 @settings(deadline=None, max_examples=60)
 @given(lives, lives, st.floats(BEHIND_SECONDS + 1, 10**8))
 def test_no_order_of_starts_with_a_clock_set_back_revives_the_time_that_was_proven(
-    before: list[tuple[float, list[Step]]], after: list[tuple[float, list[Step]]], back_seconds: float
+    before: list[tuple[float, list[Step]]],
+    after: list[tuple[float, list[Step]]],
+    back_seconds: float,
 ) -> None:
     world = World()
     world.live([(0.0, steps) for _, steps in before])

@@ -1,6 +1,8 @@
-"""A door with two strikes: released together, each within its own cap and rest, and never left half released.
+"""A door with two strikes: released together, each within its own cap and rest, and never left half
+released.
 
-The laws are those of `hubd.wiring.together`; what any mover does stands in tests/ports/test_mover.py.
+The laws are those of `hubd.wiring.together`; what any mover does stands in
+tests/ports/test_mover.py.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ class Unforeseen(SimDoor):
 
 
 class Pair:
-    """A door with a left strike that tires soon and rests shortly, and a right one that does neither."""
+    """A door with a left strike that tires soon and rests shortly, and a right one that does
+    neither.
+    """
 
     def __init__(self, kind: type[SimDoor] = SimDoor) -> None:
         self.kind = kind
@@ -66,7 +70,7 @@ async def test_both_are_released_together_each_within_its_own_cap() -> None:  # 
     assert not pair.door.driven
 
 
-async def test_the_door_is_driven_from_the_first_to_the_last_and_only_that_is_told() -> None:  # law 5
+async def test_the_door_is_driven_from_the_first_to_the_last_as_one_release() -> None:  # law 5
     pair = Pair()
     assert pair.told() == [(Input.STRIKE_INACTIVE, 1000.0)]
     await pair.door.release(5.0)
@@ -103,7 +107,9 @@ async def test_when_one_cannot_be_driven_none_stays_driven() -> None:  # law 3
         with pytest.raises(HardwareError, match=r"\AStrike front cannot be driven\.\Z"):
             await pair.door.release(1.0)
         assert pair.driven() == (False, False)
-        assert pair.strikes[1 - broken].strikes == 1, "it was driven for a moment, so the release counts as moved"
+        assert pair.strikes[1 - broken].strikes == 1, (
+            "it was driven for a moment, so the release counts as moved"
+        )
 
 
 async def test_a_rest_of_one_that_nobody_knew_is_a_fault_once_another_was_driven() -> None:  # law 3
@@ -149,7 +155,10 @@ async def test_secure_tries_every_one_and_says_what_could_not_be_done() -> None:
     assert pair.driven() == (False, False)
 
     pair = Pair()
-    stuck = Together([pair.make(RIGHT), lambda hear: Stuck("front", pair.time, hear, LEFT), pair.make(RIGHT)], print)
+    stuck = Together(
+        [pair.make(RIGHT), lambda hear: Stuck("front", pair.time, hear, LEFT), pair.make(RIGHT)],
+        print,
+    )
     await stuck.release(1.0)
     with pytest.raises(HardwareError, match="It cannot be secured after 1 strikes"):
         await stuck.secure()

@@ -1,4 +1,6 @@
-"""The documents: what is written is read, and every claim, header and signer that is not exactly right is refused."""
+"""The documents: what is written is read, and every claim, header and signer that is not exactly
+right is refused.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from hubcore.access.words import Mode
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import Aead
 from hubcore.errors import ProofError, SignatureError
-from hubcore.phone.certificates import EpochCertificate, HubCertificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.certificates import (
+    EpochCertificate,
+    HubCertificate,
+    read_epoch_certificate,
+    read_hub_certificate,
+)
 from tests.vectors import world
 from tests.vectors.form import WALL
 
@@ -77,11 +84,19 @@ def test_the_signed_cwt_of_rfc_8392_verifies_and_is_none_of_ours() -> None:
 
 def test_what_is_written_is_read() -> None:
     grant = _read_grant(world.grant())
-    assert (grant.site, grant.credential, grant.grant_id) == (world.SITE, world.CREDENTIAL, world.GRANT_ID)
+    assert (grant.site, grant.credential, grant.grant_id) == (
+        world.SITE,
+        world.CREDENTIAL,
+        world.GRANT_ID,
+    )
     assert grant.access == world.EVERYWHERE
     assert grant.key.kid == world.signer("phone").verify_key.kid
     hub = _hub()
-    assert (hub.hub, hub.access_points, hub.key.kid) == ("hub-1", (1, 2, 3, 4), world.signer("hub").verify_key.kid)
+    assert (hub.hub, hub.access_points, hub.key.kid) == (
+        "hub-1",
+        (1, 2, 3, 4),
+        world.signer("hub").verify_key.kid,
+    )
     epoch = _read_epoch(world.epoch_certificate())
     assert epoch.aeads == (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
     assert epoch.kid == cose.write_encryption_key(world.epoch_key().public_key())[2]
@@ -195,9 +210,17 @@ def test_an_epoch_certificate_with_a_claim_changed_is_refused(change: Change) ->
 
 @pytest.mark.parametrize("kind", ["grant", "cert", "epoch"])
 def test_a_document_lacking_any_one_claim_is_refused(kind: str) -> None:
-    original = {"grant": world.grant(), "cert": world.hub_certificate(), "epoch": world.epoch_certificate()}[kind]
+    original = {
+        "grant": world.grant(),
+        "cert": world.hub_certificate(),
+        "epoch": world.epoch_certificate(),
+    }[kind]
     signer, kid = ("hub", False) if kind == "epoch" else ("issuer", True)
-    read: Callable[[bytes], object] = {"grant": _read_grant, "cert": _read_hub, "epoch": _read_epoch}[kind]
+    read: Callable[[bytes], object] = {
+        "grant": _read_grant,
+        "cert": _read_hub,
+        "epoch": _read_epoch,
+    }[kind]
     read(world.document(kind, _claims(original), signer, kid))
     for label in _claims(original):
         claims = _claims(original)
@@ -221,8 +244,14 @@ def test_no_document_stands_for_another() -> None:
         "epoch": world.epoch_certificate(),
         "policy": policy.issue(Policy(world.SITE, 1, WALL), world.signer("issuer")),
     }
-    readers: dict[str, Callable[[bytes], object]] = {"grant": _read_grant, "cert": _read_hub, "epoch": _read_epoch}
-    readers["policy"] = lambda data: policy.read(data, world.signer("issuer").verify_key, world.SITE)
+    readers: dict[str, Callable[[bytes], object]] = {
+        "grant": _read_grant,
+        "cert": _read_hub,
+        "epoch": _read_epoch,
+    }
+    readers["policy"] = lambda data: policy.read(
+        data, world.signer("issuer").verify_key, world.SITE
+    )
     for kind, data in documents.items():
         for reader, read in readers.items():
             if kind == reader:
@@ -277,7 +306,9 @@ def test_arbitrary_bytes_are_no_document(data: bytes) -> None:
 
 
 RULES = st.lists(
-    st.builds(Rule, st.integers(0, 127), st.integers(0, 1440), st.integers(0, 1440)) | st.integers(0, 2**32), max_size=4
+    st.builds(Rule, st.integers(0, 127), st.integers(0, 1440), st.integers(0, 1440))
+    | st.integers(0, 2**32),
+    max_size=4,
 )
 
 
@@ -297,9 +328,16 @@ def test_access_goes_out_and_comes_back(entries: list[tuple[int, int, list[Sched
 
 def test_a_policy_goes_out_and_comes_back_and_is_the_issuers() -> None:
     full = Policy(
-        "site-1", 3, WALL, frozenset({"a", "b"}), frozenset({bytes(8)}), {7: (Rule(31, 480, 1080),)}, {1: Mode.LOCKDOWN}
+        "site-1",
+        3,
+        WALL,
+        frozenset({"a", "b"}),
+        frozenset({bytes(8)}),
+        {7: (Rule(31, 480, 1080),)},
+        {1: Mode.LOCKDOWN},
     )
-    data, issuer = policy.issue(full, world.signer("issuer")), world.signer("issuer").verify_key
+    data = policy.issue(full, world.signer("issuer"))
+    issuer = world.signer("issuer").verify_key
     assert policy.read(data, issuer, "site-1") == full
     for document, site in ((data, "site-2"), (data[:-1], "site-1")):
         with pytest.raises(SignatureError):

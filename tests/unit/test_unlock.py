@@ -1,4 +1,6 @@
-"""Decide, record, then strike: what the backend and repetitions may do, and what a failing disk or door leaves."""
+"""Decide, record, then strike: what the backend and repetitions may do, and what a failing disk or
+door leaves.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,13 @@ from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Kind, Record, StoredRecord, Value
 from hubcore.ports.clock import ClockState
-from hubd.doors.unlock import LATE_SECONDS, ORDER_REMEMBERED_SECONDS, ORDER_SECONDS_MAX, RECORD_SECONDS, _with_ages
+from hubd.doors.unlock import (
+    LATE_SECONDS,
+    ORDER_REMEMBERED_SECONDS,
+    ORDER_SECONDS_MAX,
+    RECORD_SECONDS,
+    _with_ages,
+)
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
 from tests.fakes.clock import NOON
@@ -45,7 +53,9 @@ def grant(hub: DeskHub) -> Grant:
     return read_grant(make_wallet(hub.issuer).grant, hub.issuer.verify_key, SITE)
 
 
-def proof(hub: DeskHub, grant: Grant, op: bytes, point: int = 1, action: Action = Action.OPEN) -> Claim:
+def proof(
+    hub: DeskHub, grant: Grant, op: bytes, point: int = 1, action: Action = Action.OPEN
+) -> Claim:
     return Claim.under(
         grant,
         access_point=point,
@@ -56,12 +66,16 @@ def proof(hub: DeskHub, grant: Grant, op: bytes, point: int = 1, action: Action 
     )
 
 
-def order(hub: DeskHub, id_: bytes, seconds: int | None = None, point: int = 1, lasts: float = 30) -> uplink.Release:
+def order(
+    hub: DeskHub, id_: bytes, seconds: int | None = None, point: int = 1, lasts: float = 30
+) -> uplink.Release:
     return uplink.Release(id_, point, int(hub.clock.wall() + lasts), seconds, "operator-7")
 
 
 async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -> None:
-    """A backend that lost an answer asks again within the order's life; others may have been ordered meanwhile."""
+    """A backend that lost an answer asks again within the order's life; others may have been
+    ordered meanwhile.
+    """
     orders = [order(hub, bytes([number]) * 16, seconds=1, lasts=55) for number in range(30)]
     for one in orders:
         assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
@@ -78,21 +92,29 @@ async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -
 
 
 async def test_an_order_is_obeyed_once_however_full_the_memory_is(hub: DeskHub) -> None:
-    """A memory that is full of live orders refuses new ones; it does not forget the first, which would strike again."""
+    """A memory that is full of live orders refuses new ones; it does not forget the first, which
+    would strike again.
+    """
     first = order(hub, bytes(16))
     assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
     for number in range(1, OPS_MAX):
-        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.RELEASED
+        assert (
+            await hub.unlock.release(order(hub, number.to_bytes(16, "big")))
+        ).outcome is Outcome.RELEASED
     hub.clock.advance(20.0)
     strikes = hub.strikes
     for number in range(OPS_MAX, OPS_MAX + 20):
-        assert (await hub.unlock.release(order(hub, number.to_bytes(16, "big")))).outcome is Outcome.BUSY
+        assert (
+            await hub.unlock.release(order(hub, number.to_bytes(16, "big")))
+        ).outcome is Outcome.BUSY
     assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
     assert hub.strikes == strikes
 
 
 async def test_a_release_is_watched_no_longer_than_it_is_driven(hub: DeskHub) -> None:
-    """The driver caps a release; a door that is believed released for longer would hide a forced opening."""
+    """The driver caps a release; a door that is believed released for longer would hide a forced
+    opening.
+    """
     await hub.unlock.release(order(hub, bytes(16), seconds=3600))
     hub.clock.advance(9.9)
     assert hub.doors["front"].active
@@ -115,9 +137,13 @@ async def test_an_order_late_or_for_another_hub_moves_nothing(
 
 
 def test_each_denial_has_its_outcome_for_the_backend() -> None:
-    """BUSY asks for another try; LATE, FAILED and REFUSED do not, so none of them may stand in for it."""
+    """BUSY asks for another try; LATE, FAILED and REFUSED do not, so none of them may stand in for
+    it.
+    """
     assert set(ORDER_OUTCOMES) == set(Denial)
-    told = {outcome: {why for why in Denial if ORDER_OUTCOMES[why] is outcome} for outcome in Outcome}
+    told = {
+        outcome: {why for why in Denial if ORDER_OUTCOMES[why] is outcome} for outcome in Outcome
+    }
     assert told[Outcome.BUSY] == {Denial.BUSY}
     assert told[Outcome.LATE] == {Denial.TOO_LATE}
     assert told[Outcome.FAILED] == {Denial.DOOR_FAULT}
@@ -144,11 +170,15 @@ async def test_an_order_without_a_clock_moves_nothing(hub: DeskHub) -> None:
     assert hub.strikes == 0
 
 
-async def test_an_order_on_a_policy_that_cannot_be_read_is_refused_and_recorded(hub: DeskHub) -> None:
+async def test_an_order_on_a_policy_that_cannot_be_read_is_refused_and_recorded(
+    hub: DeskHub,
+) -> None:
     hub.policy.failing = StoreError("the policy cannot be read")
     assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.FAILED
     assert hub.strikes == 0
-    assert [(record.kind, record.detail["why"]) for record in hub.records()] == [(Kind.REMOTE, "door-fault")]
+    assert [(record.kind, record.detail["why"]) for record in hub.records()] == [
+        (Kind.REMOTE, "door-fault")
+    ]
 
 
 async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: Grant) -> None:
@@ -158,7 +188,9 @@ async def test_a_policy_that_cannot_be_read_opens_nothing(hub: DeskHub, grant: G
     assert hub.strikes == 0
 
 
-async def test_a_record_that_never_becomes_durable_moves_nothing(hub: DeskHub, grant: Grant) -> None:
+async def test_a_record_that_never_becomes_durable_moves_nothing(
+    hub: DeskHub, grant: Grant
+) -> None:
     began = asyncio.get_running_loop().time()
     hub.log.hold()
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
@@ -168,7 +200,9 @@ async def test_a_record_that_never_becomes_durable_moves_nothing(hub: DeskHub, g
 
 
 @pytest.mark.parametrize("gone", ["late", "left"])
-async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(hub: DeskHub, grant: Grant, gone: str) -> None:
+async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(
+    hub: DeskHub, grant: Grant, gone: str
+) -> None:
     there = [True]
 
     def durable(_record: Record) -> None:
@@ -185,26 +219,39 @@ async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(hub: DeskHub
 
 
 async def test_what_was_not_done_is_not_an_answer(hub: DeskHub, grant: Grant) -> None:
-    """The link broke just before the strike: the same operation, asked again, is decided again, and then moves."""
+    """The link broke just before the strike: the same operation, asked again, is decided again, and
+    then moves.
+    """
     for moment in ("before the decision", "right before the strike"):
         there = {"the phone"} if moment == "right before the strike" else set[str]()
         hub.log.on_durable = lambda _record, there=there: there.clear()
-        first = await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda there=there: bool(there))
+        first = await hub.unlock.present(
+            proof(hub, grant, moment.encode()[-8:]), lambda there=there: bool(there)
+        )
         assert first.why is Denial.TOO_LATE
         before = hub.strikes
-        assert (await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)).allowed
+        assert (
+            await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)
+        ).allowed
         assert hub.strikes == before + 1
         hub.clock.advance(10)
-        assert (await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)).allowed
+        assert (
+            await hub.unlock.present(proof(hub, grant, moment.encode()[-8:]), lambda: True)
+        ).allowed
         assert hub.strikes == before + 1
 
 
-async def test_a_retry_that_waits_for_a_try_that_came_to_nothing_stands_for_itself(hub: DeskHub, grant: Grant) -> None:
+async def test_a_retry_that_waits_for_a_try_that_came_to_nothing_stands_for_itself(
+    hub: DeskHub, grant: Grant
+) -> None:
     hub.log.hold()
     there = [True]
     first = asyncio.create_task(_awaited(hub, proof(hub, grant, bytes(8)), lambda: there[0]))
     await settle()
-    retries = [asyncio.create_task(_awaited(hub, proof(hub, grant, bytes(8)), lambda: True)) for _ in range(3)]
+    retries = [
+        asyncio.create_task(_awaited(hub, proof(hub, grant, bytes(8)), lambda: True))
+        for _ in range(3)
+    ]
     await settle()
     there[0] = False
     hub.log.move_on()
@@ -218,7 +265,9 @@ async def _awaited(hub: DeskHub, one: Claim, alive: Callable[[], bool]) -> Answe
 
 
 @pytest.mark.parametrize("moment", ["before the decision", "right before the strike", "unrecorded"])
-async def test_after_a_restart_what_was_not_done_may_be_asked_again(hub: DeskHub, grant: Grant, moment: str) -> None:
+async def test_after_a_restart_what_was_not_done_may_be_asked_again(
+    hub: DeskHub, grant: Grant, moment: str
+) -> None:
     there = {"the phone"} if moment == "right before the strike" else set[str]()
     hub.log.on_taken = lambda _record: there.clear()
     if moment == "unrecorded":
@@ -230,35 +279,63 @@ async def test_after_a_restart_what_was_not_done_may_be_asked_again(hub: DeskHub
     assert hub.strikes == 1
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     hub.clock.advance(10)
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
+    assert (
+        await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    ).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
 
-@pytest.mark.parametrize("said", [{"moved": None}, {"moved": True}, {"why": "door-fault"}, {"why": "of-a-later-one"}])
+@pytest.mark.parametrize(
+    "said", [{"moved": None}, {"moved": True}, {"why": "door-fault"}, {"why": "of-a-later-one"}]
+)
 async def test_after_a_restart_what_may_have_moved_is_a_fault(
     hub: DeskHub, grant: Grant, said: dict[str, Value]
 ) -> None:
-    allowed: dict[str, Value] = {"asker": grant.credential, "op": bytes(8), "point": 1, "action": 1, "why": None}
-    fault: dict[str, Value] = {"of": bytes(8), "of_kind": "access", "asker": grant.credential, "point": 1, "fault": ""}
-    for kind, detail in ((Kind.ACCESS, allowed), (Kind.FAULT, {**fault, "why": "too-late", **said})):
+    allowed: dict[str, Value] = {
+        "asker": grant.credential,
+        "op": bytes(8),
+        "point": 1,
+        "action": 1,
+        "why": None,
+    }
+    fault: dict[str, Value] = {
+        "of": bytes(8),
+        "of_kind": "access",
+        "asker": grant.credential,
+        "point": 1,
+        "fault": "",
+    }
+    for kind, detail in (
+        (Kind.ACCESS, allowed),
+        (Kind.FAULT, {**fault, "why": "too-late", **said}),
+    ):
         await hub.log.append(Record.at(kind, hub.clock.wall(), hub.clock.monotonic(), detail))
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
+    assert (
+        await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    ).why is Denial.DOOR_FAULT
     assert hub.strikes == 0
 
 
 @pytest.mark.parametrize("set_by_seconds", [130.0, 10**6, -60.0])
-async def test_a_clock_that_is_set_ages_no_operation(hub: DeskHub, grant: Grant, set_by_seconds: float) -> None:
+async def test_a_clock_that_is_set_ages_no_operation(
+    hub: DeskHub, grant: Grant, set_by_seconds: float
+) -> None:
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
     hub.clock.advance(20)
     hub.clock.offset += set_by_seconds
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
+    assert (
+        await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    ).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
 
-# Per record: what comes before it (nothing, the daemon's start, a boot and the start) and how long after the last.
-moments = st.lists(st.tuples(st.sampled_from(["", "start", "boot"]), st.floats(0, 500)), max_size=12)
+# Per record: what comes before it (nothing, the daemon's start, a boot and the start) and how long
+# after the last.
+moments = st.lists(
+    st.tuples(st.sampled_from(["", "start", "boot"]), st.floats(0, 500)), max_size=12
+)
 
 
 @given(moments, st.booleans(), st.floats(0, 500))
@@ -266,7 +343,8 @@ def test_no_record_is_taken_for_older_than_it_is(
     before: list[tuple[str, float]], booted: bool, since_seconds: float
 ) -> None:
     time = boot = 0.0
-    stored, made = list[StoredRecord](), list[float]()
+    stored = list[StoredRecord]()
+    made = list[float]()
     for what, seconds in before:
         time += seconds
         boot = time - min(seconds, 20.0) if what == "boot" else boot
@@ -281,7 +359,10 @@ def test_no_record_is_taken_for_older_than_it_is(
     for moment in made[: len(made) - len(aged)]:
         assert time - moment > ORDER_REMEMBERED_SECONDS - 0.1
     if not booted and all(what != "boot" for what, _ in before):  # then the ages are known
-        assert all(abs(time - moment - least) < 0.1 for moment, (_, least) in zip(made[::-1], aged[::-1], strict=False))
+        assert all(
+            abs(time - moment - least) < 0.1
+            for moment, (_, least) in zip(made[::-1], aged[::-1], strict=False)
+        )
 
 
 async def test_who_is_revoked_hears_no_repeated_yes(hub: DeskHub, grant: Grant) -> None:
@@ -295,12 +376,16 @@ async def test_who_is_revoked_hears_no_repeated_yes(hub: DeskHub, grant: Grant) 
     hub.policy.credentials.clear()
     assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
-    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).why is Denial.DOOR_FAULT
+    assert (
+        await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
+    ).why is Denial.DOOR_FAULT
     assert hub.strikes == 1
 
 
 async def test_a_ticket_hears_again_what_the_full_path_was_told(hub: DeskHub) -> None:
-    """NEED_FULL would make the phone ask with a new operation, which would move the door again for one wish."""
+    """NEED_FULL would make the phone ask with a new operation, which would move the door again for
+    one wish.
+    """
     wallet = make_wallet(hub.issuer, access=(Access(2, OPEN_AND_QUERY, ()),))
     one = proof(hub, read_grant(wallet.grant, hub.issuer.verify_key, SITE), bytes(8), point=2)
     assert (await hub.unlock.present(one, lambda: True)).allowed
@@ -321,7 +406,9 @@ NIGHT = Rule(0b1111111, 0, 300)
         ("unreadable", Denial.DOOR_FAULT),
     ],
 )
-async def test_what_comes_into_force_while_the_record_is_written_holds(hub: DeskHub, what: str, why: Denial) -> None:
+async def test_what_comes_into_force_while_the_record_is_written_holds(
+    hub: DeskHub, what: str, why: Denial
+) -> None:
     hub.policy.schedules[7] = (Rule(0b1111111, 0, 1440),)
     wallet = make_wallet(hub.issuer, access=(Access(1, OPEN_AND_QUERY, (7,)),))
     grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
@@ -346,7 +433,9 @@ async def test_what_comes_into_force_while_the_record_is_written_holds(hub: Desk
     assert [record.kind for record in hub.records()] == [Kind.ACCESS, Kind.FAULT]
 
 
-async def test_a_door_that_fails_is_recorded_and_the_answer_stays(hub: DeskHub, grant: Grant) -> None:
+async def test_a_door_that_fails_is_recorded_and_the_answer_stays(
+    hub: DeskHub, grant: Grant
+) -> None:
     hub.doors["front"].faults.broken = "the strike's wire is cut"
     one = proof(hub, grant, b"12345678")
     assert (await hub.unlock.present(one, lambda: True)).why is Denial.DOOR_FAULT
@@ -356,7 +445,9 @@ async def test_a_door_that_fails_is_recorded_and_the_answer_stays(hub: DeskHub, 
     assert hub.records()[-1].detail["fault"] == "the strike's wire is cut"
 
 
-async def test_a_cancelled_unlock_answers_who_waits_for_the_same(hub: DeskHub, grant: Grant) -> None:
+async def test_a_cancelled_unlock_answers_who_waits_for_the_same(
+    hub: DeskHub, grant: Grant
+) -> None:
     hub.log.hold()
     one = proof(hub, grant, bytes(8))
     first = asyncio.create_task(hub.unlock.present(one, lambda: True))
@@ -383,18 +474,38 @@ async def test_no_order_of_fields_lets_two_credentials_share_an_operation(hub: D
     "body",
     [
         {"asker": "c0ffee00c0ffee00", "op": bytes(8), "point": 1, "action": 99, "why": None},
-        {"asker": "c0ffee00c0ffee00", "op": bytes(8), "point": 1, "action": 1, "why": "of-a-later-version"},
+        {
+            "asker": "c0ffee00c0ffee00",
+            "op": bytes(8),
+            "point": 1,
+            "action": 1,
+            "why": "of-a-later-version",
+        },
         {"asker": "c0ffee00c0ffee00", "op": bytes(8), "point": 1, "action": 1, "why": 7},
-        {"of": bytes(8), "of_kind": "of-a-later-version", "asker": "x", "point": 1, "why": None, "fault": ""},
+        {
+            "of": bytes(8),
+            "of_kind": "of-a-later-version",
+            "asker": "x",
+            "point": 1,
+            "why": None,
+            "fault": "",
+        },
     ],
 )
-async def test_records_of_a_later_version_do_not_stop_a_start(hub: DeskHub, body: dict[str, object]) -> None:
+async def test_records_of_a_later_version_do_not_stop_a_start(
+    hub: DeskHub, body: dict[str, object]
+) -> None:
     await hub.log.append(Record(Kind.ACCESS, int(hub.clock.wall() * 1000), 0, body))  # type: ignore[arg-type]
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
 
 
 def fill(
-    table: OpTable[str], asker: str, count: int, now: float, answered: bool = True, moved: bool = False
+    table: OpTable[str],
+    asker: str,
+    count: int,
+    now: float,
+    answered: bool = True,
+    moved: bool = False,
 ) -> list[Asked]:
     results = []
     for number in range(count):
@@ -406,7 +517,9 @@ def fill(
 
 
 def steps(work: Callable[[], object]) -> int:
-    """Return how many bytecodes of `hubcore.access.once` the work takes, its loops and comprehensions included."""
+    """Return how many bytecodes of `hubcore.access.once` the work takes, its loops and
+    comprehensions included.
+    """
     taken = 0
 
     def trace(frame: FrameType, event: str, _arg: object) -> Any:
@@ -447,7 +560,9 @@ def test_an_ask_takes_no_more_steps_however_full_the_memory_is(askers: int, move
 
 
 def test_what_has_made_room_is_not_kept() -> None:
-    """The queue of ends is bounded too, whatever is asked in vain within OP_SECONDS; and is gone through seldom."""
+    """The queue of ends is bounded too, whatever is asked in vain within OP_SECONDS; and is gone
+    through seldom.
+    """
     table: OpTable[str] = OpTable()
     for asker in range(4):
         fill(table, str(asker), 20 * OPS_AN_ASKER, 0.0)
@@ -455,18 +570,31 @@ def test_what_has_made_room_is_not_kept() -> None:
     taken = steps(lambda: fill(table, "0", 10_000, 1.0))
     assert taken <= 10_000 * 1000
     assert table.ask(("0", b"one more"), (1, 1), 1 + OP_SECONDS + 0.1) is Asked.NEW
-    assert (len(table._ops), len(table._askers), len(table._yielding), len(table._ends)) == (1, 1, 0, 0)
+    assert (len(table._ops), len(table._askers), len(table._yielding), len(table._ends)) == (
+        1,
+        1,
+        0,
+        0,
+    )
 
 
 class Plain:
-    """The laws of `OpTable` by looking through everything, each time: an oracle for small tables."""
+    """The laws of `OpTable` by looking through everything, each time: an oracle for small
+    tables.
+    """
 
     def __init__(self, an_asker: int) -> None:
         self.an_asker = an_asker
-        self.ops: dict[Key, list[Any]] = {}  # content, at, answer, stays; in the order of their answers
+        self.ops: dict[
+            Key, list[Any]
+        ] = {}  # content, at, answer, stays; in the order of their answers
 
     def ask(self, key: Key, content: tuple[int, int], now: float) -> Asked:
-        over = [k for k, (_, at, answer, _) in self.ops.items() if answer is not None and now - at > OP_SECONDS]
+        over = [
+            k
+            for k, (_, at, answer, _) in self.ops.items()
+            if answer is not None and now - at > OP_SECONDS
+        ]
         for one in over:
             del self.ops[one]
         if key in self.ops:
@@ -486,7 +614,10 @@ class Plain:
 
 
 ASKS = st.tuples(
-    st.sampled_from("ab"), st.integers(0, 5), st.integers(1, 2), st.sampled_from([0.0, 0.0, 1.0, 61.0, 121.0])
+    st.sampled_from("ab"),
+    st.integers(0, 5),
+    st.integers(1, 2),
+    st.sampled_from([0.0, 0.0, 1.0, 61.0, 121.0]),
 )
 ENDS = st.sampled_from(["moved", "denied", "nothing", "at work"])
 
@@ -517,7 +648,9 @@ def test_a_table_in_any_order_of_asks_and_answers_keeps_its_laws(
         assert {one: (found.content, found.answer) for one, found in table._ops.items()} == {
             one: (content, answer) for one, (content, _, answer, _) in plain.ops.items()
         }
-        assert {one: found.count for one, found in table._askers.items()} == Counter(one[0] for one in plain.ops)
+        assert {one: found.count for one, found in table._askers.items()} == Counter(
+            one[0] for one in plain.ops
+        )
 
 
 def test_operations_have_their_ceilings() -> None:
@@ -527,13 +660,18 @@ def test_operations_have_their_ceilings() -> None:
     for asker in range(OPS_MAX):
         fill(table, str(asker), 1, 1.0)
     assert len(table._ops) <= OPS_MAX
-    assert table.ask(("a", bytes(8)), (1, 1), 1.0) is Asked.SAME  # what is at work is never forgotten
+    # what is at work is never forgotten
+    assert table.ask(("a", bytes(8)), (1, 1), 1.0) is Asked.SAME
     assert table.ask(("a", bytes(8)), (1, 2), 1.0) is Asked.CONFLICT
 
 
 @pytest.mark.parametrize(("an_asker", "askers"), [(OPS_AN_ASKER, 1), (OPS_MAX, 1), (1, OPS_MAX)])
-def test_what_has_moved_a_door_is_remembered_as_long_as_was_promised(an_asker: int, askers: int) -> None:
-    """A memory that is full of what has moved doors refuses what is new; it does not forget the oldest."""
+def test_what_has_moved_a_door_is_remembered_as_long_as_was_promised(
+    an_asker: int, askers: int
+) -> None:
+    """A memory that is full of what has moved doors refuses what is new; it does not forget the
+    oldest.
+    """
     table: OpTable[str] = OpTable(an_asker)
     for asker in range(askers):
         fill(table, str(asker), min(an_asker, OPS_MAX // askers), 0.0, moved=True)

@@ -1,4 +1,6 @@
-"""The messages of the link: each survives the wire, and whatever else comes is a FrameError, cheaply."""
+"""The messages of the link: each survives the wire, and whatever else comes is a FrameError,
+cheaply.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +164,9 @@ def test_the_known_bytes_of_a_release():
 
 def test_a_small_message_padded_to_megabytes_costs_nothing():
     bombs = [
-        b"\x82\x13" + b"\x9a\x00\x3f\xff\xff" + bytes(4 * 2**20 - 1),  # a policy that is an array of four million
+        b"\x82\x13"
+        + b"\x9a\x00\x3f\xff\xff"
+        + bytes(4 * 2**20 - 1),  # a policy that is an array of four million
         b"\x82\x11" + b"\x9a\x00\x3f\xff\xff" + bytes(4 * 2**20 - 1),  # as many acknowledgements
         b"\x9a\x00\x3f\xff\xff" + bytes(4 * 2**20 - 1),
         b"\x82\x10" + b"\x81" * 4_000_000,
@@ -189,9 +193,13 @@ def test_a_sentence_always_fits_a_detail(text):
 
 
 def _mutations():
-    corpus = [encode(message) for message in [*FROM_HUB, *FROM_BACKEND] if len(encode(message)) < 5000]
+    corpus = [
+        encode(message) for message in [*FROM_HUB, *FROM_BACKEND] if len(encode(message)) < 5000
+    ]
     return st.builds(
-        lambda data, at, replacement, cut: (data[: at % len(data)] + replacement + data[at % len(data) + 1 :])[:cut],
+        lambda data, at, replacement, cut: (
+            data[: at % len(data)] + replacement + data[at % len(data) + 1 :]
+        )[:cut],
         st.sampled_from(corpus),
         st.integers(0, 5000),
         st.binary(max_size=4),
@@ -210,7 +218,9 @@ def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
         assert encode(message) == data
 
 
-@pytest.mark.parametrize("data", [encode(message) for message in [*FROM_HUB, *FROM_BACKEND]], ids=lambda d: d[:2].hex())
+@pytest.mark.parametrize(
+    "data", [encode(message) for message in [*FROM_HUB, *FROM_BACKEND]], ids=lambda d: d[:2].hex()
+)
 def test_each_type_has_its_own_ceiling_on_items(data):
     kind = {**uplink.FROM_HUB, **uplink.FROM_BACKEND}[data[1]]
     assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + uplink.MAX_ACKNOWLEDGED

@@ -30,14 +30,21 @@ async def test_hub(path: Path) -> None:
         gives, causes = await run.step(step)
         assert json.loads(json.dumps(gives)) == step["gives"], f"step {number}: {step['do']}"
         inside = step.get("inside", [])
-        assert [type(cause) for cause in causes] == [getattr(errors, cause["class"]) for cause in inside]
+        assert [type(cause) for cause in causes] == [
+            getattr(errors, cause["class"]) for cause in inside
+        ]
         assert [str(cause) for cause in causes] == [cause["words"] for cause in inside]
         done.append({"gives": gives})
     assert verdicts(done) == file["verdict"]
     assert run.strikes.driven == file["strikes"]
     assert chance.left == 0
     if file.get("equal_length"):
-        sealed = [bytes.fromhex(out["message"]) for step in done for out in step["gives"] if "opened" in out]
+        sealed = [
+            bytes.fromhex(out["message"])
+            for step in done
+            for out in step["gives"]
+            if "opened" in out
+        ]
         assert len(sealed) == 2
         assert len({len(message) for message in sealed}) == 1
 
@@ -75,9 +82,14 @@ def test_the_files_are_small_together() -> None:
 
 
 def test_a_phone_names_nobody_in_the_clear() -> None:
-    """What a phone sends in any file holds no credential, no site, no grant and no key of a person."""
+    """What a phone sends in any file holds no credential, no site, no grant and no key of a
+    person.
+    """
     sent = [
-        bytes.fromhex(step["bytes"]) for path in files("hub") for step in load(path)["steps"] if step["do"] == "message"
+        bytes.fromhex(step["bytes"])
+        for path in files("hub")
+        for step in load(path)["steps"]
+        if step["do"] == "message"
     ]
     assert len(sent) > 100
     for message in sent:
@@ -89,7 +101,14 @@ def test_a_phone_names_nobody_in_the_clear() -> None:
 def test_every_failed_proof_has_one_answer_outside() -> None:
     """CLEAR 6 is the same bytes, whatever failed inside."""
     steps = [step for path in files("hub") for step in load(path)["steps"]]
-    failed = {out["message"] for step in steps for out in step["gives"] if out.get("verdict") == "CLEAR 6"}
-    causes = {cause["words"] for step in steps for cause in step.get("inside", []) if cause["class"] == "ProofError"}
+    failed = {
+        out["message"] for step in steps for out in step["gives"] if out.get("verdict") == "CLEAR 6"
+    }
+    causes = {
+        cause["words"]
+        for step in steps
+        for cause in step.get("inside", [])
+        if cause["class"] == "ProofError"
+    }
     assert failed == {"820006"}
     assert len(causes) > 10

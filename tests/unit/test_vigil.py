@@ -1,4 +1,6 @@
-"""What the hub does about itself and about a new policy: problems, a clock that was wrong, releases that must end."""
+"""What the hub does about itself and about a new policy: problems, a clock that was wrong, releases
+that must end.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +45,18 @@ YEAR = 365 * 86_400
 
 
 class Desk:
-    """A log, a clock beside it, and a vigil over both; the wall clock stands where the test sets it."""
+    """A log, a clock beside it, and a vigil over both; the wall clock stands where the test sets
+    it.
+    """
 
     def __init__(self) -> None:
-        self.audit, self.wall, self.monotonic = FakeAudit(), NOON, 0.0
+        self.audit = FakeAudit()
+        self.wall = NOON
+        self.monotonic = 0.0
         self.floor = TimeFloor()
-        self.clock = SystemClock(lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.monotonic)
+        self.clock = SystemClock(
+            lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.monotonic
+        )
         self.health = Health(self.clock, {}, READY_PARTS)
         self.told: list[str] = []
         self.vigil = Vigil(self.health, lambda event, _facts: self.told.append(event))
@@ -56,10 +64,14 @@ class Desk:
         self.sync: Any = None
         self.set_by_service: int | None = None
         self.time = self.start_care()
-        self.watched = Watched(self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.time)
+        self.watched = Watched(
+            self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.time
+        )
 
     def start_log(self) -> NotingLog:
-        return NotingLog(self.audit, self.floor, on_health=lambda up, why: self.vigil.part(Part.AUDIT, up, why))
+        return NotingLog(
+            self.audit, self.floor, on_health=lambda up, why: self.vigil.part(Part.AUDIT, up, why)
+        )
 
     def start_care(self) -> ClockCare:
         return ClockCare(
@@ -98,7 +110,9 @@ def site_epochs() -> Any:
     return SimpleNamespace(current=object())
 
 
-def link(offset_seconds: float | None, connected: bool = True, since: float = NOON, **more: Any) -> Any:
+def link(
+    offset_seconds: float | None, connected: bool = True, since: float = NOON, **more: Any
+) -> Any:
     state = LinkState(
         phase=Phase.SPEAKING if connected else Phase.DOWN,
         connected=connected,
@@ -117,7 +131,9 @@ async def test_one_start_with_the_clock_ahead_shuts_nobody_out() -> None:
         desk = Desk()
         desk.wall = NOON + ahead_seconds
         await desk.start()
-        await desk.record(Kind.ACCESS, {"allowed": False, "why": "credential-expired", "path": "full"})
+        await desk.record(
+            Kind.ACCESS, {"allowed": False, "why": "credential-expired", "path": "full"}
+        )
         desk.wall = NOON
         assert desk.clock.state() is ClockState.TRUSTED
         await desk.start()
@@ -135,7 +151,7 @@ async def ran_ahead() -> Desk:
     return desk
 
 
-async def test_a_clock_that_was_confirmed_ahead_is_believed_again_when_somebody_vouches_for_it() -> None:
+async def test_a_clock_confirmed_ahead_is_believed_again_when_somebody_vouches_for_it() -> None:
     desk = await ran_ahead()
     desk.vigil.look(desk.watched)
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
@@ -150,7 +166,9 @@ async def test_a_clock_that_was_confirmed_ahead_is_believed_again_when_somebody_
 
 @pytest.mark.parametrize("hours", [0.1, 1, 24 * 300])
 async def test_a_vouch_holds_for_every_start_after_it(hours: float) -> None:
-    """Once, only 420 s of wall time were remembered: each start after that locked everybody out again."""
+    """Once, only 420 s of wall time were remembered: each start after that locked everybody out
+    again.
+    """
     desk = await ran_ahead()
     await desk.time.vouch("technician")
     for _ in range(3):
@@ -186,7 +204,9 @@ async def test_a_vouch_that_cannot_be_recorded_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(("offset", "believed"), [(2.0, True), (None, False), (500.0, False)])
-async def test_the_backend_vouches_only_for_a_clock_that_agrees(offset: float | None, believed: bool) -> None:
+async def test_the_backend_vouches_only_for_a_clock_that_agrees(
+    offset: float | None, believed: bool
+) -> None:
     desk = await ran_ahead()
     desk.sync = link(offset)
     await desk.vigil.care(desk.watched)
@@ -194,7 +214,9 @@ async def test_the_backend_vouches_only_for_a_clock_that_agrees(offset: float | 
 
 
 async def test_a_clock_set_back_is_not_believed_however_the_hub_was_started() -> None:
-    """Somebody cuts the power of a hub without RTC, so that a grant that has ended seems to be valid."""
+    """Somebody cuts the power of a hub without RTC, so that a grant that has ended seems to be
+    valid.
+    """
     desk = Desk()
     await desk.start()
     await desk.unlock()
@@ -206,7 +228,9 @@ async def test_a_clock_set_back_is_not_believed_however_the_hub_was_started() ->
         await desk.start()
         assert desk.clock.state() is ClockState.BEHIND_RECORDS
         for _ in range(700):
-            await desk.record(Kind.ACCESS, {"allowed": False, "clock": "behind_records", "path": "full"})
+            await desk.record(
+                Kind.ACCESS, {"allowed": False, "clock": "behind_records", "path": "full"}
+            )
         await desk.time.care()
 
 
@@ -234,7 +258,7 @@ async def test_the_backend_and_the_time_service_confirm_a_clock_once_until_it_is
     assert desk.told.count("clock") == 3
 
 
-async def test_a_backend_that_echoes_the_hubs_own_time_proves_nothing_and_the_time_service_still_does() -> None:
+async def test_a_backend_that_echoes_the_hubs_time_proves_nothing_the_time_service_does() -> None:
     desk = Desk()
     desk.wall = NOON + 10 * YEAR
     await desk.start()
@@ -258,7 +282,7 @@ async def test_a_backend_that_echoes_the_hubs_own_time_proves_nothing_and_the_ti
     assert desk.floor.floor_ms == int(desk.wall * 1000)
 
 
-async def test_what_the_time_service_did_before_a_clock_was_set_by_hand_proves_nothing_of_it() -> None:
+async def test_what_the_time_service_did_before_a_clock_was_set_proves_nothing_of_it() -> None:
     desk = Desk()
     await desk.start()
     for desk.set_by_service in (1, 2):  # it looks again every half hour
@@ -330,14 +354,16 @@ def test_a_certificate_is_told_by_its_days_and_with_the_command(
 
 
 def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -> None:
-    desk, told = Desk(), list[tuple[object, ...]]()
+    desk = Desk()
+    told = list[tuple[object, ...]]()
 
     def tell(event: str, facts: Mapping[str, Value]) -> None:
         if facts["problem"] == "certificate":
             told.append((event, facts["problem"], facts["stands"], facts.get("severity")))
 
     desk.vigil = Vigil(desk.health, tell)
-    begins, ends = ("problem", "certificate", True), ("problem", "certificate", False, None)
+    begins = ("problem", "certificate", True)
+    ends = ("problem", "certificate", False, None)
     desk.wall = NOON + YEAR - 5 * 86_400
     for _ in range(3):
         desk.vigil.look(desk.watched)
@@ -359,16 +385,21 @@ def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -
 
 
 @pytest.mark.parametrize("part", [Part.RADIO, Part.STRIKES, Part.AUDIT])
-def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_a_day(part: Part) -> None:
-    desk, told = Desk(), list[tuple[object, ...]]()
+def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_a_day(
+    part: Part,
+) -> None:
+    desk = Desk()
+    told = list[tuple[object, ...]]()
 
     def tell(event: str, facts: Mapping[str, Value]) -> None:
         if part in (facts.get("part"), facts.get("problem")):
             told.append((event, part, facts.get("up"), facts.get("stands")))
 
     desk.vigil = Vigil(desk.health, tell)
-    down, up = ("part", part, False, None), ("part", part, True, None)
-    stands, ends = ("problem", part, None, True), ("problem", part, None, False)
+    down = ("part", part, False, None)
+    up = ("part", part, True, None)
+    stands = ("problem", part, None, True)
+    ends = ("problem", part, None, False)
 
     def look(at_seconds: float) -> list[tuple[object, ...]]:
         told.clear()
@@ -396,7 +427,8 @@ def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_
 
 
 def test_what_stands_for_a_moment_at_each_start_is_for_the_journal_after_a_day() -> None:
-    desk, told = Desk(), list[object]()
+    desk = Desk()
+    told = list[object]()
     desk.watched = replace(desk.watched, epochs=EpochRing())
     desk.vigil = Vigil(desk.health, lambda _event, facts: told.append(facts["problem"]))
     for monotonic in (0.0, 86_399.0):
@@ -420,7 +452,9 @@ def test_a_backend_whose_key_may_be_wrong_is_told_with_the_file_that_holds_it() 
 
 
 @pytest.mark.parametrize(("seconds", "stands"), [(None, False), (149.0, False), (151.0, True)])
-async def test_records_that_nobody_acknowledges_are_somebodys_problem(seconds: float | None, stands: bool) -> None:
+async def test_records_that_nobody_acknowledges_are_somebodys_problem(
+    seconds: float | None, stands: bool
+) -> None:
     desk = Desk()
     desk.sync = link(0.0, unacknowledged_seconds=seconds, waiting=7, why="")
     desk.vigil.look(desk.watched)
@@ -436,7 +470,13 @@ async def test_records_that_nobody_acknowledges_are_somebodys_problem(seconds: f
 @pytest.mark.parametrize("cause", [cause.name.lower() for cause in Cause])
 async def test_what_the_backend_says_of_a_hubs_records_stands_with_a_remedy(cause: str) -> None:
     desk = Desk()
-    desk.sync = link(0.0, halt=cause, known=f"7:{'ab' * 32}", boot="0123456789abcdef", unacknowledged_seconds=999.0)
+    desk.sync = link(
+        0.0,
+        halt=cause,
+        known=f"7:{'ab' * 32}",
+        boot="0123456789abcdef",
+        unacknowledged_seconds=999.0,
+    )
     desk.vigil.look(desk.watched)
     (problem,) = desk.health.problems()
     assert (problem.id, problem.severity) == (cause, Severity.ERROR)
@@ -478,7 +518,9 @@ async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
     assert not hub.doors["front"].active
 
 
-async def test_a_lockdown_that_comes_while_the_record_is_written_stops_the_strike(hub: DeskHub) -> None:
+async def test_a_lockdown_that_comes_while_the_record_is_written_stops_the_strike(
+    hub: DeskHub,
+) -> None:
     hub.log.on_taken = lambda _record: hub.policy.modes.update({1: Mode.LOCKDOWN})
     visit = await Phone(hub, make_wallet(hub.issuer)).visit()
     assert visit.verdict is not None
@@ -541,7 +583,7 @@ async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
     assert hub.links.began.is_set()
 
 
-def test_a_part_that_stays_down_for_another_reason_is_told_of_again_and_for_the_same_reason_not() -> None:
+def test_a_part_that_stays_down_is_told_of_again_only_for_another_reason() -> None:
     desk = Desk()
     for why in ("bluetoothd does not run", "bluetoothd does not run", "the adapter is blocked"):
         desk.vigil.part(Part.RADIO, False, why)
@@ -552,7 +594,9 @@ def test_a_part_that_stays_down_for_another_reason_is_told_of_again_and_for_the_
 
 
 async def test_that_there_is_an_epoch_key_stands_nowhere_as_both_yes_and_no() -> None:
-    desk, ring, seen = Desk(), EpochRing(), list[bool]()
+    desk = Desk()
+    ring = EpochRing()
+    seen = list[bool]()
     desk.watched = replace(desk.watched, epochs=ring)
     made = asyncio.Event()
 
@@ -571,9 +615,19 @@ async def test_that_there_is_an_epoch_key_stands_nowhere_as_both_yes_and_no() ->
 
 
 async def test_a_machine_without_a_thread_gets_its_epoch_key_later() -> None:
-    ring, beats, made = EpochRing(), list[None](), asyncio.Event()
+    ring = EpochRing()
+    beats = list[None]()
+    made = asyncio.Event()
     scarce = Scarce(missing=3)
-    keys = EpochKeys(ring, site.make_key(), ("hub", "site"), (Aead.A128GCM,), 3072, start=scarce, check_seconds=0.01)
+    keys = EpochKeys(
+        ring,
+        site.make_key(),
+        ("hub", "site"),
+        (Aead.A128GCM,),
+        3072,
+        start=scarce,
+        check_seconds=0.01,
+    )
 
     def changed() -> None:
         if ring.current:

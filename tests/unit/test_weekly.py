@@ -1,4 +1,6 @@
-"""Weekly spans as people write them: what is meant is what is made, and what could never hold is refused."""
+"""Weekly spans as people write them: what is meant is what is made, and what could never hold is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ def test_what_is_meant_is_made(text: str, rules: list[Rule]) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("mon-sun 00:00-00:00", "never holds: it ends when it begins; the whole day is 00:00-24:00"),
+        (
+            "mon-sun 00:00-00:00",
+            "never holds: it ends when it begins; the whole day is 00:00-24:00",
+        ),
         ("mon 08:00-08:00", "never holds"),
         ("mon 08:75-18:00", "08:75 is no time of a day"),
         ("mon 08:00-24:01", "24:01 is no time of a day"),
@@ -63,12 +68,21 @@ def test_what_could_never_hold_is_refused_with_a_sentence(text: str, part: str) 
 _MINUTES = st.integers(0, 1439)
 
 
-@given(st.integers(0, 6), st.integers(1, 7), _MINUTES, st.integers(1, 1439), st.integers(0, 7 * 1440 - 1))
+@given(
+    st.integers(0, 6),
+    st.integers(1, 7),
+    _MINUTES,
+    st.integers(1, 1439),
+    st.integers(0, 7 * 1440 - 1),
+)
 def test_a_span_holds_exactly_from_its_begin_to_its_end_on_each_of_its_days(
     first: int, count: int, start: int, length: int, minute: int
 ) -> None:
-    last, end = (first + count - 1) % 7, (start + length) % 1440
-    text = f"{DAYS[first]}-{DAYS[last]} {start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
+    last = (first + count - 1) % 7
+    end = (start + length) % 1440
+    text = (
+        f"{DAYS[first]}-{DAYS[last]} {start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
+    )
     rules = weekly(text)
     begins = [((first + day) % 7) * 1440 + start for day in range(count)]
     expected = any((minute - begin) % (7 * 1440) < length for begin in begins)
@@ -77,21 +91,27 @@ def test_a_span_holds_exactly_from_its_begin_to_its_end_on_each_of_its_days(
     assert all(rule.start < rule.end and rule.days for rule in rules)
 
 
-@pytest.mark.parametrize("rule", [Rule(ALL_DAYS, 600, 600), Rule(ALL_DAYS, 1320, 360), Rule(0, 0, 1440)])
+@pytest.mark.parametrize(
+    "rule", [Rule(ALL_DAYS, 600, 600), Rule(ALL_DAYS, 1320, 360), Rule(0, 0, 1440)]
+)
 def test_no_document_is_made_with_a_rule_that_never_holds(rule: Rule) -> None:
     key = sites.make_key()
     with pytest.raises(ValueError, match="never holds"):
         sites.make_grant(key, ("site-1", "anna"), key, [Access(1, 1, (rule,))])
 
 
-def test_no_policy_is_published_with_a_schedule_that_never_holds(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_no_policy_is_published_with_a_schedule_that_never_holds(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     site = sites.init(tmp_path_factory.mktemp("weekly") / "site")
     with pytest.raises(ValueError, match="never holds"):
         site.publish(Policy("site-1", 2, 0, schedules={1: (Rule(ALL_DAYS, 1320, 360),)}))
     assert site.policy().version == 1
 
 
-def test_the_command_refuses_and_makes_the_two_rules(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_command_refuses_and_makes_the_two_rules(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     path = str(tmp_path_factory.mktemp("weekly") / "site")
 
     def command(*words: str) -> tuple[int, str]:
@@ -102,5 +122,7 @@ def test_the_command_refuses_and_makes_the_two_rules(tmp_path_factory: pytest.Te
     status, said = command("grant", "anna", "--weekly", "mon-sun 00:00-00:00")
     assert status == 2
     assert "never holds" in said
-    status, said = command("grant", "anna", "--weekly", "fri 22:00-06:00", "--weekly", "mon-thu 08:00-18:00")
+    status, said = command(
+        "grant", "anna", "--weekly", "fri 22:00-06:00", "--weekly", "mon-thu 08:00-18:00"
+    )
     assert status == 0, said

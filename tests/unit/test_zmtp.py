@@ -1,4 +1,6 @@
-"""What is seen of ZMTP from outside: however it is cut into pieces, the same is heard and the same is refused."""
+"""What is seen of ZMTP from outside: however it is cut into pieces, the same is heard and the same
+is refused.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.errors import LinkError
-from hubd.adapters.curve.zmtp import FRAMES_A_TURN, GREETING_BYTES, HELLO_BYTES, SEALED_BYTES, Heard, Listener
+from hubd.adapters.curve.zmtp import (
+    FRAMES_A_TURN,
+    GREETING_BYTES,
+    HELLO_BYTES,
+    SEALED_BYTES,
+    Heard,
+    Listener,
+)
 
-GREETING = b"\xff" + bytes(7) + b"\x01\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + b"\x01" + bytes(31)
+GREETING = (
+    b"\xff" + bytes(7) + b"\x01\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + b"\x01" + bytes(31)
+)
 FRAME_MAX = 1000
 
 
@@ -54,7 +65,11 @@ BODIES = st.lists(st.integers(SEALED_BYTES, 300), max_size=8)
 @settings(max_examples=200, deadline=None)
 def test_pieces_make_no_difference(sizes: list[int], cuts: list[int], long: bool) -> None:
     data = SHAKEN + b"".join(frame(bytes(size), long) for size in sizes)
-    for listener in (heard(data), heard(*cut(data, cuts)), heard(*[data[i : i + 1] for i in range(len(data))])):
+    for listener in (
+        heard(data),
+        heard(*cut(data, cuts)),
+        heard(*[data[i : i + 1] for i in range(len(data))]),
+    ):
         assert listener.heard is Heard.READY
         assert (listener.unread_bytes, listener.unread_frames) == (sum(sizes), len(sizes))
         assert listener.frames == len(sizes) + 2
@@ -65,8 +80,12 @@ PONG_BYTES = SEALED_BYTES + 5
 
 @given(st.lists(st.tuples(st.integers(6, 200), st.booleans()), max_size=30))
 @settings(max_examples=200, deadline=None)
-def test_what_was_handed_over_accounts_for_itself_and_what_came_before(frames: list[tuple[int, bool]]) -> None:
-    """`True`: libzmq hands this one over; the others are heartbeats, of a size that no message here has."""
+def test_what_was_handed_over_accounts_for_itself_and_what_came_before(
+    frames: list[tuple[int, bool]],
+) -> None:
+    """`True`: libzmq hands this one over; the others are heartbeats, of a size that no message here
+    has.
+    """
     listener = heard(SHAKEN)
     behind: list[int] = []
     for size, message in frames:
@@ -79,7 +98,9 @@ def test_what_was_handed_over_accounts_for_itself_and_what_came_before(frames: l
         assert (listener.unread_bytes, listener.unread_frames) == (sum(behind), len(behind))
 
 
-@pytest.mark.parametrize("data", [frame(bytes(FRAME_MAX + 1)), b"\x02" + b"\x7f" * 8, b"\x02" + b"\xff" * 8])
+@pytest.mark.parametrize(
+    "data", [frame(bytes(FRAME_MAX + 1)), b"\x02" + b"\x7f" * 8, b"\x02" + b"\xff" * 8]
+)
 def test_a_frame_over_the_ceiling_is_refused_at_its_head(data: bytes) -> None:
     listener = heard(SHAKEN)
     with pytest.raises(LinkError, match="sent a frame of"):
@@ -88,9 +109,12 @@ def test_a_frame_over_the_ceiling_is_refused_at_its_head(data: bytes) -> None:
 
 @pytest.mark.parametrize("long", [False, True])
 @pytest.mark.parametrize(
-    ("start", "least"), [(GREETING, 1), (GREETING + frame(b"WELCOME" + bytes(160)), 1), (SHAKEN, SEALED_BYTES)]
+    ("start", "least"),
+    [(GREETING, 1), (GREETING + frame(b"WELCOME" + bytes(160)), 1), (SHAKEN, SEALED_BYTES)],
 )
-def test_a_frame_too_short_for_its_place_is_refused_at_its_head(start: bytes, least: int, long: bool) -> None:
+def test_a_frame_too_short_for_its_place_is_refused_at_its_head(
+    start: bytes, least: int, long: bool
+) -> None:
     for size in range(least):
         with pytest.raises(LinkError, match=f"sent a frame of {size} bytes, less than {least}"):
             take(heard(start), frame(bytes(size), long)[: 9 if long else 2])
@@ -99,9 +123,13 @@ def test_a_frame_too_short_for_its_place_is_refused_at_its_head(start: bytes, le
 
 @given(st.lists(st.integers(SEALED_BYTES, 40), max_size=200), st.integers(1, 80))
 @settings(max_examples=100, deadline=None)
-def test_a_turn_ends_after_so_many_frames_and_nothing_is_left_out(sizes: list[int], frames_max: int) -> None:
-    listener, data = heard(SHAKEN), b"".join(frame(bytes(size)) for size in sizes)
-    at, before = 0, listener.frames
+def test_a_turn_ends_after_so_many_frames_and_nothing_is_left_out(
+    sizes: list[int], frames_max: int
+) -> None:
+    listener = heard(SHAKEN)
+    data = b"".join(frame(bytes(size)) for size in sizes)
+    at = 0
+    before = listener.frames
     while at < len(data):
         at = listener.take(data, at, frames_max)
         assert listener.frames - before == frames_max or at == len(data)
@@ -115,7 +143,8 @@ def test_one_turn_over_the_smallest_frames_is_short(start: bytes) -> None:
     listener = heard(start)
     smallest = frame(bytes(SEALED_BYTES if start is SHAKEN else 1))
     data = smallest * (65_536 // len(smallest))
-    began, before = time.process_time(), listener.frames
+    began = time.process_time()
+    before = listener.frames
     assert listener.take(data) < len(data)
     assert listener.frames - before == FRAMES_A_TURN
     assert time.process_time() - began < 0.05

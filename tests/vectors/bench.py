@@ -27,7 +27,9 @@ def hub_given(**changes: Any) -> Json:
         "hub": world.HUB,
         "issuer": encode(world.signer("issuer").cose_key).hex(),
         "hub_certificate": world.hub_certificate().hex(),
-        "epochs": [{"certificate": world.epoch_certificate().hex(), "private_key": world.key_text("epoch")}],
+        "epochs": [
+            {"certificate": world.epoch_certificate().hex(), "private_key": world.key_text("epoch")}
+        ],
         "tickets": [],
         "access_points": {
             "1": {"door": "front", "fresh": False},
@@ -46,7 +48,12 @@ def hub_given(**changes: Any) -> Json:
 
 def policy(**changes: Any) -> Json:
     """Return a policy that revokes nothing and has schedule 7, weekdays 8 to 18 h."""
-    empty: Json = {"revoked_credentials": [], "revoked_grants": [], "schedules": {"7": [[31, 480, 1080]]}, "modes": {}}
+    empty: Json = {
+        "revoked_credentials": [],
+        "revoked_grants": [],
+        "schedules": {"7": [[31, 480, 1080]]},
+        "modes": {},
+    }
     return {**empty, **changes}
 
 
@@ -75,7 +82,8 @@ class File:
 
     def __init__(self, row: str, name: str, reader: str, given: Json) -> None:
         self.label = f"{row}-{name}"
-        self.given, self.steps = given, list[Json]()
+        self.given = given
+        self.steps = list[Json]()
         self.reader = reader
         self.chance = Chance(None, self.label)
 
@@ -83,8 +91,19 @@ class File:
         """Write the file; `verdict` is what the run must have said."""
         said = verdicts(self.steps)
         assert said == verdict, f"{self.label}: the run says {said}, declared is {verdict}"
-        head: Json = {"name": self.label, "row": self.label.split("-")[0], "shows": shows, "reader": self.reader}
-        body: Json = {"verdict": verdict, **more, "given": self.given, "random": self.chance.drawn, "steps": self.steps}
+        head: Json = {
+            "name": self.label,
+            "row": self.label.split("-")[0],
+            "shows": shows,
+            "reader": self.reader,
+        }
+        body: Json = {
+            "verdict": verdict,
+            **more,
+            "given": self.given,
+            "random": self.chance.drawn,
+            "steps": self.steps,
+        }
         write(self.label, {**head, **body})
 
 
@@ -94,14 +113,19 @@ def write(label: str, value: Json) -> None:
 
 
 class HubFile(File):
-    """A file for the hub's reader. Steps come at `at` seconds, half a second after the last unless told."""
+    """A file for the hub's reader.
+
+    Steps come at `at` seconds, half a second after the last unless told.
+    """
 
     def __init__(self, row: str, name: str, **given: Any) -> None:
         super().__init__(row, name, "hub", json.loads(json.dumps(hub_given(**given))))
         self.run = HubRun(self.given, self.chance)
         self.at = 0.0
 
-    async def do(self, what: str, link: str = "a", at: float | None = None, **more: Any) -> list[Json]:
+    async def do(
+        self, what: str, link: str = "a", at: float | None = None, **more: Any
+    ) -> list[Json]:
         """Do one step and write it down."""
         self.at = self.at + 0.5 if at is None else at
         where = {} if what == "policy" else {"link": link}
@@ -109,7 +133,9 @@ class HubFile(File):
         gives, causes = await self.run.step(step)
         step["gives"] = gives
         if causes:
-            step["inside"] = [{"class": type(cause).__name__, "words": str(cause)} for cause in causes]
+            step["inside"] = [
+                {"class": type(cause).__name__, "words": str(cause)} for cause in causes
+            ]
         self.steps.append(step)
         return gives
 
@@ -120,7 +146,9 @@ class HubFile(File):
         gives = await self.do("read INFO", link, at)
         return bytes.fromhex(gives[0]["info"])
 
-    async def message(self, message: bytes, link: str = "a", at: float | None = None, **more: Any) -> list[Json]:
+    async def message(
+        self, message: bytes, link: str = "a", at: float | None = None, **more: Any
+    ) -> list[Json]:
         """Send one whole message."""
         return await self.do("message", link, at, **more, bytes=message.hex())
 
@@ -139,7 +167,8 @@ class PhoneFile(File):
     def __init__(self, row: str, name: str, **given: Any) -> None:
         super().__init__(row, name, "phone", json.loads(json.dumps(phone_given(**given))))
         self.run = PhoneRun(self.given, self.chance)
-        self.at, self.step_seconds = 0.0, STEP_SECONDS
+        self.at = 0.0
+        self.step_seconds = STEP_SECONDS
 
     def do(self, what: str, **more: Any) -> list[Json]:
         """Do one step and write it down."""
@@ -149,10 +178,13 @@ class PhoneFile(File):
         self.steps.append(step)
         return list(step["gives"])
 
-    def info(self, tag: str = "", epoch: str = "epoch", version: int = 1, hub: str = "hub") -> bytes:
+    def info(
+        self, tag: str = "", epoch: str = "epoch", version: int = 1, hub: str = "hub"
+    ) -> bytes:
         """Give the phone a challenge; return it."""
         kid = cose.write_encryption_key(world.epoch_key(epoch).public_key())[2]
-        sid, nonce = world.fixed(f"{self.label}{tag}/sid", 4), world.fixed(f"{self.label}{tag}/nonce", 16)
+        sid = world.fixed(f"{self.label}{tag}/sid", 4)
+        nonce = world.fixed(f"{self.label}{tag}/nonce", 16)
         value = encode([version, sid, nonce, world.signer(hub).verify_key.kid, kid])
         self.do("info", bytes=value.hex())
         return value

@@ -30,21 +30,26 @@ def _table(label: str) -> list[tuple[str, str, str, Mutation, Mutation]]:
     recipient = b"\x01\x38\x28\x04" + kid
     return [
         ("039", "duplicate-key", "A map key twice",
-         _swap(b"\xa2" + recipient, b"\xa3\x01\x38\x28" + recipient), _swap(b"\xa6\x01", b"\xa7\x01\x40\x01")),
+         _swap(b"\xa2" + recipient, b"\xa3\x01\x38\x28" + recipient),
+         _swap(b"\xa6\x01", b"\xa7\x01\x40\x01")),
         ("040", "unsorted-keys", "Map keys out of order",
-         _swap(b"\xa2" + recipient, b"\xa2\x04" + kid + b"\x01\x38\x28"), _swap(point_action, b"\x04\x01\x03\x01")),
+         _swap(b"\xa2" + recipient, b"\xa2\x04" + kid + b"\x01\x38\x28"),
+         _swap(point_action, b"\x04\x01\x03\x01")),
         ("041", "head-too-long", "A head longer than needed", _swap_first(b"\x82", b"\x98\x02"),
          _swap(point_action, b"\x03\x18\x01\x04\x01")),
         ("042", "indefinite-length", "An array (a map inside) of indefinite length",
          lambda m: b"\x9f" + m[1:] + b"\xff", lambda r: b"\xbf" + r[1:] + b"\xff"),
-        ("043", "trailing-byte", "A byte after the end", lambda m: m + b"\x00", lambda r: r + b"\x00"),
+        ("043", "trailing-byte", "A byte after the end", lambda m: m + b"\x00",
+        lambda r: r + b"\x00"),
         ("044", "float", "A whole number as a float", _swap_first(b"\x82\x02", b"\x82\xf9\x40\x00"),
          _swap(point_action, b"\x03\xf9\x3c\x00\x04\x01")),
         ("045", "too-deep", "Nine arrays in one another", lambda m: b"\x82\x02" + nine,
          _swap(point_action, b"\x03" + nine + b"\x04\x01")),
-        ("046", "count-bomb", "An array that announces 2^56 items", lambda m: b"\x82\x02" + bomb + b"\x00",
+        ("046", "count-bomb", "An array that announces 2^56 "
+                              "items", lambda m: b"\x82\x02" + bomb + b"\x00",
          _swap(point_action, b"\x03" + bomb)),
-        ("098", "boolean-for-number", "True where the number 1 belongs", _swap_first(b"\x82\x02", b"\x82\xf5"),
+        ("098", "boolean-for-number", "True where the number 1 "
+                                      "belongs", _swap_first(b"\x82\x02", b"\x82\xf5"),
          _swap(op + point_action, op + b"\x03\xf5\x04\x01")),
     ]  # fmt: skip
 

@@ -36,9 +36,15 @@ def _file(row: str, name: str, shows: str, answers: list[Json]) -> None:
 
 
 def _kdf() -> list[Json]:
-    secret, challenge = world.fixed("kdf/secret", 32), world.fixed("kdf/challenge", 42)
+    secret = world.fixed("kdf/secret", 32)
+    challenge = world.fixed("kdf/challenge", 42)
     message = world.fixed("kdf/message", 100)
-    inputs: Json = {"secret": secret.hex(), "transport": "ble-gatt", "challenge": challenge.hex(), "hub": world.HUB}
+    inputs: Json = {
+        "secret": secret.hex(),
+        "transport": "ble-gatt",
+        "challenge": challenge.hex(),
+        "hub": world.HUB,
+    }
     answers = []
     for aead in Aead:
         keys = sealing.session_keys(secret, "ble-gatt", challenge, message, aead, world.HUB)
@@ -54,12 +60,19 @@ def _kdf() -> list[Json]:
 
 def _thumbprints() -> list[Json]:
     keys = [world.signer(name).cose_key for name in ("issuer", "phone", "phone_rsa", "issuer_rsa")]
-    keys += [cose.write_encryption_key(world.epoch_key(name).public_key()) for name in ("epoch", "epoch_2048")]
-    return [{"of": "thumbprint", "key": cbor.encode(key).hex(), "bytes": cose.thumbprint(key).hex()} for key in keys]
+    keys += [
+        cose.write_encryption_key(world.epoch_key(name).public_key())
+        for name in ("epoch", "epoch_2048")
+    ]
+    return [
+        {"of": "thumbprint", "key": cbor.encode(key).hex(), "bytes": cose.thumbprint(key).hex()}
+        for key in keys
+    ]
 
 
 def _plaintexts() -> list[Json]:
-    op, id_ = world.fixed("plaintext/op", 8), world.fixed("plaintext/ticket", 16)
+    op = world.fixed("plaintext/op", 8)
+    id_ = world.fixed("plaintext/ticket", 16)
     answers: list[Json] = []
 
     def add(of: str, fields: Json, make: Callable[[], bytes]) -> None:
@@ -72,15 +85,27 @@ def _plaintexts() -> list[Json]:
     for ticket, reason in ((NewTicket(id_, WALL), Reason.OK), (None, Reason.LOCKED)):
         verdict = Verdict(op, ticket is not None, reason, DoorState.RELEASED, WALL, ticket)
         told = ticket and {"id": ticket.id.hex(), "expires": ticket.expires}
-        fields = {"op": op.hex(), "allowed": verdict.allowed, "reason": int(reason), "door": 2, "time": WALL}
+        fields = {
+            "op": op.hex(),
+            "allowed": verdict.allowed,
+            "reason": int(reason),
+            "door": 2,
+            "time": WALL,
+        }
         add("verdict plaintext", {**fields, "ticket": told}, lambda v=verdict: encode_verdict(v))  # type: ignore[misc]
     for seq in (1, 65535):
         state = State(seq, op, 1, DoorState.OPEN, WALL)
         fields = {"seq": seq, "op": op.hex(), "access_point": 1, "door": 3, "time": WALL}
         add("state plaintext", fields, lambda s=state: encode_state(s))  # type: ignore[misc]
-    sid, nonce = world.fixed("challenge/sid", 4), world.fixed("challenge/nonce", 16)
+    sid = world.fixed("challenge/sid", 4)
+    nonce = world.fixed("challenge/nonce", 16)
     challenge = Challenge(sid, nonce, bytes(8), bytes(range(8)))
-    fields = {"sid": sid.hex(), "nonce": nonce.hex(), "hub": challenge.hub.hex(), "epoch": challenge.epoch.hex()}
+    fields = {
+        "sid": sid.hex(),
+        "nonce": nonce.hex(),
+        "hub": challenge.hub.hex(),
+        "epoch": challenge.epoch.hex(),
+    }
     add("challenge", fields, challenge.encode)
     return answers
 
@@ -95,7 +120,15 @@ def _frames() -> list[Json]:
         frames = []
         while frame := out.pull(mtu):
             frames.append(frame.hex())
-        answers.append({"of": "frames", "sid": sid.hex(), "mtu": mtu, "message": message.hex(), "bytes": frames})
+        answers.append(
+            {
+                "of": "frames",
+                "sid": sid.hex(),
+                "mtu": mtu,
+                "message": message.hex(),
+                "bytes": frames,
+            }
+        )
     return answers
 
 
@@ -104,4 +137,9 @@ async def write() -> None:
     _file("010", "key-schedule", "Each key of the schedule for each AEAD", _kdf())
     _file("011", "thumbprints", "RFC 9679 thumbprints of EC and RSA keys", _thumbprints())
     _file("099", "plaintexts", "Plaintexts with their padding, and a challenge", _plaintexts())
-    _file("100", "frames", "One message of 300 bytes, the link's first, cut for several ATT_MTU", _frames())
+    _file(
+        "100",
+        "frames",
+        "One message of 300 bytes, the link's first, cut for several ATT_MTU",
+        _frames(),
+    )

@@ -73,13 +73,20 @@ async def _clock() -> None:
     await file.do("lose the link")
     await file.do("decide")
     await file.message(make_open(file.plan(await file.info("b"), "/again", op=op)), "b")
-    file.save("Nothing was done for a phone that had gone: the same operation is decided when it comes again", "ACCEPT")
+    file.save(
+        "Nothing was done for a phone that had gone: the same operation is decided when it "
+        "comes again",
+        "ACCEPT",
+    )
 
     file = HubFile("087", "late-and-asked-again")
     await file.message(make_open(file.plan(await file.info(), op=op)), hold="decision")
     await file.do("decide", at=4.0)
     await file.message(make_open(file.plan(await file.info("b"), "/again", op=op)), "b")
-    file.save("A sealed BUSY says that nothing was done: the same operation may be asked again", "SEALED 8, ACCEPT")
+    file.save(
+        "A sealed BUSY says that nothing was done: the same operation may be asked again",
+        "SEALED 8, ACCEPT",
+    )
 
     file = HubFile("087", "link-lost-before-the-proof")
     await file.message(make_open(file.plan(await file.info())), hold="rsa")
@@ -110,7 +117,10 @@ async def _loads() -> None:
     await file.message(make_open(file.plan(challenge, "/e")), "e", at=1.0)
     await file.message(make_open(file.plan(challenge, "/e again")), "e", at=1.5)
     await file.message(make_resume(await file.info("f", at=1.5), file.label, ticket), "f", at=1.5)
-    shows = "Four opens wait for RSA: a fifth is turned away and has consumed its challenge, a resume is served"
+    shows = (
+        "Four opens wait for RSA: a fifth is turned away and has consumed its challenge, "
+        "a resume is served"
+    )
     file.save(shows, "CLEAR 4, CLEAR 5, ACCEPT")
 
     file = HubFile("085", "no-epoch-yet", epochs=[])
@@ -124,13 +134,17 @@ async def _loads() -> None:
     await file.do("read INFO")
     await file.message(GET_EPOCH)
     await file.do("rsa done")
-    file.save("A message while a request is at work is dropped, the second ends the link", "DROP, KICK")
+    file.save(
+        "A message while a request is at work is dropped, the second ends the link", "DROP, KICK"
+    )
 
 
 async def _frame_rules() -> None:
     file = HubFile("082", "message-of-4097-bytes-announced", epochs=[])
     sid = (await file.info())[3:7]
-    await file.do("frame", bytes=(b"\x11" + sid + b"\x00" + (4097).to_bytes(2, "big") + b"\x82").hex())
+    await file.do(
+        "frame", bytes=(b"\x11" + sid + b"\x00" + (4097).to_bytes(2, "big") + b"\x82").hex()
+    )
     file.save("A first frame that announces 4097 bytes", "KICK")
 
     async def second(row: str, name: str, shows: str, change: object) -> None:
@@ -149,9 +163,14 @@ async def _frame_rules() -> None:
     shows = "A last frame before the message is whole"
     await second("083", "ends-too-early", shows, lambda f: bytes([f[1][0] | 2]) + f[1][1:])
     await second(
-        "088", "session-of-another-link", "A frame of another session", lambda f: f[1][:1] + bytes(4) + f[1][5:]
+        "088",
+        "session-of-another-link",
+        "A frame of another session",
+        lambda f: f[1][:1] + bytes(4) + f[1][5:],
     )
-    await second("088", "framing-version-2", "A frame of framing version 2", lambda f: b"\x20" + f[1][1:])
+    await second(
+        "088", "framing-version-2", "A frame of framing version 2", lambda f: b"\x20" + f[1][1:]
+    )
     await second("088", "frame-too-short", "A frame of five bytes", lambda f: f[1][:5])
     await second("088", "acknowledged-before-sent", "A frame acknowledged that was never sent",
                  lambda f: b"\x14" + f[1][1:5] + b"\x03")  # fmt: skip

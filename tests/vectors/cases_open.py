@@ -1,4 +1,6 @@
-"""Rows 1-6, 12, 14-38, 47-49: what an open must prove, and what each missing proof is answered with."""
+"""Rows 1-6, 12, 14-38, 47-49: what an open must prove, and what each missing proof is answered
+with.
+"""
 
 from __future__ import annotations
 
@@ -23,28 +25,42 @@ ES256_REQUEST = cwt.header(cose.ES256, REQUEST_TYPE)
 async def accepted() -> None:
     """Rows 1-6: all that must open."""
     for row, aead in (("001", Aead.A128GCM), ("002", Aead.A192GCM), ("003", Aead.A256GCM)):
-        await _accept(row, f"full-path-{aead.name.lower()}", f"The full path with {aead.name}", aead=aead)
+        await _accept(
+            row, f"full-path-{aead.name.lower()}", f"The full path with {aead.name}", aead=aead
+        )
     grant = world.grant("phone_rsa")
-    await _accept("004", "full-path-ps256-phone", "A phone that signs PS256, RSA-3072", key="phone_rsa", grant=grant)
+    await _accept(
+        "004",
+        "full-path-ps256-phone",
+        "A phone that signs PS256, RSA-3072",
+        key="phone_rsa",
+        grant=grant,
+    )
     issuer = cbor.encode(world.signer("issuer_rsa").cose_key).hex()
     certificate = world.hub_certificate(issuer="issuer_rsa").hex()
     given: dict[str, Any] = {"issuer": issuer, "hub_certificate": certificate}
     shows = "A site whose issuer signs PS256, RSA-3072"
-    await _accept("005", "full-path-ps256-issuer", shows, given, grant=world.grant(issuer="issuer_rsa"))
+    await _accept(
+        "005", "full-path-ps256-issuer", shows, given, grant=world.grant(issuer="issuer_rsa")
+    )
     small = world.epoch_certificate("epoch_2048")
     given = {"epochs": [{"certificate": small.hex(), "private_key": world.key_text("epoch_2048")}]}
     shows = "An epoch key of RSA-2048, where the hub is configured so"
     await _accept("006", "full-path-rsa-2048", shows, given, epoch="epoch_2048", certificate=small)
 
 
-async def _accept(row: str, name: str, shows: str, given: dict[str, Any] | None = None, **changes: Any) -> None:
+async def _accept(
+    row: str, name: str, shows: str, given: dict[str, Any] | None = None, **changes: Any
+) -> None:
     file = HubFile(row, name, **(given or {}))
     challenge = await file.info()
     await file.message(GET_EPOCH)
     plan = file.plan(challenge, **changes)
     await file.message(make_open(plan))
     await file.do("door", at=3.0, access_point=1, state=3)
-    bound = world.binding(plan, plan.certificate or world.epoch_certificate(plan.epoch), challenge, plan.aead)
+    bound = world.binding(
+        plan, plan.certificate or world.epoch_certificate(plan.epoch), challenge, plan.aead
+    )
     request = {
         "content_key": world.fixed(f"{plan.label}/content key", plan.aead.key_bytes).hex(),
         "external_aad": bound.hex(),
@@ -116,7 +132,8 @@ def _table() -> list[tuple[str, str, str, str, Change]]:
     right = world.grant()
     foreign = world.epoch_certificate("epoch_b", world.HUB_B, "hub_b")
     return [
-        ("015", "other-transport", "Signed and sealed for l2cap", "CLEAR 6", _change(transport="l2cap")),
+        ("015", "other-transport", "Signed and sealed for "
+                                   "l2cap", "CLEAR 6", _change(transport="l2cap")),
         ("016", "other-hub-resealed", "Made for hub-2; hub-2 seals it again to hub-1", "CLEAR 6",
          _change(signed_certificate=foreign, signed_challenge=bytes(42))),
         ("016", "other-hub-forwarded", "Sealed to hub-2's epoch, under hub-1's key id", "CLEAR 6",
@@ -127,11 +144,14 @@ def _table() -> list[tuple[str, str, str, str, Change]]:
          _change(aead=Aead.A128GCM, signed_aead=Aead.A256GCM)),
         ("019", "hub-certificate-as-grant", "A hub certificate where the grant belongs", "CLEAR 6",
          _change(grant=world.hub_certificate())),
-        ("019", "hub-certificate-claims-as-grant", "A hub certificate's claims under a grant's type", "CLEAR 6",
+        ("019", "hub-certificate-claims-as-grant", "A hub certificate's claims under a "
+                                                   "grant's type", "CLEAR 6",
          _change(grant=world.document("grant", hub_claims))),
-        ("020", "epoch-certificate-as-grant", "An epoch certificate where the grant belongs", "CLEAR 6",
+        ("020", "epoch-certificate-as-grant", "An epoch certificate where the grant "
+                                              "belongs", "CLEAR 6",
          _change(grant=world.epoch_certificate())),
-        ("022", "unknown-issuer-known-kid", "A grant of another issuer that names the right key id", "CLEAR 6",
+        ("022", "unknown-issuer-known-kid", "A grant of another issuer that names the right "
+                                            "key id", "CLEAR 6",
          _change(grant=_forged_kid(issuer_kid))),
         ("022", "unknown-issuer", "A grant of another issuer", "CLEAR 6",
          _change(grant=world.grant(issuer="stranger"))),
@@ -139,37 +159,51 @@ def _table() -> list[tuple[str, str, str, str, Change]]:
          _change(key="phone_2", grant=right)),
         ("024", "grant-swapped", "Another valid grant put in after signing", "CLEAR 6",
          _change(plaintext=lambda p: p.replace(right, other_grant))),
-        ("025", "alg-of-another-key-kind", "A header that says PS256 over an ES256 signature", "CLEAR 6",
+        ("025", "alg-of-another-key-kind", "A header that says PS256 over an ES256 "
+                                           "signature", "CLEAR 6",
          _change(protected=cwt.header(cose.PS256, REQUEST_TYPE))),
-        ("026", "alg-unprotected-request", "The request's alg in the unprotected header only", "CLEAR 6",
+        ("026", "alg-unprotected-request", "The request's alg in the unprotected header "
+                                           "only", "CLEAR 6",
          _change(protected=cbor.encode({16: REQUEST_TYPE}), unprotected={1: -7})),
-        ("026", "alg-unprotected-message", "The AEAD's alg in the unprotected header only", "CLEAR 1",
+        ("026", "alg-unprotected-message", "The AEAD's alg in the unprotected header "
+                                           "only", "CLEAR 1",
          _outer(lambda e: [b"", {1: 3, **e[1]}, e[2], e[3]])),
-        ("027", "typ-missing-request", "A request without typ", "CLEAR 6", _change(protected=cbor.encode({1: -7}))),
+        ("027", "typ-missing-request", "A request without typ", "CLEAR 6",
+        _change(protected=cbor.encode({1: -7}))),
         ("027", "typ-unprotected-request", "A request's typ in the unprotected header", "CLEAR 6",
          _change(protected=cbor.encode({1: -7}), unprotected={16: REQUEST_TYPE})),
         ("027", "typ-missing-grant", "A grant without typ", "CLEAR 6",
          _change(grant=_bad_grant(cbor.encode({1: -7}), issuer_kid))),
         ("027", "typ-unprotected-grant", "A grant's typ in the unprotected header", "CLEAR 6",
-         _change(grant=_bad_grant(cbor.encode({1: -7}), {**issuer_kid, 16: "application/hub-grant+cwt"}))),
-        ("028", "crit-unknown", "A crit header that names an unknown label", "CLEAR 6", _change(protected=crit)),
-        ("028", "crit-known", "A crit header that names a known label", "CLEAR 6", _change(protected=crit_known)),
+         _change(grant=_bad_grant(cbor.encode({1: -7}),
+         {**issuer_kid, 16: "application/hub-grant+cwt"}))),
+        ("028", "crit-unknown", "A crit header that names an unknown "
+                                "label", "CLEAR 6", _change(protected=crit)),
+        ("028", "crit-known", "A crit header that names a known "
+                              "label", "CLEAR 6", _change(protected=crit_known)),
         ("028", "crit-in-message", "A crit header in the message", "CLEAR 1",
          _outer(lambda e: [cbor.encode({1: 3, 2: [1]}), e[1], e[2], e[3]])),
-        ("029", "two-recipients", "Two recipients", "CLEAR 1", _outer(lambda e: [e[0], e[1], e[2], e[3] * 2])),
-        ("029", "no-recipient", "No recipient", "CLEAR 1", _outer(lambda e: [e[0], e[1], e[2], []])),
-        ("030", "oaep-sha1-named", "RSAES-OAEP with SHA-1, alg -40", "CLEAR 1", _recipient(b"", {1: -40})),
-        ("030", "oaep-sha1-hidden", "RSAES-OAEP with SHA-1 under alg -41", "CLEAR 6", _change(wrap=_oaep_sha1)),
+        ("029", "two-recipients", "Two recipients", "CLEAR 1",
+        _outer(lambda e: [e[0], e[1], e[2], e[3] * 2])),
+        ("029", "no-recipient", "No recipient", "CLEAR 1",
+        _outer(lambda e: [e[0], e[1], e[2], []])),
+        ("030", "oaep-sha1-named", "RSAES-OAEP with SHA-1, alg "
+                                   "-40", "CLEAR 1", _recipient(b"", {1: -40})),
+        ("030", "oaep-sha1-hidden", "RSAES-OAEP with SHA-1 under alg "
+                                    "-41", "CLEAR 6", _change(wrap=_oaep_sha1)),
         ("030", "oaep-label", "RSAES-OAEP with a label", "CLEAR 6", _change(wrap=_oaep_label)),
-        ("031", "recipient-empty-map", "The recipient's protected header as an empty map, h'a0'", "CLEAR 1",
+        ("031", "recipient-empty-map", "The recipient's protected header as an empty map, "
+                                       "h'a0'", "CLEAR 1",
          _recipient(b"\xa0", {})),
         ("032", "oaep-block-above-b", "An RSA block whose first byte is not zero", "CLEAR 6",
          _change(wrap=_raw_rsa(1))),
-        ("033", "oaep-block-below-b", "An RSA block with first byte zero and no OAEP inside", "CLEAR 6",
+        ("033", "oaep-block-below-b", "An RSA block with first byte zero and no OAEP "
+                                      "inside", "CLEAR 6",
          _change(wrap=_raw_rsa(0))),
         ("034", "oaep-short-key", "Valid OAEP around 16 bytes where A256GCM needs 32", "CLEAR 6",
          _change(content_key=bytes(range(16)))),
-        ("035", "rsa-above-modulus", "An encrypted key that is n + 1", "CLEAR 6", _change(wrap=_above_n)),
+        ("035", "rsa-above-modulus", "An encrypted key that is n + "
+                                     "1", "CLEAR 6", _change(wrap=_above_n)),
         ("036", "tag-bit", "One bit of the AEAD's tag flipped", "CLEAR 6",
          _change(ciphertext=world.with_last_bit_flipped)),
         ("037", "iv-of-11-bytes", "An IV of 11 bytes", "CLEAR 1",
@@ -180,7 +214,8 @@ def _table() -> list[tuple[str, str, str, str, Change]]:
          _change(grant=_claims(lambda c: c.update({1: "site-2", 3: "site-2"})))),
         ("048", "aud-not-iss", "A grant whose audience is not its issuer", "CLEAR 6",
          _change(grant=_claims(lambda c: c.update({3: "site-2"})))),
-        ("048", "aud-missing", "A grant without audience", "CLEAR 6", _change(grant=_claims(lambda c: c.pop(3)))),
+        ("048", "aud-missing", "A grant without "
+                               "audience", "CLEAR 6", _change(grant=_claims(lambda c: c.pop(3)))),
         ("049", "cnf-kid-only", "A grant that confirms a key id", "CLEAR 6",
          _change(grant=_claims(lambda c: c.update({8: {3: c[8][1][-2][:8]}})))),
         ("049", "cnf-key-without-alg", "A grant whose key names no algorithm", "CLEAR 6",
@@ -203,7 +238,9 @@ def _forged_kid(unprotected: dict[int, Any]) -> bytes:
 
 
 async def refused() -> None:
-    """Write the table, each with a right open afterwards: a refusal costs a challenge and nothing else."""
+    """Write the table, each with a right open afterwards: a refusal costs a challenge and nothing
+    else.
+    """
     for row, name, shows, verdict, change in _table():
         file = HubFile(row, name)
         await file.message(make_open(change(file.plan(await file.info()))))
@@ -245,7 +282,10 @@ async def challenges() -> None:
     challenge = await file.info()
     await file.message(make_open(file.plan(challenge, aead=Aead.A128GCM, certificate=a256)))
     await file.message(make_open(file.plan(challenge, "/right", certificate=a256)))
-    shows = "A128GCM where the epoch's certificate offers A256GCM only; the challenge is consumed all the same"
+    shows = (
+        "A128GCM where the epoch's certificate offers A256GCM only; the challenge is "
+        "consumed all the same"
+    )
     file.save(shows, "CLEAR 6, CLEAR 5")
 
     file = HubFile("038", "unknown-epoch")

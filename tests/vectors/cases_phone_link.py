@@ -26,7 +26,8 @@ from tests.vectors.world import TicketPlan
 
 NEW = NewTicket(world.fixed("new ticket", 16), WALL + 72 * 3600)
 TICKET = TicketPlan()
-SMALL_MTU, LARGE_MTU = 23, 247
+SMALL_MTU = 23
+LARGE_MTU = 247
 OTHER_SID = bytes(4)
 
 
@@ -46,7 +47,14 @@ class Playbook:
     def __init__(self, row: str, name: str, subscribed: bool = True, **given: Any) -> None:
         tickets = [TICKET.at_phone()]
         self.file = PhoneFile(
-            row, name, **{"tickets": tickets, "link": {"subscribed": subscribed}, "epoch_private_key": None, **given}
+            row,
+            name,
+            **{
+                "tickets": tickets,
+                "link": {"subscribed": subscribed},
+                "epoch_private_key": None,
+                **given,
+            },
         )
         self.file.step_seconds = 0.0
         self.challenge = self.file.info()
@@ -56,7 +64,9 @@ class Playbook:
     def asks(self) -> Playbook:
         """The resume is written: the verdict is waited for."""
         sent = self.file.sent()
-        self.keys = sealing.session_keys(TICKET.secret, sealing.BLE_GATT, self.challenge, sent, TICKET.aead, world.HUB)
+        self.keys = sealing.session_keys(
+            TICKET.secret, sealing.BLE_GATT, self.challenge, sent, TICKET.aead, world.HUB
+        )
         self.file.do("written")
         return self
 
@@ -72,7 +82,9 @@ class Playbook:
         """Seal a verdict: yes with a ticket, or no."""
         allowed = reason is Reason.OK
         door = DoorState.RELEASED if allowed else DoorState.UNKNOWN
-        verdict = Verdict(self.file.run.attempt.op, allowed, reason, door, WALL + 1, NEW if allowed else None)
+        verdict = Verdict(
+            self.file.run.attempt.op, allowed, reason, door, WALL + 1, NEW if allowed else None
+        )
         return encode_to_phone(sealing.seal_verdict(verdict, self.keys, self._iv()))
 
     def state(self, seq: int, door: DoorState) -> bytes:
@@ -107,7 +119,10 @@ def _frames() -> None:
     play = Playbook("101", "phone-frames-at-mtu-23").asks()
     play.hears(play.frames(play.verdict(), SMALL_MTU))
     play.hears(play.frames(play.state(1, DoorState.SECURED), SMALL_MTU))
-    play.file.save("A verdict and a state in small frames: every 4th is acknowledged, the last is not", "ACCEPT, STATE")
+    play.file.save(
+        "A verdict and a state in small frames: every 4th is acknowledged, the last is not",
+        "ACCEPT, STATE",
+    )
 
     play = Playbook("101", "phone-frames-twice").asks()
     for frame in play.frames(play.verdict(), SMALL_MTU):
@@ -121,7 +136,10 @@ def _frames() -> None:
         play.reads(frame)
     play.reads()
     play.hears(frames[4:])
-    said = "A frame is missing: TXR is read at once, and on until it is empty; what the phone has is ignored"
+    said = (
+        "A frame is missing: TXR is read at once, and on until it is empty; what the phone "
+        "has is ignored"
+    )
     play.file.save(said, "ACCEPT")
 
     play = Playbook("101", "phone-first-frame-lost").asks()
@@ -130,7 +148,10 @@ def _frames() -> None:
     play.hears([state])
     play.reads(frame)
     play.reads(state)
-    play.file.save("The verdict's only frame is missing, the state shows it: both come from TXR", "ACCEPT, STATE")
+    play.file.save(
+        "The verdict's only frame is missing, the state shows it: both come from TXR",
+        "ACCEPT, STATE",
+    )
 
     play = Playbook("101", "phone-numbers-go-round").asks()
     frames = [frame for _ in range(2) for frame in play.frames(bytes(1785), SMALL_MTU)]
@@ -152,12 +173,15 @@ def _broken() -> None:
     nothing = right[:6] + b"\0\0" + right[8:]
     middle = bytes([0x10]) + right[1:]
     wrong = [b"", right[:5], version_2, other, too_long, too_short, nothing, middle, right[:8]]
-    ack, with_payload = control_frame(Flag.ACK, play.sid, 0), control_frame(Flag.ACK, play.sid, 0) + b"\0"
+    ack = control_frame(Flag.ACK, play.sid, 0)
+    with_payload = control_frame(Flag.ACK, play.sid, 0) + b"\0"
     both = bytes([0x1C]) + play.sid + b"\0"
     bye = control_frame(Flag.BYE, OTHER_SID, 0)
     play.hears([*wrong, ack, with_payload, both, bye])
     play.hears([right])
-    play.file.save("Broken frames, and whole ones that are not for this session, change nothing", "ACCEPT")
+    play.file.save(
+        "Broken frames, and whole ones that are not for this session, change nothing", "ACCEPT"
+    )
 
     play = Playbook("102", "phone-first-inside-a-message").asks()
     frames = play.frames(play.verdict(), SMALL_MTU)
@@ -166,7 +190,12 @@ def _broken() -> None:
     play.file.save("A first frame inside a message is ignored, and the message goes on", "ACCEPT")
 
     play = Playbook("102", "phone-messages-out-of-place").asks()
-    for message in (b"\x80", cbor.encode([9]), encode_to_phone(Epoch(b"a", b"b")), play.state(1, DoorState.SECURED)):
+    for message in (
+        b"\x80",
+        cbor.encode([9]),
+        encode_to_phone(Epoch(b"a", b"b")),
+        play.state(1, DoorState.SECURED),
+    ):
         play.hears(play.frames(message))
     play.hears(play.frames(play.verdict()))
     play.hears(play.frames(encode_to_phone(Error(ErrorCode.FAILED))))
@@ -184,7 +213,10 @@ def _ends() -> None:
     (verdict,) = play.frames(play.verdict())
     play.hears([control_frame(Flag.BYE, play.sid, 0), verdict])
     play.file.do("lost")
-    play.file.save("After its end an attempt hears nothing: a verdict that comes late counts for nothing", "UNKNOWN")
+    play.file.save(
+        "After its end an attempt hears nothing: a verdict that comes late counts for nothing",
+        "UNKNOWN",
+    )
 
     play = Playbook("105", "phone-bye-before-a-request", tickets=[])
     play.file.do("written")
@@ -197,7 +229,9 @@ def _ends() -> None:
 
     play = Playbook("105", "phone-link-lost-in-a-write")
     play.file.do("lost")
-    play.file.save("The link is lost while the request is written: the result is unknown", "UNKNOWN")
+    play.file.save(
+        "The link is lost while the request is written: the result is unknown", "UNKNOWN"
+    )
 
     play = Playbook("105", "phone-link-lost-before-a-request", tickets=[])
     play.file.do("lost")
@@ -219,7 +253,10 @@ def _txr() -> None:
     frames = play.frames(play.verdict(), SMALL_MTU)
     for frame in frames:
         play.reads(frame)
-    play.file.save("No notification for 1 s: TXR is read, on at once after a frame, 1 s after an empty read", "ACCEPT")
+    play.file.save(
+        "No notification for 1 s: TXR is read, on at once after a frame, 1 s after an empty read",
+        "ACCEPT",
+    )
 
     play = Playbook("106", "phone-without-a-subscription", subscribed=False).asks()
     play.reads()
@@ -232,7 +269,10 @@ def _txr() -> None:
     play.waits(0.1)
     (state,) = play.frames(play.state(1, DoorState.SECURED))
     play.reads(state)
-    shows = "A phone that does not subscribe reads TXR at once, on at once after a frame, 100 ms after an empty read"
+    shows = (
+        "A phone that does not subscribe reads TXR at once, on at once after a frame, 100 "
+        "ms after an empty read"
+    )
     play.file.save(shows, "ACCEPT, STATE")
 
     play = Playbook("106", "phone-txr-beside-notifications").asks()
@@ -260,7 +300,10 @@ def _patience() -> None:
         play.reads()
     play.quiet(0.4)
     play.waits(0.1)
-    shows = "No verdict within 6 s of the last write, whatever else comes: a hint; INFO is read again at once"
+    shows = (
+        "No verdict within 6 s of the last write, whatever else comes: a hint; INFO is "
+        "read again at once"
+    )
     play.file.save(shows, "")
 
     play = Playbook("107", "phone-certificates-of-8-s", tickets=[])

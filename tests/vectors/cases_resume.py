@@ -56,7 +56,9 @@ async def _failures() -> None:
     broken = world.with_last_bit_flipped
     message = make_resume(await file.info(), file.label, ticket)
     tag_ends = len(message) - len(bytes.fromhex("818343a10129a10450")) - 16 - 1
-    await file.message(message[: tag_ends - 1] + broken(message[tag_ends - 1 : tag_ends]) + message[tag_ends:])
+    await file.message(
+        message[: tag_ends - 1] + broken(message[tag_ends - 1 : tag_ends]) + message[tag_ends:]
+    )
     await file.message(make_resume(await file.info(), file.label + "/true", ticket))
     file.save("A forged resume does not burn the ticket", "CLEAR 6, ACCEPT")
 
@@ -88,7 +90,9 @@ async def _failures() -> None:
 
     file = HubFile("063", "resume-with-a-ciphertext-too-long", tickets=held, epochs=[])
     message = make_resume(await file.info(), file.label, ticket)
-    longer = message.replace(b"\x58\x40", b"\x58\x80", 1).replace(b"\x81\x83\x43", bytes(64) + b"\x81\x83\x43", 1)
+    longer = message.replace(b"\x58\x40", b"\x58\x80", 1).replace(
+        b"\x81\x83\x43", bytes(64) + b"\x81\x83\x43", 1
+    )
     await file.message(longer)
     file.save("A resume of more than 160 bytes", "CLEAR 1")
 
@@ -121,11 +125,16 @@ async def _looks() -> None:
     file = HubFile("067", "yes-and-no-look-alike", policy=policy(modes={"2": 1}))
     await file.message(make_open(file.plan(await file.info())))
     await file.message(make_open(file.plan(await file.info(), "/no", point=2)))
-    file.save("A granted and a denied verdict have one length", "ACCEPT, SEALED 10", equal_length=True)
+    file.save(
+        "A granted and a denied verdict have one length", "ACCEPT, SEALED 10", equal_length=True
+    )
 
-    a, b = TicketPlan(), TicketPlan("another ticket")
+    a = TicketPlan()
+    b = TicketPlan("another ticket")
     held = [a.at_hub(), b.at_hub()]
-    file = HubFile("067", "yes-and-no-look-alike-short", tickets=held, policy=policy(modes={"2": 1}), epochs=[])
+    file = HubFile(
+        "067", "yes-and-no-look-alike-short", tickets=held, policy=policy(modes={"2": 1}), epochs=[]
+    )
     await file.message(make_resume(await file.info(), file.label, a))
     await file.message(make_resume(await file.info(), file.label + "/no", b, point=2))
     file.save("The same by the short path", "ACCEPT, SEALED 10", equal_length=True)

@@ -1,7 +1,7 @@
 """A reader of the part of CDDL (RFC 8610) that docs/protocol.cddl is written in.
 
-Law: what it does not know it refuses to read; maps are closed, arrays match from the first member to the last, and a
-`.cbor` is looked into with the strict decoder, whatever the nesting.
+Law: what it does not know it refuses to read; maps are closed, arrays match from the first member
+to the last, and a `.cbor` is looked into with the strict decoder, whatever the nesting.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ class Grammar:
             assert name not in self._rules, f"{name} is there twice"
             assert name not in _PRELUDE, f"{name} is a word of CDDL's own"
             self._rules[name] = self._type()
-        unknown = {t for t in self._tokens if re.fullmatch(r"[A-Za-z][\w-]*", t)} - set(self._rules) - set(_PRELUDE)
+        unknown = (
+            {t for t in self._tokens if re.fullmatch(r"[A-Za-z][\w-]*", t)}
+            - set(self._rules)
+            - set(_PRELUDE)
+        )
         assert not unknown, f"rules that are not there: {unknown}"
 
     def matches(self, rule: str, data: bytes) -> bool:
@@ -59,7 +63,8 @@ class Grammar:
 
     @staticmethod
     def _split(text: str) -> list[str]:
-        tokens, at = [], 0
+        tokens = []
+        at = 0
         text = re.sub(r";[^\n]*", "", text).rstrip()
         while at < len(text):
             found = _TOKEN.match(text, at)
@@ -87,7 +92,9 @@ class Grammar:
 
     def _controlled(self) -> Match:
         if self._peek(1) == "..":
-            low, _, high = int(self._take()), self._take(), int(self._take())
+            low = int(self._take())
+            _ = self._take()
+            high = int(self._take())
             return lambda v: type(v) is int and low <= v <= high
         base = self._plain()
         match self._peek():
@@ -112,7 +119,9 @@ class Grammar:
         match token[0]:
             case "{" | "[":
                 members = self._members({"{": "}", "[": "]"}[token])
-                return (lambda v: _is_map(v, members)) if token == "{" else (lambda v: _is_array(v, members))
+                if token == "{":
+                    return lambda v: _is_map(v, members)
+                return lambda v: _is_array(v, members)
             case "(":
                 inside = self._type()
                 self._take(")")
@@ -135,7 +144,8 @@ class Grammar:
         while self._peek() != end:
             least, most = self._occurs()
             first = self._type()
-            key, value = first, first
+            key = first
+            value = first
             if self._peek() in (":", "=>"):
                 self._take()
                 value = self._type()
@@ -149,7 +159,9 @@ class Grammar:
         if self._peek() in ("*", "+", "?"):
             return {"*": (0, _MANY), "+": (1, _MANY), "?": (0, 1)}[self._take()]
         if self._peek(1) == "*":
-            least, _, most = int(self._take()), self._take(), int(self._take())
+            least = int(self._take())
+            _ = self._take()
+            most = int(self._take())
             return least, most
         return 1, 1
 

@@ -1,7 +1,8 @@
-"""What vector files have in common: bytes as hex, keys, and chance that is either written down or read back.
+"""What vector files have in common: bytes as hex, keys, and chance that is either written down or
+read back.
 
-Law: a reader of a file gets every byte of chance from the file, in the file's order; one draw more, fewer or of another
-size than the file holds is a failure.
+Law: a reader of a file gets every byte of chance from the file, in the file's order; one draw more,
+fewer or of another size than the file holds is a failure.
 """
 
 from __future__ import annotations
@@ -47,8 +48,12 @@ def load(path: Path) -> Json:
 
 @lru_cache
 def private_key(pem: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
-    """Read a private key once for all files; RSA's slow check of primes is left out, the files' keys are known good."""
-    key = serialization.load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+    """Read a private key once for all files; RSA's slow check of primes is left out, the files'
+    keys are known good.
+    """
+    key = serialization.load_pem_private_key(
+        pem.encode(), None, unsafe_skip_rsa_key_validation=True
+    )
     assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
     return key
 
@@ -68,7 +73,8 @@ def verify_key(cose_key: str) -> VerifyKey:
 def pem(key: SigningKey | rsa.RSAPrivateKey) -> str:
     """Write a private key."""
     private = key.private if isinstance(key, SigningKey) else key
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    encoding = serialization.Encoding.PEM
+    form = serialization.PrivateFormat.PKCS8
     return private.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
@@ -78,7 +84,8 @@ class Chance:
     def __init__(self, drawn: list[Json] | None, seed: str) -> None:
         self.drawn: list[Json] = [] if drawn is None else drawn
         self._replays = drawn is not None
-        self._seed, self._at = seed, 0
+        self._seed = seed
+        self._at = 0
         self.purpose = ""
 
     def __call__(self, size: int) -> bytes:
@@ -86,7 +93,9 @@ class Chance:
         if self._replays:
             assert self._at < len(self.drawn), f"a draw of {size} bytes that the file does not hold"
             value = bytes.fromhex(self.drawn[self._at]["bytes"])
-            assert len(value) == size, f"draw {self._at}: {size} bytes wanted, the file holds {len(value)}"
+            assert len(value) == size, (
+                f"draw {self._at}: {size} bytes wanted, the file holds {len(value)}"
+            )
         else:
             value = hashlib.shake_256(f"{self._seed}/{self._at}".encode()).digest(size)
             self.drawn.append({"for": self._name(size), "bytes": value.hex()})

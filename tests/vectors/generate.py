@@ -1,7 +1,7 @@
 """Writes vector files: `python -m tests.vectors.generate [PART...]`; without a part, all of them.
 
-Law: signatures and RSA-OAEP are random, so a file written anew has other bytes and the same meaning; the committed
-bytes are what readers are held to.
+Law: signatures and RSA-OAEP are random, so a file written anew has other bytes and the same
+meaning; the committed bytes are what readers are held to.
 """
 
 from __future__ import annotations

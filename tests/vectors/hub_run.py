@@ -1,7 +1,8 @@
 """Runs one vector file against the hub's reader: HubLink, real core parts and the Unlock use case.
 
-Law: what the hub does is observed from outside only: the messages it sends, the strikes, the links it ends; the cause
-inside is read from what it reports to its operator. The same run writes files down and reads them back.
+Law: what the hub does is observed from outside only: the messages it sends, the strikes, the links
+it ends; the cause inside is read from what it reports to its operator. The same run writes files
+down and reads them back.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
 from hubcore.phone.handshake import Drop, HubSide, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
-from hubcore.phone.messages import Error, StateMessage, VerdictMessage, decode_challenge, decode_to_phone
+from hubcore.phone.messages import (
+    Error,
+    StateMessage,
+    VerdictMessage,
+    decode_challenge,
+    decode_to_phone,
+)
 from hubcore.phone.sealing import OpenJob, SessionKeys, open_request, open_state, open_verdict
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import ClockState
@@ -45,7 +52,10 @@ def policy_of(given: Json) -> FakePolicy:
     return FakePolicy(
         credentials=set(given["revoked_credentials"]),
         grants={bytes.fromhex(grant) for grant in given["revoked_grants"]},
-        schedules={int(number): tuple(Rule(*rule) for rule in rules) for number, rules in given["schedules"].items()},
+        schedules={
+            int(number): tuple(Rule(*rule) for rule in rules)
+            for number, rules in given["schedules"].items()
+        },
         modes={int(point): Mode(mode) for point, mode in given["modes"].items()},
     )
 
@@ -91,7 +101,9 @@ class HubRun:
 
     def __init__(self, given: Json, chance: Chance) -> None:
         self.now = FakeClock(WALL - MONOTONIC, VirtualTime(MONOTONIC))
-        self.now.trust = ClockState.TRUSTED if given["clock"] == "trusted" else ClockState.BEFORE_BUILD
+        self.now.trust = (
+            ClockState.TRUSTED if given["clock"] == "trusted" else ClockState.BEFORE_BUILD
+        )
         self.strikes = Strikes(given.get("broken_doors", []))
         self.audit = FakeAudit()
         self.chance = chance
@@ -110,7 +122,9 @@ class HubRun:
         self.causes: list[PeerError] = []
 
     async def step(self, step: Json) -> tuple[list[Json], list[PeerError]]:
-        """Do what a step's `do` says; return what came out, and the causes that the hub reported."""
+        """Do what a step's `do` says; return what came out, and the causes that the hub
+        reported.
+        """
         self.now.go_to(MONOTONIC + step["at"])
         self.causes = []
         peer = self.peers.get(step.get("link", ""))
@@ -121,7 +135,9 @@ class HubRun:
                 return [], []
             case "policy":
                 self.policy.take(policy_of(step["policy"]))
-                self.side.tickets.drop_where(lambda g: self.policy.revoked(g.credential, g.grant_id))
+                self.side.tickets.drop_where(
+                    lambda g: self.policy.revoked(g.credential, g.grant_id)
+                )
                 return [], []
         assert peer is not None
         return await self._at_link(peer, step), self.causes
@@ -134,7 +150,9 @@ class HubRun:
             case "message":
                 return await self._message(peer, bytes.fromhex(step["bytes"]), hold)
             case "frame":
-                return await self._frame(peer, bytes.fromhex(step["bytes"]), step.get("mtu", MTU), hold)
+                return await self._frame(
+                    peer, bytes.fromhex(step["bytes"]), step.get("mtu", MTU), hold
+                )
             case "rsa done":
                 return await self._unsealed(peer, peer.jobs.pop(0), hold)
             case "decide":
@@ -147,7 +165,9 @@ class HubRun:
                 state = DoorState(step["state"])
                 times = self.now.monotonic(), self.now.wall()
                 self.chance.purpose = "iv"
-                return await self._perform(peer, peer.link.door(step["access_point"], state, *times), "")
+                return await self._perform(
+                    peer, peer.link.door(step["access_point"], state, *times), ""
+                )
             case "sweep":
                 why = peer.link.expired(self.now.monotonic())
                 return [] if why is None else [{"verdict": "KICK"}]
@@ -158,7 +178,8 @@ class HubRun:
         info = peer.link.challenge(self.now.monotonic())
         if info:
             sid = decode_challenge(info).sid
-            peer.inbound, peer.outbound = Inbound(sid, repeats=True), Outbound(sid)
+            peer.inbound = Inbound(sid, repeats=True)
+            peer.outbound = Outbound(sid)
         return [{"info": info.hex()}]
 
     async def _message(self, peer: _Peer, message: bytes, hold: str) -> list[Json]:
@@ -173,7 +194,9 @@ class HubRun:
 
     async def _frame(self, peer: _Peer, frame: bytes, mtu: int, hold: str) -> list[Json]:
         self.chance.purpose = "decoy content key"
-        return await self._perform(peer, peer.link.frame(frame, mtu, self.now.monotonic(), self.now.wall()), hold)
+        return await self._perform(
+            peer, peer.link.frame(frame, mtu, self.now.monotonic(), self.now.wall()), hold
+        )
 
     async def _perform(self, peer: _Peer, effects: Sequence[LinkEffect], hold: str) -> list[Json]:
         out: list[Json] = []
@@ -206,7 +229,8 @@ class HubRun:
         return await self._perform(peer, peer.link.unsealed(result, self.now.monotonic()), hold)
 
     async def _decide(self, peer: _Peer, claim: Claim) -> list[Json]:
-        before, self.chance.purpose = len(self.strikes.driven), "ticket id"
+        before = len(self.strikes.driven)
+        self.chance.purpose = "ticket id"
         outcome = await self.unlock.present(claim, lambda: peer.alive)
         out: list[Json] = [{"strike": door} for door in self.strikes.driven[before:]]
         answer = peer.link.answer(outcome, self.now.monotonic(), self.now.wall())
@@ -220,7 +244,9 @@ class HubRun:
         message, ack = peer.inbound.accept(frame)
         out: list[Json] = [] if message is None else [describe(message, peer.keys)]
         if ack is not None:
-            out += await self._perform(peer, peer.link.frame(ack, MTU, self.now.monotonic(), self.now.wall()), "")
+            out += await self._perform(
+                peer, peer.link.frame(ack, MTU, self.now.monotonic(), self.now.wall()), ""
+            )
         return out
 
 
@@ -233,35 +259,63 @@ def describe(message: bytes, keys: SessionKeys | None) -> Json:
         case VerdictMessage() as sealed:
             assert keys is not None
             verdict = open_verdict(sealed, keys)
-            ticket = verdict.ticket and {"id": verdict.ticket.id.hex(), "expires": verdict.ticket.expires}
-            said["opened"] = {"op": verdict.op.hex(), "door": int(verdict.door), "time": verdict.time, "ticket": ticket}
+            ticket = verdict.ticket and {
+                "id": verdict.ticket.id.hex(),
+                "expires": verdict.ticket.expires,
+            }
+            said["opened"] = {
+                "op": verdict.op.hex(),
+                "door": int(verdict.door),
+                "time": verdict.time,
+                "ticket": ticket,
+            }
             said |= {"h2p": keys.to_phone.hex(), "rs": keys.ratchet.hex()}
-            return {**said, "verdict": "ACCEPT" if verdict.allowed else f"SEALED {int(verdict.reason)}"}
+            return {
+                **said,
+                "verdict": "ACCEPT" if verdict.allowed else f"SEALED {int(verdict.reason)}",
+            }
         case StateMessage() as sealed:
             assert keys is not None
             state = open_state(sealed, keys)
-            said["opened"] = {"seq": state.seq, "op": state.op.hex(), "door": int(state.door), "time": state.time}
+            said["opened"] = {
+                "seq": state.seq,
+                "op": state.op.hex(),
+                "door": int(state.door),
+                "time": state.time,
+            }
             return {**said, "verdict": "STATE"}
     return {**said, "verdict": "EPOCH"}
 
 
 def _side(given: Json, chance: Chance) -> HubSide:
-    issuer, certificate = verify_key(given["issuer"]), bytes.fromhex(given["hub_certificate"])
+    issuer = verify_key(given["issuer"])
+    certificate = bytes.fromhex(given["hub_certificate"])
     hub = read_hub_certificate(certificate, issuer)
     ring = EpochRing()
     for epoch in given["epochs"]:
         data = bytes.fromhex(epoch["certificate"])
         read = read_epoch_certificate(data, hub, RSA_SIZES)
-        key, span = rsa_key(epoch["private_key"]), (read.not_before, read.expires)
+        key = rsa_key(epoch["private_key"])
+        span = (read.not_before, read.expires)
         ring.add(Epoch(read.kid, data, hashlib.sha256(data).digest(), key, read.aeads, *span, 0.0))
     tickets = TicketTable(hub.expires)
     for ticket in given["tickets"]:
         grant = read_grant(bytes.fromhex(ticket["grant"]), issuer, given["site"])
-        secret, aead = bytes.fromhex(ticket["secret"]), Aead(ticket["aead"])
-        tickets.issue(bytes.fromhex(ticket["id"]), secret, aead, grant, ticket["issued_at"], ticket["chain_began"])
+        secret = bytes.fromhex(ticket["secret"])
+        aead = Aead(ticket["aead"])
+        tickets.issue(
+            bytes.fromhex(ticket["id"]),
+            secret,
+            aead,
+            grant,
+            ticket["issued_at"],
+            ticket["chain_began"],
+        )
     rate = given["rsa_budget"]
     budget = Budget(rate["a_second"], rate["burst"], rate["at_once"])
-    return HubSide(given["hub"], given["site"], hub.key.kid, certificate, issuer, ring, tickets, budget, chance)
+    return HubSide(
+        given["hub"], given["site"], hub.key.kid, certificate, issuer, ring, tickets, budget, chance
+    )
 
 
 def verdicts(steps: Sequence[Mapping[str, Any]]) -> str:

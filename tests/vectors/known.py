@@ -25,13 +25,18 @@ from tests.vectors.form import Json
 
 
 def _p2h(a: Json) -> str:
-    secret, challenge = bytes.fromhex(a["secret"]), bytes.fromhex(a["challenge"])
+    secret = bytes.fromhex(a["secret"])
+    challenge = bytes.fromhex(a["challenge"])
     return sealing.resume_key(secret, a["transport"], challenge, Aead(a["aead"]), a["hub"]).hex()
 
 
 def _session(a: Json) -> sealing.SessionKeys:
-    secret, challenge, message = (bytes.fromhex(a[name]) for name in ("secret", "challenge", "message"))
-    return sealing.session_keys(secret, a["transport"], challenge, message, Aead(a["aead"]), a["hub"])
+    secret, challenge, message = (
+        bytes.fromhex(a[name]) for name in ("secret", "challenge", "message")
+    )
+    return sealing.session_keys(
+        secret, a["transport"], challenge, message, Aead(a["aead"]), a["hub"]
+    )
 
 
 def _resume(a: Json) -> str:
@@ -41,21 +46,31 @@ def _resume(a: Json) -> str:
 
 def _verdict(a: Json) -> str:
     ticket = a["ticket"] and NewTicket(bytes.fromhex(a["ticket"]["id"]), a["ticket"]["expires"])
-    reason, door = Reason(a["reason"]), DoorState(a["door"])
-    return encode_verdict(Verdict(bytes.fromhex(a["op"]), a["allowed"], reason, door, a["time"], ticket)).hex()
+    reason = Reason(a["reason"])
+    door = DoorState(a["door"])
+    return encode_verdict(
+        Verdict(bytes.fromhex(a["op"]), a["allowed"], reason, door, a["time"], ticket)
+    ).hex()
 
 
 def _state(a: Json) -> str:
-    state = State(a["seq"], bytes.fromhex(a["op"]), a["access_point"], DoorState(a["door"]), a["time"])
+    state = State(
+        a["seq"], bytes.fromhex(a["op"]), a["access_point"], DoorState(a["door"]), a["time"]
+    )
     return encode_state(state).hex()
 
 
 def _challenge(a: Json) -> str:
-    return Challenge(*(bytes.fromhex(a[name]) for name in ("sid", "nonce", "hub", "epoch"))).encode().hex()
+    return (
+        Challenge(*(bytes.fromhex(a[name]) for name in ("sid", "nonce", "hub", "epoch")))
+        .encode()
+        .hex()
+    )
 
 
 def _frames(a: Json) -> list[str]:
-    out, frames = Outbound(bytes.fromhex(a["sid"])), []
+    out = Outbound(bytes.fromhex(a["sid"]))
+    frames = []
     out.load(bytes.fromhex(a["message"]))
     while frame := out.pull(a["mtu"]):
         frames.append(frame.hex())

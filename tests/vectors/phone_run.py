@@ -1,12 +1,13 @@
-"""Runs one vector file against the phone's readers: the reference phone's Attempt, or OnLink where a file has `link`.
+"""Runs one vector file against the phone's readers: the reference phone's Attempt, or OnLink where
+a file has `link`.
 
 Laws:
-1. What the phone does is observed from outside only: what it sends, shows, reads again, and what its wallet holds
-   afterwards.
-2. An open is made of chance that no file can fix (RSA-OAEP, signature), so it is opened with the epoch's private key
-   and everything below that is compared.
-3. A file with `link` is a playbook of one link: what comes and when, and what the phone does about it. A frame that is
-   taken and one that is ignored look alike: both give nothing.
+1. What the phone does is observed from outside only: what it sends, shows, reads again, and what
+   its wallet holds afterwards.
+2. An open is made of chance that no file can fix (RSA-OAEP, signature), so it is opened with the
+   epoch's private key and everything below that is compared.
+3. A file with `link` is a playbook of one link: what comes and when, and what the phone does about
+   it. A frame that is taken and one that is ignored look alike: both give nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from hubcore.codec import cbor, cose
 from hubcore.codec.cose import Aead, PrivateKey, SigningKey
 from hubcore.door.state import DoorState as Door
 from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
-from hubcore.phone.messages import NewTicket, Open, Reason, Verdict, decode_request, decode_to_hub, encode_verdict
+from hubcore.phone.messages import (
+    NewTicket,
+    Open,
+    Reason,
+    Verdict,
+    decode_request,
+    decode_to_hub,
+    encode_verdict,
+)
 from hubcore.phone.sealing import binding, session_keys
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
@@ -35,17 +44,21 @@ class PhoneRun:
     """A phone in the state that a file gives, to be led through its steps."""
 
     def __init__(self, given: Json, chance: Chance) -> None:
-        self.given, self.chance = given, chance
+        self.given = given
+        self.chance = chance
         self.wallet = _wallet(given)
         self._challenge = b""
-        self._sent, self._secret, self._aead = b"", b"", Aead.A256GCM
+        self._sent = b""
+        self._secret = b""
+        self._aead = Aead.A256GCM
         chance.purpose = "secret"
         self.attempt = self._new_attempt(WALL)
         self._link = self._new_link()
 
     def _new_attempt(self, wall: float) -> Attempt:
         """The user asks: under a new op, or that of the same wish while it has no answer."""
-        action, point = Action(self.given["action"]), self.given["access_point"]
+        action = Action(self.given["action"])
+        point = self.given["access_point"]
         op = self.wallet.op_for(point, action, wall, self._draw)
         return Attempt(self.wallet, point, action, self._draw, self.given["transport"], op)
 
@@ -64,9 +77,12 @@ class PhoneRun:
         """Do what a step's `do` says; return what the phone did."""
         if step["do"] == "again":
             self.attempt = self._new_attempt(WALL + step["at"])
-            self._link, self._sent = self._new_link(), b""
+            self._link = self._new_link()
+            self._sent = b""
             return []
-        effects = self._message_step(step) if self._link is None else self._link_step(self._link, step)
+        effects = (
+            self._message_step(step) if self._link is None else self._link_step(self._link, step)
+        )
         said = [self._describe(effect) for effect in effects]
         return said or ([{"verdict": "DROP"}] if self._link is None else [])
 
@@ -87,7 +103,9 @@ class PhoneRun:
         raise AssertionError(f"no step {step['do']}")
 
     def _link_step(self, link: OnLink, step: Json) -> Sequence[LinkPhoneEffect]:
-        now, wall, data = step["at"], WALL + step["at"], bytes.fromhex(step.get("bytes", ""))
+        now = step["at"]
+        wall = WALL + step["at"]
+        data = bytes.fromhex(step.get("bytes", ""))
         match step["do"]:
             case "info":
                 self._challenge = data
@@ -103,7 +121,9 @@ class PhoneRun:
                 assert link.due < now + _INSTANT, f"nothing is due before {link.due}"
                 return link.passed(max(now, link.due))
             case "quiet":
-                assert link.due is None or link.due > now + _INSTANT, f"something is due at {link.due}"
+                assert link.due is None or link.due > now + _INSTANT, (
+                    f"something is due at {link.due}"
+                )
                 return []
             case "lost":
                 return link.lost("the link is lost")
@@ -111,9 +131,21 @@ class PhoneRun:
 
     def _seal(self, step: Json) -> bytes:
         """Answer the open just sent, whose bytes no file can know, as the hub would."""
-        keys = session_keys(self._secret, self.given["transport"], self._challenge, self._sent, self._aead, step["hub"])
-        iv, plaintext = bytes.fromhex(step["iv"]), bytes.fromhex(step["plaintext"])
-        content = [self._aead.protected, {5: iv}, cose.seal(self._aead, keys.to_phone, iv, plaintext)]
+        keys = session_keys(
+            self._secret,
+            self.given["transport"],
+            self._challenge,
+            self._sent,
+            self._aead,
+            step["hub"],
+        )
+        iv = bytes.fromhex(step["iv"])
+        plaintext = bytes.fromhex(step["plaintext"])
+        content = [
+            self._aead.protected,
+            {5: iv},
+            cose.seal(self._aead, keys.to_phone, iv, plaintext),
+        ]
         return cbor.encode([2, [*content, [[cose.DIRECT, {}, b""]]]])
 
     def _describe(self, effect: LinkPhoneEffect) -> Json:
@@ -141,11 +173,19 @@ class PhoneRun:
             self._sent = message
         if not isinstance(decoded, Open):
             return {"sends": message.hex()}
-        self._sent, self._aead = message, decoded.aead
+        self._sent = message
+        self._aead = decoded.aead
         epoch_bytes = self.wallet.epochs[decoded.epoch].epoch_bytes
-        bound = binding(self.given["transport"], self._challenge, hashlib.sha256(epoch_bytes).digest(), decoded.aead)
+        bound = binding(
+            self.given["transport"],
+            self._challenge,
+            hashlib.sha256(epoch_bytes).digest(),
+            decoded.aead,
+        )
         key = cose.unwrap_key(
-            rsa_key(self.given["epoch_private_key"]), decoded.encrypted_key, bytes(decoded.aead.key_bytes)
+            rsa_key(self.given["epoch_private_key"]),
+            decoded.encrypted_key,
+            bytes(decoded.aead.key_bytes),
         )
         plaintext = cose.unseal(decoded.aead, key, decoded.iv, decoded.ciphertext, bound)
         protected, unprotected, payload, signature = cbor.decode(plaintext)
@@ -173,12 +213,20 @@ class PhoneRun:
             for kid, t in self.wallet.tickets.items()
         ]
         epochs = [kid.hex() for kid in self.wallet.epochs]
-        return {"tickets": tickets, "epochs": epochs, "full_path_at": sorted(self.wallet.full_path_at)}
+        return {
+            "tickets": tickets,
+            "epochs": epochs,
+            "full_path_at": sorted(self.wallet.full_path_at),
+        }
 
 
-def sealed_verdict_plaintext(op: bytes, allowed: bool, ticket: NewTicket | None, reason: Reason = Reason.OK) -> bytes:
+def sealed_verdict_plaintext(
+    op: bytes, allowed: bool, ticket: NewTicket | None, reason: Reason = Reason.OK
+) -> bytes:
     """Return a verdict's plaintext at the files' time."""
-    return encode_verdict(Verdict(op, allowed, reason, Door.RELEASED if allowed else Door.SECURED, WALL + 1, ticket))
+    return encode_verdict(
+        Verdict(op, allowed, reason, Door.RELEASED if allowed else Door.SECURED, WALL + 1, ticket)
+    )
 
 
 def _wallet(given: Json) -> Wallet:
@@ -195,14 +243,18 @@ def _wallet(given: Json) -> Wallet:
         frozenset(bytes.fromhex(kid) for kid in given["revoked_hubs"]),
     )
     for known in given["epochs"]:
-        hub_bytes, epoch_bytes = bytes.fromhex(known["hub_certificate"]), bytes.fromhex(known["epoch_certificate"])
+        hub_bytes = bytes.fromhex(known["hub_certificate"])
+        epoch_bytes = bytes.fromhex(known["epoch_certificate"])
         hub = read_hub_certificate(hub_bytes, issuer)
         epoch = read_epoch_certificate(epoch_bytes, hub, wallet.rsa_sizes)
         wallet.keep_epoch(KnownEpoch(hub, epoch, hub_bytes, epoch_bytes))
     for t in given["tickets"]:
-        id_, secret = bytes.fromhex(t["id"]), bytes.fromhex(t["secret"])
+        id_ = bytes.fromhex(t["id"])
+        secret = bytes.fromhex(t["secret"])
         scope = frozenset(t["access_points"])
-        kept = KeptTicket(t["hub"], id_, secret, Aead(t["aead"]), t["expires"], scope, t["hub_expires"])
+        kept = KeptTicket(
+            t["hub"], id_, secret, Aead(t["aead"]), t["expires"], scope, t["hub_expires"]
+        )
         wallet.tickets[bytes.fromhex(t["hub_kid"])] = kept
     wallet.full_path_at = set(given.get("full_path_at", []))
     return wallet

@@ -1,4 +1,5 @@
-"""The site that the vector files play in: its keys, documents and messages, right ones and such as break one rule.
+"""The site that the vector files play in: its keys, documents and messages, right ones and such as
+break one rule.
 
 Law: keys are made once and kept in `keys.json`; they open nothing anywhere.
 """
@@ -22,17 +23,30 @@ from hubcore.access.words import Action
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.phone import sealing
-from hubcore.phone.certificates import EpochCertificate, HubCertificate, issue_epoch_certificate, issue_hub_certificate
+from hubcore.phone.certificates import (
+    EpochCertificate,
+    HubCertificate,
+    issue_epoch_certificate,
+    issue_hub_certificate,
+)
 from hubcore.phone.messages import Resume, ResumeRequest, encode_to_hub
 from tests.vectors.form import WALL, Json, pem, private_key, rsa_key
 
-SITE, HUB, HUB_B = "site-1", "hub-1", "hub-2"
+SITE = "site-1"
+HUB = "hub-1"
+HUB_B = "hub-2"
 DAY = 86_400
 CREDENTIAL = "c0ffee0123456789"
 GRANT_ID = bytes.fromhex("1122334455667788")
 KEYS = Path(__file__).parent / "keys.json"
 EC_KEYS = ("issuer", "stranger", "hub", "hub_b", "phone", "phone_2")
-RSA_KEYS = {"issuer_rsa": 3072, "phone_rsa": 3072, "epoch": 3072, "epoch_b": 3072, "epoch_2048": 2048}
+RSA_KEYS = {
+    "issuer_rsa": 3072,
+    "phone_rsa": 3072,
+    "epoch": 3072,
+    "epoch_b": 3072,
+    "epoch_2048": 2048,
+}
 ALL_AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 OPEN_AND_QUERY = 0b1001
 POINTS = (1, 2, 3, 4)
@@ -74,7 +88,9 @@ _made: dict[object, bytes] = {}
 
 
 def once(make: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Keep what is signed, by the arguments as bound: a document has one signature in all files of a run."""
+    """Keep what is signed, by the arguments as bound: a document has one signature in all files of
+    a run.
+    """
     signature = inspect.signature(make)
 
     def made(*args: Any, **kwargs: Any) -> bytes:
@@ -90,7 +106,8 @@ def once(make: Callable[..., bytes]) -> Callable[..., bytes]:
 
 @once
 def hub_certificate(
-    hub: str = HUB, key: str = "hub", issuer: str = "issuer", site: str = SITE, points: tuple[int, ...] = POINTS,
+    hub: str = HUB, key: str = "hub", issuer: str = "issuer", site: str = SITE,
+    points: tuple[int, ...] = POINTS,
     expires: int = WALL + 300 * DAY,
 ) -> bytes:  # fmt: skip
     """Return a hub's certificate, signed once for all files of a run."""
@@ -122,7 +139,8 @@ EVERYWHERE = (Access(1, 9, ()), Access(2, 9, (Rule(31, 480, 1080),)), Access(3, 
 @once
 def grant(
     key: str = "phone", issuer: str = "issuer", entries: tuple[Access, ...] = EVERYWHERE,
-    span: tuple[int, int] = (WALL - DAY, WALL + 30 * DAY), credential: str = CREDENTIAL, grant_id: bytes = GRANT_ID,
+    span: tuple[int, int] = (WALL - DAY, WALL + 30 * DAY), credential: str = CREDENTIAL,
+    grant_id: bytes = GRANT_ID,
 ) -> bytes:  # fmt: skip
     """Return a grant."""
     phone = signer(key)
@@ -150,9 +168,9 @@ def _same(data: bytes) -> bytes:
 class Plan:
     """An open to be made: all is right by default, each field may break one rule.
 
-    `payload` and `plaintext` change the request's bytes before they are signed and before they are sealed; `outer`
-    changes the message; `wrap` makes the encrypted key of (public key, content key); `message_iv` and `tag` what is
-    sent of IV and ciphertext.
+    `payload` and `plaintext` change the request's bytes before they are signed and before they are
+    sealed; `outer` changes the message; `wrap` makes the encrypted key of (public key, content
+    key); `message_iv` and `tag` what is sent of IV and ciphertext.
     """
 
     challenge: bytes
@@ -195,8 +213,11 @@ def request_fields(plan: Plan) -> dict[int, Any]:
 def signed(plan: Plan, bound: bytes) -> bytes:
     """Return the plaintext of an open: the COSE_Sign1, padded to a multiple of 256 bytes."""
     key = signer(plan.key)
-    protected = cwt.header(key.alg, sealing.REQUEST_TYPE) if plan.protected is None else plan.protected
-    zeros, plaintext = 0, b""
+    protected = (
+        cwt.header(key.alg, sealing.REQUEST_TYPE) if plan.protected is None else plan.protected
+    )
+    zeros = 0
+    plaintext = b""
     while not plaintext or (len(plaintext) % 256 and zeros < 512 and plan.payload is _same):
         payload = plan.payload(cbor.encode({**request_fields(plan), 6: bytes(zeros)}))
         document = cose.sign1(protected, payload, key, bound)
@@ -212,12 +233,17 @@ def make_open(plan: Plan) -> bytes:
     bound = binding(plan, certificate, plan.challenge, plan.aead)
     signed_certificate = plan.signed_certificate or certificate
     signed_over = binding(
-        plan, signed_certificate, plan.signed_challenge or plan.challenge, plan.signed_aead or plan.aead
+        plan,
+        signed_certificate,
+        plan.signed_challenge or plan.challenge,
+        plan.signed_aead or plan.aead,
     )
     plaintext = signed(plan, signed_over)
     content_key = plan.content_key or fixed(f"{plan.label}/content key", plan.aead.key_bytes)
     iv = fixed(f"{plan.label}/iv", 12)
-    ciphertext = plan.ciphertext(cose.seal(plan.aead, _fit(content_key, plan.aead), iv, plaintext, bound))
+    ciphertext = plan.ciphertext(
+        cose.seal(plan.aead, _fit(content_key, plan.aead), iv, plaintext, bound)
+    )
     kid = plan.kid or cose.write_encryption_key(public)[2]
     recipient = [b"", {1: cose.RSAES_OAEP_SHA256, 4: kid}, plan.wrap(public, content_key)]
     message: Any = [2, [plan.aead.protected, {5: iv}, ciphertext, [recipient]]]
@@ -267,13 +293,17 @@ class TicketPlan:
         points: tuple[int, ...] = POINTS,
         hub_expires: int = WALL + 300 * DAY,
     ) -> Json:
-        """Return it as a phone's file gives it: with what the hub's certificate said when the chain began."""
+        """Return it as a phone's file gives it: with what the hub's certificate said when the chain
+        began.
+        """
         kept = {"hub_kid": signer("hub").verify_key.kid.hex(), "hub": HUB, "id": self.id.hex()}
         worth = {"secret": self.secret.hex(), "aead": int(self.aead), "expires": expires}
         return {**kept, **worth, "access_points": list(points), "hub_expires": hub_expires}
 
 
-def make_resume(challenge: bytes, label: str, ticket: TicketPlan, point: int = 1, **changes: Any) -> bytes:
+def make_resume(
+    challenge: bytes, label: str, ticket: TicketPlan, point: int = 1, **changes: Any
+) -> bytes:
     """Return a resume; `changes`: op, action, secret, aead."""
     plan: dict[str, Any] = {
         "op": fixed(f"{label}/op", 8),
@@ -283,7 +313,9 @@ def make_resume(challenge: bytes, label: str, ticket: TicketPlan, point: int = 1
     } | changes
     key = sealing.resume_key(plan["secret"], sealing.BLE_GATT, challenge, plan["aead"], HUB)
     request = ResumeRequest(plan["op"], point, plan["action"])
-    message: Resume = sealing.seal_resume(request, key, plan["aead"], fixed(f"{label}/iv", 12), ticket.id)
+    message: Resume = sealing.seal_resume(
+        request, key, plan["aead"], fixed(f"{label}/iv", 12), ticket.id
+    )
     return encode_to_hub(message)
 
 

@@ -1,9 +1,10 @@
-"""The reference backend's door for operators: JSON lines on a unix socket, and the hubs enrolled as files.
+"""The reference backend's door for operators: JSON lines on a unix socket, and the hubs enrolled as
+files.
 
 Laws:
 1. Only the owner's account may connect (the socket's mode is 0600).
-2. Each line gets exactly one line back, with `"ok": true` or `"ok": false` and an `"error"` sentence; a wrong line ends
-   nothing, a line over MAX_LINE_BYTES not either.
+2. Each line gets exactly one line back, with `"ok": true` or `"ok": false` and an `"error"`
+   sentence; a wrong line ends nothing, a line over MAX_LINE_BYTES not either.
 3. An answer has a ceiling, too: records come in pages of at most RECORDS_A_PAGE.
 """
 
@@ -33,9 +34,11 @@ SUFFIX = ".curve.pub"
 
 
 class HubFiles(Mapping[str, str]):
-    """Public key (Z85) to hub id, out of the files `<hub>.curve.pub` in a directory, read anew each time.
+    """Public key (Z85) to hub id, out of the files `<hub>.curve.pub` in a directory, read anew each
+    time.
 
-    An OSError of the directory goes to the caller: it is away, which is not the same as an unknown key.
+    An OSError of the directory goes to the caller: it is away, which is not the same as an unknown
+    key.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -43,7 +46,10 @@ class HubFiles(Mapping[str, str]):
 
     def _read(self) -> dict[str, str]:
         files = [path for path in self._directory.iterdir() if path.name.endswith(SUFFIX)]
-        return {path.read_text("ascii", "replace").strip(): path.name.removesuffix(SUFFIX) for path in files}
+        return {
+            path.read_text("ascii", "replace").strip(): path.name.removesuffix(SUFFIX)
+            for path in files
+        }
 
     def __getitem__(self, key: str) -> str:
         return self._read()[key]
@@ -83,7 +89,8 @@ class Control:
             before = os.umask(0o177)
             try:
                 with suppress(FileNotFoundError):
-                    path.unlink()  # left over from a kill; two backends for one directory are the operator's error
+                    # left over from a kill; two backends for one directory are the operator's error
+                    path.unlink()
                 server = await asyncio.start_unix_server(visitor, path, limit=MAX_LINE_BYTES)
             except OSError as error:
                 raise ConfigError(f"backend: cannot listen on {path}: {error}") from error
@@ -111,7 +118,10 @@ class Control:
             order = json.loads(line)
             do = self._orders[order["do"]]
         except (ValueError, KeyError, TypeError, RecursionError):
-            return {"ok": False, "error": f'expected a JSON object with "do": one of {", ".join(self._orders)}'}
+            return {
+                "ok": False,
+                "error": f'expected a JSON object with "do": one of {", ".join(self._orders)}',
+            }
         try:
             return {"ok": True, **await do(order)}
         except KeyError as error:
@@ -123,7 +133,8 @@ class Control:
         valid_seconds = float(order.get("valid_seconds", 10))
         if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # also what is no number (NaN)
             raise ValueError(
-                f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most {VALID_SECONDS_MAX}"
+                f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most "
+                f"{VALID_SECONDS_MAX}"
             )
         result = await self._backend.release(
             str(order["hub"]),
@@ -133,7 +144,11 @@ class Control:
             seconds=order.get("seconds"),
             release_id=bytes.fromhex(order["id"]) if "id" in order else None,
         )
-        return {"id": result.id.hex(), "outcome": result.outcome.name.lower(), "detail": result.detail}
+        return {
+            "id": result.id.hex(),
+            "outcome": result.outcome.name.lower(),
+            "detail": result.detail,
+        }
 
     async def _policy(self, order: dict[str, Any]) -> dict[str, Any]:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
@@ -144,9 +159,13 @@ class Control:
         return {"sent": sent}
 
     async def _records(self, order: dict[str, Any]) -> dict[str, Any]:
-        """The hub's records above `after`, in order, at most a page; `more` tells whether others follow."""
+        """The hub's records above `after`, in order, at most a page; `more` tells whether others
+        follow.
+        """
         after = int(order.get("after", 0))
-        records = [record for record in self._backend.records(str(order["hub"])) if record.number > after]
+        records = [
+            record for record in self._backend.records(str(order["hub"])) if record.number > after
+        ]
         page = records[:RECORDS_A_PAGE]
         return {"records": [_told(record) for record in page], "more": len(records) > len(page)}
 
@@ -157,16 +176,25 @@ class Control:
                 hub: {
                     "connected": hub in connected,
                     "records": len(self._backend.records(hub)),
-                    "policy_version": connected[hub].hello.policy_version if hub in connected else None,
+                    "policy_version": connected[hub].hello.policy_version
+                    if hub in connected
+                    else None,
                     "software": connected[hub].hello.software if hub in connected else None,
                 }
                 for hub in sorted(self._backend.gate.hubs.values())
             },
             "stopped": {
-                hub: {"cause": stop.cause.name.lower(), "why": stop.detail, "boots": list(stop.boots)}
+                hub: {
+                    "cause": stop.cause.name.lower(),
+                    "why": stop.detail,
+                    "boots": list(stop.boots),
+                }
                 for hub, stop in self._backend.decisions.stops().items()
             },
-            "forks": [{"hub": fork.hub, "number": fork.number, "why": fork.why} for fork in self._backend.forks],
+            "forks": [
+                {"hub": fork.hub, "number": fork.number, "why": fork.why}
+                for fork in self._backend.forks
+            ],
         }
 
     async def _revoke(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -209,5 +237,12 @@ def _told(record: StoredRecord) -> dict[str, Any]:
     """A record as JSON: its number, its hash and its fields, bytes as hexadecimal."""
     said = facts(record.body)
     plain = {key: value.hex() if isinstance(value, bytes) else value for key, value in said.items()}
-    kind, at_ms = plain.pop("kind"), plain.pop("at")
-    return {"number": record.number, "hash": record.hash.hex(), "kind": kind, "at_ms": at_ms, "detail": plain}
+    kind = plain.pop("kind")
+    at_ms = plain.pop("at")
+    return {
+        "number": record.number,
+        "hash": record.hash.hex(),
+        "kind": kind,
+        "at_ms": at_ms,
+        "detail": plain,
+    }

@@ -1,9 +1,12 @@
-"""One hub's records in the reference backend: an SQLite file, written durably, in the chain's order.
+"""One hub's records in the reference backend: an SQLite file, written durably, in the chain's
+order.
 
 Laws:
 1. `keep` returns only when its records are on the disk (WAL, synchronous=FULL: one fsync a call).
-2. What is stored is never changed, and never deleted: a chain that ends stays under a name of its own.
-3. A record goes in only as the true successor of the head, or as the first of a chain that somebody has accepted.
+2. What is stored is never changed, and never deleted: a chain that ends stays under a name of its
+   own.
+3. A record goes in only as the true successor of the head, or as the first of a chain that somebody
+   has accepted.
 """
 
 from __future__ import annotations
@@ -19,14 +22,18 @@ from hubcore.evidence.records import StoredRecord, follows
 
 _ROW = "(number INTEGER PRIMARY KEY, body BLOB NOT NULL, hash BLOB NOT NULL)"
 _SCHEMAS = (f"CREATE TABLE IF NOT EXISTS record {_ROW}", f"CREATE TABLE IF NOT EXISTS rival {_ROW}")
-"""`rival` holds the record that did not follow: the first of another chain, should somebody accept it."""
+"""`rival` holds the record that did not follow: the first of another chain, should somebody accept
+it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of the records of one call: `held` numbers are durable, `repeated` of them were so before.
+    """What became of the records of one call: `held` numbers are durable, `repeated` of them were
+    so before.
 
-    `early` came before their predecessor; `contradictions` are records that do not follow, each with a sentence.
+    `early` came before their predecessor; `contradictions` are records that do not follow, each
+    with a sentence.
     """
 
     held: tuple[int, ...]
@@ -62,33 +69,49 @@ class RecordStore:
 
     def records(self) -> list[StoredRecord]:
         """Return all records in order."""
-        with closing(self._db.execute("SELECT number, body, hash FROM record ORDER BY number")) as rows:
+        with closing(
+            self._db.execute("SELECT number, body, hash FROM record ORDER BY number")
+        ) as rows:
             return [StoredRecord(*row) for row in rows]
 
     def keep(self, records: Iterable[StoredRecord]) -> Kept:
-        """Store what is new and follows, all in one commit. Raise StoreError when nothing of it was stored."""
+        """Store what is new and follows, all in one commit.
+
+        Raise StoreError when nothing of it was stored.
+        """
         held: list[int] = []
         early: list[StoredRecord] = []
         contradictions: list[tuple[StoredRecord, str]] = []
-        before, repeated = self.head, 0
+        before = self.head
+        repeated = 0
         try:
             for record in records:
                 last = self.head.number if self.head else 0
                 if record.number > last + 1:
                     early.append(record)
                 elif record.number <= last:
-                    if self._get("SELECT number, body, hash FROM record WHERE number = ?", record.number) == record:
+                    if (
+                        self._get(
+                            "SELECT number, body, hash FROM record WHERE number = ?", record.number
+                        )
+                        == record
+                    ):
                         held.append(record.number)
                         repeated += 1
                     else:
-                        contradictions.append((record, f"record {record.number} is held here with other bytes"))
+                        contradictions.append(
+                            (record, f"record {record.number} is held here with other bytes")
+                        )
                 else:
                     try:
                         follows(self.head, record)
                     except AuditError as error:
                         contradictions.append((record, str(error)))
                         continue
-                    self._db.execute("INSERT INTO record VALUES (?, ?, ?)", (record.number, record.body, record.hash))
+                    self._db.execute(
+                        "INSERT INTO record VALUES (?, ?, ?)",
+                        (record.number, record.body, record.hash),
+                    )
                     self.head = record
                     held.append(record.number)
             self._db.commit()
@@ -96,22 +119,30 @@ class RecordStore:
             self.head = before
             self._db.rollback()
             raise StoreError(f"records could not be written: {error}") from error
-        return Kept(tuple(held), repeated, tuple(early), tuple(contradictions))
+        return Kept(
+            held=tuple(held),
+            repeated=repeated,
+            early=tuple(early),
+            contradictions=tuple(contradictions),
+        )
 
     def note_rival(self, record: StoredRecord) -> None:
         """Keep the record that does not follow, durably. Raise StoreError."""
         try:
             with self._db:
                 self._db.execute("DELETE FROM rival")
-                self._db.execute("INSERT INTO rival VALUES (?, ?, ?)", (record.number, record.body, record.hash))
+                self._db.execute(
+                    "INSERT INTO rival VALUES (?, ?, ?)", (record.number, record.body, record.hash)
+                )
         except sqlite3.Error as error:
             raise StoreError(f"records could not be written: {error}") from error
 
     def succeed(self, archive: Path) -> RecordStore:
-        """Close this chain under the name `archive`, and return the store of the one that begins with the rival.
+        """Close this chain under the name `archive`, and return the store of the one that begins
+        with the rival.
 
-        What both chains have in common comes first in the new one. Raise StoreError when there is no rival, or when the
-        disk refuses; this store is closed then, too.
+        What both chains have in common comes first in the new one. Raise StoreError when there is
+        no rival, or when the disk refuses; this store is closed then, too.
         """
         rival = self._get("SELECT number, body, hash FROM rival")
         if rival is None:

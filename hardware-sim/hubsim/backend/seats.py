@@ -1,17 +1,20 @@
 """Who speaks as each hub in the reference backend, and what somebody has decided about it.
 
-A hub has one connection at a time and a new boot id at each start. So a start takes the seat of the one before, and the
-one before is never heard again. When it is, there are two machines with one hub's keys:
+A hub has one connection at a time and a new boot id at each start. So a start takes the seat of the
+one before, and the one before is never heard again. When it is, there are two machines with one
+hub's keys:
 - its connection, which the newer one has replaced, goes on speaking;
 - or it stays open for longer than a machine that is gone could keep it open;
 - or its boot id comes back on another connection.
 A message that was under way when its sender ended proves nothing; it is old within `STALE_SECONDS`.
 
 Laws:
-1. Two machines that speak as one hub are noticed within `OPEN_SECONDS`, or as soon as the replaced one speaks again.
-   Both are told.
-2. While a replaced connection may still be open, no order goes out: nobody knows yet which machine would carry it out.
-3. What stops a hub, and who was decided against, is on the disk before anybody is told, and outlasts this process.
+1. Two machines that speak as one hub are noticed within `OPEN_SECONDS`, or as soon as the replaced
+   one speaks again. Both are told.
+2. While a replaced connection may still be open, no order goes out: nobody knows yet which machine
+   would carry it out.
+3. What stops a hub, and who was decided against, is on the disk before anybody is told, and
+   outlasts this process.
 4. Only a decision ends it.
 """
 
@@ -28,9 +31,13 @@ from hubcore.backend.uplink import Cause, Hello
 STALE_SECONDS = 5.0
 """Within it, what a replaced connection says may have been under way."""
 OPEN_SECONDS = 25.0
-"""A replaced connection that is still open after it has somebody alive behind it: heartbeats end others in 20 s."""
+"""A replaced connection that is still open after it has somebody alive behind it: heartbeats end
+others in 20 s.
+"""
 PAST_BOOTS_MAX = 64
-"""Boot ids remembered for each hub; a hub that restarts more often than copies are looked for forgets the oldest."""
+"""Boot ids remembered for each hub; a hub that restarts more often than copies are looked for
+forgets the oldest.
+"""
 BOOT_DIGITS = 8
 """Of a boot id, in hexadecimal digits, for a person to type."""
 
@@ -46,7 +53,9 @@ class Session:
 
 @dataclass(slots=True)
 class Seat:
-    """`replaced` are connections that a newer one has taken the place of, with the time of that in seconds."""
+    """`replaced` are connections that a newer one has taken the place of, with the time of that in
+    seconds.
+    """
 
     session: Session
     replaced: dict[bytes, float] = field(default_factory=dict)
@@ -55,7 +64,9 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why nothing is taken from a hub and no order given to it; `boots` in hexadecimal digits, of those that speak."""
+    """Why nothing is taken from a hub and no order given to it; `boots` in hexadecimal digits, of
+    those that speak.
+    """
 
     cause: Cause
     detail: str
@@ -63,7 +74,10 @@ class Stop:
 
 
 class Decisions:
-    """The hubs that are stopped and the boots that were decided against, in a file. Raise OSError when it cannot be."""
+    """The hubs that are stopped and the boots that were decided against, in a file.
+
+    Raise OSError when it cannot be.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -119,12 +133,16 @@ class Seats:
         self._seats: dict[str, Seat] = {}
 
     def greet(self, hub: str, session: Session, now: float) -> tuple[str, ...]:
-        """A hub has said Hello. Seat it and return (); or return the boots when two machines speak as it."""
+        """A hub has said Hello.
+
+        Seat it and return (); or return the boots when two machines speak as it.
+        """
         seat = self._seats.get(hub)
         if seat is None:
             self._seats[hub] = Seat(session)
             return ()
-        boot, before = session.hello.boot_id, seat.session
+        boot = session.hello.boot_id
+        before = seat.session
         if session.route == before.route:
             seat.session = session
             return ()
@@ -141,13 +159,17 @@ class Seats:
         return ()
 
     def spoke(self, hub: str, route: bytes, now: float) -> bool:
-        """Tell whether a message on this connection shows that a second machine speaks as the hub."""
+        """Tell whether a message on this connection shows that a second machine speaks as
+        the hub.
+        """
         seat = self._seats.get(hub)
         replaced_at = seat.replaced.get(route) if seat else None
         return replaced_at is not None and now - replaced_at >= self._stale_seconds
 
     def open_for(self, seconds: float, now: float) -> list[tuple[str, bytes]]:
-        """Return (hub, connection) of all that were replaced longer ago than that and are not known to be closed."""
+        """Return (hub, connection) of all that were replaced longer ago than that and are not known
+        to be closed.
+        """
         return [
             (hub, route)
             for hub, seat in self._seats.items()
@@ -174,7 +196,9 @@ class Seats:
     def boots(self, hub: str) -> tuple[str, ...]:
         """Return the boot ids seen of a hub, the one that counts first."""
         seat = self._seats.get(hub)
-        return (seat.session.hello.boot_id.hex(), *(boot.hex() for boot in seat.past_boots)) if seat else ()
+        if seat:
+            return (seat.session.hello.boot_id.hex(), *(boot.hex() for boot in seat.past_boots))
+        return ()
 
     def forget(self, hub: str) -> None:
         """Begin again with whoever says Hello next."""

@@ -1,4 +1,6 @@
-"""The reference backend as a process: a site's folder, the hubs' endpoint and the operators' socket."""
+"""The reference backend as a process: a site's folder, the hubs' endpoint and the operators'
+socket.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,26 @@ async def serve_backend(
 ) -> None:
     """Serve the site in `directory` until cancelled; call `ready` when hubs and operators can come.
 
-    Read `curve.secret` (Z85), `hubs/<hub>.curve.pub` (Z85, looked at anew at every handshake) and `policy.cbor`, write
-    `records/<hub>.db` and `revoked`, and take orders on the unix socket `backend.sock`. Raise ConfigError.
+    Read `curve.secret` (Z85), `hubs/<hub>.curve.pub` (Z85, looked at anew at every handshake) and
+    `policy.cbor`, write `records/<hub>.db` and `revoked`, and take orders on the unix socket
+    `backend.sock`. Raise ConfigError.
     """
     try:
         secret = (directory / "curve.secret").read_text("ascii").strip()
-        policy = (directory / "policy.cbor").read_bytes() if (directory / "policy.cbor").exists() else None
+        policy = (
+            (directory / "policy.cbor").read_bytes()
+            if (directory / "policy.cbor").exists()
+            else None
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"backend: the site in {directory} cannot be read: {error}") from error
-    backend = Backend(endpoint, secret, HubFiles(directory / "hubs"), directory, version_of)
+    backend = Backend(
+        endpoint=endpoint,
+        secret=secret,
+        hubs=HubFiles(directory / "hubs"),
+        directory=directory,
+        version_of=version_of,
+    )
     if policy is not None:
         backend.push_policy(policy)
     refused: list[BaseException] = []

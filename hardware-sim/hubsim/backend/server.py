@@ -1,13 +1,15 @@
-"""The reference backend: a ROUTER with its own ZAP handler, a durable store of every hub's records, remote releases.
+"""The reference backend: a ROUTER with its own ZAP handler, a durable store of every hub's records,
+remote releases.
 
 Laws:
-1. A record is acknowledged only after it is durable and follows the chain. The same record twice is stored once and
-   acknowledged twice.
-2. Another record under a known number is a fork, one that comes again without its predecessor a gap, and two machines
-   with one hub's keys are two hubs. Each stops the hub: it is told, people are told, nothing of it is acknowledged and
-   no order is given to it until somebody decides (`keep`, `accept`).
-3. Who speaks is who the handshake proved, looked up again on every message, because a revoked key keeps the session
-   that it has.
+1. A record is acknowledged only after it is durable and follows the chain. The same record twice is
+   stored once and acknowledged twice.
+2. Another record under a known number is a fork, one that comes again without its predecessor a
+   gap, and two machines with one hub's keys are two hubs. Each stops the hub: it is told, people
+   are told, nothing of it is acknowledged and no order is given to it until somebody decides
+   (`keep`, `accept`).
+3. Who speaks is who the handshake proved, looked up again on every message, because a revoked key
+   keeps the session that it has.
 """
 
 from __future__ import annotations
@@ -33,14 +35,23 @@ from hubcore.backend import uplink
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.evidence.records import GENESIS, StoredRecord
 from hubsim.backend.recordstore import Kept, RecordStore
-from hubsim.backend.seats import BOOT_DIGITS, OPEN_SECONDS, STALE_SECONDS, Decisions, Seats, Session, Stop
+from hubsim.backend.seats import (
+    BOOT_DIGITS,
+    OPEN_SECONDS,
+    STALE_SECONDS,
+    Decisions,
+    Seats,
+    Session,
+    Stop,
+)
 from hubsim.backend.zap import KEY_PROPERTY, Gate
 
 MAX_FROM_HUB_BYTES = uplink.Evidence.CEILING
 BATCH_MESSAGES = 256
 KEY_CHARACTERS = 40
 SEND_QUEUE_MESSAGES = 256
-HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS = 5.0, 15.0
+HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_TIMEOUT_SECONDS = 15.0
 _GONE = None
 _DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys of its own"
 RESULT_GRACE_SECONDS = 5.0
@@ -57,12 +68,15 @@ class Fork:
 
 
 class Backend:
-    """Serve hubs at `endpoint` (tcp://127.0.0.1:* for any port) with the Curve secret key `secret`, Z85 or 32 bytes.
+    """Serve hubs at `endpoint` (tcp://127.0.0.1:* for any port) with the Curve secret key `secret`,
+    Z85 or 32 bytes.
 
-    `hubs` maps a hub's public key (Z85, 40 characters) to its id and is asked anew at every handshake: add a hub to
-    enrol it. An unknown key, or an OSError from the mapping, is answered with ZAP 300 (come again), a revoked one with
-    400. `directory` holds `records/<hub>.db`, `revoked` and `decisions.json`. `version_of` reads the version out of a
-    policy document. `stale_seconds` and `open_seconds`: see `hubsim.backend.seats`.
+    `hubs` maps a hub's public key (Z85, 40 characters) to its id and is asked anew at every
+    handshake: add a hub to enrol it. An unknown key, or an OSError from the mapping, is answered
+    with ZAP 300 (come again), a revoked one with
+    400. `directory` holds `records/<hub>.db`, `revoked` and `decisions.json`. `version_of` reads
+    the version out of a policy document. `stale_seconds` and `open_seconds`: see
+    `hubsim.backend.seats`.
     """
 
     def __init__(
@@ -78,7 +92,9 @@ class Backend:
     ) -> None:
         self._secret = secret.encode() if isinstance(secret, str) else z85.encode(secret)
         if len(self._secret) != KEY_CHARACTERS:
-            raise ConfigError(f"backend: the secret key has {len(self._secret)} characters, expected 40 of Z85")
+            raise ConfigError(
+                f"backend: the secret key has {len(self._secret)} characters, expected 40 of Z85"
+            )
         self.endpoint = endpoint
         self.public = zmq.curve_public(self._secret).decode("ascii")
         self.handshake_seconds = 5.0
@@ -107,7 +123,9 @@ class Backend:
     def revoke(self, public_key: str) -> None:
         """Refuse this key from now on, on the session that it may have too."""
         self.gate.revoke(public_key)
-        self.sessions = {hub: session for hub, session in self.sessions.items() if session.key != public_key}
+        self.sessions = {
+            hub: session for hub, session in self.sessions.items() if session.key != public_key
+        }
 
     async def serve(self) -> None:
         """Serve until cancelled. Raise ConfigError when the endpoint cannot be bound."""
@@ -121,7 +139,9 @@ class Backend:
             try:
                 router.bind(self.endpoint)
             except zmq.ZMQError as error:
-                raise ConfigError(f"backend: cannot listen on {self.endpoint}: {error}; is the port in use?") from error
+                raise ConfigError(
+                    f"backend: cannot listen on {self.endpoint}: {error}; is the port in use?"
+                ) from error
             self.endpoint = router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
             self._router = router
             self.serving.set()
@@ -159,7 +179,9 @@ class Backend:
             await zap.send_multipart(self.gate.answer(await zap.recv_multipart()))
 
     async def _receive(self, router: zmq.asyncio.Socket) -> None:
-        """Take what has come, at most a batch; make its records durable together; then acknowledge them."""
+        """Take what has come, at most a batch; make its records durable together; then acknowledge
+        them.
+        """
         while True:
             batch = [await router.recv_multipart(copy=False)]
             with contextlib.suppress(zmq.Again):
@@ -175,12 +197,17 @@ class Backend:
             await asyncio.sleep(0)
 
     def _take(self, frames: list[zmq.Frame], evidence: dict[str, list[StoredRecord]]) -> None:
-        """Look at one message: who sent it, whether it may, what it is. Evidence is only gathered."""
+        """Look at one message: who sent it, whether it may, what it is.
+
+        Evidence is only gathered.
+        """
         if len(frames) != 2:
             self.ignored["parts"] += 1
             return
-        route, data = frames[0].bytes, frames[1].bytes
-        hub, key = str(frames[1].get("User-Id")), str(frames[1].get(KEY_PROPERTY))
+        route = frames[0].bytes
+        data = frames[1].bytes
+        hub = str(frames[1].get("User-Id"))
+        key = str(frames[1].get(KEY_PROPERTY))
         if self.gate.is_revoked(key):
             self.ignored["revoked"] += 1
             return
@@ -220,7 +247,9 @@ class Backend:
             return
         if self.decisions.is_refused(hub, hello.boot_id):
             self.ignored["hello of a machine decided against"] += 1
-            self._send_to(session.route, self._halt(hub, Stop(uplink.Cause.TWO_HUBS, _DECIDED_AGAINST)))
+            self._send_to(
+                session.route, self._halt(hub, Stop(uplink.Cause.TWO_HUBS, _DECIDED_AGAINST))
+            )
             return
         boots = self._seats.greet(hub, session, time.monotonic())
         if boots:
@@ -250,18 +279,27 @@ class Backend:
 
     def _stop_two(self, hub: str, boots: tuple[str, ...]) -> None:
         short = " and ".join(boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots))
-        self._stop(hub, Stop(uplink.Cause.TWO_HUBS, f"two machines speak as this hub: boot ids {short}", boots))
+        self._stop(
+            hub,
+            Stop(uplink.Cause.TWO_HUBS, f"two machines speak as this hub: boot ids {short}", boots),
+        )
 
     def _stop(self, hub: str, stop: Stop) -> None:
         """Stop a hub and tell it, on every connection that it may have, and people.
 
-        A copy is often noticed as a fork first, by the records of both: that two machines speak is the graver cause.
+        A copy is often noticed as a fork first, by the records of both: that two machines speak is
+        the graver cause.
         """
         before = self.decisions.stop(hub)
-        if before is not None and (before.cause is stop.cause or stop.cause is not uplink.Cause.TWO_HUBS):
+        if before is not None and (
+            before.cause is stop.cause or stop.cause is not uplink.Cause.TWO_HUBS
+        ):
             return
         self.decisions.set(hub, stop)
-        _shout(f"hub {hub}: {stop.cause.name}: {stop.detail}; no order is given to it until somebody decides")
+        _shout(
+            f"hub {hub}: {stop.cause.name}: {stop.detail}; no order is given to it until "
+            "somebody decides"
+        )
         session = self._seats.session(hub)
         if session is not None:
             self._heard.setdefault(hub, {})[session.hello.boot_id.hex()] = session
@@ -275,16 +313,20 @@ class Backend:
         return uplink.Halt(stop.cause, number, digest, uplink.sentence(stop.detail))
 
     def _is_open(self, hub: str, route: bytes) -> bool:
-        """Tell whether a connection is open as far as is known; a Pong that nobody asked for means nothing to a hub."""
+        """Tell whether a connection is open as far as is known; a Pong that nobody asked for means
+        nothing to a hub.
+        """
         if self._send_to(route, uplink.Pong(bytes(uplink.NONCE_BYTES), _now_ms())) is _GONE:
             self._seats.closed(hub, route)
             return False
         return True
 
     def keep(self, hub: str, boot: str) -> str:
-        """Decide which of the machines that speak as one hub stays: the one whose boot id begins so. Return that id.
+        """Decide which of the machines that speak as one hub stays: the one whose boot id begins
+        so. Return that id.
 
-        Raise ValueError when the hub has no such question open, or when it is not one boot that is meant.
+        Raise ValueError when the hub has no such question open, or when it is not one boot that is
+        meant.
         """
         stop = self.decisions.stop(hub)
         if stop is None or stop.cause is not uplink.Cause.TWO_HUBS:
@@ -307,22 +349,27 @@ class Backend:
         return meant[0]
 
     def accept(self, hub: str) -> Path:
-        """Take the chain that did not follow as the hub's from now on; return where the old one is kept.
+        """Take the chain that did not follow as the hub's from now on; return where the old one is
+        kept.
 
-        Raise ValueError when the hub is not stopped for a break in its records, StoreError when the disk refuses.
+        Raise ValueError when the hub is not stopped for a break in its records, StoreError when the
+        disk refuses.
         """
         stop = self.decisions.stop(hub)
         if stop is None or stop.cause is uplink.Cause.TWO_HUBS:
             raise ValueError(f"hub {hub} is not stopped for a break in its records")
         if any(self._is_open(hub, route) for route in self._seats.replaced(hub)):
             raise ValueError(
-                f"an earlier connection of hub {hub} is still open: wait {self._open_seconds:g} s; if two machines "
+                f"an earlier connection of hub {hub} is still open: wait "
+                f"{self._open_seconds:g} s; if two machines "
                 "speak as this hub, that is to be decided first"
             )
         store = self._stores.pop(hub, None) or self._store(hub)
         self._stores.pop(hub, None)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        archive = store.path.with_name(f"{hub}.until-{store.head.number if store.head else 0}-{stamp}.db")
+        archive = store.path.with_name(
+            f"{hub}.until-{store.head.number if store.head else 0}-{stamp}.db"
+        )
         self._stores[hub] = store.succeed(archive)
         self._early.pop(hub, None)
         self.decisions.end(hub)
@@ -331,7 +378,9 @@ class Backend:
         return archive
 
     def _keep(self, hub: str, records: list[StoredRecord]) -> None:
-        """Make the records durable, then acknowledge them; stop the hub when they are not one story."""
+        """Make the records durable, then acknowledge them; stop the hub when they are not one
+        story.
+        """
         try:
             store = self._store(hub)
             kept = store.keep(records)
@@ -355,14 +404,21 @@ class Backend:
             return
         lowest = min(kept.early, key=lambda record: record.number)
         now = lowest.number, store.head.number if store.head else 0
-        if self._early.get(hub) == now:  # a hub that has the record before would have sent that one first
+        if (
+            self._early.get(hub) == now
+        ):  # a hub that has the record before would have sent that one first
             store.note_rival(lowest)
-            why = f"record {lowest.number} comes again, but never {now[1] + 1}, which follows the newest held"
+            why = (
+                f"record {lowest.number} comes again, but never {now[1] + 1}, which follows "
+                "the newest held"
+            )
             self._stop(hub, Stop(uplink.Cause.GAP, why))
         self._early[hub] = now
 
     def _send(self, hub: str, message: uplink.BackendMessage) -> bool:
-        """Hand one message over to the hub's session; False when it has none or its queue is full."""
+        """Hand one message over to the hub's session; False when it has none or its queue
+        is full.
+        """
         session = self.sessions.get(hub)
         if session is None:
             return False
@@ -372,7 +428,9 @@ class Backend:
         return sent is True
 
     def _send_to(self, route: bytes, message: uplink.BackendMessage) -> bool | None:
-        """Hand one message over to a connection: True, False when its queue is full, _GONE when it is closed."""
+        """Hand one message over to a connection: True, False when its queue is full, _GONE when it
+        is closed.
+        """
         if self._router is None:
             return False
         sent = cast(
@@ -389,10 +447,14 @@ class Backend:
         stop = self.decisions.stop(hub)
         if stop is not None:
             way = "keep" if stop.cause is uplink.Cause.TWO_HUBS else "accept"
-            raise LinkError(f"backend: hub {hub} gets no order: {stop.detail}; decide with `hubsim backend {way}`")
+            raise LinkError(
+                f"backend: hub {hub} gets no order: {stop.detail}; decide with "
+                f"`hubsim backend {way}`"
+            )
         if any(self._is_open(hub, route) for route in self._seats.replaced(hub)):
             raise LinkError(
-                f"backend: hub {hub} gets no order yet: it came back while its earlier connection is still open; "
+                f"backend: hub {hub} gets no order yet: it came back while its earlier "
+                "connection is still open; "
                 "ask again in 20 s. If it stays so, two machines speak as this hub"
             )
 
@@ -411,13 +473,17 @@ class Backend:
         seconds: int | None = None,
         release_id: bytes | None = None,
     ) -> uplink.Result:
-        """Order a release and return how it ended. Raise LinkError when the hub is away or gives no answer in time.
+        """Order a release and return how it ended. Raise LinkError when the hub is away or gives no
+        answer in time.
 
-        Repeat with the same `release_id` to ask again what became of one: the hub never does it twice.
+        Repeat with the same `release_id` to ask again what became of one: the hub never does it
+        twice.
         """
         self._refuse_orders(hub)
         identity = release_id or secrets.token_bytes(uplink.ID_BYTES)
-        order = uplink.Release(identity, access_point, math.ceil(time.time() + valid_seconds), seconds, by)
+        order = uplink.Release(
+            identity, access_point, math.ceil(time.time() + valid_seconds), seconds, by
+        )
         answer = self._awaited.setdefault(identity, asyncio.get_running_loop().create_future())
         try:
             if not self._send(hub, order):
@@ -425,7 +491,9 @@ class Backend:
             async with asyncio.timeout(valid_seconds + RESULT_GRACE_SECONDS):
                 return await asyncio.shield(answer)
         except TimeoutError as error:
-            raise LinkError(f"backend: hub {hub} gave no answer; its records will tell what it did") from error
+            raise LinkError(
+                f"backend: hub {hub} gave no answer; its records will tell what it did"
+            ) from error
         finally:
             self._awaited.pop(identity, None)
 
@@ -435,7 +503,9 @@ class Backend:
         Raise FrameError for a document that no message can carry, and what `version_of` raises.
         """
         version, message = self._policy = self._version_of(document), uplink.NewPolicy(document)
-        behind = [hub for hub, session in self.sessions.items() if session.hello.policy_version < version]
+        behind = [
+            hub for hub, session in self.sessions.items() if session.hello.policy_version < version
+        ]
         return sum(self._send(hub, message) for hub in behind)
 
     def records(self, hub: str) -> list[StoredRecord]:
@@ -449,7 +519,10 @@ class Backend:
             return store.records()
 
     async def wait_for(self, predicate: Callable[[Backend], bool], seconds: float = 10.0) -> None:
-        """Return when the predicate holds; it is asked after every batch of messages. Raise TimeoutError."""
+        """Return when the predicate holds; it is asked after every batch of messages.
+
+        Raise TimeoutError.
+        """
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: predicate(self))
 

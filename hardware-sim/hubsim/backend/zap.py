@@ -1,8 +1,10 @@
-"""Who may connect to the reference backend: the answers of a ZAP handler (ZeroMQ RFC 27), and the revoked keys.
+"""Who may connect to the reference backend: the answers of a ZAP handler (ZeroMQ RFC 27), and the
+revoked keys.
 
-Laws: 200 only for an enrolled key; 400 only for a revoked one, because it ends a libzmq client's own retrying for good;
-everything that may mend itself (a key not enrolled yet, a directory that is away) is 300, on which a client comes
-again. pyzmq's own authenticator answers only 200 and 400, and denies every socket whose domain is not empty.
+Laws: 200 only for an enrolled key; 400 only for a revoked one, because it ends a libzmq client's
+own retrying for good; everything that may mend itself (a key not enrolled yet, a directory that is
+away) is 300, on which a client comes again. pyzmq's own authenticator answers only 200 and 400, and
+denies every socket whose domain is not empty.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ KEY_PROPERTY = "X-Hub-Key"
 
 
 class Gate:
-    """`hubs` maps public keys (Z85) to hub ids; `path` is a file of revoked keys, one a line, kept over a restart."""
+    """`hubs` maps public keys (Z85) to hub ids; `path` is a file of revoked keys, one a line, kept
+    over a restart.
+    """
 
     def __init__(self, hubs: Mapping[str, str], path: Path) -> None:
         self.hubs = hubs
@@ -68,4 +72,11 @@ class Gate:
         status, hub = self.identify(key.decode("ascii"))
         name = KEY_PROPERTY.encode("ascii")
         properties = bytes([len(name)]) + name + struct.pack(">I", len(key)) + key
-        return [version, sequence, status, b"", hub.encode("ascii"), properties if status == b"200" else b""]
+        return [
+            version,
+            sequence,
+            status,
+            b"",
+            hub.encode("ascii"),
+            properties if status == b"200" else b"",
+        ]

@@ -1,7 +1,10 @@
-"""A simulated door: an electric strike, a leaf with a spring latch, a door position switch, a request to exit.
+"""A simulated door: an electric strike, a leaf with a spring latch, a door position switch, a
+request to exit.
 
-1. It behaves, it is never told its state: the leaf opens only when something frees the bolt, or by force.
-2. The strike's own timer ends a release, with the cap and the rest of the real guard, whatever the caller does.
+1. It behaves, it is never told its state: the leaf opens only when something frees the bolt, or by
+   force.
+2. The strike's own timer ends a release, with the cap and the rest of the real guard, whatever the
+   caller does.
 3. Every change is reported as an edge with its time, and nothing else is.
 4. The same steps on a `VirtualTime` give the same edges.
 """
@@ -38,7 +41,9 @@ class Faults:
     """What is wrong with the door; change it at any moment."""
 
     sticks: bool = False  # the strike is driven, the keeper does not let the bolt go
-    bounces: int = 0  # how often the DPS contact opens again for a moment as the leaf hits the frame
+    bounces: int = (
+        0  # how often the DPS contact opens again for a moment as the leaf hits the frame
+    )
     broken: str = ""  # the sentence of the HardwareError that every release raises
 
 
@@ -61,7 +66,11 @@ class SimDoor:
     """One door: `hubcore.ports.doors.Mover` on one side, a person's hand on the other."""
 
     def __init__(
-        self, name: str, timeline: Timeline, publish: Callable[[InputEvent], None], times: Times | None = None
+        self,
+        name: str,
+        timeline: Timeline,
+        publish: Callable[[InputEvent], None],
+        times: Times | None = None,
     ) -> None:
         """Start shut and secured, and report these levels."""
         self.name = name
@@ -94,11 +103,15 @@ class SimDoor:
             self._deactivate()
             raise HardwareError(self.faults.broken)
         if not _is_span(seconds):
-            raise HardwareError(f"A release of {seconds} s is none: a positive number of seconds is needed.")
+            raise HardwareError(
+                f"A release of {seconds} s is none: a positive number of seconds is needed."
+            )
         milliseconds = self._pulse_ms(seconds)
         now = self._now_ns()
         if wait_ms := self._stretch.wait(milliseconds, now):
-            raise RestingError(f"Not now: the strike rests for another {wait_ms} ms.", wait_ms / 1000)
+            raise RestingError(
+                f"Not now: the strike rests for another {wait_ms} ms.", wait_ms / 1000
+            )
         self.last_drive_ns = now
         if not self._stretch.driven:
             self.strikes += 1
@@ -167,7 +180,9 @@ class SimDoor:
         """Whether anything lets the bolt go just now."""
         keeper_free = self.active and not self.faults.sticks
         handle_free = self._timeline.time() < self._handle_until
-        return Bolt.FREE if self.leaf is not Leaf.CLOSED or keeper_free or handle_free else Bolt.HELD
+        if self.leaf is not Leaf.CLOSED or keeper_free or handle_free:
+            return Bolt.FREE
+        return Bolt.HELD
 
     def pull(self) -> bool:
         """Pull the leaf; return whether it is open now."""
@@ -186,7 +201,9 @@ class SimDoor:
             self._after(self._times.close_seconds, self._hit_frame)
 
     def hold_open(self) -> None:
-        """Wedge the leaf: an open one stays open, a shut one can be opened but will not fall shut."""
+        """Wedge the leaf: an open one stays open, a shut one can be opened but will not
+        fall shut.
+        """
         self.wedged = True
         if self.leaf is Leaf.FALLING_SHUT:
             self._open()
@@ -197,7 +214,9 @@ class SimDoor:
         self.let_go()
 
     def push_rex(self) -> None:
-        """Ask to get out: the handle frees the bolt in hardware, at once and without hubd; the contact reports it."""
+        """Ask to get out: the handle frees the bolt in hardware, at once and without hubd; the
+        contact reports it.
+        """
         self._handle_until = self._timeline.time() + self._times.handle_seconds
         self._report(Input.REX)
 
@@ -212,7 +231,10 @@ class SimDoor:
         self.leaf = Leaf.CLOSED
         self._contact(closed=True)
         for edge in range(2 * self.faults.bounces):
-            self._after((edge + 1) * self._times.bounce_seconds, partial(self._contact, closed=edge % 2 == 1))
+            self._after(
+                (edge + 1) * self._times.bounce_seconds,
+                partial(self._contact, closed=edge % 2 == 1),
+            )
 
     def _after(self, seconds: float, callback: Callable[[], None]) -> None:
         self._leaf_timers.append(self._timeline.call_at(self._timeline.time() + seconds, callback))

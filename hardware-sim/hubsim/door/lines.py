@@ -1,7 +1,8 @@
 """Output lines in a file, for desks and tests: the real strike guard drives them, anyone may look.
 
-Laws: a line is held by one process and comes free when that process dies; its level then *stays*, as on the worst
-kernels, so that only a guard that comes again secures it; a line can be told to fail.
+Laws: a line is held by one process and comes free when that process dies; its level then *stays*,
+as on the worst kernels, so that only a guard that comes again secures it; a line can be told to
+fail.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from pathlib import Path
 from drivers.strike.wire import StrikeLine
 from hubcore.errors import HardwareError
 
-_STATE = struct.Struct("<BxxxIIxxxxQ")  # level, rising edges, holder's process id, CLOCK_MONOTONIC ns of the last drive
-_FAULT_AT, _NAME_AT, _NAME_SIZE, _RECORD_SIZE = 24, 32, 32, 64
+# level, rising edges, holder's process id, CLOCK_MONOTONIC ns of the last drive
+_STATE = struct.Struct("<BxxxIIxxxxQ")
+_FAULT_AT = 24
+_NAME_AT = 32
+_NAME_SIZE = 32
+_RECORD_SIZE = 64
 
 
 class Fault(IntEnum):
@@ -53,12 +58,21 @@ class Bank:
     def create(cls, path: Path, names: Sequence[str]) -> Bank:
         """Write a new bank with one line for each name, all inactive and free."""
         head = bytes(_NAME_AT)
-        path.write_bytes(b"".join(head + name.encode().ljust(_NAME_SIZE, b"\0")[:_NAME_SIZE] for name in names))
+        path.write_bytes(
+            b"".join(head + name.encode().ljust(_NAME_SIZE, b"\0")[:_NAME_SIZE] for name in names)
+        )
         return cls(path)
 
     def level(self, index: int) -> Level:
-        active, rises, holder, changed_ns = _STATE.unpack(os.pread(self._fd, _STATE.size, index * _RECORD_SIZE))
-        return Level(bool(active), rises, holder, changed_ns)
+        active, rises, holder, changed_ns = _STATE.unpack(
+            os.pread(self._fd, _STATE.size, index * _RECORD_SIZE)
+        )
+        return Level(
+            active=bool(active),
+            rises=rises,
+            holder=holder,
+            changed_ns=changed_ns,
+        )
 
     def write(self, index: int, level: Level) -> None:
         data = _STATE.pack(level.active, level.rises, level.holder, level.changed_ns)
@@ -73,7 +87,11 @@ class Bank:
     def find(self, line: StrikeLine) -> int:
         """Return the index of a line given by name or offset. Raise HardwareError."""
         for index in range(self.count):
-            name = os.pread(self._fd, _NAME_SIZE, index * _RECORD_SIZE + _NAME_AT).rstrip(b"\0").decode()
+            name = (
+                os.pread(self._fd, _NAME_SIZE, index * _RECORD_SIZE + _NAME_AT)
+                .rstrip(b"\0")
+                .decode()
+            )
             if line.line in (index, name):
                 return index
         raise HardwareError(f"Strike {line} does not exist; this bank has {self.count} lines.")
@@ -88,7 +106,9 @@ class Bank:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index * _RECORD_SIZE)
         except OSError as error:
             holder = self.level(index).holder
-            raise HardwareError(f"Strike {line} is in use by process {holder}; stop that one.") from error
+            raise HardwareError(
+                f"Strike {line} is in use by process {holder}; stop that one."
+            ) from error
 
     def close(self) -> None:
         os.close(self._fd)
@@ -114,7 +134,9 @@ class FileLines:
         try:
             bank = self._banks.get(line.chip) or Bank(Path(line.chip))
         except OSError as error:
-            raise HardwareError(f"Strike {line} cannot be driven: make the bank first ({error}).") from error
+            raise HardwareError(
+                f"Strike {line} cannot be driven: make the bank first ({error})."
+            ) from error
         self._banks[line.chip] = bank
         place = bank.find(line)
         bank.hold(place, line)
@@ -125,10 +147,20 @@ class FileLines:
         bank, place = self._places[index]
         wrong = Fault.NEVER_ACTIVE if active else Fault.NEVER_INACTIVE
         if bank.fault(place) is wrong:
-            raise HardwareError(f"Strike {self._lines[index]} cannot be driven: it was told to fail.")
+            raise HardwareError(
+                f"Strike {self._lines[index]} cannot be driven: it was told to fail."
+            )
         before = bank.level(place)
         rises = before.rises + (active and not before.active)
-        bank.write(place, Level(active, rises, os.getpid(), time.monotonic_ns()))
+        bank.write(
+            place,
+            Level(
+                active=active,
+                rises=rises,
+                holder=os.getpid(),
+                changed_ns=time.monotonic_ns(),
+            ),
+        )
 
     def close(self) -> None:
         for bank in self._banks.values():

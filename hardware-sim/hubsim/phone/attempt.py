@@ -21,7 +21,15 @@ from hubcore.phone.framing import Flag, Outbound
 from hubcore.phone.messages import State, Verdict, decode_challenge
 from hubcore.phone.sealing import BLE_GATT
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, ReadInfo, SendMessage
-from hubsim.phone.onlink import GOODBYE, Leave, LinkPhoneEffect, Listening, OnLink, ReadTxr, WriteFrame
+from hubsim.phone.onlink import (
+    GOODBYE,
+    Leave,
+    LinkPhoneEffect,
+    Listening,
+    OnLink,
+    ReadTxr,
+    WriteFrame,
+)
 from hubsim.phone.radio import PhoneLink
 from hubsim.phone.wallet import Wallet
 
@@ -50,21 +58,43 @@ class Report:
 
 
 class Session:
-    """A phone on a link. `pull_only` reads TXR and does without notifications; `wall` gives Unix seconds."""
+    """A phone on a link.
+
+    `pull_only` reads TXR and does without notifications; `wall` gives Unix seconds.
+    """
 
     def __init__(
-        self, link: PhoneLink, wallet: Wallet, pull_only: bool = False, wall: Callable[[], float] = time.time
+        self,
+        link: PhoneLink,
+        wallet: Wallet,
+        pull_only: bool = False,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._link, self._wallet, self._pull_only, self._wall = link, wallet, pull_only, wall
+        self._link = link
+        self._wallet = wallet
+        self._pull_only = pull_only
+        self._wall = wall
         self._phone: OnLink | None = None
         self._listening: Listening | None = None
         self._sid = b""
         self._out: Outbound | None = None
         self.report = Report()
 
-    async def run(self, access_point: int, action: Action = Action.OPEN, op: bytes | None = None) -> Report:
-        """Make one attempt; return when it is decided or given up. Raise LinkError when the link ends before."""
-        attempt = Attempt(self._wallet, access_point, action, secrets.token_bytes, BLE_GATT, op)
+    async def run(
+        self, access_point: int, action: Action = Action.OPEN, op: bytes | None = None
+    ) -> Report:
+        """Make one attempt; return when it is decided or given up.
+
+        Raise LinkError when the link ends before.
+        """
+        attempt = Attempt(
+            wallet=self._wallet,
+            access_point=access_point,
+            action=action,
+            chance=secrets.token_bytes,
+            transport=BLE_GATT,
+            op=op,
+        )
         phone = self._phone = OnLink(attempt, subscribed=not self._pull_only)
         self.report = Report(began=time.monotonic())
         try:
@@ -77,13 +107,15 @@ class Session:
             await self._perform_all(phone, phone.lost(str(error)))
             raise
         finally:
-            self.report.short, self.report.round_trips = attempt.short, attempt.round_trips
+            self.report.short = attempt.short
+            self.report.round_trips = attempt.round_trips
         return self.report
 
     async def state(self, seconds: float) -> State | None:
         """Wait for the door's next state, after a verdict. Raise LinkError."""
         assert self._phone is not None
-        phone, have = self._phone, len(self.report.states)
+        phone = self._phone
+        have = len(self.report.states)
         ends = time.monotonic() + seconds
         while len(self.report.states) == have and time.monotonic() < ends and phone.due is not None:
             await self._perform_all(phone, await self._next(phone, ends))
@@ -112,8 +144,11 @@ class Session:
         return info
 
     async def message(self, seconds: float) -> bytes | None:
-        """Return the next whole message for this session, None when none came in time: for who makes no attempt."""
-        listening, ends = self._listening, time.monotonic() + seconds
+        """Return the next whole message for this session, None when none came in time: for who
+        makes no attempt.
+        """
+        listening = self._listening
+        ends = time.monotonic() + seconds
         if listening is None:
             return None
         listening.begin(time.monotonic())
@@ -122,7 +157,9 @@ class Session:
                 listening.pulls()
                 heard = listening.pulled(self._count(await self._link.pull()), time.monotonic())
             else:
-                data = await self._notified(ends if listening.pull_at is None else min(ends, listening.pull_at))
+                data = await self._notified(
+                    ends if listening.pull_at is None else min(ends, listening.pull_at)
+                )
                 if data is None:
                     continue
                 heard = listening.notified(self._count(data), time.monotonic())
@@ -159,14 +196,18 @@ class Session:
             case WriteFrame(frame):
                 await self._write(frame)
             case ReadTxr():
-                return phone.pulled(self._count(await self._link.pull()), time.monotonic(), self._wall())
+                return phone.pulled(
+                    self._count(await self._link.pull()), time.monotonic(), self._wall()
+                )
             case Decided(verdict):
-                self.report.verdict, self.report.op = verdict, phone.attempt.op
+                self.report.verdict = verdict
+                self.report.op = phone.attempt.op
                 self.report.decided = time.monotonic()
             case Moved(state):
                 self.report.states.append(state)
             case GaveUp(why, another_door):
-                self.report.why, self.report.another_door = why, another_door
+                self.report.why = why
+                self.report.another_door = another_door
             case Leave():
                 pass
         return []

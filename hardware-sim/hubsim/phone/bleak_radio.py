@@ -1,8 +1,9 @@
-"""A phone's radio on this machine's own Bluetooth adapter, whatever the system: `radio.PhoneLink` over bleak.
+"""A phone's radio on this machine's own Bluetooth adapter, whatever the system: `radio.PhoneLink`
+over bleak.
 
-Laws: a hub's own adapter is never used (on Linux it is looked for, see `bluez_adapters`; elsewhere no hub can run);
-every wait for the hub has an end; what bleak raises becomes LinkError here; a notification beyond the queue's ceiling
-is lost, as on the simulated radio.
+Laws: a hub's own adapter is never used (on Linux it is looked for, see `bluez_adapters`; elsewhere
+no hub can run); every wait for the hub has an end; what bleak raises becomes LinkError here; a
+notification beyond the queue's ceiling is lost, as on the simulated radio.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
-from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError, BleakError
+from bleak.exc import (
+    BleakBluetoothNotAvailableError,
+    BleakBluetoothNotAvailableReason,
+    BleakDBusError,
+    BleakError,
+)
 
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
@@ -26,7 +32,10 @@ from hubcore.phone.framing import MTU_MIN
 from hubsim.phone.kin import Choice
 from hubsim.phone.radio import NOTIFICATIONS_MAX
 
-SCAN_SECONDS, CONNECT_SECONDS, ATT_SECONDS, DISCONNECT_SECONDS = 10.0, 15.0, 6.0, 5.0
+SCAN_SECONDS = 10.0
+CONNECT_SECONDS = 15.0
+ATT_SECONDS = 6.0
+DISCONNECT_SECONDS = 5.0
 WRITE_HEADER_BYTES = 3
 
 _T = TypeVar("_T")
@@ -34,21 +43,26 @@ _WHY = BleakBluetoothNotAvailableReason
 _DENIED = "this program may not use Bluetooth: allow it in the system's privacy settings"
 _SENTENCES = {
     _WHY.NO_BLUETOOTH: "this machine has no Bluetooth adapter",
-    _WHY.NO_BLE_CENTRAL_ROLE: "this machine's Bluetooth adapter cannot act as a phone (no LE central role)",
+    _WHY.NO_BLE_CENTRAL_ROLE: "this machine's Bluetooth adapter cannot act as a phone (no LE "
+    "central role)",
     _WHY.POWERED_OFF: "the Bluetooth adapter is switched off: switch it on",
     _WHY.DENIED_BY_USER: _DENIED,
     _WHY.DENIED_BY_SYSTEM: _DENIED,
     _WHY.DENIED_BY_UNKNOWN: _DENIED,
 }
 _DBUS_SENTENCES = {
-    "org.bluez.Error.NotReady": "the Bluetooth adapter is switched off: try `bluetoothctl power on`",
+    "org.bluez.Error.NotReady": "the Bluetooth adapter is switched off: try `bluetoothctl "
+    "power on`",
     "org.bluez.Error.NotAuthorized": _DENIED,
     "org.freedesktop.DBus.Error.AccessDenied": _DENIED,
 }
 
 
 class BleakLink:
-    """One connection to a hub. Implements FoundLink. `mtu_max` caps the frames; the system chooses the link's MTU."""
+    """One connection to a hub.
+
+    Implements FoundLink. `mtu_max` caps the frames; the system chooses the link's MTU.
+    """
 
     def __init__(self, client: BleakClient, mtu_max: int, att_seconds: float = ATT_SECONDS) -> None:
         self._client = client
@@ -66,15 +80,21 @@ class BleakLink:
 
     async def read_info(self) -> bytes:
         """Read INFO whole; the system reads on where the MTU is small."""
-        return bytes(await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.INFO))))
+        return bytes(
+            await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.INFO)))
+        )
 
     async def write(self, frame: bytes) -> None:
         """Write one frame to RX."""
-        await _within(self._att_seconds, self._client.write_gatt_char(self._of(gatt.RX), frame, response=True))
+        await _within(
+            self._att_seconds, self._client.write_gatt_char(self._of(gatt.RX), frame, response=True)
+        )
 
     async def pull(self) -> bytes:
         """Read TXR."""
-        return bytes(await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.TXR))))
+        return bytes(
+            await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.TXR)))
+        )
 
     def _of(self, uuid: str) -> BleakGATTCharacteristic:
         try:
@@ -92,9 +112,13 @@ class BleakLink:
 
 @asynccontextmanager
 async def connect(
-    adapter: str = "", mtu: int = 247, beacon_key: bytes | None = None, passed_by: frozenset[str] = frozenset()
+    adapter: str = "",
+    mtu: int = 247,
+    beacon_key: bytes | None = None,
+    passed_by: frozenset[str] = frozenset(),
 ) -> AsyncIterator[BleakLink]:
-    """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError.
+    """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise
+    LinkError.
 
     `adapter` is an adapter's name or address, on Linux only; "" for any that no hub has.
     """

@@ -1,7 +1,8 @@
-"""Which adapter of a Linux machine a phone may use: one that is on, and that no hub of this machine advertises on.
+"""Which adapter of a Linux machine a phone may use: one that is on, and that no hub of this machine
+advertises on.
 
-Laws: an adapter on which the service of hubd is registered is never chosen, not even by name; while a hub runs here
-that is on no adapter, none is, because any may be its own in a moment.
+Laws: an adapter on which the service of hubd is registered is never chosen, not even by name; while
+a hub runs here that is on no adapter, none is, because any may be its own in a moment.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from hubd.config.file import Api
 BUS_SECONDS = 5.0
 ADAPTER = "org.bluez.Adapter1"
 HUB_SOCKET = Api().socket
-ABSENT = frozenset({"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"})
+ABSENT = frozenset(
+    {"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One adapter as BlueZ tells of it. `name` is such as hci0; `serves` says that a hub's service is registered."""
+    """One adapter as BlueZ tells of it.
+
+    `name` is such as hci0; `serves` says that a hub's service is registered.
+    """
 
     name: str
     address: str
@@ -41,7 +47,8 @@ async def choose(
     socket: Path = HUB_SOCKET,
     bus_seconds: float = BUS_SECONDS,
 ) -> str:
-    """Return the name of the adapter to use; `wanted` is a name or an address, "" for any. Raise LinkError.
+    """Return the name of the adapter to use; `wanted` is a name or an address, "" for any. Raise
+    LinkError.
 
     The bus has `bus_seconds` to answer.
     """
@@ -51,14 +58,23 @@ async def choose(
 
 
 def pick(adapters: Iterable[Adapter], wanted: str, hub_runs: bool) -> str:
-    """Choose among adapters; `hub_runs` says that the machine's hub answers. Raise LinkError with what to do."""
+    """Choose among adapters; `hub_runs` says that the machine's hub answers.
+
+    Raise LinkError with what to do.
+    """
     known = list(adapters)
     if not known:
         raise LinkError("phone: this machine has no Bluetooth adapter that BlueZ knows of")
     if hub_runs and not any(adapter.serves for adapter in known):
-        raise LinkError("phone: a hub runs on this machine, on no adapter just now: wait until it is ready")
+        raise LinkError(
+            "phone: a hub runs on this machine, on no adapter just now: wait until it is ready"
+        )
     names = ", ".join(f"{adapter.name} ({adapter.address})" for adapter in known)
-    meant = [adapter for adapter in known if wanted.upper() in ("", adapter.name.upper(), adapter.address)]
+    meant = [
+        adapter
+        for adapter in known
+        if wanted.upper() in ("", adapter.name.upper(), adapter.address)
+    ]
     if not meant:
         raise LinkError(f"phone: there is no adapter {wanted}; there are {names}")
     free = [adapter for adapter in meant if not adapter.serves]
@@ -69,7 +85,10 @@ def pick(adapters: Iterable[Adapter], wanted: str, hub_runs: bool) -> str:
     on = [adapter for adapter in free if adapter.powered]
     if not on:
         off = ", ".join(adapter.name for adapter in free)
-        raise LinkError(f"phone: {off} is switched off: try `bluetoothctl power on` and `rfkill unblock bluetooth`")
+        raise LinkError(
+            f"phone: {off} is switched off: try `bluetoothctl power on` and "
+            "`rfkill unblock bluetooth`"
+        )
     return on[0].name
 
 
@@ -94,15 +113,25 @@ async def _adapters(bus_address: str | None, bus_seconds: float) -> list[Adapter
         name = reply.error_name or "" if reply else ""
         if name in ABSENT:
             raise LinkError(
-                "phone: bluetoothd does not run: install bluez and start it with `systemctl start bluetooth`"
+                "phone: bluetoothd does not run: install bluez and start it with "
+                "`systemctl start bluetooth`"
             )
-        raise LinkError(f"phone: BlueZ refuses this user ({name}): the group bluetooth may be what lacks")
+        raise LinkError(
+            f"phone: BlueZ refuses this user ({name}): the group bluetooth may be what lacks"
+        )
     found = []
     for path, interfaces in sorted(reply.body[0].items()):
         if (told := interfaces.get(ADAPTER)) is not None:
             powered = "Powered" in told and told["Powered"].value
             serves = "UUIDs" in told and gatt.SERVICE in told["UUIDs"].value
-            found.append(Adapter(path.rpartition("/")[2], told["Address"].value, powered, serves))
+            found.append(
+                Adapter(
+                    name=path.rpartition("/")[2],
+                    address=told["Address"].value,
+                    powered=powered,
+                    serves=serves,
+                )
+            )
     return found
 
 

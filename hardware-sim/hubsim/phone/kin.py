@@ -1,7 +1,8 @@
-"""Whether a hub in sight is of the phone's own site, as far as its advertisement says, and which one to try.
+"""Whether a hub in sight is of the phone's own site, as far as its advertisement says, and which
+one to try.
 
-Law: a hub that shows the tag of another key is never tried; one that shows none may be of any site, and is tried when
-no better is in sight; a phone without a beacon key tries every hub.
+Law: a hub that shows the tag of another key is never tried; one that shows none may be of any site,
+and is tried when no better is in sight; a phone without a beacon key tries every hub.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from hubcore.errors import LinkError
 from hubcore.phone.beacon import TAG_BYTES, resolves
 
 BETTER_SECONDS = 0.5
-"""How long a phone with a beacon key waits for a hub that shows its site, beside one that shows none."""
+"""How long a phone with a beacon key waits for a hub that shows its site, beside one that shows
+none.
+"""
 
 _Hub = TypeVar("_Hub")
 
@@ -29,7 +32,9 @@ class Kin(Enum):
 
 
 def kin(key: bytes | None, manufacturer_data: Iterable[bytes]) -> Kin:
-    """Judge an advertisement of SERVICE by its manufacturer data, each without the company it begins with."""
+    """Judge an advertisement of SERVICE by its manufacturer data, each without the company it
+    begins with.
+    """
     if key is None:
         return Kin.OURS
     tags = [data for data in manufacturer_data if len(data) == TAG_BYTES]
@@ -39,13 +44,15 @@ def kin(key: bytes | None, manufacturer_data: Iterable[bytes]) -> Kin:
 
 
 class Choice(Generic[_Hub]):
-    """The hub to try among those that a scan shows; made in a running loop, for a phone with or without a key.
+    """The hub to try among those that a scan shows; made in a running loop, for a phone with or
+    without a key.
 
     Hubs whose address is `passed_by` have been tried: they stand at other doors.
     """
 
     def __init__(self, key: bytes | None, passed_by: frozenset[str] = frozenset()) -> None:
-        self._key, self._passed_by = key, passed_by
+        self._key = key
+        self._passed_by = passed_by
         self._made: asyncio.Future[_Hub] = asyncio.get_running_loop().create_future()
         self._fallback: asyncio.TimerHandle | None = None
         self._foreign = False
@@ -58,7 +65,9 @@ class Choice(Generic[_Hub]):
             case Kin.OURS:
                 self._take(hub)
             case Kin.UNKNOWN if self._fallback is None:
-                self._fallback = asyncio.get_running_loop().call_later(BETTER_SECONDS, self._take, hub)
+                self._fallback = asyncio.get_running_loop().call_later(
+                    BETTER_SECONDS, self._take, hub
+                )
             case Kin.FOREIGN:
                 self._foreign = True
 

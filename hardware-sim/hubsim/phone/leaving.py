@@ -16,8 +16,10 @@ class Leaving:
     """`link`, left after so many reads and writes. Implements PhoneLink; raises Left."""
 
     def __init__(self, link: PhoneLink, steps: int) -> None:
-        self._link, self._steps = link, steps
-        self.mtu, self.notifications = link.mtu, link.notifications
+        self._link = link
+        self._steps = steps
+        self.mtu = link.mtu
+        self.notifications = link.notifications
 
     async def read_info(self) -> bytes:
         self._step()

@@ -1,7 +1,8 @@
 """The phone's side of one attempt as a state machine: challenges and messages in, effects out.
 
 Laws:
-1. Nothing confidential leaves before both certificates verify, or a ticket's secret can prove the hub.
+1. Nothing confidential leaves before both certificates verify, or a ticket's secret can prove the
+   hub.
 2. A ticket is deleted before it is used, and used only where and while its hub is certified.
 3. All tries of one attempt carry one `op`, so that a door moves once.
 4. An error in the clear is a hint for one more try and never an answer.
@@ -23,7 +24,11 @@ from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import IV_BYTES, Aead
 from hubcore.errors import FrameError, ProofError
 from hubcore.phone import sealing
-from hubcore.phone.certificates import EpochCertificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.certificates import (
+    EpochCertificate,
+    read_epoch_certificate,
+    read_hub_certificate,
+)
 from hubcore.phone.messages import (
     OP_BYTES,
     PAD_REQUEST,
@@ -111,7 +116,10 @@ class Stage(Enum):
 
 
 class Attempt:
-    """One attempt to do `action` at `access_point`. `chance(n)` gives n random bytes; without `op` it draws one."""
+    """One attempt to do `action` at `access_point`.
+
+    `chance(n)` gives n random bytes; without `op` it draws one.
+    """
 
     def __init__(
         self,
@@ -122,7 +130,10 @@ class Attempt:
         transport: str,
         op: bytes | None = None,
     ) -> None:
-        self._wallet, self._point, self._action, self._chance = wallet, access_point, action, chance
+        self._wallet = wallet
+        self._point = access_point
+        self._action = action
+        self._chance = chance
         self._transport = transport
         self._scope: frozenset[int] = frozenset()
         self._hub_expires = 0
@@ -156,7 +167,8 @@ class Attempt:
             if _of_another_version(info):
                 return self._give_up("the hub speaks another version: the app needs an update")
             return self._give_up(f"this is no hub of version {VERSION}: {error}")
-        self._challenge, self._hints = info, hints
+        self._challenge = info
+        self._hints = hints
         ticket = self._usable_ticket(hints.hub, wall)
         if ticket is not None:
             return self._resume(hints.hub, ticket, wall)
@@ -201,7 +213,9 @@ class Attempt:
         return self._hint(ErrorCode.TIMEOUT) if self.stage is Stage.VERDICT else []
 
     def _usable_ticket(self, kid: bytes, wall: float) -> KeptTicket | None:
-        """Return the ticket for this hub if it may be used now, here; one whose time is over goes."""
+        """Return the ticket for this hub if it may be used now, here; one whose time is
+        over goes.
+        """
         ticket = self._wallet.tickets.get(kid)
         if ticket is None:
             return None
@@ -219,7 +233,8 @@ class Attempt:
 
     def _distrusted(self, known: KnownEpoch, hints: Challenge, wall: float) -> str | None:
         """Say why these certificates must not be used now for this access point, or None."""
-        hub, epoch = known.hub, known.epoch
+        hub = known.hub
+        epoch = known.epoch
         if hub.site != self._wallet.site:
             return "the hub is another site's"
         if hub.key.kid != hints.hub:
@@ -230,7 +245,11 @@ class Attempt:
             return "the hub is revoked"
         if self._point not in hub.access_points:
             return _ANOTHER_DOOR
-        if not epoch.not_before - EPOCH_LEEWAY_SECONDS <= wall <= epoch.expires + EPOCH_LEEWAY_SECONDS:
+        if (
+            not epoch.not_before - EPOCH_LEEWAY_SECONDS
+            <= wall
+            <= epoch.expires + EPOCH_LEEWAY_SECONDS
+        ):
             return "the epoch's certificate is not valid at this time: check both clocks"
         return None if self._aead(epoch.aeads) else "the hub offers no AEAD that this site allows"
 
@@ -244,43 +263,90 @@ class Attempt:
             epoch = read_epoch_certificate(message.epoch_certificate, hub, self._wallet.rsa_sizes)
         except ProofError as error:
             return self._give_up(f"untrusted hub: {error}")
-        known = KnownEpoch(hub, epoch, message.hub_certificate, message.epoch_certificate)
+        known = KnownEpoch(
+            hub=hub,
+            epoch=epoch,
+            hub_bytes=message.hub_certificate,
+            epoch_bytes=message.epoch_certificate,
+        )
         why = self._distrusted(known, self._hints, wall)
         if why is not None:
             return self._give_up(f"untrusted hub: {why}", another_door=why == _ANOTHER_DOOR)
         self._wallet.keep_epoch(known)
         if epoch.kid == self._hints.epoch:
             return self._open(known, wall)
-        if self._retries < RETRIES_MAX:  # a new epoch began, or the first one: the next challenge names it
+        if (
+            self._retries < RETRIES_MAX
+        ):  # a new epoch began, or the first one: the next challenge names it
             self._retries += 1
             return self._again()
-        return self._give_up("untrusted hub: the certificate is of another epoch than the challenge's")
+        return self._give_up(
+            "untrusted hub: the certificate is of another epoch than the challenge's"
+        )
 
     def _open(self, known: KnownEpoch, wall: float) -> list[PhoneEffect]:
         aead = self._aead(known.epoch.aeads)
         assert aead is not None
-        wallet, secret = self._wallet, self._chance(SECRET_BYTES)
+        wallet = self._wallet
+        secret = self._chance(SECRET_BYTES)
         digest = hashlib.sha256(known.epoch_bytes).digest()
-        bound = sealing.binding(self._transport, self._challenge, digest, aead)
-        request = Request(wallet.grant, self.op, self._point, self._action, secret)
-        message = seal_open(request, wallet.key, known.epoch, bound, (aead, self._chance))
-        self._hub, self.short, self.stage = known.hub.hub, False, Stage.VERDICT
-        self._scope, self._hub_expires = frozenset(known.hub.access_points), known.hub.expires
+        bound = sealing.binding(
+            transport=self._transport, challenge=self._challenge, epoch_digest=digest, aead=aead
+        )
+        request = Request(
+            grant=wallet.grant,
+            op=self.op,
+            access_point=self._point,
+            action=self._action,
+            secret=secret,
+        )
+        message = seal_open(
+            request=request,
+            key=wallet.key,
+            epoch=known.epoch,
+            bound=bound,
+            means=(aead, self._chance),
+        )
+        self._hub = known.hub.hub
+        self.short = False
+        self.stage = Stage.VERDICT
+        self._scope = frozenset(known.hub.access_points)
+        self._hub_expires = known.hub.expires
         return self._send_request(message, secret, aead, wall)
 
     def _resume(self, kid: bytes, ticket: KeptTicket, wall: float) -> list[PhoneEffect]:
         del self._wallet.tickets[kid]
-        key = sealing.resume_key(ticket.secret, self._transport, self._challenge, ticket.aead, ticket.hub)
+        key = sealing.resume_key(
+            secret=ticket.secret,
+            transport=self._transport,
+            challenge=self._challenge,
+            aead=ticket.aead,
+            hub=ticket.hub,
+        )
         request = ResumeRequest(self.op, self._point, self._action)
-        message = sealing.seal_resume(request, key, ticket.aead, self._chance(IV_BYTES), ticket.id)
-        self._hub, self.short, self.stage = ticket.hub, True, Stage.VERDICT
-        self._scope, self._hub_expires = ticket.access_points, ticket.hub_expires
+        message = sealing.seal_resume(
+            request=request, key=key, aead=ticket.aead, iv=self._chance(IV_BYTES), ticket=ticket.id
+        )
+        self._hub = ticket.hub
+        self.short = True
+        self.stage = Stage.VERDICT
+        self._scope = ticket.access_points
+        self._hub_expires = ticket.hub_expires
         return self._send_request(message, ticket.secret, ticket.aead, wall)
 
-    def _send_request(self, message: ToHub, secret: bytes, aead: Aead, wall: float) -> list[PhoneEffect]:
-        self._wallet.asked(self._point, self._action, self.op, wall)
+    def _send_request(
+        self, message: ToHub, secret: bytes, aead: Aead, wall: float
+    ) -> list[PhoneEffect]:
+        self._wallet.asked(access_point=self._point, action=self._action, op=self.op, wall=wall)
         raw = encode_to_hub(message)
-        self._keys = sealing.session_keys(secret, self._transport, self._challenge, raw, aead, self._hub)
+        self._keys = sealing.session_keys(
+            secret=secret,
+            transport=self._transport,
+            challenge=self._challenge,
+            message=raw,
+            aead=aead,
+            hub=self._hub,
+        )
         self._sent = True
         self.round_trips += 1
         return [SendMessage(raw)]
@@ -309,7 +375,9 @@ class Attempt:
         return [Decided(verdict)]
 
     def _keep_ticket(self, new: NewTicket, keys: SessionKeys) -> None:
-        """Keep it with what the hub's certificate said, now or on the full path that began the chain."""
+        """Keep it with what the hub's certificate said, now or on the full path that began the
+        chain.
+        """
         assert self._hints is not None
         self._wallet.tickets[self._hints.hub] = KeptTicket(
             hub=self._hub,
@@ -352,22 +420,36 @@ class Attempt:
         return self._again(0.5 + self._chance(1)[0] / 170)
 
     def _again(self, after_seconds: float = 0.0) -> list[PhoneEffect]:
-        """Begin again with a new challenge; until it is read, nothing that comes is for this attempt."""
+        """Begin again with a new challenge; until it is read, nothing that comes is for this
+        attempt.
+        """
         self.stage = Stage.START
         return [ReadInfo(after_seconds)]
 
     def _give_up(self, why: str, another_door: bool = False) -> list[PhoneEffect]:
         self.stage = Stage.END
-        return [GaveUp(f"{why}; the result is unknown" if self._sent else why, another_door and not self._sent)]
+        return [
+            GaveUp(
+                f"{why}; the result is unknown" if self._sent else why,
+                another_door and not self._sent,
+            )
+        ]
 
 
 def _of_another_version(info: bytes) -> bool:
-    """Tell whether INFO holds a challenge of another version: an array that begins with another whole number."""
+    """Tell whether INFO holds a challenge of another version: an array that begins with another
+    whole number.
+    """
     try:
         value = cbor.decode(info)
     except FrameError:
         return False
-    return isinstance(value, list) and bool(value) and isinstance(value[0], int) and value[0] != VERSION
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and isinstance(value[0], int)
+        and value[0] != VERSION
+    )
 
 
 def seal_open(
@@ -380,10 +462,17 @@ def seal_open(
     """Sign a request and seal it to the epoch key; `means` are the AEAD and a source of chance."""
     aead, chance = means
     plaintext = signed_request(request, key, bound)
-    content_key, iv = chance(aead.key_bytes), chance(IV_BYTES)
-    ciphertext = cose.seal(aead, content_key, iv, plaintext, bound)
+    content_key = chance(aead.key_bytes)
+    iv = chance(IV_BYTES)
+    ciphertext = cose.seal(aead=aead, key=content_key, iv=iv, plaintext=plaintext, aad=bound)
     public = cose.rsa_public(epoch.modulus, b"\x01\x00\x01", (len(epoch.modulus),))
-    return Open(aead, iv, ciphertext, epoch.kid, cose.wrap_key(public, content_key))
+    return Open(
+        aead=aead,
+        iv=iv,
+        ciphertext=ciphertext,
+        epoch=epoch.kid,
+        encrypted_key=cose.wrap_key(public, content_key),
+    )
 
 
 def signed_request(request: Request, key: cose.SigningKey, bound: bytes) -> bytes:
@@ -392,7 +481,9 @@ def signed_request(request: Request, key: cose.SigningKey, bound: bytes) -> byte
     The padding is inside the signature, so that nobody can put bytes of their own there.
     """
     protected = cwt.header(key.alg, sealing.REQUEST_TYPE)
-    signature_bytes = 64 if key.alg == cose.ES256 else len(cose.write_key(key.private.public_key())[-1])
+    signature_bytes = (
+        64 if key.alg == cose.ES256 else len(cose.write_key(key.private.public_key())[-1])
+    )
     fields = request.encode()
 
     def size(zeros: int) -> int:
@@ -403,4 +494,4 @@ def signed_request(request: Request, key: cose.SigningKey, bound: bytes) -> byte
     tries = [z for most in (least, least + PAD_REQUEST) for z in range(max(0, most - 6), most + 1)]
     zeros = next(z for z in tries if size(z) % PAD_REQUEST == 0)
     payload = cbor.encode({**fields, 6: bytes(zeros)})
-    return cbor.encode(cose.sign1(protected, payload, key, bound))
+    return cbor.encode(cose.sign1(protected=protected, payload=payload, key=key, aad=bound))

@@ -1,15 +1,20 @@
-"""One attempt on one link as a state machine: values read, frames and time in; reads, writes and answers out.
+"""One attempt on one link as a state machine: values read, frames and time in; reads, writes and
+answers out.
 
 Laws:
 1. A frame that is broken, of another session or out of place changes nothing.
-2. A frame that is missing is fetched by reading TXR, and so is everything when notifications stay away.
-3. A wait for the hub begins when the last frame of a message is written; what is ignored never prolongs it.
-4. When a phone leaves depends on nothing that verdict or state says: it stays after both, until the first state.
+2. A frame that is missing is fetched by reading TXR, and so is everything when notifications stay
+   away.
+3. A wait for the hub begins when the last frame of a message is written; what is ignored never
+   prolongs it.
+4. When a phone leaves depends on nothing that verdict or state says: it stays after both, until the
+   first state.
 
-How it works: `Listening` joins frames into messages and says when TXR is to be read. `OnLink` brings the messages to
-an `Attempt` and keeps its time. Who performs the effects reports back: what INFO read (`info`), that a message is
-written (`written`), what TXR read (`pulled`), each notification (`notified`), that `due` has come (`passed`), that the
-link has ended (`lost`). Times are monotonic seconds, `wall` Unix seconds.
+How it works: `Listening` joins frames into messages and says when TXR is to be read. `OnLink`
+brings the messages to an `Attempt` and keeps its time. Who performs the effects reports back: what
+INFO read (`info`), that a message is written (`written`), what TXR read (`pulled`), each
+notification (`notified`), that `due` has come (`passed`), that the link has ended (`lost`). Times
+are monotonic seconds, `wall` Unix seconds.
 """
 
 from __future__ import annotations
@@ -58,7 +63,9 @@ LinkPhoneEffect = PhoneEffect | WriteFrame | ReadTxr | Leave
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a frame led to: a whole message, an ACK to write, the hub's goodbye, a gap to be filled from TXR."""
+    """What a frame led to: a whole message, an ACK to write, the hub's goodbye, a gap to be filled
+    from TXR.
+    """
 
     ours: bool = False
     message: bytes | None = None
@@ -68,7 +75,10 @@ class Heard:
 
 
 class Listening:
-    """The frames of one session, and when to read TXR. A phone that does not subscribe to TX lives on TXR alone."""
+    """The frames of one session, and when to read TXR.
+
+    A phone that does not subscribe to TX lives on TXR alone.
+    """
 
     def __init__(self, sid: bytes, subscribed: bool) -> None:
         self.sid = sid
@@ -77,7 +87,8 @@ class Listening:
         self._listens = False
         self._pulling = False
         self.pull_at: float | None = None
-        """When TXR is to be read next; None while it is being read, or while nothing is waited for."""
+        """When TXR is to be read next; None while it is being read, or while nothing is waited for.
+        """
 
     def begin(self, now: float) -> None:
         """A message was written: wait for what comes."""
@@ -86,11 +97,13 @@ class Listening:
 
     def rest(self) -> None:
         """Nothing is waited for."""
-        self._listens, self.pull_at = False, None
+        self._listens = False
+        self.pull_at = None
 
     def pulls(self) -> None:
         """TXR is read now."""
-        self._pulling, self.pull_at = True, None
+        self._pulling = True
+        self.pull_at = None
 
     def notified(self, data: bytes, now: float) -> Heard:
         """Take a notification."""
@@ -216,7 +229,8 @@ class OnLink:
                 case Decided() if self.attempt.action is Action.QUERY:
                     out += self._leave()
                 case Decided():
-                    self._patience_ends, self._stay_ends = None, now + STAY_SECONDS
+                    self._patience_ends = None
+                    self._stay_ends = now + STAY_SECONDS
         return out
 
     def _leave(self) -> list[LinkPhoneEffect]:

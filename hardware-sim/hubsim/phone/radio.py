@@ -1,6 +1,8 @@
-"""A phone's radio: a bumble host as central, on any HCI transport; a new random address each time it comes on air.
+"""A phone's radio: a bumble host as central, on any HCI transport; a new random address each time
+it comes on air.
 
-Law: every wait for the hub has an end; what a hub notifies is queued up to a ceiling, beyond which it is lost.
+Law: every wait for the hub has an end; what a hub notifies is queued up to a ceiling, beyond which
+it is lost.
 """
 
 from __future__ import annotations
@@ -44,14 +46,19 @@ class PhoneLink(Protocol):
         """Read INFO whole."""
 
     async def write(self, frame: bytes) -> None:
-        """Write one frame to RX and wait for the answer. Raise LinkError when it is refused or the link is gone."""
+        """Write one frame to RX and wait for the answer.
+
+        Raise LinkError when it is refused or the link is gone.
+        """
 
     async def pull(self) -> bytes:
         """Read TXR."""
 
 
 class FoundLink(PhoneLink, Protocol):
-    """A link to a hub that was found by its advertisement; `address` tells it from the others in sight."""
+    """A link to a hub that was found by its advertisement; `address` tells it from the others in
+    sight.
+    """
 
     address: str
 
@@ -66,10 +73,13 @@ class BumbleLink:
         self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
         self._by_uuid: dict[str, CharacteristicProxy[bytes]] = {}
 
-    async def prepare(self, mtu: int, subscribe: bool = True, known: BumbleLink | None = None) -> None:
+    async def prepare(
+        self, mtu: int, subscribe: bool = True, known: BumbleLink | None = None
+    ) -> None:
         """Exchange the MTU (23 leaves it), find the table, subscribe to TX.
 
-        With `known`, an earlier link to the same hub, its table is taken for this one's, as phones do that cache it.
+        With `known`, an earlier link to the same hub, its table is taken for this one's, as phones
+        do that cache it.
         """
         peer = Peer(self.connection)
         if mtu > MTU_MIN:
@@ -118,7 +128,9 @@ class BumbleLink:
 
 @contextmanager
 def _lost_is_a_link_error() -> Iterator[None]:
-    """Raise LinkError for a hub that refuses, is silent or leaves: bumble cancels whoever waits on it then."""
+    """Raise LinkError for a hub that refuses, is silent or leaves: bumble cancels whoever waits on
+    it then.
+    """
     try:
         yield
     except (TimeoutError, BaseBumbleError, asyncio.CancelledError) as error:
@@ -131,8 +143,11 @@ def _lost_is_a_link_error() -> Iterator[None]:
 def _copy(known: CharacteristicProxy[bytes], peer: Peer) -> CharacteristicProxy[bytes]:
     """The same characteristic on another connection to the same hub."""
     client = peer.gatt_client
-    uuid, properties = known.uuid, int(known.properties)
-    made = CharacteristicProxy[bytes](client, known.handle, known.end_group_handle, uuid, properties)
+    uuid = known.uuid
+    properties = int(known.properties)
+    made = CharacteristicProxy[bytes](
+        client, known.handle, known.end_group_handle, uuid, properties
+    )
     made.descriptors = [DescriptorProxy(client, one.handle, one.type) for one in known.descriptors]
     made.descriptors_discovered = known.descriptors_discovered
     return made
@@ -142,11 +157,16 @@ def _copy(known: CharacteristicProxy[bytes], peer: Peer) -> CharacteristicProxy[
 async def on_air(
     transport: str, through: Callable[[TransportSink], TransportSink] = lambda sink: sink
 ) -> AsyncIterator[Device]:
-    """Yield a phone's radio; it is gone from the air at the end. `through` may put something before its controller."""
+    """Yield a phone's radio; it is gone from the air at the end.
+
+    `through` may put something before its controller.
+    """
     async with await open_transport(transport) as hci:
         address = bytearray(secrets.token_bytes(6))
         address[0] |= 0xC0  # a static random address (Bluetooth Core, Vol 6, Part B, 1.3.2.1)
-        device = Device.with_hci("phone", Address(address.hex(":").upper()), hci.source, through(hci.sink))
+        device = Device.with_hci(
+            "phone", Address(address.hex(":").upper()), hci.source, through(hci.sink)
+        )
         async with asyncio.timeout(POWER_ON_SECONDS):
             await device.power_on()
         yield device
@@ -160,7 +180,10 @@ async def connect(
     beacon_key: bytes | None = None,
     passed_by: frozenset[str] = frozenset(),
 ) -> AsyncIterator[BumbleLink]:
-    """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise LinkError."""
+    """Find a hub by its service and its tag, connect and prepare; disconnect at the end.
+
+    Raise LinkError.
+    """
     address = await find(device, beacon_key, passed_by)
     with _lost_is_a_link_error():
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -184,11 +207,16 @@ async def find(
     passed_by: frozenset[str] = frozenset(),
     scan_seconds: float = SCAN_SECONDS,
 ) -> Address:
-    """Scan until a hub to try is found: by its service, and by its tag when there is a key. Raise LinkError."""
+    """Scan until a hub to try is found: by its service, and by its tag when there is a key.
+
+    Raise LinkError.
+    """
     choice: Choice[Address] = Choice(beacon_key, passed_by)
 
     def seen(advertisement: Advertisement) -> None:
-        services = advertisement.data.get(AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS)
+        services = advertisement.data.get(
+            AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS
+        )
         if not isinstance(services, list) or UUID(gatt.SERVICE) not in services:
             return
         told = advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True)

@@ -19,7 +19,10 @@ from hubsim.phone.wallet import Wallet
 HUBS_MAX = 8
 
 Connect = Callable[[frozenset[str]], AbstractAsyncContextManager[FoundLink]]
-"""Connects to a hub in sight whose address is none of these. Raises LinkError when there is none."""
+"""Connects to a hub in sight whose address is none of these.
+
+Raises LinkError when there is none.
+"""
 
 MakeSession = Callable[[PhoneLink, Wallet], Session]
 
@@ -35,7 +38,8 @@ async def ask(
     then: Callable[[Session, Report], Awaitable[_T]],
     make_session: MakeSession = Session,
 ) -> _T:
-    """Make an attempt at the hub of this access point and return what `then` makes of it, still connected.
+    """Make an attempt at the hub of this access point and return what `then` makes of it, still
+    connected.
 
     Raise LinkError when no hub in sight stands there, or the link is lost.
     """

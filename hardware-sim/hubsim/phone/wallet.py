@@ -1,9 +1,11 @@
-"""What a phone keeps: its key, its grant, the site's issuer, and what it has learned of hubs and doors.
+"""What a phone keeps: its key, its grant, the site's issuer, and what it has learned of hubs and
+doors.
 
 Laws:
 1. Nothing in it identifies a person.
 2. Losing the caches costs one longer unlock and nothing else.
-3. A ticket is worth no more than the hub certificate it began with: not at other access points, and not for longer.
+3. A ticket is worth no more than the hub certificate it began with: not at other access points, and
+   not for longer.
 4. A wish that got no answer keeps its op for WISH_SECONDS; every other wish has a new one.
 """
 
@@ -20,20 +22,28 @@ from cryptography.hazmat.primitives import serialization
 from hubcore.access.words import Action
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import Aead, PrivateKey, SigningKey, VerifyKey
-from hubcore.phone.certificates import EpochCertificate, HubCertificate, read_epoch_certificate, read_hub_certificate
+from hubcore.phone.certificates import (
+    EpochCertificate,
+    HubCertificate,
+    read_epoch_certificate,
+    read_hub_certificate,
+)
 from hubcore.phone.messages import OP_BYTES
 
 EPOCHS_MAX = 16
 WISH_SECONDS = 120.0
-"""As long as a hub remembers an op, counted from when the phone first sent it: never longer than the hub does."""
+"""As long as a hub remembers an op, counted from when the phone first sent it: never longer than
+the hub does.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTicket:
     """A ticket as the phone keeps it; times in Unix seconds.
 
-    `hub` (an input of the key schedule), `access_points` and `hub_expires` are of the hub certificate that was verified
-    on the full path which began the chain. `expires` is what the hub said.
+    `hub` (an input of the key schedule), `access_points` and `hub_expires` are of the hub
+    certificate that was verified on the full path which began the chain. `expires` is what the hub
+    said.
     """
 
     hub: str
@@ -51,7 +61,9 @@ class KeptTicket:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A wish that was sent and got no answer: its op, and when it was first sent, in Unix seconds."""
+    """A wish that was sent and got no answer: its op, and when it was first sent, in Unix
+    seconds.
+    """
 
     op: bytes
     asked_at: float
@@ -69,9 +81,10 @@ class KnownEpoch:
 
 @dataclass(slots=True)
 class Wallet:
-    """One phone at one site. `aeads` in the site's order of preference; `rsa_sizes` are modulus bytes it accepts;
-    with `beacon_key` it knows the site's hubs from afar. `full_path_at` are the access points that told it to take the
-    full path, until its grant is renewed."""
+    """One phone at one site. `aeads` in the site's order of preference; `rsa_sizes` are modulus
+    bytes it accepts; with `beacon_key` it knows the site's hubs from afar. `full_path_at` are the
+    access points that told it to take the full path, until its grant is renewed.
+    """
 
     site: str
     issuer: VerifyKey
@@ -92,8 +105,12 @@ class Wallet:
             del self.epochs[next(iter(self.epochs))]
         self.epochs[known.epoch.kid] = known
 
-    def op_for(self, access_point: int, action: Action, wall: float, chance: Callable[[int], bytes]) -> bytes:
-        """Return the op for a wish of the user's: that of the same wish while it is unanswered, else a new one."""
+    def op_for(
+        self, access_point: int, action: Action, wall: float, chance: Callable[[int], bytes]
+    ) -> bytes:
+        """Return the op for a wish of the user's: that of the same wish while it is unanswered,
+        else a new one.
+        """
         sent = self.unanswered.get((access_point, action))
         if sent is not None and 0 <= wall - sent.asked_at <= WISH_SECONDS:
             return sent.op
@@ -132,7 +149,8 @@ def save_caches(wallet: Wallet, directory: Path) -> None:
         "tickets": {kid: _write_ticket(ticket) for kid, ticket in wallet.tickets.items()},
         "full path at": sorted(wallet.full_path_at),
         "unanswered": [
-            [point, int(action), sent.op, int(sent.asked_at)] for (point, action), sent in wallet.unanswered.items()
+            [point, int(action), sent.op, int(sent.asked_at)]
+            for (point, action), sent in wallet.unanswered.items()
         ],
     }
     write_private(directory / "caches.cbor", cbor.encode(caches))
@@ -140,7 +158,15 @@ def save_caches(wallet: Wallet, directory: Path) -> None:
 
 def _write_ticket(ticket: KeptTicket) -> list[Any]:
     points = sorted(ticket.access_points)
-    return [ticket.hub, ticket.id, ticket.secret, int(ticket.aead), ticket.expires, points, ticket.hub_expires]
+    return [
+        ticket.hub,
+        ticket.id,
+        ticket.secret,
+        int(ticket.aead),
+        ticket.expires,
+        points,
+        ticket.hub_expires,
+    ]
 
 
 def load(directory: Path) -> Wallet:
@@ -153,17 +179,36 @@ def load(directory: Path) -> Wallet:
     known = directory / "beacon.key"
     beacon_key = known.read_bytes() if known.exists() else None
     grant = (directory / "grant.cbor").read_bytes()
-    wallet = Wallet(site["site"], issuer, SigningKey(key), grant, beacon_key=beacon_key)
+    wallet = Wallet(
+        site=site["site"],
+        issuer=issuer,
+        key=SigningKey(key),
+        grant=grant,
+        beacon_key=beacon_key,
+    )
     caches = cbor.decode((directory / "caches.cbor").read_bytes())
     for hub_bytes, epoch_bytes in caches["epochs"]:
         hub = read_hub_certificate(hub_bytes, issuer)
         epoch = read_epoch_certificate(epoch_bytes, hub, wallet.rsa_sizes)
-        wallet.keep_epoch(KnownEpoch(hub, epoch, hub_bytes, epoch_bytes))
+        wallet.keep_epoch(
+            KnownEpoch(
+                hub=hub,
+                epoch=epoch,
+                hub_bytes=hub_bytes,
+                epoch_bytes=epoch_bytes,
+            )
+        )
     for kid, ticket in caches["tickets"].items():
         match ticket:
             case [hub_id, id_, secret, aead, expires, points, hub_expires]:
                 wallet.tickets[kid] = KeptTicket(
-                    hub_id, id_, secret, Aead(aead), expires, frozenset(points), hub_expires
+                    hub=hub_id,
+                    id=id_,
+                    secret=secret,
+                    aead=Aead(aead),
+                    expires=expires,
+                    access_points=frozenset(points),
+                    hub_expires=hub_expires,
                 )
             case _:  # of a version that kept no scope: worth nothing now
                 continue

@@ -1,12 +1,15 @@
-"""The air: virtual Bluetooth LE controllers on one link, each served over TCP as HCI (H4) to whoever attaches.
+"""The air: virtual Bluetooth LE controllers on one link, each served over TCP as HCI (H4) to
+whoever attaches.
 
-Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as long as its TCP
-connection; when that ends, its peers see the link time out, as when a phone's battery is pulled. They are of
-Bluetooth 5, or, as in many small computers, without its extended advertising: Linux then has one set for all it says.
+Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as
+long as its TCP connection; when that ends, its peers see the link time out, as when a phone's
+battery is pulled. They are of Bluetooth 5, or, as in many small computers, without its extended
+advertising: Linux then has one set for all it says.
 
-Laws: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone; one advertising event is
-answered by one central at most, and only while its advertiser is on air and connectable; a host that does not read
-loses its controller before what waits for it exceeds BACKLOG_BYTES_MAX by more than one packet.
+Laws: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone; one
+advertising event is answered by one central at most, and only while its advertiser is on air and
+connectable; a host that does not read loses its controller before what waits for it exceeds
+BACKLOG_BYTES_MAX by more than one packet.
 """
 
 from __future__ import annotations
@@ -31,30 +34,43 @@ CONTROLLERS_MAX = 64
 ENHANCED_CONNECTION_COMPLETE = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT - 1)
 """Its bit in the LE event mask (Bluetooth Core, Vol 4, Part E, 7.8.1)."""
 BACKLOG_BYTES_MAX = 1 << 18
-CONNECTABLE = hci.HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties.CONNECTABLE_ADVERTISING
+_Properties = hci.HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties
+CONNECTABLE = _Properties.CONNECTABLE_ADVERTISING
 DATA_BYTES = 251
-"""In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10): bumble's controllers announce the extension and take 27."""
+"""In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10): bumble's controllers announce the extension
+and take 27.
+"""
 SEND_BUFFER_BYTES = 1 << 16
 """What the system may keep of it for one host; left to itself it takes megabytes."""
 
 
 class Air(LocalLink):
-    """Labels data with the address its connection was made with, as hosts on a public address expect."""
+    """Labels data with the address its connection was made with, as hosts on a public address
+    expect.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answerable: Address | None = None
 
-    def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
-        """Let everybody hear it soon, in an order of chance; a central's answer reaches the advertiser at once."""
+    def send_advertising_pdu(
+        self, sender_controller: Controller, packet: ll.AdvertisingPdu
+    ) -> None:
+        """Let everybody hear it soon, in an order of chance; a central's answer reaches the
+        advertiser at once.
+        """
         if isinstance(packet, ll.ConnectInd):
             self._hear(sender_controller, packet)
         else:
             asyncio.get_running_loop().call_soon(self._advertise, sender_controller, packet)
 
     def take(self, advertiser: Address) -> bool:
-        """Whether a central may answer the event that is heard right now; the first one who asks may."""
-        free = self._answerable == advertiser and any(_connectable(one, advertiser) for one in self.controllers)
+        """Whether a central may answer the event that is heard right now; the first one who asks
+        may.
+        """
+        free = self._answerable == advertiser and any(
+            _connectable(one, advertiser) for one in self.controllers
+        )
         if free:
             self._answerable = None
         return free
@@ -73,7 +89,11 @@ class Air(LocalLink):
             one.on_ll_advertising_pdu(packet)
 
     def send_acl_data(
-        self, sender_controller: Controller, destination_address: Address, transport: PhysicalTransport, data: bytes
+        self,
+        sender_controller: Controller,
+        destination_address: Address,
+        transport: PhysicalTransport,
+        data: bytes,
     ) -> None:
         """Hand data to the controller at the other end; data for nobody is lost, as on air."""
         receiver = self.find_le_controller(destination_address)
@@ -84,26 +104,36 @@ class Air(LocalLink):
 
 
 def _connectable(controller: Controller, address: Address) -> bool:
-    """Whether a central may connect to what it sends; bumble lets one into every advertising set."""
+    """Whether a central may connect to what it sends; bumble lets one into every
+    advertising set.
+    """
     legacy = controller.le_legacy_advertiser  # which is heard only when it is connectable
     if legacy.enabled and legacy.address == address:
         return True
-    return any(one.enabled and one.address == address and _lets_in(one) for one in controller.advertising_sets.values())
+    return any(
+        one.enabled and one.address == address and _lets_in(one)
+        for one in controller.advertising_sets.values()
+    )
 
 
 def _lets_in(one: AdvertisingSet) -> bool:
-    return one.parameters is not None and bool(one.parameters.advertising_event_properties & CONNECTABLE)
+    return one.parameters is not None and bool(
+        one.parameters.advertising_event_properties & CONNECTABLE
+    )
 
 
 class AirController(Controller):
-    """Connects as a radio does: by answering an advertising event that nobody has answered, until it is called off."""
+    """Connects as a radio does: by answering an advertising event that nobody has answered, until
+    it is called off.
+    """
 
     le_acl_data_packet_length = DATA_BYTES
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Tell the host; of a connection by the enhanced event alone when the host wants that one.
 
-        See Bluetooth Core, Vol 4, Part E, 7.7.65.10. Linux as central waits for it, with all other commands, for 20 s.
+        See Bluetooth Core, Vol 4, Part E, 7.7.65.10. Linux as central waits for it, with all other
+        commands, for 20 s.
         """
         if (
             isinstance(packet, hci.HCI_LE_Connection_Complete_Event)
@@ -133,7 +163,8 @@ class AirController(Controller):
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
     ) -> hci.HCI_StatusReturnParameters:
         """See Bluetooth Core, Vol 4, Part E, 7.8.13; bumble's own goes on trying."""
-        pending, self.pending_le_connection = self.pending_le_connection, None
+        pending = self.pending_le_connection
+        self.pending_le_connection = None
         if pending is None:
             return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
         asyncio.get_running_loop().call_soon(self._called_off, pending.peer_address)
@@ -165,19 +196,25 @@ class _Port(StreamPacketSource):
 
     def __init__(self, air: Air, number: int, make: type[AirController]) -> None:
         super().__init__()
-        self._air, self._number, self._make = air, number, make
+        self._air = air
+        self._number = number
+        self._make = make
         self._transport: asyncio.WriteTransport | None = None
         self._controller: Controller | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES
+        )
         if len(self._air.controllers) >= CONTROLLERS_MAX:
             transport.close()
             return
         address = "C0:00:00:00:{:02X}:{:02X}".format(*divmod(self._number % 65536, 256))
-        self._controller = self._make(f"port{self._number}", self, self, self._air, public_address=address)
+        self._controller = self._make(
+            f"port{self._number}", self, self, self._air, public_address=address
+        )
 
     def on_packet(self, packet: bytes) -> None:
         transport = self._transport
@@ -188,7 +225,8 @@ class _Port(StreamPacketSource):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        controller, self._controller = self._controller, None
+        controller = self._controller
+        self._controller = None
         if controller is None:
             return
         self._air.remove_controller(controller)
@@ -201,15 +239,22 @@ class _Port(StreamPacketSource):
 
 
 async def serve_radio(
-    host: str, port: int, ready: Callable[[str, int], None], make: type[AirController] = AirController
+    host: str,
+    port: int,
+    ready: Callable[[str, int], None],
+    make: type[AirController] = AirController,
 ) -> None:
-    """Serve controllers on a TCP address until cancelled; `ready` is told the address (port 0 picks one).
+    """Serve controllers on a TCP address until cancelled; `ready` is told the address (port 0 picks
+    one).
 
     Raise ConfigError when nothing can listen there.
     """
-    air, numbers = Air(), itertools.count(1)
+    air = Air()
+    numbers = itertools.count(1)
     try:
-        server = await asyncio.get_running_loop().create_server(lambda: _Port(air, next(numbers), make), host, port)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Port(air, next(numbers), make), host, port
+        )
     except (OSError, ValueError) as error:
         remedy = "name a free port of this machine with --listen; does a radio run there already?"
         raise ConfigError(f"radio: cannot listen on {host}:{port}: {error}; {remedy}") from error

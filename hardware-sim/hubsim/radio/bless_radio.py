@@ -1,14 +1,15 @@
 """The hub's radio on a desk's own adapter: `ports.radio.Radio` over bless, for macOS and Windows.
 
-bless does not tell which phone reads or writes, when one comes or goes, or what its MTU is, and can send none away. So
-one phone is served at a time: each read of INFO begins a visit and ends the one before, except while a request is at
-work, which is answered with nothing until it is done; what another phone writes meanwhile counts as this one's, and
-can spoil its visit but prove nothing. A visit ends by the protocol's own time limits. The MTU is what has been proved:
-INFO was read in one part, and no write is longer than MTU - 3.
+bless does not tell which phone reads or writes, when one comes or goes, or what its MTU is, and can
+send none away. So one phone is served at a time: each read of INFO begins a visit and ends the one
+before, except while a request is at work, which is answered with nothing until it is done; what
+another phone writes meanwhile counts as this one's, and can spoil its visit but prove nothing. A
+visit ends by the protocol's own time limits. The MTU is what has been proved: INFO was read in one
+part, and no write is longer than MTU - 3.
 
-Laws: a lost adapter is never an error of `serve`, which begins again; the listener is called on the event loop alone,
-whichever thread bless calls from; what bless raises becomes LinkError here; a read is answered at once, since bless
-cannot wait.
+Laws: a lost adapter is never an error of `serve`, which begins again; the listener is called on the
+event loop alone, whichever thread bless calls from; what bless raises becomes LinkError here; a
+read is answered at once, since bless cannot wait.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from hubcore.phone import gatt
 from hubcore.ports.radio import LinkId, RadioListener
 
 NAME = "hubd"
-START_SECONDS, STOP_SECONDS, CALL_SECONDS = 20.0, 5.0, 5.0
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+CALL_SECONDS = 5.0
 BACK_OFF_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -73,20 +76,27 @@ def table() -> dict[str, dict[str, dict[str, Any]]]:
     from bless import GATTAttributePermissions as Permissions  # type: ignore[attr-defined]
     from bless import GATTCharacteristicProperties as Properties  # type: ignore[attr-defined]
 
-    readable, writeable = Permissions.readable, Permissions.writeable
+    readable = Permissions.readable
+    writeable = Permissions.writeable
     rows = (
         (gatt.INFO, Properties.read, readable),
         (gatt.RX, Properties.write, writeable),
         (gatt.TX, Properties.notify, readable),
         (gatt.TXR, Properties.read, readable),
     )
-    return {gatt.SERVICE: {uuid: {"Properties": p, "Permissions": a, "Value": None} for uuid, p, a in rows}}
+    return {
+        gatt.SERVICE: {
+            uuid: {"Properties": p, "Permissions": a, "Value": None} for uuid, p, a in rows
+        }
+    }
 
 
 class BlessRadio:
-    """`make` gives a new server for each life of the adapter; `say` takes a sentence each time one ends.
+    """`make` gives a new server for each life of the adapter; `say` takes a sentence each time one
+    ends.
 
-    Every `watch_seconds` it looks whether the hub is on air; after a life it pauses for `back_off_seconds`.
+    Every `watch_seconds` it looks whether the hub is on air; after a life it pauses for
+    `back_off_seconds`.
     """
 
     def __init__(
@@ -118,7 +128,12 @@ class BlessRadio:
 
     async def _live(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         server = await _asked(START_SECONDS, self._made)
-        life = self._life = _Life(server, listener, self._epochs, self._watch_seconds)
+        life = self._life = _Life(
+            server=server,
+            listener=listener,
+            epochs=self._epochs,
+            watch_seconds=self._watch_seconds,
+        )
         try:
             await life.serve(lambda: ready(True))
         finally:
@@ -152,7 +167,9 @@ class _Life:
         watch_seconds: float,
     ) -> None:
         self._watch_seconds = watch_seconds
-        self._server, self._listener, self._epochs = server, listener, epochs
+        self._server = server
+        self._listener = listener
+        self._epochs = epochs
         self._loop = asyncio.get_running_loop()
         self._mtu = MTU_PROVEN
         self.link: LinkId | None = None
@@ -182,7 +199,8 @@ class _Life:
 
     def close(self) -> None:
         """End the visit, if there is one."""
-        link, self.link = self.link, None
+        link = self.link
+        self.link = None
         if link is not None:
             self._listener.closed(link)
 
@@ -205,7 +223,8 @@ class _Life:
             if not self._listener.info(self.link):
                 return b""  # a request is at work: whoever this is may ask again
             self.close()
-        self.link, self._mtu = LinkId(NAME, next(self._epochs)), MTU_PROVEN
+        self.link = LinkId(NAME, next(self._epochs))
+        self._mtu = MTU_PROVEN
         self._listener.opened(self.link)
         return self._listener.info(self.link)
 
@@ -237,7 +256,10 @@ class _Life:
 
 
 def _refuse() -> None:
-    """Answer a write with the protocol's ATT error where bless can: on BlueZ. Elsewhere it always says yes."""
+    """Answer a write with the protocol's ATT error where bless can: on BlueZ.
+
+    Elsewhere it always says yes.
+    """
     if sys.platform == "linux":
         from dbus_next.errors import DBusError
 
@@ -254,7 +276,9 @@ async def _asked(seconds: float, ask: Callable[[], Any]) -> Any:
 
 
 async def _stop(server: Server) -> None:
-    """Take it off the air as far as it still can be; on BlueZ its bus connection has to be closed beside that."""
+    """Take it off the air as far as it still can be; on BlueZ its bus connection has to be closed
+    beside that.
+    """
     with contextlib.suppress(LinkError):
         await _asked(STOP_SECONDS, server.stop)
     bus = getattr(server, "bus", None)

@@ -1,4 +1,5 @@
-"""The radios that a command may be told to use: a simulated controller, or this machine's own adapter.
+"""The radios that a command may be told to use: a simulated controller, or this machine's own
+adapter.
 
 Law: what is none of them is refused with an example, before anything is started.
 """
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from hubsim.phone.radio import FoundLink
 
 DEFAULT_RADIO = "tcp-client:127.0.0.1:8870"
-BLEAK, BLESS = "bleak", "bless"
+BLEAK = "bleak"
+BLESS = "bless"
 PHONE_RADIO_HELP = "bumble's name of an HCI transport, or bleak for this machine's own adapter"
-HUB_RADIO_HELP = "bumble's name of an HCI transport, or bless for this machine's own adapter (for macOS and Windows)"
+HUB_RADIO_HELP = (
+    "bumble's name of an HCI transport, or bless for this machine's own adapter "
+    "(for macOS and Windows)"
+)
 
 
 def address(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, int]:
@@ -54,7 +59,9 @@ def hub_radio(context: click.Context, parameter: click.Parameter, text: str) -> 
 async def connected(
     transport: str, adapter: str, mtu: int, beacon_key: bytes | None, passed_by: frozenset[str]
 ) -> AsyncIterator[FoundLink]:
-    """Connect a phone to a hub that it has not passed by, over this machine's own adapter or a simulated controller."""
+    """Connect a phone to a hub that it has not passed by, over this machine's own adapter or a
+    simulated controller.
+    """
     if transport == BLEAK:
         from hubsim.phone.bleak_radio import connect as connect_really
 

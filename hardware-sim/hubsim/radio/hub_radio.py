@@ -1,11 +1,13 @@
-"""The hub's radio on a virtual controller: `ports.radio.Radio` over a bumble host, behaving as BlueZ does.
+"""The hub's radio on a virtual controller: `ports.radio.Radio` over a bumble host, behaving as
+BlueZ does.
 
-As on BlueZ a notification goes to every subscriber, advertising stops at each connection and is begun again, a read
-with an offset goes on with the value that was read, and each call names its link and its MTU.
+As on BlueZ a notification goes to every subscriber, advertising stops at each connection and is
+begun again, a read with an offset goes on with the value that was read, and each call names its
+link and its MTU.
 
-Laws: a link that was opened is closed once, also when the controller is lost, unless the radio itself is stopped; a
-cancellation reaches whoever waits, though bumble may swallow it; an answer of the controller that nobody waits for any
-more is no error.
+Laws: a link that was opened is closed once, also when the controller is lost, unless the radio
+itself is stopped; a cancellation reaches whoever waits, though bumble may swallow it; an answer of
+the controller that nobody waits for any more is no error.
 """
 
 from __future__ import annotations
@@ -31,14 +33,22 @@ from hubcore.ports.radio import LinkId, RadioListener
 
 POWER_ON_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
-READ, WRITE, NOTIFY = Characteristic.Properties.READ, Characteristic.Properties.WRITE, Characteristic.Properties.NOTIFY
+READ = Characteristic.Properties.READ
+WRITE = Characteristic.Properties.WRITE
+NOTIFY = Characteristic.Properties.NOTIFY
 
 
 class _Host(Host):
-    """Takes an answer whose waiter was cancelled a moment ago, as at every stop; bumble's own raises on it."""
+    """Takes an answer whose waiter was cancelled a moment ago, as at every stop; bumble's own
+    raises on it.
+    """
 
-    def on_command_processed(self, event: HCI_Command_Complete_Event[Any] | HCI_Command_Status_Event) -> None:
-        """Hand an answer to the command that waits; one that was given up frees the way for the next by itself."""
+    def on_command_processed(
+        self, event: HCI_Command_Complete_Event[Any] | HCI_Command_Status_Event
+    ) -> None:
+        """Hand an answer to the command that waits; one that was given up frees the way for the
+        next by itself.
+        """
         if self.pending_response is None or not self.pending_response.done():
             super().on_command_processed(event)
 
@@ -52,8 +62,8 @@ class _Host(Host):
 class _Server(gatt_server.Server):
     """Answers a read at an offset with the rest of the value read before, not with a new one.
 
-    bumble calls the attributes in tasks: when one runs, its phone may have gone, and its handle may be another's. Who
-    has gone is answered nothing.
+    bumble calls the attributes in tasks: when one runs, its phone may have gone, and its handle may
+    be another's. Who has gone is answered nothing.
     """
 
     served: dict[tuple[int, int], bytes]
@@ -70,7 +80,9 @@ class _Server(gatt_server.Server):
         if bearer in self.links:
             super().send_response(bearer, response)
 
-    def on_att_read_blob_request(self, bearer: att.Bearer, request: att.ATT_Read_Blob_Request) -> None:
+    def on_att_read_blob_request(
+        self, bearer: att.Bearer, request: att.ATT_Read_Blob_Request
+    ) -> None:
         """See Bluetooth Core, Vol 3, Part F, 3.4.4.5."""
         assert isinstance(bearer, Connection)
         value = self.served.get((bearer.handle, request.attribute_handle))
@@ -98,11 +110,13 @@ async def _cancellable(work: Awaitable[object]) -> None:
 
 
 class BumbleRadio:
-    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000; `beacon` is what the site's
-    phones know the hub by, if anything."""
+    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000; `beacon`
+    is what the site's phones know the hub by, if anything.
+    """
 
     def __init__(self, transport: str, beacon: Beacon | None = None) -> None:
-        self._transport, self._beacon = transport, beacon
+        self._transport = transport
+        self._beacon = beacon
         self._device: Device | None = None
         self._links: dict[LinkId, Connection] = {}
         self._epoch = 0
@@ -140,12 +154,17 @@ class BumbleRadio:
                 self._device = None
 
     async def _advertise(self, device: Device) -> None:
-        """Put the hub on air, if a connection has taken it off, each time with a new tag when there is a beacon."""
+        """Put the hub on air, if a connection has taken it off, each time with a new tag when there
+        is a beacon.
+        """
         if device.is_advertising:
             await device.stop_advertising()
         parts: list[tuple[int, bytes]] = [
             (AdvertisingData.FLAGS, b"\x06"),
-            (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, UUID(gatt.SERVICE).to_bytes()),
+            (
+                AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
+                UUID(gatt.SERVICE).to_bytes(),
+            ),
         ]
         if self._beacon is not None:
             tag = self._beacon.company.to_bytes(2, "little") + self._beacon.tag(secrets.token_bytes)
@@ -202,11 +221,18 @@ class BumbleRadio:
             self._forget(listener, link)
             self._changed.set()
 
-        readable, writeable = Characteristic.READABLE, Characteristic.WRITEABLE
-        info_value: Characteristic[bytes] = Characteristic(gatt.INFO, READ, readable, CharacteristicValue(read=info))
-        rx: Characteristic[bytes] = Characteristic(gatt.RX, WRITE, writeable, CharacteristicValue(write=write))
+        readable = Characteristic.READABLE
+        writeable = Characteristic.WRITEABLE
+        info_value: Characteristic[bytes] = Characteristic(
+            gatt.INFO, READ, readable, CharacteristicValue(read=info)
+        )
+        rx: Characteristic[bytes] = Characteristic(
+            gatt.RX, WRITE, writeable, CharacteristicValue(write=write)
+        )
         tx = self._tx = Characteristic(gatt.TX, NOTIFY, Characteristic.Permissions(0), b"")
-        txr: Characteristic[bytes] = Characteristic(gatt.TXR, READ, readable, CharacteristicValue(read=next_frame))
+        txr: Characteristic[bytes] = Characteristic(
+            gatt.TXR, READ, readable, CharacteristicValue(read=next_frame)
+        )
         device.add_service(Service(gatt.SERVICE, [info_value, rx, tx, txr]))
         device.on("connection", on_connection)
 

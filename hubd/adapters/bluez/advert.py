@@ -1,11 +1,12 @@
 """The hub on air: its advertisement as BlueZ takes it, kept there through visits with hardly a gap.
 
-Laws: a connection takes the hub off the air, and to tell BlueZ of a property is what brings it back at once: BlueZ then
-has the kernel advertise the instance anew, without taking it off first (src/advertising.c `properties_changed`); what
-BlueZ does so it does not answer for, so now and then the advertisement is registered anew, on the other of two paths,
-and the former is taken back only when its successor is on air; BlueZ never holds more than these two. A registration
-that is given up before it was answered is taken back: BlueZ (5.66 to 5.87) never frees the instance of one whose owner
-left while it was under way, and a controller has as few as five.
+Laws: a connection takes the hub off the air, and to tell BlueZ of a property is what brings it back
+at once: BlueZ then has the kernel advertise the instance anew, without taking it off first
+(src/advertising.c `properties_changed`); what BlueZ does so it does not answer for, so now and then
+the advertisement is registered anew, on the other of two paths, and the former is taken back only
+when its successor is on air; BlueZ never holds more than these two. A registration that is given up
+before it was answered is taken back: BlueZ (5.66 to 5.87) never frees the instance of one whose
+owner left while it was under way, and a controller has as few as five.
 """
 
 from __future__ import annotations
@@ -40,10 +41,14 @@ GONE = frozenset(
 class Caller(Protocol):
     """What of `bluez_bus.Bluez` an advertisement needs."""
 
-    async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+    async def call(
+        self, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
 
-    async def cast(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> None:
+    async def cast(
+        self, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> None:
         """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
@@ -51,10 +56,14 @@ class Caller(Protocol):
 
 
 class Advert:
-    """The advertisement of one generation, on the adapter at path `adapter`; with a tag when there is a beacon."""
+    """The advertisement of one generation, on the adapter at path `adapter`; with a tag when there
+    is a beacon.
+    """
 
     def __init__(self, bluez: Caller, adapter: str, beacon: Beacon | None = None) -> None:
-        self._bluez, self.adapter, self._beacon = bluez, adapter, beacon
+        self._bluez = bluez
+        self.adapter = adapter
+        self._beacon = beacon
         self._tag = beacon.tag(secrets.token_bytes) if beacon else b""
         self.rotate_seconds = beacon.rotate_seconds if beacon else math.inf
         self._path, self._spare = PATHS
@@ -70,16 +79,23 @@ class Advert:
 
     async def renew(self) -> None:
         """Be on air again after a phone has come or gone."""
-        await self._bluez.emit(self._path, ADVERTISEMENT, "ServiceUUIDs", self.properties()["ServiceUUIDs"])
+        await self._bluez.emit(
+            self._path, ADVERTISEMENT, "ServiceUUIDs", self.properties()["ServiceUUIDs"]
+        )
 
     async def rotate(self) -> None:
         """Advertise with a new tag from now on, without leaving the air."""
         if self._beacon is not None:
             self._tag = self._beacon.tag(secrets.token_bytes)
-            await self._bluez.emit(self._path, ADVERTISEMENT, "ManufacturerData", self.properties()["ManufacturerData"])
+            await self._bluez.emit(
+                self._path, ADVERTISEMENT, "ManufacturerData", self.properties()["ManufacturerData"]
+            )
 
     async def replace(self) -> None:
-        """Register anew. Raise BluezError when BlueZ will not have it: the hub is then off the air."""
+        """Register anew.
+
+        Raise BluezError when BlueZ will not have it: the hub is then off the air.
+        """
         try:
             await self._register(self._spare)
         except BluezError:  # an adapter that holds but one, or one that is ill
@@ -96,18 +112,27 @@ class Advert:
         return None
 
     def is_released(self, message: Message) -> bool:
-        """Tell whether BlueZ says by this call that it has dropped the advertisement which is on air."""
-        return (message.path, message.interface, message.member) == (self._path, ADVERTISEMENT, "Release")
+        """Tell whether BlueZ says by this call that it has dropped the advertisement which is on
+        air.
+        """
+        return (message.path, message.interface, message.member) == (
+            self._path,
+            ADVERTISEMENT,
+            "Release",
+        )
 
     def properties(self) -> dict[str, Variant]:
-        """Return the properties of the advertisement: the service's UUID, connectable, in general discovery.
+        """Return the properties of the advertisement: the service's UUID, connectable, in general
+        discovery.
 
         With a tag it fills the 31 bytes of legacy advertising: 3 + 18 + 4 + 6.
         """
         interval_ms = Variant("u", int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000))
         tag = {}
         if self._beacon is not None:
-            tag["ManufacturerData"] = Variant("a{qv}", {self._beacon.company: Variant("ay", self._tag)})
+            tag["ManufacturerData"] = Variant(
+                "a{qv}", {self._beacon.company: Variant("ay", self._tag)}
+            )
         return {
             **tag,
             "Type": Variant("s", "peripheral"),
@@ -119,17 +144,23 @@ class Advert:
 
     async def _register(self, path: str) -> None:
         try:
-            await self._bluez.call(self.adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {})
+            await self._bluez.call(
+                self.adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {}
+            )
         except BluezError:
             raise  # refused: BlueZ keeps nothing of it
         except (LinkError, asyncio.CancelledError):
             with suppress(LinkError):
-                await self._bluez.cast(self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path)
+                await self._bluez.cast(
+                    self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path
+                )
             raise
 
     async def _unregister(self, path: str) -> None:
         try:
-            await self._bluez.call(self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path)
+            await self._bluez.call(
+                self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path
+            )
         except BluezError as error:
             if error.name not in GONE:
                 raise

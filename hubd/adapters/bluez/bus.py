@@ -1,4 +1,5 @@
-"""bluetoothd seen over one bus connection: calls with a time limit, and a mirror of its adapters and devices.
+"""bluetoothd seen over one bus connection: calls with a time limit, and a mirror of its adapters
+and devices.
 
 Laws:
 1. Only the present owner of org.bluez is believed and answered.
@@ -21,10 +22,14 @@ from hubcore.errors import LinkError
 from hubd.adapters.bluez.times import HUB_TIMES, RadioTimes
 
 BLUEZ = "org.bluez"
-ADAPTER, DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
-GATT_MANAGER, ADVERTISING_MANAGER = "org.bluez.GattManager1", "org.bluez.LEAdvertisingManager1"
-BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
-PROPERTIES, OBJECT_MANAGER = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager"
+ADAPTER = "org.bluez.Adapter1"
+DEVICE = "org.bluez.Device1"
+GATT_MANAGER = "org.bluez.GattManager1"
+ADVERTISING_MANAGER = "org.bluez.LEAdvertisingManager1"
+BUS = "org.freedesktop.DBus"
+BUS_PATH = "/org/freedesktop/DBus"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
 
@@ -55,7 +60,9 @@ class Heard(Protocol):
     """Who is told what bluetoothd does, on the event loop, in the order it did it."""
 
     def called(self, message: Message) -> Message | bool:
-        """Answer bluetoothd's call; True when the answer is sent later, False when there is no such method."""
+        """Answer bluetoothd's call; True when the answer is sent later, False when there is no such
+        method.
+        """
 
     def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
         """Properties of an object are these now; they are in the mirror already."""
@@ -67,7 +74,8 @@ class Heard(Protocol):
 class Bluez:
     """One connection. `objects` is the mirror: path to interface to property to plain value.
 
-    `owner` is the unique name of bluetoothd, "" while there is none; `mirrored` tells that it has said what it has.
+    `owner` is the unique name of bluetoothd, "" while there is none; `mirrored` tells that it has
+    said what it has.
     """
 
     def __init__(self, bus: MessageBus, times: RadioTimes = HUB_TIMES) -> None:
@@ -76,7 +84,8 @@ class Bluez:
         self._woken = asyncio.Event()
         self._at_once: dict[int, Callable[[Message], None]] = {}
         self._of = ""
-        self.owner, self.mirrored = "", False
+        self.owner = ""
+        self.mirrored = False
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
         self.heard: Heard | None = None
         bus.add_message_handler(self._message)
@@ -100,10 +109,15 @@ class Bluez:
                 raise
             await self._revive()
         self._of = self._present()
-        await self._call(self._of, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects)
+        await self._call(
+            self._of, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects
+        )
 
     async def until(self, found: Callable[[], _T | None]) -> _T:
-        """Wait until something in the mirror is as wanted, and return it. Raise LinkError when bluetoothd has gone."""
+        """Wait until something in the mirror is as wanted, and return it.
+
+        Raise LinkError when bluetoothd has gone.
+        """
         while self.owner == self._of:
             if (value := found()) is not None:
                 return value
@@ -111,16 +125,25 @@ class Bluez:
             await self._woken.wait()
         raise LinkError("radio: bluetoothd is gone")
 
-    async def call(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+    async def call(
+        self, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
         return await self._call(self._present(), path, interface, member, signature, body)
 
-    async def cast(self, path: str, interface: str, member: str, signature: str = "", *body: Any) -> None:
+    async def cast(
+        self, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> None:
         """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
         await self.send(_unanswered(self._present(), path, interface, member, signature, body))
 
-    async def ask(self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
-        """Call somebody else on the bus. Raise BluezError when it refuses, LinkError when it does not answer."""
+    async def ask(
+        self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
+    ) -> list[Any]:
+        """Call somebody else on the bus.
+
+        Raise BluezError when it refuses, LinkError when it does not answer.
+        """
         return await self._call(to, path, interface, member, signature, body)
 
     async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
@@ -132,7 +155,9 @@ class Bluez:
         await self.call(path, PROPERTIES, "Set", "ssv", interface, name, value)
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
-        """Tell bluetoothd that a property of ours has changed; return when it is written to the bus."""
+        """Tell bluetoothd that a property of ours has changed; return when it is written to the
+        bus.
+        """
         body = [interface, {name: value}, []]
         message = Message.new_signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
         message.destination = self._present()
@@ -147,11 +172,13 @@ class Bluez:
             raise LinkError(f"radio: the system bus takes nothing: {error!r}") from error
 
     async def _revive(self) -> None:
-        """Wait for bluetoothd, and have the bus start it: Debian's unit does not come back after a crash by itself.
+        """Wait for bluetoothd, and have the bus start it: Debian's unit does not come back after a
+        crash by itself.
 
-        One that is being restarted gets `grace_seconds` first: to ask while systemd has not yet noticed its end starts
-        nothing, and blocks the next asking for as long as the bus waits for it (25 s). What the bus says to it is of no
-        use: it comes only then, and whoever mends a masked or broken unit may also start it.
+        One that is being restarted gets `grace_seconds` first: to ask while systemd has not yet
+        noticed its end starts nothing, and blocks the next asking for as long as the bus waits for
+        it (25 s). What the bus says to it is of no use: it comes only then, and whoever mends a
+        masked or broken unit may also start it.
         """
         wait_seconds = self._times.grace_seconds
         while not self.owner:
@@ -159,18 +186,26 @@ class Bluez:
                 async with asyncio.timeout(wait_seconds):
                     await self._woken.wait()
             except TimeoutError:
-                await self.send(_unanswered(BUS, BUS_PATH, BUS, "StartServiceByName", "su", (BLUEZ, 0)))
+                await self.send(
+                    _unanswered(BUS, BUS_PATH, BUS, "StartServiceByName", "su", (BLUEZ, 0))
+                )
                 wait_seconds = self._times.revive_seconds
             self._woken.clear()
 
     def _present(self) -> str:
-        """Return the name of the bluetoothd that is there; to call the well-known name would start another."""
+        """Return the name of the bluetoothd that is there; to call the well-known name would start
+        another.
+        """
         if not self.owner:
             raise LinkError("radio: bluetoothd is gone")
         return self.owner
 
     async def _call_bus(
-        self, member: str, signature: str, *body: Any, at_once: Callable[[Message], None] | None = None
+        self,
+        member: str,
+        signature: str,
+        *body: Any,
+        at_once: Callable[[Message], None] | None = None,
     ) -> list[Any]:
         return await self._call(BUS, BUS_PATH, BUS, member, signature, body, at_once)
 
@@ -184,9 +219,18 @@ class Bluez:
         body: Sequence[Any],
         at_once: Callable[[Message], None] | None = None,
     ) -> list[Any]:
-        """Call. `at_once` takes a good reply before any later message is seen, which awaiting it does not promise."""
+        """Call.
+
+        `at_once` takes a good reply before any later message is seen, which awaiting it does not
+        promise.
+        """
         message = Message(
-            destination=to, path=path, interface=interface, member=member, signature=signature, body=list(body)
+            destination=to,
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=list(body),
         )
         message.serial = self._bus.next_serial()
         if at_once is not None:
@@ -209,7 +253,9 @@ class Bluez:
         match message.message_type:
             case MessageType.METHOD_CALL:
                 answer = self._answer(message)
-                return True if answer and message.flags & MessageFlag.NO_REPLY_EXPECTED else answer or None
+                if answer and message.flags & MessageFlag.NO_REPLY_EXPECTED:
+                    return True
+                return answer or None
             case MessageType.METHOD_RETURN if message.reply_serial in self._at_once:
                 self._at_once.pop(message.reply_serial)(message)
             case MessageType.SIGNAL if message.sender == BUS:
@@ -262,14 +308,19 @@ class Bluez:
 
     def _remove(self, path: str, interfaces: Sequence[str]) -> None:
         for interface in interfaces:
-            if self.objects.get(path, {}).pop(interface, None) is not None and self.heard is not None:
+            if (
+                self.objects.get(path, {}).pop(interface, None) is not None
+                and self.heard is not None
+            ):
                 self.heard.removed(path, interface)
         if not self.objects.get(path, {"": {}}):
             del self.objects[path]
         self._woken.set()
 
 
-def _unanswered(to: str, path: str, interface: str, member: str, signature: str, body: Sequence[Any]) -> Message:
+def _unanswered(
+    to: str, path: str, interface: str, member: str, signature: str, body: Sequence[Any]
+) -> Message:
     """Return a call that asks for no reply."""
     return Message(
         destination=to,
@@ -284,13 +335,17 @@ def _unanswered(to: str, path: str, interface: str, member: str, signature: str,
 
 @asynccontextmanager
 async def connected(address: str | None, times: RadioTimes = HUB_TIMES) -> AsyncIterator[Bluez]:
-    """Yield a new connection to the system bus, or to the one at `address`; close it at the end. Raise LinkError."""
+    """Yield a new connection to the system bus, or to the one at `address`; close it at the end.
+
+    Raise LinkError.
+    """
     try:
         async with asyncio.timeout(times.call_seconds):
             bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
     except Exception as error:
         raise LinkError(
-            f"radio: the system D-Bus does not answer ({error}); does dbus run, and is bluez installed?"
+            f"radio: the system D-Bus does not answer ({error}); does dbus run, and is bluez "
+            "installed?"
         ) from error
     try:
         yield Bluez(bus, times)

@@ -1,7 +1,8 @@
 """One life of the adapter: from finding it to losing it, on one bus connection.
 
-Laws: a generation ends by LinkError and by nothing else of its own; whatever BlueZ held for it goes with its bus
-connection, because BlueZ removes what belongs to an owner that has left; nothing of it reaches the listener afterwards.
+Laws: a generation ends by LinkError and by nothing else of its own; whatever BlueZ held for it goes
+with its bus connection, because BlueZ removes what belongs to an owner that has left; nothing of it
+reaches the listener afterwards.
 """
 
 from __future__ import annotations
@@ -34,9 +35,13 @@ from hubd.adapters.bluez.watch import answers, is_blocked, pairings, settings
 BLOCKED = "org.bluez.Error.Blocked"
 """What BlueZ says of an adapter that rfkill holds."""
 AWAY_TRIES = 5
-"""How often a phone of an earlier hub is sent away, `retry_seconds` apart; BlueZ may refuse, or not answer."""
+"""How often a phone of an earlier hub is sent away, `retry_seconds` apart; BlueZ may refuse, or not
+answer.
+"""
 PACE_SECONDS = 0.05
-"""However many phones come and go, the advertisement is renewed no more often; the last of them is never left out."""
+"""However many phones come and go, the advertisement is renewed no more often; the last of them is
+never left out.
+"""
 
 
 class Generation:
@@ -51,7 +56,9 @@ class Generation:
         later: Callable[[Coroutine[Any, Any, None]], object],
         wanted: RadioPlan,
     ) -> None:
-        self._bluez, self._advert, self._adapter = bluez, advert, advert.adapter
+        self._bluez = bluez
+        self._advert = advert
+        self._adapter = advert.adapter
         self._wanted = wanted
         self._times = wanted.times
         self._visits = Visits(listener, epochs)
@@ -70,17 +77,20 @@ class Generation:
         raise LinkError(f"radio: {await self._over}")
 
     async def serve(self, told: Callable[[bool, str], None]) -> None:
-        """Power up, register and stay on air; tell whether it is, with a sentence when not, each time that changes.
+        """Power up, register and stay on air; tell whether it is, with a sentence when not, each
+        time that changes.
 
-        The plan's patience hears of a bluetoothd that does not power up. Raise LinkError when BlueZ will not have it,
-        or does not answer.
+        The plan's patience hears of a bluetoothd that does not power up. Raise LinkError when BlueZ
+        will not have it, or does not answer.
         """
         self._bluez.heard = self
         try:
             await self._power_up(told)
             self._serving = True
             self._send_away()
-            await self._bluez.call(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {})
+            await self._bluez.call(
+                self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {}
+            )
             await self._advert.begin()
             told(True, "")
             await self._stay_on_air(told)
@@ -95,7 +105,10 @@ class Generation:
         await self._bluez.emit(TX_PATH, CHARACTERISTIC, "Value", Variant("ay", frame))
 
     async def drop(self, link: LinkId) -> None:
-        """Disconnect the peer of a link; BlueZ takes up to 2 s. Raise LinkError when it will not."""
+        """Disconnect the peer of a link; BlueZ takes up to 2 s.
+
+        Raise LinkError when it will not.
+        """
         device = self._visits.device(link)
         if device is not None:
             await self._disconnect(device)
@@ -133,8 +146,9 @@ class Generation:
     def _left(self, device: str) -> None:
         """End a visit.
 
-        The kernel goes on with the instance by which that phone had come (6.12, hci_disconn_complete_evt); where it has
-        been replaced meanwhile, it advertises what nobody can connect to, until it is replaced again.
+        The kernel goes on with the instance by which that phone had come (6.12,
+        hci_disconn_complete_evt); where it has been replaced meanwhile, it advertises what nobody
+        can connect to, until it is replaced again.
         """
         self._visits.gone(device)
         self._gone += 1
@@ -157,13 +171,19 @@ class Generation:
                     patience.excused()
                 else:
                     patience.failed()
-                told(False, f"radio: the adapter does not go on{', rfkill blocks it' if blocked else ''}: {error}")
+                told(
+                    False,
+                    "radio: the adapter does not go "
+                    f"on{', rfkill blocks it' if blocked else ''}: {error}",
+                )
             await self._wait(self._times.power_retry_seconds)
 
     def _send_away(self) -> None:
-        """Disconnect the phones of an earlier hub, which know a table that is gone; what is paired is not ours.
+        """Disconnect the phones of an earlier hub, which know a table that is gone; what is paired
+        is not ours.
 
-        BlueZ takes 2 s for it, and may never answer for one that is gone already: the hub is on air meanwhile.
+        BlueZ takes 2 s for it, and may never answer for one that is gone already: the hub is on air
+        meanwhile.
         """
         for path, interfaces in list(self._bluez.objects.items()):
             device = interfaces.get(DEVICE, {})
@@ -171,7 +191,9 @@ class Generation:
                 self._later(self._send_one_away(path))
 
     async def _send_one_away(self, device: str) -> None:
-        """Disconnect a phone of an earlier hub; again while it is there, unless it has come to this one meanwhile."""
+        """Disconnect a phone of an earlier hub; again while it is there, unless it has come to this
+        one meanwhile.
+        """
         for _ in range(AWAY_TRIES):
             with suppress(LinkError):
                 await self._disconnect(device)
@@ -188,13 +210,17 @@ class Generation:
                 raise
 
     async def _stay_on_air(self, told: Callable[[bool, str], None]) -> None:
-        """Renew the advertisement at each coming and going, replace it from time to time, and change its tag."""
+        """Renew the advertisement at each coming and going, replace it from time to time, and
+        change its tag.
+        """
         loop = asyncio.get_running_loop()
         due = loop.time() + self._times.new_seconds
         turn = loop.time() + self._advert.rotate_seconds
         while True:
             await self._wait(min(due, turn) - loop.time())
-            if self._over.done():  # BlueZ 5.66 crashes when it is told of a property of what it cannot advertise
+            if (
+                self._over.done()
+            ):  # BlueZ 5.66 crashes when it is told of a property of what it cannot advertise
                 raise LinkError(f"radio: {self._over.result()}")
             self._moved.clear()
             if loop.time() >= turn:
@@ -211,9 +237,9 @@ class Generation:
     async def _replace(self, told: Callable[[bool, str], None]) -> float:
         """Replace the advertisement. Return the seconds until it is to be done again.
 
-        A controller that cannot advertise while phones are connected keeps its phones, and is asked again when one of
-        them leaves; a bluetoothd that did not answer once keeps them too. Raise LinkError when there are none to keep,
-        or no answer comes again.
+        A controller that cannot advertise while phones are connected keeps its phones, and is asked
+        again when one of them leaves; a bluetoothd that did not answer once keeps them too. Raise
+        LinkError when there are none to keep, or no answer comes again.
         """
         unanswered = False
         try:
@@ -237,7 +263,9 @@ class Generation:
         return self._times.replace_seconds
 
     async def _wait(self, seconds: float) -> None:
-        """Wait until a phone has come or gone, or the adapter's power has changed, at most so long."""
+        """Wait until a phone has come or gone, or the adapter's power has changed, at most
+        so long.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._moved.wait()
@@ -257,17 +285,19 @@ async def live(
     epochs: itertools.count[int],
     serving: Callable[[Generation | None, bool], None],
 ) -> None:
-    """Live one generation; `serving` is told it and whether it is on air, and None at its end. Raise LinkError in a
-    group.
+    """Live one generation; `serving` is told it and whether it is on air, and None at its end.
+    Raise LinkError in a group.
 
-    While there is no bluetoothd or no such adapter it waits for it on the bus, which tells at once when it comes. The
-    group's body ends by an error only: before Python 3.13 one that is over when a task of it fails leaves the task
-    around it marked as cancelled.
+    While there is no bluetoothd or no such adapter it waits for it on the bus, which tells at once
+    when it comes. The group's body ends by an error only: before Python 3.13 one that is over when
+    a task of it fails leaves the task around it marked as cancelled.
     """
     times = wanted.times
     async with connected(address, times) as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
-        timer = asyncio.get_running_loop().call_later(times.tell_seconds, _say_what_lacks, bluez, wanted)
+        timer = asyncio.get_running_loop().call_later(
+            times.tell_seconds, _say_what_lacks, bluez, wanted
+        )
         try:
             await bluez.appear()
             adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
@@ -277,7 +307,14 @@ async def live(
         tasks.create_task(settings(bluez, adapter, wanted.tells.settings, times.settings_seconds))
         tasks.create_task(pairings(bluez, adapter, wanted.tells.pairing))
         advert = Advert(bluez, adapter, wanted.beacon)
-        generation = Generation(bluez, advert, listener, epochs, tasks.create_task, wanted)
+        generation = Generation(
+            bluez=bluez,
+            advert=advert,
+            listener=listener,
+            epochs=epochs,
+            later=tasks.create_task,
+            wanted=wanted,
+        )
         tasks.create_task(generation.ended())
 
         def told(on_air: bool, why: str) -> None:
@@ -292,8 +329,12 @@ async def live(
 
 
 def _say_what_lacks(bluez: Bluez, wanted: RadioPlan) -> None:
-    """Say what is not there; of a bluetoothd that is there and does not answer, the time limit of each call says it."""
+    """Say what is not there; of a bluetoothd that is there and does not answer, the time limit of
+    each call says it.
+    """
     if bluez.owner and not bluez.mirrored:
         return
     wanted.patience.excused()
-    wanted.tells.lost(lacking(bluez.objects, wanted.adapter) if bluez.owner else "radio: bluetoothd does not run")
+    wanted.tells.lost(
+        lacking(bluez.objects, wanted.adapter) if bluez.owner else "radio: bluetoothd does not run"
+    )

@@ -20,10 +20,11 @@ def _say_nothing(*_: str) -> None:
 class RadioNews:
     """Who hears of the radio.
 
-    `lost` takes a sentence for a technician each time the radio is lost or does not come. `settings` and `pairing` take
-    what is not right with BlueZ's settings, and with what is paired, each time it is looked at; "" when all is.
-    `stuck` is called when a bluetoothd that is there has failed for `stuck_seconds` to put the hub on air, and again
-    each `again_seconds` (`times.RadioTimes`).
+    `lost` takes a sentence for a technician each time the radio is lost or does not come.
+    `settings` and `pairing` take what is not right with BlueZ's settings, and with what is paired,
+    each time it is looked at; "" when all is. `stuck` is called when a bluetoothd that is there has
+    failed for `stuck_seconds` to put the hub on air, and again each `again_seconds`
+    (`times.RadioTimes`).
     """
 
     lost: Callable[[str], None] = _say_nothing
@@ -33,7 +34,10 @@ class RadioNews:
 
 
 class Patience:
-    """How long bluetoothd has failed the hub. BlueZ 5.66 has states that only a new bluetoothd leaves."""
+    """How long bluetoothd has failed the hub.
+
+    BlueZ 5.66 has states that only a new bluetoothd leaves.
+    """
 
     def __init__(
         self,
@@ -62,7 +66,8 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class RadioPlan:
-    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who hears what.
+    """Which adapter is to serve ("default" or an address), how the hub shows its site, and who
+    hears what.
 
     `rfkill` is the folder in which the kernel shows what holds an adapter.
     """

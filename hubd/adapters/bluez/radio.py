@@ -1,7 +1,8 @@
 """The hub's radio on BlueZ: `ports.radio.Radio` over D-Bus, spoken with dbus-fast.
 
-Laws: the adapter lives in generations (`bluez_generation`), each with its own bus connection; a lost adapter, daemon or
-bus is never an error of `serve`; dbus-fast is imported by `serve`, so that a desk without it can import this.
+Laws: the adapter lives in generations (`bluez_generation`), each with its own bus connection; a
+lost adapter, daemon or bus is never an error of `serve`; dbus-fast is imported by `serve`, so that
+a desk without it can import this.
 """
 
 from __future__ import annotations
@@ -23,16 +24,20 @@ from hubd.adapters.bluez.times import HUB_TIMES, RadioTimes
 if TYPE_CHECKING:
     from hubd.adapters.bluez.generation import Generation
 
-BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.5, 3.0
-"""Nothing wakes a hub that pauses, and it is to be on air in 5 s once whatever kept it off has ended."""
+BACK_OFF_SECONDS_MIN = 0.5
+BACK_OFF_SECONDS_MAX = 3.0
+"""Nothing wakes a hub that pauses, and it is to be on air in 5 s once whatever kept it off has
+ended.
+"""
 DOUBLINGS_MAX = 6
 
 
 class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
-    `bus_address` names a bus that is not the system's; `beacon` is what the site's phones know the hub by, None for a
-    hub that looks like every other; `rfkill` is the folder in which the kernel shows what holds an adapter.
+    `bus_address` names a bus that is not the system's; `beacon` is what the site's phones know the
+    hub by, None for a hub that looks like every other; `rfkill` is the folder in which the kernel
+    shows what holds an adapter.
     """
 
     def __init__(
@@ -77,7 +82,13 @@ class BluezRadio:
         while True:
             ready(False)
             try:
-                await live(self._bus_address, self._wanted, listener, self._epochs, serving)
+                await live(
+                    address=self._bus_address,
+                    wanted=self._wanted,
+                    listener=listener,
+                    epochs=self._epochs,
+                    serving=serving,
+                )
             except* LinkError as group:
                 self._wanted.tells.lost(str(group.exceptions[0]))
                 self._patience.failed()
@@ -93,19 +104,28 @@ class BluezRadio:
         await self._generation.notify(link, frame)
 
     async def drop(self, link: LinkId) -> None:
-        """Disconnect the peer. Dropping a link that is gone does nothing. Raise LinkError when BlueZ will not."""
+        """Disconnect the peer.
+
+        Dropping a link that is gone does nothing. Raise LinkError when BlueZ will not.
+        """
         if self._generation is not None:
             await self._generation.drop(link)
 
 
 def _end_if_cancelled() -> None:
-    """End a task that was cancelled while its TaskGroup failed: before Python 3.13 the group's errors hide the wish."""
+    """End a task that was cancelled while its TaskGroup failed: before Python 3.13 the group's
+    errors hide the wish.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 def back_off_seconds(failures: int, chance: float) -> float:
-    """Return the pause after so many failures in a row; `chance` in [0, 1) spreads it over its upper half."""
-    longest = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * float(1 << min(failures, DOUBLINGS_MAX)))
+    """Return the pause after so many failures in a row; `chance` in [0, 1) spreads it over its
+    upper half.
+    """
+    longest = min(
+        BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * float(1 << min(failures, DOUBLINGS_MAX))
+    )
     return longest * (0.5 + chance / 2)

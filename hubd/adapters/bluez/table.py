@@ -1,8 +1,9 @@
 """The GATT table on D-Bus: what bluetoothd asks of it, and how `RadioListener` answers.
 
-Laws: every read and write is taken for the device that BlueZ names in its options, never for "the" phone; a value read
-in parts is one value; nothing but LE is served; every call is answered at once, for when a phone leaves before its
-request is answered, BlueZ uses memory that it has freed (its issue 2447), and 5 s later most often falls.
+Laws: every read and write is taken for the device that BlueZ names in its options, never for "the"
+phone; a value read in parts is one value; nothing but LE is served; every call is answered at once,
+for when a phone leaves before its request is answered, BlueZ uses memory that it has freed (its
+issue 2447), and 5 s later most often falls.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from hubd.adapters.bluez.visits import Visit, Visits
 ROOT = "/org/hubd/radio"
 SERVICE_PATH = f"{ROOT}/service0"
 INFO_PATH, RX_PATH, TX_PATH, TXR_PATH = (f"{SERVICE_PATH}/char{number}" for number in range(4))
-SERVICE_INTERFACE, CHARACTERISTIC = "org.bluez.GattService1", "org.bluez.GattCharacteristic1"
+SERVICE_INTERFACE = "org.bluez.GattService1"
+CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 
-FAILED, INVALID_OFFSET = "org.bluez.Error.Failed", "org.bluez.Error.InvalidOffset"
+FAILED = "org.bluez.Error.Failed"
+INVALID_OFFSET = "org.bluez.Error.InvalidOffset"
 NOT_SUPPORTED = "org.bluez.Error.NotSupported"
 INVALID_ARGUMENTS = "org.freedesktop.DBus.Error.InvalidArgs"
 APPLICATION_ERROR = f"0x{gatt.APPLICATION_ERROR:02x}"
@@ -63,7 +66,8 @@ class Table:
     """Answers bluetoothd's calls."""
 
     def __init__(self, listener: RadioListener, visits: Visits) -> None:
-        self._listener, self._visits = listener, visits
+        self._listener = listener
+        self._visits = visits
 
     def called(self, message: Message) -> Message | bool:
         """Answer a call; False when it is none of the table's."""
@@ -78,7 +82,8 @@ class Table:
                 case (str(interface), "WriteValue") if interface == CHARACTERISTIC:
                     return self._write(message, *_options(message, "aya{sv}"))
                 case (str(interface), "StartNotify" | "StopNotify") if interface == CHARACTERISTIC:
-                    return Message.new_method_return(message)  # subscribing is no more than a wish to hear
+                    # subscribing is no more than a wish to hear
+                    return Message.new_method_return(message)
                 case _:
                     return False
         except _Refusal as refusal:
@@ -96,7 +101,8 @@ class Table:
         return Message.new_method_return(message)
 
     def _read(self, message: Message, options: Mapping[str, Any], _: bytes) -> Message:
-        visit, offset = self._visit(options), options.get("offset", 0)
+        visit = self._visit(options)
+        offset = options.get("offset", 0)
         path = message.path or ""
         if path not in (INFO_PATH, TXR_PATH):
             raise _Refusal(NOT_SUPPORTED, "only INFO and TXR are read")

@@ -23,8 +23,9 @@ class RadioTimes:
     retry_seconds: float = 5.0
     """Before BlueZ is asked again for what it refused."""
     new_seconds: float = 2.0
-    """A bluetoothd that has just started may clear the controller after it has taken our advertisement, so the
-    advertisement is replaced once after this."""
+    """A bluetoothd that has just started may clear the controller after it has taken our
+    advertisement, so the advertisement is replaced once after this.
+    """
     ping_seconds: float = 10.0
     """Between two questions whether bluetoothd is there."""
     settings_seconds: float = 60.0

@@ -1,7 +1,8 @@
-"""The visits of phones as BlueZ tells them: one Device1 object's time of being connected is one link.
+"""The visits of phones as BlueZ tells them: one Device1 object's time of being connected is one
+link.
 
-Laws: a link id is never used twice; what a visit was served ends with it; the listener hears `opened` before anything
-else of a link and nothing after `closed`.
+Laws: a link id is never used twice; what a visit was served ends with it; the listener hears
+`opened` before anything else of a link and nothing after `closed`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from hubcore.ports.radio import LinkId, RadioListener
 
 @dataclass(slots=True)
 class Visit:
-    """One link. `announced`: BlueZ has said that it is connected. `served` holds the value last read, by attribute."""
+    """One link.
+
+    `announced`: BlueZ has said that it is connected. `served` holds the value last read, by
+    attribute.
+    """
 
     link: LinkId
     announced: bool
@@ -25,14 +30,17 @@ class Visits:
     """The visits of one generation, by the path of their Device1 object."""
 
     def __init__(self, listener: RadioListener, epochs: itertools.count[int]) -> None:
-        self._listener, self._epochs = listener, epochs
+        self._listener = listener
+        self._epochs = epochs
         self._visits: dict[str, Visit] = {}
 
     def __len__(self) -> int:
         return len(self._visits)
 
     def connected(self, device: str) -> None:
-        """BlueZ says that a device is connected: a new visit, unless a call of its has begun it already."""
+        """BlueZ says that a device is connected: a new visit, unless a call of its has begun it
+        already.
+        """
         visit = self._visits.get(device)
         if visit is not None and not visit.announced:
             visit.announced = True
@@ -47,7 +55,9 @@ class Visits:
             self._listener.closed(visit.link)
 
     def of(self, device: str) -> Visit:
-        """Return the visit that a call belongs to; a call may come before the news of the connection."""
+        """Return the visit that a call belongs to; a call may come before the news of the
+        connection.
+        """
         return self._visits.get(device) or self._begin(device, announced=False)
 
     def device(self, link: LinkId) -> str | None:

@@ -1,7 +1,8 @@
-"""What is watched of a generation: that bluetoothd answers, its settings, what is paired, whether rfkill holds it.
+"""What is watched of a generation: that bluetoothd answers, its settings, what is paired, whether
+rfkill holds it.
 
-Laws: a bluetoothd that says no is there, one that says nothing twice in a row is not; rfkill is believed as the kernel
-shows it, for bluetoothd does not always name it.
+Laws: a bluetoothd that says no is there, one that says nothing twice in a row is not; rfkill is
+believed as the kernel shows it, for bluetoothd does not always name it.
 """
 
 from __future__ import annotations
@@ -33,15 +34,22 @@ async def _ping(bluez: Bluez) -> None:
         await bluez.call("/", PEER, "Ping")
 
 
-async def settings(bluez: Bluez, adapter: str, complain: Callable[[str], None], look_seconds: float) -> None:
-    """Look now and every `look_seconds`: an answer that did not come, or a file that was changed, is seen then."""
+async def settings(
+    bluez: Bluez, adapter: str, complain: Callable[[str], None], look_seconds: float
+) -> None:
+    """Look now and every `look_seconds`: an answer that did not come, or a file that was changed,
+    is seen then.
+    """
     while True:
         complain(await complaint(bluez, adapter))
         await asyncio.sleep(look_seconds)
 
 
 async def pairings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
-    """Say what is paired with the adapter, now and each time that changes. Raise LinkError when bluetoothd has gone."""
+    """Say what is paired with the adapter, now and each time that changes.
+
+    Raise LinkError when bluetoothd has gone.
+    """
     said: str | None = None
 
     def news() -> str | None:
@@ -54,16 +62,22 @@ async def pairings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) 
 
 
 def _paired(bluez: Bluez, adapter: str) -> str:
-    """Count by `Bonded`: of `Paired` BlueZ says nothing when it may not look at the device's services, as on a hub."""
+    """Count by `Bonded`: of `Paired` BlueZ says nothing when it may not look at the device's
+    services, as on a hub.
+    """
     devices = [interfaces.get(DEVICE, {}) for interfaces in bluez.objects.values()]
     count = sum(bool(one.get("Bonded")) and one.get("Adapter") == adapter for one in devices)
-    return (
-        f"{count} device{'s are' if count > 1 else ' is'} paired with this hub, which pairs with none." if count else ""
-    )
+    if count:
+        return (
+            f"{count} device{'s are' if count > 1 else ' is'} paired with this hub, which pairs "
+            "with none."
+        )
+    return ""
 
 
 def is_blocked(adapter: str, rfkill: Path) -> bool:
-    """Whether rfkill holds the adapter at this D-Bus path, by software or by a switch; False when it cannot be seen.
+    """Whether rfkill holds the adapter at this D-Bus path, by software or by a switch; False when
+    it cannot be seen.
 
     `rfkill` is the folder in which the kernel shows it.
 
@@ -71,6 +85,8 @@ def is_blocked(adapter: str, rfkill: Path) -> bool:
     """
     try:
         switches = list((rfkill / adapter.rpartition("/")[2]).glob("rfkill*"))
-        return any((one / name).read_text().strip() == "1" for one in switches for name in ("soft", "hard"))
+        return any(
+            (one / name).read_text().strip() == "1" for one in switches for name in ("soft", "hard")
+        )
     except OSError:
         return False

@@ -2,8 +2,8 @@
 
 Laws:
 1. Only this module asks a resolver, and libzmq never does: it would be waited for at the stop.
-2. At most one question is under way. The resolver has its own limits, of many seconds, and cannot be called back; who
-   asks meanwhile waits for the same answer, each only as long as it wants to.
+2. At most one question is under way. The resolver has its own limits, of many seconds, and cannot
+   be called back; who asks meanwhile waits for the same answer, each only as long as it wants to.
 3. The thread holds up neither the stop nor the end of the process.
 4. A machine that gives no thread is a failure of this one question.
 """
@@ -42,7 +42,11 @@ class Names:
     """Resolves the host and port of one endpoint."""
 
     def __init__(
-        self, host: str, port: int, resolve: Resolve = socket.getaddrinfo, start: Start = start_thread
+        self,
+        host: str,
+        port: int,
+        resolve: Resolve = socket.getaddrinfo,
+        start: Start = start_thread,
     ) -> None:
         self._host = host
         self._port = port
@@ -51,9 +55,14 @@ class Names:
         self._asked: asyncio.Future[tuple[Address, ...]] | None = None
 
     async def addresses(self, seconds: float) -> tuple[Address, ...]:
-        """Return the addresses in the order in which to try them. Raise LinkError when none are known in time."""
+        """Return the addresses in the order in which to try them.
+
+        Raise LinkError when none are known in time.
+        """
         with suppress(OSError, UnicodeError):  # an address in numbers needs nobody
-            return self._take(self._resolve(self._host, self._port, type=socket.SOCK_STREAM, flags=_NUMBERS))
+            return self._take(
+                self._resolve(self._host, self._port, type=socket.SOCK_STREAM, flags=_NUMBERS)
+            )
         if self._asked is None or self._asked.done():
             self._asked = self._begin()
         try:
@@ -61,7 +70,8 @@ class Names:
                 return await asyncio.shield(self._asked)
         except TimeoutError:
             raise LinkError(
-                f"the name {self._host} is not resolved: no name server answered within {seconds:g} s; "
+                f"the name {self._host} is not resolved: no name server answered within "
+                f"{seconds:g} s; "
                 f"check the network, then: getent ahosts {self._host}"
             ) from None
         except OSError as error:
@@ -90,11 +100,14 @@ class Names:
 
         def ask() -> None:
             try:
-                found, error = self._take(self._resolve(self._host, self._port, type=socket.SOCK_STREAM)), None
+                found = self._take(self._resolve(self._host, self._port, type=socket.SOCK_STREAM))
+                error = None
             except OSError as refused:
-                found, error = (), refused.with_traceback(None)
+                found = ()
+                error = refused.with_traceback(None)
             except UnicodeError:
-                found, error = (), OSError(0, "it is no name that DNS can carry")
+                found = ()
+                error = OSError(0, "it is no name that DNS can carry")
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, found, error)
 

@@ -1,21 +1,24 @@
-"""The wire between libzmq and the backend: it finds the backend, carries the bytes, and bounds what libzmq must keep.
+"""The wire between libzmq and the backend: it finds the backend, carries the bytes, and bounds what
+libzmq must keep.
 
-libzmq keeps all parts of a message in memory until the last part has come, and counts messages, not parts, against its
-limits; no option bounds that. So libzmq is joined to this process alone, by a unix socket, and here the bytes go on to
-the backend. What they say stays sealed: the keys are libzmq's. Sizes can be seen, though, and every frame that came and
-was not handed over as a message is in libzmq's memory.
+libzmq keeps all parts of a message in memory until the last part has come, and counts messages, not
+parts, against its limits; no option bounds that. So libzmq is joined to this process alone, by a
+unix socket, and here the bytes go on to the backend. What they say stays sealed: the keys are
+libzmq's. Sizes can be seen, though, and every frame that came and was not handed over as a message
+is in libzmq's memory.
 
 Laws:
-1. libzmq gets no name and no address of the network. Resolving and connecting is done here and can be given up at any
-   time.
-2. Every address of the backend is tried, in the resolver's order, each for its own time. One whose handshake failed
-   comes last the next time.
-3. What came and is not handed over is bounded, in bytes and in frames. Above either, nothing more is read from the
-   backend; when that does not change in time, the connection ends.
-4. Bytes and frames come at a pace; a backend that sends faster waits. After FRAMES_A_TURN frames the doors have their
-   turn, however few bytes those were.
-5. Nobody but this process can take libzmq's place at the unix socket, and no other user can reach it: it is a file in a
-   directory of mode 0700, both gone as soon as libzmq has joined, or with the wire.
+1. libzmq gets no name and no address of the network. Resolving and connecting is done here and can
+   be given up at any time.
+2. Every address of the backend is tried, in the resolver's order, each for its own time. One whose
+   handshake failed comes last the next time.
+3. What came and is not handed over is bounded, in bytes and in frames. Above either, nothing more
+   is read from the backend; when that does not change in time, the connection ends.
+4. Bytes and frames come at a pace; a backend that sends faster waits. After FRAMES_A_TURN frames
+   the doors have their turn, however few bytes those were.
+5. Nobody but this process can take libzmq's place at the unix socket, and no other user can reach
+   it: it is a file in a directory of mode 0700, both gone as soon as libzmq has joined, or with the
+   wire.
 """
 
 from __future__ import annotations
@@ -62,8 +65,10 @@ class Allowance:
     """So much a second, so much saved up; what is taken beyond it is waited for."""
 
     def __init__(self, rate: float, saved_max: float, now: float) -> None:
-        self._rate, self._saved_max = rate, saved_max
-        self._saved, self._since = saved_max, now
+        self._rate = rate
+        self._saved_max = saved_max
+        self._saved = saved_max
+        self._since = now
 
     def take(self, amount: float, now: float) -> float:
         """Take an amount that has come already; return the seconds until it is paid for."""
@@ -76,9 +81,13 @@ class Allowance:
 class Dialer:
     """Finds the backend, each time anew: names may move."""
 
-    def __init__(self, names: Names, endpoint: str, resolve_seconds: float, connect_seconds: float) -> None:
-        self._names, self._endpoint = names, endpoint
-        self._resolve_seconds, self._connect_seconds = resolve_seconds, connect_seconds
+    def __init__(
+        self, names: Names, endpoint: str, resolve_seconds: float, connect_seconds: float
+    ) -> None:
+        self._names = names
+        self._endpoint = endpoint
+        self._resolve_seconds = resolve_seconds
+        self._connect_seconds = connect_seconds
         self._last: Address | None = None
         self._wrong: list[Address] = []
         """Addresses that took a connection and failed the handshake, the latest last."""
@@ -102,7 +111,9 @@ class Dialer:
     def failed(self) -> None:
         """What answered at the last address is not the backend, or not for this hub."""
         if self._last is not None:
-            self._wrong = [address for address in self._wrong if address != self._last] + [self._last]
+            self._wrong = [address for address in self._wrong if address != self._last] + [
+                self._last
+            ]
 
     def worked(self) -> None:
         """The last address is the backend's."""
@@ -138,7 +149,8 @@ def _why(error: OSError, seconds: float) -> str:
 class Wire:
     """One connection, from libzmq's socket to the backend's. `address` is for libzmq's `connect`.
 
-    An async context manager, entered with the backend's socket, which it owns; `carry` runs until the connection ends.
+    An async context manager, entered with the backend's socket, which it owns; `carry` runs until
+    the connection ends.
     """
 
     def __init__(
@@ -149,8 +161,13 @@ class Wire:
         under: Path | None = None,
         join_seconds: float = JOIN_SECONDS,
     ) -> None:
-        """Make the socket's directory below `under`, else where the system keeps such. Raise LinkError."""
-        self._backend, self._limits, self._join_seconds = backend, limits, join_seconds
+        """Make the socket's directory below `under`, else where the system keeps such.
+
+        Raise LinkError.
+        """
+        self._backend = backend
+        self._limits = limits
+        self._join_seconds = join_seconds
         under = under or folder_of_sockets()
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._folder: Path | None = None
@@ -164,14 +181,17 @@ class Wire:
             self._close()
             why = error.strerror or str(error)
             raise LinkError(
-                f"this machine gives no socket for the uplink below {under} ({why}); see: df -h {under}; ls -ld {under}"
+                f"this machine gives no socket for the uplink below {under} ({why}); see: df "
+                f"-h {under}; ls -ld {under}"
             ) from error
         except BaseException:
             self._close()
             raise
         self.listener = Listener(limits.frame_bytes)
         self.ended: str | None = None
-        """What the backend did to end the connection, a sentence without its subject; "" when libzmq ended it."""
+        """What the backend did to end the connection, a sentence without its subject; "" when
+        libzmq ended it.
+        """
         self._joined = False
         self._room = asyncio.Event()
 
@@ -187,7 +207,8 @@ class Wire:
         if self._joined:
             return ""
         return (
-            f"this machine did not join the uplink's two ends within {self._join_seconds:g} s: it is overloaded, "
+            f"this machine did not join the uplink's two ends within {self._join_seconds:g} "
+            "s: it is overloaded, "
             "or its directory of sockets is disturbed; see: uptime; systemctl status hubd"
         )
 
@@ -219,7 +240,9 @@ class Wire:
         try:
             far, to_far = await asyncio.open_connection(sock=self._backend, limit=CHUNK_BYTES)
             try:
-                self.ended = await _first(lambda: self._down(far, to_near), lambda: self._up(near, to_far))
+                self.ended = await _first(
+                    lambda: self._down(far, to_near), lambda: self._up(near, to_far)
+                )
             finally:
                 to_far.transport.abort()
         finally:
@@ -238,27 +261,36 @@ class Wire:
 
     async def _down(self, far: asyncio.StreamReader, near: asyncio.StreamWriter) -> str:
         """From the backend to libzmq."""
-        clock, limits, listener = asyncio.get_running_loop().time, self._limits, self.listener
+        clock = asyncio.get_running_loop().time
+        limits = self._limits
+        listener = self.listener
         size = Allowance(limits.bytes_a_second, limits.bytes_at_once, clock())
         number = Allowance(limits.frames_a_second, limits.frames_at_once, clock())
         while data := await far.read(CHUNK_BYTES):
             at = 0
             while at < len(data):
-                before, begin = listener.frames, at
+                before = listener.frames
+                begin = at
                 at = listener.take(data, begin)
                 near.write(data[begin:at])
                 await near.drain()
                 await self._wait_for_room()
-                wait_seconds = max(size.take(at - begin, clock()), number.take(listener.frames - before, clock()))
+                wait_seconds = max(
+                    size.take(at - begin, clock()), number.take(listener.frames - before, clock())
+                )
                 await asyncio.sleep(wait_seconds)  # 0 gives the turn away
         return CLOSED
 
     async def _wait_for_room(self) -> None:
         """Return once libzmq has handed over enough. Raise LinkError when it does not."""
-        limits, listener = self._limits, self.listener
+        limits = self._limits
+        listener = self.listener
 
         def full() -> bool:
-            return listener.unread_bytes > limits.unread_bytes or listener.unread_frames > limits.unread_frames
+            return (
+                listener.unread_bytes > limits.unread_bytes
+                or listener.unread_frames > limits.unread_frames
+            )
 
         try:
             async with asyncio.timeout(limits.stuck_seconds):
@@ -267,11 +299,14 @@ class Wire:
                     await self._room.wait()
         except TimeoutError:
             raise LinkError(
-                f"sent {listener.unread_bytes} bytes in {listener.unread_frames} frames that are no message of the link"
+                f"sent {listener.unread_bytes} bytes in {listener.unread_frames} frames that "
+                "are no message of the link"
             ) from None
 
     async def _up(self, near: asyncio.StreamReader, far: asyncio.StreamWriter) -> str:
-        """From libzmq to the backend. libzmq ends it after a failed handshake and when heartbeats are missing."""
+        """From libzmq to the backend. libzmq ends it after a failed handshake and when heartbeats
+        are missing.
+        """
         while data := await near.read(CHUNK_BYTES):
             self.listener.said(len(data))
             far.write(data)
@@ -280,7 +315,9 @@ class Wire:
 
 
 def folder_of_sockets(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the service's runtime directory (systemd.exec(5), RUNTIME_DIRECTORY), else the temporary one."""
+    """Return the service's runtime directory (systemd.exec(5), RUNTIME_DIRECTORY), else the
+    temporary one.
+    """
     first = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     return Path(first or tempfile.gettempdir())
 

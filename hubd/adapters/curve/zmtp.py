@@ -1,12 +1,16 @@
-"""What can be seen of ZMTP from outside (ZeroMQ RFC 23, 26 and 37): the greeting, the handshake's words, frames' sizes.
+"""What can be seen of ZMTP from outside (ZeroMQ RFC 23, 26 and 37): the greeting, the handshake's
+words, frames' sizes.
 
 Laws:
-1. What is inside a frame stays sealed; sizes, and the names of the handshake's commands, are all that is read.
-2. A frame longer than the ceiling is refused at its head, before its body is taken; so is one shorter than any of its
-   place: empty during the handshake, or less than a sealed message after it.
+1. What is inside a frame stays sealed; sizes, and the names of the handshake's commands, are all
+   that is read.
+2. A frame longer than the ceiling is refused at its head, before its body is taken; so is one
+   shorter than any of its place: empty during the handshake, or less than a sealed message after
+   it.
 3. No more frames are looked at in one turn than the caller asks for.
 4. Only greetings of a CURVE server pass; what else answers is named in the error.
-5. A WELCOME proves nothing before libzmq has answered it: libzmq does so only when the backend's key opened it.
+5. A WELCOME proves nothing before libzmq has answered it: libzmq does so only when the backend's
+   key opened it.
 """
 
 from __future__ import annotations
@@ -25,7 +29,9 @@ SEALED_BYTES = 33
 FRAMES_A_TURN = 64
 """Some hundred bytes can be many frames; after so many the doors have their turn."""
 _NAME_BYTES = 12
-"""As much of a frame as is looked at during the handshake: the longest is an ERROR with its three digits."""
+"""As much of a frame as is looked at during the handshake: the longest is an ERROR with its three
+digits.
+"""
 
 
 HELLO_BYTES = 202
@@ -35,7 +41,8 @@ HELLO_BYTES = 202
 class Heard(IntEnum):
     """How far the backend has come in the handshake.
 
-    SIGNATURE: the first ten bytes of a greeting (RFC 23). UNPROVEN: a WELCOME that libzmq has not answered.
+    SIGNATURE: the first ten bytes of a greeting (RFC 23). UNPROVEN: a WELCOME that libzmq has not
+    answered.
     """
 
     NOTHING = 0
@@ -53,9 +60,14 @@ class Listener:
     def __init__(self, frame_bytes_max: int) -> None:
         self.heard = Heard.NOTHING
         self.status = ""
-        """Of a refusal: the three digits that ZAP gave, "" for anything else. Nothing proves who sent them."""
+        """Of a refusal: the three digits that ZAP gave, "" for anything else.
+
+        Nothing proves who sent them.
+        """
         self.unread_bytes = 0
-        """Of whole frames that came after the handshake and that no message handed over by libzmq accounts for."""
+        """Of whole frames that came after the handshake and that no message handed over by libzmq
+        accounts for.
+        """
         self.frames = 0
         """Seen so far."""
         self._unread: deque[int] = deque()
@@ -72,13 +84,19 @@ class Listener:
         return len(self._unread)
 
     def take(self, data: bytes, at: int = 0, frames_max: int = FRAMES_A_TURN) -> int:
-        """Look at the next bytes from the backend, from `at` on; return where to go on in the next turn.
+        """Look at the next bytes from the backend, from `at` on; return where to go on in the next
+        turn.
 
-        A turn ends with the data, or with so many whole frames. Raise LinkError for what must not be carried on.
+        A turn ends with the data, or with so many whole frames. Raise LinkError for what must not
+        be carried on.
         """
         last_frame = self.frames + frames_max
         while at < len(data) and self.frames < last_frame:
-            at += self._body(data, at) if self._body_left else self._before_body(data[at : at + GREETING_BYTES])
+            at += (
+                self._body(data, at)
+                if self._body_left
+                else self._before_body(data[at : at + GREETING_BYTES])
+            )
         return at
 
     def said(self, size: int) -> None:
@@ -88,7 +106,9 @@ class Listener:
             self.heard = Heard.WELCOME
 
     def handed_over(self, part_bytes: int) -> None:
-        """libzmq gave a part of a message: it, and what came before it, is in its memory no longer."""
+        """libzmq gave a part of a message: it, and what came before it, is in its memory no
+        longer.
+        """
         while self._unread:
             size = self._unread.popleft()
             self.unread_bytes -= size
@@ -116,7 +136,11 @@ class Listener:
     def _greeted(self) -> None:
         head = bytes(self._head)
         if head[0] != 0xFF or (len(head) >= _SIGNATURE_BYTES and not head[9] & 1):
-            kind = "speaks HTTP and" if b"HTTP/".startswith(head[:5]) or b"HTTP/".startswith(head[:1]) else "speaks"
+            kind = (
+                "speaks HTTP and"
+                if b"HTTP/".startswith(head[:5]) or b"HTTP/".startswith(head[:1])
+                else "speaks"
+            )
             raise LinkError(f"{kind} no ZMTP: it is no backend; check host and port")
         if len(head) >= _SIGNATURE_BYTES:
             self.heard = Heard.SIGNATURE

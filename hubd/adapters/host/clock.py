@@ -1,7 +1,8 @@
 """The machine's clocks, and whether the wall clock can be believed.
 
-1. A wall clock before the build of this software, or before the hub's certificate, is wrong, whatever it says; so is
-   one that stands well behind what the records prove (`hubcore.evidence.timefloor`).
+1. A wall clock before the build of this software, or before the hub's certificate, is wrong,
+   whatever it says; so is one that stands well behind what the records prove
+   (`hubcore.evidence.timefloor`).
 2. While it is wrong, nothing that depends on validity or schedules is granted (time-untrusted).
 3. The monotonic clock is always right and says nothing about the date.
 """
@@ -18,14 +19,16 @@ from hubd import BUILD_TIME
 BEHIND_SECONDS = 300.0
 """How far the wall clock may lie behind what is proven: what a correction by NTP may take back."""
 TIMESYNCD_MARK = Path("/run/systemd/timesync/synchronized")
-"""systemd-timesyncd touches this file each time it has set the clock by a server; it is not there before the first."""
+"""systemd-timesyncd touches this file each time it has set the clock by a server; it is not there
+before the first.
+"""
 
 
 class SystemClock:
     """`hubcore.ports.clock.Clock` of this machine.
 
-    `floor` returns what the records prove in Unix seconds, 0 when they prove nothing; `begins` is the moment before
-    which no clock is right.
+    `floor` returns what the records prove in Unix seconds, 0 when they prove nothing; `begins` is
+    the moment before which no clock is right.
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class SystemClock:
 
 
 def set_by_timesyncd(mark: Path = TIMESYNCD_MARK) -> int | None:
-    """Return what changes each time systemd-timesyncd has set the clock; None while it has not since the boot."""
+    """Return what changes each time systemd-timesyncd has set the clock; None while it has not
+    since the boot.
+    """
     try:
         return mark.stat().st_mtime_ns
     except OSError:

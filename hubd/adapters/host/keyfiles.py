@@ -1,10 +1,10 @@
 """The hub's keys, read from files once at the start, each checked to be the right key for this hub.
 
-Laws: a private key that others may read, and any file that others may write, refuses the start (one handed over by
-systemd is guarded by systemd); every refusal names the file, for one handed over the installer's own (`KeyFile.place`),
-and the exact remedy; no sentence and no repr shows a key.
-The check and the read are of one open file, so nothing can be swapped between them. Validity in time is not judged
-here: a hub with an expired certificate starts and says so.
+Laws: a private key that others may read, and any file that others may write, refuses the start (one
+handed over by systemd is guarded by systemd); every refusal names the file, for one handed over the
+installer's own (`KeyFile.place`), and the exact remedy; no sentence and no repr shows a key. The
+check and the read are of one open file, so nothing can be swapped between them. Validity in time is
+not judged here: a hub with an expired certificate starts and says so.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ WANTED = {
 
 @dataclass(frozen=True, slots=True)
 class HubKeys:
-    """What the hub can prove and whom it believes. `certified` and `issuer_key` are the parsed forms of the bytes."""
+    """What the hub can prove and whom it believes.
+
+    `certified` and `issuer_key` are the parsed forms of the bytes.
+    """
 
     identity: ec.EllipticCurvePrivateKey = field(repr=False)
     certificate: bytes
@@ -55,7 +58,10 @@ class HubKeys:
 
 
 def load_keys(config: Config) -> HubKeys:
-    """Read every key that `config.keys` names. Raise ConfigError for the first that is not what it must be."""
+    """Read every key that `config.keys` names.
+
+    Raise ConfigError for the first that is not what it must be.
+    """
     keys = config.keys
     identity = _identity(keys.identity)
     issuer = _read("issuer", keys.issuer)
@@ -63,7 +69,14 @@ def load_keys(config: Config) -> HubKeys:
     certificate = _read("certificate", keys.certificate)
     certified = _certificate(keys.certificate.place, certificate, issuer_key)
     _check_belongs(config, certified, identity)
-    return HubKeys(identity, certificate, certified, issuer, issuer_key, _link(config))
+    return HubKeys(
+        identity=identity,
+        certificate=certificate,
+        certified=certified,
+        issuer=issuer,
+        issuer_key=issuer_key,
+        link=_link(config),
+    )
 
 
 def load_beacon(config: Config) -> Beacon | None:
@@ -79,13 +92,16 @@ def load_beacon(config: Config) -> Beacon | None:
 
 def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
     """Return the bytes of one key file, at most KEY_FILE_BYTES_MAX. Raise ConfigError."""
-    path, place = file.path, file.place
+    path = file.path
+    place = file.place
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"{place}: expected {WANTED[name]}, found something that is no regular file")
+                raise ConfigError(
+                    f"{place}: expected {WANTED[name]}, found something that is no regular file"
+                )
             if not file.credential:
                 _check_guarded(path, status) if private else _check_unforged(name, path, status)
             data = stream.read(KEY_FILE_BYTES_MAX + 1)
@@ -110,7 +126,10 @@ def remedy_for_missing(name: str, file: KeyFile) -> str:
         return f"put {WANTED[name]} there"
     if file.sealed:
         return f"{seal_command(file)}, where FILE is {WANTED[name]}"
-    return f"put {WANTED[name]} there, owned by root, mode 600 (LoadCredential={file.path.name} of hubd.service)"
+    return (
+        f"put {WANTED[name]} there, owned by root, mode 600 "
+        f"(LoadCredential={file.path.name} of hubd.service)"
+    )
 
 
 def seal_command(file: KeyFile, plain: str = "FILE") -> str:
@@ -122,37 +141,52 @@ def _check_guarded(path: Path, status: os.stat_result) -> None:
     """Refuse a private key that any other user may read, write or make readable."""
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
-        raise ConfigError(f"{path}: a private key that others may touch (mode {mode:03o}); type: chmod 600 {path}")
+        raise ConfigError(
+            f"{path}: a private key that others may touch (mode {mode:03o}); type: chmod 600 {path}"
+        )
     if status.st_uid not in (0, os.geteuid()):
         remedy = f"chown {os.geteuid()} {path}"
-        raise ConfigError(f"{path}: a private key that belongs to another user (uid {status.st_uid}); type: {remedy}")
+        raise ConfigError(
+            f"{path}: a private key that belongs to another user (uid {status.st_uid}); type: "
+            f"{remedy}"
+        )
 
 
 def _check_unforged(name: str, path: Path, status: os.stat_result) -> None:
-    """Refuse a public file that any other user may replace: whoever writes the issuer's key opens every door."""
+    """Refuse a public file that any other user may replace: whoever writes the issuer's key opens
+    every door.
+    """
     if status.st_mode & 0o022:
         mode = stat.S_IMODE(status.st_mode)
         raise ConfigError(
-            f"{path}: others may write it (mode {mode:03o}), so it proves nothing (key keys.{name}); "
+            f"{path}: others may write it (mode {mode:03o}), so it proves nothing (key "
+            f"keys.{name}); "
             f"type: chmod go-w {path}"
         )
     if status.st_uid not in (0, os.geteuid()):
         raise ConfigError(
-            f"{path}: it belongs to another user (uid {status.st_uid}), so it proves nothing (key keys.{name}); "
+            f"{path}: it belongs to another user (uid {status.st_uid}), so it proves nothing "
+            f"(key keys.{name}); "
             f"type: chown {os.geteuid()} {path}"
         )
 
 
 def _identity(file: KeyFile) -> ec.EllipticCurvePrivateKey:
-    data, expected = _read("identity", file, private=True), f"{file.place}: expected {WANTED['identity']}"
+    data = _read("identity", file, private=True)
+    expected = f"{file.place}: expected {WANTED['identity']}"
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError as error:
-        raise ConfigError(f"{expected}, found one with a passphrase; decrypt it: openssl pkcs8 -in FILE") from error
+        raise ConfigError(
+            f"{expected}, found one with a passphrase; decrypt it: openssl pkcs8 -in FILE"
+        ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigError(f"{expected}, found none") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigError(f"{expected}, found a key of another type ({type(key).__name__.removesuffix('PrivateKey')})")
+        raise ConfigError(
+            f"{expected}, found a key of another type "
+            f"({type(key).__name__.removesuffix('PrivateKey')})"
+        )
     if not isinstance(key.curve, ec.SECP256R1):
         raise ConfigError(f"{expected}, found one on the curve {key.curve.name}")
     return key
@@ -173,36 +207,53 @@ def _certificate(path: str, data: bytes, issuer: VerifyKey) -> HubCertificate:
         raise ConfigError(f"{path}: expected {expected}, found none: {error}") from error
 
 
-def _check_belongs(config: Config, certified: HubCertificate, identity: ec.EllipticCurvePrivateKey) -> None:
-    """The certificate must be for this hub, this site, this identity and each access point of the configuration."""
-    path, hub = config.keys.certificate.place, config.hub
+def _check_belongs(
+    config: Config, certified: HubCertificate, identity: ec.EllipticCurvePrivateKey
+) -> None:
+    """The certificate must be for this hub, this site, this identity and each access point of the
+    configuration.
+    """
+    path = config.keys.certificate.place
+    hub = config.hub
     if (certified.hub, certified.site) != (hub.id, hub.site):
         raise ConfigError(
-            f"{path}: a certificate for hub {certified.hub!r} of site {certified.site!r}, but the configuration says "
+            f"{path}: a certificate for hub {certified.hub!r} of site {certified.site!r}, but "
+            "the configuration says "
             f"hub.id {hub.id!r} and hub.site {hub.site!r}; correct one of them"
         )
     if certified.key.kid != SigningKey(identity).verify_key.kid:
         raise ConfigError(
-            f"{path}: this certificate is for another private key than {config.keys.identity.place}; "
+            f"{path}: this certificate is for another private key than "
+            f"{config.keys.identity.place}; "
             "put the two files there that were made together"
         )
-    missing = [p.number for door in config.doors for p in door.access_points if p.number not in certified.access_points]
+    missing = [
+        p.number
+        for door in config.doors
+        for p in door.access_points
+        if p.number not in certified.access_points
+    ]
     if missing:
         raise ConfigError(
-            f"{path}: this certificate does not cover access point {missing[0]}, phones would refuse the hub there; "
+            f"{path}: this certificate does not cover access point {missing[0]}, phones would "
+            "refuse the hub there; "
             "take it out of [[doors.access_points]] or have the issuer certify it"
         )
 
 
 def _link(config: Config) -> UplinkKeys | None:
-    secret_file, backend_file = config.keys.curve_secret, config.keys.backend_public
+    secret_file = config.keys.curve_secret
+    backend_file = config.keys.backend_public
     if config.backend is None or secret_file is None or backend_file is None:
         return None
     secret = _curve_key("curve_secret", secret_file, private=True)
     public = z85.decode(zmq.curve_public(z85.encode(secret)))
     backend = _curve_key("backend_public", backend_file)
     if backend == public:
-        raise ConfigError(f"{backend_file.place}: expected {WANTED['backend_public']}, found this hub's own public key")
+        raise ConfigError(
+            f"{backend_file.place}: expected {WANTED['backend_public']}, found this hub's own "
+            "public key"
+        )
     return UplinkKeys(secret, public, backend)
 
 
@@ -211,6 +262,8 @@ def _curve_key(name: str, file: KeyFile, private: bool = False) -> bytes:
     try:
         return key_from_text(data.decode("ascii"))
     except UnicodeDecodeError:
-        raise ConfigError(f"{file.place}: expected {WANTED[name]}, found bytes that are no text") from None
+        raise ConfigError(
+            f"{file.place}: expected {WANTED[name]}, found bytes that are no text"
+        ) from None
     except ConfigError as error:
         raise ConfigError(f"{file.place}: expected {WANTED[name]}: {error}") from None

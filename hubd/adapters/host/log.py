@@ -1,11 +1,13 @@
-"""Logs for people: one JSON object a line on stderr for journald, plain text when a person sits at stderr.
+"""Logs for people: one JSON object a line on stderr for journald, plain text when a person sits at
+stderr.
 
-Laws: no secret reaches a log. Bytes are never shown, only their number; a value under a key that names a secret is
-redacted; an object is shown by its type alone; text is cut at a length. Every line is one line, whatever was put into
-it. Lines of one kind are paced (LINES), and those left out are counted and told. Writing never waits: a reader who
-stands still loses lines and is told how many. Logs of libraries (`logging`) take the same way, warnings and above.
-Import this module before anything else imports structlog: structlog loads `rich` when it can, which costs the daemon
-35 ms and 3.7 MB that it never uses.
+Laws: no secret reaches a log. Bytes are never shown, only their number; a value under a key that
+names a secret is redacted; an object is shown by its type alone; text is cut at a length. Every
+line is one line, whatever was put into it. Lines of one kind are paced (LINES), and those left out
+are counted and told. Writing never waits: a reader who stands still loses lines and is told how
+many. Logs of libraries (`logging`) take the same way, warnings and above. Import this module before
+anything else imports structlog: structlog loads `rich` when it can, which costs the daemon 35 ms
+and 3.7 MB that it never uses.
 """
 
 from __future__ import annotations
@@ -55,7 +57,20 @@ ITEMS_MAX = 50
 DEPTH_MAX = 4
 
 SECRET_WORDS = frozenset(
-    {"key", "keys", "secret", "secrets", "nonce", "token", "tokens", "password", "pin", "challenge", "ticket", "psk"}
+    {
+        "key",
+        "keys",
+        "secret",
+        "secrets",
+        "nonce",
+        "token",
+        "tokens",
+        "password",
+        "pin",
+        "challenge",
+        "ticket",
+        "psk",
+    }
 )
 """A key of a log line that has one of these among its words (split at `_`) is redacted."""
 REDACTED = "<redacted>"
@@ -69,17 +84,25 @@ KINDS_MAX = 256
 LEFT_OUT = "lines_left_out"
 LEFT_OUT_SECONDS = 60.0
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 class LinePace:
-    """Lets so many lines of one kind through, counts the rest: whatever a peer does over and over again.
+    """Lets so many lines of one kind through, counts the rest: whatever a peer does over and over
+    again.
 
     A kind is an event with what tells its lines apart by the program's own words (KIND_KEYS).
     `report` gives the counts.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
         self._monotonic = monotonic
         self._wall = wall
         self._lock = threading.Lock()
@@ -102,9 +125,12 @@ class LinePace:
         raise structlog.DropEvent
 
     def report(self) -> list[dict[str, Any]]:
-        """Return what was left out since the last report: kind, how many, first and last in Unix seconds."""
+        """Return what was left out since the last report: kind, how many, first and last in Unix
+        seconds.
+        """
         with self._lock:
-            left_out, self._left_out = self._left_out, {}
+            left_out = self._left_out
+            self._left_out = {}
         return [
             {"of": " ".join(kind), "count": count, "first": round(first, 3), "last": round(last, 3)}
             for kind, (count, first, last) in left_out.items()
@@ -115,7 +141,9 @@ _pace: LinePace | None = None
 
 
 async def tell_left_out(seconds: float = LEFT_OUT_SECONDS) -> None:
-    """Tell every so many seconds, and at the end, how many lines were left out; run until cancelled."""
+    """Tell every so many seconds, and at the end, how many lines were left out; run until
+    cancelled.
+    """
     try:
         while True:
             await asyncio.sleep(seconds)
@@ -130,9 +158,13 @@ def _tell_left_out() -> None:
 
 
 def set_up(
-    level: str = "info", stream: TextIO = sys.stderr, human: bool | None = None, pace: LinePace | None = None
+    level: str = "info",
+    stream: TextIO = sys.stderr,
+    human: bool | None = None,
+    pace: LinePace | None = None,
 ) -> None:
-    """Configure structlog and `logging` for the process; `human` None: ask the stream whether it is a terminal.
+    """Configure structlog and `logging` for the process; `human` None: ask the stream whether it is
+    a terminal.
 
     `pace` None: no line is left out.
     """
@@ -182,14 +214,19 @@ def _shown(key: str, value: Any, depth: int) -> Any:
         case int():
             return value if -(1 << 63) <= value < 1 << 63 else "<a big int>"
         case str() | PurePath() | BaseException():
-            text = str(value).encode(errors="backslashreplace").decode()  # file names may hold lone surrogates
+            # file names may hold lone surrogates
+            text = str(value).encode(errors="backslashreplace").decode()
             if len(text) <= TEXT_CHARS_MAX:
                 return text
-            return "..." + text[-TEXT_CHARS_MAX:] if key == "exception" else text[:TEXT_CHARS_MAX] + "..."
+            if key == "exception":
+                return "..." + text[-TEXT_CHARS_MAX:]
+            return text[:TEXT_CHARS_MAX] + "..."
         case bytes() | bytearray() | memoryview():
             return f"<{len(value)} bytes>"
         case Mapping() if depth:
-            return {str(k): _shown(str(k), v, depth - 1) for k, v in list(value.items())[:ITEMS_MAX]}
+            return {
+                str(k): _shown(str(k), v, depth - 1) for k, v in list(value.items())[:ITEMS_MAX]
+            }
         case list() | tuple() | set() | frozenset() if depth:
             return [_shown(key, item, depth - 1) for item in list(value)[:ITEMS_MAX]]
         case _:
@@ -202,7 +239,11 @@ def _stamp(_logger: WrappedLogger | None, _method: str, event: EventDict) -> Eve
 
 
 def _render_json(_logger: WrappedLogger | None, _method: str, event: EventDict) -> str:
-    ordered = {"event": event.pop("event", ""), "level": event.pop("level", ""), "time": event.pop("timestamp", "")}
+    ordered = {
+        "event": event.pop("event", ""),
+        "level": event.pop("level", ""),
+        "time": event.pop("timestamp", ""),
+    }
     return msgspec.json.encode(ordered | dict(event)).decode()
 
 
@@ -221,14 +262,17 @@ def _printable(value: Any) -> str:
 
 
 class _Sink:
-    """Writes lines. What the other end does not take at once is lost: a log is no evidence and stops no door.
+    """Writes lines. What the other end does not take at once is lost: a log is no evidence and
+    stops no door.
 
-    A line is written whole or not at all. If only a part fitted, the rest goes first later, and new lines are lost
-    until then; so no more than one line is kept. How many were lost is told with the next line that fits.
+    A line is written whole or not at all. If only a part fitted, the rest goes first later, and new
+    lines are lost until then; so no more than one line is kept. How many were lost is told with the
+    next line that fits.
     """
 
     def __init__(self, stream: TextIO, render: Processor) -> None:
-        self._stream, self._render = stream, render
+        self._stream = stream
+        self._render = render
         self._write = _waitless(self, stream)
         self._encoding = stream.encoding or "utf-8"
         self._lock = threading.RLock()
@@ -237,7 +281,9 @@ class _Sink:
         self._lost = 0
 
     def msg(self, line: str) -> None:
-        """Write one rendered line, in one piece, so that lines of other threads do not mix with it."""
+        """Write one rendered line, in one piece, so that lines of other threads do not mix
+        with it.
+        """
         with self._lock:
             if self._busy:  # a finaliser logs in the middle of another line
                 self._lost += 1
@@ -251,7 +297,10 @@ class _Sink:
                 self._busy = False
 
     def _put(self, line: str) -> None:
-        """Write the rest of an earlier line, then this one. Raise OSError or ValueError if this one is lost."""
+        """Write the rest of an earlier line, then this one.
+
+        Raise OSError or ValueError if this one is lost.
+        """
         if self._rest:
             self._rest = self._rest[self._write(self._rest) :]
             if self._rest:
@@ -270,10 +319,12 @@ class _Sink:
 
 
 def _waitless(owner: object, stream: TextIO) -> Callable[[bytes], int]:
-    """Return a write that never waits: it returns how many bytes went, or raises OSError (BlockingIOError: full).
+    """Return a write that never waits: it returns how many bytes went, or raises OSError
+    (BlockingIOError: full).
 
-    O_NONBLOCK belongs to the open file, which other processes share, and is left as it is: a socket is told with each
-    send, a pipe or terminal is opened a second time. What is opened lives as long as `owner`. A file never waits long.
+    O_NONBLOCK belongs to the open file, which other processes share, and is left as it is: a socket
+    is told with each send, a pipe or terminal is opened a second time. What is opened lives as long
+    as `owner`. A file never waits long.
     """
     try:
         descriptor = stream.fileno()
@@ -286,7 +337,8 @@ def _waitless(owner: object, stream: TextIO) -> Callable[[bytes], int]:
         return partial(_to_stream, stream)
     if not stat.S_ISFIFO(mode) and not os.isatty(descriptor):
         stream.flush()
-        return partial(os.write, descriptor)  # not by the stream, which would keep what a full disk refuses
+        # not by the stream, which would keep what a full disk refuses
+        return partial(os.write, descriptor)
     try:
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         own = os.open(f"/proc/self/fd/{descriptor}", flags)
@@ -304,7 +356,8 @@ def _to_stream(stream: TextIO, data: bytes) -> int:
 
 def _when_ready(descriptor: int, data: bytes) -> int:
     """Write as much as surely fits: a pipe that is ready takes PIPE_BUF bytes."""
-    sent, ready = 0, select.poll()
+    sent = 0
+    ready = select.poll()
     ready.register(descriptor, select.POLLOUT)
     while sent < len(data) and ready.poll(0):
         sent += os.write(descriptor, data[sent : sent + select.PIPE_BUF])

@@ -1,4 +1,6 @@
-"""Who is at the other end of a unix socket, as the kernel says (SO_PEERCRED of unix(7)): it cannot be forged."""
+"""Who is at the other end of a unix socket, as the kernel says (SO_PEERCRED of unix(7)): it cannot
+be forged.
+"""
 
 from __future__ import annotations
 
@@ -20,4 +22,6 @@ class Caller:
 
 def peer_of(connection: socket.socket) -> Caller:
     """Return the peer of a connected unix socket. Raise OSError when the kernel does not say."""
-    return Caller(*_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)))
+    return Caller(
+        *_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    )

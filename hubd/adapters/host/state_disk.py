@@ -1,4 +1,6 @@
-"""What the disk of the state directory has left, how long the write-ahead log is, and who else has the log open."""
+"""What the disk of the state directory has left, how long the write-ahead log is, and who else has
+the log open.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,16 @@ from hubd.aside import Start, start_thread, under_way
 
 HOLDERS_MAX = 5
 """Named at most."""
-SPARE_BYTES, SPARE_SHARE = 16 << 20, 32
+SPARE_BYTES = 16 << 20
+SPARE_SHARE = 32
 """What nobody here takes in advance: so much, or on a small disk this share of it."""
 
 
 def free_bytes(place: Path) -> tuple[int, int]:
-    """Return the bytes that are free for this user, and those of the whole file system. Raise OSError."""
+    """Return the bytes that are free for this user, and those of the whole file system.
+
+    Raise OSError.
+    """
     found = os.statvfs(place)
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
@@ -39,7 +45,12 @@ def measure(log_file: Path, name_above_bytes: int) -> DiskState:
     journal = log_file.with_name(log_file.name + "-wal")
     length = journal.stat().st_size if journal.exists() else 0
     holders = tuple(_holders(log_file)) if length > name_above_bytes else ()
-    return DiskState(free, size, length, holders[:HOLDERS_MAX])
+    return DiskState(
+        free_bytes=free,
+        size_bytes=size,
+        journal_bytes=length,
+        holders=holders[:HOLDERS_MAX],
+    )
 
 
 def look(
@@ -49,7 +60,8 @@ def look(
     measure: Callable[[Path, int], DiskState] = measure,
     start: Start = start_thread,
 ) -> asyncio.Future[DiskState]:
-    """Begin to look at the disk, in a thread that nobody waits for; the future raises what `measure` raises.
+    """Begin to look at the disk, in a thread that nobody waits for; the future raises what
+    `measure` raises.
 
     Raise HardwareError when the machine gives no thread.
     """
@@ -57,7 +69,9 @@ def look(
 
 
 def _holders(log_file: Path) -> Iterator[str]:
-    """Yield who has the file open, other than this process; of other users' processes only root sees that."""
+    """Yield who has the file open, other than this process; of other users' processes only root
+    sees that.
+    """
     wanted = str(log_file.absolute())
     for process in Path("/proc").glob("[0-9]*"):
         if process.name != str(os.getpid()) and _has_open(process, wanted):

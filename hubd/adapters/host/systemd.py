@@ -1,7 +1,8 @@
 """What systemd is told: sd_notify(3) in one datagram, without a library.
 
-Laws: without $NOTIFY_SOCKET nothing is sent and nothing fails; a message never waits (the socket is non-blocking) and a
-lost one is not an error of the daemon; the watchdog is fed at half its time, and only while `alive` says so.
+Laws: without $NOTIFY_SOCKET nothing is sent and nothing fails; a message never waits (the socket is
+non-blocking) and a lost one is not an error of the daemon; the watchdog is fed at half its time,
+and only while `alive` says so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ STUCK = "bluetoothd-is-stuck"
 
 
 def ask_for_new_bluetoothd(environment: Mapping[str, str] = os.environ) -> None:
-    """Have systemd start bluetoothd anew. Where there is no such unit, or no room for a file, nothing comes of it."""
+    """Have systemd start bluetoothd anew.
+
+    Where there is no such unit, or no room for a file, nothing comes of it.
+    """
     folder = environment.get("RUNTIME_DIRECTORY", "")
     if folder:
         with suppress(OSError):
@@ -50,7 +54,8 @@ class Notifier:
     async def feed_watchdog(self, alive: Callable[[], bool]) -> None:
         """Say WATCHDOG=1 for as long as `alive()`; return at once when nobody watches.
 
-        While not alive it looks again eight times as often, so that a loop that was late once is forgiven in time.
+        While not alive it looks again eight times as often, so that a loop that was late once is
+        forgiven in time.
         """
         if not self.watchdog_seconds:
             return
@@ -63,7 +68,9 @@ class Notifier:
         if not self._address:
             return False
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as ear:
+            with socket.socket(
+                socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+            ) as ear:
                 ear.sendto(message.encode(), self._address)
         except OSError:
             return False
@@ -71,7 +78,9 @@ class Notifier:
 
 
 def _address(name: str) -> str:
-    """The socket's address: a path, or `@` for the abstract namespace; anything else is not for us."""
+    """The socket's address: a path, or `@` for the abstract namespace; anything else is not
+    for us.
+    """
     if name.startswith("@"):
         return "\0" + name[1:]
     return name if name.startswith("/") else ""
@@ -83,7 +92,12 @@ def _status(text: str) -> str:
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """WATCHDOG_USEC in seconds, 0 when it is not there, is no number, or is meant for another process."""
-    micros, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
+    """WATCHDOG_USEC in seconds, 0 when it is not there, is no number, or is meant for another
+    process.
+    """
+    micros = environment.get("WATCHDOG_USEC", "")
+    pid = environment.get("WATCHDOG_PID", "")
     meant = not pid or pid == str(os.getpid())
-    return int(micros) / 1e6 if meant and micros.isascii() and micros.isdigit() and len(micros) < 16 else 0.0
+    if meant and micros.isascii() and micros.isdigit() and len(micros) < 16:
+        return int(micros) / 1e6
+    return 0.0

@@ -22,12 +22,23 @@ class UplinkKeys:
     backend: bytes
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a key of another length, or a public key that is not the secret key's."""
-        for name, key in (("own secret", self.secret), ("own public", self.public), ("backend's public", self.backend)):
+        """Raise ConfigError for a key of another length, or a public key that is not the secret
+        key's.
+        """
+        for name, key in (
+            ("own secret", self.secret),
+            ("own public", self.public),
+            ("backend's public", self.backend),
+        ):
             if len(key) != KEY_BYTES:
-                raise ConfigError(f"uplink: the {name} key has {len(key)} bytes, expected {KEY_BYTES}")
+                raise ConfigError(
+                    f"uplink: the {name} key has {len(key)} bytes, expected {KEY_BYTES}"
+                )
         if z85.decode(zmq.curve_public(z85.encode(self.secret))) != self.public:
-            raise ConfigError("uplink: the hub's public key does not belong to its secret key; write both files anew")
+            raise ConfigError(
+                "uplink: the hub's public key does not belong to its secret key; write both "
+                "files anew"
+            )
 
 
 def key_from_text(text: str) -> bytes:
@@ -36,7 +47,9 @@ def key_from_text(text: str) -> bytes:
     try:
         key = z85.decode(stripped.encode("ascii")) if len(stripped) == 40 else b""
     except (KeyError, ValueError, struct.error) as error:
-        raise ConfigError("uplink: a key is no Z85 text; write it as `curve_keypair` gives it") from error
+        raise ConfigError(
+            "uplink: a key is no Z85 text; write it as `curve_keypair` gives it"
+        ) from error
     if len(key) != KEY_BYTES:
         raise ConfigError(f"uplink: a key has {len(stripped)} characters, expected 40 of Z85")
     return key

@@ -1,19 +1,21 @@
 """The local API: JSON lines over a unix stream socket, for hubctl and nobody else.
 
 A client writes `{"id": 1, "call": "status", "args": {...}}` and reads `{"id": 1, "result": ...}` or
-`{"id": 1, "error": {"code": ..., "message": ...}}`; the call `tail` is answered by `"tailing"` and then by
-`{"id": 1, "event": {...}}` lines until the client closes, with `{"id": 1, "lost": n}` where it was too slow, and with
-`{"id": 1, "beat": n}` now and then, to which the client says an empty line.
+`{"id": 1, "error": {"code": ..., "message": ...}}`; the call `tail` is answered by `"tailing"` and
+then by `{"id": 1, "event": {...}}` lines until the client closes, with `{"id": 1, "lost": n}` where
+it was too slow, and with `{"id": 1, "beat": n}` now and then, to which the client says an empty
+line.
 
 Laws:
-1. Whoever can connect may read (the socket has mode 0660); a call that changes something needs uid 0 or the daemon's
-   own uid, by SO_PEERCRED, and is logged with the caller.
-2. A client costs at most the ceilings below and those of `local_places`, waits for no other, and cannot hold up or end
-   the daemon: a handler that fails is answered and logged.
-3. In one turn of the event loop one client is served at most one request, and each socket lets one newcomer in and
-   sends REFUSALS_A_TURN away.
+1. Whoever can connect may read (the socket has mode 0660); a call that changes something needs uid
+   0 or the daemon's own uid, by SO_PEERCRED, and is logged with the caller.
+2. A client costs at most the ceilings below and those of `local_places`, waits for no other, and
+   cannot hold up or end the daemon: a handler that fails is answered and logged.
+3. In one turn of the event loop one client is served at most one request, and each socket lets one
+   newcomer in and sends REFUSALS_A_TURN away.
 4. Root has a socket file of its own, which nobody else can open: no other user fills its backlog.
-5. Who gives way is gone at once: there are never more than `tasks_max` tasks for clients, whoever comes and goes.
+5. Who gives way is gone at once: there are never more than `tasks_max` tasks for clients, whoever
+   comes and goes.
 6. What clients provoke is logged once a minute at most, with how often it was.
 """
 
@@ -61,14 +63,18 @@ BACKLOG = 128
 """Newcomers of one socket that the kernel keeps."""
 REFUSALS_A_TURN = 64
 REFUSED_PAUSE_SECONDS = 0.01
-"""After newcomers who were sent away, so that a flood of them costs a small part of the processor."""
+"""After newcomers who were sent away, so that a flood of them costs a small part of the processor.
+"""
 LEAVING_MAX = 16
 """Clients whose place is another's already, and whose task has not ended yet."""
 ROOT_SUFFIX = ".root"
 """Of root's own socket file, which stands beside everybody's."""
 
 Handler = Callable[[Mapping[str, Any], Caller], Awaitable[object]]
-"""Takes the request's `args`, a flat object; returns what JSON can carry. HubError is answered by its sentence."""
+"""Takes the request's `args`, a flat object; returns what JSON can carry.
+
+HubError is answered by its sentence.
+"""
 
 
 class CallRefused(HubError):
@@ -101,7 +107,8 @@ class Waits:
 WAITS: Final = Waits()
 
 Rest = Callable[[float], Awaitable[None]]
-"""Lets others have their turn for so many seconds, and for one turn of the event loop when it is 0."""
+"""Lets others have their turn for so many seconds, and for one turn of the event loop when it is 0.
+"""
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -126,7 +133,10 @@ class LocalApi:
         waits: Waits = WAITS,
         rest: Rest = asyncio.sleep,
     ) -> None:
-        self._files: Final = SocketFile(path, 0o660), SocketFile(path.with_name(path.name + ROOT_SUFFIX), 0o600)
+        self._files: Final = (
+            SocketFile(path, 0o660),
+            SocketFile(path.with_name(path.name + ROOT_SUFFIX), 0o600),
+        )
         self._calls: Final = {call.name: call for call in calls}
         self._tail = tail
         self._limits = limits
@@ -141,7 +151,10 @@ class LocalApi:
             raise ValueError("two calls of one name")
 
     def bind(self) -> None:
-        """Take both files; `close`, or the end of `serve`, gives them up. Raise ConfigError if they cannot be had."""
+        """Take both files; `close`, or the end of `serve`, gives them up.
+
+        Raise ConfigError if they cannot be had.
+        """
         try:
             for file in self._files:
                 file.bind(BACKLOG)
@@ -155,7 +168,10 @@ class LocalApi:
             file.close()
 
     async def serve(self) -> None:
-        """Answer clients until cancelled, then remove the sockets. Binds when `bind` was not called before."""
+        """Answer clients until cancelled, then remove the sockets.
+
+        Binds when `bind` was not called before.
+        """
         try:
             listeners = [file.listener or file.bind(BACKLOG) for file in self._files]
             async with asyncio.TaskGroup() as tasks:
@@ -165,7 +181,9 @@ class LocalApi:
             self.close()
 
     async def _newcomers(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
-        """Let in who may come and send the others away, so that none of these stands before one of those."""
+        """Let in who may come and send the others away, so that none of these stands before one of
+        those.
+        """
         while True:
             refused = 0
             newcomer = await self._accept(listener)
@@ -198,7 +216,10 @@ class LocalApi:
             self.tasks.add(task)
             task.add_done_callback(partial(self._ended, visit))
             return True
-        sentence = "hubd answers as many clients as it can; end some, or use sudo: a place is kept for root"
+        sentence = (
+            "hubd answers as many clients as it can; end some, or use sudo: a place is "
+            "kept for root"
+        )
         with suppress(OSError):
             connection.send(_error(None, "busy", sentence))
         connection.close()
@@ -223,8 +244,11 @@ class LocalApi:
         task = asyncio.current_task()
         caller = visit.caller
         try:
-            reader, writer = await asyncio.open_unix_connection(sock=visit.connection, limit=LINE_BYTES_MAX)
-            writer.transport.set_write_buffer_limits(high=0)  # drain means: all of it is the kernel's
+            reader, writer = await asyncio.open_unix_connection(
+                sock=visit.connection, limit=LINE_BYTES_MAX
+            )
+            # drain means: all of it is the kernel's
+            writer.transport.set_write_buffer_limits(high=0)
             writer.transport.max_size = LINE_BYTES_MAX  # type: ignore[attr-defined]  # of one read; else 256 KiB
             visit.place.dismiss = partial(_dismiss, writer, task)
             self._log.debug("client", uid=caller.uid, gid=caller.gid, pid=caller.pid)
@@ -251,14 +275,18 @@ class LocalApi:
         self.places.served(place)
 
     async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        """Return the next request with its newline; b'' when the client has closed or was silent for too long."""
+        """Return the next request with its newline; b'' when the client has closed or was silent
+        for too long.
+        """
         try:
             async with asyncio.timeout(self._waits.idle):
                 line = await reader.readline()
         except TimeoutError:
             return b""
         except ValueError:  # longer than the reader's limit
-            await self._write(writer, _error(None, "too-long", f"a request is at most {LINE_BYTES_MAX} bytes"))
+            await self._write(
+                writer, _error(None, "too-long", f"a request is at most {LINE_BYTES_MAX} bytes")
+            )
             return b""
         return line if line.endswith(b"\n") else b""
 
@@ -268,7 +296,9 @@ class LocalApi:
         try:
             request = msgspec.json.decode(line, type=_Request)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            await self._write(writer, _error(None, "bad-request", f"this is no request: {error}"[:ECHO_CHARS_MAX]))
+            await self._write(
+                writer, _error(None, "bad-request", f"this is no request: {error}"[:ECHO_CHARS_MAX])
+            )
             return
         if request.call == "tail":
             await self._stream(request.id, reader, writer, visit.place)
@@ -281,35 +311,62 @@ class LocalApi:
         if call is None:
             names = ", ".join(sorted([*self._calls, "tail"]))
             return _error(
-                request.id, "unknown-call", f"there is no call {request.call[:ECHO_CHARS_MAX]!r}; there are {names}"
+                request.id,
+                "unknown-call",
+                f"there is no call {request.call[:ECHO_CHARS_MAX]!r}; there are {names}",
             )
         if call.writes:
             allowed = caller.uid in (0, os.geteuid())
             if allowed:
-                self._log.info("write_call", call=call.name, uid=caller.uid, gid=caller.gid, pid=caller.pid)
+                self._log.info(
+                    "write_call", call=call.name, uid=caller.uid, gid=caller.gid, pid=caller.pid
+                )
             else:
-                self._tell("write_call_refused", call=call.name, uid=caller.uid, gid=caller.gid, pid=caller.pid)
-                return _error(request.id, "not-allowed", f"{call.name} changes something: only root may; use sudo")
+                self._tell(
+                    "write_call_refused",
+                    call=call.name,
+                    uid=caller.uid,
+                    gid=caller.gid,
+                    pid=caller.pid,
+                )
+                return _error(
+                    request.id,
+                    "not-allowed",
+                    f"{call.name} changes something: only root may; use sudo",
+                )
         try:
             async with asyncio.timeout(self._waits.handler):
-                answer = msgspec.json.encode({"id": request.id, "result": await call.handler(request.args, caller)})
+                answer = msgspec.json.encode(
+                    {"id": request.id, "result": await call.handler(request.args, caller)}
+                )
         except TimeoutError:
-            return _error(request.id, "timeout", f"{call.name} took longer than {self._waits.handler:g} s")
+            return _error(
+                request.id, "timeout", f"{call.name} took longer than {self._waits.handler:g} s"
+            )
         except CallRefused as error:
             return _error(request.id, error.code, str(error))
         except HubError as error:
-            return _error(request.id, type(error).__name__.removesuffix("Error").lower(), str(error))
+            return _error(
+                request.id, type(error).__name__.removesuffix("Error").lower(), str(error)
+            )
         except Exception as error:  # a bug in a handler is this call's failure, not the daemon's
             self._tell(f"call_failed {call.name}", exc_info=error)
-            return _error(request.id, "internal", f"{call.name} failed inside hubd; see journalctl -u hubd")
+            return _error(
+                request.id, "internal", f"{call.name} failed inside hubd; see journalctl -u hubd"
+            )
         if len(answer) > ANSWER_BYTES_MAX:
-            return _error(request.id, "too-large", f"the answer has {len(answer)} bytes; ask for less")
+            return _error(
+                request.id, "too-large", f"the answer has {len(answer)} bytes; ask for less"
+            )
         return answer + b"\n"
 
     async def _stream(
         self, call_id: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: Place
     ) -> None:
-        """Send events until the client closes or no longer answers. What it says is read and dropped."""
+        """Send events until the client closes or no longer answers.
+
+        What it says is read and dropped.
+        """
         self.places.tail(place, _now())
         beats = Beats()
         with self._tail.subscribe() as subscription:
@@ -318,7 +375,15 @@ class LocalApi:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._until_closed(reader, place, beats))
-                    tasks.create_task(tell_events(call_id, subscription, beats, self._waits.beat, write))
+                    tasks.create_task(
+                        tell_events(
+                            call_id=call_id,
+                            subscription=subscription,
+                            beats=beats,
+                            beat_seconds=self._waits.beat,
+                            write=write,
+                        )
+                    )
             except* (_GoneError, OSError, SilentError):
                 pass
 
@@ -339,7 +404,9 @@ class LocalApi:
             raise _GoneError from error
 
     def _tell(self, event: str, **facts: Any) -> None:
-        """Log what clients provoke: at once, then once every TOLD_SECONDS with how often it was since."""
+        """Log what clients provoke: at once, then once every TOLD_SECONDS with how often it was
+        since.
+        """
         key = event if event in self._told or len(self._told) < TOLD_MAX else "other"
         told = self._told.setdefault(key, _Told())
         told.times += 1
@@ -382,11 +449,18 @@ def _next_in(listener: socket.socket) -> socket.socket | None:
 
 
 def _dismiss(writer: asyncio.StreamWriter, task: asyncio.Task[None] | None) -> None:
-    """Let a client go whose place another takes: it is told if it takes a line at once. Its task ends, also asleep."""
+    """Let a client go whose place another takes: it is told if it takes a line at once.
+
+    Its task ends, also asleep.
+    """
     if task is not None:
         task.cancel()
     if not writer.transport.is_closing():
-        writer.write(_error(None, "gave-way", "hubd gave this place to a newer client; end some that only wait"))
+        writer.write(
+            _error(
+                None, "gave-way", "hubd gave this place to a newer client; end some that only wait"
+            )
+        )
         writer.transport.abort()
 
 

@@ -1,8 +1,10 @@
-"""Events for whoever looks on: published without waiting, kept for each onlooker up to a ceiling, then counted as lost.
+"""Events for whoever looks on: published without waiting, kept for each onlooker up to a ceiling,
+then counted as lost.
 
-Laws: `publish` never waits, never raises and costs nothing while nobody looks; an event is encoded once for all; a
-queue has a ceiling in events and in bytes; one slow onlooker loses its own events only and is told how many, in their
-place. Events are for people's eyes: evidence is in the records. What must not be shown is replaced as in the logs.
+Laws: `publish` never waits, never raises and costs nothing while nobody looks; an event is encoded
+once for all; a queue has a ceiling in events and in bytes; one slow onlooker loses its own events
+only and is told how many, in their place. Events are for people's eyes: evidence is in the records.
+What must not be shown is replaced as in the logs.
 """
 
 from __future__ import annotations
@@ -33,7 +35,11 @@ class Subscription:
 
     def put(self, event: bytes | None) -> None:
         """Queue one encoded event; count it as lost when it is None or the queue is full."""
-        if event is None or len(self._events) >= QUEUE_EVENTS_MAX or self._bytes + len(event) > QUEUE_BYTES_MAX:
+        if (
+            event is None
+            or len(self._events) >= QUEUE_EVENTS_MAX
+            or self._bytes + len(event) > QUEUE_BYTES_MAX
+        ):
             self._lost += 1
         else:
             self._events.append(event)
@@ -53,7 +59,12 @@ class Subscription:
         self._tail.onlookers.add(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self._tail.onlookers.discard(self)
 
 

@@ -1,18 +1,23 @@
 """Who has a place at the local socket, how fast it may ask, and who gives way to a newcomer.
 
 Laws:
-1. There are `clients` places. `root_places` of them are for root alone, and no user takes more than `user_places`.
+1. There are `clients` places. `root_places` of them are for root alone, and no user takes more than
+   `user_places`.
 2. At most `tails` places are taken by tails, at most `user_tails` of them by one user.
-3. A newcomer who finds no place takes that of a client who only waits: the oldest tail, else who was idle longest.
+3. A newcomer who finds no place takes that of a client who only waits: the oldest tail, else who
+   was idle longest.
 4. Who is being answered keeps its place, and root gives way to root alone.
-5. Where several users fill the common places, the one gives way who holds most of those that only wait.
-6. A client is served `client_per_second` times a second, the clients of one user together `user_per_second` times;
-   who asks faster waits, and is not refused. Who leaves while it waits gives its turn back, so that no wait is longer
-   than the clients of one user who have a place.
-7. A user comes `newcomers_per_second` times a second, all users but root together `all_newcomers_per_second` times; who
-   comes faster is refused, and what one user has used up is no other's. Root's pace is its own.
+5. Where several users fill the common places, the one gives way who holds most of those that only
+   wait.
+6. A client is served `client_per_second` times a second, the clients of one user together
+   `user_per_second` times; who asks faster waits, and is not refused. Who leaves while it waits
+   gives its turn back, so that no wait is longer than the clients of one user who have a place.
+7. A user comes `newcomers_per_second` times a second, all users but root together
+   `all_newcomers_per_second` times; who comes faster is refused, and what one user has used up is
+   no other's. Root's pace is its own.
 
-"User" is a uid. Nothing here waits or knows a socket: moments are seconds of a monotonic clock and come as arguments.
+"User" is a uid. Nothing here waits or knows a socket: moments are seconds of a monotonic clock and
+come as arguments.
 """
 
 from __future__ import annotations
@@ -27,7 +32,10 @@ ROOT = 0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ceilings of the local socket. In hubd's unit all users but root and hubd are one, for it sees them so."""
+    """The ceilings of the local socket.
+
+    In hubd's unit all users but root and hubd are one, for it sees them so.
+    """
 
     clients: int = 16
     root_places: int = 4
@@ -63,7 +71,10 @@ class Doing(Enum):
 
 
 class Pace:
-    """`per_second` turns a second, at most `burst` at once. Turns are given in the order of asking, none is refused."""
+    """`per_second` turns a second, at most `burst` at once.
+
+    Turns are given in the order of asking, none is refused.
+    """
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._seconds_a_turn = 1 / per_second
@@ -91,7 +102,10 @@ class Pace:
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One client's place. `dismiss` is called when it must give way; after that the place is another's."""
+    """One client's place.
+
+    `dismiss` is called when it must give way; after that the place is another's.
+    """
 
     uid: int
     number: int
@@ -128,11 +142,15 @@ class Places:
         return tuple(self._taken)
 
     def may_come(self, uid: int, at: float) -> bool:
-        """Take the user's next turn as a newcomer; False when it comes too early, and then none is taken."""
+        """Take the user's next turn as a newcomer; False when it comes too early, and then none is
+        taken.
+        """
         if uid != ROOT and not self._all_newcomers.free(at):
             return False
         limits = self._limits
-        own = _pace_of(self._newcomers, uid, at, limits.newcomers_per_second, limits.newcomers_burst)
+        own = _pace_of(
+            self._newcomers, uid, at, limits.newcomers_per_second, limits.newcomers_burst
+        )
         if not own.free(at):
             return False
         own.take(at)
@@ -172,7 +190,9 @@ class Places:
         place.now(Doing.TAILING, at)
 
     def wait_seconds(self, place: Place, at: float) -> float:
-        """Take the client's next turn, until `served` or `leave`; return the seconds until it comes."""
+        """Take the client's next turn, until `served` or `leave`; return the seconds until it
+        comes.
+        """
         limits = self._limits
         user = _pace_of(self._paces, place.uid, at, limits.user_per_second, limits.user_burst)
         place.waiting = True
@@ -198,7 +218,9 @@ class Places:
         waiting = _waiting(crowd)
         if not waiting:
             return False
-        gone = min(waiting, key=lambda place: (place.doing is not Doing.TAILING, place.since, place.number))
+        gone = min(
+            waiting, key=lambda place: (place.doing is not Doing.TAILING, place.since, place.number)
+        )
         self.leave(gone)
         gone.dismiss()
         return True

@@ -1,7 +1,7 @@
 """The file of a local socket: taken at the start, given up at the stop.
 
-Law: the file is this daemon's alone: a live one is never taken over, a stale one is replaced, and at the stop only the
-own one is removed.
+Law: the file is this daemon's alone: a live one is never taken over, a stale one is replaced, and
+at the stop only the own one is removed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ class SocketFile:
         self.listener: socket.socket | None = None
 
     def bind(self, backlog: int) -> socket.socket:
-        """Take the file and listen. Raise ConfigError when another hubd answers there or the place cannot be used."""
+        """Take the file and listen.
+
+        Raise ConfigError when another hubd answers there or the place cannot be used.
+        """
         listener = socket.socket(socket.AF_UNIX, _KIND)
         try:
             _remove_stale(self._path)
@@ -40,8 +43,13 @@ class SocketFile:
                 self._path.unlink(missing_ok=True)
             listener.close()
             why = error.strerror or error
-            remedy = f"see to it that {self._path.parent} is a directory this user may write (RuntimeDirectory=hubd)"
-            raise ConfigError(f"{self._path}: the local socket cannot be made: {why}; {remedy}") from error
+            remedy = (
+                f"see to it that {self._path.parent} is a directory this user may write "
+                "(RuntimeDirectory=hubd)"
+            )
+            raise ConfigError(
+                f"{self._path}: the local socket cannot be made: {why}; {remedy}"
+            ) from error
         except ConfigError:
             listener.close()
             raise
@@ -62,15 +70,24 @@ class SocketFile:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket file that nobody answers. Raise ConfigError for a live one and for any other file."""
+    """Remove a socket file that nobody answers.
+
+    Raise ConfigError for a live one and for any other file.
+    """
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError(f"{path}: expected nothing or a socket, found another file; move it away")
+            raise ConfigError(
+                f"{path}: expected nothing or a socket, found another file; move it away"
+            )
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, _KIND) as probe:
-        outcome = probe.connect_ex(str(path))  # never waits: a full backlog is EAGAIN, and somebody's
+        # never waits: a full backlog is EAGAIN, and somebody's
+        outcome = probe.connect_ex(str(path))
     if outcome == errno.ECONNREFUSED:
         path.unlink(missing_ok=True)
     elif outcome != errno.ENOENT:
-        raise ConfigError(f"{path}: another hubd is running on this socket; stop it, or name another in [api] socket")
+        raise ConfigError(
+            f"{path}: another hubd is running on this socket; stop it, or name another in "
+            "[api] socket"
+        )

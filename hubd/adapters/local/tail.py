@@ -1,7 +1,7 @@
 """The events of one tail, with beats among them that its client must answer.
 
-Law: a client that has answered none of BEATS_MISSED_MAX beats has no reader, and its tail ends. Beats are counted as
-they are sent, so that a daemon that stood still blames no client.
+Law: a client that has answered none of BEATS_MISSED_MAX beats has no reader, and its tail ends.
+Beats are counted as they are sent, so that a daemon that stood still blames no client.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class Beats:
     unanswered: int = 0
 
     def another(self) -> int:
-        """Return the number of the next beat. Raise SilentError when too many have had no answer."""
+        """Return the number of the next beat.
+
+        Raise SilentError when too many have had no answer.
+        """
         if self.unanswered >= BEATS_MISSED_MAX:
             raise SilentError
         self.sent += 1
@@ -44,7 +47,9 @@ async def tell_events(
     beat_seconds: float,
     write: Callable[[bytes], Awaitable[None]],
 ) -> None:
-    """Write events, what was lost, and a beat every `beat_seconds`, until `write` raises or the client is silent."""
+    """Write events, what was lost, and a beat every `beat_seconds`, until `write` raises or the
+    client is silent.
+    """
     now = asyncio.get_running_loop().time
     next_beat = now() + beat_seconds
     while True:
@@ -52,7 +57,8 @@ async def tell_events(
             async with asyncio.timeout(next_beat - now()):
                 lost, events = await subscription.next()
         except TimeoutError:
-            lost, events = 0, []
+            lost = 0
+            events = []
         for event in events:
             await write(b'{"id":%d,"event":' % call_id + event + b"}\n")
         if lost:

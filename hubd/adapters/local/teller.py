@@ -1,6 +1,7 @@
 """What happened, for the journal, the counters and `hubctl tail` at once.
 
-Law: no whole id leaves here (`hubcore.evidence.facts` says how much of each fact is shown); the record has all.
+Law: no whole id leaves here (`hubcore.evidence.facts` says how much of each fact is shown); the
+record has all.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Teller:
         name = str(event)
         self._count(name)
         told = shown(facts)
-        is_bad = EVENTS[event].is_fault or facts.get(Fact.UP) is False or facts.get(Fact.STANDS) is True
+        is_bad = (
+            EVENTS[event].is_fault or facts.get(Fact.UP) is False or facts.get(Fact.STANDS) is True
+        )
         say = self._log.warning if is_bad else self._log.info
         say(name, **told)
         self._tail.publish({**told, "event": name, "at": self._clock.wall()})

@@ -1,10 +1,12 @@
-"""The one thread that writes evidence: it gathers what is pending into one commit and answers in one call.
+"""The one thread that writes evidence: it gathers what is pending into one commit and answers in
+one call.
 
-1. A number is given out only after the commit that holds its record; the head in memory is always the last durable one.
+1. A number is given out only after the commit that holds its record; the head in memory is always
+   the last durable one.
 2. Every job handed in is answered, whatever happens; nothing of a failed commit lingers.
 3. A reserve is kept while the disk has room: free pages inside the file (RESERVE_PAGES), which only
-   records can use, and a file beside it (RESERVE_FILE), which is given up when a start finds no room
-   for what SQLite needs.
+   records can use, and a file beside it (RESERVE_FILE), which is given up when a start finds no
+   room for what SQLite needs.
 4. When the disk is full the write-ahead log is folded and used again from its beginning, and the
    commit tried once more.
 """
@@ -50,9 +52,11 @@ AUDIT = DatabaseKind(
     application_id=0x68756241,  # "hubA"
     lock="hubd.lock",
     error=AuditError,
-    damaged="Look at it with `hubctl audit verify --file {path}`; to start a new chain stop hubd and move the file "
+    damaged="Look at it with `hubctl audit verify --file {path}`; to start a new chain stop "
+    "hubd and move the file "
     "aside, with its -wal beside it (keep both: they are evidence)",
-    cache_kib=256,  # records are written at the end and seldom read: more would only grow, by 1 MiB in some 10,000
+    # records are written at the end and seldom read: more would only grow, by 1 MiB in some 10,000
+    cache_kib=256,
 )
 
 
@@ -86,10 +90,18 @@ class Outcome:
 
 
 class Writer:
-    """The write connection and its thread. Whatever happens, every job handed in is answered, in one call a batch."""
+    """The write connection and its thread.
+
+    Whatever happens, every job handed in is answered, in one call a batch.
+    """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, head: Head, waiting: int, deliver: Callable[[Outcome], None]
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        head: Head,
+        waiting: int,
+        deliver: Callable[[Outcome], None],
     ) -> None:
         self._path = path
         self._inode = path.stat().st_ino
@@ -117,7 +129,9 @@ class Writer:
         going = True
         while going:
             try:
-                first = self._jobs.get(timeout=IDLE_SECONDS if self._commits >= CHECKPOINT_COMMITS else None)
+                first = self._jobs.get(
+                    timeout=IDLE_SECONDS if self._commits >= CHECKPOINT_COMMITS else None
+                )
             except queue.Empty:
                 self._checkpoint()
                 continue
@@ -163,10 +177,17 @@ class Writer:
         connection.execute("PRAGMA wal_checkpoint(RESTART)")
         return self._transaction(connection, batch)
 
-    def _transaction(self, connection: sqlite3.Connection, batch: Sequence[Job]) -> list[int | None]:
-        """Write the batch in one commit; only then move the head. Return the numbers of the appends."""
-        head, rows = self._head, list[tuple[int, int, bytes, bytes]]()
-        numbers, acknowledged = list[int | None](), list[int]()
+    def _transaction(
+        self, connection: sqlite3.Connection, batch: Sequence[Job]
+    ) -> list[int | None]:
+        """Write the batch in one commit; only then move the head.
+
+        Return the numbers of the appends.
+        """
+        head = self._head
+        rows = list[tuple[int, int, bytes, bytes]]()
+        numbers = list[int | None]()
+        acknowledged = list[int]()
         for job in batch:
             if isinstance(job, Append):
                 head = Head(head.number + 1, link(head.hash, head.number + 1, job.body))
@@ -177,23 +198,33 @@ class Writer:
                 numbers.append(None)
         connection.execute("BEGIN IMMEDIATE")
         if rows:
-            connection.executemany("INSERT INTO records (number, at_ms, body, hash) VALUES (?, ?, ?, ?)", rows)
-            connection.executemany("INSERT INTO outbox (number) VALUES (?)", [row[:1] for row in rows])
+            connection.executemany(
+                "INSERT INTO records (number, at_ms, body, hash) VALUES (?, ?, ?, ?)", rows
+            )
+            connection.executemany(
+                "INSERT INTO outbox (number) VALUES (?)", [row[:1] for row in rows]
+            )
         waiting = self._waiting + len(rows)
         if acknowledged:
             waiting -= _acknowledge(connection, acknowledged)
         connection.execute("COMMIT")
-        self._head, self._waiting = head, waiting
+        self._head = head
+        self._waiting = waiting
         return numbers
 
     def _ready(self) -> sqlite3.Connection:
-        """Return the write connection, opened anew after a failure, its file still the one under the name."""
+        """Return the write connection, opened anew after a failure, its file still the one under
+        the name.
+        """
         try:
             inode = os.stat(self._path).st_ino
         except FileNotFoundError:
             inode = 0
         if inode != self._inode:
-            raise AUDIT.says(self._path, "it was removed or replaced while hubd runs: put it back and restart hubd")
+            raise AUDIT.says(
+                self._path,
+                "it was removed or replaced while hubd runs: put it back and restart hubd",
+            )
         if self._connection is None:
             self._connection = AUDIT.connect(self._path)
             if head_of(self._connection) != self._head:
@@ -202,24 +233,32 @@ class Writer:
         return self._connection
 
     def _failed(self, batch: Sequence[Job], error: Exception, cause: Exception) -> Outcome:
-        """Undo the batch, and begin with a new connection next time: nothing of a failed commit must linger."""
+        """Undo the batch, and begin with a new connection next time: nothing of a failed commit
+        must linger.
+        """
         self._drop_connection()
         results = []
         for job in batch:
-            answer = AuditError(str(error) if isinstance(error, AuditError) else f"{AUDIT.name}: {error!r}")
+            answer = AuditError(
+                str(error) if isinstance(error, AuditError) else f"{AUDIT.name}: {error!r}"
+            )
             answer.__cause__ = cause
             results.append((job.done, answer))
         return Outcome(results, self._head, self._waiting)
 
     def _drop_connection(self) -> None:
         """Close the connection; SQLite rolls back what was not committed."""
-        connection, self._connection = self._connection, None
+        connection = self._connection
+        self._connection = None
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
     def _checkpoint(self) -> None:
-        """Fold the write-ahead log into the file. What is committed is durable without it, so a failure waits."""
+        """Fold the write-ahead log into the file.
+
+        What is committed is durable without it, so a failure waits.
+        """
         self._commits = 0
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -260,13 +299,17 @@ def give_up_reserve(path: Path) -> bool:
 
 def head_of(connection: sqlite3.Connection) -> Head:
     """Return the head of the chain as it is on the disk."""
-    row = connection.execute("SELECT number, hash FROM records ORDER BY number DESC LIMIT 1").fetchone()
+    row = connection.execute(
+        "SELECT number, hash FROM records ORDER BY number DESC LIMIT 1"
+    ).fetchone()
     return Head(*row) if row else Head()
 
 
 def _acknowledge(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
     """Take the numbers out of the outbox and remember the highest; return how many were in it."""
-    deleted = connection.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in numbers]).rowcount
+    deleted = connection.executemany(
+        "DELETE FROM outbox WHERE number = ?", [(number,) for number in numbers]
+    ).rowcount
     connection.execute(
         "INSERT INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ? "
         "ON CONFLICT (only_row) DO UPDATE SET number = excluded.number, hash = excluded.hash "

@@ -1,8 +1,10 @@
-"""What the databases of hubd share: the file and its rights, the lock, pragmas, schema steps, sentences for errors.
+"""What the databases of hubd share: the file and its rights, the lock, pragmas, schema steps,
+sentences for errors.
 
-Laws: a commit that returned is on the disk (WAL, synchronous=FULL); a file is only touched after its header showed that
-it is ours and not from a newer hubd; schema steps are numbered files, applied in order in one transaction; no
-`sqlite3.Error` and no `OSError` leaves the adapters, each becomes a sentence with a remedy.
+Laws: a commit that returned is on the disk (WAL, synchronous=FULL); a file is only touched after
+its header showed that it is ours and not from a newer hubd; schema steps are numbered files,
+applied in order in one transaction; no `sqlite3.Error` and no `OSError` leaves the adapters, each
+becomes a sentence with a remedy.
 """
 
 from __future__ import annotations
@@ -26,17 +28,22 @@ from hubcore.errors import HardwareError, StoreError
 from hubd.aside import aside
 
 BUSY_SECONDS = 0.5
-"""How long a statement waits for a lock that another process holds on the file. Twice that, for the batch before it, is
-less than anybody waits for a record, so that who waits learns the cause."""
+"""How long a statement waits for a lock that another process holds on the file. Twice that, for the
+batch before it, is less than anybody waits for a record, so that who waits learns the cause.
+"""
 
 CHECKPOINT_PAGES = 1000
 """The write-ahead log is folded into the file at the latest when it has so many pages of 4 KiB."""
 
 JOURNAL_BYTES = 5 << 20
-"""What the write-ahead log is cut back to once it has been folded in; above CHECKPOINT_PAGES, see `warm`."""
+"""What the write-ahead log is cut back to once it has been folded in; above CHECKPOINT_PAGES, see
+`warm`.
+"""
 
 WARM_BYTES = 1 << 20
-"""How large `warm` makes the write-ahead log, and how much it leaves inside the file for records to come."""
+"""How large `warm` makes the write-ahead log, and how much it leaves inside the file for records to
+come.
+"""
 
 WARM_BYTES_MIN = 1 << 18
 """The same where the disk has no room to spare."""
@@ -53,7 +60,8 @@ _SENTENCES = {
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: "its permissions forbid it: it must belong to hubd's user",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: it and its directory must exist and belong to hubd's user",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: it and its directory must exist and belong "
+    "to hubd's user",
     sqlite3.SQLITE_IOERR: _BAD_DISK,
     sqlite3.SQLITE_BUSY: "another process has locked it: end that process",
     sqlite3.SQLITE_LOCKED: "another process has locked it: end that process",
@@ -74,16 +82,19 @@ _OBJECTS = (
     "SELECT type, name, tbl_name, sql FROM sqlite_master "
     "WHERE NOT (type = 'table' AND name = 'filler' AND sql = 'CREATE TABLE filler (data BLOB)')"
 )
-"""All but the table of `warm`, which a crash may leave behind. Anything else of that name acts, or is none of ours."""
+"""All but the table of `warm`, which a crash may leave behind.
+
+Anything else of that name acts, or is none of ours.
+"""
 _NOT_OURS = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseKind:
-    """One kind of database: its name in sentences, schema folder, mark in the file's header, lock beside the file,
-    the error it raises and what to do with a damaged file (`{path}` stands for its name); how many KiB of it each
-    connection keeps in memory.
+    """One kind of database: its name in sentences, schema folder, mark in the file's header, lock
+    beside the file, the error it raises and what to do with a damaged file (`{path}` stands for its
+    name); how many KiB of it each connection keeps in memory.
     """
 
     name: str
@@ -98,13 +109,20 @@ class DatabaseKind:
         """Return the error of this kind for the file: `what` is wrong and how to mend it."""
         return self.error(f"{self.name} {path}: {what}")
 
-    async def close_aside(self, path: Path, thread: str, finish: Callable[[], None], seconds: float) -> None:
-        """Have the file closed in a thread of that name. Raise StoreError when that does not end in time."""
+    async def close_aside(
+        self, path: Path, thread: str, finish: Callable[[], None], seconds: float
+    ) -> None:
+        """Have the file closed in a thread of that name.
+
+        Raise StoreError when that does not end in time.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await aside(thread, finish)
         except TimeoutError:
-            raise self.says(path, f"the disk did not answer within {seconds:g} s while closing") from None
+            raise self.says(
+                path, f"the disk did not answer within {seconds:g} s while closing"
+            ) from None
         except HardwareError as error:
             raise self.says(path, f"it is not closed: {error}") from error
 
@@ -134,7 +152,9 @@ class DatabaseKind:
             raise self.translate(error, path) from error
 
     def prepare(self, path: Path) -> None:
-        """Create the file (0600) in its directory (0700) where missing; refuse what strangers can write."""
+        """Create the file (0600) in its directory (0700) where missing; refuse what strangers can
+        write.
+        """
         with self.errors(path):
             if not path.parent.is_dir():
                 path.parent.mkdir(mode=0o700, parents=True)
@@ -154,15 +174,22 @@ class DatabaseKind:
         if mode & forbidden:
             raise self.says(what, f"its mode {mode:04o} lets others in: `{remedy} {what}`")
         if about.st_uid not in (os.geteuid(), 0):
-            raise self.says(what, f"it belongs to user {about.st_uid}, hubd runs as {os.geteuid()}: chown it")
+            raise self.says(
+                what, f"it belongs to user {about.st_uid}, hubd runs as {os.geteuid()}: chown it"
+            )
 
     def removed(self, path: Path) -> bool:
-        """Tell whether the file was there once and is gone: its lock or its write-ahead log outlived it."""
+        """Tell whether the file was there once and is gone: its lock or its write-ahead log
+        outlived it.
+        """
         beside = (path.with_name(self.lock), path.with_name(path.name + "-wal"))
         return not os.path.lexists(path) and any(os.path.lexists(file) for file in beside)
 
     def hold(self, path: Path) -> int:
-        """Take the lock beside the file: one hubd alone writes it. Return its descriptor; closing that lets go."""
+        """Take the lock beside the file: one hubd alone writes it.
+
+        Return its descriptor; closing that lets go.
+        """
         lock = path.with_name(self.lock)
         with self.errors(lock):
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -171,17 +198,24 @@ class DatabaseKind:
             except BlockingIOError:
                 holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(descriptor)
-                raise self.says(path, f"another hubd (process {holder}) uses it: stop that one first") from None
+                raise self.says(
+                    path, f"another hubd (process {holder}) uses it: stop that one first"
+                ) from None
             except OSError:
                 os.close(descriptor)
                 raise
-            with contextlib.suppress(OSError):  # for people only; a full disk must not keep hubd from starting
+            with contextlib.suppress(
+                OSError
+            ):  # for people only; a full disk must not keep hubd from starting
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
             return descriptor
 
     def open(self, path: Path) -> sqlite3.Connection:
-        """Open a prepared file for writing: ours, durable, at the newest schema. One thread at a time may use it."""
+        """Open a prepared file for writing: ours, durable, at the newest schema.
+
+        One thread at a time may use it.
+        """
         with self.errors(path):
             connection = self.connect(path)
             try:
@@ -194,12 +228,17 @@ class DatabaseKind:
             return connection
 
     def connect(self, path: Path) -> sqlite3.Connection:
-        """Open a file that was opened before for writing, with all pragmas. May raise sqlite3.Error."""
+        """Open a file that was opened before for writing, with all pragmas.
+
+        May raise sqlite3.Error.
+        """
         connection = _connect(path)
         try:
             self._check_header(connection, path)
             if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-                raise self.says(path, "its file system cannot hold a write-ahead log: use a local disk")
+                raise self.says(
+                    path, "its file system cannot hold a write-ahead log: use a local disk"
+                )
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{self.cache_kib}")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -224,8 +263,9 @@ class DatabaseKind:
             return connection
 
     def look(self, path: Path) -> None:
-        """Look into an existing file and change nothing. Raise what `open` would for one that is none of ours, is
-        damaged or comes from a newer hubd. What only its write-ahead log holds is not seen.
+        """Look into an existing file and change nothing. Raise what `open` would for one that is
+        none of ours, is damaged or comes from a newer hubd. What only its write-ahead log holds is
+        not seen.
         """
         with self.errors(path):
             uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
@@ -265,13 +305,16 @@ class DatabaseKind:
         if version > known:
             raise self.says(
                 path,
-                f"this data was written by a newer hubd (schema {version}, known here up to {known}): "
+                f"this data was written by a newer hubd (schema {version}, known here up to "
+                f"{known}): "
                 "install that version again",
             )
         return int(version)
 
     def _check_schema(self, connection: sqlite3.Connection, path: Path) -> None:
-        """Refuse a file with any table, index, view or trigger that the schema steps do not make."""
+        """Refuse a file with any table, index, view or trigger that the schema steps do not
+        make.
+        """
         with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
             for statement in self.statements():
                 model.execute(statement)
@@ -288,9 +331,16 @@ class DatabaseKind:
     def _steps(self) -> list[str]:
         """Return the text of the schema files 0001_*.sql, 0002_*.sql and so on."""
         folder = resources.files("hubd.adapters.sqlite") / "schema" / self.schema
-        files = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name)
-        if not files or [item.name[:5] for item in files] != [f"{n:04}_" for n in range(1, len(files) + 1)]:
-            raise self.error(f"{self.name}: the installation lacks schema files: install hubd again")
+        files = sorted(
+            (item for item in folder.iterdir() if item.name.endswith(".sql")),
+            key=lambda item: item.name,
+        )
+        if not files or [item.name[:5] for item in files] != [
+            f"{n:04}_" for n in range(1, len(files) + 1)
+        ]:
+            raise self.error(
+                f"{self.name}: the installation lacks schema files: install hubd again"
+            )
         return [item.read_text("utf-8") for item in files]
 
 
@@ -315,7 +365,9 @@ def no_room(path: Path) -> bool:
 
 
 def _not_ours(path: Path) -> tuple[Path, str] | None:
-    """Return the file beside the database that keeps us out, and what to do: root's `sqlite3` may have made it."""
+    """Return the file beside the database that keeps us out, and what to do: root's `sqlite3` may
+    have made it.
+    """
     for beside in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         with contextlib.suppress(OSError):
             about = beside.stat()
@@ -326,9 +378,11 @@ def _not_ours(path: Path) -> tuple[Path, str] | None:
 
 
 def warm(connection: sqlite3.Connection, size_bytes: int) -> None:
-    """Grow the write-ahead log once, so that commits overwrite its blocks: a sync of a file that grows costs twice.
+    """Grow the write-ahead log once, so that commits overwrite its blocks: a sync of a file that
+    grows costs twice.
 
-    As many bytes stay free inside the file: records go there when the disk is full. A full disk is no error here.
+    As many bytes stay free inside the file: records go there when the disk is full. A full disk is
+    no error here.
     """
     with contextlib.suppress(sqlite3.Error):
         connection.execute("DROP TABLE IF EXISTS filler")
@@ -344,7 +398,10 @@ def warm(connection: sqlite3.Connection, size_bytes: int) -> None:
 
 
 class Worker:
-    """One thread that does what it is given, in order. Being a daemon's, it never keeps a process from ending."""
+    """One thread that does what it is given, in order.
+
+    Being a daemon's, it never keeps a process from ending.
+    """
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -356,7 +413,10 @@ class Worker:
         self._jobs.put(job)
 
     def end(self) -> None:
-        """Finish what was handed in and end. Call in a thread that may wait as long as the disk takes."""
+        """Finish what was handed in and end.
+
+        Call in a thread that may wait as long as the disk takes.
+        """
         self._jobs.put(None)
         self._thread.join()
 
@@ -370,7 +430,9 @@ class Worker:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Split a script at the ends of its statements (`executescript` would commit the transaction first)."""
+    """Split a script at the ends of its statements (`executescript` would commit the transaction
+    first).
+    """
     pending = ""
     for line in script.splitlines(keepends=True):
         pending += line

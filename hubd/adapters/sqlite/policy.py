@@ -37,9 +37,11 @@ POLICY = DatabaseKind(
     application_id=0x68756250,  # "hubP"
     lock="policy.lock",
     error=StoreError,
-    damaged="Stop hubd and move the file {path} aside, with its -wal beside it: the backend sends the policy again. "
+    damaged="Stop hubd and move the file {path} aside, with its -wal beside it: the backend "
+    "sends the policy again. "
     "Until then no phone opens a door",
-    cache_kib=2000,  # SQLite's own choice: revocations are found, and a new policy is written, all over the file
+    # SQLite's own choice: revocations are found, and a new policy is written, all over the file
+    cache_kib=2000,
 )
 
 _MOVE_ASIDE = "Stop hubd, move policy.db aside, and start hubd: the backend sends the policy again"
@@ -47,7 +49,10 @@ _SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
 """CBOR heads in one schedule."""
 
 CLOSE_SECONDS = 1.0
-"""How long a close waits for the disk, in all. What was not committed by then is not in force at the next start."""
+"""How long a close waits for the disk, in all.
+
+What was not committed by then is not in force at the next start.
+"""
 
 _INT64_MAX = (1 << 63) - 1
 NOTHING_NOTED = Head()
@@ -74,9 +79,14 @@ class PolicyFound:
 
 
 class PolicyDatabase:
-    """`hubcore.ports.stores.PolicyFile` on one SQLite file. Open with `await PolicyDatabase.open(path, site, read)`."""
+    """`hubcore.ports.stores.PolicyFile` on one SQLite file.
 
-    def __init__(self, path: Path, site: str, lock: int, connection: sqlite3.Connection, found: PolicyFound) -> None:
+    Open with `await PolicyDatabase.open(path, site, read)`.
+    """
+
+    def __init__(
+        self, path: Path, site: str, lock: int, connection: sqlite3.Connection, found: PolicyFound
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._site = site
@@ -92,9 +102,11 @@ class PolicyDatabase:
 
     @classmethod
     async def open(cls, path: Path, site: str, read: Read) -> Self:
-        """Open, or make, the store of the site's policy; `read` verifies the document that it keeps.
+        """Open, or make, the store of the site's policy; `read` verifies the document that it
+        keeps.
 
-        Raise StoreError for a file that cannot be used, TrustError when it holds another site's policy.
+        Raise StoreError for a file that cannot be used, TrustError when it holds another site's
+        policy.
         """
         with contextlib.ExitStack() as undo:
             lock, connection, found = await asyncio.to_thread(_open, path, site, read)
@@ -111,15 +123,21 @@ class PolicyDatabase:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Finish a replacement under way and close. Raise StoreError when the disk does not answer in time."""
+        """Finish a replacement under way and close.
+
+        Raise StoreError when the disk does not answer in time.
+        """
         if not self._closed:
             self._closed = True
-            await POLICY.close_aside(self._path, "policy-closer", self._finish, CLOSE_SECONDS)
+            await POLICY.close_aside(
+                path=self._path, thread="policy-closer", finish=self._finish, seconds=CLOSE_SECONDS
+            )
 
     def _finish(self) -> None:
         """In a thread of its own, so that it comes to its end even when the closer has gone.
 
-        The reader is the event loop's, and nobody else may close it: a lookup under way would crash.
+        The reader is the event loop's, and nobody else may close it: a lookup under way would
+        crash.
         """
         self._worker.end()
         with contextlib.suppress(RuntimeError):  # the loop has ended
@@ -129,7 +147,9 @@ class PolicyDatabase:
         os.close(self._lock)
 
     def version(self) -> int:
-        """The version of the policy in force, 0 when none was ever accepted, or none that is proven."""
+        """The version of the policy in force, 0 when none was ever accepted, or none that is
+        proven.
+        """
         return self._version if self._proven else 0
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
@@ -143,34 +163,51 @@ class PolicyDatabase:
 
     def schedule(self, number: int) -> tuple[Rule, ...] | None:
         """The schedule of that number, None when the policy has none."""
-        row = self._row("SELECT rules FROM schedules WHERE number = ?", (number,)) if _fits(number) else None
+        row = (
+            self._row("SELECT rules FROM schedules WHERE number = ?", (number,))
+            if _fits(number)
+            else None
+        )
         try:
-            return tuple(Rule(*rule) for rule in cbor.decode(row[0], max_items=_SCHEDULE_ITEMS)) if row else None
+            if row:
+                return tuple(Rule(*rule) for rule in cbor.decode(row[0], max_items=_SCHEDULE_ITEMS))
+            return None
         except (FrameError, TypeError, ValueError) as error:
             raise POLICY.broken(self._path, f"schedule {number} is damaged ({error})") from error
 
     def mode(self, access_point: int) -> Mode:
         """The mode ordered for the access point, `Mode.NORMAL` when the policy says nothing."""
         row = (
-            self._row("SELECT mode FROM modes WHERE access_point = ?", (access_point,)) if _fits(access_point) else None
+            self._row("SELECT mode FROM modes WHERE access_point = ?", (access_point,))
+            if _fits(access_point)
+            else None
         )
         try:
             return Mode(row[0]) if row else Mode.NORMAL
         except ValueError as error:
-            raise POLICY.broken(self._path, f"the mode of access point {access_point} is damaged ({error})") from error
+            raise POLICY.broken(
+                self._path, f"the mode of access point {access_point} is damaged ({error})"
+            ) from error
 
-    async def replace(self, policy: Policy, document: bytes, head: Head, again: bool = False) -> None:
-        """Put this policy in force, whole and durable; `document` is what the issuer signed, `head` the log's head.
+    async def replace(
+        self, policy: Policy, document: bytes, head: Head, again: bool = False
+    ) -> None:
+        """Put this policy in force, whole and durable; `document` is what the issuer signed, `head`
+        the log's head.
 
-        Raise TrustError for another site's policy or one that cannot be kept, RollbackError unless its version is
-        higher (with `again`: or the same), StoreError when the disk refuses; the old policy then stays in force. A
-        cancelled caller does not stop a replacement that has begun.
+        Raise TrustError for another site's policy or one that cannot be kept, RollbackError unless
+        its version is higher (with `again`: or the same), StoreError when the disk refuses; the old
+        policy then stays in force. A cancelled caller does not stop a replacement that has begun.
         """
         if policy.site != self._site:
-            raise TrustError(f"policy {policy.version} is for the site {policy.site!r}, this hub is of {self._site!r}")
+            raise TrustError(
+                f"policy {policy.version} is for the site {policy.site!r}, this hub is of "
+                f"{self._site!r}"
+            )
 
         def put_in_force() -> None:
-            least, fresh = self._least(again), not self._proven
+            least = self._least(again)
+            fresh = not self._proven
             _replace(self._connection, policy, document, head, least=least, fresh=fresh)
 
         await self._written(put_in_force, f"policy {policy.version}", proves=True)
@@ -196,7 +233,8 @@ class PolicyDatabase:
         try:
             await done
         finally:
-            del done, write  # or this frame and an error would hold each other, and the policy with them
+            # or this frame and an error would hold each other, and the policy with them
+            del (done, write)
 
     def _row(self, query: str, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         with POLICY.errors(self._path):
@@ -211,7 +249,9 @@ class PolicyDatabase:
             self._reader.execute("BEGIN")
             self._version = _in_force(self._reader)[1]
 
-    def _write(self, write: Callable[[], None], what: str, proves: bool, done: asyncio.Future[None]) -> None:
+    def _write(
+        self, write: Callable[[], None], what: str, proves: bool, done: asyncio.Future[None]
+    ) -> None:
         """In the writer's thread: commit, then have the event loop switch over and answer."""
         error: Exception | None = None
         try:
@@ -247,18 +287,23 @@ class PolicyDatabase:
             done.set_exception(error)
 
     def _folded(self) -> None:
-        """Let the snapshot go from the write-ahead log, now that all of it is in the file, so that it can be cut."""
+        """Let the snapshot go from the write-ahead log, now that all of it is in the file, so that
+        it can be cut.
+        """
         with contextlib.suppress(StoreError):
             if not self._closed:
                 self._see_newest()
                 self._fold("TRUNCATE", None)
 
     def _fold(self, how: str, then: Callable[[], None] | None) -> None:
-        """Fold the write-ahead log into the file, in the writer's thread; what is committed is safe without it."""
+        """Fold the write-ahead log into the file, in the writer's thread; what is committed is safe
+        without it.
+        """
 
         def fold() -> None:
             with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA busy_timeout = 0")  # never wait for the standing snapshot
+                # never wait for the standing snapshot
+                self._connection.execute("PRAGMA busy_timeout = 0")
                 self._connection.execute(f"PRAGMA wal_checkpoint({how})")
                 self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
             if then is not None:
@@ -270,7 +315,9 @@ class PolicyDatabase:
 
 
 def _frameless(error: Exception | None) -> Exception | None:
-    """Return the error without the frames that it came through: they hold the policy that it refuses."""
+    """Return the error without the frames that it came through: they hold the policy that it
+    refuses.
+    """
     cause: BaseException | None = error
     while cause is not None:
         cause.__traceback__ = None
@@ -279,7 +326,9 @@ def _frameless(error: Exception | None) -> Exception | None:
 
 
 def _open(path: Path, site: str, read: Read) -> tuple[int, sqlite3.Connection, PolicyFound]:
-    """Return the lock, the write connection and what was found in a file of this site's policy, or of none yet."""
+    """Return the lock, the write connection and what was found in a file of this site's policy, or
+    of none yet.
+    """
     POLICY.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = POLICY.hold(path)
@@ -291,7 +340,8 @@ def _open(path: Path, site: str, read: Read) -> tuple[int, sqlite3.Connection, P
             stored, version = _in_force(connection)
         if found.policy is OnDisk.UNPROVEN and version and stored != site:
             raise TrustError(
-                f"policy {path}: it holds the policy of the site {stored!r}, this hub is of {site!r}: "
+                f"policy {path}: it holds the policy of the site {stored!r}, this hub is of "
+                f"{site!r}: "
                 "correct the site in the configuration, or move the file aside"
             )
         undo.pop_all()
@@ -299,7 +349,10 @@ def _open(path: Path, site: str, read: Read) -> tuple[int, sqlite3.Connection, P
 
 
 def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
-    """Verify the kept document and hold the rows against it. May raise sqlite3.Error for a disk that cannot be read."""
+    """Verify the kept document and hold the rows against it.
+
+    May raise sqlite3.Error for a disk that cannot be read.
+    """
     noted = _noted(connection)
     row = connection.execute("SELECT typeof(bytes), length(bytes) FROM document").fetchone()
     if row is None:
@@ -307,7 +360,9 @@ def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
     if row[0] != "blob":
         return PolicyFound(OnDisk.UNPROVEN, noted=noted, why="its document is no string of bytes")
     if row[1] > MAX_BYTES:
-        return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=f"its document is over {MAX_BYTES} bytes")
+        return PolicyFound(
+            OnDisk.UNPROVEN, noted=noted, why=f"its document is over {MAX_BYTES} bytes"
+        )
     (document,) = connection.execute("SELECT bytes FROM document").fetchone()
     try:
         policy = read(document)
@@ -323,7 +378,12 @@ def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
     except (sqlite3.Error, OSError, OverflowError) as error:
         why = f"its rows are not those of the signed document, and cannot be built again: {error}"
         return PolicyFound(OnDisk.UNPROVEN, noted=noted, why=why)
-    return PolicyFound(OnDisk.PROVEN, policy.version, noted, edited=True)
+    return PolicyFound(
+        policy=OnDisk.PROVEN,
+        version=policy.version,
+        noted=noted,
+        edited=True,
+    )
 
 
 def _without_document(connection: sqlite3.Connection, noted: Head) -> PolicyFound:
@@ -337,7 +397,8 @@ def _without_document(connection: sqlite3.Connection, noted: Head) -> PolicyFoun
 
 
 def _is_whole(connection: sqlite3.Connection) -> bool:
-    """Tell whether every page has one place, every row its place, and every value the type of its column.
+    """Tell whether every page has one place, every row its place, and every value the type of its
+    column.
 
     A row that stands out of order is seen by who reads all, and not by who looks for it.
     """
@@ -359,7 +420,9 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 
 def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
-    """Tell whether the rows are the policy's, in the memory of one row; reading ends at the first that is not."""
+    """Tell whether the rows are the policy's, in the memory of one row; reading ends at the first
+    that is not.
+    """
     meta = (1, policy.site.encode(), policy.version, policy.issued_at)
     schedules = {number: _rules(rules) for number, rules in policy.schedules.items()}
     modes = {point: int(mode) for point, mode in policy.modes.items()}
@@ -368,10 +431,17 @@ def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
         ("revoked_grants", "blob", policy.revoked_grants),
     )
     return (
-        list(_select(connection, "only_row, CAST(site AS BLOB), version, issued_at", "meta")) == [meta]
-        and all(_same(wanted, _rising(_ids(connection, table, kind))) for table, kind, wanted in ids)
-        and _same(schedules.items(), _rising(_select(connection, "number, rules", "schedules"), _first))
-        and _same(modes.items(), _rising(_select(connection, "access_point, mode", "modes"), _first))
+        list(_select(connection, "only_row, CAST(site AS BLOB), version, issued_at", "meta"))
+        == [meta]
+        and all(
+            _same(wanted, _rising(_ids(connection, table, kind))) for table, kind, wanted in ids
+        )
+        and _same(
+            schedules.items(), _rising(_select(connection, "number, rules", "schedules"), _first)
+        )
+        and _same(
+            modes.items(), _rising(_select(connection, "access_point, mode", "modes"), _first)
+        )
     )
 
 
@@ -380,7 +450,8 @@ def _select(connection: sqlite3.Connection, columns: str, table: str) -> Iterato
 
 
 def _ids(connection: sqlite3.Connection, table: str, kind: str) -> Iterator[str | bytes | None]:
-    """Yield the ids of a table, None for one of another type than `kind`, which no lookup would find.
+    """Yield the ids of a table, None for one of another type than `kind`, which no lookup would
+    find.
 
     Text that is no UTF-8 comes as text that no policy can hold.
     """
@@ -396,7 +467,8 @@ def _first(row: tuple[int, Any]) -> int:
 
 
 def _rising(rows: Iterator[Any], key: Callable[[Any], Any] = lambda row: row) -> Iterator[Any]:
-    """Yield the rows up to the first whose key does not rise, which no lookup may find: None in its place.
+    """Yield the rows up to the first whose key does not rise, which no lookup may find: None in its
+    place.
 
     SQLite orders text by its UTF-8 bytes; so Python orders its code points.
     """
@@ -426,7 +498,9 @@ def _fits(number: int) -> bool:
 
 def _in_force(connection: sqlite3.Connection) -> tuple[str, int]:
     """Return site and version as the rows say; of rows that a policy cannot have: of none."""
-    match connection.execute("SELECT typeof(site), CAST(site AS BLOB), version FROM meta").fetchone():
+    match connection.execute(
+        "SELECT typeof(site), CAST(site AS BLOB), version FROM meta"
+    ).fetchone():
         case ("text", bytes(site), int(version)):
             return site.decode("utf-8", "backslashreplace"), version
     return "", 0
@@ -434,7 +508,9 @@ def _in_force(connection: sqlite3.Connection) -> tuple[str, int]:
 
 def _noted(connection: sqlite3.Connection) -> Head:
     """Return the head that was noted; of a row that no head can have: none."""
-    match connection.execute("SELECT number, CAST(hash AS BLOB), typeof(hash) FROM noted").fetchone():
+    match connection.execute(
+        "SELECT number, CAST(hash AS BLOB), typeof(hash) FROM noted"
+    ).fetchone():
         case (int(number), bytes(hash_), "blob") if number >= 0 and len(hash_) == len(GENESIS):
             return Head(number, hash_)
     return NOTHING_NOTED
@@ -454,7 +530,13 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _replace(
-    connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head, *, least: int, fresh: bool
+    connection: sqlite3.Connection,
+    policy: Policy,
+    document: bytes,
+    head: Head,
+    *,
+    least: int,
+    fresh: bool,
 ) -> None:
     """Commit the policy in one transaction. Raise RollbackError when its version is below `least`.
 
@@ -462,17 +544,23 @@ def _replace(
     """
     with _transaction(connection):
         if policy.version < least:
-            raise RollbackError(f"policy {policy.version} is not newer than {least - 1}, which is in force")
+            raise RollbackError(
+                f"policy {policy.version} is not newer than {least - 1}, which is in force"
+            )
         if fresh:
             _make_tables(connection)
         _write_all(connection, policy, document, head)
         if fresh and not _is_whole(connection):
-            raise StoreError(f"policy {policy.version} cannot be kept: the file is damaged. " + _MOVE_ASIDE)
+            raise StoreError(
+                f"policy {policy.version} cannot be kept: the file is damaged. " + _MOVE_ASIDE
+            )
 
 
 def _write_all(connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head) -> None:
     _write_rows(connection, policy)
-    connection.execute("INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (document,))
+    connection.execute(
+        "INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (document,)
+    )
     _write_noted(connection, head)
 
 
@@ -483,7 +571,8 @@ def _note(connection: sqlite3.Connection, head: Head) -> None:
 
 def _write_noted(connection: sqlite3.Connection, head: Head) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO noted (only_row, number, hash) VALUES (1, ?, ?)", (head.number, head.hash)
+        "INSERT OR REPLACE INTO noted (only_row, number, hash) VALUES (1, ?, ?)",
+        (head.number, head.hash),
     )
 
 
@@ -508,19 +597,21 @@ def _write_rows(connection: sqlite3.Connection, policy: Policy) -> None:
     )
 
 
-def _update_set(connection: sqlite3.Connection, table: str, wanted: Iterable[str] | Iterable[bytes]) -> None:
+def _update_set(
+    connection: sqlite3.Connection, table: str, wanted: Iterable[str] | Iterable[bytes]
+) -> None:
     """Make the table hold just what is wanted, touching only rows that change.
 
-    The sorting and comparing is SQLite's, outside the interpreter's lock; one Python step per row is all that the
-    event loop can be made to wait for.
+    The sorting and comparing is SQLite's, outside the interpreter's lock; one Python step per row
+    is all that the event loop can be made to wait for.
     """
     connection.execute("CREATE TEMP TABLE staged (id PRIMARY KEY) WITHOUT ROWID")
     try:
         connection.executemany("INSERT INTO staged (id) VALUES (?)", ((item,) for item in wanted))
-        connection.execute(f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM staged)")  # noqa: S608 - own names
-        connection.execute(
-            f"INSERT INTO {table} (id) SELECT id FROM staged WHERE id NOT IN (SELECT id FROM {table}) ORDER BY id"  # noqa: S608
-        )
+        gone = f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM staged)"  # noqa: S608 - own name
+        new = f"SELECT id FROM staged WHERE id NOT IN (SELECT id FROM {table})"  # noqa: S608
+        connection.execute(gone)
+        connection.execute(f"INSERT INTO {table} (id) {new} ORDER BY id")
     finally:
         connection.execute("DROP TABLE IF EXISTS temp.staged")
 

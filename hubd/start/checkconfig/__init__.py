@@ -1,9 +1,10 @@
-"""`hubd --check-config`: says before a start whether configuration, keys and machine are right, and what to do if not.
+"""`hubd --check-config`: says before a start whether configuration, keys and machine are right, and
+what to do if not.
 
-Laws: nothing is started, driven or changed; the judgement is the start's own (`load`, `load_keys`); keys that the unit
-hands over are looked at twice, as root where the installer has put them, and then as the unit will hand them over, by
-systemd itself and as the unit's user; what is wrong with one of them, or with systemd, hides nothing of the rest.
-`page` has the exit status.
+Laws: nothing is started, driven or changed; the judgement is the start's own (`load`, `load_keys`);
+keys that the unit hands over are looked at twice, as root where the installer has put them, and
+then as the unit will hand them over, by systemd itself and as the unit's user; what is wrong with
+one of them, or with systemd, hides nothing of the rest. `page` has the exit status.
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ from hubcore.timing.moment import show_seconds
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.config.file import SEALED_KEYS, Config, KeyFile, load
 from hubd.start.checkconfig import credstore, machine, page, wiring
-from hubd.start.checkconfig.page import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, Finding, Kind, finding, found
+from hubd.start.checkconfig.page import (
+    EX_CONFIG,
+    EX_NOPERM,
+    EX_UNAVAILABLE,
+    Finding,
+    Kind,
+    finding,
+    found,
+)
 from hubd.upkeep.checks import CheckId, Severity, certificate_problem
 
 __all__ = ["EX_CONFIG", "EX_NOPERM", "EX_UNAVAILABLE", "World", "check", "run"]
@@ -40,7 +49,9 @@ Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
 
 class _NoPageError(Exception):
-    """systemd did not run the check as the unit to its end: the command's status, and what it said."""
+    """systemd did not run the check as the unit to its end: the command's status, and what
+    it said.
+    """
 
     def __init__(self, status: int, said: str) -> None:
         super().__init__(said)
@@ -50,7 +61,9 @@ class _NoPageError(Exception):
 
 def _run_command(argv: list[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+        return subprocess.run(
+            argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HardwareError(f"{argv[0]} cannot be asked: {error}") from error
 
@@ -59,8 +72,8 @@ def _run_command(argv: list[str]) -> subprocess.CompletedProcess[str]:
 class World:
     """What is asked of the machine. `run` runs a command and says HardwareError when there is none.
 
-    Below `root` lie /etc, /dev and /sys, and `owner` is the user whose files there count as root's; `ask_bluez` takes
-    the configured adapter and says what is missing.
+    Below `root` lie /etc, /dev and /sys, and `owner` is the user whose files there count as root's;
+    `ask_bluez` takes the configured adapter and says what is missing.
     """
 
     uid: int
@@ -84,7 +97,9 @@ def check(file: Path, environment: Mapping[str, str], world: World) -> list[Find
     """Check; return what was found."""
     try:
         if "CREDENTIALS_DIRECTORY" not in environment:
-            config = load(file, {**environment, "CREDENTIALS_DIRECTORY": f"/run/credentials/{UNIT}"})
+            config = load(
+                file, {**environment, "CREDENTIALS_DIRECTORY": f"/run/credentials/{UNIT}"}
+            )
             if _credentials(config):
                 return _by_systemd(file, config, world)
         config = load(file, environment)
@@ -103,7 +118,10 @@ def _credentials(config: Config) -> dict[str, KeyFile]:
 def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     """Look at the files that systemd hands over, and have it run this same check with them."""
     if world.uid != 0:
-        text = f"{file} is well formed; whether keys, doors and machine are right takes root to tell: type it with sudo"
+        text = (
+            f"{file} is well formed; whether keys, doors and machine are right takes root "
+            "to tell: type it with sudo"
+        )
         return [Finding(Kind.UNKNOWN, "keys", text), *wiring.to_be_replaced(config)]
     try:
         unit = world.run(["systemctl", "cat", UNIT])
@@ -116,7 +134,9 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     handed = credstore.handed_over(unit.stdout)
     wanted = {**credstore.left_over(handed, world.root), **_credentials(config)}
     looked = {
-        name: credstore.look(name, key, handed.get(key.path.name), world.run, world.root, world.owner)
+        name: credstore.look(
+            name, key, handed.get(key.path.name), world.run, world.root, world.owner
+        )
         for name, key in wanted.items()
     }
     lost = {key.path.name for name, key in wanted.items() if not looked[name].usable}
@@ -124,7 +144,10 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     try:
         inside = _as_the_unit(file, unit.stdout, passed, world)
     except HardwareError as error:
-        inside = [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
+        inside = [
+            Finding(Kind.UNAVAILABLE, "systemd", str(error)),
+            *_without_the_unit(config, world),
+        ]
     except _NoPageError as error:
         silent = found(CheckId.KEYS_NOT_HANDED_OVER, "keys", status=error.status, said=error.said)
         inside = [silent, *_without_the_unit(config, world)]
@@ -134,27 +157,55 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
     return [*of_keys, *_may_write(config, unit.stdout), *inside]
 
 
-def _as_the_unit(file: Path, unit: str, passed: list[credstore.Handed], world: World) -> list[Finding]:
+def _as_the_unit(
+    file: Path, unit: str, passed: list[credstore.Handed], world: World
+) -> list[Finding]:
     """Return what this same check finds as the unit's user with the keys handed over.
 
     Raise HardwareError, or _NoPageError when systemd does not run it to its end.
     """
-    properties = [f"--property={line}" for line in credstore.settings(unit) if line.startswith(_USER)]
+    properties = [
+        f"--property={line}" for line in credstore.settings(unit) if line.startswith(_USER)
+    ]
     properties += [f"--property={credential.property}" for credential in passed]
     sealed = ":".join(credential.name for credential in passed if credential.sealed)
     settings = [f"--setenv={SEALED_KEYS}={sealed}"]
     if not passed:
         settings.append(f"--setenv=CREDENTIALS_DIRECTORY={NO_CREDENTIALS}")
-    command = [sys.executable, "-P", "-m", "hubd", "--check-config", "--json", "--config", str(file.absolute())]
-    done = world.run(["systemd-run", "--quiet", "--pipe", "--wait", "--collect", *properties, *settings, *command])
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "hubd",
+        "--check-config",
+        "--json",
+        "--config",
+        str(file.absolute()),
+    ]
+    done = world.run(
+        [
+            "systemd-run",
+            "--quiet",
+            "--pipe",
+            "--wait",
+            "--collect",
+            *properties,
+            *settings,
+            *command,
+        ]
+    )
     try:
         return page.decode(done.stdout)
     except ValueError as error:
-        raise _NoPageError(done.returncode, " ".join(done.stderr.split()) or "it says nothing") from error
+        raise _NoPageError(
+            done.returncode, " ".join(done.stderr.split()) or "it says nothing"
+        ) from error
 
 
 def _may_write(config: Config, unit: str) -> Iterator[Finding]:
-    """The unit lets hubd write in its own folders alone: a state directory elsewhere must be named there, too."""
+    """The unit lets hubd write in its own folders alone: a state directory elsewhere must be named
+    there, too.
+    """
     folder = config.hub.state_directory
     places = list[Path]()
     for line in credstore.settings(unit):
@@ -181,19 +232,26 @@ def _inspect(config: Config, world: World) -> Iterator[Finding]:
 
 
 def _without_the_unit(config: Config, world: World) -> Iterator[Finding]:
-    """Yield what is found with neither the keys nor the unit's user, who alone can tell whether the state is usable."""
+    """Yield what is found with neither the keys nor the unit's user, who alone can tell whether the
+    state is usable.
+    """
     yield machine.time_zone(config, world.now())
     yield from wiring.findings(config, world.root / "dev", world.open_chip)
-    yield from machine.bluetooth(config, world.run, world.root / "sys", world.ask_bluez)
+    yield from machine.bluetooth(
+        config=config, run=world.run, sys=world.root / "sys", ask_bluez=world.ask_bluez
+    )
     yield from machine.clock(world.root / "sys")
 
 
 def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:
     """What a technician compares with the order: which access points, until when."""
-    certified, place = keys.certified, config.keys.certificate.place
+    certified = keys.certified
+    place = config.keys.certificate.place
     points = ", ".join(map(str, certified.access_points))
     text = f"access points {points}, until {show_seconds(certified.expires)}"
-    told = certificate_problem(certified.not_before, certified.expires, now, str(place))
+    told = certificate_problem(
+        begins=certified.not_before, expires=certified.expires, now=now, file=str(place)
+    )
     if told is None or told.severity is Severity.WARNING:
         yield Finding(Kind.FACT, "certificate", text)
     if told is not None:
@@ -203,6 +261,11 @@ def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]
 def _backend(config: Config, keys: HubKeys) -> Finding:
     if config.backend is None or keys.link is None:
         return Finding(Kind.FACT, "backend", "none, the hub decides alone and keeps its records")
-    own, theirs = (zmq.utils.z85.encode(key).decode() for key in (keys.link.public, keys.link.backend))
-    text = f"{config.backend.endpoint}; it must know this hub's public key {own}, and its own must be {theirs}"
+    own, theirs = (
+        zmq.utils.z85.encode(key).decode() for key in (keys.link.public, keys.link.backend)
+    )
+    text = (
+        f"{config.backend.endpoint}; it must know this hub's public key {own}, and its own "
+        f"must be {theirs}"
+    )
     return Finding(Kind.FACT, "backend", text)

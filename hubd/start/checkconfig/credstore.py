@@ -1,8 +1,10 @@
-"""The files that systemd hands over as keys, looked at before it does: it says of a wrong one only "status=243".
+"""The files that systemd hands over as keys, looked at before it does: it says of a wrong one only
+"status=243".
 
-Laws: only root can look, and nothing is changed; a sealed file is opened by systemd-creds itself, as the unit's start
-opens it, and what it holds is thrown away; each sentence names the credential's file, why it is wrong, and the command.
-Sources: systemd.exec(5), Credentials; systemd-creds(1); what systemd 252 and 257 say when they refuse one.
+Laws: only root can look, and nothing is changed; a sealed file is opened by systemd-creds itself,
+as the unit's start opens it, and what it holds is thrown away; each sentence names the credential's
+file, why it is wrong, and the command. Sources: systemd.exec(5), Credentials; systemd-creds(1);
+what systemd 252 and 257 say when they refuse one.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ class Handed:
 
 
 def settings(unit: str) -> Iterator[str]:
-    """Yield the settings in what `systemctl cat` says of a unit, KEY=VALUE without the spaces that systemd skips."""
+    """Yield the settings in what `systemctl cat` says of a unit, KEY=VALUE without the spaces that
+    systemd skips.
+    """
     for line in unit.splitlines():
         key, equals, value = line.partition("=")
         if equals and not key.lstrip().startswith(("#", ";")):
@@ -70,7 +74,8 @@ def handed_over(unit: str) -> dict[str, Handed]:
 
 
 def left_over(handed: Mapping[str, Handed], root: Path) -> dict[str, KeyFile]:
-    """Return what the unit would hand over because a file is there, by its name; also what no key asks for.
+    """Return what the unit would hand over because a file is there, by its name; also what no key
+    asks for.
 
     One of these that systemd cannot open ends the start like any other.
     """
@@ -86,7 +91,9 @@ class Looked:
     usable: bool
 
 
-def look(key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = Path("/"), owner: int = 0) -> Looked:
+def look(
+    key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = Path("/"), owner: int = 0
+) -> Looked:
     """Look at the file of one credential as root; `key` is its name in [keys].
 
     Below `root` lie /etc, /run and /usr; `owner` is the user whose files there count as root's.
@@ -97,11 +104,16 @@ def look(key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = 
     file = KeyFile(file.path, credential=True, sealed=handed.sealed)
     path = _find(handed, root)
     if path is None:
-        return _unusable(found(CheckId.KEY_MISSING, about, file=file.place, how=remedy_for_missing(key, file)))
+        return _unusable(
+            found(CheckId.KEY_MISSING, about, file=file.place, how=remedy_for_missing(key, file))
+        )
     wrong = _shape(path, key) or (_sealed(key, file, path, run) if handed.sealed else None)
     if wrong is not None:
         return _unusable(finding(wrong, about))
-    told = [*_rights(path, key in PRIVATE and not handed.sealed, owner), *_store_rights(path.parent, owner)]
+    told = [
+        *_rights(path, key in PRIVATE and not handed.sealed, owner),
+        *_store_rights(path.parent, owner),
+    ]
     plain = root / "etc/credstore" / f"hubd.{handed.name}"
     if handed.sealed and path != plain and plain.exists():
         told.append(problem(CheckId.KEY_PLAIN_LEFT, file=plain))
@@ -138,7 +150,9 @@ def _shape(path: Path, key: str) -> Problem | None:
 def _sealed(key: str, file: KeyFile, path: Path, run: Run) -> Problem | None:
     """Say why a sealed file cannot be opened here under its name, None when it can."""
     if path.parent.name == "credstore":
-        return problem(CheckId.KEY_NOT_SEALED, file=path, folder=path.parent, how=seal_command(file, str(path)))
+        return problem(
+            CheckId.KEY_NOT_SEALED, file=path, folder=path.parent, how=seal_command(file, str(path))
+        )
     try:
         done = run(["systemd-creds", "decrypt", f"--name={file.path.name}", str(path), os.devnull])
     except HardwareError as error:
@@ -153,9 +167,13 @@ def _sealed(key: str, file: KeyFile, path: Path, run: Run) -> Problem | None:
         return problem(CheckId.KEY_SEAL_ENDED, file=path, how=how)
     if _is_any(said, "Decryption failed", "local credential key", "unseal", "TPM2"):
         return problem(CheckId.KEY_SEALED_ELSEWHERE, file=path, said=said, how=how)
-    if _is_any(said, "too short", "block size", "Unexpected", "corrupt", "Failed to read encrypted"):
+    if _is_any(
+        said, "too short", "block size", "Unexpected", "corrupt", "Failed to read encrypted"
+    ):
         return problem(CheckId.KEY_DAMAGED, file=path, said=said, how=how)
-    return problem(CheckId.KEY_NOT_OPENED, file=path, said=said or f"status {done.returncode}", how=how)
+    return problem(
+        CheckId.KEY_NOT_OPENED, file=path, said=said or f"status {done.returncode}", how=how
+    )
 
 
 def _is_any(said: str, *parts: str) -> bool:
@@ -163,7 +181,9 @@ def _is_any(said: str, *parts: str) -> bool:
 
 
 def _rights(path: Path, private: bool, owner: int) -> Iterator[Problem]:
-    """Yield what is wrong with owner and mode; a sealed file may be read by everybody, and by nobody it is useless."""
+    """Yield what is wrong with owner and mode; a sealed file may be read by everybody, and by
+    nobody it is useless.
+    """
     about = path.stat()
     mode = stat.S_IMODE(about.st_mode)
     if about.st_uid != owner:

@@ -1,6 +1,8 @@
-"""What a hub needs of its machine beside keys and lines: BlueZ and an adapter, a clock, and a place for its records.
+"""What a hub needs of its machine beside keys and lines: BlueZ and an adapter, a clock, and a place
+for its records.
 
-Law: nothing is started or changed; databases are opened for reading alone, without their write-ahead log.
+Law: nothing is started or changed; databases are opened for reading alone, without their
+write-ahead log.
 """
 
 from __future__ import annotations
@@ -29,14 +31,21 @@ Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
 DEFAULT_STATE = Path("/var/lib/hubd")
 """What hubd.service makes by itself (StateDirectory=)."""
-FREE_BYTES_MIN, FREE_BYTES_ENOUGH = 16 << 20, 256 << 20
-"""Below the first nothing can be recorded for long, and no door opens; below the second somebody should look."""
+FREE_BYTES_MIN = 16 << 20
+FREE_BYTES_ENOUGH = 256 << 20
+"""Below the first nothing can be recorded for long, and no door opens; below the second somebody
+should look.
+"""
 BLUEZ_SECONDS = 8.0
 ABOUT = "state directory"
 
 
-def bluetooth(config: Config, run: Run, sys: Path, ask_bluez: Callable[[str], str]) -> Iterator[Finding]:
-    """Look for bluetoothd and for the adapter; `ask_bluez` takes the configured one and says what is missing."""
+def bluetooth(
+    config: Config, run: Run, sys: Path, ask_bluez: Callable[[str], str]
+) -> Iterator[Finding]:
+    """Look for bluetoothd and for the adapter; `ask_bluez` takes the configured one and says what
+    is missing.
+    """
     try:
         done = run(["systemctl", "show", "--property=LoadState,ActiveState", "bluetooth.service"])
     except HardwareError as error:
@@ -46,7 +55,9 @@ def bluetooth(config: Config, run: Run, sys: Path, ask_bluez: Callable[[str], st
         yield found(CheckId.BLUETOOTHD_UNKNOWN, "bluetooth", said=" ".join(done.stderr.split()))
         return
     told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    adapters = sorted(path.name for path in sys.glob("class/bluetooth/hci*") if ":" not in path.name)
+    adapters = sorted(
+        path.name for path in sys.glob("class/bluetooth/hci*") if ":" not in path.name
+    )
     if check := _bluetooth_is_wrong(told, adapters):
         yield found(check, "bluetooth")
     elif said := ask_bluez(config.radio.adapter):
@@ -68,7 +79,9 @@ def _bluetooth_is_wrong(told: dict[str, str], adapters: list[str]) -> CheckId | 
 
 
 def ask_bluez(wanted: str) -> str:
-    """Ask a bluetoothd that runs for the adapter that the hub would take; return what is wrong, '' if nothing is."""
+    """Ask a bluetoothd that runs for the adapter that the hub would take; return what is wrong, ''
+    if nothing is.
+    """
 
     async def ask() -> str:
         async with asyncio.timeout(BLUEZ_SECONDS), connected(None) as bluez:
@@ -106,7 +119,10 @@ def clock(sys: Path) -> Iterator[Finding]:
 def time_zone(config: Config, now: float) -> Finding:
     """Say what the wall clock at the doors shows."""
     local = datetime.fromtimestamp(now, config.hub.zone)
-    text = f"{config.hub.time_zone}, now {local:%a %H:%M} (UTC{local:%z}); new rules of package tzdata count from the "
+    text = (
+        f"{config.hub.time_zone}, now {local:%a %H:%M} (UTC{local:%z}); new rules of "
+        "package tzdata count from the "
+    )
     return Finding(Kind.FACT, "time zone", f"{text}next start: sudo systemctl restart hubd")
 
 
@@ -119,11 +135,14 @@ def state(config: Config) -> Iterator[Finding]:
         yield _missing(folder)
         return
     except OSError as error:
-        yield found(CheckId.STATE_UNREADABLE, ABOUT, folder=folder, parent=folder.parent, why=error.strerror)
+        yield found(
+            CheckId.STATE_UNREADABLE, ABOUT, folder=folder, parent=folder.parent, why=error.strerror
+        )
         return
     wrong = _folder_is_wrong(folder, about)
     if wrong is not None:
-        user, mode = about.st_uid, stat.S_IMODE(about.st_mode)
+        user = about.st_uid
+        mode = stat.S_IMODE(about.st_mode)
         yield found(wrong, ABOUT, folder=folder, user=user, mode=mode)
         return
     yield _room(folder)
@@ -159,7 +178,9 @@ def _room(folder: Path) -> Finding:
 
 
 def _database(path: Path, kind: DatabaseKind) -> Iterator[Finding]:
-    """Look at a database and at the files beside it, which a technician's own sqlite3 may have left to root."""
+    """Look at a database and at the files beside it, which a technician's own sqlite3 may have left
+    to root.
+    """
     for beside in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if beside.exists() and not os.access(beside, os.R_OK | os.W_OK):
             yield found(CheckId.DATABASE_NOT_OURS, ABOUT, file=beside, user=beside.stat().st_uid)

@@ -1,9 +1,9 @@
 """What a check found, as a page for a technician, as JSON for a script, and as an exit status.
 
-Laws: the first line says whether all is right, and nothing that is wrong stands below a "right"; what must be mended
-comes before what should be looked at, and that before plain facts. Exit status: 0 right, 78 configuration or keys are
-wrong and hubd does not start, 69 it starts, but the machine has not what they name or phones refuse the certificate,
-77 it takes root to tell.
+Laws: the first line says whether all is right, and nothing that is wrong stands below a "right";
+what must be mended comes before what should be looked at, and that before plain facts. Exit status:
+0 right, 78 configuration or keys are wrong and hubd does not start, 69 it starts, but the machine
+has not what they name or phones refuse the certificate, 77 it takes root to tell.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from msgspec import Struct
 
 from hubd.upkeep.checks import CHECKS, CheckId, Class, Problem, Severity, problem
 
-EX_OK, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 0, 69, 77, 78
+EX_OK = 0
+EX_UNAVAILABLE = 69
+EX_NOPERM = 77
+EX_CONFIG = 78
 
 
 class Kind(StrEnum):
@@ -71,7 +74,11 @@ def found(check: CheckId, about: str, **fields: object) -> Finding:
 
 def finding(told: Problem, about: str) -> Finding:
     """Return the finding of a problem; `about` begins its line."""
-    kind = Kind.WARNING if told.severity is Severity.WARNING else KIND_OF_CLASS[CHECKS[told.check].class_]
+    kind = (
+        Kind.WARNING
+        if told.severity is Severity.WARNING
+        else KIND_OF_CLASS[CHECKS[told.check].class_]
+    )
     return Finding(kind, about, told.line)
 
 

@@ -1,7 +1,8 @@
-"""The GPIO lines that a configuration names: whether they are there, which pins they really are, and who has them.
+"""The GPIO lines that a configuration names: whether they are there, which pins they really are,
+and who has them.
 
-Laws: no line is requested, so a hub may run meanwhile; two names of one pin are one pin; what a technician compares
-with the wiring is shown: chip, label, offset and the line's own name.
+Laws: no line is requested, so a hub may run meanwhile; two names of one pin are one pin; what a
+technician compares with the wiring is shown: chip, label, offset and the line's own name.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class _Wanted:
         return f"{self.role} of door {self.door}"
 
 
-def findings(config: Config, devices: Path = Path("/dev"), open_chip: OpenChip = gpiod.Chip) -> Iterator[Finding]:
+def findings(
+    config: Config, devices: Path = Path("/dev"), open_chip: OpenChip = gpiod.Chip
+) -> Iterator[Finding]:
     """Yield what is found of every line."""
     headers = _header_chips(devices, open_chip)
     seen: dict[tuple[str, int], _Wanted] = {}
@@ -60,7 +63,13 @@ def findings(config: Config, devices: Path = Path("/dev"), open_chip: OpenChip =
             consumer = pin.consumer or "an unnamed consumer"
             yield found(CheckId.LINE_IN_USE, about, line=wanted, pin=shown, consumer=consumer)
         if headers and pin.label not in headers:
-            yield found(CheckId.LINE_NOT_OF_HEADER, about, line=wanted, chip=pin.label, header=" or ".join(headers))
+            yield found(
+                CheckId.LINE_NOT_OF_HEADER,
+                about,
+                line=wanted,
+                chip=pin.label,
+                header=" or ".join(headers),
+            )
 
 
 def to_be_replaced(config: Config) -> Iterator[Finding]:
@@ -71,13 +80,20 @@ def to_be_replaced(config: Config) -> Iterator[Finding]:
 
 
 def _to_be_replaced(wanted: _Wanted) -> Finding:
-    return found(CheckId.LINE_NOT_NAMED, f"door {wanted.door}", line=wanted, placeholder=PLACEHOLDER)
+    return found(
+        CheckId.LINE_NOT_NAMED, f"door {wanted.door}", line=wanted, placeholder=PLACEHOLDER
+    )
 
 
 def _wanted(config: Config) -> Iterator[_Wanted]:
     for door in config.doors:
         for role, _, line in door.lines():
-            yield _Wanted(door.id, role, line.chip, line.line)
+            yield _Wanted(
+                door=door.id,
+                role=role,
+                chip=line.chip,
+                line=line.line,
+            )
 
 
 def _shown(found: FoundLine) -> str:
