@@ -22,7 +22,7 @@ from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.evidence.facts import Detail, EventName
 from hubcore.evidence.records import Head, Record, StoredRecord
-from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
+from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.phone import epochs
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
@@ -180,8 +180,8 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
         clock=clock,
         tell=_tell,
         health=Health(clock, {}, ()),
-        found=Found(OnDisk.NONE, 0, LogFound.EMPTY),
-        told=Told(),
+        found=FoundState(OnDisk.NONE, 0, LogFound.EMPTY),
+        told=LoggedState(),
     )
     rules = SiteRules(
         {

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.records import Record, RecordKind, Value
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.database import CHECKPOINT_PAGES, JOURNAL_BYTES, WARM_BYTES, warm
 
@@ -112,7 +112,7 @@ def record(index: int) -> Record:
     """Return a record such as an unlock leaves."""
     who: dict[str, Value] = {"asker": "0" * 16, "op": bytes(8), "grant": bytes(8), "path": "full"}
     return Record(
-        kind=Kind.ACCESS,
+        kind=RecordKind.ACCESS,
         at_ms=int(time.time() * 1000),
         mono_ms=index,
         detail={**who, "point": 1, "action": 1, "why": None},

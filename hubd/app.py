@@ -23,8 +23,8 @@ from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.machine import DoorMachine
 from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
-from hubcore.evidence.records import Kind, Record
-from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told, told_by
+from hubcore.evidence.records import Record, RecordKind
+from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, told_by
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
@@ -48,20 +48,20 @@ from hubd.backend.sync import Identity, Orders, Pace, Sync
 from hubd.config.file import Config
 from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from hubd.doors.watch import DoorWatch
-from hubd.evidence.noting import NotingLog
 from hubd.evidence.paced import PacedLog
 from hubd.evidence.refusals import Refusals
+from hubd.evidence.reporting import ReportingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links, Means
-from hubd.policy.new import NewPolicy
+from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
+from hubd.upkeep.standing import READY_PARTS, StandingProblems, Watched, agrees
 from hubd.upkeep.status import Status
-from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
-from hubd.wiring.parts import MakeParts, Parts, Run
+from hubd.wiring.parts import MakeParts, Parts, RunPart
 
 DAY_SECONDS = 86_400
 REMEMBERED_RECORDS = 10_000
@@ -90,9 +90,9 @@ class Hub:
     parts: Parts
     clock: Clock
     floor: TimeFloor
-    log: NotingLog
+    log: ReportingLog
     health: Health
-    vigil: Vigil
+    vigil: StandingProblems
     watched: Watched
     links: Links
     watch: DoorWatch
@@ -112,8 +112,8 @@ class Stores:
 
     audit: AuditStore
     policy: PolicyDatabase
-    found: Found
-    told: Told
+    found: FoundState
+    told: LoggedState
 
 
 def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) -> Hub:
@@ -125,9 +125,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     health = Health(clock, DEADLINES, READY_PARTS)
     tail = EventTail()
     tell = Teller(tail, clock, health.count)
-    vigil = Vigil(health, tell)
+    vigil = StandingProblems(health, tell)
     appended = asyncio.Event()
-    log = NotingLog(
+    log = ReportingLog(
         log=stores.audit,
         floor=floor,
         on_append=appended.set,
@@ -208,7 +208,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     if parts.uplink is not None:
         prove = partial(policy.prove, issuer=keys.issuer_key, site=config.hub.site)
         orders = Orders(
-            unlock.release, NewPolicy(prove, books, tickets, unlock).accept, store.version
+            unlock.release, PolicyIntake(prove, books, tickets, unlock).accept, store.version
         )
         who = Identity(*names, secrets.token_bytes(16), __version__)
         sync = Sync(
@@ -328,7 +328,9 @@ async def open_stores(
     except TrustError as error:
         raise ConfigError(str(error)) from error
     kept = (await stack.enter_async_context(opened)).found
-    found = Found(kept.policy, kept.version, _log_found(audit, kept), policy_removed, log_removed)
+    found = FoundState(
+        kept.policy, kept.version, _log_found(audit, kept), policy_removed, log_removed
+    )
     return Stores(
         audit=audit,
         policy=opened,
@@ -371,7 +373,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
             AuditError, TimeoutError
         ):  # it stands as a problem, and `hub.log.mend` tries again
             async with asyncio.timeout(FIRST_RECORDS_SECONDS):
-                await hub.log.append(_record(hub.clock, Kind.STARTED, started))
+                await hub.log.append(_record(hub.clock, RecordKind.STARTED, started))
                 await hub.policy.begin()
                 await _tell_mended(hub, stores.audit.mended)
         try:
@@ -381,7 +383,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         finally:
             with suppress(AuditError, TimeoutError):
                 async with asyncio.timeout(LAST_RECORD_SECONDS):
-                    await hub.log.append(_record(hub.clock, Kind.STOPPED, {}))
+                    await hub.log.append(_record(hub.clock, RecordKind.STOPPED, {}))
 
 
 async def _tell_mended(hub: Hub, records: int) -> None:
@@ -393,7 +395,7 @@ async def _tell_mended(hub: Hub, records: int) -> None:
     hub.health.set(problem(CheckId.OUTBOX_EDITED, records=records))
     facts: Detail = {Fact.FAULT: "the outbox was edited", Fact.RECORDS: records}
     hub.tell(EventName.OUTBOX_EDITED, facts)
-    await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
+    await hub.log.append(_record(hub.clock, RecordKind.FAULT, facts))
 
 
 async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
@@ -433,7 +435,7 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
             task.cancel()
 
 
-async def _run_part(hub: Hub, name: Part, run: Run) -> None:
+async def _run_part(hub: Hub, name: Part, run: RunPart) -> None:
     """Run a part.
 
     When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever still
@@ -447,7 +449,7 @@ async def _run_part(hub: Hub, name: Part, run: Run) -> None:
         hub.tell(EventName.UNGUARDED, facts)
         with suppress(AuditError, TimeoutError):
             async with asyncio.timeout(LAST_RECORD_SECONDS):
-                await hub.log.append(_record(hub.clock, Kind.FAULT, facts))
+                await hub.log.append(_record(hub.clock, RecordKind.FAULT, facts))
         raise
 
 
@@ -525,5 +527,5 @@ def _calls(status: Status, time: ClockCare, proven: ProvenPolicy) -> tuple[Call,
     )
 
 
-def _record(clock: Clock, kind: Kind, detail: Detail) -> Record:
+def _record(clock: Clock, kind: RecordKind, detail: Detail) -> Record:
     return Record.at(kind, clock.wall(), clock.monotonic(), detail)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hubcore.evidence.facts import EVENTS, FACTS, RECORD_FACTS, EventName, Fact, Kind, Value
+from hubcore.evidence.facts import EVENTS, FACTS, RECORD_FACTS, EventName, Fact, RecordKind, Value
 
 
-def misfits_of_record(kind: Kind, detail: Mapping[str, Value]) -> list[str]:
+def misfits_of_record(kind: RecordKind, detail: Mapping[str, Value]) -> list[str]:
     """Return what a record says that its kind does not, a sentence each."""
     return list(_misfits(f"a {kind} record", RECORD_FACTS[kind], detail))
 

@@ -20,12 +20,12 @@ from collections import deque
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, assert_never
 
-from hubcore.access.claim import Outcome, Strength
+from hubcore.access.claim import ClaimOutcome, Strength
 from hubcore.access.words import Action
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError
 from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubcore.phone.handshake import Drop, FollowUp, Phase, Presented, Refused, Unseal
+from hubcore.phone.handshake import Drop, FollowUp, HandshakePhase, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import decode_challenge, decode_to_phone, encode_to_hub
 from hubcore.phone.sealing import OpenJob, open_request
@@ -114,7 +114,7 @@ Effect = (
 class At:
     """No effect, but where the link stands now."""
 
-    phase: Phase
+    phase: HandshakePhase
 
 
 def fits(expected: Effect, seen: Effect) -> bool:
@@ -248,7 +248,7 @@ class Unsealed:
 class Decided:
     """The claim is decided, and what follows from it is done."""
 
-    outcome: Outcome
+    outcome: ClaimOutcome
 
     def happen(self, play: Playbook) -> list[Effect]:
         return play.seen(play.link.answer(self.outcome, play.now, play.wall))

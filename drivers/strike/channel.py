@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from drivers.strike.wire import Answer, Command, Kind, Verb
+from drivers.strike.wire import Answer, AnswerKind, Command, Verb
 from hubcore.errors import HardwareError, RestingError
 
 ANSWER_SECONDS = 1.0
@@ -25,7 +25,7 @@ EXPIRE_SECONDS = (
 )
 MAX_PENDING = 64
 
-_OBEYED = (Kind.DONE, Kind.READY, Kind.WAITING)
+_OBEYED = (AnswerKind.DONE, AnswerKind.READY, AnswerKind.WAITING)
 
 
 class GuardLink:
@@ -62,7 +62,7 @@ class GuardLink:
         except TimeoutError:
             self._give_up(f"The strike guard did not start within {seconds:g} s.")
             raise HardwareError(self._why) from None
-        if first.kind is not Kind.WAITING:
+        if first.kind is not AnswerKind.WAITING:
             raise HardwareError(first.text or self._why)
 
     async def hold(self) -> Answer:
@@ -118,7 +118,7 @@ class GuardLink:
             del self._pending[tag]
             self._pulses.discard(tag)
             future.cancel()
-        if answer.kind is Kind.RESTING:
+        if answer.kind is AnswerKind.RESTING:
             raise RestingError(f"Not now: {answer.text}.", answer.wait_ms / 1000)
         if answer.kind not in _OBEYED:
             raise HardwareError(f"The strike guard did not obey: {answer.text}")
@@ -166,7 +166,9 @@ class GuardLink:
             return
         if not self._first.done():
             self._first.set_result(answer)
-        if answer.kind in (Kind.UNFIT, Kind.FAILED) and answer.tag == 0:  # the guard's last words
+        if (
+            answer.kind in (AnswerKind.UNFIT, AnswerKind.FAILED) and answer.tag == 0
+        ):  # the guard's last words
             self._why = self._why or answer.text
         future = self._pending.get(answer.tag)
         if future is not None and not future.done():

@@ -38,8 +38,8 @@ from drivers.strike.wire import (
     MAX_LINES,
     MAX_REST_MS,
     Answer,
+    AnswerKind,
     Command,
-    Kind,
     Lines,
     LinesFactory,
     StrikeLine,
@@ -73,7 +73,7 @@ class Guard:
             Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now) for line in wanted
         ]
 
-    def answer(self, kind: Kind, tag: int = 0, text: str = "", wait_ms: int = 0) -> Answer:
+    def answer(self, kind: AnswerKind, tag: int = 0, text: str = "", wait_ms: int = 0) -> Answer:
         """Return the state of all lines as of now."""
         mask = sum(1 << index for index, stretch in enumerate(self._stretches) if stretch.driven)
         return Answer(
@@ -90,15 +90,15 @@ class Guard:
         command = Command.decode(data)
         if command is None:
             return self.answer(
-                Kind.REFUSED, 0, f"{len(data)} bytes that are no command of this guard"
+                AnswerKind.REFUSED, 0, f"{len(data)} bytes that are no command of this guard"
             )
         if refusal := self._refusal(command):
-            return self.answer(Kind.REFUSED, command.tag, refusal)
+            return self.answer(AnswerKind.REFUSED, command.tag, refusal)
         if command.verb is Verb.PULSE:
             return self._pulse(command)
         if command.verb is Verb.SECURE:
             self._secure([command.line])
-        return self.answer(Kind.DONE, command.tag)
+        return self.answer(AnswerKind.DONE, command.tag)
 
     def _refusal(self, command: Command) -> str:
         if command.verb is Verb.HOLD:
@@ -121,14 +121,14 @@ class Guard:
                 "the strike has been driven for as long as it may be and rests for another "
                 f"{wait_ms} ms"
             )
-            return self.answer(Kind.RESTING, command.tag, why, wait_ms)
+            return self.answer(AnswerKind.RESTING, command.tag, why, wait_ms)
         try:
             self._drive(command.line)
         except HardwareError as error:
             self._secure([command.line])
-            return self.answer(Kind.FAILED, command.tag, str(error))
+            return self.answer(AnswerKind.FAILED, command.tag, str(error))
         stretch.began(command.milliseconds, self._now_ns())
-        return self.answer(Kind.DONE, command.tag)
+        return self.answer(AnswerKind.DONE, command.tag)
 
     def _drive(self, index: int) -> None:
         self._lines.set(index, True)
@@ -216,7 +216,7 @@ def serve(guard: Guard, peer: socket.socket, stop_fd: int) -> None:
     while True:
         events = dict(poll.poll(guard.wait_ms()))
         if guard.expire():
-            tell(peer, guard.answer(Kind.EDGE))
+            tell(peer, guard.answer(AnswerKind.EDGE))
         flags = events.get(peer.fileno(), 0)
         if stop_fd in events or flags & ~select.POLLIN:
             return  # the peer has gone: what it still had in the queue is not obeyed
@@ -296,13 +296,13 @@ def _waiting(command: Command | None) -> Answer:
     tag = 0 if command is None else command.tag
     if command is not None and command.verb is Verb.STATE:
         return Answer(
-            kind=Kind.WAITING,
+            kind=AnswerKind.WAITING,
             tag=tag,
             active=0,
             at_ns=time.monotonic_ns(),
         )
     return Answer(
-        kind=Kind.REFUSED,
+        kind=AnswerKind.REFUSED,
         tag=tag,
         active=0,
         at_ns=time.monotonic_ns(),
@@ -319,7 +319,7 @@ def guard_lines(
         tell(
             peer,
             Answer(
-                kind=Kind.WAITING,
+                kind=AnswerKind.WAITING,
                 tag=0,
                 active=0,
                 at_ns=time.monotonic_ns(),
@@ -333,7 +333,7 @@ def guard_lines(
         tell(
             peer,
             Answer(
-                kind=Kind.UNFIT,
+                kind=AnswerKind.UNFIT,
                 tag=0,
                 active=0,
                 at_ns=time.monotonic_ns(),
@@ -343,13 +343,13 @@ def guard_lines(
         return EX_UNAVAILABLE
     guard = Guard(lines, wanted)
     try:
-        tell(peer, guard.answer(Kind.READY, tag))
+        tell(peer, guard.answer(AnswerKind.READY, tag))
         try:
             serve(guard, peer, stop_fd)
         finally:
             guard.secure_all()
     except HardwareError as error:
-        tell(peer, guard.answer(Kind.FAILED, 0, str(error)))
+        tell(peer, guard.answer(AnswerKind.FAILED, 0, str(error)))
         return EX_IOERR
     finally:
         lines.close()

@@ -27,14 +27,14 @@ FIRST_PAUSE_SECONDS = 0.2
 LAST_PAUSE_SECONDS = 10.0
 HURRY_SECONDS = 0.1
 
-Heard = Callable[[Answer], None]
+OnAnswer = Callable[[Answer], None]
 
 
 class GuardProcess:
     """One guard: its process, and the conversation with it."""
 
     def __init__(
-        self, *, process: Process, peer: socket.socket, heard: Heard, stop_seconds: float
+        self, *, process: Process, peer: socket.socket, heard: OnAnswer, stop_seconds: float
     ) -> None:
         """Take over our end of the socket pair."""
         self._process = process
@@ -69,7 +69,7 @@ class GuardStarter:
             [[line.chip, line.line, line.active_low, line.cap_ms, line.rest_ms] for line in lines]
         )
 
-    async def start(self, heard: Heard) -> GuardProcess:
+    async def start(self, heard: OnAnswer) -> GuardProcess:
         """Return a guard that waits.
 
         Raise HardwareError with its sentence when there is none within START_SECONDS.
@@ -120,7 +120,7 @@ class GuardStarter:
 class Spare:
     """Keeps one guard waiting, for whoever takes it."""
 
-    def __init__(self, starter: GuardStarter, heard: Heard) -> None:
+    def __init__(self, starter: GuardStarter, heard: OnAnswer) -> None:
         self._starter = starter
         self._heard = heard
         self._waiting: GuardProcess | None = None

@@ -25,7 +25,15 @@ from collections.abc import Callable, Collection, Mapping
 from drivers.strike.channel import GuardLink
 from drivers.strike.process import GuardProcess, GuardStarter, Spare, end_if_cancelled
 from drivers.strike.stretch import Stretch
-from drivers.strike.wire import MAX_CAP_MS, MAX_LINES, MAX_REST_MS, Answer, Kind, StrikeLine, Verb
+from drivers.strike.wire import (
+    MAX_CAP_MS,
+    MAX_LINES,
+    MAX_REST_MS,
+    Answer,
+    AnswerKind,
+    StrikeLine,
+    Verb,
+)
 from hubcore.errors import HardwareError, UnguardedError, unguarded_in
 from hubcore.ports.doors import Input, InputEvent
 
@@ -235,7 +243,7 @@ class StrikeGuard:
         """Turn the state in an answer into changes; a guard that waits says nothing of the
         lines.
         """
-        if answer.kind in (Kind.UNFIT, Kind.WAITING):
+        if answer.kind in (AnswerKind.UNFIT, AnswerKind.WAITING):
             return
         changed = answer.active ^ self._active if self._active is not None else ~0
         self._active = answer.active

@@ -99,7 +99,7 @@ class Command:
         return cls(Verb(verb), line, tag, milliseconds, expires_ns)
 
 
-class Kind(IntEnum):
+class AnswerKind(IntEnum):
     """What an answer says.
 
     WAITING is a guard's first packet, and says nothing of the lines; READY or UNFIT answers HOLD;
@@ -128,7 +128,7 @@ class Answer:
     LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BxxxIIIQ")
     MAX_SIZE: ClassVar[int] = LAYOUT.size + MAX_TEXT
 
-    kind: Kind
+    kind: AnswerKind
     tag: int
     active: int
     at_ns: int
@@ -146,7 +146,7 @@ class Answer:
         if not cls.LAYOUT.size <= len(data) <= cls.MAX_SIZE:
             return None
         kind, tag, active, wait_ms, at_ns = cls.LAYOUT.unpack_from(data)
-        if kind not in Kind.__members__.values():
+        if kind not in AnswerKind.__members__.values():
             return None
         text = data[cls.LAYOUT.size :].decode(errors="replace")
-        return cls(Kind(kind), tag, active, at_ns, text, wait_ms)
+        return cls(AnswerKind(kind), tag, active, at_ns, text, wait_ms)

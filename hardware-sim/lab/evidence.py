@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcore.access.words import Action
-from hubcore.evidence.records import Head, Kind, StoredRecord, facts
+from hubcore.evidence.records import Head, RecordKind, StoredRecord, facts
 
 STRIKE_AFTER_SECONDS = 2.5
 """A strike follows its decision within 2 s for the record and 0.3 s for the strike, or not at all.
@@ -124,7 +124,11 @@ def _unborn(path: Path) -> bool:
 
 
 def _opens(said: dict[str, Any]) -> bool:
-    return said["kind"] == Kind.ACCESS and said["allowed"] is True and said["action"] == Action.OPEN
+    return (
+        said["kind"] == RecordKind.ACCESS
+        and said["allowed"] is True
+        and said["action"] == Action.OPEN
+    )
 
 
 def _without_record(strikes: Sequence[Strike], opened: Sequence[dict[str, Any]]) -> Iterator[str]:

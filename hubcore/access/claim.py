@@ -74,7 +74,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ClaimOutcome:
     """What became of a claim or an order: `why` it was denied, None when it was not, and the door
     as it is seen now.
     """

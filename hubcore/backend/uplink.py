@@ -44,7 +44,7 @@ MAX_RELEASE_SECONDS = 3600
 _ARRAY_HEAD = 0x80
 
 
-class Outcome(IntEnum):
+class ReleaseOutcome(IntEnum):
     """How a remote release ended. The evidence is the record, not this answer."""
 
     RELEASED = 0
@@ -161,13 +161,13 @@ class Result(Message):
 
     TYPE: ClassVar[int] = 3
     id: bytes
-    outcome: Outcome
+    outcome: ReleaseOutcome
     detail: str
 
     def __post_init__(self) -> None:
         """Raise FrameError for a field out of shape."""
         _bytes("id", self.id, ID_BYTES, ID_BYTES)
-        if type(self.outcome) is not Outcome:
+        if type(self.outcome) is not ReleaseOutcome:
             raise FrameError("uplink: outcome is none of those known")
         _text("detail", self.detail, MAX_DETAIL_BYTES, 0)
 
@@ -175,8 +175,8 @@ class Result(Message):
     def read(cls, values: Sequence[Any]) -> Self:
         """Make it, with the outcome's number turned into the outcome."""
         identity, outcome, detail = values
-        _uint("outcome", outcome, max(Outcome))
-        return cls(identity, Outcome(outcome), detail)
+        _uint("outcome", outcome, max(ReleaseOutcome))
+        return cls(identity, ReleaseOutcome(outcome), detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ SETTLE_SECONDS = 0.5
 EGRESS_SECONDS = 10.0
 
 
-class Phase(Enum):
+class DoorPhase(Enum):
     """Where the door stands."""
 
     UNKNOWN = "its position switch has not spoken yet"
@@ -54,36 +54,36 @@ class Happening(StrEnum):
     """So many happenings came that some have no record of their own; this one tells how many."""
 
 
-_TABLE: dict[tuple[Phase, Event], tuple[Phase, Happening | None]] = {
-    (Phase.UNKNOWN, Event.CLOSED): (Phase.SECURED, None),
-    (Phase.UNKNOWN, Event.OPENED): (Phase.OPEN, None),
-    (Phase.UNKNOWN, Event.STRIKE_ON): (Phase.RELEASED, None),
-    (Phase.SECURED, Event.STRIKE_ON): (Phase.RELEASED, None),
-    (Phase.SECURED, Event.REX): (Phase.EGRESS, None),
-    (Phase.SECURED, Event.OPENED): (Phase.FORCED, Happening.FORCED),
-    (Phase.RELEASED, Event.STRIKE_OFF): (Phase.SECURED, Happening.ACCESS_NOT_TAKEN),
-    (Phase.RELEASED, Event.OPENED): (Phase.OPEN, Happening.ACCESS_TAKEN),
-    (Phase.EGRESS, Event.STRIKE_ON): (Phase.RELEASED, None),
-    (Phase.EGRESS, Event.OPENED): (Phase.OPEN, Happening.EXIT),
-    (Phase.EGRESS, Event.TIMEOUT): (Phase.SECURED, None),
-    (Phase.OPEN, Event.CLOSED): (Phase.SETTLING, None),
-    (Phase.OPEN, Event.TIMEOUT): (Phase.HELD_OPEN, Happening.HELD_OPEN),
-    (Phase.SETTLING, Event.OPENED): (Phase.OPEN, None),
-    (Phase.SETTLING, Event.TIMEOUT): (Phase.SECURED, Happening.CLOSED),
-    (Phase.HELD_OPEN, Event.CLOSED): (Phase.SETTLING, None),
-    (Phase.FORCED, Event.CLOSED): (Phase.SETTLING, None),
-    (Phase.FORCED, Event.TIMEOUT): (Phase.HELD_OPEN, Happening.HELD_OPEN),
+_TABLE: dict[tuple[DoorPhase, Event], tuple[DoorPhase, Happening | None]] = {
+    (DoorPhase.UNKNOWN, Event.CLOSED): (DoorPhase.SECURED, None),
+    (DoorPhase.UNKNOWN, Event.OPENED): (DoorPhase.OPEN, None),
+    (DoorPhase.UNKNOWN, Event.STRIKE_ON): (DoorPhase.RELEASED, None),
+    (DoorPhase.SECURED, Event.STRIKE_ON): (DoorPhase.RELEASED, None),
+    (DoorPhase.SECURED, Event.REX): (DoorPhase.EGRESS, None),
+    (DoorPhase.SECURED, Event.OPENED): (DoorPhase.FORCED, Happening.FORCED),
+    (DoorPhase.RELEASED, Event.STRIKE_OFF): (DoorPhase.SECURED, Happening.ACCESS_NOT_TAKEN),
+    (DoorPhase.RELEASED, Event.OPENED): (DoorPhase.OPEN, Happening.ACCESS_TAKEN),
+    (DoorPhase.EGRESS, Event.STRIKE_ON): (DoorPhase.RELEASED, None),
+    (DoorPhase.EGRESS, Event.OPENED): (DoorPhase.OPEN, Happening.EXIT),
+    (DoorPhase.EGRESS, Event.TIMEOUT): (DoorPhase.SECURED, None),
+    (DoorPhase.OPEN, Event.CLOSED): (DoorPhase.SETTLING, None),
+    (DoorPhase.OPEN, Event.TIMEOUT): (DoorPhase.HELD_OPEN, Happening.HELD_OPEN),
+    (DoorPhase.SETTLING, Event.OPENED): (DoorPhase.OPEN, None),
+    (DoorPhase.SETTLING, Event.TIMEOUT): (DoorPhase.SECURED, Happening.CLOSED),
+    (DoorPhase.HELD_OPEN, Event.CLOSED): (DoorPhase.SETTLING, None),
+    (DoorPhase.FORCED, Event.CLOSED): (DoorPhase.SETTLING, None),
+    (DoorPhase.FORCED, Event.TIMEOUT): (DoorPhase.HELD_OPEN, Happening.HELD_OPEN),
 }
 
 _WIRE = {
-    Phase.UNKNOWN: DoorState.UNKNOWN,
-    Phase.SECURED: DoorState.SECURED,
-    Phase.RELEASED: DoorState.RELEASED,
-    Phase.EGRESS: DoorState.SECURED,
-    Phase.OPEN: DoorState.OPEN,
-    Phase.SETTLING: DoorState.OPEN,
-    Phase.HELD_OPEN: DoorState.HELD_OPEN,
-    Phase.FORCED: DoorState.FORCED,
+    DoorPhase.UNKNOWN: DoorState.UNKNOWN,
+    DoorPhase.SECURED: DoorState.SECURED,
+    DoorPhase.RELEASED: DoorState.RELEASED,
+    DoorPhase.EGRESS: DoorState.SECURED,
+    DoorPhase.OPEN: DoorState.OPEN,
+    DoorPhase.SETTLING: DoorState.OPEN,
+    DoorPhase.HELD_OPEN: DoorState.HELD_OPEN,
+    DoorPhase.FORCED: DoorState.FORCED,
 }
 
 
@@ -93,7 +93,7 @@ class DoorMachine:
 
     watched: bool
     held_open_seconds: float
-    phase: Phase = Phase.SECURED
+    phase: DoorPhase = DoorPhase.SECURED
     strike: bool = False
     taken: bool = False
     deadline: float | None = None
@@ -101,7 +101,7 @@ class DoorMachine:
     def __post_init__(self) -> None:
         """Know nothing of a watched door until its switch has spoken."""
         if self.watched:
-            self.phase = Phase.UNKNOWN
+            self.phase = DoorPhase.UNKNOWN
 
     @property
     def state(self) -> DoorState:
@@ -118,20 +118,20 @@ class DoorMachine:
         if step is None:
             return None
         self._enter(step[0], now)
-        if self.phase is Phase.SECURED and self.strike:
-            self._enter(Phase.RELEASED, now)
+        if self.phase is DoorPhase.SECURED and self.strike:
+            self._enter(DoorPhase.RELEASED, now)
         if step[1] is Happening.ACCESS_NOT_TAKEN and (self.taken or not self.watched):
             return None  # somebody went through while the strike was driven, or nobody can tell
         self.taken = self.taken or step[1] is Happening.ACCESS_TAKEN
         return step[1]
 
-    def _enter(self, phase: Phase, now: float) -> None:
+    def _enter(self, phase: DoorPhase, now: float) -> None:
         times = {
-            Phase.SETTLING: SETTLE_SECONDS,
-            Phase.EGRESS: EGRESS_SECONDS,
-            Phase.OPEN: self.held_open_seconds,
+            DoorPhase.SETTLING: SETTLE_SECONDS,
+            DoorPhase.EGRESS: EGRESS_SECONDS,
+            DoorPhase.OPEN: self.held_open_seconds,
         }
-        times[Phase.FORCED] = self.held_open_seconds
+        times[DoorPhase.FORCED] = self.held_open_seconds
         self.phase = phase
         seconds = times.get(phase)
         self.deadline = None if seconds is None else now + seconds

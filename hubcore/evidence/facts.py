@@ -18,7 +18,7 @@ from enum import Enum, StrEnum
 Value = int | str | bytes | bool | None
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """What a record tells of."""
 
     STARTED = "started"
@@ -220,22 +220,22 @@ _NOT_RELEASED = frozenset(
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
 _STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY})
 
-RECORD_FACTS: Mapping[Kind, frozenset[Fact]] = {
-    Kind.STARTED: frozenset({Fact.VERSION, Fact.FLOOR, *_CARRIED}),
-    Kind.STOPPED: frozenset(),
-    Kind.ACCESS: frozenset({*_ASKED, Fact.GRANT, Fact.PATH}),
-    Kind.REMOTE: _ASKED,
-    Kind.REFUSED: frozenset(
+RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
+    RecordKind.STARTED: frozenset({Fact.VERSION, Fact.FLOOR, *_CARRIED}),
+    RecordKind.STOPPED: frozenset(),
+    RecordKind.ACCESS: frozenset({*_ASKED, Fact.GRANT, Fact.PATH}),
+    RecordKind.REMOTE: _ASKED,
+    RecordKind.REFUSED: frozenset(
         {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
     ),
-    Kind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
-    Kind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
-    Kind.FAULT: frozenset({*_NOT_RELEASED, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}),
-    Kind.CLOCK: frozenset(
+    RecordKind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
+    RecordKind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
+    RecordKind.FAULT: frozenset({*_NOT_RELEASED, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}),
+    RecordKind.CLOCK: frozenset(
         {Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}
     ),
-    Kind.STATE: _STATE,
-    Kind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
+    RecordKind.STATE: _STATE,
+    RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
 }
 """What a record of each kind may say beside its moment."""
 
@@ -254,11 +254,11 @@ class EventType:
 _WHY = frozenset({Fact.WHY})
 
 EVENTS: Mapping[EventName, EventType] = {
-    EventName.ACCESS: EventType(RECORD_FACTS[Kind.ACCESS]),
+    EventName.ACCESS: EventType(RECORD_FACTS[RecordKind.ACCESS]),
     EventName.AUDIT_FAILED: EventType(_WHY, is_fault=True),
     EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.CONFIRMED_BY})),
     EventName.DOOR: EventType(frozenset({Fact.DOOR, Fact.WHAT})),
-    EventName.DOOR_UNRECORDED: EventType(RECORD_FACTS[Kind.DOOR], is_fault=True),
+    EventName.DOOR_UNRECORDED: EventType(RECORD_FACTS[RecordKind.DOOR], is_fault=True),
     EventName.DROP_FAILED: EventType(frozenset({Fact.WHY, Fact.ATTEMPT}), is_fault=True),
     EventName.LINK_FAULT: EventType(_WHY, is_fault=True),
     EventName.NOT_NOTED: EventType(_WHY, is_fault=True),
@@ -266,13 +266,13 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.NOT_SECURED: EventType(frozenset({Fact.DOOR, Fact.WHY}), is_fault=True),
     EventName.OUTBOX_EDITED: EventType(frozenset({Fact.FAULT, Fact.RECORDS}), is_fault=True),
     EventName.PART: EventType(frozenset({Fact.PART, Fact.UP, Fact.WHY})),
-    EventName.POLICY: EventType(RECORD_FACTS[Kind.POLICY]),
+    EventName.POLICY: EventType(RECORD_FACTS[RecordKind.POLICY]),
     EventName.POLICY_UNREADABLE: EventType(_WHY, is_fault=True),
     EventName.PROBLEM: EventType(
         frozenset({Fact.PROBLEM, Fact.STANDS, Fact.SEVERITY, Fact.WHAT, Fact.REMEDY}),
     ),
     EventName.REFUSED: EventType(frozenset({Fact.ERROR, Fact.WHY})),
-    EventName.REMOTE: EventType(RECORD_FACTS[Kind.REMOTE]),
+    EventName.REMOTE: EventType(RECORD_FACTS[RecordKind.REMOTE]),
     EventName.SEND_FAILED: EventType(_WHY, is_fault=True),
     EventName.STATE: EventType(_STATE, is_fault=True),
     EventName.UNGUARDED: EventType(frozenset({Fact.PART, Fact.FAULT}), is_fault=True),

@@ -18,14 +18,14 @@ from typing import Any
 
 from hubcore.codec import cbor
 from hubcore.errors import AuditError, FrameError
-from hubcore.evidence.facts import Detail, Kind, Value, named
+from hubcore.evidence.facts import Detail, RecordKind, Value, named
 
 __all__ = [
     "BODY_BYTES",
     "GENESIS",
     "Head",
-    "Kind",
     "Record",
+    "RecordKind",
     "StoredRecord",
     "Value",
     "Walk",
@@ -60,13 +60,13 @@ class Record:
     in 64 bits with sign.
     """
 
-    kind: Kind
+    kind: RecordKind
     at_ms: int
     mono_ms: int
     detail: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, kind: Kind, wall: float, monotonic: float, detail: Detail) -> Record:
+    def at(cls, kind: RecordKind, wall: float, monotonic: float, detail: Detail) -> Record:
         """Return a record of a moment: `wall` in Unix seconds, `monotonic` in seconds of
         CLOCK_MONOTONIC.
         """
@@ -109,7 +109,7 @@ class Record:
         """
         detail = facts(body)
         try:
-            kind = Kind(detail.pop("kind"))
+            kind = RecordKind(detail.pop("kind"))
         except ValueError as error:
             raise AuditError(f"a record's kind is not known to this version: {error}") from error
         return cls(kind, detail.pop("at"), detail.pop("mono"), detail)

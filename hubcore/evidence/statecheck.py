@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hubcore.evidence.facts import Detail, Fact
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 
 
 class OnDisk(StrEnum):
@@ -68,7 +68,7 @@ class Belief(StrEnum):
     UNRECORDED = "unrecorded"
 
 
-Verdict = Belief | Doubt
+StateVerdict = Belief | Doubt
 
 ACCEPTED = "accepted"
 ROWS_EDITED = "rows-edited"
@@ -78,7 +78,7 @@ built again.
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LoggedState:
     """What the log says: the newest version that came into force (0: none), and the doubt that
     stands.
 
@@ -91,7 +91,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundState:
     """What is on the disk: `version` of a proven policy, else 0; `removed`: a file of before is
     gone.
     """
@@ -103,11 +103,11 @@ class Found:
     log_removed: bool = False
 
 
-def judge(found: Found, told: Told) -> Verdict:
+def judge(found: FoundState, told: LoggedState) -> StateVerdict:
     """Return whether the state may be believed. The first rule that fits decides."""
     version = found.version
     came_back = version >= told.version and version > told.doubted
-    rules: tuple[tuple[bool, Verdict], ...] = (
+    rules: tuple[tuple[bool, StateVerdict], ...] = (
         (found.policy is OnDisk.UNPROVEN, Doubt.POLICY_UNPROVEN),
         (found.policy is OnDisk.NONE and told.version > 0, Doubt.POLICY_MISSING),
         (found.policy is OnDisk.PROVEN and version < told.version, Doubt.POLICY_OLDER),
@@ -132,46 +132,50 @@ def tells(record: Record) -> bool:
     """Tell whether a record says something of the state: a policy, a state, or a start that carries
     what was said.
     """
-    return record.kind in (Kind.POLICY, Kind.STATE) or (
-        record.kind is Kind.STARTED and Fact.EXPECTED in record.detail
+    return record.kind in (RecordKind.POLICY, RecordKind.STATE) or (
+        record.kind is RecordKind.STARTED and Fact.EXPECTED in record.detail
     )
 
 
-def told_by(record: Record | None) -> Told:
+def told_by(record: Record | None) -> LoggedState:
     """Read what the newest record that `tells` says; a record that says nothing of the state says
     nothing.
     """
     if record is None:
-        return Told()
+        return LoggedState()
     match record.kind, record.detail:
-        case Kind.POLICY, {Fact.VERSION: int(version)}:
-            return Told(version)
-        case Kind.STATE, {
+        case RecordKind.POLICY, {Fact.VERSION: int(version)}:
+            return LoggedState(version)
+        case RecordKind.STATE, {
             Fact.FOUND: str(found),
             Fact.POLICY: int(policy),
             Fact.EXPECTED: int(expected),
         }:
             doubt = Doubt(found) if found in set(Doubt) else None
-            return Told(expected, doubt, policy if doubt else 0)
-        case Kind.STARTED, {Fact.EXPECTED: int(expected), Fact.DOUBT: None}:
-            return Told(expected)
-        case Kind.STARTED, {
+            return LoggedState(expected, doubt, policy if doubt else 0)
+        case RecordKind.STARTED, {Fact.EXPECTED: int(expected), Fact.DOUBT: None}:
+            return LoggedState(expected)
+        case RecordKind.STARTED, {
             Fact.EXPECTED: int(expected),
             Fact.DOUBT: str(doubt),
             Fact.DOUBTED: int(doubted),
         }:
-            return Told(expected, Doubt(doubt), doubted) if doubt in set(Doubt) else Told(expected)
-    return Told()
+            return (
+                LoggedState(expected, Doubt(doubt), doubted)
+                if doubt in set(Doubt)
+                else LoggedState(expected)
+            )
+    return LoggedState()
 
 
-def carried_facts(told: Told) -> Detail:
+def carried_facts(told: LoggedState) -> Detail:
     """Return the facts by which a start's record carries on what the records before it say."""
     if told.doubt is None:
         return {Fact.EXPECTED: told.version, Fact.DOUBT: None}
     return {Fact.EXPECTED: told.version, Fact.DOUBT: str(told.doubt), Fact.DOUBTED: told.doubted}
 
 
-def doubt_facts(doubt: Doubt, found: Found, told: Told) -> Detail:
+def doubt_facts(doubt: Doubt, found: FoundState, told: LoggedState) -> Detail:
     """Return the facts of the record of a doubt."""
     return {
         Fact.FOUND: str(doubt),

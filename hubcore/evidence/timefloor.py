@@ -28,7 +28,7 @@ from typing import Any
 from hubcore.access.claim import Strength
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
-from hubcore.evidence.records import Kind, StoredRecord, Value, facts
+from hubcore.evidence.records import RecordKind, StoredRecord, Value, facts
 
 STEP_MS = 300_000
 """A wall clock that moved by more than this against the monotonic one was set by somebody."""
@@ -128,9 +128,9 @@ def _is_number(value: object) -> bool:
 
 
 def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
-    if kind == Kind.STARTED:
+    if kind == RecordKind.STARTED:
         return _Meaning.BEGINS
-    if kind == Kind.CLOCK:
+    if kind == RecordKind.CLOCK:
         if Fact.VOUCHED_BY in detail:
             return _Meaning.LOWERS if detail[Fact.VOUCHED_BY] == BACKEND else _Meaning.VOUCHES
         if Fact.CONFIRMED_BY in detail:
@@ -140,9 +140,9 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
         detail.get(Fact.ALLOWED) is not True or Fact.CLOCK in detail
     ):  # `clock`: it was not believed at that moment
         return _Meaning.NOTHING
-    if kind == Kind.REMOTE:
+    if kind == RecordKind.REMOTE:
         return _Meaning.AGREES
-    if kind == Kind.ACCESS and detail.get(Fact.PATH) == Strength.FULL:
+    if kind == RecordKind.ACCESS and detail.get(Fact.PATH) == Strength.FULL:
         return _Meaning.PROVES
     return _Meaning.NOTHING
 

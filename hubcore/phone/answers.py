@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubcore.access.claim import Outcome
+from hubcore.access.claim import ClaimOutcome
 from hubcore.access.words import Denial
 from hubcore.phone.messages import Reason
 
@@ -27,6 +27,6 @@ REASONS: Mapping[Denial, Reason] = {
 """What a phone is told, inside the seal."""
 
 
-def reason_of(outcome: Outcome) -> Reason:
+def reason_of(outcome: ClaimOutcome) -> Reason:
     """Return what the phone is told of an outcome."""
     return Reason.OK if outcome.why is None else REASONS[outcome.why]

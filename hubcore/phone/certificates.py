@@ -163,7 +163,7 @@ RENEW_DAYS = 30
 DAY_SECONDS = 86_400
 
 
-class Standing(Enum):
+class CertificateState(Enum):
     """How a certificate stands; the first and the last are refused by phones."""
 
     NOT_YET = "it begins later"
@@ -172,12 +172,12 @@ class Standing(Enum):
     ENDED = "it has ended"
 
 
-def judge(begins: int, ends: int, now: float) -> Standing:
+def judge(begins: int, ends: int, now: float) -> CertificateState:
     """Judge a certificate; all three in Unix seconds."""
     if now > ends:
-        return Standing.ENDED
+        return CertificateState.ENDED
     if now < begins:
-        return Standing.NOT_YET
+        return CertificateState.NOT_YET
     if ends - now <= RENEW_DAYS * DAY_SECONDS:
-        return Standing.ENDING
-    return Standing.VALID
+        return CertificateState.ENDING
+    return CertificateState.VALID

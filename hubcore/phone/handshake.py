@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from hubcore.access.claim import Claim, Outcome, Strength
+from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.words import Action
 from hubcore.codec.cose import IV_BYTES, KID_BYTES, VerifyKey
 from hubcore.door.state import DoorState
@@ -33,6 +33,7 @@ from hubcore.phone.messages import (
     SID_BYTES,
     TICKET_ID_BYTES,
     Challenge,
+    EpochAnswer,
     Error,
     ErrorCode,
     GetEpoch,
@@ -45,7 +46,6 @@ from hubcore.phone.messages import (
     decode_to_hub,
     encode_to_phone,
 )
-from hubcore.phone.messages import Epoch as EpochAnswer
 from hubcore.phone.sealing import Opened, OpenJob, SessionKeys
 from hubcore.phone.tickets import Ticket, TicketTable
 from hubcore.timing.budget import Budget
@@ -123,7 +123,7 @@ class HubSide:
     chance: Callable[[int], bytes]
 
 
-class Phase(Enum):
+class HandshakePhase(Enum):
     """Where a link stands."""
 
     IDLE = "no live challenge"
@@ -133,7 +133,7 @@ class Phase(Enum):
     SESSION = "answered; door states may follow"
 
 
-_AT_WORK = (Phase.WORKING, Phase.ABANDONED)
+_AT_WORK = (HandshakePhase.WORKING, HandshakePhase.ABANDONED)
 
 
 class Handshake:
@@ -142,7 +142,7 @@ class Handshake:
     def __init__(self, side: HubSide, transport: str) -> None:
         self._side = side
         self._transport = transport
-        self._phase = Phase.IDLE
+        self._phase = HandshakePhase.IDLE
         self._challenge = b""
         self._minted = 0.0
         self._epochs_sent = 0
@@ -159,7 +159,7 @@ class Handshake:
         self._answered = 0.0
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> HandshakePhase:
         """Where the link stands."""
         return self._phase
 
@@ -186,7 +186,7 @@ class Handshake:
         )
         self._challenge = challenge.encode()
         self._minted = now
-        self._phase = Phase.READY
+        self._phase = HandshakePhase.READY
         return challenge
 
     def receive(
@@ -196,7 +196,7 @@ class Handshake:
         come, if not `now`.
         """
         self._came = max(self._minted, now if came is None else came)
-        if self._phase is Phase.READY and now - self._minted > CHALLENGE_SECONDS:
+        if self._phase is HandshakePhase.READY and now - self._minted > CHALLENGE_SECONDS:
             self.forget()
         if self._phase in _AT_WORK:
             return self._while_working()
@@ -217,7 +217,7 @@ class Handshake:
     def unsealed(self, result: Opened | ProofError, now: float) -> list[Effect]:
         """Take what became of an Unseal."""
         self._side.budget.done()
-        if self._phase is not Phase.WORKING:
+        if self._phase is not HandshakePhase.WORKING:
             self._work_ended()
             return []
         if isinstance(result, ProofError):
@@ -227,9 +227,9 @@ class Handshake:
             return self._too_late()
         return self._present(result, Strength.FULL)
 
-    def answer(self, outcome: Outcome, now: float, wall: float) -> list[Effect]:
+    def answer(self, outcome: ClaimOutcome, now: float, wall: float) -> list[Effect]:
         """Take what was decided and done about the claim presented."""
-        if self._phase is not Phase.WORKING or self._opened is None:
+        if self._phase is not HandshakePhase.WORKING or self._opened is None:
             self._work_ended()
             return []
         if now - self._arrived > WORKING_SECONDS and not outcome.allowed:
@@ -256,7 +256,7 @@ class Handshake:
             time=int(wall),
             ticket=new,
         )
-        self._phase = Phase.SESSION
+        self._phase = HandshakePhase.SESSION
         self._keys = opened.keys
         self._answered = now
         self._states = 0
@@ -274,7 +274,7 @@ class Handshake:
         """Tell the phone what the door did, if it asked to open it and was let in; nothing follows
         a question.
         """
-        if self._phase is not Phase.SESSION or self._opened is None or not self._allowed:
+        if self._phase is not HandshakePhase.SESSION or self._opened is None or not self._allowed:
             return []
         if self._opened.action is Action.QUERY:
             return []
@@ -286,7 +286,7 @@ class Handshake:
         """Tell the one state that follows an answer to an open, if its session lasts; UNKNOWN after
         a denial.
         """
-        if self._phase is not Phase.SESSION or session != self._session:
+        if self._phase is not HandshakePhase.SESSION or session != self._session:
             return []
         return self._tell(door if self._allowed else DoorState.UNKNOWN, wall)
 
@@ -309,15 +309,15 @@ class Handshake:
         """
         at_work = self._phase in _AT_WORK
         self.forget()
-        self._phase = Phase.ABANDONED if at_work else Phase.IDLE
+        self._phase = HandshakePhase.ABANDONED if at_work else HandshakePhase.IDLE
 
     def _work_ended(self) -> None:
-        if self._phase is Phase.ABANDONED:
-            self._phase = Phase.IDLE
+        if self._phase is HandshakePhase.ABANDONED:
+            self._phase = HandshakePhase.IDLE
 
     def forget(self) -> None:
         """Drop the challenge and every key of this link; counts stay."""
-        self._phase = Phase.IDLE
+        self._phase = HandshakePhase.IDLE
         self._challenge = b""
         self._opened = self._ticket = self._keys = None
 
@@ -352,7 +352,7 @@ class Handshake:
         after_seconds = self._side.budget.take(now)
         if after_seconds is None:
             return [Refused(SequenceError("open: no RSA budget")), _send(Error(ErrorCode.BUSY))]
-        self._phase = Phase.WORKING
+        self._phase = HandshakePhase.WORKING
         self._arrived = self._came
         side = self._side
         decoy = self._side.chance(message.aead.key_bytes)
@@ -392,7 +392,7 @@ class Handshake:
             aead=message.aead,
             hub=side.hub,
         )
-        self._phase = Phase.WORKING
+        self._phase = HandshakePhase.WORKING
         self._arrived = self._came
         self._ticket = ticket
         opened = Opened(
@@ -442,10 +442,10 @@ def _send(message: ToPhone) -> Send:
 
 _Step = Callable[[Handshake, ToHub, bytes, float, float], list[Effect]]
 
-_STEPS: dict[tuple[Phase, type[ToHub]], _Step] = {
-    (Phase.IDLE, GetEpoch): Handshake._get_epoch,
-    (Phase.READY, GetEpoch): Handshake._get_epoch,
-    (Phase.READY, Open): Handshake._open,
-    (Phase.READY, Resume): Handshake._resume,
-    (Phase.SESSION, GetEpoch): Handshake._get_epoch,
+_STEPS: dict[tuple[HandshakePhase, type[ToHub]], _Step] = {
+    (HandshakePhase.IDLE, GetEpoch): Handshake._get_epoch,
+    (HandshakePhase.READY, GetEpoch): Handshake._get_epoch,
+    (HandshakePhase.READY, Open): Handshake._open,
+    (HandshakePhase.READY, Resume): Handshake._resume,
+    (HandshakePhase.SESSION, GetEpoch): Handshake._get_epoch,
 }

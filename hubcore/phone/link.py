@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hubcore.access.claim import Outcome
+from hubcore.access.claim import ClaimOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError, SequenceError
 from hubcore.phone.framing import MTU_MIN, Flag, Inbound, Outbound, control_frame, decode_frame
@@ -20,8 +20,8 @@ from hubcore.phone.handshake import (
     Effect,
     FollowUp,
     Handshake,
+    HandshakePhase,
     HubSide,
-    Phase,
     Presented,
     Refused,
     Send,
@@ -44,7 +44,7 @@ class Notify:
     frame: bytes
 
 
-class Standing(IntEnum):
+class LinkStanding(IntEnum):
     """Who makes room first. A request at work counts for nothing: anybody can send one.
 
     Nor does an answer: who keeps a place by it would show which answer it was, and an ended grant
@@ -73,16 +73,16 @@ class HubLink:
         self._over = False
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> LinkStanding:
         """Tell what speaks for keeping this link when there is room for fewer."""
         if self._over:
-            return Standing.OVER
-        return Standing.FAILED if self._handshake.failures else Standing.NOT_FAILED
+            return LinkStanding.OVER
+        return LinkStanding.FAILED if self._handshake.failures else LinkStanding.NOT_FAILED
 
     @property
     def at_work(self) -> bool:
         """Tell whether a request is at work that its peer still waits for."""
-        return self._handshake.phase is Phase.WORKING
+        return self._handshake.phase is HandshakePhase.WORKING
 
     @property
     def over(self) -> bool:
@@ -131,7 +131,7 @@ class HubLink:
         """Take what became of an Unseal; call it once for each, even when the link is over."""
         return self._perform(self._handshake.unsealed(result, now))
 
-    def answer(self, outcome: Outcome, now: float, wall: float) -> list[LinkEffect]:
+    def answer(self, outcome: ClaimOutcome, now: float, wall: float) -> list[LinkEffect]:
         """Take what became of a Presented."""
         self._active = now
         return self._perform(self._handshake.answer(outcome, now, wall))

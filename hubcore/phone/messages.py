@@ -108,7 +108,7 @@ class Error:
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
+class EpochAnswer:
     """The hub's certificate and its epoch's, undecoded."""
 
     hub_certificate: bytes
@@ -137,7 +137,7 @@ class StateMessage(Sealed):
 
 
 ToHub = GetEpoch | Open | Resume
-ToPhone = Error | Epoch | VerdictMessage | StateMessage
+ToPhone = Error | EpochAnswer | VerdictMessage | StateMessage
 
 GET_EPOCH = cbor.encode([1])
 
@@ -202,7 +202,7 @@ def encode_to_phone(message: ToPhone) -> bytes:
     match message:
         case Error(code):
             return cbor.encode_flat([0, int(code)])
-        case Epoch(hub_certificate, epoch_certificate):
+        case EpochAnswer(hub_certificate, epoch_certificate):
             return cbor.encode_flat([1, hub_certificate, epoch_certificate])
         case VerdictMessage(aead, iv, ciphertext):
             return cbor.encode_flat([2, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {}, b""]]]])
@@ -218,7 +218,7 @@ def decode_to_phone(data: bytes) -> ToPhone:
         case [0, int(code)] if code in set(ErrorCode):
             return Error(ErrorCode(code))
         case [1, bytes(hub_certificate), bytes(epoch_certificate)]:
-            return Epoch(hub_certificate, epoch_certificate)
+            return EpochAnswer(hub_certificate, epoch_certificate)
         case [2 | 3 as kind, content]:
             aead, iv, ciphertext, recipient = _encrypt(content)
             if recipient == [DIRECT, {}, b""]:

@@ -30,10 +30,10 @@ import structlog
 
 from hubcore.backend import uplink
 from hubcore.backend.outbox import Outbox
-from hubcore.backend.uplink import Outcome
+from hubcore.backend.uplink import ReleaseOutcome
 from hubcore.errors import AuditError, ConfigError, FrameError, HubError, StoreError
 from hubcore.evidence.facts import Detail, Fact
-from hubcore.evidence.records import Head, Kind, Record, StoredRecord, facts
+from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord, facts
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
@@ -44,7 +44,7 @@ UNREADABLE = 0
 """Takes the place of the oldest record's number while it cannot be read."""
 
 
-class Phase(StrEnum):
+class UplinkPhase(StrEnum):
     """How far the talk is.
 
     SILENT: the link is up and was welcomed, but the backend has stopped answering. HALTED: the
@@ -133,7 +133,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkState:
+class UplinkState:
     """What `hubctl status` shows. `since` and `last_welcome` are Unix seconds, the offset is
     backend minus hub.
 
@@ -143,7 +143,7 @@ class LinkState:
     `boot`: this start's id, in hexadecimal digits.
     """
 
-    phase: Phase
+    phase: UplinkPhase
     connected: bool
     since: float
     why: str
@@ -176,7 +176,7 @@ class Sync:
         self._identity = identity
         self._pace = pace
         self._wake = appended
-        self._phase = Phase.DOWN
+        self._phase = UplinkPhase.DOWN
         self._since = pace.clock.wall()
         self._why = "not connected yet"
         self._counters: Counter[str] = Counter()
@@ -200,13 +200,13 @@ class Sync:
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     @property
-    def state(self) -> LinkState:
+    def state(self) -> UplinkState:
         """The link as it is now."""
         oldest = self._oldest
         halt = self._halt
-        return LinkState(
+        return UplinkState(
             phase=self._phase,
-            connected=self._phase is not Phase.DOWN,
+            connected=self._phase is not UplinkPhase.DOWN,
             since=self._since,
             why=self._why,
             waiting=self._records.waiting(),
@@ -234,11 +234,11 @@ class Sync:
 
     def connected(self) -> None:
         """Greet; what was sent on an earlier link and not acknowledged goes again."""
-        self._go(Phase.GREETING, "connected, no Welcome yet")
+        self._go(UplinkPhase.GREETING, "connected, no Welcome yet")
 
     def disconnected(self, why: str) -> None:
         """Stop talking and remember why."""
-        self._go(Phase.DOWN, why)
+        self._go(UplinkPhase.DOWN, why)
 
     def received(self, message: bytes) -> None:
         """Read one message and act by the table; count and ignore what is no message or comes out
@@ -260,14 +260,14 @@ class Sync:
         step(self, known)
         self._wake.set()
 
-    def _go(self, phase: Phase, why: str) -> None:
+    def _go(self, phase: UplinkPhase, why: str) -> None:
         if phase is not self._phase or why != self._why:
             log.info("link", phase=str(phase), why=why, waiting=self._records.waiting())
         if phase is not self._phase:
             self._since = self._pace.clock.wall()
         self._phase = phase
         self._why = why
-        if phase is not Phase.SPEAKING:
+        if phase is not UplinkPhase.SPEAKING:
             self._hello_at = self._ping = None
             self._outbox.rewind()
         self._wake.set()
@@ -276,7 +276,7 @@ class Sync:
         self._last_welcome = self._pace.clock.wall()
         self._learn_time(message.time_ms, self._hello_at)
         self._halt = None
-        self._go(Phase.SPEAKING, "")
+        self._go(UplinkPhase.SPEAKING, "")
 
     def _on_halt(self, message: uplink.Halt) -> None:
         """Stop sending and obeying. It outlasts the link: only a Welcome ends it.
@@ -292,7 +292,8 @@ class Sync:
         self._halt = message
         self._halted_at[message.cause] = now
         self._go(
-            Phase.HALTED, f"halted by the backend ({message.cause.name.lower()}): {message.detail}"
+            UplinkPhase.HALTED,
+            f"halted by the backend ({message.cause.name.lower()}): {message.detail}",
         )
         self._hello_at = now
         while not self._releases.empty():
@@ -310,11 +311,11 @@ class Sync:
             self._releases.put_nowait(message)
         except asyncio.QueueFull:
             self._counters["releases_busy"] += 1
-            self._say(uplink.Result(message.id, Outcome.BUSY, "too many releases at once"))
+            self._say(uplink.Result(message.id, ReleaseOutcome.BUSY, "too many releases at once"))
 
     def _refuse_release(self, message: uplink.Release) -> None:
         self._counters["releases_halted"] += 1
-        self._say(uplink.Result(message.id, Outcome.REFUSED, uplink.sentence(self._why)))
+        self._say(uplink.Result(message.id, ReleaseOutcome.REFUSED, uplink.sentence(self._why)))
 
     def _on_policy(self, message: uplink.NewPolicy) -> None:
         if self._policies.full():
@@ -351,7 +352,9 @@ class Sync:
                 await self._note_oldest()
                 await self._note_break()
                 until = (
-                    await self._speak(now) if self._phase is Phase.SPEAKING else self._greet(now)
+                    await self._speak(now)
+                    if self._phase is UplinkPhase.SPEAKING
+                    else self._greet(now)
                 )
             except StoreError as error:
                 self._counters["store_errors"] += 1
@@ -410,14 +413,16 @@ class Sync:
             Fact.KNOWN_HASH: halt.hash,
         }
         clock = self._pace.clock
-        await self._records.append(Record.at(Kind.BREAK, clock.wall(), clock.monotonic(), said))
+        await self._records.append(
+            Record.at(RecordKind.BREAK, clock.wall(), clock.monotonic(), said)
+        )
         self._breaks_noted.add(halt.cause)
 
     def _greet(self, now: float) -> float | None:
         """Say Hello when it is time; return when to look again, None while the link is down."""
-        if self._phase is Phase.DOWN:
+        if self._phase is UplinkPhase.DOWN:
             return None
-        halted = self._phase is Phase.HALTED
+        halted = self._phase is UplinkPhase.HALTED
         wait_seconds = self._pace.halted_seconds if halted else self._pace.welcome_seconds
         if self._hello_at is not None and now - self._hello_at < wait_seconds:
             return self._hello_at + wait_seconds
@@ -443,7 +448,8 @@ class Sync:
         if quiet >= self._pace.silent_seconds:
             self._counters["silences"] += 1
             self._go(
-                Phase.SILENT, f"connected, but nothing heard from the backend for {quiet:.0f} s"
+                UplinkPhase.SILENT,
+                f"connected, but nothing heard from the backend for {quiet:.0f} s",
             )
             return now
         ping_at = self._heard_at + self._pace.ping_seconds
@@ -466,7 +472,7 @@ class Sync:
         room = self._outbox.room()
         after = self._outbox.after
         for stored in await self._records.unacknowledged(after, room) if room else ():
-            if self._phase is not Phase.SPEAKING or self._outbox.after != after:
+            if self._phase is not UplinkPhase.SPEAKING or self._outbox.after != after:
                 return True  # the link went while the log was read; the wake is set
             try:
                 sent = self._say(uplink.Evidence(stored.number, stored.body, stored.hash))
@@ -499,7 +505,7 @@ class Sync:
                 result = await self._orders.release(order)
             except HubError as error:
                 log.warning("release_failed", why=str(error))
-                result = uplink.Result(order.id, Outcome.FAILED, uplink.sentence(str(error)))
+                result = uplink.Result(order.id, ReleaseOutcome.FAILED, uplink.sentence(str(error)))
             self._say(result)
 
     async def _take_policies(self) -> None:
@@ -530,21 +536,21 @@ class Sync:
 
 
 _Step = Callable[[Sync, Any], None]
-_STEPS: dict[tuple[Phase, type[uplink.BackendMessage]], _Step] = {
-    (Phase.GREETING, uplink.Welcome): Sync._on_welcome,
-    (Phase.SILENT, uplink.Welcome): Sync._on_welcome,
-    (Phase.GREETING, uplink.Acknowledge): Sync._on_acknowledge,
-    (Phase.SILENT, uplink.Acknowledge): Sync._on_acknowledge,
-    (Phase.SPEAKING, uplink.Acknowledge): Sync._on_acknowledge,
-    (Phase.SPEAKING, uplink.Release): Sync._on_release,
-    (Phase.SPEAKING, uplink.NewPolicy): Sync._on_policy,
-    (Phase.SPEAKING, uplink.Pong): Sync._on_pong,
-    (Phase.GREETING, uplink.Halt): Sync._on_halt,
-    (Phase.SPEAKING, uplink.Halt): Sync._on_halt,
-    (Phase.SILENT, uplink.Halt): Sync._on_halt,
-    (Phase.HALTED, uplink.Halt): Sync._on_halt,
-    (Phase.HALTED, uplink.Welcome): Sync._on_welcome,
-    (Phase.HALTED, uplink.Acknowledge): Sync._on_acknowledge,
-    (Phase.HALTED, uplink.Release): Sync._refuse_release,
-    (Phase.HALTED, uplink.NewPolicy): Sync._on_policy,
+_STEPS: dict[tuple[UplinkPhase, type[uplink.BackendMessage]], _Step] = {
+    (UplinkPhase.GREETING, uplink.Welcome): Sync._on_welcome,
+    (UplinkPhase.SILENT, uplink.Welcome): Sync._on_welcome,
+    (UplinkPhase.GREETING, uplink.Acknowledge): Sync._on_acknowledge,
+    (UplinkPhase.SILENT, uplink.Acknowledge): Sync._on_acknowledge,
+    (UplinkPhase.SPEAKING, uplink.Acknowledge): Sync._on_acknowledge,
+    (UplinkPhase.SPEAKING, uplink.Release): Sync._on_release,
+    (UplinkPhase.SPEAKING, uplink.NewPolicy): Sync._on_policy,
+    (UplinkPhase.SPEAKING, uplink.Pong): Sync._on_pong,
+    (UplinkPhase.GREETING, uplink.Halt): Sync._on_halt,
+    (UplinkPhase.SPEAKING, uplink.Halt): Sync._on_halt,
+    (UplinkPhase.SILENT, uplink.Halt): Sync._on_halt,
+    (UplinkPhase.HALTED, uplink.Halt): Sync._on_halt,
+    (UplinkPhase.HALTED, uplink.Welcome): Sync._on_welcome,
+    (UplinkPhase.HALTED, uplink.Acknowledge): Sync._on_acknowledge,
+    (UplinkPhase.HALTED, uplink.Release): Sync._refuse_release,
+    (UplinkPhase.HALTED, uplink.NewPolicy): Sync._on_policy,
 }

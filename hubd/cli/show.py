@@ -95,7 +95,7 @@ class Trouble:
 
 
 @dataclass(slots=True)
-class Table:
+class TextTable:
     """Rows under a title."""
 
     title: str
@@ -109,7 +109,7 @@ class Page:
 
     troubles: list[Trouble] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
+    tables: list[TextTable] = field(default_factory=list)
 
     def plain(self) -> str:
         """Return the page as aligned text, for pipes and files."""
@@ -221,7 +221,7 @@ def status_page(status: Mapping[str, Any]) -> Page:
     tables = [doors_table(_rows(status.get("doors")))]
     if counters := _mapping(status.get("counters")):
         tables.append(
-            Table(
+            TextTable(
                 "counters", ("name", "count"), [(clean(k), clean(v)) for k, v in counters.items()]
             )
         )
@@ -291,7 +291,7 @@ def clock_text(clock: Any) -> str:
     return f"{clean(known['state'])}, {moment(known.get('wall'))}".replace("_", " ")
 
 
-def doors_table(doors: Iterable[Mapping[str, Any]]) -> Table:
+def doors_table(doors: Iterable[Mapping[str, Any]]) -> TextTable:
     """One row for each door."""
     rows: list[tuple[str, ...]] = [
         (
@@ -302,7 +302,7 @@ def doors_table(doors: Iterable[Mapping[str, Any]]) -> Table:
         )
         for door in doors
     ]
-    return Table("doors", ("id", "name", "state", "access points"), rows)
+    return TextTable("doors", ("id", "name", "state", "access points"), rows)
 
 
 def _points(points: Any) -> str:

@@ -24,7 +24,7 @@ from datetime import tzinfo
 from enum import Enum
 from typing import Protocol
 
-from hubcore.access.claim import Claim, Outcome
+from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.decide import Decision, Denied, Facts, Granted, decide
 from hubcore.access.once import OPS_MAX, Asked, Key, OpTable, Tries
 from hubcore.access.words import Action, Denial, Mode
@@ -33,7 +33,7 @@ from hubcore.backend.answers import ORDER_OUTCOMES
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError, HardwareError, RestingError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import Kind, Record, StoredRecord, Value
+from hubcore.evidence.records import Record, RecordKind, StoredRecord, Value
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.doors import Mover
 from hubcore.ports.stores import AuditLog, PolicyStore
@@ -85,7 +85,7 @@ class SiteRules:
     grant_seconds_max: int
 
 
-class Fate(Enum):
+class OperationFate(Enum):
     """What became of an operation."""
 
     ANSWERED = "decided, and there is nothing to move"
@@ -113,9 +113,9 @@ class Unlock:
         self._books = books
         self._doors = doors
         self._watch = watch
-        self._ops: Mapping[Kind, OpTable[Outcome]] = {
-            Kind.ACCESS: OpTable(),
-            Kind.REMOTE: OpTable(OPS_MAX, ORDER_REMEMBERED_SECONDS),
+        self._ops: Mapping[RecordKind, OpTable[ClaimOutcome]] = {
+            RecordKind.ACCESS: OpTable(),
+            RecordKind.REMOTE: OpTable(OPS_MAX, ORDER_REMEMBERED_SECONDS),
         }
         self._tries = Tries()
         self._at_work: dict[Key, asyncio.Future[None]] = {}
@@ -155,7 +155,7 @@ class Unlock:
                     **rest,
                 } if kind in self._ops:
                     undone = _Order(
-                        kind=Kind(kind),
+                        kind=RecordKind(kind),
                         asker=asker,
                         op=op,
                         point=point,
@@ -169,17 +169,17 @@ class Unlock:
         if why in _NO_DECISIONS:
             return
         moved = why is None and order.action is Action.OPEN
-        outcome = Outcome(Denial.DOOR_FAULT if moved else why, DoorState.UNKNOWN)
+        outcome = ClaimOutcome(Denial.DOOR_FAULT if moved else why, DoorState.UNKNOWN)
         self._ops[order.kind].remember(order.key, order.content, at, outcome, moved)
 
-    def present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[Outcome]:
+    def present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[ClaimOutcome]:
         """Decide what a phone asks and hand the record to the log, at once; awaited, strike and
         give the outcome.
 
         `alive` tells whether the phone is still there.
         """
         order = _Order(
-            kind=Kind.ACCESS,
+            kind=RecordKind.ACCESS,
             asker=claim.credential,
             op=claim.op,
             point=claim.access_point,
@@ -214,7 +214,7 @@ class Unlock:
         clock = self._books.clock
         came = clock.wall()
         asked = _Order(
-            kind=Kind.REMOTE,
+            kind=RecordKind.REMOTE,
             asker=order.by,
             op=order.id,
             point=order.access_point,
@@ -246,10 +246,10 @@ class Unlock:
             )
         ).why
         if why is None:
-            return uplink.Result(order.id, uplink.Outcome.RELEASED, "ok")
+            return uplink.Result(order.id, uplink.ReleaseOutcome.RELEASED, "ok")
         return uplink.Result(order.id, ORDER_OUTCOMES[why], why.replace("-", " "))
 
-    def _once(self, wish: _Wish) -> Awaitable[Outcome]:
+    def _once(self, wish: _Wish) -> Awaitable[ClaimOutcome]:
         """Begin an operation that is new; give the known answer to one that is not."""
         order = wish.order
         match self._ops[order.kind].ask(order.key, order.content, self._books.clock.monotonic()):
@@ -262,7 +262,7 @@ class Unlock:
             case Asked.FULL:
                 return self._refuse(wish, Denial.BUSY)
 
-    def _begin(self, wish: _Wish) -> Awaitable[Outcome]:
+    def _begin(self, wish: _Wish) -> Awaitable[ClaimOutcome]:
         """Decide, and hand the record to the log, at once."""
         order = wish.order
         self._at_work[order.key] = asyncio.get_running_loop().create_future()
@@ -270,7 +270,9 @@ class Unlock:
             why = self._decide(wish)
             durable = self._submit(order, why, wish.facts, wish.within)
         except BaseException:
-            self._done(order, _End(self._answer(Denial.DOOR_FAULT, order), Fate.NOTHING_DONE))
+            self._done(
+                order, _End(self._answer(Denial.DOOR_FAULT, order), OperationFate.NOTHING_DONE)
+            )
             raise
         return self._finish(
             order, why is None and order.action is Action.OPEN, self._carry_out(wish, why, durable)
@@ -297,7 +299,7 @@ class Unlock:
         seconds = point.strike_seconds if order.seconds is None else float(order.seconds)
         return min(seconds, point.cap_seconds)
 
-    async def _again(self, wish: _Wish) -> Outcome:
+    async def _again(self, wish: _Wish) -> ClaimOutcome:
         """Answer an operation that was asked before; one that is at work is waited for."""
         order = wish.order
         at_work = self._at_work.get(order.key)
@@ -306,7 +308,7 @@ class Unlock:
         known = self._ops[order.kind].answer(order.key)
         if known is None:  # nothing was done, or it is begun anew: this try stands for itself
             return await self._once(wish)
-        if order.kind is Kind.ACCESS and known.why in (None, Denial.DOOR_FAULT):
+        if order.kind is RecordKind.ACCESS and known.why in (None, Denial.DOOR_FAULT):
             why = self._denied_now(wish)
             if why is not None:
                 return await self._refuse(wish, why)
@@ -330,13 +332,13 @@ class Unlock:
         decision = wish.judge(self._books.clock.wall())
         return decision.why if isinstance(decision, Denied) else None
 
-    async def _finish(self, order: _Order, is_try: bool, work: Awaitable[_End]) -> Outcome:
+    async def _finish(self, order: _Order, is_try: bool, work: Awaitable[_End]) -> ClaimOutcome:
         # of an end that was not foreseen
-        end = _End(self._answer(Denial.DOOR_FAULT, order), Fate.MOVED)
+        end = _End(self._answer(Denial.DOOR_FAULT, order), OperationFate.MOVED)
         try:
             end = await work
         finally:
-            if is_try and end.fate is Fate.MOVED:
+            if is_try and end.fate is OperationFate.MOVED:
                 self._tries.moved(order.key[0])
             self._done(order, end)
         return end.answer
@@ -344,10 +346,10 @@ class Unlock:
     def _done(self, order: _Order, end: _End) -> None:
         """Keep the answer, unless nothing was done; wake who waits for it."""
         ops = self._ops[order.kind]
-        if end.fate is Fate.NOTHING_DONE:
+        if end.fate is OperationFate.NOTHING_DONE:
             ops.forget(order.key)
         else:
-            ops.answered(order.key, end.answer, moved=end.fate is Fate.MOVED)
+            ops.answered(order.key, end.answer, moved=end.fate is OperationFate.MOVED)
         self._at_work.pop(order.key).set_result(None)
 
     async def _carry_out(self, wish: _Wish, why: Denial | None, durable: Awaitable[bool]) -> _End:
@@ -358,7 +360,7 @@ class Unlock:
                 order, Denial.DOOR_FAULT, "it could not be recorded in time"
             )
         if why is not None or order.action is not Action.OPEN:
-            fate = Fate.NOTHING_DONE if why in _NO_DECISIONS else Fate.ANSWERED
+            fate = OperationFate.NOTHING_DONE if why in _NO_DECISIONS else OperationFate.ANSWERED
             return _End(self._answer(why, order), fate)
         if (now_denied := self._look(wish)) is not None:
             return await self._not_done(order, now_denied)
@@ -369,11 +371,11 @@ class Unlock:
         except RestingError as error:
             return await self._not_done(order, Denial.BUSY, str(error))
         except HardwareError as error:
-            return await self._not_done(order, Denial.DOOR_FAULT, str(error), Fate.MOVED)
+            return await self._not_done(order, Denial.DOOR_FAULT, str(error), OperationFate.MOVED)
         if changed is not None:
             return await self._not_done(order, changed)
         self._watch.released(point.door, order.point, seconds)
-        return _End(self._answer(None, order), Fate.MOVED)
+        return _End(self._answer(None, order), OperationFate.MOVED)
 
     async def _strike(
         self, door: Mover, seconds: float, look: Callable[[], Denial | None]
@@ -419,7 +421,7 @@ class Unlock:
             except HardwareError as error:
                 self._books.tell(EventName.NOT_SECURED, {Fact.DOOR: door, Fact.WHY: str(error)})
 
-    async def _refuse(self, wish: _Wish, why: Denial) -> Outcome:
+    async def _refuse(self, wish: _Wish, why: Denial) -> ClaimOutcome:
         await self._submit(wish.order, why, wish.facts, RECORD_SECONDS)
         return self._answer(why, wish.order)
 
@@ -439,7 +441,11 @@ class Unlock:
         return self._append(self._record(order.kind, detail), EventName(order.kind), detail, within)
 
     async def _not_done(
-        self, order: _Order, why: Denial, sentence: str = "", fate: Fate = Fate.NOTHING_DONE
+        self,
+        order: _Order,
+        why: Denial,
+        sentence: str = "",
+        fate: OperationFate = OperationFate.NOTHING_DONE,
     ) -> _End:
         """Write down that a granted release did not happen; `moved` is no, or null where the strike
         may have moved.
@@ -451,10 +457,10 @@ class Unlock:
             Fact.POINT: order.point,
             Fact.WHY: str(why),
             Fact.FAULT: sentence,
-            Fact.MOVED: None if fate is Fate.MOVED else False,
+            Fact.MOVED: None if fate is OperationFate.MOVED else False,
         }
         await self._append(
-            self._record(Kind.FAULT, detail), EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS
+            self._record(RecordKind.FAULT, detail), EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS
         )
         return _End(self._answer(why, order), fate)
 
@@ -485,7 +491,7 @@ class Unlock:
         finally:  # told soon, not now: the strike does not wait for a log line
             asyncio.get_running_loop().call_soon(self._books.tell, event, facts)
 
-    def _record(self, kind: Kind, detail: Detail) -> Record:
+    def _record(self, kind: RecordKind, detail: Detail) -> Record:
         clock = self._books.clock
         state = clock.state()
         if state is not ClockState.TRUSTED:
@@ -516,14 +522,14 @@ class Unlock:
     def _lateness(self, deadline: float, alive: Callable[[], bool]) -> Callable[[], bool]:
         return lambda: self._books.clock.monotonic() > deadline or not alive()
 
-    def _answer(self, why: Denial | None, order: _Order) -> Outcome:
+    def _answer(self, why: Denial | None, order: _Order) -> ClaimOutcome:
         """Tell what became of an order; who is denied learns nothing of the door, but that it is
         out of order.
         """
         if why is not None:
             door = DoorState.FAULT if why is Denial.DOOR_FAULT else DoorState.UNKNOWN
-            return Outcome(why, door)
-        return Outcome(None, self.door_state(order.point))
+            return ClaimOutcome(why, door)
+        return ClaimOutcome(None, self.door_state(order.point))
 
     def door_state(self, number: int) -> DoorState:
         """Tell what the door of an access point is seen to do; UNKNOWN when it is none of this
@@ -537,8 +543,8 @@ class Unlock:
 class _End:
     """What an operation came to."""
 
-    answer: Outcome
-    fate: Fate
+    answer: ClaimOutcome
+    fate: OperationFate
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,7 +564,7 @@ class _Wish:
 class _Order:
     """What is asked, by whom; `seconds` None leaves the time to the access point's setting."""
 
-    kind: Kind
+    kind: RecordKind
     asker: str
     op: bytes
     point: int
@@ -569,7 +575,7 @@ class _Order:
     def key(self) -> Key:
         """The backend's operations are one asker's, whoever ordered them there."""
         return (
-            f"{self.kind}/{self.asker}" if self.kind is Kind.ACCESS else str(self.kind)
+            f"{self.kind}/{self.asker}" if self.kind is RecordKind.ACCESS else str(self.kind)
         ), self.op
 
     @property
@@ -639,7 +645,7 @@ def _with_ages(records: Sequence[StoredRecord], now: float) -> Sequence[tuple[Re
         if least > ORDER_REMEMBERED_SECONDS:  # and so is what came before it
             break
         found.append((record, least))
-        if record.kind is Kind.STARTED:
+        if record.kind is RecordKind.STARTED:
             moment = at
             age = least
             last = None

@@ -22,7 +22,7 @@ from hubcore.door.machine import DoorMachine, Event, Happening
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.ports.doors import Input, InputEvent, Inputs
 from hubcore.ports.stores import AuditLog
@@ -173,7 +173,7 @@ class DoorWatch:
     def _record(self, detail: Detail) -> None:
         try:
             self._happened.put_nowait(
-                Record.at(Kind.DOOR, self._clock.wall(), self._clock.monotonic(), detail)
+                Record.at(RecordKind.DOOR, self._clock.wall(), self._clock.monotonic(), detail)
             )
         except asyncio.QueueFull:
             self._tell(EventName.DOOR_UNRECORDED, detail)

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from hubcore.access.words import Action
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Paces, Rate
@@ -52,7 +52,7 @@ class PacedLog(LogAround):
 
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.stores.AuditLog.append`."""
-        if record.kind is Kind.DOOR and not self._room():
+        if record.kind is RecordKind.DOOR and not self._room():
             raise AuditError(
                 "the disk is nearly full: its rest is kept for the records of releases"
             )
@@ -71,11 +71,11 @@ async def _summed() -> int:
 
 def _what(record: Record) -> What | None:
     """Return what a record would be summed as, None for one that always has a place of its own."""
-    if record.kind not in (Kind.ACCESS, Kind.REMOTE):
+    if record.kind not in (RecordKind.ACCESS, RecordKind.REMOTE):
         return None
     why = record.detail.get(Fact.WHY)
     asker = record.detail.get(Fact.ASKER)
     if why is None and record.detail.get(Fact.ACTION) != int(Action.QUERY):
         return None
-    source = BACKEND if record.kind is Kind.REMOTE else str(asker)
+    source = BACKEND if record.kind is RecordKind.REMOTE else str(asker)
     return What(record.kind, source, "query" if why is None else str(why))

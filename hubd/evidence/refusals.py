@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from hubcore.errors import AuditError, PeerError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 
@@ -33,7 +33,7 @@ class What:
     moved nothing).
     """
 
-    kind: Kind
+    kind: RecordKind
     source: str
     why: str
 
@@ -123,7 +123,7 @@ class Refusals:
 
     async def _append(self, detail: Detail) -> None:
         await self._log.append(
-            Record.at(Kind.REFUSED, self._clock.wall(), self._clock.monotonic(), detail)
+            Record.at(RecordKind.REFUSED, self._clock.wall(), self._clock.monotonic(), detail)
         )
 
     def _keep(self, strangers: Mapping[str, Sum], known: Mapping[What, Sum]) -> None:

@@ -22,7 +22,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from hubcore.access.claim import Claim, Outcome
+from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
@@ -45,7 +45,7 @@ FOLLOW_UP_SECONDS = 0.1
 """How long after the end of a release its state is told: by then the strike is seen to be at rest.
 """
 
-Present = Callable[[Claim, Callable[[], bool]], Awaitable[Outcome]]
+Present = Callable[[Claim, Callable[[], bool]], Awaitable[ClaimOutcome]]
 """Decides and acts: `unlock.Unlock.present`."""
 
 
@@ -253,7 +253,9 @@ class Links:
                 case _:
                     self._enqueue(served, effect)
 
-    async def _decide(self, link: LinkId, served: _Served, decided: Awaitable[Outcome]) -> None:
+    async def _decide(
+        self, link: LinkId, served: _Served, decided: Awaitable[ClaimOutcome]
+    ) -> None:
         """Bring the outcome to the link; a decision goes on to its end even when its link
         has gone.
         """

@@ -17,13 +17,13 @@ from functools import partial
 from hubcore.access.policy import Policy, Proven
 from hubcore.errors import AuditError, HubError, RollbackError, StoreError, TrustError
 from hubcore.evidence.facts import Detail, EventName, Fact
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubd.aside import Start, aside, start_thread
 from hubd.doors.unlock import Books, Unlock
 
 
-class NewPolicy:
+class PolicyIntake:
     """Takes signed policies.
 
     `prove` checks a document's signature and reads its version; it raises TrustError.
@@ -68,7 +68,7 @@ class NewPolicy:
         clock = self._books.clock
         try:
             await self._books.log.append(
-                Record.at(Kind.POLICY, clock.wall(), clock.monotonic(), facts)
+                Record.at(RecordKind.POLICY, clock.wall(), clock.monotonic(), facts)
             )
         except AuditError as error:
             self._books.tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})

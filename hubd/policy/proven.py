@@ -16,13 +16,13 @@ from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.evidence.statecheck import (
     Belief,
     Doubt,
-    Found,
+    FoundState,
+    LoggedState,
     OnDisk,
-    Told,
     accepted_facts,
     carried_facts,
     doubt_facts,
@@ -51,8 +51,8 @@ class ProvenPolicy:
         clock: Clock,
         tell: Tell,
         health: Health,
-        found: Found,
-        told: Told,
+        found: FoundState,
+        told: LoggedState,
         edited: bool = False,
         why: str = "",
     ) -> None:
@@ -119,7 +119,7 @@ class ProvenPolicy:
         version = self._file.version()
         await self._file.note(self._log.head())
         detail = accepted_facts(doubt, version, by)
-        await self._record(Kind.STATE, detail)
+        await self._record(RecordKind.STATE, detail)
         self._tell(EventName.STATE, detail)
         self._believe(version)
         return doubt
@@ -159,20 +159,20 @@ class ProvenPolicy:
         self._least = version
         self._show()
 
-    def _news(self) -> tuple[Kind, Detail] | None:
+    def _news(self) -> tuple[RecordKind, Detail] | None:
         """Return the kind and facts of the record that the start owes."""
         if self._doubt is not None:
             known = self._doubt is self._told.doubt and self._found.version == self._told.doubted
             if known:
                 return None
-            return (Kind.STATE, doubt_facts(self._doubt, self._found, self._told))
+            return (RecordKind.STATE, doubt_facts(self._doubt, self._found, self._told))
         if self._edited:
-            return Kind.STATE, edited_facts(self._found.version)
+            return RecordKind.STATE, edited_facts(self._found.version)
         if self._unrecorded:
-            return Kind.POLICY, {Fact.VERSION: self._found.version, Fact.TICKETS_DROPPED: 0}
+            return RecordKind.POLICY, {Fact.VERSION: self._found.version, Fact.TICKETS_DROPPED: 0}
         return None
 
-    async def _record(self, kind: Kind, detail: Detail) -> None:
+    async def _record(self, kind: RecordKind, detail: Detail) -> None:
         await self._log.append(Record.at(kind, self._clock.wall(), self._clock.monotonic(), detail))
 
     def _show(self) -> None:

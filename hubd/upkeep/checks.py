@@ -20,7 +20,7 @@ from functools import partial
 
 from hubcore.backend.uplink import Cause
 from hubcore.evidence.statecheck import Doubt
-from hubcore.phone.certificates import DAY_SECONDS, Standing, judge
+from hubcore.phone.certificates import DAY_SECONDS, CertificateState, judge
 from hubcore.timing.moment import show_seconds
 
 
@@ -842,11 +842,11 @@ CHECK_OF_DOUBT: Mapping[Doubt, CheckId] = {
     Doubt.LOG_REPLACED: CheckId.LOG_REPLACED,
 }
 
-CHECK_OF_STANDING: Mapping[Standing, CheckId | None] = {
-    Standing.NOT_YET: CheckId.CERTIFICATE_NOT_YET,
-    Standing.VALID: None,
-    Standing.ENDING: CheckId.CERTIFICATE_ENDING,
-    Standing.ENDED: CheckId.CERTIFICATE_ENDED,
+CHECK_OF_STANDING: Mapping[CertificateState, CheckId | None] = {
+    CertificateState.NOT_YET: CheckId.CERTIFICATE_NOT_YET,
+    CertificateState.VALID: None,
+    CertificateState.ENDING: CheckId.CERTIFICATE_ENDING,
+    CertificateState.ENDED: CheckId.CERTIFICATE_ENDED,
 }
 
 CHECK_OF_HALT: Mapping[Cause, CheckId] = {

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.evidence.timefloor import BACKEND, MARK_RECORDS, TimeFloor
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.stores import AuditLog
@@ -104,7 +104,7 @@ class ClockCare:
 
     async def _append(self, facts: Detail) -> None:
         await self._log.append(
-            Record.at(Kind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts)
+            Record.at(RecordKind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts)
         )
 
     def trouble(self) -> Problem | None:

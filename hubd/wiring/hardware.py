@@ -14,7 +14,7 @@ from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 from hubd.wiring.movers import make_movers
-from hubd.wiring.parts import Parts, Run, TellPart
+from hubd.wiring.parts import Parts, RunPart, TellPart
 from hubd.wiring.radios import make_radio
 from hubd.wiring.uplinks import make_uplink
 
@@ -26,7 +26,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     """
     edges = Edges()
     movers = make_movers(config, edges.put, tell)
-    runs: dict[Part, Run] = dict(movers.runs)
+    runs: dict[Part, RunPart] = dict(movers.runs)
     if inputs := wired_inputs(config):
         runs[Part.INPUTS] = WiredInputs(inputs, edges.put, partial(tell, Part.INPUTS)).run
     return Parts(

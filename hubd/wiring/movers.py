@@ -18,7 +18,7 @@ from hubcore.ports.doors import Mover
 from hubd.config import kinds
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
-from hubd.wiring.parts import Run, TellPart
+from hubd.wiring.parts import RunPart, TellPart
 from hubd.wiring.together import Publish, Together
 
 MakeForDoor = Callable[[str, Publish], Mover]
@@ -32,7 +32,7 @@ class MadeKind:
     """
 
     movers: Mapping[str, MakeForDoor]
-    runs: Mapping[Part, Run]
+    runs: Mapping[Part, RunPart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class MadeMovers:
     """What moves each door, by the door's id, and what must run for it, by name."""
 
     doors: Mapping[str, Mover]
-    runs: Mapping[Part, Run]
+    runs: Mapping[Part, RunPart]
 
 
 MakeKind = Callable[[Sequence[Any], TellPart], MadeKind]

@@ -16,7 +16,7 @@ from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 
-Run = Callable[[Callable[[], None]], Awaitable[None]]
+RunPart = Callable[[Callable[[], None]], Awaitable[None]]
 """A part that must run for others to work; it calls what it is given each time it is ready."""
 TellPart = Callable[[Part, bool, str], None]
 """Takes (part, up, why) when a part comes up or goes down."""
@@ -32,7 +32,7 @@ class Parts:
     doors: Mapping[str, Mover]
     inputs: Inputs
     uplink: Uplink | None
-    runs: Mapping[Part, Run]
+    runs: Mapping[Part, RunPart]
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from hubcore.errors import AuditError, StoreError
-from hubcore.evidence.records import GENESIS, Head, Kind, Record, StoredRecord, link
+from hubcore.evidence.records import GENESIS, Head, Record, RecordKind, StoredRecord, link
 
 Hook = Callable[[Record], None]
 
@@ -88,7 +88,7 @@ class FakeAudit:
         """Append `count` records."""
         for _ in range(count):
             number = len(self.stored)
-            await self.append(Record(Kind.ACCESS, 1000 * number, number, {"door": 1}))
+            await self.append(Record(RecordKind.ACCESS, 1000 * number, number, {"door": 1}))
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         if limit:

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubcore.backend import uplink
-from hubcore.backend.uplink import Outcome, Result
+from hubcore.backend.uplink import ReleaseOutcome, Result
 from tests.fuzz.common import effort
 from tests.unit.test_sync import HALT, Site, site
 
@@ -65,7 +65,7 @@ class Told:
             case "accept":
                 self._here.hear(uplink.NewPolicy(b"good"))
             case "done":
-                self._here.results.put_nowait(Result(bytes(16), Outcome.RELEASED, ""))
+                self._here.results.put_nowait(Result(bytes(16), ReleaseOutcome.RELEASED, ""))
             case "rest":
                 for _ in range(20):
                     await asyncio.sleep(0)

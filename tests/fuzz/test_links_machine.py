@@ -18,16 +18,16 @@ from typing import assert_never
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hubcore.access.claim import Claim, Outcome
+from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.once import OP_SECONDS
 from hubcore.access.words import Action, Mode
 from hubcore.errors import PeerError, ProofError, StoreError
-from hubcore.evidence.records import Kind, Record, Walk
+from hubcore.evidence.records import Record, RecordKind, Walk
 from hubcore.phone.epochs import LIVE_MAX, EpochRing
 from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
 from hubcore.phone.handshake import Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
-from hubcore.phone.messages import GET_EPOCH, Epoch, decode_challenge, encode_to_phone
+from hubcore.phone.messages import GET_EPOCH, EpochAnswer, decode_challenge, encode_to_phone
 from hubcore.phone.sealing import BLE_GATT, open_request
 from hubcore.phone.tickets import TICKETS_A_CREDENTIAL, TicketTable
 from hubcore.ports.clock import ClockState
@@ -293,7 +293,7 @@ class Life(RuleBasedStateMachine):
         effects = attempt.challenge(one.info, wall)
         if attempt.stage is Stage.EPOCH:
             effects = attempt.receive(
-                encode_to_phone(Epoch(self.hub.certificate, epoch.certificate)), wall
+                encode_to_phone(EpochAnswer(self.hub.certificate, epoch.certificate)), wall
             )
         wallet.tickets = kept  # a phone that misbehaves keeps its tickets
         for effect in effects:
@@ -375,7 +375,7 @@ class Life(RuleBasedStateMachine):
             case _:
                 assert_never(effect)
 
-    async def _present(self, one: Visit, claim: Claim) -> Outcome:
+    async def _present(self, one: Visit, claim: Claim) -> ClaimOutcome:
         return await self.hub.unlock.present(claim, lambda: not one.gone and one.link.at_work)
 
     def _after(self, one: Visit, effects: list[LinkEffect]) -> None:
@@ -386,7 +386,7 @@ class Life(RuleBasedStateMachine):
         """Hold a release against the evidence at the moment it is done."""
         last = Record.decode(self.hub.log.stored[-1].body)
         claim = self.claim
-        assert last.kind is Kind.ACCESS
+        assert last.kind is RecordKind.ACCESS
         assert last.detail["why"] is None
         assert last.detail["asker"] == claim.credential
         assert (last.detail["op"], last.detail["point"], last.detail["action"]) == (
@@ -413,7 +413,7 @@ class Life(RuleBasedStateMachine):
         assert {len(held) for held in self.hub.tickets._of.values()} <= set(
             range(1, TICKETS_A_CREDENTIAL + 1)
         )
-        assert len(self.hub.unlock._ops[Kind.ACCESS]._ops) <= PHONES * len(OPS)
+        assert len(self.hub.unlock._ops[RecordKind.ACCESS]._ops) <= PHONES * len(OPS)
         assert not self.hub.unlock._at_work
         for one in self.links:
             check_ceilings(one.link)

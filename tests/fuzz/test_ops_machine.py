@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hubcore.access.claim import Claim, Outcome, Strength
+from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.grant import Grant, read_grant
 from hubcore.access.once import OP_SECONDS, TRIES
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.door.state import DoorState
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubd.doors.unlock import LATE_SECONDS, Books, Point, SiteRules, Unlock
 from hubsim import site
 from tests.fakes.audit import FakeAudit
@@ -51,7 +51,7 @@ class Try:
     key: Key
     came: float
     there: bool = True
-    outcome: Outcome | None = None
+    outcome: ClaimOutcome | None = None
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -222,15 +222,15 @@ class Wishes(RuleBasedStateMachine):
         unknown: dict[Key, float] = {}
         for record in (Record.decode(stored.body) for stored in self.log.stored):
             key = str(record.detail["asker"]), record.detail.get("op", record.detail.get("of"))
-            if record.kind is Kind.ACCESS and record.detail["why"] is None:
+            if record.kind is RecordKind.ACCESS and record.detail["why"] is None:
                 unknown[key] = record.mono_ms / 1000  # type: ignore[index]
-            elif record.kind is Kind.FAULT and record.detail["moved"] is False:
+            elif record.kind is RecordKind.FAULT and record.detail["moved"] is False:
                 unknown.pop(key, None)  # type: ignore[arg-type]
         return unknown
 
     def count(self, record: Record) -> None:
         """Count a yes as in vain, until its strike is driven or fails."""
-        if record.kind is Kind.ACCESS and record.detail["why"] is None:
+        if record.kind is RecordKind.ACCESS and record.detail["why"] is None:
             self.in_vain[str(record.detail["asker"])] += 1
 
     def too_often(self, credential: str) -> bool:
@@ -256,7 +256,7 @@ class Wishes(RuleBasedStateMachine):
             decided = self.unlock.present(claim, lambda: one.there)
             one.task = asyncio.create_task(ended(decided))
 
-        async def ended(decided: Awaitable[Outcome]) -> None:
+        async def ended(decided: Awaitable[ClaimOutcome]) -> None:
             one.outcome = await decided
             REACHED[one.outcome.why.name if one.outcome.why else "GRANTED"] += 1
             if one.outcome.allowed:

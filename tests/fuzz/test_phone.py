@@ -30,7 +30,7 @@ from hubcore.phone.epochs import certify
 from hubcore.phone.framing import Flag, Outbound, control_frame
 from hubcore.phone.messages import (
     Challenge,
-    Epoch,
+    EpochAnswer,
     Open,
     Reason,
     State,
@@ -365,7 +365,7 @@ def test_certificates_of_a_false_hub(data: st.DataObject) -> None:
     assume(pair != (hub.certificate, odd) or not is_right(odd, hub))
     attempt = Attempt(wallet, 1, Action.OPEN, os.urandom, BLE_GATT)
     attempt.challenge(visit.infos[0], hub.clock.wall())
-    effects = attempt.receive(encode_to_phone(Epoch(*pair)), hub.clock.wall())
+    effects = attempt.receive(encode_to_phone(EpochAnswer(*pair)), hub.clock.wall())
     check(effects, wallet)
     if pair != (hub.certificate, epoch.certificate):
         assert [type(effect) for effect in effects] == [GaveUp]
@@ -385,7 +385,7 @@ def test_verdicts_of_somebody_else(data: st.DataObject, short: bool) -> None:
         epoch = hub.epochs.current
         assert epoch is not None
         attempt.receive(
-            encode_to_phone(Epoch(hub.certificate, epoch.certificate)), hub.clock.wall()
+            encode_to_phone(EpochAnswer(hub.certificate, epoch.certificate)), hub.clock.wall()
         )
     assert attempt.stage is Stage.VERDICT
     theirs = visit.messages_down[-1]

@@ -21,7 +21,7 @@ from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.errors import AuditError, FrameError, HubError, ProofError, SignatureError
 from hubcore.evidence import records
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone import messages
 from hubcore.phone.certificates import EPOCH as EPOCH_TYPE
 from hubcore.phone.certificates import HUB as HUB_TYPE
@@ -61,7 +61,7 @@ def documents() -> dict[str, bytes]:
         "grant": grant,
         "policy": policy.issue(new, ISSUER),
         "record": Record(
-            Kind.ACCESS, 1, 2, {"asker": "a", "op": bytes(8), "why": None, "yes": True}
+            RecordKind.ACCESS, 1, 2, {"asker": "a", "op": bytes(8), "why": None, "yes": True}
         ).encode(),
         "key": cbor.encode(ISSUER.cose_key),
         "challenge": messages.Challenge(bytes(4), bytes(16), bytes(8), bytes(8)).encode(),
@@ -71,7 +71,7 @@ def documents() -> dict[str, bytes]:
         "resume": messages.encode_to_hub(
             messages.Resume(Aead.A128GCM, bytes(12), bytes(64), bytes(16))
         ),
-        "answer": messages.encode_to_phone(messages.Epoch(certificate, epoch.certificate)),
+        "answer": messages.encode_to_phone(messages.EpochAnswer(certificate, epoch.certificate)),
         "verdict": messages.encode_to_phone(
             messages.VerdictMessage(Aead.A192GCM, bytes(12), bytes(96))
         ),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hubcore.access.words import Action
 from hubcore.codec import cbor, cose, cwt
 from hubcore.errors import PeerError
-from hubcore.evidence.records import Kind
+from hubcore.evidence.records import RecordKind
 from hubcore.phone import sealing
 from hubcore.phone.framing import QUEUED_MESSAGES_MAX, SEQ_AT, UNSEEN_FRAMES_MAX, Outbound
 from hubcore.phone.handshake import Drop, Presented, Refused, Unseal
@@ -100,7 +100,8 @@ class Bench:
         granted = {
             (record.detail["asker"], record.detail["op"])
             for record in self.hub.records()
-            if record.kind in (Kind.ACCESS, Kind.REMOTE) and record.detail["why"] is None
+            if record.kind in (RecordKind.ACCESS, RecordKind.REMOTE)
+            and record.detail["why"] is None
         }
         assert self.hub.strikes <= len(granted)
         assert self.hub.budget._taken == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Head, Kind, Record, Walk
+from hubcore.evidence.records import Head, Record, RecordKind, Walk
 from hubcore.ports.stores import AuditLog
 from hubd.adapters.sqlite.audit import AuditStore
 from tests.fakes.audit import FakeAudit
@@ -46,7 +46,9 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 def record(number: int) -> Record:
     """The record of the `number`th minute."""
-    return Record(Kind.DOOR, 60_000 * number, 60_000 * number, {"door": "front", "what": "opened"})
+    return Record(
+        RecordKind.DOOR, 60_000 * number, 60_000 * number, {"door": "front", "what": "opened"}
+    )
 
 
 async def fill(log: AuditLog, count: int) -> None:

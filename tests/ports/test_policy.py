@@ -21,7 +21,7 @@ from hubcore.access.policy import Policy
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.errors import RollbackError, StoreError
-from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
+from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.ports.stores import PolicyStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.policy.proven import ProvenPolicy
@@ -64,8 +64,8 @@ async def proven(folder: Path) -> AsyncIterator[Bench]:
             clock=clock,
             tell=lambda _event, _facts: None,
             health=Health(clock, {}, ()),
-            found=Found(OnDisk.NONE, 0, LogFound.EMPTY),
-            told=Told(),
+            found=FoundState(OnDisk.NONE, 0, LogFound.EMPTY),
+            told=LoggedState(),
         )
 
         def spoil() -> None:

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from hubcore.backend import uplink
-from hubcore.backend.uplink import Hello, Outcome, Release, Result
+from hubcore.backend.uplink import Hello, Release, ReleaseOutcome, Result
 from hubcore.errors import LinkError
-from hubcore.evidence.records import Kind, Record, StoredRecord
+from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
-from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
+from hubd.backend.sync import Identity, Orders, Pace, Sync, UplinkPhase
 from hubsim.backend.control import MAX_LINE_BYTES, Control
 from hubsim.backend.seats import Seats, Session
 from hubsim.backend.server import Backend
@@ -71,7 +71,7 @@ class Machine:
 
     async def release(self, order: Release) -> Result:
         self.released.append(order)
-        return Result(order.id, Outcome.RELEASED, "")
+        return Result(order.id, ReleaseOutcome.RELEASED, "")
 
     async def accept(self, _document: bytes) -> int:
         return 1
@@ -86,9 +86,9 @@ class Machine:
 
     @property
     def speaks(self) -> bool:
-        return self.sync.state.phase is Phase.SPEAKING
+        return self.sync.state.phase is UplinkPhase.SPEAKING
 
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[RecordKind]:
         return [Record.decode(stored.body).kind for stored in self.log.stored]
 
 
@@ -115,7 +115,7 @@ class Place:
     def machine(self, boot: int, log: FakeAudit | None = None) -> Machine:
         return Machine(self.backend.endpoint, self.ours, self.backend.public, boot, log)
 
-    async def opens(self) -> Outcome | str:
+    async def opens(self) -> ReleaseOutcome | str:
         try:
             return (await self.backend.release("hub-1", 1, 2.0)).outcome
         except LinkError as error:
@@ -143,14 +143,14 @@ async def test_two_machines_with_one_hubs_keys_are_told_on_both_sides_and_open_n
                 answer = await here.opens()
                 assert "two machines speak as this hub" in str(answer)
                 assert first.released == second.released == []
-                assert Kind.BREAK in first.kinds()
-                assert Kind.BREAK in second.kinds()
+                assert RecordKind.BREAK in first.kinds()
+                assert RecordKind.BREAK in second.kinds()
                 assert "TWO_HUBS" in capsys.readouterr().err
                 kept = here.backend.keep("hub-1", "0101")
                 assert kept == first.boot.hex()
                 await until(lambda: first.speaks and first.log.waiting() == 0)
                 assert second.halt == "two_hubs"
-                assert await here.opens() is Outcome.RELEASED
+                assert await here.opens() is ReleaseOutcome.RELEASED
                 assert (len(first.released), second.released) == (1, [])
                 assert "another machine stays this hub" in second.sync.state.why
 
@@ -161,12 +161,12 @@ async def test_no_order_goes_out_from_the_moment_the_second_one_comes(tmp_path):
         second = here.machine(2)
         async with running(first.sync.run()):
             await until(lambda: first.speaks)
-            assert await here.opens() is Outcome.RELEASED
+            assert await here.opens() is ReleaseOutcome.RELEASED
             async with running(second.sync.run()):
-                await until(lambda: second.sync.state.phase is not Phase.DOWN)
+                await until(lambda: second.sync.state.phase is not UplinkPhase.DOWN)
                 for _ in range(40):
                     answer = await here.opens()
-                    if answer is Outcome.RELEASED:  # the second had not said Hello yet
+                    if answer is ReleaseOutcome.RELEASED:  # the second had not said Hello yet
                         assert second.released == []
                     await asyncio.sleep(0.01)
                 assert second.released == []
@@ -188,7 +188,7 @@ async def test_who_was_decided_against_is_refused_after_a_restart_of_the_backend
                 again.keep("hub-1", wrong)
         again.keep("hub-1", "0202")
         await until(lambda: second.speaks and first.halt == "two_hubs")
-        assert await here.opens() is Outcome.RELEASED
+        assert await here.opens() is ReleaseOutcome.RELEASED
         assert first.released == []
         with pytest.raises(ValueError, match="not stopped"):
             again.keep("hub-1", "0202")
@@ -199,7 +199,7 @@ async def test_a_copy_whose_records_differ_is_a_fork_first_and_then_two_hubs(tmp
         first = here.machine(1)
         second = here.machine(2)
         await first.add(2)
-        await second.log.append(Record(Kind.STARTED, 99, 99, {}))
+        await second.log.append(Record(RecordKind.STARTED, 99, 99, {}))
         async with running(first.sync.run()):
             await until(lambda: first.log.waiting() == 0)
             async with running(second.sync.run()):
@@ -233,7 +233,7 @@ async def test_a_hub_that_restarts_or_reconnects_is_one_hub(tmp_path):
 
 async def until_opened(here: Place) -> None:
     async with asyncio.timeout(5):
-        while await here.opens() is not Outcome.RELEASED:  # noqa: ASYNC110 - nobody tells when it may
+        while await here.opens() is not ReleaseOutcome.RELEASED:  # noqa: ASYNC110 - nobody tells when it may
             await asyncio.sleep(0.02)
 
 
@@ -246,17 +246,17 @@ async def test_a_state_that_begins_again_stops_the_hub_until_it_is_accepted(
         async with running(before.sync.run()):
             await until(lambda: before.log.waiting() == 0)
         after = here.machine(2)
-        await after.log.append(Record(Kind.STARTED, 99, 99, {}))
+        await after.log.append(Record(RecordKind.STARTED, 99, 99, {}))
         async with running(after.sync.run()):
             await until(lambda: after.halt == "fork")
             assert after.sync.state.known == f"5:{before.log.stored[-1].hash.hex()}"
-            await until(lambda: Kind.BREAK in after.kinds())
+            await until(lambda: RecordKind.BREAK in after.kinds())
             assert "other bytes" in str(await here.opens())
             old = here.backend.accept("hub-1")
             await until(lambda: after.speaks and after.log.waiting() == 0)
             assert here.backend.records("hub-1") == after.log.stored
             assert kept(old) == before.log.stored
-            assert await here.opens() is Outcome.RELEASED
+            assert await here.opens() is ReleaseOutcome.RELEASED
             with pytest.raises(ValueError, match="not stopped"):
                 here.backend.accept("hub-1")
 
@@ -283,7 +283,7 @@ async def test_a_state_restored_from_a_copy_goes_on_from_what_both_have(
         restored = FakeAudit()
         restored.stored = copy
         restored.acknowledged = set(range(1, acknowledged + 1))
-        await restored.append(Record(Kind.STARTED, 99, 99, {}))
+        await restored.append(Record(RecordKind.STARTED, 99, 99, {}))
         after = here.machine(2, restored)
         async with running(after.sync.run()):
             await until(lambda: after.halt == "fork")
@@ -413,7 +413,7 @@ async def test_what_is_stopped_is_shown_and_decided_by_an_operator(tmp_path):
             await before.add(1)
             async with running(before.sync.run()):
                 await until(lambda: before.log.waiting() == 0)
-            await after.log.append(Record(Kind.STARTED, 99, 99, {}))
+            await after.log.append(Record(RecordKind.STARTED, 99, 99, {}))
             async with running(after.sync.run()):
                 await until(lambda: after.halt == "fork")
                 told, wrong, done = await lines(

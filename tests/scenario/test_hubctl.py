@@ -21,7 +21,7 @@ import click
 import pytest
 import pytest_asyncio
 
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.cli.main import hubctl
@@ -213,7 +213,7 @@ async def test_to_a_reader_who_has_gone(stage: Stage, words: Words) -> None:
     assert (status, err) == (-signal.SIGPIPE, "")
 
 
-async def records_of(stage: Stage, kind: Kind) -> int:
+async def records_of(stage: Stage, kind: RecordKind) -> int:
     _, out, _ = await ended(
         await start(stage, "audit", "list", "--json", "--last", "1000", "--file", "{audit}")
     )
@@ -228,7 +228,7 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
     await stage.stop("backend")
     await stage.stop("hub")
     ahead = Record(
-        Kind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True, "path": "full"}
+        RecordKind.ACCESS, int(time.time() * 1000) + FUTURE_MS, 0, {"allowed": True, "path": "full"}
     )
     async with await AuditStore.open(stage.site.hub / "state" / "audit.db") as store:
         await store.append(ahead)
@@ -236,18 +236,18 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
     try:
         assert (await stage.hub("status"))["clock"]["state"] == "behind_records"
         assert (await look(stage, ("status",)))[0] == 1
-        before = await records_of(stage, Kind.CLOCK)
+        before = await records_of(stage, RecordKind.CLOCK)
         # desperate, and at once
         tries = [await start(stage, "trust-clock", "--json") for _ in range(4)]
         answers = [await ended(process) for process in tries]
         documents = [json.loads(out) for status, out, err in answers if (status, err) == (0, "")]
         assert [document["state"] for document in documents] == ["trusted"] * 4
         assert sorted(document["vouched"] for document in documents) == [False, False, False, True]
-        assert await records_of(stage, Kind.CLOCK) == before + 1
+        assert await records_of(stage, RecordKind.CLOCK) == before + 1
         status, out, _ = await ended(await start(stage, "trust-clock"))
         assert status == 0
         assert "trusted already" in out
-        assert await records_of(stage, Kind.CLOCK) == before + 1
+        assert await records_of(stage, RecordKind.CLOCK) == before + 1
 
         async def gone() -> bool:
             problems = (await stage.hub("status"))["problems"]

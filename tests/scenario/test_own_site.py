@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from hubd.config.file import load
 from hubd.start.checkconfig import page
-from hubd.start.checkconfig.page import Kind
+from hubd.start.checkconfig.page import FindingKind
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.stage import ask
@@ -95,7 +95,7 @@ async def test_what_is_exported_is_what_the_unit_hands_over_and_hubd_takes_it(
     arguments = ("--check-config", "--json", "--config", str(out / "config.toml"))
     _, said = await run("-m", "hubd", *arguments, environment=environment)
     found = page.decode(said)
-    assert [finding for finding in found if finding.kind is Kind.WRONG] == []
+    assert [finding for finding in found if finding.kind is FindingKind.WRONG] == []
     (certificate,) = [finding.text for finding in found if finding.about == "certificate"]
     assert certificate.startswith(f"access points {', '.join(map(str, HUBS[hub]))}, until 20")
     strikes = [finding for finding in found if finding.about.startswith("door ")]

@@ -20,13 +20,13 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubcore.backend import uplink
-from hubcore.backend.uplink import Outcome, Release, Result
+from hubcore.backend.uplink import Release, ReleaseOutcome, Result
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
 from hubcore.evidence.records import StoredRecord
 from hubd.adapters.curve.uplink import Backoff, CurveUplink, Timings
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
-from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
+from hubd.backend.sync import Identity, Orders, Pace, Sync, UplinkPhase
 from hubsim.backend.serve import serve_backend
 from hubsim.backend.server import Backend
 from tests.fakes.audit import FakeAudit
@@ -84,7 +84,7 @@ class Hub:
     async def release(self, order: Release) -> Result:
         repeated = order in self.released
         self.released.append(order)
-        return Result(order.id, Outcome.RELEASED, "again" if repeated else "")
+        return Result(order.id, ReleaseOutcome.RELEASED, "again" if repeated else "")
 
     async def accept(self, document: bytes) -> int:
         if document[0] <= self.version:
@@ -126,7 +126,7 @@ async def serving(backend: Backend) -> AsyncIterator[Backend]:
 
 
 def speaking(hub: Hub) -> bool:
-    return hub.sync.state.phase is Phase.SPEAKING
+    return hub.sync.state.phase is UplinkPhase.SPEAKING
 
 
 async def test_records_are_delivered_in_order_and_each_acknowledged(tmp_path):
@@ -159,7 +159,7 @@ async def test_a_backend_killed_and_restarted_loses_nothing_and_doubles_nothing(
             await stack.enter_async_context(running(hub.sync.run()))
             await hub.add(200)
             await first.wait_for(lambda b: len(b.records("hub-1")) >= 1)
-        await until(lambda: hub.sync.state.phase is Phase.DOWN)
+        await until(lambda: hub.sync.state.phase is UplinkPhase.DOWN)
         await hub.add(50)
         async with serving(Backend(first.endpoint, theirs.secret_text, hubs, tmp_path)) as second:
             await until(lambda: hub.log.waiting() == 0)
@@ -395,7 +395,7 @@ async def test_a_release_goes_there_and_back_and_its_repetition_too(tmp_path):
                 "porter",
             )
             assert before + 5 <= order.expires_at <= before + 7
-            assert first == Result(bytes(16), Outcome.RELEASED, "")
+            assert first == Result(bytes(16), ReleaseOutcome.RELEASED, "")
             again = await backend.release(
                 "hub-1", 7, 5.0, "porter", seconds=3, release_id=bytes(16)
             )

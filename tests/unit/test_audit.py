@@ -23,7 +23,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Kind, Record, follows, link
+from hubcore.evidence.records import Record, RecordKind, follows, link
 from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
 from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.cli.audit import audit
@@ -35,7 +35,7 @@ GROWN_KIB_MAX = 1000
 
 def record(n: int, at_ms: int | None = None) -> Record:
     return Record(
-        Kind.ACCESS,
+        RecordKind.ACCESS,
         1_790_000_000_000 + n if at_ms is None else at_ms,
         n,
         {"n": n, "grant": bytes(16)},
@@ -280,7 +280,7 @@ GROWTH = """
 import asyncio, sys
 from pathlib import Path
 from hubd.adapters.sqlite.audit import AuditStore
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 
 def resident_kib():
     with open("/proc/self/status") as status:
@@ -290,7 +290,7 @@ async def main(path):
     async with await AuditStore.open(path) as store:
         for count in (1, 5, 5):
             for _ in range(count):
-                await asyncio.gather(*(store.append(Record(Kind.DOOR, 1, 1,
+                await asyncio.gather(*(store.append(Record(RecordKind.DOOR, 1, 1,
                 {"x": bytes(2000)})) for _ in range(200)))
             print(resident_kib())
 
@@ -310,20 +310,20 @@ FULL_DISK = """
 import asyncio, os, sys
 from pathlib import Path
 from hubd.adapters.sqlite.audit import AuditStore
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.errors import AuditError
 from tests.crafted import hide_indexes_while
 
 async def main(directory):
     store = await AuditStore.open(directory / "state" / "audit.db")
-    assert await store.append(Record(Kind.DOOR, 1, 1)) == 1
+    assert await store.append(Record(RecordKind.DOOR, 1, 1)) == 1
     ballast = os.open(directory / "ballast", os.O_CREAT | os.O_WRONLY)
     try:
         while os.write(ballast, bytes(4096)):
             pass
     except OSError as error:
         print(error.strerror)
-    big = Record(Kind.DOOR, 2, 2, {"x": bytes(4000)})
+    big = Record(RecordKind.DOOR, 2, 2, {"x": bytes(4000)})
     said, last = set(), 0
     while last != store.last():  # until the log has used up the room that it holds already
         last = store.last()
@@ -417,11 +417,11 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from hubd.adapters.sqlite.audit import AuditStore
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 
 async def worker(store):
     while True:
-        number = await store.append(Record(Kind.DOOR, 1, 1))
+        number = await store.append(Record(RecordKind.DOOR, 1, 1))
         print(number, flush=True)
 
 async def main():
@@ -549,7 +549,7 @@ def sql(path: Path, *statements: str) -> None:
 def rebuilt(path: Path) -> None:
     """Edit record 3 and give it and all that follow hashes that are right again."""
     connection = sqlite3.connect(path, isolation_level=None)
-    forged = Record(Kind.ACCESS, record(2).at_ms, 2, {"n": 77}).encode()
+    forged = Record(RecordKind.ACCESS, record(2).at_ms, 2, {"n": 77}).encode()
     connection.execute("UPDATE records SET body = ? WHERE number = 3", (forged,))
     previous = bytes(32)
     for number, body in connection.execute(
@@ -840,7 +840,12 @@ async def test_list_shows_the_newest_and_quotes_what_strangers_wrote(tmp_path: P
         for n in range(30):
             await store.append(record(n))
         await store.append(
-            Record(Kind.REFUSED, -1, 5, {"name": "\x1b[2J\nroot", "raw": b"\x00\xff", "ok": False})
+            Record(
+                RecordKind.REFUSED,
+                -1,
+                5,
+                {"name": "\x1b[2J\nroot", "raw": b"\x00\xff", "ok": False},
+            )
         )
     assert [said["number"] for said in listed(path)] == list(range(12, 32))
     (last,) = listed(path, "--last", "1")
@@ -864,7 +869,10 @@ async def test_a_record_removed_behind_an_index_that_still_has_it_is_missed(tmp_
     async with await AuditStore.open(path) as store:
         for _ in range(3):
             await asyncio.gather(
-                *[store.append(Record(Kind.DOOR, n, 0, {"door": "front"})) for n in range(500)]
+                *[
+                    store.append(Record(RecordKind.DOOR, n, 0, {"door": "front"}))
+                    for n in range(500)
+                ]
             )
         await store.acknowledge(list(range(1, 1501)))
     hide_indexes_while(path, "DELETE FROM records WHERE number = 5")

@@ -18,7 +18,7 @@ from hubd.adapters.bluez.table import (
     RX_PATH,
     TX_PATH,
     TXR_PATH,
-    Table,
+    GattTable,
     managed_objects,
 )
 from hubd.adapters.bluez.visits import Visits
@@ -34,7 +34,7 @@ class Rig:
     def __init__(self) -> None:
         self.listener = FakeRadioListener()
         self.visits = Visits(self.listener, itertools.count(1))
-        self.table = Table(self.listener, self.visits)
+        self.table = GattTable(self.listener, self.visits)
 
     def call(
         self,

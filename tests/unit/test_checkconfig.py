@@ -25,7 +25,7 @@ from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.config.file import load
 from hubd.start.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
 from hubd.start.checkconfig.credstore import handed_over
-from hubd.start.checkconfig.page import Finding, Kind
+from hubd.start.checkconfig.page import Finding, FindingKind
 from hubsim import site as sites
 
 UNIT = """# /usr/lib/systemd/system/hubd.service
@@ -58,7 +58,7 @@ class Machine:
         self.unit = unit
         self.away = away
         self.bluetooth = bluetooth
-        self.inside = page.encode([Finding(Kind.FACT, "hub", "what the check says there")])
+        self.inside = page.encode([Finding(FindingKind.FACT, "hub", "what the check says there")])
         self.decrypt: tuple[int, str] = (0, "")
         self.asked: list[list[str]] = []
 
@@ -389,7 +389,7 @@ def test_a_sealed_key_that_cannot_be_opened_is_told_with_its_cause_and_the_comma
 def test_a_sealed_key_that_is_missing_is_never_to_be_put_down_plain(handed: Hub) -> None:
     handed.machine.unit = UNIT + SEALED
     (handed.store / "hubd.identity").unlink()
-    handed.machine.inside = page.encode([Finding(Kind.WRONG, "keys", "told better already")])
+    handed.machine.inside = page.encode([Finding(FindingKind.WRONG, "keys", "told better already")])
     status, said = handed.check()
     assert (status, said[0]) == (EX_CONFIG, "NOT right: 1 thing to mend")
     assert "there is no such file; type: " + SEAL in said[1]

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from hubd.cli.main import hubctl
-from hubd.start.checkconfig.page import KIND_OF_CLASS, Kind, found
+from hubd.start.checkconfig.page import KIND_OF_CLASS, FindingKind, found
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,
@@ -250,31 +250,31 @@ def test_a_certificate_is_told_alike_by_the_daemon_and_before_a_start() -> None:
         (
             CheckId.BLUETOOTHD_MISSING,
             {},
-            Kind.UNAVAILABLE,
+            FindingKind.UNAVAILABLE,
             "BlueZ is not installed; type: sudo apt install bluez",
         ),
         (
             CheckId.LINE_SHARED,
             {"line": "a", "other": "b", "pin": "c"},
-            Kind.WRONG,
+            FindingKind.WRONG,
             "a and b are one pin, c; give each ",
         ),
         (
             CheckId.RTC_UNREADABLE,
             {"rtc": "rtc0"},
-            Kind.WARNING,
+            FindingKind.WARNING,
             "/dev/rtc0 cannot be read; see: sudo hwclock --show",
         ),
         (
             CheckId.DISK_LOW,
             {"folder": "/x", "mebibytes": 20.0},
-            Kind.WARNING,
+            FindingKind.WARNING,
             "20.0 MiB are left on the disk of /x. M",
         ),
     ],
 )
 def test_a_finding_is_a_row_with_its_kind(
-    check: CheckId, fields: dict[str, object], kind: Kind, text: str
+    check: CheckId, fields: dict[str, object], kind: FindingKind, text: str
 ) -> None:
     told = found(check, "about", **fields)
     assert (told.kind, told.about) == (kind, "about")
@@ -282,8 +282,8 @@ def test_a_finding_is_a_row_with_its_kind(
 
 
 def test_an_error_of_any_class_changes_the_exit_status() -> None:
-    assert Kind.WARNING not in KIND_OF_CLASS.values()
-    assert Kind.FACT not in KIND_OF_CLASS.values()
+    assert FindingKind.WARNING not in KIND_OF_CLASS.values()
+    assert FindingKind.FACT not in KIND_OF_CLASS.values()
 
 
 def test_a_problem_has_the_grade_of_its_row() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.stores import DiskState
 from hubd.adapters.host import state_disk
 from hubd.adapters.sqlite.audit import AuditStore
@@ -104,7 +104,7 @@ async def test_a_reader_left_open_is_seen_and_named_and_the_journal_is_cut_when_
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "audit.db"
-    record = Record(Kind.ACCESS, 1, 1, {"filling": bytes(3500)})
+    record = Record(RecordKind.ACCESS, 1, 1, {"filling": bytes(3500)})
     async with await AuditStore.open(path) as store:
         await store.append(record)
         reader = await asyncio.to_thread(

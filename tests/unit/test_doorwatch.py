@@ -14,7 +14,7 @@ import pytest
 from hubcore.door.machine import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine, Happening
 from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.doors import Input, InputEvent
 from hubd.doors.watch import HAPPENINGS, UNRECORDED_MAX, DoorWatch
 from tests.fakes.audit import FakeAudit
@@ -73,7 +73,7 @@ class Rig:
 
     def happened(self) -> list[object]:
         records = [Record.decode(stored.body) for stored in self.log.stored]
-        assert {record.kind for record in records} <= {Kind.DOOR}
+        assert {record.kind for record in records} <= {RecordKind.DOOR}
         return [record.detail["what"] for record in records]
 
 

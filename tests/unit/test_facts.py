@@ -20,7 +20,7 @@ from hubcore.evidence.facts import (
     SHOWN_CHARS,
     EventName,
     Fact,
-    Kind,
+    RecordKind,
     Shown,
     named,
     shown,
@@ -163,7 +163,7 @@ def test_every_error_of_a_peer_can_be_summed_under_its_name() -> None:
     kinds = [errors.PeerError, *errors.PeerError.__subclasses__()]
     assert all(not kind.__subclasses__() for kind in kinds[1:])
     assert {kind.__name__ for kind in kinds} == {
-        fact for fact in RECORD_FACTS[Kind.REFUSED] if fact.endswith("Error")
+        fact for fact in RECORD_FACTS[RecordKind.REFUSED] if fact.endswith("Error")
     }
 
 
@@ -202,10 +202,10 @@ def test_no_id_is_shown_whole_however_short(fact: Fact) -> None:
 
 def test_a_record_holds_plain_names_and_the_bytes_of_before() -> None:
     detail = {Fact.DOOR: "front", Fact.WHAT: "opened"}
-    record = Record.at(Kind.DOOR, 1.0, 2.0, detail)
+    record = Record.at(RecordKind.DOOR, 1.0, 2.0, detail)
     assert {type(name) for name in record.detail} == {str}
     assert named(detail) == {"door": "front", "what": "opened"}
-    plain = Record(Kind.DOOR, 1000, 2000, {"door": "front", "what": "opened"})
+    plain = Record(RecordKind.DOOR, 1000, 2000, {"door": "front", "what": "opened"})
     assert record.encode() == plain.encode()
     assert (
         record.encode().hex()
@@ -215,9 +215,11 @@ def test_a_record_holds_plain_names_and_the_bytes_of_before() -> None:
 
 
 def test_what_does_not_fit_is_noticed() -> None:
-    assert misfits_of_record(Kind.DOOR, {"door": "front", "what": "opened"}) == []
-    assert misfits_of_record(Kind.DOOR, {"door": 1}) == ["door of a door record is no int"]
-    assert misfits_of_record(Kind.DOOR, {"asker": "x"}) == ["a door record has no fact asker"]
-    assert misfits_of_record(Kind.CLOCK, {"proven": 1}) == ["proven of a clock record is no int"]
+    assert misfits_of_record(RecordKind.DOOR, {"door": "front", "what": "opened"}) == []
+    assert misfits_of_record(RecordKind.DOOR, {"door": 1}) == ["door of a door record is no int"]
+    assert misfits_of_record(RecordKind.DOOR, {"asker": "x"}) == ["a door record has no fact asker"]
+    assert misfits_of_record(RecordKind.CLOCK, {"proven": 1}) == [
+        "proven of a clock record is no int"
+    ]
     assert misfits_of_event("no_such", {}) == ["no event is called no_such"]
     assert misfits_of_event("part", {"part": "radio", "up": True, "why": "on air"}) == []

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubd.adapters.host import state_disk
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_writer import AUDIT, RESERVE_FILE, RESERVE_FILE_BYTES, RESERVE_PAGES
@@ -37,7 +37,7 @@ def release(n: int) -> Record:
         "allowed": True,
         "why": None,
     }
-    return Record(Kind.REMOTE, 1_790_000_000_000 + n, n, detail)
+    return Record(RecordKind.REMOTE, 1_790_000_000_000 + n, n, detail)
 
 
 def fill(file: Path) -> None:

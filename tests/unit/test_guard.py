@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.strike.guard import Guard, find_factory, main, receive, tell
-from drivers.strike.wire import MAX_TEXT, Answer, Command, Kind, StrikeLine, Verb
+from drivers.strike.wire import MAX_TEXT, Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError
 
 MS = 1_000_000
@@ -67,7 +67,7 @@ def bench() -> Bench:
 def test_a_pulse_drives_its_line_and_ends_at_its_deadline(bench: Bench) -> None:
     answer = bench.ask(Verb.PULSE, 1, 500)
     assert (answer.kind, answer.tag, answer.active, answer.at_ns) == (
-        Kind.DONE,
+        AnswerKind.DONE,
         7,
         0b010,
         bench.now_ns,
@@ -100,7 +100,7 @@ def test_a_new_guard_begins_with_a_rest() -> None:
     now_ns = 5_000 * MS
     guard = Guard(lines, WANTED, lambda: now_ns)
     answer = guard.perform(Command(Verb.PULSE, 0, 7, 1000, now_ns).encode())
-    assert (answer.kind, answer.wait_ms, answer.active) == (Kind.RESTING, REST_MS, 0)
+    assert (answer.kind, answer.wait_ms, answer.active) == (AnswerKind.RESTING, REST_MS, 0)
     assert lines.driven == []
 
 
@@ -108,9 +108,9 @@ def test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first(be
     """Three opens 4 s apart once drove a strike with a cap of 10 s for 13 s."""
     began_ns = bench.now_ns
     for _ in range(2):
-        assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE
+        assert bench.ask(Verb.PULSE, 0, 5_000).kind is AnswerKind.DONE
         bench.after(4_000)
-    assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE
+    assert bench.ask(Verb.PULSE, 0, 5_000).kind is AnswerKind.DONE
     assert bench.guard.wait_ms() == 2_000
     assert bench.after(2_000)
     assert bench.lines.levels == {0: False}
@@ -123,13 +123,13 @@ def test_who_comes_at_the_end_of_a_stretch_gets_the_whole_pulse_but_for_the_rest
     bench.ask(Verb.PULSE, 0, 8_000)
     bench.after(7_000)
     # wants to end at 12 s, the cap is at 10 s
-    assert bench.ask(Verb.PULSE, 0, 5_000).kind is Kind.DONE
+    assert bench.ask(Verb.PULSE, 0, 5_000).kind is AnswerKind.DONE
     assert bench.guard.wait_ms() == 3_000
     assert bench.after(3_000)
     assert bench.lines.levels == {0: False}
     assert bench.guard.wait_ms() == REST_MS
     refused = bench.ask(Verb.PULSE, 0, 5_000)
-    assert (refused.kind, refused.wait_ms, refused.active) == (Kind.RESTING, REST_MS, 0)
+    assert (refused.kind, refused.wait_ms, refused.active) == (AnswerKind.RESTING, REST_MS, 0)
     assert bench.after(REST_MS)
     assert bench.lines.levels == {0: True}
     assert bench.guard.wait_ms() == 2_000 - REST_MS
@@ -161,12 +161,12 @@ def test_a_line_that_cannot_go_on_after_a_rest_stays_at_rest(bench: Bench) -> No
 
 
 def test_lines_have_caps_of_their_own(bench: Bench) -> None:
-    assert bench.ask(Verb.PULSE, 1, 2_000).kind is Kind.DONE
+    assert bench.ask(Verb.PULSE, 1, 2_000).kind is AnswerKind.DONE
     bench.after(2_000)
     refused = bench.ask(Verb.PULSE, 1, 2_001)
-    assert (refused.kind, refused.active) == (Kind.REFUSED, 0)
+    assert (refused.kind, refused.active) == (AnswerKind.REFUSED, 0)
     assert "not within 1..2000 ms" in refused.text
-    assert bench.ask(Verb.PULSE, 0, CAP_MS).kind is Kind.DONE
+    assert bench.ask(Verb.PULSE, 0, CAP_MS).kind is AnswerKind.DONE
 
 
 def test_lines_have_deadlines_of_their_own(bench: Bench) -> None:
@@ -215,16 +215,16 @@ GOOD = Command(Verb.PULSE, 0, 1, 100, 5_000 * MS)
 )
 def test_what_is_no_command_is_refused_and_drives_nothing(bench: Bench, data: bytes) -> None:
     answer = bench.guard.perform(data)
-    assert answer.kind is Kind.REFUSED
+    assert answer.kind is AnswerKind.REFUSED
     assert answer.text
     assert bench.lines.driven == []
 
 
 def test_a_pulse_read_after_its_last_moment_is_refused(bench: Bench) -> None:
-    assert bench.ask(Verb.PULSE, 0, 100, late_ns=1).kind is Kind.REFUSED
+    assert bench.ask(Verb.PULSE, 0, 100, late_ns=1).kind is AnswerKind.REFUSED
     assert bench.lines.driven == []
     # the safe direction is never too late
-    assert bench.ask(Verb.SECURE, 0, late_ns=10**9).kind is Kind.DONE
+    assert bench.ask(Verb.SECURE, 0, late_ns=10**9).kind is AnswerKind.DONE
 
 
 @given(st.binary(max_size=2 * Command.SIZE))
@@ -240,7 +240,7 @@ def test_any_packet_gets_an_answer_and_at_most_a_capped_pulse(data: bytes) -> No
 def test_a_line_that_cannot_be_driven_is_driven_inactive_and_reported(bench: Bench) -> None:
     bench.lines.failing = {(0, True)}
     answer = bench.ask(Verb.PULSE, 0, 100)
-    assert (answer.kind, answer.active) == (Kind.FAILED, 0)
+    assert (answer.kind, answer.active) == (AnswerKind.FAILED, 0)
     assert "does not go active" in answer.text
     assert bench.lines.driven == [(0, True), (0, False)]
 
@@ -258,11 +258,11 @@ def test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active(
 
 
 def test_answers_survive_the_wire_and_long_sentences_are_cut() -> None:
-    answer = Answer(Kind.FAILED, 9, 0xFFFF_FFFF, 2**63, "é" * MAX_TEXT)
+    answer = Answer(AnswerKind.FAILED, 9, 0xFFFF_FFFF, 2**63, "é" * MAX_TEXT)
     decoded = Answer.decode(answer.encode())
     assert decoded is not None
     assert (decoded.kind, decoded.tag, decoded.active, decoded.at_ns) == (
-        Kind.FAILED,
+        AnswerKind.FAILED,
         9,
         0xFFFF_FFFF,
         2**63,
@@ -277,7 +277,7 @@ def test_the_guard_never_waits_for_a_hubd_that_does_not_read() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         for _ in range(10_000):
-            tell(theirs, Answer(Kind.EDGE, 0, 0, 0))
+            tell(theirs, Answer(AnswerKind.EDGE, 0, 0, 0))
         assert receive(theirs) is None
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from hubcore.access.claim import Outcome, Strength
+from hubcore.access.claim import ClaimOutcome, Strength
 from hubcore.access.words import Action, Denial
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
@@ -22,8 +22,8 @@ from hubcore.phone.handshake import (
     CHALLENGE_SECONDS,
     SESSION_SECONDS,
     WORKING_SECONDS,
+    HandshakePhase,
     HubSide,
-    Phase,
 )
 from hubcore.phone.link import (
     ASSEMBLY_SECONDS,
@@ -32,7 +32,14 @@ from hubcore.phone.link import (
     IDLE_SECONDS,
     LINK_SECONDS,
 )
-from hubcore.phone.messages import GET_EPOCH, Epoch, Error, ErrorCode, StateMessage, VerdictMessage
+from hubcore.phone.messages import (
+    GET_EPOCH,
+    EpochAnswer,
+    Error,
+    ErrorCode,
+    StateMessage,
+    VerdictMessage,
+)
 from hubcore.timing.budget import Budget
 from hubsim import site
 from tests.pair import DeskHub
@@ -65,15 +72,15 @@ from tests.playbook import (
 from tests.unit import test_links
 from tests.unit.test_protocol_doc import table
 
-IDLE = Phase.IDLE
-READY = Phase.READY
-WORKING = Phase.WORKING
-ABANDONED = Phase.ABANDONED
-SESSION = Phase.SESSION
+IDLE = HandshakePhase.IDLE
+READY = HandshakePhase.READY
+WORKING = HandshakePhase.WORKING
+ABANDONED = HandshakePhase.ABANDONED
+SESSION = HandshakePhase.SESSION
 NOISE = b"\x81\x07"
 """No message of version 1."""
-YES = Outcome(None, DoorState.RELEASED)
-NO = Outcome(Denial.NO_GRANT, DoorState.UNKNOWN)
+YES = ClaimOutcome(None, DoorState.RELEASED)
+NO = ClaimOutcome(Denial.NO_GRANT, DoorState.UNKNOWN)
 
 DOOR_MOVES = (
     "action 1 allowed: the door of this access point opens, closes or has stood open "
@@ -139,7 +146,7 @@ def go_abandoned(play: Playbook) -> None:
     play >> SendsBye() << At(ABANDONED)
 
 
-def go_session(play: Playbook, outcome: Outcome = YES) -> None:
+def go_session(play: Playbook, outcome: ClaimOutcome = YES) -> None:
     go_deciding(play)
     play >> Decided(outcome) << Says(VerdictMessage) << AsksForState() << At(SESSION)
 
@@ -165,7 +172,12 @@ def test_idle_get_epoch(play: Playbook, has_key: bool) -> None:
     if not has_key:
         change_side(play, epochs=EpochRing())
     go_idle(play)
-    play >> Sends(GET_EPOCH) << (Says(Epoch) if has_key else error(ErrorCode.BUSY)) << At(IDLE)
+    (
+        play
+        >> Sends(GET_EPOCH)
+        << (Says(EpochAnswer) if has_key else error(ErrorCode.BUSY))
+        << At(IDLE)
+    )
 
 
 @row("IDLE", "open")
@@ -203,7 +215,7 @@ def test_ready_info_read(play: Playbook) -> None:
 @row("READY", "a message when the challenge is over 30 s old")
 def test_ready_old_challenge(play: Playbook) -> None:
     go_ready(play)
-    play >> Later(CHALLENGE_SECONDS) >> Sends(GET_EPOCH) << Says(Epoch) << At(READY)
+    play >> Later(CHALLENGE_SECONDS) >> Sends(GET_EPOCH) << Says(EpochAnswer) << At(READY)
     (
         play
         >> Later(0.1)
@@ -220,7 +232,12 @@ def test_ready_get_epoch(play: Playbook, has_key: bool) -> None:
     if not has_key:
         change_side(play, epochs=EpochRing())
     go_ready(play)
-    play >> Sends(GET_EPOCH) << (Says(Epoch) if has_key else error(ErrorCode.BUSY)) << At(READY)
+    (
+        play
+        >> Sends(GET_EPOCH)
+        << (Says(EpochAnswer) if has_key else error(ErrorCode.BUSY))
+        << At(READY)
+    )
     if has_key:  # the challenge lives on
         play >> SendsOpen() << Unseals() << At(WORKING)
 
@@ -438,7 +455,7 @@ def test_session_after_a_question(play: Playbook) -> None:
     "action 1, on either path, allowed or denied: one release time and 0.1 s after the verdict",
 )
 @pytest.mark.parametrize("outcome", [YES, NO], ids=["allowed", "denied"])
-def test_session_state_is_due(play: Playbook, outcome: Outcome) -> None:
+def test_session_state_is_due(play: Playbook, outcome: ClaimOutcome) -> None:
     go_session(play, outcome)
     play >> StateIsDue(DoorState.SECURED) << Says(StateMessage) << At(SESSION)
 
@@ -454,7 +471,7 @@ def test_session_info_read(play: Playbook) -> None:
 @row("SESSION", "get-epoch")
 def test_session_get_epoch(play: Playbook) -> None:
     go_session(play)
-    play >> Sends(GET_EPOCH) << Says(Epoch) << At(SESSION)
+    play >> Sends(GET_EPOCH) << Says(EpochAnswer) << At(SESSION)
 
 
 @row("SESSION", "open")
@@ -484,8 +501,8 @@ def test_session_noise(play: Playbook) -> None:
 def test_any_third(play: Playbook, what: str) -> None:
     go_ready(play)
     if what == "get-epoch":
-        play >> Sends(GET_EPOCH) << Says(Epoch)
-        play >> Sends(GET_EPOCH) << Says(Epoch)
+        play >> Sends(GET_EPOCH) << Says(EpochAnswer)
+        play >> Sends(GET_EPOCH) << Says(EpochAnswer)
         play >> Sends(GET_EPOCH) << Refuses(counted=False) << SaysBye() << Disconnects()
     else:
         play >> Sends(NOISE) << Refuses(counted=True) << error(ErrorCode.BAD_FRAME)
@@ -517,7 +534,7 @@ def test_any_broken_frame(play: Playbook, go: Callable[[Playbook], None], frame:
         (go_abandoned, ABANDONED),
     ],
 )
-def test_any_bye(play: Playbook, go: Callable[[Playbook], None], phase: Phase) -> None:
+def test_any_bye(play: Playbook, go: Callable[[Playbook], None], phase: HandshakePhase) -> None:
     go(play)
     play >> SendsBye() << At(phase)
 

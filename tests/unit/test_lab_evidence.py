@@ -13,7 +13,7 @@ import pytest
 
 from hubcore.access.policy import Policy
 from hubcore.access.words import Action
-from hubcore.evidence.records import Head, Kind, Record, StoredRecord
+from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from lab.evidence import Found, Seen, Strike, judge
@@ -29,7 +29,7 @@ async def _state(folder: Path) -> tuple[StoredRecord, ...]:
     force.
     """
     async with await AuditStore.open(folder / "audit.db") as audit:
-        await audit.append(Record(Kind.STARTED, AT_MS, 1000, {}))
+        await audit.append(Record(RecordKind.STARTED, AT_MS, 1000, {}))
         for n, (op, at) in enumerate(zip(OPS, AT, strict=True)):
             detail = {
                 "asker": "a",
@@ -39,7 +39,7 @@ async def _state(folder: Path) -> tuple[StoredRecord, ...]:
                 "allowed": n < 2,
                 "why": None,
             }
-            await audit.append(Record(Kind.ACCESS, AT_MS + n, int(at * 1000), detail))
+            await audit.append(Record(RecordKind.ACCESS, AT_MS + n, int(at * 1000), detail))
         records = tuple(await audit.unacknowledged(0, 100))
     new = Policy("site-1", 2, AT_MS // 1000)
     async with await PolicyDatabase.open(

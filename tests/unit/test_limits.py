@@ -104,7 +104,7 @@ WAYS = (
     Way(
         "a batch that finds the log locked behind one that found it locked, before that is "
         "told as slow",
-        "hubd.evidence.noting.SLOW_SECONDS",
+        "hubd.evidence.reporting.SLOW_SECONDS",
         (
             ("hubd.adapters.sqlite.database.BUSY_SECONDS",),
             ("hubd.adapters.sqlite.database.BUSY_SECONDS",),
@@ -114,7 +114,7 @@ WAYS = (
     Way(
         "a record that is told as slow, before who waits for it gives up",
         "hubd.doors.unlock.RECORD_SECONDS",
-        (("hubd.evidence.noting.SLOW_SECONDS",),),
+        (("hubd.evidence.reporting.SLOW_SECONDS",),),
         spare=0.2,
     ),
     Way(

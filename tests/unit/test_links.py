@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hubcore.access.claim import Claim, Outcome
+from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.words import Action
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
@@ -82,7 +82,7 @@ class Rig:
     rsa: Rsa = field(default_factory=Rsa)
     refused: list[PeerError] = field(default_factory=list)
     told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
-    decide: Callable[[Claim, Callable[[], bool]], Awaitable[Outcome]] | None = None
+    decide: Callable[[Claim, Callable[[], bool]], Awaitable[ClaimOutcome]] | None = None
     drop_pause_seconds: float = 2.0
     strike_seconds: float = 5.0
 
@@ -101,7 +101,7 @@ class Rig:
             self.hub.side, self.radio, self._present, seconds, means, self.drop_pause_seconds
         )
 
-    def _present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[Outcome]:
+    def _present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[ClaimOutcome]:
         return (self.decide or self.hub.unlock.present)(claim, alive)
 
     @asynccontextmanager
@@ -277,10 +277,10 @@ async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(
     """A phone that says BYE while its request is at work gets no new challenge before that work has
     ended.
     """
-    decisions: list[asyncio.Future[Outcome]] = []
+    decisions: list[asyncio.Future[ClaimOutcome]] = []
     alive: list[Callable[[], bool]] = []
 
-    async def decide(_claim: Claim, still: Callable[[], bool]) -> Outcome:
+    async def decide(_claim: Claim, still: Callable[[], bool]) -> ClaimOutcome:
         alive.append(still)
         decisions.append(asyncio.get_running_loop().create_future())
         return await decisions[-1]
@@ -299,7 +299,7 @@ async def test_a_request_taken_back_is_never_answered_in_the_name_of_the_next(
         assert not alive[0]()  # nothing moves for a phone that has taken its request back
         assert peer.info() == b""
         tickets = len(rig.hub.tickets)
-        decisions[0].set_result(Outcome(None, DoorState.RELEASED))
+        decisions[0].set_result(ClaimOutcome(None, DoorState.RELEASED))
         assert await peer.messages() == []
         assert len(rig.hub.tickets) == tickets
         rig.decide = None
@@ -369,7 +369,7 @@ async def test_a_radio_that_cannot_drop_harms_nobody_else(rig: Rig) -> None:
 async def test_a_fault_on_one_link_with_a_radio_that_cannot_drop_harms_nobody_else(
     rig: Rig,
 ) -> None:
-    async def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Outcome:
+    async def faulty(_claim: Claim, _alive: Callable[[], bool]) -> ClaimOutcome:
         raise RuntimeError("a fault of our own")
 
     async with rig.serving():
@@ -390,7 +390,7 @@ async def test_a_fault_before_the_decision_is_begun_ends_its_link_only(rig: Rig)
     ours.
     """
 
-    def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Awaitable[Outcome]:
+    def faulty(_claim: Claim, _alive: Callable[[], bool]) -> Awaitable[ClaimOutcome]:
         raise RuntimeError("a fault of our own")
 
     async with rig.serving():

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from hubcore.errors import ConfigError, StoreError
 from hubd.adapters.host import log
-from hubd.adapters.host.peer import Caller
+from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local import api as local_api
 from hubd.adapters.local.api import (
     BACKLOG,
@@ -58,18 +58,18 @@ class Daemon:
 
     def __init__(self) -> None:
         self.fail: Exception | None = None
-        self.writes: list[Caller] = []
+        self.writes: list[PeerProcess] = []
         self.answer: object = {"hub": "hub-1"}
 
-    async def status(self, args: Args, caller: Caller) -> object:
+    async def status(self, args: Args, caller: PeerProcess) -> object:
         if self.fail:
             raise self.fail
         return self.answer
 
-    async def echo(self, args: Args, caller: Caller) -> object:
+    async def echo(self, args: Args, caller: PeerProcess) -> object:
         return {"args": dict(args), "uid": caller.uid, "pid": caller.pid}
 
-    async def change(self, args: Args, caller: Caller) -> object:
+    async def change(self, args: Args, caller: PeerProcess) -> object:
         self.writes.append(caller)
         return "changed"
 
@@ -310,7 +310,7 @@ class Turns:
 async def test_a_client_that_pipelines_is_served_once_a_turn(hub: Hub) -> None:
     served: list[int] = []
 
-    async def note(args: Args, caller: Caller) -> object:
+    async def note(args: Args, caller: PeerProcess) -> object:
         served.append(turns.now)
         return None
 
@@ -506,7 +506,7 @@ async def test_what_a_client_has_said_and_nobody_read_has_a_ceiling(tmp_path: Pa
             readers.append(reader)
             return await super()._line(reader, writer)
 
-    async def slow(args: Args, caller: Caller) -> object:
+    async def slow(args: Args, caller: PeerProcess) -> object:
         await go_on.wait()
         return None
 
@@ -577,7 +577,7 @@ async def test_a_user_who_takes_all_places_they_may_leaves_some_for_others_and_f
 async def test_while_everybody_is_being_answered_root_still_gets_a_place(hub: Hub) -> None:
     go_on = asyncio.Event()
 
-    async def slow(args: Args, caller: Caller) -> object:
+    async def slow(args: Args, caller: PeerProcess) -> object:
         await go_on.wait()
         return "slow"
 

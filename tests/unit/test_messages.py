@@ -41,7 +41,7 @@ TO_HUB = st.one_of(
 )
 TO_PHONE = st.one_of(
     st.builds(m.Error, st.sampled_from(m.ErrorCode)),
-    st.builds(m.Epoch, st.binary(max_size=60), st.binary(max_size=60)),
+    st.builds(m.EpochAnswer, st.binary(max_size=60), st.binary(max_size=60)),
     st.builds(m.VerdictMessage, AEADS, _blob(12), _blob(96)),
     st.builds(m.StateMessage, AEADS, _blob(12), _blob(72)),
 )

@@ -27,11 +27,11 @@ from hubcore.errors import (
     StoreError,
     TrustError,
 )
-from hubcore.evidence.statecheck import Found, LogFound, OnDisk, Told
+from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.aside import Start, start_thread
-from hubd.policy.new import NewPolicy
+from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.health import Health
 from hubsim import site
@@ -228,7 +228,7 @@ PROVE = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
 @contextlib.asynccontextmanager
 async def taker(
     directory: Path, start: Start = start_thread, prove: Callable[[bytes], policy.Proven] = PROVE
-) -> AsyncIterator[tuple[NewPolicy, PolicyDatabase]]:
+) -> AsyncIterator[tuple[PolicyIntake, PolicyDatabase]]:
     hub = DeskHub(site.make_key())
     read = partial(policy.read, issuer=ISSUER.verify_key, site=SITE)
     async with await PolicyDatabase.open(directory / "policy.db", SITE, read) as store:
@@ -238,11 +238,11 @@ async def taker(
             clock=hub.clock,
             tell=lambda _event, _facts: None,
             health=Health(hub.clock, {}, ()),
-            found=Found(OnDisk.NONE, 0, LogFound.EMPTY),
-            told=Told(),
+            found=FoundState(OnDisk.NONE, 0, LogFound.EMPTY),
+            told=LoggedState(),
         )
         hub.start_unlock(in_force)
-        yield NewPolicy(prove, hub.books, TicketTable(int(NOON) + 1), hub.unlock, start), store
+        yield PolicyIntake(prove, hub.books, TicketTable(int(NOON) + 1), hub.unlock, start), store
 
 
 @pytest.mark.asyncio

@@ -31,7 +31,7 @@ class Hub:
         rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("UTC"), 90 * DAY)
         self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
 
-    async def ask(self, number: int) -> uplink.Outcome:
+    async def ask(self, number: int) -> uplink.ReleaseOutcome:
         """Ask one order, or ask it again: the backend keeps its id."""
         name = number.to_bytes(16, "big")
         order = uplink.Release(name, 1, int(self.clock.wall()) + 30, None, "operator-7")

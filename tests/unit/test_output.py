@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubd.adapters.sqlite.audit import AuditStore
 from hubsim import site as sites
 from hubsim.site import DeskDoor
@@ -46,7 +46,7 @@ def evidence(tmp_path: Path) -> Path:
         async with await AuditStore.open(tmp_path / "audit.db") as store:
             for number in range(50):
                 await store.append(
-                    Record(Kind.DOOR, 1_800_000_000_000 + number, number, {"door": "front"})
+                    Record(RecordKind.DOOR, 1_800_000_000_000 + number, number, {"door": "front"})
                 )
 
     asyncio.run(write())

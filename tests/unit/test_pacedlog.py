@@ -18,9 +18,9 @@ from hubcore.access.grant import Grant, read_grant
 from hubcore.access.once import TRIERS_MAX, TRIES, Tries
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
-from hubcore.backend.uplink import Outcome
+from hubcore.backend.uplink import ReleaseOutcome
 from hubcore.errors import AuditError, ProofError, SequenceError
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.messages import Reason
 from hubcore.timing.pace import Bucket, Paces, Rate
 from hubd.evidence.paced import EACH, WHOLE, PacedLog
@@ -46,7 +46,7 @@ class Paced:
         self.hub.start_unlock(log=self.log)
         self._orders = 0
 
-    async def order(self, point: int = 1) -> Outcome:
+    async def order(self, point: int = 1) -> ReleaseOutcome:
         self._orders += 1
         clock = self.hub.clock
         id_ = self._orders.to_bytes(16, "big")
@@ -55,7 +55,7 @@ class Paced:
         )
         return (await self.hub.unlock.release(release)).outcome
 
-    def counted(self, kind: Kind) -> int:
+    def counted(self, kind: RecordKind) -> int:
         """How many decisions of this kind the records tell of, alone or in sums."""
         alone = sum(record.kind is kind for record in self.hub.records())
         sums = [r.detail for r in self.hub.records() if r.detail.get("summed") == str(kind)]
@@ -96,12 +96,12 @@ async def test_refused_orders_are_written_at_the_hubs_pace_and_none_is_lost() ->
     paced.hub.policy.modes[1] = Mode.LOCKDOWN
     for _ in range(60):
         for _ in range(150):
-            assert await paced.order() is Outcome.REFUSED
+            assert await paced.order() is ReleaseOutcome.REFUSED
         paced.hub.clock.advance(1.0)
     await paced.refusals.write()
     assert len(paced.hub.records()) <= EACH.burst + 60 * EACH.per_second + SUMS_MAX + 1
-    assert paced.counted(Kind.REMOTE) == 60 * 150
-    said = [record.detail for record in paced.hub.records() if record.kind is Kind.REFUSED]
+    assert paced.counted(RecordKind.REMOTE) == 60 * 150
+    said = [record.detail for record in paced.hub.records() if record.kind is RecordKind.REFUSED]
     assert {(s["source"], s["why"]) for s in said} <= {("backend", "lockdown"), ("backend", "busy")}
     (lockdown,) = [s for s in said if s["why"] == "lockdown"]
     began = paced.hub.clock.wall() - 60
@@ -119,10 +119,10 @@ async def test_a_phone_without_the_right_writes_at_the_hub_s_pace() -> None:
         assert visit.verdict.reason is Reason.GRANT_TIME
         paced.hub.clock.advance(16.0)
     await paced.refusals.write()
-    alone = [record for record in paced.hub.records() if record.kind is Kind.ACCESS]
+    alone = [record for record in paced.hub.records() if record.kind is RecordKind.ACCESS]
     assert len(alone) <= EACH.burst + 40 * 16 * EACH.per_second
-    assert paced.counted(Kind.ACCESS) == 40
-    (summed,) = [r.detail for r in paced.hub.records() if r.kind is Kind.REFUSED]
+    assert paced.counted(RecordKind.ACCESS) == 40
+    (summed,) = [r.detail for r in paced.hub.records() if r.kind is RecordKind.REFUSED]
     assert (summed["source"], summed["why"]) == ("c0ffee00c0ffee00", "credential-expired")
 
 
@@ -136,7 +136,7 @@ async def test_queries_are_answered_and_summed() -> None:
         paced.hub.clock.advance(9.0)
     await paced.refusals.write()
     assert len(paced.hub.records()) <= EACH.burst + 40 * 9 * EACH.per_second + 1
-    assert paced.counted(Kind.ACCESS) == 40
+    assert paced.counted(RecordKind.ACCESS) == 40
 
 
 async def test_each_release_has_a_record_of_its_own_whatever_was_paced_before() -> None:
@@ -147,7 +147,7 @@ async def test_each_release_has_a_record_of_its_own_whatever_was_paced_before() 
     paced.hub.policy.modes.clear()
     before = len(paced.hub.records())
     for number in range(20):
-        assert await paced.order() is Outcome.RELEASED
+        assert await paced.order() is ReleaseOutcome.RELEASED
         assert len(paced.hub.records()) == before + number + 1
 
 
@@ -163,11 +163,11 @@ async def test_orders_for_a_strike_at_rest_are_written_at_the_hub_s_pace(
         outcomes = set(await asyncio.gather(*(paced.order() for _ in range(3000))))
     else:
         outcomes = {await paced.order() for _ in range(3000)}
-    assert outcomes == {Outcome.BUSY}
+    assert outcomes == {ReleaseOutcome.BUSY}
     await paced.refusals.write()
     in_vain = 0 if known else TRIES.burst
     assert len(paced.hub.records()) <= 2 * in_vain + EACH.burst + 1
-    assert paced.counted(Kind.REMOTE) == 3000
+    assert paced.counted(RecordKind.REMOTE) == 3000
 
 
 async def leaves(paced: Paced, grant: Grant, op: bytes) -> Denial | None:
@@ -208,7 +208,7 @@ async def test_a_phone_that_leaves_before_each_strike_writes_at_the_hub_s_pace()
     assert (
         len(paced.hub.records()) <= 2 * in_vain + EACH.burst + spent_seconds * EACH.per_second + 1
     )
-    assert paced.counted(Kind.ACCESS) == 3000
+    assert paced.counted(RecordKind.ACCESS) == 3000
     assert paced.hub.strikes == 0
     assert await asks(paced, ben, bytes(8)) is None  # another is none the worse for it
     paced.hub.clock.advance(1 / TRIES.per_second)
@@ -269,38 +269,38 @@ async def test_all_sources_together_have_a_pace() -> None:
     paced = Paced()
     for number in range(2000):
         detail = {"asker": f"c{number}", "op": bytes(8), "point": 1, "action": 1, "why": "no-grant"}
-        await paced.log.append(Record(Kind.ACCESS, 0, 0, detail))  # type: ignore[arg-type]
+        await paced.log.append(Record(RecordKind.ACCESS, 0, 0, detail))  # type: ignore[arg-type]
     assert len(paced.hub.records()) == WHOLE.burst
     await paced.refusals.write()
     assert len(paced.hub.records()) == WHOLE.burst + SUMS_MAX + 1
-    assert paced.counted(Kind.ACCESS) == 2000
+    assert paced.counted(RecordKind.ACCESS) == 2000
     assert SEVERAL in {record.detail.get("source") for record in paced.hub.records()}
 
 
 async def test_without_room_releases_are_written_and_the_rest_is_kept_until_there_is() -> None:
     paced = Paced()
     paced.room = False
-    assert await paced.order(point=9) is Outcome.REFUSED
+    assert await paced.order(point=9) is ReleaseOutcome.REFUSED
     paced.refusals.count(ProofError("no"))
     await paced.refusals.write()
     assert paced.hub.records() == []
     try:
-        paced.log.append(Record(Kind.DOOR, 0, 0, {"door": "front", "what": "forced"}))
+        paced.log.append(Record(RecordKind.DOOR, 0, 0, {"door": "front", "what": "forced"}))
         raise AssertionError("a door event took the rest of the disk")
     except AuditError:
         pass
-    assert await paced.order() is Outcome.RELEASED
-    assert [record.kind for record in paced.hub.records()] == [Kind.REMOTE]
+    assert await paced.order() is ReleaseOutcome.RELEASED
+    assert [record.kind for record in paced.hub.records()] == [RecordKind.REMOTE]
     paced.room = True
     await paced.refusals.write()
-    assert paced.counted(Kind.REMOTE) == 2
+    assert paced.counted(RecordKind.REMOTE) == 2
     assert [r.detail.get("ProofError") for r in paced.hub.records()] == [None, 1, None]
 
 
 async def test_sums_that_the_disk_refuses_are_written_later_with_their_times() -> None:
     paced = Paced()
     clock = paced.hub.clock
-    what = What(Kind.ACCESS, "c1", "no-grant")
+    what = What(RecordKind.ACCESS, "c1", "no-grant")
     began = int(clock.wall() * 1000)
     paced.refusals.add(what)
     paced.refusals.count(SequenceError("no"))

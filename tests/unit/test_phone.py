@@ -18,7 +18,7 @@ from hubcore.codec import cbor
 from hubcore.errors import LinkError
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubcore.phone.framing import MTU_MIN, Flag, control_frame, decode_frame
-from hubcore.phone.messages import GET_EPOCH, Epoch, Reason, decode_to_phone
+from hubcore.phone.messages import GET_EPOCH, EpochAnswer, Reason, decode_to_phone
 from hubsim import site
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import PhoneLink
@@ -230,5 +230,5 @@ async def test_who_makes_no_attempt_hears_whole_messages_too(hub: DeskHub) -> No
     await session.send(GET_EPOCH)
     async with asyncio.timeout(20.0):
         answer = await session.message(5.0)
-        assert isinstance(decode_to_phone(answer or b""), Epoch)
+        assert isinstance(decode_to_phone(answer or b""), EpochAnswer)
         assert await session.message(0.05) is None

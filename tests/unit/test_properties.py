@@ -19,7 +19,7 @@ from hubcore.codec import cose
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError, StoreError
-from hubcore.evidence.records import Kind
+from hubcore.evidence.records import RecordKind
 from hubcore.phone import sealing
 from hubcore.phone.certificates import (
     issue_epoch_certificate,
@@ -364,7 +364,7 @@ async def test_no_late_strike(hub: DeskHub, wallet: Wallet) -> None:
     visit = await phone.visit()
     assert hub.strikes == 0
     assert visit.verdict is None or not visit.verdict.allowed
-    assert any(record.kind is Kind.FAULT for record in hub.records())
+    assert any(record.kind is RecordKind.FAULT for record in hub.records())
 
 
 async def test_nothing_moves_unrecorded(hub: DeskHub, wallet: Wallet) -> None:

@@ -23,7 +23,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hubcore.access import decide, grant, once, policy
-from hubcore.access.claim import Outcome
+from hubcore.access.claim import ClaimOutcome
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, Grant, issue_grant, read_grant
 from hubcore.access.schedule import Rule
@@ -54,7 +54,7 @@ from hubcore.phone.certificates import (
     read_hub_certificate,
 )
 from hubcore.phone.epochs import Epoch, EpochRing
-from hubcore.phone.handshake import FollowUp, HubSide, Phase, Presented, Unseal
+from hubcore.phone.handshake import FollowUp, HandshakePhase, HubSide, Presented, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import ErrorCode, Reason
 from hubcore.phone.tickets import TicketTable
@@ -225,7 +225,7 @@ def test_constant_texts() -> None:
 
 def test_the_state_tables_know_every_state_and_no_other() -> None:
     assert {row[0] for row in table("Hub, for each link")} - {"any"} == {
-        phase.name for phase in Phase
+        phase.name for phase in HandshakePhase
     }
     stages = {state for row in table("Phone, for each attempt") for state in row[1].split(", ")}
     assert stages - {"any"} == {stage.name for stage in Stage}
@@ -530,7 +530,7 @@ class Replay:
                 self.due = effect
             else:
                 assert isinstance(effect, Presented), effect
-                granted = Outcome(None, self.door)
+                granted = ClaimOutcome(None, self.door)
                 frames += self._perform(self.link.answer(granted, 1.2, self.e["now"]))
         return frames
 
@@ -566,7 +566,7 @@ def test_the_hub_answers_the_example_byte_for_byte() -> None:
     assert got.pop("epoch_frames").startswith(e["epoch_frame_1"])
     assert epoch.accept(parts) == (None, None)
     assert parts.total == len(
-        messages.encode_to_phone(messages.Epoch(e["hub_certificate"], e["epoch_certificate"]))
+        messages.encode_to_phone(messages.EpochAnswer(e["hub_certificate"], e["epoch_certificate"]))
     )
     assert got == {name: e[name] for name in got}
 
@@ -732,7 +732,9 @@ def _fresh_open(e: Example) -> None:
     chance = scripted(e["op"], e["secret"], e["content_key"], e["open_iv"])
     attempt = Attempt(wallet(e), e["access_point"], Action.OPEN, chance, sealing.BLE_GATT)
     attempt.challenge(e["challenge"], e["now"])
-    answer = messages.encode_to_phone(messages.Epoch(e["hub_certificate"], e["epoch_certificate"]))
+    answer = messages.encode_to_phone(
+        messages.EpochAnswer(e["hub_certificate"], e["epoch_certificate"])
+    )
     (send,) = attempt.receive(answer, e["now"])
     assert isinstance(send, SendMessage)
     e["open"] = send.message

@@ -15,15 +15,15 @@ from hubcore.access import policy as policies
 from hubcore.access.policy import Policy
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
-from hubcore.evidence.records import Kind, Record, Value
-from hubcore.evidence.statecheck import Doubt, Told, told_by
+from hubcore.evidence.records import Record, RecordKind, Value
+from hubcore.evidence.statecheck import Doubt, LoggedState, told_by
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
 from hubd.app import open_stores
-from hubd.evidence.noting import NotingLog
-from hubd.policy.new import NewPolicy
+from hubd.evidence.reporting import ReportingLog
+from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.checks import Severity, Topic
 from hubd.upkeep.health import Health
@@ -43,7 +43,12 @@ class Start:
     """
 
     def __init__(
-        self, audit: AuditStore, policy: ProvenPolicy, health: Health, hub: DeskHub, log: NotingLog
+        self,
+        audit: AuditStore,
+        policy: ProvenPolicy,
+        health: Health,
+        hub: DeskHub,
+        log: ReportingLog,
     ) -> None:
         self.audit = audit
         self.policy = policy
@@ -51,7 +56,7 @@ class Start:
         self.hub = hub
         hub.start_unlock(policy, log)
         prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
-        self._new = NewPolicy(prove, hub.books, TicketTable(int(NOON) + 10**7), hub.unlock)
+        self._new = PolicyIntake(prove, hub.books, TicketTable(int(NOON) + 10**7), hub.unlock)
 
     async def send(self, *versions: int) -> None:
         """Let the backend send policies: 2 revokes the phone, 3 locks its door down as well."""
@@ -81,7 +86,7 @@ async def started(state: Path) -> AsyncIterator[Start]:
     clock = FakeClock()
     async with AsyncExitStack() as stack:
         stores = await open_stores(state, SITE, READ, stack)
-        log = NotingLog(stores.audit, TimeFloor())
+        log = ReportingLog(stores.audit, TimeFloor())
         health = Health(clock, {}, ())
         proven = ProvenPolicy(
             file=stores.policy,
@@ -94,7 +99,7 @@ async def started(state: Path) -> AsyncIterator[Start]:
             edited=stores.policy.found.edited,
             why=stores.policy.found.why,
         )
-        await log.append(Record.at(Kind.STARTED, clock.wall(), 0.0, proven.carried()))
+        await log.append(Record.at(RecordKind.STARTED, clock.wall(), 0.0, proven.carried()))
         await proven.begin()
         yield Start(stores.audit, proven, health, DeskHub(ISSUER, clock), log)
 
@@ -102,7 +107,7 @@ async def started(state: Path) -> AsyncIterator[Start]:
 async def records(state: Path) -> list[Mapping[str, Value]]:
     async with await AuditStore.open(state / "audit.db") as audit:
         found = [Record.decode(stored.body) for stored in await audit.unacknowledged(0, 1000)]
-    return [record.detail for record in found if record.kind is Kind.STATE]
+    return [record.detail for record in found if record.kind is RecordKind.STATE]
 
 
 def sql(path: Path, *statements: str) -> None:
@@ -388,19 +393,22 @@ async def test_the_newest_word_on_the_state_is_found_among_others_that_look_like
     tmp_path: Path,
 ) -> None:
     async with await AuditStore.open(tmp_path / "audit.db") as audit:
-        await audit.append(Record(Kind.POLICY, 1, 1, {"version": 7, "tickets_dropped": 0}))
+        await audit.append(Record(RecordKind.POLICY, 1, 1, {"version": 7, "tickets_dropped": 0}))
         await audit.append(
-            Record(Kind.STARTED, 2, 2, {"version": "of before starts carried what was said"})
+            Record(RecordKind.STARTED, 2, 2, {"version": "of before starts carried what was said"})
         )
         for n in range(50):
             await audit.append(
                 Record(
-                    Kind.ACCESS, n, n, {"asker": "dkindfpolicy and dkindestate", "op": bytes(16)}
+                    RecordKind.ACCESS,
+                    n,
+                    n,
+                    {"asker": "somebody", "op": bytes(16)},
                 )
             )
         found = audit.newest_about_state()
         assert found is not None
-        assert (found.kind, found.detail["version"]) == (Kind.POLICY, 7)
+        assert (found.kind, found.detail["version"]) == (RecordKind.POLICY, 7)
     with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
         plan = " ".join(
             str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {_ABOUT_STATE}")
@@ -417,8 +425,8 @@ async def test_each_start_carries_on_what_was_said_before_it(tmp_path: Path, sta
     async with await AuditStore.open(state / "audit.db") as audit:
         newest = audit.newest_about_state()
         assert newest is not None
-        assert newest.kind is Kind.STARTED
-        assert told_by(newest) == Told(3, Doubt.POLICY_OLDER, 1)
+        assert newest.kind is RecordKind.STARTED
+        assert told_by(newest) == LoggedState(3, Doubt.POLICY_OLDER, 1)
 
 
 async def test_an_index_without_the_newest_policy_is_not_asked(tmp_path: Path, state: Path) -> None:

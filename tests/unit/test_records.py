@@ -16,8 +16,8 @@ from hubcore.evidence.records import (
     BODY_BYTES,
     GENESIS,
     Head,
-    Kind,
     Record,
+    RecordKind,
     StoredRecord,
     Walk,
     agrees,
@@ -30,7 +30,7 @@ INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 VALUES = INT64 | st.text(max_size=20) | st.binary(max_size=20) | st.booleans() | st.none()
 KEYS = st.text(max_size=8).filter(lambda key: key not in ("kind", "at", "mono"))
 RECORDS = st.builds(
-    Record, st.sampled_from(Kind), INT64, INT64, st.dictionaries(KEYS, VALUES, max_size=5)
+    Record, st.sampled_from(RecordKind), INT64, INT64, st.dictionaries(KEYS, VALUES, max_size=5)
 )
 
 
@@ -70,17 +70,17 @@ def test_bytes_are_a_record_or_an_audit_error(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("record", "says"),
     [
-        (Record(Kind.DOOR, 1, 2, {"at": 3}), "named 'at'"),
-        (Record(Kind.DOOR, 1, 2, {"kind": "access"}), "named 'kind'"),
-        (Record(Kind.DOOR, 1, 2, {3: "x"}), "named 3"),  # type: ignore[dict-item]
-        (Record(Kind.DOOR, 1, 2, {"x": 0.5}), "cannot hold x: float"),  # type: ignore[dict-item]
-        (Record(Kind.DOOR, 1, 2, {"x": [1]}), "cannot hold x: list"),  # type: ignore[dict-item]
-        (Record(Kind.DOOR, 1, 2, {"x": 1 << 63}), "cannot hold x: int"),
-        (Record(Kind.DOOR, 1 << 63, 2), "times"),
-        (Record(Kind.DOOR, True, 2), "times"),
-        (Record(Kind.DOOR, 1, 2.0), "times"),  # type: ignore[arg-type]
-        (Record(Kind.DOOR, 1, 2, {"x": "\ud800"}), "no Unicode"),
-        (Record(Kind.DOOR, 1, 2, {"x": bytes(BODY_BYTES)}), "above the ceiling"),
+        (Record(RecordKind.DOOR, 1, 2, {"at": 3}), "named 'at'"),
+        (Record(RecordKind.DOOR, 1, 2, {"kind": "access"}), "named 'kind'"),
+        (Record(RecordKind.DOOR, 1, 2, {3: "x"}), "named 3"),  # type: ignore[dict-item]
+        (Record(RecordKind.DOOR, 1, 2, {"x": 0.5}), "cannot hold x: float"),  # type: ignore[dict-item]
+        (Record(RecordKind.DOOR, 1, 2, {"x": [1]}), "cannot hold x: list"),  # type: ignore[dict-item]
+        (Record(RecordKind.DOOR, 1, 2, {"x": 1 << 63}), "cannot hold x: int"),
+        (Record(RecordKind.DOOR, 1 << 63, 2), "times"),
+        (Record(RecordKind.DOOR, True, 2), "times"),
+        (Record(RecordKind.DOOR, 1, 2.0), "times"),  # type: ignore[arg-type]
+        (Record(RecordKind.DOOR, 1, 2, {"x": "\ud800"}), "no Unicode"),
+        (Record(RecordKind.DOOR, 1, 2, {"x": bytes(BODY_BYTES)}), "above the ceiling"),
     ],
 )
 def test_what_could_not_be_read_again_is_not_written(record: Record, says: str) -> None:
@@ -143,7 +143,7 @@ def test_heads_are_read_and_written() -> None:
             Head.parse(text)
 
 
-BASE = chain([Record(Kind.DOOR, 1000 + n, n, {"n": n}) for n in range(6)])
+BASE = chain([Record(RecordKind.DOOR, 1000 + n, n, {"n": n}) for n in range(6)])
 
 
 def test_a_true_chain_holds() -> None:
@@ -180,7 +180,9 @@ def test_a_cut_end_is_found_by_a_known_head_only() -> None:
 
 
 def test_a_rewritten_chain_is_found_by_a_known_head_only() -> None:
-    other = chain([Record(Kind.DOOR, 1000 + n, n, {"n": n if n != 2 else 99}) for n in range(6)])
+    other = chain(
+        [Record(RecordKind.DOOR, 1000 + n, n, {"n": n if n != 2 else 99}) for n in range(6)]
+    )
     assert walk(other).number == 6
     with pytest.raises(AuditError, match="record 4 is not the one that was known"):
         walk(other, (Head(4, BASE[3].hash), Head(4, BASE[3].hash)))

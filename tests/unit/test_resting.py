@@ -13,7 +13,7 @@ from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Grant, read_grant
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
-from hubcore.evidence.records import Kind
+from hubcore.evidence.records import RecordKind
 from hubcore.ports.doors import InputEvent
 from hubd.doors.unlock import REST_WAIT_SECONDS
 from hubd.wiring.together import Together
@@ -64,7 +64,7 @@ async def test_who_comes_in_a_long_rest_is_told_to_come_again(hub: DeskHub, gran
     assert await present(hub, grant, door) is Denial.BUSY
     assert door.given == []
     fault = hub.records()[-1]
-    assert (fault.kind, fault.detail["why"]) == (Kind.FAULT, "busy")
+    assert (fault.kind, fault.detail["why"]) == (RecordKind.FAULT, "busy")
     assert "rests" in str(fault.detail["fault"])
 
 
@@ -73,7 +73,7 @@ async def test_a_long_rest_that_is_known_is_a_denial_and_no_yes_is_recorded(
 ) -> None:
     door = FakeMover(rests=1, rest_seconds=REST_WAIT_SECONDS + 0.1, rest_known=True)
     assert await present(hub, grant, door) is Denial.BUSY
-    assert [(r.kind, r.detail["why"]) for r in hub.records()] == [(Kind.ACCESS, "busy")]
+    assert [(r.kind, r.detail["why"]) for r in hub.records()] == [(RecordKind.ACCESS, "busy")]
     hub.policy.modes[1] = Mode.LOCKDOWN
     assert await present(hub, grant, door) is Denial.LOCKDOWN
     assert door.rests == 1
@@ -98,9 +98,9 @@ async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_afte
     hub.doors["front"] = door  # type: ignore[assignment]
     order = uplink.Release(bytes(16), 1, int(hub.clock.wall() + 30), None, "operator-7")
     result = await hub.unlock.release(order)
-    assert (result.outcome, result.detail) == (uplink.Outcome.BUSY, "busy")
+    assert (result.outcome, result.detail) == (uplink.ReleaseOutcome.BUSY, "busy")
     door.rests = 0
-    assert (await hub.unlock.release(order)).outcome is uplink.Outcome.RELEASED
+    assert (await hub.unlock.release(order)).outcome is uplink.ReleaseOutcome.RELEASED
     assert door.given == [5.0]
 
 
@@ -164,8 +164,8 @@ async def test_a_door_with_two_strikes_waits_for_the_longest_rest(
     hub.clock.advance(6.0)
     assert (await hub.unlock.present(proof(hub, grant), lambda: True)).why is Denial.BUSY
     assert [(r.kind, r.detail.get("why")) for r in hub.records()] == [
-        (Kind.ACCESS, None),
-        (Kind.ACCESS, "busy"),
+        (RecordKind.ACCESS, None),
+        (RecordKind.ACCESS, "busy"),
     ]
     assert door.rises() == [1, 1], "the right strike has rested, and waits for the left one"
     hub.clock.advance(30.0)
@@ -182,7 +182,10 @@ async def test_a_release_that_one_strike_did_not_follow_counts_as_moved(
     assert (await hub.unlock.present(claim, lambda: True)).why is Denial.DOOR_FAULT
     assert not any(strike.active for strike in door.strikes)
     fault = hub.records()[-1]
-    assert (fault.kind, fault.detail["fault"]) == (Kind.FAULT, "Strike right cannot be driven.")
+    assert (fault.kind, fault.detail["fault"]) == (
+        RecordKind.FAULT,
+        "Strike right cannot be driven.",
+    )
     door.strikes[1].faults.broken = ""
     assert (await hub.unlock.present(claim, lambda: True)).why is Denial.DOOR_FAULT
     assert door.rises() == [1, 0], (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.strike.guard import Guard
 from drivers.strike.stretch import MS, RESUME_MS, SHORTEST_MS, Stretch, bound
-from drivers.strike.wire import Answer, Command, Kind, StrikeLine, Verb
+from drivers.strike.wire import Answer, AnswerKind, Command, StrikeLine, Verb
 
 Step = tuple[Verb, int, int]
 """What is asked, for how many milliseconds, and how long nothing is asked after it."""
@@ -102,13 +102,13 @@ def test_who_is_told_done_finds_the_strike_driven_and_who_is_told_to_wait_may_co
     line = Line(rest_ms)
     for verb, milliseconds, pause_ms in asked:
         answer = line.ask(verb, milliseconds)
-        if verb is Verb.PULSE and answer.kind is Kind.DONE:
+        if verb is Verb.PULSE and answer.kind is AnswerKind.DONE:
             assert line.driven
         elif verb is Verb.PULSE:
-            assert answer.kind is Kind.RESTING
+            assert answer.kind is AnswerKind.RESTING
             assert 0 < answer.wait_ms <= SHORTEST_MS + rest_ms
             line.later(answer.wait_ms)
-            assert line.ask(Verb.PULSE, milliseconds).kind is Kind.DONE
+            assert line.ask(Verb.PULSE, milliseconds).kind is AnswerKind.DONE
         else:
             assert not line.driven
         line.later(pause_ms)
@@ -122,7 +122,7 @@ def test_a_pulse_lasts_as_long_as_it_was_asked_when_the_strike_was_at_rest(
     line.play(before)
     line.later(rest_ms)
     began = line.now
-    assert line.ask(Verb.PULSE, milliseconds).kind is Kind.DONE
+    assert line.ask(Verb.PULSE, milliseconds).kind is AnswerKind.DONE
     line.later(CAP_MS)
     assert line.stretches()[-1] == (began, began + milliseconds * MS)
 

@@ -20,7 +20,7 @@ import pytest
 from drivers.strike.channel import EXPIRE_SECONDS
 from drivers.strike.process import GuardStarter
 from drivers.strike.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
-from drivers.strike.wire import Answer, Command, Kind, StrikeLine, Verb
+from drivers.strike.wire import Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError, RestingError, UnguardedError
 from hubcore.ports.doors import Input, InputEvent, Mover
 from hubsim.door.lines import Bank, Fault
@@ -465,15 +465,15 @@ def raw_guard(bank: Bank) -> Iterator[tuple[socket.socket, subprocess.Popen[byte
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
         try:
-            assert kind_of(ours) is Kind.WAITING
+            assert kind_of(ours) is AnswerKind.WAITING
             ours.send(Command(Verb.HOLD, 0, 9, 0, 0).encode())
-            assert kind_of(ours) is Kind.READY
+            assert kind_of(ours) is AnswerKind.READY
             yield ours, process
         finally:
             process.kill()
 
 
-def kind_of(ours: socket.socket) -> Kind:
+def kind_of(ours: socket.socket) -> AnswerKind:
     answer = Answer.decode(ours.recv(Answer.MAX_SIZE))
     assert answer is not None
     return answer.kind

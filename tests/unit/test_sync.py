@@ -12,10 +12,10 @@ import pytest
 
 from hubcore.backend import uplink
 from hubcore.backend.outbox import Outbox
-from hubcore.backend.uplink import Evidence, Hello, Outcome, Ping, PolicyResult, Result
+from hubcore.backend.uplink import Evidence, Hello, Ping, PolicyResult, ReleaseOutcome, Result
 from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
-from hubcore.evidence.records import Kind, Record, StoredRecord
-from hubd.backend.sync import Identity, Orders, Pace, Phase, Sync
+from hubcore.evidence.records import Record, RecordKind, StoredRecord
+from hubd.backend.sync import Identity, Orders, Pace, Sync, UplinkPhase
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.uplink import FakeUplink
@@ -90,7 +90,9 @@ class Site:
 
     async def append(self) -> None:
         """Append a record at this moment."""
-        await self.log.append(Record.at(Kind.DOOR, self.clock.wall(), self.clock.monotonic(), {}))
+        await self.log.append(
+            Record.at(RecordKind.DOOR, self.clock.wall(), self.clock.monotonic(), {})
+        )
         self.appended.set()
 
     async def settle(self) -> None:
@@ -127,7 +129,7 @@ async def test_hello_first_and_records_only_after_welcome():
         await here.quiet()
         here.hear(uplink.Welcome(5))
         assert await here.numbers(2) == [1, 2]
-        assert here.sync.state.phase is Phase.SPEAKING
+        assert here.sync.state.phase is UplinkPhase.SPEAKING
         assert here.sync.state.why == ""
 
 
@@ -189,7 +191,7 @@ async def test_after_a_new_link_what_was_not_acknowledged_goes_again_in_order():
         await here.up()
         assert await here.numbers(3) == [1, 2, 3]
         here.link.cut("cable")
-        assert (here.sync.state.phase, here.sync.state.why) == (Phase.DOWN, "cable")
+        assert (here.sync.state.phase, here.sync.state.why) == (UplinkPhase.DOWN, "cable")
         hello = await here.up()
         assert (hello.last_record, hello.waiting) == (5, 5)
         assert await here.numbers(3) == [1, 2, 3]
@@ -247,7 +249,7 @@ async def test_no_welcome_is_told_and_hello_comes_again():
         here.later(10)
         assert isinstance(await here.next(), Hello)
         state = here.sync.state
-        assert state.phase is Phase.GREETING
+        assert state.phase is UplinkPhase.GREETING
         assert state.connected
         assert "no Welcome within 10 s" in state.why
         here.hear(uplink.Welcome(1))
@@ -266,10 +268,10 @@ async def test_a_silent_backend_is_pinged_then_greeted_anew():
         assert isinstance(await here.next(), Ping)
         here.later(30)
         assert isinstance(await here.next(), Hello)
-        assert here.sync.state.phase is Phase.SILENT
+        assert here.sync.state.phase is UplinkPhase.SILENT
         assert "nothing heard" in here.sync.state.why
         here.hear(uplink.Welcome(1))
-        assert here.sync.state.phase is Phase.SPEAKING
+        assert here.sync.state.phase is UplinkPhase.SPEAKING
 
 
 async def test_the_clock_offset_is_taken_in_the_middle_of_the_round_trip():
@@ -287,7 +289,7 @@ async def test_a_release_is_handed_over_and_its_result_sent_back():
         await here.up()
         here.hear(RELEASE)
         assert await here.order() == RELEASE
-        answer = Result(RELEASE.id, Outcome.RELEASED, "")
+        answer = Result(RELEASE.id, ReleaseOutcome.RELEASED, "")
         here.results.put_nowait(answer)
         assert await here.next() == answer
 
@@ -298,7 +300,7 @@ async def test_a_release_asked_again_is_handed_over_again():
         for _ in range(2):
             here.hear(RELEASE)
             assert await here.order() == RELEASE
-            here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
+            here.results.put_nowait(Result(RELEASE.id, ReleaseOutcome.RELEASED, ""))
             assert isinstance(await here.next(), Result)
 
 
@@ -309,7 +311,7 @@ async def test_a_release_that_fails_is_answered_with_the_cause():
         here.results.put_nowait(HardwareError("line 4 is taken by another program\n" + "x" * 300))
         answer = await here.next()
         assert isinstance(answer, Result)
-        assert answer.outcome is Outcome.FAILED
+        assert answer.outcome is ReleaseOutcome.FAILED
         assert answer.detail.startswith("line 4 is taken")
 
 
@@ -323,8 +325,8 @@ async def test_releases_are_bounded_and_hold_up_no_record():
             here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
         busy = [await here.next() for _ in range(2)]
         assert [(m.id[0], m.outcome) for m in busy if isinstance(m, Result)] == [
-            (3, Outcome.BUSY),
-            (4, Outcome.BUSY),
+            (3, ReleaseOutcome.BUSY),
+            (4, ReleaseOutcome.BUSY),
         ]
         assert here.orders.empty()
         await here.log.fill(1)
@@ -400,14 +402,14 @@ async def test_after_a_halt_no_record_goes_up_and_no_release_is_done_until_a_wel
         await here.quiet()
         state = here.sync.state
         assert (state.phase, state.halt, state.known) == (
-            Phase.HALTED,
+            UplinkPhase.HALTED,
             "fork",
             f"9:{bytes(range(32)).hex()}",
         )
         here.hear(RELEASE)
         answer = await here.next()
         assert isinstance(answer, Result)
-        assert (answer.outcome, "fork" in answer.detail) == (Outcome.REFUSED, True)
+        assert (answer.outcome, "fork" in answer.detail) == (ReleaseOutcome.REFUSED, True)
         assert here.orders.empty()
         here.hear(uplink.NewPolicy(b"good"))
         assert await here.next() == PolicyResult(4, "")
@@ -445,11 +447,11 @@ async def test_a_release_that_waits_when_a_halt_comes_is_refused():
         assert isinstance(refused, Result)
         assert (refused.id, refused.outcome, "fork" in refused.detail) == (
             later.id,
-            Outcome.REFUSED,
+            ReleaseOutcome.REFUSED,
             True,
         )
-        here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
-        assert await here.next() == Result(RELEASE.id, Outcome.RELEASED, "")
+        here.results.put_nowait(Result(RELEASE.id, ReleaseOutcome.RELEASED, ""))
+        assert await here.next() == Result(RELEASE.id, ReleaseOutcome.RELEASED, "")
         assert here.orders.empty()
 
 
@@ -467,7 +469,7 @@ async def test_a_release_that_waits_when_a_halt_comes_is_never_carried_out(then:
             here.link.cut("gone")
         if then == "lost and back":
             here.link.connect()
-        here.results.put_nowait(Result(RELEASE.id, Outcome.RELEASED, ""))
+        here.results.put_nowait(Result(RELEASE.id, ReleaseOutcome.RELEASED, ""))
         for _ in range(50):
             await asyncio.sleep(0)
         assert here.orders.empty()
@@ -484,7 +486,7 @@ async def test_a_break_is_recorded_once_for_each_cause_however_often_it_is_said(
                 here.hear(uplink.Halt(cause, number, bytes(32), f"{number}"))
                 await here.quiet()
         told = [Record.decode(stored.body) for stored in here.log.stored]
-        assert [record.kind for record in told] == [Kind.BREAK] * 3
+        assert [record.kind for record in told] == [RecordKind.BREAK] * 3
         assert {record.detail["cause"] for record in told} == {"two_hubs", "fork", "gap"}
         assert told[1].detail["known_hash"] == bytes(32)
 
@@ -496,15 +498,15 @@ async def test_halts_come_at_a_pace():
             here.hear(uplink.Halt(uplink.Cause.GAP, number, bytes(32), f"{number}"))
             here.hear(uplink.Welcome(1))
         state = here.sync.state
-        assert (state.counters["halts_too_often"], state.phase) == (99, Phase.SPEAKING)
+        assert (state.counters["halts_too_often"], state.phase) == (99, UplinkPhase.SPEAKING)
         here.hear(HALT)
-        assert here.sync.state.phase is Phase.HALTED, "another cause is heard at once"
+        assert here.sync.state.phase is UplinkPhase.HALTED, "another cause is heard at once"
         here.hear(uplink.Welcome(1))
         here.hear(HALT)
-        assert here.sync.state.phase is Phase.SPEAKING
+        assert here.sync.state.phase is UplinkPhase.SPEAKING
         here.later(31)
         here.hear(HALT)
-        assert here.sync.state.phase is Phase.HALTED
+        assert here.sync.state.phase is UplinkPhase.HALTED
 
 
 async def test_a_break_that_the_disk_refuses_is_recorded_when_it_can_be():
@@ -582,7 +584,7 @@ async def test_records_of_before_the_start_wait_since_the_start():
     """Their monotonic times may be of another boot."""
     log = FakeAudit()
     for mono_ms in (0, 10**9):
-        await log.append(Record(Kind.DOOR, 1000, mono_ms, {}))
+        await log.append(Record(RecordKind.DOOR, 1000, mono_ms, {}))
     async with site(log=log) as here:
         await here.up()
         await here.numbers(2)

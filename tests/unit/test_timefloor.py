@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubcore.evidence.records import GENESIS, Kind, Record, StoredRecord, Value, link
+from hubcore.evidence.records import GENESIS, Record, RecordKind, StoredRecord, Value, link
 from hubcore.evidence.timefloor import (
     CONFIRMED_AHEAD_SECONDS,
     MARK_RECORDS,
@@ -61,7 +61,7 @@ class World:
     def trusted(self) -> bool:
         return self.clock.state() is ClockState.TRUSTED
 
-    def append(self, kind: Kind, detail: dict[str, Value]) -> None:
+    def append(self, kind: RecordKind, detail: dict[str, Value]) -> None:
         record = Record.at(kind, self.wall, self.mono, detail)
         body = record.encode()
         before = self.stored[-1].hash if self.stored else GENESIS
@@ -79,7 +79,7 @@ class World:
         self.error = error
         self.mono = 3.0
         self.floor = self.remembered()
-        self.append(Kind.STARTED, {"version": "1", **self.floor.begin()})
+        self.append(RecordKind.STARTED, {"version": "1", **self.floor.begin()})
 
     def pass_time(self, seconds: float) -> None:
         self.true += seconds
@@ -94,31 +94,31 @@ class World:
             case "full":
                 refused = not self.trusted or not -300 <= self.error <= CONFIRMED_AHEAD_SECONDS
                 if not refused:  # else the phone refuses the epoch, or the hub denies
-                    self.append(Kind.ACCESS, {"allowed": True, "path": "full"})
+                    self.append(RecordKind.ACCESS, {"allowed": True, "path": "full"})
             case "short":
-                self.append(Kind.ACCESS, {"allowed": self.trusted, "path": "short", **doubt})
+                self.append(RecordKind.ACCESS, {"allowed": self.trusted, "path": "short", **doubt})
             case "denied":
-                self.append(Kind.ACCESS, {"allowed": False, "path": "full", **doubt})
+                self.append(RecordKind.ACCESS, {"allowed": False, "path": "full", **doubt})
             case "order":
                 if self.trusted and -60 <= self.error <= 60:
-                    self.append(Kind.REMOTE, {"allowed": True})
+                    self.append(RecordKind.REMOTE, {"allowed": True})
             case "echo":
                 by = "confirmed_by" if self.trusted else "vouched_by"
                 if self.vouching or self.trusted:
-                    self.append(Kind.CLOCK, {by: "backend"})
+                    self.append(RecordKind.CLOCK, {by: "backend"})
             case "echoed order":
                 if self.trusted:
-                    self.append(Kind.REMOTE, {"allowed": True})
+                    self.append(RecordKind.REMOTE, {"allowed": True})
             case "door":
-                self.append(Kind.DOOR, {"door": "front", "what": "closed"})
+                self.append(RecordKind.DOOR, {"door": "front", "what": "closed"})
             case "stopped":
-                self.append(Kind.STOPPED, {})
+                self.append(RecordKind.STOPPED, {})
             case "mark":
-                self.append(Kind.CLOCK, self.floor.mark())
+                self.append(RecordKind.CLOCK, self.floor.mark())
             case "many":
                 for _ in range(MARK_RECORDS + 100):
-                    self.append(Kind.DOOR, {"door": "front", "what": "opened"})
-                self.append(Kind.CLOCK, self.floor.mark())
+                    self.append(RecordKind.DOOR, {"door": "front", "what": "opened"})
+                self.append(RecordKind.CLOCK, self.floor.mark())
 
     def live(self, played: Sequence[tuple[float, list[Step]]]) -> None:
         for error, steps in played:
@@ -166,11 +166,11 @@ def test_the_word_of_the_backend_never_raises_the_floor(
     proven = world.floor.proven(int(world.wall * 1000), int(world.mono * 1000))
     match how:
         case "confirmed":
-            world.append(Kind.CLOCK, {"confirmed_by": "backend"})
+            world.append(RecordKind.CLOCK, {"confirmed_by": "backend"})
         case "vouched":
-            world.append(Kind.CLOCK, {"vouched_by": "backend"})
+            world.append(RecordKind.CLOCK, {"vouched_by": "backend"})
         case _:
-            world.append(Kind.REMOTE, {"allowed": True})
+            world.append(RecordKind.REMOTE, {"allowed": True})
     assert world.floor.floor_ms <= before or (proven and how != "vouched")
     assert world.floor.confirmed(int(world.wall * 1000), int(world.mono * 1000))
     assert world.remembered().floor_ms == world.floor.floor_ms
@@ -220,7 +220,7 @@ def test_what_is_read_from_the_records_is_what_was_known(
     world.live(played)
     for error in vouched:
         world.error = error
-        world.append(Kind.CLOCK, {"vouched_by": "technician"})
+        world.append(RecordKind.CLOCK, {"vouched_by": "technician"})
         assert world.floor.floor_ms == int(world.wall * 1000)
         world.happen("door")
     found = world.remembered()
@@ -242,7 +242,7 @@ def test_records_that_cannot_be_read_prove_nothing_and_stop_nothing() -> None:
 def test_a_fact_of_another_kind_is_no_floor() -> None:
     floor = TimeFloor()
     for wrong in ("soon", b"", None, True):
-        floor.take(Kind.STARTED, 1000, 0, {"floor": wrong})
+        floor.take(RecordKind.STARTED, 1000, 0, {"floor": wrong})
         assert floor.floor_ms == 0
 
 

@@ -17,18 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.access.claim import Claim, Strength
-from hubcore.access.claim import Outcome as Answered
+from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.grant import Access, Grant, read_grant
 from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
-from hubcore.backend.uplink import Outcome
+from hubcore.backend.uplink import ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
-from hubcore.evidence.records import Kind, Record, StoredRecord, Value
+from hubcore.evidence.records import Record, RecordKind, StoredRecord, Value
 from hubcore.ports.clock import ClockState
 from hubd.doors.unlock import (
     LATE_SECONDS,
@@ -78,16 +77,16 @@ async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -
     """
     orders = [order(hub, bytes([number]) * 16, seconds=1, lasts=55) for number in range(30)]
     for one in orders:
-        assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
+        assert (await hub.unlock.release(one)).outcome is ReleaseOutcome.RELEASED
         hub.clock.advance(1.6)  # so that the strike has its rests
     hub.clock.advance(10.0)  # every pulse is over: a further one would count
     before = hub.strikes
     for one in orders:
-        assert (await hub.unlock.release(one)).outcome is Outcome.RELEASED
+        assert (await hub.unlock.release(one)).outcome is ReleaseOutcome.RELEASED
     assert hub.strikes == before
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
     for one in orders:  # whether the strike was driven before the restart nobody knows
-        assert (await hub.unlock.release(one)).outcome is Outcome.FAILED
+        assert (await hub.unlock.release(one)).outcome is ReleaseOutcome.FAILED
     assert hub.strikes == before
 
 
@@ -96,18 +95,18 @@ async def test_an_order_is_obeyed_once_however_full_the_memory_is(hub: DeskHub) 
     would strike again.
     """
     first = order(hub, bytes(16))
-    assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
+    assert (await hub.unlock.release(first)).outcome is ReleaseOutcome.RELEASED
     for number in range(1, OPS_MAX):
         assert (
             await hub.unlock.release(order(hub, number.to_bytes(16, "big")))
-        ).outcome is Outcome.RELEASED
+        ).outcome is ReleaseOutcome.RELEASED
     hub.clock.advance(20.0)
     strikes = hub.strikes
     for number in range(OPS_MAX, OPS_MAX + 20):
         assert (
             await hub.unlock.release(order(hub, number.to_bytes(16, "big")))
-        ).outcome is Outcome.BUSY
-    assert (await hub.unlock.release(first)).outcome is Outcome.RELEASED
+        ).outcome is ReleaseOutcome.BUSY
+    assert (await hub.unlock.release(first)).outcome is ReleaseOutcome.RELEASED
     assert hub.strikes == strikes
 
 
@@ -126,14 +125,18 @@ async def test_a_release_is_watched_no_longer_than_it_is_driven(hub: DeskHub) ->
 
 @pytest.mark.parametrize(
     ("point", "lasts", "outcome"),
-    [(1, -1, Outcome.LATE), (1, ORDER_SECONDS_MAX + 2, Outcome.LATE), (9, 30, Outcome.REFUSED)],
+    [
+        (1, -1, ReleaseOutcome.LATE),
+        (1, ORDER_SECONDS_MAX + 2, ReleaseOutcome.LATE),
+        (9, 30, ReleaseOutcome.REFUSED),
+    ],
 )
 async def test_an_order_late_or_for_another_hub_moves_nothing(
-    hub: DeskHub, point: int, lasts: float, outcome: Outcome
+    hub: DeskHub, point: int, lasts: float, outcome: ReleaseOutcome
 ) -> None:
     assert (await hub.unlock.release(order(hub, bytes(16), None, point, lasts))).outcome is outcome
     assert hub.strikes == 0
-    assert [record.kind for record in hub.records()] == [Kind.REMOTE]
+    assert [record.kind for record in hub.records()] == [RecordKind.REMOTE]
 
 
 def test_each_denial_has_its_outcome_for_the_backend() -> None:
@@ -142,31 +145,32 @@ def test_each_denial_has_its_outcome_for_the_backend() -> None:
     """
     assert set(ORDER_OUTCOMES) == set(Denial)
     told = {
-        outcome: {why for why in Denial if ORDER_OUTCOMES[why] is outcome} for outcome in Outcome
+        outcome: {why for why in Denial if ORDER_OUTCOMES[why] is outcome}
+        for outcome in ReleaseOutcome
     }
-    assert told[Outcome.BUSY] == {Denial.BUSY}
-    assert told[Outcome.LATE] == {Denial.TOO_LATE}
-    assert told[Outcome.FAILED] == {Denial.DOOR_FAULT}
-    assert told[Outcome.RELEASED] == set()
+    assert told[ReleaseOutcome.BUSY] == {Denial.BUSY}
+    assert told[ReleaseOutcome.LATE] == {Denial.TOO_LATE}
+    assert told[ReleaseOutcome.FAILED] == {Denial.DOOR_FAULT}
+    assert told[ReleaseOutcome.RELEASED] == set()
 
 
 async def test_an_order_that_is_late_at_the_strike_is_late(hub: DeskHub) -> None:
     hub.log.on_taken = lambda _record: hub.clock.advance(31.0)
     result = await hub.unlock.release(order(hub, bytes(16)))
-    assert (result.outcome, result.detail) == (Outcome.LATE, "too late")
+    assert (result.outcome, result.detail) == (ReleaseOutcome.LATE, "too late")
     assert hub.strikes == 0
 
 
 @pytest.mark.parametrize("mode", [Mode.LOCKDOWN, Mode.NO_ENTRY])
 async def test_an_order_against_a_lockdown_moves_nothing(hub: DeskHub, mode: Mode) -> None:
     hub.policy.modes[1] = mode
-    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.REFUSED
+    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is ReleaseOutcome.REFUSED
     assert hub.strikes == 0
 
 
 async def test_an_order_without_a_clock_moves_nothing(hub: DeskHub) -> None:
     hub.clock.trust = ClockState.BEHIND_RECORDS
-    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.REFUSED
+    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is ReleaseOutcome.REFUSED
     assert hub.strikes == 0
 
 
@@ -174,10 +178,10 @@ async def test_an_order_on_a_policy_that_cannot_be_read_is_refused_and_recorded(
     hub: DeskHub,
 ) -> None:
     hub.policy.failing = StoreError("the policy cannot be read")
-    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is Outcome.FAILED
+    assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is ReleaseOutcome.FAILED
     assert hub.strikes == 0
     assert [(record.kind, record.detail["why"]) for record in hub.records()] == [
-        (Kind.REMOTE, "door-fault")
+        (RecordKind.REMOTE, "door-fault")
     ]
 
 
@@ -215,7 +219,7 @@ async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: there[0])
     assert not outcome.allowed
     assert hub.strikes == 0
-    assert [record.kind for record in hub.records()] == [Kind.ACCESS, Kind.FAULT]
+    assert [record.kind for record in hub.records()] == [RecordKind.ACCESS, RecordKind.FAULT]
 
 
 async def test_what_was_not_done_is_not_an_answer(hub: DeskHub, grant: Grant) -> None:
@@ -260,7 +264,7 @@ async def test_a_retry_that_waits_for_a_try_that_came_to_nothing_stands_for_itse
     assert hub.strikes == 1
 
 
-async def _awaited(hub: DeskHub, one: Claim, alive: Callable[[], bool]) -> Answered:
+async def _awaited(hub: DeskHub, one: Claim, alive: Callable[[], bool]) -> ClaimOutcome:
     return await hub.unlock.present(one, alive)
 
 
@@ -306,8 +310,8 @@ async def test_after_a_restart_what_may_have_moved_is_a_fault(
         "fault": "",
     }
     for kind, detail in (
-        (Kind.ACCESS, allowed),
-        (Kind.FAULT, {**fault, "why": "too-late", **said}),
+        (RecordKind.ACCESS, allowed),
+        (RecordKind.FAULT, {**fault, "why": "too-late", **said}),
     ):
         await hub.log.append(Record.at(kind, hub.clock.wall(), hub.clock.monotonic(), detail))
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
@@ -348,7 +352,7 @@ def test_no_record_is_taken_for_older_than_it_is(
     for what, seconds in before:
         time += seconds
         boot = time - min(seconds, 20.0) if what == "boot" else boot
-        record = Record.at(Kind.STARTED if what else Kind.DOOR, NOON, time - boot, {})
+        record = Record.at(RecordKind.STARTED if what else RecordKind.DOOR, NOON, time - boot, {})
         stored.append(StoredRecord(len(stored) + 1, record.encode(), bytes(32)))
         made.append(time)
     time += since_seconds
@@ -430,7 +434,7 @@ async def test_what_comes_into_force_while_the_record_is_written_holds(
     outcome = await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)
     assert outcome.why is why
     assert hub.strikes == 0
-    assert [record.kind for record in hub.records()] == [Kind.ACCESS, Kind.FAULT]
+    assert [record.kind for record in hub.records()] == [RecordKind.ACCESS, RecordKind.FAULT]
 
 
 async def test_a_door_that_fails_is_recorded_and_the_answer_stays(
@@ -495,7 +499,7 @@ async def test_no_order_of_fields_lets_two_credentials_share_an_operation(hub: D
 async def test_records_of_a_later_version_do_not_stop_a_start(
     hub: DeskHub, body: dict[str, object]
 ) -> None:
-    await hub.log.append(Record(Kind.ACCESS, int(hub.clock.wall() * 1000), 0, body))  # type: ignore[arg-type]
+    await hub.log.append(Record(RecordKind.ACCESS, int(hub.clock.wall() * 1000), 0, body))  # type: ignore[arg-type]
     hub.start_unlock().remember(hub.log.newest(hub.log.last() + 1, 10_000))
 
 

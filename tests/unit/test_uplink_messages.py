@@ -20,11 +20,11 @@ from hubcore.backend.uplink import (
     Halt,
     Hello,
     NewPolicy,
-    Outcome,
     Ping,
     PolicyResult,
     Pong,
     Release,
+    ReleaseOutcome,
     Result,
     Welcome,
     decode_from_backend,
@@ -39,8 +39,8 @@ FROM_HUB = [
     HELLO,
     Evidence(7, b"\xa0", bytes(32)),
     Evidence(2**63 - 1, bytes(uplink.MAX_RECORD_BYTES), bytes(32)),
-    Result(bytes(16), Outcome.RELEASED, ""),
-    Result(bytes(range(16)), Outcome.LATE, "7 s too late"),
+    Result(bytes(16), ReleaseOutcome.RELEASED, ""),
+    Result(bytes(range(16)), ReleaseOutcome.LATE, "7 s too late"),
     PolicyResult(4, ""),
     PolicyResult(4, "the signature is not the issuer's"),
     Ping(bytes(8)),
@@ -189,7 +189,7 @@ def test_a_message_cannot_be_made_out_of_shape():
 
 @given(st.text())
 def test_a_sentence_always_fits_a_detail(text):
-    Result(bytes(16), Outcome.FAILED, uplink.sentence(text + "ä" * 150 + "\n"))
+    Result(bytes(16), ReleaseOutcome.FAILED, uplink.sentence(text + "ä" * 150 + "\n"))
 
 
 def _mutations():

@@ -17,7 +17,7 @@ from hubd.adapters.curve.zmtp import (
     GREETING_BYTES,
     HELLO_BYTES,
     SEALED_BYTES,
-    Heard,
+    HandshakeProgress,
     Listener,
 )
 
@@ -70,7 +70,7 @@ def test_pieces_make_no_difference(sizes: list[int], cuts: list[int], long: bool
         heard(*cut(data, cuts)),
         heard(*[data[i : i + 1] for i in range(len(data))]),
     ):
-        assert listener.heard is Heard.READY
+        assert listener.heard is HandshakeProgress.READY
         assert (listener.unread_bytes, listener.unread_frames) == (sum(sizes), len(sizes))
         assert listener.frames == len(sizes) + 2
 
@@ -151,17 +151,19 @@ def test_one_turn_over_the_smallest_frames_is_short(start: bytes) -> None:
 
 
 def test_the_handshake_is_followed_word_by_word() -> None:
-    assert heard(GREETING[:9]).heard is Heard.NOTHING
-    assert heard(GREETING[:10]).heard is Heard.SIGNATURE
-    assert heard(GREETING).heard is Heard.GREETING
+    assert heard(GREETING[:9]).heard is HandshakeProgress.NOTHING
+    assert heard(GREETING[:10]).heard is HandshakeProgress.SIGNATURE
+    assert heard(GREETING).heard is HandshakeProgress.GREETING
     welcomed = heard(GREETING, frame(b"\x07WELCOME" + bytes(160)))
-    assert welcomed.heard is Heard.UNPROVEN
+    assert welcomed.heard is HandshakeProgress.UNPROVEN
     welcomed.said(GREETING_BYTES + HELLO_BYTES)
-    assert welcomed.heard is Heard.UNPROVEN, "libzmq said no more than its greeting and its HELLO"
+    assert welcomed.heard is HandshakeProgress.UNPROVEN, (
+        "libzmq said no more than its greeting and its HELLO"
+    )
     welcomed.said(1)
-    assert welcomed.heard is Heard.WELCOME
+    assert welcomed.heard is HandshakeProgress.WELCOME
     refused = heard(GREETING, frame(b"\x05ERROR\x03400"))
-    assert (refused.heard, refused.status) == (Heard.REFUSED, "400")
+    assert (refused.heard, refused.status) == (HandshakeProgress.REFUSED, "400")
 
 
 @given(st.binary(max_size=40))

@@ -11,7 +11,7 @@ from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.phone import sealing
 from hubcore.phone.messages import (
-    Epoch,
+    EpochAnswer,
     Error,
     ErrorCode,
     NewTicket,
@@ -32,7 +32,7 @@ NEW = NewTicket(world.fixed("new ticket", 16), WALL + 72 * 3600)
 
 def _certificates(hub: bytes = b"", epoch: bytes = b"") -> bytes:
     return encode_to_phone(
-        Epoch(hub or world.hub_certificate(), epoch or world.epoch_certificate())
+        EpochAnswer(hub or world.hub_certificate(), epoch or world.epoch_certificate())
     )
 
 

@@ -9,7 +9,7 @@ from hubcore.door.state import DoorState
 from hubcore.phone import sealing
 from hubcore.phone.framing import Flag, Outbound, control_frame
 from hubcore.phone.messages import (
-    Epoch,
+    EpochAnswer,
     Error,
     ErrorCode,
     NewTicket,
@@ -193,7 +193,7 @@ def _broken() -> None:
     for message in (
         b"\x80",
         cbor.encode([9]),
-        encode_to_phone(Epoch(b"a", b"b")),
+        encode_to_phone(EpochAnswer(b"a", b"b")),
         play.state(1, DoorState.SECURED),
     ):
         play.hears(play.frames(message))
@@ -294,7 +294,9 @@ def _patience() -> None:
         play.waits(1.0)
         play.reads()
     play.file.pause(0.5)
-    play.hears([*play.frames(b"\x80"), b"noise", *play.frames(encode_to_phone(Epoch(b"a", b"b")))])
+    play.hears(
+        [*play.frames(b"\x80"), b"noise", *play.frames(encode_to_phone(EpochAnswer(b"a", b"b")))]
+    )
     for _ in range(2):
         play.waits(1.0)
         play.reads()

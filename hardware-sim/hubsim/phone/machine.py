@@ -35,7 +35,7 @@ from hubcore.phone.messages import (
     SECRET_BYTES,
     VERSION,
     Challenge,
-    Epoch,
+    EpochAnswer,
     Error,
     ErrorCode,
     GetEpoch,
@@ -185,7 +185,7 @@ class Attempt:
         except FrameError:
             return []
         match self.stage, message:
-            case Stage.EPOCH, Epoch():
+            case Stage.EPOCH, EpochAnswer():
                 return self._certificates(message, wall)
             case ((Stage.EPOCH | Stage.VERDICT), Error(code)):
                 return self._hint(code)
@@ -256,7 +256,7 @@ class Attempt:
     def _aead(self, offered: tuple[Aead, ...]) -> Aead | None:
         return next((aead for aead in self._wallet.aeads if aead in offered), None)
 
-    def _certificates(self, message: Epoch, wall: float) -> list[PhoneEffect]:
+    def _certificates(self, message: EpochAnswer, wall: float) -> list[PhoneEffect]:
         assert self._hints is not None
         try:
             hub = read_hub_certificate(message.hub_certificate, self._wallet.issuer)

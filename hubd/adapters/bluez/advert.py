@@ -38,7 +38,7 @@ GONE = frozenset(
 """What BlueZ says of a thing that it does not know, or no longer."""
 
 
-class Caller(Protocol):
+class BusCaller(Protocol):
     """What of `bluez_bus.Bluez` an advertisement needs."""
 
     async def call(
@@ -60,7 +60,7 @@ class Advert:
     is a beacon.
     """
 
-    def __init__(self, bluez: Caller, adapter: str, beacon: Beacon | None = None) -> None:
+    def __init__(self, bluez: BusCaller, adapter: str, beacon: Beacon | None = None) -> None:
         self._bluez = bluez
         self.adapter = adapter
         self._beacon = beacon

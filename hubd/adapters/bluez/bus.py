@@ -56,7 +56,7 @@ class BluezError(LinkError):
         self.name = name
 
 
-class Heard(Protocol):
+class BusListener(Protocol):
     """Who is told what bluetoothd does, on the event loop, in the order it did it."""
 
     def called(self, message: Message) -> Message | bool:
@@ -87,7 +87,7 @@ class Bluez:
         self.owner = ""
         self.mirrored = False
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
-        self.heard: Heard | None = None
+        self.heard: BusListener | None = None
         bus.add_message_handler(self._message)
 
     async def lost(self) -> None:

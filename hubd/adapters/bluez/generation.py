@@ -28,7 +28,7 @@ from hubd.adapters.bluez.bus import (
 )
 from hubd.adapters.bluez.choice import choose, lacking
 from hubd.adapters.bluez.plan import RadioPlan
-from hubd.adapters.bluez.table import CHARACTERISTIC, ROOT, TX_PATH, Table
+from hubd.adapters.bluez.table import CHARACTERISTIC, ROOT, TX_PATH, GattTable
 from hubd.adapters.bluez.visits import Visits
 from hubd.adapters.bluez.watch import answers, is_blocked, pairings, settings
 
@@ -62,7 +62,7 @@ class Generation:
         self._wanted = wanted
         self._times = wanted.times
         self._visits = Visits(listener, epochs)
-        self._table = Table(listener, self._visits)
+        self._table = GattTable(listener, self._visits)
         self._later = later
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._moved = asyncio.Event()

@@ -62,7 +62,7 @@ class _Refusal(Exception):
         self.name = name
 
 
-class Table:
+class GattTable:
     """Answers bluetoothd's calls."""
 
     def __init__(self, listener: RadioListener, visits: Visits) -> None:

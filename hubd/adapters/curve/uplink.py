@@ -34,7 +34,7 @@ from hubcore.errors import ConfigError, LinkError
 from hubcore.ports.uplink import UplinkListener
 from hubd.adapters.curve.names import Names, Resolve
 from hubd.adapters.curve.wire import CLOSED, JOIN_SECONDS, Dialer, Wire, WireLimits
-from hubd.adapters.curve.zmtp import SEALED_BYTES, Heard
+from hubd.adapters.curve.zmtp import SEALED_BYTES, HandshakeProgress
 from hubd.adapters.host.uplinkkeys import UplinkKeys
 from hubd.aside import Start, start_thread
 
@@ -163,7 +163,7 @@ class _Visit:
             return self._wire.here
         if ended and ended != CLOSED:
             return f"what answers at {endpoint} {ended}"
-        if heard is Heard.REFUSED:
+        if heard is HandshakeProgress.REFUSED:
             return f"{endpoint}: {_refused(self._wire.listener.status)}"
         return f"{endpoint}: {_NOT_UP[heard, bool(ended)]}"
 
@@ -192,53 +192,53 @@ _NOT_PROVEN = (
     "somebody on the way; check host "
     "and port, then compare the backend's public key with the one configured"
 )
-_NOT_UP: Mapping[tuple[Heard, bool], str] = {
+_NOT_UP: Mapping[tuple[HandshakeProgress, bool], str] = {
     (
-        Heard.NOTHING,
+        HandshakeProgress.NOTHING,
         True,
     ): "it closed the connection without a word: it is no backend, or something in between "
     "lets nobody through; check host and port",
     (
-        Heard.NOTHING,
+        HandshakeProgress.NOTHING,
         False,
     ): "it took the connection and said nothing: the backend is frozen, or it is another kind of "
     "server (one for web pages waits like this); check host and port, then the backend",
     (
-        Heard.SIGNATURE,
+        HandshakeProgress.SIGNATURE,
         True,
     ): "it closed the connection while it greeted: it speaks no CurveZMQ, as a backend without "
     "keys does not; check host and port",
     (
-        Heard.SIGNATURE,
+        HandshakeProgress.SIGNATURE,
         False,
     ): "it began to greet and then said nothing: the backend is frozen; look at the backend",
     (
-        Heard.GREETING,
+        HandshakeProgress.GREETING,
         True,
     ): "it closed the connection at this hub's first word: server key pin mismatch suspected; "
     "compare the backend's public key with the one configured",
     (
-        Heard.GREETING,
+        HandshakeProgress.GREETING,
         False,
     ): "the backend greeted and then said nothing: it is frozen; look at the backend",
-    (Heard.UNPROVEN, True): _NOT_PROVEN,
-    (Heard.UNPROVEN, False): _NOT_PROVEN,
+    (HandshakeProgress.UNPROVEN, True): _NOT_PROVEN,
+    (HandshakeProgress.UNPROVEN, False): _NOT_PROVEN,
     (
-        Heard.WELCOME,
+        HandshakeProgress.WELCOME,
         True,
     ): "the backend proved its key and then closed the connection; look at the backend's own log",
     (
-        Heard.WELCOME,
+        HandshakeProgress.WELCOME,
         False,
     ): "the backend proved its key but lets this hub wait: it does not know this hub's key yet; "
     "enrol the hub, or look whether the backend's directory of hubs is away",
     (
-        Heard.READY,
+        HandshakeProgress.READY,
         True,
     ): "the backend closed the connection at the end of the handshake; look at the backend's "
     "own log",
     (
-        Heard.READY,
+        HandshakeProgress.READY,
         False,
     ): "the handshake with the backend did not come to an end; look at the backend",
 }

@@ -38,7 +38,7 @@ HELLO_BYTES = 202
 """The one frame that libzmq sends between its greeting and its INITIATE (RFC 26)."""
 
 
-class Heard(IntEnum):
+class HandshakeProgress(IntEnum):
     """How far the backend has come in the handshake.
 
     SIGNATURE: the first ten bytes of a greeting (RFC 23). UNPROVEN: a WELCOME that libzmq has not
@@ -58,7 +58,7 @@ class Listener:
     """Reads what the backend sends, as it comes, and knows what libzmq has not handed over yet."""
 
     def __init__(self, frame_bytes_max: int) -> None:
-        self.heard = Heard.NOTHING
+        self.heard = HandshakeProgress.NOTHING
         self.status = ""
         """Of a refusal: the three digits that ZAP gave, "" for anything else.
 
@@ -102,8 +102,11 @@ class Listener:
     def said(self, size: int) -> None:
         """libzmq sent so many bytes more to the backend."""
         self._said_bytes += size
-        if self.heard is Heard.UNPROVEN and self._said_bytes > GREETING_BYTES + HELLO_BYTES:
-            self.heard = Heard.WELCOME
+        if (
+            self.heard is HandshakeProgress.UNPROVEN
+            and self._said_bytes > GREETING_BYTES + HELLO_BYTES
+        ):
+            self.heard = HandshakeProgress.WELCOME
 
     def handed_over(self, part_bytes: int) -> None:
         """libzmq gave a part of a message: it, and what came before it, is in its memory no
@@ -120,14 +123,14 @@ class Listener:
         wanted = self._wanted()
         taken = data[: wanted - len(self._head)]
         self._head += taken
-        if self.heard < Heard.GREETING:
+        if self.heard < HandshakeProgress.GREETING:
             self._greeted()
         elif len(self._head) == self._wanted():
             self._begin_frame()
         return len(taken)
 
     def _wanted(self) -> int:
-        if self.heard < Heard.GREETING:
+        if self.heard < HandshakeProgress.GREETING:
             return GREETING_BYTES
         if not self._head:
             return 1
@@ -143,21 +146,21 @@ class Listener:
             )
             raise LinkError(f"{kind} no ZMTP: it is no backend; check host and port")
         if len(head) >= _SIGNATURE_BYTES:
-            self.heard = Heard.SIGNATURE
+            self.heard = HandshakeProgress.SIGNATURE
         if len(head) < GREETING_BYTES:
             return
         mechanism = head[_MECHANISM].rstrip(b"\0")
         if mechanism != b"CURVE" or head[10] < 3:
             raise LinkError("speaks no CurveZMQ: wrong port, or a backend without keys")
         self._head.clear()
-        self.heard = Heard.GREETING
+        self.heard = HandshakeProgress.GREETING
 
     def _begin_frame(self) -> None:
         size = int.from_bytes(self._head[1:], "big")
         self._head.clear()
         if size > self._frame_bytes_max:
             raise LinkError(f"sent a frame of {size} bytes, more than {self._frame_bytes_max}")
-        least = SEALED_BYTES if self.heard is Heard.READY else 1
+        least = SEALED_BYTES if self.heard is HandshakeProgress.READY else 1
         if size < least:
             raise LinkError(f"sent a frame of {size} bytes, less than {least}: it is no backend")
         self._size = self._body_left = size
@@ -165,7 +168,7 @@ class Listener:
 
     def _body(self, data: bytes, at: int) -> int:
         taken = min(self._body_left, len(data) - at)
-        if self.heard < Heard.READY:
+        if self.heard < HandshakeProgress.READY:
             self._name += data[at : at + min(taken, _NAME_BYTES - len(self._name))]
         self._body_left -= taken
         if self._body_left == 0:
@@ -175,16 +178,16 @@ class Listener:
     def _frame(self) -> None:
         """A whole frame has come."""
         self.frames += 1
-        if self.heard is Heard.READY:
+        if self.heard is HandshakeProgress.READY:
             self._unread.append(self._size)
             self.unread_bytes += self._size
             return
         name = bytes(self._name)
         if name.startswith(b"\x07WELCOME"):
-            self.heard = Heard.UNPROVEN
+            self.heard = HandshakeProgress.UNPROVEN
         elif name.startswith(b"\x05READY"):
-            self.heard = Heard.READY
+            self.heard = HandshakeProgress.READY
         elif name.startswith(b"\x05ERROR"):
-            self.heard = Heard.REFUSED
+            self.heard = HandshakeProgress.REFUSED
             digits = name[7:10]
             self.status = digits.decode("ascii") if len(digits) == 3 and digits.isdigit() else ""

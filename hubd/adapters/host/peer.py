@@ -12,7 +12,7 @@ _UCRED = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class PeerProcess:
     """The process that connected, as it was at that moment."""
 
     pid: int
@@ -20,8 +20,8 @@ class Caller:
     gid: int
 
 
-def peer_of(connection: socket.socket) -> Caller:
+def peer_of(connection: socket.socket) -> PeerProcess:
     """Return the peer of a connected unix socket. Raise OSError when the kernel does not say."""
-    return Caller(
+    return PeerProcess(
         *_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     )

@@ -35,7 +35,7 @@ import msgspec
 
 from hubcore.errors import ConfigError, HubError
 from hubd.adapters.host.log import get_logger
-from hubd.adapters.host.peer import Caller, peer_of
+from hubd.adapters.host.peer import PeerProcess, peer_of
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.places import LIMITS, ROOT, Doing, Limits, Place, Places
 from hubd.adapters.local.sockets import SocketFile
@@ -70,7 +70,7 @@ LEAVING_MAX = 16
 ROOT_SUFFIX = ".root"
 """Of root's own socket file, which stands beside everybody's."""
 
-Handler = Callable[[Mapping[str, Any], Caller], Awaitable[object]]
+Handler = Callable[[Mapping[str, Any], PeerProcess], Awaitable[object]]
 """Takes the request's `args`, a flat object; returns what JSON can carry.
 
 HubError is answered by its sentence.
@@ -305,7 +305,7 @@ class LocalApi:
             raise _GoneError
         await self._write(writer, await self._perform(request, visit.caller))
 
-    async def _perform(self, request: _Request, caller: Caller) -> bytes:
+    async def _perform(self, request: _Request, caller: PeerProcess) -> bytes:
         """Run one call; return its answer, whatever happens in the handler."""
         call = self._calls.get(request.call)
         if call is None:
@@ -430,7 +430,7 @@ class _Visit:
     """One client that was let in."""
 
     connection: socket.socket
-    caller: Caller
+    caller: PeerProcess
     place: Place
 
 

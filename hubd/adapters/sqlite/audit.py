@@ -27,8 +27,8 @@ from hubd.adapters.sqlite.audit_writer import (
     AUDIT,
     Acknowledge,
     Append,
+    BatchResult,
     Job,
-    Outcome,
     Writer,
     give_up_reserve,
     keep_reserve,
@@ -232,14 +232,14 @@ class AuditStore:
         self._pending += 1
         self._writer.put(job)
 
-    def _delivered(self, outcome: Outcome) -> None:
+    def _delivered(self, outcome: BatchResult) -> None:
         """In the writer's thread: hand the outcome to the event loop, in one call for the batch."""
         with contextlib.suppress(
             RuntimeError
         ):  # the loop has ended without a close: nobody waits any more
             self._loop.call_soon_threadsafe(self._settle, outcome)
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: BatchResult) -> None:
         self._head = outcome.head
         self._waiting = outcome.waiting
         self._pending -= len(outcome.results)

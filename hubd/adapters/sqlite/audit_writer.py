@@ -81,7 +81,7 @@ Job = Append | Acknowledge
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchResult:
     """What one batch came to: each future with its result or error, and the state on the disk."""
 
     results: Sequence[tuple[asyncio.Future[Any], int | AuditError | None]]
@@ -101,7 +101,7 @@ class Writer:
         connection: sqlite3.Connection,
         head: Head,
         waiting: int,
-        deliver: Callable[[Outcome], None],
+        deliver: Callable[[BatchResult], None],
     ) -> None:
         self._path = path
         self._inode = path.stat().st_ino
@@ -154,7 +154,7 @@ class Writer:
                 return True
         return False
 
-    def _write(self, batch: Sequence[Job]) -> Outcome:
+    def _write(self, batch: Sequence[Job]) -> BatchResult:
         try:
             numbers = self._committed(batch)
         except (sqlite3.Error, OSError) as error:
@@ -163,7 +163,7 @@ class Writer:
             return self._failed(batch, error, error)
         self._commits += 1
         results = [(job.done, number) for job, number in zip(batch, numbers, strict=True)]
-        return Outcome(results, self._head, self._waiting)
+        return BatchResult(results, self._head, self._waiting)
 
     def _committed(self, batch: Sequence[Job]) -> list[int | None]:
         """Write the batch; on a full disk once more, with the write-ahead log begun again."""
@@ -232,7 +232,7 @@ class Writer:
                 raise AUDIT.broken(self._path, "another process has written to it")
         return self._connection
 
-    def _failed(self, batch: Sequence[Job], error: Exception, cause: Exception) -> Outcome:
+    def _failed(self, batch: Sequence[Job], error: Exception, cause: Exception) -> BatchResult:
         """Undo the batch, and begin with a new connection next time: nothing of a failed commit
         must linger.
         """
@@ -244,7 +244,7 @@ class Writer:
             )
             answer.__cause__ = cause
             results.append((job.done, answer))
-        return Outcome(results, self._head, self._waiting)
+        return BatchResult(results, self._head, self._waiting)
 
     def _drop_connection(self) -> None:
         """Close the connection; SQLite rolls back what was not committed."""

@@ -31,7 +31,7 @@ from hubd.start.checkconfig.page import (
     EX_NOPERM,
     EX_UNAVAILABLE,
     Finding,
-    Kind,
+    FindingKind,
     finding,
     found,
 )
@@ -104,7 +104,7 @@ def check(file: Path, environment: Mapping[str, str], world: World) -> list[Find
                 return _by_systemd(file, config, world)
         config = load(file, environment)
     except ConfigError as error:
-        return [Finding(Kind.WRONG, "configuration", str(error))]
+        return [Finding(FindingKind.WRONG, "configuration", str(error))]
     return list(_inspect(config, world))
 
 
@@ -122,11 +122,14 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
             f"{file} is well formed; whether keys, doors and machine are right takes root "
             "to tell: type it with sudo"
         )
-        return [Finding(Kind.UNKNOWN, "keys", text), *wiring.to_be_replaced(config)]
+        return [Finding(FindingKind.UNKNOWN, "keys", text), *wiring.to_be_replaced(config)]
     try:
         unit = world.run(["systemctl", "cat", UNIT])
     except HardwareError as error:
-        return [Finding(Kind.UNAVAILABLE, "systemd", str(error)), *_without_the_unit(config, world)]
+        return [
+            Finding(FindingKind.UNAVAILABLE, "systemd", str(error)),
+            *_without_the_unit(config, world),
+        ]
     if unit.returncode:
         said = " ".join(unit.stderr.split())
         check = CheckId.UNIT_MISSING if "No files found" in said else CheckId.SYSTEMD_UNKNOWN
@@ -145,7 +148,7 @@ def _by_systemd(file: Path, config: Config, world: World) -> list[Finding]:
         inside = _as_the_unit(file, unit.stdout, passed, world)
     except HardwareError as error:
         inside = [
-            Finding(Kind.UNAVAILABLE, "systemd", str(error)),
+            Finding(FindingKind.UNAVAILABLE, "systemd", str(error)),
             *_without_the_unit(config, world),
         ]
     except _NoPageError as error:
@@ -218,12 +221,12 @@ def _may_write(config: Config, unit: str) -> Iterator[Finding]:
 
 def _inspect(config: Config, world: World) -> Iterator[Finding]:
     """Yield what this process finds by itself."""
-    yield Finding(Kind.FACT, "hub", f"{config.hub.id} of site {config.hub.site}")
+    yield Finding(FindingKind.FACT, "hub", f"{config.hub.id} of site {config.hub.site}")
     try:
         keys = load_keys(config)
         load_beacon(config)
     except ConfigError as error:
-        yield Finding(Kind.WRONG, "keys", str(error))
+        yield Finding(FindingKind.WRONG, "keys", str(error))
     else:
         yield from _certificate(config, keys, world.now())
         yield _backend(config, keys)
@@ -253,14 +256,16 @@ def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]
         begins=certified.not_before, expires=certified.expires, now=now, file=str(place)
     )
     if told is None or told.severity is Severity.WARNING:
-        yield Finding(Kind.FACT, "certificate", text)
+        yield Finding(FindingKind.FACT, "certificate", text)
     if told is not None:
         yield finding(told, "certificate")
 
 
 def _backend(config: Config, keys: HubKeys) -> Finding:
     if config.backend is None or keys.link is None:
-        return Finding(Kind.FACT, "backend", "none, the hub decides alone and keeps its records")
+        return Finding(
+            FindingKind.FACT, "backend", "none, the hub decides alone and keeps its records"
+        )
     own, theirs = (
         zmq.utils.z85.encode(key).decode() for key in (keys.link.public, keys.link.backend)
     )
@@ -268,4 +273,4 @@ def _backend(config: Config, keys: HubKeys) -> Finding:
         f"{config.backend.endpoint}; it must know this hub's public key {own}, and its own "
         f"must be {theirs}"
     )
-    return Finding(Kind.FACT, "backend", text)
+    return Finding(FindingKind.FACT, "backend", text)

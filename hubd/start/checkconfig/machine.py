@@ -24,7 +24,7 @@ from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.adapters.sqlite.database import DatabaseKind
 from hubd.adapters.sqlite.policy import POLICY
 from hubd.config.file import Config
-from hubd.start.checkconfig.page import Finding, Kind, found
+from hubd.start.checkconfig.page import Finding, FindingKind, found
 from hubd.upkeep.checks import CheckId
 
 Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
@@ -63,7 +63,9 @@ def bluetooth(
     elif said := ask_bluez(config.radio.adapter):
         yield found(CheckId.ADAPTER_UNFIT, "bluetooth", said=said)
     else:
-        yield Finding(Kind.FACT, "bluetooth", f"bluetoothd runs, adapters: {', '.join(adapters)}")
+        yield Finding(
+            FindingKind.FACT, "bluetooth", f"bluetoothd runs, adapters: {', '.join(adapters)}"
+        )
 
 
 def _bluetooth_is_wrong(told: dict[str, str], adapters: list[str]) -> CheckId | None:
@@ -113,7 +115,9 @@ def clock(sys: Path) -> Iterator[Finding]:
     if at < BUILD_TIME:
         yield found(CheckId.RTC_FLAT, "clock", rtc=rtc, shown=shown)
     else:
-        yield Finding(Kind.FACT, "clock", f"/dev/{rtc} stands at {shown} and outlasts a power cut")
+        yield Finding(
+            FindingKind.FACT, "clock", f"/dev/{rtc} stands at {shown} and outlasts a power cut"
+        )
 
 
 def time_zone(config: Config, now: float) -> Finding:
@@ -123,7 +127,7 @@ def time_zone(config: Config, now: float) -> Finding:
         f"{config.hub.time_zone}, now {local:%a %H:%M} (UTC{local:%z}); new rules of "
         "package tzdata count from the "
     )
-    return Finding(Kind.FACT, "time zone", f"{text}next start: sudo systemctl restart hubd")
+    return Finding(FindingKind.FACT, "time zone", f"{text}next start: sudo systemctl restart hubd")
 
 
 def state(config: Config) -> Iterator[Finding]:
@@ -154,7 +158,9 @@ def _missing(folder: Path) -> Finding:
     """hubd.service makes its own folder; any other is made by hubd, where it may."""
     there = next(parent for parent in folder.absolute().parents if parent.exists())
     if folder == DEFAULT_STATE or os.access(there, os.W_OK | os.X_OK):
-        return Finding(Kind.FACT, ABOUT, f"{folder} is not there yet: the first start makes it")
+        return Finding(
+            FindingKind.FACT, ABOUT, f"{folder} is not there yet: the first start makes it"
+        )
     return found(CheckId.STATE_NO_FOLDER, ABOUT, folder=folder)
 
 
@@ -172,7 +178,7 @@ def _room(folder: Path) -> Finding:
     about = os.statvfs(folder)
     free = about.f_bavail * about.f_frsize
     if free >= FREE_BYTES_ENOUGH:
-        return Finding(Kind.FACT, ABOUT, f"{folder}: {free >> 20} MiB free")
+        return Finding(FindingKind.FACT, ABOUT, f"{folder}: {free >> 20} MiB free")
     check = CheckId.DISK_SHORT if free < FREE_BYTES_MIN else CheckId.DISK_LOW
     return found(check, ABOUT, folder=folder, mebibytes=free / (1 << 20))
 
@@ -190,4 +196,4 @@ def _database(path: Path, kind: DatabaseKind) -> Iterator[Finding]:
     try:
         kind.look(path)
     except StoreError as error:
-        yield Finding(Kind.UNAVAILABLE, ABOUT, str(error))
+        yield Finding(FindingKind.UNAVAILABLE, ABOUT, str(error))

@@ -22,7 +22,7 @@ EX_NOPERM = 77
 EX_CONFIG = 78
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What a finding asks of its reader; in the order of the page."""
 
     WRONG = "wrong"
@@ -40,29 +40,29 @@ class Kind(StrEnum):
 
 
 _STATUS = {
-    Kind.WRONG: EX_CONFIG,
-    Kind.UNAVAILABLE: EX_UNAVAILABLE,
-    Kind.NOT_VALID: EX_UNAVAILABLE,
-    Kind.UNKNOWN: EX_NOPERM,
+    FindingKind.WRONG: EX_CONFIG,
+    FindingKind.UNAVAILABLE: EX_UNAVAILABLE,
+    FindingKind.NOT_VALID: EX_UNAVAILABLE,
+    FindingKind.UNKNOWN: EX_NOPERM,
 }
-_TO_MEND = frozenset({Kind.WRONG, Kind.UNAVAILABLE, Kind.NOT_VALID})
-_KINDS = tuple(Kind)
+_TO_MEND = frozenset({FindingKind.WRONG, FindingKind.UNAVAILABLE, FindingKind.NOT_VALID})
+_KINDS = tuple(FindingKind)
 
 
 class Finding(Struct, frozen=True):
     """One thing found: its kind, what it is about in a word or two, and a sentence."""
 
-    kind: Kind
+    kind: FindingKind
     about: str
     text: str
 
 
-KIND_OF_CLASS: Mapping[Class, Kind] = {
-    Class.SETUP: Kind.WRONG,
-    Class.MACHINE: Kind.UNAVAILABLE,
-    Class.CERTIFICATE: Kind.NOT_VALID,
-    Class.BACKEND: Kind.UNAVAILABLE,
-    Class.EVIDENCE: Kind.UNAVAILABLE,
+KIND_OF_CLASS: Mapping[Class, FindingKind] = {
+    Class.SETUP: FindingKind.WRONG,
+    Class.MACHINE: FindingKind.UNAVAILABLE,
+    Class.CERTIFICATE: FindingKind.NOT_VALID,
+    Class.BACKEND: FindingKind.UNAVAILABLE,
+    Class.EVIDENCE: FindingKind.UNAVAILABLE,
 }
 """The kind of a finding that is an error, by who can mend it."""
 
@@ -75,7 +75,7 @@ def found(check: CheckId, about: str, **fields: object) -> Finding:
 def finding(told: Problem, about: str) -> Finding:
     """Return the finding of a problem; `about` begins its line."""
     kind = (
-        Kind.WARNING
+        FindingKind.WARNING
         if told.severity is Severity.WARNING
         else KIND_OF_CLASS[CHECKS[told.check].class_]
     )
@@ -98,7 +98,11 @@ def lines(findings: Sequence[Finding]) -> Iterator[str]:
     else:
         yield "right: the configuration, the keys and what they name"
     for finding in sorted(findings, key=lambda finding: _KINDS.index(finding.kind)):
-        head = finding.about if finding.kind is Kind.FACT else f"{finding.kind}: {finding.about}"
+        head = (
+            finding.about
+            if finding.kind is FindingKind.FACT
+            else f"{finding.kind}: {finding.about}"
+        )
         yield f"{head}: {finding.text}"
 
 

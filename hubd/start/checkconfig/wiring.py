@@ -16,7 +16,7 @@ import gpiod
 from drivers.gpio.lines import FoundLine, OpenChip, look
 from hubcore.errors import HardwareError
 from hubd.config.file import Config
-from hubd.start.checkconfig.page import Finding, Kind, found
+from hubd.start.checkconfig.page import Finding, FindingKind, found
 from hubd.upkeep.checks import CheckId
 
 HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
@@ -52,10 +52,10 @@ def findings(
         try:
             pin = look(wanted.chip, wanted.line, str(wanted).capitalize(), devices, open_chip)
         except HardwareError as error:
-            yield Finding(Kind.UNAVAILABLE, about, str(error))
+            yield Finding(FindingKind.UNAVAILABLE, about, str(error))
             continue
         shown = _shown(pin)
-        yield Finding(Kind.FACT, about, f"{wanted.role} on {shown}")
+        yield Finding(FindingKind.FACT, about, f"{wanted.role} on {shown}")
         other = seen.setdefault((pin.chip, pin.offset), wanted)
         if other is not wanted:
             yield found(CheckId.LINE_SHARED, about, line=wanted, other=other, pin=shown)

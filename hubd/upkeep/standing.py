@@ -21,7 +21,7 @@ from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.phone.certificates import DAY_SECONDS
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
-from hubd.backend.sync import LinkState, Sync
+from hubd.backend.sync import Sync, UplinkState
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,
@@ -60,7 +60,7 @@ class Watched:
     """Files as the installer knows them."""
 
 
-class Vigil:
+class StandingProblems:
     """Keeps the standing problems."""
 
     def __init__(self, health: Health, tell: Tell) -> None:
@@ -162,7 +162,7 @@ def _see(watched: Watched) -> Seen:
     )
 
 
-def _see_uplink(state: LinkState) -> UplinkSeen:
+def _see_uplink(state: UplinkState) -> UplinkSeen:
     return UplinkSeen(
         connected=state.connected,
         since=state.since,

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, Fact
-from hubcore.evidence.records import Kind, Record
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -39,7 +39,7 @@ class DurableLog(AuditLog, Protocol):
         """See `ports.stores.AuditLog.append`."""
 
 
-class NotingLog(LogAround):
+class ReportingLog(LogAround):
     """`ports.stores.AuditLog` around another. Run `mend` beside everything else.
 
     `floor` learns from each durable record. `on_append` is called after it. `on_health` takes
@@ -95,7 +95,7 @@ class NotingLog(LogAround):
             Fact.LOST: lost,
         }
         try:
-            await self.append(Record.at(Kind.FAULT, clock.wall(), clock.monotonic(), detail))
+            await self.append(Record.at(RecordKind.FAULT, clock.wall(), clock.monotonic(), detail))
         except AuditError:
             self._lost -= 1  # this record is no loss: it is made again
             return

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from hubcore.errors import AuditError, StoreError
-from hubcore.evidence.records import Kind, Record, StoredRecord
+from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.handshake import WORKING_SECONDS
 from hubcore.phone.messages import Reason
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.evidence.noting import SLOW, NotingLog
+from hubd.evidence.reporting import SLOW, ReportingLog
 from hubsim import site
 from tests.fakes.audit import FakeAudit
 from tests.pair import DeskHub, Phone, make_wallet
@@ -67,7 +67,7 @@ class Told:
 
 
 @contextlib.asynccontextmanager
-async def mending(log: NotingLog, hub: DeskHub) -> AsyncIterator[None]:
+async def mending(log: ReportingLog, hub: DeskHub) -> AsyncIterator[None]:
     task = asyncio.create_task(log.mend(hub.clock))
     try:
         yield
@@ -75,7 +75,7 @@ async def mending(log: NotingLog, hub: DeskHub) -> AsyncIterator[None]:
         task.cancel()
 
 
-def on(log: NotingLog) -> DeskHub:
+def on(log: ReportingLog) -> DeskHub:
     hub = DeskHub(site.make_key())
     hub.start_unlock(log=log)
     return hub
@@ -95,7 +95,7 @@ async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(
     path = tmp_path / "audit.db"
     async with await AuditStore.open(path) as store:
         told = Told()
-        log = NotingLog(store, TimeFloor(), on_health=told.hear, try_again_seconds=0.05)
+        log = ReportingLog(store, TimeFloor(), on_health=told.hear, try_again_seconds=0.05)
         hub = on(log)
         async with mending(log, hub):
             with technician(path):
@@ -110,7 +110,7 @@ async def test_a_lock_that_a_technician_holds_is_told_with_its_cause_and_ends(
                 while not (mended := written_down(await store.unacknowledged(0, 100))):  # noqa: ASYNC110 -- the record is written by another task
                     await asyncio.sleep(0.01)
     (mended,) = mended
-    assert mended.kind is Kind.FAULT
+    assert mended.kind is RecordKind.FAULT
     lost = mended.detail["lost"]
     assert isinstance(lost, int)
     assert lost >= 2  # both decisions; that nothing was released may have become durable just then
@@ -122,18 +122,18 @@ async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_
     of it.
     """
     audit = FakeAudit()
-    log = NotingLog(audit, TimeFloor(), try_again_seconds=0.02)
+    log = ReportingLog(audit, TimeFloor(), try_again_seconds=0.02)
     hub = on(log)
     audit.failing = StoreError("told to fail")
     with pytest.raises(AuditError):
         await log.append(
-            Record.at(Kind.DOOR, 1_800_000_000.0, 1.0, {"door": "front", "what": "closed"})
+            Record.at(RecordKind.DOOR, 1_800_000_000.0, 1.0, {"door": "front", "what": "closed"})
         )
     tried = 0
 
     def count(record: Record) -> None:
         nonlocal tried
-        tried += record.kind is Kind.FAULT
+        tried += record.kind is RecordKind.FAULT
         if tried >= tries_in_vain:
             audit.failing = None
 
@@ -142,7 +142,9 @@ async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_
         if not tries_in_vain:
             audit.failing = None
             await log.append(
-                Record.at(Kind.DOOR, 1_800_000_001.0, 2.0, {"door": "front", "what": "forced"})
+                Record.at(
+                    RecordKind.DOOR, 1_800_000_001.0, 2.0, {"door": "front", "what": "forced"}
+                )
             )
         async with asyncio.timeout(10):
             while not (found := written_down(audit.stored)):  # noqa: ASYNC110 -- the same
@@ -155,7 +157,7 @@ async def test_what_was_lost_is_written_down_whatever_is_durable_first(tries_in_
 async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -> None:
     audit = FakeAudit()
     told = Told()
-    log = NotingLog(audit, TimeFloor(), on_health=told.hear)
+    log = ReportingLog(audit, TimeFloor(), on_health=told.hear)
     hub = on(log)
     audit.hold()
     reason, seconds = await knock(hub)
@@ -170,11 +172,11 @@ async def test_a_disk_that_stands_still_is_told_before_the_phone_is_answered() -
 async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_durable() -> None:
     audit = FakeAudit()
     appended = asyncio.Event()
-    log = NotingLog(audit, TimeFloor(), on_append=appended.set)
+    log = ReportingLog(audit, TimeFloor(), on_append=appended.set)
     audit.hold()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await log.append(Record(Kind.ACCESS, 1234, 0, {}))
+            await log.append(Record(RecordKind.ACCESS, 1234, 0, {}))
     audit.move_on()
     async with asyncio.timeout(1):
         await appended.wait()
@@ -184,8 +186,8 @@ async def test_a_record_that_nobody_waits_for_any_more_is_still_told_when_it_is_
 async def test_a_failure_is_told_though_nobody_waits_for_it() -> None:
     audit = FakeAudit()
     told = Told()
-    log = NotingLog(audit, TimeFloor(), on_health=told.hear)
+    log = ReportingLog(audit, TimeFloor(), on_health=told.hear)
     audit.failing = AuditError("no room")
-    waiting = asyncio.ensure_future(log.append(Record(Kind.ACCESS, 1, 0, {})))
+    waiting = asyncio.ensure_future(log.append(Record(RecordKind.ACCESS, 1, 0, {})))
     waiting.cancel()
     assert await told.until(False) == "told to fail"

@@ -20,21 +20,21 @@ from hubcore.access.words import Mode
 from hubcore.backend.uplink import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
-from hubcore.evidence.records import Kind, Record, Value
+from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.evidence.timefloor import MARK_RECORDS, TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.messages import Reason
 from hubcore.ports.clock import ClockState
 from hubd import app
 from hubd.adapters.host.clock import SystemClock
-from hubd.backend.sync import LinkState, Phase
-from hubd.evidence.noting import NotingLog
+from hubd.backend.sync import UplinkPhase, UplinkState
+from hubd.evidence.reporting import ReportingLog
 from hubd.phones.epochkeys import EpochKeys
-from hubd.policy.new import NewPolicy
+from hubd.policy.new import PolicyIntake
 from hubd.upkeep.checks import Part, Severity
 from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare
 from hubd.upkeep.health import Health
-from hubd.upkeep.vigil import READY_PARTS, Vigil, Watched, agrees
+from hubd.upkeep.standing import READY_PARTS, StandingProblems, Watched, agrees
 from hubsim import site
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON
@@ -59,7 +59,7 @@ class Desk:
         )
         self.health = Health(self.clock, {}, READY_PARTS)
         self.told: list[str] = []
-        self.vigil = Vigil(self.health, lambda event, _facts: self.told.append(event))
+        self.vigil = StandingProblems(self.health, lambda event, _facts: self.told.append(event))
         self.log = self.start_log()
         self.sync: Any = None
         self.set_by_service: int | None = None
@@ -68,8 +68,8 @@ class Desk:
             self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.time
         )
 
-    def start_log(self) -> NotingLog:
-        return NotingLog(
+    def start_log(self) -> ReportingLog:
+        return ReportingLog(
             self.audit, self.floor, on_health=lambda up, why: self.vigil.part(Part.AUDIT, up, why)
         )
 
@@ -83,7 +83,7 @@ class Desk:
             time_service=lambda: self.set_by_service,
         )
 
-    async def record(self, kind: Kind, detail: Mapping[str, Value]) -> None:
+    async def record(self, kind: RecordKind, detail: Mapping[str, Value]) -> None:
         await self.log.append(Record.at(kind, self.wall, self.monotonic, detail))
 
     async def start(self) -> None:
@@ -92,11 +92,11 @@ class Desk:
         self.log = self.start_log()
         self.time = self.start_care()
         self.watched = replace(self.watched, time=self.time)
-        await self.record(Kind.STARTED, {"version": "1", **self.floor.begin()})
+        await self.record(RecordKind.STARTED, {"version": "1", **self.floor.begin()})
 
     async def unlock(self, path: str = "full") -> None:
         """A phone is let in."""
-        await self.record(Kind.ACCESS, {"allowed": True, "why": None, "path": path})
+        await self.record(RecordKind.ACCESS, {"allowed": True, "why": None, "path": path})
 
     def later(self, seconds: float) -> None:
         self.wall += seconds
@@ -113,8 +113,8 @@ def site_epochs() -> Any:
 def link(
     offset_seconds: float | None, connected: bool = True, since: float = NOON, **more: Any
 ) -> Any:
-    state = LinkState(
-        phase=Phase.SPEAKING if connected else Phase.DOWN,
+    state = UplinkState(
+        phase=UplinkPhase.SPEAKING if connected else UplinkPhase.DOWN,
         connected=connected,
         since=since,
         why=more.pop("why", "no route"),
@@ -132,7 +132,7 @@ async def test_one_start_with_the_clock_ahead_shuts_nobody_out() -> None:
         desk.wall = NOON + ahead_seconds
         await desk.start()
         await desk.record(
-            Kind.ACCESS, {"allowed": False, "why": "credential-expired", "path": "full"}
+            RecordKind.ACCESS, {"allowed": False, "why": "credential-expired", "path": "full"}
         )
         desk.wall = NOON
         assert desk.clock.state() is ClockState.TRUSTED
@@ -182,7 +182,7 @@ async def test_a_vouch_is_not_forgotten_for_ten_thousand_records_of_the_future()
     desk = await ran_ahead()
     desk.wall = NOON + YEAR
     for _ in range(12_000):
-        await desk.record(Kind.DOOR, {"door": "front", "what": "closed"})
+        await desk.record(RecordKind.DOOR, {"door": "front", "what": "closed"})
         if desk.floor.unmarked >= MARK_RECORDS:
             await desk.time.care()
     desk.wall = NOON
@@ -229,7 +229,7 @@ async def test_a_clock_set_back_is_not_believed_however_the_hub_was_started() ->
         assert desk.clock.state() is ClockState.BEHIND_RECORDS
         for _ in range(700):
             await desk.record(
-                Kind.ACCESS, {"allowed": False, "clock": "behind_records", "path": "full"}
+                RecordKind.ACCESS, {"allowed": False, "clock": "behind_records", "path": "full"}
             )
         await desk.time.care()
 
@@ -361,7 +361,7 @@ def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -
         if facts["problem"] == "certificate":
             told.append((event, facts["problem"], facts["stands"], facts.get("severity")))
 
-    desk.vigil = Vigil(desk.health, tell)
+    desk.vigil = StandingProblems(desk.health, tell)
     begins = ("problem", "certificate", True)
     ends = ("problem", "certificate", False, None)
     desk.wall = NOON + YEAR - 5 * 86_400
@@ -395,7 +395,7 @@ def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_
         if part in (facts.get("part"), facts.get("problem")):
             told.append((event, part, facts.get("up"), facts.get("stands")))
 
-    desk.vigil = Vigil(desk.health, tell)
+    desk.vigil = StandingProblems(desk.health, tell)
     down = ("part", part, False, None)
     up = ("part", part, True, None)
     stands = ("problem", part, None, True)
@@ -430,7 +430,7 @@ def test_what_stands_for_a_moment_at_each_start_is_for_the_journal_after_a_day()
     desk = Desk()
     told = list[object]()
     desk.watched = replace(desk.watched, epochs=EpochRing())
-    desk.vigil = Vigil(desk.health, lambda _event, facts: told.append(facts["problem"]))
+    desk.vigil = StandingProblems(desk.health, lambda _event, facts: told.append(facts["problem"]))
     for monotonic in (0.0, 86_399.0):
         desk.monotonic = monotonic
         desk.vigil.look(desk.watched)
@@ -491,10 +491,10 @@ async def test_records_that_cannot_be_written_stand_as_a_problem_until_they_can(
     desk = Desk()
     desk.audit.failing = StoreError("the disk is full")
     with pytest.raises(StoreError):
-        await desk.log.append(Record(Kind.STARTED, 0, 0, {}))
+        await desk.log.append(Record(RecordKind.STARTED, 0, 0, {}))
     assert desk.problems() == {"audit"}
     desk.audit.failing = None
-    await desk.log.append(Record(Kind.STARTED, 0, 0, {}))
+    await desk.log.append(Record(RecordKind.STARTED, 0, 0, {}))
     assert desk.problems() == set()
 
 
@@ -503,11 +503,11 @@ def hub() -> DeskHub:
     return DeskHub(site.make_key())
 
 
-def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[NewPolicy, bytes]:
+def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[PolicyIntake, bytes]:
     """What takes policies, and a policy for it."""
     prove = partial(policy.prove, issuer=hub.issuer.verify_key, site=SITE)
     document = policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
-    return NewPolicy(prove, hub.books, hub.tickets, hub.unlock), document
+    return PolicyIntake(prove, hub.books, hub.tickets, hub.unlock), document
 
 
 async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
