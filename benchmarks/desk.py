@@ -30,7 +30,8 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import ClockState
 from hubcore.timing.budget import Budget
 from hubd.adapters.sqlite.policy import PolicyDatabase
-from hubd.doors.unlock import Books, Point, SiteRules, Unlock
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import Unlock
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.health import Health
 from hubsim import site as sites
@@ -197,12 +198,10 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     )
     unlock = Unlock(
         rules=rules,
-        books=Books(
-            policy=policy,
-            log=NoDisk(),
-            clock=clock,
-            tell=_tell,
-        ),
+        policy=policy,
+        log=NoDisk(),
+        clock=clock,
+        tell=_tell,
         doors={"front": door},
         watch=door,
     )

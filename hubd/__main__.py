@@ -1,7 +1,8 @@
-"""hubd: argv, config, build, serve; nothing else. Exit status: 0 stopped, 78 the configuration is
-refused, 73 the state directory is, 69 a strike may be driven and no guard can end it (sysexits.h).
-`--check-config` starts nothing, see `hubd.start.checkconfig`. That nobody can be told changes no
-exit status, see `hubd.output`.
+"""hubd: argv, configuration, serve; nothing else.
+
+Exit status (sysexits.h): 0 stopped, 78 the configuration is refused, 73 the state directory is,
+69 a strike may be driven and no guard can end it. Output that nobody reads changes no exit status,
+see `hubd.output`. `--check-config` starts nothing, see `hubd.start.checkconfig`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from hubcore.errors import ConfigError, StoreError, UnguardedError
 from hubd import __version__
 from hubd.adapters.host.log import LinePace, set_up
 from hubd.adapters.host.systemd import Notifier
-from hubd.app import serve
 from hubd.config.file import load
 from hubd.output import as_tool, complain, prepare
+from hubd.serve import serve
 from hubd.start import checkconfig
 from hubd.wiring.hardware import real_parts
 from hubd.wiring.parts import MakeParts
@@ -30,29 +31,39 @@ EX_UNAVAILABLE = 69
 def main() -> None:
     """Start the daemon on this hub's real parts."""
     prepare()
-    parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
-    parser.add_argument(
-        "--config", type=Path, default=Path("/etc/hubd/hubd.toml"), help="default: %(default)s"
-    )
-    parser.add_argument("--version", action="version", version=f"hubd {__version__}")
-    parser.add_argument(
-        "--check-config", action="store_true", help="say whether all is right, and end"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="with --check-config: what was found as JSON"
-    )
-    options = as_tool("hubd", parser.parse_args)
+    options = as_tool("hubd", _parser().parse_args)
     if options.check_config:
         sys.exit(as_tool("hubd", lambda: checkconfig.run(options.config, options.json)))
     sys.exit(run(options.config, real_parts))
 
 
-def run(config_file: Path, make_parts: MakeParts) -> int:
-    """Run a hub of these parts; return the exit status. What refuses the start is one sentence on
-    standard error.
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("/etc/hubd/hubd.toml"),
+        help="default: %(default)s",
+    )
+    parser.add_argument("--version", action="version", version=f"hubd {__version__}")
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="say whether all is right, and end",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="with --check-config: what was found as JSON",
+    )
+    return parser
 
-    systemd is told the same sentence, which `systemctl status` shows until the next start; the
-    journal's end, which it shows too, is full of restarts by then.
+
+def run(config_file: Path, make_parts: MakeParts) -> int:
+    """Run a hub of these parts; return the exit status.
+
+    What refuses the start is one sentence on standard error. systemd gets it too, and `systemctl
+    status` shows it until the next start; the journal's end is full of restarts by then.
     """
     notifier = Notifier()
     try:
@@ -66,9 +77,8 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
     except UnguardedError as error:
         return _refused(notifier, error, EX_UNAVAILABLE)
     except Exception as error:
-        notifier.status(
-            f"ended by a fault of its own, {type(error).__name__}: journalctl -u hubd says where"
-        )
+        kind = type(error).__name__
+        notifier.status(f"ended by a fault of its own, {kind}: journalctl -u hubd says where")
         raise
     return 0
 

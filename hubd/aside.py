@@ -1,14 +1,10 @@
-"""Work on the side: a thread for what takes long, which neither a stop nor the end of the process
-waits for.
+"""Work in a thread of its own, which no stop waits for.
 
 Laws:
-1. `asyncio.to_thread` is for work that ends soon: its threads are joined at the end of the process,
-   however long they take. What may take many seconds, and leaves nothing half done when it is
-   dropped, runs here.
-2. A caller that is cancelled drops the result; the thread comes to its end, or dies with the
-   process.
-3. A machine that gives no thread is a HardwareError of that one piece of work, and ends nothing
-   else.
+1. `asyncio.to_thread` is for work that ends soon: its threads are joined at the end of the process.
+   What may take many seconds, and leaves nothing half done when it is dropped, runs here.
+2. A caller that is cancelled drops the result. The thread ends by itself, or with the process.
+3. A machine that gives no thread is a HardwareError of that one piece of work.
 """
 
 from __future__ import annotations
@@ -32,7 +28,8 @@ Raises RuntimeError, as `threading` does, when there is none.
 
 def start_thread(name: str, run: Callable[[], None]) -> None:
     """Start a thread that the end of the process does not wait for."""
-    threading.Thread(target=run, name=name, daemon=True).start()
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
 
 
 def begin(name: str, run: Callable[[], None], start: Start = start_thread) -> None:
@@ -44,7 +41,7 @@ def begin(name: str, run: Callable[[], None], start: Start = start_thread) -> No
 
 
 def no_thread(name: str, error: RuntimeError) -> HardwareError:
-    """Return what to tell of a machine that gives no thread for this work."""
+    """Return the error of a machine that gives no thread for this work."""
     return HardwareError(
         f"this machine gives hubd no thread for {name} ({error}). "
         "Compare Tasks with its limit: systemctl status hubd; and look for memory: free -m"
@@ -52,7 +49,7 @@ def no_thread(name: str, error: RuntimeError) -> HardwareError:
 
 
 async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) -> _T:
-    """Do the work in a thread of that name and return its result, or raise what it raises.
+    """Do the work in a thread of that name; return its result, or raise what it raises.
 
     Raise HardwareError when the machine gives no thread.
     """
@@ -60,8 +57,7 @@ async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) 
 
 
 def under_way(name: str, work: Callable[[], _T], start: Start = start_thread) -> asyncio.Future[_T]:
-    """Begin the work in a thread of that name; the future gives its result, or raises what it
-    raises.
+    """Begin the work in a thread of that name; return a future of its result.
 
     Raise HardwareError when the machine gives no thread.
     """

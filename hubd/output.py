@@ -1,14 +1,13 @@
-"""Where the programs print: what becomes of a program when nobody takes what it says.
+"""Where the programs print, and what becomes of one when nobody takes its output.
 
 Laws:
 1. A reader that has gone ends a tool as it ends every tool: by SIGPIPE (141 in a shell).
 2. Output that cannot be written for another reason, such as a full disk, is one sentence and exit
    status 74.
-3. Standard error that cannot be written changes nothing: not what the program does, and not its
-   exit status.
+3. Standard error that cannot be written changes neither what the program does nor its exit status.
 4. A stream that was closed at the start stays unused: no file or socket gets its number.
 5. What is said on standard error cannot steer a terminal.
-6. A bug of a tool ends it with its traceback and exit status 70, which no other outcome has.
+6. A bug of a tool ends it with its traceback and exit status 70, which means nothing else.
 """
 
 from __future__ import annotations
@@ -39,9 +38,7 @@ class OutputError(Exception):
 
 
 class _Checked(io.FileIO):
-    """A stream that says once that it takes nothing more, as OutputError, and drops what comes
-    after.
-    """
+    """A stream that raises OutputError once, when it takes nothing more, and then drops all."""
 
     broken = False
 
@@ -50,11 +47,14 @@ class _Checked(io.FileIO):
         if self.broken:
             return len(data)
         try:
-            while (sent := super().write(data)) is None:
+            sent = super().write(data)
+            while sent is None:
                 _wait_for_room(self.fileno())
+                sent = super().write(data)
         except OSError as error:
             self.broken = True
-            raise OutputError(error.strerror or str(error)) from error
+            why = error.strerror or str(error)
+            raise OutputError(why) from error
         return sent
 
 
@@ -67,7 +67,9 @@ class _Forgiving(io.FileIO):
             sent = super().write(data)
         except OSError:
             return len(data)
-        return len(data) if sent is None else sent
+        if sent is None:
+            return len(data)
+        return sent
 
 
 def prepare() -> None:
@@ -77,9 +79,12 @@ def prepare() -> None:
             os.fstat(descriptor)
         except OSError:
             # takes the lowest free number, which is this one
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    sys.stdout = _text(_Checked(_STDOUT, "w", closefd=False), sys.stdout)
-    sys.stderr = _text(_Forgiving(_STDERR, "w", closefd=False), sys.stderr, by_line=True)
+            unused = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(unused, True)
+    output = _Checked(_STDOUT, "w", closefd=False)
+    errors = _Forgiving(_STDERR, "w", closefd=False)
+    sys.stdout = _text(output, sys.stdout)
+    sys.stderr = _text(errors, sys.stderr, by_line=True)
 
 
 def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
@@ -104,28 +109,32 @@ def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
 
 
 def complain(sentence: str) -> None:
-    """Say a sentence on standard error, if anybody hears it.
-
-    What does not print in it is escaped.
-    """
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
+    """Say a sentence on standard error; what is not printable in it is escaped."""
+    shown = "".join(map(_printable, sentence))
     print(shown, file=sys.stderr, flush=True)  # noqa: T201 - this is where programs speak
 
 
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return ascii(character)[1:-1]
+
+
 def reader_gone() -> NoReturn:
-    """End this program as one ends that writes to a reader who has gone."""
+    """End this program by SIGPIPE: the reader of its output has gone."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.raise_signal(signal.SIGPIPE)
     sys.exit(128 + signal.SIGPIPE)  # where the signal is blocked
 
 
 def _text(stream: io.FileIO, former: TextIO | None, by_line: bool = False) -> io.TextIOWrapper:
-    """Return a text stream in the encoding of the former one, which is None when its descriptor was
-    closed.
-    """
+    """Return a text stream in the encoding of the former one; None: its descriptor was closed."""
+    encoding = "utf-8"
+    if former is not None:
+        encoding = former.encoding
     return io.TextIOWrapper(
         io.BufferedWriter(stream),
-        encoding=former.encoding if former is not None else "utf-8",
+        encoding=encoding,
         errors="backslashreplace",
         line_buffering=by_line or stream.isatty(),
     )

@@ -31,7 +31,10 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import InputEvent
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubcore.timing.budget import Budget
-from hubd.doors.unlock import Books, Point, SiteRules, Unlock
+from hubd.aside import Start, start_thread
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import Unlock
+from hubd.policy.new import PolicyIntake, Prove
 from hubsim import site
 from hubsim.door.door import SimDoor
 from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
@@ -119,19 +122,33 @@ class DeskHub:
         `policy` and `log` may be others than the hub's own.
         """
         points = {1: Point(1, "front", False, 5.0), 2: Point(2, "lab", True, 5.0)}
-        self.books = Books(
-            policy=policy or self.policy,
-            log=log or self.log,
+        self._policy_in_use = policy or self.policy
+        self._log_in_use = log or self.log
+        self.unlock = Unlock(
+            rules=SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY),
+            policy=self._policy_in_use,
+            log=self._log_in_use,
             clock=self.clock,
             tell=self.tell,
-        )
-        self.unlock = Unlock(
-            SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY),
-            self.books,
-            self.doors,
-            self.watch,
+            doors=self.doors,
+            watch=self.watch,
         )
         return self.unlock
+
+    def policy_intake(
+        self, prove: Prove, tickets: TicketTable | None = None, start: Start = start_thread
+    ) -> PolicyIntake:
+        """Return what takes new policies, over the policy and the log that `unlock` uses."""
+        return PolicyIntake(
+            prove,
+            store=self._policy_in_use,
+            log=self._log_in_use,
+            clock=self.clock,
+            tell=self.tell,
+            tickets=self.tickets if tickets is None else tickets,
+            unlock=self.unlock,
+            start=start,
+        )
 
     def new_epoch(self, key: int, bits: int = 3072) -> None:
         """Go to an epoch with another key."""

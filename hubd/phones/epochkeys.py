@@ -1,11 +1,11 @@
 """The use case that keeps an epoch key ready.
 
 Laws:
-1. A key is made off the event loop and ahead of need, and is never written anywhere.
-2. No other loop waits for it, and no stop: a small board takes up to a minute.
-3. That there is a key or none is told in the same breath in which it becomes so.
-4. A machine that gives no thread for it is asked again after CHECK_SECONDS; the key in use stays as
-   long as it may.
+1. A key is made off the event loop and ahead of need. It is never written anywhere.
+2. No other loop waits for it, and no stop does: a small board takes up to a minute.
+3. Each change, from no key to a key or back, is told at once.
+4. A machine that gives no thread is asked again after CHECK_SECONDS. The key in use stays as long
+   as it may.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHECK_SECONDS = 5.0
 
 
 class EpochKeys:
-    """Makes keys of `bits` for the ring; `names` are (hub, site)."""
+    """Makes keys of `bits` for the ring, certified by the hub's `identity`."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class EpochKeys:
         start: Start = start_thread,
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
+        """`names` are (hub, site), as `epochs.certify` takes them."""
         self._ring = ring
         self._identity = identity
         self._names = names
@@ -49,14 +50,15 @@ class EpochKeys:
         self._bits = bits
         self._start = start
         self._check_seconds = check_seconds
-        self._told = False
-        """Whether the journal has it that no key could be made."""
+        self._failure_logged = False
 
     async def run(
         self, clock: Clock, beat: Callable[[], None], changed: Callable[[], None]
     ) -> None:
-        """Keep the ring filled until cancelled; `beat` is called at least every CHECK_SECONDS but
-        for key making, `changed` whenever keys may have come or gone.
+        """Keep the ring filled until cancelled.
+
+        `beat` is called every `check_seconds`, but not while a key is made; `changed` whenever keys
+        may have come or gone.
         """
         while True:
             beat()
@@ -68,16 +70,15 @@ class EpochKeys:
             await asyncio.sleep(self._check_seconds)
 
     async def _make(self, clock: Clock) -> None:
-        """Add a key to the ring, or tell the journal once why there is none to add."""
+        """Add a key to the ring, or log once why none can be made."""
+        make_key = partial(rsa.generate_private_key, EXPONENT, self._bits)
         try:
-            key = await aside(
-                "epoch-key", partial(rsa.generate_private_key, EXPONENT, self._bits), self._start
-            )
+            key = await aside("epoch-key", make_key, self._start)
         except HardwareError as error:
-            if not self._told:
+            if not self._failure_logged:
                 log.warning("epoch_key_failed", why=str(error))
-            self._told = True
+            self._failure_logged = True
             return
-        self._told = False
-        now = clock.wall(), clock.monotonic()
+        self._failure_logged = False
+        now = (clock.wall(), clock.monotonic())
         self._ring.add(certify(key, self._identity, self._names, self._aeads, now))

@@ -1,12 +1,11 @@
-"""The use case of a new policy: read and verified, put in force, and what it forbids ended at once.
+"""The use case of a new policy: read, verified, put in force; what it forbids is ended at once.
 
 Laws:
 1. Signature first, then the version, then the rest: an old policy costs a signature check, an
    unproven one less.
 2. It is read in a thread, item by item, so that doors are served meanwhile.
-3. What is refused leaves nothing behind: the refusal is a value until it is raised here, and holds
-   no document.
-4. Once it is in force it is answered as in force, whether or not that could be recorded.
+3. What is refused leaves nothing behind: the refusal holds no document.
+4. Once a policy is in force it is answered as in force, whether or not that could be recorded.
 """
 
 from __future__ import annotations
@@ -14,31 +13,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from hubcore.access.grant import Grant
 from hubcore.access.policy import Policy, Proven
 from hubcore.errors import AuditError, HubError, RollbackError, StoreError, TrustError
-from hubcore.evidence.facts import Detail, EventName, Fact
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.tickets import TicketTable
+from hubcore.ports.clock import Clock
+from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.aside import Start, aside, start_thread
-from hubd.doors.unlock import Books, Unlock
+from hubd.doors.unlock import Unlock
+
+Prove = Callable[[bytes], Proven]
+"""Checks a document's signature and reads its version. Raises TrustError."""
 
 
 class PolicyIntake:
-    """Takes signed policies.
-
-    `prove` checks a document's signature and reads its version; it raises TrustError.
-    """
+    """Takes signed policies."""
 
     def __init__(
         self,
-        prove: Callable[[bytes], Proven],
-        books: Books,
+        prove: Prove,
+        *,
+        store: PolicyStore,
+        log: AuditLog,
+        clock: Clock,
+        tell: Tell,
         tickets: TicketTable,
         unlock: Unlock,
         start: Start = start_thread,
     ) -> None:
         self._prove = prove
-        self._books = books
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._tell = tell
         self._tickets = tickets
         self._unlock = unlock
         self._start = start
@@ -46,39 +55,51 @@ class PolicyIntake:
     async def accept(self, document: bytes) -> int:
         """Put a policy in force and return its version.
 
-        Raise TrustError, StoreError, or HardwareError when the machine gives no thread, and keep
-        the old one.
+        Raise TrustError, StoreError, or HardwareError when the machine gives no thread; the old
+        policy stays in force then.
         """
-        read = partial(_read, self._prove, document, self._books.policy.version())
-        new = await aside("policy-reader", read, self._start)
-        if isinstance(new, HubError):
-            try:
-                raise new
-            finally:
-                del new  # or this frame and the error would hold each other
-        await self._books.policy.replace(new, document)
-        dropped = self._tickets.drop_where(
-            lambda grant: (
-                grant.credential in new.revoked_credentials or grant.grant_id in new.revoked_grants
-            )
-        )
+        new = await self._read(document)
+        await self._store.replace(new, document)
+        dropped = self._drop_tickets(new)
         await self._unlock.enforce()
-        facts: Detail = {Fact.VERSION: new.version, Fact.TICKETS_DROPPED: dropped}
-        self._books.tell(EventName.POLICY, facts)
-        clock = self._books.clock
+        await self._record(new.version, dropped)
+        return self._store.version()
+
+    async def _read(self, document: bytes) -> Policy:
+        """Read a document in a thread, and raise its refusal here."""
+        read = partial(_read, self._prove, document, self._store.version())
+        new = await aside("policy-reader", read, self._start)
+        if isinstance(new, Policy):
+            return new
         try:
-            await self._books.log.append(
-                Record.at(RecordKind.POLICY, clock.wall(), clock.monotonic(), facts)
-            )
+            raise new
+        finally:
+            del new  # or this frame and the error would hold each other
+
+    def _drop_tickets(self, new: Policy) -> int:
+        """Drop the tickets of what is revoked; return how many."""
+
+        def is_revoked(grant: Grant) -> bool:
+            if grant.credential in new.revoked_credentials:
+                return True
+            return grant.grant_id in new.revoked_grants
+
+        return self._tickets.drop_where(is_revoked)
+
+    async def _record(self, version: int, dropped: int) -> None:
+        facts: Detail = {Fact.VERSION: version, Fact.TICKETS_DROPPED: dropped}
+        self._tell(EventName.POLICY, facts)
+        wall = self._clock.wall()
+        monotonic = self._clock.monotonic()
+        record = Record.at(RecordKind.POLICY, wall, monotonic, facts)
+        try:
+            await self._log.append(record)
         except AuditError as error:
-            self._books.tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
-        return self._books.policy.version()
+            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
 
 
-def _read(prove: Callable[[bytes], Proven], document: bytes, in_force: int) -> Policy | HubError:
-    """Return the policy, or why it is refused: an error without frames, for they would hold the
-    document.
-    """
+def _read(prove: Prove, document: bytes, in_force: int) -> Policy | HubError:
+    """Return the policy, or why it is refused: without its frames, which hold the document."""
     try:
         proven = prove(document)
         if proven.version <= in_force:

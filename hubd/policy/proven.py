@@ -1,12 +1,13 @@
 """The policy in force, or no door at all while the state on the disk is in doubt.
 
+Laws:
 1. While a doubt stands every access point is locked down: neither a phone nor an order of the
    backend opens it. The way out is wired past the hub.
-2. A doubt ends when the issuer's current policy comes again, or when root accepts the state; both
+2. A doubt ends when the issuer's current policy comes again, or when root accepts the state. Both
    are recorded.
 3. Nothing older than what the log knows is put in force, whatever the file holds.
-4. While a doubt stands this hub says that it has no policy (version 0): so the backend sends its
-   own again.
+4. While a doubt stands this hub says that it has no policy (version 0), so that the backend sends
+   its own again.
 """
 
 from __future__ import annotations
@@ -36,12 +37,7 @@ from hubd.upkeep.health import Health
 
 
 class ProvenPolicy:
-    """`ports.stores.PolicyStore` over a `PolicyFile`. Call `begin` once, before anything is decided
-    and recorded.
-
-    `told` is what the log says of the state, `found` what was on the disk; `edited`: rows were
-    built again; `why` says why a policy is not proven.
-    """
+    """`ports.stores.PolicyStore` over a `PolicyFile`; call `begin` once, before anything else."""
 
     def __init__(
         self,
@@ -56,6 +52,10 @@ class ProvenPolicy:
         edited: bool = False,
         why: str = "",
     ) -> None:
+        """`found` was on the disk, and `told` is what the log says of it.
+
+        `edited`: rows were edited, and built again. `why` says why a policy is not proven.
+        """
         self._file = file
         self._log = log
         self._clock = clock
@@ -77,44 +77,37 @@ class ProvenPolicy:
         return self._doubt
 
     def carried(self) -> Detail:
-        """Return what the record of this start, which comes before `begin`, carries on of the
-        records before it.
-        """
+        """Return what the STARTED record, written before `begin`, repeats of earlier records."""
         return carried_facts(self._told)
 
     async def begin(self) -> None:
         """Record what was found, and note where the log stands now.
 
-        A disk that refuses keeps nobody out of a start.
+        What the disk refuses is told, and keeps no hub from starting.
         """
-        facts = self._news()
         try:
-            if facts is not None:
-                kind, detail = facts
-                self._tell(EventName(kind), detail)
-                await self._record(kind, detail)
+            await self._record_news()
             if self._doubt is None:
                 await self._file.note(self._log.head())
+        except AuditError as error:
+            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
         except StoreError as error:
-            event = EventName.AUDIT_FAILED if isinstance(error, AuditError) else EventName.NOT_NOTED
-            self._tell(event, {Fact.WHY: str(error)})
+            self._tell(EventName.NOT_NOTED, {Fact.WHY: str(error)})
 
     async def accept(self, by: str) -> Doubt | None:
-        """Somebody who must know says that the state is right as it is; return the doubt that this
-        ended.
+        """Take `by`'s word that the state is right as it is; return the doubt that this ended.
 
-        Raise StoreError when that cannot be written down, or when the policy on the disk is not
-        proven: the doubt stands.
+        Raise StoreError, and keep the doubt, when that cannot be written down, or when the policy
+        on the disk is not proven.
         """
         doubt = self._doubt
         if doubt is None:
             return None
         if self._found.policy is OnDisk.UNPROVEN:
             raise StoreError(
-                "the policy on the disk is not proven by the issuer's signature, so nobody "
-                "can accept it; "
-                "stop hubd, move policy.db aside and start hubd again, or wait for the "
-                "backend's policy"
+                "the policy on the disk is not proven by the issuer's signature, so nobody can "
+                "accept it; stop hubd, move policy.db aside and start hubd again, or wait for "
+                "the backend's policy"
             )
         version = self._file.version()
         await self._file.note(self._log.head())
@@ -126,7 +119,9 @@ class ProvenPolicy:
 
     def version(self) -> int:
         """The version of the policy in force, 0 when none is, or none that is believed."""
-        return 0 if self._doubt else self._file.version()
+        if self._doubt is not None:
+            return 0
+        return self._file.version()
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """See `ports.stores.PolicyStore.revoked`."""
@@ -138,19 +133,19 @@ class ProvenPolicy:
 
     def mode(self, access_point: int) -> Mode:
         """The mode ordered for the access point; LOCKDOWN while the state is in doubt."""
-        return Mode.LOCKDOWN if self._doubt else self._file.mode(access_point)
+        if self._doubt is not None:
+            return Mode.LOCKDOWN
+        return self._file.mode(access_point)
 
     async def replace(self, policy: Policy, document: bytes) -> None:
-        """See `PolicyStore.replace`.
-
-        While a doubt stands the version that the log knows is taken once more.
-        """
+        """See `PolicyStore.replace`; while a doubt stands, the same version is taken once more."""
         if policy.version < self._least:
             raise RollbackError(
                 f"policy {policy.version} is older than {self._least}, which came into force "
                 "here by the audit log"
             )
-        await self._file.replace(policy, document, self._log.head(), again=self._doubt is not None)
+        in_doubt = self._doubt is not None
+        await self._file.replace(policy, document, self._log.head(), again=in_doubt)
         self._believe(policy.version)
 
     def _believe(self, version: int) -> None:
@@ -159,24 +154,32 @@ class ProvenPolicy:
         self._least = version
         self._show()
 
-    def _news(self) -> tuple[RecordKind, Detail] | None:
-        """Return the kind and facts of the record that the start owes."""
+    async def _record_news(self) -> None:
+        """Tell and record what this start found, if the log does not have it."""
+        version = self._found.version
+        kind = RecordKind.STATE
         if self._doubt is not None:
-            known = self._doubt is self._told.doubt and self._found.version == self._told.doubted
-            if known:
-                return None
-            return (RecordKind.STATE, doubt_facts(self._doubt, self._found, self._told))
-        if self._edited:
-            return RecordKind.STATE, edited_facts(self._found.version)
-        if self._unrecorded:
-            return RecordKind.POLICY, {Fact.VERSION: self._found.version, Fact.TICKETS_DROPPED: 0}
-        return None
+            if self._doubt is self._told.doubt and version == self._told.doubted:
+                return
+            detail = doubt_facts(self._doubt, self._found, self._told)
+        elif self._edited:
+            detail = edited_facts(version)
+        elif self._unrecorded:
+            kind = RecordKind.POLICY
+            detail = {Fact.VERSION: version, Fact.TICKETS_DROPPED: 0}
+        else:
+            return
+        self._tell(EventName(kind), detail)
+        await self._record(kind, detail)
 
     async def _record(self, kind: RecordKind, detail: Detail) -> None:
-        await self._log.append(Record.at(kind, self._clock.wall(), self._clock.monotonic(), detail))
+        wall = self._clock.wall()
+        monotonic = self._clock.monotonic()
+        record = Record.at(kind, wall, monotonic, detail)
+        await self._log.append(record)
 
     def _show(self) -> None:
-        """Let the problem stand that is so."""
+        """Let the problem of the state stand, or clear it."""
         if self._doubt is not None:
             found = problem(
                 CHECK_OF_DOUBT[self._doubt],

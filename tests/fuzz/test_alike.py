@@ -35,7 +35,7 @@ from hubcore.phone.sealing import BLE_GATT
 from hubcore.ports.clock import ClockState
 from hubcore.ports.radio import LinkId
 from hubd.doors.watch import DoorWatch
-from hubd.phones.links import Links, Means
+from hubd.phones.links import Links
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
 from hubsim.phone.machine import Attempt, Moved, ReadInfo, SendMessage
@@ -145,18 +145,19 @@ class World:
         hub.watch = self.watch  # type: ignore[assignment]
         hub.log.commit_seconds = COMMIT_SECONDS
         unlock = hub.start_unlock()
-        means = Means(
-            clock=self.clock,
-            rsa=_AtOnce(),
-            links_max=LINKS_MAX,
+        self.links = Links(
+            side=hub.side,
+            radio=self.ear.radio,
             transport=BLE_GATT,
+            links_max=LINKS_MAX,
+            rsa=_AtOnce(),
+            present=unlock.present,
+            door_state=unlock.door_state,
+            strike_seconds={1: RELEASE_SECONDS, 2: RELEASE_SECONDS},
             refused=lambda _cause: None,
             tell=self._told,
-            door=unlock.door_state,
+            clock=self.clock,
         )
-        seconds = {1: RELEASE_SECONDS, 2: RELEASE_SECONDS}
-        self.links = Links(hub.side, self.ear.radio, unlock.present, seconds, means)
-        self.watch.on_state = self.links.door_changed
         self.out: dict[int, tuple[bytes, Outbound]] = {}
         self.visits: Counter[int] = Counter()
 
@@ -173,7 +174,7 @@ class World:
         """
         tasks = [
             asyncio.create_task(self.links.run(lambda _on_air: None, lambda: None)),
-            asyncio.create_task(self.watch.run(self.inputs, lambda: None)),
+            asyncio.create_task(self.watch.run(self.inputs, lambda: None, self.links.door_changed)),
         ]
         await settle()
         if ajar:

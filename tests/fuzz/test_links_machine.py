@@ -413,7 +413,7 @@ class Life(RuleBasedStateMachine):
         assert {len(held) for held in self.hub.tickets._of.values()} <= set(
             range(1, TICKETS_A_CREDENTIAL + 1)
         )
-        assert len(self.hub.unlock._ops[RecordKind.ACCESS]._ops) <= PHONES * len(OPS)
+        assert len(self.hub.unlock._operations._tables[RecordKind.ACCESS]._ops) <= PHONES * len(OPS)
         assert not self.hub.unlock._at_work
         for one in self.links:
             check_ceilings(one.link)

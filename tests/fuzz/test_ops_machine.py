@@ -23,7 +23,8 @@ from hubcore.access.once import OP_SECONDS, TRIES
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.door.state import DoorState
 from hubcore.evidence.records import Record, RecordKind
-from hubd.doors.unlock import LATE_SECONDS, Books, Point, SiteRules, Unlock
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import LATE_SECONDS, Unlock
 from hubsim import site
 from tests.fakes.audit import FakeAudit
 from tests.fakes.mover import FakeMover
@@ -82,9 +83,16 @@ class Wishes(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.in_vain: Counter[str] = Counter()
-        books = Books(self.policy, self.log, self.clock, lambda _event, _facts: None)
-        rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * DAY)
-        self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
+        points = {1: Point(1, "front", False, 5.0)}
+        self.unlock = Unlock(
+            rules=SiteRules(points, ZoneInfo("Europe/Berlin"), 90 * DAY),
+            policy=self.policy,
+            log=self.log,
+            clock=self.clock,
+            tell=lambda _event, _facts: None,
+            doors={"front": self.door},
+            watch=Watch(),
+        )
 
     # What phones do.
 

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from drivers.strike.strike import UNGUARDED_SECONDS
 from hubd.__main__ import EX_UNAVAILABLE
-from hubd.app import END_SECONDS
+from hubd.serve import END_SECONDS
 from hubsim.site import DeskDoor
 from hubsim.stage import Stage
 from tests.scenario.conftest import start_again

@@ -16,7 +16,8 @@ from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.doors import Input, InputEvent
-from hubd.doors.watch import HAPPENINGS, UNRECORDED_MAX, DoorWatch
+from hubd.doors.happenings import HAPPENINGS, UNRECORDED_MAX
+from hubd.doors.watch import DoorWatch
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.inputs import FakeInputs
@@ -48,11 +49,10 @@ class Rig:
             lambda e, f: self.told.append((e, f)),
             lambda _door: self.driven,
         )
-        self.watch.on_state = lambda point, state: self.states.append((point, state))
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.watch.run(self.inputs, lambda: None))
+        task = asyncio.create_task(self.watch.run(self.inputs, lambda: None, self._take_state))
         await settle()
         try:
             yield
@@ -60,6 +60,9 @@ class Rig:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def _take_state(self, point: int, state: DoorState) -> None:
+        self.states.append((point, state))
 
     async def see(self, what: Input, door: str = "front", ago: float = 0.0) -> None:
         self.inputs.put(InputEvent(door, what, self.clock.monotonic() - ago))
@@ -293,7 +296,7 @@ async def test_a_disk_that_hangs_costs_a_bounded_queue(rig: Rig) -> None:
         await rig.see(Input.DOOR_CLOSED)
         await rig.later(2 / HAPPENINGS.per_second)
     assert len(rig.log.held) == 1
-    assert rig.watch._happened.qsize() == UNRECORDED_MAX
+    assert rig.watch._happenings._unwritten.qsize() == UNRECORDED_MAX
     assert "door_unrecorded" in [name for name, _ in rig.told]
 
 

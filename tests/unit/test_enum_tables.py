@@ -55,7 +55,7 @@ PARTIAL: Mapping[str, Partial] = {
     "hubcore.door.machine:times": _partial(
         "UNKNOWN SECURED RELEASED HELD_OPEN FORCED", "these phases have no time of their own"
     ),
-    "hubd.doors.unlock:self._ops": _partial(
+    "hubd.doors.operations:self._tables": _partial(
         "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE BREAK",
         "operations are asked by phones and the backend",
     ),

@@ -44,7 +44,7 @@ RESERVED = {"kind", "at", "mono", "event"}
 
 
 def _trees() -> Iterator[tuple[str, ast.Module]]:
-    files = [ROOT / "hubd" / "app.py"]
+    files = [ROOT / "hubd" / "app.py", ROOT / "hubd" / "serve.py"]
     for room in ROOMS:
         files += sorted((ROOT / room).rglob("*.py"))
     for path in files:

@@ -67,7 +67,9 @@ ROOMS: dict[str, Room] = {
     "hubd.config.sentences": _room("hubcore.errors", "msgspec", PURE),
     "hubd.doors": _room("hubd.doors hubd.aside hubcore", "", WORLDLY),
     "hubd.doors.unlock": _room(
-        "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors",
+        "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors "
+        "hubd.doors.decisionlog hubd.doors.judge hubd.doors.movers hubd.doors.operation "
+        "hubd.doors.operations hubd.doors.rules",
         "",
         WORLDLY,
     ),
@@ -100,13 +102,20 @@ ROOMS: dict[str, Room] = {
     "hubd.cli": _room(
         "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"
     ),
+    "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
+    "hubd.calls": _room("hubd.adapters.local hubd.policy hubd.upkeep hubcore", "", WORLDLY),
     "hubd.app": _room(
-        "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend "
-        "hubd.config.file hubd.doors "
-        "hubd.evidence hubd.phones hubd.policy hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.adapters.host hubd.adapters.local hubd.backend hubd.calls hubd.config.file "
+        "hubd.doors hubd.evidence hubd.phones hubd.policy hubd.stores hubd.upkeep "
+        "hubd.wiring.parts hubcore"
+    ),
+    "hubd.serve": _room(
+        "hubd.adapters.host hubd.app hubd.config.file hubd.stores hubd.upkeep hubd.wiring.parts "
+        "hubcore"
     ),
     "hubd.__main__": _room(
-        "hubd.app hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host hubcore.errors",
+        "hubd.serve hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host "
+        "hubcore.errors",
         "",
     ),
     "hubsim": _room("hubsim hubd drivers hubcore"),

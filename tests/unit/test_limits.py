@@ -75,13 +75,13 @@ WAYS = (
         "unit:TimeoutStopSec",
         (
             # the loops end together: the last events of doors, the last sum of refusals
-            ("hubd.doors.watch.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
+            ("hubd.doors.happenings.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
             # then the guard: asked to end, then killed
             ("drivers.strike.strike.STOP_SECONDS",),
             ("drivers.strike.strike.STOP_SECONDS",),
             # then the record `stopped`, then the stores, each with all that it still reads and
             # writes; who looks at the disk or reads what waits for the backend is let go at once
-            ("hubd.app.LAST_RECORD_SECONDS",),
+            ("hubd.serve.LAST_RECORD_SECONDS",),
             ("hubd.adapters.sqlite.policy.CLOSE_SECONDS",),
             ("hubd.adapters.sqlite.audit.CLOSE_SECONDS",),
         ),
@@ -95,9 +95,9 @@ WAYS = (
         (
             ("hubcore.timing.budget.LINE_SECONDS",),
             ("hubd.doors.unlock.RECORD_SECONDS_MIN",),
-            ("hubd.doors.unlock.REST_WAIT_SECONDS",),
+            ("hubd.doors.movers.REST_WAIT_SECONDS",),
             ("drivers.strike.channel.ANSWER_SECONDS",),
-            ("hubd.doors.unlock.NOT_DONE_SECONDS",),
+            ("hubd.doors.decisionlog.NOT_DONE_SECONDS",),
         ),
         spare=0.2,
     ),
@@ -127,7 +127,7 @@ WAYS = (
         "a record that does not come, and the record of that, before the link takes its phone "
         "for unanswered",
         "hubcore.phone.handshake.WORKING_SECONDS",
-        (("hubd.doors.unlock.LATE_SECONDS",), ("hubd.doors.unlock.NOT_DONE_SECONDS",)),
+        (("hubd.doors.unlock.LATE_SECONDS",), ("hubd.doors.decisionlog.NOT_DONE_SECONDS",)),
         spare=0.2,
     ),
     Way(
@@ -136,7 +136,7 @@ WAYS = (
         (
             ("hubcore.timing.budget.LINE_SECONDS",),
             ("hubd.doors.unlock.RECORD_SECONDS_MIN",),
-            ("hubd.doors.unlock.NOT_DONE_SECONDS",),
+            ("hubd.doors.decisionlog.NOT_DONE_SECONDS",),
         ),
         spare=0.2,
     ),
@@ -148,18 +148,18 @@ WAYS = (
     ),
     Way(
         "the last records of a daemon that must end, before the kernel ends it",
-        "hubd.app.END_SECONDS",
+        "hubd.serve.END_SECONDS",
         (
-            ("hubd.app.LAST_RECORD_SECONDS",),
-            ("hubd.doors.watch.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
-            ("hubd.app.LAST_RECORD_SECONDS",),
+            ("hubd.serve.LAST_RECORD_SECONDS",),
+            ("hubd.doors.happenings.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
+            ("hubd.serve.LAST_RECORD_SECONDS",),
         ),
         spare=2.0,
     ),
     Way(
         "the first records, and the strikes, before systemd gives the start up",
         "unit:TimeoutStartSec",
-        (("hubd.app.FIRST_RECORDS_SECONDS",), ("hubd.app.FIRST_STRIKES_SECONDS",)),
+        (("hubd.serve.FIRST_RECORDS_SECONDS",), ("hubd.serve.FIRST_STRIKES_SECONDS",)),
         spare=30.0,
     ),
     Way(

@@ -33,7 +33,9 @@ from hubcore.ports.radio import LinkId
 from hubcore.timing.budget import Budget
 from hubcore.timing.standstill import DRAIN_SECONDS, TURN_SECONDS
 from hubd.doors.unlock import LATE_SECONDS
-from hubd.phones.links import DROP_TRIES, EFFECTS_MAX, Links, Means
+from hubd.phones.dropping import DROP_TRIES
+from hubd.phones.links import Links
+from hubd.phones.visit import EFFECTS_MAX
 from hubsim import site
 from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.wallet import Wallet
@@ -87,18 +89,19 @@ class Rig:
     strike_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        means = Means(
-            self.hub.clock,
-            self.rsa,
-            LINKS_MAX,
-            BLE_GATT,
-            self.refused.append,
-            lambda e, f: self.told.append((e, f)),
-            lambda point: self.hub.watch.state(str(point)),
-        )
-        seconds = {1: self.strike_seconds, 2: self.strike_seconds}
         self.links = Links(
-            self.hub.side, self.radio, self._present, seconds, means, self.drop_pause_seconds
+            side=self.hub.side,
+            radio=self.radio,
+            transport=BLE_GATT,
+            links_max=LINKS_MAX,
+            rsa=self.rsa,
+            present=self._present,
+            door_state=lambda point: self.hub.watch.state(str(point)),
+            strike_seconds={1: self.strike_seconds, 2: self.strike_seconds},
+            refused=self.refused.append,
+            tell=lambda event, facts: self.told.append((event, facts)),
+            clock=self.hub.clock,
+            drop_pause_seconds=self.drop_pause_seconds,
         )
 
     def _present(self, claim: Claim, alive: Callable[[], bool]) -> Awaitable[ClaimOutcome]:
@@ -454,7 +457,7 @@ async def test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_b
         out = Outbound(peer.sid)
         out.load(bytes(4096))
         seq = len(request) // 236 + 1
-        served = rig.links._served[peer.id]
+        steps = rig.links._visits[peer.id]._steps
         for index in range(
             4 * EFFECTS_MAX + 8
         ):  # a long message in frames of one byte: each fourth asks for an ACK
@@ -465,7 +468,7 @@ async def test_effects_have_a_ceiling_and_an_unseal_among_them_gives_its_place_b
                 )
             except PeerError:
                 break
-            assert served.effects.qsize() <= EFFECTS_MAX
+            assert steps.qsize() <= EFFECTS_MAX
         else:
             pytest.fail("who overfills the queue is told nothing")
         await settle()

@@ -242,7 +242,7 @@ async def taker(
             told=LoggedState(),
         )
         hub.start_unlock(in_force)
-        yield PolicyIntake(prove, hub.books, TicketTable(int(NOON) + 1), hub.unlock, start), store
+        yield hub.policy_intake(prove, TicketTable(int(NOON) + 1), start), store
 
 
 @pytest.mark.asyncio

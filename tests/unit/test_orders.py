@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.backend import uplink
-from hubd.doors.unlock import ORDER_REMEMBERED_SECONDS, Books, Point, SiteRules, Unlock
+from hubd.doors.recall import ORDER_REMEMBERED_SECONDS
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import Unlock
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.mover import FakeMover
@@ -27,9 +29,15 @@ class Hub:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.door = FakeMover()
-        books = Books(FakePolicy(), FakeAudit(), self.clock, lambda _event, _facts: None)
-        rules = SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("UTC"), 90 * DAY)
-        self.unlock = Unlock(rules, books, {"front": self.door}, Watch())
+        self.unlock = Unlock(
+            rules=SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("UTC"), 90 * DAY),
+            policy=FakePolicy(),
+            log=FakeAudit(),
+            clock=self.clock,
+            tell=lambda _event, _facts: None,
+            doors={"front": self.door},
+            watch=Watch(),
+        )
 
     async def ask(self, number: int) -> uplink.ReleaseOutcome:
         """Ask one order, or ask it again: the backend keeps its id."""

@@ -21,10 +21,9 @@ from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
-from hubd.app import open_stores
 from hubd.evidence.reporting import ReportingLog
-from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
+from hubd.stores import open_stores
 from hubd.upkeep.checks import Severity, Topic
 from hubd.upkeep.health import Health
 from hubsim import site
@@ -56,7 +55,7 @@ class Start:
         self.hub = hub
         hub.start_unlock(policy, log)
         prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
-        self._new = PolicyIntake(prove, hub.books, TicketTable(int(NOON) + 10**7), hub.unlock)
+        self._new = hub.policy_intake(prove, TicketTable(int(NOON) + 10**7))
 
     async def send(self, *versions: int) -> None:
         """Let the backend send policies: 2 revokes the phone, 3 locks its door down as well."""

@@ -15,7 +15,7 @@ from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.doors import InputEvent
-from hubd.doors.unlock import REST_WAIT_SECONDS
+from hubd.doors.movers import REST_WAIT_SECONDS
 from hubd.wiring.together import Together
 from hubsim import site
 from hubsim.door.door import SimDoor, Times

@@ -25,7 +25,7 @@ from hubcore.evidence.timefloor import MARK_RECORDS, TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.messages import Reason
 from hubcore.ports.clock import ClockState
-from hubd import app
+from hubd import serve
 from hubd.adapters.host.clock import SystemClock
 from hubd.backend.sync import UplinkPhase, UplinkState
 from hubd.evidence.reporting import ReportingLog
@@ -87,7 +87,7 @@ class Desk:
         await self.log.append(Record.at(kind, self.wall, self.monotonic, detail))
 
     async def start(self) -> None:
-        """Begin a new life, as `hubd.app` does."""
+        """Begin a new life, as `hubd.serve` does."""
         self.floor = from_records(self.audit.newest, self.audit.last())
         self.log = self.start_log()
         self.time = self.start_care()
@@ -507,7 +507,7 @@ def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[PolicyIntake, byt
     """What takes policies, and a policy for it."""
     prove = partial(policy.prove, issuer=hub.issuer.verify_key, site=SITE)
     document = policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
-    return PolicyIntake(prove, hub.books, hub.tickets, hub.unlock), document
+    return hub.policy_intake(prove), document
 
 
 async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
@@ -559,7 +559,7 @@ class Links:
 def starting(desk: Desk) -> Any:
     """A hub at its start, as far as the radio is concerned."""
     runs = SimpleNamespace(runs={Part.STRIKES: None})
-    return SimpleNamespace(parts=runs, links=Links(), vigil=desk.vigil, health=desk.health)
+    return SimpleNamespace(parts=runs, links=Links(), problems=desk.vigil, health=desk.health)
 
 
 @pytest.mark.parametrize("up", [True, False])
@@ -567,7 +567,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
     desk = Desk()
     hub = starting(desk)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(app._serve_links(hub))
+        tasks.create_task(serve._serve_links(hub))
         for _ in range(5):
             await asyncio.sleep(0)
         assert not hub.links.began.is_set()
@@ -579,7 +579,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
 
 async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
     hub = starting(Desk())
-    await app._serve_links(hub, strikes_seconds=0.0)
+    await serve._serve_links(hub, strikes_seconds=0.0)
     assert hub.links.began.is_set()
 
 

@@ -29,13 +29,9 @@ from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord, Value
 from hubcore.ports.clock import ClockState
-from hubd.doors.unlock import (
-    LATE_SECONDS,
-    ORDER_REMEMBERED_SECONDS,
-    ORDER_SECONDS_MAX,
-    RECORD_SECONDS,
-    _with_ages,
-)
+from hubd.doors.judge import ORDER_SECONDS_MAX
+from hubd.doors.recall import ORDER_REMEMBERED_SECONDS, with_ages
+from hubd.doors.unlock import LATE_SECONDS, RECORD_SECONDS
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
 from tests.fakes.clock import NOON
@@ -357,7 +353,7 @@ def test_no_record_is_taken_for_older_than_it_is(
         made.append(time)
     time += since_seconds
     boot = time - min(since_seconds, 20.0) if booted else boot
-    aged = _with_ages(stored, time - boot)
+    aged = with_ages(stored, time - boot)
     for moment, (_, least_seconds) in zip(made[len(made) - len(aged) :], aged, strict=True):
         assert least_seconds <= time - moment + 0.1
     for moment in made[: len(made) - len(aged)]:

@@ -35,7 +35,8 @@ from hubcore.phone.sealing import OpenJob, SessionKeys, open_request, open_state
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import ClockState
 from hubcore.timing.budget import Budget
-from hubd.doors.unlock import Books, Point, SiteRules, Unlock
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import Unlock
 from hubsim.timeline import VirtualTime
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
@@ -115,9 +116,15 @@ class HubRun:
             for number, point in given["access_points"].items()
         }
         rules = SiteRules(points, ZoneInfo(given["time_zone"]), given["grant_seconds_max"])
-        books = Books(self.policy, self.audit, self.now, lambda _event, _facts: None)
-        doors = {point.door: self.strikes.door(point.door) for point in points.values()}
-        self.unlock = Unlock(rules, books, doors, self.strikes)
+        self.unlock = Unlock(
+            rules=rules,
+            policy=self.policy,
+            log=self.audit,
+            clock=self.now,
+            tell=lambda _event, _facts: None,
+            doors={point.door: self.strikes.door(point.door) for point in points.values()},
+            watch=self.strikes,
+        )
         self.peers: dict[str, _Peer] = {}
         self.causes: list[PeerError] = []
 

@@ -1,0 +1,104 @@
+"""What was decided about an operation, written down.
+
+Laws:
+1. A decision is handed to the log at once. Who awaits it learns whether it is durable in time.
+2. A record that comes later is evidence all the same.
+3. The journal has an event after its record, whether or not that could be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from hubcore.access.words import Denial
+from hubcore.errors import AuditError
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.records import Record, RecordKind
+from hubcore.ports.clock import Clock, ClockState
+from hubcore.ports.stores import AuditLog
+from hubd.doors.operation import Operation
+
+NOT_DONE_SECONDS = 0.5
+"""How long the answer waits for the record that a granted release did not happen."""
+
+
+class DecisionLog:
+    """Writes decisions, and the releases that did not happen, into the audit log."""
+
+    def __init__(self, log: AuditLog, clock: Clock, tell: Tell) -> None:
+        self._log = log
+        self._clock = clock
+        self._tell = tell
+
+    def decided(
+        self, operation: Operation, why: Denial | None, facts: Detail, within_seconds: float
+    ) -> Awaitable[bool]:
+        """Hand a decision to the log, with more facts about it; `why` None is a yes.
+
+        Awaited, tell whether it is durable within so many seconds.
+        """
+        detail: Detail = {
+            **operation.facts,
+            **facts,
+            Fact.ALLOWED: why is None,
+            Fact.WHY: None if why is None else str(why),
+        }
+        record = self._record(operation.kind, detail)
+        event = EventName(operation.kind)
+        return self._append(record, event, detail, within_seconds)
+
+    async def not_released(
+        self, operation: Operation, why: Denial, fault: str, may_have_moved: bool
+    ) -> None:
+        """Write down that a granted release did not happen; `fault` is a sentence, or ""."""
+        moved = None if may_have_moved else False
+        detail: Detail = {
+            Fact.OF: operation.op,
+            Fact.OF_KIND: str(operation.kind),
+            Fact.ASKER: operation.asker,
+            Fact.POINT: operation.point,
+            Fact.WHY: str(why),
+            Fact.FAULT: fault,
+            Fact.MOVED: moved,
+        }
+        record = self._record(RecordKind.FAULT, detail)
+        await self._append(record, EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS)
+
+    def _append(
+        self, record: Record, event: EventName, detail: Detail, within_seconds: float
+    ) -> Awaitable[bool]:
+        try:
+            appended = self._log.append(record)
+        except AuditError as error:
+            appended = _failed(error)
+        return self._durable(appended, event, detail, within_seconds)
+
+    async def _durable(
+        self, appended: Awaitable[int], event: EventName, detail: Detail, within_seconds: float
+    ) -> bool:
+        """Tell whether a record is durable in time; one still on its way counts as not."""
+        try:
+            async with asyncio.timeout(within_seconds):
+                await appended
+        except AuditError as error:
+            why = str(error)
+        except TimeoutError:
+            why = f"the disk took longer than {within_seconds:.1f} s"
+        else:
+            return True
+        finally:
+            # told soon, not now: the strike does not wait for a log line
+            asyncio.get_running_loop().call_soon(self._tell, event, detail)
+        self._tell(EventName.AUDIT_FAILED, {Fact.WHY: why})
+        return False
+
+    def _record(self, kind: RecordKind, detail: Detail) -> Record:
+        state = self._clock.state()
+        if state is not ClockState.TRUSTED:
+            detail = {**detail, Fact.CLOCK: state.value}
+        return Record.at(kind, self._clock.wall(), self._clock.monotonic(), detail)
+
+
+async def _failed(error: AuditError) -> int:
+    raise error

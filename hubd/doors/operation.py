@@ -1,0 +1,100 @@
+"""Operations: what phones claim and the backend orders, in one form for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from hubcore.access.claim import ClaimOutcome
+from hubcore.access.once import Key
+from hubcore.access.words import Action, Denial
+from hubcore.evidence.facts import Detail, Fact
+from hubcore.evidence.records import RecordKind
+
+NO_DECISIONS = (Denial.OP_CONFLICT, Denial.BUSY, Denial.TOO_LATE, Denial.DOOR_FAULT)
+"""Denials that say nothing about what was asked: the hub could not look at it, or did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is asked, and by whom; `seconds` None leaves the time to the access point.
+
+    `kind` is that of its record: ACCESS for a phone's claim, REMOTE for an order of the backend.
+    """
+
+    kind: RecordKind
+    asker: str
+    op: bytes
+    point: int
+    action: Action
+    seconds: int | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether a yes moves the door."""
+        return self.action is Action.OPEN
+
+    @property
+    def source(self) -> str:
+        """Who asks; whoever orders at the backend is one source."""
+        if self.kind is RecordKind.ACCESS:
+            return f"{self.kind}/{self.asker}"
+        return str(self.kind)
+
+    @property
+    def key(self) -> Key:
+        """What the operation is known by when it is asked again."""
+        return self.source, self.op
+
+    @property
+    def content(self) -> tuple[int, int]:
+        """What must be the same when it is asked again."""
+        return self.point, int(self.action)
+
+    @property
+    def facts(self) -> Detail:
+        """What its record says of it."""
+        return {
+            Fact.ASKER: self.asker,
+            Fact.OP: self.op,
+            Fact.POINT: self.point,
+            Fact.ACTION: int(self.action),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at an operation; asked again, it is another attempt.
+
+    `why_denied` judges it at this moment: None is a yes. `late` tells whether nothing may move for
+    it any more. `facts` stand in its record too, for which it waits `record_seconds`.
+    """
+
+    operation: Operation
+    why_denied: Callable[[], Denial | None]
+    late: Callable[[], bool]
+    facts: Detail
+    record_seconds: float
+
+    def why_not_now(self) -> Denial | None:
+        """Tell why nothing may move for it at this moment, None when it may."""
+        if self.late():
+            return Denial.TOO_LATE
+        return self.why_denied()
+
+
+class OperationEnd(Enum):
+    """How an operation ended; this settles whether it is remembered."""
+
+    ANSWERED = "decided, and there was nothing to move"
+    MOVED = "the strike was driven, or may have been"
+    NOTHING_DONE = "nothing was decided about it, or nothing came of it"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an operation ended, and what its asker is told."""
+
+    outcome: ClaimOutcome
+    end: OperationEnd

@@ -1,0 +1,188 @@
+"""Running a hub, from the first record to the last.
+
+Everything runs in one TaskGroup. It is taken down in an order that leaves every strike at rest and
+the last record durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import Any
+
+from hubcore.access import policy
+from hubcore.errors import AuditError, UnguardedError, unguarded_in
+from hubcore.evidence.facts import Detail, EventName, Fact
+from hubcore.evidence.records import Record, RecordKind
+from hubd import __version__
+from hubd.adapters.host.keyfiles import load_keys
+from hubd.adapters.host.log import tell_left_out
+from hubd.adapters.host.systemd import Notifier
+from hubd.app import Hub, build
+from hubd.config.file import Config
+from hubd.stores import open_stores
+from hubd.upkeep.checks import CheckId, Part, Topic, problem
+from hubd.upkeep.standing import READY_PARTS
+from hubd.wiring.parts import MakeParts, RunPart
+
+LAST_RECORD_SECONDS = 1.0
+END_SECONDS = 6
+"""How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
+FIRST_RECORDS_SECONDS = 3.0
+"""How long a start waits for the disk. One that takes nothing opens no door, but hubd still starts,
+so that somebody can look.
+"""
+FIRST_STRIKES_SECONDS = 3.0
+"""How long the radio waits for the strikes at a start; less than the deadline of the links' loop.
+"""
+
+
+async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None = None) -> None:
+    """Run a hub until SIGTERM or SIGINT, or until cancelled.
+
+    Raise ConfigError or StoreError when it cannot start, UnguardedError when it must end.
+    """
+    keys = load_keys(config)
+    async with AsyncExitStack() as stack:
+        stores = await open_stores(
+            state=config.hub.state_directory,
+            site=config.hub.site,
+            read=partial(policy.read, issuer=keys.issuer_key, site=config.hub.site),
+            stack=stack,
+        )
+        hub = build(config, keys, stores, make_parts)
+        hub.api.bind()
+        stack.callback(hub.api.close)
+        await _record_start(hub, stores.audit.mended)
+        try:
+            await _until_stopped(hub, notifier or Notifier())
+        except BaseExceptionGroup as group:
+            raise (unguarded_in(group) or group) from None
+        finally:
+            await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
+
+
+async def _record_start(hub: Hub, mended: int) -> None:
+    """Write the first records; what cannot be written stands as a problem.
+
+    `mended` is the count of records that were taken out of the outbox.
+    """
+    started: Detail = {Fact.VERSION: __version__, **hub.floor.begin(), **hub.policy.carried()}
+    await _in_time(FIRST_RECORDS_SECONDS, _first_records(hub, started, mended))
+
+
+async def _first_records(hub: Hub, started: Detail, mended: int) -> None:
+    await _append(hub, RecordKind.STARTED, started)
+    await hub.policy.begin()
+    if mended:
+        await _tell_mended(hub, mended)
+
+
+async def _tell_mended(hub: Hub, records: int) -> None:
+    """Records were taken out of the outbox: they wait again, and somebody must know."""
+    hub.health.set(problem(CheckId.OUTBOX_EDITED, records=records))
+    facts: Detail = {Fact.FAULT: "the outbox was edited", Fact.RECORDS: records}
+    hub.tell(EventName.OUTBOX_EDITED, facts)
+    await _append(hub, RecordKind.FAULT, facts)
+
+
+async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
+    """Run every loop; a signal ends them, and the parts after them: the doors' guard is last."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as guards:
+        parts = []
+        for name, run in hub.parts.runs.items():
+            parts.append(guards.create_task(_run_part(hub, name, run)))
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(one) for one in _loops(hub, notifier)]
+            await stop.wait()
+            notifier.stopping()
+            for task in running:
+                task.cancel()
+        for part in parts:
+            part.cancel()
+
+
+def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
+    """Return what runs until the stop."""
+    beat = hub.health.beat
+    look = partial(hub.problems.look, hub.watched)
+    loops = [
+        _serve_links(hub),
+        hub.doors.run(hub.parts.inputs, partial(beat, "doors"), hub.links.door_changed),
+        hub.epochs.run(hub.clock, partial(beat, "epoch"), look),
+        hub.refusals.run(),
+        hub.log.mend(hub.clock),
+        hub.disk.run(),
+        tell_left_out(),
+        hub.api.serve(),
+        notifier.feed_watchdog(hub.health.alive),
+        hub.problems.run(hub.watched),
+        _say_ready(hub, notifier),
+    ]
+    if hub.sync is not None:
+        loops.append(hub.sync.run())
+    return loops
+
+
+async def _run_part(hub: Hub, name: Part, run: RunPart) -> None:
+    """Run a part.
+
+    When it says that the daemon must end, the kernel ends it after END_SECONDS, whatever hangs.
+    """
+    ready = partial(hub.problems.part, name, True, "ready")
+    try:
+        await run(ready)
+    except UnguardedError as error:
+        signal.alarm(END_SECONDS)
+        facts: Detail = {Fact.PART: str(name), Fact.FAULT: str(error)}
+        hub.tell(EventName.UNGUARDED, facts)
+        await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.FAULT, facts))
+        raise
+
+
+async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS) -> None:
+    """Go on air once the strikes are held, or cannot be, so that no first phone meets a fault.
+
+    Strikes that say nothing are waited for `strikes_seconds`.
+    """
+    tell_radio = partial(_tell_radio, hub)
+    tell_radio(False)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(strikes_seconds):
+            for name in READY_PARTS & hub.parts.runs.keys():
+                await hub.problems.heard(name)
+    await hub.links.run(tell_radio, partial(hub.health.beat, "links"))
+
+
+async def _say_ready(hub: Hub, notifier: Notifier) -> None:
+    """Say READY at once: a strike or a radio that is missing stands as a problem."""
+    notifier.ready("starting: waiting for the strikes")
+    await hub.health.wait_ready()
+    notifier.status("ready")
+
+
+def _tell_radio(hub: Hub, up: bool) -> None:
+    if up:
+        hub.problems.part(Part.RADIO, True, "on air")
+    elif not hub.problems.stands(Topic.RADIO):  # a sentence of the radio's own says more
+        hub.problems.part(Part.RADIO, False, "The radio is not on air.")
+
+
+async def _append(hub: Hub, kind: RecordKind, detail: Detail) -> None:
+    wall = hub.clock.wall()
+    monotonic = hub.clock.monotonic()
+    await hub.log.append(Record.at(kind, wall, monotonic, detail))
+
+
+async def _in_time(seconds: float, writing: Awaitable[None]) -> None:
+    """Write for so many seconds at most; what the disk refuses, `hub.log.mend` tries again."""
+    with suppress(AuditError, TimeoutError):
+        async with asyncio.timeout(seconds):
+            await writing
