@@ -156,7 +156,8 @@ def _make_evidence(keys: HubKeys, stores: Stores) -> _Evidence:
         on_append=appended.set,
         on_health=partial(problems.part, Part.AUDIT),
     )
-    disk = DiskWatch(partial(state_disk.look, audit.path), health, audit.path)
+    look = partial(state_disk.look, audit.path)
+    disk = DiskWatch(look, health, audit.path)
     refusals = Refusals(log=log, clock=clock, tell=tell, room=disk.room)
     paced = PacedLog(log=log, refusals=refusals, clock=clock, room=disk.room)
     return _Evidence(
@@ -201,7 +202,8 @@ class _Doors:
 def _make_doors(config: Config, parts: Parts, policy: ProvenPolicy, evidence: _Evidence) -> _Doors:
     machines: dict[str, DoorMachine] = {}
     for door in config.doors:
-        machines[door.id] = DoorMachine(door.dps is not None, door.held_open_seconds)
+        watched = door.dps is not None
+        machines[door.id] = DoorMachine(watched, door.held_open_seconds)
     watch = DoorWatch(
         machines=machines,
         log=evidence.paced,
@@ -223,8 +225,8 @@ def _make_doors(config: Config, parts: Parts, policy: ProvenPolicy, evidence: _E
         doors=parts.doors,
         watch=watch,
     )
-    newest = evidence.log.newest(evidence.log.last() + 1, REMEMBERED_RECORDS)
-    unlock.remember(newest)
+    end = evidence.log.last() + 1
+    unlock.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
     return _Doors(watch, unlock)
 
 
@@ -259,7 +261,9 @@ def _make_phones(
 ) -> _Phones:
     ring = EpochRing()
     tickets = TicketTable(keys.certified.expires)
-    points = _points(config)
+    strike_seconds: dict[int, float] = {}
+    for number, point in _points(config).items():
+        strike_seconds[number] = point.strike_seconds
     links = Links(
         side=_hub_side(config, keys, ring, tickets),
         radio=radio,
@@ -268,7 +272,7 @@ def _make_phones(
         rsa=ThreadPoolExecutor(1, "rsa"),
         present=unlock.present,
         door_state=unlock.door_state,
-        strike_seconds={number: point.strike_seconds for number, point in points.items()},
+        strike_seconds=strike_seconds,
         refused=evidence.refusals.count,
         tell=evidence.tell,
         clock=evidence.clock,
@@ -316,8 +320,9 @@ def _make_policy_intake(
     tickets: TicketTable,
     evidence: _Evidence,
 ) -> PolicyIntake:
+    prove = partial(policies.prove, issuer=keys.issuer_key, site=config.hub.site)
     return PolicyIntake(
-        prove=partial(policies.prove, issuer=keys.issuer_key, site=config.hub.site),
+        prove=prove,
         store=policy,
         log=evidence.paced,
         clock=evidence.clock,

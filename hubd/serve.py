@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
@@ -16,13 +16,14 @@ from typing import Any
 from hubcore.access import policy
 from hubcore.errors import AuditError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
-from hubcore.evidence.records import Record, RecordKind
+from hubcore.evidence.records import RecordKind
 from hubd import __version__
 from hubd.adapters.host.keyfiles import load_keys
 from hubd.adapters.host.log import tell_left_out
 from hubd.adapters.host.systemd import Notifier
 from hubd.app import Hub, build
 from hubd.config.file import Config
+from hubd.recording import record_now
 from hubd.stores import open_stores
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.standing import READY_PARTS
@@ -46,13 +47,10 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     Raise ConfigError or StoreError when it cannot start, UnguardedError when it must end.
     """
     keys = load_keys(config)
+    site = config.hub.site
+    read = partial(policy.read, issuer=keys.issuer_key, site=site)
     async with AsyncExitStack() as stack:
-        stores = await open_stores(
-            state=config.hub.state_directory,
-            site=config.hub.site,
-            read=partial(policy.read, issuer=keys.issuer_key, site=config.hub.site),
-            stack=stack,
-        )
+        stores = await open_stores(config.hub.state_directory, site, read, stack)
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)
@@ -70,7 +68,11 @@ async def _record_start(hub: Hub, mended: int) -> None:
 
     `mended` is the count of records that were taken out of the outbox.
     """
-    started: Detail = {Fact.VERSION: __version__, **hub.floor.begin(), **hub.policy.carried()}
+    started: Detail = {
+        Fact.VERSION: __version__,
+        **hub.floor.begin(),
+        **hub.policy.carried(),
+    }
     await _in_time(FIRST_RECORDS_SECONDS, _first_records(hub, started, mended))
 
 
@@ -98,25 +100,30 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
     async with asyncio.TaskGroup() as guards:
         parts = []
         for name, run in hub.parts.runs.items():
-            parts.append(guards.create_task(_run_part(hub, name, run)))
+            part = guards.create_task(_run_part(hub, name, run))
+            parts.append(part)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(one) for one in _loops(hub, notifier)]
+            running = [tasks.create_task(work) for work in _loops(hub, notifier)]
             await stop.wait()
             notifier.stopping()
-            for task in running:
-                task.cancel()
-        for part in parts:
-            part.cancel()
+            _cancel(running)
+        _cancel(parts)
+
+
+def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
     """Return what runs until the stop."""
-    beat = hub.health.beat
+    beat_of_doors = partial(hub.health.beat, "doors")
+    beat_of_epochs = partial(hub.health.beat, "epoch")
     look = partial(hub.problems.look, hub.watched)
     loops = [
         _serve_links(hub),
-        hub.doors.run(hub.parts.inputs, partial(beat, "doors"), hub.links.door_changed),
-        hub.epochs.run(hub.clock, partial(beat, "epoch"), look),
+        hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed),
+        hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
         hub.log.mend(hub.clock),
         hub.disk.run(),
@@ -158,7 +165,8 @@ async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS)
         async with asyncio.timeout(strikes_seconds):
             for name in READY_PARTS & hub.parts.runs.keys():
                 await hub.problems.heard(name)
-    await hub.links.run(tell_radio, partial(hub.health.beat, "links"))
+    beat = partial(hub.health.beat, "links")
+    await hub.links.run(tell_radio, beat)
 
 
 async def _say_ready(hub: Hub, notifier: Notifier) -> None:
@@ -176,9 +184,8 @@ def _tell_radio(hub: Hub, up: bool) -> None:
 
 
 async def _append(hub: Hub, kind: RecordKind, detail: Detail) -> None:
-    wall = hub.clock.wall()
-    monotonic = hub.clock.monotonic()
-    await hub.log.append(Record.at(kind, wall, monotonic, detail))
+    record = record_now(hub.clock, kind, detail)
+    await hub.log.append(record)
 
 
 async def _in_time(seconds: float, writing: Awaitable[None]) -> None:

@@ -18,6 +18,7 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.stores import AuditLog
 from hubd.doors.operation import Operation
+from hubd.recording import record_now
 
 NOT_DONE_SECONDS = 0.5
 """How long the answer waits for the record that a granted release did not happen."""
@@ -97,7 +98,7 @@ class DecisionLog:
         state = self._clock.state()
         if state is not ClockState.TRUSTED:
             detail = {**detail, Fact.CLOCK: state.value}
-        return Record.at(kind, self._clock.wall(), self._clock.monotonic(), detail)
+        return record_now(self._clock, kind, detail)
 
 
 async def _failed(error: AuditError) -> int:

@@ -20,6 +20,7 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Bucket, Rate
+from hubd.recording import record_now
 
 HAPPENINGS = Rate(burst=60, per_second=0.5)
 """Records of one door: more than people who go through it give, and at worst some 10 MB a day."""
@@ -44,10 +45,11 @@ class Happenings:
         """Tell what happened at a door, and record it or count it as left out."""
         detail: Detail = {Fact.DOOR: door, Fact.WHAT: str(happening)}
         self._tell(EventName.DOOR, detail)
-        if self._left_out[door] or not self._paces[door].take(now):
-            self._left_out[door] += 1
-        else:
-            self._record(detail)
+        left_out = self._left_out[door]
+        if left_out or not self._paces[door].take(now):
+            self._left_out[door] = left_out + 1
+            return
+        self._record(detail)
 
     def sum_up(self, door: str, state: DoorState, now: float) -> None:
         """Record how much was left out, if the pace allows it, and the door's state after it."""
@@ -82,9 +84,7 @@ class Happenings:
             await self._written(self._unwritten.get_nowait())
 
     def _record(self, detail: Detail) -> None:
-        wall = self._clock.wall()
-        monotonic = self._clock.monotonic()
-        record = Record.at(RecordKind.DOOR, wall, monotonic, detail)
+        record = record_now(self._clock, RecordKind.DOOR, detail)
         try:
             self._unwritten.put_nowait(record)
         except asyncio.QueueFull:

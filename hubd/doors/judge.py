@@ -19,6 +19,7 @@ from hubcore.ports.stores import PolicyStore
 from hubd.doors.rules import SiteRules
 
 ORDER_SECONDS_MAX = 60
+"""An order that would live for longer is refused."""
 _SHUT = (Mode.LOCKDOWN, Mode.NO_ENTRY)
 
 
@@ -37,7 +38,8 @@ class Judge:
             facts = self._facts(claim)
         except StoreError as error:
             return self._unreadable(error)
-        decision = decide(facts, claim, self._clock.wall())
+        now = self._clock.wall()
+        decision = decide(facts, claim, now)
         if isinstance(decision, Denied):
             return decision.why
         return None
@@ -46,7 +48,8 @@ class Judge:
         """Tell why an order of the backend is refused; it came at the Unix time `came`."""
         if not self._time_is_trusted():
             return Denial.TIME_UNTRUSTED
-        if self.is_late(order) or order.expires_at > came + ORDER_SECONDS_MAX:
+        lives_too_long = order.expires_at > came + ORDER_SECONDS_MAX
+        if lives_too_long or self.is_late(order):
             return Denial.TOO_LATE
         if order.access_point not in self._rules.points:
             return Denial.NO_GRANT

@@ -9,7 +9,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from hubcore.access.words import Denial
@@ -17,6 +17,7 @@ from hubcore.door.state import DoorState
 from hubcore.errors import HardwareError, RestingError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.ports.doors import Mover
+from hubd.doors.operation import WhyNot
 from hubd.doors.rules import Point
 
 REST_WAIT_SECONDS = 2.0
@@ -45,9 +46,7 @@ class DoorMovers:
         mover = self._movers[point.door]
         return mover.must_rest_seconds(seconds) > REST_WAIT_SECONDS
 
-    async def release(
-        self, point: Point, seconds: float, why_not_now: Callable[[], Denial | None]
-    ) -> Denial | None:
+    async def release(self, point: Point, seconds: float, why_not: WhyNot) -> Denial | None:
         """Drive a mover; return why it is no longer allowed, None when it was driven.
 
         Raise RestingError when it must rest for too long, HardwareError as `Mover.release` does.
@@ -66,7 +65,7 @@ class DoorMovers:
                 self._watch.released(point.door, point.number, seconds)
                 return None
             await asyncio.sleep(rest_seconds)
-            why = why_not_now()
+            why = why_not()
             if why is not None:
                 return why
 

@@ -16,6 +16,10 @@ NO_DECISIONS = (Denial.OP_CONFLICT, Denial.BUSY, Denial.TOO_LATE, Denial.DOOR_FA
 """Denials that say nothing about what was asked: the hub could not look at it, or did not."""
 
 
+WhyNot = Callable[[], Denial | None]
+"""Tells why something is denied at this moment, None when it is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What is asked, and by whom; `seconds` None leaves the time to the access point.
@@ -72,7 +76,7 @@ class Attempt:
     """
 
     operation: Operation
-    why_denied: Callable[[], Denial | None]
+    why_denied: WhyNot
     late: Callable[[], bool]
     facts: Detail
     record_seconds: float

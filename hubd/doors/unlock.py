@@ -27,7 +27,7 @@ from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
 from hubcore.door.state import DoorState
 from hubcore.errors import HardwareError, RestingError
-from hubcore.evidence.facts import Fact, Tell
+from hubcore.evidence.facts import Detail, Fact, Tell
 from hubcore.evidence.records import RecordKind, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.doors import Mover
@@ -108,7 +108,7 @@ class Unlock:
             return DoorState.UNKNOWN
         return self._watch.state(point.door)
 
-    # Claims and orders become attempts.
+    # A claim or an order becomes an attempt.
 
     def _attempt_of_claim(self, claim: Claim, alive: Callable[[], bool]) -> Attempt:
         operation = Operation(
@@ -119,13 +119,21 @@ class Unlock:
             action=claim.action,
         )
         latest = claim.arrived + LATE_SECONDS
+
+        def is_late() -> bool:
+            return self._clock.monotonic() > latest or not alive()
+
         left_seconds = latest - self._clock.monotonic()
         record_seconds = min(RECORD_SECONDS, left_seconds)
+        facts: Detail = {
+            Fact.GRANT: claim.grant_id,
+            Fact.PATH: str(claim.strength),
+        }
         return Attempt(
             operation=operation,
             why_denied=partial(self._judge.why_denied, claim),
-            late=lambda: self._clock.monotonic() > latest or not alive(),
-            facts={Fact.GRANT: claim.grant_id, Fact.PATH: str(claim.strength)},
+            late=is_late,
+            facts=facts,
             record_seconds=max(RECORD_SECONDS_MIN, record_seconds),
         )
 
@@ -201,7 +209,12 @@ class Unlock:
         self._operations.begin(operation)
         try:
             why = self._why_denied(attempt)
-            durable = self._decisions.decided(operation, why, attempt.facts, attempt.record_seconds)
+            durable = self._decisions.decided(
+                operation,
+                why,
+                attempt.facts,
+                within_seconds=attempt.record_seconds,
+            )
         except BaseException:
             ended = self._ended(operation, Denial.DOOR_FAULT, OperationEnd.NOTHING_DONE)
             self._operations.end(operation, ended)

@@ -22,7 +22,11 @@ from hubcore.ports.doors import Input, InputEvent, Inputs
 from hubcore.ports.stores import AuditLog
 from hubd.doors.happenings import Happenings
 
-_EVENTS = {Input.DOOR_OPEN: Event.OPENED, Input.DOOR_CLOSED: Event.CLOSED, Input.REX: Event.REX}
+_EVENTS = {
+    Input.DOOR_OPEN: Event.OPENED,
+    Input.DOOR_CLOSED: Event.CLOSED,
+    Input.REX: Event.REX,
+}
 IDLE_SECONDS = 2.0
 
 TellState = Callable[[int, DoorState], None]
@@ -51,10 +55,12 @@ class _Door:
         self.began = now
         self.ends = ends
 
-    def next_time(self) -> float | None:
-        """Return when this door must be looked at again, None when only an event can change it."""
-        times = [self.strike_ends, self.machine.deadline]
-        return min([time for time in times if time is not None], default=None)
+    def ends_before(self, moment: float) -> float:
+        """Return when something ends here by itself before a moment, or that moment."""
+        for end in (self.strike_ends, self.machine.deadline):
+            if end is not None:
+                moment = min(moment, end)
+        return moment
 
 
 class DoorWatch:
@@ -69,7 +75,9 @@ class DoorWatch:
         driven: Callable[[str], bool] = lambda _door: True,
     ) -> None:
         """`machines` by door id; `driven` tells whether the strike of a door is driven now."""
-        self._doors = {name: _Door(machine) for name, machine in machines.items()}
+        self._doors: dict[str, _Door] = {}
+        for name, machine in machines.items():
+            self._doors[name] = _Door(machine)
         self._clock = clock
         self._driven = driven
         self._happenings = Happenings(machines, log, clock, tell)
@@ -162,12 +170,10 @@ class DoorWatch:
 
     def _idle_seconds(self, now: float) -> float:
         """Return how long nothing ends by itself."""
-        ends = now + IDLE_SECONDS
+        end = now + IDLE_SECONDS
         for door in self._doors.values():
-            time = door.next_time()
-            if time is not None:
-                ends = min(ends, time)
-        return max(0.0, ends - now)
+            end = door.ends_before(end)
+        return max(0.0, end - now)
 
     def _see(
         self, name: str, event: Event, now: float, tell_state: TellState | None = None

@@ -17,12 +17,13 @@ from hubcore.access.grant import Grant
 from hubcore.access.policy import Policy, Proven
 from hubcore.errors import AuditError, HubError, RollbackError, StoreError, TrustError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import Record, RecordKind
+from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.aside import Start, aside, start_thread
 from hubd.doors.unlock import Unlock
+from hubd.recording import record_now
 
 Prove = Callable[[bytes], Proven]
 """Checks a document's signature and reads its version. Raises TrustError."""
@@ -89,9 +90,7 @@ class PolicyIntake:
     async def _record(self, version: int, dropped: int) -> None:
         facts: Detail = {Fact.VERSION: version, Fact.TICKETS_DROPPED: dropped}
         self._tell(EventName.POLICY, facts)
-        wall = self._clock.wall()
-        monotonic = self._clock.monotonic()
-        record = Record.at(RecordKind.POLICY, wall, monotonic, facts)
+        record = record_now(self._clock, RecordKind.POLICY, facts)
         try:
             await self._log.append(record)
         except AuditError as error:

@@ -17,7 +17,7 @@ from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import Record, RecordKind
+from hubcore.evidence.records import RecordKind
 from hubcore.evidence.statecheck import (
     Belief,
     Doubt,
@@ -32,6 +32,7 @@ from hubcore.evidence.statecheck import (
 )
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
+from hubd.recording import record_now
 from hubd.upkeep.checks import CHECK_OF_DOUBT, CheckId, Topic, problem
 from hubd.upkeep.health import Health
 
@@ -173,9 +174,7 @@ class ProvenPolicy:
         await self._record(kind, detail)
 
     async def _record(self, kind: RecordKind, detail: Detail) -> None:
-        wall = self._clock.wall()
-        monotonic = self._clock.monotonic()
-        record = Record.at(kind, wall, monotonic, detail)
+        record = record_now(self._clock, kind, detail)
         await self._log.append(record)
 
     def _show(self) -> None:

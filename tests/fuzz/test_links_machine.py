@@ -414,7 +414,7 @@ class Life(RuleBasedStateMachine):
             range(1, TICKETS_A_CREDENTIAL + 1)
         )
         assert len(self.hub.unlock._operations._tables[RecordKind.ACCESS]._ops) <= PHONES * len(OPS)
-        assert not self.hub.unlock._at_work
+        assert not self.hub.unlock._operations._at_work
         for one in self.links:
             check_ceilings(one.link)
             assert sum(isinstance(effect, Unseal | Presented) for effect in one.effects) <= 1, (

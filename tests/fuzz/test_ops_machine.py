@@ -334,11 +334,11 @@ class Wishes(RuleBasedStateMachine):
     def bounded(self) -> None:
         if not hasattr(self, "unlock"):
             return
-        for table in self.unlock._ops.values():
+        for table in self.unlock._operations._tables.values():
             assert len(table._ops) <= len(WHO) * len(OPS)
         waiting = {one.key for one in self.tries if one.task is not None and not one.task.done()}
         assert {
-            (asker.removeprefix("access/"), op) for asker, op in self.unlock._at_work
+            (asker.removeprefix("access/"), op) for asker, op in self.unlock._operations._at_work
         } <= waiting
 
     def teardown(self) -> None:

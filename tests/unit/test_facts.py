@@ -41,6 +41,8 @@ ROOMS = (
 )
 """Who tells and records. What adapters write into the journal is for people alone."""
 RESERVED = {"kind", "at", "mono", "event"}
+_RECORDING = ("at", "record_now", "_record", "_append", "_note")
+"""Functions that take what is recorded."""
 
 
 def _trees() -> Iterator[tuple[str, ast.Module]]:
@@ -73,7 +75,7 @@ def bare_strings(tree: ast.AST) -> list[str]:
         match node:
             case ast.Call(args=[first, *rest]) if _called(node) in ("tell", "_tell"):
                 names = [first, *_keys(rest)]
-            case ast.Call(args=args) if _called(node) in ("at", "_record", "_append", "_note"):
+            case ast.Call(args=args) if _called(node) in _RECORDING:
                 names = _keys(args)
             case ast.AnnAssign(annotation=ast.Name(id="Detail"), value=ast.Dict(keys=keys)):
                 names = list(keys)

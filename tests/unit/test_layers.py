@@ -65,7 +65,7 @@ ROOMS: dict[str, Room] = {
     "hubd.__init__": _room("", "", PURE),
     "hubd.config": _room("hubd.config hubcore", "msgspec", WORLDLY),
     "hubd.config.sentences": _room("hubcore.errors", "msgspec", PURE),
-    "hubd.doors": _room("hubd.doors hubd.aside hubcore", "", WORLDLY),
+    "hubd.doors": _room("hubd.doors hubd.aside hubd.recording hubcore", "", WORLDLY),
     "hubd.doors.unlock": _room(
         "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors "
         "hubd.doors.decisionlog hubd.doors.judge hubd.doors.movers hubd.doors.operation "
@@ -77,7 +77,8 @@ ROOMS: dict[str, Room] = {
     "hubd.backend": _room("hubd.backend hubd.aside hubcore", "structlog", WORLDLY),
     "hubd.evidence": _room("hubd.evidence hubd.aside hubcore", "", WORLDLY),
     "hubd.policy": _room(
-        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.aside hubcore",
+        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.aside hubd.recording "
+        "hubcore",
         "",
         WORLDLY,
     ),
@@ -102,6 +103,7 @@ ROOMS: dict[str, Room] = {
     "hubd.cli": _room(
         "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"
     ),
+    "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
     "hubd.calls": _room("hubd.adapters.local hubd.policy hubd.upkeep hubcore", "", WORLDLY),
     "hubd.app": _room(
@@ -110,8 +112,8 @@ ROOMS: dict[str, Room] = {
         "hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
-        "hubd.adapters.host hubd.app hubd.config.file hubd.stores hubd.upkeep hubd.wiring.parts "
-        "hubcore"
+        "hubd.adapters.host hubd.app hubd.config.file hubd.recording hubd.stores hubd.upkeep "
+        "hubd.wiring.parts hubcore"
     ),
     "hubd.__main__": _room(
         "hubd.serve hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host "
