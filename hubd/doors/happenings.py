@@ -33,7 +33,14 @@ LAST_SECONDS = 1.0
 class Happenings:
     """Records of doors that wait to be written."""
 
-    def __init__(self, doors: Iterable[str], log: AuditLog, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        doors: Iterable[str],
+        *,
+        log: AuditLog,
+        clock: Clock,
+        tell: Tell,
+    ) -> None:
         self._log = log
         self._clock = clock
         self._tell = tell

@@ -26,7 +26,14 @@ _SHUT = (Mode.LOCKDOWN, Mode.NO_ENTRY)
 class Judge:
     """Judges with the rules of the site; each method tells why not, or None."""
 
-    def __init__(self, rules: SiteRules, policy: PolicyStore, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        rules: SiteRules,
+        *,
+        policy: PolicyStore,
+        clock: Clock,
+        tell: Tell,
+    ) -> None:
         self._rules = rules
         self._policy = policy
         self._clock = clock

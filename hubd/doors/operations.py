@@ -84,4 +84,10 @@ class Operations:
             why = Denial.DOOR_FAULT
         outcome = ClaimOutcome(why, DoorState.UNKNOWN)
         table = self._tables[operation.kind]
-        table.remember(operation.key, operation.content, at, outcome, moved)
+        table.remember(
+            operation.key,
+            operation.content,
+            at=at,
+            answer=outcome,
+            moved=moved,
+        )

@@ -62,7 +62,7 @@ class Unlock:
     ) -> None:
         """`doors` are the movers by door id."""
         self._points = rules.points
-        self._judge = Judge(rules, policy, clock, tell)
+        self._judge = Judge(rules, policy=policy, clock=clock, tell=tell)
         self._decisions = DecisionLog(log, clock, tell)
         self._clock = clock
         self._movers = DoorMovers(doors, watch, tell)
@@ -233,7 +233,9 @@ class Unlock:
             return Denial.BUSY
         now = self._clock.monotonic()
         may_try = self._tries.begin(operation.source, now)
-        return None if may_try else Denial.BUSY
+        if not may_try:
+            return Denial.BUSY
+        return None
 
     async def _finish(
         self, attempt: Attempt, why: Denial | None, durable: Awaitable[bool]

@@ -29,6 +29,8 @@ _EVENTS = {
 }
 IDLE_SECONDS = 2.0
 
+Beat = Callable[[], None]
+"""Says that the loop comes round."""
 TellState = Callable[[int, DoorState], None]
 """Takes the access point of a door's latest release, and the state to which the door went."""
 
@@ -40,19 +42,19 @@ class _Door:
     `ends` is the end of the release; `strike_ends` is None while the strike is at rest.
     """
 
+    name: str
     machine: DoorMachine
     access_point: int = 0
     began: float = 0.0
     ends: float = 0.0
     strike_ends: float | None = None
 
-    def release(self, access_point: int, now: float, seconds: float) -> None:
+    def release(self, access_point: int, began: float, ends: float) -> None:
         """Begin a release; one that runs is not made shorter."""
-        ends = now + seconds
         if self.strike_ends is not None:
             ends = max(ends, self.ends)
         self.access_point = access_point
-        self.began = now
+        self.began = began
         self.ends = ends
 
     def ends_before(self, moment: float) -> float:
@@ -77,10 +79,10 @@ class DoorWatch:
         """`machines` by door id; `driven` tells whether the strike of a door is driven now."""
         self._doors: dict[str, _Door] = {}
         for name, machine in machines.items():
-            self._doors[name] = _Door(machine)
+            self._doors[name] = _Door(name, machine)
         self._clock = clock
         self._driven = driven
-        self._happenings = Happenings(machines, log, clock, tell)
+        self._happenings = Happenings(machines, log=log, clock=clock, tell=tell)
         self._changed = asyncio.Event()
 
     def state(self, door: str) -> DoorState:
@@ -92,13 +94,14 @@ class DoorWatch:
 
         One whose strike has fallen already, at its cap, releases nobody until it is driven again.
         """
+        released = self._doors[door]
         now = self._clock.monotonic()
-        self._doors[door].release(access_point, now, seconds)
+        released.release(access_point, began=now, ends=now + seconds)
         if self._driven(door):
-            self._strike_on(door, now)
+            self._strike_on(released, now)
         self._changed.set()
 
-    async def run(self, inputs: Inputs, beat: Callable[[], None], tell_state: TellState) -> None:
+    async def run(self, inputs: Inputs, beat: Beat, tell_state: TellState) -> None:
         """Watch until cancelled.
 
         `beat` is called at least every IDLE_SECONDS, `tell_state` when a door itself has moved.
@@ -110,47 +113,45 @@ class DoorWatch:
 
     async def _read(self, inputs: Inputs, tell_state: TellState) -> None:
         async for event in inputs.events():
-            if event.door in self._doors:
-                self._take(event, tell_state)
+            door = self._doors.get(event.door)
+            if door is not None:
+                self._take(door, event, tell_state)
                 self._changed.set()
 
-    def _take(self, event: InputEvent, tell_state: TellState) -> None:
+    def _take(self, door: _Door, event: InputEvent, tell_state: TellState) -> None:
         now = self._clock.monotonic()
         kind = _EVENTS.get(event.what)
         if kind is not None:
-            self._see(event.door, kind, now, tell_state)
+            self._see(door, kind, now, tell_state)
             return
-        if event.at < self._doors[event.door].began:
+        if event.at < door.began:
             return  # of an earlier release, seen late
         if event.what is Input.STRIKE_INACTIVE:
-            self._strike_off(event.door, now)
+            self._strike_off(door, now)
         elif event.what is Input.STRIKE_ACTIVE:
-            self._drive_again(event.door, now)
+            self._drive_again(door, now)
 
-    def _drive_again(self, name: str, now: float) -> None:
+    def _drive_again(self, door: _Door, now: float) -> None:
         """The strike is driven again after it had to rest in the middle of a release."""
-        door = self._doors[name]
         if door.strike_ends is None and now < door.ends:
-            self._strike_on(name, now)
+            self._strike_on(door, now)
 
-    def _strike_on(self, name: str, now: float) -> None:
-        door = self._doors[name]
+    def _strike_on(self, door: _Door, now: float) -> None:
         door.strike_ends = door.ends
-        self._see(name, Event.STRIKE_ON, now)
+        self._see(door, Event.STRIKE_ON, now)
 
-    def _strike_off(self, name: str, now: float) -> None:
-        door = self._doors[name]
+    def _strike_off(self, door: _Door, now: float) -> None:
         if door.strike_ends is not None:
             door.strike_ends = None
-            self._see(name, Event.STRIKE_OFF, now)
+            self._see(door, Event.STRIKE_OFF, now)
 
-    async def _keep_time(self, beat: Callable[[], None], tell_state: TellState) -> None:
+    async def _keep_time(self, beat: Beat, tell_state: TellState) -> None:
         """Wake at the next deadline of any door, or when something changed."""
         while True:
             beat()
             now = self._clock.monotonic()
-            for name in self._doors:
-                self._take_time(name, now, tell_state)
+            for door in self._doors.values():
+                self._take_time(door, now, tell_state)
             self._changed.clear()
             try:
                 async with asyncio.timeout(self._idle_seconds(now)):
@@ -158,15 +159,14 @@ class DoorWatch:
             except TimeoutError:
                 continue
 
-    def _take_time(self, name: str, now: float, tell_state: TellState) -> None:
+    def _take_time(self, door: _Door, now: float, tell_state: TellState) -> None:
         """End what is over by now at a door."""
-        door = self._doors[name]
         if door.strike_ends is not None and door.strike_ends <= now:
-            self._strike_off(name, now)
+            self._strike_off(door, now)
         deadline = door.machine.deadline
         if deadline is not None and deadline <= now:
-            self._see(name, Event.TIMEOUT, now, tell_state)
-        self._happenings.sum_up(name, door.machine.state, now)
+            self._see(door, Event.TIMEOUT, now, tell_state)
+        self._happenings.sum_up(door.name, door.machine.state, now)
 
     def _idle_seconds(self, now: float) -> float:
         """Return how long nothing ends by itself."""
@@ -176,14 +176,13 @@ class DoorWatch:
         return max(0.0, end - now)
 
     def _see(
-        self, name: str, event: Event, now: float, tell_state: TellState | None = None
+        self, door: _Door, event: Event, now: float, tell_state: TellState | None = None
     ) -> None:
         """Let a door's machine see an event; `tell_state` None for what the strike does."""
-        door = self._doors[name]
         before = door.machine.state
         happening = door.machine.see(event, now)
         state = door.machine.state
         if state is not before and tell_state is not None:
             tell_state(door.access_point, state)
         if happening is not None:
-            self._happenings.take(name, happening, now)
+            self._happenings.take(door.name, happening, now)
