@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 
 from hubcore.errors import ConfigError, StoreError, UnguardedError
@@ -33,7 +34,8 @@ def main() -> None:
     prepare()
     options = as_tool("hubd", _parser().parse_args)
     if options.check_config:
-        sys.exit(as_tool("hubd", lambda: checkconfig.run(options.config, options.json)))
+        check = partial(checkconfig.run, options.config, options.json)
+        sys.exit(as_tool("hubd", check))
     sys.exit(run(options.config, real_parts))
 
 
@@ -66,9 +68,10 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
     status` shows it until the next start; the journal's end is full of restarts by then.
     """
     notifier = Notifier()
+    pace = LinePace()
     try:
         config = load(config_file)
-        set_up(config.log.level, sys.stderr, pace=LinePace())
+        set_up(config.log.level, sys.stderr, pace=pace)
         asyncio.run(serve(config, make_parts, notifier))
     except ConfigError as error:
         return _refused(notifier, error, EX_CONFIG)

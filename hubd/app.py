@@ -1,7 +1,8 @@
 """The composition root: the one place that knows both the use cases and the world.
 
-`build` makes every object once and joins them. A hub and a desk are built alike: they differ in the
-`Parts` that they hand in. `hubd.serve` runs what is built here.
+`build` makes every object once and joins them. This file is long because nothing is made elsewhere.
+A hub and a desk are built alike: they differ in the `Parts` that they hand in. `hubd.serve` runs
+what is built here.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from hubd.adapters.host.keyfiles import HubKeys
 from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
+from hubd.adapters.sqlite.audit import AuditStore
 from hubd.backend.sync import Identity, Orders, Pace, Sync
 from hubd.calls import LocalCalls
 from hubd.config.file import Config
@@ -150,16 +152,21 @@ def _make_evidence(keys: HubKeys, stores: Stores) -> _Evidence:
     tell = Teller(tail, clock, health.count)
     problems = StandingProblems(health, tell)
     appended = asyncio.Event()
-    log = ReportingLog(
-        log=audit,
-        floor=floor,
-        on_append=appended.set,
-        on_health=partial(problems.part, Part.AUDIT),
-    )
+    log = _make_log(audit, floor, appended, problems)
     look = partial(state_disk.look, audit.path)
     disk = DiskWatch(look, health, audit.path)
-    refusals = Refusals(log=log, clock=clock, tell=tell, room=disk.room)
-    paced = PacedLog(log=log, refusals=refusals, clock=clock, room=disk.room)
+    refusals = Refusals(
+        log=log,
+        clock=clock,
+        tell=tell,
+        room=disk.room,
+    )
+    paced = PacedLog(
+        log=log,
+        refusals=refusals,
+        clock=clock,
+        room=disk.room,
+    )
     return _Evidence(
         clock=clock,
         floor=floor,
@@ -172,6 +179,17 @@ def _make_evidence(keys: HubKeys, stores: Stores) -> _Evidence:
         disk=disk,
         refusals=refusals,
         paced=paced,
+    )
+
+
+def _make_log(
+    audit: AuditStore, floor: TimeFloor, appended: asyncio.Event, problems: StandingProblems
+) -> ReportingLog:
+    return ReportingLog(
+        log=audit,
+        floor=floor,
+        on_append=appended.set,
+        on_health=partial(problems.part, Part.AUDIT),
     )
 
 

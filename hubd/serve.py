@@ -86,7 +86,10 @@ async def _first_records(hub: Hub, started: Detail, mended: int) -> None:
 async def _tell_mended(hub: Hub, records: int) -> None:
     """Records were taken out of the outbox: they wait again, and somebody must know."""
     hub.health.set(problem(CheckId.OUTBOX_EDITED, records=records))
-    facts: Detail = {Fact.FAULT: "the outbox was edited", Fact.RECORDS: records}
+    facts: Detail = {
+        Fact.FAULT: "the outbox was edited",
+        Fact.RECORDS: records,
+    }
     hub.tell(EventName.OUTBOX_EDITED, facts)
     await _append(hub, RecordKind.FAULT, facts)
 
@@ -148,7 +151,10 @@ async def _run_part(hub: Hub, name: Part, run: RunPart) -> None:
         await run(ready)
     except UnguardedError as error:
         signal.alarm(END_SECONDS)
-        facts: Detail = {Fact.PART: str(name), Fact.FAULT: str(error)}
+        facts: Detail = {
+            Fact.PART: str(name),
+            Fact.FAULT: str(error),
+        }
         hub.tell(EventName.UNGUARDED, facts)
         await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.FAULT, facts))
         raise

@@ -45,7 +45,11 @@ async def open_stores(
     await stack.enter_async_context(policy)
     kept = policy.found
     found = FoundState(
-        kept.policy, kept.version, _log_found(audit, kept), policy_removed, log_removed
+        policy=kept.policy,
+        version=kept.version,
+        log=_log_found(audit, kept),
+        policy_removed=policy_removed,
+        log_removed=log_removed,
     )
     told = told_by(audit.newest_about_state())
     return Stores(audit, policy, found, told)

@@ -50,7 +50,10 @@ class Happenings:
 
     def take(self, door: str, happening: Happening, now: float) -> None:
         """Tell what happened at a door, and record it or count it as left out."""
-        detail: Detail = {Fact.DOOR: door, Fact.WHAT: str(happening)}
+        detail: Detail = {
+            Fact.DOOR: door,
+            Fact.WHAT: str(happening),
+        }
         self._tell(EventName.DOOR, detail)
         left_out = self._left_out[door]
         if left_out or not self._paces[door].take(now):

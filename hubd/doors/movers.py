@@ -75,5 +75,8 @@ class DoorMovers:
             try:
                 await self._movers[door].secure()
             except HardwareError as error:
-                facts: Detail = {Fact.DOOR: door, Fact.WHY: str(error)}
+                facts: Detail = {
+                    Fact.DOOR: door,
+                    Fact.WHY: str(error),
+                }
                 self._tell(EventName.NOT_SECURED, facts)

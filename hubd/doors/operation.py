@@ -12,7 +12,12 @@ from hubcore.access.words import Action, Denial
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import RecordKind
 
-NO_DECISIONS = (Denial.OP_CONFLICT, Denial.BUSY, Denial.TOO_LATE, Denial.DOOR_FAULT)
+NO_DECISIONS = (
+    Denial.OP_CONFLICT,
+    Denial.BUSY,
+    Denial.TOO_LATE,
+    Denial.DOOR_FAULT,
+)
 """Denials that say nothing about what was asked: the hub could not look at it, or did not."""
 
 

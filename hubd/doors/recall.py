@@ -65,7 +65,8 @@ def _read(record: Record, at: float) -> Decided | NothingMoved | None:
                 point=point,
                 action=Action(action),
             )
-            return Decided(operation, _denial(rest.get(Fact.WHY)), at)
+            why = _denial(rest.get(Fact.WHY))
+            return Decided(operation, why, at)
         case {
             Fact.OF: bytes(op),
             Fact.OF_KIND: str(kind),

@@ -62,7 +62,12 @@ class Unlock:
     ) -> None:
         """`doors` are the movers by door id."""
         self._points = rules.points
-        self._judge = Judge(rules, policy=policy, clock=clock, tell=tell)
+        self._judge = Judge(
+            rules,
+            policy=policy,
+            clock=clock,
+            tell=tell,
+        )
         self._decisions = DecisionLog(log, clock, tell)
         self._clock = clock
         self._movers = DoorMovers(doors, watch, tell)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hubcore.evidence.facts import EventName, Fact, Tell
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.ports.radio import LinkId, Radio
 
 DROP_SECONDS = 5.0
@@ -49,7 +49,11 @@ class Dropper:
         return ""
 
     def _tell_failed(self, why: str, attempt: int) -> None:
-        self._tell(EventName.DROP_FAILED, {Fact.WHY: why, Fact.ATTEMPT: attempt})
+        facts: Detail = {
+            Fact.WHY: why,
+            Fact.ATTEMPT: attempt,
+        }
+        self._tell(EventName.DROP_FAILED, facts)
 
 
 async def _happens_within(seconds: float, event: asyncio.Event) -> bool:

@@ -64,7 +64,8 @@ class EpochKeys:
             beat()
             self._ring.expire(clock.wall())
             changed()
-            if self._ring.due(clock.wall(), clock.monotonic()):
+            due = self._ring.due(clock.wall(), clock.monotonic())
+            if due:
                 await self._make(clock)
                 changed()
             await asyncio.sleep(self._check_seconds)
@@ -81,4 +82,5 @@ class EpochKeys:
             return
         self._failure_logged = False
         now = (clock.wall(), clock.monotonic())
-        self._ring.add(certify(key, self._identity, self._names, self._aeads, now))
+        epoch = certify(key, self._identity, self._names, self._aeads, now)
+        self._ring.add(epoch)

@@ -68,7 +68,8 @@ class PolicyIntake:
 
     async def _read(self, document: bytes) -> Policy:
         """Read a document in a thread, and raise its refusal here."""
-        read = partial(_read, self._prove, document, self._store.version())
+        in_force = self._store.version()
+        read = partial(_read, self._prove, document, in_force)
         new = await aside("policy-reader", read, self._start)
         if isinstance(new, Policy):
             return new

@@ -146,7 +146,8 @@ class ProvenPolicy:
                 "here by the audit log"
             )
         in_doubt = self._doubt is not None
-        await self._file.replace(policy, document, self._log.head(), again=in_doubt)
+        head = self._log.head()
+        await self._file.replace(policy, document, head, again=in_doubt)
         self._believe(policy.version)
 
     def _believe(self, version: int) -> None:
@@ -160,7 +161,8 @@ class ProvenPolicy:
         version = self._found.version
         kind = RecordKind.STATE
         if self._doubt is not None:
-            if self._doubt is self._told.doubt and version == self._told.doubted:
+            known = self._told
+            if self._doubt is known.doubt and version == known.doubted:
                 return
             detail = doubt_facts(self._doubt, self._found, self._told)
         elif self._edited:

@@ -107,7 +107,8 @@ ROOMS: dict[str, Room] = {
     "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
     "hubd.calls": _room("hubd.adapters.local hubd.policy hubd.upkeep hubcore", "", WORLDLY),
     "hubd.app": _room(
-        "hubd.adapters.host hubd.adapters.local hubd.backend hubd.calls hubd.config.file "
+        "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
+        "hubd.config.file "
         "hubd.doors hubd.evidence hubd.phones hubd.policy hubd.stores hubd.upkeep "
         "hubd.wiring.parts hubcore"
     ),
