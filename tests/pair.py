@@ -62,7 +62,7 @@ def _rsa_key(_number: int, bits: int) -> rsa.RSAPrivateKey:
 
 
 class Watch:
-    """`unlock.Watch` that remembers."""
+    """`movers.Watch` that remembers."""
 
     def __init__(self) -> None:
         self.released_at: list[tuple[str, int, float]] = []
