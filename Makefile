@@ -1,11 +1,11 @@
 # Each command works in a fresh clone on Debian 12 or 13 with git, make and Python 3.11, 3.12 or 3.13.
-# Folders of this project are named to pip by paths (./), and hubd's and the simulator's together: never by a name, which
-# an index might know as somebody else's.
+# Name the folders of this project to pip by paths (./), and hubd's and the simulator's together. Never use a name: on an
+# index it may belong to somebody else.
 PYTHON ?= python3
 PREFIX ?= /opt/hubd
 VENV ?= .venv
 BIN := $(VENV)/bin
-# How many tests run side by side; 0: one after the other, in pytest's own process.
+# How many tests run side by side. 0: one after the other, in pytest's own process.
 WORKERS ?= $(shell nproc)
 
 .PHONY: demo test tools test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
@@ -19,11 +19,11 @@ test: tools $(VENV)/ready $(VENV)-oracle/ready
 	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_tokens.py \
 	  tests/unit/test_messages.py tests/unit/test_vectors.py
 
-# What the tests need of this machine, asked for before anything is fetched or built.
+# The tools that the tests need. Check for them before fetching or building anything.
 tools:
 	.ci/prerequisites $(PYTHON) dbus-daemon
 
-# The same on each Python that setup.cfg promises and this machine has; it says which are not here.
+# The same on each Python that setup.cfg promises and this machine has. It says which are missing.
 test-pythons:
 	.ci/pythons $(PYTHON)
 
@@ -44,9 +44,9 @@ bench-lab: $(VENV)/ready
 	hardware-sim/lab/kernel.sh
 	$(BIN)/python -m benchmarks --lab
 
-# The real stack in user-mode Linux guests, as root: installs Debian packages that lack, builds a kernel once (into
-# ~/.cache). Two guests at a time, then the cases that measure, alone; `make lab-soak` runs these longer.
-# BLUEZ=5.82 (or 5.87, newest) runs it on that BlueZ, built once from Debian's source package.
+# The real stack in user-mode Linux guests, as root. It installs missing Debian packages and builds a kernel once (into
+# ~/.cache). Two guests run at a time. Then the cases that measure run alone; `make lab-soak` runs those longer.
+# BLUEZ=5.82 (or 5.87, newest) uses that BlueZ, built once from Debian's source package.
 BLUEZ ?=
 lab: $(VENV)/ready
 	hardware-sim/lab/check.sh --install
@@ -56,7 +56,7 @@ lab: $(VENV)/ready
 	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -m alone tests/lab
 
 # Some two hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
-# stay in benchmarks/lab-soak.json, in place of all that an earlier run has left there.
+# replace those of an earlier run in benchmarks/lab-soak.json.
 SOAK := $(addprefix tests/lab/,test_soak.py test_air.py test_strangers.py test_power_cut.py)
 lab-soak: $(VENV)/ready
 	hardware-sim/lab/check.sh --install
@@ -65,27 +65,27 @@ lab-soak: $(VENV)/ready
 	HUBD_LAB=1 HUBD_LAB_KEEP=benchmarks/lab-soak.json HUBD_LAB_SOAK_SECONDS=3600 HUBD_LAB_IDLE_SECONDS=600 \
 	  HUBD_LAB_CYCLES=500 HUBD_LAB_CUTS=200 $(BIN)/python -m pytest -v $(SOAK)
 
-# The environment everything runs in.
+# The environment in which everything runs.
 $(VENV)/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites .ci/pip
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	.ci/pip $(BIN)/python install -q -e '.[dev]' -e './hardware-sim[bleak,bless]'
 	@touch $@
 
-# Two COSE libraries as independent readers and writers; both need an older cbor2, which hubd must also work with.
+# Two COSE libraries as independent readers and writers. Both need an older cbor2; hubd must work with that one too.
 $(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites .ci/pip
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv $(VENV)-oracle
 	.ci/pip $(VENV)-oracle/bin/python install -q -e '.[oracle]' -e ./hardware-sim
 	@touch $@
 
-# On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place. A hub that runs is
-# restarted, unless RESTART=no.
+# On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place. It restarts a
+# running hub, unless RESTART=no.
 install:
 	RESTART='$(RESTART)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
 
-# What `make install` fetches, into ./wheels: for a hub without internet (docs/hub.md), on a machine of the same Debian and
-# processor that has it.
+# Fetch into ./wheels what `make install` needs, for a hub without internet (docs/hub.md). Run it on a machine with
+# internet, with the same Debian and the same kind of processor.
 wheels:
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv --clear $(VENV)-wheels
@@ -94,6 +94,6 @@ wheels:
 uninstall:
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install.sh uninstall
 
-# Never desk: it holds the private key of a site's issuer.
+# Never remove desk: it holds the private key of a site's issuer.
 clean:
 	rm -rf .venv .venv-* build dist wheels *.egg-info hardware-sim/build hardware-sim/*.egg-info desk-demo

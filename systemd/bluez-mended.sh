@@ -1,9 +1,13 @@
 #!/bin/sh
-# Makes Debian's own BlueZ into a package that survives a phone that leaves in the middle of a request, and installs it.
+# Makes a package of Debian's own BlueZ that survives a phone that leaves in the middle of a request, and installs it.
 #
-# Laws: it builds the newest source that Debian has for this release (12 and 13), changed by bluez-client-left.patch alone;
-# the source is checked by apt against Debian's keys; apt's own settings stay as they are. `build` installs the packages
-# that a build needs: do it on any machine of the hub's Debian release and processor, not on the hub itself.
+# Laws:
+# 1. It builds the newest source that Debian has for this release (12 or 13). Only bluez-client-left.patch changes it.
+# 2. apt checks the source against Debian's keys.
+# 3. apt's own settings stay as they are.
+#
+# `build` installs the packages that a build needs. So run it on another machine than the hub, with the hub's Debian
+# release and kind of processor.
 # usage, as root: bluez-mended.sh build FOLDER      leaves FOLDER/bluez_VERSION+hubd1_ARCHITECTURE.deb
 #                 bluez-mended.sh install FOLDER    installs that, holds it against upgrades, restarts bluetoothd
 set -eu
@@ -28,7 +32,7 @@ case ${VERSION_CODENAME:-} in
         "systemd/bluez-client-left.patch by hand" ;;
 esac
 
-# apt with lists of its own, which hold sources only: this machine's sources.list may have no deb-src.
+# Run apt with its own lists, which hold only sources: this machine's sources.list may have no deb-src.
 private() {
     command=$1
     shift
@@ -63,7 +67,7 @@ build() {
     apt-get build-dep -y --no-install-recommends "$tree" >>"$folder/log" 2>&1 ||
         refuse "what its build needs cannot be installed: $folder/log"
     patch -p1 <"$here/bluez-client-left.patch" >>"$folder/log" || refuse "the patch does not apply to $version: $folder/log"
-    # The mark keeps it apart from Debian's own, newer than the version it was made of and older than the next.
+    # The mark makes the package newer than the version it was made of, and older than Debian's next.
     {
         printf 'bluez (%s%s) %s; urgency=medium\n\n' "$version" "$mark" "$VERSION_CODENAME"
         printf '  * A phone that leaves in the middle of a request no longer brings bluetoothd down.\n\n'

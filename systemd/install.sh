@@ -1,13 +1,16 @@
 #!/bin/sh
-# Installs hubd on this hub, or below DESTDIR into an image, and takes it away again.
+# Installs hubd on this hub, or below DESTDIR into an image, and removes it again.
 #
-# Laws: a file of the administrator (/etc) is never overwritten or removed, nor are records and keys; with DESTDIR nothing
-# outside it is touched, and nothing in it says where it was; an installation that breaks off leaves the old one whole;
-# a hub that runs is not given a version that does not start with its configuration and keys, and runs the new one in the
-# end.
+# Laws:
+# 1. It never overwrites or removes a file of the administrator (/etc), a record or a key.
+# 2. With DESTDIR it touches nothing outside DESTDIR, and nothing inside says where DESTDIR was.
+# 3. An installation that breaks off leaves the old one whole.
+# 4. A running hub never gets a version that does not start with its configuration and keys.
+# 5. After an installation, a running hub runs the new version, unless RESTART=no.
+#
 # usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] [RESTART=no] install.sh [install|files|uninstall]
-#        files: everything but the Python environment, which is put in place in another way
-#        RESTART=no: leave it to the administrator when a hub that runs is restarted
+#        files: everything but the Python environment, which something else puts in place
+#        RESTART=no: the administrator restarts a running hub
 set -eu
 umask 022
 
@@ -17,7 +20,7 @@ prefix=${PREFIX:-/opt/hubd}
 dest=${DESTDIR:+$(realpath -m -- "$DESTDIR")}
 dest=${dest%/}
 
-# What belongs to the system: its name beside this file, its place.
+# The system's files: the name beside this script, and the place.
 files="hubd.sysusers:/usr/lib/sysusers.d/hubd.conf
 hubd.tmpfiles:/usr/lib/tmpfiles.d/hubd.conf
 70-hubd.rules:/usr/lib/udev/rules.d/70-hubd.rules
@@ -42,7 +45,7 @@ esac
 case $dest$prefix in *[!A-Za-z0-9/._+-]*) refuse "$dest$prefix: expected a path of letters, digits and ._+- only" ;; esac
 [ -n "$dest" ] || [ "$(id -u)" = 0 ] || refuse "installing on this machine needs root; DESTDIR=DIR makes an image"
 
-# Asked before anything is made: without it there is nobody to start the hub.
+# Check this before making anything: without systemd nobody starts the hub.
 needs_systemd() {
     [ -z "$dest" ] || return 0
     for tool in systemctl systemd-sysusers systemd-tmpfiles; do
@@ -50,7 +53,7 @@ needs_systemd() {
     done
 }
 
-# Links in an image are followed as this machine sees them: one that leads out of it would have us change the machine.
+# This machine follows the links in an image. A link that leads out of the image would make us change the machine.
 stay_inside() {
     for file in $files x:/etc/hubd/hubd.toml x:/usr/bin/hubctl "x:$prefix"; do
         folder=$dest$(dirname "${file#*:}")
@@ -81,7 +84,7 @@ put_files() {
 
 in_git() { git -c safe.directory='*' --no-optional-locks -C "$here/.." "$@" 2>/dev/null; }
 
-# Which commit this tree is: of its own repository (not one that it happens to lie in), or as `git archive` wrote it here.
+# The commit of this tree: from its own repository (not from one around it), or as `git archive` wrote it here.
 commit() {
     if [ -e "$here/../.git" ] && id=$(in_git rev-parse --short=12 HEAD); then
         edited=$(in_git status --porcelain -- hubcore drivers hubd setup.cfg pyproject.toml systemd config)
@@ -95,14 +98,14 @@ commit() {
     esac
 }
 
-# The version that a package says of itself, nothing when there is none.
+# The version that a package states; nothing if it states none.
 version_of() { sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$1/__init__.py" 2>/dev/null || true; }
 
-# Only what put_environment made is ever replaced or removed.
+# Only what put_environment made may be replaced or removed.
 is_ours() { [ ! -L "$1" ] && [ -f "$1/pyvenv.cfg" ] && [ -f "$1/bin/hubd" ]; }
 
 work="" made="" old=""
-# However this ends: the old environment is in its place if no new one is, and what is left over is gone.
+# However the script ends: put the old environment back if there is no new one, and remove what is left over.
 clear_up() {
     if [ -n "$old" ] && [ ! -e "$place" ] && ! mv -T "$old" "$place"; then
         say "the installation broke off; the environment that was $place is $old now" >&2
@@ -113,7 +116,7 @@ clear_up() {
 trap clear_up EXIT
 trap 'exit 1' HUP INT TERM
 
-# The environment is made beside its place, with the names that it will have there, and then takes the place of the old.
+# Make the environment beside its place, with the names that it will have there. Then move it there.
 put_environment() {
     place=$dest$prefix
     if [ -e "$place" ] || [ -L "$place" ]; then
@@ -129,7 +132,7 @@ put_environment() {
     made=$(mktemp -d "$place.XXXXXX")
     chmod 755 "$made"
     say "making $place"
-    # From a copy: what an earlier build left in the tree is not installed, and the tree stays as it is.
+    # Install from a copy: so nothing that an earlier build left in the tree is installed, and the tree stays as it is.
     mkdir "$work/hubd"
     (cd "$here/.." && cp -R hubcore drivers hubd setup.cfg pyproject.toml README.md "$work/hubd")
     sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubd/__init__.py"
@@ -151,14 +154,14 @@ put_environment() {
     work="" made="" old=""
 }
 
-# What the unit is before anything is changed: active, activating (a start that fails again and again), or else.
+# The unit's state before anything changes: active, activating (a start that fails again and again), or another.
 state_of_hubd() {
     if [ -n "$dest" ]; then echo an-image; else systemctl is-active hubd 2>/dev/null || true; fi
 }
 
-# Asked before the old version is replaced: doors go on with it when the new one would not start. What is wrong without
-# keeping it from a start (69: a radio that is unplugged, a pin in use, little room, a certificate that has ended) is as
-# wrong with the old version: it is said, and a hub is brought up to date all the same.
+# Ask the new version before it replaces the old one. If it would not start, the doors go on with the old one.
+# Status 69 is a fault that does not stop a start: a radio that is unplugged, a pin in use, little room, a certificate that
+# has ended. The old version has the same fault. So say it, and update the hub all the same.
 suits_this_hub() {
     status=0
     said=$("$made/bin/python" -P -m hubd --check-config 2>&1) || status=$?
@@ -189,7 +192,7 @@ activate() {
     fi
 }
 
-# Say what is in force, and see to it that it is what was installed.
+# Make the hub run what was installed, and say what it runs.
 take_effect() {
     case $before in
         active | activating)
