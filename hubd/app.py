@@ -24,7 +24,7 @@ from hubcore.door.machine import DoorMachine
 from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import Record, RecordKind
-from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, told_by
+from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, read_logged_state
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
@@ -335,7 +335,7 @@ async def open_stores(
         audit=audit,
         policy=opened,
         found=found,
-        told=told_by(audit.newest_about_state()),
+        told=read_logged_state(audit.newest_about_state()),
     )
 
 

@@ -285,7 +285,7 @@ class Links:
         for lost in [effect, *(served.effects.get_nowait() for _ in range(EFFECTS_MAX))]:
             if isinstance(lost, _Unsealing):
                 if lost.result is None:
-                    served.link.unbegun()
+                    served.link.unseal_cancelled()
                 else:
                     lost.result.cancel()
                 served.link.unsealed(ProofError("link: too slow"), self._clock.monotonic())
@@ -369,7 +369,7 @@ class Links:
                     await served.left.wait()
             except TimeoutError:
                 return await self._unseal(begun.job)
-            served.link.unbegun()
+            served.link.unseal_cancelled()
             return ProofError("link: gone before its turn")
         except Exception:
             served.link.unsealed(ProofError("link: a fault of our own"), self._clock.monotonic())

@@ -21,7 +21,7 @@ from typing import Self
 
 from hubcore.errors import AuditError, HardwareError
 from hubcore.evidence.records import Head, Record, StoredRecord, Walk, agrees
-from hubcore.evidence.statecheck import tells
+from hubcore.evidence.statecheck import is_about_state
 from hubd.adapters.host.state_disk import has_room
 from hubd.adapters.sqlite.audit_writer import (
     AUDIT,
@@ -214,7 +214,7 @@ class AuditStore:
                     AuditError
                 ):  # the bytes that are looked for, in a record of another kind
                     record = Record.decode(body)
-                    if tells(record):
+                    if is_about_state(record):
                         return record
         return None
 
