@@ -1,1 +1,1 @@
-"""hubcore: the ground floor of an access hub: pure values, rules and messages; it knows no other."""
+"""The ground floor of an access hub: pure values, rules and messages, which know nothing above."""

@@ -16,7 +16,7 @@ class HubError(Exception):
 
 
 class ConfigError(HubError):
-    """The installer must act: the start is refused with exit status 78 (EX_CONFIG of sysexits.h)."""
+    """The installer must act: no start, and exit status 78 (EX_CONFIG of sysexits.h)."""
 
 
 class PeerError(HubError):

@@ -194,7 +194,7 @@ def chain_hash(previous: bytes, number: int, body: bytes) -> bytes:
 
 
 def follows(previous: StoredRecord | Head | None, record: StoredRecord) -> None:
-    """Raise AuditError, with the number, unless `record` follows `previous` (None: is the first)."""
+    """Raise AuditError, with the number, unless `record` follows `previous` (None: is first)."""
     before = Head() if previous is None else previous
     number = before.number + 1
     if record.number != number:

@@ -35,7 +35,7 @@ STEP_MS = 300_000
 PHONE_CLOCK_SECONDS = 300
 """How far a phone's clock may be from an epoch's validity (docs/protocol.md)."""
 CONFIRMED_AHEAD_SECONDS = 3900 + PHONE_CLOCK_SECONDS
-"""How far ahead a clock may be when a phone with a right clock confirms it: an epoch's life more."""
+"""How far ahead a clock may be if a phone with a right clock confirms it: an epoch's life more."""
 MARK_RECORDS = 500
 PAGE_RECORDS = 256
 PAGES_MAX = 64

@@ -28,7 +28,7 @@ class RadioListener(Protocol):
         """A peer has connected."""
 
     def info(self, link: LinkId) -> bytes:
-        """Answer a read of INFO at offset 0: make a new challenge for this link, return its bytes."""
+        """Answer a read of INFO at offset 0 with the bytes of a new challenge for this link."""
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
         """Take one write to RX; `mtu` is the link's ATT_MTU.

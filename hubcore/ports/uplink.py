@@ -28,4 +28,4 @@ class Uplink(Protocol):
         """Connect, and connect again, until cancelled."""
 
     def send(self, message: bytes) -> bool:
-        """Queue one message; False, with nothing queued, when the uplink is down or its queue full."""
+        """Queue one message; False, and not queued, when the uplink is down or the queue full."""

@@ -43,7 +43,7 @@ class Budget:
         self._taken = 0
 
     def take(self, now: float) -> float | None:
-        """Take a token at monotonic time `now`; return the seconds until its turn, None for none."""
+        """Take a token at monotonic time `now`; return the seconds until its turn, or None."""
         elapsed = max(0.0, now - self._since)
         self._tokens = min(self._burst, self._tokens + elapsed * self._rate)
         self._since = now

@@ -20,8 +20,8 @@ from hubcore.evidence.statecheck import (
     carried_facts,
     doubt_facts,
     edited_facts,
-    judge,
     is_about_state,
+    judge,
     read_logged_state,
 )
 
