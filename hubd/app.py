@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from hubcore.access import policy
+from hubcore.access.words import HubName
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.machine import DoorMachine
 from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
@@ -204,13 +205,13 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     watch.on_state = links.door_changed
 
     sync = None
-    names = (config.hub.id, config.hub.site)
+    name = _name(config)
     if parts.uplink is not None:
         prove = partial(policy.prove, issuer=keys.issuer_key, site=config.hub.site)
         orders = Orders(
             unlock.release, PolicyIntake(prove, books, tickets, unlock).accept, store.version
         )
-        who = Identity(*names, secrets.token_bytes(16), __version__)
+        who = Identity(name.hub, name.site, secrets.token_bytes(16), __version__)
         sync = Sync(
             link=parts.uplink,
             records=log,
@@ -234,7 +235,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     epochs = EpochKeys(
         ring=ring,
         identity=SigningKey(keys.identity),
-        names=names,
+        name=name,
         aeads=aeads,
         bits=config.protocol.rsa_bits,
     )
@@ -270,12 +271,16 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     )
 
 
+def _name(config: Config) -> HubName:
+    """The hub and its site."""
+    return HubName(site=config.hub.site, hub=config.hub.id)
+
+
 def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
     """What all links share of the handshake."""
     protocol = config.protocol
     return HubSide(
-        hub=config.hub.id,
-        site=config.hub.site,
+        name=_name(config),
         identity_kid=SigningKey(keys.identity).verify_key.kid,
         certificate=keys.certificate,
         issuer=keys.issuer_key,

@@ -264,11 +264,9 @@ class Cursor:
 
     def key(self, label: int) -> None:
         """Pass a map's key, the integer `label`."""
-        if label >= 0:
-            found = self._head(_UINT)
-        else:
-            found = -1 - self._head(_NINT)
-        if found != label:
+        major = _UINT if label >= 0 else _NINT
+        argument = label if label >= 0 else -1 - label
+        if self._head(major) != argument:
             raise FrameError(f"CBOR: the key {label} is expected")
 
     def string(self, shortest: int, longest: int) -> bytes:

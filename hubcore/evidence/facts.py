@@ -32,7 +32,7 @@ class RecordKind(StrEnum):
     CLOCK = "clock"
     STATE = "state"
     BREAK = "break"
-    """The backend finds that these records do not follow those it holds, or are of another hub."""
+    """The backend says: these records do not follow mine, or are another machine's."""
 
 
 class EventName(StrEnum):

@@ -17,6 +17,7 @@ from functools import partial
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from hubcore.access.words import HubName
 from hubcore.codec.cose import EXPONENT, Aead, SigningKey
 from hubcore.errors import HardwareError
 from hubcore.phone.epochs import EpochRing, certify
@@ -29,13 +30,13 @@ CHECK_SECONDS = 5.0
 
 
 class EpochKeys:
-    """Makes keys of `bits` for the ring; `names` are (hub, site)."""
+    """Makes keys of `bits` for the ring."""
 
     def __init__(
         self,
         ring: EpochRing,
         identity: SigningKey,
-        names: tuple[str, str],
+        name: HubName,
         aeads: tuple[Aead, ...],
         bits: int,
         *,
@@ -44,7 +45,7 @@ class EpochKeys:
     ) -> None:
         self._ring = ring
         self._identity = identity
-        self._names = names
+        self._name = name
         self._aeads = aeads
         self._bits = bits
         self._start = start
@@ -79,5 +80,6 @@ class EpochKeys:
             self._told = True
             return
         self._told = False
-        now = clock.wall(), clock.monotonic()
-        self._ring.add(certify(key, self._identity, self._names, self._aeads, now))
+        wall = clock.wall()
+        monotonic = clock.monotonic()
+        self._ring.add(certify(key, self._identity, self._name, self._aeads, wall, monotonic))

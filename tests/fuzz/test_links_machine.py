@@ -410,7 +410,7 @@ class Life(RuleBasedStateMachine):
         assert self.hub.budget._taken == self.unsealing
         assert len(self.hub.epochs._live) <= LIVE_MAX
         assert len(self.hub.tickets) <= PHONES * TICKETS_A_CREDENTIAL
-        assert {len(held) for held in self.hub.tickets._of.values()} <= set(
+        assert {len(held) for held in self.hub.tickets._by_credential.values()} <= set(
             range(1, TICKETS_A_CREDENTIAL + 1)
         )
         assert len(self.hub.unlock._ops[RecordKind.ACCESS]._ops) <= PHONES * len(OPS)
