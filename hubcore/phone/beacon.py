@@ -22,7 +22,7 @@ TAG_BYTES = PRAND_BYTES + HASH_BYTES
 ROTATE_SECONDS = 900
 """Unless a hub chooses otherwise; the time that Bluetooth recommends for addresses."""
 COMPANY_NONE = 0xFFFF
-"""The company identifier without an owner, which the Bluetooth SIG keeps for tests and use at home."""
+"""The identifier that the Bluetooth SIG keeps free of owners, for tests and for use at home."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One BLE link from the hub's side: frames in, frames and effects out, with a deadline on everything.
+"""The hub's side of one BLE link: frames in, frames and effects out, a deadline on everything.
 
 Laws:
 1. This is the whole receive path, and it is pure.
