@@ -36,7 +36,7 @@ class ProofError(PeerError):
 
 
 class LinkError(HubError):
-    """The backend or the radio is away: back off, try again, decide locally meanwhile."""
+    """The uplink or the radio is away: back off, try again, decide locally meanwhile."""
 
 
 class HardwareError(HubError):

@@ -124,7 +124,12 @@ class OpTable(Generic[Answer]):
         return op.answer if op else None
 
     def remember(
-        self, key: Key, content: tuple[int, int], at: float, answer: Answer, moved: bool
+        self,
+        key: Key,
+        content: tuple[int, int],
+        at: float,
+        answer: Answer,
+        moved: bool,
     ) -> None:
         """Enter what was answered before a restart.
 

@@ -74,6 +74,12 @@ Few keys are ever used. `typed`, because `True == 1`.
 """
 
 
+def in_order(fields: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the same map with its keys in order, for `encode_flat`."""
+    keys = sorted(fields, key=_key_bytes)
+    return {key: fields[key] for key in keys}
+
+
 def _ordered(value: Any) -> Any:
     """Return the value with the keys of its maps in the order of RFC 8949.
 
@@ -82,8 +88,7 @@ def _ordered(value: Any) -> Any:
     if type(value) in _LEAVES:
         return value
     if isinstance(value, dict):
-        keys = sorted(value, key=_key_bytes)
-        return {key: _ordered(value[key]) for key in keys}
+        return {key: _ordered(item) for key, item in in_order(value).items()}
     if isinstance(value, _ARRAYS):
         return [_ordered(item) for item in value]
     if isinstance(value, Tag):
@@ -156,7 +161,11 @@ class _Scan:
     """The look at every head before anything is built; it counts them."""
 
     def __init__(
-        self, data: bytes, tags: frozenset[int], simples: tuple[int, ...], max_items: int
+        self,
+        data: bytes,
+        tags: frozenset[int],
+        simples: tuple[int, ...],
+        max_items: int,
     ) -> None:
         self._data = data
         self._tags = tags

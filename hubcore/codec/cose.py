@@ -220,7 +220,11 @@ def _modulus(public: rsa.RSAPublicKey) -> bytes:
 
 
 def sign1(
-    protected: bytes, payload: bytes, key: SigningKey, aad: bytes = b"", kid: bytes | None = None
+    protected: bytes,
+    payload: bytes,
+    key: SigningKey,
+    aad: bytes = b"",
+    kid: bytes | None = None,
 ) -> list[Any]:
     """Return a COSE_Sign1 array (RFC 9052, 4.2); tag it where the context does not fix the type."""
     signature = key.sign(_sig_structure(protected, aad, payload))
@@ -264,7 +268,11 @@ def read_sign1(data: bytes) -> Sign1:
 
 
 def verify1(
-    protected: bytes, payload: bytes, signature: bytes, key: VerifyKey, aad: bytes = b""
+    protected: bytes,
+    payload: bytes,
+    signature: bytes,
+    key: VerifyKey,
+    aad: bytes = b"",
 ) -> None:
     """Check the signature of a COSE_Sign1 whose headers were checked by the caller.
 
@@ -277,12 +285,24 @@ def _sig_structure(protected: bytes, aad: bytes, payload: bytes) -> bytes:
     return cbor.encode_flat(["Signature1", protected, aad, payload])
 
 
-def seal(aead: Aead, key: bytes, iv: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
+def seal(
+    aead: Aead,
+    key: bytes,
+    iv: bytes,
+    plaintext: bytes,
+    aad: bytes = b"",
+) -> bytes:
     """Return the ciphertext with tag of a COSE_Encrypt's content (RFC 9052, 5.3)."""
     return AESGCM(key).encrypt(iv, plaintext, _enc_structure(aead, aad))
 
 
-def unseal(aead: Aead, key: bytes, iv: bytes, ciphertext: bytes, aad: bytes = b"") -> bytes:
+def unseal(
+    aead: Aead,
+    key: bytes,
+    iv: bytes,
+    ciphertext: bytes,
+    aad: bytes = b"",
+) -> bytes:
     """Return the plaintext of a COSE_Encrypt's content. Raise ProofError."""
     try:
         return AESGCM(key).decrypt(iv, ciphertext, _enc_structure(aead, aad))
@@ -314,7 +334,14 @@ def unwrap_key(private: rsa.RSAPrivateKey, encrypted: bytes, decoy: bytes) -> by
     return key
 
 
-def derive(secret: bytes, salt: bytes, size: int, alg: int, party_v: bytes, label: str) -> bytes:
+def derive(
+    secret: bytes,
+    salt: bytes,
+    size: int,
+    alg: int,
+    party_v: bytes,
+    label: str,
+) -> bytes:
     """Return `size` bytes of HKDF-SHA-256 with the COSE_KDF_Context of RFC 9053, 5.2.
 
     PartyV is the hub. SuppPubInfo.other is the purpose as CBOR text. `alg` is what the key is for.

@@ -46,14 +46,23 @@ def _unprotected(kid: bytes | None) -> bytes:
     return cbor.encode(fields)
 
 
-def issue(typ: str, claims: dict[int, Any], signer: SigningKey, kid: bytes | None) -> bytes:
+def issue(
+    typ: str,
+    claims: dict[int, Any],
+    signer: SigningKey,
+    kid: bytes | None,
+) -> bytes:
     """Return a document of kind `typ`: claims signed under its constant header, tagged."""
     document = cose.sign1(header(signer.alg, typ), cbor.encode(claims), signer, kid=kid)
     return cbor.encode(cbor.Tag(cose.SIGN1_TAG, document))
 
 
 def read(
-    typ: str, data: bytes, key: VerifyKey, kid: bytes | None, members: tuple[int, ...]
+    typ: str,
+    data: bytes,
+    key: VerifyKey,
+    kid: bytes | None,
+    members: tuple[int, ...],
 ) -> dict[int, Any]:
     """Check shape, headers and signature of a document; return its claims, exactly `members`.
 

@@ -4,8 +4,8 @@ Laws:
 1. A fact has one name and one meaning, in records and events alike.
 2. The names stand in records that are kept for years: none is ever changed or used for something
    else.
-3. A record holds everything. An event is for whoever may only look: of what could name somebody it
-   shows the beginning.
+3. A record holds everything. An event is for people who only look on: it shows only the beginning
+   of what could name somebody.
 4. A fact that is not in the list of its record or event is a mistake, and a test says so.
 """
 
@@ -285,7 +285,7 @@ def named(detail: Detail) -> dict[str, Value]:
 
 
 def shown(detail: Detail) -> dict[str, Value]:
-    """Return the facts for whoever may only look; bytes become hexadecimal digits."""
+    """Return the facts as an event shows them; bytes become hexadecimal digits."""
     return {_NAMES[fact]: _shown(fact, value) for fact, value in detail.items()}
 
 

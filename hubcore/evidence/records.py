@@ -5,7 +5,7 @@ Laws:
 2. Record n's hash covers n, the hash of n-1 and its own bytes. So an edit, a removal or a swap
    shows.
 3. A record names people by opaque ids only.
-4. The writer gives the number and the hash. Whoever decides gives the rest.
+4. The writer of the log gives the number and the hash. The use case gives the rest.
 5. A chain alone shows no cut tail, and no chain rewritten from some record on. For that, it is
    compared with a head that somebody else kept: the backend's receipt, a technician's note.
 """
@@ -66,7 +66,13 @@ class Record:
     detail: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, kind: RecordKind, wall: float, monotonic: float, detail: Detail) -> Record:
+    def at(
+        cls,
+        kind: RecordKind,
+        wall: float,
+        monotonic: float,
+        detail: Detail,
+    ) -> Record:
         """Return a record of a moment: `wall` in Unix seconds, `monotonic` by CLOCK_MONOTONIC."""
         at_ms = int(wall * 1000)
         mono_ms = int(monotonic * 1000)
@@ -85,7 +91,7 @@ class Record:
             "mono": self.mono_ms,
         }
         try:
-            body = cbor.encode(said)
+            body = cbor.encode_flat(cbor.in_order(said))
         except UnicodeEncodeError as error:
             raise AuditError(
                 f"a {self.kind} record holds text that is no Unicode: {error}"

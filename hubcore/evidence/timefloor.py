@@ -77,7 +77,13 @@ class TimeFloor:
         moved_ms = wall_ms - mono_ms - self._offset_ms
         return abs(moved_ms) <= STEP_MS
 
-    def take(self, kind: str, at_ms: int, mono_ms: int, detail: Mapping[str, Value]) -> None:
+    def take(
+        self,
+        kind: str,
+        at_ms: int,
+        mono_ms: int,
+        detail: Mapping[str, Value],
+    ) -> None:
         """Learn from a record, in the order of their numbers."""
         meaning = _meaning(kind, detail)
         self.unmarked += 1

@@ -239,7 +239,11 @@ class Handshake:
         return challenge
 
     def receive(
-        self, data: bytes, now: float, wall: float, came: float | None = None
+        self,
+        data: bytes,
+        now: float,
+        wall: float,
+        came: float | None = None,
     ) -> list[Effect]:
         """Take one whole message.
 
@@ -316,7 +320,13 @@ class Handshake:
             chain_began=at if work.ticket is None else work.ticket.chain_began,
         )
 
-    def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[Effect]:
+    def door(
+        self,
+        access_point: int,
+        door: DoorState,
+        now: float,
+        wall: float,
+    ) -> list[Effect]:
         """Tell the phone what the door did, if it asked to open this door and was let in."""
         session = self._state
         if not isinstance(session, _Session) or not session.allowed:
@@ -431,7 +441,11 @@ class Handshake:
         return self._present(_Deciding(arrived, opened, ticket), Strength.SHORT)
 
     def _open_resume(
-        self, message: Resume, data: bytes, ticket: Ticket, challenge: bytes
+        self,
+        message: Resume,
+        data: bytes,
+        ticket: Ticket,
+        challenge: bytes,
     ) -> Opened:
         """Unseal a resume under its ticket. Raise ProofError."""
         key = sealing.resume_key(

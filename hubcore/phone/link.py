@@ -110,7 +110,12 @@ class HubLink:
         return challenge.encode()
 
     def frame(
-        self, data: bytes, mtu: int, now: float, wall: float, came: float | None = None
+        self,
+        data: bytes,
+        mtu: int,
+        now: float,
+        wall: float,
+        came: float | None = None,
     ) -> list[LinkEffect]:
         """Take one write to RX.
 
@@ -145,7 +150,13 @@ class HubLink:
         self._active = now
         return self._perform(self._handshake.answer(outcome, now, wall))
 
-    def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[LinkEffect]:
+    def door(
+        self,
+        access_point: int,
+        door: DoorState,
+        now: float,
+        wall: float,
+    ) -> list[LinkEffect]:
         """Take a change of a door."""
         return self._perform(self._handshake.door(access_point, door, now, wall))
 
@@ -174,7 +185,13 @@ class HubLink:
         self._in = None
         self._out = None
 
-    def _take(self, data: bytes, now: float, wall: float, came: float) -> list[LinkEffect]:
+    def _take(
+        self,
+        data: bytes,
+        now: float,
+        wall: float,
+        came: float,
+    ) -> list[LinkEffect]:
         frame = decode_frame(data)
         if self._in is None or self._out is None or frame.sid != self._in.sid:
             raise SequenceError("frame: of no session of this link")

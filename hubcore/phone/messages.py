@@ -234,7 +234,11 @@ class _Encrypt(NamedTuple):
 
 
 def _encode_encrypt(
-    number: int, aead: Aead, iv: bytes, ciphertext: bytes, recipient: list[Any]
+    number: int,
+    aead: Aead,
+    iv: bytes,
+    ciphertext: bytes,
+    recipient: list[Any],
 ) -> bytes:
     """Return the message of that number, with a COSE_Encrypt for one recipient."""
     return cbor.encode_flat([number, [aead.protected, {5: iv}, ciphertext, [recipient]]])

@@ -64,7 +64,12 @@ class SessionKeys:
 
 
 def session_keys(
-    secret: bytes, transport: str, challenge: bytes, message: bytes, aead: Aead, hub: str
+    secret: bytes,
+    transport: str,
+    challenge: bytes,
+    message: bytes,
+    aead: Aead,
+    hub: str,
 ) -> SessionKeys:
     """Derive the keys of what follows a phone's complete `message`.
 
@@ -91,7 +96,13 @@ def session_keys(
     return SessionKeys(aead, to_phone, ratchet)
 
 
-def resume_key(secret: bytes, transport: str, challenge: bytes, aead: Aead, hub: str) -> bytes:
+def resume_key(
+    secret: bytes,
+    transport: str,
+    challenge: bytes,
+    aead: Aead,
+    hub: str,
+) -> bytes:
     """Derive the key that seals a resume, phone to hub."""
     return cose.derive(
         secret=secret,
@@ -210,7 +221,13 @@ def open_resume(message: Resume, key: bytes) -> ResumeRequest:
     return _read(plaintext, decode_resume_request)
 
 
-def seal_resume(request: ResumeRequest, key: bytes, aead: Aead, iv: bytes, ticket: bytes) -> Resume:
+def seal_resume(
+    request: ResumeRequest,
+    key: bytes,
+    aead: Aead,
+    iv: bytes,
+    ticket: bytes,
+) -> Resume:
     """Seal a resume, phone to hub."""
     plaintext = encode_resume_request(request)
     ciphertext = cose.seal(aead, key, iv, plaintext)

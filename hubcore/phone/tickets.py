@@ -53,7 +53,13 @@ class TicketTable:
         return len(self._tickets)
 
     def issue(
-        self, id_: bytes, secret: bytes, aead: Aead, grant: Grant, at: int, chain_began: int
+        self,
+        id_: bytes,
+        secret: bytes,
+        aead: Aead,
+        grant: Grant,
+        at: int,
+        chain_began: int,
     ) -> NewTicket | None:
         """Keep a new ticket and return what the phone gets; None when it would have no life."""
         expires = min(

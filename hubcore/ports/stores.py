@@ -97,7 +97,11 @@ class PolicyFile(Protocol):
         """See `PolicyStore.mode`."""
 
     async def replace(
-        self, policy: Policy, document: bytes, head: Head, again: bool = False
+        self,
+        policy: Policy,
+        document: bytes,
+        head: Head,
+        again: bool = False,
     ) -> None:
         """Put this policy in force and note the head, in one commit.
 

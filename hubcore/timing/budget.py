@@ -20,7 +20,7 @@ LINE_SECONDS = 1.75
 def rate_min(links_max: int) -> float:
     """Return the lowest rate a second, to one decimal, at which full links turn nobody away.
 
-    All links ask without end, and whoever comes then finds every other link before him in the line.
+    All links ask without end, so a new request finds every other link before it in the line.
     """
     return math.ceil(10 * links_max / LINE_SECONDS) / 10
 
@@ -32,7 +32,13 @@ class Budget:
     longer than `wait_seconds`.
     """
 
-    def __init__(self, rate: float, burst: float, at_once: int, wait_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        rate: float,
+        burst: float,
+        at_once: int,
+        wait_seconds: float = 0.0,
+    ) -> None:
         self._rate = rate
         self._burst = burst
         self._at_once = at_once

@@ -205,8 +205,9 @@ class AuditStore:
         return noted == Head() or (bool(row) and row[0].hash == noted.hash)
 
     def newest_about_state(self) -> Record | None:
-        """Return the newest record that says something of the state (`statecheck.tells`), None when
-        there is none.
+        """Return the newest record that says something of the state; None when there is none.
+
+        See `statecheck.is_about_state`.
         """
         with self._reading, AUDIT.errors(self._path):
             for (body,) in self._reader.execute(_ABOUT_STATE):
