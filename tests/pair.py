@@ -21,9 +21,10 @@ from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError
 from hubcore.evidence.records import Record, Value
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubcore.phone.effects import Drop, Presented, Refused, Unseal
 from hubcore.phone.epochs import EpochRing, certify
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
-from hubcore.phone.handshake import Drop, HubSide, Presented, Refused, Unseal
+from hubcore.phone.handshake import HubSide
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import State, Verdict, decode_challenge
 from hubcore.phone.sealing import BLE_GATT, open_request

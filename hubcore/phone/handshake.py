@@ -33,6 +33,7 @@ from hubcore.door.state import DoorState
 from hubcore.errors import FrameError, PeerError, ProofError, SequenceError
 from hubcore.phone import sealing
 from hubcore.phone.answers import reason_of
+from hubcore.phone.effects import Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.messages import (
     NONCE_BYTES,
@@ -62,53 +63,6 @@ WORKING_SECONDS = 3.0
 SESSION_SECONDS = 30.0
 EPOCHS_A_LINK = 2
 FAILURES_A_LINK = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send this message."""
-
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unseal:
-    """Do `sealing.open_request` in `after_seconds`; bring the result to `Handshake.unsealed`."""
-
-    job: OpenJob
-    after_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Presented:
-    """Decide on this claim and bring the outcome to `Handshake.answer`."""
-
-    claim: Claim
-
-
-@dataclass(frozen=True, slots=True)
-class FollowUp:
-    """Bring the door's state to `Handshake.follow_up`, when a release from now on would be over."""
-
-    session: int
-    access_point: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Count and log the cause; the peer learns less."""
-
-    cause: PeerError
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """End the link."""
-
-    why: str
-
-
-Effect = Send | Unseal | Presented | FollowUp | Refused | Drop
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,19 +15,9 @@ from enum import IntEnum
 from hubcore.access.claim import ClaimOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError, SequenceError
+from hubcore.phone.effects import Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
 from hubcore.phone.framing import MTU_MIN, Flag, Inbound, Outbound, control_frame, decode_frame
-from hubcore.phone.handshake import (
-    Drop,
-    Effect,
-    FollowUp,
-    Handshake,
-    HandshakePhase,
-    HubSide,
-    Presented,
-    Refused,
-    Send,
-    Unseal,
-)
+from hubcore.phone.handshake import Handshake, HandshakePhase, HubSide
 from hubcore.phone.sealing import Opened
 
 FIRST_READ_SECONDS = 5.0

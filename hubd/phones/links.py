@@ -26,7 +26,8 @@ from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
-from hubcore.phone.handshake import Drop, FollowUp, HubSide, Presented, Refused, Unseal
+from hubcore.phone.effects import Drop, FollowUp, Presented, Refused, Unseal
+from hubcore.phone.handshake import HubSide
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.sealing import Opened, OpenJob, open_request
 from hubcore.ports.clock import Clock

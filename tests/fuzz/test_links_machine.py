@@ -23,9 +23,9 @@ from hubcore.access.once import OP_SECONDS
 from hubcore.access.words import Action, Mode
 from hubcore.errors import PeerError, ProofError, StoreError
 from hubcore.evidence.records import Record, RecordKind, Walk
+from hubcore.phone.effects import Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.epochs import LIVE_MAX, EpochRing
 from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubcore.phone.handshake import Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import GET_EPOCH, EpochAnswer, decode_challenge, encode_to_phone
 from hubcore.phone.sealing import BLE_GATT, open_request

@@ -53,8 +53,9 @@ from hubcore.phone.certificates import (
     read_epoch_certificate,
     read_hub_certificate,
 )
+from hubcore.phone.effects import FollowUp, Presented, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
-from hubcore.phone.handshake import FollowUp, HandshakePhase, HubSide, Presented, Unseal
+from hubcore.phone.handshake import HandshakePhase, HubSide
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import ErrorCode, Reason
 from hubcore.phone.tickets import TicketTable

@@ -20,9 +20,10 @@ from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import HardwareError, PeerError, ProofError
 from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
+from hubcore.phone.effects import Drop, Presented, Refused, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
-from hubcore.phone.handshake import Drop, HubSide, Presented, Refused, Unseal, _Session
+from hubcore.phone.handshake import HubSide, _Session
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import (
     Error,
