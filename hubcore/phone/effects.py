@@ -22,7 +22,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Unseal:
-    """Do `sealing.open_request` in `after_seconds`; bring the result to `Handshake.unsealed`."""
+    """Do `sealing.open_request` in `after_seconds`; bring the result to `Handshake.unsealed`.
+
+    It takes milliseconds of CPU: not on the event loop.
+    """
 
     job: OpenJob
     after_seconds: float = 0.0
