@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hubcore.access.grant import Access
 from hubcore.access.schedule import Rule
+from hubcore.access.words import HubName
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.evidence.facts import Detail, EventName
@@ -160,15 +161,12 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     clock = DeskClock()
     door = NoDoor()
     ring = EpochRing()
-    names = ("hub-1", site.name)
-    ring.add(epochs.certify(key, identity, names, AEADS, (clock.wall(), clock.monotonic())))
+    name = HubName(site.name, "hub-1")
+    ring.add(epochs.certify(key, identity, name, AEADS, clock.wall(), clock.monotonic()))
     side = HubSide(
-        hub=names[0],
-        site=names[1],
+        name=name,
         identity_kid=identity.verify_key.kid,
-        certificate=sites.certify_hub(
-            issuer=site.issuer, names=(site.name, "hub-1"), key=identity, points=(1,)
-        ),
+        certificate=sites.certify_hub(issuer=site.issuer, name=name, key=identity, points=(1,)),
         issuer=site.verifier,
         epochs=ring,
         tickets=TicketTable(int(clock.wall()) + 365 * sites.DAY),
@@ -219,7 +217,11 @@ def sites_wallet(site: sites.Site) -> Wallet:
     """Make a phone with a grant at the site."""
     key = sites.make_key()
     grant = sites.make_grant(
-        issuer=site.issuer, names=(site.name, secrets.token_hex(8)), key=key, access=ACCESS
+        issuer=site.issuer,
+        site=site.name,
+        credential=secrets.token_hex(8),
+        key=key,
+        access=ACCESS,
     )
     return Wallet(
         site=site.name,

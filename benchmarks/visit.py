@@ -15,8 +15,8 @@ from typing import TypeVar
 from benchmarks.desk import MTU, Desk
 from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER
 from hubcore.access.words import Action
+from hubcore.phone.effects import FollowUp, Presented, Unseal
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
-from hubcore.phone.handshake import FollowUp, Presented, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import decode_challenge
 from hubcore.phone.sealing import BLE_GATT, OpenJob, open_request

@@ -1,3 +1,1 @@
-"""hubcore: the ground floor of an access hub, pure values, rules and messages; it knows nothing
-above it.
-"""
+"""The ground floor of an access hub: pure values, rules and messages, which know nothing above."""

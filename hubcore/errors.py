@@ -1,9 +1,11 @@
-"""The errors of hubd: each class names who must act; a denial is a value (`access.decide.Denied`),
-not an error.
+"""The errors of hubd: each class names who must act.
 
-Outside, a peer gets one answer for every failed proof; the true cause is the message here, for the
-log and the record. Messages are sentences for the person who must act: what is wrong, where, what
-was expected, what to do.
+Laws:
+1. A denial is a value (`access.decide.Denied`), not an error.
+2. Outside, a peer gets one answer for every failed proof. The true cause is the message here, for
+   the log and the record.
+3. A message is a sentence for the person who must act: what is wrong, where, what was expected,
+   what to do.
 """
 
 from __future__ import annotations
@@ -14,9 +16,7 @@ class HubError(Exception):
 
 
 class ConfigError(HubError):
-    """The installer must act: the start is refused with exit status 78 (EX_CONFIG of
-    sysexits.h).
-    """
+    """The installer must act: no start, and exit status 78 (EX_CONFIG of sysexits.h)."""
 
 
 class PeerError(HubError):
@@ -28,20 +28,15 @@ class FrameError(PeerError):
 
 
 class SequenceError(PeerError):
-    """A well-formed frame or message at the wrong moment: a gap, a repetition, a message out of
-    turn.
-    """
+    """A good frame or message at the wrong moment: a gap, a repetition, out of turn."""
 
 
 class ProofError(PeerError):
-    """A proof that does not hold: decryption, signature, binding or claim.
-
-    Outside always the same answer.
-    """
+    """A proof that does not hold: decryption, signature, binding or claim."""
 
 
 class LinkError(HubError):
-    """The backend or the radio is away: back off, try again, decide locally meanwhile."""
+    """The uplink or the radio is away: back off, try again, decide locally meanwhile."""
 
 
 class HardwareError(HubError):
@@ -49,7 +44,7 @@ class HardwareError(HubError):
 
 
 class RestingError(HardwareError):
-    """Nobody must act: a strike was driven for as long as it may be; ask again in `seconds`."""
+    """No person must act: a strike was driven for as long as it may be; ask again in `seconds`."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -57,8 +52,9 @@ class RestingError(HardwareError):
 
 
 class UnguardedError(HardwareError):
-    """A strike may be driven and nobody is left to end it: the daemon ends, so that systemd secures
-    the strikes.
+    """A strike may be driven and nothing is left to end it.
+
+    The daemon ends, so that systemd secures the strikes.
     """
 
 
@@ -67,7 +63,7 @@ class TamperError(HardwareError):
 
 
 class StoreError(HubError):
-    """The disk must be mended: full, read-only, corrupt."""
+    """The disk must be repaired: full, read-only, corrupt."""
 
 
 class AuditError(StoreError):
@@ -91,10 +87,12 @@ class ExpiredError(TrustError):
 
 
 def unguarded_in(group: BaseExceptionGroup[BaseException]) -> UnguardedError | None:
-    """Return the UnguardedError within groups within groups, None when there is none."""
+    """Return the first UnguardedError of a group, at any depth; None when there is none."""
     for error in group.exceptions:
         if isinstance(error, UnguardedError):
             return error
-        if isinstance(error, BaseExceptionGroup) and (found := unguarded_in(error)) is not None:
-            return found
+        if isinstance(error, BaseExceptionGroup):
+            found = unguarded_in(error)
+            if found is not None:
+                return found
     return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hubcore.access import policy as policies
+from hubcore.access.words import HubName
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.timefloor import TimeFloor, from_records
@@ -298,11 +299,16 @@ def _make_phones(
     epochs = EpochKeys(
         ring=ring,
         identity=SigningKey(keys.identity),
-        names=(config.hub.id, config.hub.site),
+        name=_name(config),
         aeads=tuple(Aead[name] for name in config.protocol.aead),
         bits=config.protocol.rsa_bits,
     )
     return _Phones(ring, tickets, links, epochs)
+
+
+def _name(config: Config) -> HubName:
+    """The hub and its site."""
+    return HubName(site=config.hub.site, hub=config.hub.id)
 
 
 def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
@@ -315,8 +321,7 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
         wait_seconds=LINE_SECONDS,
     )
     return HubSide(
-        hub=config.hub.id,
-        site=config.hub.site,
+        name=_name(config),
         identity_kid=SigningKey(keys.identity).verify_key.kid,
         certificate=keys.certificate,
         issuer=keys.issuer_key,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hubcore.access.policy import Policy
 from hubcore.errors import ConfigError, TrustError
-from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, told_by
+from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, read_logged_state
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.adapters.sqlite.policy import POLICY, PolicyDatabase, PolicyFound
@@ -51,7 +51,7 @@ async def open_stores(
         policy_removed=policy_removed,
         log_removed=log_removed,
     )
-    told = told_by(audit.newest_about_state())
+    told = read_logged_state(audit.newest_about_state())
     return Stores(audit, policy, found, told)
 
 

@@ -15,15 +15,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hubcore.access.claim import Claim
 from hubcore.access.grant import Access
-from hubcore.access.words import Action
+from hubcore.access.words import Action, HubName
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError
 from hubcore.evidence.records import Record, Value
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubcore.phone.effects import Drop, Presented, Refused, Unseal
 from hubcore.phone.epochs import EpochRing, certify
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
-from hubcore.phone.handshake import Drop, HubSide, Presented, Refused, Unseal
+from hubcore.phone.handshake import HubSide
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import State, Verdict, decode_challenge
 from hubcore.phone.sealing import BLE_GATT, open_request
@@ -92,8 +93,7 @@ class DeskHub:
         self.budget = Budget(1000.0, 1000.0, 4)
         self.entropy: list[bytes] = []
         self.side = HubSide(
-            name,
-            SITE,
+            HubName(SITE, name),
             self.identity.verify_key.kid,
             self.certificate,
             issuer.verify_key,
@@ -153,8 +153,16 @@ class DeskHub:
     def new_epoch(self, key: int, bits: int = 3072) -> None:
         """Go to an epoch with another key."""
         aeads = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
-        now = (self.clock.wall(), self.clock.monotonic())
-        self.epochs.add(certify(rsa_key(key, bits), self.identity, (self.name, SITE), aeads, now))
+        self.epochs.add(
+            certify(
+                key=rsa_key(key, bits),
+                identity=self.identity,
+                name=HubName(SITE, self.name),
+                aeads=aeads,
+                wall=self.clock.wall(),
+                monotonic=self.clock.monotonic(),
+            )
+        )
 
     def connect(self) -> HubLink:
         """Return a new link."""
@@ -203,7 +211,7 @@ def make_wallet(
     """Return a phone's wallet with a grant valid from NOON + days[0] to NOON + days[1]."""
     key = site.make_key(kind)
     span = Validity(int(NOON + days[0] * DAY), int(NOON + days[1] * DAY))
-    grant = site.make_grant(issuer, (SITE, credential), key, access, span)
+    grant = site.make_grant(issuer, SITE, credential, key, access, span)
     return Wallet(SITE, issuer.verify_key, key, grant)
 
 

@@ -24,8 +24,9 @@ from hubcore.access.claim import ClaimOutcome, Strength
 from hubcore.access.words import Action
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError
+from hubcore.phone.effects import Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubcore.phone.handshake import Drop, FollowUp, HandshakePhase, Presented, Refused, Unseal
+from hubcore.phone.handshake import HandshakePhase
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import decode_challenge, decode_to_phone, encode_to_hub
 from hubcore.phone.sealing import OpenJob, open_request

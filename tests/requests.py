@@ -38,7 +38,7 @@ def full_request(
 def give_ticket(hub: DeskHub, wallet: Wallet, secret: bytes) -> None:
     """Have the hub know a ticket for the wallet's grant. Its id is the beginning of its secret."""
     now = int(hub.clock.wall())
-    grant = read_grant(wallet.grant, hub.issuer.verify_key, hub.side.site)
+    grant = read_grant(wallet.grant, hub.issuer.verify_key, hub.side.name.site)
     hub.tickets.issue(secret[:TICKET_ID_BYTES], secret, Aead.A256GCM, grant, now, now)
 
 
@@ -52,6 +52,6 @@ def short_request(
     access_point: int = 1,
 ) -> Resume:
     """Return the request of the short path, under the ticket of this secret."""
-    key = sealing.resume_key(secret, BLE_GATT, challenge, Aead.A256GCM, hub.side.hub)
+    key = sealing.resume_key(secret, BLE_GATT, challenge, Aead.A256GCM, hub.side.name.hub)
     request = ResumeRequest(op, access_point, action)
     return sealing.seal_resume(request, key, Aead.A256GCM, bytes(12), secret[:TICKET_ID_BYTES])

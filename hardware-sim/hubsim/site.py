@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hubcore.access import policy
 from hubcore.access.grant import Access, Grant, issue_grant, read_grant
 from hubcore.access.policy import Policy
+from hubcore.access.words import HubName
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key
 from hubcore.errors import HubError
@@ -87,35 +88,46 @@ def make_key(kind: str = "ES256") -> SigningKey:
 
 def certify_hub(
     issuer: SigningKey,
-    names: tuple[str, str],
+    name: HubName,
     key: SigningKey,
     points: Sequence[int],
     span: Validity | None = None,
 ) -> bytes:
-    """Return a hub certificate; `names` are (site, hub)."""
+    """Return a hub certificate."""
     span = span or Validity.days(HUB_DAYS)
     document = HubCertificate(
-        *names, span.not_before, span.expires, key.verify_key, tuple(sorted(points))
+        site=name.site,
+        hub=name.hub,
+        not_before=span.not_before,
+        expires=span.expires,
+        key=key.verify_key,
+        access_points=tuple(sorted(points)),
     )
     return issue_hub_certificate(issuer, document, key.cose_key)
 
 
 def make_grant(
     issuer: SigningKey,
-    names: tuple[str, str],
+    site: str,
+    credential: str,
     key: SigningKey,
     access: Sequence[Access],
     span: Validity | None = None,
 ) -> bytes:
-    """Return a grant; `names` are (site, credential).
-
-    Raise ValueError for a rule that never holds.
-    """
+    """Return a grant. Raise ValueError for a rule that never holds."""
     for entry in access:
         refuse_never(entry.rules)
     span = span or Validity.days(GRANT_DAYS)
     id_ = secrets.token_bytes(8)
-    document = Grant(*names, span.not_before, span.expires, id_, key.verify_key, tuple(access))
+    document = Grant(
+        site=site,
+        credential=credential,
+        not_before=span.not_before,
+        expires=span.expires,
+        grant_id=id_,
+        key=key.verify_key,
+        access=tuple(access),
+    )
     return issue_grant(issuer, document, key.cose_key)
 
 
@@ -253,7 +265,12 @@ class Site:
         key = make_key(kind)
         credential = secrets.token_hex(8)
         document = make_grant(
-            issuer=self.issuer, names=(self.name, credential), key=key, access=access, span=span
+            issuer=self.issuer,
+            site=self.name,
+            credential=credential,
+            key=key,
+            access=access,
+            span=span,
         )
         new = Wallet(
             site=self.name,
@@ -384,7 +401,7 @@ def certify(
     span = Validity.days(days)
     document = certify_hub(
         issuer=site.issuer,
-        names=(site.name, hub),
+        name=HubName(site.name, hub),
         key=SigningKey(key),
         points=sorted(points),
         span=span,
@@ -425,7 +442,7 @@ def _make_hub(
     _write_public(folder / "issuer.cbor", (site.path / "issuer.cbor").read_bytes())
     document = certify_hub(
         issuer=site.issuer,
-        names=(site.name, hub),
+        name=HubName(site.name, hub),
         key=identity,
         points=sorted(set(points)),
         span=span,

@@ -1,10 +1,10 @@
 """A claim: what a reader of any kind has proven and asks to be decided, and what becomes of it.
 
 Laws:
-1. Who makes a claim has checked every proof behind it: signatures, seals, tickets, a card's own
+1. Whoever makes a claim has checked every proof behind it: signatures, seals, tickets, a card's own
    protocol.
 2. A claim holds no key and knows no wire: a phone's and a card's look alike.
-3. What is not proven does not stand in it.
+3. It holds nothing that is not proven.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Strength(StrEnum):
 class Claim:
     """The holder of a grant asks for `action` at `access_point`.
 
-    `credential` and `grant_id` are opaque; `not_before` and `expires` are the grant's, in Unix
-    seconds; `entry` is what the grant says of this access point, None when it says nothing. `op` is
-    the id of this one wish. `arrived` is the earliest monotonic second at which the last byte of it
-    may have come.
+    `credential` and `grant_id` are opaque. `not_before` and `expires` are the grant's, in Unix
+    seconds. `entry` is what the grant says of this access point, None when it says nothing. `op` is
+    the id of this operation. `arrived` is the earliest monotonic second at which its last byte may
+    have come.
     """
 
     credential: str
@@ -75,9 +75,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimOutcome:
-    """What became of a claim or an order: `why` it was denied, None when it was not, and the door
-    as it is seen now.
-    """
+    """What became of a claim or an order; `why` it was denied, or None; the door as seen now."""
 
     why: Denial | None
     door: DoorState

@@ -1,11 +1,11 @@
-"""The decision: facts, a claim and a moment in, Granted or Denied out. It never raises and looks
-nothing up.
+"""The decision: facts, a claim and a moment in, Granted or Denied out.
 
 Laws:
-1. What is not granted is denied.
-2. The checks run in one order, so that one situation has one reason.
-3. Orders of the site (lockdown, no entry) stand above every grant.
-4. Nothing here moves anything, and nothing here knows how a claim was proven but for its strength.
+1. It never raises and looks nothing up.
+2. What is not granted is denied.
+3. The checks run in one order, so that one situation has one reason.
+4. Orders of the site (lockdown, no entry) stand above every grant.
+5. Nothing here moves anything. Of a claim's proof only the strength is known here.
 
 Precedence of what may open a door, highest first: fire and emergency (wired, not asked here),
 lockdown, no entry, hold open, grant, default.
@@ -30,8 +30,8 @@ LEEWAY_SECONDS = 60
 class Facts:
     """What the hub knows about this claim, looked up beforehand.
 
-    `served` says that the access point is one of this hub's; `fresh` that it demands the full path;
-    `schedules` holds the policy's schedules that the grant names, as far as they exist;
+    `served`: the access point is one of this hub's. `fresh`: it demands the full path. `schedules`
+    holds those schedules of the policy that the grant names, as far as they exist.
     `grant_seconds_max` is the hub's own ceiling on a grant's life.
     """
 
@@ -52,7 +52,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """It may not."""
+    """The action may not be done."""
 
     why: Denial
 
@@ -70,12 +70,15 @@ def decide(facts: Facts, claim: Claim, at: float) -> Decision:
     if facts.fresh and claim.strength is not Strength.FULL:
         return Denied(Denial.FULL_PROOF_NEEDED)
     if not facts.time_trusted:
-        return Granted() if claim.action is Action.QUERY else Denied(Denial.TIME_UNTRUSTED)
+        if claim.action is Action.QUERY:
+            return Granted()
+        return Denied(Denial.TIME_UNTRUSTED)
     if at < claim.not_before - LEEWAY_SECONDS:
         return Denied(Denial.CREDENTIAL_NOT_ACTIVE)
     if at > claim.expires + LEEWAY_SECONDS:
         return Denied(Denial.CREDENTIAL_EXPIRED)
-    if claim.expires - claim.not_before > facts.grant_seconds_max:
+    grant_seconds = claim.expires - claim.not_before
+    if grant_seconds > facts.grant_seconds_max:
         return Denied(Denial.GRANT_TOO_LONG)
     if facts.mode in (Mode.LOCKDOWN, Mode.NO_ENTRY) and claim.action is not Action.QUERY:
         return Denied(Denial.LOCKDOWN)
@@ -85,21 +88,24 @@ def decide(facts: Facts, claim: Claim, at: float) -> Decision:
 
 
 def _has_right(entry: Access, action: Action) -> bool:
-    """Tell whether the action is in the entry's rights; holding a door open is no action of a phone
-    in this version.
+    """Tell whether the entry's rights hold the action.
+
+    In this version no claim can hold a door open.
     """
-    return action in (Action.OPEN, Action.QUERY) and bool(entry.rights >> (action - 1) & 1)
+    if action not in (Action.OPEN, Action.QUERY):
+        return False
+    bit = 1 << (action - 1)
+    return bool(entry.rights & bit)
 
 
 def _in_schedule(rules: tuple[ScheduleRef, ...], facts: Facts, at: float) -> bool:
-    """Tell whether one rule holds; no rule at all means always, a schedule that the hub lacks means
-    never.
-    """
+    """Tell whether one rule holds: no rules mean always, a missing schedule means never."""
     if not rules:
         return True
-    spans = [
-        span
-        for rule in rules
-        for span in ((rule,) if isinstance(rule, Rule) else facts.schedules.get(rule, ()))
-    ]
+    spans: list[Rule] = []
+    for rule in rules:
+        if isinstance(rule, Rule):
+            spans.append(rule)
+        else:
+            spans += facts.schedules.get(rule, ())
     return inside(spans, at, facts.zone)

@@ -1,11 +1,10 @@
-"""The grant: the issuer says that the holder of this key may present at these access points, by
-these rules.
+"""The grant: the issuer lets the holder of a key in at these access points, by these rules.
 
 Laws:
-1. A grant is a CWT of its own kind (`hubcore.codec.cwt`); no other document can stand for it.
-2. It is signed by the site's issuer, and for this one site.
-3. An access point stands in it once at most.
-4. Whether it is valid now is not judged here: that is the decision's (`hubcore.access.decide`).
+1. A grant is a CWT of its own kind (`hubcore.codec.cwt`). No other document can stand for it.
+2. The site's issuer signs it, for this one site.
+3. An access point stands in it at most once.
+4. Whether it is valid now is not judged here, but by the decision (`hubcore.access.decide`).
 """
 
 from __future__ import annotations
@@ -58,20 +57,24 @@ class Grant:
 
 def entry_for(grant: Grant, access_point: int) -> Access | None:
     """Return the grant's entry for the access point."""
-    return next((entry for entry in grant.access if entry.access_point == access_point), None)
+    for entry in grant.access:
+        if entry.access_point == access_point:
+            return entry
+    return None
 
 
-def issue_grant(issuer: SigningKey, g: Grant, key: dict[int, Any]) -> bytes:
+def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
     """Return the signed document; `key` is the COSE_Key of `grant.key`."""
+    scope = [_write_access(entry) for entry in grant.access]
     claims = {
-        cwt.ISS: g.site,
-        cwt.SUB: g.credential,
-        cwt.AUD: g.site,
-        cwt.EXP: g.expires,
-        cwt.NBF: g.not_before,
-        cwt.CTI: g.grant_id,
+        cwt.ISS: grant.site,
+        cwt.SUB: grant.credential,
+        cwt.AUD: grant.site,
+        cwt.EXP: grant.expires,
+        cwt.NBF: grant.not_before,
+        cwt.CTI: grant.grant_id,
         cwt.CNF: {1: key},
-        cwt.SCOPE: cbor.encode([_write_access(entry) for entry in g.access]),
+        cwt.SCOPE: cbor.encode(scope),
     }
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
@@ -84,49 +87,57 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
     claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS)
     if cwt.site_of(claims) != site:
         raise ProofError("grant: for another site")
-    nbf, exp = cwt.times_of(claims)
+    not_before, expires = cwt.times_of(claims)
     grant_id = claims[cwt.CTI]
-    if not (isinstance(grant_id, bytes) and len(grant_id) in GRANT_ID_BYTES):
+    if not isinstance(grant_id, bytes) or len(grant_id) not in GRANT_ID_BYTES:
         raise ProofError("grant: its id has not 8..16 bytes")
-    entries = cwt.decode(claims[cwt.SCOPE], SCOPE_ITEMS)
-    if not (isinstance(entries, list) and 1 <= len(entries) <= ACCESS_ENTRIES):
-        raise ProofError(f"grant: not 1..{ACCESS_ENTRIES} entries of access")
-    access = tuple(_read_access(entry) for entry in entries)
-    if len({entry.access_point for entry in access}) != len(access):
-        raise ProofError("grant: an access point twice")
+    access = _read_scope(claims[cwt.SCOPE])
     key = cose.read_key(cwt.confirmed_key(claims))
     return Grant(
         site=site,
         credential=cwt.name(claims[cwt.SUB], "credential"),
-        not_before=nbf,
-        expires=exp,
+        not_before=not_before,
+        expires=expires,
         grant_id=grant_id,
         key=key,
         access=access,
     )
 
 
+def _read_scope(scope: Any) -> tuple[Access, ...]:
+    entries = cwt.decode(scope, SCOPE_ITEMS)
+    if not isinstance(entries, list) or not 1 <= len(entries) <= ACCESS_ENTRIES:
+        raise ProofError(f"grant: not 1..{ACCESS_ENTRIES} entries of access")
+    access = tuple(_read_access(entry) for entry in entries)
+    points = {entry.access_point for entry in access}
+    if len(points) != len(access):
+        raise ProofError("grant: an access point twice")
+    return access
+
+
 def _write_access(entry: Access) -> list[Any]:
-    rules = [
-        [rule.days, rule.start, rule.end] if isinstance(rule, Rule) else rule
-        for rule in entry.rules
-    ]
+    rules = [_write_rule(rule) for rule in entry.rules]
     return [entry.access_point, entry.rights, rules]
+
+
+def _write_rule(rule: ScheduleRef) -> list[int] | int:
+    if isinstance(rule, Rule):
+        return [rule.days, rule.start, rule.end]
+    return rule
 
 
 def _read_access(entry: Any) -> Access:
     match entry:
-        case [point, rights, list(rules)] if (
-            is_point(point) and is_uint(rights) and len(rules) <= RULES_AN_ENTRY
-        ):
-            return Access(point, rights, tuple(_read_rule(rule) for rule in rules))
+        case [point, rights, list() as rules] if is_point(point) and is_uint(rights):
+            if len(rules) <= RULES_AN_ENTRY:
+                return Access(point, rights, tuple(map(_read_rule, rules)))
     raise ProofError("grant: an entry of access is no [access point, rights, rules]")
 
 
 def _read_rule(rule: Any) -> ScheduleRef:
-    if is_uint(rule):
-        return int(rule)
     match rule:
+        case int() if is_uint(rule):
+            return rule
         case [days, start, end] if is_uint(days) and is_uint(start) and is_uint(end):
             try:
                 return Rule(days, start, end)
@@ -136,5 +147,5 @@ def _read_rule(rule: Any) -> ScheduleRef:
 
 
 def is_point(value: Any) -> bool:
-    """Whether a value is the number of an access point."""
+    """Tell whether a value is the number of an access point."""
     return is_uint(value) and value <= ACCESS_POINT_MAX

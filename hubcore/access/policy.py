@@ -1,14 +1,14 @@
-"""The policy: one signed, versioned snapshot of what the site's operator has decided for its hubs.
+"""The policy: a signed, versioned snapshot of what the site's operator has decided for its hubs.
 
 Laws:
 1. A policy is whole or it is nothing.
 2. A hub only ever goes to a higher version.
 3. It is signed by the site's issuer, so whoever carries it (backend, bridge, a technician's stick)
    cannot change it.
-4. Nothing inside it is read before its signature has been checked, and its lists not before its
-   version is known to be wanted: `prove` gives site, version and date, `Proven.read` the rest.
-5. What is read has the shape of docs/protocol.cddl and no other. It is read item by item: one of
-   four megabytes never stands in memory as a tree, and other threads run meanwhile.
+4. Nothing inside it is read before its signature has been checked: `prove` gives site, version and
+   date. Its lists are not read before its version is known to be wanted: `Proven.read` gives them.
+5. What is read has the shape of docs/protocol.cddl and no other. It is read item by item: a policy
+   of four megabytes is never in memory as a tree, and other threads run meanwhile.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ _CLAIMS = (_ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES)
 MAX_BYTES = 4 * 1024 * 1024
 """Some 200,000 revocations."""
 MAX_ITEMS = 500_000
-"""Revocations, schedules, rules and modes together, so that 4 MiB of the shortest cost no more than
-4 MiB of others.
+"""Revocations, schedules, rules and modes together.
+
+So 4 MiB of the shortest cost no more than 4 MiB of others.
 """
 RULES_A_SCHEDULE = 1024
 _NUMBER_MAX = (1 << 63) - 1
@@ -49,7 +50,7 @@ _ID_MAX = GRANT_ID_BYTES[-1]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`version` rises by each change; `issued_at` in Unix seconds. Ids of people are opaque."""
+    """`version` rises with each change; `issued_at` in Unix seconds. Ids of people are opaque."""
 
     site: str
     version: int
@@ -70,9 +71,9 @@ class Proven:
     _rest: _Lists
 
     def read(self) -> Policy:
-        """Read the whole.
+        """Read the whole; call it once.
 
-        Call it once. Raise SignatureError when its lists have another shape than a policy's.
+        Raise SignatureError when its lists have another shape than a policy's.
         """
         try:
             return self._rest.read(self)
@@ -82,16 +83,19 @@ class Proven:
 
 def issue(policy: Policy, issuer: SigningKey) -> bytes:
     """Return the signed document: a tagged COSE_Sign1 of type `application/hub-policy+cwt`."""
-    claims = {_ISS: policy.site, _IAT: policy.issued_at, _VERSION: policy.version}
-    claims |= {
-        _CREDENTIALS: sorted(policy.revoked_credentials),
-        _GRANTS: sorted(policy.revoked_grants),
-    }
-    claims[_SCHEDULES] = {
-        number: [[r.days, r.start, r.end] for r in rules]
+    schedules = {
+        number: [[rule.days, rule.start, rule.end] for rule in rules]
         for number, rules in policy.schedules.items()
     }
-    claims[_MODES] = {point: int(mode) for point, mode in policy.modes.items()}
+    claims = {
+        _ISS: policy.site,
+        _IAT: policy.issued_at,
+        _VERSION: policy.version,
+        _CREDENTIALS: sorted(policy.revoked_credentials),
+        _GRANTS: sorted(policy.revoked_grants),
+        _SCHEDULES: schedules,
+        _MODES: {point: int(mode) for point, mode in policy.modes.items()},
+    }
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
 
@@ -100,22 +104,23 @@ def prove(data: bytes, issuer: VerifyKey, site: str) -> Proven:
     if len(data) > MAX_BYTES:
         raise SignatureError(f"policy: over {MAX_BYTES} bytes")
     try:
-        cursor = Cursor(cwt.prove(TYPE, data, issuer, issuer.kid))
+        payload = cwt.prove(TYPE, data, issuer, issuer.kid)
+        cursor = Cursor(payload)
         if cursor.map() != len(_CLAIMS):
             raise SignatureError("policy: its claims are not exactly those of a policy")
         cursor.key(_ISS)
-        named = cursor.text(1, cwt.NAME_BYTES)
+        policy_site = cursor.text(1, cwt.NAME_BYTES)
         cursor.key(_IAT)
         issued_at = cursor.uint(_NUMBER_MAX)
         cursor.key(_VERSION)
         version = cursor.uint(_NUMBER_MAX)
     except (ProofError, FrameError) as error:
         raise SignatureError(f"policy: {error}") from error
-    if named != site:
+    if policy_site != site:
         raise SignatureError("policy: for another site")
     if version == 0:
         raise SignatureError("policy: versions begin with 1")
-    return Proven(named, version, issued_at, _Lists(cursor))
+    return Proven(site, version, issued_at, _Lists(cursor))
 
 
 def read(data: bytes, issuer: VerifyKey, site: str) -> Policy:
@@ -137,17 +142,15 @@ class _Lists:
         """Read them in the order in which they stand. Raise FrameError or ValueError."""
         cursor = self._cursor
         cursor.key(_CREDENTIALS)
-        credentials = frozenset(
-            cursor.text(1, cwt.NAME_BYTES) for _ in range(self._take(cursor.array()))
-        )
+        count = self._take(cursor.array())
+        credentials = frozenset(cursor.text(1, cwt.NAME_BYTES) for _ in range(count))
         cursor.key(_GRANTS)
-        grants = frozenset(
-            cursor.string(_ID_MIN, _ID_MAX) for _ in range(self._take(cursor.array()))
-        )
+        count = self._take(cursor.array())
+        grants = frozenset(cursor.string(_ID_MIN, _ID_MAX) for _ in range(count))
         cursor.key(_SCHEDULES)
         schedules = {number: self._schedule() for number in self._numbers(_NUMBER_MAX)}
         cursor.key(_MODES)
-        modes = {point: Mode(cursor.uint(max(Mode))) for point in self._numbers(ACCESS_POINT_MAX)}
+        modes = {point: self._mode() for point in self._numbers(ACCESS_POINT_MAX)}
         cursor.end()
         return Policy(
             site=proven.site,
@@ -169,18 +172,23 @@ class _Lists:
     def _numbers(self, most: int) -> Iterator[int]:
         """Yield the keys of a map, each before its value is read. They must rise, up to `most`."""
         previous = -1
-        for _ in range(self._take(self._cursor.map())):
+        count = self._take(self._cursor.map())
+        for _ in range(count):
             number = self._cursor.uint(most)
             if number <= previous:
                 raise FrameError("map keys unsorted or repeated")
             previous = number
             yield number
 
+    def _mode(self) -> Mode:
+        return Mode(self._cursor.uint(max(Mode)))
+
     def _schedule(self) -> tuple[Rule, ...]:
         count = self._cursor.array()
         if count > RULES_A_SCHEDULE:
             raise FrameError(f"a schedule of {count} spans, more than {RULES_A_SCHEDULE}")
-        return tuple(self._rule() for _ in range(self._take(count)))
+        self._take(count)
+        return tuple(self._rule() for _ in range(count))
 
     def _rule(self) -> Rule:
         cursor = self._cursor
@@ -188,4 +196,5 @@ class _Lists:
             raise FrameError("a span is [days, from, to]")
         days = cursor.uint(ALL_DAYS)
         start = cursor.uint(MINUTES_A_DAY)
-        return Rule(days, start, cursor.uint(MINUTES_A_DAY))
+        end = cursor.uint(MINUTES_A_DAY)
+        return Rule(days, start, end)

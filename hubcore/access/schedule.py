@@ -1,8 +1,7 @@
-"""Weekly schedules in the site's time zone: half-open spans of minutes on a set of weekdays, with
-DST right.
+"""Weekly schedules in the site's time zone: half-open spans of minutes on a set of weekdays.
 
 Law: a rule speaks of the *wall clock at the door*. A local time that a DST change skips never
-occurs; one that it repeats counts both times. So a moment is inside when its local weekday and
+occurs. One that it repeats counts both times. So a moment is inside when its local weekday and
 minute are, and nothing else is asked.
 """
 
@@ -18,11 +17,10 @@ ALL_DAYS = 0b1111111
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`days` bit 0 is Monday, bit 6 Sunday; `start` to before `end` in minutes after midnight,
-    0..1440.
+    """A span on some weekdays, from `start` to before `end`, in minutes after midnight, 0..1440.
 
-    `end` <= `start` is an empty span; a span over midnight is two rules, so that every span belongs
-    to one day.
+    `days` has bit 0 for Monday, bit 6 for Sunday. `end` <= `start` is an empty span. A span over
+    midnight is two rules, so that every span belongs to one day.
     """
 
     days: int
@@ -41,9 +39,7 @@ ALWAYS = (Rule(ALL_DAYS, 0, MINUTES_A_DAY),)
 
 
 def inside(rules: Iterable[Rule], at: float, zone: tzinfo) -> bool:
-    """Tell whether the moment `at` (Unix seconds) lies in one of the rules, in local time of
-    `zone`.
-    """
+    """Tell whether `at` (Unix seconds) lies in one of the rules, in local time of `zone`."""
     local = datetime.fromtimestamp(at, zone)
     day = 1 << local.weekday()
     minute = local.hour * 60 + local.minute

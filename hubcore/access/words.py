@@ -1,14 +1,23 @@
-"""The words of access: what is asked, what is ordered, and why somebody is kept out."""
+"""The words of access: which hub, what is asked, what is ordered, why somebody is kept out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 
-class Action(IntEnum):
-    """What is asked for at an access point.
+@dataclass(frozen=True, slots=True)
+class HubName:
+    """The name of a hub: the id of its site, and its own id within the site."""
 
-    QUERY moves nothing. The numbers stand in messages and records.
+    site: str
+    hub: str
+
+
+class Action(IntEnum):
+    """What is asked for at an access point; QUERY moves nothing.
+
+    The numbers stand in messages and records: they never change.
     """
 
     OPEN = 1
@@ -20,7 +29,7 @@ class Action(IntEnum):
 class Mode(IntEnum):
     """What is ordered for an access point, beside the grants.
 
-    Precedence: see design, `access.decide`.
+    The precedence is that of `access.decide`.
     """
 
     NORMAL = 0
@@ -29,7 +38,7 @@ class Mode(IntEnum):
 
 
 class Denial(StrEnum):
-    """Why not; the field's words, for records and operators."""
+    """Why a claim or an order is denied: the words of the field, for records and operators."""
 
     UNKNOWN_CREDENTIAL = "unknown-credential"
     CREDENTIAL_REVOKED = "credential-revoked"

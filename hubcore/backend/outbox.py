@@ -1,10 +1,12 @@
-"""Which record goes to the backend next: a window over the numbers, a memory of what was sent,
-growing patience.
+"""Which record goes to the backend next: a window over the numbers, and growing patience.
 
-Laws: records go in order; at most `width` are sent and unanswered in one round; a round that makes
-no progress in time is begun again with one record and twice the patience, so that a backend which
-never acknowledges does not fill a paid line; any receipt restores both; a receipt for a number that
-was never sent, or was answered before, counts as nothing.
+Laws:
+1. Records go in order.
+2. At most `width` are sent and unanswered in one round.
+3. A round without progress in time begins again with one record and twice the patience. So a
+   backend that never acknowledges does not fill a paid line.
+4. Any receipt restores both.
+5. A receipt for a number that was never sent, or was answered before, counts as nothing.
 """
 
 from __future__ import annotations
@@ -14,28 +16,30 @@ class Outbox:
     """The sender's side of the receipts. Times are seconds of one monotonic clock, handed in."""
 
     def __init__(self, width: int, patience_seconds: float, patience_cap_seconds: float) -> None:
-        self._full_width = self._width = width
-        self._first_patience = self._patience = patience_seconds
+        self._full_width = width
+        self._width = width
+        self._first_patience = patience_seconds
+        self._patience = patience_seconds
         self._patience_cap = patience_cap_seconds
         self._unanswered: dict[int, float] = {}
         self.after = 0
         """The highest number sent in this round."""
 
     def rewind(self) -> None:
-        """Begin a new round, on a new link: everything unanswered goes again.
+        """Begin a new round on a new connection: everything unanswered goes again.
 
         What was sent stays known.
         """
         self.after = 0
-        self._width = self._full_width
-        self._patience = self._first_patience
+        self._restore()
 
     def room(self) -> int:
         """How many records may be sent now."""
-        return max(0, self._width - sum(number <= self.after for number in self._unanswered))
+        in_flight = sum(number <= self.after for number in self._unanswered)
+        return max(0, self._width - in_flight)
 
     def sent(self, number: int, now: float) -> None:
-        """Record `number` was handed to the link."""
+        """Record `number` was handed to the uplink."""
         self.after = number
         self._unanswered[number] = now
 
@@ -43,21 +47,22 @@ class Outbox:
         """Take one receipt; tell whether it answers a record that was waiting for it."""
         if self._unanswered.pop(number, None) is None:
             return False
+        self._restore()
+        return True
+
+    def _restore(self) -> None:
         self._width = self._full_width
         self._patience = self._first_patience
-        return True
 
     def due(self) -> float | None:
         """When the round is overdue, None with nothing in flight."""
-        oldest = min(
-            (at for number, at in self._unanswered.items() if number <= self.after), default=None
-        )
-        return None if oldest is None else oldest + self._patience
+        in_flight = [at for number, at in self._unanswered.items() if number <= self.after]
+        if not in_flight:
+            return None
+        return min(in_flight) + self._patience
 
     def begin_again_if_overdue(self, now: float) -> bool:
-        """Go back to the first unanswered record when no receipt came in time; tell whether it was
-        so.
-        """
+        """Go back to the first unanswered record if no receipt came in time; tell whether so."""
         due = self.due()
         if due is None or now < due:
             return False

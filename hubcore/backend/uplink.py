@@ -1,10 +1,14 @@
-"""The messages between hub and backend: their shapes, sizes and exact bytes (docs/uplink.md has the
-table).
+"""The messages between hub and backend: their shapes, sizes and exact bytes.
 
-Laws: one message is one deterministic CBOR array `[type, field, ...]`; a message object that exists
-is checked, whoever made it; a reader gives one message or raises FrameError and nothing else; type,
-count of fields and size are looked at before anything is read, so a wrong message costs no more
-than its ceiling; what only one side may say, only the other side reads.
+docs/uplink.md has the table.
+
+Laws:
+1. One message is one deterministic CBOR array `[type, field, ...]`.
+2. A message object that exists is checked, whoever made it.
+3. A reader gives one message, or raises FrameError and nothing else.
+4. Type, count of fields and size are looked at before anything is read. So a wrong message costs no
+   more than its ceiling.
+5. What only one side may say, only the other side reads.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ PROTOCOL = 1
 MAX_POLICY_BYTES = policy.MAX_BYTES
 """One signed policy document.
 
-A larger one needs pieces, which this version of the link does not have.
+A larger one needs pieces, which this version of the protocol does not have.
 """
 MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
 """The largest message of all, NewPolicy; a transport refuses what is longer."""
@@ -55,16 +59,14 @@ class ReleaseOutcome(IntEnum):
 
 
 class Cause(IntEnum):
-    """Why a backend takes no records of a hub and gives it no orders, until somebody has
-    decided.
-    """
+    """Why a backend takes no records and gives no orders, until somebody has decided."""
 
     TWO_HUBS = 1
     """Two machines speak as this hub, at once or by turns."""
     FORK = 2
     """It holds other records under numbers that the hub has given out."""
     GAP = 3
-    """It lacks a record that the hub does not send."""
+    """A record is missing there that the hub does not send."""
 
 
 def _uint(name: str, value: object, highest: int = INT64_MAX, lowest: int = 0) -> None:
@@ -79,20 +81,18 @@ def _bytes(name: str, value: object, shortest: int, longest: int) -> None:
 
 def _text(name: str, value: object, longest: int, shortest: int = 1) -> None:
     """Accept only what a terminal prints: no control characters, no lone surrogates."""
-    if not (
-        isinstance(value, str)
-        and value.isprintable()
-        and shortest <= len(value.encode()) <= longest
-    ):
-        raise FrameError(f"uplink: {name} is no printable text of {shortest}..{longest} bytes")
+    match value:
+        case str() if value.isprintable() and shortest <= len(value.encode()) <= longest:
+            return
+    raise FrameError(f"uplink: {name} is no printable text of {shortest}..{longest} bytes")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What all messages share. `TYPE` is below 24: one byte on the wire. `DEPTH` counts the outer
-    array.
+    """What all messages share.
 
-    `CEILING` bounds its bytes, `ITEMS` its CBOR heads.
+    `TYPE` is below 24: one byte on the wire. `CEILING` bounds the bytes, `ITEMS` the CBOR heads,
+    `DEPTH` the nesting with the outer array.
     """
 
     TYPE: ClassVar[int] = 0
@@ -102,7 +102,7 @@ class Message:
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
-        """Make the message of the fields as CBOR gives them, their count checked already.
+        """Make the message from its fields as CBOR gives them; their count is right.
 
         Raise FrameError.
         """
@@ -113,7 +113,7 @@ class Message:
 class Hello(Message):
     """Hub: who I am and what I hold.
 
-    First on each link, and again when the backend has fallen silent.
+    First on each connection, and again when the backend has fallen silent.
     """
 
     TYPE: ClassVar[int] = 1
@@ -173,7 +173,7 @@ class Result(Message):
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
-        """Make it, with the outcome's number turned into the outcome."""
+        """Make it; the outcome comes as its number."""
         identity, outcome, detail = values
         _uint("outcome", outcome, max(ReleaseOutcome))
         return cls(identity, ReleaseOutcome(outcome), detail)
@@ -181,9 +181,7 @@ class Result(Message):
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult(Message):
-    """Hub: the `version` now in force; `refused` says why the offered one is not it, empty when it
-    is.
-    """
+    """Hub: the `version` now in force; `refused` says why not the offered one, or is empty."""
 
     TYPE: ClassVar[int] = 4
     version: int
@@ -197,8 +195,9 @@ class PolicyResult(Message):
 
 @dataclass(frozen=True, slots=True)
 class Ping(Message):
-    """Hub: is anybody there behind the socket? The transport's own heartbeat does not see a frozen
-    program.
+    """Hub: is anybody there behind the socket?
+
+    The transport's own heartbeat does not notice a frozen program.
     """
 
     TYPE: ClassVar[int] = 5
@@ -223,9 +222,7 @@ class Welcome(Message):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge(Message):
-    """Backend: I hold these records durably; at least one, at most 256 numbers, each its own
-    receipt.
-    """
+    """Backend: I hold these 1 to 256 records durably; each number is a receipt of its own."""
 
     TYPE: ClassVar[int] = 17
     DEPTH: ClassVar[int] = 2
@@ -241,15 +238,16 @@ class Acknowledge(Message):
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
-        """Make it, with the list turned into a tuple."""
+        """Make it; the numbers come as a list."""
         (numbers,) = values
-        return cls(tuple(numbers) if isinstance(numbers, list) else numbers)
+        if isinstance(numbers, list):
+            numbers = tuple(numbers)
+        return cls(numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class Release(Message):
-    """Backend: release the strike of `access_point` once, if it is not later than `expires_at`
-    (Unix seconds).
+    """Backend: release the strike of `access_point` once, until `expires_at` (Unix seconds).
 
     The same `id` again is the same release: it is answered again, never done again. `seconds` None
     leaves the time to the door's own setting. `by` is an opaque id of who ordered it, for the
@@ -275,9 +273,7 @@ class Release(Message):
 
 @dataclass(frozen=True, slots=True)
 class NewPolicy(Message):
-    """Backend: a signed policy document, as bytes; the link proves nothing about it, its signature
-    does.
-    """
+    """Backend: a signed policy document, as bytes; only its signature proves anything."""
 
     TYPE: ClassVar[int] = 19
     CEILING: ClassVar[int] = MAX_MESSAGE_BYTES
@@ -304,11 +300,10 @@ class Pong(Message):
 
 @dataclass(frozen=True, slots=True)
 class Halt(Message):
-    """Backend: I take no record of yours and give no order until somebody here has decided;
-    `detail` is for a person.
+    """Backend: I take no record and give no order until somebody here has decided.
 
-    `number` and `hash` are those of the newest record held here, 0 and zeros for none. Said in
-    place of a Welcome, and at any time after it; a later Welcome ends it.
+    `number` and `hash` are those of the newest record held here, 0 and zeros for none. `detail` is
+    for a person. It comes in place of a Welcome, or at any time after it; a later Welcome ends it.
     """
 
     TYPE: ClassVar[int] = 21
@@ -327,7 +322,7 @@ class Halt(Message):
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
-        """Make it, with the cause's number turned into the cause."""
+        """Make it; the cause comes as its number."""
         cause, number, digest, detail = values
         _uint("cause", cause, max(Cause), min(Cause))
         return cls(Cause(cause), number, digest, detail)
@@ -346,10 +341,11 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
 
 def encode(message: HubMessage | BackendMessage) -> bytes:
     """Return the message's bytes, at most its type's CEILING."""
-    values = [getattr(message, field.name) for field in fields(message)]
-    return cbor.encode(
-        [message.TYPE, *(int(value) if isinstance(value, IntEnum) else value for value in values)]
-    )
+    values: list[Any] = [message.TYPE]
+    for field in fields(message):
+        value = getattr(message, field.name)
+        values.append(int(value) if isinstance(value, IntEnum) else value)
+    return cbor.encode(values)
 
 
 def decode_from_hub(data: bytes) -> HubMessage:
@@ -371,12 +367,15 @@ def _decode(data: bytes, registry: Mapping[int, type[_M]]) -> _M:
         raise FrameError("uplink: no message of a known type")
     if len(data) > kind.CEILING:
         raise FrameError(f"uplink: {kind.__name__} of {len(data)} bytes, more than {kind.CEILING}")
-    if data[0] != _ARRAY_HEAD + 1 + len(fields(kind)):
-        raise FrameError(f"uplink: {kind.__name__} is an array of {1 + len(fields(kind))}")
-    return kind.read(cbor.decode(data, max_depth=kind.DEPTH, max_items=kind.ITEMS)[1:])
+    count = 1 + len(fields(kind))
+    if data[0] != _ARRAY_HEAD + count:
+        raise FrameError(f"uplink: {kind.__name__} is an array of {count}")
+    _, *values = cbor.decode(data, max_depth=kind.DEPTH, max_items=kind.ITEMS)
+    return kind.read(values)
 
 
 def sentence(text: str) -> str:
     """Cut a person's sentence to what a `detail` holds: printable, at most 200 bytes."""
     plain = "".join(character if character.isprintable() else " " for character in text)
-    return plain.encode("utf-8", "replace")[:MAX_DETAIL_BYTES].decode("utf-8", "ignore")
+    data = plain.encode("utf-8", "replace")
+    return data[:MAX_DETAIL_BYTES].decode("utf-8", "ignore")

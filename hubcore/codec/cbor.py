@@ -1,15 +1,18 @@
-"""Deterministic CBOR (RFC 8949, 4.2.1): one value, one encoding, and nothing else is ever read.
+"""Deterministic CBOR (RFC 8949, 4.2.1): one value has one encoding, and no other is ever read.
 
-Law: `decode` looks at every head before cbor2 builds anything. It refuses indefinite lengths, heads
-longer than needed, keys unsorted or repeated, floats, `undefined` and other simple values, tags and
-booleans not allowed by the caller (in Python `True == 1`, so a reader must not meet one where it
-expects the other), nesting beyond a limit, more items than the caller's ceiling, counts larger than
-the bytes that are left, and trailing bytes. Shared references (tags 28 and 29) are refused whatever
-the caller allows: a value that holds itself has no end. So work and memory are bounded before
-anything is built, and two readers can never see two meanings.
+Laws:
+1. `decode` looks at every head before cbor2 builds anything. So work and memory are bounded first.
+2. It refuses indefinite lengths, heads longer than needed, trailing bytes, and keys that are
+   unsorted or repeated. So two readers never see two meanings.
+3. It refuses floats, `undefined` and other simple values, and tags and booleans that the caller
+   does not allow. In Python `True == 1`: a reader must not meet one where it expects the other.
+4. It refuses nesting beyond a limit, more items than the caller's ceiling, and counts larger than
+   the bytes that are left.
+5. Shared references (tags 28 and 29) are refused, whatever the caller allows: a value that holds
+   itself has no end.
 
 `Cursor` reads what is too large, or too little proven, to be built at once: item by item, by a
-shape that its caller knows. It keeps the same rules and makes nothing but the item asked for.
+shape that its caller knows. It keeps the same laws and builds nothing but the item asked for.
 """
 
 from __future__ import annotations
@@ -26,11 +29,10 @@ MAX_DEPTH = 8
 """Arrays, maps and tags inside one another, the outermost counted."""
 
 MAX_ITEMS = 1024
-"""Heads in one value: every string, number, array, map and tag, keys too. A byte may be a head and
-cost 72 in memory.
+"""Heads in one value: every string, number, array, map and tag, keys too.
 
-It is enough for every message and document of a phone but a grant's scope, whose reader asks for
-more.
+A byte may be a head and cost 72 in memory. It is enough for every message and document of a phone
+but a grant's scope, whose reader asks for more.
 """
 
 SHARED_REFERENCES = frozenset({28, 29})
@@ -44,39 +46,49 @@ _TRUE = 21
 _NULL = 22
 _ONLY_NULL = (_NULL,)
 _SIMPLES = (_FALSE, _TRUE, _NULL)
+_LONG = 24
+"""A smaller argument stands in the head's first byte; from here on, it follows in bytes."""
 _FOLLOWING = {24: 1, 25: 2, 26: 4, 27: 8}
+"""How many bytes of argument follow."""
 _SHORTEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
+"""The smallest argument that needs so many."""
 
 
 def encode(value: Any) -> bytes:
-    """Return the deterministic encoding of ints, bytes, str, bool, None, lists, tuples, dicts and
-    `Tag`.
+    """Return the deterministic encoding of a value.
+
+    It is of ints, bytes, str, bool, None, lists, tuples, dicts and `Tag`.
     """
     return cbor2.dumps(_ordered(value))
 
 
 def encode_flat(value: Any) -> bytes:
-    """Return the same as `encode`, faster, of a value without maps, or with maps whose keys stand
-    in order already.
-    """
+    """Return the same as `encode`, faster: the keys of every map must be in order already."""
     return cbor2.dumps(value)
 
 
 _key_bytes = lru_cache(256, typed=True)(cbor2.dumps)
-"""What maps are ordered by: the encoding of a key.
+"""A map's keys are ordered by their encodings.
 
-Few keys are ever used; `typed`, for `True == 1`.
+Few keys are ever used. `typed`, because `True == 1`.
 """
 
 
+def in_order(fields: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the same map with its keys in order, for `encode_flat`."""
+    keys = sorted(fields, key=_key_bytes)
+    return {key: fields[key] for key in keys}
+
+
 def _ordered(value: Any) -> Any:
-    """Maps with their keys sorted as RFC 8949 wants; cbor2's own `canonical` sorts as RFC 7049 did,
-    shorter first.
+    """Return the value with the keys of its maps in the order of RFC 8949.
+
+    cbor2's own `canonical` has the order of RFC 7049, shorter keys first.
     """
     if type(value) in _LEAVES:
         return value
     if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value, key=_key_bytes)}
+        return {key: _ordered(item) for key, item in in_order(value).items()}
     if isinstance(value, _ARRAYS):
         return [_ordered(item) for item in value]
     if isinstance(value, Tag):
@@ -95,37 +107,32 @@ def decode(
     booleans: bool = False,
     max_items: int = MAX_ITEMS,
 ) -> Any:
-    """Return the one value that `data` encodes, of at most `max_items` heads; arrays come back as
-    lists, tags as `Tag`.
+    """Return the one value that `data` encodes, of at most `max_items` heads.
 
-    Raise FrameError for anything that is not exactly one deterministic encoding of allowed types,
-    and ValueError when the caller allows a shared reference.
+    Arrays come back as lists, tags as `Tag`. Raise FrameError for anything that is not exactly one
+    deterministic encoding of allowed types, and ValueError when the caller allows a shared
+    reference.
     """
     if tags & SHARED_REFERENCES:
         raise ValueError("CBOR: shared references are never read")
-    end = _Scan(
-        data=data,
-        tags=tags,
-        simples=_SIMPLES if booleans else _ONLY_NULL,
-        max_items=max_items,
-    ).value(0, max_depth)
+    simples = _SIMPLES if booleans else _ONLY_NULL
+    scan = _Scan(data, tags, simples, max_items)
+    end = scan.value(0, max_depth)
     if end != len(data):
         raise FrameError(f"CBOR: {len(data) - end} bytes after the end of the value")
     try:
         value = cbor2.loads(data)
         return _plain(value) if tags else value
-    except (
-        cbor2.CBORError,
-        ValueError,
-        TypeError,
-    ) as error:  # what the scan does not look at: UTF-8 of text
+    except _NOT_SCANNED as error:
         raise FrameError(f"CBOR: {error}") from error
 
 
+_NOT_SCANNED = (cbor2.CBORError, ValueError, TypeError)
+"""What cbor2 says of text that is no UTF-8: the scan does not look at it."""
+
+
 def _plain(value: Any) -> Any:
-    """Arrays as lists and maps as dicts: cbor2 6 makes tuples and frozen dicts of them
-    inside tags.
-    """
+    """Return arrays as lists and maps as dicts: in tags cbor2 6 makes tuples and frozen dicts."""
     if isinstance(value, Tag):
         return Tag(value.tag, _plain(value.value))
     if isinstance(value, list | tuple):
@@ -136,9 +143,7 @@ def _plain(value: Any) -> Any:
 
 
 def _long_head(data: bytes, at: int) -> tuple[int, int]:
-    """Read the argument of the head at `at`, which does not fit in its first byte: (argument, index
-    after it).
-    """
+    """Return the argument that follows the first byte of a head, and the index after it."""
     major = data[at] >> 5
     info = data[at] & 0x1F
     if info not in _FOLLOWING:
@@ -156,7 +161,11 @@ class _Scan:
     """The look at every head before anything is built; it counts them."""
 
     def __init__(
-        self, data: bytes, tags: frozenset[int], simples: tuple[int, ...], max_items: int
+        self,
+        data: bytes,
+        tags: frozenset[int],
+        simples: tuple[int, ...],
+        max_items: int,
     ) -> None:
         self._data = data
         self._tags = tags
@@ -168,13 +177,13 @@ class _Scan:
         data = self._data
         if at >= len(data):
             raise FrameError("CBOR: the data ends inside a value")
-        self._items_left -= 1
-        if self._items_left < 0:
+        if self._items_left == 0:
             raise FrameError("CBOR: more items than its reader takes")
+        self._items_left -= 1
         head = data[at]
         major = head >> 5
         argument = head & 0x1F
-        if argument < 24:
+        if argument < _LONG:
             at += 1
         else:
             argument, at = _long_head(data, at)
@@ -190,26 +199,28 @@ class _Scan:
             return at
         if depth == 0:
             raise FrameError("CBOR: nested too deep")
+        return self._content(at, major, argument, depth - 1)
+
+    def _content(self, at: int, major: int, argument: int, depth: int) -> int:
+        """Check what is inside an array, a map or a tag; return the index after it."""
         if major == _TAG:
             if argument not in self._tags:
                 raise FrameError(f"CBOR: tag {argument} not allowed")
-            return self.value(at, depth - 1)
-        if argument > len(data) - at:
+            return self.value(at, depth)
+        if argument > len(self._data) - at:
             raise FrameError("CBOR: more items announced than bytes are left")
-        if major == _ARRAY:
-            for _ in range(argument):
-                at = self.value(at, depth - 1)
-            return at
-        return self._map(at, argument, depth - 1)
+        if major == _MAP:
+            return self._map(at, argument, depth)
+        for _ in range(argument):
+            at = self.value(at, depth)
+        return at
 
     def _map(self, at: int, pairs: int, depth: int) -> int:
         data = self._data
         previous = b""
         for _ in range(pairs):
             start = at
-            if data[at : at + 1] and data[at] >> 5 > _TSTR:
-                raise FrameError("CBOR: a map key that is no integer or string")
-            at = self.value(at, depth)
+            at = self._key(start)
             key = data[start:at]
             if key <= previous:
                 raise FrameError("CBOR: map keys unsorted or repeated")
@@ -217,13 +228,20 @@ class _Scan:
             at = self.value(at, depth)
         return at
 
+    def _key(self, at: int) -> int:
+        """Check a map's key; it holds nothing, so it has no depth."""
+        data = self._data
+        if at < len(data) and data[at] >> 5 > _TSTR:
+            raise FrameError("CBOR: a map key that is no integer or string")
+        return self.value(at, 0)
+
 
 class Cursor:
-    """Reads `data` by a shape that the caller knows. Each method takes one head, or one string, and
-    goes on after it.
+    """Reads `data` by a shape that the caller knows.
 
-    Every method raises FrameError when what stands there is something else. Arrays and maps give
-    their count, and the caller reads that many items or pairs; nothing is built for them.
+    Each method takes one head, or one string, and goes on after it. It raises FrameError when
+    something else stands there. Arrays and maps give their count, and the caller reads that many
+    items or pairs: nothing is built for them.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -255,7 +273,8 @@ class Cursor:
 
     def key(self, label: int) -> None:
         """Pass a map's key, the integer `label`."""
-        major, argument = (_UINT, label) if label >= 0 else (_NINT, -1 - label)
+        major = _UINT if label >= 0 else _NINT
+        argument = label if label >= 0 else -1 - label
         if self._head(major) != argument:
             raise FrameError(f"CBOR: the key {label} is expected")
 
@@ -271,22 +290,17 @@ class Cursor:
             raise FrameError("CBOR: text that is no UTF-8") from error
 
     def whole(self, max_items: int) -> bytes:
-        """Return the encoding of the whole value here, of at most `max_items` heads, without tags;
-        build nothing.
-        """
+        """Return the encoding of the value here: without tags, of at most `max_items` heads."""
         start = self._at
-        self._at = _Scan(
-            data=self._data,
-            tags=frozenset(),
-            simples=_ONLY_NULL,
-            max_items=max_items,
-        ).value(start, MAX_DEPTH)
+        scan = _Scan(self._data, frozenset(), _ONLY_NULL, max_items)
+        self._at = scan.value(start, MAX_DEPTH)
         return self._data[start : self._at]
 
     def end(self) -> None:
         """Raise FrameError unless all has been read."""
-        if self._at != len(self._data):
-            raise FrameError(f"CBOR: {len(self._data) - self._at} bytes after the end of the value")
+        left = len(self._data) - self._at
+        if left:
+            raise FrameError(f"CBOR: {left} bytes after the end of the value")
 
     def _head(self, major: int) -> int:
         if self._at >= len(self._data):
@@ -312,7 +326,7 @@ class Cursor:
         if not shortest <= size <= longest:
             raise FrameError(f"CBOR: a string of {size} bytes, expected {shortest}..{longest}")
         start = self._at
-        self._at = self._at + size
+        self._at += size
         if self._at > len(self._data):
             raise FrameError("CBOR: a string longer than the data")
         return self._data[start : self._at]

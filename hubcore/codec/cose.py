@@ -1,9 +1,13 @@
-"""COSE as hubd uses it: a thin encoding of RFC 9052, 9053, 8230 and 9679 over primitives of
-`cryptography`.
+"""COSE as hubd uses it: a thin encoding over primitives of `cryptography`.
 
-Laws: a protected header is a constant compared as bytes, so no sender chooses anything but the AEAD
-from a short list; the algorithm of a signature is a property of the verifying key; a key id is a
-hint for a table, never a proof; every failure, whatever its cause, is one ProofError.
+Sources: RFC 9052, 9053, 8230 and 9679.
+
+Laws:
+1. A protected header is a constant and is compared as bytes. So a sender chooses nothing but the
+   AEAD, from a short list.
+2. The algorithm of a signature is a property of the verifying key.
+3. A key id is a hint for a table, never a proof.
+4. Every failure, whatever its cause, is one ProofError.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ KID_BYTES = 8
 HEADER_BYTES = 64
 """A protected header; the longest of those known has 33."""
 HEADER_ITEMS = 8
-"""CBOR heads in an unprotected header; that of those known has at most three."""
+"""CBOR heads in an unprotected header; those known have at most three."""
 SIGNATURE_BYTES = 384
 """A signature: that of PS256 with RSA-3072 is the longest."""
 IV_BYTES = 12
@@ -80,8 +84,9 @@ _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
 @dataclass(frozen=True, slots=True)
 class VerifyKey:
-    """A public signature key with its algorithm (ES256 or PS256) and its RFC 9679 thumbprint's
-    first 8 bytes.
+    """A public signature key: its algorithm (ES256 or PS256), and its id.
+
+    `kid` is the first 8 bytes of its RFC 9679 thumbprint.
     """
 
     alg: int
@@ -92,15 +97,20 @@ class VerifyKey:
         """Raise ProofError unless `signature` (ES256: r||s, 64 bytes) is this key's over `data`."""
         try:
             if isinstance(self.public, rsa.RSAPublicKey):
-                self.public.verify(signature, data, _PSS, hashes.SHA256())
-            elif len(signature) == 2 * COORDINATE_BYTES:
-                r = int.from_bytes(signature[:COORDINATE_BYTES], "big")
-                s = int.from_bytes(signature[COORDINATE_BYTES:], "big")
-                self.public.verify(encode_dss_signature(r, s), data, _ECDSA)
+                self.public.verify(signature, data, _PSS, _SHA256)
             else:
-                raise ProofError("signature: an ES256 signature has 64 bytes")
+                self.public.verify(_read_r_and_s(signature), data, _ECDSA)
         except InvalidSignature:
             raise ProofError("signature: does not verify") from None
+
+
+def _read_r_and_s(signature: bytes) -> bytes:
+    """Return an ES256 signature, r||s, in the form of `cryptography`."""
+    if len(signature) != 2 * COORDINATE_BYTES:
+        raise ProofError("signature: an ES256 signature has 64 bytes")
+    r = int.from_bytes(signature[:COORDINATE_BYTES], "big")
+    s = int.from_bytes(signature[COORDINATE_BYTES:], "big")
+    return encode_dss_signature(r, s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +137,9 @@ class SigningKey:
     def sign(self, data: bytes) -> bytes:
         """Return the signature over `data` in COSE's form."""
         if isinstance(self.private, rsa.RSAPrivateKey):
-            return self.private.sign(data, _PSS, hashes.SHA256())
+            return self.private.sign(data, _PSS, _SHA256)
         r, s = decode_dss_signature(self.private.sign(data, _ECDSA))
-        return r.to_bytes(COORDINATE_BYTES, "big") + s.to_bytes(COORDINATE_BYTES, "big")
+        return _coordinate(r) + _coordinate(s)
 
 
 def write_key(public: PublicKey) -> dict[int, Any]:
@@ -137,8 +147,13 @@ def write_key(public: PublicKey) -> dict[int, Any]:
     if isinstance(public, rsa.RSAPublicKey):
         return {1: 3, 3: PS256, -1: _modulus(public), -2: _EXPONENT_BYTES}
     numbers = public.public_numbers()
-    x, y = (value.to_bytes(COORDINATE_BYTES, "big") for value in (numbers.x, numbers.y))
+    x = _coordinate(numbers.x)
+    y = _coordinate(numbers.y)
     return {1: 2, 3: ES256, -1: 1, -2: x, -3: y}
+
+
+def _coordinate(number: int) -> bytes:
+    return number.to_bytes(COORDINATE_BYTES, "big")
 
 
 def read_key(key: Any) -> VerifyKey:
@@ -147,23 +162,27 @@ def read_key(key: Any) -> VerifyKey:
     Raise ProofError for any other key, member or size.
     """
     match key:
-        case {1: 2, 3: alg, -1: 1, -2: bytes(x), -3: bytes(y)} if alg == ES256 and len(key) == 5:
-            if len(x) != COORDINATE_BYTES or len(y) != COORDINATE_BYTES:
-                raise ProofError("key: a P-256 coordinate has 32 bytes")
-            try:
-                public = ec.EllipticCurvePublicKey.from_encoded_point(
-                    ec.SECP256R1(), b"\x04" + x + y
-                )
-            except ValueError as error:
-                raise ProofError("key: the point is not on P-256") from error
-            return VerifyKey(ES256, thumbprint(key)[:KID_BYTES], public)
-        case {1: 3, 3: alg, -1: bytes(n), -2: bytes(e)} if alg == PS256 and len(key) == 4:
-            public_rsa = rsa_public(n, e, (256, 384))
-            why = weakness(int.from_bytes(n, "big"))
-            if why is not None:
-                raise ProofError(f"key: no RSA modulus: {why}")
-            return VerifyKey(PS256, thumbprint(key)[:KID_BYTES], public_rsa)
+        case {1: 2, 3: alg, -1: 1, -2: bytes() as x, -3: bytes() as y}:
+            if alg == ES256 and len(key) == 5:
+                return VerifyKey(ES256, _kid(key), _p256_public(x, y))
+        case {1: 3, 3: alg, -1: bytes() as n, -2: bytes() as e}:
+            if alg == PS256 and len(key) == 4:
+                public = rsa_public(n, e, (256, 384))
+                why = weakness(int.from_bytes(n, "big"))
+                if why is not None:
+                    raise ProofError(f"key: no RSA modulus: {why}")
+                return VerifyKey(PS256, _kid(key), public)
     raise ProofError("key: neither an ES256 key on P-256 nor a PS256 key, with exactly its members")
+
+
+def _p256_public(x: bytes, y: bytes) -> ec.EllipticCurvePublicKey:
+    if len(x) != COORDINATE_BYTES or len(y) != COORDINATE_BYTES:
+        raise ProofError("key: a P-256 coordinate has 32 bytes")
+    point = b"\x04" + x + y
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except ValueError as error:
+        raise ProofError("key: the point is not on P-256") from error
 
 
 def rsa_public(n: bytes, e: bytes, sizes: tuple[int, ...]) -> rsa.RSAPublicKey:
@@ -171,23 +190,29 @@ def rsa_public(n: bytes, e: bytes, sizes: tuple[int, ...]) -> rsa.RSAPublicKey:
 
     Raise ProofError unless n has one of `sizes` bytes, its top bit set, and e is 65537.
     """
-    if e != _EXPONENT_BYTES or len(n) not in sizes or not n[0] & 0x80 or not n[-1] & 1:
+    is_modulus = len(n) in sizes and n[0] & 0x80 and n[-1] & 1
+    if not is_modulus or e != _EXPONENT_BYTES:
         raise ProofError("key: RSA modulus of a size not allowed, or exponent other than 65537")
-    return rsa.RSAPublicNumbers(EXPONENT, int.from_bytes(n, "big")).public_key()
+    modulus = int.from_bytes(n, "big")
+    return rsa.RSAPublicNumbers(EXPONENT, modulus).public_key()
 
 
 def write_encryption_key(public: rsa.RSAPublicKey) -> dict[int, Any]:
     """Return the COSE_Key of an RSAES-OAEP-SHA256 key, with its kid (RFC 8230, 4)."""
     key = {1: 3, 3: RSAES_OAEP_SHA256, -1: _modulus(public), -2: _EXPONENT_BYTES}
-    return {**key, 2: thumbprint(key)[:KID_BYTES]}
+    return {**key, 2: _kid(key)}
 
 
 def thumbprint(key: dict[int, Any]) -> bytes:
-    """Return the SHA-256 thumbprint of a COSE_Key: its required members alone, deterministic (RFC
-    9679, 4).
-    """
-    members = (1, -1, -2, -3) if key[1] == 2 else (1, -1, -2)
-    return hashlib.sha256(cbor.encode({label: key[label] for label in members})).digest()
+    """Return the SHA-256 thumbprint of a COSE_Key, over its required members (RFC 9679, 4)."""
+    is_curve_key = key[1] == 2
+    labels = (1, -1, -2, -3) if is_curve_key else (1, -1, -2)
+    members = {label: key[label] for label in labels}
+    return hashlib.sha256(cbor.encode_flat(members)).digest()
+
+
+def _kid(key: dict[int, Any]) -> bytes:
+    return thumbprint(key)[:KID_BYTES]
 
 
 def _modulus(public: rsa.RSAPublicKey) -> bytes:
@@ -195,16 +220,21 @@ def _modulus(public: rsa.RSAPublicKey) -> bytes:
 
 
 def sign1(
-    protected: bytes, payload: bytes, key: SigningKey, aad: bytes = b"", kid: bytes | None = None
+    protected: bytes,
+    payload: bytes,
+    key: SigningKey,
+    aad: bytes = b"",
+    kid: bytes | None = None,
 ) -> list[Any]:
     """Return a COSE_Sign1 array (RFC 9052, 4.2); tag it where the context does not fix the type."""
     signature = key.sign(_sig_structure(protected, aad, payload))
-    return [protected, {} if kid is None else {4: kid}, payload, signature]
+    unprotected = {} if kid is None else {4: kid}
+    return [protected, unprotected, payload, signature]
 
 
 @dataclass(frozen=True, slots=True)
 class Sign1:
-    """The four parts of a tagged COSE_Sign1, as bytes; nothing is proven of any.
+    """The four parts of a tagged COSE_Sign1, as bytes; nothing is proven.
 
     `unprotected` is an encoded map.
     """
@@ -216,8 +246,7 @@ class Sign1:
 
 
 def read_sign1(data: bytes) -> Sign1:
-    """Take a tagged COSE_Sign1 apart by its one shape (RFC 9052, 4.2), building nothing of what is
-    inside.
+    """Split a tagged COSE_Sign1 by its one shape (RFC 9052, 4.2); what is inside stays bytes.
 
     Raise FrameError for anything else.
     """
@@ -239,7 +268,11 @@ def read_sign1(data: bytes) -> Sign1:
 
 
 def verify1(
-    protected: bytes, payload: bytes, signature: bytes, key: VerifyKey, aad: bytes = b""
+    protected: bytes,
+    payload: bytes,
+    signature: bytes,
+    key: VerifyKey,
+    aad: bytes = b"",
 ) -> None:
     """Check the signature of a COSE_Sign1 whose headers were checked by the caller.
 
@@ -252,12 +285,24 @@ def _sig_structure(protected: bytes, aad: bytes, payload: bytes) -> bytes:
     return cbor.encode_flat(["Signature1", protected, aad, payload])
 
 
-def seal(aead: Aead, key: bytes, iv: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
+def seal(
+    aead: Aead,
+    key: bytes,
+    iv: bytes,
+    plaintext: bytes,
+    aad: bytes = b"",
+) -> bytes:
     """Return the ciphertext with tag of a COSE_Encrypt's content (RFC 9052, 5.3)."""
     return AESGCM(key).encrypt(iv, plaintext, _enc_structure(aead, aad))
 
 
-def unseal(aead: Aead, key: bytes, iv: bytes, ciphertext: bytes, aad: bytes = b"") -> bytes:
+def unseal(
+    aead: Aead,
+    key: bytes,
+    iv: bytes,
+    ciphertext: bytes,
+    aad: bytes = b"",
+) -> bytes:
     """Return the plaintext of a COSE_Encrypt's content. Raise ProofError."""
     try:
         return AESGCM(key).decrypt(iv, ciphertext, _enc_structure(aead, aad))
@@ -270,15 +315,12 @@ def _enc_structure(aead: Aead, aad: bytes) -> bytes:
 
 
 def wrap_key(public: rsa.RSAPublicKey, key: bytes) -> bytes:
-    """Return a content key encrypted with RSAES-OAEP, SHA-256, MGF1-SHA-256, empty label (RFC 8230,
-    3).
-    """
+    """Encrypt a content key: RSAES-OAEP, SHA-256, MGF1-SHA-256, empty label (RFC 8230, 3)."""
     return public.encrypt(key, _OAEP)
 
 
 def unwrap_key(private: rsa.RSAPrivateKey, encrypted: bytes, decoy: bytes) -> bytes:
-    """Return the content key, or `decoy` when there is none of the decoy's size, so that the AEAD
-    fails next.
+    """Return the content key, or `decoy` when there is none of its size: the AEAD then fails.
 
     One path for every failure: neither the caller nor its peer learns whether padding or length was
     wrong.
@@ -287,19 +329,31 @@ def unwrap_key(private: rsa.RSAPrivateKey, encrypted: bytes, decoy: bytes) -> by
         key = private.decrypt(encrypted, _OAEP)
     except ValueError:
         return decoy
-    return key if len(key) == len(decoy) else decoy
+    if len(key) != len(decoy):
+        return decoy
+    return key
 
 
-def derive(secret: bytes, salt: bytes, size: int, alg: int, party_v: bytes, label: str) -> bytes:
+def derive(
+    secret: bytes,
+    salt: bytes,
+    size: int,
+    alg: int,
+    party_v: bytes,
+    label: str,
+) -> bytes:
     """Return `size` bytes of HKDF-SHA-256 with the COSE_KDF_Context of RFC 9053, 5.2.
 
-    PartyV is the hub, SuppPubInfo.other the purpose as CBOR text; `alg` is what the key is for.
+    PartyV is the hub. SuppPubInfo.other is the purpose as CBOR text. `alg` is what the key is for.
     """
-    return HKDF(_SHA256, size, salt, _kdf_context(size, alg, party_v, label)).derive(secret)
+    context = _kdf_context(size, alg, party_v, label)
+    return HKDF(_SHA256, size, salt, context).derive(secret)
 
 
 @lru_cache(64)
 def _kdf_context(size: int, alg: int, party_v: bytes, label: str) -> bytes:
-    """A hub uses few of them: one for each AEAD and purpose."""
-    public = [8 * size, DIRECT, cbor.encode_flat(label)]
-    return cbor.encode_flat([alg, [None, None, None], [party_v, None, None], public])
+    """Return the context; a hub uses few of them: one for each AEAD and purpose."""
+    party_u_info = [None, None, None]
+    party_v_info = [party_v, None, None]
+    public_info = [8 * size, DIRECT, cbor.encode_flat(label)]
+    return cbor.encode_flat([alg, party_u_info, party_v_info, public_info])

@@ -1,12 +1,11 @@
-"""Documents that carry trust: CWTs (RFC 8392), each in a tagged COSE_Sign1 (RFC 9052) with a
-constant header.
+"""Documents that carry trust: CWTs (RFC 8392), each in a tagged COSE_Sign1 with a constant header.
 
 Laws:
-1. The kind of a document is its `typ` in the protected header (RFC 9596), so none can stand for
-   another.
+1. The kind of a document is its `typ` in the protected header (RFC 9596). So no document can stand
+   for one of another kind.
 2. Its set of claims is closed: exactly those of its kind.
 3. Its signature is checked before any claim is read.
-4. Validity in time is the reader's to judge.
+4. Whether it is valid now is for the reader to judge.
 """
 
 from __future__ import annotations
@@ -42,36 +41,42 @@ def header(alg: int, typ: str) -> bytes:
 
 @lru_cache(8)
 def _unprotected(kid: bytes | None) -> bytes:
-    """The one unprotected header of a document whose signer is named, or not, by its key id."""
-    return cbor.encode({} if kid is None else {4: kid})
+    """Return the one unprotected header: with the signer's key id, or empty."""
+    fields = {} if kid is None else {4: kid}
+    return cbor.encode(fields)
 
 
-def issue(typ: str, claims: dict[int, Any], signer: SigningKey, kid: bytes | None) -> bytes:
+def issue(
+    typ: str,
+    claims: dict[int, Any],
+    signer: SigningKey,
+    kid: bytes | None,
+) -> bytes:
     """Return a document of kind `typ`: claims signed under its constant header, tagged."""
     document = cose.sign1(header(signer.alg, typ), cbor.encode(claims), signer, kid=kid)
     return cbor.encode(cbor.Tag(cose.SIGN1_TAG, document))
 
 
 def read(
-    typ: str, data: bytes, key: VerifyKey, kid: bytes | None, members: tuple[int, ...]
+    typ: str,
+    data: bytes,
+    key: VerifyKey,
+    kid: bytes | None,
+    members: tuple[int, ...],
 ) -> dict[int, Any]:
-    """Check shape, constant headers and signature of a document; return its claims, labelled
-    exactly `members`.
+    """Check shape, headers and signature of a document; return its claims, exactly `members`.
 
     Raise ProofError.
     """
-    claims = decode(prove(typ, data, key, kid), _CLAIMS_ITEMS)
-    if (
-        not isinstance(claims, dict)
-        or len(claims) != len(members)
-        or not all(label in claims for label in members)
-    ):
+    payload = prove(typ, data, key, kid)
+    claims = decode(payload, _CLAIMS_ITEMS)
+    if not isinstance(claims, dict) or claims.keys() != set(members):
         raise ProofError(f"{typ}: its claims are not exactly those of this kind")
     return claims
 
 
 def prove(typ: str, data: bytes, key: VerifyKey, kid: bytes | None) -> bytes:
-    """Check shape, constant headers and signature of a document; return its payload, not decoded.
+    """Check shape, headers and signature of a document; return its payload, not decoded.
 
     Raise ProofError.
     """
@@ -91,9 +96,7 @@ def prove(typ: str, data: bytes, key: VerifyKey, kid: bytes | None) -> bytes:
 
 
 def decode(data: Any, max_items: int) -> Any:
-    """Decode what a document holds; inside a document everything wrong is a proof that does not
-    hold.
-    """
+    """Decode what a document holds. Raise ProofError for everything wrong inside it."""
     if not isinstance(data, bytes):
         raise ProofError("document: bytes expected")
     try:
@@ -103,7 +106,7 @@ def decode(data: Any, max_items: int) -> Any:
 
 
 def site_of(claims: dict[int, Any]) -> str:
-    """Return the one site that is issuer and audience. Raise ProofError."""
+    """Return the site that is both issuer and audience. Raise ProofError."""
     if claims[ISS] != claims[AUD]:
         raise ProofError("document: issuer and audience are not one site")
     return name(claims[ISS], "site")
@@ -111,7 +114,7 @@ def site_of(claims: dict[int, Any]) -> str:
 
 def name(value: Any, what: str) -> str:
     """Return an id of 1..NAME_BYTES bytes of UTF-8. Raise ProofError."""
-    if not (isinstance(value, str) and 1 <= len(value.encode()) <= NAME_BYTES):
+    if not isinstance(value, str) or not 1 <= len(value.encode()) <= NAME_BYTES:
         raise ProofError(f"document: {what} is no text of 1..{NAME_BYTES} bytes")
     return value
 
@@ -128,11 +131,11 @@ def times_of(claims: dict[int, Any]) -> tuple[int, int]:
 def confirmed_key(claims: dict[int, Any]) -> dict[int, Any]:
     """Return cnf's COSE_Key (RFC 8747, 3.2); no other form of confirmation is known."""
     match claims[CNF]:
-        case {1: dict(key)} as cnf if len(cnf) == 1:
+        case {1: dict() as key, **rest} if not rest:
             return key
     raise ProofError("document: it does not confirm exactly one COSE_Key")
 
 
 def is_uint(value: Any) -> bool:
-    """Whether a value is a whole number of 0 or more, and no boolean."""
+    """Tell whether a value is a whole number of 0 or more, and no boolean."""
     return type(value) is int and value >= 0

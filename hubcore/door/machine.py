@@ -1,9 +1,13 @@
-"""What a door does, as a state machine: the strike, the position switch and the exit button in,
-happenings out.
+"""A door as a state machine: strike, position switch and exit button in, happenings out.
 
-Laws: it only watches, nothing here moves; an opening without a release or an exit request is
-`forced`; a contact that bounces while the door falls shut opens nothing; what is not in the table
-changes nothing.
+Laws:
+1. It only watches: nothing here moves anything.
+2. An opening without a release or an exit request is `forced`.
+3. A contact that bounces while the door falls shut opens nothing.
+4. An event that is not in the table changes nothing.
+
+How it works: an event and the phase give a new phase, and perhaps a happening. Some phases end by
+themselves: `deadline` says when, and the caller then hands in TIMEOUT.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ EGRESS_SECONDS = 10.0
 class DoorPhase(Enum):
     """Where the door stands."""
 
-    UNKNOWN = "its position switch has not spoken yet"
+    UNKNOWN = "its position switch has said nothing yet"
     SECURED = "closed, strike at rest"
     RELEASED = "closed, strike driven"
     EGRESS = "closed, somebody asked to leave"
@@ -31,7 +35,7 @@ class DoorPhase(Enum):
 
 
 class Event(Enum):
-    """What is seen. TIMEOUT is the end of the phase's own time."""
+    """What is seen at the door. TIMEOUT is the end of the phase's own time."""
 
     STRIKE_ON = "strike on"
     STRIKE_OFF = "strike off"
@@ -51,7 +55,7 @@ class Happening(StrEnum):
     FORCED = "forced"
     HELD_OPEN = "held_open"
     TOO_OFTEN = "too_often"
-    """So many happenings came that some have no record of their own; this one tells how many."""
+    """Too many happenings for a record each; this one tells how many there were."""
 
 
 _TABLE: dict[tuple[DoorPhase, Event], tuple[DoorPhase, Happening | None]] = {
@@ -75,7 +79,7 @@ _TABLE: dict[tuple[DoorPhase, Event], tuple[DoorPhase, Happening | None]] = {
     (DoorPhase.FORCED, Event.TIMEOUT): (DoorPhase.HELD_OPEN, Happening.HELD_OPEN),
 }
 
-_WIRE = {
+_STATES = {
     DoorPhase.UNKNOWN: DoorState.UNKNOWN,
     DoorPhase.SECURED: DoorState.SECURED,
     DoorPhase.RELEASED: DoorState.RELEASED,
@@ -85,6 +89,7 @@ _WIRE = {
     DoorPhase.HELD_OPEN: DoorState.HELD_OPEN,
     DoorPhase.FORCED: DoorState.FORCED,
 }
+"""What phones and operators see of each phase."""
 
 
 @dataclass(slots=True)
@@ -95,43 +100,50 @@ class DoorMachine:
     held_open_seconds: float
     phase: DoorPhase = DoorPhase.SECURED
     strike: bool = False
+    """Whether the strike is driven."""
     taken: bool = False
+    """Whether somebody went through since the strike was last driven."""
     deadline: float | None = None
 
     def __post_init__(self) -> None:
-        """Know nothing of a watched door until its switch has spoken."""
+        """Begin with UNKNOWN where there is a switch: it has not been read yet."""
         if self.watched:
             self.phase = DoorPhase.UNKNOWN
 
     @property
     def state(self) -> DoorState:
-        """The state as phones and operators are told."""
-        return _WIRE[self.phase]
+        """The state as phones and operators see it."""
+        return _STATES[self.phase]
 
     def see(self, event: Event, now: float) -> Happening | None:
         """Take one event; return what is worth a record."""
-        if event in (Event.STRIKE_ON, Event.STRIKE_OFF):
-            self.strike = event is Event.STRIKE_ON
         if event is Event.STRIKE_ON:
+            self.strike = True
             self.taken = False
+        elif event is Event.STRIKE_OFF:
+            self.strike = False
         step = _TABLE.get((self.phase, event))
         if step is None:
             return None
-        self._enter(step[0], now)
-        if self.phase is DoorPhase.SECURED and self.strike:
-            self._enter(DoorPhase.RELEASED, now)
-        if step[1] is Happening.ACCESS_NOT_TAKEN and (self.taken or not self.watched):
-            return None  # somebody went through while the strike was driven, or nobody can tell
-        self.taken = self.taken or step[1] is Happening.ACCESS_TAKEN
-        return step[1]
+        phase, happening = step
+        if phase is DoorPhase.SECURED and self.strike:
+            phase = DoorPhase.RELEASED
+        self._enter(phase, now)
+        if happening is Happening.ACCESS_TAKEN:
+            self.taken = True
+        if happening is Happening.ACCESS_NOT_TAKEN:
+            someone_may_have_passed = self.taken or not self.watched
+            if someone_may_have_passed:
+                return None
+        return happening
 
     def _enter(self, phase: DoorPhase, now: float) -> None:
         times = {
             DoorPhase.SETTLING: SETTLE_SECONDS,
             DoorPhase.EGRESS: EGRESS_SECONDS,
             DoorPhase.OPEN: self.held_open_seconds,
+            DoorPhase.FORCED: self.held_open_seconds,
         }
-        times[DoorPhase.FORCED] = self.held_open_seconds
         self.phase = phase
         seconds = times.get(phase)
         self.deadline = None if seconds is None else now + seconds

@@ -1,4 +1,4 @@
-"""What a door is seen to do, in the words and numbers that phones, operators and records share."""
+"""The state of a door, in the words and numbers that phones, operators and records share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from enum import IntEnum
 
 
 class DoorState(IntEnum):
-    """What the hub sees of the door; SECURED is closed with the strike at rest, as far as its
-    inputs tell.
+    """What the hub sees of the door, as far as its inputs tell.
+
+    SECURED: closed, and the strike is at rest.
     """
 
     UNKNOWN = 0

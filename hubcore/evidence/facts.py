@@ -1,11 +1,11 @@
-"""One typed list of what records and events say: each fact's name, its types, and how much of it an
-onlooker sees.
+"""The typed list of what records and events say: each fact's name, its types, how much is shown.
 
+Laws:
 1. A fact has one name and one meaning, in records and events alike.
 2. The names stand in records that are kept for years: none is ever changed or used for something
    else.
-3. A record holds everything. An event is for whoever may only look: of what could name somebody it
-   shows the beginning.
+3. A record holds everything. An event is for people who only look on: it shows only the beginning
+   of what could name somebody.
 4. A fact that is not in the list of its record or event is a mistake, and a test says so.
 """
 
@@ -19,7 +19,7 @@ Value = int | str | bytes | bool | None
 
 
 class RecordKind(StrEnum):
-    """What a record tells of."""
+    """What a record is about."""
 
     STARTED = "started"
     STOPPED = "stopped"
@@ -32,13 +32,11 @@ class RecordKind(StrEnum):
     CLOCK = "clock"
     STATE = "state"
     BREAK = "break"
-    """The backend takes these records for no continuation of those that it holds, or for another
-    machine's.
-    """
+    """The backend says: these records do not follow mine, or are another machine's."""
 
 
 class EventName(StrEnum):
-    """What an event tells of. The journal, the counters and `hubctl tail` show these names."""
+    """What an event is about. The journal, the counters and `hubctl tail` show these names."""
 
     ACCESS = "access"
     AUDIT_FAILED = "audit_failed"
@@ -122,16 +120,14 @@ class Fact(StrEnum):
 
 Detail = Mapping[Fact, Value]
 Tell = Callable[[EventName, Detail], None]
-"""Takes an event and its facts, for operators who count and technicians who watch."""
+"""Takes an event and its facts: for operators who count, for technicians who watch."""
 
 
 class Shown(Enum):
     """How much of a fact an onlooker sees."""
 
     WHOLE = "all of it"
-    BEGINNING = (
-        "at most SHOWN_CHARS characters, and at most half: enough to find the record, which has all"
-    )
+    BEGINNING = "at most SHOWN_CHARS characters, and at most half: enough to find its record"
 
 
 SHOWN_CHARS = 8
@@ -147,7 +143,9 @@ class FactType:
 
 _NONE = type(None)
 _TEXT = FactType((str,))
+_TEXT_OR_NONE = FactType((str, _NONE))
 _NUMBER = FactType((int,))
+_NUMBER_OR_NONE = FactType((int, _NONE))
 _YES_OR_NO = FactType((bool,))
 _ID = FactType((str,), Shown.BEGINNING)
 _ID_BYTES = FactType((bytes,), Shown.BEGINNING)
@@ -163,7 +161,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.CONFIRMED_BY: _TEXT,
     Fact.COUNT: _NUMBER,
     Fact.DOOR: _TEXT,
-    Fact.DOUBT: FactType((str, _NONE)),
+    Fact.DOUBT: _TEXT_OR_NONE,
     Fact.DOUBTED: _NUMBER,
     Fact.ERROR: _TEXT,
     Fact.EXPECTED: _NUMBER,
@@ -179,9 +177,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.LOST: _NUMBER,
     Fact.MOVED: FactType((bool, _NONE)),
     Fact.OF: _ID_BYTES,  # the operation that a fault is of
-    Fact.OFFSET: FactType(
-        (int, _NONE)
-    ),  # wall less monotonic milliseconds of the clock that was confirmed
+    Fact.OFFSET: _NUMBER_OR_NONE,  # wall less monotonic milliseconds of the confirmed clock
     Fact.OF_KIND: _TEXT,
     Fact.OP: _ID_BYTES,
     Fact.PART: _TEXT,
@@ -207,7 +203,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.VOUCHED_BY: _TEXT,  # a part such as `technician`, no name
     Fact.WAS: _TEXT,
     Fact.WHAT: _TEXT,
-    Fact.WHY: FactType((str, _NONE)),
+    Fact.WHY: _TEXT_OR_NONE,
 }
 
 _ASKED = frozenset(
@@ -244,7 +240,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
 class EventType:
     """What an event may say.
 
-    `is_fault`: a technician must hear of it even where only warnings are kept.
+    `is_fault`: a technician must see it, even where only warnings are kept.
     """
 
     facts: frozenset[Fact]
@@ -280,7 +276,7 @@ EVENTS: Mapping[EventName, EventType] = {
 
 
 _NAMES: Mapping[Fact, str] = {fact: fact.value for fact in Fact}
-_BEGINNINGS = frozenset(fact for fact, its in FACTS.items() if its.shown is Shown.BEGINNING)
+_BEGINNINGS = frozenset(fact for fact, kind in FACTS.items() if kind.shown is Shown.BEGINNING)
 
 
 def named(detail: Detail) -> dict[str, Value]:
@@ -289,14 +285,13 @@ def named(detail: Detail) -> dict[str, Value]:
 
 
 def shown(detail: Detail) -> dict[str, Value]:
-    """Return the facts as whoever may only look is shown them; bytes are shown as hexadecimal
-    digits.
-    """
-    return {_NAMES[fact]: _shown(value, fact in _BEGINNINGS) for fact, value in detail.items()}
+    """Return the facts as an event shows them; bytes become hexadecimal digits."""
+    return {_NAMES[fact]: _shown(fact, value) for fact, value in detail.items()}
 
 
-def _shown(value: Value, beginning: bool) -> Value:
+def _shown(fact: Fact, value: Value) -> Value:
     text = value.hex() if isinstance(value, bytes) else value
-    if beginning and isinstance(text, str):
-        return f"{text[: min(SHOWN_CHARS, len(text) // 2)]}…"
+    if fact in _BEGINNINGS and isinstance(text, str):
+        length = min(SHOWN_CHARS, len(text) // 2)
+        return f"{text[:length]}…"
     return text

@@ -1,11 +1,13 @@
-"""Evidence: what a record says, its one encoding, and the chain of hashes that shows an edit, a
-removal or a swap.
+"""Evidence: what a record says, its one encoding, and the chain of hashes that shows a change.
 
-Laws: a record's bytes never change after they are durable; record n's hash covers n, the hash of
-n-1 and its own bytes; a record names people by opaque ids only. The number and the hash are the
-writer's, the rest is the decider's. A chain alone shows no cut tail and no chain rewritten from
-some record on: for that a head that somebody else kept (the backend's acknowledgement, a
-technician's note) is held against it.
+Laws:
+1. A record's bytes never change once they are durable.
+2. Record n's hash covers n, the hash of n-1 and its own bytes. So an edit, a removal or a swap
+   shows.
+3. A record names people by opaque ids only.
+4. The writer of the log gives the number and the hash. The use case gives the rest.
+5. A chain alone shows no cut tail, and no chain rewritten from some record on. For that, it is
+   compared with a head that somebody else kept: the backend's receipt, a technician's note.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ __all__ = [
     "Value",
     "Walk",
     "agrees",
+    "chain_hash",
     "facts",
     "follows",
-    "link",
 ]
 
 GENESIS = bytes(32)
@@ -45,19 +47,17 @@ BODY_ITEMS = 256
 """Heads in one record: its map, and some 120 facts with their names. The longest of hubd has 12."""
 
 _INT64 = range(-(1 << 63), 1 << 63)
-_STRINGS = (str, bytes)
 _ALWAYS_FIT = frozenset({str, bytes, bool, type(None)})
 _RESERVED = frozenset({"kind", "at", "mono"})
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One piece of evidence. `at_ms` is Unix time and `mono_ms` CLOCK_MONOTONIC, both in
-    milliseconds.
+    """One piece of evidence; `at_ms` is Unix time, `mono_ms` CLOCK_MONOTONIC, in milliseconds.
 
     `detail` holds the facts of the kind under short text keys (`facts.RECORD_FACTS`; a record of
-    another version may hold others); its keys must not be `kind`, `at` or `mono`, its integers fit
-    in 64 bits with sign.
+    another version may hold others). No key is `kind`, `at` or `mono`. Integers fit in 64 bits with
+    sign.
     """
 
     kind: RecordKind
@@ -66,31 +66,32 @@ class Record:
     detail: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, kind: RecordKind, wall: float, monotonic: float, detail: Detail) -> Record:
-        """Return a record of a moment: `wall` in Unix seconds, `monotonic` in seconds of
-        CLOCK_MONOTONIC.
-        """
-        return cls(kind, int(wall * 1000), int(monotonic * 1000), named(detail))
+    def at(
+        cls,
+        kind: RecordKind,
+        wall: float,
+        monotonic: float,
+        detail: Detail,
+    ) -> Record:
+        """Return a record of a moment: `wall` in Unix seconds, `monotonic` by CLOCK_MONOTONIC."""
+        at_ms = int(wall * 1000)
+        mono_ms = int(monotonic * 1000)
+        return cls(kind, at_ms, mono_ms, named(detail))
 
     def encode(self) -> bytes:
         """Return the record's bytes: one deterministic CBOR map.
 
         Raise AuditError for what could not be read again.
         """
-        for key, value in self.detail.items():
-            if not isinstance(key, str) or key in _RESERVED:
-                raise AuditError(f"a {self.kind} record cannot hold a fact named {key!r}")
-            if not _is_value(value):
-                raise AuditError(
-                    f"a {self.kind} record cannot hold {key}: {type(value).__name__} out of "
-                    "kind or range"
-                )
-        if not (_is_time(self.at_ms) and _is_time(self.mono_ms)):
-            raise AuditError(f"a {self.kind} record's times are no integers of 64 bits")
+        self._check()
+        said = {
+            **self.detail,
+            "kind": str(self.kind),
+            "at": self.at_ms,
+            "mono": self.mono_ms,
+        }
         try:
-            body = cbor.encode(
-                {**self.detail, "kind": str(self.kind), "at": self.at_ms, "mono": self.mono_ms}
-            )
+            body = cbor.encode_flat(cbor.in_order(said))
         except UnicodeEncodeError as error:
             raise AuditError(
                 f"a {self.kind} record holds text that is no Unicode: {error}"
@@ -101,11 +102,24 @@ class Record:
             )
         return body
 
+    def _check(self) -> None:
+        """Raise AuditError for a fact or a time that no record can hold."""
+        for key, value in self.detail.items():
+            if not isinstance(key, str) or key in _RESERVED:
+                raise AuditError(f"a {self.kind} record cannot hold a fact named {key!r}")
+            if not _is_value(value):
+                raise AuditError(
+                    f"a {self.kind} record cannot hold {key}: "
+                    f"{type(value).__name__} out of kind or range"
+                )
+        if not (_is_time(self.at_ms) and _is_time(self.mono_ms)):
+            raise AuditError(f"a {self.kind} record's times are no integers of 64 bits")
+
     @classmethod
     def decode(cls, body: bytes) -> Record:
         """Read a record's bytes.
 
-        Raise AuditError when they are none, or of a kind that this version does not know.
+        Raise AuditError for other bytes, or a kind that this version does not know.
         """
         detail = facts(body)
         try:
@@ -118,7 +132,9 @@ class Record:
 def _is_value(value: object) -> bool:
     if type(value) in _ALWAYS_FIT:
         return True
-    return value in _INT64 if isinstance(value, int) else isinstance(value, _STRINGS)
+    if isinstance(value, int):
+        return value in _INT64
+    return isinstance(value, str | bytes)
 
 
 def _is_time(value: object) -> bool:
@@ -126,10 +142,10 @@ def _is_time(value: object) -> bool:
 
 
 def facts(body: bytes) -> dict[str, Any]:
-    """Return all that a record's bytes say, with `kind` (text, perhaps of a newer version), `at`
-    and `mono`.
+    """Return all that a record's bytes say, with its `kind`, `at` and `mono`.
 
-    Raise AuditError when the bytes are no record.
+    The kind is text: it may be one of a newer version. Raise AuditError when the bytes are no
+    record.
     """
     try:
         said = cbor.decode(body, max_depth=1, booleans=True, max_items=BODY_ITEMS)
@@ -155,9 +171,7 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One point of a chain that somebody keeps: a record's number and the chain's hash up to and
-    with it.
-    """
+    """A point of a chain that somebody keeps: a record's number and the chain's hash with it."""
 
     number: int = 0
     hash: bytes = GENESIS
@@ -179,35 +193,34 @@ class Head:
         return cls(int(number), bytes.fromhex(digits))
 
 
-def link(previous: bytes, number: int, body: bytes) -> bytes:
-    """Return the hash of record `number`: SHA-256 over the deterministic CBOR of [label, number,
-    previous, body].
-    """
-    return hashlib.sha256(cbor.encode(["hub/record/1", number, previous, body])).digest()
+def chain_hash(previous: bytes, number: int, body: bytes) -> bytes:
+    """Return the hash of record `number`: SHA-256 over CBOR's [label, number, previous, body]."""
+    covered = cbor.encode_flat(["hub/record/1", number, previous, body])
+    return hashlib.sha256(covered).digest()
 
 
 def follows(previous: StoredRecord | Head | None, record: StoredRecord) -> None:
-    """Raise AuditError, naming the number, unless `record` is the true successor of `previous`
-    (None: the first).
-    """
-    number, before = (previous.number + 1, previous.hash) if previous else (1, GENESIS)
+    """Raise AuditError, with the number, unless `record` follows `previous` (None: is first)."""
+    before = Head() if previous is None else previous
+    number = before.number + 1
     if record.number != number:
         raise AuditError(f"record {number} is missing: {record.number} comes in its place")
-    if link(before, number, record.body) != record.hash:
+    if chain_hash(before.hash, number, record.body) != record.hash:
         raise AuditError(
-            f"record {number} was edited, or a record before it was replaced: its hash does "
-            "not follow"
+            f"record {number} was edited, or a record before it was replaced: "
+            "its hash does not follow"
         )
 
 
 def agrees(known: Head, record: StoredRecord | None) -> None:
-    """Raise AuditError unless `record`, the one now found under the known number (None: there is
-    none), is the one.
+    """Raise AuditError unless `record`, found under the known number, is the known one.
+
+    None: there is no record of that number.
     """
     if record is None:
         raise AuditError(
-            f"record {known.number} is missing: it was known once, so the end of the chain "
-            "was cut off"
+            f"record {known.number} is missing: "
+            "it was known once, so the end of the chain was cut off"
         )
     if record.hash != known.hash:
         raise AuditError(
@@ -216,21 +229,20 @@ def agrees(known: Head, record: StoredRecord | None) -> None:
 
 
 class Walk:
-    """Check a chain as it is read, record by record, in constant memory; every refusal names the
-    first wrong record.
+    """Checks a chain record by record, in constant memory; a refusal names the first wrong record.
 
-    `take` each record in order, then `finish`. `known` are heads that somebody kept; `start` is the
+    `take` each record in order, then `finish`. `known` are heads that somebody kept. `start` is the
     trusted point before the first record taken.
     """
 
     def __init__(self, known: Iterable[Head] = (), start: Head | None = None) -> None:
         self._at = start or Head()
-        self._known = sorted(
-            (head for head in known if head.number > self._at.number), key=lambda head: -head.number
-        )
+        ahead = [head for head in known if head.number > self._at.number]
+        self._known = sorted(ahead, key=lambda head: head.number, reverse=True)
+        """The known heads that are still to come, the next one last."""
 
     def take(self, record: StoredRecord, at_ms: int) -> None:
-        """Check the next record and the time (Unix milliseconds) under which the store finds it.
+        """Check the next record, and the Unix time in milliseconds under which it is filed.
 
         Raise AuditError for what is wrong with it.
         """

@@ -1,16 +1,17 @@
 """What a hub finds on its disk at the start, and whether its policy may be believed.
 
-1. Absence is new only when nothing beside it shows that this hub ran before.
-2. A policy is believed when the issuer signed it, and the log knows of none that is newer.
+Laws:
+1. Nothing on the disk means a new hub only when nothing beside it shows that this hub ran before.
+2. A policy is believed when the issuer signed it and the log knows of no newer one.
 3. The log is believed when it holds the head that the policy's database noted.
-4. A doubt that was recorded stands until a newer record ends it, or the missing policy is back.
-5. What the log says of the state is carried in the record of each start, as the floor of time is:
-   so it is found in the newest records, which are those whose chain is checked.
+4. A recorded doubt stands until a newer record ends it, or the missing policy is back.
+5. Each start's record carries on what the log says of the state, as it does for the floor of time.
+   So it is found in the newest records, whose chain is checked.
 
 The policy and the log vouch for each other: the log records each version that came into force, and
 the policy's database notes the head of the log. So one of the two that was removed, emptied or put
-back from an older copy does not fit the other. Two that were put back together fit: that only the
-backend can see.
+back from an older copy does not fit the other. Two that were put back together fit: only the
+backend can see that.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class OnDisk(StrEnum):
 class LogFound(StrEnum):
     """The log against the head that the policy's database noted.
 
-    HOLDS also when neither a head was noted nor a policy is proven; with each policy a head is
-    noted, so a proven one without it DIFFERS. EMPTY: no record, and no head noted. GONE: no record,
-    though a head was noted.
+    HOLDS: it holds that head, or no head was noted and no policy is proven. DIFFERS: another head,
+    or none beside a proven policy: one is noted with each. EMPTY: no record, and no head noted.
+    GONE: no record, though a head was noted.
     """
 
     EMPTY = "empty"
@@ -45,10 +46,7 @@ class LogFound(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why the state on the disk is not believed.
-
-    The words stand in records: they are never changed.
-    """
+    """Why the state on the disk is not believed. Records hold these words: they never change."""
 
     POLICY_MISSING = "policy-missing"
     POLICY_OLDER = "policy-older"
@@ -60,7 +58,7 @@ class Doubt(StrEnum):
 class Belief(StrEnum):
     """Why the state on the disk is believed.
 
-    UNRECORDED: the last policy's record was lost to a crash; write it now.
+    UNRECORDED: the last policy's record was lost in a crash; write it now.
     """
 
     NEW = "new"
@@ -72,15 +70,12 @@ StateVerdict = Belief | Doubt
 
 ACCEPTED = "accepted"
 ROWS_EDITED = "rows-edited"
-"""What a record of kind `state` says beside the doubts: somebody accepted the state; the rows were
-built again.
-"""
+"""What a `state` record says beside the doubts: the state was accepted; the rows were rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedState:
-    """What the log says: the newest version that came into force (0: none), and the doubt that
-    stands.
+    """What the log says: the newest version that came into force (0: none), and the open doubt.
 
     `doubted` is the proven version that was on the disk when the doubt was recorded.
     """
@@ -92,8 +87,9 @@ class LoggedState:
 
 @dataclass(frozen=True, slots=True)
 class FoundState:
-    """What is on the disk: `version` of a proven policy, else 0; `removed`: a file of before is
-    gone.
+    """What is on the disk; `version` is that of a proven policy, else 0.
+
+    `policy_removed` and `log_removed`: the file was there before and is gone.
     """
 
     policy: OnDisk
@@ -103,96 +99,107 @@ class FoundState:
     log_removed: bool = False
 
 
-def judge(found: FoundState, told: LoggedState) -> StateVerdict:
+def judge(found: FoundState, logged: LoggedState) -> StateVerdict:
     """Return whether the state may be believed. The first rule that fits decides."""
-    version = found.version
-    came_back = version >= told.version and version > told.doubted
-    rules: tuple[tuple[bool, StateVerdict], ...] = (
-        (found.policy is OnDisk.UNPROVEN, Doubt.POLICY_UNPROVEN),
-        (found.policy is OnDisk.NONE and told.version > 0, Doubt.POLICY_MISSING),
-        (found.policy is OnDisk.PROVEN and version < told.version, Doubt.POLICY_OLDER),
-        (found.policy is OnDisk.NONE and found.policy_removed, Doubt.POLICY_MISSING),
-        (found.policy is OnDisk.PROVEN and found.log is LogFound.EMPTY, Doubt.LOG_MISSING),
-        (found.log is LogFound.GONE, Doubt.LOG_MISSING),
-        (found.log is LogFound.DIFFERS and told.doubt is Doubt.LOG_MISSING, Doubt.LOG_MISSING),
-        (found.log is LogFound.DIFFERS, Doubt.LOG_REPLACED),
-        (found.log_removed, Doubt.LOG_MISSING),
-    )
-    for holds, verdict in rules:
-        if holds:
-            return verdict
-    if told.doubt is not None and not came_back:
-        return told.doubt
+    doubt = _doubt_now(found, logged)
+    if doubt is not None:
+        return doubt
+    came_back = found.version >= logged.version and found.version > logged.doubted
+    if logged.doubt is not None and not came_back:
+        return logged.doubt
     if found.policy is OnDisk.NONE and found.log is LogFound.EMPTY:
         return Belief.NEW
-    return Belief.UNRECORDED if version > told.version else Belief.AS_RECORDED
+    if found.version > logged.version:
+        return Belief.UNRECORDED
+    return Belief.AS_RECORDED
 
 
-def tells(record: Record) -> bool:
-    """Tell whether a record says something of the state: a policy, a state, or a start that carries
-    what was said.
-    """
-    return record.kind in (RecordKind.POLICY, RecordKind.STATE) or (
-        record.kind is RecordKind.STARTED and Fact.EXPECTED in record.detail
-    )
+def _doubt_now(found: FoundState, logged: LoggedState) -> Doubt | None:
+    """Return the doubt that the disk itself raises, None when there is none."""
+    match found.policy:
+        case OnDisk.UNPROVEN:
+            return Doubt.POLICY_UNPROVEN
+        case OnDisk.NONE if logged.version > 0 or found.policy_removed:
+            return Doubt.POLICY_MISSING
+        case OnDisk.PROVEN if found.version < logged.version:
+            return Doubt.POLICY_OLDER
+        case OnDisk.PROVEN if found.log is LogFound.EMPTY:
+            return Doubt.LOG_MISSING
+    if found.log is LogFound.GONE:
+        return Doubt.LOG_MISSING
+    if found.log is LogFound.DIFFERS:
+        was_missing = logged.doubt is Doubt.LOG_MISSING
+        return Doubt.LOG_MISSING if was_missing else Doubt.LOG_REPLACED
+    if found.log_removed:
+        return Doubt.LOG_MISSING
+    return None
 
 
-def told_by(record: Record | None) -> LoggedState:
-    """Read what the newest record that `tells` says; a record that says nothing of the state says
-    nothing.
-    """
+def is_about_state(record: Record) -> bool:
+    """Tell whether `read_logged_state` reads something of a record."""
+    if record.kind in (RecordKind.POLICY, RecordKind.STATE):
+        return True
+    return record.kind is RecordKind.STARTED and Fact.EXPECTED in record.detail
+
+
+def read_logged_state(record: Record | None) -> LoggedState:
+    """Read what the newest record about the state says; any other record says nothing."""
     if record is None:
         return LoggedState()
     match record.kind, record.detail:
-        case RecordKind.POLICY, {Fact.VERSION: int(version)}:
+        case RecordKind.POLICY, {Fact.VERSION: int() as version}:
             return LoggedState(version)
         case RecordKind.STATE, {
-            Fact.FOUND: str(found),
-            Fact.POLICY: int(policy),
-            Fact.EXPECTED: int(expected),
+            Fact.FOUND: str() as found,
+            Fact.POLICY: int() as policy,
+            Fact.EXPECTED: int() as expected,
         }:
-            doubt = Doubt(found) if found in set(Doubt) else None
-            return LoggedState(expected, doubt, policy if doubt else 0)
-        case RecordKind.STARTED, {Fact.EXPECTED: int(expected), Fact.DOUBT: None}:
+            return _logged(expected, found, policy)
+        case RecordKind.STARTED, {Fact.EXPECTED: int() as expected, Fact.DOUBT: None}:
             return LoggedState(expected)
         case RecordKind.STARTED, {
-            Fact.EXPECTED: int(expected),
-            Fact.DOUBT: str(doubt),
-            Fact.DOUBTED: int(doubted),
+            Fact.EXPECTED: int() as expected,
+            Fact.DOUBT: str() as doubt,
+            Fact.DOUBTED: int() as doubted,
         }:
-            return (
-                LoggedState(expected, Doubt(doubt), doubted)
-                if doubt in set(Doubt)
-                else LoggedState(expected)
-            )
+            return _logged(expected, doubt, doubted)
     return LoggedState()
 
 
-def carried_facts(told: LoggedState) -> Detail:
-    """Return the facts by which a start's record carries on what the records before it say."""
-    if told.doubt is None:
-        return {Fact.EXPECTED: told.version, Fact.DOUBT: None}
-    return {Fact.EXPECTED: told.version, Fact.DOUBT: str(told.doubt), Fact.DOUBTED: told.doubted}
+def _logged(expected: int, word: str, doubted: int) -> LoggedState:
+    """`word` may be that of a doubt, or another that ends every doubt."""
+    if word not in set(Doubt):
+        return LoggedState(expected)
+    return LoggedState(expected, Doubt(word), doubted)
 
 
-def doubt_facts(doubt: Doubt, found: FoundState, told: LoggedState) -> Detail:
+def carried_facts(logged: LoggedState) -> Detail:
+    """Return the facts by which a start's record carries on what the log says of the state."""
+    if logged.doubt is None:
+        return {Fact.EXPECTED: logged.version, Fact.DOUBT: None}
+    return {
+        Fact.EXPECTED: logged.version,
+        Fact.DOUBT: str(logged.doubt),
+        Fact.DOUBTED: logged.doubted,
+    }
+
+
+def doubt_facts(doubt: Doubt, found: FoundState, logged: LoggedState) -> Detail:
     """Return the facts of the record of a doubt."""
     return {
         Fact.FOUND: str(doubt),
         Fact.POLICY: found.version,
-        Fact.EXPECTED: max(found.version, told.version),
+        Fact.EXPECTED: max(found.version, logged.version),
     }
 
 
 def edited_facts(version: int) -> Detail:
-    """Return the facts of the record that a proven policy's rows were not those of its document."""
+    """Return the facts of the record that a policy's rows were not those of its document."""
     return {Fact.FOUND: ROWS_EDITED, Fact.POLICY: version, Fact.EXPECTED: version}
 
 
 def accepted_facts(doubt: Doubt, version: int, by: str) -> Detail:
-    """Return the facts of the record that ends a doubt: from here on `version` is what the log
-    expects.
-    """
+    """Return the facts of the record that ends a doubt; the log expects `version` from now on."""
     return {
         Fact.FOUND: ACCEPTED,
         Fact.WAS: str(doubt),

@@ -1,22 +1,22 @@
 """What this hub's own records prove about the time: a floor under the wall clock.
 
-1. A record proves that its moment has come only if it was made by a clock that somebody else had
-   proven: a phone that was let in by the full path (it refuses an epoch that is not valid by its
-   own clock), a time service of the system, a person.
+Laws:
+1. A record proves that its moment has come only if somebody else had proven the clock: a phone that
+   was let in by the full path (it refuses an epoch that is not valid by its own clock), a time
+   service of the system, a person.
 2. A start alone proves nothing, nor does a refusal: both happen by any clock, however wrong.
 3. The backend confirms the clock, by its time or by an order that is not late, but it proves
    nothing: it knows what the hub's clock says, from the records, and can say the same. So its word
    never raises the floor.
-4. What was confirmed holds for one life of the daemon, and until the wall clock is set: then
-   somebody must confirm it again.
+4. A confirmation holds for one life of the daemon, and until the wall clock is set. Then somebody
+   must confirm the clock again.
 5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was
    recorded before. The backend's vouch only lowers it.
-6. The floor is carried in the records themselves: each start tells it, and a mark after
-   MARK_RECORDS others. So it is found again from the newest records by number, whatever times they
-   bear.
+6. The records themselves carry the floor: each start, and a mark after MARK_RECORDS others. So it
+   is found again from the newest records by number, whatever times they have.
 
 How it works: every record, of before a restart or of now, goes through `take` in the order of its
-number. `_Meaning` says what a record tells of the clock; `take` says what follows from it.
+number. `_Meaning` says what a record means for the clock; `take` says what follows from it.
 """
 
 from __future__ import annotations
@@ -35,22 +35,20 @@ STEP_MS = 300_000
 PHONE_CLOCK_SECONDS = 300
 """How far a phone's clock may be from an epoch's validity (docs/protocol.md)."""
 CONFIRMED_AHEAD_SECONDS = 3900 + PHONE_CLOCK_SECONDS
-"""How far a clock may run ahead and still be confirmed by a phone whose own clock is right: an
-epoch's life more.
-"""
+"""How far ahead a clock may be if a phone with a right clock confirms it: an epoch's life more."""
 MARK_RECORDS = 500
 PAGE_RECORDS = 256
 PAGES_MAX = 64
 
 BACKEND = "backend"
-"""Who confirms and vouches, where no person does."""
+"""Who confirms and vouches, if no person does."""
 
 
 class _Meaning(Enum):
-    """What a record tells about the clock."""
+    """What a record means for the clock."""
 
     NOTHING = "its moment, by whatever clock there was"
-    BEGINS = "a new life of the daemon: nobody has confirmed its clock yet"
+    BEGINS = "a new life of the daemon: its clock is not confirmed yet"
     AGREES = "the backend says the same"
     PROVES = "somebody else's clock agreed"
     LOWERS = "the backend says that less time has passed than was recorded"
@@ -58,41 +56,47 @@ class _Meaning(Enum):
 
 
 class TimeFloor:
-    """The floor, and whether the clock is confirmed now.
-
-    Times in Unix milliseconds and monotonic milliseconds.
-    """
+    """The floor, and whether the clock is confirmed now; Unix and monotonic milliseconds."""
 
     def __init__(self) -> None:
         self.floor_ms = 0
         self.unmarked = 0
         """Records since one that carried the floor."""
-        self._offset_ms: int | None = None  # wall less monotonic of the clock that was confirmed
+        self._offset_ms: int | None = None
+        """Wall less monotonic of the confirmed clock."""
         self._proven = False
 
     def proven(self, wall_ms: int, mono_ms: int) -> bool:
-        """Tell whether the clock is confirmed by more than the backend, and has not been
-        set since.
-        """
+        """Tell whether the clock is confirmed by more than the backend, and not set since."""
         return self._proven and self.confirmed(wall_ms, mono_ms)
 
     def confirmed(self, wall_ms: int, mono_ms: int) -> bool:
-        """Tell whether the clock is confirmed, and has not been set since."""
-        return self._offset_ms is not None and abs(wall_ms - mono_ms - self._offset_ms) <= STEP_MS
+        """Tell whether the clock is confirmed, and not set since."""
+        if self._offset_ms is None:
+            return False
+        moved_ms = wall_ms - mono_ms - self._offset_ms
+        return abs(moved_ms) <= STEP_MS
 
-    def take(self, kind: str, at_ms: int, mono_ms: int, detail: Mapping[str, Value]) -> None:
+    def take(
+        self,
+        kind: str,
+        at_ms: int,
+        mono_ms: int,
+        detail: Mapping[str, Value],
+    ) -> None:
         """Learn from a record, in the order of their numbers."""
         meaning = _meaning(kind, detail)
         self.unmarked += 1
-        if meaning is _Meaning.BEGINS:
-            self._offset_ms = None
-            self._proven = False
-        if meaning in (_Meaning.PROVES, _Meaning.VOUCHES):
-            self._offset_ms = at_ms - mono_ms
-            self._proven = True
-        if meaning in (_Meaning.AGREES, _Meaning.LOWERS) and not self.proven(at_ms, mono_ms):
-            self._offset_ms = at_ms - mono_ms
-            self._proven = False
+        match meaning:
+            case _Meaning.BEGINS:
+                self._offset_ms = None
+                self._proven = False
+            case _Meaning.PROVES | _Meaning.VOUCHES:
+                self._offset_ms = at_ms - mono_ms
+                self._proven = True
+            case _Meaning.AGREES | _Meaning.LOWERS if not self.proven(at_ms, mono_ms):
+                self._offset_ms = at_ms - mono_ms
+                self._proven = False
         if _is_number(detail.get(Fact.FLOOR)):
             self._carried(detail)
         if meaning is _Meaning.VOUCHES:
@@ -104,7 +108,7 @@ class TimeFloor:
             self.floor_ms = max(self.floor_ms, at_ms)
 
     def _carried(self, detail: Mapping[str, Value]) -> None:
-        """Take over what a start or a mark says of the records before it."""
+        """Take what a start or a mark says of the records before it."""
         floor_ms = detail[Fact.FLOOR]
         offset_ms = detail.get(Fact.OFFSET)
         if isinstance(floor_ms, int):
@@ -131,14 +135,9 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
     if kind == RecordKind.STARTED:
         return _Meaning.BEGINS
     if kind == RecordKind.CLOCK:
-        if Fact.VOUCHED_BY in detail:
-            return _Meaning.LOWERS if detail[Fact.VOUCHED_BY] == BACKEND else _Meaning.VOUCHES
-        if Fact.CONFIRMED_BY in detail:
-            return _Meaning.AGREES if detail[Fact.CONFIRMED_BY] == BACKEND else _Meaning.PROVES
-        return _Meaning.NOTHING
-    if (
-        detail.get(Fact.ALLOWED) is not True or Fact.CLOCK in detail
-    ):  # `clock`: it was not believed at that moment
+        return _meaning_of_clock(detail)
+    clock_was_trusted = Fact.CLOCK not in detail
+    if detail.get(Fact.ALLOWED) is not True or not clock_was_trusted:
         return _Meaning.NOTHING
     if kind == RecordKind.REMOTE:
         return _Meaning.AGREES
@@ -147,17 +146,27 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
     return _Meaning.NOTHING
 
 
-def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int) -> TimeFloor:
-    """Return what the records prove; `newest(before, limit)` gives those next below a number,
-    oldest first.
+def _meaning_of_clock(detail: Mapping[str, Value]) -> _Meaning:
+    if Fact.VOUCHED_BY in detail:
+        by_backend = detail[Fact.VOUCHED_BY] == BACKEND
+        return _Meaning.LOWERS if by_backend else _Meaning.VOUCHES
+    if Fact.CONFIRMED_BY in detail:
+        by_backend = detail[Fact.CONFIRMED_BY] == BACKEND
+        return _Meaning.AGREES if by_backend else _Meaning.PROVES
+    return _Meaning.NOTHING
 
-    Reads back to the newest record that carries the floor, and from there on. Records that this
-    version cannot read prove nothing.
+
+def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int) -> TimeFloor:
+    """Return what the records prove; `last` is the number of the newest one.
+
+    `newest(before, limit)` gives the records next below a number, oldest first. It is called back
+    to the newest record that carries the floor. Records that this version cannot read prove
+    nothing.
     """
-    pages: list[list[StoredRecord]] = []
+    pages: list[Sequence[StoredRecord]] = []
     before = last + 1
     for _ in range(PAGES_MAX):
-        page = list(newest(before, PAGE_RECORDS))
+        page = newest(before, PAGE_RECORDS)
         if not page:
             break
         pages.append(page)
@@ -167,17 +176,18 @@ def from_records(newest: Callable[[int, int], Sequence[StoredRecord]], last: int
     floor = TimeFloor()
     for page in reversed(pages):
         for record in page:
-            told = _read(record)
-            if told is not None:
-                floor.take(told["kind"], told["at"], told["mono"], told)
+            said = _read(record)
+            if said is not None:
+                floor.take(said["kind"], said["at"], said["mono"], said)
     return floor
 
 
 def _carries(record: StoredRecord) -> bool:
-    told = _read(record)
-    return told is not None and (
-        Fact.FLOOR in told or _meaning(told["kind"], told) is _Meaning.VOUCHES
-    )
+    """Tell whether a record says where the floor is."""
+    said = _read(record)
+    if said is None:
+        return False
+    return Fact.FLOOR in said or _meaning(said["kind"], said) is _Meaning.VOUCHES
 
 
 def _read(record: StoredRecord) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What a phone is told of a decision, inside the seal: fewer words than the hub has for itself."""
+"""What a phone learns of a decision, inside the seal: fewer words than the hub has for itself."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ REASONS: Mapping[Denial, Reason] = {
     Denial.DOOR_FAULT: Reason.FAULT,
     Denial.BUSY: Reason.BUSY,
 }
-"""What a phone is told, inside the seal."""
+"""What a phone learns of a denial."""
 
 
 def reason_of(outcome: ClaimOutcome) -> Reason:
-    """Return what the phone is told of an outcome."""
-    return Reason.OK if outcome.why is None else REASONS[outcome.why]
+    """Return what the phone learns of an outcome."""
+    if outcome.why is None:
+        return Reason.OK
+    return REASONS[outcome.why]

@@ -1,10 +1,11 @@
-"""A tag in the advertisement by which a phone of the site knows the site's hubs, and nobody else
-knows anything.
+"""A tag in the advertisement by which a phone of the site, and nobody else, knows the site's hubs.
 
-Laws: the tag is made as Bluetooth makes the lower half of a resolvable private address, with
-nothing of our own added (Core, Vol 3, Part H, 2.2.2: hash = ah(key, prand)); every tag has a fresh
-prand; a tag proves nothing: whoever records it can send it again, and one in 2**24 of a stranger's
-resolves by chance. It says whom to try first, no more.
+Laws:
+1. The tag is made like the lower half of a resolvable private address of Bluetooth, with nothing
+   added (Core, Vol 3, Part H, 2.2.2: hash = ah(key, prand)).
+2. Every tag has a fresh prand.
+3. A tag proves nothing: it says which hub to try first. Whoever records it can send it again, and
+   one in 2**24 of a stranger's tags resolves by chance.
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ TAG_BYTES = PRAND_BYTES + HASH_BYTES
 ROTATE_SECONDS = 900
 """Unless a hub chooses otherwise; the time that Bluetooth recommends for addresses."""
 COMPANY_NONE = 0xFFFF
-"""The company identifier that the Bluetooth SIG keeps free of owners, for tests and for use inside
-one house.
-"""
+"""The identifier that the Bluetooth SIG keeps free of owners, for tests and for use at home."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """What a hub advertises its site with: key of KEY_BYTES, the SIG's company identifier, seconds
-    between two tags.
+    """How a hub advertises its site: a key of KEY_BYTES, and seconds between two tags.
+
+    `company` is the identifier that the Bluetooth SIG gave to a company.
     """
 
     key: bytes = field(repr=False)
@@ -43,14 +43,20 @@ class Beacon:
 
 
 def resolves(key: bytes, tag: bytes) -> bool:
-    """Tell whether a tag was made with this key. Whatever is no tag does not resolve."""
-    return len(tag) == TAG_BYTES and ah(key, tag[:PRAND_BYTES]) == tag[PRAND_BYTES:]
+    """Tell whether a tag was made with this key; other bytes were not."""
+    if len(tag) != TAG_BYTES:
+        return False
+    prand = tag[:PRAND_BYTES]
+    return ah(key, prand) == tag[PRAND_BYTES:]
 
 
 def ah(key: bytes, prand: bytes) -> bytes:
-    """Return the 3 bytes e(key, padding || prand) mod 2**24, most significant first (Core, Vol 3,
-    Part H, 2.2.2).
+    """Return e(key, padding || prand) mod 2**24 in 3 bytes, most significant first.
+
+    Source: Core, Vol 3, Part H, 2.2.2.
     """
     block = prand.rjust(KEY_BYTES, b"\0")
-    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 (one block: the e of the Core)
-    return (encryptor.update(block) + encryptor.finalize())[-HASH_BYTES:]
+    one_block = modes.ECB()  # noqa: S305 - the Core's e is this
+    encryptor = Cipher(algorithms.AES(key), one_block).encryptor()
+    encrypted = encryptor.update(block) + encryptor.finalize()
+    return encrypted[-HASH_BYTES:]

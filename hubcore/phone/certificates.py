@@ -1,12 +1,11 @@
-"""The two certificates that a phone checks: the hub's, signed by the issuer, and the epoch's,
-signed by the hub.
+"""The certificates that a phone checks: the hub's, signed by the issuer, and the epoch's.
 
 Laws:
-1. Each is a CWT of its own kind (`hubcore.codec.cwt`); no other document can stand for it.
-2. Hub certificate: the issuer says that this key is this hub's, for these access points.
-3. Epoch certificate: the hub says that this RSA key may seal requests to it, for at most two hours,
-   with these AEADs.
-4. Whether one is valid now is the reader's to judge.
+1. Each is a CWT of its own kind (`hubcore.codec.cwt`). No other document can stand for it.
+2. In a hub certificate the issuer says: this key is this hub's, for these access points.
+3. In an epoch certificate the hub says: this RSA key may seal requests to it, with these AEADs, for
+   at most two hours.
+4. Whether one is valid now is for the reader to judge.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from hubcore.errors import ProofError
 HUB = "application/hub-cert+cwt"
 EPOCH = "application/hub-epoch+cwt"
 _AEADS = -65537
-
+_HUB_CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CNF, cwt.SCOPE)
+_EPOCH_CLAIMS = (cwt.ISS, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CNF, _AEADS)
 
 EPOCH_SECONDS_MAX = 7200
 
@@ -43,8 +43,9 @@ class HubCertificate:
 
 @dataclass(frozen=True, slots=True)
 class EpochCertificate:
-    """`kid` is the thumbprint of the RSA key (`modulus` big-endian); `aeads` in the hub's order of
-    preference.
+    """`kid` is the id of the RSA key of that `modulus` (big-endian).
+
+    `aeads` stand in the hub's order of preference.
     """
 
     hub: str
@@ -60,60 +61,65 @@ def issue_hub_certificate(
     issuer: SigningKey, certificate: HubCertificate, key: dict[int, Any]
 ) -> bytes:
     """Return the signed document; `key` is the COSE_Key of `certificate.key`."""
-    c = certificate
     claims = {
-        cwt.ISS: c.site,
-        cwt.SUB: c.hub,
-        cwt.AUD: c.site,
-        cwt.EXP: c.expires,
-        cwt.NBF: c.not_before,
+        cwt.ISS: certificate.site,
+        cwt.SUB: certificate.hub,
+        cwt.AUD: certificate.site,
+        cwt.EXP: certificate.expires,
+        cwt.NBF: certificate.not_before,
         cwt.CNF: {1: key},
+        cwt.SCOPE: cbor.encode(list(certificate.access_points)),
     }
-    claims[cwt.SCOPE] = cbor.encode(list(c.access_points))
     return cwt.issue(HUB, claims, issuer, issuer.verify_key.kid)
 
 
-def issue_epoch_certificate(hub: SigningKey, c: EpochCertificate) -> bytes:
+def issue_epoch_certificate(hub: SigningKey, certificate: EpochCertificate) -> bytes:
     """Return the signed document."""
-    key = {1: 3, 2: c.kid, 3: cose.RSAES_OAEP_SHA256, -1: c.modulus, -2: b"\x01\x00\x01"}
-    claims = {
-        cwt.ISS: c.hub,
-        cwt.AUD: c.site,
-        cwt.EXP: c.expires,
-        cwt.NBF: c.not_before,
-        cwt.CNF: {1: key},
+    key = {
+        1: 3,
+        2: certificate.kid,
+        3: cose.RSAES_OAEP_SHA256,
+        -1: certificate.modulus,
+        -2: b"\x01\x00\x01",
     }
-    claims[_AEADS] = [int(aead) for aead in c.aeads]
+    claims = {
+        cwt.ISS: certificate.hub,
+        cwt.AUD: certificate.site,
+        cwt.EXP: certificate.expires,
+        cwt.NBF: certificate.not_before,
+        cwt.CNF: {1: key},
+        _AEADS: [int(aead) for aead in certificate.aeads],
+    }
     return cwt.issue(EPOCH, claims, hub, None)
 
 
 def read_hub_certificate(data: bytes, issuer: VerifyKey) -> HubCertificate:
     """Verify and read. Raise ProofError for any other document, signer or claim."""
-    claims = cwt.read(
-        HUB,
-        data,
-        issuer,
-        issuer.kid,
-        (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CNF, cwt.SCOPE),
-    )
+    claims = cwt.read(HUB, data, issuer, issuer.kid, _HUB_CLAIMS)
     site = cwt.site_of(claims)
-    nbf, exp = cwt.times_of(claims)
-    points = cwt.decode(claims[cwt.SCOPE], SCOPE_ITEMS)
-    if not (isinstance(points, list) and points and all(is_point(point) for point in points)):
-        raise ProofError("hub certificate: its scope is no list of access points")
-    if points != sorted(set(points)):
-        raise ProofError("hub certificate: its access points do not rise")
+    not_before, expires = cwt.times_of(claims)
+    access_points = _read_points(claims[cwt.SCOPE])
     key = cose.read_key(cwt.confirmed_key(claims))
     if key.alg != cose.ES256:
         raise ProofError("hub certificate: a hub's key is an ES256 key")
     return HubCertificate(
         site=site,
         hub=cwt.name(claims[cwt.SUB], "hub"),
-        not_before=nbf,
-        expires=exp,
+        not_before=not_before,
+        expires=expires,
         key=key,
-        access_points=tuple(points),
+        access_points=access_points,
     )
+
+
+def _read_points(scope: Any) -> tuple[int, ...]:
+    """Read the access points that a hub serves."""
+    points = cwt.decode(scope, SCOPE_ITEMS)
+    if not isinstance(points, list) or not points or not all(map(is_point, points)):
+        raise ProofError("hub certificate: its scope is no list of access points")
+    if points != sorted(set(points)):
+        raise ProofError("hub certificate: its access points do not rise")
+    return tuple(points)
 
 
 def read_epoch_certificate(
@@ -123,40 +129,50 @@ def read_epoch_certificate(
 
     Raise ProofError, also for a modulus not of `sizes` bytes.
     """
-    claims = cwt.read(
-        EPOCH, data, hub.key, None, (cwt.ISS, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CNF, _AEADS)
-    )
-    nbf, exp = cwt.times_of(claims)
+    claims = cwt.read(EPOCH, data, hub.key, None, _EPOCH_CLAIMS)
+    not_before, expires = cwt.times_of(claims)
     key = cwt.confirmed_key(claims)
     if claims[cwt.ISS] != hub.hub or claims[cwt.AUD] != hub.site:
         raise ProofError("epoch certificate: of another hub or site")
-    if exp - nbf > EPOCH_SECONDS_MAX:
+    if expires - not_before > EPOCH_SECONDS_MAX:
         raise ProofError("epoch certificate: valid for longer than two hours")
+    modulus = _read_modulus(key, sizes)
+    return EpochCertificate(
+        hub=hub.hub,
+        site=hub.site,
+        not_before=not_before,
+        expires=expires,
+        kid=key[2],
+        modulus=modulus,
+        aeads=_read_aeads(claims[_AEADS]),
+    )
+
+
+def _read_modulus(key: dict[int, Any], sizes: tuple[int, ...]) -> bytes:
+    """Check the RSA key of an epoch, and that its id is its thumbprint; return its modulus."""
     match key:
-        case {1: 3, 2: bytes(kid), 3: alg, -1: bytes(n), -2: bytes(e)} if len(key) == 5:
+        case {1: 3, 2: bytes() as kid, 3: alg, -1: bytes() as n, -2: bytes() as e, **rest}:
+            if rest:
+                raise ProofError("epoch certificate: no RSA encryption key")
             if alg != cose.RSAES_OAEP_SHA256 or kid != cose.thumbprint(key)[: cose.KID_BYTES]:
                 raise ProofError(
                     "epoch certificate: key of another use, or its id is not its thumbprint"
                 )
             cose.rsa_public(n, e, sizes)
-        case _:
-            raise ProofError("epoch certificate: no RSA encryption key")
-    aeads = claims[_AEADS]
-    if not (
-        isinstance(aeads, list) and aeads and all(is_uint(a) and a in set(Aead) for a in aeads)
-    ):
+            return n
+    raise ProofError("epoch certificate: no RSA encryption key")
+
+
+def _read_aeads(numbers: Any) -> tuple[Aead, ...]:
+    if not isinstance(numbers, list) or not numbers or not all(map(_is_aead, numbers)):
         raise ProofError("epoch certificate: its AEADs are not of the three")
-    if len(set(aeads)) != len(aeads):
+    if len(set(numbers)) != len(numbers):
         raise ProofError("epoch certificate: an AEAD twice")
-    return EpochCertificate(
-        hub=hub.hub,
-        site=hub.site,
-        not_before=nbf,
-        expires=exp,
-        kid=kid,
-        modulus=n,
-        aeads=tuple(map(Aead, aeads)),
-    )
+    return tuple(map(Aead, numbers))
+
+
+def _is_aead(value: Any) -> bool:
+    return is_uint(value) and value in set(Aead)
 
 
 RENEW_DAYS = 30
@@ -164,7 +180,7 @@ DAY_SECONDS = 86_400
 
 
 class CertificateState(Enum):
-    """How a certificate stands; the first and the last are refused by phones."""
+    """Whether a certificate is valid; phones refuse NOT_YET and ENDED."""
 
     NOT_YET = "it begins later"
     VALID = "valid for long"

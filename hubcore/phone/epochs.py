@@ -1,9 +1,11 @@
-"""Epoch keys: the short-lived RSA keys that requests are sealed to, and when each is made, used and
-forgotten.
+"""Epoch keys: the short-lived RSA keys that requests are sealed to.
 
-Laws: a private key lives in memory only and is forgotten at its expiry, so what was recorded before
-stays closed; at most two are live; the next is made ahead of need; a wall clock that jumps makes
-the certificate worthless, so a new one is made.
+Laws:
+1. A private key is in memory only, and is forgotten when it expires. So what was recorded before
+   stays closed.
+2. At most two keys are live.
+3. The next key is made before it is needed.
+4. When the wall clock jumps, the certificate is worthless: a new key is made.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from hubcore.access.words import HubName
 from hubcore.codec.cose import EXPONENT, Aead, SigningKey, write_encryption_key
 from hubcore.phone.certificates import EpochCertificate, issue_epoch_certificate
 
@@ -26,7 +29,10 @@ LIVE_MAX = 2
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One key with its certificate; `began` and `expires` in Unix seconds."""
+    """One key with its certificate; `began` and `expires` in Unix seconds.
+
+    `digest` is SHA-256 of the certificate. `clock_offset` is wall less monotonic seconds.
+    """
 
     kid: bytes
     certificate: bytes
@@ -41,21 +47,38 @@ class Epoch:
 def certify(
     key: RSAPrivateKey,
     identity: SigningKey,
-    names: tuple[str, str],
+    name: HubName,
     aeads: tuple[Aead, ...],
-    now: tuple[float, float],
+    wall: float,
+    monotonic: float,
 ) -> Epoch:
-    """Return a new epoch for `key`; `names` are (hub, site), `now` is (Unix time, monotonic time)
-    in seconds.
+    """Return a new epoch for `key`, with a certificate that the hub's identity signs.
+
+    `wall` is now in Unix seconds, `monotonic` in seconds of the monotonic clock.
     """
     assert key.public_key().public_numbers().e == EXPONENT  # noqa: S101 - a key of our own making
     cose_key = write_encryption_key(key.public_key())
-    began = int(now[0])
-    expires = int(now[0]) + LIFE_SECONDS
-    document = EpochCertificate(*names, began, expires, cose_key[2], cose_key[-1], aeads)
+    began = int(wall)
+    document = EpochCertificate(
+        hub=name.hub,
+        site=name.site,
+        not_before=began,
+        expires=began + LIFE_SECONDS,
+        kid=cose_key[2],
+        modulus=cose_key[-1],
+        aeads=aeads,
+    )
     certificate = issue_epoch_certificate(identity, document)
-    digest = hashlib.sha256(certificate).digest()
-    return Epoch(cose_key[2], certificate, digest, key, aeads, began, expires, now[0] - now[1])
+    return Epoch(
+        kid=document.kid,
+        certificate=certificate,
+        digest=hashlib.sha256(certificate).digest(),
+        key=key,
+        aeads=aeads,
+        began=began,
+        expires=document.expires,
+        clock_offset=wall - monotonic,
+    )
 
 
 class EpochRing:
@@ -66,25 +89,32 @@ class EpochRing:
 
     @property
     def current(self) -> Epoch | None:
-        """The epoch that phones are told to use."""
+        """The epoch that phones are to use."""
         return self._live[-1] if self._live else None
 
     def add(self, epoch: Epoch) -> None:
-        """Use this epoch from now on; the oldest beyond two is forgotten."""
-        self._live = [*self._live[1 - LIVE_MAX :], epoch]
+        """Use this epoch from now on; forget the oldest beyond LIVE_MAX."""
+        self._live.append(epoch)
+        del self._live[:-LIVE_MAX]
 
     def find(self, kid: bytes, wall: float) -> Epoch | None:
-        """Return the live epoch of that key id; expired ones are forgotten on the way."""
+        """Return the live epoch of that key id; forget those that have expired."""
         self.expire(wall)
-        return next((epoch for epoch in self._live if epoch.kid == kid), None)
+        for epoch in self._live:
+            if epoch.kid == kid:
+                return epoch
+        return None
 
     def expire(self, wall: float) -> None:
-        """Forget the keys that are over."""
+        """Forget the keys that have expired."""
         self._live = [epoch for epoch in self._live if epoch.expires >= wall]
 
     def due(self, wall: float, monotonic: float) -> bool:
         """Tell whether the next key must be made now."""
         epoch = self.current
-        if epoch is None or wall >= epoch.began + ANNOUNCED_SECONDS:
+        if epoch is None:
             return True
-        return abs(wall - monotonic - epoch.clock_offset) > CLOCK_JUMP_SECONDS
+        if wall >= epoch.began + ANNOUNCED_SECONDS:
+            return True
+        jumped = wall - monotonic - epoch.clock_offset
+        return abs(jumped) > CLOCK_JUMP_SECONDS

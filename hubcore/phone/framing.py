@@ -6,10 +6,13 @@
 the frames of one direction from 0 with each challenge, modulo 256. An ACK (no payload, `seq` of the
 frame acknowledged) and a BYE are not counted themselves.
 
-Laws: a message announces its length and no byte is kept beyond it; one message is in assembly at a
-time; a frame that is refused leaves nothing behind; a gap ends the session; at most WINDOW frames
-of a message go out unacknowledged: the receiver acknowledges every WINDOW-th frame of a message,
-the last one of it excepted.
+Laws:
+1. A message announces its length, and no byte is kept beyond it.
+2. One message is in assembly at a time.
+3. A frame that is refused leaves nothing behind.
+4. A gap ends the session.
+5. At most WINDOW frames of a message are out and not acknowledged. The receiver acknowledges every
+   WINDOW-th frame of a message, but not its last.
 """
 
 from __future__ import annotations
@@ -43,15 +46,19 @@ class Flag(IntFlag):
     BYE = 8
 
 
-_FIRST, _LAST, _ACK, _BYE = (int(flag) for flag in Flag)
-"""The same as plain integers: the operators of an IntFlag cost more than all the rest of a frame.
-"""
+_FIRST = int(Flag.FIRST)
+_LAST = int(Flag.LAST)
+_ACK = int(Flag.ACK)
+_BYE = int(Flag.BYE)
+"""The flags as plain integers: an IntFlag's operators cost more than all the rest of a frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame, checked for shape only. `flags` is bits of `Flag`, ACK or BYE alone; `total` a
-    first frame's message's length in bytes.
+    """One frame, checked for shape only.
+
+    `flags` is bits of `Flag`, ACK or BYE alone. `total` is the length in bytes that a first frame
+    announces.
     """
 
     flags: int
@@ -68,52 +75,43 @@ def decode_frame(data: bytes) -> Frame:
     if data[0] >> 4 != FRAMING_VERSION:
         raise FrameError(f"frame: version {data[0] >> 4}, not {FRAMING_VERSION}")
     flags = data[0] & 0x0F
-    sid = data[1 : 1 + SID_BYTES]
-    seq = data[1 + SID_BYTES]
+    total = 0
+    payload_at = HEADER_BYTES
     if flags & (_ACK | _BYE):
         if flags not in (_ACK, _BYE) or len(data) != HEADER_BYTES:
             raise FrameError("frame: an ACK or BYE has its flag alone and no payload")
-        return Frame(
-            flags=flags,
-            sid=sid,
-            seq=seq,
-            total=0,
-            payload=b"",
-        )
-    if not flags & _FIRST:
-        if len(data) == HEADER_BYTES:
-            raise FrameError("frame: no payload")
-        return Frame(
-            flags=flags,
-            sid=sid,
-            seq=seq,
-            total=0,
-            payload=data[HEADER_BYTES:],
-        )
-    total = int.from_bytes(data[HEADER_BYTES:FIRST_HEADER_BYTES], "big")
-    if len(data) <= FIRST_HEADER_BYTES or not 1 <= total <= MESSAGE_BYTES_MAX:
-        raise FrameError(
-            f"frame: a first frame announces 1..{MESSAGE_BYTES_MAX} bytes and brings some"
-        )
+    elif flags & _FIRST:
+        total = int.from_bytes(data[HEADER_BYTES:FIRST_HEADER_BYTES], "big")
+        payload_at = FIRST_HEADER_BYTES
+        if len(data) <= FIRST_HEADER_BYTES or not 1 <= total <= MESSAGE_BYTES_MAX:
+            raise FrameError(
+                f"frame: a first frame announces 1..{MESSAGE_BYTES_MAX} bytes and brings some"
+            )
+    elif len(data) == HEADER_BYTES:
+        raise FrameError("frame: no payload")
     return Frame(
         flags=flags,
-        sid=sid,
-        seq=seq,
+        sid=data[1:SEQ_AT],
+        seq=data[SEQ_AT],
         total=total,
-        payload=data[FIRST_HEADER_BYTES:],
+        payload=data[payload_at:],
     )
 
 
 def control_frame(flag: int, sid: bytes, seq: int) -> bytes:
     """Return an ACK of frame `seq`, or a BYE."""
-    return bytes([FRAMING_VERSION << 4 | flag]) + sid + bytes([seq])
+    return _header(flag, sid, seq)
+
+
+def _header(flags: int, sid: bytes, seq: int) -> bytes:
+    return bytes([FRAMING_VERSION << 4 | flags]) + sid + bytes([seq])
 
 
 class Inbound:
     """Joins the frames of one session into messages.
 
-    A phone, which may meet a frame both by notification and by reading, gives `repeats=True`: what
-    it has is ignored.
+    A phone may get a frame twice, by notification and by reading. It gives `repeats=True`: frames
+    that it has are ignored.
     """
 
     def __init__(self, sid: bytes, repeats: bool = False) -> None:
@@ -126,12 +124,12 @@ class Inbound:
 
     @property
     def assembling(self) -> bool:
-        """Tell whether a message has begun and not ended."""
+        """Whether a message has begun and not ended."""
         return self._total > 0
 
     @property
     def due(self) -> int:
-        """Return the number of the next frame."""
+        """The number of the next frame."""
         return self._seq
 
     def accept(self, frame: Frame) -> tuple[bytes | None, bytes | None]:
@@ -141,37 +139,38 @@ class Inbound:
         that do not add up.
         """
         if frame.seq != self._seq:
-            if self._repeats and (self._seq - frame.seq) % 256 <= 128:
+            behind = (self._seq - frame.seq) % 256
+            if self._repeats and behind <= 128:
                 return None, None
             raise SequenceError(f"frame: number {frame.seq} where {self._seq} is due")
-        if bool(frame.flags & _FIRST) == self.assembling:
+        is_first = bool(frame.flags & _FIRST)
+        is_last = bool(frame.flags & _LAST)
+        if is_first == self.assembling:
             raise SequenceError(
                 "frame: a message begins inside another, or goes on before it began"
             )
-        total = frame.total if frame.flags & _FIRST else self._total
+        total = frame.total if is_first else self._total
         have = len(self._parts) + len(frame.payload)
-        if have > total or (have == total) != bool(frame.flags & _LAST):
+        if have > total or (have == total) != is_last:
             raise FrameError("frame: the message is longer or shorter than announced")
-        if frame.flags & _FIRST:
+        if is_first:
             self._total = total
             self._in_message = 0
         self._parts += frame.payload
         self._seq = (frame.seq + 1) % 256
         self._in_message += 1
-        if frame.flags & _LAST:
+        if is_last:
             message = bytes(self._parts)
             self._parts.clear()
             self._total = 0
             return message, None
-        return None, control_frame(
-            _ACK, self.sid, frame.seq
-        ) if self._in_message % WINDOW == 0 else None
+        if self._in_message % WINDOW == 0:
+            return None, control_frame(_ACK, self.sid, frame.seq)
+        return None, None
 
 
 class Outbound:
-    """Cuts the messages of one session into frames; they leave by notification within the window,
-    or are pulled.
-    """
+    """Cuts the messages of one session into frames, which are notified in the window, or pulled."""
 
     def __init__(self, sid: bytes) -> None:
         self._sid = sid
@@ -205,25 +204,31 @@ class Outbound:
         """
         if (seq - self._seq) % 256 < 128:
             raise SequenceError("frame: acknowledged before it was sent")
-        seqs = [frame[SEQ_AT] for frame in self._unseen]
-        for _ in range(seqs.index(seq) + 1 if seq in seqs else 0):
-            self._unseen.popleft()
-            self._outstanding = max(0, self._outstanding - 1)
+        unseen = [frame[SEQ_AT] for frame in self._unseen]
+        if seq not in unseen:
+            return
+        for _ in range(unseen.index(seq) + 1):
+            self._pop_unseen()
 
     def pull(self, mtu: int) -> bytes:
-        """Return the oldest frame the peer may lack, for a read of TXR; b'' when there is none."""
+        """Return the oldest frame that the peer may not have, for a read of TXR; b'' for none."""
         if self._unseen:
-            self._outstanding = max(0, self._outstanding - 1)
-            return self._unseen.popleft()
-        return self._cut(mtu) if self._something_left() else b""
+            return self._pop_unseen()
+        if self._something_left():
+            return self._cut(mtu)
+        return b""
 
     def answered(self) -> None:
         """The peer sent its next message, so it has what came before."""
         self._unseen.clear()
         self._outstanding = 0
 
+    def _pop_unseen(self) -> bytes:
+        self._outstanding = max(0, self._outstanding - 1)
+        return self._unseen.popleft()
+
     def _something_left(self) -> bool:
-        """Make sure that something is left to cut; False when all is out."""
+        """Take the next message if the last one is out; False when there is none."""
         if not self._rest and self._waiting:
             self._rest = self._waiting.popleft()
             self._begun = False
@@ -232,13 +237,17 @@ class Outbound:
 
     def _cut(self, mtu: int) -> bytes:
         size = min(max(mtu, MTU_MIN) - ATT_NOTIFY_OVERHEAD, FRAME_BYTES_MAX)
-        flags, head = (0, b"") if self._begun else (_FIRST, len(self._rest).to_bytes(2, "big"))
-        room = size - HEADER_BYTES - len(head)
+        flags = 0
+        total = b""
+        if not self._begun:
+            flags |= _FIRST
+            total = len(self._rest).to_bytes(2, "big")
+        room = size - HEADER_BYTES - len(total)
         payload = self._rest[:room]
         self._rest = self._rest[room:]
         self._begun = True
         if not self._rest:
             flags |= _LAST
-        frame = control_frame(flags, self._sid, self._seq) + head + payload
+        frame = _header(flags, self._sid, self._seq) + total + payload
         self._seq = (self._seq + 1) % 256
         return frame

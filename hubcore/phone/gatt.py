@@ -1,8 +1,10 @@
-"""The GATT table: fixed, in this order. A later table gets a new service UUID, because phones cache
-what they saw.
+"""The GATT table: fixed, in this order.
 
-RX is `write` only, so that each write is answered and so paced; TX is `notify`; TXR and INFO are
-`read`. No attribute demands pairing or encryption of the link: the security is the messages' own.
+Laws:
+1. A later table gets a new service UUID, because phones cache what they saw.
+2. RX is `write` only, so that each write is answered and so paced. TX is `notify`; TXR and INFO are
+   `read`.
+3. No attribute demands pairing or encryption of the link: the messages have security of their own.
 """
 
 from __future__ import annotations

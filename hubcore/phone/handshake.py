@@ -11,6 +11,11 @@ Laws:
 7. A request is no older than the challenge that it answers.
 8. All is forgotten when the link ends.
 
+How it works: a read of INFO makes a challenge (READY). An open goes to the RSA thread (`Unseal`)
+and comes back by `unsealed`; a resume is unsealed here. Either is then presented as a claim, and
+its outcome comes back by `answer` (WORKING until then). The verdict begins a session, in which the
+phone learns what the door does (SESSION). What a phase needs is in its state, and goes with it.
+
 Times are monotonic seconds, `wall` Unix seconds.
 """
 
@@ -19,15 +24,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar, NamedTuple
 
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
-from hubcore.access.words import Action
+from hubcore.access.words import Action, HubName
 from hubcore.codec.cose import IV_BYTES, KID_BYTES, VerifyKey
 from hubcore.door.state import DoorState
 from hubcore.errors import FrameError, PeerError, ProofError, SequenceError
 from hubcore.phone import sealing
 from hubcore.phone.answers import reason_of
-from hubcore.phone.epochs import EpochRing
+from hubcore.phone.effects import Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
+from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.messages import (
     NONCE_BYTES,
     SID_BYTES,
@@ -37,6 +44,7 @@ from hubcore.phone.messages import (
     Error,
     ErrorCode,
     GetEpoch,
+    NewTicket,
     Open,
     Resume,
     State,
@@ -46,7 +54,7 @@ from hubcore.phone.messages import (
     decode_to_hub,
     encode_to_phone,
 )
-from hubcore.phone.sealing import Opened, OpenJob, SessionKeys
+from hubcore.phone.sealing import Opened, OpenJob
 from hubcore.phone.tickets import Ticket, TicketTable
 from hubcore.timing.budget import Budget
 
@@ -58,62 +66,10 @@ FAILURES_A_LINK = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Send this message."""
-
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unseal:
-    """Do `sealing.open_request` elsewhere, in `after_seconds`, and bring the result to
-    `Handshake.unsealed`.
-    """
-
-    job: OpenJob
-    after_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Presented:
-    """Decide on this claim and bring the outcome to `Handshake.answer`."""
-
-    claim: Claim
-
-
-@dataclass(frozen=True, slots=True)
-class FollowUp:
-    """Bring the door's state to `Handshake.follow_up` when a release that began now would have
-    ended.
-    """
-
-    session: int
-    access_point: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Count and log the cause; the peer is told less."""
-
-    cause: PeerError
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """End the link."""
-
-    why: str
-
-
-Effect = Send | Unseal | Presented | FollowUp | Refused | Drop
-
-
-@dataclass(frozen=True, slots=True)
 class HubSide:
-    """What all links of a hub share. `chance(n)` gives n random bytes."""
+    """What all links of a hub share; `chance(n)` gives n random bytes."""
 
-    hub: str
-    site: str
+    name: HubName
     identity_kid: bytes
     certificate: bytes
     issuer: VerifyKey
@@ -133,7 +89,67 @@ class HandshakePhase(Enum):
     SESSION = "answered; door states may follow"
 
 
+@dataclass(frozen=True, slots=True)
+class _Idle:
+    phase: ClassVar = HandshakePhase.IDLE
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """`challenge` is the whole value of INFO, made at `minted`."""
+
+    phase: ClassVar = HandshakePhase.READY
+    challenge: bytes
+    minted: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsealing:
+    """An open is on the RSA thread; its last byte came at `arrived`."""
+
+    phase: ClassVar = HandshakePhase.WORKING
+    arrived: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """A claim is presented; `ticket` is the one that it came by, None on the full path."""
+
+    phase: ClassVar = HandshakePhase.WORKING
+    arrived: float
+    opened: Opened
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Abandoned:
+    phase: ClassVar = HandshakePhase.ABANDONED
+
+
+@dataclass(slots=True)
+class _Session:
+    """A request was answered at `answered`; `states` is how many states followed."""
+
+    phase: ClassVar = HandshakePhase.SESSION
+    number: int
+    opened: Opened
+    allowed: bool
+    answered: float
+    states: int = 0
+
+
+_LinkState = _Idle | _Ready | _Unsealing | _Deciding | _Abandoned | _Session
 _AT_WORK = (HandshakePhase.WORKING, HandshakePhase.ABANDONED)
+
+
+class _Received(NamedTuple):
+    """One message, its bytes, the two times now, and the earliest moment at which it came."""
+
+    message: ToHub
+    data: bytes
+    now: float
+    wall: float
+    came: float
 
 
 class Handshake:
@@ -142,26 +158,16 @@ class Handshake:
     def __init__(self, side: HubSide, transport: str) -> None:
         self._side = side
         self._transport = transport
-        self._phase = HandshakePhase.IDLE
-        self._challenge = b""
-        self._minted = 0.0
+        self._state: _LinkState = _Idle()
+        self._sessions = 0
         self._epochs_sent = 0
         self._failures = 0
         self._out_of_turn = 0
-        self._came = 0.0
-        self._opened: Opened | None = None
-        self._ticket: Ticket | None = None
-        self._arrived = 0.0
-        self._keys: SessionKeys | None = None
-        self._session = 0
-        self._states = 0
-        self._allowed = False
-        self._answered = 0.0
 
     @property
     def phase(self) -> HandshakePhase:
         """Where the link stands."""
-        return self._phase
+        return self._state.phase
 
     @property
     def failures(self) -> int:
@@ -169,159 +175,162 @@ class Handshake:
         return self._failures
 
     def challenge(self, now: float) -> Challenge | None:
-        """Mint a challenge, which voids the one before; None while a request is at work, also one
-        taken back.
+        """Make a challenge, which voids the one before.
+
+        None while a request is at work, also one that its phone has taken back.
         """
-        if self._phase in _AT_WORK:
+        if self._state.phase in _AT_WORK:
             return None
-        self.forget()
         side = self._side
-        epoch = self._side.epochs.current
-        kid = epoch.kid if epoch else bytes(KID_BYTES)
+        epoch = side.epochs.current
         challenge = Challenge(
             sid=side.chance(SID_BYTES),
             nonce=side.chance(NONCE_BYTES),
             hub=side.identity_kid,
-            epoch=kid,
+            epoch=bytes(KID_BYTES) if epoch is None else epoch.kid,
         )
-        self._challenge = challenge.encode()
-        self._minted = now
-        self._phase = HandshakePhase.READY
+        self._state = _Ready(challenge.encode(), now)
         return challenge
 
     def receive(
-        self, data: bytes, now: float, wall: float, came: float | None = None
+        self,
+        data: bytes,
+        now: float,
+        wall: float,
+        came: float | None = None,
     ) -> list[Effect]:
-        """Take one whole message; `came` is the earliest moment at which its last byte may have
-        come, if not `now`.
+        """Take one whole message.
+
+        `came` is the earliest moment at which its last byte may have come, if not `now`.
         """
-        self._came = max(self._minted, now if came is None else came)
-        if self._phase is HandshakePhase.READY and now - self._minted > CHALLENGE_SECONDS:
+        state = self._state
+        if isinstance(state, _Ready) and now - state.minted > CHALLENGE_SECONDS:
             self.forget()
-        if self._phase in _AT_WORK:
+        if state.phase in _AT_WORK:
             return self._while_working()
         try:
             message = decode_to_hub(data)
         except FrameError as error:
             self.forget()
             return self._fail(error, ErrorCode.BAD_FRAME)
-        step = _STEPS.get((self._phase, type(message)))
+        step = _STEPS.get((self._state.phase, type(message)))
         if step is None:
             return [Refused(SequenceError("no live challenge")), _send(Error(ErrorCode.TIMEOUT))]
-        return step(self, message, data, now, wall)
+        came = now if came is None else came
+        return step(self, _Received(message, data, now, wall, came))
 
-    def unbegun(self) -> None:
-        """Take it that an Unseal will not be done: its share of the budget comes back."""
-        self._side.budget.spare()
+    def unseal_cancelled(self) -> None:
+        """An Unseal will not be done: give its token back."""
+        self._side.budget.return_token()
 
     def unsealed(self, result: Opened | ProofError, now: float) -> list[Effect]:
-        """Take what became of an Unseal."""
+        """Take the result of an Unseal."""
         self._side.budget.done()
-        if self._phase is not HandshakePhase.WORKING:
+        work = self._state
+        if not isinstance(work, _Unsealing):
             self._work_ended()
             return []
         if isinstance(result, ProofError):
             self.forget()
             return self._fail(result, ErrorCode.FAILED)
-        if now - self._arrived > WORKING_SECONDS:
+        if now - work.arrived > WORKING_SECONDS:
             return self._too_late()
-        return self._present(result, Strength.FULL)
+        return self._present(_Deciding(work.arrived, result, None), Strength.FULL)
 
     def answer(self, outcome: ClaimOutcome, now: float, wall: float) -> list[Effect]:
-        """Take what was decided and done about the claim presented."""
-        if self._phase is not HandshakePhase.WORKING or self._opened is None:
+        """Take the outcome of the claim that was presented."""
+        work = self._state
+        if not isinstance(work, _Deciding):
             self._work_ended()
             return []
-        if now - self._arrived > WORKING_SECONDS and not outcome.allowed:
+        if now - work.arrived > WORKING_SECONDS and not outcome.allowed:
             return self._too_late()
-        opened = self._opened
-        side = self._side
-        new = None
-        if outcome.allowed:
-            began = self._ticket.chain_began if self._ticket else int(wall)
-            keys = opened.keys
-            new = side.tickets.issue(
-                side.chance(TICKET_ID_BYTES),
-                keys.ratchet,
-                keys.aead,
-                opened.grant,
-                int(wall),
-                began,
-            )
+        opened = work.opened
         verdict = Verdict(
             op=opened.op,
             allowed=outcome.allowed,
             reason=reason_of(outcome),
             door=outcome.door,
             time=int(wall),
-            ticket=new,
+            ticket=self._issue_ticket(work, int(wall)) if outcome.allowed else None,
         )
-        self._phase = HandshakePhase.SESSION
-        self._keys = opened.keys
-        self._answered = now
-        self._states = 0
-        self._allowed = outcome.allowed
-        self._session += 1
-        self._ticket = None
-        effects: list[Effect] = [
-            _send(sealing.seal_verdict(verdict, opened.keys, side.chance(IV_BYTES)))
-        ]
+        self._sessions += 1
+        self._state = _Session(self._sessions, opened, outcome.allowed, now)
+        iv = self._side.chance(IV_BYTES)
+        effects: list[Effect] = [_send(sealing.seal_verdict(verdict, opened.keys, iv))]
         if opened.action is Action.OPEN:
-            effects.append(FollowUp(self._session, opened.access_point))
+            effects.append(FollowUp(self._sessions, opened.access_point))
         return effects
 
-    def door(self, access_point: int, door: DoorState, now: float, wall: float) -> list[Effect]:
-        """Tell the phone what the door did, if it asked to open it and was let in; nothing follows
-        a question.
-        """
-        if self._phase is not HandshakePhase.SESSION or self._opened is None or not self._allowed:
+    def _issue_ticket(self, work: _Deciding, at: int) -> NewTicket | None:
+        side = self._side
+        opened = work.opened
+        return side.tickets.issue(
+            id_=side.chance(TICKET_ID_BYTES),
+            secret=opened.keys.ratchet,
+            aead=opened.keys.aead,
+            grant=opened.grant,
+            at=at,
+            chain_began=at if work.ticket is None else work.ticket.chain_began,
+        )
+
+    def door(
+        self,
+        access_point: int,
+        door: DoorState,
+        now: float,
+        wall: float,
+    ) -> list[Effect]:
+        """Tell the phone what the door did, if it asked to open this door and was let in."""
+        session = self._state
+        if not isinstance(session, _Session) or not session.allowed:
             return []
-        if self._opened.action is Action.QUERY:
+        if session.opened.action is Action.QUERY or session.opened.access_point != access_point:
             return []
-        if self._opened.access_point != access_point or now - self._answered > SESSION_SECONDS:
+        if now - session.answered > SESSION_SECONDS:
             return []
-        return self._tell(door, wall)
+        return self._tell(session, door, wall)
 
     def follow_up(self, session: int, door: DoorState, wall: float) -> list[Effect]:
-        """Tell the one state that follows an answer to an open, if its session lasts; UNKNOWN after
-        a denial.
-        """
-        if self._phase is not HandshakePhase.SESSION or session != self._session:
-            return []
-        return self._tell(door if self._allowed else DoorState.UNKNOWN, wall)
+        """Tell the one state that follows an answer to an open; UNKNOWN after a denial.
 
-    def _tell(self, door: DoorState, wall: float) -> list[Effect]:
-        assert self._opened is not None and self._keys is not None  # noqa: S101, PT018 - a session has both
-        self._states += 1
-        opened = self._opened
+        Nothing is told when that session is over.
+        """
+        now_live = self._state
+        if not isinstance(now_live, _Session) or now_live.number != session:
+            return []
+        return self._tell(now_live, door if now_live.allowed else DoorState.UNKNOWN, wall)
+
+    def _tell(self, session: _Session, door: DoorState, wall: float) -> list[Effect]:
+        session.states += 1
+        opened = session.opened
         state = State(
-            seq=self._states,
+            seq=session.states,
             op=opened.op,
             access_point=opened.access_point,
             door=door,
             time=int(wall),
         )
-        return [_send(sealing.seal_state(state, self._keys, self._side.chance(IV_BYTES)))]
+        iv = self._side.chance(IV_BYTES)
+        return [_send(sealing.seal_state(state, opened.keys, iv))]
 
     def bye(self) -> None:
-        """The phone is done: forget; what is at work is answered to nobody, and nothing new begins
-        before its end.
+        """The phone is done: forget.
+
+        A request at work is answered to nobody, and nothing new begins before it has ended.
         """
-        at_work = self._phase in _AT_WORK
-        self.forget()
-        self._phase = HandshakePhase.ABANDONED if at_work else HandshakePhase.IDLE
+        at_work = self._state.phase in _AT_WORK
+        self._state = _Abandoned() if at_work else _Idle()
 
     def _work_ended(self) -> None:
-        if self._phase is HandshakePhase.ABANDONED:
-            self._phase = HandshakePhase.IDLE
+        if isinstance(self._state, _Abandoned):
+            self.forget()
 
     def forget(self) -> None:
         """Drop the challenge and every key of this link; counts stay."""
-        self._phase = HandshakePhase.IDLE
-        self._challenge = b""
-        self._opened = self._ticket = self._keys = None
+        self._state = _Idle()
 
-    def _get_epoch(self, _: ToHub, _data: bytes, _now: float, _wall: float) -> list[Effect]:
+    def _get_epoch(self, _: _Received) -> list[Effect]:
         self._epochs_sent += 1
         if self._epochs_sent > EPOCHS_A_LINK:
             self.forget()
@@ -334,92 +343,108 @@ class Handshake:
             return [_send(Error(ErrorCode.BUSY))]
         return [_send(EpochAnswer(self._side.certificate, epoch.certificate))]
 
-    def _open(self, message: ToHub, data: bytes, now: float, wall: float) -> list[Effect]:
+    def _open(self, received: _Received) -> list[Effect]:
+        message = received.message
+        ready = self._state
         assert isinstance(message, Open)  # noqa: S101 - the table's
-        epoch = self._side.epochs.find(message.epoch, wall)
+        assert isinstance(ready, _Ready)  # noqa: S101 - the table's
+        epoch = self._side.epochs.find(message.epoch, received.wall)
         if epoch is None:
             return [
                 Refused(ProofError("open: sealed to an unknown epoch")),
                 _send(Error(ErrorCode.UNKNOWN_EPOCH)),
             ]
-        challenge = self._challenge
         self.forget()
-        if message.aead not in epoch.aeads or 8 * len(message.encrypted_key) != epoch.key.key_size:
-            return self._fail(
-                ProofError("open: an AEAD or key size that the epoch does not offer"),
-                ErrorCode.FAILED,
-            )
-        after_seconds = self._side.budget.take(now)
+        if not _offers(epoch, message):
+            cause = ProofError("open: an AEAD or key size that the epoch does not offer")
+            return self._fail(cause, ErrorCode.FAILED)
+        after_seconds = self._side.budget.take(received.now)
         if after_seconds is None:
             return [Refused(SequenceError("open: no RSA budget")), _send(Error(ErrorCode.BUSY))]
-        self._phase = HandshakePhase.WORKING
-        self._arrived = self._came
-        side = self._side
-        decoy = self._side.chance(message.aead.key_bytes)
-        names = (side.issuer, side.site, side.hub)
+        self._state = _Unsealing(max(ready.minted, received.came))
         job = OpenJob(
-            message, data, self._transport, challenge, epoch.key, epoch.digest, *names, decoy
+            message=message,
+            raw=received.data,
+            transport=self._transport,
+            challenge=ready.challenge,
+            epoch_key=epoch.key,
+            epoch_digest=epoch.digest,
+            issuer=self._side.issuer,
+            name=self._side.name,
+            decoy=self._side.chance(message.aead.key_bytes),
         )
         return [Unseal(job, after_seconds)]
 
-    def _resume(self, message: ToHub, data: bytes, now: float, wall: float) -> list[Effect]:
+    def _resume(self, received: _Received) -> list[Effect]:
+        message = received.message
+        ready = self._state
         assert isinstance(message, Resume)  # noqa: S101 - the table's
-        challenge = self._challenge
-        side = self._side
+        assert isinstance(ready, _Ready)  # noqa: S101 - the table's
         self.forget()
-        ticket = side.tickets.find(message.ticket, wall)
+        tickets = self._side.tickets
+        ticket = tickets.find(message.ticket, received.wall)
         if ticket is None or ticket.aead != message.aead:
-            return self._fail(
-                ProofError("resume: no such ticket, or with another AEAD"), ErrorCode.FAILED
-            )
+            cause = ProofError("resume: no such ticket, or with another AEAD")
+            return self._fail(cause, ErrorCode.FAILED)
+        try:
+            opened = self._open_resume(message, received.data, ticket, ready.challenge)
+        except ProofError as error:
+            return self._fail(error, ErrorCode.FAILED)
+        tickets.drop(ticket.id)
+        arrived = max(ready.minted, received.came)
+        return self._present(_Deciding(arrived, opened, ticket), Strength.SHORT)
+
+    def _open_resume(
+        self,
+        message: Resume,
+        data: bytes,
+        ticket: Ticket,
+        challenge: bytes,
+    ) -> Opened:
+        """Unseal a resume under its ticket. Raise ProofError."""
         key = sealing.resume_key(
             secret=ticket.secret,
             transport=self._transport,
             challenge=challenge,
             aead=message.aead,
-            hub=side.hub,
+            hub=self._side.name.hub,
         )
-        try:
-            request = sealing.open_resume(message, key)
-        except ProofError as error:
-            return self._fail(error, ErrorCode.FAILED)
-        side.tickets.drop(ticket.id)
+        request = sealing.open_resume(message, key)
         keys = sealing.session_keys(
             secret=ticket.secret,
             transport=self._transport,
             challenge=challenge,
             message=data,
             aead=message.aead,
-            hub=side.hub,
+            hub=self._side.name.hub,
         )
-        self._phase = HandshakePhase.WORKING
-        self._arrived = self._came
-        self._ticket = ticket
-        opened = Opened(
+        return Opened(
             grant=ticket.grant,
             op=request.op,
             access_point=request.access_point,
             action=request.action,
             keys=keys,
         )
-        return self._present(opened, Strength.SHORT)
 
-    def _present(self, opened: Opened, strength: Strength) -> list[Effect]:
-        self._opened = opened
+    def _present(self, work: _Deciding, strength: Strength) -> list[Effect]:
+        self._state = work
+        opened = work.opened
         claim = Claim.under(
             opened.grant,
             access_point=opened.access_point,
             action=opened.action,
             op=opened.op,
             strength=strength,
-            arrived=self._arrived,
+            arrived=work.arrived,
         )
         return [Presented(claim)]
 
     def _while_working(self) -> list[Effect]:
         self._out_of_turn += 1
         refused = Refused(SequenceError("a message while another is at work"))
-        return [refused] if self._out_of_turn == 1 else [refused, Drop("messages out of turn")]
+        if self._out_of_turn == 1:
+            return [refused]
+        return [refused, Drop("messages out of turn")]
 
     def _too_late(self) -> list[Effect]:
         self.forget()
@@ -432,15 +457,21 @@ class Handshake:
         self._failures += 1
         effects: list[Effect] = [Refused(cause), _send(Error(code))]
         if self._failures >= FAILURES_A_LINK:
-            return [*effects, Drop("too many failures")]
+            effects.append(Drop("too many failures"))
         return effects
+
+
+def _offers(epoch: Epoch, message: Open) -> bool:
+    """Tell whether an open uses an AEAD and a key size of its epoch."""
+    key_bits = 8 * len(message.encrypted_key)
+    return message.aead in epoch.aeads and key_bits == epoch.key.key_size
 
 
 def _send(message: ToPhone) -> Send:
     return Send(encode_to_phone(message))
 
 
-_Step = Callable[[Handshake, ToHub, bytes, float, float], list[Effect]]
+_Step = Callable[[Handshake, _Received], list[Effect]]
 
 _STEPS: dict[tuple[HandshakePhase, type[ToHub]], _Step] = {
     (HandshakePhase.IDLE, GetEpoch): Handshake._get_epoch,

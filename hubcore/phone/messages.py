@@ -1,15 +1,18 @@
-"""The messages between phone and hub: their shapes, sizes and exact bytes (docs/protocol.cddl says
-the same).
+"""The messages between phone and hub: their shapes, sizes and exact bytes.
 
-Laws: every reader here takes bytes and gives a frozen value or raises FrameError; sizes are checked
-before anything is built; a message says nothing about who is asking except inside a seal.
+docs/protocol.cddl says the same.
+
+Laws:
+1. Every reader here takes bytes and gives a frozen value, or raises FrameError.
+2. Sizes are checked before anything is built.
+3. A message says nothing about who is asking, except inside a seal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hubcore.access.words import Action
 from hubcore.codec import cbor
@@ -31,6 +34,8 @@ PAD_RESUME = 48
 PAD_VERDICT = 80
 PAD_STATE = 56
 UINT32_MAX = 0xFFFFFFFF
+_RSA_BYTES = (256, 384, 512)
+"""Sizes of a content key encrypted with RSA."""
 
 
 class ErrorCode(IntEnum):
@@ -62,7 +67,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What INFO reads: a session id and nonce of this link, and unproven hints of hub and epoch."""
+    """The value of INFO: a session id and a nonce of this link, unproven hints of hub and epoch."""
 
     sid: bytes
     nonce: bytes
@@ -102,7 +107,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A clear error."""
+    """An error in the clear."""
 
     code: ErrorCode
 
@@ -117,9 +122,7 @@ class EpochAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Verdict or state, sealed hub to phone: COSE_Encrypt with one direct+HKDF recipient, its key
-    implicit.
-    """
+    """A verdict or state, sealed hub to phone: COSE_Encrypt with one direct+HKDF recipient."""
 
     aead: Aead
     iv: bytes
@@ -128,12 +131,12 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class VerdictMessage(Sealed):
-    """What was decided."""
+    """A sealed verdict: what was decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateMessage(Sealed):
-    """What the door did."""
+    """A sealed state: what the door did."""
 
 
 ToHub = GetEpoch | Open | Resume
@@ -149,52 +152,29 @@ def encode_to_hub(message: ToHub) -> bytes:
             return GET_EPOCH
         case Open(aead, iv, ciphertext, epoch, key):
             recipient = [b"", {1: RSAES_OAEP_SHA256, 4: epoch}, key]
-            return cbor.encode([2, [aead.protected, {5: iv}, ciphertext, [recipient]]])
+            return _encode_encrypt(2, aead, iv, ciphertext, recipient)
         case Resume(aead, iv, ciphertext, ticket):
-            return cbor.encode_flat(
-                [3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {4: ticket}, b""]]]]
-            )
+            recipient = [DIRECT, {4: ticket}, b""]
+            return _encode_encrypt(3, aead, iv, ciphertext, recipient)
 
 
 def decode_to_hub(data: bytes) -> ToHub:
     """Read a phone's message. Raise FrameError."""
     if len(data) > MESSAGE_BYTES_MAX:
         raise FrameError(f"message: over {MESSAGE_BYTES_MAX} bytes")
+    message: ToHub | None = None
     match cbor.decode(data):
         case [1]:
-            return GetEpoch()
+            message = GetEpoch()
         case [2, content]:
-            aead, iv, ciphertext, (protected, unprotected, key) = _encrypt(content)
-            match unprotected:
-                case {1: alg, 4: bytes(kid)} if (protected, alg, len(kid)) == (
-                    b"",
-                    RSAES_OAEP_SHA256,
-                    KID_BYTES,
-                ):
-                    if len(unprotected) == 2 and len(key) in (256, 384, 512):
-                        return Open(
-                            aead=aead,
-                            iv=iv,
-                            ciphertext=ciphertext,
-                            epoch=kid,
-                            encrypted_key=key,
-                        )
+            message = _read_open(_read_encrypt(content))
         case [3, content]:
-            aead, iv, ciphertext, (protected, unprotected, key) = _encrypt(content)
-            match unprotected:
-                case {4: bytes(ticket)} if (protected, key, len(ticket)) == (
-                    DIRECT,
-                    b"",
-                    TICKET_ID_BYTES,
-                ):
-                    if len(unprotected) == 1 and len(data) <= RESUME_BYTES_MAX:
-                        return Resume(
-                            aead=aead,
-                            iv=iv,
-                            ciphertext=ciphertext,
-                            ticket=ticket,
-                        )
-    raise FrameError("message: neither get-epoch, open nor resume of version 1")
+            sealed = _read_encrypt(content)
+            if len(data) <= RESUME_BYTES_MAX:
+                message = _read_resume(sealed)
+    if message is None:
+        raise FrameError("message: neither get-epoch, open nor resume of version 1")
+    return message
 
 
 def encode_to_phone(message: ToPhone) -> bytes:
@@ -205,9 +185,9 @@ def encode_to_phone(message: ToPhone) -> bytes:
         case EpochAnswer(hub_certificate, epoch_certificate):
             return cbor.encode_flat([1, hub_certificate, epoch_certificate])
         case VerdictMessage(aead, iv, ciphertext):
-            return cbor.encode_flat([2, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {}, b""]]]])
+            return _encode_encrypt(2, aead, iv, ciphertext, _SESSION_RECIPIENT)
         case StateMessage(aead, iv, ciphertext):
-            return cbor.encode_flat([3, [aead.protected, {5: iv}, ciphertext, [[DIRECT, {}, b""]]]])
+            return _encode_encrypt(3, aead, iv, ciphertext, _SESSION_RECIPIENT)
 
 
 def decode_to_phone(data: bytes) -> ToPhone:
@@ -215,51 +195,98 @@ def decode_to_phone(data: bytes) -> ToPhone:
     if len(data) > MESSAGE_BYTES_MAX:
         raise FrameError(f"message: over {MESSAGE_BYTES_MAX} bytes")
     match cbor.decode(data):
-        case [0, int(code)] if code in set(ErrorCode):
+        case [0, int() as code] if code in set(ErrorCode):
             return Error(ErrorCode(code))
-        case [1, bytes(hub_certificate), bytes(epoch_certificate)]:
+        case [1, bytes() as hub_certificate, bytes() as epoch_certificate]:
             return EpochAnswer(hub_certificate, epoch_certificate)
-        case [2 | 3 as kind, content]:
-            aead, iv, ciphertext, recipient = _encrypt(content)
-            if recipient == [DIRECT, {}, b""]:
-                return (VerdictMessage if kind == 2 else StateMessage)(aead, iv, ciphertext)
+        case [2 | 3 as number, content]:
+            sealed = _read_encrypt(content)
+            if sealed.recipient == _SESSION_RECIPIENT:
+                kind = VerdictMessage if number == 2 else StateMessage
+                return kind(sealed.aead, sealed.iv, sealed.ciphertext)
     raise FrameError("message: neither error, epoch, verdict nor state of version 1")
 
 
 def decode_challenge(data: bytes) -> Challenge:
     """Read INFO's value. Raise FrameError, also for a challenge of another version."""
     match cbor.decode(data[: CHALLENGE_BYTES + 1], max_depth=1):
-        case [1, bytes(sid), bytes(nonce), bytes(hub), bytes(epoch)]:
-            if (len(sid), len(nonce), len(hub), len(epoch)) == (
-                SID_BYTES,
-                NONCE_BYTES,
-                KID_BYTES,
-                KID_BYTES,
-            ):
-                return Challenge(
-                    sid=sid,
-                    nonce=nonce,
-                    hub=hub,
-                    epoch=epoch,
-                )
+        case [1, bytes() as sid, bytes() as nonce, bytes() as hub, bytes() as epoch]:
+            sizes = (len(sid), len(nonce), len(hub), len(epoch))
+            if sizes == (SID_BYTES, NONCE_BYTES, KID_BYTES, KID_BYTES):
+                return Challenge(sid=sid, nonce=nonce, hub=hub, epoch=epoch)
     raise FrameError("challenge: not of version 1")
 
 
-def _encrypt(content: Any) -> tuple[Aead, bytes, bytes, list[Any]]:
-    """Read a COSE_Encrypt of one recipient: (AEAD, IV, ciphertext, [protected, unprotected,
-    encrypted key]).
+_SESSION_RECIPIENT = [DIRECT, {}, b""]
+"""The one recipient of what is sealed hub to phone: its key is the session's."""
+
+
+class _Encrypt(NamedTuple):
+    """A COSE_Encrypt with one recipient: what is not constant in it.
+
+    `recipient` is [protected, unprotected, encrypted key].
     """
+
+    aead: Aead
+    iv: bytes
+    ciphertext: bytes
+    recipient: list[Any]
+
+
+def _encode_encrypt(
+    number: int,
+    aead: Aead,
+    iv: bytes,
+    ciphertext: bytes,
+    recipient: list[Any],
+) -> bytes:
+    """Return the message of that number, with a COSE_Encrypt for one recipient."""
+    return cbor.encode_flat([number, [aead.protected, {5: iv}, ciphertext, [recipient]]])
+
+
+def _read_encrypt(content: Any) -> _Encrypt:
     match content:
         case [
-            bytes(protected),
-            {5: bytes(iv)} as unprotected,
-            bytes(ciphertext),
-            [[bytes(), dict(), bytes()] as one],
+            bytes() as protected,
+            {5: bytes() as iv} as unprotected,
+            bytes() as ciphertext,
+            [[bytes(), dict(), bytes()] as recipient],
         ]:
             aead = AEAD_BY_HEADER.get(protected)
             if aead is not None and len(unprotected) == 1 and len(iv) == IV_BYTES:
-                return aead, iv, ciphertext, one
+                return _Encrypt(aead, iv, ciphertext, recipient)
     raise FrameError("message: no COSE_Encrypt with the constant headers and one recipient")
+
+
+def _read_open(sealed: _Encrypt) -> Open | None:
+    """Read an open; None when its recipient is not an epoch's key."""
+    match sealed.recipient:
+        case [b"", {1: alg, 4: bytes() as epoch} as unprotected, key]:
+            is_oaep = alg == RSAES_OAEP_SHA256 and len(unprotected) == 2
+            if is_oaep and len(epoch) == KID_BYTES and len(key) in _RSA_BYTES:
+                return Open(
+                    aead=sealed.aead,
+                    iv=sealed.iv,
+                    ciphertext=sealed.ciphertext,
+                    epoch=epoch,
+                    encrypted_key=key,
+                )
+    return None
+
+
+def _read_resume(sealed: _Encrypt) -> Resume | None:
+    """Read a resume; None when its recipient is not a ticket."""
+    match sealed.recipient:
+        case [protected, {4: bytes() as ticket} as unprotected, b""]:
+            is_direct = protected == DIRECT and len(unprotected) == 1
+            if is_direct and len(ticket) == TICKET_ID_BYTES:
+                return Resume(
+                    aead=sealed.aead,
+                    iv=sealed.iv,
+                    ciphertext=sealed.ciphertext,
+                    ticket=ticket,
+                )
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +321,7 @@ class ResumeRequest:
 
 @dataclass(frozen=True, slots=True)
 class NewTicket:
-    """For the next short path: its id, and until when in Unix seconds."""
+    """For the next short path: its id, and when it expires, in Unix seconds."""
 
     id: bytes
     expires: int
@@ -327,49 +354,58 @@ def decode_request(data: bytes) -> Request:
     """Read a request. Raise FrameError."""
     match cbor.decode(data):
         case {
-            1: bytes(grant),
-            2: bytes(op),
-            3: int(point),
-            4: int(action),
-            5: bytes(secret),
+            1: bytes() as grant,
+            2: bytes() as op,
+            3: int() as point,
+            4: int() as action,
+            5: bytes() as secret,
             6: bytes(),
-        } as fields:
-            if len(fields) == 6 and len(secret) == SECRET_BYTES:
-                return Request(
-                    grant=grant,
-                    op=_op(op),
-                    access_point=_uint(point),
-                    action=_enum(Action, action),
-                    secret=secret,
-                )
+        } as fields if len(fields) == 6 and len(secret) == SECRET_BYTES:
+            return Request(
+                grant=grant,
+                op=_op(op),
+                access_point=_uint(point),
+                action=_enum(Action, action),
+                secret=secret,
+            )
     raise FrameError("request: not exactly grant, op, access point, action, secret and padding")
 
 
 def encode_resume_request(request: ResumeRequest) -> bytes:
     """Return the padded plaintext, always 48 bytes."""
-    return pad({2: request.op, 3: request.access_point, 4: int(request.action)}, 6, PAD_RESUME)
+    fields = {2: request.op, 3: request.access_point, 4: int(request.action)}
+    return pad(fields, 6, PAD_RESUME)
 
 
 def decode_resume_request(data: bytes) -> ResumeRequest:
     """Read a resume's plaintext. Raise FrameError."""
     match cbor.decode(data):
-        case {2: bytes(op), 3: int(point), 4: int(action), 6: bytes()} as fields:
-            if len(fields) == 4 and len(data) == PAD_RESUME:
-                return ResumeRequest(_op(op), _uint(point), _enum(Action, action))
+        case {
+            2: bytes() as op,
+            3: int() as point,
+            4: int() as action,
+            6: bytes(),
+        } as fields if len(fields) == 4 and len(data) == PAD_RESUME:
+            return ResumeRequest(
+                op=_op(op),
+                access_point=_uint(point),
+                action=_enum(Action, action),
+            )
     raise FrameError("resume: not exactly op, access point, action and padding")
 
 
 def encode_verdict(verdict: Verdict) -> bytes:
     """Return the padded plaintext, always 80 bytes, so that yes and no look alike."""
-    v = verdict
-    ticket = None if v.ticket is None else [v.ticket.id, v.ticket.expires]
+    ticket = None
+    if verdict.ticket is not None:
+        ticket = [verdict.ticket.id, verdict.ticket.expires]
     fields = {
         1: 0,
-        2: v.op,
-        3: int(v.allowed),
-        4: int(v.reason),
-        5: int(v.door),
-        6: v.time,
+        2: verdict.op,
+        3: int(verdict.allowed),
+        4: int(verdict.reason),
+        5: int(verdict.door),
+        6: verdict.time,
         7: ticket,
     }
     return pad(fields, 8, PAD_VERDICT)
@@ -380,38 +416,43 @@ def decode_verdict(data: bytes) -> Verdict:
     match cbor.decode(data):
         case {
             1: 0,
-            2: bytes(op),
-            3: 0 | 1 as yes,
-            4: int(why),
-            5: int(door),
-            6: int(time),
-            7: new,
+            2: bytes() as op,
+            3: 0 | 1 as allowed,
+            4: int() as reason,
+            5: int() as door,
+            6: int() as time,
+            7: ticket,
             8: bytes(),
-        } as all_:
-            if len(all_) == 8 and len(data) == PAD_VERDICT:
-                match new:
-                    case None:
-                        ticket = None
-                    case [bytes(id_), int(expires)] if len(id_) == TICKET_ID_BYTES:
-                        ticket = NewTicket(id_, _uint(expires))
-                    case _:
-                        raise FrameError("verdict: no ticket")
-                reason = _enum(Reason, why)
-                state = _enum(DoorState, door)
-                return Verdict(
-                    op=_op(op),
-                    allowed=bool(yes),
-                    reason=reason,
-                    door=state,
-                    time=_uint(time),
-                    ticket=ticket,
-                )
+        } as fields if len(fields) == 8 and len(data) == PAD_VERDICT:
+            return Verdict(
+                op=_op(op),
+                allowed=bool(allowed),
+                reason=_enum(Reason, reason),
+                door=_enum(DoorState, door),
+                time=_uint(time),
+                ticket=_read_new_ticket(ticket),
+            )
     raise FrameError("verdict: not exactly its members")
+
+
+def _read_new_ticket(value: Any) -> NewTicket | None:
+    match value:
+        case None:
+            return None
+        case [bytes() as id_, int() as expires] if len(id_) == TICKET_ID_BYTES:
+            return NewTicket(id_, _uint(expires))
+    raise FrameError("verdict: no ticket")
 
 
 def encode_state(state: State) -> bytes:
     """Return the padded plaintext, always 56 bytes."""
-    fields = {1: state.seq, 2: state.op, 3: state.access_point, 5: int(state.door), 6: state.time}
+    fields = {
+        1: state.seq,
+        2: state.op,
+        3: state.access_point,
+        5: int(state.door),
+        6: state.time,
+    }
     return pad(fields, 8, PAD_STATE)
 
 
@@ -419,41 +460,50 @@ def decode_state(data: bytes) -> State:
     """Read a state's plaintext. Raise FrameError."""
     match cbor.decode(data):
         case {
-            1: int(seq),
-            2: bytes(op),
-            3: int(point),
-            5: int(door),
-            6: int(time),
+            1: int() as seq,
+            2: bytes() as op,
+            3: int() as point,
+            5: int() as door,
+            6: int() as time,
             8: bytes(),
-        } as fields:
-            if len(fields) == 6 and len(data) == PAD_STATE and 1 <= seq <= 0xFFFF:
-                return State(
-                    seq=seq,
-                    op=_op(op),
-                    access_point=_uint(point),
-                    door=_enum(DoorState, door),
-                    time=_uint(time),
-                )
+        } as fields if len(fields) == 6 and len(data) == PAD_STATE and 1 <= seq <= 0xFFFF:
+            return State(
+                seq=seq,
+                op=_op(op),
+                access_point=_uint(point),
+                door=_enum(DoorState, door),
+                time=_uint(time),
+            )
     raise FrameError("state: not exactly its members")
 
 
 def pad(fields: dict[int, Any], label: int, multiple: int) -> bytes:
-    """Encode `fields` with zeros under `label` so that the size is a multiple of `multiple` bytes.
+    """Encode `fields` with zeros under `label`, to a size that is a multiple of `multiple` bytes.
 
-    `label` comes after all labels of `fields`.
+    The labels of `fields` rise, and `label` is above them.
     """
-    # `label` is the last key: the zeros are the end of the encoding
-    head = cbor.encode({**fields, label: b""})[:-1]
-    least = -len(head) % multiple
-    for most in (
-        least,
-        least + multiple,
-    ):  # a longer string has a longer head, so a size may be out of reach
-        for zeros in range(max(0, most - 3), most):
-            encoded = head + cbor.encode_flat(bytes(zeros))
-            if len(encoded) % multiple == 0:
-                return encoded
+    without_zeros = cbor.encode_flat({**fields, label: b""})[:-1]
+    room = -len(without_zeros) % multiple
+    for size in (room, room + multiple):
+        zeros = _encode_zeros(size)
+        if zeros is not None:
+            return without_zeros + zeros
     raise AssertionError("one of two neighbouring multiples is always within reach")
+
+
+def _encode_zeros(size: int) -> bytes | None:
+    """Encode a string of zeros in `size` bytes; None when no string has that size.
+
+    A longer string has a longer head, so a size may be out of reach.
+    """
+    for head_bytes in (1, 2, 3):
+        zeros = size - head_bytes
+        if zeros < 0:
+            return None
+        encoded = cbor.encode_flat(bytes(zeros))
+        if len(encoded) == size:
+            return encoded
+    return None
 
 
 _Member = TypeVar("_Member", bound=IntEnum)

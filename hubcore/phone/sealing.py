@@ -1,9 +1,11 @@
-"""Binding and keys: what every seal and signature between phone and hub covers, and which key seals
-what.
+"""Binding and keys: what every seal and signature between phone and hub covers, and with which key.
 
-Laws: everything is bound to the protocol, the transport, this link's challenge, the hub and the
-epoch certificate, so that nothing fits elsewhere; each direction and purpose has a key of its own;
-a key seals under a fresh IV each time; inside the seal every failure is one ProofError.
+Laws:
+1. Everything is bound to the protocol, the transport, this link's challenge, the hub and the epoch
+   certificate. So nothing fits elsewhere.
+2. Each direction and purpose has a key of its own.
+3. A key seals under a fresh IV each time.
+4. Inside the seal every failure is one ProofError.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hubcore.access.grant import Grant, read_grant
-from hubcore.access.words import Action
+from hubcore.access.words import Action, HubName
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, VerifyKey
 from hubcore.errors import FrameError, ProofError
 from hubcore.phone.messages import (
+    SECRET_BYTES,
     Open,
     Resume,
     ResumeRequest,
@@ -44,15 +47,16 @@ REQUEST_TYPE = "application/hub-request+cose"
 
 
 def binding(transport: str, challenge: bytes, epoch_digest: bytes, aead: Aead) -> bytes:
-    """Return the external AAD of an open and of the request in it; `epoch_digest` is SHA-256 of the
-    certificate.
+    """Return the external AAD of an open, and of the request in it.
+
+    `epoch_digest` is SHA-256 of the epoch certificate.
     """
     return cbor.encode_flat([PROTOCOL, transport, challenge, epoch_digest, int(aead)])
 
 
 @dataclass(frozen=True, slots=True)
 class SessionKeys:
-    """Keys of one exchange. The ratchet secret becomes a ticket if the hub issues one."""
+    """Keys of one exchange; the ratchet secret becomes a ticket if the hub issues one."""
 
     aead: Aead
     to_phone: bytes
@@ -60,20 +64,31 @@ class SessionKeys:
 
 
 def session_keys(
-    secret: bytes, transport: str, challenge: bytes, message: bytes, aead: Aead, hub: str
+    secret: bytes,
+    transport: str,
+    challenge: bytes,
+    message: bytes,
+    aead: Aead,
+    hub: str,
 ) -> SessionKeys:
-    """Derive what follows a phone's complete `message` from the secret it carried, or from its
-    ticket's.
+    """Derive the keys of what follows a phone's complete `message`.
+
+    `secret` is the one that the message carried, or its ticket's.
     """
     salt = _transcript(transport, challenge, message)
     party = hub.encode()
     to_phone = cose.derive(
-        secret=secret, salt=salt, size=aead.key_bytes, alg=int(aead), party_v=party, label="h2p"
+        secret=secret,
+        salt=salt,
+        size=aead.key_bytes,
+        alg=int(aead),
+        party_v=party,
+        label="h2p",
     )
     ratchet = cose.derive(
         secret=secret,
         salt=salt,
-        size=32,
+        size=SECRET_BYTES,
         alg=cose.DIRECT_HKDF_SHA256,
         party_v=party,
         label="ticket",
@@ -81,12 +96,17 @@ def session_keys(
     return SessionKeys(aead, to_phone, ratchet)
 
 
-def resume_key(secret: bytes, transport: str, challenge: bytes, aead: Aead, hub: str) -> bytes:
+def resume_key(
+    secret: bytes,
+    transport: str,
+    challenge: bytes,
+    aead: Aead,
+    hub: str,
+) -> bytes:
     """Derive the key that seals a resume, phone to hub."""
-    salt = _transcript(transport, challenge, b"")
     return cose.derive(
         secret=secret,
-        salt=salt,
+        salt=_transcript(transport, challenge, b""),
         size=aead.key_bytes,
         alg=int(aead),
         party_v=hub.encode(),
@@ -95,14 +115,15 @@ def resume_key(secret: bytes, transport: str, challenge: bytes, aead: Aead, hub:
 
 
 def _transcript(transport: str, challenge: bytes, message: bytes) -> bytes:
-    return hashlib.sha256(cbor.encode_flat([PROTOCOL, transport, challenge, message])).digest()
+    covered = cbor.encode_flat([PROTOCOL, transport, challenge, message])
+    return hashlib.sha256(covered).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
     """All that opening one Open needs; nothing else is read.
 
-    `decoy` is a random content key of the AEAD's size.
+    `raw` is the whole message. `decoy` is a random content key of the AEAD's size.
     """
 
     message: Open
@@ -112,8 +133,7 @@ class OpenJob:
     epoch_key: RSAPrivateKey
     epoch_digest: bytes
     issuer: VerifyKey
-    site: str
-    hub: str
+    name: HubName
     decoy: bytes
 
 
@@ -133,30 +153,19 @@ def open_request(job: OpenJob) -> Opened:
 
     Raise ProofError, whatever fails.
     """
-    message = job.message
     aead = job.message.aead
-    bound = binding(
-        transport=job.transport, challenge=job.challenge, epoch_digest=job.epoch_digest, aead=aead
-    )
-    content_key = cose.unwrap_key(job.epoch_key, message.encrypted_key, job.decoy)
-    plaintext = cose.unseal(
-        aead=aead, key=content_key, iv=message.iv, ciphertext=message.ciphertext, aad=bound
-    )
-    try:
-        match cbor.decode(plaintext):
-            case [bytes(protected), {} as unprotected, bytes(payload), bytes(signature)] if (
-                not unprotected
-            ):
-                request = decode_request(payload)
-            case _:
-                raise ProofError("request: no COSE_Sign1")
-    except FrameError as error:
-        raise ProofError(f"inside the seal: {error}") from error
-    grant = read_grant(request.grant, job.issuer, job.site)
-    if protected != cwt.header(grant.key.alg, REQUEST_TYPE):
+    bound = binding(job.transport, job.challenge, job.epoch_digest, aead)
+    signed = _unseal_signed(job, bound)
+    request = _read(signed.payload, decode_request)
+    grant = read_grant(request.grant, job.issuer, job.name.site)
+    if signed.protected != cwt.header(grant.key.alg, REQUEST_TYPE):
         raise ProofError("request: its header is not the constant one of the grant's key")
     cose.verify1(
-        protected=protected, payload=payload, signature=signature, key=grant.key, aad=bound
+        protected=signed.protected,
+        payload=signed.payload,
+        signature=signed.signature,
+        key=grant.key,
+        aad=bound,
     )
     keys = session_keys(
         secret=request.secret,
@@ -164,7 +173,7 @@ def open_request(job: OpenJob) -> Opened:
         challenge=job.challenge,
         message=job.raw,
         aead=aead,
-        hub=job.hub,
+        hub=job.name.hub,
     )
     return Opened(
         grant=grant,
@@ -175,33 +184,61 @@ def open_request(job: OpenJob) -> Opened:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """The COSE_Sign1 inside an open, taken apart; nothing is proven yet."""
+
+    protected: bytes
+    payload: bytes
+    signature: bytes
+
+
+def _unseal_signed(job: OpenJob, bound: bytes) -> _Signed:
+    """Unseal what an open carries. Raise ProofError."""
+    message = job.message
+    content_key = cose.unwrap_key(job.epoch_key, message.encrypted_key, job.decoy)
+    plaintext = cose.unseal(
+        aead=message.aead,
+        key=content_key,
+        iv=message.iv,
+        ciphertext=message.ciphertext,
+        aad=bound,
+    )
+    match _read(plaintext, cbor.decode):
+        case [
+            bytes() as protected,
+            dict() as unprotected,
+            bytes() as payload,
+            bytes() as signature,
+        ] if not unprotected:
+            return _Signed(protected, payload, signature)
+    raise ProofError("request: no COSE_Sign1")
+
+
 def open_resume(message: Resume, key: bytes) -> ResumeRequest:
     """Unseal a resume. Raise ProofError."""
-    try:
-        return decode_resume_request(
-            cose.unseal(aead=message.aead, key=key, iv=message.iv, ciphertext=message.ciphertext)
-        )
-    except FrameError as error:
-        raise ProofError(f"inside the seal: {error}") from error
+    plaintext = cose.unseal(message.aead, key, message.iv, message.ciphertext)
+    return _read(plaintext, decode_resume_request)
 
 
-def seal_resume(request: ResumeRequest, key: bytes, aead: Aead, iv: bytes, ticket: bytes) -> Resume:
+def seal_resume(
+    request: ResumeRequest,
+    key: bytes,
+    aead: Aead,
+    iv: bytes,
+    ticket: bytes,
+) -> Resume:
     """Seal a resume, phone to hub."""
-    return Resume(
-        aead=aead,
-        iv=iv,
-        ciphertext=cose.seal(aead=aead, key=key, iv=iv, plaintext=encode_resume_request(request)),
-        ticket=ticket,
-    )
+    plaintext = encode_resume_request(request)
+    ciphertext = cose.seal(aead, key, iv, plaintext)
+    return Resume(aead=aead, iv=iv, ciphertext=ciphertext, ticket=ticket)
 
 
 def seal_verdict(verdict: Verdict, keys: SessionKeys, iv: bytes) -> VerdictMessage:
     """Seal a verdict, hub to phone."""
-    return VerdictMessage(
-        keys.aead,
-        iv,
-        cose.seal(aead=keys.aead, key=keys.to_phone, iv=iv, plaintext=encode_verdict(verdict)),
-    )
+    plaintext = encode_verdict(verdict)
+    ciphertext = cose.seal(keys.aead, keys.to_phone, iv, plaintext)
+    return VerdictMessage(keys.aead, iv, ciphertext)
 
 
 def open_verdict(message: VerdictMessage, keys: SessionKeys) -> Verdict:
@@ -211,11 +248,9 @@ def open_verdict(message: VerdictMessage, keys: SessionKeys) -> Verdict:
 
 def seal_state(state: State, keys: SessionKeys, iv: bytes) -> StateMessage:
     """Seal a door state, hub to phone."""
-    return StateMessage(
-        keys.aead,
-        iv,
-        cose.seal(aead=keys.aead, key=keys.to_phone, iv=iv, plaintext=encode_state(state)),
-    )
+    plaintext = encode_state(state)
+    ciphertext = cose.seal(keys.aead, keys.to_phone, iv, plaintext)
+    return StateMessage(keys.aead, iv, ciphertext)
 
 
 def open_state(message: StateMessage, keys: SessionKeys) -> State:
@@ -228,11 +263,13 @@ def _open(
 ) -> _T:
     if message.aead != keys.aead:
         raise ProofError("seal: another AEAD than the session's")
+    plaintext = cose.unseal(message.aead, keys.to_phone, message.iv, message.ciphertext)
+    return _read(plaintext, decode)
+
+
+def _read(plaintext: bytes, decode: Callable[[bytes], _T]) -> _T:
+    """Decode what was sealed. Raise ProofError."""
     try:
-        return decode(
-            cose.unseal(
-                aead=message.aead, key=keys.to_phone, iv=message.iv, ciphertext=message.ciphertext
-            )
-        )
+        return decode(plaintext)
     except FrameError as error:
         raise ProofError(f"inside the seal: {error}") from error

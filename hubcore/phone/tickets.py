@@ -1,9 +1,12 @@
-"""Tickets: what lets a phone that was let in lately take the short path, once each.
+"""Tickets: a phone that was let in lately takes the short path with one, once.
 
-Laws: in memory only; one use; at most TICKETS_A_CREDENTIAL for one credential, so one user cannot
-push out others, and TICKETS_MAX and WEIGHT_MAX in all: the oldest goes first; a chain of tickets
-ends a week after its full path at the latest; a ticket carries the grant that was verified, and the
-decision is taken anew each time.
+Laws:
+1. Tickets are in memory only.
+2. A ticket is used once.
+3. There are at most TICKETS_A_CREDENTIAL for one credential, so no user can push out another's.
+4. There are at most TICKETS_MAX and WEIGHT_MAX in all: the oldest goes first.
+5. A chain of tickets ends at the latest CHAIN_SECONDS after its full path.
+6. A ticket carries the grant that was verified. The decision is taken again each time.
 """
 
 from __future__ import annotations
@@ -38,33 +41,36 @@ class Ticket:
 
 
 class TicketTable:
-    """The live tickets of one hub."""
+    """The live tickets of one hub, the oldest first."""
 
     def __init__(self, hub_expires: int) -> None:
         self._hub_expires = hub_expires
         self._tickets: OrderedDict[bytes, Ticket] = OrderedDict()
-        self._of: dict[str, list[bytes]] = {}
+        self._by_credential: dict[str, list[bytes]] = {}
         self._weight = 0
 
     def __len__(self) -> int:
         return len(self._tickets)
 
     def issue(
-        self, id_: bytes, secret: bytes, aead: Aead, grant: Grant, at: int, chain_began: int
+        self,
+        id_: bytes,
+        secret: bytes,
+        aead: Aead,
+        grant: Grant,
+        at: int,
+        chain_began: int,
     ) -> NewTicket | None:
-        """Keep a new ticket and return what the phone is told; None when it would have no time to
-        live.
-        """
+        """Keep a new ticket and return what the phone gets; None when it would have no life."""
         expires = min(
-            at + IDLE_SECONDS, chain_began + CHAIN_SECONDS, grant.expires, self._hub_expires
+            at + IDLE_SECONDS,
+            chain_began + CHAIN_SECONDS,
+            grant.expires,
+            self._hub_expires,
         )
         if expires <= at:
             return None
-        held = self._of.setdefault(grant.credential, [])
-        if len(held) >= TICKETS_A_CREDENTIAL:
-            self.drop(held[0])
-        while len(self._tickets) >= TICKETS_MAX or self._weight + _weight(grant) > WEIGHT_MAX:
-            self.drop(next(iter(self._tickets)))
+        self._make_room(grant)
         self._weight += _weight(grant)
         self._tickets[id_] = Ticket(
             id=id_,
@@ -74,8 +80,18 @@ class TicketTable:
             chain_began=chain_began,
             expires=expires,
         )
-        self._of.setdefault(grant.credential, []).append(id_)
+        self._by_credential.setdefault(grant.credential, []).append(id_)
         return NewTicket(id_, expires)
+
+    def _make_room(self, grant: Grant) -> None:
+        """Drop tickets until one more of this grant is within the ceilings."""
+        same_credential = self._by_credential.get(grant.credential, [])
+        if len(same_credential) >= TICKETS_A_CREDENTIAL:
+            self.drop(same_credential[0])
+        weight_left = WEIGHT_MAX - _weight(grant)
+        while len(self._tickets) >= TICKETS_MAX or self._weight > weight_left:
+            oldest = next(iter(self._tickets))
+            self.drop(oldest)
 
     def find(self, id_: bytes, at: float) -> Ticket | None:
         """Return the live ticket of that id; an expired one is dropped."""
@@ -86,15 +102,16 @@ class TicketTable:
         return ticket
 
     def drop(self, id_: bytes) -> None:
-        """Forget the ticket and its secret; a ticket that is not there stays so."""
+        """Forget the ticket and its secret; do nothing when there is none."""
         ticket = self._tickets.pop(id_, None)
         if ticket is None:
             return
         self._weight -= _weight(ticket.grant)
-        held = self._of[ticket.grant.credential]
-        held.remove(id_)
-        if not held:
-            del self._of[ticket.grant.credential]
+        credential = ticket.grant.credential
+        same_credential = self._by_credential[credential]
+        same_credential.remove(id_)
+        if not same_credential:
+            del self._by_credential[credential]
 
     def drop_where(self, unwanted: Callable[[Grant], bool]) -> int:
         """Forget the tickets of all grants that are `unwanted`; return how many."""
@@ -105,4 +122,5 @@ class TicketTable:
 
 
 def _weight(grant: Grant) -> int:
-    return KEY_WEIGHT + sum(2 + len(entry.rules) for entry in grant.access)
+    entries = sum(2 + len(entry.rules) for entry in grant.access)
+    return KEY_WEIGHT + entries

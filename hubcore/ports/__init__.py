@@ -1,5 +1,6 @@
-"""What a hub asks of the world: a Protocol each, a file a neighbour, so that real and simulated
-parts are alike.
+"""What a hub asks of the world: one Protocol each, one file a neighbour.
+
+Real and simulated parts are alike behind them.
 
 Laws:
 1. Adapters and drivers raise only errors of `hubcore.errors`.

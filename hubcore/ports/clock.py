@@ -15,7 +15,7 @@ class ClockState(Enum):
 
 
 class Clock(Protocol):
-    """Time. Validity and records use the wall clock, spans and deadlines the monotonic one."""
+    """The two clocks: the wall clock for validity and records, the monotonic one for spans."""
 
     def wall(self) -> float:
         """Unix time in seconds."""

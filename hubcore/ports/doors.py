@@ -1,9 +1,9 @@
-"""Doors: the movers that open them, and the wired inputs that tell what they do.
+"""Doors: the movers that open them, and the wired inputs that show what they do.
 
 Laws of a mover, of whatever kind (tests/ports/test_mover.py):
 1. Its driver owns the off-timer: a release ends by itself, whatever becomes of hubd.
-2. It moves only when it is told to, and for no longer than its cap at a stretch; then it rests.
-3. An error leaves it at rest, as far as is known.
+2. It moves only on a call of `release`, and for no longer than its cap at a stretch. Then it rests.
+3. After an error it is at rest, as far as is known.
 4. It has an id of its own. A door with several movers is one mover to whoever releases it.
 """
 
@@ -23,9 +23,10 @@ class Mover(Protocol):
 
         A release during a release extends it to the later end. Nothing is driven for longer than
         its cap at a stretch: then it rests, and the release goes on after a short rest
-        (`drivers.strike.stretch`). Raise RestingError when it must rest first: nothing was driven.
-        Raise HardwareError when it cannot be driven; it may have been for a moment, and is then, as
-        far as known, inactive.
+        (`drivers.strike.stretch`).
+
+        Raise RestingError when it must rest first: nothing was driven. Raise HardwareError when it
+        cannot be driven: it may have been for a moment, and is now at rest, as far as is known.
         """
 
     @property
@@ -33,20 +34,19 @@ class Mover(Protocol):
         """Whether it is driven now, as far as is known here."""
 
     def must_rest_seconds(self, seconds: float) -> float:
-        """Return how long it must rest before a release of `seconds` can begin, as far as is known
-        here.
+        """Return how long it must rest before a release of `seconds` can begin.
 
-        0 when it can begin now, or when nobody knows: `release` has the last word.
+        0 when it can begin now, or when that is not known here: `release` has the last word.
         """
 
     async def secure(self) -> None:
-        """End a release now. Securing what is at rest does nothing. Raise HardwareError."""
+        """End a release now; do nothing when it is at rest. Raise HardwareError."""
 
 
 class Input(StrEnum):
     """What a wired input says.
 
-    REX and fire release act in hardware; hubd only observes and records them.
+    REX and fire release act in hardware: hubd only sees and records them.
     """
 
     DOOR_OPEN = "door_open"

@@ -1,6 +1,6 @@
-"""The radio: a BLE peripheral with one GATT table, and what it tells.
+"""The radio: a BLE peripheral with one GATT table, and what it reports.
 
-Law: what a stranger sends reaches `RadioListener` as bytes that nobody has looked at yet.
+Law: what a stranger sends reaches `RadioListener` as bytes that no code has read yet.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class LinkId:
-    """One visit of one peer: a routing handle, never an identity. A new visit has a new epoch."""
+    """One visit of one peer: a routing handle, never an identity.
+
+    `visit` is another number at each visit of the same peer.
+    """
 
     peer: str
-    epoch: int
+    visit: int
 
 
 class RadioListener(Protocol):
-    """What a radio tells: links open, frames come, links close. Calls come on the event loop."""
+    """What a radio reports: links open, frames come, links close. Calls come on the event loop."""
 
     def opened(self, link: LinkId) -> None:
         """A peer has connected."""
 
     def info(self, link: LinkId) -> bytes:
-        """Answer a read of INFO at offset 0: mint a new challenge for this link and return its
-        bytes.
-        """
+        """Answer a read of INFO at offset 0 with the bytes of a new challenge for this link."""
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
         """Take one write to RX; `mtu` is the link's ATT_MTU.
@@ -36,7 +37,7 @@ class RadioListener(Protocol):
         """
 
     def next_frame(self, link: LinkId, mtu: int) -> bytes:
-        """Answer a read of TXR: the oldest outbound frame that the peer may lack, or b''."""
+        """Answer a read of TXR: the oldest frame that the peer may not have yet, or b''."""
 
     def closed(self, link: LinkId) -> None:
         """The peer has gone; nothing more will reach it."""
@@ -46,17 +47,16 @@ class Radio(Protocol):
     """The BLE peripheral: one GATT table, several links at once."""
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
-        """Advertise and serve until cancelled; call `ready(True)` when on air, `ready(False)` when
-        not.
+        """Advertise and serve until cancelled; call `ready(True)` on air, `ready(False)` off air.
 
-        A lost adapter is not an error of this method: it backs off and comes again by itself.
+        A lost adapter is not an error of this method: it waits and tries again by itself.
         """
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
-        """Send one frame by notification on TX.
+        """Send one frame by notification on TX. Raise LinkError if the link is gone.
 
-        Every subscriber may see it. Raise LinkError if the link is gone.
+        Every subscriber may see it.
         """
 
     async def drop(self, link: LinkId) -> None:
-        """Disconnect the peer. Dropping a link that is gone does nothing."""
+        """Disconnect the peer; do nothing when the link is gone."""

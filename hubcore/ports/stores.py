@@ -1,4 +1,4 @@
-"""What is kept on the disk: the evidence and the policy."""
+"""The stores on the disk: the evidence and the policy."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ class AuditLog(Protocol):
         """
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
-        """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
+        """At most `limit` records: those with the greatest numbers below `before`, oldest first."""
 
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
-        """At most `limit` records numbered above `after` that the backend has not acknowledged, in
-        order.
-        """
+        """At most `limit` unacknowledged records numbered above `after`, in order."""
 
     async def acknowledge(self, numbers: Sequence[int]) -> None:
         """The backend holds these records.
 
-        Raise AuditError, after the others, for numbers never given out.
+        Raise AuditError for numbers that were never given out, after the others are noted.
         """
 
     def waiting(self) -> int:
@@ -47,11 +45,9 @@ class AuditLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiskState:
-    """The disk of the state directory: bytes free for hubd, bytes in all, bytes of the log's
-    write-ahead log.
+    """The disk of the state directory: free for hubd, in all, and the log's write-ahead log.
 
-    `holders` names other programs that have the log open, as far as they can be seen and were
-    looked for.
+    `holders` names other programs that have the log open, as far as hubd looked and can see them.
     """
 
     free_bytes: int
@@ -61,34 +57,35 @@ class DiskState:
 
 
 class PolicyStore(Protocol):
-    """The policy in force, on disk and indexed: 1,000,000 credentials and as many revocations must
-    fit.
+    """The policy in force, on disk and indexed.
+
+    1,000,000 credentials and as many revocations must fit.
     """
 
     def version(self) -> int:
-        """The version of the policy in force, 0 when none was ever accepted."""
+        """The version of the policy in force; 0 when none was ever accepted."""
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """Whether the credential or this one grant is revoked."""
 
     def schedule(self, number: int) -> tuple[Rule, ...] | None:
-        """The schedule of that number, None when the policy has none."""
+        """The schedule of that number; None when the policy has none."""
 
     def mode(self, access_point: int) -> Mode:
-        """The mode ordered for the access point, `Mode.NORMAL` when the policy says nothing."""
+        """The mode of the access point; `Mode.NORMAL` when the policy says nothing."""
 
     async def replace(self, policy: Policy, document: bytes) -> None:
         """Put this policy in force, whole and durable; `document` is what the issuer signed.
 
-        Raise RollbackError unless its version is higher.
+        Raise RollbackError unless its version is higher than the one in force.
         """
 
 
 class PolicyFile(Protocol):
-    """The policy as one file keeps it, with the head of the audit log that was noted beside it."""
+    """The policy in one file, with a head of the audit log noted beside it."""
 
     def version(self) -> int:
-        """The version of the proven policy, 0 when there is none."""
+        """The version of the proven policy; 0 when there is none."""
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """See `PolicyStore.revoked`."""
@@ -100,10 +97,15 @@ class PolicyFile(Protocol):
         """See `PolicyStore.mode`."""
 
     async def replace(
-        self, policy: Policy, document: bytes, head: Head, again: bool = False
+        self,
+        policy: Policy,
+        document: bytes,
+        head: Head,
+        again: bool = False,
     ) -> None:
-        """Put this policy in force and note the head, in one commit; `again` lets the same version
-        through.
+        """Put this policy in force and note the head, in one commit.
+
+        `again` allows the version that is in force already.
         """
 
     async def note(self, head: Head) -> None:

@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class UplinkListener(Protocol):
-    """What the link to the backend tells; `sync` listens."""
+    """What an uplink reports; `sync` listens."""
 
     def connected(self) -> None:
-        """The link is up: encrypted, and the backend proved its key."""
+        """The uplink is up: encrypted, and the backend proved its key."""
 
     def disconnected(self, why: str) -> None:
-        """The link is down; `why` is a sentence for a technician."""
+        """The uplink is down; `why` is a sentence for a technician."""
 
     def received(self, message: bytes) -> None:
         """One whole message of `backend.uplink`, undecoded."""
 
 
 class Uplink(Protocol):
-    """The link to the backend.
+    """The connection to the backend.
 
     A message sent is not a message received: `backend.uplink` has its own receipts.
     """
@@ -28,6 +28,4 @@ class Uplink(Protocol):
         """Connect, and connect again, until cancelled."""
 
     def send(self, message: bytes) -> bool:
-        """Hand over one message; False when the link is down or its queue is full (nothing was
-        queued).
-        """
+        """Queue one message; False, and not queued, when the uplink is down or the queue full."""

@@ -1,10 +1,8 @@
-"""The one form in which hubd shows a moment to people: RFC 3339 in UTC with milliseconds,
-2026-11-27T14:56:43.123Z.
+"""How hubd shows a moment to people: RFC 3339 in UTC with milliseconds, 2026-11-27T14:56:43.123Z.
 
 Laws:
-1. Log, records, events, status and what `--check-config` says show a moment in this form and in no
-   other, so that one can be looked up in the other, also on another machine and in the night in
-   which summer time ends.
+1. The log, records, events, the status and `--check-config` show every moment in this form. So a
+   moment can be looked up on another machine, and in the night when summer time ends.
 2. A number that is no moment of the years 1 to 9999 is shown as it is.
 """
 
@@ -12,13 +10,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def show_ms(at_ms: int) -> str:
     """Return a Unix time in milliseconds as text."""
     try:
-        moment = _EPOCH + timedelta(milliseconds=at_ms)
+        moment = _UNIX_ZERO + timedelta(milliseconds=at_ms)
     except OverflowError:
         return f"{at_ms} ms"
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,9 +1,9 @@
-"""How often a source may do what costs something: token buckets, one a source and one for all of
-them together.
+"""How often a source may do what costs something: token buckets.
 
+Laws:
 1. In any span of t seconds one source gets at most its burst and its rate times t.
 2. All sources together get at most the whole's burst and rate times t, however many there are.
-3. What is kept is bounded: of more than `sources_max` sources the one that asked longest ago is
+3. Memory is bounded: of more than `sources_max` sources, the one that asked longest ago is
    forgotten.
 """
 
@@ -31,13 +31,19 @@ class Bucket:
 
     def take(self, now: float) -> bool:
         """Take a token at monotonic time `now` (seconds); tell whether there was one."""
-        elapsed = 0.0 if self._since is None else max(0.0, now - self._since)
-        self._tokens = min(self._rate.burst, self._tokens + elapsed * self._rate.per_second)
-        self._since = now
+        self._fill(now)
         if self._tokens < 1:
             return False
         self._tokens -= 1
         return True
+
+    def _fill(self, now: float) -> None:
+        """Add the tokens of the time since the last look."""
+        if self._since is not None:
+            elapsed = max(0.0, now - self._since)
+            tokens = self._tokens + elapsed * self._rate.per_second
+            self._tokens = min(self._rate.burst, tokens)
+        self._since = now
 
 
 class Paces:
@@ -48,13 +54,17 @@ class Paces:
         self._whole = Bucket(whole)
         self._sources_max = sources_max
         self._buckets: dict[Hashable, Bucket] = {}
+        """The source that asked longest ago comes first."""
 
     def take(self, source: Hashable, now: float) -> bool:
         """Take a token of the source and one of the whole; tell whether there were both."""
-        bucket = self._buckets.pop(source, None) or Bucket(self._each)
+        bucket = self._buckets.pop(source, None)
+        if bucket is None:
+            bucket = Bucket(self._each)
         self._buckets[source] = bucket
         if len(self._buckets) > self._sources_max:
-            del self._buckets[next(iter(self._buckets))]
+            longest_ago = next(iter(self._buckets))
+            del self._buckets[longest_ago]
         return bucket.take(now) and self._whole.take(now)
 
     def __len__(self) -> int:

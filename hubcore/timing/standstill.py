@@ -1,23 +1,24 @@
-"""Since when bytes may have waited: a loop that stood still cannot say when they came.
+"""When bytes may have come, at the earliest: a loop that stood still cannot say it exactly.
 
-Bytes bear no time. While the loop comes round, what is read has just come. A loop that stood still
-(its process was stopped, or starved) finds everything that came meanwhile at once, and looks as if
-it had come now.
+Bytes carry no time. While the loop runs, what it reads has just come. A loop that stood still (its
+process was stopped, or starved) finds everything that came meanwhile at once, and all of it looks
+new.
 
 Laws:
-1. While the loop comes round, bytes came when they are read.
-2. After the loop stood still, bytes count as come when it last came round: the earliest moment that
-   is possible.
+1. While the loop runs, bytes came when they are read.
+2. After the loop stood still, bytes count as come at its last turn: the earliest moment that is
+   possible.
 3. That holds until DRAIN_SECONDS after it moves again, when all that waited has been read.
 """
 
 from __future__ import annotations
 
 TURN_SECONDS = 0.1
-"""How often the loop says that it comes round."""
+"""How often the loop says that it runs."""
 STANDSTILL_SECONDS = 0.5
-"""Silence of this length is a standstill; a shorter one goes unnoticed, and bytes may be older by
-as much.
+"""Silence of this length is a standstill.
+
+A shorter one is not noticed, and bytes may be older by as much.
 """
 DRAIN_SECONDS = 2.0
 
@@ -26,24 +27,26 @@ class Standstill:
     """Notices that the loop stood still. All times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
-        self._turned = now
+        self._last_turn = now
         self._stood_since = now
         self._drained_at = now
 
     def turned(self, now: float) -> None:
-        """The loop has come round."""
+        """The loop has made a turn."""
         self._look(now)
-        self._turned = now
+        self._last_turn = now
 
     def came(self, now: float) -> float:
         """Return the earliest moment at which bytes that are read now may have come."""
         self._look(now)
-        return self._stood_since if now < self._drained_at else now
+        if now < self._drained_at:
+            return self._stood_since
+        return now
 
     def _look(self, now: float) -> None:
-        if now - self._turned <= STANDSTILL_SECONDS:
+        if now - self._last_turn <= STANDSTILL_SECONDS:
             return
-        if self._turned >= self._drained_at:
-            self._stood_since = self._turned
+        if self._last_turn >= self._drained_at:
+            self._stood_since = self._last_turn
         self._drained_at = now + DRAIN_SECONDS
-        self._turned = now
+        self._last_turn = now

@@ -17,6 +17,7 @@ from functools import partial
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from hubcore.access.words import HubName
 from hubcore.codec.cose import EXPONENT, Aead, SigningKey
 from hubcore.errors import HardwareError
 from hubcore.phone.epochs import EpochRing, certify
@@ -35,17 +36,16 @@ class EpochKeys:
         self,
         ring: EpochRing,
         identity: SigningKey,
-        names: tuple[str, str],
+        name: HubName,
         aeads: tuple[Aead, ...],
         bits: int,
         *,
         start: Start = start_thread,
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
-        """`names` are (hub, site), as `epochs.certify` takes them."""
         self._ring = ring
         self._identity = identity
-        self._names = names
+        self._name = name
         self._aeads = aeads
         self._bits = bits
         self._start = start
@@ -81,6 +81,7 @@ class EpochKeys:
             self._failure_logged = True
             return
         self._failure_logged = False
-        now = (clock.wall(), clock.monotonic())
-        epoch = certify(key, self._identity, self._names, self._aeads, now)
+        epoch = certify(
+            key, self._identity, self._name, self._aeads, clock.wall(), clock.monotonic()
+        )
         self._ring.add(epoch)

@@ -22,7 +22,7 @@ from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
-from hubcore.phone.handshake import Drop, FollowUp, Presented, Refused, Unseal
+from hubcore.phone.effects import Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, LinkStanding, Notify
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import LinkId, Radio
@@ -212,7 +212,7 @@ class Visit:
             self._return_place("link: a fault of our own")
             raise
         if not unsealing.started:
-            self._link.unbegun()
+            self._link.unseal_cancelled()
         now = self._clock.monotonic()
         effects = self._link.unsealed(result, now)
         self._perform(effects)
@@ -222,7 +222,7 @@ class Visit:
         if unsealing.started:
             unsealing.cancel()
         else:
-            self._link.unbegun()
+            self._link.unseal_cancelled()
         self._return_place("link: too slow")
 
     def _return_place(self, why: str) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from hubcore.errors import AuditError, StoreError
-from hubcore.evidence.records import GENESIS, Head, Record, RecordKind, StoredRecord, link
+from hubcore.evidence.records import GENESIS, Head, Record, RecordKind, StoredRecord, chain_hash
 
 Hook = Callable[[Record], None]
 
@@ -81,7 +81,7 @@ class FakeAudit:
         number = len(self.stored) + 1
         body = record.encode()
         before = self.stored[-1].hash if self.stored else GENESIS
-        self.stored.append(StoredRecord(number, body, link(before, number, body)))
+        self.stored.append(StoredRecord(number, body, chain_hash(before, number, body)))
         return number
 
     async def fill(self, count: int) -> None:

@@ -336,7 +336,7 @@ class Visitor:
         self.out = Outbound(challenge.sid)
         if self.act.what == "visitor":  # it has a ticket in both worlds
             secret = self.world.ticket(self.act.who, info)
-            hub = self.world.hub.side.hub
+            hub = self.world.hub.side.name.hub
             ends = int(self.world.clock.wall()) + 3600
             kept = KeptTicket(hub, secret[:16], secret, Aead.A256GCM, ends, frozenset({1}), ends)
             self.wallet.tickets[challenge.hub] = kept

@@ -23,9 +23,9 @@ from hubcore.access.once import OP_SECONDS
 from hubcore.access.words import Action, Mode
 from hubcore.errors import PeerError, ProofError, StoreError
 from hubcore.evidence.records import Record, RecordKind, Walk
+from hubcore.phone.effects import Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.epochs import LIVE_MAX, EpochRing
 from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
-from hubcore.phone.handshake import Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import GET_EPOCH, EpochAnswer, decode_challenge, encode_to_phone
 from hubcore.phone.sealing import BLE_GATT, open_request
@@ -410,7 +410,7 @@ class Life(RuleBasedStateMachine):
         assert self.hub.budget._taken == self.unsealing
         assert len(self.hub.epochs._live) <= LIVE_MAX
         assert len(self.hub.tickets) <= PHONES * TICKETS_A_CREDENTIAL
-        assert {len(held) for held in self.hub.tickets._of.values()} <= set(
+        assert {len(held) for held in self.hub.tickets._by_credential.values()} <= set(
             range(1, TICKETS_A_CREDENTIAL + 1)
         )
         assert len(self.hub.unlock._operations._tables[RecordKind.ACCESS]._ops) <= PHONES * len(OPS)

@@ -18,7 +18,7 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hubcore.access.words import Action
+from hubcore.access.words import Action, HubName
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
@@ -357,7 +357,7 @@ def test_certificates_of_a_false_hub(data: st.DataObject) -> None:
     assert epoch is not None
     identity = hub.identity
     stranger = site.make_key()
-    false = certify(rsa_key(), stranger, (HUB, SITE), (Aead.A256GCM,), (hub.clock.wall(), 0.0))
+    false = certify(rsa_key(), stranger, HubName(SITE, HUB), (Aead.A256GCM,), hub.clock.wall(), 0.0)
     said: dict[int, Any] = data.draw(respelled(claims("epoch certificate")))
     odd = cwt.issue(EPOCH_TYPE, said, identity, None)
     documents = [hub.certificate, epoch.certificate, false.certificate, odd, wallet.grant]

@@ -15,7 +15,7 @@ from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, read_grant
 from hubcore.access.policy import Policy
 from hubcore.access.schedule import Rule
-from hubcore.access.words import Mode
+from hubcore.access.words import HubName, Mode
 from hubcore.backend import uplink
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
@@ -41,8 +41,10 @@ SIZES = (256, 384, 512)
 @cache
 def documents() -> dict[str, bytes]:
     """One good document of each kind."""
-    certificate = site.certify_hub(ISSUER, (SITE, HUB), IDENTITY, [1, 2])
-    epoch = certify(rsa_key(), IDENTITY, (HUB, SITE), (Aead.A256GCM, Aead.A128GCM), (NOON, 0.0))
+    certificate = site.certify_hub(ISSUER, HubName(SITE, HUB), IDENTITY, [1, 2])
+    epoch = certify(
+        rsa_key(), IDENTITY, HubName(SITE, HUB), (Aead.A256GCM, Aead.A128GCM), NOON, 0.0
+    )
     access = (Access(1, 9, (Rule(31, 480, 1080), 7)), Access(2, 1, ()))
     grant = make_wallet(ISSUER, access=access).grant
     modes = {1: Mode.LOCKDOWN, 7: Mode.NORMAL}

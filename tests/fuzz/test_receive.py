@@ -20,8 +20,8 @@ from hubcore.codec import cbor, cose, cwt
 from hubcore.errors import PeerError
 from hubcore.evidence.records import RecordKind
 from hubcore.phone import sealing
+from hubcore.phone.effects import Drop, Presented, Refused, Unseal
 from hubcore.phone.framing import QUEUED_MESSAGES_MAX, SEQ_AT, UNSEEN_FRAMES_MAX, Outbound
-from hubcore.phone.handshake import Drop, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, Notify
 from hubcore.phone.messages import (
     MESSAGE_BYTES_MAX,

@@ -34,7 +34,7 @@ from pycose.messages.context import CoseKDFContext, PartyInfo, SuppPubInfo
 from pycose.messages.recipient import KeyWrap
 
 from hubcore.access.grant import read_grant
-from hubcore.access.words import Action
+from hubcore.access.words import Action, HubName
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.phone import sealing
@@ -97,7 +97,6 @@ def job(message: bytes) -> OpenJob:
     assert isinstance(decoded, Open)
     digest = hashlib.sha256(world.epoch_certificate()).digest()
     issuer = world.signer("issuer").verify_key
-    names = (issuer, world.SITE, world.HUB)
     return OpenJob(
         decoded,
         message,
@@ -105,7 +104,8 @@ def job(message: bytes) -> OpenJob:
         CHALLENGE,
         world.epoch_key(),
         digest,
-        *names,
+        issuer,
+        HubName(world.SITE, world.HUB),
         bytes(decoded.aead.key_bytes),
     )
 

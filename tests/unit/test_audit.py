@@ -23,7 +23,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Record, RecordKind, follows, link
+from hubcore.evidence.records import Record, RecordKind, chain_hash, follows
 from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
 from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.cli.audit import audit
@@ -555,7 +555,7 @@ def rebuilt(path: Path) -> None:
     for number, body in connection.execute(
         "SELECT number, body FROM records ORDER BY number"
     ).fetchall():
-        previous = link(previous, number, body)
+        previous = chain_hash(previous, number, body)
         connection.execute("UPDATE records SET hash = ? WHERE number = ?", (previous, number))
     connection.close()
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubcore.codec import cbor
-from hubcore.evidence.records import link
+from hubcore.evidence.records import chain_hash
 from hubd.cli.audit import APPLICATION_ID, BROKEN, UNREADABLE, audit
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
@@ -27,7 +27,7 @@ TABLES = (
     "CREATE TABLE acknowledged (only_row, number, hash)",
 )
 BODY = cbor.encode({"at": 1, "kind": "access", "mono": 1})
-HASH = link(bytes(32), 1, BODY)
+HASH = chain_hash(bytes(32), 1, BODY)
 VALUES = st.one_of(
     st.none(),
     st.integers(-(1 << 63), (1 << 63) - 1),

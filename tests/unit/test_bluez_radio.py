@@ -475,7 +475,7 @@ async def test_links_begin_and_end_with_connected_and_carry_frames(rig: Rig) -> 
         await radio.drop(link)
         bluez.phone()
         again = (await rig.listener.next()).link
-        assert (again.peer, again.epoch > link.epoch) == (PHONE, True)
+        assert (again.peer, again.visit > link.visit) == (PHONE, True)
         bluez.remove(PHONE)
         assert await rig.listener.next() == Closed(again)
 

@@ -45,7 +45,7 @@ def test_who_leaves_the_line_gives_the_token_back() -> None:
     assert budget.take(0.0) == 0
     for _ in range(100):
         assert budget.take(0.0) == pytest.approx(0.2)
-        budget.spare()
+        budget.return_token()
         budget.done()
 
 
@@ -54,7 +54,7 @@ def test_a_token_given_back_is_not_saved_above_the_burst() -> None:
     budget.take(0.0)
     budget.take(10.0)
     for _ in range(5):
-        budget.spare()
+        budget.return_token()
     assert [budget.take(10.0), budget.take(10.0)] == [0, None]
 
 

@@ -609,7 +609,7 @@ async def test_the_loop_shows_that_it_comes_round(rig: Rig) -> None:
         wallet = await taught(rig)
         assert wallet.tickets
         now = rig.hub.clock.monotonic()
-        await until(lambda: rig.links._standstill._turned == now)
+        await until(lambda: rig.links._standstill._last_turn == now)
 
 
 async def test_a_link_that_is_not_gone_is_dropped_again_with_a_ceiling_and_told() -> None:

@@ -27,7 +27,7 @@ from hubcore.access.claim import ClaimOutcome
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, Grant, issue_grant, read_grant
 from hubcore.access.schedule import Rule
-from hubcore.access.words import Action
+from hubcore.access.words import Action, HubName
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
@@ -53,8 +53,9 @@ from hubcore.phone.certificates import (
     read_epoch_certificate,
     read_hub_certificate,
 )
+from hubcore.phone.effects import FollowUp, Presented, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
-from hubcore.phone.handshake import FollowUp, HandshakePhase, HubSide, Presented, Unseal
+from hubcore.phone.handshake import HandshakePhase, HubSide
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import ErrorCode, Reason
 from hubcore.phone.tickets import TicketTable
@@ -482,7 +483,9 @@ def hub_side(e: Example, chance: Callable[[int], bytes]) -> HubSide:
     identity = ec_key(e["hub_scalar"]).verify_key.kid
     issuer = ec_key(e["issuer_scalar"]).verify_key
     tables = ring, TicketTable(e["now"] + 10**8), Budget(1, 1, 1)
-    return HubSide(e["hub"], e["site"], identity, e["hub_certificate"], issuer, *tables, chance)
+    return HubSide(
+        HubName(e["site"], e["hub"]), identity, e["hub_certificate"], issuer, *tables, chance
+    )
 
 
 def wallet(e: Example) -> Wallet:

@@ -16,7 +16,7 @@ from hubcore.access.policy import Policy
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import Record, RecordKind, Value
-from hubcore.evidence.statecheck import Doubt, LoggedState, told_by
+from hubcore.evidence.statecheck import Doubt, LoggedState, read_logged_state
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
@@ -425,7 +425,7 @@ async def test_each_start_carries_on_what_was_said_before_it(tmp_path: Path, sta
         newest = audit.newest_about_state()
         assert newest is not None
         assert newest.kind is RecordKind.STARTED
-        assert told_by(newest) == LoggedState(3, Doubt.POLICY_OLDER, 1)
+        assert read_logged_state(newest) == LoggedState(3, Doubt.POLICY_OLDER, 1)
 
 
 async def test_an_index_without_the_newest_policy_is_not_asked(tmp_path: Path, state: Path) -> None:

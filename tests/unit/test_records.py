@@ -21,9 +21,9 @@ from hubcore.evidence.records import (
     StoredRecord,
     Walk,
     agrees,
+    chain_hash,
     facts,
     follows,
-    link,
 )
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -39,7 +39,7 @@ def chain(records: list[Record]) -> list[StoredRecord]:
     previous = GENESIS
     for number, record in enumerate(records, 1):
         body = record.encode()
-        previous = link(previous, number, body)
+        previous = chain_hash(previous, number, body)
         stored.append(StoredRecord(number, body, previous))
     return stored
 
@@ -123,7 +123,7 @@ def test_the_chains_hash_is_what_the_document_says() -> None:
         + bytes(32)
         + b"\x42\x01\x02"
     )
-    assert link(GENESIS, 1, b"\x01\x02") == hashlib.sha256(data).digest()
+    assert chain_hash(GENESIS, 1, b"\x01\x02") == hashlib.sha256(data).digest()
 
 
 def test_heads_are_read_and_written() -> None:
@@ -195,7 +195,7 @@ def test_a_record_filed_under_another_time_is_found() -> None:
 
 def test_bytes_that_are_no_record_are_found_even_when_their_hash_is_right() -> None:
     with pytest.raises(AuditError, match="record 1: a record's bytes are no record"):
-        Walk().take(StoredRecord(1, b"\x01", link(GENESIS, 1, b"\x01")), 0)
+        Walk().take(StoredRecord(1, b"\x01", chain_hash(GENESIS, 1, b"\x01")), 0)
 
 
 @st.composite

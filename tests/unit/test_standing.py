@@ -16,7 +16,7 @@ import pytest
 
 from hubcore.access import policy
 from hubcore.access.policy import Policy
-from hubcore.access.words import Mode
+from hubcore.access.words import HubName, Mode
 from hubcore.backend.uplink import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
@@ -606,7 +606,7 @@ async def test_that_there_is_an_epoch_key_stands_nowhere_as_both_yes_and_no() ->
         if ring.current:
             made.set()
 
-    keys = EpochKeys(ring, site.make_key(), ("hub", "site"), (Aead.A128GCM,), 3072)
+    keys = EpochKeys(ring, site.make_key(), HubName("site", "hub"), (Aead.A128GCM,), 3072)
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         making = tasks.create_task(keys.run(desk.clock, lambda: None, changed))
         await made.wait()
@@ -622,7 +622,7 @@ async def test_a_machine_without_a_thread_gets_its_epoch_key_later() -> None:
     keys = EpochKeys(
         ring,
         site.make_key(),
-        ("hub", "site"),
+        HubName("site", "hub"),
         (Aead.A128GCM,),
         3072,
         start=scarce,

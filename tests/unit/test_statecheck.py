@@ -20,9 +20,9 @@ from hubcore.evidence.statecheck import (
     carried_facts,
     doubt_facts,
     edited_facts,
+    is_about_state,
     judge,
-    tells,
-    told_by,
+    read_logged_state,
 )
 
 HELD = LogFound.HOLDS
@@ -131,7 +131,9 @@ def test_a_doubt_that_was_recorded_is_found_again_at_the_next_start(
 ) -> None:
     verdict = judge(found, told)
     if isinstance(verdict, Doubt):
-        recorded = told_by(Record(RecordKind.STATE, 0, 0, doubt_facts(verdict, found, told)))
+        recorded = read_logged_state(
+            Record(RecordKind.STATE, 0, 0, doubt_facts(verdict, found, told))
+        )
         # By the next start the files are there again, and the log has begun.
         next_found = FoundState(found.policy, found.version, LogFound.HOLDS)
         assert isinstance(judge(next_found, recorded), Doubt)
@@ -143,7 +145,7 @@ def test_an_accepted_state_is_believed_at_the_next_start(
 ) -> None:
     verdict = judge(found, told)
     if isinstance(verdict, Doubt) and found.policy is not OnDisk.UNPROVEN:
-        recorded = told_by(
+        recorded = read_logged_state(
             Record(RecordKind.STATE, 0, 0, accepted_facts(verdict, found.version, "technician"))
         )
         next_found = FoundState(found.policy, found.version, LogFound.HOLDS)
@@ -185,15 +187,15 @@ def test_an_accepted_state_is_believed_at_the_next_start(
     ],
 )
 def test_what_a_record_says(record: Record | None, said: LoggedState) -> None:
-    assert told_by(record) == said
+    assert read_logged_state(record) == said
 
 
 @given(tolds)
 def test_a_start_says_again_what_was_said_before_it(told: LoggedState) -> None:
     record = Record(RecordKind.STARTED, 0, 0, {"version": "1.0", "floor": 7, **carried_facts(told)})
-    assert tells(record)
-    assert told_by(record) == told
-    assert not tells(Record(RecordKind.STARTED, 0, 0, {"version": "1.0", "floor": 7}))
+    assert is_about_state(record)
+    assert read_logged_state(record) == told
+    assert not is_about_state(Record(RecordKind.STARTED, 0, 0, {"version": "1.0", "floor": 7}))
 
 
 def test_every_state_has_a_verdict() -> None:

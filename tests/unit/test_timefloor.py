@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubcore.evidence.records import GENESIS, Record, RecordKind, StoredRecord, Value, link
+from hubcore.evidence.records import GENESIS, Record, RecordKind, StoredRecord, Value, chain_hash
 from hubcore.evidence.timefloor import (
     CONFIRMED_AHEAD_SECONDS,
     MARK_RECORDS,
@@ -66,7 +66,7 @@ class World:
         body = record.encode()
         before = self.stored[-1].hash if self.stored else GENESIS
         number = len(self.stored) + 1
-        self.stored.append(StoredRecord(number, body, link(before, number, body)))
+        self.stored.append(StoredRecord(number, body, chain_hash(before, number, body)))
         self.floor.take(record.kind, record.at_ms, record.mono_ms, record.detail)
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:

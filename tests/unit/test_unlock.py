@@ -570,7 +570,7 @@ def test_what_has_made_room_is_not_kept() -> None:
     taken = steps(lambda: fill(table, "0", 10_000, 1.0))
     assert taken <= 10_000 * 1000
     assert table.ask(("0", b"one more"), (1, 1), 1 + OP_SECONDS + 0.1) is Asked.NEW
-    assert (len(table._ops), len(table._askers), len(table._yielding), len(table._ends)) == (
+    assert (len(table._ops), len(table._askers), len(table._removable), len(table._ends)) == (
         1,
         1,
         0,

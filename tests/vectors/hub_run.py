@@ -15,14 +15,15 @@ from zoneinfo import ZoneInfo
 from hubcore.access.claim import Claim
 from hubcore.access.grant import read_grant
 from hubcore.access.schedule import Rule
-from hubcore.access.words import Mode
+from hubcore.access.words import HubName, Mode
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import HardwareError, PeerError, ProofError
 from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
+from hubcore.phone.effects import Drop, Presented, Refused, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
-from hubcore.phone.handshake import Drop, HubSide, Presented, Refused, Unseal
+from hubcore.phone.handshake import HubSide, _Session
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import (
     Error,
@@ -241,7 +242,8 @@ class HubRun:
         outcome = await self.unlock.present(claim, lambda: peer.alive)
         out: list[Json] = [{"strike": door} for door in self.strikes.driven[before:]]
         answer = peer.link.answer(outcome, self.now.monotonic(), self.now.wall())
-        peer.keys = peer.link._handshake._keys  # no other caller has a use for them
+        session = peer.link._handshake._state  # no other caller has a use for its keys
+        peer.keys = session.opened.keys if isinstance(session, _Session) else None
         return out + await self._perform(peer, answer, "")
 
     async def _notified(self, peer: _Peer, data: bytes) -> list[Json]:
@@ -321,7 +323,14 @@ def _side(given: Json, chance: Chance) -> HubSide:
     rate = given["rsa_budget"]
     budget = Budget(rate["a_second"], rate["burst"], rate["at_once"])
     return HubSide(
-        given["hub"], given["site"], hub.key.kid, certificate, issuer, ring, tickets, budget, chance
+        name=HubName(given["site"], given["hub"]),
+        identity_kid=hub.key.kid,
+        certificate=certificate,
+        issuer=issuer,
+        epochs=ring,
+        tickets=tickets,
+        budget=budget,
+        chance=chance,
     )
 
 

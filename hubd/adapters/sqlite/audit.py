@@ -21,7 +21,7 @@ from typing import Self
 
 from hubcore.errors import AuditError, HardwareError
 from hubcore.evidence.records import Head, Record, StoredRecord, Walk, agrees
-from hubcore.evidence.statecheck import tells
+from hubcore.evidence.statecheck import is_about_state
 from hubd.adapters.host.state_disk import has_room
 from hubd.adapters.sqlite.audit_writer import (
     AUDIT,
@@ -205,8 +205,9 @@ class AuditStore:
         return noted == Head() or (bool(row) and row[0].hash == noted.hash)
 
     def newest_about_state(self) -> Record | None:
-        """Return the newest record that says something of the state (`statecheck.tells`), None when
-        there is none.
+        """Return the newest record that says something of the state; None when there is none.
+
+        See `statecheck.is_about_state`.
         """
         with self._reading, AUDIT.errors(self._path):
             for (body,) in self._reader.execute(_ABOUT_STATE):
@@ -214,7 +215,7 @@ class AuditStore:
                     AuditError
                 ):  # the bytes that are looked for, in a record of another kind
                     record = Record.decode(body)
-                    if tells(record):
+                    if is_about_state(record):
                         return record
         return None
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcore.errors import AuditError
-from hubcore.evidence.records import Head, link
+from hubcore.evidence.records import Head, chain_hash
 from hubd.adapters.host.state_disk import has_room
 from hubd.adapters.sqlite.database import DatabaseKind, warm
 
@@ -190,7 +190,7 @@ class Writer:
         acknowledged = list[int]()
         for job in batch:
             if isinstance(job, Append):
-                head = Head(head.number + 1, link(head.hash, head.number + 1, job.body))
+                head = Head(head.number + 1, chain_hash(head.hash, head.number + 1, job.body))
                 rows.append((head.number, job.at_ms, job.body, head.hash))
                 numbers.append(head.number)
             else:
