@@ -166,7 +166,7 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
         site=names[1],
         identity_kid=identity.verify_key.kid,
         certificate=sites.certify_hub(
-            issuer=site.issuer, names=(site.name, "hub-1"), key=identity, points=(1,)
+            site.issuer, site=site.name, hub="hub-1", key=identity, points=(1,)
         ),
         issuer=site.verifier,
         epochs=ring,
@@ -220,7 +220,11 @@ def sites_wallet(site: sites.Site) -> Wallet:
     """Make a phone with a grant at the site."""
     key = sites.make_key()
     grant = sites.make_grant(
-        issuer=site.issuer, names=(site.name, secrets.token_hex(8)), key=key, access=ACCESS
+        site.issuer,
+        site=site.name,
+        credential=secrets.token_hex(8),
+        key=key,
+        access=ACCESS,
     )
     return Wallet(
         site=site.name,

@@ -186,7 +186,9 @@ def make_wallet(
     """Return a phone's wallet with a grant valid from NOON + days[0] to NOON + days[1]."""
     key = site.make_key(kind)
     span = Validity(int(NOON + days[0] * DAY), int(NOON + days[1] * DAY))
-    grant = site.make_grant(issuer, (SITE, credential), key, access, span)
+    grant = site.make_grant(
+        issuer, site=SITE, credential=credential, key=key, access=access, validity=span
+    )
     return Wallet(SITE, issuer.verify_key, key, grant)
 
 

@@ -41,7 +41,7 @@ SIZES = (256, 384, 512)
 @cache
 def documents() -> dict[str, bytes]:
     """One good document of each kind."""
-    certificate = site.certify_hub(ISSUER, (SITE, HUB), IDENTITY, [1, 2])
+    certificate = site.certify_hub(ISSUER, site=SITE, hub=HUB, key=IDENTITY, points=[1, 2])
     epoch = certify(rsa_key(), IDENTITY, (HUB, SITE), (Aead.A256GCM, Aead.A128GCM), (NOON, 0.0))
     access = (Access(1, 9, (Rule(31, 480, 1080), 7)), Access(2, 1, ()))
     grant = make_wallet(ISSUER, access=access).grant

@@ -30,7 +30,11 @@ def stranger_wallet(site: sites.Site) -> Wallet:
     """
     key = sites.make_key()
     grant = sites.make_grant(
-        sites.make_key(), (site.name, "f" * 16), key, [Access(1, sites.OPEN_AND_QUERY, ())]
+        sites.make_key(),
+        site=site.name,
+        credential="f" * 16,
+        key=key,
+        access=[Access(1, sites.OPEN_AND_QUERY, ())],
     )
     return Wallet(site.name, site.verifier, key, grant)
 
