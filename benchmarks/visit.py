@@ -20,7 +20,8 @@ from hubcore.phone.handshake import FollowUp, Presented, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import decode_challenge
 from hubcore.phone.sealing import BLE_GATT, OpenJob, open_request
-from hubsim.phone.machine import Attempt, Decided, SendMessage
+from hubsim.phone.effects import Decided, SendMessage
+from hubsim.phone.machine import Attempt
 
 _T = TypeVar("_T")
 PAUSE_SECONDS = OP_SECONDS / OPS_AN_ASKER + 1

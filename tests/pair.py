@@ -34,7 +34,8 @@ from hubcore.timing.budget import Budget
 from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from hubsim import site
 from hubsim.door.door import SimDoor
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.effects import Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.machine import Attempt
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, Validity
 from tests.facts_fit import misfits_of_event, misfits_of_record

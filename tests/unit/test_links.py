@@ -35,7 +35,8 @@ from hubcore.timing.standstill import DRAIN_SECONDS, TURN_SECONDS
 from hubd.doors.unlock import LATE_SECONDS
 from hubd.phones.links import DROP_TRIES, EFFECTS_MAX, Links, Means
 from hubsim import site
-from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.effects import Decided, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.machine import Attempt
 from hubsim.phone.wallet import Wallet
 from tests.fakes.radio import FakeRadio
 from tests.pair import DeskHub, make_wallet, settle

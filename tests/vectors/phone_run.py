@@ -31,8 +31,20 @@ from hubcore.phone.messages import (
     encode_verdict,
 )
 from hubcore.phone.sealing import binding, session_keys
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
-from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
+from hubsim.phone.effects import (
+    Decided,
+    GaveUp,
+    Leave,
+    LinkPhoneEffect,
+    Moved,
+    PhoneEffect,
+    ReadInfo,
+    ReadTxr,
+    SendMessage,
+    WriteFrame,
+)
+from hubsim.phone.machine import Attempt
+from hubsim.phone.onlink import OnLink
 from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
 from tests.vectors.form import WALL, Chance, Json, private_key, rsa_key, verify_key
 
