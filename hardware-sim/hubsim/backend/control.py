@@ -23,6 +23,8 @@ from hubcore.evidence.records import StoredRecord, facts
 if TYPE_CHECKING:
     from hubsim.backend.server import Backend
 
+JsonObject = dict[str, Any]
+
 MAX_LINE_BYTES = 65536
 RECORDS_A_PAGE = 1000
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -113,7 +115,7 @@ class Control:
         finally:
             writer.close()
 
-    async def answer(self, line: bytes) -> dict[str, Any]:
+    async def answer(self, line: bytes) -> JsonObject:
         """Do what one line asks; return the answer."""
         if len(line) > MAX_LINE_BYTES:
             return _refusal(f"a line has at most {MAX_LINE_BYTES} bytes")
@@ -130,7 +132,7 @@ class Control:
         except (HubError, OSError, ValueError, TypeError, ArithmeticError) as error:
             return _refusal(f"{order['do']}: {error}")
 
-    async def _release(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _release(self, order: JsonObject) -> JsonObject:
         valid_seconds = float(order.get("valid_seconds", 10))
         if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # false for NaN, too
             raise ValueError(
@@ -152,7 +154,7 @@ class Control:
             "detail": result.detail,
         }
 
-    async def _policy(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _policy(self, order: JsonObject) -> JsonObject:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
         sent = self._backend.push_policy(document)
         unfinished = self._directory / "policy.new"
@@ -160,7 +162,7 @@ class Control:
         unfinished.replace(self._directory / "policy.cbor")
         return {"sent": sent}
 
-    async def _records(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _records(self, order: JsonObject) -> JsonObject:
         """Return a page of the hub's records above `after`; `more` tells whether others follow."""
         after = int(order.get("after", 0))
         held = self._backend.records(str(order["hub"]))
@@ -171,7 +173,7 @@ class Control:
             "more": len(wanted) > len(page),
         }
 
-    async def _hubs(self, _order: dict[str, Any]) -> dict[str, Any]:
+    async def _hubs(self, _order: JsonObject) -> JsonObject:
         stopped = {}
         for hub, stop in self._backend.decisions.stops().items():
             stopped[hub] = {
@@ -190,7 +192,7 @@ class Control:
             "forks": forks,
         }
 
-    def _about(self, hub: str) -> dict[str, Any]:
+    def _about(self, hub: str) -> JsonObject:
         connection = self._backend.connections.get(hub)
         return {
             "connected": connection is not None,
@@ -199,19 +201,22 @@ class Control:
             "software": connection.hello.software if connection else None,
         }
 
-    async def _revoke(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _revoke(self, order: JsonObject) -> JsonObject:
         self._backend.revoke(self._key(order["hub"]))
         return {}
 
-    async def _allow(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _allow(self, order: JsonObject) -> JsonObject:
         self._backend.gate.allow(self._key(order["hub"]))
         return {}
 
-    async def _keep(self, order: dict[str, Any]) -> dict[str, Any]:
-        return {"kept": self._backend.keep(str(order["hub"]), str(order["boot"]))}
+    async def _keep(self, order: JsonObject) -> JsonObject:
+        hub = str(order["hub"])
+        boot = str(order["boot"])
+        return {"kept": self._backend.keep(hub, boot)}
 
-    async def _accept(self, order: dict[str, Any]) -> dict[str, Any]:
-        return {"old": str(self._backend.accept(str(order["hub"])))}
+    async def _accept(self, order: JsonObject) -> JsonObject:
+        archive = self._backend.accept(str(order["hub"]))
+        return {"old": str(archive)}
 
     def _key(self, hub: str) -> str:
         for key, enrolled in self._backend.gate.hubs.items():
@@ -220,7 +225,7 @@ class Control:
         raise ValueError(f"no hub {hub} is enrolled")
 
 
-def _refusal(why: str) -> dict[str, Any]:
+def _refusal(why: str) -> JsonObject:
     return {"ok": False, "error": why}
 
 
@@ -242,7 +247,7 @@ async def _line(reader: asyncio.StreamReader) -> bytes | None:
             return too_long or line
 
 
-def _as_json(record: StoredRecord) -> dict[str, Any]:
+def _as_json(record: StoredRecord) -> JsonObject:
     """Return a record's number, hash and fields; bytes become hexadecimal digits."""
     fields = {}
     for key, value in facts(record.body).items():

@@ -76,8 +76,12 @@ class Decisions:
         self._write()
 
     def _write(self) -> None:
-        stops = {
-            hub: {"cause": stop.cause.name, "detail": stop.detail, "boots": stop.boots}
-            for hub, stop in self._stops.items()
-        }
-        write_durably(self._path, json.dumps({"stops": stops, "refused": self._refused}))
+        stops = {}
+        for hub, stop in self._stops.items():
+            stops[hub] = {
+                "cause": stop.cause.name,
+                "detail": stop.detail,
+                "boots": stop.boots,
+            }
+        text = json.dumps({"stops": stops, "refused": self._refused})
+        write_durably(self._path, text)

@@ -35,6 +35,11 @@ class HubConnection:
     key: str
     hello: Hello
 
+    @property
+    def boot(self) -> str:
+        """The boot id, in hexadecimal digits."""
+        return self.hello.boot_id.hex()
+
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
@@ -74,32 +79,35 @@ class Seats:
             seat.connection = connection
             return ()
         if self._is_another_machine(seat, connection, now):
-            return (before.hello.boot_id.hex(), connection.hello.boot_id.hex())
+            return (before.boot, connection.boot)
         if connection.route in seat.replaced:
             return ()
         _replace(seat, connection, now)
         return ()
 
     def _is_another_machine(self, seat: Seat, connection: HubConnection, now: float) -> bool:
-        replaced_at = seat.replaced.get(connection.route)
-        if replaced_at is not None:
-            return now - replaced_at >= self._stale_seconds
+        if connection.route in seat.replaced:
+            return self._is_stale(seat, connection.route, now)
         return connection.hello.boot_id in seat.past_boots
+
+    def _is_stale(self, seat: Seat, route: bytes, now: float) -> bool:
+        """Tell whether nothing that was under way can come on a replaced connection any more."""
+        return now - seat.replaced[route] >= self._stale_seconds
 
     def is_second_machine(self, hub: str, route: bytes, now: float) -> bool:
         """Tell whether a message on this connection shows a second machine."""
         seat = self._seats.get(hub)
-        if seat is None:
+        if seat is None or route not in seat.replaced:
             return False
-        replaced_at = seat.replaced.get(route)
-        return replaced_at is not None and now - replaced_at >= self._stale_seconds
+        return self._is_stale(seat, route, now)
 
     def open_for(self, seconds: float, now: float) -> list[Replaced]:
         """Return the connections replaced longer ago than that and not known to be closed."""
         found = []
+        until = now - seconds
         for hub, seat in self._seats.items():
             for route, replaced_at in seat.replaced.items():
-                if now - replaced_at >= seconds:
+                if replaced_at <= until:
                     found.append(Replaced(hub, route))
         return found
 
@@ -125,7 +133,7 @@ class Seats:
         if seat is None:
             return ()
         past = (boot.hex() for boot in seat.past_boots)
-        return (seat.connection.hello.boot_id.hex(), *past)
+        return (seat.connection.boot, *past)
 
     def forget(self, hub: str) -> None:
         """Begin again with whoever says Hello next."""

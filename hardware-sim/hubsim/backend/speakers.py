@@ -126,8 +126,8 @@ class Speakers:
         return any(self._is_open(hub, route) for route in self.seats.replaced(hub))
 
     def _stop_two(self, hub: str, boots: tuple[str, ...]) -> None:
-        short = " and ".join(boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots))
-        detail = f"two machines speak as this hub: boot ids {short}"
+        short = [boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots)]
+        detail = f"two machines speak as this hub: boot ids {' and '.join(short)}"
         self.stop(hub, Stop(uplink.Cause.TWO_HUBS, detail, boots))
 
     # Stops, and their end.
@@ -139,12 +139,8 @@ class Speakers:
         cause and takes the place of another one.
         """
         before = self.decisions.stop(hub)
-        if before is not None:
-            graver = (
-                stop.cause is uplink.Cause.TWO_HUBS and before.cause is not uplink.Cause.TWO_HUBS
-            )
-            if not graver:
-                return
+        if before is not None and not _is_graver(stop, before):
+            return
         self.decisions.set(hub, stop)
         shout(
             f"hub {hub}: {stop.cause.name}: {stop.detail}; no order is given to it until somebody "
@@ -158,8 +154,7 @@ class Speakers:
             self._router.send(route, self._halt(hub, stop))
 
     def _remember_while_stopped(self, hub: str, connection: HubConnection) -> None:
-        boot = connection.hello.boot_id.hex()
-        self._while_stopped.setdefault(hub, {})[boot] = connection
+        self._while_stopped.setdefault(hub, {})[connection.boot] = connection
 
     def _halt(self, hub: str, stop: Stop) -> uplink.Halt:
         head = self._head_of(hub)
@@ -206,7 +201,8 @@ class Speakers:
             raise ValueError(f"boot {boot!r} is not one of those that speak as {hub}: {there}")
         stays = meant[0]
         self._while_stopped.pop(hub, None)
-        self.decisions.end(hub, tuple(known for known in boots if known != stays))
+        go = [known for known in boots if known != stays]
+        self.decisions.end(hub, refused=tuple(go))
         self.seats.forget(hub)
         self.connections.pop(hub, None)
         for known, connection in heard.items():
@@ -232,6 +228,12 @@ class Speakers:
         self.decisions.end(hub)
         self._while_stopped.pop(hub, None)
         self.send(hub, uplink.Welcome(now_ms()))
+
+
+def _is_graver(stop: Stop, before: Stop) -> bool:
+    if before.cause is uplink.Cause.TWO_HUBS:
+        return False
+    return stop.cause is uplink.Cause.TWO_HUBS
 
 
 def now_ms() -> int:

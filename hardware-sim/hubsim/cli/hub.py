@@ -27,7 +27,12 @@ from hubsim.radio.choice import BLESS, DEFAULT_RADIO, HUB_RADIO_HELP, hub_radio
     "--hub", "name", help="Which of several, each on a radio of its own; by itself the first."
 )
 @click.pass_obj
-def hub(path: Path, transport: str, person: bool, name: str | None) -> None:
+def hub(
+    path: Path,
+    transport: str,
+    person: bool,
+    name: str | None,
+) -> None:
     """Run hubd on a virtual radio, or this machine's own, and simulated doors."""
     site = open_site(path)
     folder = site.hub_folder(name or site.first_hub)

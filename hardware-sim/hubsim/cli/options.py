@@ -63,7 +63,9 @@ def endpoint(_context: click.Context, _parameter: click.Parameter, text: str | N
 
 
 def weekly_rules(
-    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+    _context: click.Context,
+    _parameter: click.Parameter,
+    texts: tuple[str, ...],
 ) -> tuple[Rule, ...]:
     """Read weekly spans."""
     rules: list[Rule] = []

@@ -48,7 +48,13 @@ def phone() -> None:
 )
 @click.pass_obj
 def phone_unlock(
-    path: Path, name: str, transport: str, adapter: str, access_point: int, query: bool, mtu: int
+    path: Path,
+    name: str,
+    transport: str,
+    adapter: str,
+    access_point: int,
+    query: bool,
+    mtu: int,
 ) -> None:
     """Unlock a door; exit status 0 only if it was allowed."""
     if adapter and transport != BLEAK:
@@ -63,7 +69,10 @@ def phone_unlock(
 
     async def attempt() -> bool:
         op = mine.op_for(
-            access_point=access_point, action=action, wall=time.time(), chance=secrets.token_bytes
+            access_point=access_point,
+            action=action,
+            wall=time.time(),
+            chance=secrets.token_bytes,
         )
         try:
             return await ask(connect, mine, access_point, action, op, partial(_tell, action))

@@ -56,10 +56,20 @@ def site() -> None:
 )
 @click.pass_obj
 def site_init(
-    path: Path, name: str, hub_name: str, points: tuple[int, ...], backend_endpoint: str
+    path: Path,
+    name: str,
+    hub_name: str,
+    points: tuple[int, ...],
+    backend_endpoint: str,
 ) -> None:
     """Make issuer, first hub, backend and their keys in a new folder."""
-    made = sites.init(path=path, site=name, hub=hub_name, points=points, backend=backend_endpoint)
+    made = sites.init(
+        path=path,
+        site=name,
+        hub=hub_name,
+        points=points,
+        backend=backend_endpoint,
+    )
     doors = sites.desk_doors(made.certificate(hub_name).access_points)
     config = sites.write_config(made, backend_endpoint, doors)
     click.echo(f"site {made.name} is in {path}; the hub's configuration is {config}")
@@ -81,7 +91,11 @@ def site_init(
 @click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
 @click.pass_obj
 def site_certify(
-    path: Path, hub_name: str, points: tuple[int, ...], without: tuple[int, ...], days: float
+    path: Path,
+    hub_name: str,
+    points: tuple[int, ...],
+    without: tuple[int, ...],
+    days: float,
 ) -> None:
     """Make another hub, or renew the certificate of one that is there.
 
@@ -93,9 +107,19 @@ def site_certify(
         points_before = set(where.certificate(hub_name).access_points)
         made = sites.certify(where, hub_name, points, without, days)
     else:
-        made = sites.add_hub(site=where, hub=hub_name, points=points, days=days)
+        made = sites.add_hub(
+            site=where,
+            hub=hub_name,
+            points=points,
+            days=days,
+        )
     doors = sites.desk_doors(made.access_points)
-    sites.write_config(site=where, endpoint=where.endpoint, doors=doors, hub=hub_name)
+    sites.write_config(
+        site=where,
+        endpoint=where.endpoint,
+        doors=doors,
+        hub=hub_name,
+    )
 
     until = datetime.fromtimestamp(made.expires, UTC)
     served = ", ".join(map(str, made.access_points))
@@ -195,14 +219,24 @@ def site_export(
 @click.option("--key", type=click.Choice(["ES256", "PS256"]), default="ES256")
 @click.pass_obj
 def site_grant(
-    path: Path, phone: str, points: tuple[int, ...], days: float, rules: tuple[Rule, ...], key: str
+    path: Path,
+    phone: str,
+    points: tuple[int, ...],
+    days: float,
+    rules: tuple[Rule, ...],
+    key: str,
 ) -> None:
     """Make a phone with a key and a grant."""
     access = [Access(point, sites.OPEN_AND_QUERY, rules) for point in dict.fromkeys(points)]
     validity = _validity(days)
     where = open_site(path)
     _refuse_what_no_hub_takes(days)
-    folder = where.grant(name=phone, access=access, validity=validity, kind=key)
+    folder = where.grant(
+        name=phone,
+        access=access,
+        validity=validity,
+        kind=key,
+    )
     click.echo(f"phone {phone}: credential {where.credential(phone)}, files in {folder}")
 
     usual_days = Protocol().grant_days_max

@@ -1,8 +1,9 @@
 """Output lines in a file, for desks and tests: the real strike guard drives them, anyone may look.
 
-Laws: a line is held by one process and comes free when that process dies; its level then *stays*,
-as on the worst kernels, so that only a guard that comes again secures it; a line can be told to
-fail.
+Laws:
+1. One process holds a line; the line comes free when that process dies.
+2. The level then *stays*, as on the worst kernels: only a new guard secures it.
+3. A line can be told to fail.
 """
 
 from __future__ import annotations
@@ -58,15 +59,15 @@ class Bank:
     def create(cls, path: Path, names: Sequence[str]) -> Bank:
         """Write a new bank with one line for each name, all inactive and free."""
         head = bytes(_NAME_AT)
-        path.write_bytes(
-            b"".join(head + name.encode().ljust(_NAME_SIZE, b"\0")[:_NAME_SIZE] for name in names)
-        )
+        with path.open("wb") as file:
+            for name in names:
+                padded = name.encode().ljust(_NAME_SIZE, b"\0")
+                file.write(head + padded[:_NAME_SIZE])
         return cls(path)
 
     def level(self, index: int) -> Level:
-        active, rises, holder, changed_ns = _STATE.unpack(
-            os.pread(self._fd, _STATE.size, index * _RECORD_SIZE)
-        )
+        data = os.pread(self._fd, _STATE.size, index * _RECORD_SIZE)
+        active, rises, holder, changed_ns = _STATE.unpack(data)
         return Level(
             active=bool(active),
             rises=rises,
@@ -87,14 +88,13 @@ class Bank:
     def find(self, line: StrikeLine) -> int:
         """Return the index of a line given by name or offset. Raise HardwareError."""
         for index in range(self.count):
-            name = (
-                os.pread(self._fd, _NAME_SIZE, index * _RECORD_SIZE + _NAME_AT)
-                .rstrip(b"\0")
-                .decode()
-            )
-            if line.line in (index, name):
+            if line.line in (index, self._name(index)):
                 return index
         raise HardwareError(f"Strike {line} does not exist; this bank has {self.count} lines.")
+
+    def _name(self, index: int) -> str:
+        padded = os.pread(self._fd, _NAME_SIZE, index * _RECORD_SIZE + _NAME_AT)
+        return padded.rstrip(b"\0").decode()
 
     def number_of(self, name: str) -> int:
         """Return the index of the line of that name. Raise HardwareError."""
@@ -145,22 +145,22 @@ class FileLines:
     def set(self, index: int, active: bool) -> None:
         """Drive one line. Raise HardwareError when it was told to fail."""
         bank, place = self._places[index]
-        wrong = Fault.NEVER_ACTIVE if active else Fault.NEVER_INACTIVE
-        if bank.fault(place) is wrong:
+        fault = Fault.NEVER_ACTIVE if active else Fault.NEVER_INACTIVE
+        if bank.fault(place) is fault:
             raise HardwareError(
                 f"Strike {self._lines[index]} cannot be driven: it was told to fail."
             )
         before = bank.level(place)
-        rises = before.rises + (active and not before.active)
-        bank.write(
-            place,
-            Level(
-                active=active,
-                rises=rises,
-                holder=os.getpid(),
-                changed_ns=time.monotonic_ns(),
-            ),
+        rises = before.rises
+        if active and not before.active:
+            rises += 1
+        level = Level(
+            active=active,
+            rises=rises,
+            holder=os.getpid(),
+            changed_ns=time.monotonic_ns(),
         )
+        bank.write(place, level)
 
     def close(self) -> None:
         for bank in self._banks.values():

@@ -84,7 +84,10 @@ class Session:
         self.report = Report()
 
     async def run(
-        self, access_point: int, action: Action = Action.OPEN, op: bytes | None = None
+        self,
+        access_point: int,
+        action: Action = Action.OPEN,
+        op: bytes | None = None,
     ) -> Report:
         """Make one attempt; return when it is decided or given up.
 
@@ -186,8 +189,8 @@ class Session:
 
     async def _next(self, phone: OnLink, until: float | None) -> list[LinkPhoneEffect]:
         """Wait for a notification or for what is due, and take it."""
-        ends = [end for end in (phone.due, until) if end is not None]
-        data = await self._notified(min(ends))
+        moments = [moment for moment in (phone.due, until) if moment is not None]
+        data = await self._notified(min(moments))
         now = time.monotonic()
         if data is not None:
             return phone.notified(self._count(data), now, self._wall())
@@ -202,7 +205,8 @@ class Session:
         match effect:
             case ReadInfo(after_seconds):
                 await asyncio.sleep(after_seconds)
-                return phone.info(await self.read_info(), time.monotonic(), self._wall())
+                info = await self.read_info()
+                return phone.info(info, time.monotonic(), self._wall())
             case SendMessage(message):
                 await self.send(message)
                 return phone.written(time.monotonic())

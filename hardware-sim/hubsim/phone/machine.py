@@ -57,6 +57,8 @@ _BUSY_SECONDS = 0.5
 
 _CHANCE_PER_SECOND = 170
 
+Effects = list[PhoneEffect]
+
 
 class AttemptPhase(Enum):
     """Where an attempt stands."""
@@ -112,7 +114,7 @@ class Attempt:
 
     # What comes in.
 
-    def challenge(self, info: bytes, wall: float) -> list[PhoneEffect]:
+    def challenge(self, info: bytes, wall: float) -> Effects:
         """Take what INFO read."""
         if self.phase is not AttemptPhase.START:
             return []
@@ -135,7 +137,7 @@ class Attempt:
         self.phase = AttemptPhase.EPOCH
         return self._send(encode_to_hub(GetEpoch()))
 
-    def receive(self, data: bytes, wall: float) -> list[PhoneEffect]:
+    def receive(self, data: bytes, wall: float) -> Effects:
         """Take one whole message from the hub."""
         try:
             message = decode_to_phone(data)
@@ -153,7 +155,7 @@ class Attempt:
             case _:
                 return []
 
-    def silence(self) -> list[PhoneEffect]:
+    def silence(self) -> Effects:
         """Nothing came in time."""
         if self.phase is AttemptPhase.EPOCH:
             return self._give_up("the hub sent no certificates")
@@ -161,7 +163,7 @@ class Attempt:
             return self._hint(ErrorCode.TIMEOUT)
         return []
 
-    def lost(self, why: str) -> list[PhoneEffect]:
+    def lost(self, why: str) -> Effects:
         """The link has ended, or the hub said goodbye."""
         if self.phase is AttemptPhase.SESSION:
             self.phase = AttemptPhase.END
@@ -196,7 +198,7 @@ class Attempt:
     def _distrust(self, known: KnownEpoch, hints: Challenge, wall: float) -> str | None:
         return distrust(known, hints, self._wallet, self._point, wall)
 
-    def _certificates(self, message: EpochAnswer, wall: float) -> list[PhoneEffect]:
+    def _certificates(self, message: EpochAnswer, wall: float) -> Effects:
         assert self._hints is not None
         wallet = self._wallet
         try:
@@ -224,7 +226,7 @@ class Attempt:
             "untrusted hub: the certificate is of another epoch than the challenge's"
         )
 
-    def _open(self, known: KnownEpoch, wall: float) -> list[PhoneEffect]:
+    def _open(self, known: KnownEpoch, wall: float) -> Effects:
         """Send a request by the full path."""
         aead = choose_aead(self._wallet, known.epoch)
         assert aead is not None
@@ -258,7 +260,7 @@ class Attempt:
         )
         return self._send_request(message, secret, aead, certified, wall)
 
-    def _resume(self, kid: bytes, ticket: KeptTicket, wall: float) -> list[PhoneEffect]:
+    def _resume(self, kid: bytes, ticket: KeptTicket, wall: float) -> Effects:
         """Send a request by the short path."""
         del self._wallet.tickets[kid]
         key = sealing.resume_key(
@@ -284,9 +286,19 @@ class Attempt:
         return self._send_request(message, ticket.secret, ticket.aead, certified, wall)
 
     def _send_request(
-        self, message: ToHub, secret: bytes, aead: Aead, certified: CertifiedHub, wall: float
-    ) -> list[PhoneEffect]:
-        self._wallet.asked(access_point=self._point, action=self.action, op=self.op, wall=wall)
+        self,
+        message: ToHub,
+        secret: bytes,
+        aead: Aead,
+        certified: CertifiedHub,
+        wall: float,
+    ) -> Effects:
+        self._wallet.asked(
+            access_point=self._point,
+            action=self.action,
+            op=self.op,
+            wall=wall,
+        )
         raw = encode_to_hub(message)
         self._keys = sealing.session_keys(
             secret=secret,
@@ -301,13 +313,13 @@ class Attempt:
         self.phase = AttemptPhase.VERDICT
         return self._send(raw)
 
-    def _send(self, raw: bytes) -> list[PhoneEffect]:
+    def _send(self, raw: bytes) -> Effects:
         self.round_trips += 1
         return [SendMessage(raw)]
 
     # The answer.
 
-    def _verdict(self, message: VerdictMessage) -> list[PhoneEffect]:
+    def _verdict(self, message: VerdictMessage) -> Effects:
         assert self._keys is not None
         try:
             verdict = sealing.open_verdict(message, self._keys)
@@ -339,7 +351,7 @@ class Attempt:
             hub_expires=self._certified.expires,
         )
 
-    def _state(self, message: StateMessage) -> list[PhoneEffect]:
+    def _state(self, message: StateMessage) -> Effects:
         assert self._keys is not None
         try:
             state = sealing.open_state(message, self._keys)
@@ -352,7 +364,7 @@ class Attempt:
 
     # No answer.
 
-    def _hint(self, code: ErrorCode) -> list[PhoneEffect]:
+    def _hint(self, code: ErrorCode) -> Effects:
         """Take an error in the clear, which anybody may have sent."""
         if code is ErrorCode.BUSY and self._waits < BUSY_WAITS_MAX:
             return self._busy()
@@ -364,7 +376,7 @@ class Attempt:
             self._wallet.epochs.pop(self._hints.epoch, None)
         return self._again()
 
-    def _busy(self) -> list[PhoneEffect]:
+    def _busy(self) -> Effects:
         """The hub is at work: read INFO again after a while, at most BUSY_WAITS_MAX times."""
         self._waits += 1
         if self._waits > BUSY_WAITS_MAX:
@@ -372,12 +384,12 @@ class Attempt:
         more_seconds = self._chance(1)[0] / _CHANCE_PER_SECOND
         return self._again(_BUSY_SECONDS + more_seconds)
 
-    def _again(self, after_seconds: float = 0.0) -> list[PhoneEffect]:
+    def _again(self, after_seconds: float = 0.0) -> Effects:
         """Begin again with a new challenge; until it is read, nothing that comes counts."""
         self.phase = AttemptPhase.START
         return [ReadInfo(after_seconds)]
 
-    def _give_up(self, why: str, another_door: bool = False) -> list[PhoneEffect]:
+    def _give_up(self, why: str, another_door: bool = False) -> Effects:
         self.phase = AttemptPhase.END
         if self._sent_request:
             return [GaveUp(f"{why}; the result is unknown", another_door=False)]

@@ -54,6 +54,8 @@ _PATIENCE_SECONDS = {
     AttemptPhase.EPOCH: EPOCH_SECONDS,
     AttemptPhase.VERDICT: VERDICT_SECONDS,
 }
+Effects = list[LinkPhoneEffect]
+
 _FRAME_NUMBERS = 256
 _BEHIND_MAX = 128
 
@@ -161,7 +163,7 @@ class OnLink:
         moments = (self._patience_ends, self._stay_ends, pull_at)
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def info(self, value: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+    def info(self, value: bytes, now: float, wall: float) -> Effects:
         """Take what INFO read: a new session."""
         try:
             self._listening = Listening(decode_challenge(value).sid, self._subscribed)
@@ -169,26 +171,26 @@ class OnLink:
             self._listening = None
         return self._after(self.attempt.challenge(value, wall), now)
 
-    def written(self, now: float) -> list[LinkPhoneEffect]:
+    def written(self, now: float) -> Effects:
         """The last frame of a message is written: its answer is waited for from now on."""
         assert self._listening is not None
         self._patience_ends = now + _PATIENCE_SECONDS[self.attempt.phase]
         self._listening.begin(now)
         return self._reads_txr_if_due(now)
 
-    def notified(self, data: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+    def notified(self, data: bytes, now: float, wall: float) -> Effects:
         """Take a notification of TX."""
         if self._listening is None:
             return []
         return self._heard(self._listening.notified(data, now), now, wall)
 
-    def pulled(self, value: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+    def pulled(self, value: bytes, now: float, wall: float) -> Effects:
         """Take what TXR read."""
         if self._listening is None:
             return []
         return self._heard(self._listening.pulled(value, now), now, wall)
 
-    def passed(self, now: float) -> list[LinkPhoneEffect]:
+    def passed(self, now: float) -> Effects:
         """Say that `due` has come."""
         if self._stay_ends is not None and now >= self._stay_ends:
             return self._leave()
@@ -196,30 +198,30 @@ class OnLink:
             return self._after(self.attempt.silence(), now)
         return self._reads_txr_if_due(now)
 
-    def lost(self, why: str) -> list[LinkPhoneEffect]:
+    def lost(self, why: str) -> Effects:
         """The link has ended."""
         self._rest()
         return list(self.attempt.lost(why))
 
-    def _heard(self, frame: FrameOutcome, now: float, wall: float) -> list[LinkPhoneEffect]:
+    def _heard(self, frame: FrameOutcome, now: float, wall: float) -> Effects:
         if frame.bye:
             self.goodbye = True
             return self.lost(GOODBYE) + self._leave()
-        effects: list[LinkPhoneEffect] = []
+        effects: Effects = []
         if frame.ack:
             effects.append(WriteFrame(frame.ack))
         if frame.message is not None:
             effects += self._after(self.attempt.receive(frame.message, wall), now)
         return effects + self._reads_txr_if_due(now)
 
-    def _reads_txr_if_due(self, now: float) -> list[LinkPhoneEffect]:
+    def _reads_txr_if_due(self, now: float) -> Effects:
         listening = self._listening
         if listening is None or listening.pull_at is None or now < listening.pull_at:
             return []
         listening.pulls()
         return [ReadTxr()]
 
-    def _after(self, effects: Sequence[PhoneEffect], now: float) -> list[LinkPhoneEffect]:
+    def _after(self, effects: Sequence[PhoneEffect], now: float) -> Effects:
         """Keep the time that goes with what the attempt does."""
         out = list[LinkPhoneEffect](effects)
         if self.attempt.phase is AttemptPhase.END:
@@ -235,7 +237,7 @@ class OnLink:
                     self._stay_ends = now + STAY_SECONDS
         return out
 
-    def _leave(self) -> list[LinkPhoneEffect]:
+    def _leave(self) -> Effects:
         self._rest()
         self.attempt.leave()
         return [Leave()]

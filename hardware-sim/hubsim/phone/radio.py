@@ -75,7 +75,10 @@ class BumbleLink:
         self._by_uuid: dict[UUID, CharacteristicProxy[bytes]] = {}
 
     async def prepare(
-        self, mtu: int, subscribe: bool = True, known: BumbleLink | None = None
+        self,
+        mtu: int,
+        subscribe: bool = True,
+        known: BumbleLink | None = None,
     ) -> None:
         """Exchange the MTU (23 leaves it), find the table, subscribe to TX.
 

@@ -30,7 +30,13 @@ def seal_open(
     plaintext = signed_request(request, key, bound)
     content_key = chance(aead.key_bytes)
     iv = chance(IV_BYTES)
-    ciphertext = cose.seal(aead=aead, key=content_key, iv=iv, plaintext=plaintext, aad=bound)
+    ciphertext = cose.seal(
+        aead=aead,
+        key=content_key,
+        iv=iv,
+        plaintext=plaintext,
+        aad=bound,
+    )
     epoch_key = cose.rsa_public(epoch.modulus, _RSA_EXPONENT, (len(epoch.modulus),))
     return Open(
         aead=aead,
@@ -57,7 +63,14 @@ def signed_request(request: Request, key: cose.SigningKey, bound: bytes) -> byte
         return len(cbor.encode([protected, {}, padded(zeros), signature]))
 
     payload = padded(_zeros_to_multiple(size))
-    return cbor.encode(cose.sign1(protected=protected, payload=payload, key=key, aad=bound))
+    return cbor.encode(
+        cose.sign1(
+            protected=protected,
+            payload=payload,
+            key=key,
+            aad=bound,
+        )
+    )
 
 
 def _signature_bytes(key: cose.SigningKey) -> int:

@@ -14,7 +14,11 @@ ANOTHER_DOOR = "the hub is not certified for this access point"
 
 
 def distrust(
-    known: KnownEpoch, hints: Challenge, wallet: Wallet, access_point: int, wall: float
+    known: KnownEpoch,
+    hints: Challenge,
+    wallet: Wallet,
+    access_point: int,
+    wall: float,
 ) -> str | None:
     """Say why these certificates must not be used now for this access point, or None.
 

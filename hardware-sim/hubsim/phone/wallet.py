@@ -104,7 +104,11 @@ class Wallet:
         self.epochs[known.epoch.kid] = known
 
     def op_for(
-        self, access_point: int, action: Action, wall: float, chance: Callable[[int], bytes]
+        self,
+        access_point: int,
+        action: Action,
+        wall: float,
+        chance: Callable[[int], bytes],
     ) -> bytes:
         """Return the op for a wish: the same while the wish is unanswered, else a new one."""
         sent = self.unanswered.get((access_point, action))
@@ -112,7 +116,13 @@ class Wallet:
             return sent.op
         return chance(OP_BYTES)
 
-    def asked(self, access_point: int, action: Action, op: bytes, wall: float) -> None:
+    def asked(
+        self,
+        access_point: int,
+        action: Action,
+        op: bytes,
+        wall: float,
+    ) -> None:
         """Remember that a wish was sent; the time of its first sending counts."""
         sent = self.unanswered.get((access_point, action))
         if sent is None or sent.op != op:
@@ -136,7 +146,8 @@ def save(wallet: Wallet, directory: Path) -> None:
     if wallet.beacon_key is not None:
         write_private(directory / "beacon.key", wallet.beacon_key)
     issuer = cose.write_key(wallet.issuer.public)
-    (directory / "site.cbor").write_bytes(cbor.encode({"site": wallet.site, "issuer": issuer}))
+    site = cbor.encode({"site": wallet.site, "issuer": issuer})
+    (directory / "site.cbor").write_bytes(site)
     save_caches(wallet, directory)
 
 
@@ -146,9 +157,11 @@ def save_caches(wallet: Wallet, directory: Path) -> None:
         [point, int(action), sent.op, int(sent.asked_at)]
         for (point, action), sent in wallet.unanswered.items()
     ]
+    epochs = [[known.hub_bytes, known.epoch_bytes] for known in wallet.epochs.values()]
+    tickets = {kid: _write_ticket(ticket) for kid, ticket in wallet.tickets.items()}
     caches = {
-        "epochs": [[known.hub_bytes, known.epoch_bytes] for known in wallet.epochs.values()],
-        "tickets": {kid: _write_ticket(ticket) for kid, ticket in wallet.tickets.items()},
+        "epochs": epochs,
+        "tickets": tickets,
         "full path at": sorted(wallet.full_path_at),
         "unanswered": unanswered,
     }

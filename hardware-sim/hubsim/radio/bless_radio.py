@@ -43,6 +43,10 @@ MTU_PROVEN = INFO_BYTES + 2
 """An ATT_MTU at which a phone needs no second part of INFO, which bless could not give it."""
 HEADER_BYTES = 3
 
+TellReady = Callable[[bool], None]
+Table = dict[str, dict[str, dict[str, Any]]]
+"""By service and characteristic: properties, permissions and value."""
+
 _T = TypeVar("_T")
 
 
@@ -59,7 +63,7 @@ class Server(Protocol):
     read_request_func: Callable[[Characteristic], bytearray]
     write_request_func: Callable[[Characteristic, bytearray], None]
 
-    async def add_gatt(self, tree: dict[str, dict[str, dict[str, Any]]]) -> None: ...
+    async def add_gatt(self, tree: Table) -> None: ...
     async def start(self) -> object: ...
     async def stop(self) -> object: ...
     async def is_advertising(self) -> bool: ...
@@ -74,7 +78,7 @@ def bless_server() -> Server:
     return cast(Server, BlessServer(name=NAME, loop=asyncio.get_running_loop()))
 
 
-def table() -> dict[str, dict[str, dict[str, Any]]]:
+def table() -> Table:
     """Return the GATT table as bless wants it."""
     from bless import GATTAttributePermissions as Permissions  # type: ignore[attr-defined]
     from bless import GATTCharacteristicProperties as Properties  # type: ignore[attr-defined]
@@ -114,7 +118,7 @@ class BlessRadio:
         self._epochs = itertools.count(1)
         self._on_air: _OnAir | None = None
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(self, listener: RadioListener, ready: TellReady) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
         while True:
             ready(False)
@@ -126,7 +130,7 @@ class BlessRadio:
             await asyncio.sleep(self._back_off_seconds)
             gc.collect()  # dbus_next closes the socket of a server that is over no other way
 
-    async def _serve_once(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def _serve_once(self, listener: RadioListener, ready: TellReady) -> None:
         server = await _asked(START_SECONDS, self._made)
         on_air = _OnAir(
             server=server,
@@ -206,10 +210,12 @@ class _OnAir:
             self._listener.closed(link)
 
     def _read(self, characteristic: Characteristic) -> bytearray:
-        return self._on_loop(lambda: bytearray(self._value(str(characteristic.uuid).lower())))
+        uuid = str(characteristic.uuid).lower()
+        return self._on_loop(lambda: bytearray(self._value(uuid)))
 
     def _write(self, characteristic: Characteristic, value: bytearray) -> None:
-        self._on_loop(lambda: self._frame(str(characteristic.uuid).lower(), bytes(value)))
+        uuid = str(characteristic.uuid).lower()
+        self._on_loop(lambda: self._frame(uuid, bytes(value)))
 
     def _value(self, uuid: str) -> bytes:
         match uuid:
@@ -233,7 +239,8 @@ class _OnAir:
         if uuid != gatt.RX or self.link is None:
             _refuse()
             return
-        self._mtu = min(gatt.ATT_MTU_MAX, max(self._mtu, len(value) + HEADER_BYTES))
+        proven = len(value) + HEADER_BYTES
+        self._mtu = min(gatt.ATT_MTU_MAX, max(self._mtu, proven))
         try:
             self._listener.frame(self.link, value, self._mtu)
         except PeerError:

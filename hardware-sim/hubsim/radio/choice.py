@@ -59,7 +59,11 @@ def hub_radio(context: click.Context, parameter: click.Parameter, text: str) -> 
 
 @asynccontextmanager
 async def connected(
-    transport: str, adapter: str, mtu: int, beacon_key: bytes | None, passed_by: frozenset[str]
+    transport: str,
+    adapter: str,
+    mtu: int,
+    beacon_key: bytes | None,
+    passed_by: frozenset[str],
 ) -> AsyncIterator[FoundLink]:
     """Connect a phone to a hub that it has not passed by, over the radio named by `transport`."""
     if transport == BLEAK:

@@ -37,6 +37,7 @@ POWER_ON_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
 LE_GENERAL_DISCOVERABLE_ONLY = b"\x06"
 """Flags: general discoverable, no BR/EDR (Core Specification Supplement, Part A, 1.3)."""
+TellReady = Callable[[bool], None]
 READ = Characteristic.Properties.READ
 WRITE = Characteristic.Properties.WRITE
 NOTIFY = Characteristic.Properties.NOTIFY
@@ -146,7 +147,7 @@ class BumbleRadio:
         self._tx: Characteristic[bytes] | None = None
         self._changed = asyncio.Event()
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(self, listener: RadioListener, ready: TellReady) -> None:
         """Advertise and serve; begin again when the controller is lost."""
         while True:
             try:
@@ -157,7 +158,7 @@ class BumbleRadio:
                 self._forget(listener, link)
             await asyncio.sleep(BACK_OFF_SECONDS)
 
-    async def _generation(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def _generation(self, listener: RadioListener, ready: TellReady) -> None:
         async with await open_transport(self._transport) as transport:
             address = Address(f"F0:{random.randbytes(5).hex(':')}".upper())
             host = _Host(transport.source, transport.sink)
@@ -231,7 +232,9 @@ class BumbleRadio:
 
     @staticmethod
     def _add_service(
-        device: Device, server: _Server, listener: RadioListener
+        device: Device,
+        server: _Server,
+        listener: RadioListener,
     ) -> Characteristic[bytes]:
         """Put the protocol's table on a device; return TX."""
 

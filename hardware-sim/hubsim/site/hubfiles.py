@@ -47,7 +47,10 @@ def desk_doors(points: Sequence[int]) -> list[DeskDoor]:
 
 
 def write_config(
-    site: Site, endpoint: str, doors: Sequence[DeskDoor], hub: str | None = None
+    site: Site,
+    endpoint: str,
+    doors: Sequence[DeskDoor],
+    hub: str | None = None,
 ) -> Path:
     """Write the desk's configuration of a hub, of the first one if none is named.
 
@@ -115,7 +118,13 @@ line = {number}
     return text
 
 
-def export(site: Site, hub: str, directory: Path, backend: str | None, time_zone: str) -> None:
+def export(
+    site: Site,
+    hub: str,
+    directory: Path,
+    backend: str | None,
+    time_zone: str,
+) -> None:
     """Write what a real hub needs: its keys, as hubd.NAME for /etc/credstore, and config.toml.
 
     `backend` is the endpoint that the hub shall reach, None for a hub that decides alone. Raise

@@ -76,7 +76,12 @@ def _is_for_show(path: Path) -> bool:
     return about.exists() and bool(json.loads(about.read_text()).get("for_show"))
 
 
-def add_hub(site: Site, hub: str, points: Sequence[int], days: float = HUB_DAYS) -> HubCertificate:
+def add_hub(
+    site: Site,
+    hub: str,
+    points: Sequence[int],
+    days: float = HUB_DAYS,
+) -> HubCertificate:
     """Make another hub of the site with keys of its own.
 
     Raise ValueError for a name or an access point in use.
