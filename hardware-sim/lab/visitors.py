@@ -20,4 +20,6 @@ VISITS_A_PHONE = 8
 
 def visitor(site: Site, point: int = 1) -> Wallet:
     """Make a phone that was never here and may open and query the access point at any time."""
-    return wallets.load(site.grant(secrets.token_hex(4), [Access(point, sites.OPEN_AND_QUERY, ())]))
+    name = secrets.token_hex(4)
+    access = [Access(point, sites.OPEN_AND_QUERY, ())]
+    return wallets.load(site.grant(name, access))

@@ -1,7 +1,6 @@
-"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks. `lab.flat`
-judges it.
+"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks.
 
-Law: what is compared was taken in a lull, with no phone connected.
+`lab.flat` judges it. Law: looks that are compared were taken in a lull, with no phone connected.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ print(json.dumps({"of": taken, "status": status, "uptime_seconds": uptime, "busy
 
 
 @dataclass(frozen=True, slots=True)
-class Takes:
+class ProcessVitals:
     """What one process takes.
 
     Memory in KiB, CPU in seconds since its start as the guest's ticks count it.
@@ -82,7 +81,7 @@ class Vitals:
 
     at: float
     busy: float
-    of: Mapping[str, Takes]
+    of: Mapping[str, ProcessVitals]
     links: int
     tasks: int
     on_air: bool
@@ -94,8 +93,8 @@ async def look(guest: Guest) -> Vitals:
     """Look once. Raise LabError when a process is not there."""
     said = json.loads((await guest.run(PYTHON, "-ISc", _SCRIPT)).out)
     status = said["status"]
-    radio = said["status"]["radio"]
-    of = {name: Takes(**taken) for name, taken in said["of"].items()}
+    radio = status["radio"]
+    of = {name: ProcessVitals(**taken) for name, taken in said["of"].items()}
     return Vitals(
         at=said["uptime_seconds"],
         busy=said["busy_seconds"],

@@ -1,4 +1,4 @@
-"""What the cases with strangers share: their loot, and a crowd of them in a process of its own."""
+"""What the cases with strangers share: their material, and a crowd in a process of its own."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def crowd(
 ) -> AsyncIterator[None]:
     """Strangers in a process of their own, each of them there once before the block begins.
 
-    `told` gets what each did. `folder` holds their loot.
+    `told` gets what each did. `folder` holds their material.
     """
     argv = ["-m", "lab.strangers", air.transport, *kinds]
     argv += ["--recording", str(folder / "recording.json"), "--wallet", str(folder / "wallet")]
