@@ -1,6 +1,6 @@
 """From the lab's rounds, and from what its long runs kept, to the rows of the table. Pure.
 
-Law: what was not measured has no row, and what was measured too seldom to tell is named as such.
+Law: what was not measured has no row; what was measured too seldom is named as such.
 """
 
 from __future__ import annotations
@@ -173,11 +173,11 @@ def _soak(said: Mapping[str, Any]) -> list[Figure]:
     counts = said["counts"]
     unlocks = counts.get("unlocked, full", 0) + counts.get("unlocked, short", 0)
     rows = []
-    untold = []
+    unjudged = []
     for name, of in said["trends"].items():
         memory = of["rss_kib"]
         if memory["samples"] < SAMPLES_MIN:
-            untold.append(f"growth of {name} is not told (looks in a life: {memory['samples']})")
+            unjudged.append(f"growth of {name} is not told (looks in a life: {memory['samples']})")
             continue
         beside = (
             f"{memory['first']:,.0f} → {memory['last']:,.0f} KiB; descriptors "
@@ -200,7 +200,7 @@ def _soak(said: Mapping[str, Any]) -> list[Figure]:
     share = said["share of a core, hubd"] * 100
     beside = f"{unlocks:,} unlocks, {said['records']:,} records, {len(said['wrong'])} wrong; "
     beside = "; ".join(
-        [f"{beside}bluetoothd died by itself {counts.get('bluetoothd died', 0)} times", *untold]
+        [f"{beside}bluetoothd died by itself {counts.get('bluetoothd died', 0)} times", *unjudged]
     )
     rows.append(
         Figure(
@@ -215,7 +215,12 @@ def _soak(said: Mapping[str, Any]) -> list[Figure]:
     return rows
 
 
-def _both(key: str, name: str, seconds: Sequence[float], beside: str) -> list[Figure]:
+def _both(
+    key: str,
+    name: str,
+    seconds: Sequence[float],
+    beside: str,
+) -> list[Figure]:
     shown = f"p99 {p99(seconds) * 1e3:.3g} ms" + (f"; {beside}" if beside else "")
     return [
         Figure(
