@@ -139,11 +139,13 @@ def _grant_phones(site: Site) -> None:
     site.grant("bert", always)
 
     now = int(time.time())
-    site.grant("carl", always, Validity(now - 3 * DAY, now - DAY))
+    expired = Validity(now - 3 * DAY, now - DAY)
+    site.grant("carl", always, expired)
 
     today = datetime.now(UTC).weekday()
     another_day = Rule(1 << (today + 3) % DAYS_A_WEEK, 0, MINUTES_A_DAY)
-    site.grant("dora", [Access(FRONT.access_point, OPEN_AND_QUERY, (another_day,))])
+    elsewhen = [Access(FRONT.access_point, OPEN_AND_QUERY, (another_day,))]
+    site.grant("dora", elsewhen)
 
 
 class _Demo:
@@ -220,7 +222,10 @@ class _Demo:
         )
 
     async def _until_at_rest(self, what: str) -> None:
-        await self._stage.until(lambda: not self._stage.strike().active, what, REST_SECONDS)
+        def rests() -> bool:
+            return not self._stage.strike().active
+
+        await self._stage.until(rests, what, REST_SECONDS)
 
     async def _short_path(self, wallet: Wallet) -> None:
         async def check(_: Session, report: Report) -> None:
@@ -264,7 +269,8 @@ class _Demo:
             await thief.send(recorded)
             answer = await thief.message(ANSWER_SECONDS)
         expect(answer is not None, "the hub answers the recording")
-        expect(decode_to_phone(answer or b"") == Error(ErrorCode.FAILED), "a recording is refused")
+        refusal = Error(ErrorCode.FAILED)
+        expect(decode_to_phone(answer or b"") == refusal, "a recording is refused")
         self._rose(0)
         self._steps.done(
             "a recording of the first unlock, replayed: refused with the one answer for "
@@ -316,8 +322,9 @@ def _aead_of_first_ticket(wallet: Wallet) -> Aead:
 
 def _verify_evidence(stage: Stage) -> None:
     audit = stage.site.hub / "state" / "audit.db"
+    hubctl = (sys.executable, "-m", "hubd.cli.main")
     verify = subprocess.run(
-        [sys.executable, "-m", "hubd.cli.main", "audit", "verify", "--file", str(audit)],
+        [*hubctl, "audit", "verify", "--file", str(audit)],
         capture_output=True,
         text=True,
     )

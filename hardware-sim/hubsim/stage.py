@@ -100,12 +100,14 @@ class Stage:
 
     async def start_backend(self) -> None:
         """Start the reference backend."""
-        await self.start("backend", "backend", "--at", str(self.path), "--listen", self.endpoint)
+        at = ("--at", str(self.path))
+        await self.start("backend", "backend", *at, "--listen", self.endpoint)
 
     async def start_hub(self) -> None:
         """Start the hub; wait until it is on air, holds its strikes and was welcomed."""
         person = "--person" if self._person else "--nobody"
-        await self.start("hub", "hub", "--at", str(self.path), "--radio", self.transport, person)
+        at = ("--at", str(self.path))
+        await self.start("hub", "hub", *at, "--radio", self.transport, person)
         await self.until(self._up, "the hub is up")
         self._bank = Bank(self.site.hub / "state" / BANK)
 
@@ -160,12 +162,14 @@ class Stage:
 
     async def hub(self, call: str) -> Any:
         """Ask the hub's local socket. Raise OSError when nobody answers."""
-        answer = await ask(self.site.hub / "hubd.sock", {"id": 1, "call": call})
+        request: dict[str, object] = {"id": 1, "call": call}
+        answer = await ask(self.site.hub / "hubd.sock", request)
         return answer["result"]
 
     async def backend(self, do: str, **order: object) -> dict[str, Any]:
         """Give the backend an order."""
-        answer: dict[str, Any] = await ask(self.site.backend / "backend.sock", {"do": do, **order})
+        socket_path = self.site.backend / "backend.sock"
+        answer: dict[str, Any] = await ask(socket_path, {"do": do, **order})
         if not answer["ok"]:
             raise StageError(f"backend: {answer['error']}")
         return answer
@@ -219,8 +223,10 @@ async def ask(path: Path, request: dict[str, object]) -> Any:
     async with asyncio.timeout(ANSWER_SECONDS):
         reader, writer = await asyncio.open_unix_connection(_short(path), limit=MAX_ANSWER_BYTES)
         try:
-            writer.write(json.dumps(request).encode() + b"\n")
-            return json.loads(await reader.readline())
+            line = json.dumps(request)
+            writer.write(line.encode() + b"\n")
+            answer = await reader.readline()
+            return json.loads(answer)
         finally:
             writer.close()
 

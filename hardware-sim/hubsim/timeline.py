@@ -58,7 +58,8 @@ class VirtualTime:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> VirtualTimer:
         timer = VirtualTimer(callback)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
+        entry = (when, next(self._order), timer)
+        heapq.heappush(self._timers, entry)
         return timer
 
     def advance(self, seconds: float) -> None:

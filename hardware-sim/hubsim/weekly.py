@@ -79,7 +79,9 @@ def _the_days_after(days: int) -> int:
 
 
 def _minute(text: str, time: str) -> int:
-    hour, minute = (int(part) for part in time.split(":"))
+    hour_text, minute_text = time.split(":")
+    hour = int(hour_text)
+    minute = int(minute_text)
     if minute > 59 or 60 * hour + minute > MINUTES_A_DAY:
         raise ValueError(f"{text!r}: {time} is no time of a day, 00:00 to 24:00")
     return 60 * hour + minute

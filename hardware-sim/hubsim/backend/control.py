@@ -10,6 +10,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -181,10 +182,7 @@ class Control:
                 "why": stop.detail,
                 "boots": list(stop.boots),
             }
-        forks = [
-            {"hub": fork.hub, "number": fork.number, "why": fork.why}
-            for fork in self._backend.forks
-        ]
+        forks = [dataclasses.asdict(fork) for fork in self._backend.forks]
         enrolled = sorted(self._backend.gate.hubs.values())
         return {
             "hubs": {hub: self._about(hub) for hub in enrolled},

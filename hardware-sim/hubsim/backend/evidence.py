@@ -64,7 +64,8 @@ class Evidence:
         self._ignored["record before its predecessor"] += len(outcome.early)
         for one in outcome.contradictions:
             self.forks.append(Fork(hub, one.record.number, one.why))
-        return Taken(outcome.held, self._break(hub, store, outcome))
+        stop = self._break(hub, store, outcome)
+        return Taken(outcome.held, stop)
 
     def _break(self, hub: str, store: RecordStore, outcome: KeepOutcome) -> Stop | None:
         """Return why these records break the chain, None when they do not."""

@@ -39,7 +39,8 @@ class Orders:
         identity = release_id or secrets.token_bytes(uplink.ID_BYTES)
         expires_at = math.ceil(time.time() + valid_seconds)
         order = uplink.Release(identity, access_point, expires_at, seconds, by)
-        answer = self._awaited.setdefault(identity, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        answer = self._awaited.setdefault(identity, loop.create_future())
         try:
             if not self._speakers.send(hub, order):
                 raise LinkError(f"backend: hub {hub} is not connected")

@@ -96,16 +96,18 @@ class Router:
         batch = [await self._router.recv_multipart(copy=False)]
         with contextlib.suppress(zmq.Again):
             while len(batch) < BATCH_MESSAGES:
-                batch.append(await self._router.recv_multipart(zmq.DONTWAIT, copy=False))
+                more = await self._router.recv_multipart(zmq.DONTWAIT, copy=False)
+                batch.append(more)
         return batch
 
     def send(self, route: bytes, message: uplink.BackendMessage) -> Sent:
         """Hand a message over to a connection."""
         if self._router is None:
             return Sent.NOT_NOW
+        parts = [route, uplink.encode(message)]
         sending = cast(
             "asyncio.Future[object]",
-            self._router.send_multipart([route, uplink.encode(message)], zmq.DONTWAIT),
+            self._router.send_multipart(parts, zmq.DONTWAIT),
         )
         error = sending.exception()
         if error is None:

@@ -42,7 +42,8 @@ async def serve_backend(
         async with asyncio.TaskGroup() as group:
             group.create_task(backend.serve())
             await backend.serving.wait()
-            group.create_task(Control(backend, directory).serve(lambda: ready(backend)))
+            control = Control(backend, directory)
+            group.create_task(control.serve(lambda: ready(backend)))
     except* ConfigError as errors:
         refused.extend(errors.exceptions)
     if refused:

@@ -81,7 +81,7 @@ class Backend:
         stale_seconds: float = STALE_SECONDS,
         open_seconds: float = OPEN_SECONDS,
     ) -> None:
-        key = secret.encode() if isinstance(secret, str) else z85.encode(secret)
+        key = _as_z85(secret)
         if len(key) != KEY_CHARACTERS:
             raise ConfigError(
                 f"backend: the secret key has {len(key)} characters, expected 40 of Z85"
@@ -175,14 +175,20 @@ class Backend:
         except FrameError:
             self.ignored["undecodable"] += 1
             return None
-        return Received(str(data.get("User-Id")), route.bytes, key, message)
+        return Received(
+            hub=str(data.get("User-Id")),
+            route=route.bytes,
+            key=key,
+            message=message,
+        )
 
     def _take(self, received: Received, records: dict[str, list[StoredRecord]]) -> None:
         """Do what a message asks for; records are only gathered."""
         hub = received.hub
         message = received.message
         if isinstance(message, uplink.Hello):
-            self.speakers.greet(hub, HubConnection(received.route, received.key, message))
+            said_hello = HubConnection(received.route, received.key, message)
+            self.speakers.greet(hub, said_hello)
             return
         connection = self.connections.get(hub)
         if connection is None or connection.route != received.route:
@@ -193,7 +199,8 @@ class Backend:
             case uplink.Evidence() if self.decisions.stop(hub) is not None:
                 self.ignored["evidence of a stopped hub"] += 1
             case uplink.Evidence(number, body, digest):
-                records.setdefault(hub, []).append(StoredRecord(number, body, digest))
+                record = StoredRecord(number, body, digest)
+                records.setdefault(hub, []).append(record)
             case uplink.Result():
                 if not self._orders.answered(message):
                     self.ignored["result nobody waits for"] += 1
@@ -202,7 +209,8 @@ class Backend:
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)
                 self.connections[hub] = dataclasses.replace(connection, hello=hello)
             case uplink.Ping(nonce):
-                self.speakers.send(hub, uplink.Pong(nonce, now_ms()))
+                pong = uplink.Pong(nonce, now_ms())
+                self.speakers.send(hub, pong)
 
     def _keep_records(self, hub: str, records: list[StoredRecord]) -> None:
         """Make the records durable, then acknowledge them; stop the hub when its chain breaks."""
@@ -292,3 +300,9 @@ class Backend:
         """
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: predicate(self))
+
+
+def _as_z85(secret: str | bytes) -> bytes:
+    if isinstance(secret, str):
+        return secret.encode()
+    return z85.encode(secret)

@@ -67,7 +67,8 @@ class Speakers:
             self._ignored["hello of a machine decided against"] += 1
             self._say_decided_against(hub, connection)
             return
-        boots = self.seats.greet(hub, connection, time.monotonic())
+        now = time.monotonic()
+        boots = self.seats.greet(hub, connection, now)
         if boots:
             self._stop_two(hub, boots)
         self.connections[hub] = connection
@@ -99,7 +100,8 @@ class Speakers:
 
     def heard_on_replaced(self, hub: str, route: bytes) -> None:
         """A connection that does not count has spoken."""
-        second = self.seats.is_second_machine(hub, route, time.monotonic())
+        now = time.monotonic()
+        second = self.seats.is_second_machine(hub, route, now)
         if second and self._is_open(hub, route):
             self._stop_two(hub, self.seats.boots(hub))
 
@@ -107,7 +109,8 @@ class Speakers:
         """Look now and then whether a replaced connection is still open."""
         while True:
             await asyncio.sleep(self._open_seconds / LOOKS_A_SPAN)
-            for old in self.seats.open_for(self._open_seconds, time.monotonic()):
+            now = time.monotonic()
+            for old in self.seats.open_for(self._open_seconds, now):
                 if self._is_open(old.hub, old.route):
                     self._stop_two(old.hub, self.seats.boots(old.hub))
 
@@ -123,12 +126,14 @@ class Speakers:
         return True
 
     def _any_replaced_is_open(self, hub: str) -> bool:
-        return any(self._is_open(hub, route) for route in self.seats.replaced(hub))
+        routes = self.seats.replaced(hub)
+        return any(self._is_open(hub, route) for route in routes)
 
     def _stop_two(self, hub: str, boots: tuple[str, ...]) -> None:
         short = [boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots)]
         detail = f"two machines speak as this hub: boot ids {' and '.join(short)}"
-        self.stop(hub, Stop(uplink.Cause.TWO_HUBS, detail, boots))
+        stop = Stop(uplink.Cause.TWO_HUBS, detail, boots)
+        self.stop(hub, stop)
 
     # Stops, and their end.
 
@@ -146,15 +151,17 @@ class Speakers:
             f"hub {hub}: {stop.cause.name}: {stop.detail}; no order is given to it until somebody "
             "decides"
         )
+        halt = self._halt(hub, stop)
         connection = self.seats.connection(hub)
         if connection is not None:
             self._remember_while_stopped(hub, connection)
-            self._router.send(connection.route, self._halt(hub, stop))
+            self._router.send(connection.route, halt)
         for route in self.seats.replaced(hub):
-            self._router.send(route, self._halt(hub, stop))
+            self._router.send(route, halt)
 
     def _remember_while_stopped(self, hub: str, connection: HubConnection) -> None:
-        self._while_stopped.setdefault(hub, {})[connection.boot] = connection
+        by_boot = self._while_stopped.setdefault(hub, {})
+        by_boot[connection.boot] = connection
 
     def _halt(self, hub: str, stop: Stop) -> uplink.Halt:
         head = self._head_of(hub)
@@ -167,7 +174,8 @@ class Speakers:
 
     def _say_decided_against(self, hub: str, connection: HubConnection) -> None:
         stop = Stop(uplink.Cause.TWO_HUBS, _DECIDED_AGAINST)
-        self._router.send(connection.route, self._halt(hub, stop))
+        halt = self._halt(hub, stop)
+        self._router.send(connection.route, halt)
 
     def refuse_orders(self, hub: str) -> None:
         """Raise LinkError while it is not known which machine would carry out an order."""
@@ -194,8 +202,10 @@ class Speakers:
         if stop is None or stop.cause is not uplink.Cause.TWO_HUBS:
             raise ValueError(f"hub {hub} is not stopped for two machines that speak as it")
         heard = self._while_stopped.get(hub, {})
-        boots = dict.fromkeys((*stop.boots, *self.seats.boots(hub), *heard))
-        meant = [known for known in boots if boot and known.startswith(boot.lower())]
+        seated = self.seats.boots(hub)
+        boots = dict.fromkeys((*stop.boots, *seated, *heard))
+        prefix = boot.lower()
+        meant = [known for known in boots if prefix and known.startswith(prefix)]
         if len(meant) != 1:
             there = ", ".join(known[:BOOT_DIGITS] for known in boots)
             raise ValueError(f"boot {boot!r} is not one of those that speak as {hub}: {there}")

@@ -48,7 +48,8 @@ class Gate:
         self._path = path
         self._revoked: set[str] = set()
         if path.exists():
-            self._revoked.update(path.read_text("ascii").split())
+            keys = path.read_text("ascii")
+            self._revoked.update(keys.split())
 
     def is_revoked(self, key: str) -> bool:
         """Tell whether nothing counts that comes on a connection opened with this key."""
@@ -63,7 +64,8 @@ class Gate:
         self._write(self._revoked - {key})
 
     def _write(self, revoked: set[str]) -> None:
-        write_durably(self._path, "".join(f"{key}\n" for key in sorted(revoked)))
+        lines = [f"{key}\n" for key in sorted(revoked)]
+        write_durably(self._path, "".join(lines))
         self._revoked = revoked
 
     def admit(self, key: str) -> Admission:
@@ -100,4 +102,6 @@ class Gate:
 def _property(name: str, value: bytes) -> bytes:
     """Return one property of ZMTP metadata (ZeroMQ RFC 23)."""
     raw_name = name.encode("ascii")
-    return bytes([len(raw_name)]) + raw_name + struct.pack(">I", len(value)) + value
+    name_head = bytes([len(raw_name)])
+    value_head = struct.pack(">I", len(value))
+    return name_head + raw_name + value_head + value

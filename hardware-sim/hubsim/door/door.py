@@ -128,7 +128,8 @@ class SimDoor:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`."""
         if self.faults.broken or not _is_span(seconds):
             return 0.0
-        wait_ms = self._stretch.wait(self._pulse_ms(seconds), self._now_ns())
+        pulse_ms = self._pulse_ms(seconds)
+        wait_ms = self._stretch.wait(pulse_ms, self._now_ns())
         return max(0, wait_ms) / 1000
 
     async def secure(self) -> None:
@@ -238,7 +239,9 @@ class SimDoor:
                 self._after(seconds, partial(self._contact, closed=closed))
 
     def _after(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._leaf_timers.append(self._timeline.call_at(self._timeline.time() + seconds, callback))
+        due = self._timeline.time() + seconds
+        timer = self._timeline.call_at(due, callback)
+        self._leaf_timers.append(timer)
 
     def _cancel_leaf(self) -> None:
         for timer in self._leaf_timers:
@@ -252,4 +255,5 @@ class SimDoor:
         self._report(Input.DOOR_CLOSED if closed else Input.DOOR_OPEN)
 
     def _report(self, what: Input) -> None:
-        self._publish(InputEvent(self.name, what, self._timeline.time()))
+        event = InputEvent(self.name, what, self._timeline.time())
+        self._publish(event)

@@ -76,11 +76,17 @@ class Bank:
         )
 
     def write(self, index: int, level: Level) -> None:
-        data = _STATE.pack(level.active, level.rises, level.holder, level.changed_ns)
+        data = _STATE.pack(
+            level.active,
+            level.rises,
+            level.holder,
+            level.changed_ns,
+        )
         os.pwrite(self._fd, data, index * _RECORD_SIZE)
 
     def fault(self, index: int) -> Fault:
-        return Fault(os.pread(self._fd, 1, index * _RECORD_SIZE + _FAULT_AT)[0])
+        (fault,) = os.pread(self._fd, 1, index * _RECORD_SIZE + _FAULT_AT)
+        return Fault(fault)
 
     def fail(self, index: int, fault: Fault) -> None:
         os.pwrite(self._fd, bytes([fault]), index * _RECORD_SIZE + _FAULT_AT)
@@ -103,7 +109,8 @@ class Bank:
     def hold(self, index: int, line: StrikeLine) -> None:
         """Lock a line for this process. Raise HardwareError when another one holds it."""
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index * _RECORD_SIZE)
+            how = fcntl.LOCK_EX | fcntl.LOCK_NB
+            fcntl.lockf(self._fd, how, 1, index * _RECORD_SIZE)
         except OSError as error:
             holder = self.level(index).holder
             raise HardwareError(
@@ -132,7 +139,9 @@ class FileLines:
 
     def _open(self, line: StrikeLine) -> tuple[Bank, int]:
         try:
-            bank = self._banks.get(line.chip) or Bank(Path(line.chip))
+            bank = self._banks.get(line.chip)
+            if bank is None:
+                bank = Bank(Path(line.chip))
         except OSError as error:
             raise HardwareError(
                 f"Strike {line} cannot be driven: make the bank first ({error})."

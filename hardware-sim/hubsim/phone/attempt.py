@@ -107,7 +107,8 @@ class Session:
         try:
             await self._perform_all(phone, [ReadInfo()])
             while self.report.verdict is None and not self.report.why:
-                await self._perform_all(phone, await self._next(phone, None))
+                effects = await self._next(phone, None)
+                await self._perform_all(phone, effects)
             if phone.goodbye:
                 raise LinkError(GOODBYE)
         except LinkError as error:
@@ -126,7 +127,8 @@ class Session:
         known = len(states)
         ends = time.monotonic() + seconds
         while time.monotonic() < ends and phone.due is not None:
-            await self._perform_all(phone, await self._next(phone, ends))
+            effects = await self._next(phone, ends)
+            await self._perform_all(phone, effects)
             if len(states) > known:
                 return states[known]
         return None
@@ -180,12 +182,14 @@ class Session:
         pull_at = listening.pull_at
         if pull_at is not None and pull_at <= time.monotonic():
             listening.pulls()
-            value = self._count(await self._link.pull())
+            value = await self._pull()
             return listening.pulled(value, time.monotonic())
-        data = await self._notified(ends if pull_at is None else min(ends, pull_at))
+        until = ends if pull_at is None else min(ends, pull_at)
+        data = await self._notified(until)
         if data is None:
             return None
-        return listening.notified(self._count(data), time.monotonic())
+        self._count(data)
+        return listening.notified(data, time.monotonic())
 
     async def _next(self, phone: OnLink, until: float | None) -> list[LinkPhoneEffect]:
         """Wait for a notification or for what is due, and take it."""
@@ -193,13 +197,15 @@ class Session:
         data = await self._notified(min(moments))
         now = time.monotonic()
         if data is not None:
-            return phone.notified(self._count(data), now, self._wall())
+            self._count(data)
+            return phone.notified(data, now, self._wall())
         return phone.passed(now)
 
     async def _perform_all(self, phone: OnLink, effects: list[LinkPhoneEffect]) -> None:
         waiting = deque(effects)
         while waiting:
-            waiting.extend(await self._perform(phone, waiting.popleft()))
+            more = await self._perform(phone, waiting.popleft())
+            waiting.extend(more)
 
     async def _perform(self, phone: OnLink, effect: LinkPhoneEffect) -> list[LinkPhoneEffect]:
         match effect:
@@ -213,7 +219,7 @@ class Session:
             case WriteFrame(frame):
                 await self._write(frame)
             case ReadTxr():
-                value = self._count(await self._link.pull())
+                value = await self._pull()
                 return phone.pulled(value, time.monotonic(), self._wall())
             case Decided(verdict):
                 self.report.verdict = verdict
@@ -246,9 +252,13 @@ class Session:
         except TimeoutError:
             return None
 
-    def _count(self, data: bytes) -> bytes:
+    async def _pull(self) -> bytes:
+        value = await self._link.pull()
+        self._count(value)
+        return value
+
+    def _count(self, data: bytes) -> None:
         """Count a frame of this session, unless it is an ACK."""
         ours = data[1:5] == self._sid
         if ours and not data[0] & Flag.ACK:
             self.report.bytes_over_air += len(data)
-        return data

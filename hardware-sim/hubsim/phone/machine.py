@@ -330,7 +330,8 @@ class Attempt:
         self._wallet.answered(self._point, self.action)
         if verdict.allowed and verdict.ticket:
             self._keep_ticket(verdict.ticket, self._keys)
-        if not verdict.allowed and verdict.reason is Reason.NEED_FULL and self.short:
+        needs_full = not verdict.allowed and verdict.reason is Reason.NEED_FULL
+        if needs_full and self.short:
             self._wallet.full_path_at.add(self._point)
             self.op = self._chance(OP_BYTES)
             return self._again()

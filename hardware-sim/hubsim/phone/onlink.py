@@ -131,7 +131,8 @@ class Listening:
         if frame.sid != self.sid:
             return FrameOutcome()
         if frame.flags & (Flag.ACK | Flag.BYE):
-            return FrameOutcome(ours=True, bye=bool(frame.flags & Flag.BYE))
+            is_bye = bool(frame.flags & Flag.BYE)
+            return FrameOutcome(ours=True, bye=is_bye)
         return self._join(frame)
 
     def _join(self, frame: Frame) -> FrameOutcome:
@@ -161,15 +162,18 @@ class OnLink:
         """When `passed` is to be called, if nothing comes before."""
         pull_at = self._listening.pull_at if self._listening else None
         moments = (self._patience_ends, self._stay_ends, pull_at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        known = [moment for moment in moments if moment is not None]
+        return min(known, default=None)
 
     def info(self, value: bytes, now: float, wall: float) -> Effects:
         """Take what INFO read: a new session."""
         try:
-            self._listening = Listening(decode_challenge(value).sid, self._subscribed)
+            challenge = decode_challenge(value)
+            self._listening = Listening(challenge.sid, self._subscribed)
         except FrameError:
             self._listening = None
-        return self._after(self.attempt.challenge(value, wall), now)
+        effects = self.attempt.challenge(value, wall)
+        return self._after(effects, now)
 
     def written(self, now: float) -> Effects:
         """The last frame of a message is written: its answer is waited for from now on."""
@@ -182,13 +186,15 @@ class OnLink:
         """Take a notification of TX."""
         if self._listening is None:
             return []
-        return self._heard(self._listening.notified(data, now), now, wall)
+        frame = self._listening.notified(data, now)
+        return self._heard(frame, now, wall)
 
     def pulled(self, value: bytes, now: float, wall: float) -> Effects:
         """Take what TXR read."""
         if self._listening is None:
             return []
-        return self._heard(self._listening.pulled(value, now), now, wall)
+        frame = self._listening.pulled(value, now)
+        return self._heard(frame, now, wall)
 
     def passed(self, now: float) -> Effects:
         """Say that `due` has come."""
@@ -211,7 +217,8 @@ class OnLink:
         if frame.ack:
             effects.append(WriteFrame(frame.ack))
         if frame.message is not None:
-            effects += self._after(self.attempt.receive(frame.message, wall), now)
+            received = self.attempt.receive(frame.message, wall)
+            effects += self._after(received, now)
         return effects + self._reads_txr_if_due(now)
 
     def _reads_txr_if_due(self, now: float) -> Effects:

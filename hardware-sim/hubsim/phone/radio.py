@@ -105,15 +105,20 @@ class BumbleLink:
 
     async def read_info(self) -> bytes:
         """Read INFO whole, in several parts where the MTU is small."""
-        return await self._att(self._of(gatt.INFO).read_value())
+        return await self._read(gatt.INFO)
 
     async def write(self, frame: bytes) -> None:
         """Write one frame to RX."""
-        await self._att(self._of(gatt.RX).write_value(frame, with_response=True))
+        rx = self._of(gatt.RX)
+        await self._att(rx.write_value(frame, with_response=True))
 
     async def pull(self) -> bytes:
         """Read TXR."""
-        return await self._att(self._of(gatt.TXR).read_value())
+        return await self._read(gatt.TXR)
+
+    async def _read(self, uuid: str) -> bytes:
+        characteristic = self._of(uuid)
+        return await self._att(characteristic.read_value())
 
     def _of(self, uuid: str) -> CharacteristicProxy[bytes]:
         for known, characteristic in self._by_uuid.items():
@@ -177,7 +182,8 @@ async def on_air(
     `through` may put something before its controller.
     """
     async with await open_transport(transport) as hci:
-        device = Device.with_hci("phone", _random_address(), hci.source, through(hci.sink))
+        sink = through(hci.sink)
+        device = Device.with_hci("phone", _random_address(), hci.source, sink)
         async with asyncio.timeout(POWER_ON_SECONDS):
             await device.power_on()
         yield device
@@ -235,9 +241,12 @@ async def find(
         services = advertisement.data.get(
             AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS
         )
-        if not isinstance(services, list) or UUID(gatt.SERVICE) not in services:
+        if not isinstance(services, list):
             return
-        raw = advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True)
+        if UUID(gatt.SERVICE) not in services:
+            return
+        manufacturer = AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA
+        raw = advertisement.data.get_all(manufacturer, raw=True)
         manufacturer_data = [data[COMPANY_BYTES:] for data in raw]
         address = advertisement.address
         choice.seen(address, manufacturer_data, str(address))

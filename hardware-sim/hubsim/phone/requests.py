@@ -37,7 +37,8 @@ def seal_open(
         plaintext=plaintext,
         aad=bound,
     )
-    epoch_key = cose.rsa_public(epoch.modulus, _RSA_EXPONENT, (len(epoch.modulus),))
+    sizes = (len(epoch.modulus),)
+    epoch_key = cose.rsa_public(epoch.modulus, _RSA_EXPONENT, sizes)
     return Open(
         aead=aead,
         iv=iv,
@@ -60,7 +61,8 @@ def signed_request(request: Request, key: cose.SigningKey, bound: bytes) -> byte
         return cbor.encode({**fields, _PADDING_KEY: bytes(zeros)})
 
     def size(zeros: int) -> int:
-        return len(cbor.encode([protected, {}, padded(zeros), signature]))
+        message = [protected, {}, padded(zeros), signature]
+        return len(cbor.encode(message))
 
     payload = padded(_zeros_to_multiple(size))
     return cbor.encode(
@@ -87,7 +89,8 @@ def _zeros_to_multiple(size: Callable[[int], int]) -> int:
     """
     missing = -size(0) % PAD_REQUEST
     for most in (missing, missing + PAD_REQUEST):
-        for zeros in range(max(0, most - _HEAD_GROWTH_BYTES), most + 1):
+        least = max(0, most - _HEAD_GROWTH_BYTES)
+        for zeros in range(least, most + 1):
             if size(zeros) % PAD_REQUEST == 0:
                 return zeros
     raise AssertionError("two multiples of PAD_REQUEST hold every head")

@@ -30,6 +30,7 @@ from hubcore.phone.certificates import (
 from hubcore.phone.messages import OP_BYTES
 
 EPOCHS_MAX = 16
+_AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 WISH_SECONDS = 120.0
 """Counted from the first sending of an op: never longer than a hub remembers it."""
 
@@ -87,7 +88,7 @@ class Wallet:
     issuer: VerifyKey
     key: SigningKey
     grant: bytes
-    aeads: tuple[Aead, ...] = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
+    aeads: tuple[Aead, ...] = _AEADS
     rsa_sizes: tuple[int, ...] = (384, 512)
     revoked_hubs: frozenset[bytes] = frozenset()
     epochs: dict[bytes, KnownEpoch] = field(default_factory=dict)
@@ -198,7 +199,8 @@ def _read_ticket(written: list[Any]) -> KeptTicket | None:
 
 def load(directory: Path) -> Wallet:
     """Read a wallet written by `save`."""
-    key = serialization.load_pem_private_key((directory / "phone.key").read_bytes(), None)
+    pem = (directory / "phone.key").read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
     if not isinstance(key, PrivateKey):
         raise TypeError(f"{directory / 'phone.key'}: neither a P-256 nor an RSA key")
     site = cbor.decode((directory / "site.cbor").read_bytes())
@@ -211,7 +213,8 @@ def load(directory: Path) -> Wallet:
         grant=(directory / "grant.cbor").read_bytes(),
         beacon_key=beacon_file.read_bytes() if beacon_file.exists() else None,
     )
-    _load_caches(wallet, cbor.decode((directory / "caches.cbor").read_bytes()))
+    caches = (directory / "caches.cbor").read_bytes()
+    _load_caches(wallet, cbor.decode(caches))
     return wallet
 
 
@@ -239,7 +242,8 @@ def _load_caches(wallet: Wallet, caches: dict[str, Any]) -> None:
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     new = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    descriptor = os.open(new, how, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     new.replace(path)

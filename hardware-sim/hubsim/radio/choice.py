@@ -40,7 +40,8 @@ def hci_transport(context: click.Context, parameter: click.Parameter, text: str)
     """Check bumble's name of a transport."""
     scheme, _, rest = text.partition(":")
     module = scheme.replace("-", "_")
-    if not module.isidentifier() or importlib.util.find_spec(f"bumble.transport.{module}") is None:
+    known = module.isidentifier() and importlib.util.find_spec(f"bumble.transport.{module}")
+    if not known:
         raise click.BadParameter(f"{text!r} is no transport such as {DEFAULT_RADIO}")
     if scheme == "tcp-client":
         address(context, parameter, rest)

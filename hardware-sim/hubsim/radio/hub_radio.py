@@ -266,7 +266,8 @@ class BumbleRadio:
         txr: Characteristic[bytes] = Characteristic(
             gatt.TXR, READ, readable, CharacteristicValue(read=next_frame)
         )
-        device.add_service(Service(gatt.SERVICE, [info, rx, tx, txr]))
+        service = Service(gatt.SERVICE, [info, rx, tx, txr])
+        device.add_service(service)
         return tx
 
     def _forget(self, listener: RadioListener, link: LinkId) -> None:

@@ -67,7 +67,8 @@ class Site:
 
     @property
     def _about(self) -> dict[str, Any]:
-        about: dict[str, Any] = json.loads((self.path / "site.json").read_text())
+        text = (self.path / "site.json").read_text()
+        about: dict[str, Any] = json.loads(text)
         return about
 
     @property
@@ -88,7 +89,8 @@ class Site:
     @property
     def verifier(self) -> VerifyKey:
         """The issuer's public key."""
-        return read_key(cbor.decode((self.path / "issuer.cbor").read_bytes()))
+        document = (self.path / "issuer.cbor").read_bytes()
+        return read_key(cbor.decode(document))
 
     @property
     def beacon_key(self) -> bytes | None:
@@ -100,7 +102,8 @@ class Site:
 
     def hub_names(self) -> tuple[str, ...]:
         """The ids of all hubs, the first one first."""
-        more = sorted(path.parent.name for path in self.path.glob("hubs/*/certificate.cbor"))
+        certificates = self.path.glob("hubs/*/certificate.cbor")
+        more = sorted(path.parent.name for path in certificates)
         return (self.first_hub, *more)
 
     def hub_folder(self, hub: str) -> Path:
@@ -110,7 +113,9 @@ class Site:
             raise ValueError(
                 f"there is no hub {hub!r}; there are {there}; `hubsim site certify` makes another"
             )
-        return self.hub if hub == self.first_hub else self.path / "hubs" / hub
+        if hub == self.first_hub:
+            return self.hub
+        return self.path / "hubs" / hub
 
     def certificate(self, hub: str) -> HubCertificate:
         """The certificate that a hub has now."""

@@ -148,7 +148,8 @@ def export(
     directory.chmod(0o700)
     keep_out_of_git(directory)
     for key in keys:
-        write_private(directory / f"hubd.{key}", (folder / _FILE_OF_KEY[key]).read_bytes())
+        content = (folder / _FILE_OF_KEY[key]).read_bytes()
+        write_private(directory / f"hubd.{key}", content)
     write_public(directory / "config.toml", text.encode())
 
 

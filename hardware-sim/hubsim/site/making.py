@@ -50,7 +50,12 @@ def init(
     for folder in (path, path / "backend" / "hubs", path / "phones"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     keep_out_of_git(path)
-    about = {"site": site, "hub": hub, "for_show": for_show, "backend": backend}
+    about = {
+        "site": site,
+        "hub": hub,
+        "for_show": for_show,
+        "backend": backend,
+    }
     (path / "site.json").write_text(json.dumps(about))
 
     made = Site(path)
@@ -67,13 +72,17 @@ def init(
         points=points,
         beacon_key=secrets.token_bytes(beacon.KEY_BYTES),
     )
-    made.publish(Policy(site, 1, int(time.time())))
+    first_policy = Policy(site, 1, int(time.time()))
+    made.publish(first_policy)
     return made
 
 
 def _is_for_show(path: Path) -> bool:
-    about = path / "site.json"
-    return about.exists() and bool(json.loads(about.read_text()).get("for_show"))
+    file = path / "site.json"
+    if not file.exists():
+        return False
+    about = json.loads(file.read_text())
+    return bool(about.get("for_show"))
 
 
 def add_hub(
@@ -165,7 +174,8 @@ def _make_hub(
     folder.mkdir(mode=0o700)
     identity = make_key()
     write_private(folder / "identity.key", pem(identity))
-    write_public(folder / "issuer.cbor", (site.path / "issuer.cbor").read_bytes())
+    issuer = (site.path / "issuer.cbor").read_bytes()
+    write_public(folder / "issuer.cbor", issuer)
     certificate = certify_hub(
         site.issuer,
         site=site.name,
@@ -179,5 +189,6 @@ def _make_hub(
         write_private(folder / "beacon.key", beacon_key)
     public, secret = zmq.curve_keypair()
     write_private(folder / "curve.secret", secret)
-    write_public(folder / "backend.pub", (site.backend / "curve.pub").read_bytes())
+    backend_public = (site.backend / "curve.pub").read_bytes()
+    write_public(folder / "backend.pub", backend_public)
     (site.backend / "hubs" / f"{hub}.curve.pub").write_bytes(public)

@@ -77,7 +77,8 @@ class BleakLink:
 
     async def prepare(self) -> None:
         """Subscribe to TX and learn the MTU."""
-        await self._att(self._client.start_notify(self._of(gatt.TX), self._take))
+        tx = self._of(gatt.TX)
+        await self._att(self._client.start_notify(tx, self._take))
         link_mtu = self._of(gatt.RX).max_write_without_response_size + WRITE_HEADER_BYTES
         self.mtu = max(MTU_MIN, min(link_mtu, self._mtu_max))
 
@@ -87,14 +88,17 @@ class BleakLink:
 
     async def write(self, frame: bytes) -> None:
         """Write one frame to RX."""
-        await self._att(self._client.write_gatt_char(self._of(gatt.RX), frame, response=True))
+        rx = self._of(gatt.RX)
+        await self._att(self._client.write_gatt_char(rx, frame, response=True))
 
     async def pull(self) -> bytes:
         """Read TXR."""
         return await self._read(gatt.TXR)
 
     async def _read(self, uuid: str) -> bytes:
-        return bytes(await self._att(self._client.read_gatt_char(self._of(uuid))))
+        characteristic = self._of(uuid)
+        value = await self._att(self._client.read_gatt_char(characteristic))
+        return bytes(value)
 
     async def _att(self, operation: Awaitable[_T]) -> _T:
         return await _within(self._att_seconds, operation)
