@@ -177,7 +177,7 @@ def _soak(said: Mapping[str, Any]) -> list[Figure]:
     for name, of in said["trends"].items():
         memory = of["rss_kib"]
         if memory["samples"] < SAMPLES_MIN:
-            unjudged.append(f"growth of {name} is not told (looks in a life: {memory['samples']})")
+            unjudged.append(f"growth of {name} is not known (looks in a life: {memory['samples']})")
             continue
         beside = (
             f"{memory['first']:,.0f} → {memory['last']:,.0f} KiB; descriptors "

@@ -46,7 +46,7 @@ class VirtualTimer:
 
 
 class VirtualTime:
-    """A timeline that stands still until told to go on."""
+    """A timeline that stands still until `advance` or `go_to`."""
 
     def __init__(self, start: float = 1000.0) -> None:
         self._now = start

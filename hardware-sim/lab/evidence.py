@@ -86,7 +86,7 @@ def judge(
             wrong.append(f"record {sent.number} is at the backend, but not here")
     policy = _policy(folder / "policy.db", wrong)
     if policy < seen.policy:
-        wrong.append(f"policy {seen.policy} was told to be in force, {policy} is")
+        wrong.append(f"the hub said that policy {seen.policy} is in force, {policy} is")
     head = Head(records[-1].number, records[-1].hash) if records else Head()
     return Found(head, policy, tuple(wrong))
 

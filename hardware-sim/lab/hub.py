@@ -38,8 +38,9 @@ while time.monotonic() < ends:
             api.settimeout(5)
             api.connect("/run/hubd/hubd.sock")
             api.sendall(b'{"id": 1, "call": "status", "args": {}}\\n')
-            told = json.loads(api.makefile().readline())["result"]
-        if told["ready"] and told["radio"]["on_air"] and told["radio"]["epoch_key"]:
+            status = json.loads(api.makefile().readline())["result"]
+        radio = status["radio"]
+        if status["ready"] and radio["on_air"] and radio["epoch_key"]:
             sys.exit(0)
     except (OSError, ValueError):
         pass

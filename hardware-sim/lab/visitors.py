@@ -1,6 +1,6 @@
 """Phones that may open a door, each with a name of its own.
 
-A hub lets one phone in at most OPS_AN_ASKER times in OP_SECONDS: whoever opens more often sends
+A hub lets one phone in at most OPS_AN_ASKER times in OP_SECONDS: a test that opens more often sends
 another phone.
 """
 

@@ -78,7 +78,7 @@ async def test_a_disk_that_holds_all_that_was_seen_is_passed(
         (Seen(strikes=[_strike(1, AT[0] - 1)]), "without a record"),
         (Seen(strikes=[_strike(1, AT[0] + 3)]), "without a record"),
         (Seen(strikes=[_strike(1, AT[0]), _strike(1, AT[0] + 1.5)]), "without a record"),
-        (Seen(policy=3), "policy 3 was told to be in force, 2 is"),
+        (Seen(policy=3), "the hub said that policy 3 is in force, 2 is"),
     ],
 )
 async def test_each_thing_that_lacks_is_named(

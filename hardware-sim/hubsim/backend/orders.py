@@ -48,7 +48,7 @@ class Orders:
                 return await asyncio.shield(answer)
         except TimeoutError as error:
             raise LinkError(
-                f"backend: hub {hub} gave no answer; its records will tell what it did"
+                f"backend: hub {hub} gave no answer; its records will show what it did"
             ) from error
         finally:
             self._awaited.pop(identity, None)

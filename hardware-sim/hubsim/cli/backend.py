@@ -19,7 +19,7 @@ from hubsim.words import counted
 @click.option(
     "--listen",
     callback=endpoint,
-    help="tcp://ADDRESS:PORT; by itself what `site init --backend` was told.",
+    help="tcp://ADDRESS:PORT; by default that of `site init --backend`.",
 )
 @click.pass_context
 def backend(context: click.Context, listen: str | None) -> None:

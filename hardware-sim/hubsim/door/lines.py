@@ -3,7 +3,7 @@
 Laws:
 1. One process holds a line; the line comes free when that process dies.
 2. The level then *stays*, as on the worst kernels: only a new guard secures it.
-3. A line can be told to fail.
+3. A test can make a line fail.
 """
 
 from __future__ import annotations
@@ -152,13 +152,11 @@ class FileLines:
         return bank, place
 
     def set(self, index: int, active: bool) -> None:
-        """Drive one line. Raise HardwareError when it was told to fail."""
+        """Drive one line. Raise HardwareError when it is set to fail."""
         bank, place = self._places[index]
         fault = Fault.NEVER_ACTIVE if active else Fault.NEVER_INACTIVE
         if bank.fault(place) is fault:
-            raise HardwareError(
-                f"Strike {self._lines[index]} cannot be driven: it was told to fail."
-            )
+            raise HardwareError(f"Strike {self._lines[index]} cannot be driven: it is set to fail.")
         before = bank.level(place)
         rises = before.rises
         if active and not before.active:

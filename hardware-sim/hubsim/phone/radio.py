@@ -124,7 +124,7 @@ class BumbleLink:
         for known, characteristic in self._by_uuid.items():
             if known == UUID(uuid):
                 return characteristic
-        raise LinkError("phone: the hub's table lacks a characteristic")
+        raise LinkError("phone: the hub's table has not all characteristics")
 
     def _take(self, value: bytes) -> None:
         if not self.notifications.full():

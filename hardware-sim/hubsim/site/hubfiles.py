@@ -127,7 +127,7 @@ def export(
 ) -> None:
     """Write what a real hub needs: its keys, as hubd.NAME for /etc/credstore, and config.toml.
 
-    `backend` is the endpoint that the hub shall reach, None for a hub that decides alone. Raise
+    `backend` is the endpoint that the hub is to reach, None for a hub that decides alone. Raise
     FileExistsError for a directory that holds something, ValueError for an unknown hub, ConfigError
     for what the hub would refuse.
     """

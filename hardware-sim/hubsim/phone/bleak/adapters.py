@@ -141,7 +141,7 @@ async def _managed_objects(bus_address: str | None, bus_seconds: float) -> dict[
             "`systemctl start bluetooth`"
         )
     raise LinkError(
-        f"phone: BlueZ refuses this user ({name}): the group bluetooth may be what lacks"
+        f"phone: BlueZ refuses this user ({name}): it may have to be in the group bluetooth"
     )
 
 

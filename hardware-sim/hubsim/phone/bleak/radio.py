@@ -109,7 +109,7 @@ class BleakLink:
         except BleakError as error:
             raise LinkError("phone: the hub has left") from error
         if found is None:
-            raise LinkError("phone: the hub's table lacks a characteristic")
+            raise LinkError("phone: the hub's table has not all characteristics")
         return found
 
     def _take(self, _: BleakGATTCharacteristic, value: bytearray) -> None:
