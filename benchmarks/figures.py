@@ -110,7 +110,6 @@ def air_figures(rounds: AirRounds) -> list[Figure]:
             name="ATT echo of the same radio, p50",
             value=p50(rounds.echo) * 1e3,
             unit="ms",
-            goal=None,
             beside=echo,
         )
     )
@@ -250,7 +249,6 @@ def start_figures(rounds: StartRounds) -> list[Figure]:
             name="resident memory of the idle hub with its strike guards",
             value=rounds.hub.resident + rounds.guard.resident,
             unit="MB",
-            goal=None,
             beside=both,
         ),
         Figure(
@@ -275,7 +273,6 @@ def disk_figures(rounds: DiskRounds) -> list[Figure]:
             name="durable records, one writer",
             value=alone,
             unit="/s",
-            goal=None,
             beside=against,
         ),
         Figure(
@@ -283,7 +280,6 @@ def disk_figures(rounds: DiskRounds) -> list[Figure]:
             name=f"durable records, {WRITERS} writers",
             value=together,
             unit="/s",
-            goal=None,
             beside=f"{together / sync:.2f} of the bare syncs",
         ),
         Figure(

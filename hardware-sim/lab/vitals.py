@@ -33,10 +33,14 @@ def of(process):
     rollup = dict(line.split(":", 1) for line in list(open(f"/proc/{process}/smaps_rollup"))[1:])
     fields = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()
     ticks = os.sysconf("SC_CLK_TCK")
-    return {"pid": process, "rss_kib": int(status["VmRSS"].split()[0]),
-            "pss_kib": int(rollup["Pss"].split()[0]),
-            "descriptors": len(os.listdir(f"/proc/{process}/fd")), "threads": int(status["Threads"]),
-            "cpu_seconds": (int(fields[11]) + int(fields[12])) / ticks}
+    return {
+        "pid": process,
+        "rss_kib": int(status["VmRSS"].split()[0]),
+        "pss_kib": int(rollup["Pss"].split()[0]),
+        "descriptors": len(os.listdir(f"/proc/{process}/fd")),
+        "threads": int(status["Threads"]),
+        "cpu_seconds": (int(fields[11]) + int(fields[12])) / ticks,
+    }
 hubd, bluetoothd = pid("hubd"), pid("bluetooth")
 # The oldest holds the lines, the other one waits.
 processes = map(int, filter(str.isdigit, os.listdir("/proc")))
