@@ -1,10 +1,12 @@
-"""The figures of the project: each beside its bound, measured in the same run. `python -m
-benchmarks` prints them all.
+"""The figures of the project: each beside its bound, measured in the same run.
 
-Laws: a figure that has a goal is a ratio to what nothing could do without (bare cryptography, a
-bare durable commit, a bare import), or a size; what is compared is measured in turns, so that a
-busy machine disturbs both; a goal that is not met says where the time went. benchmarks/README.md
-says what each figure leaves out.
+`python -m benchmarks` prints them all. benchmarks/README.md says what each figure leaves out.
+
+Laws:
+1. A figure with a goal is a size, or a ratio to what nothing could do without (bare cryptography, a
+   bare durable commit, a bare import).
+2. Figures that are compared are measured in turns, so that a busy machine disturbs both.
+3. A goal that is not met says where the time went.
 """
 
 import sys

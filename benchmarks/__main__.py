@@ -1,5 +1,6 @@
-"""`python -m benchmarks`: measure, print the table, write benchmarks/latest.json; with --lab
-latest-lab.json.
+"""`python -m benchmarks`: measure, print the table, write benchmarks/latest.json.
+
+With --lab it writes latest-lab.json.
 """
 
 from __future__ import annotations
@@ -64,13 +65,26 @@ async def measure(size: Size, directory: Path) -> Table:
     folders = {name: directory / name for name in ("cpu", "plain", "disk", "air", "start")}
     for folder in folders.values():
         folder.mkdir()
-    of_cpu = await _told("CPU of one open", cpu.measure(folders["cpu"], size.cpu))
-    without = await _told(
-        "CPU of one open, plain RSA", cpu.measure_without_ifma(folders["plain"], size.cpu // 3)
+    of_cpu = await _announced(
+        "CPU of one open",
+        cpu.measure(folders["cpu"], size.cpu),
     )
-    of_disk = await _told("durable records", disk.measure(folders["disk"], size.disk, size.records))
-    of_start = await _told("start and memory", start.measure(folders["start"], size.start))
-    of_air = await _told("last byte to strike, over the air", air.measure(folders["air"], size.air))
+    without = await _announced(
+        "CPU of one open, plain RSA",
+        cpu.measure_without_ifma(folders["plain"], size.cpu // 3),
+    )
+    of_disk = await _announced(
+        "durable records",
+        disk.measure(folders["disk"], size.disk, size.records),
+    )
+    of_start = await _announced(
+        "start and memory",
+        start.measure(folders["start"], size.start),
+    )
+    of_air = await _announced(
+        "last byte to strike, over the air",
+        air.measure(folders["air"], size.air),
+    )
     rows = [
         *figures.cpu_figures(of_cpu, without),
         *figures.air_figures(of_air),
@@ -89,23 +103,24 @@ async def measure(size: Size, directory: Path) -> Table:
 
 async def measure_lab(size: Size, directory: Path) -> Table:
     """Measure the family of the lab."""
-    of_lab = await _told("the lab", lab.measure(directory, size.lab, size.falls, size.boots))
+    of_lab = await _announced(
+        "the lab",
+        lab.measure(directory, size.lab, size.falls, size.boots),
+    )
     rows = lab_figures.lab_figures(of_lab)
     rounds = {"lab": size.lab, "falls": size.falls, "boots": size.boots}
     return Table({**machine.describe(), **of_lab.about}, rounds, rows, [])
 
 
 def _latest() -> list[Table]:
-    """Return the latest tables; the lab's with what the last long runs have told."""
-    tables = [table.from_json(json.loads(path.read_text())) for path in (LATEST, LATEST_LAB)]
-    soaked = json.loads(SOAKED.read_text())
-    tables[-1] = replace(
-        tables[-1], figures=[*tables[-1].figures, *lab_figures.soak_figures(soaked)]
-    )
-    return tables
+    """Return the latest tables; the lab's with the figures of the last long runs."""
+    latest = table.from_json(json.loads(LATEST.read_text()))
+    of_lab = table.from_json(json.loads(LATEST_LAB.read_text()))
+    of_soak = lab_figures.soak_figures(json.loads(SOAKED.read_text()))
+    return [latest, replace(of_lab, figures=[*of_lab.figures, *of_soak])]
 
 
-async def _told(what: str, work: Awaitable[_T]) -> _T:
+async def _announced(what: str, work: Awaitable[_T]) -> _T:
     print(f"measuring: {what} …", file=sys.stderr, flush=True)
     return await work
 
@@ -133,10 +148,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         result = asyncio.run(measured(size, Path(directory)))
     print(table.text(result))
-    if not options.quick:
-        (LATEST_LAB if options.lab else LATEST).write_text(
-            json.dumps(table.as_json(result), indent=1, ensure_ascii=False) + "\n"
-        )
+    if options.quick:
+        return
+    file = LATEST_LAB if options.lab else LATEST
+    text = json.dumps(table.as_json(result), indent=1, ensure_ascii=False)
+    file.write_text(text + "\n")
 
 
 if __name__ == "__main__":

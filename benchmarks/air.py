@@ -1,9 +1,12 @@
-"""From the last byte of a request to the driven strike, over the virtual radio, between real
-processes.
+"""From the last byte of a request to the driven strike, over the virtual radio.
 
-Law: each round makes one full and one short open, one ATT echo on the same link and the two bare
-bounds, in turns; the beginning is when the hub's radio adapter got the last write, the end when the
-guard says it had driven the line.
+Radio, backend and hub are real processes.
+
+Laws:
+1. Each round makes one full and one short open, one ATT echo on the same link and the two bare
+   bounds, in turns.
+2. A time begins when the hub's radio adapter got the last write, and ends when the guard says that
+   it had driven the line.
 """
 
 from __future__ import annotations
@@ -34,9 +37,7 @@ from hubsim.site import Site
 ROUNDS_A_LINK = OPS_AN_ASKER // 2
 """Two opens a round: each link is another phone's, since nobody is let in more often."""
 PAUSE_SECONDS = 0.3
-"""Between two opens, so that the release and what follows an open (receipts of the backend) are
-over.
-"""
+"""Between two opens, so that the release and the receipts of the backend are over."""
 REST_SECONDS = 1.0
 """After each link, so that the strike comes to rest long before its cap."""
 STATE_SECONDS = 10.0
@@ -44,9 +45,7 @@ STATE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One open up to and with its verdict: application round trips, path, and bytes of all values
-    over the air.
-    """
+    """One open up to and with its verdict: round trips of the application, path, bytes."""
 
     round_trips: int
     short: bool
@@ -69,14 +68,13 @@ class AirRounds:
 
 
 class CountedLink:
-    """`hubsim.phone.radio.PhoneLink` around another: counts every value that is read, written or
-    notified.
-    """
+    """A `PhoneLink` around another: counts every value that is read, written or notified."""
 
     def __init__(self, link: BumbleLink) -> None:
         self._link = link
         self.mtu = link.mtu
-        self.bytes_over_air = self.last_bytes = 0
+        self.bytes_over_air = 0
+        self.last_bytes = 0
         self.notifications: asyncio.Queue[bytes] = _CountedQueue(self)
 
     def count(self, data: bytes) -> bytes:
@@ -139,7 +137,8 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
     log = directory / "log"
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
-    wallet, stranger = (_phone(site, name) for name in ("phone", "stranger"))
+    wallet = _phone(site, "phone")
+    stranger = _phone(site, "stranger")
     async with (
         processes.radio(log) as transport,
         processes.backend(site, endpoint, log),
@@ -173,9 +172,15 @@ def _phone(site: Site, name: str) -> Wallet:
     return wallets.load(site.grant(name, ACCESS))
 
 
-async def _first_opens(device: Device, hub: HubProcess, wallet: Wallet, result: AirRounds) -> None:
-    """Count a phone that never met the hub, one with a ticket, one with the certificate only; then
-    a state message.
+async def _first_opens(
+    device: Device,
+    hub: HubProcess,
+    wallet: Wallet,
+    result: AirRounds,
+) -> None:
+    """Count a phone that never met the hub, one with a ticket, one with the certificate only.
+
+    Count a state message, too.
     """
     for name in ("cold", "short", "full"):
         if name == "full":
@@ -191,15 +196,13 @@ async def _first_opens(device: Device, hub: HubProcess, wallet: Wallet, result: 
 
 
 async def _until_epoch_key(device: Device, wallet: Wallet) -> None:
-    """Wait until a phone is let in: on air a hub is "busy" until its first RSA key is made and its
-    strikes held.
-    """
+    """Wait until a phone is let in: the hub is busy until it has an RSA key and its strikes."""
     async with asyncio.timeout(processes.START_SECONDS):
         while True:
             async with connect(device, MTU) as link:
-                verdict = (await Session(link, wallet).run(1)).verdict
-                if verdict is not None and verdict.allowed:
-                    return
+                report = await Session(link, wallet).run(1)
+            if report.verdict is not None and report.verdict.allowed:
+                return
 
 
 async def _until_allowed(session: Session) -> Report:
@@ -213,7 +216,11 @@ class _Phone:
     """Opens on one link and reads the hub's notes."""
 
     def __init__(
-        self, link: BumbleLink, wallet: Wallet, hub: HubProcess, result: AirRounds
+        self,
+        link: BumbleLink,
+        wallet: Wallet,
+        hub: HubProcess,
+        result: AirRounds,
     ) -> None:
         self._session = Session(link, wallet)
         self._wallet = wallet
@@ -225,21 +232,24 @@ class _Phone:
         if not short:
             self._wallet.tickets.clear()
         report = await _until_allowed(self._session)
-        notes = await self._hub.notes_until("driven")
+        at = dict(await self._hub.notes_until("driven"))
         if report.short is not short:
             raise RuntimeError("the phone took the other path")
-        name, at = ("short", dict(notes)) if short else ("full", dict(notes))
+
+        def seconds(begin: str, end: str) -> float:
+            return (at[end] - at[begin]) / 1e9
+
         result = self._result
-        (result.short if short else result.full).append((at["driven"] - at["frame"]) / 1e9)
-        for part, begin, end in (("taken", "frame", "taken"), ("guard", "release", "driven")):
-            result.parts.setdefault(f"{name}: {part}", []).append((at[end] - at[begin]) / 1e9)
+        name = "short" if short else "full"
+        latencies = result.short if short else result.full
+        latencies.append(seconds("frame", "driven"))
+        result.parts.setdefault(f"{name}: taken", []).append(seconds("frame", "taken"))
+        result.parts.setdefault(f"{name}: guard", []).append(seconds("release", "driven"))
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _echo(link: BumbleLink) -> Callable[[], Awaitable[float]]:
-    """Return what reads the declaration of the hub's service: a request and an answer that no code
-    of hubd sees.
-    """
+    """Return what reads the declaration of the hub's service, which no code of hubd sees."""
     peer = Peer(link.connection)
     (service,) = await peer.discover_service(UUID(gatt.SERVICE))
 

@@ -1,8 +1,8 @@
-"""CPU of one open in the hub, full and short, beside the bare cryptography that it cannot do
-without.
+"""CPU of one open in the hub, full and short, beside the bare cryptography that it needs.
 
-Law: every round does a bare one, a full one and a short one, in turns; time is the thread's CPU,
-not the clock's.
+Laws:
+1. Every round does a bare one, a full one and a short one, in turns.
+2. Time is the thread's CPU, not the clock's.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ ECDSA = ec.ECDSA(hashes.SHA256())
 
 @dataclass(slots=True)
 class CpuRounds:
-    """CPU nanoseconds of each round: bare cryptography of the full path, whole opens, and their
-    steps.
-    """
+    """CPU nanoseconds of each round; `bare` is the bare cryptography of the full path."""
 
     bare: list[int] = field(default_factory=list)
     full: list[int] = field(default_factory=list)
@@ -56,12 +54,20 @@ class CpuRounds:
     decoding: dict[str, float] = field(default_factory=dict)
 
 
-def bare_crypto(key: rsa.RSAPrivateKey) -> dict[str, Callable[[], object]]:
-    """Return what a full open cannot do without: one RSA decryption and two signature checks, with
-    loaded keys.
+@dataclass(frozen=True, slots=True)
+class CpuMedians:
+    """Nanoseconds: the bare cryptography of a full open, a full open, a short one."""
 
-    The data is of the sizes of a real open: a 32-byte key; a grant of some 250 bytes; a request of
-    some 500.
+    bare: float
+    full: float
+    short: float
+
+
+def bare_crypto(key: rsa.RSAPrivateKey) -> dict[str, Callable[[], object]]:
+    """Return what a full open needs: one RSA decryption and two signature checks.
+
+    The keys are loaded. The data has the sizes of a real open: a key of 32 bytes, a grant of some
+    250 bytes, a request of some 500.
     """
     sealed = key.public_key().encrypt(os.urandom(32), OAEP)
     parts: dict[str, Callable[[], object]] = {
@@ -76,7 +82,7 @@ def bare_crypto(key: rsa.RSAPrivateKey) -> dict[str, Callable[[], object]]:
 
 
 def bare_short() -> dict[str, Callable[[], object]]:
-    """Return what a short open cannot do without: three keys derived, one seal opened, one made."""
+    """Return what a short open needs: three keys derived, one seal opened, one made."""
     secret = os.urandom(32)
     salt = os.urandom(32)
     context = os.urandom(60)
@@ -98,17 +104,14 @@ def bare_short() -> dict[str, Callable[[], object]]:
 
 
 def cold_and_hot(key: rsa.RSAPrivateKey, rounds: int) -> dict[str, float]:
-    """Return the median CPU of decoding one open, in nanoseconds: again and again, after RSA, after
-    a short sleep.
+    """Return the median CPU of decoding one open, in nanoseconds: hot, after RSA, after a sleep.
 
-    What is always the same code costs several times as much when the processor's caches hold
-    something else: why a hub's Python weighs more beside one RSA decryption than its own speed
-    suggests.
+    The same code costs several times as much when the processor's caches hold something else. So a
+    hub's Python weighs more beside one RSA decryption than its own speed suggests.
     """
     recipient = [b"", {1: RSAES_OAEP_SHA256, 4: bytes(KID_BYTES)}, bytes(384)]
-    message = cbor.encode(
-        [2, [Aead.A256GCM.protected, {5: bytes(IV_BYTES)}, bytes(528), [recipient]]]
-    )
+    sealed = [Aead.A256GCM.protected, {5: bytes(IV_BYTES)}, bytes(528), [recipient]]
+    message = cbor.encode([2, sealed])
     (decrypt, *_) = bare_crypto(key).values()
     before: dict[str, Callable[[], object]] = {
         "decoding one open, again and again": lambda: None,
@@ -151,11 +154,10 @@ async def measure(directory: Path, rounds: int, warm_up: int = 20) -> CpuRounds:
     return result
 
 
-async def measure_without_ifma(directory: Path, rounds: int) -> tuple[float, float, float] | None:
-    """Return the medians (bare, full open, short open) in nanoseconds with OpenSSL's AVX-512 RSA
-    switched off.
+async def measure_without_ifma(directory: Path, rounds: int) -> CpuMedians | None:
+    """Return the medians with OpenSSL's AVX-512 RSA switched off.
 
-    It is measured in a process of its own. None where the processor has no such instructions.
+    A process of its own measures them. None where the processor has no such instructions.
     """
     if not machine.has(machine.IFMA):
         return None
@@ -168,15 +170,15 @@ async def measure_without_ifma(directory: Path, rounds: int) -> tuple[float, flo
     async with asyncio.timeout(60):
         printed, _ = await process.communicate()
     bare, full, short = json.loads(printed)
-    return bare, full, short
+    return CpuMedians(bare, full, short)
 
 
 def main() -> None:
-    """Measure and print the medians (bare, full open, short open): `python -m benchmarks.cpu
-    DIRECTORY ROUNDS`.
-    """
-    rounds = asyncio.run(measure(Path(sys.argv[1]), int(sys.argv[2])))
-    print(json.dumps([median(rounds.bare), median(rounds.full), median(rounds.short)]))
+    """Measure and print the medians: `python -m benchmarks.cpu DIRECTORY ROUNDS`."""
+    directory = Path(sys.argv[1])
+    rounds = asyncio.run(measure(directory, int(sys.argv[2])))
+    medians = [median(rounds.bare), median(rounds.full), median(rounds.short)]
+    print(json.dumps(medians))
 
 
 async def _open(desk: Desk, result: CpuRounds) -> None:

@@ -1,8 +1,7 @@
-"""A hub and a phone in this process, for figures that need no radio: the product's own pure
-machines, real keys.
+"""A hub and a phone in this process, for figures that need no radio.
 
-Law: what is timed is the hub's code alone; the phone's work and all that is made once lie outside
-of `HubOpen`.
+They are the product's own pure machines with real keys. Law: only the hub's code is timed, in
+`benchmarks.visit`; the phone's work and all that is made once are not.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 
 
 class DeskClock:
-    """`ports.clock.Clock` of this machine, trusted; it can be put forward, as if time had passed
-    between two visits.
+    """`ports.clock.Clock` of this machine, trusted; it can be put forward between two visits.
 
     It is no fake of the tests, whose clock stands still: a bench needs time that passes.
     """
@@ -140,8 +138,9 @@ def _tell(_event: EventName, _facts: Detail) -> None:
 
 @dataclass(slots=True)
 class Desk:
-    """One site, its hub and one ES256 phone with one access point and one weekly rule; ES256
-    issuer; RSA-3072 epoch.
+    """One site, its hub and one ES256 phone with one access point and one weekly rule.
+
+    The issuer's key is ES256, the epoch's RSA-3072.
     """
 
     side: HubSide
@@ -166,7 +165,13 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     side = HubSide(
         name=name,
         identity_kid=identity.verify_key.kid,
-        certificate=sites.certify_hub(issuer=site.issuer, name=name, key=identity, points=(1,)),
+        certificate=sites.certify_hub(
+            site.issuer,
+            site=site.name,
+            hub="hub-1",
+            key=identity,
+            points=(1,),
+        ),
         issuer=site.verifier,
         epochs=ring,
         tickets=TicketTable(int(clock.wall()) + 365 * sites.DAY),
@@ -182,18 +187,13 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
         found=FoundState(OnDisk.NONE, 0, LogFound.EMPTY),
         told=LoggedState(),
     )
-    rules = SiteRules(
-        {
-            1: Point(
-                number=1,
-                door="front",
-                fresh=False,
-                strike_seconds=5.0,
-            )
-        },
-        ZoneInfo("Europe/Berlin"),
-        90 * sites.DAY,
+    point = Point(
+        number=1,
+        door="front",
+        fresh=False,
+        strike_seconds=5.0,
     )
+    rules = SiteRules({1: point}, ZoneInfo("Europe/Berlin"), 90 * sites.DAY)
     unlock = Unlock(
         rules=rules,
         policy=policy,
@@ -217,7 +217,7 @@ def sites_wallet(site: sites.Site) -> Wallet:
     """Make a phone with a grant at the site."""
     key = sites.make_key()
     grant = sites.make_grant(
-        issuer=site.issuer,
+        site.issuer,
         site=site.name,
         credential=secrets.token_hex(8),
         key=key,

@@ -1,8 +1,8 @@
-"""Durable records: what the disk gives, what bare SQLite gives on it, and what the audit log gives,
-in turns.
+"""Durable records: what the disk gives, what bare SQLite gives on it, what the audit log gives.
 
-Law: all of them write to the same file system, the databases with the same pragmas; a rate is 1 /
-the median time of a round's pieces.
+Laws:
+1. They take turns on the same file system, the databases with the same pragmas.
+2. A rate is 1 / the median time of a round's pieces.
 """
 
 from __future__ import annotations
@@ -92,12 +92,14 @@ async def measure(directory: Path, rounds: int, pieces: int) -> DiskRounds:
             result.commit.append(_each(bare.commit, pieces))
             began = time.perf_counter()
             await _append(store, pieces)
-            result.alone.append((time.perf_counter() - began) / pieces)
+            took = time.perf_counter() - began
+            result.alone.append(took / pieces)
             began = time.perf_counter()
             async with asyncio.TaskGroup() as writers:
                 for _ in range(WRITERS):
                     writers.create_task(_append(store, pieces))
-            result.together.append((time.perf_counter() - began) / pieces / WRITERS)
+            took = time.perf_counter() - began
+            result.together.append(took / pieces / WRITERS)
     file.close()
     bare.close()
     return result

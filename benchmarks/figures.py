@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from benchmarks.air import AirRounds
-from benchmarks.cpu import CpuRounds
+from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import WRITERS, DiskRounds
 from benchmarks.start import StartRounds
 from benchmarks.stats import p50, p99, ratio_of_rounds
@@ -31,7 +31,7 @@ START_GOAL_SECONDS = 1.5
 MEMORY_GOAL_MB = 60.0
 
 
-def cpu_figures(rounds: CpuRounds, plain: tuple[float, float, float] | None) -> list[Figure]:
+def cpu_figures(rounds: CpuRounds, plain: CpuMedians | None) -> list[Figure]:
     """Return the rows of CPU; `plain` is what `cpu.measure_without_ifma` found."""
     full = median(rounds.full) / 1e3
     bare = median(rounds.bare) / 1e3
@@ -55,27 +55,26 @@ def cpu_figures(rounds: CpuRounds, plain: tuple[float, float, float] | None) -> 
     ]
 
 
-def without_ifma(medians: tuple[float, float, float] | None) -> list[Figure]:
-    """Return the rows of a processor without AVX-512 RSA; `medians` are nanoseconds (bare, full
-    open, short open).
-    """
+def without_ifma(medians: CpuMedians | None) -> list[Figure]:
+    """Return the rows of a processor without AVX-512 RSA."""
     if medians is None:
         return []
-    bare, full, short = (ns / 1e3 for ns in medians)
+    bare = medians.bare / 1e3
+    full = medians.full / 1e3
+    short = medians.short / 1e3
     name = "with OpenSSL's AVX-512 RSA switched off"
-    beside = f"{full:,.0f} µs / {bare:,.0f} µs", f"{short:,.0f} µs / {full:,.0f} µs"
     return [
         Figure(
             key="cpu_full_without_ifma",
             name=f"CPU of one full open / bare, {name}",
             value=full / bare,
-            beside=beside[0],
+            beside=f"{full:,.0f} µs / {bare:,.0f} µs",
         ),
         Figure(
             key="cpu_short_without_ifma",
             name=f"CPU of one short-path open / full, {name}",
             value=short / full,
-            beside=beside[1],
+            beside=f"{short:,.0f} µs / {full:,.0f} µs",
         ),
     ]
 
@@ -100,18 +99,10 @@ def air_figures(rounds: AirRounds) -> list[Figure]:
         ("full", rounds.full, rounds.crypto_full),
         ("short", rounds.short, rounds.crypto_short),
     ):
-        bound = p50([a + b for a, b in zip(crypto, rounds.commit, strict=True)])
-        for name, value, goal in (("p50", p50(latency), P50_GOAL), ("p99", p99(latency), P99_GOAL)):
-            rows.append(
-                Figure(
-                    key=f"strike_{path}_{name}",
-                    name=f"last byte of the request in → strike driven, {path} path, {name} / bare "
-                    "crypto + one bare commit",
-                    value=value / bound,
-                    goal=goal,
-                    beside=f"{value * 1e3:.2f} ms / {bound * 1e3:.2f} ms",
-                )
-            )
+        bounds = [a + b for a, b in zip(crypto, rounds.commit, strict=True)]
+        bound = p50(bounds)
+        rows.append(_strike_figure(path, "p50", p50(latency), bound, P50_GOAL))
+        rows.append(_strike_figure(path, "p99", p99(latency), bound, P99_GOAL))
     echo = f"the same radio; p99 {p99(rounds.echo) * 1e3:.2f} ms"
     rows.append(
         Figure(
@@ -119,15 +110,33 @@ def air_figures(rounds: AirRounds) -> list[Figure]:
             name="ATT echo of the same radio, p50",
             value=p50(rounds.echo) * 1e3,
             unit="ms",
-            goal=None,
             beside=echo,
         )
     )
     return rows + _trips(rounds)
 
 
+def _strike_figure(
+    path: str,
+    percentile: str,
+    seconds: float,
+    bound_seconds: float,
+    goal: float,
+) -> Figure:
+    return Figure(
+        key=f"strike_{path}_{percentile}",
+        name=f"last byte of the request in → strike driven, {path} path, {percentile} / "
+        "bare crypto + one bare commit",
+        value=seconds / bound_seconds,
+        goal=goal,
+        beside=f"{seconds * 1e3:.2f} ms / {bound_seconds * 1e3:.2f} ms",
+    )
+
+
 def _trips(rounds: AirRounds) -> list[Figure]:
-    full, short, cold = (rounds.trips[name] for name in ("full", "short", "cold"))
+    full = rounds.trips["full"]
+    short = rounds.trips["short"]
+    cold = rounds.trips["cold"]
     counted = (
         "MTU 247; challenge, all frame headers and acknowledgements; up to and with the verdict"
     )
@@ -191,12 +200,8 @@ def air_causes(rounds: AirRounds) -> list[Cause]:
         }
         whole, *parts = seconds.values()
         seconds[REST] = whole - sum(parts)
-        causes.append(
-            Cause(
-                f"Last byte in → strike driven, {path} path",
-                {n: s * 1e6 for n, s in seconds.items()},
-            )
-        )
+        microseconds = {part: of_part * 1e6 for part, of_part in seconds.items()}
+        causes.append(Cause(f"Last byte in → strike driven, {path} path", microseconds))
     return causes
 
 
@@ -244,7 +249,6 @@ def start_figures(rounds: StartRounds) -> list[Figure]:
             name="resident memory of the idle hub with its strike guards",
             value=rounds.hub.resident + rounds.guard.resident,
             unit="MB",
-            goal=None,
             beside=both,
         ),
         Figure(
@@ -258,9 +262,10 @@ def start_figures(rounds: StartRounds) -> list[Figure]:
 
 def disk_figures(rounds: DiskRounds) -> list[Figure]:
     """Return the rows of durable records."""
-    sync, commit, alone, together = (
-        1 / p50(s) for s in (rounds.sync, rounds.commit, rounds.alone, rounds.together)
-    )
+    sync = 1 / p50(rounds.sync)
+    commit = 1 / p50(rounds.commit)
+    alone = 1 / p50(rounds.alone)
+    together = 1 / p50(rounds.together)
     against = f"{alone / sync:.2f} of the bare syncs, {alone / commit:.2f} of the bare commits"
     return [
         Figure(
@@ -268,7 +273,6 @@ def disk_figures(rounds: DiskRounds) -> list[Figure]:
             name="durable records, one writer",
             value=alone,
             unit="/s",
-            goal=None,
             beside=against,
         ),
         Figure(
@@ -276,7 +280,6 @@ def disk_figures(rounds: DiskRounds) -> list[Figure]:
             name=f"durable records, {WRITERS} writers",
             value=together,
             unit="/s",
-            goal=None,
             beside=f"{together / sync:.2f} of the bare syncs",
         ),
         Figure(

@@ -1,11 +1,12 @@
-"""The hub of a bench: what `hubsim hub` runs, with a radio and a door that tell when things
-happened.
+"""The hub of a bench: what `hubsim hub` runs, with a radio and a door that note times.
 
-Law: it is hubd's own `run` with the desk's own parts; the wrappers only note times and pass
-everything on, so that no product code knows that it is measured. A note is one line to a pipe:
-`ready`, `frame` (a write came), `taken` (hubd had taken it), `release` or `driven`, and nanoseconds
-of CLOCK_MONOTONIC. Notes leave only when nothing is under way: a system call would give the other
-threads their turn.
+A note is one line to a pipe: `ready`, `frame` (a write came), `taken` (hubd had taken it),
+`release` or `driven`, and nanoseconds of CLOCK_MONOTONIC.
+
+Laws:
+1. It is hubd's own `run` with the desk's own parts. The wrappers only note times and pass all on:
+   no product code knows that it is measured.
+2. Notes leave only when nothing is under way: a system call would give other threads their turn.
 """
 
 from __future__ import annotations
@@ -69,9 +70,7 @@ class NotingRadio:
 
 
 class NotingDoor:
-    """`ports.doors.Mover` around a strike: notes when it was asked, and when the guard had driven
-    the line.
-    """
+    """A `Mover` around a strike: notes when it was asked, and when the guard drove the line."""
 
     def __init__(self, strike: Strike, note: Note) -> None:
         self._strike = strike
@@ -92,14 +91,25 @@ class NotingDoor:
         self._note("driven", self._strike.last_drive_ns)
 
 
-def parts(transport: str, note: Note, config: Config, keys: HubKeys, tell: TellPart) -> Parts:
+def parts(
+    transport: str,
+    note: Note,
+    config: Config,
+    keys: HubKeys,
+    tell: TellPart,
+) -> Parts:
     """Make a desk's parts that note times; nobody pulls the door."""
-    made = desk_parts(transport=transport, person=False, config=config, keys=keys, tell=tell)
-    doors: dict[str, Mover] = {
-        name: NotingDoor(door, note)
-        for name, door in made.doors.items()
-        if isinstance(door, Strike)
-    }
+    made = desk_parts(
+        transport=transport,
+        person=False,
+        config=config,
+        keys=keys,
+        tell=tell,
+    )
+    doors: dict[str, Mover] = {}
+    for name, door in made.doors.items():
+        if isinstance(door, Strike):
+            doors[name] = NotingDoor(door, note)
     return replace(made, radio=NotingRadio(made.radio, note), doors=doors)
 
 

@@ -1,10 +1,11 @@
-"""The figures of the lab: a hub as shipped in a guest with a real kernel, systemd, BlueZ and GPIO
-lines.
+"""The figures of the lab: a hub as shipped, in a guest with a real kernel, systemd, BlueZ and GPIO.
 
-Laws: the last byte, the strike and the echo have one clock, the guest's, and are seen where the
-radio's bytes enter and leave its kernel; connections are timed with phones as slow as real ones
-(`lab.paced`), the hub alone with phones that are not; every kind is measured in turns with the
-others.
+Laws:
+1. The last byte, the strike and the echo have one clock, the guest's. They are seen where the
+   radio's bytes enter and leave its kernel.
+2. Connections are timed with phones as slow as real ones (`lab.paced`), the hub alone with phones
+   that are not.
+3. Every kind is measured in turns with the others.
 """
 
 from __future__ import annotations
@@ -38,9 +39,7 @@ from lab.touch import touch
 from lab.visitors import visitor
 
 ROUNDS_A_PHONE = (OPS_AN_ASKER - 1) // 4
-"""Rounds of four connections, and one connection before: nobody is let in more often, so then comes
-another phone.
-"""
+"""Rounds of four connections, after one more: nobody is let in more often by one phone."""
 ROUNDS_A_LINK = (OPS_AN_ASKER - 1) // 2
 """Rounds of two opens, and one before: each link is another phone's."""
 REST_SECONDS = 1.0
@@ -114,10 +113,13 @@ async def booted(directory: Path) -> AsyncIterator[Lab]:
             await guest.stop()
 
 
-async def measure(directory: Path, rounds: int, falls: int, boots: int) -> LabRounds:
-    """Boot so often, each time from nothing; in the last guest so many rounds of opens, so many
-    falls of each kind.
-    """
+async def measure(
+    directory: Path,
+    rounds: int,
+    falls: int,
+    boots: int,
+) -> LabRounds:
+    """Boot so often, each time from nothing; measure the rounds and falls in the last guest."""
     made = LabRounds()
     for boot in range(1, boots + 1):
         folder = directory / f"boot-{boot}"
@@ -129,7 +131,12 @@ async def measure(directory: Path, rounds: int, falls: int, boots: int) -> LabRo
     return made
 
 
-async def _rounds(lab: Lab, rounds: int, falls: int, made: LabRounds) -> None:
+async def _rounds(
+    lab: Lab,
+    rounds: int,
+    falls: int,
+    made: LabRounds,
+) -> None:
     made.about = await _about(lab)
     async with on_air(lab.air.transport) as device:
         await touch(device, visitor(lab.site))
@@ -139,19 +146,22 @@ async def _rounds(lab: Lab, rounds: int, falls: int, made: LabRounds) -> None:
 
 
 async def _about(lab: Lab) -> dict[str, str]:
-    said = {
-        "guest kernel": ("uname", "-r"),
-        "BlueZ": ("/usr/libexec/bluetooth/bluetoothd", "--version"),
-        "systemd": ("systemctl", "--version"),
+    """Return the versions of what runs in the guest."""
+
+    async def first_line(*argv: str) -> str:
+        done = await lab.guest.run(*argv)
+        return done.out.split("\n")[0]
+
+    systemd = await first_line("systemctl", "--version")
+    return {
+        "guest kernel": await first_line("uname", "-r"),
+        "BlueZ": await first_line("/usr/libexec/bluetooth/bluetoothd", "--version"),
+        "systemd": systemd.split()[1],
     }
-    told = {name: (await lab.guest.run(*argv)).out.split("\n")[0] for name, argv in said.items()}
-    return told | {"systemd": told["systemd"].split()[1]}
 
 
 async def _connections(lab: Lab, rounds: int, made: LabRounds) -> None:
-    """Time from the connection to the verdict: with the table known and not, by the short path and
-    the full one.
-    """
+    """Time from the connection to the verdict, with the table known or not, by both paths."""
     async with on_air(lab.air.transport, Paced) as device:
         async with connect(device) as known:
             pass
@@ -164,9 +174,9 @@ async def _connections(lab: Lab, rounds: int, made: LabRounds) -> None:
                     if path == "full":
                         phone.tickets.clear()
                     one = await touch(device, phone, kept)
-                    made.connected.setdefault(f"{path} path, GATT {table}", []).append(
-                        one.prepared + one.decided
-                    )
+                    kind = f"{path} path, GATT {table}"
+                    seconds = one.prepared + one.decided
+                    made.connected.setdefault(kind, []).append(seconds)
 
 
 async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
@@ -184,18 +194,21 @@ async def _strikes(lab: Lab, rounds: int, made: LabRounds) -> None:
             async with connect(device) as link:
                 services = await Peer(link.connection).discover_service(UUID(gatt.SERVICE))
                 declaration = services[0].handle
+                info = link._of(gatt.INFO).handle
                 for _ in range(min(ROUNDS_A_LINK, rounds - begin)):
-                    for path in ("short", "full"):
-                        if path == "full":
-                            phone.tickets.clear()
-                        await _open(lab, Session(link, phone), path, changes, made)
+                    await _open(lab, Session(link, phone), "short", changes, made)
+                    phone.tickets.clear()
+                    await _open(lab, Session(link, phone), "full", changes, made)
                     await lab.guest.traced(TRACED_MAX)
                     await services[0].client.read_value(declaration, no_long_read=True)
                     await link.read_info()
-                    packets = [Packet(*packet) for packet in await lab.guest.traced(0)]
+                    packets = await _traced(lab)
                     made.echo.append(answered(packets, READ_REQUEST, READ_RESPONSE, declaration))
-                    info = link._of(gatt.INFO).handle
                     made.info.append(answered(packets, READ_REQUEST, READ_RESPONSE, info))
+
+
+async def _traced(lab: Lab) -> list[Packet]:
+    return [Packet(*packet) for packet in await lab.guest.traced(0)]
 
 
 async def _fallen(changes: asyncio.Queue[dict[str, Any]]) -> dict[str, Any]:
@@ -208,7 +221,11 @@ async def _fallen(changes: asyncio.Queue[dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _open(
-    lab: Lab, session: Session, path: str, changes: asyncio.Queue[dict[str, Any]], made: LabRounds
+    lab: Lab,
+    session: Session,
+    path: str,
+    changes: asyncio.Queue[dict[str, Any]],
+    made: LabRounds,
 ) -> None:
     """Open once, and wait until the line has fallen back."""
     await lab.guest.traced(TRACED_MAX)
@@ -218,8 +235,8 @@ async def _open(
     assert report.short is (path == "short")
     driven = await _fallen(changes)
     seen = (driven["before"] + driven["at"]) / 2
-    packets = [Packet(*packet) for packet in await lab.guest.traced(0)]
-    made.strike.setdefault(path, []).append(seen - last_request(packets, before=driven["at"]))
+    request = last_request(await _traced(lab), before=driven["at"])
+    made.strike.setdefault(path, []).append(seen - request)
 
 
 async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:

@@ -1,6 +1,4 @@
-"""The class of the machine: what a reader needs to judge a figure, and nothing that names this
-machine.
-"""
+"""The class of the machine: what a reader needs to judge a figure, nothing that names it."""
 
 from __future__ import annotations
 
@@ -18,10 +16,14 @@ LIBRARIES = ("cryptography", "cbor2", "pyzmq", "msgspec", "structlog", "bumble")
 
 def describe() -> Mapping[str, str]:
     """Return cores, processor family, kernel, Python and library versions."""
+    processor = platform.machine()
+    if has(IFMA):
+        processor += " with AVX-512 IFMA"
+    major, minor = platform.release().split(".")[:2]
     about = {
         "cores": str(len(os.sched_getaffinity(0))),
-        "processor": f"{platform.machine()}{' with AVX-512 IFMA' if has(IFMA) else ''}",
-        "kernel": ".".join(platform.release().split(".")[:2]),
+        "processor": processor,
+        "kernel": f"{major}.{minor}",
         "Python": platform.python_version(),
         "OpenSSL": backend.openssl_version_text().split()[1],
         "load before": f"{os.getloadavg()[0]:.1f}",
@@ -31,11 +33,13 @@ def describe() -> Mapping[str, str]:
 
 
 def has(flag: str) -> bool:
-    """Tell whether the processor has a feature; OpenSSL's RSA is some three times as fast with
-    AVX-512 IFMA.
+    """Tell whether the processor has a feature.
+
+    OpenSSL's RSA is some three times as fast with AVX-512 IFMA.
     """
     try:
         with open("/proc/cpuinfo") as about:
-            return any(flag in line.split() for line in about if line.startswith("flags"))
+            lines = about.readlines()
     except OSError:
         return False
+    return any(flag in line.split() for line in lines if line.startswith("flags"))

@@ -1,6 +1,8 @@
 """The processes of a bench: radio, backend and hub, started and ended by their ids, on loopback.
 
-Law: what is started here is ended here, whatever happens in between; every wait has an end.
+Laws:
+1. A process that is started here is ended here, whatever happens in between.
+2. Every wait has an end.
 """
 
 from __future__ import annotations
@@ -29,9 +31,7 @@ rsa_burst = 100
 [log]
 level = "warning"
 """
-"""What a bench changes in the desk's configuration: a hub's own budget of RSA decryptions is 5 a
-second.
-"""
+"""What a bench changes in the desk's configuration: usually a hub does 5 RSA a second."""
 STRIKE_SECONDS = 0.2
 """The shortest release, so that many fit in a minute."""
 
@@ -40,8 +40,9 @@ STRIKE_SECONDS = 0.2
 async def running(
     log: Path, *command: str, folder: Path | None = None, pipe: int | None = None
 ) -> AsyncIterator[Process]:
-    """Run a module of Python in `folder`, its complaints in `log`, with a pipe's descriptor; end it
-    at the end.
+    """Run a module of Python in `folder`; end it at the end of the block.
+
+    Its complaints go to `log`; `pipe` is a descriptor that it gets.
     """
     with log.open("ab") as complaints:
         process = await asyncio.create_subprocess_exec(
@@ -74,7 +75,8 @@ async def first_line(process: Process) -> str:
     """Return the first line that a process prints. Raise TimeoutError."""
     assert process.stdout is not None
     async with asyncio.timeout(START_SECONDS):
-        return (await process.stdout.readline()).decode().strip()
+        line = await process.stdout.readline()
+    return line.decode().strip()
 
 
 @asynccontextmanager
@@ -95,9 +97,7 @@ async def backend(site: Site, endpoint: str, log: Path) -> AsyncIterator[None]:
 
 
 def make_site(path: Path, endpoint: str) -> Site:
-    """Make a site with one door of one access point; the hub's configuration is the desk's, with
-    `BUDGET`.
-    """
+    """Make a site with one door of one access point; the hub has the desk's file and `BUDGET`."""
     site = sites.init(path)
     config = sites.write_config(site, endpoint, [DeskDoor(strike_seconds=STRIKE_SECONDS)])
     config.write_text(config.read_text() + BUDGET)
@@ -112,9 +112,7 @@ def free_endpoint() -> str:
 
 
 class HubProcess:
-    """A running hub of a bench and what it notes; `began_ns` is CLOCK_MONOTONIC just before its
-    exec.
-    """
+    """A running hub of a bench; `began_ns` is CLOCK_MONOTONIC just before its exec."""
 
     def __init__(self, process: Process, notes: asyncio.StreamReader, began_ns: int) -> None:
         self.process = process
@@ -122,15 +120,10 @@ class HubProcess:
         self.began_ns = began_ns
 
     async def note(self, what: str) -> int:
-        """Return the time of the next note of that name; earlier ones of other names are passed
-        over.
-        """
-        async with asyncio.timeout(START_SECONDS):
-            while line := await self._notes.readline():
-                name, at = line.split()
-                if name.decode() == what:
-                    return int(at)
-        raise RuntimeError("the hub ended")
+        """Return the time of the next note of that name; pass over others before it."""
+        notes = await self.notes_until(what)
+        _, at = notes[-1]
+        return at
 
     async def notes_until(self, what: str) -> list[tuple[str, int]]:
         """Return all notes up to and with the next one of that name."""

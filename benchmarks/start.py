@@ -1,8 +1,8 @@
-"""From exec to advertising, and the memory of the idle hub, beside a bare import of the libraries
-that it needs.
+"""From exec to advertising, and the memory of the idle hub, beside a bare import of its libraries.
 
-Law: every start is a process of its own, in turns with bare imports; memory is read from the
-kernel's own accounts.
+Laws:
+1. Every start is a process of its own, in turns with bare imports.
+2. Memory is read from the kernel's own accounts.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import processes
-from hubsim.site import Site
 
 IMPORTS = (
     "import asyncio, sqlite3, cbor2, cryptography.hazmat.primitives.asymmetric.rsa, "
     "msgspec, structlog, zmq.asyncio"
 )
 HUB_IMPORTS = "import hubd.app, hubd.__main__, drivers.strike.strike"
-RADIO_IMPORTS = "import hubsim.radio.hub_radio", "import hubd.adapters.bluez.generation"
-"""The virtual radio's host stack, which a desk's hub holds, and the D-Bus client that a real hub
-holds in its place.
-"""
+VIRTUAL_RADIO_IMPORTS = "import hubsim.radio.hub_radio"
+"""The virtual radio's host stack, which a desk's hub has."""
+REAL_RADIO_IMPORTS = "import hubd.adapters.bluez.generation"
+"""The D-Bus client that a real hub has in its place."""
 IDLE_SECONDS = 2.0
 _READ_OWN = "; import pathlib; print(pathlib.Path('/proc/self/smaps_rollup').read_text())"
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory of a process in MB (10^6 bytes): all of it, and with shared pages divided by
-    their users.
+    """Resident memory of a process in MB (10^6 bytes).
+
+    In `proportional` each shared page is divided by its users.
     """
 
     resident: float
@@ -54,9 +54,7 @@ class StartRounds:
 
 
 async def measure(directory: Path, rounds: int) -> StartRounds:
-    """Start the hub `rounds` times; look at the memory of the last one after IDLE_SECONDS with
-    nothing to do.
-    """
+    """Start the hub `rounds` times; look at the memory of the last one after IDLE_SECONDS."""
     result = StartRounds()
     log = directory / "log"
     endpoint = processes.free_endpoint()
@@ -66,37 +64,39 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
             began = time.perf_counter()
             await _python(IMPORTS)
             result.imports.append(time.perf_counter() - began)
-            await _start(result, site, (transport, log), last=index == rounds - 1)
-    result.bare = memory(await _python(IMPORTS + _READ_OWN))
-    without = memory(await _python(HUB_IMPORTS + _READ_OWN))
-    virtual, real = [
-        memory(await _python(f"{HUB_IMPORTS}; {more}{_READ_OWN}")) for more in RADIO_IMPORTS
-    ]
-    result.virtual_radio, result.real_radio = (
-        with_.resident - without.resident for with_ in (virtual, real)
-    )
+            async with processes.hub(site, transport, log) as hub:
+                ready_ns = await hub.note("ready")
+                result.ready.append((ready_ns - hub.began_ns) / 1e9)
+                if index == rounds - 1:
+                    await _look_at_memory(result, hub.process.pid)
+    result.bare = await _memory_after(IMPORTS)
+    without = await _memory_after(HUB_IMPORTS)
+    virtual = await _memory_after(f"{HUB_IMPORTS}; {VIRTUAL_RADIO_IMPORTS}")
+    real = await _memory_after(f"{HUB_IMPORTS}; {REAL_RADIO_IMPORTS}")
+    result.virtual_radio = virtual.resident - without.resident
+    result.real_radio = real.resident - without.resident
     return result
 
 
-async def _start(result: StartRounds, site: Site, means: tuple[str, Path], last: bool) -> None:
-    async with processes.hub(site, *means) as hub:
-        result.ready.append((await hub.note("ready") - hub.began_ns) / 1e9)
-        if last:
-            await asyncio.sleep(IDLE_SECONDS)
-            result.hub = memory_of(hub.process.pid)
-            guards = [memory_of(guard) for guard in children(hub.process.pid)]
-            result.guard = Memory(
-                sum(g.resident for g in guards), sum(g.proportional for g in guards)
-            )
+async def _look_at_memory(result: StartRounds, hub: int) -> None:
+    await asyncio.sleep(IDLE_SECONDS)
+    result.hub = memory_of(hub)
+    guards = [memory_of(guard) for guard in children(hub)]
+    result.guard = Memory(
+        resident=sum(guard.resident for guard in guards),
+        proportional=sum(guard.proportional for guard in guards),
+    )
+
+
+async def _memory_after(imports: str) -> Memory:
+    return memory(await _python(imports + _READ_OWN))
 
 
 def memory(rollup: str) -> Memory:
     """Read the text of a smaps_rollup (proc(5))."""
-    kib = {
-        name: int(size)
-        for name, size in re.findall(r"^(Rss|Pss):\s+(\d+) kB$", rollup, re.MULTILINE)
-    }
-    return Memory(kib["Rss"] * 1024 / 1e6, kib["Pss"] * 1024 / 1e6)
+    found = re.findall(r"^(Rss|Pss):\s+(\d+) kB$", rollup, re.MULTILINE)
+    megabytes = {name: int(kib) * 1024 / 1e6 for name, kib in found}
+    return Memory(megabytes["Rss"], megabytes["Pss"])
 
 
 def memory_of(process_id: int) -> Memory:
@@ -105,11 +105,12 @@ def memory_of(process_id: int) -> Memory:
 
 
 def children(process_id: int) -> list[int]:
-    """Return the ids of a process's own children: of a hub, the guard of its strikes and the one
-    that waits.
-    """
-    threads = Path(f"/proc/{process_id}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    """Return the ids of a process's children: of a hub, the strike guard and the one that waits."""
+    found = []
+    for thread in Path(f"/proc/{process_id}/task").iterdir():
+        listed = (thread / "children").read_text()
+        found += [int(child) for child in listed.split()]
+    return found
 
 
 async def _python(code: str) -> str:

@@ -19,7 +19,8 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     if not samples:
         raise ValueError("no samples: a percentile of nothing is not known")
     ordered = sorted(samples)
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+    rank = math.ceil(percent / 100 * len(ordered))
+    return ordered[max(0, rank - 1)]
 
 
 def p50(samples: Sequence[float]) -> float:

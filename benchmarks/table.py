@@ -1,9 +1,9 @@
-"""The table: a figure, its goal, what was measured, whether the goal is met; as text, Markdown and
-JSON. Pure.
+"""The table of figures with their goals, as text, Markdown and JSON. Pure.
 
-Laws: a figure with a goal is met when its value is at most the goal, with nothing rounded before; a
-figure without one is reported only; what a goal not met took is in `Cause`, measured in the same
-run.
+Laws:
+1. A goal is met when the value is at most the goal, with nothing rounded before.
+2. A figure without a goal is reported only.
+3. Where the time of a figure goes is in `Cause`, measured in the same run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Tell whether the goal is met; None when there is none."""
-        return None if self.goal is None else self.value <= self.goal
+        if self.goal is None:
+            return None
+        return self.value <= self.goal
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ COLUMNS = ("figure", "goal", "measured", "met", "beside")
 
 def show(value: float, unit: str) -> str:
     """Write a value with three significant digits, whole from 1,000 on."""
-    number = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
+    whole = abs(value) >= 1000 or value == int(value)
+    number = f"{value:,.0f}" if whole else f"{value:.3g}"
     return f"{number} {unit}".strip()
 
 
@@ -72,24 +75,24 @@ def text(table: Table) -> str:
     """Return the table for a terminal."""
     rows = [COLUMNS, *map(cells, table.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS) - 1)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
-    lines.insert(1, "  ".join(["-" * width for width in [*widths, len(COLUMNS[-1])]]))
+    lines = []
+    for row in rows:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append("  ".join([*padded, row[-1]]))
+    rules = ["-" * width for width in [*widths, len(COLUMNS[-1])]]
+    lines.insert(1, "  ".join(rules))
     for cause in table.causes:
-        lines += [
-            "",
-            f"{cause.of}, µs (p50):",
-            *(f"  {show(us, ''):>8}  {part}" for part, us in cause.parts.items()),
-        ]
+        lines += ["", f"{cause.of}, µs (p50):"]
+        for part, us in cause.parts.items():
+            lines.append(f"  {show(us, ''):>8}  {part}")
     return "\n".join([*lines, "", *_about(table)])
 
 
 def markdown(table: Table) -> str:
     """Return the table for benchmarks/README.md."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(cells(figure))} |" for figure in table.figures]
+    for figure in table.figures:
+        lines.append(f"| {' | '.join(cells(figure))} |")
     for cause in table.causes:
         parts = "; ".join(f"{part} {show(us, '')}" for part, us in cause.parts.items())
         lines += ["", f"*{cause.of}*, µs (p50): {parts}."]
@@ -98,24 +101,24 @@ def markdown(table: Table) -> str:
 
 def as_json(table: Table) -> dict[str, Any]:
     """Return the table for `latest.json`."""
+    figures = {}
+    for figure in table.figures:
+        figures[figure.key] = {
+            "name": figure.name,
+            "value": round(figure.value, 6),
+            "unit": figure.unit,
+            "goal": figure.goal,
+            "met": figure.met,
+            "beside": figure.beside,
+        }
+    causes = {}
+    for cause in table.causes:
+        causes[cause.of] = {part: round(us, 1) for part, us in cause.parts.items()}
     return {
         "machine": dict(table.machine),
         "rounds": dict(table.rounds),
-        "figures": {
-            figure.key: {
-                "name": figure.name,
-                "value": round(figure.value, 6),
-                "unit": figure.unit,
-                "goal": figure.goal,
-                "met": figure.met,
-                "beside": figure.beside,
-            }
-            for figure in table.figures
-        },
-        "causes": {
-            cause.of: {part: round(us, 1) for part, us in cause.parts.items()}
-            for cause in table.causes
-        },
+        "figures": figures,
+        "causes": causes,
     }
 
 

@@ -26,7 +26,9 @@ class Packet:
     @property
     def att(self) -> bytes:
         """The ATT PDU, b"" when it holds none."""
-        return self.data[_ATT_AT:] if self.data[_CHANNEL_AT:_ATT_AT] == ATT_CHANNEL else b""
+        if self.data[_CHANNEL_AT:_ATT_AT] != ATT_CHANNEL:
+            return b""
+        return self.data[_ATT_AT:]
 
 
 def last_request(packets: Sequence[Packet], before: float) -> float:
@@ -34,25 +36,32 @@ def last_request(packets: Sequence[Packet], before: float) -> float:
 
     Raise ValueError when none did.
     """
-    came = [
-        one.at
-        for one in packets
-        if one.way == "down" and one.at < before and one.att[:1] == bytes([WRITE_REQUEST])
-    ]
-    if not came:
+    came: float | None = None
+    for packet in packets:
+        to_hub = packet.way == "down" and packet.at < before
+        if to_hub and packet.att[:1] == bytes([WRITE_REQUEST]):
+            came = packet.at
+    if came is None:
         raise ValueError("no write request in the trace")
-    return came[-1]
+    return came
 
 
-def answered(packets: Sequence[Packet], request: int, answer: int, handle: int) -> float:
+def answered(
+    packets: Sequence[Packet],
+    request: int,
+    answer: int,
+    handle: int,
+) -> float:
     """Return the seconds from the first request of that kind for that handle to its answer.
 
     Raise ValueError.
     """
     wanted = bytes([request]) + handle.to_bytes(2, "little")
-    began = next((one.at for one in packets if one.way == "down" and one.att[:3] == wanted), None)
-    if began is not None:
-        for one in packets:
-            if one.way == "up" and one.at > began and one.att[:1] == bytes([answer]):
-                return one.at - began
+    began: float | None = None
+    for packet in packets:
+        if began is None:
+            if packet.way == "down" and packet.att[:3] == wanted:
+                began = packet.at
+        elif packet.way == "up" and packet.at > began and packet.att[:1] == bytes([answer]):
+            return packet.at - began
     raise ValueError("the trace holds no such request with its answer")

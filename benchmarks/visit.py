@@ -1,7 +1,8 @@
 """One visit of a phone at the desk's hub, with the CPU of each of the hub's steps.
 
-Law: only the hub's calls are timed; what the phone does in between is not. A visit that did not
-open the door is an error, never a figure.
+Laws:
+1. Only the hub's calls are timed, not what the phone does in between.
+2. A visit that did not open the door is an error, never a figure.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import decode_challenge
 from hubcore.phone.sealing import BLE_GATT, OpenJob, open_request
-from hubsim.phone.machine import Attempt, Decided, SendMessage
+from hubsim.phone.effects import Decided, SendMessage
+from hubsim.phone.machine import Attempt
 
 _T = TypeVar("_T")
 PAUSE_SECONDS = OP_SECONDS / OPS_AN_ASKER + 1
@@ -73,8 +75,8 @@ class Visit:
         outbound = Outbound(sid)
         phone = attempt.challenge(info, time.time())
         while not any(isinstance(effect, Decided) for effect in phone):
-            (request,) = (effect.message for effect in phone if isinstance(effect, SendMessage))
-            outbound.load(request)
+            (request,) = [effect for effect in phone if isinstance(effect, SendMessage)]
+            outbound.load(request.message)
             frames = list(iter(partial(outbound.pull, MTU), b""))
             answer = join(await self._ask(frames), inbound)
             phone = attempt.receive(answer, time.time())
@@ -110,7 +112,10 @@ class Visit:
     def _take(self, frames: list[bytes]) -> list[LinkEffect]:
         now = self._clock.monotonic()
         wall = time.time()
-        return [effect for frame in frames for effect in self._link.frame(frame, MTU, now, wall)]
+        effects: list[LinkEffect] = []
+        for frame in frames:
+            effects += self._link.frame(frame, MTU, now, wall)
+        return effects
 
     def _unseal(self, job: OpenJob) -> list[LinkEffect]:
         return self._link.unsealed(open_request(job), self._clock.monotonic())

@@ -38,7 +38,8 @@ from hubd.doors.unlock import Unlock
 from hubd.policy.new import PolicyIntake, Prove
 from hubsim import site
 from hubsim.door.door import SimDoor
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.effects import Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.machine import Attempt
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, Validity
 from tests.facts_fit import misfits_of_event, misfits_of_record
@@ -211,7 +212,9 @@ def make_wallet(
     """Return a phone's wallet with a grant valid from NOON + days[0] to NOON + days[1]."""
     key = site.make_key(kind)
     span = Validity(int(NOON + days[0] * DAY), int(NOON + days[1] * DAY))
-    grant = site.make_grant(issuer, SITE, credential, key, access, span)
+    grant = site.make_grant(
+        issuer, site=SITE, credential=credential, key=key, access=access, validity=span
+    )
     return Wallet(SITE, issuer.verify_key, key, grant)
 
 

@@ -9,7 +9,7 @@ from hubcore.phone import sealing
 from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
 from hubcore.phone.messages import Open, Request, Resume, ResumeRequest
 from hubcore.phone.sealing import BLE_GATT
-from hubsim.phone.machine import seal_open
+from hubsim.phone.requests import seal_open
 from hubsim.phone.wallet import Wallet
 from tests.pair import DeskHub
 
@@ -32,7 +32,7 @@ def full_request(
     certificate = read_epoch_certificate(epoch.certificate, reader, (384,))
     bound = sealing.binding(BLE_GATT, challenge, epoch.digest, Aead.A256GCM)
     request = Request(wallet.grant, op, access_point, action, bytes(32))
-    return seal_open(request, wallet.key, certificate, bound, (Aead.A256GCM, bytes))
+    return seal_open(request, wallet.key, certificate, bound, aead=Aead.A256GCM, chance=bytes)
 
 
 def give_ticket(hub: DeskHub, wallet: Wallet, secret: bytes) -> None:

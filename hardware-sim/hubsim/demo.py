@@ -1,8 +1,9 @@
-"""The demo: the main job, step by step, on real bytes. A step that did not happen ends it with exit
-status 1.
+"""The demo: the main job, step by step, on real bytes.
 
-Law: a step is printed only after its facts were checked, at the strike's line, in the hub's answers
-or at the backend.
+Laws:
+1. A step is printed only after its facts were checked, at the strike's line, in the hub's answers
+   or at the backend.
+2. A step that did not happen ends the demo with exit status 1.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
-from hubsim.site import OPEN_AND_QUERY, DeskDoor, Validity
+from hubsim.site import DAY, OPEN_AND_QUERY, DeskDoor, Site, Validity
 from hubsim.stage import Stage, StageError
 
 FRONT = DeskDoor(
@@ -38,7 +39,7 @@ FRONT = DeskDoor(
     access_point=1,
     strike_seconds=1.0,
 )
-DAY = 86_400
+DAYS_A_WEEK = 7
 
 
 class NotShown(Exception):
@@ -90,30 +91,30 @@ PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {heigh
 </g>
 </svg>
 """
-"""A terminal as rich draws it (`Console.export_svg`), without the fonts that it would fetch from
-elsewhere.
-"""
+"""A terminal as rich draws it (`Console.export_svg`), without the fonts that it would fetch."""
 PICTURE_COLUMNS = 108
+REST_SECONDS = 5.0
+STATE_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 
 
 async def show(path: Path, picture: Path | None = None) -> int:
-    """Run the demo in a new folder, and draw what it printed into `picture`; return the exit
-    status.
+    """Run the demo in a new folder; return the exit status.
+
+    Draw what it printed into `picture`, if that is given.
     """
-    console = Console(highlight=False)
-    if picture is not None:
-        console = Console(highlight=False, record=True, width=PICTURE_COLUMNS)
+    if picture is None:
+        return await _run(path, Steps(Console(highlight=False)))
+    console = Console(highlight=False, record=True, width=PICTURE_COLUMNS)
     status = await _run(path, Steps(console))
-    if picture is not None:
-        console.save_svg(str(picture), title="make demo", code_format=PICTURE, unique_id="demo")
+    console.save_svg(str(picture), title="make demo", code_format=PICTURE, unique_id="demo")
     return status
 
 
 async def _run(path: Path, steps: Steps) -> int:
     try:
         stage = Stage(path, [FRONT])
-        for name, access, span in _phones():
-            stage.site.grant(name, access, span)
+        _grant_phones(stage.site)
         steps.done("a site: keys of issuer, hub and backend, and four phones with grants")
         async with stage:
             steps.done("the radio, the backend and the hub run; the hub is on air")
@@ -131,17 +132,20 @@ async def _run(path: Path, steps: Steps) -> int:
     return 0
 
 
-def _phones() -> list[tuple[str, list[Access], Validity | None]]:
+def _grant_phones(site: Site) -> None:
+    """Make four phones: two with good grants, one expired, one out of its schedule."""
     always = [Access(FRONT.access_point, OPEN_AND_QUERY, ())]
-    expired = Validity(int(time.time()) - 3 * DAY, int(time.time()) - DAY)
-    other_day = 1 << (datetime.now(UTC).weekday() + 3) % 7
-    elsewhen = [Access(FRONT.access_point, OPEN_AND_QUERY, (Rule(other_day, 0, MINUTES_A_DAY),))]
-    return [
-        ("anna", always, None),
-        ("bert", always, None),
-        ("carl", always, expired),
-        ("dora", elsewhen, None),
-    ]
+    site.grant("anna", always)
+    site.grant("bert", always)
+
+    now = int(time.time())
+    expired = Validity(now - 3 * DAY, now - DAY)
+    site.grant("carl", always, expired)
+
+    today = datetime.now(UTC).weekday()
+    another_day = Rule(1 << (today + 3) % DAYS_A_WEEK, 0, MINUTES_A_DAY)
+    elsewhen = [Access(FRONT.access_point, OPEN_AND_QUERY, (another_day,))]
+    site.grant("dora", elsewhen)
 
 
 class _Demo:
@@ -151,7 +155,7 @@ class _Demo:
         self._stage = stage
         self._device = device
         self._steps = steps
-        self._strikes = 0
+        self._rises = 0
 
     async def run(self) -> None:
         anna = self._load("anna")
@@ -160,11 +164,8 @@ class _Demo:
         await self._remote()
         await self._replay(report.sent[-1])
         await self._revoked()
-        for name, what, reason in (
-            ("carl", "a grant that has expired", Reason.GRANT_TIME),
-            ("dora", "a phone out of its schedule", Reason.SCHEDULE),
-        ):
-            await self._refused(name, what, reason)
+        await self._refused("carl", "a grant that has expired", Reason.GRANT_TIME)
+        await self._refused("dora", "a phone out of its schedule", Reason.SCHEDULE)
 
     def _load(self, name: str) -> Wallet:
         return wallets.load(self._stage.site.phone(name))
@@ -178,24 +179,19 @@ class _Demo:
 
     async def _open_front(self, wallet: Wallet) -> Report:
         async def check(session: Session, report: Report) -> None:
-            verdict = report.verdict
-            expect(
-                verdict is not None and verdict.allowed,
-                f"the phone opens the front door: {report.why}",
-            )
+            expect(_allowed(report), f"the phone opens the front door: {report.why}")
             expect(
                 not report.short and report.round_trips == 2,
                 "a new phone takes the full path in two round trips",
             )
-            took = report.decided - report.began
-            aead = next(iter(wallet.tickets.values())).aead if wallet.tickets else Aead.A256GCM
+            aead = _aead_of_first_ticket(wallet)
             self._steps.done(
                 f"a phone the hub never saw opens the front door over BLE (RSA-3072, {aead.name})",
-                took,
+                report.decided - report.began,
             )
             self._rose(1)
             await self._falls_back()
-            state = await session.state(5.0)
+            state = await session.state(STATE_SECONDS)
             expect(
                 state is not None and state.door is DoorState.OPEN,
                 "the phone hears that the door has opened",
@@ -206,7 +202,8 @@ class _Demo:
         op = report.verdict.op.hex() if report.verdict else ""
 
         async def recorded() -> bool:
-            return any(record["detail"].get("op") == op for record in await self._stage.records())
+            records = await self._stage.records()
+            return any(record["detail"].get("op") == op for record in records)
 
         took = await self._stage.until(recorded, "the record reaches the backend")
         self._steps.done("its record is with the backend, over CurveZMQ, and acknowledged", took)
@@ -215,23 +212,24 @@ class _Demo:
     async def _falls_back(self) -> None:
         driven = self._stage.strike()
         expect(driven.active, "the strike line is driven")
-        await self._stage.until(
-            lambda: not self._stage.strike().active, "the strike falls back by itself", 5.0
-        )
-        pulse_seconds = (self._stage.strike().changed_ns - driven.changed_ns) / 1e9
-        expect(
-            0.9 < pulse_seconds / FRONT.strike_seconds < 1.5, f"the pulse was {pulse_seconds:.3f} s"
-        )
+        await self._until_at_rest("the strike falls back by itself")
+        rested = self._stage.strike()
+        pulse_seconds = (rested.changed_ns - driven.changed_ns) / 1e9
+        of_wanted = pulse_seconds / FRONT.strike_seconds
+        expect(0.9 < of_wanted < 1.5, f"the pulse was {pulse_seconds:.3f} s")
         self._steps.done(
             f"the strike was released, and fell back by itself after {pulse_seconds:.2f} s"
         )
 
+    async def _until_at_rest(self, what: str) -> None:
+        def rests() -> bool:
+            return not self._stage.strike().active
+
+        await self._stage.until(rests, what, REST_SECONDS)
+
     async def _short_path(self, wallet: Wallet) -> None:
         async def check(_: Session, report: Report) -> None:
-            expect(
-                report.verdict is not None and report.verdict.allowed,
-                f"the phone opens again: {report.why}",
-            )
+            expect(_allowed(report), f"the phone opens again: {report.why}")
             expect(
                 report.short and report.round_trips == 1,
                 "the second time takes the short path, one round trip",
@@ -243,7 +241,7 @@ class _Demo:
         self._steps.done("the same phone again: the short path, one round trip, no RSA", took)
 
     async def _remote(self) -> None:
-        await self._stage.until(lambda: not self._stage.strike().active, "the strike rests", 5.0)
+        await self._until_at_rest("the strike rests")
         began = time.monotonic()
         answer = await self._stage.backend(
             "release", hub="hub-1", access_point=FRONT.access_point, by="operator-7"
@@ -269,9 +267,10 @@ class _Demo:
             thief = Session(link, self._load("bert"))
             await thief.read_info()
             await thief.send(recorded)
-            answer = await thief.message(5.0)
+            answer = await thief.message(ANSWER_SECONDS)
         expect(answer is not None, "the hub answers the recording")
-        expect(decode_to_phone(answer or b"") == Error(ErrorCode.FAILED), "a recording is refused")
+        refusal = Error(ErrorCode.FAILED)
+        expect(decode_to_phone(answer or b"") == refusal, "a recording is refused")
         self._rose(0)
         self._steps.done(
             "a recording of the first unlock, replayed: refused with the one answer for "
@@ -281,10 +280,12 @@ class _Demo:
     async def _revoked(self) -> None:
         site = self._stage.site
         new = site.revoke(site.credential("bert"))
-        await self._stage.backend("policy", path=str((site.path / "policy.cbor").absolute()))
+        policy = site.path / "policy.cbor"
+        await self._stage.backend("policy", path=str(policy.absolute()))
 
         async def in_force() -> bool:
-            return bool((await self._stage.hub("status"))["policy_version"] == new.version)
+            status = await self._stage.hub("status")
+            return bool(status["policy_version"] == new.version)
 
         await self._stage.until(in_force, "the new policy is in force")
         await self._refused("bert", "a phone revoked a moment ago", Reason.REVOKED)
@@ -292,11 +293,10 @@ class _Demo:
     async def _refused(self, name: str, what: str, reason: Reason) -> None:
         async def check(_: Session, report: Report) -> None:
             verdict = report.verdict
-            expect(verdict is not None, f"{what}: {report.why}")
-            expect(verdict is not None and not verdict.allowed, f"{what} is refused")
-            expect(
-                verdict is not None and verdict.reason is reason, f"{what}: the reason is {verdict}"
-            )
+            if verdict is None:
+                raise NotShown(f"{what}: {report.why}")
+            expect(not verdict.allowed, f"{what} is refused")
+            expect(verdict.reason is reason, f"{what}: the reason is {verdict}")
 
         await self._attempt(self._load(name), check)
         self._rose(0)
@@ -305,17 +305,26 @@ class _Demo:
     def _rose(self, times: int) -> None:
         """Check how often the strike has risen since the last look."""
         rises = self._stage.strike().rises
-        expect(
-            rises == self._strikes + times,
-            f"the strike was driven {rises - self._strikes} times, not {times}",
-        )
-        self._strikes = rises
+        rose = rises - self._rises
+        expect(rose == times, f"the strike was driven {rose} times, not {times}")
+        self._rises = rises
+
+
+def _allowed(report: Report) -> bool:
+    return report.verdict is not None and report.verdict.allowed
+
+
+def _aead_of_first_ticket(wallet: Wallet) -> Aead:
+    for ticket in wallet.tickets.values():
+        return ticket.aead
+    return Aead.A256GCM
 
 
 def _verify_evidence(stage: Stage) -> None:
     audit = stage.site.hub / "state" / "audit.db"
+    hubctl = (sys.executable, "-m", "hubd.cli.main")
     verify = subprocess.run(
-        [sys.executable, "-m", "hubd.cli.main", "audit", "verify", "--file", str(audit)],
+        [*hubctl, "audit", "verify", "--file", str(audit)],
         capture_output=True,
         text=True,
     )

@@ -1,15 +1,16 @@
-"""A hub on a desk: hubd's own `serve` on a virtual radio or the machine's own, the real strike
-guard on lines in a file, and doors with physics behind those lines. A person may stand there who
-pulls each door that is released.
+"""A hub on a desk: hubd's own `serve`, with a virtual radio and doors that have physics.
 
-Law: only what drives a real hub's strike drives these: the guard's process, on lines that other
+The real strike guard drives lines in a file, and the doors are behind those lines. A person may
+stand there who pulls each door that is released. The radio can be the machine's own, too.
+
+Law: these strikes are driven by what drives a real hub's: the guard's process, on lines that other
 processes can read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,71 +40,6 @@ PULL_AFTER_SECONDS = 0.2
 LET_GO_AFTER_SECONDS = 0.5
 
 
-def desk_parts(
-    transport: str, person: bool, config: Config, keys: HubKeys, tell: TellPart
-) -> Parts:
-    """Make a desk's parts; `transport` is bumble's name of the HCI transport to attach to, or
-    BLESS.
-    """
-    path = config.hub.state_directory / BANK
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    Bank.create(path, [mover.id for door in config.doors for mover in door.moved_by]).close()
-    edges = Edges()
-    metals = {door.id: _Metal(door, edges.put, person) for door in config.doors}
-    movers = make_movers(
-        config=config,
-        publish=edges.put,
-        tell=tell,
-        rows={kinds.Strike: partial(_strikes, path, metals)},
-    )
-    return Parts(
-        radio=_radio(transport, config, tell),
-        doors=movers.doors,
-        inputs=edges,
-        uplink=make_uplink(config, keys),
-        runs=movers.runs,
-    )
-
-
-def _strikes(
-    path: Path, metals: Mapping[str, _Metal], wanted: Sequence[kinds.Strike], tell: TellPart
-) -> MadeKind:
-    """Make strikes on the lines of the file at `path`, each with the metal of its door
-    behind it.
-    """
-    on_file = [
-        structs.replace(strike, chip=str(path), line=strike.id, active_low=False)
-        for strike in wanted
-    ]
-    made = strikes(on_file, tell, FACTORY)
-    return replace(
-        made,
-        movers={
-            strike: partial(_before, metals, strike, make) for strike, make in made.movers.items()
-        },
-    )
-
-
-def _before(
-    metals: Mapping[str, _Metal], strike: str, make: MakeForDoor, door: str, publish: Publish
-) -> Mover:
-    """Make a strike of a door whose line acts on the metal of that door."""
-
-    def hear(event: InputEvent) -> None:
-        publish(event)
-        metals[door].driven(strike, event.what is Input.STRIKE_ACTIVE)
-
-    return make(door, hear)
-
-
-def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
-    if transport != BLESS:
-        return BumbleRadio(transport, load_beacon(config))
-    from hubsim.radio.bless_radio import BlessRadio
-
-    return BlessRadio(partial(tell, Part.RADIO, False))
-
-
 class _Metal:
     """A door's metal, and the person in front of it.
 
@@ -123,3 +59,80 @@ class _Metal:
             loop = asyncio.get_running_loop()
             loop.call_later(PULL_AFTER_SECONDS, self._metal.pull)
             loop.call_later(LET_GO_AFTER_SECONDS, self._metal.let_go)
+
+
+Metals = dict[str, _Metal]
+"""By door."""
+
+
+def desk_parts(
+    transport: str,
+    person: bool,
+    config: Config,
+    keys: HubKeys,
+    tell: TellPart,
+) -> Parts:
+    """Make a desk's parts; `transport` is bumble's name of an HCI transport, or BLESS."""
+    path = config.hub.state_directory / BANK
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    strike_ids = [mover.id for door in config.doors for mover in door.moved_by]
+    Bank.create(path, strike_ids).close()
+    edges = Edges()
+    metals: Metals = {}
+    for door in config.doors:
+        metals[door.id] = _Metal(door, edges.put, person)
+    movers = make_movers(
+        config=config,
+        publish=edges.put,
+        tell=tell,
+        rows={kinds.Strike: partial(_strikes, path, metals)},
+    )
+    return Parts(
+        radio=_radio(transport, config, tell),
+        doors=movers.doors,
+        inputs=edges,
+        uplink=make_uplink(config, keys),
+        runs=movers.runs,
+    )
+
+
+def _strikes(
+    path: Path,
+    metals: Metals,
+    wanted: Sequence[kinds.Strike],
+    tell: TellPart,
+) -> MadeKind:
+    """Make strikes on the lines of the file at `path`, with the metal of their doors behind."""
+    on_file = [
+        structs.replace(strike, chip=str(path), line=strike.id, active_low=False)
+        for strike in wanted
+    ]
+    made = strikes(on_file, tell, FACTORY)
+    with_metal: dict[str, MakeForDoor] = {}
+    for strike, make in made.movers.items():
+        with_metal[strike] = partial(_make_with_metal, metals, strike, make)
+    return replace(made, movers=with_metal)
+
+
+def _make_with_metal(
+    metals: Metals,
+    strike: str,
+    make: MakeForDoor,
+    door: str,
+    publish: Publish,
+) -> Mover:
+    """Make a strike of a door whose line acts on the metal of that door."""
+
+    def hear(event: InputEvent) -> None:
+        publish(event)
+        metals[door].driven(strike, event.what is Input.STRIKE_ACTIVE)
+
+    return make(door, hear)
+
+
+def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
+    if transport != BLESS:
+        return BumbleRadio(transport, load_beacon(config))
+    from hubsim.radio.bless_radio import BlessRadio
+
+    return BlessRadio(partial(tell, Part.RADIO, False))

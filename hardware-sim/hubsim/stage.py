@@ -1,8 +1,9 @@
-"""A whole installation on one desk: radio, backend and hub as processes of their own, started,
-watched and ended here.
+"""A whole installation on one desk: radio, backend and hub as processes of their own.
 
-Law: what `Stage` starts, it ends; nothing listens beyond loopback; every wait is for a condition
-and has an end.
+Laws:
+1. `Stage` ends the processes that it starts.
+2. Nothing listens beyond loopback.
+3. Every wait is for a condition and has an end.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ START_SECONDS = 15.0
 STOP_SECONDS = 8.0
 ANSWER_SECONDS = 15.0
 POLL_SECONDS = 0.01
+TAIL_CHARACTERS = 2000
 
 
 class StageError(Exception):
@@ -40,12 +42,16 @@ class Stage:
     """An async context manager: inside it, everything runs. `site` is made new at `path`."""
 
     def __init__(
-        self, path: Path, doors: Sequence[DeskDoor] = (DeskDoor(),), person: bool = True
+        self,
+        path: Path,
+        doors: Sequence[DeskDoor] = (DeskDoor(),),
+        person: bool = True,
     ) -> None:
         self.path = path
         self.doors = tuple(doors)
         self._person = person
-        self.transport = self.endpoint = ""
+        self.transport = ""
+        self.endpoint = ""
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._bank: Bank | None = None
         self.site: Site = sites.init(
@@ -75,8 +81,7 @@ class Stage:
 
     async def start(self, name: str, *arguments: str) -> str:
         """Start a hubsim command; return the first line it prints."""
-        log = (self.path / f"{name}.log").open("ab")
-        with log:
+        with (self.path / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -88,26 +93,21 @@ class Stage:
         self._processes[name] = process
         if name == "hub":
             return ""
-        assert process.stdout is not None
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                line = await process.stdout.readline()
-        except TimeoutError:
-            line = b""
+        line = await _first_line(process)
         if not line:
             raise StageError(f"{name} did not start: {self.tail(name)}")
-        return line.decode().strip()
+        return line
 
     async def start_backend(self) -> None:
         """Start the reference backend."""
-        await self.start("backend", "backend", "--at", str(self.path), "--listen", self.endpoint)
+        at = ("--at", str(self.path))
+        await self.start("backend", "backend", *at, "--listen", self.endpoint)
 
     async def start_hub(self) -> None:
-        """Start the hub and wait until it is on air, its strikes are held and its backend has
-        welcomed it.
-        """
+        """Start the hub; wait until it is on air, holds its strikes and was welcomed."""
         person = "--person" if self._person else "--nobody"
-        await self.start("hub", "hub", "--at", str(self.path), "--radio", self.transport, person)
+        at = ("--at", str(self.path))
+        await self.start("hub", "hub", *at, "--radio", self.transport, person)
         await self.until(self._up, "the hub is up")
         self._bank = Bank(self.site.hub / "state" / BANK)
 
@@ -118,10 +118,11 @@ class Stage:
             status = await self.hub("status")
         except OSError:
             return False
-        on_air = status["radio"]["on_air"]
-        backend = status["backend"]
-        welcomed = "backend" not in self._processes or backend["last_welcome"] is not None
-        return bool(status["ready"] and on_air and status["radio"]["epoch_key"] and welcomed)
+        radio = status["radio"]
+        welcomed = status["backend"]["last_welcome"] is not None
+        if "backend" in self._processes and not welcomed:
+            return False
+        return bool(status["ready"] and radio["on_air"] and radio["epoch_key"])
 
     def process_id(self, name: str) -> int:
         """Return the process id of a part."""
@@ -147,42 +148,47 @@ class Stage:
             raise StageError(f"{name} did not stop: {self.tail(name)}") from None
 
     async def _stop_all(self) -> None:
-        for name in [n for n in ("hub", "backend", "radio") if n in self._processes]:
+        for name in ("hub", "backend", "radio"):
+            if name not in self._processes:
+                continue
             with contextlib.suppress(StageError, ProcessLookupError):
                 await self.stop(name)
 
     def strike(self, mover: str | None = None) -> Level:
-        """Return the line of a strike as it is driven now; that of the first one if none is
-        named.
-        """
+        """Return the level of a strike's line, of the first strike if none is named."""
         assert self._bank is not None
-        return self._bank.level(0 if mover is None else self._bank.number_of(mover))
+        index = 0 if mover is None else self._bank.number_of(mover)
+        return self._bank.level(index)
 
     async def hub(self, call: str) -> Any:
         """Ask the hub's local socket. Raise OSError when nobody answers."""
-        answer = await ask(self.site.hub / "hubd.sock", {"id": 1, "call": call})
+        request: dict[str, object] = {"id": 1, "call": call}
+        answer = await ask(self.site.hub / "hubd.sock", request)
         return answer["result"]
 
     async def backend(self, do: str, **order: object) -> dict[str, Any]:
         """Give the backend an order."""
-        answer: dict[str, Any] = await ask(self.site.backend / "backend.sock", {"do": do, **order})
+        socket_path = self.site.backend / "backend.sock"
+        answer: dict[str, Any] = await ask(socket_path, {"do": do, **order})
         if not answer["ok"]:
             raise StageError(f"backend: {answer['error']}")
         return answer
 
     async def records(self) -> list[dict[str, Any]]:
         """Return the records of the hub that the backend holds."""
-        held: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         while True:
-            page = await self.backend(
-                "records", hub="hub-1", after=held[-1]["number"] if held else 0
-            )
-            held += page["records"]
+            newest = records[-1]["number"] if records else 0
+            page = await self.backend("records", hub="hub-1", after=newest)
+            records += page["records"]
             if not page["more"]:
-                return held
+                return records
 
     async def until(
-        self, condition: Callable[[], Any], what: str, seconds: float = START_SECONDS
+        self,
+        condition: Callable[[], Any],
+        what: str,
+        seconds: float = START_SECONDS,
     ) -> float:
         """Wait until the condition (it may be async) is true; return the seconds it took.
 
@@ -202,9 +208,11 @@ class Stage:
         )
 
     def tail(self, name: str) -> str:
-        """Return the last lines that a part told its journal."""
+        """Return the end of a part's log."""
         file = self.path / f"{name}.log"
-        return file.read_text(errors="replace")[-2000:] if file.exists() else "nothing"
+        if not file.exists():
+            return "nothing"
+        return file.read_text(errors="replace")[-TAIL_CHARACTERS:]
 
 
 async def ask(path: Path, request: dict[str, object]) -> Any:
@@ -215,17 +223,30 @@ async def ask(path: Path, request: dict[str, object]) -> Any:
     async with asyncio.timeout(ANSWER_SECONDS):
         reader, writer = await asyncio.open_unix_connection(_short(path), limit=MAX_ANSWER_BYTES)
         try:
-            writer.write(json.dumps(request).encode() + b"\n")
-            return json.loads(await reader.readline())
+            line = json.dumps(request)
+            writer.write(line.encode() + b"\n")
+            answer = await reader.readline()
+            return json.loads(answer)
         finally:
             writer.close()
 
 
 def _short(path: Path) -> str:
-    """A unix socket's path has at most 107 bytes: take the shorter of the absolute and the relative
-    one.
-    """
-    return min(str(path.absolute()), os.path.relpath(path), key=len)
+    """Return the shorter of the absolute and the relative path: a unix socket's has 107 bytes."""
+    absolute = str(path.absolute())
+    relative = os.path.relpath(path)
+    return min(absolute, relative, key=len)
+
+
+async def _first_line(process: asyncio.subprocess.Process) -> str:
+    """Return the first line that a process prints, "" when none comes in time."""
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        return ""
+    return line.decode().strip()
 
 
 def _free_port() -> int:

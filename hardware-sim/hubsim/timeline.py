@@ -1,7 +1,8 @@
 """Time that a desk's physics runs on: the asyncio loop's, or a virtual one that only a test moves.
 
-Laws: callbacks run in the order of their times, equal times in the order they were asked for;
-virtual time never moves by itself.
+Laws:
+1. Callbacks run in the order of their times; those of equal times in the order of asking.
+2. Virtual time never moves by itself.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class VirtualTimer:
 
 
 class VirtualTime:
-    """A timeline that stands still until told to go on."""
+    """A timeline that stands still until `advance` or `go_to`."""
 
     def __init__(self, start: float = 1000.0) -> None:
         self._now = start
@@ -57,7 +58,8 @@ class VirtualTime:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> VirtualTimer:
         timer = VirtualTimer(callback)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
+        entry = (when, next(self._order), timer)
+        heapq.heappush(self._timers, entry)
         return timer
 
     def advance(self, seconds: float) -> None:
@@ -66,8 +68,11 @@ class VirtualTime:
 
     def go_to(self, end: float) -> None:
         """Go on until it is `end`, in the manner of `advance`."""
-        while self._timers and self._timers[0][0] <= end:
-            when, _, timer = heapq.heappop(self._timers)
+        while self._timers:
+            when, _, timer = self._timers[0]
+            if when > end:
+                break
+            heapq.heappop(self._timers)
             self._now = max(self._now, when)
             timer.fire()
         self._now = end

@@ -1,8 +1,7 @@
-"""The lab's hand in the guest: runs commands, writes files and carries the radio between /dev/vhci
-and a serial line.
+"""The lab's agent in the guest: runs commands, writes files, carries the radio and the disk.
 
-Speaks JSON, one object a line, on the serial line that it is given; each request has its own
-thread, so that a slow command stops no other. It knows the standard library alone.
+It speaks JSON, one object a line, on the serial line that it is given. Each request has its own
+thread, so that a slow command stops no other. It imports the standard library alone.
 """
 
 import base64
@@ -27,6 +26,7 @@ SCO = 3
 EVENT = 4
 ISO = 5
 HEADER_BYTES = {COMMAND: 3, ACL: 4, SCO: 3, EVENT: 2, ISO: 4}
+ISO_LENGTH_BITS = 0x3FFF
 VENDOR_PACKET = 0xFF
 PULLED_MS = 50
 """How long a controller that says nothing may stay after it has been pulled out."""
@@ -40,10 +40,10 @@ NBD_SEND_FLUSH = 4
 NBD_SEND_FUA = 8
 SECTOR_BYTES = 512
 DISK_SECONDS = 10.0
-CABLE_HEAD = struct.Struct(">HH")
-CABLE_READ = 0
-CABLE_DISK = 1
-CABLE_PART_BYTES = 16384
+MUX_HEAD = struct.Struct(">HH")
+MUX_READ = 0
+MUX_DISK = 1
+MUX_PART_BYTES = 16384
 LOOK_SECONDS = 0.001
 
 
@@ -67,19 +67,22 @@ def packets(buffer: bytearray) -> list[bytes]:
     while len(buffer) > 4:
         kind = buffer[0]
         head = 1 + HEADER_BYTES[kind]
-        if kind in (ACL, ISO):
-            size = int.from_bytes(buffer[3:5], "little") & (0x3FFF if kind == ISO else 0xFFFF)
+        if kind == ACL:
+            size = int.from_bytes(buffer[3:5], "little")
+        elif kind == ISO:
+            size = int.from_bytes(buffer[3:5], "little") & ISO_LENGTH_BITS
         else:
             size = buffer[head - 1]
-        if len(buffer) < head + size:
+        end = head + size
+        if len(buffer) < end:
             break
-        whole.append(bytes(buffer[: head + size]))
-        del buffer[: head + size]
+        whole.append(bytes(buffer[:end]))
+        del buffer[:end]
     return whole
 
 
-class Radio:
-    """One controller on /dev/vhci whose other half is at the far end of a serial line."""
+class SerialController:
+    """A controller on /dev/vhci whose other half is at the far end of a serial line."""
 
     def __init__(self, path: str) -> None:
         self._line = open_line(path)
@@ -134,20 +137,18 @@ class Radio:
                     pass  # pulled out meanwhile
 
 
-class Cable:
-    """The guest's end of the cable (cable.py): byte streams over one serial line, each joined to a
-    socket.
-    """
+class GuestMux:
+    """The guest's end of `lab.serialmux`: byte streams over one serial line, each on a socket."""
 
     def __init__(self, path: str) -> None:
         self._line = open_line(path)
         self._lock = threading.Lock()
-        self._joined: dict[int, socket.socket] = {}
+        self._sockets: dict[int, socket.socket] = {}
         threading.Thread(target=self._down, daemon=True).start()
 
     def join(self, number: int, end: socket.socket) -> None:
         """Carry a socket's bytes to and fro, under a number."""
-        self._joined[number] = end
+        self._sockets[number] = end
         threading.Thread(target=self._up, args=(number, end), daemon=True).start()
 
     def listen(self, port: int) -> None:
@@ -156,18 +157,18 @@ class Cable:
         threading.Thread(target=self._accept, args=(server,), daemon=True).start()
 
     def _accept(self, server: socket.socket) -> None:
-        for number in itertools.count(CABLE_DISK + 1):
+        for number in itertools.count(MUX_DISK + 1):
             self.join(number, server.accept()[0])
 
     def _send(self, number: int, length: int, data: bytes = b"") -> None:
         with self._lock:
-            write_all(self._line, CABLE_HEAD.pack(number, length) + data)
+            write_all(self._line, MUX_HEAD.pack(number, length) + data)
 
     def _up(self, number: int, end: socket.socket) -> None:
         data = b"."
         while data:
             try:
-                data = end.recv(CABLE_PART_BYTES)
+                data = end.recv(MUX_PART_BYTES)
             except OSError:
                 data = b""
             self._send(number, len(data), data)
@@ -175,35 +176,40 @@ class Cable:
     def _down(self) -> None:
         buffer = bytearray()
         while data := os.read(self._line, 4096):
-            self._send(CABLE_READ, len(data))
+            self._send(MUX_READ, len(data))
             buffer += data
-            while len(buffer) >= CABLE_HEAD.size:
-                number, length = CABLE_HEAD.unpack_from(buffer)
-                if len(buffer) < CABLE_HEAD.size + length:
+            while len(buffer) >= MUX_HEAD.size:
+                number, length = MUX_HEAD.unpack_from(buffer)
+                end = MUX_HEAD.size + length
+                if len(buffer) < end:
                     break
-                part = bytes(buffer[CABLE_HEAD.size : CABLE_HEAD.size + length])
-                del buffer[: CABLE_HEAD.size + length]
-                try:
-                    self._joined[number].sendall(part) if part else self._joined.pop(number).close()
-                except (OSError, KeyError):
-                    pass  # it has gone meanwhile
+                part = bytes(buffer[MUX_HEAD.size : end])
+                del buffer[:end]
+                self._hand_on(number, part)
+
+    def _hand_on(self, number: int, part: bytes) -> None:
+        try:
+            if part:
+                self._sockets[number].sendall(part)
+            else:
+                self._sockets.pop(number).close()
+        except (OSError, KeyError):
+            pass  # it has gone meanwhile
 
 
-class Disk:
-    """A block device whose other half is at the far end of the cable: the kernel's own NBD
-    client.
-    """
+class NetworkDisk:
+    """A block device of the kernel's NBD client, whose server is at the far end of the mux."""
 
-    def __init__(self, cable: Cable, device: str, size_bytes: int) -> None:
+    def __init__(self, mux: GuestMux, device: str, size_bytes: int) -> None:
         ours, kernels = socket.socketpair()
-        cable.join(CABLE_DISK, ours)
+        mux.join(MUX_DISK, ours)
         nbd = os.open(device, os.O_RDWR)
         fcntl.ioctl(nbd, NBD_SET_FLAGS, NBD_HAS_FLAGS | NBD_SEND_FLUSH | NBD_SEND_FUA)
         fcntl.ioctl(nbd, NBD_SET_SOCK, kernels.fileno())
         fcntl.ioctl(nbd, NBD_SET_BLKSIZE, SECTOR_BYTES)
         fcntl.ioctl(nbd, NBD_SET_SIZE_BLOCKS, size_bytes // SECTOR_BYTES)
         threading.Thread(target=fcntl.ioctl, args=(nbd, NBD_DO_IT), daemon=True).start()
-        self._open = nbd, kernels
+        self._open = (nbd, kernels)
         ends = time.monotonic() + DISK_SECONDS
         while not os.path.exists(f"/sys/block/{os.path.basename(device)}/pid"):
             if time.monotonic() > ends:
@@ -217,7 +223,7 @@ class Agent:
     def __init__(self, line: int) -> None:
         self._line = line
         self._lock = threading.Lock()
-        self._radios: dict[str, Radio] = {}
+        self._radios: dict[str, SerialController] = {}
 
     def serve(self) -> None:
         """Answer every request that comes, for ever."""
@@ -228,9 +234,8 @@ class Agent:
             while b"\n" in buffer:
                 request, _, rest = bytes(buffer).partition(b"\n")
                 buffer = bytearray(rest)
-                threading.Thread(
-                    target=self._perform, args=(json.loads(request),), daemon=True
-                ).start()
+                arguments = (json.loads(request),)
+                threading.Thread(target=self._perform, args=arguments, daemon=True).start()
 
     def _perform(self, request: dict[str, Any]) -> None:
         try:
@@ -246,7 +251,11 @@ class Agent:
     def do_run(self, argv: list[str], seconds: float, stdin: str) -> dict[str, Any]:
         """Run a command to its end."""
         done = subprocess.run(
-            argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False
+            argv,
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
         )
         return {
             "status": done.returncode,
@@ -254,12 +263,17 @@ class Agent:
             "err": done.stderr.decode("utf-8", "replace"),
         }
 
-    def do_put(self, path: str, mode: int, data: str, begin: bool) -> None:
+    def do_put(
+        self,
+        path: str,
+        mode: int,
+        data: str,
+        begin: bool,
+    ) -> None:
         """Write a file's beginning, or more of it."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(
-            path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if begin else os.O_APPEND), mode
-        )
+        how = os.O_TRUNC if begin else os.O_APPEND
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, mode)
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
             stream.write(base64.b64decode(data))
@@ -267,44 +281,55 @@ class Agent:
     def do_plug_in(self, line: str) -> None:
         """Plug in the controller behind a serial line."""
         if line not in self._radios:
-            self._radios[line] = Radio(line)
+            self._radios[line] = SerialController(line)
         self._radios[line].plug_in()
 
-    def do_attach_disk(self, line: str, device: str, size_bytes: int, port: int) -> None:
-        """Make a block device of the disk on the cable, and listen on a port of 127.0.0.1 for the
-        server there.
+    def do_attach_disk(
+        self,
+        line: str,
+        device: str,
+        size_bytes: int,
+        port: int,
+    ) -> None:
+        """Make a block device of the disk behind a line.
+
+        Carry connections to the port of 127.0.0.1 to the server there.
         """
-        cable = Cable(line)
-        cable.listen(port)
-        self._disk = Disk(cable, device, size_bytes)
+        mux = GuestMux(line)
+        mux.listen(port)
+        self._disk = NetworkDisk(mux, device, size_bytes)
 
     def do_watch(self, paths: dict[str, str]) -> None:
-        """Tell from now on, unasked, each change of what these files hold, by the name given to
-        each.
-        """
-        looked_at = {name: os.open(path, os.O_RDONLY) for name, path in paths.items()}
-        threading.Thread(target=self._watch, args=(looked_at,), daemon=True).start()
+        """Report from now on each change of what these files hold, by the name given to each."""
+        files = {name: os.open(path, os.O_RDONLY) for name, path in paths.items()}
+        threading.Thread(target=self._watch, args=(files,), daemon=True).start()
 
-    def _watch(self, looked_at: dict[str, int]) -> None:
+    def _watch(self, files: dict[str, int]) -> None:
         """`before` and `at` are seconds of CLOCK_MONOTONIC: the change came between."""
-        known = {name: os.pread(file, 64, 0) for name, file in looked_at.items()}
+        known = {name: os.pread(file, 64, 0) for name, file in files.items()}
         before = time.monotonic()
         while True:
             at = time.monotonic()
-            for name, file in looked_at.items():
+            for name, file in files.items():
                 held = os.pread(file, 64, 0)
-                if held != known[name]:
-                    known[name] = held
-                    now = time.monotonic()
-                    self._answer(
-                        {"name": name, "held": held.decode().strip(), "before": before, "at": now}
-                    )
+                if held == known[name]:
+                    continue
+                known[name] = held
+                change = {
+                    "name": name,
+                    "held": held.decode().strip(),
+                    "before": before,
+                    "at": time.monotonic(),
+                }
+                self._answer(change)
             before = at
             time.sleep(LOOK_SECONDS)
 
     def do_traced(self, line: str, more: int) -> dict[str, Any]:
-        """Return the data packets since the last time, with seconds of CLOCK_MONOTONIC: "up" when
-        the hub's stack had sent one, "down" before it got one; keep so many `more` from now on.
+        """Return the data packets since the last time, with seconds of CLOCK_MONOTONIC.
+
+        "up": the hub's stack has sent it; "down": it is about to get it. Record so many `more` from
+        now on.
         """
         radio = self._radios[line]
         radio.traced_max = more

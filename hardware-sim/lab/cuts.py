@@ -1,9 +1,11 @@
-"""One hub through many power cuts: it boots, works, loses power, and what its disk holds is judged
-at the next boot.
+"""One hub through many power cuts: it boots, works and loses power.
 
-Laws: the disk stops answering before the guest is killed, so that nothing becomes durable in
-between; what the guest had said before it ended is heard to the end; the hub starts again from what
-the cut left, never from a mended copy.
+The next boot judges what its disk holds.
+
+Laws:
+1. The disk stops answering before the guest is killed, so that nothing becomes durable in between.
+2. What the guest had said before it ended is heard to the end.
+3. The hub starts again from what the cut left, never from a mended copy.
 """
 
 from __future__ import annotations
@@ -31,13 +33,13 @@ from hubsim.backend.server import Backend
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
-from lab.cable import Cable
 from lab.disk import Disk, DiskLine, Loss, make_image
 from lab.ending import end
 from lab.errors import LabError
-from lab.evidence import Found, Seen, Strike, judge
+from lab.evidence import Found, Seen, StrikeSeen, judge
 from lab.guest import SOURCE, Guest
 from lab.hub import LINES, LabHub
+from lab.serialmux import SerialMux
 from lab.visitors import visitor
 
 POINTS = (1, 2)
@@ -48,24 +50,28 @@ BACKEND_PORT = 4505
 ATTEMPTS_A_VISIT = 3
 PAUSE_SECONDS = 1.0
 STRIKE_SECONDS = 0.2
-"""Short, so that a strike has mostly ended before the next one at the same door and each is seen by
-itself.
-"""
+"""Short, so that a strike has mostly ended before the next one at the same door."""
 WAIT_SECONDS = 60.0
+LOOK_SECONDS = 0.05
 COPY_SECONDS = 120.0
-"""Some megabytes come from the disk over a serial line, byte by byte on a machine that may do much
-else.
-"""
+"""Some megabytes come over a serial line, byte by byte, on a machine that may be busy."""
 
 
-class Powered:
+class PoweredHub:
     """A hub that has power: its guest, its disk's line, and what is seen of it."""
 
-    def __init__(self, folder: Path, disk: Disk, backend: Backend, chance: random.Random) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        disk: Disk,
+        backend: Backend,
+        chance: random.Random,
+    ) -> None:
         self.line = DiskLine(disk)
         self.seen = Seen()
-        self._cable = Cable(self.line, int(backend.endpoint.rsplit(":", 1)[1]))
-        self.guest = Guest(folder, cable=self._cable)
+        backend_port = int(backend.endpoint.rsplit(":", 1)[1])
+        self._mux = SerialMux(self.line, backend_port)
+        self.guest = Guest(folder, mux=self._mux)
         self.happened = asyncio.Condition()
         self._backend = backend
         self._chance = chance
@@ -73,17 +79,18 @@ class Powered:
         self._troubles: Counter[str] = Counter()
 
     async def until(self, holds: Callable[[], bool], what: str, diskless: bool = False) -> None:
-        """Wait until something holds, which is looked at when anything was seen, or till the disk's
-        end, if it has one.
+        """Wait until something holds, or until the disk does not answer any more.
 
-        With `diskless` the hub is waited for on a disk that does not answer.
+        `holds` is asked when anything was seen. With `diskless` go on waiting without the disk.
         """
+
+        def over() -> bool:
+            return holds() or (self.line.off.is_set() and not diskless)
+
         off = asyncio.create_task(self._note_off())
         try:
             async with asyncio.timeout(WAIT_SECONDS), self.happened:
-                await self.happened.wait_for(
-                    lambda: holds() or (self.line.off.is_set() and not diskless)
-                )
+                await self.happened.wait_for(over)
         except TimeoutError:
             journal = await self.guest.run(
                 "journalctl", "-b", "-n", "60", "-o", "cat", "--no-pager"
@@ -103,12 +110,13 @@ class Powered:
             what()
             self.happened.notify_all()
 
-    def told(self, change: dict[str, Any]) -> None:
-        """Take what the guest tells of a strike's line."""
-        if change["held"] == "1":
-            strike = Strike(POINTS[int(change["name"])], change["before"], change["at"])
-            self.seen.strikes.append(strike)
-            self._tasks.append(asyncio.create_task(self._note(lambda: None)))
+    def line_changed(self, change: dict[str, Any]) -> None:
+        """Take what the guest reports of a strike's line."""
+        if change["held"] != "1":
+            return
+        point = POINTS[int(change["name"])]
+        self.seen.strikes.append(StrikeSeen(point, change["before"], change["at"]))
+        self._tasks.append(asyncio.create_task(self._note(lambda: None)))
 
     def call(self, transport: str, phones: dict[int, Wallet]) -> None:
         """Let phones open their doors, again and again."""
@@ -130,20 +138,23 @@ class Powered:
         try:
             await session.run(point)
         finally:
-            if session.report.verdict is not None and session.report.verdict.allowed:
+            verdict = session.report.verdict
+            if verdict is not None and verdict.allowed:
                 self.seen.allowed.append(session.report.op)
         await self._note(lambda: None)
 
     async def _watch_backend(self) -> None:
-        """The backend tells nobody when a record or an answer has come; it is asked."""
-        held = -1
+        """Look at the backend for new records and answers again and again."""
+        known = -1
         while True:
             result = self._backend.policy_results.get("hub-1")
-            self.seen.policy = max(self.seen.policy, result.version if result else 0)
-            if len(self._backend.records("hub-1")) != held:
-                held = len(self._backend.records("hub-1"))
+            if result is not None:
+                self.seen.policy = max(self.seen.policy, result.version)
+            held = len(self._backend.records("hub-1"))
+            if held != known:
+                known = held
                 await self._note(lambda: None)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def off(self) -> None:
         """Take the power away and hear the guest out."""
@@ -152,14 +163,18 @@ class Powered:
             await self.guest.stop()
         finally:
             await end(self._tasks)
-            await self._cable.aclose()
+            await self._mux.aclose()
 
 
-class Life:
+class HubUnderCuts:
     """One hub on one disk, its backend and its phones, over many cuts."""
 
     def __init__(
-        self, kernel: Path, folder: Path, air: tuple[str, int], chance: random.Random
+        self,
+        kernel: Path,
+        folder: Path,
+        air: tuple[str, int],
+        chance: random.Random,
     ) -> None:
         self._kernel = kernel
         self._folder = folder
@@ -188,7 +203,7 @@ class Life:
 
     @asynccontextmanager
     async def backend_served(self) -> AsyncIterator[None]:
-        """Serve the hub's backend meanwhile."""
+        """Serve the hub's backend inside the block."""
         serving = asyncio.create_task(self.backend.serve())
         try:
             await self.backend.serving.wait()
@@ -205,12 +220,12 @@ class Life:
         return new.version
 
     @asynccontextmanager
-    async def power(self) -> AsyncIterator[Powered]:
+    async def power(self) -> AsyncIterator[PoweredHub]:
         """Boot with the disk as the last cut left it; at the end the power is cut."""
         self.cuts += 1
         folder = self._folder / f"boot-{self.cuts}"
         folder.mkdir()
-        powered = Powered(
+        powered = PoweredHub(
             folder=folder,
             disk=self.disk,
             backend=self.backend,
@@ -228,15 +243,12 @@ class Life:
             self.seen = powered.seen
             self.loss = self.disk.cut(self.chance)
 
-    async def find(self, powered: Powered) -> Path:
-        """Take a copy of what the guest finds on its disk, before the hub starts; return its
-        folder.
-        """
+    async def find(self, powered: PoweredHub) -> Path:
+        """Copy what the guest finds on its disk before the hub starts; return the folder."""
         files = self._folder / f"found-{self.cuts}"
         files.mkdir()
-        packed = await powered.guest.run(
-            "sh", "-c", f"tar -C {STATE} -cz . | base64 -w0", seconds=COPY_SECONDS
-        )
+        pack = f"tar -C {STATE} -cz . | base64 -w0"
+        packed = await powered.guest.run("sh", "-c", pack, seconds=COPY_SECONDS)
         unpack = ("tar", "-C", str(files), "-xz")
         archive = base64.b64decode(packed.out)
         await asyncio.to_thread(subprocess.run, unpack, input=archive, check=True)
@@ -244,23 +256,27 @@ class Life:
 
     async def judge(self, files: Path) -> Found:
         """Judge what the last cut left by what was seen before it."""
-        found = await asyncio.to_thread(
-            judge, files, self.seen, self.head, self.backend.records("hub-1")
-        )
+        held = self.backend.records("hub-1")
+        found = await asyncio.to_thread(judge, files, self.seen, self.head, held)
         self.head = found.head
         return found
 
-    async def break_hub(self, powered: Powered, module: str, sound: str, broken: str) -> None:
-        """Have the guest's hub run with other words in one of its modules, as a proof that the
-        judge would notice.
-        """
-        assert (SOURCE / module).read_text().count(sound) == 1, f"{module} no longer says {sound}"
-        text = (SOURCE / module).read_text().replace(sound, broken)
+    async def break_hub(
+        self,
+        powered: PoweredHub,
+        module: str,
+        sound: str,
+        broken: str,
+    ) -> None:
+        """Change one of the hub's modules in the guest, to show that the judge would notice."""
+        source = (SOURCE / module).read_text()
+        assert source.count(sound) == 1, f"{module} no longer says {sound}"
+        text = source.replace(sound, broken)
         await powered.guest.put("/run/broken.py", text.encode())
         await powered.guest.run("mount", "--bind", "/run/broken.py", f"/opt/hubd/src/{module}")
 
-    def hub(self, powered: Powered) -> LabHub:
-        """The hub of this life in the guest."""
+    def hub(self, powered: PoweredHub) -> LabHub:
+        """The hub in the guest."""
         hub = LabHub(
             guest=powered.guest,
             site=self.site,
@@ -270,8 +286,9 @@ class Life:
         hub.strike_seconds = STRIKE_SECONDS
         return hub
 
-    async def work(self, powered: Powered) -> None:
-        """Have a new phone at each door and the strikes watched."""
+    async def work(self, powered: PoweredHub) -> None:
+        """Send a new phone to each door and watch the strikes."""
         lines = {str(index): f"{LINES}/sim_gpio{index}/value" for index in range(len(POINTS))}
-        await powered.guest.watch(lines, powered.told)
-        powered.call(self.transport, {point: visitor(self.site, point) for point in POINTS})
+        await powered.guest.watch(lines, powered.line_changed)
+        phones = {point: visitor(self.site, point) for point in POINTS}
+        powered.call(self.transport, phones)

@@ -1,12 +1,15 @@
-"""The hub's disk: an image file behind a write-back cache, which a power cut empties as the cache
-of a real one.
+"""The hub's disk: an image file behind a write-back cache, which a power cut empties.
 
-Laws: a write is answered when it is in the cache, and only FLUSH, or FUA on the write itself, makes
-it last; at the cut each sector that was written since keeps any one of its contents, by a seeded
-coin, so that a write of several sectors may be torn; from the cut on nothing is answered. A sector
-is whole: the least that every file system relies on. The guest's kernel reaches it by the
-transmission phase of NBD (simple replies, github.com/NetworkBlockDevice/nbd, doc/proto.md), its
-client being given a socket that is past the negotiation.
+The guest's kernel reaches it by the transmission phase of NBD (simple replies,
+github.com/NetworkBlockDevice/nbd, doc/proto.md); its client gets a socket after the negotiation.
+
+Laws:
+1. A write is answered when it is in the cache. Only FLUSH, or FUA on the write itself, makes it
+   last.
+2. At the cut each sector that was written since keeps any one of its contents, by a seeded coin. So
+   a write of several sectors may be torn.
+3. A sector is whole: the least that every file system relies on.
+4. From the cut on nothing is answered.
 """
 
 from __future__ import annotations
@@ -35,9 +38,7 @@ _EINVAL = 22
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a cut did to the sectors that were not flushed: how many kept their newest content, and
-    how many not.
-    """
+    """Of the unflushed sectors: how many kept their newest content, and how many did not."""
 
     kept: int
     lost: int
@@ -58,7 +59,7 @@ class Disk:
     def read(self, offset: int, length: int) -> bytes:
         """Return what was written last, flushed or not."""
         found = bytearray(os.pread(self._file, length, offset))
-        for sector in range(offset // SECTOR_BYTES, (offset + length) // SECTOR_BYTES):
+        for sector in _sectors(offset, length):
             if sector in self._cache:
                 at = sector * SECTOR_BYTES - offset
                 found[at : at + SECTOR_BYTES] = self._cache[sector][-1]
@@ -66,14 +67,15 @@ class Disk:
 
     def write(self, offset: int, data: bytes, fua: bool = False) -> None:
         """Take whole sectors into the cache; with `fua` past it."""
-        for at in range(0, len(data), SECTOR_BYTES):
-            self._cache.setdefault((offset + at) // SECTOR_BYTES, []).append(
-                data[at : at + SECTOR_BYTES]
-            )
         if fua:
             os.pwrite(self._file, data, offset)
-            for sector in range(offset // SECTOR_BYTES, (offset + len(data)) // SECTOR_BYTES):
-                del self._cache[sector]
+            for sector in _sectors(offset, len(data)):
+                self._cache.pop(sector, None)
+            return
+        for sector in _sectors(offset, len(data)):
+            at = sector * SECTOR_BYTES - offset
+            contents = self._cache.setdefault(sector, [])
+            contents.append(data[at : at + SECTOR_BYTES])
 
     def flush(self) -> None:
         """Make all that was written last."""
@@ -84,19 +86,41 @@ class Disk:
     def cut(self, chance: random.Random) -> Loss:
         """Lose power: each unflushed sector keeps its newest content or one that it had before.
 
-        How many keep it is drawn anew for each cut, with all and none among the likely ones.
+        Each cut draws how many keep it; all and none are likely.
         """
         share = chance.choice([0.0, 1.0, chance.random()])
         kept = 0
         for sector, contents in sorted(self._cache.items()):
+            content: bytes | None
             if chance.random() < share:
                 kept += 1
-                os.pwrite(self._file, contents[-1], sector * SECTOR_BYTES)
-            elif older := chance.choice([None, *contents[:-1]]):
-                os.pwrite(self._file, older, sector * SECTOR_BYTES)
+                content = contents[-1]
+            else:
+                content = chance.choice([None, *contents[:-1]])
+            if content is not None:
+                os.pwrite(self._file, content, sector * SECTOR_BYTES)
         loss = Loss(kept, len(self._cache) - kept)
         self._cache.clear()
         return loss
+
+
+def _sectors(offset: int, length: int) -> range:
+    return range(offset // SECTOR_BYTES, (offset + length) // SECTOR_BYTES)
+
+
+class _InvalidRequest(Exception):
+    """A request that the disk cannot do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request of NBD; `handle` names it in the reply."""
+
+    kind: int
+    fua: bool
+    handle: int
+    offset: int
+    length: int
 
 
 class DiskLine(asyncio.Protocol):
@@ -116,9 +140,7 @@ class DiskLine(asyncio.Protocol):
         self._transport = transport
 
     def trip_after(self, changes: int) -> None:
-        """Lose power by itself at the change that comes after so many more: it is begun and never
-        answered.
-        """
+        """Lose power at the change that comes after so many more: it is begun, never answered."""
         self._last_change = self.changes + changes
 
     def data_received(self, data: bytes) -> None:
@@ -129,43 +151,53 @@ class DiskLine(asyncio.Protocol):
                 raise ValueError(
                     f"disk: what came is no request of NBD: {bytes(self._buffer[:28]).hex()}"
                 )
-            size = _REQUEST.size + (length if kind == _WRITE else 0)
+            size = _REQUEST.size
+            if kind == _WRITE:
+                size += length
             if len(self._buffer) < size:
                 return
             body = bytes(self._buffer[_REQUEST.size : size])
             del self._buffer[:size]
-            self._perform(kind, bool(flags & _FUA), handle, offset, length, body)
+            fua = bool(flags & _FUA)
+            self._perform(_Request(kind, fua, handle, offset, length), body)
 
-    def _perform(
-        self, kind: int, fua: bool, handle: int, offset: int, length: int, body: bytes
-    ) -> None:
-        if kind in (_WRITE, _FLUSH):
+    def _perform(self, request: _Request, body: bytes) -> None:
+        if request.kind in (_WRITE, _FLUSH):
             if self.changes == self._last_change:
                 self.off.set()
-                if kind == _WRITE:
-                    self.disk.write(offset, body)
+                if request.kind == _WRITE:
+                    self.disk.write(request.offset, body)
                 return
             self.changes += 1
-        answer = b""
-        error = 0
-        if (offset | length) % SECTOR_BYTES or offset + length > self.disk.size_bytes:
+        try:
+            answer = self._answer(request, body)
+            error = 0
+        except _InvalidRequest:
+            answer = b""
             error = _EINVAL
-        elif kind == _READ:
-            answer = self.disk.read(offset, length)
-        elif kind == _WRITE:
-            self.disk.write(offset, body, fua)
-        elif kind == _FLUSH:
+        if request.kind != _DISCONNECT and self._transport is not None:
+            reply = _REPLY.pack(_REPLY_MAGIC, error, request.handle)
+            self._transport.write(reply + answer)
+
+    def _answer(self, request: _Request, body: bytes) -> bytes:
+        """Do what a request asks; return what it reads."""
+        whole_sectors = (request.offset | request.length) % SECTOR_BYTES == 0
+        ends = request.offset + request.length
+        if not whole_sectors or ends > self.disk.size_bytes:
+            raise _InvalidRequest
+        if request.kind == _READ:
+            return self.disk.read(request.offset, request.length)
+        if request.kind == _WRITE:
+            self.disk.write(request.offset, body, request.fua)
+        elif request.kind == _FLUSH:
             self.disk.flush()
         else:
-            error = _EINVAL
-        if kind != _DISCONNECT and self._transport is not None:
-            self._transport.write(_REPLY.pack(_REPLY_MAGIC, error, handle) + answer)
+            raise _InvalidRequest
+        return b""
 
 
 def make_image(path: Path, mebibytes: int) -> None:
-    """Make a file with an empty ext4 as `mkfs.ext4` of this machine makes it, with the blocks of a
-    larger one.
-    """
+    """Make a file with an empty ext4, with the blocks of a larger file system."""
     with path.open("wb") as file:
         file.truncate(mebibytes << 20)
     subprocess.run(["mkfs.ext4", "-q", "-F", "-b", "4096", "-L", "hubd", str(path)], check=True)

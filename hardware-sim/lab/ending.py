@@ -1,8 +1,10 @@
-"""The end of what the lab has begun: its tasks, and its processes when the lab itself is killed.
+"""The end of the lab's tasks, and of its processes when the lab itself is killed.
 
-Laws: a task is cancelled again and again until it has ended, for bumble may take a cancellation for
-the end of a connection and go on; one that will not end is an error, never waited for. No process
-outlives the one that began it.
+Laws:
+1. A task is cancelled again and again until it has ended: bumble may take a cancellation for the
+   end of a connection and go on.
+2. A task that does not end is an error.
+3. No process outlives the one that began it.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for _ in range(TIMES_MAX):
         for task in left:
             task.cancel()
-        if left:
-            done, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
-            ended |= done
+        if not left:
+            break
+        done, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
+        ended |= done
     if left:
         raise LabError(f"{len(left)} phones do not end: {left}")
     for task in ended:

@@ -2,4 +2,4 @@
 
 
 class LabError(Exception):
-    """The lab itself does not work, or the guest did not do what it was told."""
+    """The lab itself does not work, or the guest did not do what was asked."""

@@ -1,9 +1,11 @@
-"""What a hub's disk must hold after a power cut, given what was seen of the hub from outside before
-it.
+"""What a hub's disk must hold after a power cut, given what was seen of the hub before it.
 
-Laws: an allowed verdict that a phone has, a strike that was seen driven, a record that the backend
-holds and a policy that the backend was told is in force: each of them is on the disk, whatever was
-lost beside it. The chain is judged by `hubctl audit verify`, as an operator would.
+Laws:
+1. The disk has a record of each allowed verdict that a phone got, and of each strike that was seen
+   driven.
+2. It has each record that the backend holds.
+3. It has the policy that the hub said is in force.
+4. `hubctl audit verify` judges the chain, as for an operator.
 """
 
 from __future__ import annotations
@@ -21,14 +23,13 @@ from hubcore.access.words import Action
 from hubcore.evidence.records import Head, RecordKind, StoredRecord, facts
 
 STRIKE_AFTER_SECONDS = 2.5
-"""A strike follows its decision within 2 s for the record and 0.3 s for the strike, or not at all.
-"""
+"""A strike follows its decision within 2 s for the record and 0.3 s for the strike, or never."""
 VERIFY_SECONDS = 60.0
 UNREADABLE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class StrikeSeen:
     """A line that was seen to become driven.
 
     `before` and `at`, seconds of CLOCK_MONOTONIC, enclose the moment.
@@ -41,65 +42,77 @@ class Strike:
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of a hub from one boot to the cut: operations allowed to phones, strikes, the
-    policy in force.
+    """What was seen of a hub from one boot to the cut.
+
+    `allowed` are operations allowed to phones, `policy` is the version in force.
     """
 
     allowed: list[bytes] = field(default_factory=list)
-    strikes: list[Strike] = field(default_factory=list)
+    strikes: list[StrikeSeen] = field(default_factory=list)
     policy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a disk holds: the head of its chain, its policy, and a sentence for each thing that
-    lacks or is wrong.
-    """
+    """What a disk holds; `wrong` has a sentence for each thing that is missing or wrong."""
 
     head: Head
     policy: int
     wrong: tuple[str, ...]
 
 
-def judge(folder: Path, seen: Seen, known: Head, backend: Sequence[StoredRecord]) -> Found:
-    """Judge the files of a hub's state; `known` is the head found after the cut before, `backend`
-    what was sent up.
+def judge(
+    folder: Path,
+    seen: Seen,
+    known: Head,
+    backend: Sequence[StoredRecord],
+) -> Found:
+    """Judge the files of a hub's state.
+
+    `known` is the head found after the cut before, `backend` are the records that were sent up.
     """
     audit = folder / "audit.db"
-    verified = _verify(audit, known)
-    wrong = list[str]()
-    records = list[StoredRecord]()
-    if verified.returncode and (known.number or not _unborn(audit)):
-        wrong.append(f"the chain: {verified.stderr.strip()}")
-    if verified.returncode != UNREADABLE:
-        wrong += _damage(audit)
-        records = list(
-            _rows(audit, "SELECT number, body, hash FROM records ORDER BY number", StoredRecord)
-        )
-    opened = [
-        said
-        for record in records
-        if record.number > known.number
-        if _opens(said := facts(record.body))
-    ]
-    kept = {said["op"] for said in opened}
-    wrong += [
-        f"a phone was allowed operation {op.hex()}, which has no record"
-        for op in seen.allowed
-        if op not in kept
-    ]
+    wrong: list[str] = []
+    records = _records(audit, known, wrong)
+    opened = _opened(records, known)
+    recorded = {record["op"] for record in opened}
+    for op in seen.allowed:
+        if op not in recorded:
+            wrong.append(f"a phone was allowed operation {op.hex()}, which has no record")
     wrong += _without_record(seen.strikes, opened)
     held = set(records)
-    wrong += [
-        f"record {sent.number} is at the backend, but not here"
-        for sent in backend
-        if sent not in held
-    ]
+    for sent in backend:
+        if sent not in held:
+            wrong.append(f"record {sent.number} is at the backend, but not here")
     policy = _policy(folder / "policy.db", wrong)
     if policy < seen.policy:
-        wrong.append(f"policy {seen.policy} was told to be in force, {policy} is")
-    newest = records[-1] if records else None
-    return Found(Head(newest.number, newest.hash) if newest else Head(), policy, tuple(wrong))
+        wrong.append(f"the hub said that policy {seen.policy} is in force, {policy} is")
+    head = Head(records[-1].number, records[-1].hash) if records else Head()
+    return Found(head, policy, tuple(wrong))
+
+
+def _records(audit: Path, known: Head, wrong: list[str]) -> list[StoredRecord]:
+    """Return the records that can be read; add what is wrong with the chain."""
+    verified = _verify(audit, known)
+    if verified.returncode and (known.number or not _is_unborn(audit)):
+        wrong.append(f"the chain: {verified.stderr.strip()}")
+    if verified.returncode == UNREADABLE:
+        return []
+    wrong += _damage(audit)
+    query = "SELECT number, body, hash FROM records ORDER BY number"
+    return list(_rows(audit, query, StoredRecord))
+
+
+def _opened(records: Sequence[StoredRecord], known: Head) -> list[dict[str, Any]]:
+    """Return the facts of the records beyond a head that let somebody open a door."""
+    opened = []
+    for record in records:
+        if record.number <= known.number:
+            continue
+        recorded = facts(record.body)
+        if _opens(recorded):
+            opened.append(recorded)
+    return opened
 
 
 def _verify(audit: Path, known: Head) -> subprocess.CompletedProcess[str]:
@@ -112,59 +125,79 @@ def _verify(audit: Path, known: Head) -> subprocess.CompletedProcess[str]:
         "--file",
         str(audit),
     ]
-    argv += ["--head", str(known)] if known.number else []
-    return subprocess.run(argv, capture_output=True, text=True, timeout=VERIFY_SECONDS, check=False)
+    if known.number:
+        argv += ["--head", str(known)]
+    return subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        timeout=VERIFY_SECONDS,
+        check=False,
+    )
 
 
-def _unborn(path: Path) -> bool:
+def _is_unborn(path: Path) -> bool:
     """Tell whether this is what a cut leaves of a database before its schema is committed."""
-    return not path.exists() or (
-        not _damage(path) and not list(_rows(path, "SELECT 1 FROM sqlite_master"))
-    )
+    if not path.exists():
+        return True
+    if _damage(path):
+        return False
+    return not list(_rows(path, "SELECT 1 FROM sqlite_master"))
 
 
-def _opens(said: dict[str, Any]) -> bool:
-    return (
-        said["kind"] == RecordKind.ACCESS
-        and said["allowed"] is True
-        and said["action"] == Action.OPEN
-    )
+def _opens(recorded: dict[str, Any]) -> bool:
+    if recorded["kind"] != RecordKind.ACCESS:
+        return False
+    return recorded["allowed"] is True and recorded["action"] == Action.OPEN
 
 
-def _without_record(strikes: Sequence[Strike], opened: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Find to each strike a decision of its own that came before it and not long before."""
+def _without_record(
+    strikes: Sequence[StrikeSeen], opened: Sequence[dict[str, Any]]
+) -> Iterator[str]:
+    """Find for each strike a decision of its own, made not long before it."""
     free = list(opened)
     for strike in strikes:
-        span = range(int((strike.before - STRIKE_AFTER_SECONDS) * 1000), int(strike.at * 1000) + 1)
-        mine = next(
-            (said for said in free if said["point"] == strike.point and said["mono"] in span), None
+        decision = _decision_of(strike, free)
+        if decision is not None:
+            free.remove(decision)
+            continue
+        yield (
+            f"the strike of access point {strike.point} was driven at {strike.at:.3f} s "
+            "without a record"
         )
-        if mine is None:
-            yield (
-                f"the strike of access point {strike.point} was driven at {strike.at:.3f} s "
-                "without a record"
-            )
-        else:
-            free.remove(mine)
+
+
+def _decision_of(strike: StrikeSeen, free: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    first_ms = int((strike.before - STRIKE_AFTER_SECONDS) * 1000)
+    last_ms = int(strike.at * 1000)
+    for recorded in free:
+        at_this_door = recorded["point"] == strike.point
+        if at_this_door and first_ms <= recorded["mono"] <= last_ms:
+            return recorded
+    return None
 
 
 def _policy(path: Path, wrong: list[str]) -> int:
     """Return the version in force, 0 for none."""
-    if _unborn(path):
+    if _is_unborn(path):
         return 0
     damage = _damage(path)
     wrong += damage
     if damage:
         return 0
-    return max((version for (version,) in _rows(path, "SELECT version FROM meta")), default=0)
+    versions = [version for (version,) in _rows(path, "SELECT version FROM meta")]
+    return max(versions, default=0)
 
 
 def _damage(path: Path) -> list[str]:
+    """Return a sentence when the database is damaged."""
     try:
-        said = [str(answer) for (answer,) in _rows(path, "PRAGMA integrity_check")]
+        findings = [str(finding) for (finding,) in _rows(path, "PRAGMA integrity_check")]
     except sqlite3.DatabaseError as error:
-        said = [str(error)]
-    return [] if said == ["ok"] else [f"{path.name}: {'; '.join(said)}"]
+        findings = [str(error)]
+    if findings == ["ok"]:
+        return []
+    return [f"{path.name}: {'; '.join(findings)}"]
 
 
 def _rows(path: Path, query: str, make: Any = lambda *row: row) -> Iterator[Any]:

@@ -1,10 +1,11 @@
-"""Flat or not: whether what the hub's processes take grows while they live. Pure.
+"""Whether what the hub's processes take grows while they live. Pure.
 
-Laws: a process is judged by its longest life in the run, without its warm-up. Memory is flat by the
-slope of all its samples (Theil and Sen: the median of the slopes of all pairs), so that one odd
-sample neither makes nor hides a leak, and by the slope of its last third, so that an hour does not
-hide a leak that begins late. A slope of fewer than SAMPLES_MIN samples tells nothing, and who has
-no more is named, not passed.
+Laws:
+1. A process is judged by its longest life in the run, without its warm-up.
+2. Memory is judged by the slope of all its samples (Theil and Sen: the median of the slopes of all
+   pairs), so that one odd sample neither makes nor hides a leak.
+3. It is judged by the slope of its last third, too: an hour does not hide a leak that begins late.
+4. A slope of fewer than SAMPLES_MIN samples says nothing; such a process is named, not passed.
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ COUNTED = ("descriptors", "threads", "tasks")
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How a measure went: the first and last of its samples, its slope an hour, and that of the
-    last third of them.
-    """
+    """How a measure went; `late` is its last third, slopes are by the hour."""
 
     first: float
     last: float
@@ -49,7 +48,10 @@ Trends = Mapping[str, Mapping[str, Trend]]
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
     """Return the slope of (x, y) points by Theil and Sen; 0 for fewer than two."""
-    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if b[0] != a[0]]
+    slopes = []
+    for (x1, y1), (x2, y2) in combinations(points, 2):
+        if x1 != x2:
+            slopes.append((y2 - y1) / (x2 - x1))
     return median(slopes) if slopes else 0.0
 
 
@@ -67,40 +69,34 @@ def trend(points: Sequence[tuple[float, float]]) -> Trend:
 
 
 def longest_life(looks: Sequence[Vitals], name: str) -> list[Vitals]:
-    """Return the looks at that process of the name that was looked at most often, without the first
-    share of them.
-    """
+    """Return the looks at the process of that name that lived longest, without its warm-up."""
     lives = [list(life) for _, life in groupby(looks, lambda look: look.of[name].pid)]
     longest = max(lives, key=len)
-    return longest[int(len(longest) * WARM_SHARE) :]
+    warm = int(len(longest) * WARM_SHARE)
+    return longest[warm:]
 
 
 def trends(looks: Sequence[Vitals]) -> dict[str, dict[str, Trend]]:
-    """Return how each measure of each process went in at least one look; of hubd also its asyncio
-    tasks.
-    """
-    told: dict[str, dict[str, Trend]] = {}
+    """Return how each measure of each process went; of hubd also its asyncio tasks."""
+    found: dict[str, dict[str, Trend]] = {}
     for name in NAMES:
         life = longest_life(looks, name)
-        told[name] = {
-            measure: trend([(look.at, float(getattr(look.of[name], measure))) for look in life])
-            for measure in MEASURES
-        }
-    told["hubd"]["tasks"] = trend(
-        [(look.at, float(look.tasks)) for look in longest_life(looks, "hubd")]
-    )
-    return told
+        found[name] = {}
+        for measure in MEASURES:
+            points = [(look.at, float(getattr(look.of[name], measure))) for look in life]
+            found[name][measure] = trend(points)
+    tasks = [(look.at, float(look.tasks)) for look in longest_life(looks, "hubd")]
+    found["hubd"]["tasks"] = trend(tasks)
+    return found
 
 
-def grown(told: Trends) -> list[str]:
+def grown(found: Trends) -> list[str]:
     """Return a sentence for each measure that is not flat."""
     faults = []
-    for name, measures in told.items():
-        faults += [
-            f"{name}: {measure} grow: {went}"
-            for measure, went in measures.items()
-            if measure in COUNTED and went.last > went.first
-        ]
+    for name, measures in found.items():
+        for measure, went in measures.items():
+            if measure in COUNTED and went.last > went.first:
+                faults.append(f"{name}: {measure} grow: {went}")
         memory = measures["rss_kib"]
         if memory.last - memory.first >= GROWTH_KIB_MAX:
             faults.append(f"{name}: memory grows: {memory}")
@@ -111,6 +107,6 @@ def grown(told: Trends) -> list[str]:
     return faults
 
 
-def untold(told: Trends) -> list[str]:
+def unjudged(found: Trends) -> list[str]:
     """Return the processes whose longest life had too few samples to be judged by a slope."""
-    return [name for name, measures in told.items() if measures["rss_kib"].samples < SAMPLES_MIN]
+    return [name for name, measures in found.items() if measures["rss_kib"].samples < SAMPLES_MIN]

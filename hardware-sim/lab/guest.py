@@ -1,7 +1,9 @@
-"""The guest as a test sees it: boot, run, put, plug a radio in and out, and the end of it.
+"""The guest as a test sees it: boot, run, put, plug a radio in and out, stop.
 
-Laws: the guest writes nothing on the machine but its console's log; whatever becomes of a test, its
-processes end with `stop`; what it is told has a time limit.
+Laws:
+1. The guest writes nothing on the machine but its console's log.
+2. Its processes end with `stop`, whatever becomes of a test.
+3. Each request to it has a time limit.
 """
 
 from __future__ import annotations
@@ -37,17 +39,18 @@ MEMORY = "1G"
 AGENT_LINE = "/dev/ttyS0"
 RADIO_LINE = "/dev/ttyS1"
 SECOND_RADIO_LINE = "/dev/ttyS3"
-CABLE_LINE = "/dev/ttyS2"
+MUX_LINE = "/dev/ttyS2"
 END_SECONDS = 10.0
+ANSWER_SECONDS = 5.0
+"""Beyond the time limit of what is asked."""
 _starts = itertools.count(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
-"""Guests take the machine's processors in turn, also those of several workers. Each keeps to one:
-its kernel and what runs in it are processes that trace each other and never run at once, and to
-wake another processor for each system call doubles the time that everything takes in it.
+"""Guests take the machine's processors in turn, also those of several workers.
+
+Each keeps to one. Its kernel and what runs in it are processes that trace each other and never run
+at once; waking another processor for each system call would double the time of everything.
 """
 PART_BYTES = 1024
-"""What is written at once: a serial line of user-mode Linux that was once full (4 KiB) is never
-read again.
-"""
+"""What is written at once: user-mode Linux never reads a line again that was full (4 KiB)."""
 ANSWER_BYTES_MAX = 1 << 24
 
 
@@ -66,7 +69,7 @@ class _Answers(asyncio.Protocol):
     def __init__(self, console: Callable[[], str]) -> None:
         self._console = console
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self.told: Callable[[dict[str, Any]], None] = lambda _: None
+        self.changed: Callable[[dict[str, Any]], None] = lambda _: None
         self.ended = asyncio.Event()
         self._buffer = bytearray()
 
@@ -77,7 +80,7 @@ class _Answers(asyncio.Protocol):
             self._buffer = bytearray(rest)
             answer = json.loads(line)
             if "id" not in answer:
-                self.told(answer)
+                self.changed(answer)
                 continue
             future = self.waiting.pop(answer["id"], None)
             if future is not None and not future.done():
@@ -85,19 +88,17 @@ class _Answers(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set()
-        waiting = [future for future in self.waiting.values() if not future.done()]
-        for future in waiting:
-            future.set_exception(self.why_ended())
+        for future in self.waiting.values():
+            if not future.done():
+                future.set_exception(self.why_ended())
 
     def why_ended(self) -> LabError:
-        """Return the error for whoever asks something of a guest that is no more."""
+        """Return the error for a request to a guest that has ended."""
         return LabError(f"the guest has ended; its console's last lines:\n{self._console()}")
 
 
 class _Joined(asyncio.Protocol):
-    """One end of two joined byte streams; what comes while there is no other end is lost, as on
-    air.
-    """
+    """One end of two joined byte streams; what comes without another end is lost, as on air."""
 
     def __init__(self) -> None:
         self.other: asyncio.WriteTransport | None = None
@@ -109,9 +110,7 @@ class _Joined(asyncio.Protocol):
 
 @dataclass(slots=True)
 class _Slot:
-    """Where a controller can be plugged in: a serial line of the guest, and the air's controller
-    behind it, if any.
-    """
+    """A serial line of the guest for a controller; `air` is the controller behind it, if any."""
 
     line: asyncio.WriteTransport
     radio: _Joined
@@ -119,25 +118,25 @@ class _Slot:
 
 
 class Guest:
-    """One running guest, with a cable where one is given."""
+    """One running guest; `mux` serves its disk and its connections to the backend."""
 
     def __init__(
         self,
         folder: Path,
         bluez: Path | None = None,
-        cable: asyncio.Protocol | None = None,
+        mux: asyncio.Protocol | None = None,
         hub: Path | None = None,
     ) -> None:
-        """`bluez` is a folder with another bluetoothd and btmon than the machine's, as bluez.sh
-        makes it.
+        """Prepare a guest; `boot` starts it.
 
-        `hub` is what `make install DESTDIR=` made; without it the hub is the source tree with this
-        Python's packages.
+        `bluez` is a folder with another bluetoothd and btmon, as bluez.sh makes it. `hub` is what
+        `make install DESTDIR=` made; without it the hub is the source tree with this Python's
+        packages.
         """
         self._folder = folder
         self._bluez = bluez
         self._hub = hub
-        self._cable = cable or asyncio.Protocol()
+        self._mux = mux or asyncio.Protocol()
         self._numbers = itertools.count(1)
         self._answers = _Answers(self._last_lines)
         self._slots: dict[str, _Slot] = {}
@@ -155,19 +154,17 @@ class Guest:
     async def boot(self, kernel: Path) -> None:
         """Boot until the agent speaks. Raise LabError."""
         loop = asyncio.get_running_loop()
-        ends = {
-            line: socket.socketpair()
-            for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE, CABLE_LINE)
-        }
-        booted = self._answers.waiting[0] = loop.create_future()
-        self._agent, _ = await loop.create_connection(
-            lambda: self._answers, sock=ends[AGENT_LINE][0]
-        )
+        ours: dict[str, socket.socket] = {}
+        theirs: dict[str, socket.socket] = {}
+        for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE, MUX_LINE):
+            ours[line], theirs[line] = socket.socketpair()
+        booted: asyncio.Future[dict[str, Any]] = loop.create_future()
+        self._answers.waiting[0] = booted
+        self._agent, _ = await loop.create_connection(lambda: self._answers, sock=ours[AGENT_LINE])
         for line in (RADIO_LINE, SECOND_RADIO_LINE):
-            transport, radio = await loop.create_connection(_Joined, sock=ends[line][0])
+            transport, radio = await loop.create_connection(_Joined, sock=ours[line])
             self._slots[line] = _Slot(transport, radio)
-        await loop.create_connection(lambda: self._cable, sock=ends[CABLE_LINE][0])
-        theirs = {line: end for line, (_, end) in ends.items()}
+        await loop.create_connection(lambda: self._mux, sock=ours[MUX_LINE])
         self._process = await self._start(kernel, theirs)
         for end in theirs.values():
             end.close()
@@ -181,43 +178,43 @@ class Guest:
     async def _start(
         self, kernel: Path, lines: dict[str, socket.socket]
     ) -> asyncio.subprocess.Process:
-        serials = [
-            f"ssl{line[-1]}=fd:{end.fileno()},fd:{end.fileno()}" for line, end in lines.items()
-        ]
-        passed = [end.fileno() for end in lines.values()]
-        processors = sorted(os.sched_getaffinity(0))
-        pinned = ["taskset", "-c", str(processors[next(_starts) % len(processors)])]
-        argv = [*ENDS_WITH_US, *pinned, str(kernel), f"mem={MEMORY}"]
+        argv = [*ENDS_WITH_US, *_next_processor(), str(kernel), f"mem={MEMORY}"]
         argv += ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw"]
-        argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}", f"PY={sys.base_prefix}"]
-        argv += [f"SITE={sysconfig.get_path('purelib')}", f"uml_dir={self._folder}", "umid=guest"]
-        argv += [f"BLUEZ={self._bluez}"] if self._bluez else []
-        argv += [f"HUB={self._hub}"] if self._hub else []
-        argv += ["con=null", "con0=null,fd:1", "ssl=null", *serials, "quiet"]
+        argv += [f"init={LAB}/init.sh", f"LAB={LAB}", f"SRC={SOURCE}"]
+        argv += [f"PY={sys.base_prefix}", f"SITE={sysconfig.get_path('purelib')}"]
+        argv += [f"uml_dir={self._folder}", "umid=guest"]
+        if self._bluez:
+            argv.append(f"BLUEZ={self._bluez}")
+        if self._hub:
+            argv.append(f"HUB={self._hub}")
+        argv += ["con=null", "con0=null,fd:1", "ssl=null", "quiet"]
+        descriptors = []
+        for line, end in lines.items():
+            descriptor = end.fileno()
+            descriptors.append(descriptor)
+            argv.append(f"ssl{line[-1]}=fd:{descriptor},fd:{descriptor}")
         with (self._folder / "console.log").open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=passed,
+                pass_fds=descriptors,
                 start_new_session=True,
             )
 
     async def stop(self) -> None:
-        """End the guest at once, as a power cut does; what it had said before is still heard."""
+        """End the guest at once, as a power cut does; what it said before is still heard."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):  # it has ended by itself
                 os.killpg(self._process.pid, signal.SIGKILL)
             async with asyncio.timeout(END_SECONDS):
                 await self._process.wait()
                 await self._answers.ended.wait()
-        slots = self._slots.values()
-        for transport in (
-            self._agent,
-            *(slot.line for slot in slots),
-            *(slot.air for slot in slots),
-        ):
+        transports = [self._agent]
+        for slot in self._slots.values():
+            transports += [slot.line, slot.air]
+        for transport in transports:
             if transport is not None:
                 transport.close()
 
@@ -235,18 +232,24 @@ class Guest:
 
     async def main_pid(self, unit: str) -> int:
         """Return the id of a unit's main process, 0 when none runs."""
-        return int((await self.run("systemctl", "show", "-P", "MainPID", unit)).out)
+        shown = await self.run("systemctl", "show", "-P", "MainPID", unit)
+        return int(shown.out)
 
     async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Write a file whole."""
         for at in range(0, max(1, len(data)), PART_BYTES):
             part = base64.b64encode(data[at : at + PART_BYTES]).decode()
-            await self._ask("put", RUN_SECONDS, path=path, mode=mode, data=part, begin=at == 0)
+            await self._ask(
+                "put",
+                RUN_SECONDS,
+                path=path,
+                mode=mode,
+                data=part,
+                begin=at == 0,
+            )
 
     async def plug_in(self, host: str, port: int, line: str = RADIO_LINE) -> None:
-        """Give the guest a controller: the one kept at that line, else the one the air has for a
-        new TCP connection.
-        """
+        """Give the guest a controller: the one kept at that line, else a new one of the air."""
         slot = self._slots[line]
         if slot.air is None:
             far = _Joined()
@@ -258,9 +261,7 @@ class Guest:
         await self._ask("plug_in", RUN_SECONDS, line=line)
 
     async def pull_out(self, line: str = RADIO_LINE, keep: bool = False) -> None:
-        """Take the controller away; with `keep` the very same one, with its address, can be plugged
-        in again.
-        """
+        """Take the controller away; with `keep` the same one can be plugged in again."""
         slot = self._slots[line]
         await self._ask("pull_out", RUN_SECONDS, line=line)
         if not keep and slot.air is not None:
@@ -269,30 +270,31 @@ class Guest:
             slot.air = None
 
     async def attach_disk(self, device: str, size_bytes: int, port: int) -> None:
-        """Make a block device of the cable's disk, and let whoever connects to the port find the
-        cable's server.
-        """
+        """Make a block device of the mux's disk; a port of the guest leads to the mux's server."""
         await self._ask(
             "attach_disk",
             RUN_SECONDS,
-            line=CABLE_LINE,
+            line=MUX_LINE,
             device=device,
             size_bytes=size_bytes,
             port=port,
         )
 
     async def traced(self, more: int) -> list[tuple[float, str, bytes]]:
-        """Return the radio's data packets since the last time: second in the guest, "up" or "down"
-        to the hub, H4; keep so many `more` from now on.
+        """Return the radio's data packets since the last time.
+
+        Each has the second in the guest, "up" or "down" to the hub, and H4. Record so many `more`
+        from now on.
         """
         answer = await self._ask("traced", RUN_SECONDS, line=RADIO_LINE, more=more)
         return [(at, way, bytes.fromhex(packet)) for at, way, packet in answer["packets"]]
 
-    async def watch(self, paths: dict[str, str], told: Callable[[dict[str, Any]], None]) -> None:
-        """Call `told` from now on for each change of what the files hold: `name`, `held`, `before`
-        and `at`.
+    async def watch(self, paths: dict[str, str], changed: Callable[[dict[str, Any]], None]) -> None:
+        """Call `changed` from now on for each change of what the files hold.
+
+        A change has `name`, `held`, `before` and `at`.
         """
-        self._answers.told = told
+        self._answers.changed = changed
         await self._ask("watch", RUN_SECONDS, paths=paths)
 
     async def _ask(self, do: str, limit_seconds: float, /, **arguments: Any) -> dict[str, Any]:
@@ -300,11 +302,13 @@ class Guest:
         if self._answers.ended.is_set():
             raise self._answers.why_ended()
         number = next(self._numbers)
-        future = self._answers.waiting[number] = asyncio.get_running_loop().create_future()
-        self._agent.write(json.dumps({"id": number, "do": do, "with": arguments}).encode() + b"\n")
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._answers.waiting[number] = future
+        request = json.dumps({"id": number, "do": do, "with": arguments})
+        self._agent.write(request.encode() + b"\n")
         try:
-            async with asyncio.timeout(limit_seconds + 5):
-                answer: dict[str, Any] = await future
+            async with asyncio.timeout(limit_seconds + ANSWER_SECONDS):
+                answer = await future
         except TimeoutError:
             raise LabError(
                 f"the guest does not answer to {do} {arguments.get('argv', '')}"
@@ -316,22 +320,33 @@ class Guest:
 
 def kernel_path() -> Path | None:
     """Return the kernel's path, None when it has not been built."""
-    done = subprocess.run(
-        [LAB / "kernel.sh", "--path"], capture_output=True, text=True, check=False
-    )
-    return Path(done.stdout.strip()) if done.returncode == 0 else None
+    return _printed_path("kernel.sh", "--path")
 
 
 def bluez_path(version: str) -> Path | None:
     """Return the folder with that BlueZ ("newest" is one too), None when it has not been built."""
-    done = subprocess.run(
-        [LAB / "bluez.sh", "--path", version], capture_output=True, text=True, check=False
-    )
-    return Path(done.stdout.strip()) if done.returncode == 0 else None
+    return _printed_path("bluez.sh", "--path", version)
 
 
 def lacking() -> str:
-    """Say what this machine lacks for a guest, "" when nothing."""
-    return subprocess.run(
-        [LAB / "check.sh"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    """Say what is missing on this machine for a guest, "" when nothing is."""
+    return _run_script("check.sh").stdout.strip()
+
+
+def _next_processor() -> list[str]:
+    """Return what pins a command to the next processor."""
+    processors = sorted(os.sched_getaffinity(0))
+    processor = processors[next(_starts) % len(processors)]
+    return ["taskset", "-c", str(processor)]
+
+
+def _printed_path(script: str, *arguments: str) -> Path | None:
+    done = _run_script(script, *arguments)
+    if done.returncode:
+        return None
+    return Path(done.stdout.strip())
+
+
+def _run_script(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [str(LAB / script), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)

@@ -1,12 +1,12 @@
 """A hub in the guest: a site's keys where `hubd.service` expects them, its lines, its journal.
 
-Law: the unit is the one that is shipped, unchanged; what the lab knows of the hub it reads where a
-technician would.
+Laws:
+1. The unit is the shipped one, unchanged.
+2. The lab reads what it knows of the hub where a technician would.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from hubsim.site import Site
@@ -15,7 +15,9 @@ from lab.guest import PYTHON, Guest
 
 STRIKE_SECONDS = 1.0
 START_SECONDS = 20.0
+LOOKS_A_SECOND = 50
 CHIP = "/dev/gpiochip0"
+CONTACTS_BEGIN = 4
 LINES = "/sys/devices/platform/gpio-sim.0/gpiochip0"
 CREDENTIALS = "/etc/credstore/hubd."
 KEYS = {
@@ -25,8 +27,7 @@ KEYS = {
     "curve_secret": "curve.secret",
     "backend_public": "backend.pub",
 }
-"""What the unit hands over from CREDENTIALS, and how a site's folder calls it."""
-
+"""By the unit's credential: the file in a site's folder."""
 
 _WAIT = """
 import json, socket, sys, time
@@ -37,8 +38,9 @@ while time.monotonic() < ends:
             api.settimeout(5)
             api.connect("/run/hubd/hubd.sock")
             api.sendall(b'{"id": 1, "call": "status", "args": {}}\\n')
-            told = json.loads(api.makefile().readline())["result"]
-        if told["ready"] and told["radio"]["on_air"] and told["radio"]["epoch_key"]:
+            status = json.loads(api.makefile().readline())["result"]
+        radio = status["radio"]
+        if status["ready"] and radio["on_air"] and radio["epoch_key"]:
             sys.exit(0)
     except (OSError, ValueError):
         pass
@@ -48,10 +50,10 @@ sys.exit(1)
 
 
 class LabHub:
-    """The hub of `site` in `guest`, with one door for each of `points`: strike on line i, contact
-    on line i + 4.
+    """The hub of `site` in `guest`, with one door for each of `points`.
 
-    `backend` is its backend's endpoint, "" for none.
+    Door i has its strike on line i and its contact on line i + 4. `backend` is its backend's
+    endpoint, "" for none.
     """
 
     strike_seconds = STRIKE_SECONDS
@@ -73,22 +75,22 @@ class LabHub:
     async def install(self) -> None:
         """Put the configuration and the keys in place."""
         for target, source in KEYS.items():
-            await self.guest.put(CREDENTIALS + target, (self.site.hub / source).read_bytes(), 0o600)
+            secret = (self.site.hub / source).read_bytes()
+            await self.guest.put(CREDENTIALS + target, secret, mode=0o600)
         await self.guest.put("/etc/hubd/hubd.toml", self._config().encode())
         await self.guest.run("systemctl", "daemon-reload")
 
     async def start(self) -> None:
-        """Start the unit; return when it can do its work: strikes held, radio on air, an epoch key
-        made.
-        """
+        """Start the unit; return when it holds its strikes, is on air and has an epoch key."""
         await self.guest.run("systemctl", "reset-failed", "hubd", check=False)
         done = await self.guest.run("systemctl", "start", "hubd", check=False)
         if done.status:
             raise LabError(f"hubd did not start: {done.err}\n{await self.journal()}")
         for index in range(len(self._points)):
             await self.contact(index, door_open=False)
-        waiting = (PYTHON, "-IS", "-c", _WAIT, str(START_SECONDS))
-        if (await self.guest.run(*waiting, seconds=START_SECONDS * 2, check=False)).status:
+        wait = (PYTHON, "-IS", "-c", _WAIT, str(START_SECONDS))
+        waited = await self.guest.run(*wait, seconds=START_SECONDS * 2, check=False)
+        if waited.status:
             raise LabError(f"hubd is not ready:\n{await self.journal()}")
 
     async def pid(self) -> int:
@@ -96,43 +98,31 @@ class LabHub:
         return await self.guest.main_pid("hubd")
 
     async def journal(self, lines: int = 60) -> str:
-        """Return the end of the hub's journal, with all that has been said until now."""
-        await self.guest.run("journalctl", "--sync")
-        argv = ("journalctl", "-u", "hubd", "-n", str(lines), "-o", "cat", "--no-pager")
-        return (await self.guest.run(*argv)).out
+        """Return the end of the hub's journal, with all that it said until now."""
+        return await self._journalctl("-u", "hubd", "-n", str(lines), "-o", "cat")
 
     async def journal_ends(self) -> str:
         """Return the cursor of the hub's last line as it is now, "" when it has said nothing yet.
 
-        It must be a line of the hub's own: from another's journalctl of systemd 252 skips the hub's
-        next line, too.
+        It must be a line of the hub's own: from another unit's line journalctl of systemd 252 skips
+        the hub's next line, too.
         """
-        await self.guest.run("journalctl", "--sync")
-        said = (
-            await self.guest.run(
-                "journalctl", "-u", "hubd", "-n", "1", "--show-cursor", "--no-pager"
-            )
-        ).out
-        return said.rpartition("-- cursor: ")[2].strip() if "-- cursor: " in said else ""
+        shown = await self._journalctl("-u", "hubd", "-n", "1", "--show-cursor")
+        _, marker, cursor = shown.rpartition("-- cursor: ")
+        return cursor.strip() if marker else ""
 
     async def journal_after(self, cursor: str) -> str:
-        """Return what the hub's journal holds beyond a cursor, with all that has been said until
-        now.
-        """
-        await self.guest.run("journalctl", "--sync")
+        """Return the hub's journal after a cursor, with all that it said until now."""
         after = (f"--after-cursor={cursor}",) if cursor else ()
-        return (
-            await self.guest.run("journalctl", "-u", "hubd", *after, "-o", "cat", "--no-pager")
-        ).out
+        return await self._journalctl("-u", "hubd", *after, "-o", "cat")
 
     async def story(self, lines: int = 40) -> str:
         """Return the end of the whole journal, for a case that failed."""
+        return await self._journalctl("-b", "-n", str(lines), "-o", "short-precise")
+
+    async def _journalctl(self, *arguments: str) -> str:
         await self.guest.run("journalctl", "--sync")
-        return (
-            await self.guest.run(
-                "journalctl", "-b", "-n", str(lines), "-o", "short-precise", "--no-pager"
-            )
-        ).out
+        return (await self.guest.run("journalctl", *arguments, "--no-pager")).out
 
     async def contact(self, index: int, door_open: bool) -> None:
         """Open or close a door: a closed contact pulls its line to ground.
@@ -140,45 +130,59 @@ class LabHub:
         Requesting the line pulls it up again.
         """
         pull = "pull-up" if door_open else "pull-down"
-        await self.guest.run("sh", "-c", f"echo {pull} > {LINES}/sim_gpio{index + 4}/pull")
+        await self.guest.run(
+            "sh", "-c", f"echo {pull} > {LINES}/sim_gpio{index + CONTACTS_BEGIN}/pull"
+        )
 
     async def strike(self, index: int = 0) -> bool:
         """Tell whether a strike's line is driven, as the kernel's simulator sees it."""
-        return (await self.guest.run("cat", f"{LINES}/sim_gpio{index}/value")).out.strip() == "1"
+        value = await self.guest.run("cat", f"{LINES}/sim_gpio{index}/value")
+        return value.out.strip() == "1"
 
     async def strike_seen(self, seconds: float, index: int = 0) -> bool:
         """Tell whether the line is driven within so many seconds."""
+        looks = int(seconds * LOOKS_A_SECOND)
         script = (
-            f"i=0; while [ $i -lt {int(seconds * 50)} ]; do read v < "
-            f"{LINES}/sim_gpio{index}/value; "
+            f"i=0; while [ $i -lt {looks} ]; do read v < {LINES}/sim_gpio{index}/value; "
+            "[ $v = 1 ] && exit 0; sleep 0.02; i=$((i+1)); done; exit 1"
         )
-        script += "[ $v = 1 ] && exit 0; sleep 0.02; i=$((i+1)); done; exit 1"
-        return (
-            await self.guest.run("sh", "-c", script, seconds=seconds * 4 + 10, check=False)
-        ).status == 0
+        limit_seconds = seconds * 4 + 10
+        done = await self.guest.run("sh", "-c", script, seconds=limit_seconds, check=False)
+        return done.status == 0
 
     def _config(self) -> str:
-        names = json.loads((self.site.path / "site.json").read_text())
-        parts = [
-            f'[hub]\nid = "{names["hub"]}"\nsite = "{names["site"]}"\ntime_zone = '
-            '"Europe/Berlin"\n\n[keys]\n',
-            *(f'{name} = "credential:{name}"\n' for name in ("identity", "certificate", "issuer")),
-        ]
+        text = f"""[hub]
+id = "{self.site.first_hub}"
+site = "{self.site.name}"
+time_zone = "Europe/Berlin"
+
+[keys]
+identity = "credential:identity"
+certificate = "credential:certificate"
+issuer = "credential:issuer"
+"""
         if self._backend:
-            parts.append(
-                'curve_secret = "credential:curve_secret"\nbackend_public = '
-                '"credential:backend_public"\n'
-            )
-            parts.append(f'\n[backend]\nendpoint = "{self._backend}"\n')
-        parts.append(f'\n[radio]\nadapter = "{self._adapter}"\n')
+            text += f"""curve_secret = "credential:curve_secret"
+backend_public = "credential:backend_public"
+
+[backend]
+endpoint = "{self._backend}"
+"""
+        text += f"""
+[radio]
+adapter = "{self._adapter}"
+"""
         for index, point in enumerate(self._points):
-            strike, contact = (
-                f'{{ chip = "{CHIP}", line = {line} }}' for line in (index, index + 4)
-            )
-            parts.append(
-                f'\n[[doors]]\nid = "door-{index}"\nname = "Door {index}"\nstrike_seconds = '
-                f"{self.strike_seconds}\n"
-                f"strike = {strike}\ndps = {contact}\n"
-                f'\n[[doors.access_points]]\nnumber = {point}\nname = "Door {index}, inwards"\n'
-            )
-        return "".join(parts)
+            text += f"""
+[[doors]]
+id = "door-{index}"
+name = "Door {index}"
+strike_seconds = {self.strike_seconds}
+strike = {{ chip = "{CHIP}", line = {index} }}
+dps = {{ chip = "{CHIP}", line = {index + CONTACTS_BEGIN} }}
+
+[[doors.access_points]]
+number = {point}
+name = "Door {index}, inwards"
+"""
+        return text

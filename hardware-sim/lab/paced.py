@@ -1,8 +1,7 @@
 """The pace of a real radio: without it, virtual phones are faster than any that exist.
 
-Law: one ATT packet of a phone leaves in a connection event, and events are INTERVAL_SECONDS apart,
-the shortest interval that iOS grants and about Android's at high priority: an ATT request so takes
-at least that long.
+Law: one ATT packet of a phone leaves in a connection event, and events are INTERVAL_SECONDS apart.
+That is the shortest interval that iOS grants and about Android's at high priority.
 """
 
 from __future__ import annotations
@@ -17,9 +16,7 @@ INTERVAL_SECONDS = 0.015
 
 
 CONTINUATION = 0b01
-"""The flag of an HCI packet that continues the one before it (Bluetooth Core, Vol 4, Part E,
-5.4.2).
-"""
+"""Of an HCI packet that continues the one before (Bluetooth Core, Vol 4, Part E, 5.4.2)."""
 
 
 class Paced:
@@ -34,14 +31,18 @@ class Paced:
         self._held: list[bytes] = []
 
     def on_packet(self, packet: bytes) -> None:
-        """Take a packet for the controller; commands go at once, the parts of one ATT packet
-        together.
+        """Take a packet for the controller.
+
+        Commands go at once, the parts of one ATT packet together.
         """
         if packet[0] != HCI_ACL_DATA_PACKET:
             self._sink.on_packet(packet)
-        elif packet[2] >> 4 & 0b11 != CONTINUATION:
+            return
+        boundary = packet[2] >> 4 & 0b11
+        if boundary != CONTINUATION:
             loop = asyncio.get_running_loop()
-            self._last = max(math.ceil(loop.time() / INTERVAL_SECONDS), self._last + 1)
+            next_event = math.ceil(loop.time() / INTERVAL_SECONDS)
+            self._last = max(next_event, self._last + 1)
             self._held = [packet]
             loop.call_at(self._last * INTERVAL_SECONDS, self._event, self._held)
         elif self._held:

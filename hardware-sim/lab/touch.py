@@ -1,8 +1,9 @@
 """An unlock as its user sees it: from the touch to the verdict, and where the time went.
 
-Law: what a phone's app may try again by itself is no failure but costs time: a connection that does
-not come about, or that is lost before the verdict; the two are counted apart. A refusal is never
-tried again.
+Laws:
+1. An app may try again by itself when a connection does not come about, or is lost before the
+   verdict. That is no failure but costs time; the two are counted apart.
+2. A refusal is never tried again.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ DISCONNECT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One unlock, in seconds: `whole` from the touch to the verdict, tries that came to nothing
-    included; of the last try: `found`, `connected`, `prepared` (MTU, discovery, subscription),
-    `decided` (challenge to verdict).
+    """One unlock, in seconds.
 
-    Of the tries that came to nothing `again` were never connected and prepared, `lost` were.
+    `whole` is from the touch to the verdict, with the tries that came to nothing. Of the last try:
+    `found`, `connected`, `prepared` (MTU, discovery, subscription), `decided` (challenge to
+    verdict). Of the tries that came to nothing `again` were never connected and prepared, `lost`
+    were.
     """
 
     whole: float
@@ -56,11 +58,11 @@ async def touch(
     known: BumbleLink | None = None,
     seconds: float = CONNECT_SECONDS,
 ) -> Touch:
-    """Unlock as an app does: find, connect, discover, ask; where no connection comes about in so
-    many seconds, again.
+    """Unlock as an app does: find, connect, discover, ask.
 
-    With `known`, an earlier link to the same hub, nothing is discovered. Raise AssertionError for a
-    refusal, and when no verdict comes in TRIES tries.
+    Try again where no connection comes about in so many `seconds`. With `known`, an earlier link to
+    the same hub, nothing is discovered. Raise AssertionError for a refusal, and when no verdict
+    comes in TRIES tries.
     """
     began = time.monotonic()
     lost = 0
@@ -91,7 +93,10 @@ async def touch(
 
 
 async def _touch(
-    device: Device, wallet: Wallet, known: BumbleLink | None, limit: asyncio.Timeout
+    device: Device,
+    wallet: Wallet,
+    known: BumbleLink | None,
+    limit: asyncio.Timeout,
 ) -> tuple[float, float, float, float, float]:
     """Try once; return the moments. `limit` ends when the phone is connected and prepared."""
     moments = [time.monotonic()]

@@ -1,6 +1,6 @@
 """Phones that may open a door, each with a name of its own.
 
-A hub lets one phone in at most OPS_AN_ASKER times in OP_SECONDS: whoever opens more often sends
+A hub lets one phone in at most OPS_AN_ASKER times in OP_SECONDS: a test that opens more often sends
 another phone.
 """
 
@@ -20,4 +20,6 @@ VISITS_A_PHONE = 8
 
 def visitor(site: Site, point: int = 1) -> Wallet:
     """Make a phone that was never here and may open and query the access point at any time."""
-    return wallets.load(site.grant(secrets.token_hex(4), [Access(point, sites.OPEN_AND_QUERY, ())]))
+    name = secrets.token_hex(4)
+    access = [Access(point, sites.OPEN_AND_QUERY, ())]
+    return wallets.load(site.grant(name, access))

@@ -1,7 +1,6 @@
-"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks. `lab.flat`
-judges it.
+"""What the hub's processes take in the guest: memory, descriptors, threads, CPU, tasks.
 
-Law: what is compared was taken in a lull, with no phone connected.
+`lab.flat` judges it. Law: looks that are compared were taken in a lull, with no phone connected.
 """
 
 from __future__ import annotations
@@ -30,14 +29,18 @@ def parent(process):
     except OSError:
         return 0
 def of(process):
-    told = dict(line.split(":", 1) for line in open(f"/proc/{process}/status"))
+    status = dict(line.split(":", 1) for line in open(f"/proc/{process}/status"))
     rollup = dict(line.split(":", 1) for line in list(open(f"/proc/{process}/smaps_rollup"))[1:])
     fields = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()
     ticks = os.sysconf("SC_CLK_TCK")
-    return {"pid": process, "rss_kib": int(told["VmRSS"].split()[0]),
-            "pss_kib": int(rollup["Pss"].split()[0]),
-            "descriptors": len(os.listdir(f"/proc/{process}/fd")), "threads": int(told["Threads"]),
-            "cpu_seconds": (int(fields[11]) + int(fields[12])) / ticks}
+    return {
+        "pid": process,
+        "rss_kib": int(status["VmRSS"].split()[0]),
+        "pss_kib": int(rollup["Pss"].split()[0]),
+        "descriptors": len(os.listdir(f"/proc/{process}/fd")),
+        "threads": int(status["Threads"]),
+        "cpu_seconds": (int(fields[11]) + int(fields[12])) / ticks,
+    }
 hubd, bluetoothd = pid("hubd"), pid("bluetooth")
 # The oldest holds the lines, the other one waits.
 processes = map(int, filter(str.isdigit, os.listdir("/proc")))
@@ -59,7 +62,7 @@ print(json.dumps({"of": taken, "status": status, "uptime_seconds": uptime, "busy
 
 
 @dataclass(frozen=True, slots=True)
-class Takes:
+class ProcessVitals:
     """What one process takes.
 
     Memory in KiB, CPU in seconds since its start as the guest's ticks count it.
@@ -82,7 +85,7 @@ class Vitals:
 
     at: float
     busy: float
-    of: Mapping[str, Takes]
+    of: Mapping[str, ProcessVitals]
     links: int
     tasks: int
     on_air: bool
@@ -94,8 +97,8 @@ async def look(guest: Guest) -> Vitals:
     """Look once. Raise LabError when a process is not there."""
     said = json.loads((await guest.run(PYTHON, "-ISc", _SCRIPT)).out)
     status = said["status"]
-    radio = said["status"]["radio"]
-    of = {name: Takes(**taken) for name, taken in said["of"].items()}
+    radio = status["radio"]
+    of = {name: ProcessVitals(**taken) for name, taken in said["of"].items()}
     return Vitals(
         at=said["uptime_seconds"],
         busy=said["busy_seconds"],

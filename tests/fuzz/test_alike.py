@@ -38,8 +38,17 @@ from hubd.doors.watch import DoorWatch
 from hubd.phones.links import Links
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
-from hubsim.phone.machine import Attempt, Moved, ReadInfo, SendMessage
-from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
+from hubsim.phone.effects import (
+    Leave,
+    LinkPhoneEffect,
+    Moved,
+    ReadInfo,
+    ReadTxr,
+    SendMessage,
+    WriteFrame,
+)
+from hubsim.phone.machine import Attempt
+from hubsim.phone.onlink import OnLink
 from hubsim.phone.wallet import KeptTicket, Wallet
 from hubsim.site import OPEN_AND_QUERY
 from tests.fakes.inputs import FakeInputs

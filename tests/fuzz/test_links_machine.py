@@ -32,7 +32,8 @@ from hubcore.phone.sealing import BLE_GATT, open_request
 from hubcore.phone.tickets import TICKETS_A_CREDENTIAL, TicketTable
 from hubcore.ports.clock import ClockState
 from hubsim import site
-from hubsim.phone.machine import Attempt, Decided, SendMessage, Stage
+from hubsim.phone.effects import Decided, SendMessage
+from hubsim.phone.machine import Attempt, AttemptPhase
 from tests.fakes.mover import FakeMover
 from tests.fuzz.common import effort, spoiled
 from tests.fuzz.test_receive import check_ceilings, run
@@ -291,7 +292,7 @@ class Life(RuleBasedStateMachine):
         attempt = one.attempt = Attempt(wallet, point, action, os.urandom, BLE_GATT)
         attempt.op = op
         effects = attempt.challenge(one.info, wall)
-        if attempt.stage is Stage.EPOCH:
+        if attempt.phase is AttemptPhase.EPOCH:
             effects = attempt.receive(
                 encode_to_phone(EpochAnswer(self.hub.certificate, epoch.certificate)), wall
             )

@@ -41,28 +41,20 @@ from hubcore.phone.messages import (
 )
 from hubcore.phone.sealing import BLE_GATT
 from hubsim import site
-from hubsim.phone.machine import (
-    BUSY_WAITS_MAX,
-    RETRIES_MAX,
-    Attempt,
+from hubsim.phone.effects import (
     Decided,
     GaveUp,
+    Leave,
+    LinkPhoneEffect,
     Moved,
     PhoneEffect,
     ReadInfo,
-    SendMessage,
-    Stage,
-)
-from hubsim.phone.onlink import (
-    EPOCH_SECONDS,
-    STAY_SECONDS,
-    VERDICT_SECONDS,
-    Leave,
-    LinkPhoneEffect,
-    OnLink,
     ReadTxr,
+    SendMessage,
     WriteFrame,
 )
+from hubsim.phone.machine import BUSY_WAITS_MAX, RETRIES_MAX, Attempt, AttemptPhase
+from hubsim.phone.onlink import EPOCH_SECONDS, STAY_SECONDS, VERDICT_SECONDS, OnLink
 from hubsim.phone.wallet import EPOCHS_MAX, Wallet
 from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, effort, respelled, spoiled
@@ -127,7 +119,7 @@ def test_any_bytes_at_any_stage(data: st.DataObject, short: bool) -> None:
         else:
             effects = attempt.silence()
         check(effects, wallet)
-    assert attempt.stage is not Stage.SESSION
+    assert attempt.phase is not AttemptPhase.SESSION
 
 
 @effort(100)
@@ -177,7 +169,7 @@ def test_whatever_comes_on_a_link_every_wait_has_an_end(
                 now = max(now, phone.due)
                 more += phone.passed(now)
         waiting = more
-    assert attempt.stage is Stage.END
+    assert attempt.phase is AttemptPhase.END
     assert phone.due is None
     assert asked <= 1 + BUSY_WAITS_MAX + RETRIES_MAX
     assert now <= asked * (2.0 + EPOCH_SECONDS + VERDICT_SECONDS) + STAY_SECONDS
@@ -318,7 +310,7 @@ def _done_at(
         else:
             now = max(now, phone.due or 0.0)
             todo += phone.passed(now)
-    assert phone.attempt.stage is Stage.END
+    assert phone.attempt.phase is AttemptPhase.END
     return done
 
 
@@ -381,13 +373,13 @@ def test_verdicts_of_somebody_else(data: st.DataObject, short: bool) -> None:
     mine = Visit(hub.connect())
     info = mine.link.challenge(hub.clock.monotonic())
     attempt.challenge(info, hub.clock.wall())
-    if attempt.stage is Stage.EPOCH:
+    if attempt.phase is AttemptPhase.EPOCH:
         epoch = hub.epochs.current
         assert epoch is not None
         attempt.receive(
             encode_to_phone(EpochAnswer(hub.certificate, epoch.certificate)), hub.clock.wall()
         )
-    assert attempt.stage is Stage.VERDICT
+    assert attempt.phase is AttemptPhase.VERDICT
     theirs = visit.messages_down[-1]
     made = st.builds(
         VerdictMessage,

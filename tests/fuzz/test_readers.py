@@ -41,7 +41,7 @@ SIZES = (256, 384, 512)
 @cache
 def documents() -> dict[str, bytes]:
     """One good document of each kind."""
-    certificate = site.certify_hub(ISSUER, HubName(SITE, HUB), IDENTITY, [1, 2])
+    certificate = site.certify_hub(ISSUER, site=SITE, hub=HUB, key=IDENTITY, points=[1, 2])
     epoch = certify(
         rsa_key(), IDENTITY, HubName(SITE, HUB), (Aead.A256GCM, Aead.A128GCM), NOON, 0.0
     )

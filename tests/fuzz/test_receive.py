@@ -37,7 +37,8 @@ from hubcore.phone.messages import (
     pad,
 )
 from hubsim import site
-from hubsim.phone.machine import Attempt, SendMessage
+from hubsim.phone.effects import SendMessage
+from hubsim.phone.machine import Attempt
 from hubsim.phone.wallet import Wallet
 from tests.fuzz.common import VALUES, effort, respelled, spoiled
 from tests.pair import Air, DeskHub, Phone, Visit, make_wallet, rsa_key

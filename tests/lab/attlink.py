@@ -74,7 +74,7 @@ class Otherwise:
         self.pull = link.pull
 
 
-class Kept(asyncio.Queue[bytes]):
+class RecordingQueue(asyncio.Queue[bytes]):
     """A queue that remembers what it has been given."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the cases with strangers share: their loot, and a crowd of them in a process of its own."""
+"""What the cases with strangers share: their material, and a crowd in a process of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ def stranger_wallet(site: sites.Site) -> Wallet:
     """
     key = sites.make_key()
     grant = sites.make_grant(
-        sites.make_key(), site.name, "f" * 16, key, [Access(1, sites.OPEN_AND_QUERY, ())]
+        sites.make_key(),
+        site=site.name,
+        credential="f" * 16,
+        key=key,
+        access=[Access(1, sites.OPEN_AND_QUERY, ())],
     )
     return Wallet(site.name, site.verifier, key, grant)
 
@@ -53,7 +57,7 @@ async def crowd(
 ) -> AsyncIterator[None]:
     """Strangers in a process of their own, each of them there once before the block begins.
 
-    `told` gets what each did. `folder` holds their loot.
+    `told` gets what each did. `folder` holds their material.
     """
     argv = ["-m", "lab.strangers", air.transport, *kinds]
     argv += ["--recording", str(folder / "recording.json"), "--wallet", str(folder / "wallet")]

@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Told:
+class RadioReport:
     """What the hub last said of its radio, and why; `which` differs from one saying to the next."""
 
     up: bool
@@ -26,7 +26,7 @@ class Told:
     which: str
 
 
-async def told(hub: LabHub) -> Told:
+async def radio_report(hub: LabHub) -> RadioReport:
     """Return what the hub last said of its radio."""
     argv = (
         "journalctl",
@@ -42,7 +42,7 @@ async def told(hub: LabHub) -> Told:
     )
     entry = json.loads((await hub.guest.run(*argv)).out.splitlines()[-1])
     said = json.loads(entry["MESSAGE"])
-    return Told(said["up"], said["why"], entry["__CURSOR"])
+    return RadioReport(said["up"], said["why"], entry["__CURSOR"])
 
 
 async def says(hub: LabHub, what: str) -> None:
@@ -58,16 +58,18 @@ async def notices(hub: LabHub) -> None:
     await says(hub, '"up":false')
 
 
-async def back(hub: LabHub, before: Told, patience_seconds: float = PATIENCE_SECONDS) -> float:
+async def back(
+    hub: LabHub, before: RadioReport, patience_seconds: float = PATIENCE_SECONDS
+) -> float:
     """Wait until the hub has said, after `before`, that it is on air; return the seconds from the
     call, or those of the patience when that is over.
     """
     began = time.monotonic()
     took = 0.0
-    now = await told(hub)
+    now = await radio_report(hub)
     while took < patience_seconds and (now.which == before.which or not now.up):
         await asyncio.sleep(0.1)
-        now = await told(hub)
+        now = await radio_report(hub)
         took = time.monotonic() - began
     return took
 
@@ -77,7 +79,7 @@ async def recovers(hub: LabHub) -> AsyncIterator[None]:
     """Do the damage inside; the hub must notice it, and be on air again in time, counted from the
     end of the block.
     """
-    before = await told(hub)
+    before = await radio_report(hub)
     yield
     took = await back(hub, before)
     assert took < RECOVERY_SECONDS, f"on air again only after {took:.1f} s:\n{await hub.story()}"

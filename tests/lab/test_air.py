@@ -12,9 +12,9 @@ import pytest
 
 from hubsim.phone.radio import connect, find, on_air
 from hubsim.phone.wallet import Wallet
+from lab.figurefile import write_figures
 from lab.guest import Guest
 from lab.hub import LabHub
-from lab.keep import keep
 from lab.touch import touch
 from lab.vitals import NAMES, lull
 from tests.lab.conftest import AirAddress
@@ -70,7 +70,7 @@ async def test_found_after_many_visits_and_nothing_is_leaked(
         name: (before.of[name].descriptors, after.of[name].descriptors) for name in NAMES
     }
     tasks = (before.tasks, after.tasks)
-    keep(
+    write_figures(
         "cycles", {"cycles": CYCLES, "grown KiB": grown, "descriptors": descriptors, "tasks": tasks}
     )
     assert after.of["hubd"].pid == before.of["hubd"].pid

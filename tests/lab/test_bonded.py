@@ -27,7 +27,7 @@ from tests.lab.apps import running
 from tests.lab.attlink import handle, request
 from tests.lab.conftest import AirAddress, allowed
 from tests.lab.problems import shows
-from tests.lab.test_subscriptions import Told
+from tests.lab.test_subscriptions import NotifiedLink
 
 ENCRYPTED_SECONDS = 10.0
 KEY_WRITTEN = r"until grep -qs '^\[.*LongTermKey\]' /var/lib/bluetooth/*/*/info; do sleep 0.2; done"
@@ -92,10 +92,10 @@ async def test_a_bonded_phone_that_comes_again_is_answered(
                 "pairing",
                 lambda problem: problem is not None and "1 device is" in problem["what"],
             )
-            assert allowed(await Session(Told(link), phones[0]).run(1))
+            assert allowed(await Session(NotifiedLink(link), phones[0]).run(1))
         for _ in range(2):
             async with connect_encrypted(device) as link:
                 await rewrite(link)
-                way = link if pulls else Told(link)
+                way = link if pulls else NotifiedLink(link)
                 assert allowed(await Session(way, phones[0], pull_only=pulls).run(1))
     await shows(hub, "pairing", lambda problem: problem is None)

@@ -14,9 +14,9 @@ import pytest
 from hubcore.errors import LinkError
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
+from lab.figurefile import write_figures
 from lab.guest import Guest
 from lab.hub import LabHub
-from lab.keep import keep
 from tests.lab.conftest import BLUEZ, MENDED, AirAddress
 from tests.lab.unlocking import unlock
 
@@ -60,7 +60,9 @@ async def test_the_hub_is_back_soon_or_never_was_away(
         while not await _lets_in(air, phones[0]):
             pass
     died = await guest.main_pid("bluetooth") != bluetoothd
-    keep(f"bluetoothd, left {leave.__name__}", {"BlueZ": BLUEZ or "this machine's", "died": died})
+    write_figures(
+        f"bluetoothd, left {leave.__name__}", {"BlueZ": BLUEZ or "this machine's", "died": died}
+    )
     assert await hub.pid() == pid
     assert not (died and MENDED), await hub.story()
 

@@ -14,7 +14,7 @@ from lab.hub import LabHub
 from tests.lab import advert_leak
 from tests.lab.apps import running
 from tests.lab.conftest import AirAddress, allowed
-from tests.lab.recovering import PATIENCE_SECONDS, back, notices, recovers, says, told
+from tests.lab.recovering import PATIENCE_SECONDS, back, notices, radio_report, recovers, says
 from tests.lab.unlocking import unlock
 
 STUCK_SECONDS = 40.0
@@ -32,7 +32,7 @@ async def test_bluetoothd_away_for_long_and_back(
     try:
         await notices(hub)
         await asyncio.sleep(AWAY_SECONDS)
-        assert not (await told(hub)).up
+        assert not (await radio_report(hub)).up
     finally:
         await guest.run("systemctl", "unmask", "--runtime", "bluetooth")
     async with recovers(hub):
@@ -61,7 +61,7 @@ async def test_a_blocked_adapter_is_not_taken_for_one_on_air(
     try:
         await notices(hub)
         await asyncio.sleep(BLOCKED_SECONDS)
-        said = await told(hub)
+        said = await radio_report(hub)
         assert not said.up, "taken for one on air"
         assert "the adapter does not go on, rfkill blocks it" in said.why
     except BaseException:
@@ -148,7 +148,7 @@ async def test_hub_restarted_with_a_phone_connected(
 
 async def _restarted(hub: LabHub) -> float:
     """Restart hubd; return the seconds from the command until it is on air."""
-    before = await told(hub)
+    before = await radio_report(hub)
     await hub.guest.run("systemctl", "restart", "--no-block", "hubd")
     took = await back(hub, before, RESTART_SECONDS)
     assert took < RESTART_SECONDS, await hub.story()

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.cuts import Life, Powered
+from lab.cuts import HubUnderCuts, PoweredHub
+from lab.figurefile import write_figures
 from lab.guest import kernel_path
-from lab.keep import keep
 from tests.lab.conftest import AirAddress
 
 CUTS_A_LIFE = 10
@@ -33,7 +33,7 @@ HANG_SECONDS = 3.0
 """Longer than a hub waits for a record."""
 
 
-async def _start(life: Life, powered: Powered) -> None:
+async def _start(life: HubUnderCuts, powered: PoweredHub) -> None:
     """While the hub starts: the first time it makes its databases, later it takes up what the last
     cut left.
     """
@@ -43,21 +43,21 @@ async def _start(life: Life, powered: Powered) -> None:
     await powered.until(lambda: len(powered.seen.allowed) > 0, "an unlock or the disk's end")
 
 
-async def _verdict(life: Life, powered: Powered) -> None:
+async def _verdict(life: HubUnderCuts, powered: PoweredHub) -> None:
     """When a phone has its verdict."""
     await _some_work(life, powered)
     so_far = len(powered.seen.allowed)
     await powered.until(lambda: len(powered.seen.allowed) > so_far, "a verdict")
 
 
-async def _strike(life: Life, powered: Powered) -> None:
+async def _strike(life: HubUnderCuts, powered: PoweredHub) -> None:
     """When a strike is driven."""
     await _some_work(life, powered)
     so_far = len(powered.seen.strikes)
     await powered.until(lambda: len(powered.seen.strikes) > so_far, "a strike")
 
 
-async def _disk_hangs(life: Life, powered: Powered) -> None:
+async def _disk_hangs(life: HubUnderCuts, powered: PoweredHub) -> None:
     """In the middle of a commit; the hub lives on for a while, on a disk that does not answer."""
     await _some_work(life, powered)
     powered.line.trip_after(life.chance.randrange(12))
@@ -65,7 +65,7 @@ async def _disk_hangs(life: Life, powered: Powered) -> None:
     await asyncio.sleep(life.chance.uniform(0, HANG_SECONDS))
 
 
-async def _policy(life: Life, powered: Powered) -> None:
+async def _policy(life: HubUnderCuts, powered: PoweredHub) -> None:
     """While a new policy is written, or soon after."""
     await _some_work(life, powered)
     powered.line.trip_after(life.chance.randrange(24))
@@ -73,7 +73,7 @@ async def _policy(life: Life, powered: Powered) -> None:
     await powered.until(lambda: powered.seen.policy == version, "the policy in force")
 
 
-async def _backend(life: Life, powered: Powered) -> None:
+async def _backend(life: HubUnderCuts, powered: PoweredHub) -> None:
     """When the backend has taken records."""
     await _some_work(life, powered)
     so_far = len(life.backend.records("hub-1"))
@@ -82,19 +82,19 @@ async def _backend(life: Life, powered: Powered) -> None:
     )
 
 
-async def _any_moment(life: Life, powered: Powered) -> None:
+async def _any_moment(life: HubUnderCuts, powered: PoweredHub) -> None:
     await _some_work(life, powered)
     await asyncio.sleep(life.chance.uniform(0, 3))
 
 
-async def _some_work(life: Life, powered: Powered) -> None:
+async def _some_work(life: HubUnderCuts, powered: PoweredHub) -> None:
     await life.hub(powered).start()
     await life.work(powered)
     unlocks = life.chance.randrange(1, 4)
     await powered.until(lambda: len(powered.seen.allowed) >= unlocks, "unlocks")
 
 
-KINDS: list[Callable[[Life, Powered], Awaitable[None]]] = [
+KINDS: list[Callable[[HubUnderCuts, PoweredHub], Awaitable[None]]] = [
     _start, _verdict, _strike, _disk_hangs, _policy, _start, _any_moment, _disk_hangs, _backend,
     _any_moment
 ]  # fmt: skip
@@ -112,7 +112,7 @@ class Tally:
     strikes: int = 0
     wrong: list[str] = field(default_factory=list)
 
-    def kept(self, life: Life) -> dict[str, object]:
+    def kept(self, life: HubUnderCuts) -> dict[str, object]:
         facts = {"cuts": self.judged, "unlocks": self.unlocks, "strikes seen": self.strikes}
         return facts | {
             "records": life.head.number,
@@ -133,12 +133,12 @@ async def test_nothing_that_was_said_or_done_is_lost(
             await _live(life, tally, f"seed {seed}")
         tally.wrong += [f"the backend holds two chains: {fork}" for fork in life.backend.forks]
     finally:
-        keep(f"power cuts, life {seed}", tally.kept(life))
+        write_figures(f"power cuts, life {seed}", tally.kept(life))
     assert not tally.wrong, f"seed {seed}: {tally.wrong}"
     assert tally.judged == len(KINDS)
 
 
-async def _live(life: Life, tally: Tally, which: str) -> None:
+async def _live(life: HubUnderCuts, tally: Tally, which: str) -> None:
     """Boot and cut, once for each kind; then boot once more and judge the last cut.
 
     End at the first that did harm.
@@ -167,7 +167,7 @@ async def _live(life: Life, tally: Tally, which: str) -> None:
 
 
 @asynccontextmanager
-async def _judged(life: Life, files: Path, tally: Tally, cut: int) -> AsyncIterator[None]:
+async def _judged(life: HubUnderCuts, files: Path, tally: Tally, cut: int) -> AsyncIterator[None]:
     """Judge the files meanwhile; what they tell is told too when the work inside fails."""
     judging = asyncio.create_task(life.judge(files))
     try:
@@ -179,7 +179,7 @@ async def _judged(life: Life, files: Path, tally: Tally, cut: int) -> AsyncItera
         tally.wrong = tally.wrong + wrong
 
 
-async def _strike_on_a_hung_disk(life: Life, powered: Powered) -> None:
+async def _strike_on_a_hung_disk(life: HubUnderCuts, powered: PoweredHub) -> None:
     await _some_work(life, powered)
     powered.line.trip_after(0)
     await powered.until(lambda: False, "the disk's end")
@@ -209,7 +209,7 @@ async def test_a_broken_hub_is_found_out(
     module: str,
     sound: str,
     broken: str,
-    kind: Callable[[Life, Powered], Awaitable[None]],
+    kind: Callable[[HubUnderCuts, PoweredHub], Awaitable[None]],
     own_air: AirAddress,
     tmp_path: Path,
 ) -> None:
@@ -224,7 +224,7 @@ async def test_a_broken_hub_is_found_out(
     assert any("no record" in wrong or "without a record" in wrong for wrong in found.wrong), found
 
 
-def _life(seed: int, air: AirAddress, folder: Path) -> Life:
+def _life(seed: int, air: AirAddress, folder: Path) -> HubUnderCuts:
     kernel = kernel_path()
     assert kernel is not None
-    return Life(kernel, folder, (air.host, air.port), random.Random(seed))
+    return HubUnderCuts(kernel, folder, (air.host, air.port), random.Random(seed))

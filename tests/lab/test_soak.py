@@ -19,12 +19,12 @@ import pytest
 
 from hubsim import site as sites
 from hubsim.phone.wallet import Wallet
-from lab.flat import SAMPLES_MIN, Trends, grown, longest_life, trends, untold
+from lab.figurefile import write_figures
+from lab.flat import SAMPLES_MIN, Trends, grown, longest_life, trends, unjudged
 from lab.guest import Guest
 from lab.hub import LabHub
-from lab.keep import keep
-from lab.soak import Soak, Told
-from lab.strangers import Loot
+from lab.soak import Soak, SoakReport
+from lab.strangers import AttackMaterial
 from lab.vitals import NAMES, lull
 from tests.lab.conftest import BLUEZ, MENDED, AirAddress
 from tests.lab.crowd import recording, stranger_wallet
@@ -63,43 +63,43 @@ async def test_a_soak_leaves_nothing_behind(
     hub: LabHub, guest: Guest, air: AirAddress, site: sites.Site, phones: list[Wallet]
 ) -> None:
     pid = await hub.pid()
-    loot = Loot(await recording(air, phones[0]), stranger_wallet(site))
+    material = AttackMaterial(await recording(air, phones[0]), stranger_wallet(site))
     began = time.monotonic()
 
-    def so_far(told: Told) -> None:
-        _keep(told, trends(told.looks), time.monotonic() - began, "not yet")
+    def so_far(found: SoakReport) -> None:
+        _keep(found, trends(found.looks), time.monotonic() - began, "not yet")
 
-    soak = Soak(guest, air.transport, loot, partial(guest.plug_in, air.host, air.port))
-    told = await soak.run(site, SOAK_SECONDS, SEED, so_far)
+    soak = Soak(guest, air.transport, material, partial(guest.plug_in, air.host, air.port))
+    found = await soak.run(site, SOAK_SECONDS, SEED, so_far)
     seconds = time.monotonic() - began
     verified = await _verify(guest)
-    went = trends(told.looks)
-    _keep(told, went, seconds, verified)
+    went = trends(found.looks)
+    _keep(found, went, seconds, verified)
     assert await hub.pid() == pid, "the daemon itself must live on"
-    assert not told.wrong, f"seed {SEED}: {told.wrong}"
-    assert not (MENDED and told.counts["bluetoothd died"]), told.counts
-    assert told.counts["unlocked, full"] + told.counts["unlocked, short"] > 0
-    unlocks = told.counts["unlocked, full"] + told.counts["unlocked, short"]
-    assert told.counts["not reached"] <= max(3, unlocks * NOT_REACHED_SHARE_MAX), (
-        f"seed {SEED}: {told.counts}"
+    assert not found.wrong, f"seed {SEED}: {found.wrong}"
+    assert not (MENDED and found.counts["bluetoothd died"]), found.counts
+    assert found.counts["unlocked, full"] + found.counts["unlocked, short"] > 0
+    unlocks = found.counts["unlocked, full"] + found.counts["unlocked, short"]
+    assert found.counts["not reached"] <= max(3, unlocks * NOT_REACHED_SHARE_MAX), (
+        f"seed {SEED}: {found.counts}"
     )
     idle = [
-        kind for kind, visits in told.counts.items() if kind.startswith("stranger") and not visits
+        kind for kind, visits in found.counts.items() if kind.startswith("stranger") and not visits
     ]
     assert not idle, f"strangers that never came: {idle}"
-    assert told.looks[-1].records - told.looks[0].records >= unlocks
+    assert found.looks[-1].records - found.looks[0].records >= unlocks
     assert not (faults := grown(went)), f"seed {SEED}: {faults}"
     if SOAK_SECONDS >= LONG_SOAK_SECONDS:
-        _told_enough(told, went)
+        _told_enough(found, went)
 
 
-def _told_enough(told: Told, went: Trends) -> None:
+def _told_enough(found: SoakReport, went: Trends) -> None:
     """Fail a long soak whose looks cannot tell a leak; one that BlueZ's own deaths have cut short
     is warned of.
     """
     assert went["hubd"]["rss_kib"].late_samples >= SAMPLES_MIN, went["hubd"]
-    short = untold(went)
-    if short == ["bluetoothd"] and told.counts["bluetoothd died"]:
+    short = unjudged(went)
+    if short == ["bluetoothd"] and found.counts["bluetoothd died"]:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
             warnings.warn(
@@ -109,10 +109,10 @@ def _told_enough(told: Told, went: Trends) -> None:
         assert not short, f"not looked at often enough: {short}"
 
 
-def _keep(told: Told, went: Trends, seconds: float, verified: str) -> None:
-    first = told.looks[0]
-    last = told.looks[-1]
-    life = longest_life(told.looks, "hubd")
+def _keep(found: SoakReport, went: Trends, seconds: float, verified: str) -> None:
+    first = found.looks[0]
+    last = found.looks[-1]
+    life = longest_life(found.looks, "hubd")
     core = (life[-1].of["hubd"].cpu_seconds - life[0].of["hubd"].cpu_seconds) / max(
         1.0, life[-1].at - life[0].at
     )
@@ -120,8 +120,8 @@ def _keep(told: Told, went: Trends, seconds: float, verified: str) -> None:
         "seconds": round(seconds),
         "seed": SEED,
         "BlueZ": BLUEZ or "this machine's",
-        "counts": dict(sorted(told.counts.items())),
-        "wrong": told.wrong,
+        "counts": dict(sorted(found.counts.items())),
+        "wrong": found.wrong,
         "records": last.records - first.records,
         "audit": verified,
         "share of a core, hubd": round(core, 4),
@@ -133,10 +133,10 @@ def _keep(told: Told, went: Trends, seconds: float, verified: str) -> None:
                 look.of["bluetoothd"].rss_kib,
                 look.of["bluetoothd"].pid,
             ]
-            for look in told.looks
+            for look in found.looks
         ],
     }
-    keep("soak", facts)
+    write_figures("soak", facts)
 
 
 def _facts(went: Trends) -> dict[str, dict[str, dict[str, float]]]:
@@ -169,10 +169,10 @@ async def test_an_idle_hub_does_little(
         "memory": {name: [after.of[name].rss_kib, after.of[name].pss_kib] for name in NAMES},
         "trends": _facts(went),
     }
-    keep("idle", facts)
+    write_figures("idle", facts)
     assert sum(shares.values()) < IDLE_CORE_SHARE_MAX, shares
     assert not (faults := grown(went)), faults
     assert after.tasks <= before.tasks
     assert after.of["hubd"].descriptors <= before.of["hubd"].descriptors
     if IDLE_SECONDS >= LONG_IDLE_SECONDS:
-        assert not untold(went), went
+        assert not unjudged(went), went

@@ -26,9 +26,9 @@ from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
+from lab.figurefile import write_figures
 from lab.guest import Guest
 from lab.hub import STRIKE_SECONDS, LabHub
-from lab.keep import keep
 from lab.paced import Paced
 from lab.strangers import KINDS
 from lab.touch import Touch, touch
@@ -52,7 +52,7 @@ GROWTH_KIB_MAX = 8192
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def loot(
+async def material(
     hub: LabHub, air: AirAddress, site: sites.Site, phones: list[Wallet], tmp_path: Path
 ) -> Path:
     """What strangers may know: what an honest phone once sent, and keys of their own."""
@@ -79,7 +79,7 @@ async def _unlock(air: AirAddress, wallet: Wallet) -> Report:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 async def test_an_honest_phone_unlocks_beside_strangers(
-    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], loot: Path, kind: str
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], material: Path, kind: str
 ) -> None:
     """Three of a kind at once; where they wear out the hub's RSA, the honest phone has no ticket
     and needs it too.
@@ -88,7 +88,7 @@ async def test_an_honest_phone_unlocks_beside_strangers(
     before = await lull(guest)
     did: dict[str, dict[str, int]] = {}
     assert (await _unlock(air, phones[0])).verdict is not None
-    async with crowd(air, [kind] * 3, loot, did):
+    async with crowd(air, [kind] * 3, material, did):
         for _ in range(FEW):
             if kind == "forges":
                 phones[0].tickets.clear()
@@ -97,7 +97,7 @@ async def test_an_honest_phone_unlocks_beside_strangers(
             assert report.verdict.allowed
             assert report.decided - report.began < UNLOCK_SECONDS
             assert report.short is (kind != "forges")
-    assert all(one["deeds"] for one in did.values()), did
+    assert all(one["requests"] for one in did.values()), did
     assert await hub.pid() == pid
     after = await lull(guest)
     assert after.of["hubd"].rss_kib - before.of["hubd"].rss_kib < GROWTH_KIB_MAX
@@ -107,7 +107,12 @@ async def test_an_honest_phone_unlocks_beside_strangers(
 @pytest.mark.reckons
 @pytest.mark.timeout(900)
 async def test_a_hundred_unlocks_beside_eight_strangers(
-    hub: LabHub, guest: Guest, air: AirAddress, site: sites.Site, phones: list[Wallet], loot: Path
+    hub: LabHub,
+    guest: Guest,
+    air: AirAddress,
+    site: sites.Site,
+    phones: list[Wallet],
+    material: Path,
 ) -> None:
     """One stranger of each kind: p99 from touch to verdict stays under RATIO_MAX times the quiet
     p99.
@@ -120,7 +125,7 @@ async def test_a_hundred_unlocks_beside_eight_strangers(
         quiet = await _touches(device, site)
         between = await lull(guest)
         fallen = await deaths(guest)
-        async with crowd(air, sorted(KINDS), loot, did):
+        async with crowd(air, sorted(KINDS), material, did):
             began = await look(guest)
             beset = await _touches(device, site)
             ended = await look(guest)
@@ -136,8 +141,8 @@ async def test_a_hundred_unlocks_beside_eight_strangers(
         "refusals": after.refused - between.refused,
         "bluetoothd died": died,
     }
-    keep("strangers", facts)
-    assert all(one["deeds"] for one in did.values()), did
+    write_figures("strangers", facts)
+    assert all(one["requests"] for one in did.values()), did
     assert await hub.pid() == pid
     assert after.of["hubd"].rss_kib - before.of["hubd"].rss_kib < GROWTH_KIB_MAX
     assert after.records - before.records >= 2 * UNLOCKS

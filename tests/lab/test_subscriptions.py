@@ -37,7 +37,7 @@ ONE_SOCKET_EACH = (5, 69)
 """The first BlueZ that asks for one socket a phone."""
 
 
-class Told:
+class NotifiedLink:
     """A link on which an answer must come by itself: nothing is read. Implements PhoneLink."""
 
     def __init__(self, link: BumbleLink) -> None:
@@ -59,16 +59,16 @@ async def test_who_subscribed_first_is_answered_when_the_others_have_left(
         async with connect(devices[0]) as first:
             async with connect(devices[1]) as stays:
                 async with connect(devices[2]), connect(devices[3]) as leaves:
-                    assert allowed(await Session(Told(first), phones[0]).run(1))
+                    assert allowed(await Session(NotifiedLink(first), phones[0]).run(1))
                     await leaves._of(gatt.TX).unsubscribe(leaves._take)
-                assert allowed(await Session(Told(first), phones[0]).run(1))
-                assert allowed(await Session(Told(stays), phones[1]).run(1))
-            assert allowed(await Session(Told(first), phones[0]).run(1))
+                assert allowed(await Session(NotifiedLink(first), phones[0]).run(1))
+                assert allowed(await Session(NotifiedLink(stays), phones[1]).run(1))
+            assert allowed(await Session(NotifiedLink(first), phones[0]).run(1))
         async with connect(devices[1]) as early, AsyncExitStack() as first_to_go:
             late = await stack.enter_async_context(connect(devices[2]))
             first_to_go.push_async_callback(early.connection.disconnect)
             await first_to_go.aclose()
-            assert allowed(await Session(Told(late), phones[2]).run(1))
+            assert allowed(await Session(NotifiedLink(late), phones[2]).run(1))
 
 
 @pytest.mark.parametrize("mtu", [23, 247])
@@ -97,7 +97,7 @@ async def test_subscribing_oddly_does_no_harm(
             else:
                 assert isinstance(answer, att.ATT_Write_Response), answer
         client.notification_subscribers[tx] = {link._take}  # the CCC as it was written last
-        assert allowed(await Session(Told(link), phones[0]).run(1))
+        assert allowed(await Session(NotifiedLink(link), phones[0]).run(1))
 
 
 async def test_who_subscribes_after_the_first_frame_is_told(
@@ -117,7 +117,7 @@ async def test_who_subscribes_after_the_first_frame_is_told(
                 if written == 1:
                     await link._of(gatt.TX).subscribe(link._take)
 
-            late = Told(link)
+            late = NotifiedLink(link)
             late.write = subscribes
             assert allowed(await Session(late, phones[0]).run(1))
         assert written > 1
@@ -173,4 +173,4 @@ async def test_acquired_notifications_are_why_hubd_does_without_them(
                 *(["acquired 2", "ended 1"] if muted else []),
             ]
         async with connect(one) as link:  # anew: hubd sends away who has asked nothing for 5 s
-            assert allowed(await Session(Told(link), phones[0]).run(1)), "hubd's own way"
+            assert allowed(await Session(NotifiedLink(link), phones[0]).run(1)), "hubd's own way"

@@ -16,7 +16,7 @@ from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import STRIKE_SECONDS, LabHub
-from tests.lab.attlink import Kept
+from tests.lab.attlink import RecordingQueue
 from tests.lab.conftest import AirAddress, allowed
 from tests.lab.unlocking import unlock
 
@@ -108,7 +108,7 @@ class InStep:
         self._step = step
         self.mtu = link.mtu
         self.pull = link.pull
-        self.notifications = self.heard = link.notifications = Kept()
+        self.notifications = self.heard = link.notifications = RecordingQueue()
         self.sid = b""
         self.written = 0
 

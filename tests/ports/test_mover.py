@@ -78,7 +78,7 @@ class SimBench:
         return [door.active for door in self.doors]
 
     def break_it(self) -> None:
-        self.doors[-1].faults.broken = "Strike front cannot be driven: it was told to fail."
+        self.doors[-1].faults.broken = "Strike front cannot be driven: it is set to fail."
 
     async def wait(self, seconds: float) -> None:
         self.time.advance(seconds)
@@ -240,7 +240,7 @@ async def test_what_is_no_span_of_time_drives_nothing(bench: Bench, seconds: flo
 async def test_one_that_cannot_be_driven_says_so_and_is_at_rest(bench: Bench) -> None:  # law 3
     bench.break_it()
     assert bench.mover.must_rest_seconds(1.0) == 0.0
-    with pytest.raises(HardwareError, match="it was told to fail") as caught:
+    with pytest.raises(HardwareError, match="it is set to fail") as caught:
         await bench.mover.release(1.0)
     assert not isinstance(caught.value, RestingError)
     assert not any(bench.levels())

@@ -558,7 +558,7 @@ async def bad_backend(stage: Stage) -> AsyncIterator[Backend]:
     )
     task = asyncio.create_task(backend.serve())
     try:
-        await backend.wait_for(lambda b: "hub-1" in b.sessions, 15.0)
+        await backend.wait_for(lambda b: "hub-1" in b.connections, 15.0)
         yield backend
     finally:
         task.cancel()

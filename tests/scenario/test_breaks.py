@@ -22,7 +22,7 @@ from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
 from hubd.backend.sync import Identity, Orders, Pace, Sync, UplinkPhase
 from hubsim.backend.control import MAX_LINE_BYTES, Control
-from hubsim.backend.seats import Seats, Session
+from hubsim.backend.seats import HubConnection, Seats
 from hubsim.backend.server import Backend
 from tests.fakes.audit import FakeAudit
 from tests.scenario.test_uplink import FAST, Keys, running, serving, system_clock, until
@@ -211,7 +211,7 @@ async def test_a_copy_whose_records_differ_is_a_fork_first_and_then_two_hubs(tmp
                     here.backend.accept("hub-1")
                 here.backend.keep("hub-1", "0202")
                 await until(lambda: second.halt == "fork")
-                await until(lambda: not here.backend._seats.replaced("hub-1"))
+                await until(lambda: not here.backend.speakers.seats.replaced("hub-1"))
                 here.backend.accept("hub-1")
                 await until(lambda: second.speaks and second.log.waiting() == 0)
                 assert first.released == second.released == []
@@ -329,7 +329,7 @@ async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
     """
     async with place(tmp_path) as here:
         machine = here.machine(1)
-        store = here.backend._store("hub-1")
+        store = here.backend.evidence.store("hub-1")
         store._db.execute("PRAGMA query_only = 1")
         await machine.add(10)
         async with running(machine.sync.run()):
@@ -340,38 +340,41 @@ async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
             assert here.backend.decisions.stops() == {}
 
 
-def session(boot: int, route: int) -> Session:
+def connection(boot: int, route: int) -> HubConnection:
     hello = Hello(1, "hub-1", "site", bytes([boot] * 16), "0", 0, 0, 0)
-    return Session(bytes([route]), "key", hello)
+    return HubConnection(bytes([route]), "key", hello)
 
 
 async def test_what_was_under_way_when_its_sender_ended_is_no_second_hub():
     seats = Seats(5.0)
-    assert seats.greet("h", session(1, 1), 0.0) == ()
-    assert seats.greet("h", session(2, 2), 10.0) == ()
-    assert not seats.spoke("h", b"\x01", 14.9)
-    assert seats.greet("h", session(1, 1), 14.9) == (), "a Hello that was on its way"
-    assert seats.session("h") == session(2, 2)
-    assert seats.spoke("h", b"\x01", 15.0)
-    assert seats.greet("h", session(1, 1), 15.0) == (bytes([2] * 16).hex(), bytes([1] * 16).hex())
-    assert not seats.spoke("h", b"\x02", 99.0)
+    assert seats.greet("h", connection(1, 1), 0.0) == ()
+    assert seats.greet("h", connection(2, 2), 10.0) == ()
+    assert not seats.is_second_machine("h", b"\x01", 14.9)
+    assert seats.greet("h", connection(1, 1), 14.9) == (), "a Hello that was on its way"
+    assert seats.connection("h") == connection(2, 2)
+    assert seats.is_second_machine("h", b"\x01", 15.0)
+    assert seats.greet("h", connection(1, 1), 15.0) == (
+        bytes([2] * 16).hex(),
+        bytes([1] * 16).hex(),
+    )
+    assert not seats.is_second_machine("h", b"\x02", 99.0)
     seats.closed("h", b"\x01")
-    assert not seats.spoke("h", b"\x01", 99.0)
+    assert not seats.is_second_machine("h", b"\x01", 99.0)
 
 
 async def test_a_boot_id_that_comes_back_is_a_second_hub_at_once():
     seats = Seats(5.0)
-    seats.greet("h", session(1, 1), 0.0)
-    seats.greet("h", session(2, 2), 1.0)
-    assert seats.greet("h", session(1, 3), 1.1) != ()
+    seats.greet("h", connection(1, 1), 0.0)
+    seats.greet("h", connection(2, 2), 1.0)
+    assert seats.greet("h", connection(1, 3), 1.1) != ()
 
 
 async def test_one_boot_id_on_two_connections_is_two_hubs_only_when_both_speak():
     """A machine copied while it ran has the boot id of its original."""
     seats = Seats(5.0)
-    seats.greet("h", session(1, 1), 0.0)
-    assert seats.greet("h", session(1, 2), 60.0) == ()
-    assert seats.spoke("h", b"\x01", 66.0)
+    seats.greet("h", connection(1, 1), 0.0)
+    assert seats.greet("h", connection(1, 2), 60.0) == ()
+    assert seats.is_second_machine("h", b"\x01", 66.0)
 
 
 # The operator's socket.
@@ -432,7 +435,7 @@ async def test_more_records_than_a_page_come_in_pages(tmp_path):
     async with place(tmp_path) as here:
         log = FakeAudit()
         await log.fill(2300)
-        here.backend._store("hub-1").keep(log.stored)
+        here.backend.evidence.store("hub-1").keep(log.stored)
         ready = asyncio.Event()
         async with running(Control(here.backend, tmp_path).serve(ready.set)):
             await ready.wait()

@@ -369,7 +369,7 @@ async def test_a_hub_cannot_speak_for_another(tmp_path):
         hub = Hub(backend.endpoint, ours, backend.public)
         async with running(hub.sync.run()):
             await backend.wait_for(lambda b: b.ignored["hello of another hub or protocol"] >= 1)
-            assert backend.sessions == {}
+            assert backend.connections == {}
 
 
 async def test_a_release_goes_there_and_back_and_its_repetition_too(tmp_path):
@@ -382,7 +382,7 @@ async def test_a_release_goes_there_and_back_and_its_repetition_too(tmp_path):
         with pytest.raises(LinkError, match="not connected"):
             await backend.release("hub-1", 1)
         async with running(hub.sync.run()):
-            await backend.wait_for(lambda b: "hub-1" in b.sessions)
+            await backend.wait_for(lambda b: "hub-1" in b.connections)
             before = time.time()
             first = await backend.release(
                 "hub-1", 7, 5.0, "porter", seconds=3, release_id=bytes(16)
@@ -519,11 +519,11 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
         async with Impostor(backend.endpoint, ours, theirs).open() as dealer:
             await dealer.send(hello)
             assert isinstance(await hears(dealer), uplink.Welcome)
-            first = backend.sessions["hub-1"].route
+            first = backend.connections["hub-1"].route
             await dealer.send(bytes(uplink.MAX_RECORD_BYTES * 2))
             async with asyncio.timeout(5):
                 while (
-                    backend.sessions["hub-1"].route == first
+                    backend.connections["hub-1"].route == first
                 ):  # libzmq comes again by itself, on a new route
                     await dealer.send(hello)  # may be lost with the session that ends; so again
                     with contextlib.suppress(TimeoutError):

@@ -11,7 +11,7 @@ import pytest
 
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import KEY_BYTES, TAG_BYTES, Beacon, ah, resolves
-from hubsim.phone.kin import Choice, Kin, kin
+from hubsim.phone.sighting import HubChoice, SiteMatch, match_site
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "beacon.json").read_text())
 KEY = bytes(range(KEY_BYTES))
@@ -48,11 +48,11 @@ def test_the_key_is_not_shown() -> None:
 
 
 async def test_a_hub_that_was_passed_by_is_not_chosen_again() -> None:
-    choice: Choice[str] = Choice(None, frozenset({"A"}))
+    choice: HubChoice[str] = HubChoice(None, frozenset({"A"}))
     choice.seen("A", [], "A")
     choice.seen("B", [], "B")
     assert await choice.made(1.0) == "B"
-    choice = Choice(None, frozenset({"A"}))
+    choice = HubChoice(None, frozenset({"A"}))
     choice.seen("A", [], "A")
     with pytest.raises(LinkError, match="the hubs in sight stand at other doors"):
         await choice.made(0.0)
@@ -60,9 +60,9 @@ async def test_a_hub_that_was_passed_by_is_not_chosen_again() -> None:
 
 def test_whom_a_phone_tries() -> None:
     ours, foreign = (Beacon(key).tag(lambda size: b"\x01\x02\x03"[:size]) for key in (KEY, OTHER))
-    assert kin(None, [foreign]) is Kin.OURS
-    assert kin(KEY, [ours]) is Kin.OURS
-    assert kin(KEY, [foreign, ours]) is Kin.OURS
-    assert kin(KEY, [foreign]) is Kin.FOREIGN
-    assert kin(KEY, []) is Kin.UNKNOWN
-    assert kin(KEY, [b"a battery's state"]) is Kin.UNKNOWN
+    assert match_site(None, [foreign]) is SiteMatch.OURS
+    assert match_site(KEY, [ours]) is SiteMatch.OURS
+    assert match_site(KEY, [foreign, ours]) is SiteMatch.OURS
+    assert match_site(KEY, [foreign]) is SiteMatch.FOREIGN
+    assert match_site(KEY, []) is SiteMatch.UNKNOWN
+    assert match_site(KEY, [b"a battery's state"]) is SiteMatch.UNKNOWN

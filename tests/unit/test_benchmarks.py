@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import figures, start, stats, table
 from benchmarks.air import AirRounds, Trip
-from benchmarks.cpu import CpuRounds
+from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
 from benchmarks.start import Memory, StartRounds
 from benchmarks.table import Cause, Figure, Table
@@ -62,7 +62,7 @@ def cpu_rounds() -> CpuRounds:
 
 
 def test_cpu() -> None:
-    rows = by_key(figures.cpu_figures(cpu_rounds(), (2e6, 3e6, 3e5)))
+    rows = by_key(figures.cpu_figures(cpu_rounds(), CpuMedians(2e6, 3e6, 3e5)))
     assert rows["cpu_full"].value == pytest.approx(1.2)
     assert rows["cpu_full"].met is False
     assert rows["cpu_short"].value == pytest.approx(0.15)

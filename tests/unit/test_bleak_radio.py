@@ -25,9 +25,9 @@ from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import COMPANY_NONE, Beacon
 from hubsim.main import main
-from hubsim.phone import bleak_radio
-from hubsim.phone.bleak_radio import BleakLink, told
-from hubsim.phone.bluez_adapters import Adapter, choose, pick
+from hubsim.phone.bleak import radio as bleak_radio
+from hubsim.phone.bleak.adapters import Adapter, choose, pick
+from hubsim.phone.bleak.radio import BleakLink, explain
 from hubsim.phone.radio import NOTIFICATIONS_MAX
 
 HUBS = Adapter("hci0", "C0:00:00:00:00:01", powered=True, serves=True)
@@ -113,7 +113,7 @@ WHY = BleakBluetoothNotAvailableReason
     ],
 )
 def test_what_bleak_raises_is_told_in_a_sentence(error: Exception, sentence: str) -> None:
-    assert told(error).startswith(sentence)
+    assert explain(error).startswith(sentence)
 
 
 class Characteristic:

@@ -62,7 +62,7 @@ PARTIAL: Mapping[str, Partial] = {
     "hubd.wiring.movers:MadeKind": _partial(
         "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO", "what must run for strikes is their guard"
     ),
-    "hubsim.phone.bleak_radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
+    "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(
         "START SESSION END", "in these stages nothing is waited for"
     ),

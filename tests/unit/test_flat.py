@@ -11,8 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "hardware-sim"))
 
-from lab.flat import SAMPLES_MIN, grown, longest_life, slope, trend, trends, untold
-from lab.vitals import NAMES, Takes, Vitals
+from lab.flat import SAMPLES_MIN, grown, longest_life, slope, trend, trends, unjudged
+from lab.vitals import NAMES, ProcessVitals, Vitals
 
 CHANCE = random.Random(7)
 MINUTES = range(60)
@@ -26,7 +26,7 @@ def _look(
     descriptors: int = 20,
     tasks: int = 9,
 ) -> Vitals:
-    of = {name: Takes(pids[name], rss_kib, rss_kib, descriptors, 6, 0.0) for name in NAMES}
+    of = {name: ProcessVitals(pids[name], rss_kib, rss_kib, descriptors, 6, 0.0) for name in NAMES}
     return Vitals(at, 0.0, of, links=0, tasks=tasks, on_air=True, records=0, refused=0)
 
 
@@ -92,9 +92,9 @@ def test_a_process_is_judged_by_its_longest_life() -> None:
     life = longest_life(looks, "bluetoothd")
     assert (len(life), life[-1].at) == (20, 45.0 * 28)
     assert trends(looks)["bluetoothd"]["rss_kib"].an_hour == pytest.approx(8000)
-    assert untold(trends(looks)) == []
+    assert unjudged(trends(looks)) == []
 
 
 def test_who_never_lived_long_enough_is_named() -> None:
     looks = [_look(45.0 * n, PID | {"bluetoothd": n // SAMPLES_MIN}) for n in range(40)]
-    assert untold(trends(looks)) == ["bluetoothd"]
+    assert unjudged(trends(looks)) == ["bluetoothd"]

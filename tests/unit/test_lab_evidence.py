@@ -16,7 +16,7 @@ from hubcore.access.words import Action
 from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
-from lab.evidence import Found, Seen, Strike, judge
+from lab.evidence import Found, Seen, StrikeSeen, judge
 
 AT_MS = 1_800_000_000_000
 OPS = [bytes([n]) * 16 for n in range(3)]
@@ -49,8 +49,8 @@ async def _state(folder: Path) -> tuple[StoredRecord, ...]:
     return records
 
 
-def _strike(point: int, decided: float) -> Strike:
-    return Strike(point, decided + 0.010, decided + 0.012)
+def _strike(point: int, decided: float) -> StrikeSeen:
+    return StrikeSeen(point, decided + 0.010, decided + 0.012)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_a_disk_that_holds_all_that_was_seen_is_passed(
         (Seen(strikes=[_strike(1, AT[0] - 1)]), "without a record"),
         (Seen(strikes=[_strike(1, AT[0] + 3)]), "without a record"),
         (Seen(strikes=[_strike(1, AT[0]), _strike(1, AT[0] + 1.5)]), "without a record"),
-        (Seen(policy=3), "policy 3 was told to be in force, 2 is"),
+        (Seen(policy=3), "the hub said that policy 3 is in force, 2 is"),
     ],
 )
 async def test_each_thing_that_lacks_is_named(

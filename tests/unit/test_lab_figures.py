@@ -122,7 +122,7 @@ def test_a_process_that_was_looked_at_too_seldom_has_no_row_but_is_named() -> No
     (row,) = soak_figures({"soak": _soaked(samples=1, late_an_hour=0.0, late_samples=0)})
     assert row.key == "lab_soak_cpu"
     assert (
-        "died by itself 16 times; growth of bluetoothd is not told (looks in a life: 1)"
+        "died by itself 16 times; growth of bluetoothd is not known (looks in a life: 1)"
         in row.beside
     )
 

@@ -192,8 +192,8 @@ WAYS = (
         "a replaced connection whose machine is gone, before it is taken for a second hub",
         "hubsim.backend.seats.OPEN_SECONDS",
         (
-            ("hubsim.backend.server.HEARTBEAT_SECONDS",),
-            ("hubsim.backend.server.HEARTBEAT_TIMEOUT_SECONDS",),
+            ("hubsim.backend.router.HEARTBEAT_SECONDS",),
+            ("hubsim.backend.router.HEARTBEAT_TIMEOUT_SECONDS",),
         ),
         spare=2.0,
     ),

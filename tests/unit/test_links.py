@@ -37,7 +37,8 @@ from hubd.phones.dropping import DROP_TRIES
 from hubd.phones.links import Links
 from hubd.phones.visit import EFFECTS_MAX
 from hubsim import site
-from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.effects import Decided, PhoneEffect, ReadInfo, SendMessage
+from hubsim.phone.machine import Attempt
 from hubsim.phone.wallet import Wallet
 from tests.fakes.radio import FakeRadio
 from tests.pair import DeskHub, make_wallet, settle

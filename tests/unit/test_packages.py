@@ -32,7 +32,7 @@ from packaging.version import Version
 
 from hubd import __version__
 from hubd.cli.main import DISTRIBUTION
-from hubsim.main import _RADIOS, _sentence
+from hubsim.cli.sentences import INSTALLED_BY, sentence
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("hubd-access-hub", "hubd-access-hub-sim")
@@ -302,7 +302,7 @@ def test_the_commands_are_found_where_they_are_known_to_stand() -> None:
         "Makefile",
         "systemd/install.sh",
         "hardware-sim/laptop-phone.txt",
-        "hardware-sim/hubsim/main.py",
+        "hardware-sim/hubsim/cli/sentences.py",
     }
     assert known <= places
 
@@ -408,7 +408,7 @@ def test_make_clean_leaves_the_site_with_its_issuers_key(tmp_path: Path) -> None
 
 
 def test_a_library_that_is_missing_is_named_with_a_file_that_installs_it() -> None:
-    for library, file in _RADIOS.items():
+    for library, file in INSTALLED_BY.items():
         needed = (ROOT / "hardware-sim" / file).read_text()
         assert library == "bumble" or f"[{library}]" in needed
-        assert f"-r hardware-sim/{file}" in str(_sentence(ModuleNotFoundError("no", name=library)))
+        assert f"-r hardware-sim/{file}" in str(sentence(ModuleNotFoundError("no", name=library)))

@@ -44,7 +44,7 @@ from hubcore.phone.messages import (
 )
 from hubcore.ports.clock import ClockState
 from hubsim import site
-from hubsim.phone.machine import seal_open
+from hubsim.phone.requests import seal_open
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY
 from tests.pair import DAY, HUB, SITE, Air, DeskHub, Phone, Visit, make_wallet, rsa_key
@@ -96,7 +96,7 @@ def sealed_for(
     assert isinstance(point, int)
     bound = sealing.binding(transport, challenge, digest, aead)
     request = Request(grant, os.urandom(8), point, Action.OPEN, os.urandom(32))
-    return encode_to_hub(seal_open(request, key, certificate, bound, (aead, os.urandom)))
+    return encode_to_hub(seal_open(request, key, certificate, bound, aead=aead, chance=os.urandom))
 
 
 @pytest.mark.parametrize("aead", list(Aead))

@@ -62,9 +62,10 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.timing import standstill
 from hubcore.timing.budget import Budget
 from hubd.config.file import Protocol
-from hubsim.phone import machine, onlink
+from hubsim.phone import effects, machine, onlink, trust
 from hubsim.phone import wallet as phone_wallet
-from hubsim.phone.machine import Attempt, SendMessage, Stage
+from hubsim.phone.effects import SendMessage
+from hubsim.phone.machine import Attempt, AttemptPhase
 from hubsim.phone.wallet import KeptTicket, Wallet
 from tests.vectors.form import Chance, files, load
 from tests.vectors.phone_run import PhoneRun
@@ -154,6 +155,7 @@ _OF_NO_PHONE = {"RENEW_DAYS", "DAY_SECONDS"}
         grant,
         certificates,
         machine,
+        trust,
         onlink,
         phone_wallet,
     ],
@@ -229,13 +231,13 @@ def test_the_state_tables_know_every_state_and_no_other() -> None:
         phase.name for phase in HandshakePhase
     }
     stages = {state for row in table("Phone, for each attempt") for state in row[1].split(", ")}
-    assert stages - {"any"} == {stage.name for stage in Stage}
+    assert stages - {"any"} == {phase.name for phase in AttemptPhase}
 
 
 def test_the_rows_of_the_phones_table_are_numbered_and_lead_where_the_phone_can_be() -> None:
     rows = table("Phone, for each attempt")
     assert [row[0] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
-    assert {row[4] for row in rows} <= {stage.name for stage in Stage} | {"the same"}
+    assert {row[4] for row in rows} <= {phase.name for phase in AttemptPhase} | {"the same"}
     cited = {
         number
         for text in re.findall(r"rows? (\d+(?:(?:, | and | to )\d+)*)", section("The phone"))
@@ -259,7 +261,7 @@ def test_the_phone_goes_where_its_table_says_and_everywhere_it_says() -> None:
     ways = set[tuple[str, str]]()
     for _, states, _, _, end, _ in table("Phone, for each attempt"):
         for state in states.split(", "):
-            begins = [stage.name for stage in Stage] if state == "any" else [state]
+            begins = [phase.name for phase in AttemptPhase] if state == "any" else [state]
             ways |= {(begin, begin if end == "the same" else end) for begin in begins}
     gone = {way for path in files("phone") for way in _ways_of(path)}
     # rows 18 and 24 in one step
@@ -293,23 +295,23 @@ def test_the_first_state_is_the_last_one_whatever_it_says(door: DoorState) -> No
     attempt.receive(
         messages.encode_to_phone(sealing.seal_verdict(verdict, keys, bytes(12))), e["now"]
     )
-    assert attempt.stage is Stage.SESSION
+    assert attempt.phase is AttemptPhase.SESSION
     state = messages.State(1, e["op_2"], e["access_point"], door, e["now"])
     (shows,) = attempt.receive(
         messages.encode_to_phone(sealing.seal_state(state, keys, bytes(12))), e["now"]
     )
-    assert shows == machine.Moved(state)
-    assert attempt.stage is Stage.END
+    assert shows == effects.Moved(state)
+    assert attempt.phase is AttemptPhase.END
 
 
 def _ways_of(path: File) -> Iterator[tuple[str, str]]:
     file = load(path)
     run = PhoneRun(file["given"], Chance(file["random"], ""))
     for step in file["steps"]:
-        before = run.attempt.stage
+        before = run.attempt.phase
         run.step(step)
         if step["do"] != "again":
-            yield before.name, run.attempt.stage.name
+            yield before.name, run.attempt.phase.name
 
 
 _OF_OTHER_SECTIONS = {"104", "106"}
@@ -334,7 +336,7 @@ def test_what_the_phone_does_about_an_error_is_its_table() -> None:
             assert phone.epochs
             attempt.challenge(e["challenge"], e["now"])
             (again,) = attempt.receive(messages.encode_to_phone(messages.Error(code)), e["now"])
-            assert isinstance(again, machine.ReadInfo)
+            assert isinstance(again, effects.ReadInfo)
         assert bool(phone.epochs) == (forgets[code.name] == "no"), code.name
 
 

@@ -97,7 +97,9 @@ def test_a_span_holds_exactly_from_its_begin_to_its_end_on_each_of_its_days(
 def test_no_document_is_made_with_a_rule_that_never_holds(rule: Rule) -> None:
     key = sites.make_key()
     with pytest.raises(ValueError, match="never holds"):
-        sites.make_grant(key, "site-1", "anna", key, [Access(1, 1, (rule,))])
+        sites.make_grant(
+            key, site="site-1", credential="anna", key=key, access=[Access(1, 1, (rule,))]
+        )
 
 
 def test_no_policy_is_published_with_a_schedule_that_never_holds(

@@ -1,6 +1,4 @@
-"""Rows 1-6, 12, 14-38, 47-49: what an open must prove, and what each missing proof is answered
-with.
-"""
+"""Rows 1-6, 12, 14-38, 47-49: what an open must prove, and the answer to each missing proof."""
 
 from __future__ import annotations
 
@@ -238,9 +236,7 @@ def _forged_kid(unprotected: dict[int, Any]) -> bytes:
 
 
 async def refused() -> None:
-    """Write the table, each with a right open afterwards: a refusal costs a challenge and nothing
-    else.
-    """
+    """Write the table, each with a right open afterwards: a refusal costs a challenge only."""
     for row, name, shows, verdict, change in _table():
         file = HubFile(row, name)
         await file.message(make_open(change(file.plan(await file.info()))))

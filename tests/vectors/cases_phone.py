@@ -1,5 +1,6 @@
-"""Rows 7, 21, 68-80, 101-104 and the phone's side of rows 1-4, 8, 56, 65: what a phone trusts,
-sends and ignores.
+"""What a phone trusts, sends and ignores.
+
+Rows 7, 21, 68-80, 101-104 and the phone's side of rows 1-4, 8, 56, 65.
 """
 
 from __future__ import annotations
@@ -172,8 +173,9 @@ def _short() -> None:
 
 
 def _nearly_verdicts(ticket: TicketPlan) -> None:
-    """What the right key seals and is still no verdict: codes that are none, zeros of another size,
-    another AEAD.
+    """What the right key seals and is still no verdict.
+
+    There are codes that are none, zeros of another size, another AEAD.
     """
     file = PhoneFile("068", "verdicts-of-another-shape", tickets=[ticket.at_phone()])
     challenge = file.info()

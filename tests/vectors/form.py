@@ -1,8 +1,7 @@
-"""What vector files have in common: bytes as hex, keys, and chance that is either written down or
-read back.
+"""What vector files have in common: bytes as hex, keys, and chance that is recorded or replayed.
 
-Law: a reader of a file gets every byte of chance from the file, in the file's order; one draw more,
-fewer or of another size than the file holds is a failure.
+Law: a reader of a file gets every byte of chance from the file, in the file's order. One draw more,
+one fewer or one of another size is a failure.
 """
 
 from __future__ import annotations
@@ -48,8 +47,9 @@ def load(path: Path) -> Json:
 
 @lru_cache
 def private_key(pem: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
-    """Read a private key once for all files; RSA's slow check of primes is left out, the files'
-    keys are known good.
+    """Read a private key once for all files.
+
+    RSA's slow check of primes is left out: the files' keys are known good.
     """
     key = serialization.load_pem_private_key(
         pem.encode(), None, unsafe_skip_rsa_key_validation=True

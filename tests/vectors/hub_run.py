@@ -130,9 +130,7 @@ class HubRun:
         self.causes: list[PeerError] = []
 
     async def step(self, step: Json) -> tuple[list[Json], list[PeerError]]:
-        """Do what a step's `do` says; return what came out, and the causes that the hub
-        reported.
-        """
+        """Do what a step's `do` says; return what came out, and the reported causes."""
         self.now.go_to(MONOTONIC + step["at"])
         self.causes = []
         peer = self.peers.get(step.get("link", ""))

@@ -1,9 +1,8 @@
-"""Runs one vector file against the phone's readers: the reference phone's Attempt, or OnLink where
-a file has `link`.
+"""Runs one vector file against the reference phone: its Attempt, or OnLink for a file with `link`.
 
 Laws:
-1. What the phone does is observed from outside only: what it sends, shows, reads again, and what
-   its wallet holds afterwards.
+1. The phone is observed from outside only: what it sends, shows, reads again, and what its wallet
+   holds afterwards.
 2. An open is made of chance that no file can fix (RSA-OAEP, signature), so it is opened with the
    epoch's private key and everything below that is compared.
 3. A file with `link` is a playbook of one link: what comes and when, and what the phone does about
@@ -31,8 +30,20 @@ from hubcore.phone.messages import (
     encode_verdict,
 )
 from hubcore.phone.sealing import binding, session_keys
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
-from hubsim.phone.onlink import Leave, LinkPhoneEffect, OnLink, ReadTxr, WriteFrame
+from hubsim.phone.effects import (
+    Decided,
+    GaveUp,
+    Leave,
+    LinkPhoneEffect,
+    Moved,
+    PhoneEffect,
+    ReadInfo,
+    ReadTxr,
+    SendMessage,
+    WriteFrame,
+)
+from hubsim.phone.machine import Attempt
+from hubsim.phone.onlink import OnLink
 from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
 from tests.vectors.form import WALL, Chance, Json, private_key, rsa_key, verify_key
 

@@ -1,5 +1,6 @@
-"""The site that the vector files play in: its keys, documents and messages, right ones and such as
-break one rule.
+"""The site of the vector files: its keys, documents and messages, right ones and wrong ones.
+
+A wrong one breaks one rule.
 
 Law: keys are made once and kept in `keys.json`; they open nothing anywhere.
 """
@@ -88,9 +89,7 @@ _made: dict[object, bytes] = {}
 
 
 def once(make: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Keep what is signed, by the arguments as bound: a document has one signature in all files of
-    a run.
-    """
+    """Sign a document once for all files of a run, by its arguments as bound."""
     signature = inspect.signature(make)
 
     def made(*args: Any, **kwargs: Any) -> bytes:
@@ -293,9 +292,7 @@ class TicketPlan:
         points: tuple[int, ...] = POINTS,
         hub_expires: int = WALL + 300 * DAY,
     ) -> Json:
-        """Return it as a phone's file gives it: with what the hub's certificate said when the chain
-        began.
-        """
+        """Return it as a phone's file gives it, with what the hub's certificate said then."""
         kept = {"hub_kid": signer("hub").verify_key.kid.hex(), "hub": HUB, "id": self.id.hex()}
         worth = {"secret": self.secret.hex(), "aead": int(self.aead), "expires": expires}
         return {**kept, **worth, "access_points": list(points), "hub_expires": hub_expires}

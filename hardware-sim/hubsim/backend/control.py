@@ -1,16 +1,16 @@
-"""The reference backend's door for operators: JSON lines on a unix socket, and the hubs enrolled as
-files.
+"""The operators' socket of the reference backend: JSON lines on a unix socket.
 
 Laws:
 1. Only the owner's account may connect (the socket's mode is 0600).
-2. Each line gets exactly one line back, with `"ok": true` or `"ok": false` and an `"error"`
-   sentence; a wrong line ends nothing, a line over MAX_LINE_BYTES not either.
+2. Each line gets exactly one line back, with `"ok": true`, or with `"ok": false` and an `"error"`
+   sentence. A wrong line ends nothing, nor does one over MAX_LINE_BYTES.
 3. An answer has a ceiling, too: records come in pages of at most RECORDS_A_PAGE.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -24,32 +24,37 @@ from hubcore.evidence.records import StoredRecord, facts
 if TYPE_CHECKING:
     from hubsim.backend.server import Backend
 
+JsonObject = dict[str, Any]
+
 MAX_LINE_BYTES = 65536
 RECORDS_A_PAGE = 1000
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """A page of the largest records, as JSON."""
 VALID_SECONDS_MAX = 86_400
 """An order waits this long for its answer at most; what a hub takes is its own, shorter limit."""
-SUFFIX = ".curve.pub"
+
+_KEY_SUFFIX = ".curve.pub"
+_OWNER_ALONE = 0o177
+"""The umask that leaves 0600."""
 
 
 class HubFiles(Mapping[str, str]):
-    """Public key (Z85) to hub id, out of the files `<hub>.curve.pub` in a directory, read anew each
-    time.
+    """Public key (Z85) to hub id, from the files `<hub>.curve.pub` in a directory.
 
-    An OSError of the directory goes to the caller: it is away, which is not the same as an unknown
-    key.
+    Each look-up reads them again. An OSError of the directory goes to the caller: a directory that
+    is away is not the same as an unknown key.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def _read(self) -> dict[str, str]:
-        files = [path for path in self._directory.iterdir() if path.name.endswith(SUFFIX)]
-        return {
-            path.read_text("ascii", "replace").strip(): path.name.removesuffix(SUFFIX)
-            for path in files
-        }
+        hubs = {}
+        for path in self._directory.iterdir():
+            if path.name.endswith(_KEY_SUFFIX):
+                key = path.read_text("ascii", "replace").strip()
+                hubs[key] = path.name.removesuffix(_KEY_SUFFIX)
+        return hubs
 
     def __getitem__(self, key: str) -> str:
         return self._read()[key]
@@ -86,7 +91,7 @@ class Control:
             def visitor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 group.create_task(self._talk(reader, writer))
 
-            before = os.umask(0o177)
+            umask_before = os.umask(_OWNER_ALONE)
             try:
                 with suppress(FileNotFoundError):
                     # left over from a kill; two backends for one directory are the operator's error
@@ -95,7 +100,7 @@ class Control:
             except OSError as error:
                 raise ConfigError(f"backend: cannot listen on {path}: {error}") from error
             finally:
-                os.umask(before)
+                os.umask(umask_before)
             async with server:
                 ready()
                 await server.serve_forever()
@@ -103,46 +108,46 @@ class Control:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (line := await _line(reader)) is not None:
-                writer.write(json.dumps(await self.answer(line)).encode() + b"\n")
+                answer = await self.answer(line)
+                writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except OSError:  # the other side has gone
             pass
         finally:
             writer.close()
 
-    async def answer(self, line: bytes) -> dict[str, Any]:
+    async def answer(self, line: bytes) -> JsonObject:
         """Do what one line asks; return the answer."""
         if len(line) > MAX_LINE_BYTES:
-            return {"ok": False, "error": f"a line has at most {MAX_LINE_BYTES} bytes"}
+            return _refusal(f"a line has at most {MAX_LINE_BYTES} bytes")
         try:
             order = json.loads(line)
             do = self._orders[order["do"]]
         except (ValueError, KeyError, TypeError, RecursionError):
-            return {
-                "ok": False,
-                "error": f'expected a JSON object with "do": one of {", ".join(self._orders)}',
-            }
+            known = ", ".join(self._orders)
+            return _refusal(f'expected a JSON object with "do": one of {known}')
         try:
             return {"ok": True, **await do(order)}
         except KeyError as error:
-            return {"ok": False, "error": f"{order['do']}: {error} is missing"}
+            return _refusal(f"{order['do']}: {error} is missing")
         except (HubError, OSError, ValueError, TypeError, ArithmeticError) as error:
-            return {"ok": False, "error": f"{order['do']}: {error}"}
+            return _refusal(f"{order['do']}: {error}")
 
-    async def _release(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _release(self, order: JsonObject) -> JsonObject:
         valid_seconds = float(order.get("valid_seconds", 10))
-        if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # also what is no number (NaN)
+        if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # false for NaN, too
             raise ValueError(
                 f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most "
                 f"{VALID_SECONDS_MAX}"
             )
+        release_id = bytes.fromhex(order["id"]) if "id" in order else None
         result = await self._backend.release(
-            str(order["hub"]),
-            order["access_point"],
-            valid_seconds,
-            str(order.get("by", "operator")),
+            hub=str(order["hub"]),
+            access_point=order["access_point"],
+            valid_seconds=valid_seconds,
+            by=str(order.get("by", "operator")),
             seconds=order.get("seconds"),
-            release_id=bytes.fromhex(order["id"]) if "id" in order else None,
+            release_id=release_id,
         )
         return {
             "id": result.id.hex(),
@@ -150,66 +155,66 @@ class Control:
             "detail": result.detail,
         }
 
-    async def _policy(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _policy(self, order: JsonObject) -> JsonObject:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
         sent = self._backend.push_policy(document)
-        kept = self._directory / "policy.cbor"
-        await asyncio.to_thread(kept.with_suffix(".new").write_bytes, document)
-        kept.with_suffix(".new").replace(kept)
+        unfinished = self._directory / "policy.new"
+        await asyncio.to_thread(unfinished.write_bytes, document)
+        unfinished.replace(self._directory / "policy.cbor")
         return {"sent": sent}
 
-    async def _records(self, order: dict[str, Any]) -> dict[str, Any]:
-        """The hub's records above `after`, in order, at most a page; `more` tells whether others
-        follow.
-        """
+    async def _records(self, order: JsonObject) -> JsonObject:
+        """Return a page of the hub's records above `after`; `more` tells whether others follow."""
         after = int(order.get("after", 0))
-        records = [
-            record for record in self._backend.records(str(order["hub"])) if record.number > after
-        ]
-        page = records[:RECORDS_A_PAGE]
-        return {"records": [_told(record) for record in page], "more": len(records) > len(page)}
-
-    async def _hubs(self, _order: dict[str, Any]) -> dict[str, Any]:
-        connected = self._backend.sessions
+        held = self._backend.records(str(order["hub"]))
+        wanted = [record for record in held if record.number > after]
+        page = wanted[:RECORDS_A_PAGE]
         return {
-            "hubs": {
-                hub: {
-                    "connected": hub in connected,
-                    "records": len(self._backend.records(hub)),
-                    "policy_version": connected[hub].hello.policy_version
-                    if hub in connected
-                    else None,
-                    "software": connected[hub].hello.software if hub in connected else None,
-                }
-                for hub in sorted(self._backend.gate.hubs.values())
-            },
-            "stopped": {
-                hub: {
-                    "cause": stop.cause.name.lower(),
-                    "why": stop.detail,
-                    "boots": list(stop.boots),
-                }
-                for hub, stop in self._backend.decisions.stops().items()
-            },
-            "forks": [
-                {"hub": fork.hub, "number": fork.number, "why": fork.why}
-                for fork in self._backend.forks
-            ],
+            "records": [_as_json(record) for record in page],
+            "more": len(wanted) > len(page),
         }
 
-    async def _revoke(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _hubs(self, _order: JsonObject) -> JsonObject:
+        stopped = {}
+        for hub, stop in self._backend.decisions.stops().items():
+            stopped[hub] = {
+                "cause": stop.cause.name.lower(),
+                "why": stop.detail,
+                "boots": list(stop.boots),
+            }
+        forks = [dataclasses.asdict(fork) for fork in self._backend.forks]
+        enrolled = sorted(self._backend.gate.hubs.values())
+        return {
+            "hubs": {hub: self._about(hub) for hub in enrolled},
+            "stopped": stopped,
+            "forks": forks,
+        }
+
+    def _about(self, hub: str) -> JsonObject:
+        connection = self._backend.connections.get(hub)
+        return {
+            "connected": connection is not None,
+            "records": len(self._backend.records(hub)),
+            "policy_version": connection.hello.policy_version if connection else None,
+            "software": connection.hello.software if connection else None,
+        }
+
+    async def _revoke(self, order: JsonObject) -> JsonObject:
         self._backend.revoke(self._key(order["hub"]))
         return {}
 
-    async def _allow(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _allow(self, order: JsonObject) -> JsonObject:
         self._backend.gate.allow(self._key(order["hub"]))
         return {}
 
-    async def _keep(self, order: dict[str, Any]) -> dict[str, Any]:
-        return {"kept": self._backend.keep(str(order["hub"]), str(order["boot"]))}
+    async def _keep(self, order: JsonObject) -> JsonObject:
+        hub = str(order["hub"])
+        boot = str(order["boot"])
+        return {"kept": self._backend.keep(hub, boot)}
 
-    async def _accept(self, order: dict[str, Any]) -> dict[str, Any]:
-        return {"old": str(self._backend.accept(str(order["hub"])))}
+    async def _accept(self, order: JsonObject) -> JsonObject:
+        archive = self._backend.accept(str(order["hub"]))
+        return {"old": str(archive)}
 
     def _key(self, hub: str) -> str:
         for key, enrolled in self._backend.gate.hubs.items():
@@ -218,8 +223,15 @@ class Control:
         raise ValueError(f"no hub {hub} is enrolled")
 
 
+def _refusal(why: str) -> JsonObject:
+    return {"ok": False, "error": why}
+
+
 async def _line(reader: asyncio.StreamReader) -> bytes | None:
-    """Return the next line, None at the end; of one that is too long only as much as shows it."""
+    """Return the next line, None at the end.
+
+    Of one that is too long return as many bytes as show it.
+    """
     too_long = b""
     while True:
         try:
@@ -233,16 +245,17 @@ async def _line(reader: asyncio.StreamReader) -> bytes | None:
             return too_long or line
 
 
-def _told(record: StoredRecord) -> dict[str, Any]:
-    """A record as JSON: its number, its hash and its fields, bytes as hexadecimal."""
-    said = facts(record.body)
-    plain = {key: value.hex() if isinstance(value, bytes) else value for key, value in said.items()}
-    kind = plain.pop("kind")
-    at_ms = plain.pop("at")
+def _as_json(record: StoredRecord) -> JsonObject:
+    """Return a record's number, hash and fields; bytes become hexadecimal digits."""
+    fields = {}
+    for key, value in facts(record.body).items():
+        fields[key] = value.hex() if isinstance(value, bytes) else value
+    kind = fields.pop("kind")
+    at_ms = fields.pop("at")
     return {
         "number": record.number,
         "hash": record.hash.hex(),
         "kind": kind,
         "at_ms": at_ms,
-        "detail": plain,
+        "detail": fields,
     }

@@ -1,128 +1,61 @@
-"""Who speaks as each hub in the reference backend, and what somebody has decided about it.
+"""Which connection and which boot speak as each hub.
 
 A hub has one connection at a time and a new boot id at each start. So a start takes the seat of the
-one before, and the one before is never heard again. When it is, there are two machines with one
-hub's keys:
+one before, and the one before is never heard again. When it is, two machines have one hub's keys:
 - its connection, which the newer one has replaced, goes on speaking;
 - or it stays open for longer than a machine that is gone could keep it open;
 - or its boot id comes back on another connection.
 A message that was under way when its sender ended proves nothing; it is old within `STALE_SECONDS`.
-
-Laws:
-1. Two machines that speak as one hub are noticed within `OPEN_SECONDS`, or as soon as the replaced
-   one speaks again. Both are told.
-2. While a replaced connection may still be open, no order goes out: nobody knows yet which machine
-   would carry it out.
-3. What stops a hub, and who was decided against, is on the disk before anybody is told, and
-   outlasts this process.
-4. Only a decision ends it.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from hubcore.backend.uplink import Cause, Hello
+from hubcore.backend.uplink import Hello
 
 STALE_SECONDS = 5.0
 """Within it, what a replaced connection says may have been under way."""
 OPEN_SECONDS = 25.0
-"""A replaced connection that is still open after it has somebody alive behind it: heartbeats end
-others in 20 s.
+"""A replaced connection that is open for longer has somebody alive behind it.
+
+Heartbeats end others in 20 s.
 """
 PAST_BOOTS_MAX = 64
-"""Boot ids remembered for each hub; a hub that restarts more often than copies are looked for
-forgets the oldest.
-"""
+"""Boot ids that are remembered for each hub; then the oldest is forgotten."""
 BOOT_DIGITS = 8
 """Of a boot id, in hexadecimal digits, for a person to type."""
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One hub that has said Hello: where to send to it, with which key it came, what it said."""
+class HubConnection:
+    """A connection on which a hub has said Hello; `key` is the one it came with, in Z85."""
 
     route: bytes
     key: str
     hello: Hello
 
-
-@dataclass(slots=True)
-class Seat:
-    """`replaced` are connections that a newer one has taken the place of, with the time of that in
-    seconds.
-    """
-
-    session: Session
-    replaced: dict[bytes, float] = field(default_factory=dict)
-    past_boots: dict[bytes, None] = field(default_factory=dict)
+    @property
+    def boot(self) -> str:
+        """The boot id, in hexadecimal digits."""
+        return self.hello.boot_id.hex()
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """Why nothing is taken from a hub and no order given to it; `boots` in hexadecimal digits, of
-    those that speak.
-    """
+class Replaced:
+    """A connection of a hub that a newer one has replaced."""
 
-    cause: Cause
-    detail: str
-    boots: tuple[str, ...] = ()
+    hub: str
+    route: bytes
 
 
-class Decisions:
-    """The hubs that are stopped and the boots that were decided against, in a file.
+@dataclass(slots=True)
+class Seat:
+    """Who speaks as one hub; `replaced` has the seconds at which each route was replaced."""
 
-    Raise OSError when it cannot be.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        told: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        self._stops = {
-            hub: Stop(Cause[stop["cause"]], stop["detail"], tuple(stop["boots"]))
-            for hub, stop in told.get("stops", {}).items()
-        }
-        self._refused: dict[str, list[str]] = told.get("refused", {})
-
-    def stop(self, hub: str) -> Stop | None:
-        """Return why a hub is stopped, None when it is not."""
-        return self._stops.get(hub)
-
-    def stops(self) -> dict[str, Stop]:
-        """Return all hubs that are stopped."""
-        return dict(self._stops)
-
-    def is_refused(self, hub: str, boot: bytes) -> bool:
-        """Tell whether this start of a machine was decided against."""
-        return boot.hex() in self._refused.get(hub, ())
-
-    def set(self, hub: str, stop: Stop) -> None:
-        """Stop a hub; durable on return."""
-        self._stops[hub] = stop
-        self._write()
-
-    def end(self, hub: str, refused: tuple[str, ...] = ()) -> None:
-        """Let a hub go on, and refuse these boots from now on; durable on return."""
-        self._stops.pop(hub, None)
-        if refused:
-            self._refused[hub] = [*self._refused.get(hub, []), *refused][-PAST_BOOTS_MAX:]
-        self._write()
-
-    def _write(self) -> None:
-        stops = {
-            hub: {"cause": stop.cause.name, "detail": stop.detail, "boots": stop.boots}
-            for hub, stop in self._stops.items()
-        }
-        new = self._path.with_suffix(".new")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump({"stops": stops, "refused": self._refused}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+    connection: HubConnection
+    replaced: dict[bytes, float] = field(default_factory=dict)
+    past_boots: dict[bytes, None] = field(default_factory=dict)
 
 
 class Seats:
@@ -132,58 +65,59 @@ class Seats:
         self._stale_seconds = stale_seconds
         self._seats: dict[str, Seat] = {}
 
-    def greet(self, hub: str, session: Session, now: float) -> tuple[str, ...]:
-        """A hub has said Hello.
+    def greet(self, hub: str, connection: HubConnection, now: float) -> tuple[str, ...]:
+        """Seat a hub that has said Hello and return ().
 
-        Seat it and return (); or return the boots when two machines speak as it.
+        Return the boots instead when two machines speak as it.
         """
         seat = self._seats.get(hub)
         if seat is None:
-            self._seats[hub] = Seat(session)
+            self._seats[hub] = Seat(connection)
             return ()
-        boot = session.hello.boot_id
-        before = seat.session
-        if session.route == before.route:
-            seat.session = session
+        before = seat.connection
+        if connection.route == before.route:
+            seat.connection = connection
             return ()
-        if self._is_another(seat, session, now):
-            return (before.hello.boot_id.hex(), boot.hex())
-        if session.route in seat.replaced:
+        if self._is_another_machine(seat, connection, now):
+            return (before.boot, connection.boot)
+        if connection.route in seat.replaced:
             return ()
-        seat.replaced[before.route] = now
-        if boot != before.hello.boot_id:
-            seat.past_boots[before.hello.boot_id] = None
-            while len(seat.past_boots) > PAST_BOOTS_MAX:
-                del seat.past_boots[next(iter(seat.past_boots))]
-        seat.session = session
+        _replace(seat, connection, now)
         return ()
 
-    def spoke(self, hub: str, route: bytes, now: float) -> bool:
-        """Tell whether a message on this connection shows that a second machine speaks as
-        the hub.
-        """
-        seat = self._seats.get(hub)
-        replaced_at = seat.replaced.get(route) if seat else None
-        return replaced_at is not None and now - replaced_at >= self._stale_seconds
+    def _is_another_machine(self, seat: Seat, connection: HubConnection, now: float) -> bool:
+        if connection.route in seat.replaced:
+            return self._is_stale(seat, connection.route, now)
+        return connection.hello.boot_id in seat.past_boots
 
-    def open_for(self, seconds: float, now: float) -> list[tuple[str, bytes]]:
-        """Return (hub, connection) of all that were replaced longer ago than that and are not known
-        to be closed.
-        """
-        return [
-            (hub, route)
-            for hub, seat in self._seats.items()
-            for route, replaced_at in seat.replaced.items()
-            if now - replaced_at >= seconds
-        ]
+    def _is_stale(self, seat: Seat, route: bytes, now: float) -> bool:
+        """Tell whether nothing that was under way can come on a replaced connection any more."""
+        return now - seat.replaced[route] >= self._stale_seconds
 
-    def session(self, hub: str) -> Session | None:
-        """Return the session that counts."""
+    def is_second_machine(self, hub: str, route: bytes, now: float) -> bool:
+        """Tell whether a message on this connection shows a second machine."""
         seat = self._seats.get(hub)
-        return seat.session if seat else None
+        if seat is None or route not in seat.replaced:
+            return False
+        return self._is_stale(seat, route, now)
+
+    def open_for(self, seconds: float, now: float) -> list[Replaced]:
+        """Return the connections replaced longer ago than that and not known to be closed."""
+        found = []
+        until = now - seconds
+        for hub, seat in self._seats.items():
+            for route, replaced_at in seat.replaced.items():
+                if replaced_at <= until:
+                    found.append(Replaced(hub, route))
+        return found
+
+    def connection(self, hub: str) -> HubConnection | None:
+        """Return the connection that counts."""
+        seat = self._seats.get(hub)
+        return seat.connection if seat else None
 
     def replaced(self, hub: str) -> tuple[bytes, ...]:
-        """Return the replaced connections that are not known to be closed."""
+        """Return the routes of replaced connections that are not known to be closed."""
         seat = self._seats.get(hub)
         return tuple(seat.replaced) if seat else ()
 
@@ -196,15 +130,22 @@ class Seats:
     def boots(self, hub: str) -> tuple[str, ...]:
         """Return the boot ids seen of a hub, the one that counts first."""
         seat = self._seats.get(hub)
-        if seat:
-            return (seat.session.hello.boot_id.hex(), *(boot.hex() for boot in seat.past_boots))
-        return ()
+        if seat is None:
+            return ()
+        past = (boot.hex() for boot in seat.past_boots)
+        return (seat.connection.boot, *past)
 
     def forget(self, hub: str) -> None:
         """Begin again with whoever says Hello next."""
         self._seats.pop(hub, None)
 
-    def _is_another(self, seat: Seat, session: Session, now: float) -> bool:
-        if session.route in seat.replaced:
-            return now - seat.replaced[session.route] >= self._stale_seconds
-        return session.hello.boot_id in seat.past_boots
+
+def _replace(seat: Seat, connection: HubConnection, now: float) -> None:
+    before = seat.connection
+    seat.replaced[before.route] = now
+    if connection.hello.boot_id != before.hello.boot_id:
+        seat.past_boots[before.hello.boot_id] = None
+        while len(seat.past_boots) > PAST_BOOTS_MAX:
+            oldest = next(iter(seat.past_boots))
+            del seat.past_boots[oldest]
+    seat.connection = connection

@@ -1,6 +1,4 @@
-"""The reference backend as a process: a site's folder, the hubs' endpoint and the operators'
-socket.
-"""
+"""The reference backend as a process: the hubs' endpoint and the operators' socket of a site."""
 
 from __future__ import annotations
 
@@ -21,17 +19,13 @@ async def serve_backend(
 ) -> None:
     """Serve the site in `directory` until cancelled; call `ready` when hubs and operators can come.
 
-    Read `curve.secret` (Z85), `hubs/<hub>.curve.pub` (Z85, looked at anew at every handshake) and
-    `policy.cbor`, write `records/<hub>.db` and `revoked`, and take orders on the unix socket
-    `backend.sock`. Raise ConfigError.
+    Read `curve.secret` (Z85), `policy.cbor` and, at every handshake, `hubs/<hub>.curve.pub` (Z85).
+    Write `records/<hub>.db` and `revoked`, and take orders on the unix socket `backend.sock`.
+    Raise ConfigError.
     """
     try:
         secret = (directory / "curve.secret").read_text("ascii").strip()
-        policy = (
-            (directory / "policy.cbor").read_bytes()
-            if (directory / "policy.cbor").exists()
-            else None
-        )
+        policy = _read_if_there(directory / "policy.cbor")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"backend: the site in {directory} cannot be read: {error}") from error
     backend = Backend(
@@ -48,8 +42,13 @@ async def serve_backend(
         async with asyncio.TaskGroup() as group:
             group.create_task(backend.serve())
             await backend.serving.wait()
-            group.create_task(Control(backend, directory).serve(lambda: ready(backend)))
+            control = Control(backend, directory)
+            group.create_task(control.serve(lambda: ready(backend)))
     except* ConfigError as errors:
         refused.extend(errors.exceptions)
     if refused:
         raise refused[0]
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None

@@ -1,39 +1,58 @@
-"""Who may connect to the reference backend: the answers of a ZAP handler (ZeroMQ RFC 27), and the
-revoked keys.
+"""Who may connect to the reference backend: a ZAP handler (ZeroMQ RFC 27), and the revoked keys.
 
-Laws: 200 only for an enrolled key; 400 only for a revoked one, because it ends a libzmq client's
-own retrying for good; everything that may mend itself (a key not enrolled yet, a directory that is
-away) is 300, on which a client comes again. pyzmq's own authenticator answers only 200 and 400, and
-denies every socket whose domain is not empty.
+Laws:
+1. 200 is only for an enrolled key.
+2. 400 is only for a revoked one, because it ends a libzmq client's own retrying for good.
+3. All that may mend itself (a key not enrolled yet, a directory that is away) is 300, on which a
+   client comes again.
+
+pyzmq's own authenticator answers only 200 and 400, and denies every socket whose domain is not
+empty.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from zmq.utils import z85
 
+from hubsim.backend.durable import write_durably
+
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 KEY_PROPERTY = "X-Hub-Key"
-"""The property of every message of a session that holds the key it was opened with, in Z85."""
+"""The property of every message of a connection that holds the key it was opened with, in Z85."""
+
+_KEY_BYTES = 32
+_OK = b"200"
+_COME_AGAIN = b"300"
+_DENIED = b"400"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A ZAP status; `hub` is the hub's id when it is 200, else ""."""
+
+    status: bytes
+    hub: str = ""
 
 
 class Gate:
-    """`hubs` maps public keys (Z85) to hub ids; `path` is a file of revoked keys, one a line, kept
-    over a restart.
-    """
+    """`hubs` maps public keys (Z85) to hub ids; `path` is a file of revoked keys, one a line."""
 
     def __init__(self, hubs: Mapping[str, str], path: Path) -> None:
         self.hubs = hubs
         self._path = path
-        self._revoked = set(path.read_text("ascii").split()) if path.exists() else set()
+        self._revoked: set[str] = set()
+        if path.exists():
+            keys = path.read_text("ascii")
+            self._revoked.update(keys.split())
 
     def is_revoked(self, key: str) -> bool:
-        """Tell whether a session opened with this key must not be heard any more."""
+        """Tell whether nothing counts that comes on a connection opened with this key."""
         return key in self._revoked
 
     def revoke(self, key: str) -> None:
@@ -45,38 +64,44 @@ class Gate:
         self._write(self._revoked - {key})
 
     def _write(self, revoked: set[str]) -> None:
-        new = self._path.with_suffix(".new")
-        with new.open("w", encoding="ascii") as file:
-            file.writelines(f"{key}\n" for key in sorted(revoked))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+        lines = [f"{key}\n" for key in sorted(revoked)]
+        write_durably(self._path, "".join(lines))
         self._revoked = revoked
 
-    def identify(self, key: str) -> tuple[bytes, str]:
-        """Return the ZAP status and the hub id for a client's public key."""
+    def admit(self, key: str) -> Admission:
+        """Judge a client's public key."""
         if key in self._revoked:
-            return b"400", ""
+            return Admission(_DENIED)
         try:
             hub = self.hubs.get(key)
         except OSError:
-            return b"300", ""
-        return (b"200", hub) if hub and HUB_ID.fullmatch(hub) else (b"300", "")
+            return Admission(_COME_AGAIN)
+        if hub is None or not HUB_ID.fullmatch(hub):
+            return Admission(_COME_AGAIN)
+        return Admission(_OK, hub)
 
     def answer(self, request: list[bytes]) -> list[bytes]:
         """Return the reply to one ZAP request, its address envelope already taken off."""
         version, sequence, _domain, _address, _identity, mechanism, *credentials = request
-        if mechanism != b"CURVE" or len(credentials) != 1 or len(credentials[0]) != 32:
-            return [version, sequence, b"400", b"CURVE only", b"", b""]
+        is_curve = mechanism == b"CURVE" and len(credentials) == 1
+        if not is_curve or len(credentials[0]) != _KEY_BYTES:
+            return [version, sequence, _DENIED, b"CURVE only", b"", b""]
         key = z85.encode(credentials[0])
-        status, hub = self.identify(key.decode("ascii"))
-        name = KEY_PROPERTY.encode("ascii")
-        properties = bytes([len(name)]) + name + struct.pack(">I", len(key)) + key
+        admission = self.admit(key.decode("ascii"))
+        metadata = _property(KEY_PROPERTY, key) if admission.status == _OK else b""
         return [
             version,
             sequence,
-            status,
+            admission.status,
             b"",
-            hub.encode("ascii"),
-            properties if status == b"200" else b"",
+            admission.hub.encode("ascii"),
+            metadata,
         ]
+
+
+def _property(name: str, value: bytes) -> bytes:
+    """Return one property of ZMTP metadata (ZeroMQ RFC 23)."""
+    raw_name = name.encode("ascii")
+    name_head = bytes([len(raw_name)])
+    value_head = struct.pack(">I", len(value))
+    return name_head + raw_name + value_head + value

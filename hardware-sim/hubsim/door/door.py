@@ -1,10 +1,8 @@
-"""A simulated door: an electric strike, a leaf with a spring latch, a door position switch, a
-request to exit.
+"""A simulated door: an electric strike, a leaf with a spring latch, a DPS and a REX.
 
-1. It behaves, it is never told its state: the leaf opens only when something frees the bolt, or by
-   force.
-2. The strike's own timer ends a release, with the cap and the rest of the real guard, whatever the
-   caller does.
+Laws:
+1. Nobody sets its state: the leaf opens only when something frees the bolt, or by force.
+2. The strike's own timer ends a release, with the cap and the rest of the real guard.
 3. Every change is reported as an edge with its time, and nothing else is.
 4. The same steps on a `VirtualTime` give the same edges.
 """
@@ -21,6 +19,8 @@ from drivers.strike.stretch import Stretch
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 from hubsim.timeline import Cancellable, Timeline
+
+NS = 1_000_000_000
 
 
 class Leaf(Enum):
@@ -41,9 +41,7 @@ class Faults:
     """What is wrong with the door; change it at any moment."""
 
     sticks: bool = False  # the strike is driven, the keeper does not let the bolt go
-    bounces: int = (
-        0  # how often the DPS contact opens again for a moment as the leaf hits the frame
-    )
+    bounces: int = 0  # how often the DPS contact opens again as the leaf hits the frame
     broken: str = ""  # the sentence of the HardwareError that every release raises
 
 
@@ -83,10 +81,11 @@ class SimDoor:
         self._timeline = timeline
         self._publish = publish
         self._times = times or Times()
+        rested_since_ns = self._now_ns() - round(self._times.rest_seconds * NS)
         self._stretch = Stretch(
-            cap_ms=round(self._times.cap_seconds * 1000),
+            cap_ms=self._cap_ms,
             rest_ms=round(self._times.rest_seconds * 1000),
-            now=self._now_ns() - round(self._times.rest_seconds * 1e9),
+            now=rested_since_ns,
         )
         self._handle_until = -math.inf
         self._strike_timer: Cancellable | None = None
@@ -106,9 +105,10 @@ class SimDoor:
             raise HardwareError(
                 f"A release of {seconds} s is none: a positive number of seconds is needed."
             )
-        milliseconds = self._pulse_ms(seconds)
+        pulse_ms = self._pulse_ms(seconds)
         now = self._now_ns()
-        if wait_ms := self._stretch.wait(milliseconds, now):
+        wait_ms = self._stretch.wait(pulse_ms, now)
+        if wait_ms:
             raise RestingError(
                 f"Not now: the strike rests for another {wait_ms} ms.", wait_ms / 1000
             )
@@ -116,7 +116,7 @@ class SimDoor:
         if not self._stretch.driven:
             self.strikes += 1
             self._drive(now)
-        self._stretch.began(milliseconds, now)
+        self._stretch.began(pulse_ms, now)
         self._set_timer()
 
     @property
@@ -128,14 +128,20 @@ class SimDoor:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`."""
         if self.faults.broken or not _is_span(seconds):
             return 0.0
-        return max(0, self._stretch.wait(self._pulse_ms(seconds), self._now_ns())) / 1000
+        pulse_ms = self._pulse_ms(seconds)
+        wait_ms = self._stretch.wait(pulse_ms, self._now_ns())
+        return max(0, wait_ms) / 1000
 
     async def secure(self) -> None:
         """See `hubcore.ports.doors.Mover.secure`."""
         self._deactivate()
 
+    @property
+    def _cap_ms(self) -> int:
+        return round(self._times.cap_seconds * 1000)
+
     def _pulse_ms(self, seconds: float) -> int:
-        return min(math.ceil(seconds * 1000), round(self._times.cap_seconds * 1000))
+        return min(math.ceil(seconds * 1000), self._cap_ms)
 
     def _drive(self, now: int) -> None:
         self._stretch.rose(now)
@@ -168,16 +174,16 @@ class SimDoor:
             self._strike_timer = None
         moment = self._stretch.falls_at() or self._stretch.rises_at()
         if moment is not None:
-            self._strike_timer = self._timeline.call_at(moment / 1e9, self._due)
+            self._strike_timer = self._timeline.call_at(moment / NS, self._due)
 
     def _now_ns(self) -> int:
-        return round(self._timeline.time() * 1e9)
+        return round(self._timeline.time() * NS)
 
     # The metal, as a person meets it.
 
     @property
     def bolt(self) -> Bolt:
-        """Whether anything lets the bolt go just now."""
+        """Whether anything frees the bolt just now."""
         keeper_free = self.active and not self.faults.sticks
         handle_free = self._timeline.time() < self._handle_until
         if self.leaf is not Leaf.CLOSED or keeper_free or handle_free:
@@ -201,9 +207,7 @@ class SimDoor:
             self._after(self._times.close_seconds, self._hit_frame)
 
     def hold_open(self) -> None:
-        """Wedge the leaf: an open one stays open, a shut one can be opened but will not
-        fall shut.
-        """
+        """Wedge the leaf: once it is open, it does not fall shut."""
         self.wedged = True
         if self.leaf is Leaf.FALLING_SHUT:
             self._open()
@@ -214,9 +218,7 @@ class SimDoor:
         self.let_go()
 
     def push_rex(self) -> None:
-        """Ask to get out: the handle frees the bolt in hardware, at once and without hubd; the
-        contact reports it.
-        """
+        """Ask to get out: the handle frees the bolt at once, without hubd; a contact reports it."""
         self._handle_until = self._timeline.time() + self._times.handle_seconds
         self._report(Input.REX)
 
@@ -230,14 +232,16 @@ class SimDoor:
         self._cancel_leaf()
         self.leaf = Leaf.CLOSED
         self._contact(closed=True)
-        for edge in range(2 * self.faults.bounces):
-            self._after(
-                (edge + 1) * self._times.bounce_seconds,
-                partial(self._contact, closed=edge % 2 == 1),
-            )
+        seconds = 0.0
+        for _ in range(self.faults.bounces):
+            for closed in (False, True):
+                seconds += self._times.bounce_seconds
+                self._after(seconds, partial(self._contact, closed=closed))
 
     def _after(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._leaf_timers.append(self._timeline.call_at(self._timeline.time() + seconds, callback))
+        due = self._timeline.time() + seconds
+        timer = self._timeline.call_at(due, callback)
+        self._leaf_timers.append(timer)
 
     def _cancel_leaf(self) -> None:
         for timer in self._leaf_timers:
@@ -245,9 +249,11 @@ class SimDoor:
         self._leaf_timers.clear()
 
     def _contact(self, closed: bool) -> None:
-        if closed is not self._contact_closed:
-            self._contact_closed = closed
-            self._report(Input.DOOR_CLOSED if closed else Input.DOOR_OPEN)
+        if closed is self._contact_closed:
+            return
+        self._contact_closed = closed
+        self._report(Input.DOOR_CLOSED if closed else Input.DOOR_OPEN)
 
     def _report(self, what: Input) -> None:
-        self._publish(InputEvent(self.name, what, self._timeline.time()))
+        event = InputEvent(self.name, what, self._timeline.time())
+        self._publish(event)

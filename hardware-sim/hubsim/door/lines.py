@@ -1,8 +1,9 @@
 """Output lines in a file, for desks and tests: the real strike guard drives them, anyone may look.
 
-Laws: a line is held by one process and comes free when that process dies; its level then *stays*,
-as on the worst kernels, so that only a guard that comes again secures it; a line can be told to
-fail.
+Laws:
+1. One process holds a line; the line comes free when that process dies.
+2. The level then *stays*, as on the worst kernels: only a new guard secures it.
+3. A test can make a line fail.
 """
 
 from __future__ import annotations
@@ -58,15 +59,15 @@ class Bank:
     def create(cls, path: Path, names: Sequence[str]) -> Bank:
         """Write a new bank with one line for each name, all inactive and free."""
         head = bytes(_NAME_AT)
-        path.write_bytes(
-            b"".join(head + name.encode().ljust(_NAME_SIZE, b"\0")[:_NAME_SIZE] for name in names)
-        )
+        with path.open("wb") as file:
+            for name in names:
+                padded = name.encode().ljust(_NAME_SIZE, b"\0")
+                file.write(head + padded[:_NAME_SIZE])
         return cls(path)
 
     def level(self, index: int) -> Level:
-        active, rises, holder, changed_ns = _STATE.unpack(
-            os.pread(self._fd, _STATE.size, index * _RECORD_SIZE)
-        )
+        data = os.pread(self._fd, _STATE.size, index * _RECORD_SIZE)
+        active, rises, holder, changed_ns = _STATE.unpack(data)
         return Level(
             active=bool(active),
             rises=rises,
@@ -75,11 +76,17 @@ class Bank:
         )
 
     def write(self, index: int, level: Level) -> None:
-        data = _STATE.pack(level.active, level.rises, level.holder, level.changed_ns)
+        data = _STATE.pack(
+            level.active,
+            level.rises,
+            level.holder,
+            level.changed_ns,
+        )
         os.pwrite(self._fd, data, index * _RECORD_SIZE)
 
     def fault(self, index: int) -> Fault:
-        return Fault(os.pread(self._fd, 1, index * _RECORD_SIZE + _FAULT_AT)[0])
+        (fault,) = os.pread(self._fd, 1, index * _RECORD_SIZE + _FAULT_AT)
+        return Fault(fault)
 
     def fail(self, index: int, fault: Fault) -> None:
         os.pwrite(self._fd, bytes([fault]), index * _RECORD_SIZE + _FAULT_AT)
@@ -87,14 +94,13 @@ class Bank:
     def find(self, line: StrikeLine) -> int:
         """Return the index of a line given by name or offset. Raise HardwareError."""
         for index in range(self.count):
-            name = (
-                os.pread(self._fd, _NAME_SIZE, index * _RECORD_SIZE + _NAME_AT)
-                .rstrip(b"\0")
-                .decode()
-            )
-            if line.line in (index, name):
+            if line.line in (index, self._name(index)):
                 return index
         raise HardwareError(f"Strike {line} does not exist; this bank has {self.count} lines.")
+
+    def _name(self, index: int) -> str:
+        padded = os.pread(self._fd, _NAME_SIZE, index * _RECORD_SIZE + _NAME_AT)
+        return padded.rstrip(b"\0").decode()
 
     def number_of(self, name: str) -> int:
         """Return the index of the line of that name. Raise HardwareError."""
@@ -103,7 +109,8 @@ class Bank:
     def hold(self, index: int, line: StrikeLine) -> None:
         """Lock a line for this process. Raise HardwareError when another one holds it."""
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index * _RECORD_SIZE)
+            how = fcntl.LOCK_EX | fcntl.LOCK_NB
+            fcntl.lockf(self._fd, how, 1, index * _RECORD_SIZE)
         except OSError as error:
             holder = self.level(index).holder
             raise HardwareError(
@@ -132,7 +139,9 @@ class FileLines:
 
     def _open(self, line: StrikeLine) -> tuple[Bank, int]:
         try:
-            bank = self._banks.get(line.chip) or Bank(Path(line.chip))
+            bank = self._banks.get(line.chip)
+            if bank is None:
+                bank = Bank(Path(line.chip))
         except OSError as error:
             raise HardwareError(
                 f"Strike {line} cannot be driven: make the bank first ({error})."
@@ -143,24 +152,22 @@ class FileLines:
         return bank, place
 
     def set(self, index: int, active: bool) -> None:
-        """Drive one line. Raise HardwareError when it was told to fail."""
+        """Drive one line. Raise HardwareError when it is set to fail."""
         bank, place = self._places[index]
-        wrong = Fault.NEVER_ACTIVE if active else Fault.NEVER_INACTIVE
-        if bank.fault(place) is wrong:
-            raise HardwareError(
-                f"Strike {self._lines[index]} cannot be driven: it was told to fail."
-            )
+        fault = Fault.NEVER_ACTIVE if active else Fault.NEVER_INACTIVE
+        if bank.fault(place) is fault:
+            raise HardwareError(f"Strike {self._lines[index]} cannot be driven: it is set to fail.")
         before = bank.level(place)
-        rises = before.rises + (active and not before.active)
-        bank.write(
-            place,
-            Level(
-                active=active,
-                rises=rises,
-                holder=os.getpid(),
-                changed_ns=time.monotonic_ns(),
-            ),
+        rises = before.rises
+        if active and not before.active:
+            rises += 1
+        level = Level(
+            active=active,
+            rises=rises,
+            holder=os.getpid(),
+            changed_ns=time.monotonic_ns(),
         )
+        bank.write(place, level)
 
     def close(self) -> None:
         for bank in self._banks.values():

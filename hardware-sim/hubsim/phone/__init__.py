@@ -1,3 +1,1 @@
-"""The reference phone: `wallet` what it keeps, `machine` what it does, `attempt` how it does it
-over a radio.
-"""
+"""The reference phone: `wallet` is what it has, `machine` what it does, `attempt` performs it."""

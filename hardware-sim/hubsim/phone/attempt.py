@@ -3,7 +3,7 @@
 Laws:
 1. Nothing is decided here.
 2. Every wait for the hub has an end.
-3. When to leave is the caller's: it holds the link.
+3. The caller holds the link and decides when to leave.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from hubcore.errors import FrameError, LinkError
 from hubcore.phone.framing import Flag, Outbound
 from hubcore.phone.messages import State, Verdict, decode_challenge
 from hubcore.phone.sealing import BLE_GATT
-from hubsim.phone.machine import Attempt, Decided, GaveUp, Moved, ReadInfo, SendMessage
-from hubsim.phone.onlink import (
-    GOODBYE,
+from hubsim.phone.effects import (
+    Decided,
+    GaveUp,
     Leave,
     LinkPhoneEffect,
-    Listening,
-    OnLink,
+    Moved,
+    ReadInfo,
     ReadTxr,
+    SendMessage,
     WriteFrame,
 )
+from hubsim.phone.machine import Attempt
+from hubsim.phone.onlink import GOODBYE, FrameOutcome, Listening, OnLink
 from hubsim.phone.radio import PhoneLink
 from hubsim.phone.wallet import Wallet
 
@@ -81,7 +84,10 @@ class Session:
         self.report = Report()
 
     async def run(
-        self, access_point: int, action: Action = Action.OPEN, op: bytes | None = None
+        self,
+        access_point: int,
+        action: Action = Action.OPEN,
+        op: bytes | None = None,
     ) -> Report:
         """Make one attempt; return when it is decided or given up.
 
@@ -95,12 +101,14 @@ class Session:
             transport=BLE_GATT,
             op=op,
         )
-        phone = self._phone = OnLink(attempt, subscribed=not self._pull_only)
+        phone = OnLink(attempt, subscribed=not self._pull_only)
+        self._phone = phone
         self.report = Report(began=time.monotonic())
         try:
             await self._perform_all(phone, [ReadInfo()])
             while self.report.verdict is None and not self.report.why:
-                await self._perform_all(phone, await self._next(phone, None))
+                effects = await self._next(phone, None)
+                await self._perform_all(phone, effects)
             if phone.goodbye:
                 raise LinkError(GOODBYE)
         except LinkError as error:
@@ -115,11 +123,15 @@ class Session:
         """Wait for the door's next state, after a verdict. Raise LinkError."""
         assert self._phone is not None
         phone = self._phone
-        have = len(self.report.states)
+        states = self.report.states
+        known = len(states)
         ends = time.monotonic() + seconds
-        while len(self.report.states) == have and time.monotonic() < ends and phone.due is not None:
-            await self._perform_all(phone, await self._next(phone, ends))
-        return self.report.states[have] if len(self.report.states) > have else None
+        while time.monotonic() < ends and phone.due is not None:
+            effects = await self._next(phone, ends)
+            await self._perform_all(phone, effects)
+            if len(states) > known:
+                return states[known]
+        return None
 
     async def send(self, message: bytes) -> None:
         """Send one whole message in frames."""
@@ -144,61 +156,71 @@ class Session:
         return info
 
     async def message(self, seconds: float) -> bytes | None:
-        """Return the next whole message for this session, None when none came in time: for who
-        makes no attempt.
+        """Return the next whole message for this session, None when none came in time.
+
+        This is for a phone that makes no attempt. Raise LinkError.
         """
         listening = self._listening
-        ends = time.monotonic() + seconds
         if listening is None:
             return None
+        ends = time.monotonic() + seconds
         listening.begin(time.monotonic())
-        while (now := time.monotonic()) < ends:
-            if listening.pull_at is not None and listening.pull_at <= now:
-                listening.pulls()
-                heard = listening.pulled(self._count(await self._link.pull()), time.monotonic())
-            else:
-                data = await self._notified(
-                    ends if listening.pull_at is None else min(ends, listening.pull_at)
-                )
-                if data is None:
-                    continue
-                heard = listening.notified(self._count(data), time.monotonic())
-            if heard.bye:
+        while time.monotonic() < ends:
+            frame = await self._next_frame(listening, ends)
+            if frame is None:
+                continue
+            if frame.bye:
                 raise LinkError(GOODBYE)
-            if heard.ack is not None:
-                await self._write(heard.ack)
-            if heard.message is not None:
-                return heard.message
+            if frame.ack is not None:
+                await self._write(frame.ack)
+            if frame.message is not None:
+                return frame.message
         return None
+
+    async def _next_frame(self, listening: Listening, ends: float) -> FrameOutcome | None:
+        """Read TXR if that is due, else wait for a notification; None when none came."""
+        pull_at = listening.pull_at
+        if pull_at is not None and pull_at <= time.monotonic():
+            listening.pulls()
+            value = await self._pull()
+            return listening.pulled(value, time.monotonic())
+        until = ends if pull_at is None else min(ends, pull_at)
+        data = await self._notified(until)
+        if data is None:
+            return None
+        self._count(data)
+        return listening.notified(data, time.monotonic())
 
     async def _next(self, phone: OnLink, until: float | None) -> list[LinkPhoneEffect]:
         """Wait for a notification or for what is due, and take it."""
-        ends = [end for end in (phone.due, until) if end is not None]
-        data = await self._notified(min(ends))
+        moments = [moment for moment in (phone.due, until) if moment is not None]
+        data = await self._notified(min(moments))
         now = time.monotonic()
         if data is not None:
-            return phone.notified(self._count(data), now, self._wall())
+            self._count(data)
+            return phone.notified(data, now, self._wall())
         return phone.passed(now)
 
     async def _perform_all(self, phone: OnLink, effects: list[LinkPhoneEffect]) -> None:
         waiting = deque(effects)
         while waiting:
-            waiting.extend(await self._perform(phone, waiting.popleft()))
+            more = await self._perform(phone, waiting.popleft())
+            waiting.extend(more)
 
     async def _perform(self, phone: OnLink, effect: LinkPhoneEffect) -> list[LinkPhoneEffect]:
         match effect:
             case ReadInfo(after_seconds):
                 await asyncio.sleep(after_seconds)
-                return phone.info(await self.read_info(), time.monotonic(), self._wall())
+                info = await self.read_info()
+                return phone.info(info, time.monotonic(), self._wall())
             case SendMessage(message):
                 await self.send(message)
                 return phone.written(time.monotonic())
             case WriteFrame(frame):
                 await self._write(frame)
             case ReadTxr():
-                return phone.pulled(
-                    self._count(await self._link.pull()), time.monotonic(), self._wall()
-                )
+                value = await self._pull()
+                return phone.pulled(value, time.monotonic(), self._wall())
             case Decided(verdict):
                 self.report.verdict = verdict
                 self.report.op = phone.attempt.op
@@ -230,8 +252,13 @@ class Session:
         except TimeoutError:
             return None
 
-    def _count(self, data: bytes) -> bytes:
-        """Count a frame of this session, an ACK excepted."""
-        if data[1:5] == self._sid and not data[0] & Flag.ACK:
+    async def _pull(self) -> bytes:
+        value = await self._link.pull()
+        self._count(value)
+        return value
+
+    def _count(self, data: bytes) -> None:
+        """Count a frame of this session, unless it is an ACK."""
+        ours = data[1:5] == self._sid
+        if ours and not data[0] & Flag.ACK:
             self.report.bytes_over_air += len(data)
-        return data

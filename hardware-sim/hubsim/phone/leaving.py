@@ -1,6 +1,6 @@
-"""A phone that goes away half-way: a link which is left at the n-th thing that is asked of it.
+"""A phone that goes away half-way: it leaves its link at the n-th read or write.
 
-Law: what is asked before that goes through unchanged.
+Law: the reads and writes before that go through unchanged.
 """
 
 from __future__ import annotations

@@ -1,20 +1,23 @@
-"""One attempt on one link as a state machine: values read, frames and time in; reads, writes and
-answers out.
+"""One attempt on one link as a state machine: values read, frames and time in, effects out.
 
 Laws:
 1. A frame that is broken, of another session or out of place changes nothing.
-2. A frame that is missing is fetched by reading TXR, and so is everything when notifications stay
-   away.
-3. A wait for the hub begins when the last frame of a message is written; what is ignored never
+2. The phone reads TXR to get a missing frame, and to get everything when no notification comes.
+3. A wait for the hub begins when the last frame of a message is written. What is ignored never
    prolongs it.
 4. When a phone leaves depends on nothing that verdict or state says: it stays after both, until the
    first state.
 
 How it works: `Listening` joins frames into messages and says when TXR is to be read. `OnLink`
-brings the messages to an `Attempt` and keeps its time. Who performs the effects reports back: what
-INFO read (`info`), that a message is written (`written`), what TXR read (`pulled`), each
-notification (`notified`), that `due` has come (`passed`), that the link has ended (`lost`). Times
-are monotonic seconds, `wall` Unix seconds.
+brings the messages to an `Attempt` and keeps its time. Whoever performs the effects reports back:
+- `info`: what INFO read;
+- `written`: a message is written;
+- `pulled`: what TXR read;
+- `notified`: each notification;
+- `passed`: `due` has come;
+- `lost`: the link has ended.
+
+Times are monotonic seconds, `wall` is Unix seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +29,17 @@ from hubcore.access.words import Action
 from hubcore.errors import FrameError, SequenceError
 from hubcore.phone.framing import Flag, Frame, Inbound, decode_frame
 from hubcore.phone.messages import decode_challenge
-from hubsim.phone.machine import Attempt, Decided, PhoneEffect, ReadInfo, SendMessage, Stage
+from hubsim.phone.effects import (
+    Decided,
+    Leave,
+    LinkPhoneEffect,
+    PhoneEffect,
+    ReadInfo,
+    ReadTxr,
+    SendMessage,
+    WriteFrame,
+)
+from hubsim.phone.machine import Attempt, AttemptPhase
 
 EPOCH_SECONDS = 8.0
 VERDICT_SECONDS = 6.0
@@ -37,34 +50,22 @@ STAY_SECONDS = 30.0
 
 GOODBYE = "phone: the hub said goodbye"
 
-_PATIENCE_SECONDS = {Stage.EPOCH: EPOCH_SECONDS, Stage.VERDICT: VERDICT_SECONDS}
+_PATIENCE_SECONDS = {
+    AttemptPhase.EPOCH: EPOCH_SECONDS,
+    AttemptPhase.VERDICT: VERDICT_SECONDS,
+}
+Effects = list[LinkPhoneEffect]
+
+_FRAME_NUMBERS = 256
 _BEHIND_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
-class WriteFrame:
-    """Write this frame to RX: an ACK."""
+class FrameOutcome:
+    """What a frame led to.
 
-    frame: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ReadTxr:
-    """Read TXR and bring its value to `pulled`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """Disconnect."""
-
-
-LinkPhoneEffect = PhoneEffect | WriteFrame | ReadTxr | Leave
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a frame led to: a whole message, an ACK to write, the hub's goodbye, a gap to be filled
-    from TXR.
+    `ours`: it is of this session; `message`: it made one whole; `ack`: what to write; `bye`: the
+    hub's goodbye; `gap`: frames are missing before it.
     """
 
     ours: bool = False
@@ -87,8 +88,7 @@ class Listening:
         self._listens = False
         self._pulling = False
         self.pull_at: float | None = None
-        """When TXR is to be read next; None while it is being read, or while nothing is waited for.
-        """
+        """When to read TXR next; None during a read, or while nothing is waited for."""
 
     def begin(self, now: float) -> None:
         """A message was written: wait for what comes."""
@@ -105,46 +105,49 @@ class Listening:
         self._pulling = True
         self.pull_at = None
 
-    def notified(self, data: bytes, now: float) -> Heard:
+    def notified(self, data: bytes, now: float) -> FrameOutcome:
         """Take a notification."""
-        heard = self._take(data)
-        if heard.ours and self._subscribed and self._listens and not self._pulling:
-            self.pull_at = now if heard.gap else now + PULL_AFTER_SECONDS
-        return heard
+        outcome = self._take(data)
+        waits_for_more = self._subscribed and self._listens and not self._pulling
+        if outcome.ours and waits_for_more:
+            self.pull_at = now if outcome.gap else now + PULL_AFTER_SECONDS
+        return outcome
 
-    def pulled(self, value: bytes, now: float) -> Heard:
-        """Take what TXR read; after a frame it is read on at once."""
+    def pulled(self, value: bytes, now: float) -> FrameOutcome:
+        """Take what TXR read; after a frame it is read again at once."""
         self._pulling = False
         if self._listens:
             pause_seconds = PULL_AFTER_SECONDS if self._subscribed else PULL_EVERY_SECONDS
             self.pull_at = now if value else now + pause_seconds
-        return self._take(value) if value else Heard()
+        if not value:
+            return FrameOutcome()
+        return self._take(value)
 
-    def _take(self, data: bytes) -> Heard:
+    def _take(self, data: bytes) -> FrameOutcome:
         try:
             frame = decode_frame(data)
         except FrameError:
-            return Heard()
+            return FrameOutcome()
         if frame.sid != self.sid:
-            return Heard()
+            return FrameOutcome()
         if frame.flags & (Flag.ACK | Flag.BYE):
-            return Heard(ours=True, bye=bool(frame.flags & Flag.BYE))
+            is_bye = bool(frame.flags & Flag.BYE)
+            return FrameOutcome(ours=True, bye=is_bye)
         return self._join(frame)
 
-    def _join(self, frame: Frame) -> Heard:
-        due = self._in.due
-        ahead = frame.seq != due and (due - frame.seq) % 256 > _BEHIND_MAX
-        if ahead:
-            return Heard(ours=True, gap=True)
+    def _join(self, frame: Frame) -> FrameOutcome:
+        behind = (self._in.due - frame.seq) % _FRAME_NUMBERS
+        if behind > _BEHIND_MAX:  # it is ahead: numbers go round
+            return FrameOutcome(ours=True, gap=True)
         try:
             message, ack = self._in.accept(frame)
         except (FrameError, SequenceError):
-            return Heard(ours=True)
-        return Heard(ours=True, message=message, ack=ack)
+            return FrameOutcome(ours=True)
+        return FrameOutcome(ours=True, message=message, ack=ack)
 
 
 class OnLink:
-    """An attempt on a link. Every method returns the effects to perform, in order."""
+    """An attempt on a link. Its methods return the effects to perform, in order."""
 
     def __init__(self, attempt: Attempt, subscribed: bool) -> None:
         self.attempt = attempt
@@ -158,37 +161,42 @@ class OnLink:
     def due(self) -> float | None:
         """When `passed` is to be called, if nothing comes before."""
         pull_at = self._listening.pull_at if self._listening else None
-        ends = [end for end in (self._patience_ends, self._stay_ends, pull_at) if end is not None]
-        return min(ends, default=None)
+        moments = (self._patience_ends, self._stay_ends, pull_at)
+        known = [moment for moment in moments if moment is not None]
+        return min(known, default=None)
 
-    def info(self, value: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+    def info(self, value: bytes, now: float, wall: float) -> Effects:
         """Take what INFO read: a new session."""
         try:
-            self._listening = Listening(decode_challenge(value).sid, self._subscribed)
+            challenge = decode_challenge(value)
+            self._listening = Listening(challenge.sid, self._subscribed)
         except FrameError:
             self._listening = None
-        return self._after(self.attempt.challenge(value, wall), now)
+        effects = self.attempt.challenge(value, wall)
+        return self._after(effects, now)
 
-    def written(self, now: float) -> list[LinkPhoneEffect]:
+    def written(self, now: float) -> Effects:
         """The last frame of a message is written: its answer is waited for from now on."""
         assert self._listening is not None
-        self._patience_ends = now + _PATIENCE_SECONDS[self.attempt.stage]
+        self._patience_ends = now + _PATIENCE_SECONDS[self.attempt.phase]
         self._listening.begin(now)
         return self._reads_txr_if_due(now)
 
-    def notified(self, data: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+    def notified(self, data: bytes, now: float, wall: float) -> Effects:
         """Take a notification of TX."""
         if self._listening is None:
             return []
-        return self._heard(self._listening.notified(data, now), now, wall)
+        frame = self._listening.notified(data, now)
+        return self._heard(frame, now, wall)
 
-    def pulled(self, value: bytes, now: float, wall: float) -> list[LinkPhoneEffect]:
+    def pulled(self, value: bytes, now: float, wall: float) -> Effects:
         """Take what TXR read."""
         if self._listening is None:
             return []
-        return self._heard(self._listening.pulled(value, now), now, wall)
+        frame = self._listening.pulled(value, now)
+        return self._heard(frame, now, wall)
 
-    def passed(self, now: float) -> list[LinkPhoneEffect]:
+    def passed(self, now: float) -> Effects:
         """Say that `due` has come."""
         if self._stay_ends is not None and now >= self._stay_ends:
             return self._leave()
@@ -196,31 +204,34 @@ class OnLink:
             return self._after(self.attempt.silence(), now)
         return self._reads_txr_if_due(now)
 
-    def lost(self, why: str) -> list[LinkPhoneEffect]:
+    def lost(self, why: str) -> Effects:
         """The link has ended."""
         self._rest()
         return list(self.attempt.lost(why))
 
-    def _heard(self, heard: Heard, now: float, wall: float) -> list[LinkPhoneEffect]:
-        if heard.bye:
+    def _heard(self, frame: FrameOutcome, now: float, wall: float) -> Effects:
+        if frame.bye:
             self.goodbye = True
             return self.lost(GOODBYE) + self._leave()
-        effects: list[LinkPhoneEffect] = [WriteFrame(heard.ack)] if heard.ack else []
-        if heard.message is not None:
-            effects += self._after(self.attempt.receive(heard.message, wall), now)
+        effects: Effects = []
+        if frame.ack:
+            effects.append(WriteFrame(frame.ack))
+        if frame.message is not None:
+            received = self.attempt.receive(frame.message, wall)
+            effects += self._after(received, now)
         return effects + self._reads_txr_if_due(now)
 
-    def _reads_txr_if_due(self, now: float) -> list[LinkPhoneEffect]:
+    def _reads_txr_if_due(self, now: float) -> Effects:
         listening = self._listening
         if listening is None or listening.pull_at is None or now < listening.pull_at:
             return []
         listening.pulls()
         return [ReadTxr()]
 
-    def _after(self, effects: Sequence[PhoneEffect], now: float) -> list[LinkPhoneEffect]:
+    def _after(self, effects: Sequence[PhoneEffect], now: float) -> Effects:
         """Keep the time that goes with what the attempt does."""
         out = list[LinkPhoneEffect](effects)
-        if self.attempt.stage is Stage.END:
+        if self.attempt.phase is AttemptPhase.END:
             return out + self._leave()
         for effect in effects:
             match effect:
@@ -233,12 +244,13 @@ class OnLink:
                     self._stay_ends = now + STAY_SECONDS
         return out
 
-    def _leave(self) -> list[LinkPhoneEffect]:
+    def _leave(self) -> Effects:
         self._rest()
         self.attempt.leave()
         return [Leave()]
 
     def _rest(self) -> None:
-        self._patience_ends = self._stay_ends = None
+        self._patience_ends = None
+        self._stay_ends = None
         if self._listening is not None:
             self._listening.rest()

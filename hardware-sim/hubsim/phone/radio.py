@@ -1,8 +1,9 @@
-"""A phone's radio: a bumble host as central, on any HCI transport; a new random address each time
-it comes on air.
+"""A phone's radio: a bumble host as central, on any HCI transport.
 
-Law: every wait for the hub has an end; what a hub notifies is queued up to a ceiling, beyond which
-it is lost.
+Laws:
+1. A phone has a new random address each time that it comes on air.
+2. Every wait for the hub has an end.
+3. What a hub notifies waits in a queue; beyond its ceiling it is lost.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bumble.transport.common import TransportSink
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.framing import MTU_MIN
-from hubsim.phone.kin import Choice
+from hubsim.phone.sighting import HubChoice
 
 POWER_ON_SECONDS = 5.0
 SCAN_SECONDS = 5.0
@@ -32,6 +33,8 @@ CONNECT_SECONDS = 5.0
 ATT_SECONDS = 6.0
 DISCONNECT_SECONDS = 2.0
 NOTIFICATIONS_MAX = 512
+ADDRESS_BYTES = 6
+COMPANY_BYTES = 2
 
 _T = TypeVar("_T")
 
@@ -56,9 +59,7 @@ class PhoneLink(Protocol):
 
 
 class FoundLink(PhoneLink, Protocol):
-    """A link to a hub that was found by its advertisement; `address` tells it from the others in
-    sight.
-    """
+    """A link to a hub in sight; `address` tells the hub from the others."""
 
     address: str
 
@@ -71,21 +72,25 @@ class BumbleLink:
         self.mtu = MTU_MIN
         self.address = str(connection.peer_address)
         self.notifications: asyncio.Queue[bytes] = asyncio.Queue(NOTIFICATIONS_MAX)
-        self._by_uuid: dict[str, CharacteristicProxy[bytes]] = {}
+        self._by_uuid: dict[UUID, CharacteristicProxy[bytes]] = {}
 
     async def prepare(
-        self, mtu: int, subscribe: bool = True, known: BumbleLink | None = None
+        self,
+        mtu: int,
+        subscribe: bool = True,
+        known: BumbleLink | None = None,
     ) -> None:
         """Exchange the MTU (23 leaves it), find the table, subscribe to TX.
 
-        With `known`, an earlier link to the same hub, its table is taken for this one's, as phones
-        do that cache it.
+        With `known`, an earlier link to the same hub, its table is used again, as by phones that
+        cache it.
         """
         peer = Peer(self.connection)
         if mtu > MTU_MIN:
             self.mtu = await peer.request_mtu(mtu)
         if known is not None:
-            self._by_uuid = {uuid: _copy(one, peer) for uuid, one in known._by_uuid.items()}
+            for uuid, characteristic in known._by_uuid.items():
+                self._by_uuid[uuid] = _copy(characteristic, peer)
         else:
             await self._discover(peer)
         if subscribe:
@@ -96,25 +101,30 @@ class BumbleLink:
         if not services:
             raise LinkError("phone: the hub has no such service")
         for characteristic in await services[0].discover_characteristics():
-            self._by_uuid[str(characteristic.uuid).lower()] = characteristic
+            self._by_uuid[characteristic.uuid] = characteristic
 
     async def read_info(self) -> bytes:
         """Read INFO whole, in several parts where the MTU is small."""
-        return await self._att(self._of(gatt.INFO).read_value())
+        return await self._read(gatt.INFO)
 
     async def write(self, frame: bytes) -> None:
         """Write one frame to RX."""
-        await self._att(self._of(gatt.RX).write_value(frame, with_response=True))
+        rx = self._of(gatt.RX)
+        await self._att(rx.write_value(frame, with_response=True))
 
     async def pull(self) -> bytes:
         """Read TXR."""
-        return await self._att(self._of(gatt.TXR).read_value())
+        return await self._read(gatt.TXR)
+
+    async def _read(self, uuid: str) -> bytes:
+        characteristic = self._of(uuid)
+        return await self._att(characteristic.read_value())
 
     def _of(self, uuid: str) -> CharacteristicProxy[bytes]:
-        try:
-            return next(c for u, c in self._by_uuid.items() if UUID(uuid) == c.uuid)
-        except StopIteration:
-            raise LinkError("phone: the hub's table lacks a characteristic") from None
+        for known, characteristic in self._by_uuid.items():
+            if known == UUID(uuid):
+                return characteristic
+        raise LinkError("phone: the hub's table has not all characteristics")
 
     def _take(self, value: bytes) -> None:
         if not self.notifications.full():
@@ -128,27 +138,37 @@ class BumbleLink:
 
 @contextmanager
 def _lost_is_a_link_error() -> Iterator[None]:
-    """Raise LinkError for a hub that refuses, is silent or leaves: bumble cancels whoever waits on
-    it then.
+    """Raise LinkError for a hub that refuses, is silent or leaves.
+
+    When it leaves, bumble cancels whoever waits for it; a true cancellation goes through.
     """
     try:
         yield
     except (TimeoutError, BaseBumbleError, asyncio.CancelledError) as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        if isinstance(error, asyncio.CancelledError) and _is_cancelling():
             raise
         raise LinkError(f"phone: the hub refused, left or does not answer: {error!r}") from error
 
 
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _copy(known: CharacteristicProxy[bytes], peer: Peer) -> CharacteristicProxy[bytes]:
-    """The same characteristic on another connection to the same hub."""
+    """Return the same characteristic on another connection to the same hub."""
     client = peer.gatt_client
-    uuid = known.uuid
-    properties = int(known.properties)
     made = CharacteristicProxy[bytes](
-        client, known.handle, known.end_group_handle, uuid, properties
+        client,
+        known.handle,
+        known.end_group_handle,
+        known.uuid,
+        int(known.properties),
     )
-    made.descriptors = [DescriptorProxy(client, one.handle, one.type) for one in known.descriptors]
+    made.descriptors = [
+        DescriptorProxy(client, descriptor.handle, descriptor.type)
+        for descriptor in known.descriptors
+    ]
     made.descriptors_discovered = known.descriptors_discovered
     return made
 
@@ -162,14 +182,18 @@ async def on_air(
     `through` may put something before its controller.
     """
     async with await open_transport(transport) as hci:
-        address = bytearray(secrets.token_bytes(6))
-        address[0] |= 0xC0  # a static random address (Bluetooth Core, Vol 6, Part B, 1.3.2.1)
-        device = Device.with_hci(
-            "phone", Address(address.hex(":").upper()), hci.source, through(hci.sink)
-        )
+        sink = through(hci.sink)
+        device = Device.with_hci("phone", _random_address(), hci.source, sink)
         async with asyncio.timeout(POWER_ON_SECONDS):
             await device.power_on()
         yield device
+
+
+def _random_address() -> Address:
+    """Return a static random address (Bluetooth Core, Vol 6, Part B, 1.3.2.1)."""
+    address = bytearray(secrets.token_bytes(ADDRESS_BYTES))
+    address[0] |= 0xC0
+    return Address(address.hex(":").upper())
 
 
 @asynccontextmanager
@@ -211,16 +235,21 @@ async def find(
 
     Raise LinkError.
     """
-    choice: Choice[Address] = Choice(beacon_key, passed_by)
+    choice: HubChoice[Address] = HubChoice(beacon_key, passed_by)
 
     def seen(advertisement: Advertisement) -> None:
         services = advertisement.data.get(
             AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS
         )
-        if not isinstance(services, list) or UUID(gatt.SERVICE) not in services:
+        if not isinstance(services, list):
             return
-        told = advertisement.data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True)
-        choice.seen(advertisement.address, [data[2:] for data in told], str(advertisement.address))
+        if UUID(gatt.SERVICE) not in services:
+            return
+        manufacturer = AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA
+        raw = advertisement.data.get_all(manufacturer, raw=True)
+        manufacturer_data = [data[COMPANY_BYTES:] for data in raw]
+        address = advertisement.address
+        choice.seen(address, manufacturer_data, str(address))
 
     device.on("advertisement", seen)
     await device.start_scanning(filter_duplicates=False)

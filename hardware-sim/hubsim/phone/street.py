@@ -38,16 +38,17 @@ async def ask(
     then: Callable[[Session, Report], Awaitable[_T]],
     make_session: MakeSession = Session,
 ) -> _T:
-    """Make an attempt at the hub of this access point and return what `then` makes of it, still
-    connected.
+    """Make an attempt at the hub of this access point; return what `then` makes of it.
 
-    Raise LinkError when no hub in sight stands there, or the link is lost.
+    The phone is still connected then. Raise LinkError when no hub in sight stands there, or the
+    link is lost.
     """
     passed_by: frozenset[str] = frozenset()
     while True:
         async with connect(passed_by) as link:
             session = make_session(link, wallet)
             report = await session.run(access_point, action, op)
-            if not report.another_door or len(passed_by) + 1 >= HUBS_MAX:
+            tried = len(passed_by) + 1
+            if not report.another_door or tried >= HUBS_MAX:
                 return await then(session, report)
             passed_by |= {link.address}

@@ -1,12 +1,11 @@
-"""What a phone keeps: its key, its grant, the site's issuer, and what it has learned of hubs and
-doors.
+"""What a phone has: its key, its grant, the site's issuer, and what it learned of hubs and doors.
 
 Laws:
 1. Nothing in it identifies a person.
 2. Losing the caches costs one longer unlock and nothing else.
 3. A ticket is worth no more than the hub certificate it began with: not at other access points, and
    not for longer.
-4. A wish that got no answer keeps its op for WISH_SECONDS; every other wish has a new one.
+4. A wish without an answer keeps its op for WISH_SECONDS; every other wish has a new one.
 """
 
 from __future__ import annotations
@@ -31,10 +30,9 @@ from hubcore.phone.certificates import (
 from hubcore.phone.messages import OP_BYTES
 
 EPOCHS_MAX = 16
+_AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
 WISH_SECONDS = 120.0
-"""As long as a hub remembers an op, counted from when the phone first sent it: never longer than
-the hub does.
-"""
+"""Counted from the first sending of an op: never longer than a hub remembers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,7 @@ class KeptTicket:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A wish that was sent and got no answer: its op, and when it was first sent, in Unix
-    seconds.
-    """
+    """A wish that got no answer: its op, and the Unix seconds of its first sending."""
 
     op: bytes
     asked_at: float
@@ -81,16 +77,18 @@ class KnownEpoch:
 
 @dataclass(slots=True)
 class Wallet:
-    """One phone at one site. `aeads` in the site's order of preference; `rsa_sizes` are modulus
-    bytes it accepts; with `beacon_key` it knows the site's hubs from afar. `full_path_at` are the
-    access points that told it to take the full path, until its grant is renewed.
+    """One phone at one site.
+
+    `aeads` are in the site's order of preference. `rsa_sizes` are the modulus bytes that it
+    accepts. With `beacon_key` it knows the site's hubs from afar. `full_path_at` are the access
+    points that asked for the full path, until its grant is renewed.
     """
 
     site: str
     issuer: VerifyKey
     key: SigningKey
     grant: bytes
-    aeads: tuple[Aead, ...] = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
+    aeads: tuple[Aead, ...] = _AEADS
     rsa_sizes: tuple[int, ...] = (384, 512)
     revoked_hubs: frozenset[bytes] = frozenset()
     epochs: dict[bytes, KnownEpoch] = field(default_factory=dict)
@@ -102,21 +100,30 @@ class Wallet:
     def keep_epoch(self, known: KnownEpoch) -> None:
         """Cache certificates under the epoch's key id; the oldest goes beyond EPOCHS_MAX."""
         while len(self.epochs) >= EPOCHS_MAX:
-            del self.epochs[next(iter(self.epochs))]
+            oldest = next(iter(self.epochs))
+            del self.epochs[oldest]
         self.epochs[known.epoch.kid] = known
 
     def op_for(
-        self, access_point: int, action: Action, wall: float, chance: Callable[[int], bytes]
+        self,
+        access_point: int,
+        action: Action,
+        wall: float,
+        chance: Callable[[int], bytes],
     ) -> bytes:
-        """Return the op for a wish of the user's: that of the same wish while it is unanswered,
-        else a new one.
-        """
+        """Return the op for a wish: the same while the wish is unanswered, else a new one."""
         sent = self.unanswered.get((access_point, action))
         if sent is not None and 0 <= wall - sent.asked_at <= WISH_SECONDS:
             return sent.op
         return chance(OP_BYTES)
 
-    def asked(self, access_point: int, action: Action, op: bytes, wall: float) -> None:
+    def asked(
+        self,
+        access_point: int,
+        action: Action,
+        op: bytes,
+        wall: float,
+    ) -> None:
         """Remember that a wish was sent; the time of its first sending counts."""
         sent = self.unanswered.get((access_point, action))
         if sent is None or sent.op != op:
@@ -128,67 +135,92 @@ class Wallet:
 
 
 def save(wallet: Wallet, directory: Path) -> None:
-    """Write the wallet's files; the private ones are readable by their owner only."""
+    """Write the wallet's files; only their owner may read the private ones."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     pem = wallet.key.private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
     write_private(directory / "phone.key", pem)
     (directory / "grant.cbor").write_bytes(wallet.grant)
     if wallet.beacon_key is not None:
         write_private(directory / "beacon.key", wallet.beacon_key)
     issuer = cose.write_key(wallet.issuer.public)
-    (directory / "site.cbor").write_bytes(cbor.encode({"site": wallet.site, "issuer": issuer}))
+    site = cbor.encode({"site": wallet.site, "issuer": issuer})
+    (directory / "site.cbor").write_bytes(site)
     save_caches(wallet, directory)
 
 
 def save_caches(wallet: Wallet, directory: Path) -> None:
     """Write what was learned of hubs and doors."""
+    unanswered = [
+        [point, int(action), sent.op, int(sent.asked_at)]
+        for (point, action), sent in wallet.unanswered.items()
+    ]
+    epochs = [[known.hub_bytes, known.epoch_bytes] for known in wallet.epochs.values()]
+    tickets = {kid: _write_ticket(ticket) for kid, ticket in wallet.tickets.items()}
     caches = {
-        "epochs": [[known.hub_bytes, known.epoch_bytes] for known in wallet.epochs.values()],
-        "tickets": {kid: _write_ticket(ticket) for kid, ticket in wallet.tickets.items()},
+        "epochs": epochs,
+        "tickets": tickets,
         "full path at": sorted(wallet.full_path_at),
-        "unanswered": [
-            [point, int(action), sent.op, int(sent.asked_at)]
-            for (point, action), sent in wallet.unanswered.items()
-        ],
+        "unanswered": unanswered,
     }
     write_private(directory / "caches.cbor", cbor.encode(caches))
 
 
 def _write_ticket(ticket: KeptTicket) -> list[Any]:
-    points = sorted(ticket.access_points)
     return [
         ticket.hub,
         ticket.id,
         ticket.secret,
         int(ticket.aead),
         ticket.expires,
-        points,
+        sorted(ticket.access_points),
         ticket.hub_expires,
     ]
 
 
+def _read_ticket(written: list[Any]) -> KeptTicket | None:
+    """Read what `_write_ticket` wrote, None for an old version's without a scope: worth nothing."""
+    match written:
+        case [hub, id_, secret, aead, expires, points, hub_expires]:
+            return KeptTicket(
+                hub=hub,
+                id=id_,
+                secret=secret,
+                aead=Aead(aead),
+                expires=expires,
+                access_points=frozenset(points),
+                hub_expires=hub_expires,
+            )
+    return None
+
+
 def load(directory: Path) -> Wallet:
     """Read a wallet written by `save`."""
-    key = serialization.load_pem_private_key((directory / "phone.key").read_bytes(), None)
+    pem = (directory / "phone.key").read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
     if not isinstance(key, PrivateKey):
         raise TypeError(f"{directory / 'phone.key'}: neither a P-256 nor an RSA key")
     site = cbor.decode((directory / "site.cbor").read_bytes())
     issuer = cose.read_key(site["issuer"])
-    known = directory / "beacon.key"
-    beacon_key = known.read_bytes() if known.exists() else None
-    grant = (directory / "grant.cbor").read_bytes()
+    beacon_file = directory / "beacon.key"
     wallet = Wallet(
         site=site["site"],
         issuer=issuer,
         key=SigningKey(key),
-        grant=grant,
-        beacon_key=beacon_key,
+        grant=(directory / "grant.cbor").read_bytes(),
+        beacon_key=beacon_file.read_bytes() if beacon_file.exists() else None,
     )
-    caches = cbor.decode((directory / "caches.cbor").read_bytes())
+    caches = (directory / "caches.cbor").read_bytes()
+    _load_caches(wallet, cbor.decode(caches))
+    return wallet
+
+
+def _load_caches(wallet: Wallet, caches: dict[str, Any]) -> None:
     for hub_bytes, epoch_bytes in caches["epochs"]:
-        hub = read_hub_certificate(hub_bytes, issuer)
+        hub = read_hub_certificate(hub_bytes, wallet.issuer)
         epoch = read_epoch_certificate(epoch_bytes, hub, wallet.rsa_sizes)
         wallet.keep_epoch(
             KnownEpoch(
@@ -198,30 +230,20 @@ def load(directory: Path) -> Wallet:
                 epoch_bytes=epoch_bytes,
             )
         )
-    for kid, ticket in caches["tickets"].items():
-        match ticket:
-            case [hub_id, id_, secret, aead, expires, points, hub_expires]:
-                wallet.tickets[kid] = KeptTicket(
-                    hub=hub_id,
-                    id=id_,
-                    secret=secret,
-                    aead=Aead(aead),
-                    expires=expires,
-                    access_points=frozenset(points),
-                    hub_expires=hub_expires,
-                )
-            case _:  # of a version that kept no scope: worth nothing now
-                continue
+    for kid, written in caches["tickets"].items():
+        ticket = _read_ticket(written)
+        if ticket is not None:
+            wallet.tickets[kid] = ticket
     wallet.full_path_at = set(caches.get("full path at", []))
     for point, action, op, asked_at in caches.get("unanswered", []):
         wallet.unanswered[point, Action(action)] = Unanswered(op, asked_at)
-    return wallet
 
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     new = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    descriptor = os.open(new, how, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     new.replace(path)

@@ -1,15 +1,17 @@
-"""The air: virtual Bluetooth LE controllers on one link, each served over TCP as HCI (H4) to
-whoever attaches.
+"""The air: virtual Bluetooth LE controllers on one link, each served over TCP as HCI (H4).
 
 Any host stack can attach: a hub, a phone in another process, an attacker. A controller lives as
 long as its TCP connection; when that ends, its peers see the link time out, as when a phone's
-battery is pulled. They are of Bluetooth 5, or, as in many small computers, without its extended
-advertising: Linux then has one set for all it says.
+battery is pulled. The controllers are of Bluetooth 5, or, as in many small computers, without its
+extended advertising: Linux then has one advertising set.
 
-Laws: at most CONTROLLERS_MAX of them; whoever attaches reaches the others by radio alone; one
-advertising event is answered by one central at most, and only while its advertiser is on air and
-connectable; a host that does not read loses its controller before what waits for it exceeds
-BACKLOG_BYTES_MAX by more than one packet.
+Laws:
+1. There are at most CONTROLLERS_MAX controllers.
+2. A host reaches the others by radio alone.
+3. At most one central answers an advertising event, and only while its advertiser is on air and
+   connectable.
+4. A host that does not read loses its controller before what waits for it exceeds BACKLOG_BYTES_MAX
+   by more than one packet.
 """
 
 from __future__ import annotations
@@ -37,17 +39,13 @@ BACKLOG_BYTES_MAX = 1 << 18
 _Properties = hci.HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties
 CONNECTABLE = _Properties.CONNECTABLE_ADVERTISING
 DATA_BYTES = 251
-"""In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10): bumble's controllers announce the extension
-and take 27.
-"""
+"""In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10); bumble's controllers take 27."""
 SEND_BUFFER_BYTES = 1 << 16
 """What the system may keep of it for one host; left to itself it takes megabytes."""
 
 
 class Air(LocalLink):
-    """Labels data with the address its connection was made with, as hosts on a public address
-    expect.
-    """
+    """A link that labels data with the address of its connection, as public hosts expect."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -56,8 +54,9 @@ class Air(LocalLink):
     def send_advertising_pdu(
         self, sender_controller: Controller, packet: ll.AdvertisingPdu
     ) -> None:
-        """Let everybody hear it soon, in an order of chance; a central's answer reaches the
-        advertiser at once.
+        """Let everybody hear it soon, in an order of chance.
+
+        A central's answer reaches the advertiser at once.
         """
         if isinstance(packet, ll.ConnectInd):
             self._hear(sender_controller, packet)
@@ -65,15 +64,13 @@ class Air(LocalLink):
             asyncio.get_running_loop().call_soon(self._advertise, sender_controller, packet)
 
     def take(self, advertiser: Address) -> bool:
-        """Whether a central may answer the event that is heard right now; the first one who asks
-        may.
-        """
-        free = self._answerable == advertiser and any(
-            _connectable(one, advertiser) for one in self.controllers
-        )
-        if free:
-            self._answerable = None
-        return free
+        """Tell whether a central may answer the event heard right now; the first to ask may."""
+        if self._answerable != advertiser:
+            return False
+        if not any(_connectable(one, advertiser) for one in self.controllers):
+            return False
+        self._answerable = None
+        return True
 
     def _advertise(self, sender: Controller, packet: ll.AdvertisingPdu) -> None:
         if isinstance(packet, ll.AdvInd | ll.AdvExtInd):
@@ -97,61 +94,45 @@ class Air(LocalLink):
     ) -> None:
         """Hand data to the controller at the other end; data for nobody is lost, as on air."""
         receiver = self.find_le_controller(destination_address)
+        if receiver is None:
+            return
         connection = sender_controller.le_connections.get(destination_address)
         source = connection.self_address if connection else sender_controller.random_address
-        if receiver is not None:
-            asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, source, transport, data)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(receiver.on_link_acl_data, source, transport, data)
 
 
 def _connectable(controller: Controller, address: Address) -> bool:
-    """Whether a central may connect to what it sends; bumble lets one into every
-    advertising set.
-    """
+    """Tell whether a central may connect to what it sends; bumble lets one into every set."""
     legacy = controller.le_legacy_advertiser  # which is heard only when it is connectable
     if legacy.enabled and legacy.address == address:
         return True
-    return any(
-        one.enabled and one.address == address and _lets_in(one)
-        for one in controller.advertising_sets.values()
-    )
+    for one in controller.advertising_sets.values():
+        if one.enabled and one.address == address and _lets_in(one):
+            return True
+    return False
 
 
 def _lets_in(one: AdvertisingSet) -> bool:
-    return one.parameters is not None and bool(
-        one.parameters.advertising_event_properties & CONNECTABLE
-    )
+    if one.parameters is None:
+        return False
+    return bool(one.parameters.advertising_event_properties & CONNECTABLE)
 
 
 class AirController(Controller):
-    """Connects as a radio does: by answering an advertising event that nobody has answered, until
-    it is called off.
-    """
+    """Connects as a radio does: it answers an event that nobody has answered, until called off."""
 
     le_acl_data_packet_length = DATA_BYTES
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
-        """Tell the host; of a connection by the enhanced event alone when the host wants that one.
+        """Send to the host; a connection by the enhanced event alone when the host wants that one.
 
         See Bluetooth Core, Vol 4, Part E, 7.7.65.10. Linux as central waits for it, with all other
         commands, for 20 s.
         """
-        if (
-            isinstance(packet, hci.HCI_LE_Connection_Complete_Event)
-            and self.le_event_mask & ENHANCED_CONNECTION_COMPLETE
-        ):
-            packet = hci.HCI_LE_Enhanced_Connection_Complete_Event(
-                status=packet.status,
-                connection_handle=packet.connection_handle,
-                role=packet.role,
-                peer_address_type=packet.peer_address_type,
-                peer_address=packet.peer_address,
-                local_resolvable_private_address=Address.ANY,
-                peer_resolvable_private_address=Address.ANY,
-                connection_interval=packet.connection_interval,
-                peripheral_latency=packet.peripheral_latency,
-                supervision_timeout=packet.supervision_timeout,
-                central_clock_accuracy=packet.central_clock_accuracy,
-            )
+        wants_enhanced = self.le_event_mask & ENHANCED_CONNECTION_COMPLETE
+        if wants_enhanced and isinstance(packet, hci.HCI_LE_Connection_Complete_Event):
+            packet = _enhanced(packet)
         super().send_hci_packet(packet)
 
     def create_le_connection(self, peer_address: Address) -> None:
@@ -185,6 +166,24 @@ class AirController(Controller):
         self.send_hci_packet(event)
 
 
+def _enhanced(
+    event: hci.HCI_LE_Connection_Complete_Event,
+) -> hci.HCI_LE_Enhanced_Connection_Complete_Event:
+    return hci.HCI_LE_Enhanced_Connection_Complete_Event(
+        status=event.status,
+        connection_handle=event.connection_handle,
+        role=event.role,
+        peer_address_type=event.peer_address_type,
+        peer_address=event.peer_address,
+        local_resolvable_private_address=Address.ANY,
+        peer_resolvable_private_address=Address.ANY,
+        connection_interval=event.connection_interval,
+        peripheral_latency=event.peripheral_latency,
+        supervision_timeout=event.supervision_timeout,
+        central_clock_accuracy=event.central_clock_accuracy,
+    )
+
+
 class LegacyController(AirController):
     """Without extended advertising (Bluetooth Core, Vol 6, Part B, 4.6)."""
 
@@ -205,15 +204,18 @@ class _Port(StreamPacketSource):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
-        transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES
-        )
+        tcp = transport.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if len(self._air.controllers) >= CONTROLLERS_MAX:
             transport.close()
             return
-        address = "C0:00:00:00:{:02X}:{:02X}".format(*divmod(self._number % 65536, 256))
+        high, low = divmod(self._number % 65536, 256)
         self._controller = self._make(
-            f"port{self._number}", self, self, self._air, public_address=address
+            f"port{self._number}",
+            self,
+            self,
+            self._air,
+            public_address=f"C0:00:00:00:{high:02X}:{low:02X}",
         )
 
     def on_packet(self, packet: bytes) -> None:
@@ -244,10 +246,9 @@ async def serve_radio(
     ready: Callable[[str, int], None],
     make: type[AirController] = AirController,
 ) -> None:
-    """Serve controllers on a TCP address until cancelled; `ready` is told the address (port 0 picks
-    one).
+    """Serve controllers on a TCP address until cancelled; port 0 picks one.
 
-    Raise ConfigError when nothing can listen there.
+    Call `ready` with the address. Raise ConfigError when nothing can listen there.
     """
     air = Air()
     numbers = itertools.count(1)
@@ -259,5 +260,6 @@ async def serve_radio(
         remedy = "name a free port of this machine with --listen; does a radio run there already?"
         raise ConfigError(f"radio: cannot listen on {host}:{port}: {error}; {remedy}") from error
     async with server:
-        ready(*server.sockets[0].getsockname()[:2])
+        true_host, true_port = server.sockets[0].getsockname()[:2]
+        ready(true_host, true_port)
         await server.serve_forever()

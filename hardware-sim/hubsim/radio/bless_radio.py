@@ -1,15 +1,18 @@
 """The hub's radio on a desk's own adapter: `ports.radio.Radio` over bless, for macOS and Windows.
 
-bless does not tell which phone reads or writes, when one comes or goes, or what its MTU is, and can
-send none away. So one phone is served at a time: each read of INFO begins a visit and ends the one
-before, except while a request is at work, which is answered with nothing until it is done; what
-another phone writes meanwhile counts as this one's, and can spoil its visit but prove nothing. A
-visit ends by the protocol's own time limits. The MTU is what has been proved: INFO was read in one
-part, and no write is longer than MTU - 3.
+bless does not say which phone reads or writes, when one comes or goes, or what its MTU is, and it
+can send none away. So one phone is served at a time:
+- Each read of INFO begins a visit and ends the one before. While a request is at work, INFO reads
+  as empty instead.
+- What another phone writes meanwhile counts as this one's; it can spoil the visit, not prove.
+- A visit ends by the protocol's own time limits.
+- The MTU is what has been proved: INFO was read in one part, and no write is longer than MTU - 3.
 
-Laws: a lost adapter is never an error of `serve`, which begins again; the listener is called on the
-event loop alone, whichever thread bless calls from; what bless raises becomes LinkError here; a
-read is answered at once, since bless cannot wait.
+Laws:
+1. A lost adapter is never an error of `serve`, which begins again.
+2. The listener is called on the event loop alone, whichever thread bless calls from.
+3. What bless raises becomes LinkError here.
+4. A read is answered at once, since bless cannot wait.
 """
 
 from __future__ import annotations
@@ -40,6 +43,10 @@ MTU_PROVEN = INFO_BYTES + 2
 """An ATT_MTU at which a phone needs no second part of INFO, which bless could not give it."""
 HEADER_BYTES = 3
 
+TellReady = Callable[[bool], None]
+Table = dict[str, dict[str, dict[str, Any]]]
+"""By service and characteristic: properties, permissions and value."""
+
 _T = TypeVar("_T")
 
 
@@ -56,7 +63,7 @@ class Server(Protocol):
     read_request_func: Callable[[Characteristic], bytearray]
     write_request_func: Callable[[Characteristic, bytearray], None]
 
-    async def add_gatt(self, tree: dict[str, dict[str, dict[str, Any]]]) -> None: ...
+    async def add_gatt(self, tree: Table) -> None: ...
     async def start(self) -> object: ...
     async def stop(self) -> object: ...
     async def is_advertising(self) -> bool: ...
@@ -71,31 +78,28 @@ def bless_server() -> Server:
     return cast(Server, BlessServer(name=NAME, loop=asyncio.get_running_loop()))
 
 
-def table() -> dict[str, dict[str, dict[str, Any]]]:
+def table() -> Table:
     """Return the GATT table as bless wants it."""
     from bless import GATTAttributePermissions as Permissions  # type: ignore[attr-defined]
     from bless import GATTCharacteristicProperties as Properties  # type: ignore[attr-defined]
 
-    readable = Permissions.readable
-    writeable = Permissions.writeable
-    rows = (
-        (gatt.INFO, Properties.read, readable),
-        (gatt.RX, Properties.write, writeable),
-        (gatt.TX, Properties.notify, readable),
-        (gatt.TXR, Properties.read, readable),
-    )
+    def row(properties: object, permissions: object) -> dict[str, Any]:
+        return {"Properties": properties, "Permissions": permissions, "Value": None}
+
     return {
         gatt.SERVICE: {
-            uuid: {"Properties": p, "Permissions": a, "Value": None} for uuid, p, a in rows
+            gatt.INFO: row(Properties.read, Permissions.readable),
+            gatt.RX: row(Properties.write, Permissions.writeable),
+            gatt.TX: row(Properties.notify, Permissions.readable),
+            gatt.TXR: row(Properties.read, Permissions.readable),
         }
     }
 
 
 class BlessRadio:
-    """`make` gives a new server for each life of the adapter; `say` takes a sentence each time one
-    ends.
+    """`make` gives a new server for each time on air; `say` takes a sentence when one ends.
 
-    Every `watch_seconds` it looks whether the hub is on air; after a life it pauses for
+    Every `watch_seconds` it looks whether the hub is on air; after it was lost it pauses for
     `back_off_seconds`.
     """
 
@@ -112,33 +116,34 @@ class BlessRadio:
         self._watch_seconds = watch_seconds
         self._back_off_seconds = back_off_seconds
         self._epochs = itertools.count(1)
-        self._life: _Life | None = None
+        self._on_air: _OnAir | None = None
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(self, listener: RadioListener, ready: TellReady) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
         while True:
             ready(False)
             try:
-                await self._live(listener, ready)
+                await self._serve_once(listener, ready)
             except LinkError as error:
                 self._say(str(error))
             ready(False)
             await asyncio.sleep(self._back_off_seconds)
-            gc.collect()  # dbus_next closes the socket of a life that is over no other way
+            gc.collect()  # dbus_next closes the socket of a server that is over no other way
 
-    async def _live(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def _serve_once(self, listener: RadioListener, ready: TellReady) -> None:
         server = await _asked(START_SECONDS, self._made)
-        life = self._life = _Life(
+        on_air = _OnAir(
             server=server,
             listener=listener,
             epochs=self._epochs,
             watch_seconds=self._watch_seconds,
         )
+        self._on_air = on_air
         try:
-            await life.serve(lambda: ready(True))
+            await on_air.serve(lambda: ready(True))
         finally:
-            self._life = None
-            life.close()
+            self._on_air = None
+            on_air.close()
             await _stop(server)
 
     async def _made(self) -> Server:
@@ -146,18 +151,18 @@ class BlessRadio:
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
         """Notify whoever has subscribed. Raise LinkError when the visit is over."""
-        if self._life is None or self._life.link != link:
+        if self._on_air is None or self._on_air.link != link:
             raise LinkError("radio: the link is gone")
-        await self._life.notify(frame)
+        await self._on_air.notify(frame)
 
     async def drop(self, link: LinkId) -> None:
         """End a visit. The phone stays connected: bless cannot send it away."""
-        if self._life is not None and self._life.link == link:
-            self._life.close()
+        if self._on_air is not None and self._on_air.link == link:
+            self._on_air.close()
 
 
-class _Life:
-    """One life of the adapter, and its visit."""
+class _OnAir:
+    """One time on air, and its visit."""
 
     def __init__(
         self,
@@ -174,13 +179,13 @@ class _Life:
         self._mtu = MTU_PROVEN
         self.link: LinkId | None = None
 
-    async def serve(self, on_air: Callable[[], None]) -> None:
+    async def serve(self, ready: Callable[[], None]) -> None:
         """Put the table on air and watch it; raise LinkError when the system has taken it off."""
         self._server.read_request_func = self._read
         self._server.write_request_func = self._write
         await _asked(START_SECONDS, lambda: self._server.add_gatt(table()))
         await _asked(START_SECONDS, self._server.start)
-        on_air()
+        ready()
         while await _asked(CALL_SECONDS, self._server.is_advertising):  # noqa: ASYNC110 (bless tells nobody)
             await asyncio.sleep(self._watch_seconds)
         raise LinkError("radio: the system has taken the hub off the air")
@@ -205,10 +210,12 @@ class _Life:
             self._listener.closed(link)
 
     def _read(self, characteristic: Characteristic) -> bytearray:
-        return self._on_loop(lambda: bytearray(self._value(str(characteristic.uuid).lower())))
+        uuid = str(characteristic.uuid).lower()
+        return self._on_loop(lambda: bytearray(self._value(uuid)))
 
     def _write(self, characteristic: Characteristic, value: bytearray) -> None:
-        self._on_loop(lambda: self._frame(str(characteristic.uuid).lower(), bytes(value)))
+        uuid = str(characteristic.uuid).lower()
+        self._on_loop(lambda: self._frame(uuid, bytes(value)))
 
     def _value(self, uuid: str) -> bytes:
         match uuid:
@@ -232,7 +239,8 @@ class _Life:
         if uuid != gatt.RX or self.link is None:
             _refuse()
             return
-        self._mtu = min(gatt.ATT_MTU_MAX, max(self._mtu, len(value) + HEADER_BYTES))
+        proven = len(value) + HEADER_BYTES
+        self._mtu = min(gatt.ATT_MTU_MAX, max(self._mtu, proven))
         try:
             self._listener.frame(self.link, value, self._mtu)
         except PeerError:
@@ -276,9 +284,7 @@ async def _asked(seconds: float, ask: Callable[[], Any]) -> Any:
 
 
 async def _stop(server: Server) -> None:
-    """Take it off the air as far as it still can be; on BlueZ its bus connection has to be closed
-    beside that.
-    """
+    """Take it off the air as far as possible; on BlueZ its bus connection has to be closed, too."""
     with contextlib.suppress(LinkError):
         await _asked(STOP_SECONDS, server.stop)
     bus = getattr(server, "bus", None)

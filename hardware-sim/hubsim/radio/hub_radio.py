@@ -1,22 +1,24 @@
-"""The hub's radio on a virtual controller: `ports.radio.Radio` over a bumble host, behaving as
-BlueZ does.
+"""The hub's radio on a virtual controller: `ports.radio.Radio` over a bumble host.
 
-As on BlueZ a notification goes to every subscriber, advertising stops at each connection and is
-begun again, a read with an offset goes on with the value that was read, and each call names its
-link and its MTU.
+It behaves as BlueZ does. A notification goes to every subscriber. Advertising stops at each
+connection and begins again. A read with an offset goes on with the value that was read. Each call
+names its link and its MTU.
 
-Laws: a link that was opened is closed once, also when the controller is lost, unless the radio
-itself is stopped; a cancellation reaches whoever waits, though bumble may swallow it; an answer of
-the controller that nobody waits for any more is no error.
+Laws:
+1. A link that was opened is closed once, also when the controller is lost, unless the radio itself
+   is stopped.
+2. A cancellation reaches whoever waits, though bumble may swallow it.
+3. An answer of the controller that nobody waits for any more is no error.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from bumble import att, gatt_server
 from bumble.core import UUID, AdvertisingData
@@ -33,22 +35,21 @@ from hubcore.ports.radio import LinkId, RadioListener
 
 POWER_ON_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
+LE_GENERAL_DISCOVERABLE_ONLY = b"\x06"
+"""Flags: general discoverable, no BR/EDR (Core Specification Supplement, Part A, 1.3)."""
+TellReady = Callable[[bool], None]
 READ = Characteristic.Properties.READ
 WRITE = Characteristic.Properties.WRITE
 NOTIFY = Characteristic.Properties.NOTIFY
 
 
 class _Host(Host):
-    """Takes an answer whose waiter was cancelled a moment ago, as at every stop; bumble's own
-    raises on it.
-    """
+    """Takes an answer whose waiter was cancelled a moment ago; bumble's own raises on it."""
 
     def on_command_processed(
         self, event: HCI_Command_Complete_Event[Any] | HCI_Command_Status_Event
     ) -> None:
-        """Hand an answer to the command that waits; one that was given up frees the way for the
-        next by itself.
-        """
+        """Hand an answer to the command that waits, if one still does."""
         if self.pending_response is None or not self.pending_response.done():
             super().on_command_processed(event)
 
@@ -59,15 +60,36 @@ class _Host(Host):
         super().on_transport_lost()  # type: ignore[no-untyped-call]
 
 
+class _ReadBy(NamedTuple):
+    """Handles of a connection and of the attribute that it has read."""
+
+    connection: int
+    attribute: int
+
+
 class _Server(gatt_server.Server):
     """Answers a read at an offset with the rest of the value read before, not with a new one.
 
     bumble calls the attributes in tasks: when one runs, its phone may have gone, and its handle may
-    be another's. Who has gone is answered nothing.
+    be another phone's. A phone that has gone gets no answer.
     """
 
-    served: dict[tuple[int, int], bytes]
-    links: dict[att.Bearer, LinkId]
+    def __init__(self, device: Device) -> None:
+        super().__init__(device)
+        self.links: dict[att.Bearer, LinkId] = {}
+        self._read: dict[_ReadBy, bytes] = {}
+
+    def remember(self, connection: Connection, attribute: int, value: bytes) -> bytes:
+        """Note what a phone has read, for its reads at an offset; return it."""
+        self._read[_ReadBy(connection.handle, attribute)] = value
+        return value
+
+    def forget(self, connection: Connection) -> None:
+        """A phone has gone."""
+        self.links.pop(connection, None)
+        for key in list(self._read):
+            if key.connection == connection.handle:
+                del self._read[key]
 
     def link_of(self, bearer: att.Bearer) -> LinkId:
         """Return the link of a phone that is there. Raise ATT_Error for one that has gone."""
@@ -85,20 +107,21 @@ class _Server(gatt_server.Server):
     ) -> None:
         """See Bluetooth Core, Vol 3, Part F, 3.4.4.5."""
         assert isinstance(bearer, Connection)
-        value = self.served.get((bearer.handle, request.attribute_handle))
+        value = self._read.get(_ReadBy(bearer.handle, request.attribute_handle))
         if value is None:
             super().on_att_read_blob_request(bearer, request)
-        elif request.value_offset > len(value):
-            code = att.ATT_INVALID_OFFSET_ERROR
+            return
+        if request.value_offset > len(value):
             error = att.ATT_Error_Response(
                 request_opcode_in_error=request.op_code,
                 attribute_handle_in_error=request.attribute_handle,
-                error_code=code,
+                error_code=att.ATT_INVALID_OFFSET_ERROR,
             )
             self.send_response(bearer, error)
-        else:
-            part = value[request.value_offset :][: bearer.att_mtu - 1]
-            self.send_response(bearer, att.ATT_Read_Blob_Response(part_attribute_value=part))
+            return
+        ends = request.value_offset + bearer.att_mtu - 1
+        part = value[request.value_offset : ends]
+        self.send_response(bearer, att.ATT_Read_Blob_Response(part_attribute_value=part))
 
 
 async def _cancellable(work: Awaitable[object]) -> None:
@@ -110,8 +133,9 @@ async def _cancellable(work: Awaitable[object]) -> None:
 
 
 class BumbleRadio:
-    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000; `beacon`
-    is what the site's phones know the hub by, if anything.
+    """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000.
+
+    By `beacon`, if there is one, the site's phones know the hub.
     """
 
     def __init__(self, transport: str, beacon: Beacon | None = None) -> None:
@@ -123,7 +147,7 @@ class BumbleRadio:
         self._tx: Characteristic[bytes] | None = None
         self._changed = asyncio.Event()
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(self, listener: RadioListener, ready: TellReady) -> None:
         """Advertise and serve; begin again when the controller is lost."""
         while True:
             try:
@@ -134,11 +158,12 @@ class BumbleRadio:
                 self._forget(listener, link)
             await asyncio.sleep(BACK_OFF_SECONDS)
 
-    async def _generation(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def _generation(self, listener: RadioListener, ready: TellReady) -> None:
         async with await open_transport(self._transport) as transport:
             address = Address(f"F0:{random.randbytes(5).hex(':')}".upper())
             host = _Host(transport.source, transport.sink)
-            device = self._device = Device("hub", address, host=host)
+            device = Device("hub", address, host=host)
+            self._device = device
             self._build(device, listener)
             lost = transport.source.terminated
             async with asyncio.timeout(POWER_ON_SECONDS):
@@ -154,51 +179,72 @@ class BumbleRadio:
                 self._device = None
 
     async def _advertise(self, device: Device) -> None:
-        """Put the hub on air, if a connection has taken it off, each time with a new tag when there
-        is a beacon.
-        """
+        """Put the hub on air, each time with a new tag when there is a beacon."""
         if device.is_advertising:
             await device.stop_advertising()
+        interval_ms = gatt.ADVERTISING_INTERVAL_SECONDS * 1000
+        await device.start_advertising(
+            advertising_data=bytes(self._advertising_data()),
+            scan_response_data=b"",
+            advertising_interval_min=interval_ms,
+            advertising_interval_max=interval_ms,
+        )
+
+    def _advertising_data(self) -> AdvertisingData:
+        service = UUID(gatt.SERVICE).to_bytes()
         parts: list[tuple[int, bytes]] = [
-            (AdvertisingData.FLAGS, b"\x06"),
-            (
-                AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
-                UUID(gatt.SERVICE).to_bytes(),
-            ),
+            (AdvertisingData.FLAGS, LE_GENERAL_DISCOVERABLE_ONLY),
+            (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, service),
         ]
         if self._beacon is not None:
-            tag = self._beacon.company.to_bytes(2, "little") + self._beacon.tag(secrets.token_bytes)
-            parts.append((AdvertisingData.MANUFACTURER_SPECIFIC_DATA, tag))
-        interval = gatt.ADVERTISING_INTERVAL_SECONDS * 1000
-        await device.start_advertising(
-            advertising_data=bytes(AdvertisingData(parts)),
-            scan_response_data=b"",
-            advertising_interval_min=interval,
-            advertising_interval_max=interval,
-        )
+            company = self._beacon.company.to_bytes(2, "little")
+            tag = self._beacon.tag(secrets.token_bytes)
+            parts.append((AdvertisingData.MANUFACTURER_SPECIFIC_DATA, company + tag))
+        return AdvertisingData(parts)
 
     async def _until_changed(self) -> None:
         """Wait until a phone has come or gone, or the tag is to change."""
-        try:
-            async with asyncio.timeout(self._beacon.rotate_seconds if self._beacon else None):
+        seconds = self._beacon.rotate_seconds if self._beacon else None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
 
     def _build(self, device: Device, listener: RadioListener) -> None:
-        server = device.gatt_server = _Server(device)
-        server.served = {}
-        links = server.links = {}
+        server = _Server(device)
+        device.gatt_server = server
+        self._tx = self._add_service(device, server, listener)
 
-        def info(connection: Connection) -> bytes:
+        def on_connection(connection: Connection) -> None:
+            self._epoch += 1
+            link = LinkId(str(connection.peer_address), self._epoch)
+            server.links[connection] = link
+            self._links[link] = connection
+            connection.on("disconnection", lambda _reason: on_disconnection(connection, link))
+            listener.opened(link)
+            self._changed.set()
+
+        def on_disconnection(connection: Connection, link: LinkId) -> None:
+            server.forget(connection)
+            self._forget(listener, link)
+            self._changed.set()
+
+        device.on("connection", on_connection)
+
+    @staticmethod
+    def _add_service(
+        device: Device,
+        server: _Server,
+        listener: RadioListener,
+    ) -> Characteristic[bytes]:
+        """Put the protocol's table on a device; return TX."""
+
+        def read_info(connection: Connection) -> bytes:
             value = listener.info(server.link_of(connection))
-            server.served[connection.handle, info_value.handle] = value
-            return value
+            return server.remember(connection, info.handle, value)
 
         def next_frame(connection: Connection) -> bytes:
             value = listener.next_frame(server.link_of(connection), connection.att_mtu)
-            server.served[connection.handle, txr.handle] = value
-            return value
+            return server.remember(connection, txr.handle, value)
 
         def write(connection: Connection, value: bytes) -> None:
             try:
@@ -206,35 +252,23 @@ class BumbleRadio:
             except PeerError:
                 raise att.ATT_Error(gatt.APPLICATION_ERROR) from None
 
-        def on_connection(connection: Connection) -> None:
-            self._epoch += 1
-            link = links[connection] = LinkId(str(connection.peer_address), self._epoch)
-            self._links[link] = connection
-            connection.on("disconnection", lambda _reason: on_disconnection(connection, link))
-            listener.opened(link)
-            self._changed.set()
-
-        def on_disconnection(connection: Connection, link: LinkId) -> None:
-            links.pop(connection, None)
-            for key in [key for key in server.served if key[0] == connection.handle]:
-                del server.served[key]
-            self._forget(listener, link)
-            self._changed.set()
-
         readable = Characteristic.READABLE
         writeable = Characteristic.WRITEABLE
-        info_value: Characteristic[bytes] = Characteristic(
-            gatt.INFO, READ, readable, CharacteristicValue(read=info)
+        info: Characteristic[bytes] = Characteristic(
+            gatt.INFO, READ, readable, CharacteristicValue(read=read_info)
         )
         rx: Characteristic[bytes] = Characteristic(
             gatt.RX, WRITE, writeable, CharacteristicValue(write=write)
         )
-        tx = self._tx = Characteristic(gatt.TX, NOTIFY, Characteristic.Permissions(0), b"")
+        tx: Characteristic[bytes] = Characteristic(
+            gatt.TX, NOTIFY, Characteristic.Permissions(0), b""
+        )
         txr: Characteristic[bytes] = Characteristic(
             gatt.TXR, READ, readable, CharacteristicValue(read=next_frame)
         )
-        device.add_service(Service(gatt.SERVICE, [info_value, rx, tx, txr]))
-        device.on("connection", on_connection)
+        service = Service(gatt.SERVICE, [info, rx, tx, txr])
+        device.add_service(service)
+        return tx
 
     def _forget(self, listener: RadioListener, link: LinkId) -> None:
         if self._links.pop(link, None) is not None:
@@ -249,8 +283,9 @@ class BumbleRadio:
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer."""
         connection = self._links.get(link)
-        if connection is not None:
-            try:
-                await _cancellable(connection.disconnect())
-            except Exception as error:
-                raise LinkError(f"radio: {error}") from error
+        if connection is None:
+            return
+        try:
+            await _cancellable(connection.disconnect())
+        except Exception as error:
+            raise LinkError(f"radio: {error}") from error

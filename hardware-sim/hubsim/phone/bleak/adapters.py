@@ -1,17 +1,18 @@
-"""Which adapter of a Linux machine a phone may use: one that is on, and that no hub of this machine
-advertises on.
+"""Which adapter of a Linux machine a phone may use: one that is on, and that no hub here uses.
 
-Laws: an adapter on which the service of hubd is registered is never chosen, not even by name; while
-a hub runs here that is on no adapter, none is, because any may be its own in a moment.
+Laws:
+1. An adapter on which the service of hubd is registered is never chosen, not even by name.
+2. While a hub runs here that is on no adapter, none is chosen: any may be its own in a moment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
@@ -30,7 +31,7 @@ ABSENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One adapter as BlueZ tells of it.
+    """One adapter as BlueZ describes it.
 
     `name` is such as hci0; `serves` says that a hub's service is registered.
     """
@@ -47,14 +48,13 @@ async def choose(
     socket: Path = HUB_SOCKET,
     bus_seconds: float = BUS_SECONDS,
 ) -> str:
-    """Return the name of the adapter to use; `wanted` is a name or an address, "" for any. Raise
-    LinkError.
+    """Return the name of the adapter to use; `wanted` is a name or an address, "" for any.
 
-    The bus has `bus_seconds` to answer.
+    The bus has `bus_seconds` to answer. Raise LinkError.
     """
     adapters = await _adapters(bus_address, bus_seconds)
-    runs = await _answers(socket)
-    return pick(adapters, wanted, runs)
+    hub_runs = await _answers(socket)
+    return pick(adapters, wanted, hub_runs)
 
 
 def pick(adapters: Iterable[Adapter], wanted: str, hub_runs: bool) -> str:
@@ -69,19 +69,17 @@ def pick(adapters: Iterable[Adapter], wanted: str, hub_runs: bool) -> str:
         raise LinkError(
             "phone: a hub runs on this machine, on no adapter just now: wait until it is ready"
         )
-    names = ", ".join(f"{adapter.name} ({adapter.address})" for adapter in known)
-    meant = [
-        adapter
-        for adapter in known
-        if wanted.upper() in ("", adapter.name.upper(), adapter.address)
-    ]
+    meant = [adapter for adapter in known if _is_meant(adapter, wanted)]
     if not meant:
+        names = ", ".join(f"{adapter.name} ({adapter.address})" for adapter in known)
         raise LinkError(f"phone: there is no adapter {wanted}; there are {names}")
     free = [adapter for adapter in meant if not adapter.serves]
     if not free:
         serving = ", ".join(adapter.name for adapter in meant)
-        remedy = "name another one with --adapter, or use another machine"
-        raise LinkError(f"phone: a hub of this machine advertises on {serving}; {remedy}")
+        raise LinkError(
+            f"phone: a hub of this machine advertises on {serving}; name another one with "
+            "--adapter, or use another machine"
+        )
     on = [adapter for adapter in free if adapter.powered]
     if not on:
         off = ", ".join(adapter.name for adapter in free)
@@ -92,7 +90,31 @@ def pick(adapters: Iterable[Adapter], wanted: str, hub_runs: bool) -> str:
     return on[0].name
 
 
+def _is_meant(adapter: Adapter, wanted: str) -> bool:
+    return wanted.upper() in ("", adapter.name.upper(), adapter.address)
+
+
 async def _adapters(bus_address: str | None, bus_seconds: float) -> list[Adapter]:
+    objects = await _managed_objects(bus_address, bus_seconds)
+    found = []
+    for path, interfaces in sorted(objects.items()):
+        properties = interfaces.get(ADAPTER)
+        if properties is not None:
+            found.append(_adapter(path, properties))
+    return found
+
+
+def _adapter(path: str, properties: Mapping[str, Any]) -> Adapter:
+    return Adapter(
+        name=path.rpartition("/")[2],
+        address=properties["Address"].value,
+        powered="Powered" in properties and properties["Powered"].value,
+        serves="UUIDs" in properties and gatt.SERVICE in properties["UUIDs"].value,
+    )
+
+
+async def _managed_objects(bus_address: str | None, bus_seconds: float) -> dict[str, Any]:
+    """Ask BlueZ for all that it knows. Raise LinkError."""
     bus = MessageBus(bus_address=bus_address, bus_type=BusType.SYSTEM)
     call = Message(
         destination="org.bluez",
@@ -109,34 +131,22 @@ async def _adapters(bus_address: str | None, bus_seconds: float) -> list[Adapter
         raise LinkError(f"phone: the system D-Bus does not answer ({error!r}); {remedy}") from error
     finally:
         bus.disconnect()
-    if reply is None or reply.message_type is not MessageType.METHOD_RETURN:
-        name = reply.error_name or "" if reply else ""
-        if name in ABSENT:
-            raise LinkError(
-                "phone: bluetoothd does not run: install bluez and start it with "
-                "`systemctl start bluetooth`"
-            )
+    if reply is not None and reply.message_type is MessageType.METHOD_RETURN:
+        objects: dict[str, Any] = reply.body[0]
+        return objects
+    name = reply.error_name or "" if reply else ""
+    if name in ABSENT:
         raise LinkError(
-            f"phone: BlueZ refuses this user ({name}): the group bluetooth may be what lacks"
+            "phone: bluetoothd does not run: install bluez and start it with "
+            "`systemctl start bluetooth`"
         )
-    found = []
-    for path, interfaces in sorted(reply.body[0].items()):
-        if (told := interfaces.get(ADAPTER)) is not None:
-            powered = "Powered" in told and told["Powered"].value
-            serves = "UUIDs" in told and gatt.SERVICE in told["UUIDs"].value
-            found.append(
-                Adapter(
-                    name=path.rpartition("/")[2],
-                    address=told["Address"].value,
-                    powered=powered,
-                    serves=serves,
-                )
-            )
-    return found
+    raise LinkError(
+        f"phone: BlueZ refuses this user ({name}): it may have to be in the group bluetooth"
+    )
 
 
 async def _answers(socket: Path) -> bool:
-    """Whether a daemon listens there. One that this user may not ask is one."""
+    """Tell whether a daemon listens there. One that this user may not ask is one."""
     try:
         async with asyncio.timeout(BUS_SECONDS):
             _, writer = await asyncio.open_unix_connection(socket)

@@ -1,9 +1,10 @@
-"""A phone's radio on this machine's own Bluetooth adapter, whatever the system: `radio.PhoneLink`
-over bleak.
+"""A phone's radio on this machine's own Bluetooth adapter: `radio.PhoneLink` over bleak.
 
-Laws: a hub's own adapter is never used (on Linux it is looked for, see `bluez_adapters`; elsewhere
-no hub can run); every wait for the hub has an end; what bleak raises becomes LinkError here; a
-notification beyond the queue's ceiling is lost, as on the simulated radio.
+Laws:
+1. A hub's own adapter is never used: on Linux `adapters` looks for it, elsewhere no hub can run.
+2. Every wait for the hub has an end.
+3. What bleak raises becomes LinkError here.
+4. A notification beyond the queue's ceiling is lost, as on the simulated radio.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from bleak.exc import (
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.framing import MTU_MIN
-from hubsim.phone.kin import Choice
 from hubsim.phone.radio import NOTIFICATIONS_MAX
+from hubsim.phone.sighting import HubChoice
 
 SCAN_SECONDS = 10.0
 CONNECT_SECONDS = 15.0
@@ -43,16 +44,18 @@ _WHY = BleakBluetoothNotAvailableReason
 _DENIED = "this program may not use Bluetooth: allow it in the system's privacy settings"
 _SENTENCES = {
     _WHY.NO_BLUETOOTH: "this machine has no Bluetooth adapter",
-    _WHY.NO_BLE_CENTRAL_ROLE: "this machine's Bluetooth adapter cannot act as a phone (no LE "
-    "central role)",
+    _WHY.NO_BLE_CENTRAL_ROLE: (
+        "this machine's Bluetooth adapter cannot act as a phone (no LE central role)"
+    ),
     _WHY.POWERED_OFF: "the Bluetooth adapter is switched off: switch it on",
     _WHY.DENIED_BY_USER: _DENIED,
     _WHY.DENIED_BY_SYSTEM: _DENIED,
     _WHY.DENIED_BY_UNKNOWN: _DENIED,
 }
 _DBUS_SENTENCES = {
-    "org.bluez.Error.NotReady": "the Bluetooth adapter is switched off: try `bluetoothctl "
-    "power on`",
+    "org.bluez.Error.NotReady": (
+        "the Bluetooth adapter is switched off: try `bluetoothctl power on`"
+    ),
     "org.bluez.Error.NotAuthorized": _DENIED,
     "org.freedesktop.DBus.Error.AccessDenied": _DENIED,
 }
@@ -74,27 +77,31 @@ class BleakLink:
 
     async def prepare(self) -> None:
         """Subscribe to TX and learn the MTU."""
-        await _within(self._att_seconds, self._client.start_notify(self._of(gatt.TX), self._take))
-        real = self._of(gatt.RX).max_write_without_response_size + WRITE_HEADER_BYTES
-        self.mtu = max(MTU_MIN, min(real, self._mtu_max))
+        tx = self._of(gatt.TX)
+        await self._att(self._client.start_notify(tx, self._take))
+        link_mtu = self._of(gatt.RX).max_write_without_response_size + WRITE_HEADER_BYTES
+        self.mtu = max(MTU_MIN, min(link_mtu, self._mtu_max))
 
     async def read_info(self) -> bytes:
         """Read INFO whole; the system reads on where the MTU is small."""
-        return bytes(
-            await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.INFO)))
-        )
+        return await self._read(gatt.INFO)
 
     async def write(self, frame: bytes) -> None:
         """Write one frame to RX."""
-        await _within(
-            self._att_seconds, self._client.write_gatt_char(self._of(gatt.RX), frame, response=True)
-        )
+        rx = self._of(gatt.RX)
+        await self._att(self._client.write_gatt_char(rx, frame, response=True))
 
     async def pull(self) -> bytes:
         """Read TXR."""
-        return bytes(
-            await _within(self._att_seconds, self._client.read_gatt_char(self._of(gatt.TXR)))
-        )
+        return await self._read(gatt.TXR)
+
+    async def _read(self, uuid: str) -> bytes:
+        characteristic = self._of(uuid)
+        value = await self._att(self._client.read_gatt_char(characteristic))
+        return bytes(value)
+
+    async def _att(self, operation: Awaitable[_T]) -> _T:
+        return await _within(self._att_seconds, operation)
 
     def _of(self, uuid: str) -> BleakGATTCharacteristic:
         try:
@@ -102,7 +109,7 @@ class BleakLink:
         except BleakError as error:
             raise LinkError("phone: the hub has left") from error
         if found is None:
-            raise LinkError("phone: the hub's table lacks a characteristic")
+            raise LinkError("phone: the hub's table has not all characteristics")
         return found
 
     def _take(self, _: BleakGATTCharacteristic, value: bytearray) -> None:
@@ -117,13 +124,13 @@ async def connect(
     beacon_key: bytes | None = None,
     passed_by: frozenset[str] = frozenset(),
 ) -> AsyncIterator[BleakLink]:
-    """Find a hub by its service and its tag, connect and prepare; disconnect at the end. Raise
-    LinkError.
+    """Find a hub by its service and its tag, connect and prepare; disconnect at the end.
 
-    `adapter` is an adapter's name or address, on Linux only; "" for any that no hub has.
+    `adapter` is an adapter's name or address, on Linux only; "" for any that no hub has. Raise
+    LinkError.
     """
     if sys.platform == "linux":
-        from hubsim.phone.bluez_adapters import choose
+        from hubsim.phone.bleak.adapters import choose
 
         adapter = await choose(adapter)
     elif adapter:
@@ -147,11 +154,11 @@ async def _find(
     passed_by: frozenset[str] = frozenset(),
     scan_seconds: float = SCAN_SECONDS,
 ) -> BLEDevice:
-    choice: Choice[BLEDevice] = Choice(beacon_key, passed_by)
+    choice: HubChoice[BLEDevice] = HubChoice(beacon_key, passed_by)
 
-    def seen(device: BLEDevice, told: AdvertisementData) -> None:
-        if gatt.SERVICE in told.service_uuids:
-            choice.seen(device, told.manufacturer_data.values(), device.address)
+    def seen(device: BLEDevice, shown: AdvertisementData) -> None:
+        if gatt.SERVICE in shown.service_uuids:
+            choice.seen(device, shown.manufacturer_data.values(), device.address)
 
     options = {"bluez": {"adapter": adapter}} if adapter else {}
     scanner = make_scanner(seen, service_uuids=[gatt.SERVICE], **options)
@@ -168,11 +175,11 @@ async def _within(seconds: float, operation: Awaitable[_T]) -> _T:
         async with asyncio.timeout(seconds):
             return await operation
     except (TimeoutError, BleakError, OSError, EOFError) as error:
-        raise LinkError(f"phone: {told(error)}") from error
+        raise LinkError(f"phone: {explain(error)}") from error
 
 
-def told(error: Exception) -> str:
-    """What to tell a person about what bleak raised."""
+def explain(error: Exception) -> str:
+    """Return what a person reads about what bleak raised."""
     match error:
         case BleakBluetoothNotAvailableError() if error.reason in _SENTENCES:
             return _SENTENCES[error.reason]

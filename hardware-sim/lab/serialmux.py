@@ -1,10 +1,12 @@
-"""The cable: many byte streams over one serial line of the guest, the disk and each of its
-connections to the backend.
+"""Many byte streams over one serial line of the guest: its disk, and its backend connections.
 
-Frames are channel (2 bytes), length (2) and data; one without data ends its channel. On channel 0
-the length counts what the guest has read. Laws: at most WINDOW_BYTES are under way to the guest,
-for a line of user-mode Linux that was once full is never read again; what the guest sent before its
-end still reaches the server.
+A frame is channel (2 bytes), length (2) and data; one without data ends its channel. On channel 0
+the length counts what the guest has read. The guest's end is `GuestMux` in `agent.py`.
+
+Laws:
+1. At most WINDOW_BYTES are under way to the guest: a line of user-mode Linux that was once full is
+   never read again.
+2. What the guest sent before its end still reaches the server.
 """
 
 from __future__ import annotations
@@ -21,19 +23,19 @@ WINDOW_BYTES = 2048
 TAKEN_SECONDS = 20.0
 
 
-class _Way(asyncio.WriteTransport):
-    """The way back of one channel."""
+class _ChannelTransport(asyncio.WriteTransport):
+    """Writes to one channel."""
 
-    def __init__(self, cable: Cable, number: int) -> None:
+    def __init__(self, mux: SerialMux, number: int) -> None:
         super().__init__()
-        self._cable = cable
+        self._mux = mux
         self._number = number
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._cable.send(self._number, bytes(data))
+        self._mux.send(self._number, bytes(data))
 
 
-class Cable(asyncio.Protocol):
+class SerialMux(asyncio.Protocol):
     """Serves `disk`, and joins each other channel to the TCP server at `port`.
 
     `aclose` when the guest has ended.
@@ -59,13 +61,15 @@ class Cable(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
         self._line = transport
-        self._disk.connection_made(_Way(self, DISK))
+        self._disk.connection_made(_ChannelTransport(self, DISK))
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while len(self._buffer) >= HEAD.size:
             number, length = HEAD.unpack_from(self._buffer)
-            size = HEAD.size + (length if number != READ else 0)
+            size = HEAD.size
+            if number != READ:
+                size += length
             if len(self._buffer) < size:
                 return
             part = bytes(self._buffer[HEAD.size : size])
@@ -94,14 +98,13 @@ class Cable(asyncio.Protocol):
 
     def _join(self, number: int, part: bytes) -> None:
         if number not in self._queues:
-            self._queues[number] = asyncio.Queue()
-            self._tasks.append(asyncio.create_task(self._serve(number, self._queues[number])))
+            queue: asyncio.Queue[bytes] = asyncio.Queue()
+            self._queues[number] = queue
+            self._tasks.append(asyncio.create_task(self._serve(number, queue)))
         self._queues[number].put_nowait(part)
 
     async def _serve(self, number: int, queue: asyncio.Queue[bytes]) -> None:
-        with contextlib.suppress(
-            OSError
-        ):  # nobody listens there, or has gone: the guest is told so
+        with contextlib.suppress(OSError):  # the server is away or has gone: the channel ends
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
             back = asyncio.create_task(self._back(number, reader))
             try:

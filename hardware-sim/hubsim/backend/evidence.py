@@ -1,0 +1,134 @@
+"""The records of all hubs: each hub's chain in a store of its own.
+
+Laws:
+1. A record counts as held only after it is durable and follows the chain.
+2. Another record under a known number is a fork.
+3. A record that comes again without its predecessor is a gap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubcore.backend.uplink import Cause
+from hubcore.evidence.records import StoredRecord
+from hubsim.backend.decisions import Stop
+from hubsim.backend.recordstore import KeepOutcome, RecordStore
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A record that contradicts the chain held here."""
+
+    hub: str
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """The lowest record that came before its predecessor, and the newest one held then."""
+
+    number: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of some records: the numbers to acknowledge, and a reason to stop the hub."""
+
+    held: tuple[int, ...]
+    stop: Stop | None = None
+
+
+class Evidence:
+    """The stores in a folder; `ignored` counts what is not taken."""
+
+    def __init__(self, folder: Path, ignored: Counter[str]) -> None:
+        self.forks: list[Fork] = []
+        self.repeated_records = 0
+        self._folder = folder
+        self._ignored = ignored
+        self._stores: dict[str, RecordStore] = {}
+        self._early: dict[str, Early] = {}
+
+    def take(self, hub: str, records: list[StoredRecord]) -> Taken:
+        """Make records durable. Raise StoreError when none is."""
+        store = self.store(hub)
+        outcome = store.keep(records)
+        self.repeated_records += outcome.repeated
+        self._ignored["record before its predecessor"] += len(outcome.early)
+        for one in outcome.contradictions:
+            self.forks.append(Fork(hub, one.record.number, one.why))
+        stop = self._break(hub, store, outcome)
+        return Taken(outcome.held, stop)
+
+    def _break(self, hub: str, store: RecordStore, outcome: KeepOutcome) -> Stop | None:
+        """Return why these records break the chain, None when they do not."""
+        if outcome.contradictions:
+            first = outcome.contradictions[0]
+            store.note_rival(first.record)
+            return Stop(Cause.FORK, f"{first.why}; its evidence is no longer one story")
+        if not outcome.early:
+            return None
+        lowest = min(outcome.early, key=lambda record: record.number)
+        head = store.head.number if store.head else 0
+        early = Early(lowest.number, head)
+        before = self._early.get(hub)
+        self._early[hub] = early
+        if early != before:
+            return None
+        # A hub that has the record before would have sent that one first.
+        store.note_rival(lowest)
+        return Stop(
+            Cause.GAP,
+            f"record {lowest.number} comes again, but never {head + 1}, which follows the newest "
+            "held",
+        )
+
+    def head(self, hub: str) -> StoredRecord | None:
+        """Return the newest record held of a hub."""
+        return self.store(hub).head
+
+    def records(self, hub: str) -> list[StoredRecord]:
+        """Return the hub's records in order, none for a hub that never sent one."""
+        if hub in self._stores:
+            return self._stores[hub].records()
+        file = self._file(hub)
+        if not file.exists():
+            return []
+        with contextlib.closing(RecordStore(file)) as store:
+            return store.records()
+
+    def accept_rival(self, hub: str) -> Path:
+        """Take the chain that did not follow as the hub's; return where the old one is kept.
+
+        Raise StoreError when the disk refuses.
+        """
+        store = self.store(hub)
+        del self._stores[hub]
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        newest = store.head.number if store.head else 0
+        archive = store.path.with_name(f"{hub}.until-{newest}-{stamp}.db")
+        self._stores[hub] = store.succeed(archive)
+        self._early.pop(hub, None)
+        return archive
+
+    def store(self, hub: str) -> RecordStore:
+        """Return a hub's store, opened if need be. Raise StoreError."""
+        if hub not in self._stores:
+            self._stores[hub] = RecordStore(self._file(hub))
+        return self._stores[hub]
+
+    def _file(self, hub: str) -> Path:
+        return self._folder / f"{hub}.db"
+
+    def close(self) -> None:
+        """Close all stores."""
+        for store in self._stores.values():
+            store.close()
+        self._stores = {}

@@ -1,0 +1,117 @@
+"""The backend's socket for hubs: a ROUTER with its own ZAP handler."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from enum import Enum
+from typing import cast
+
+import zmq
+import zmq.asyncio
+
+from hubcore.backend import uplink
+from hubcore.errors import ConfigError
+from hubsim.backend.zap import Gate
+
+FROM_HUB_BYTES_MAX = uplink.Evidence.CEILING
+BATCH_MESSAGES = 256
+SEND_QUEUE_MESSAGES = 256
+HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_TIMEOUT_SECONDS = 15.0
+
+_ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+_ZAP_DOMAIN = b"hub"
+
+
+class Sent(Enum):
+    """What became of a message for a connection."""
+
+    HANDED_OVER = "handed over"
+    NOT_NOW = "not now"  # its queue is full, or the backend does not serve
+    CLOSED = "closed"
+
+
+class Router:
+    """The socket. `secret` is the Curve secret key in Z85; `gate` says who may connect."""
+
+    def __init__(self, secret: bytes, gate: Gate) -> None:
+        self._secret = secret
+        self._gate = gate
+        self._router: zmq.asyncio.Socket | None = None
+        self._zap: zmq.asyncio.Socket | None = None
+
+    @contextlib.contextmanager
+    def bound(self, endpoint: str, handshake_seconds: float) -> Iterator[str]:
+        """Bind and yield the endpoint, with its true port. Raise ConfigError."""
+        with contextlib.ExitStack() as stack:
+            context = stack.enter_context(zmq.asyncio.Context())
+            zap = stack.enter_context(context.socket(zmq.REP))
+            router = stack.enter_context(context.socket(zmq.ROUTER))
+            stack.callback(self._forget_sockets)
+            zap.bind(_ZAP_ENDPOINT)
+            for option, value in self._options(handshake_seconds).items():
+                router.setsockopt(option, value)
+            try:
+                router.bind(endpoint)
+            except zmq.ZMQError as error:
+                raise ConfigError(
+                    f"backend: cannot listen on {endpoint}: {error}; is the port in use?"
+                ) from error
+            self._zap = zap
+            self._router = router
+            yield router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    def _options(self, handshake_seconds: float) -> dict[int, int | bytes]:
+        return {
+            zmq.LINGER: 0,
+            zmq.CURVE_SERVER: 1,
+            zmq.CURVE_SECRETKEY: self._secret,
+            zmq.ZAP_DOMAIN: _ZAP_DOMAIN,
+            zmq.ZAP_ENFORCE_DOMAIN: 1,
+            zmq.HANDSHAKE_IVL: round(1000 * handshake_seconds),
+            zmq.HEARTBEAT_IVL: round(1000 * HEARTBEAT_SECONDS),
+            zmq.HEARTBEAT_TIMEOUT: round(1000 * HEARTBEAT_TIMEOUT_SECONDS),
+            zmq.ROUTER_MANDATORY: 1,
+            zmq.SNDHWM: SEND_QUEUE_MESSAGES,
+            zmq.RCVHWM: BATCH_MESSAGES,
+            zmq.MAXMSGSIZE: FROM_HUB_BYTES_MAX,
+        }
+
+    def _forget_sockets(self) -> None:
+        self._router = None
+        self._zap = None
+
+    async def answer_handshakes(self) -> None:
+        """Answer ZAP requests until cancelled."""
+        assert self._zap is not None
+        while True:
+            request = await self._zap.recv_multipart()
+            await self._zap.send_multipart(self._gate.answer(request))
+
+    async def receive(self) -> list[list[zmq.Frame]]:
+        """Wait for a message; return it with all that have come, at most BATCH_MESSAGES."""
+        assert self._router is not None
+        batch = [await self._router.recv_multipart(copy=False)]
+        with contextlib.suppress(zmq.Again):
+            while len(batch) < BATCH_MESSAGES:
+                more = await self._router.recv_multipart(zmq.DONTWAIT, copy=False)
+                batch.append(more)
+        return batch
+
+    def send(self, route: bytes, message: uplink.BackendMessage) -> Sent:
+        """Hand a message over to a connection."""
+        if self._router is None:
+            return Sent.NOT_NOW
+        parts = [route, uplink.encode(message)]
+        sending = cast(
+            "asyncio.Future[object]",
+            self._router.send_multipart(parts, zmq.DONTWAIT),
+        )
+        error = sending.exception()
+        if error is None:
+            return Sent.HANDED_OVER
+        if isinstance(error, zmq.ZMQError) and error.errno == zmq.EHOSTUNREACH:
+            return Sent.CLOSED
+        return Sent.NOT_NOW

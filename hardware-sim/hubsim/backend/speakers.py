@@ -1,0 +1,256 @@
+"""Who speaks as each hub: greets hubs, notices two machines with one hub's keys, stops hubs.
+
+Laws:
+1. Two machines that speak as one hub are noticed within `OPEN_SECONDS`, or as soon as the replaced
+   one speaks again. Both hear of it.
+2. While a replaced connection may still be open, no order goes out: nobody knows yet which machine
+   would carry it out.
+3. A stopped hub gets no order until somebody decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from hubcore.backend import uplink
+from hubcore.errors import LinkError
+from hubcore.evidence.records import GENESIS, StoredRecord
+from hubsim.backend.decisions import Decisions, Stop
+from hubsim.backend.router import Router, Sent
+from hubsim.backend.seats import BOOT_DIGITS, HubConnection, Seats
+
+LOOKS_A_SPAN = 5
+"""How often a replaced connection is looked at before it counts as open."""
+_DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys of its own"
+
+
+class Speakers:
+    """`head_of` gives the newest record held of a hub; `greeted` hears of each hub that is let in.
+
+    `connections` has the one that counts, by hub. `ignored` counts what is not taken.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        decisions: Decisions,
+        seats: Seats,
+        ignored: Counter[str],
+        head_of: Callable[[str], StoredRecord | None],
+        greeted: Callable[[str, uplink.Hello], None],
+        open_seconds: float,
+    ) -> None:
+        self.connections: dict[str, HubConnection] = {}
+        self.decisions = decisions
+        self.seats = seats
+        self._router = router
+        self._ignored = ignored
+        self._head_of = head_of
+        self._greeted = greeted
+        self._open_seconds = open_seconds
+        self._while_stopped: dict[str, dict[str, HubConnection]] = {}
+        """Of stopped hubs: the newest connection of each boot."""
+
+    # Connections.
+
+    def greet(self, hub: str, connection: HubConnection) -> None:
+        """Take a Hello: welcome the hub, or tell it why it is stopped."""
+        hello = connection.hello
+        if hello.hub != hub or hello.protocol != uplink.PROTOCOL:
+            self._ignored["hello of another hub or protocol"] += 1
+            return
+        if self.decisions.is_refused(hub, hello.boot_id):
+            self._ignored["hello of a machine decided against"] += 1
+            self._say_decided_against(hub, connection)
+            return
+        now = time.monotonic()
+        boots = self.seats.greet(hub, connection, now)
+        if boots:
+            self._stop_two(hub, boots)
+        self.connections[hub] = connection
+        stop = self.decisions.stop(hub)
+        if stop is None:
+            self.send(hub, uplink.Welcome(now_ms()))
+        else:
+            self._remember_while_stopped(hub, connection)
+            self.send(hub, self._halt(hub, stop))
+        self._greeted(hub, hello)
+
+    def send(self, hub: str, message: uplink.BackendMessage) -> bool:
+        """Hand a message over to the hub; False when it is away or its queue is full."""
+        connection = self.connections.get(hub)
+        if connection is None:
+            return False
+        sent = self._router.send(connection.route, message)
+        if sent is Sent.CLOSED:
+            del self.connections[hub]
+        return sent is Sent.HANDED_OVER
+
+    def drop_key(self, public_key: str) -> None:
+        """Forget the connections that came with a key."""
+        for hub, connection in list(self.connections.items()):
+            if connection.key == public_key:
+                del self.connections[hub]
+
+    # Two machines.
+
+    def heard_on_replaced(self, hub: str, route: bytes) -> None:
+        """A connection that does not count has spoken."""
+        now = time.monotonic()
+        second = self.seats.is_second_machine(hub, route, now)
+        if second and self._is_open(hub, route):
+            self._stop_two(hub, self.seats.boots(hub))
+
+    async def look_for_two(self) -> None:
+        """Look now and then whether a replaced connection is still open."""
+        while True:
+            await asyncio.sleep(self._open_seconds / LOOKS_A_SPAN)
+            now = time.monotonic()
+            for old in self.seats.open_for(self._open_seconds, now):
+                if self._is_open(old.hub, old.route):
+                    self._stop_two(old.hub, self.seats.boots(old.hub))
+
+    def _is_open(self, hub: str, route: bytes) -> bool:
+        """Tell whether a connection is open as far as is known.
+
+        The Pong that tries it means nothing to a hub that sent no Ping.
+        """
+        probe = uplink.Pong(bytes(uplink.NONCE_BYTES), now_ms())
+        if self._router.send(route, probe) is Sent.CLOSED:
+            self.seats.closed(hub, route)
+            return False
+        return True
+
+    def _any_replaced_is_open(self, hub: str) -> bool:
+        routes = self.seats.replaced(hub)
+        return any(self._is_open(hub, route) for route in routes)
+
+    def _stop_two(self, hub: str, boots: tuple[str, ...]) -> None:
+        short = [boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots)]
+        detail = f"two machines speak as this hub: boot ids {' and '.join(short)}"
+        stop = Stop(uplink.Cause.TWO_HUBS, detail, boots)
+        self.stop(hub, stop)
+
+    # Stops, and their end.
+
+    def stop(self, hub: str, stop: Stop) -> None:
+        """Stop a hub; tell people, and the hub on every connection that it may have.
+
+        A copy is often noticed as a fork first, by the records of both. Two machines is the graver
+        cause and takes the place of another one.
+        """
+        before = self.decisions.stop(hub)
+        if before is not None and not _is_graver(stop, before):
+            return
+        self.decisions.set(hub, stop)
+        shout(
+            f"hub {hub}: {stop.cause.name}: {stop.detail}; no order is given to it until somebody "
+            "decides"
+        )
+        halt = self._halt(hub, stop)
+        connection = self.seats.connection(hub)
+        if connection is not None:
+            self._remember_while_stopped(hub, connection)
+            self._router.send(connection.route, halt)
+        for route in self.seats.replaced(hub):
+            self._router.send(route, halt)
+
+    def _remember_while_stopped(self, hub: str, connection: HubConnection) -> None:
+        by_boot = self._while_stopped.setdefault(hub, {})
+        by_boot[connection.boot] = connection
+
+    def _halt(self, hub: str, stop: Stop) -> uplink.Halt:
+        head = self._head_of(hub)
+        return uplink.Halt(
+            stop.cause,
+            head.number if head else 0,
+            head.hash if head else GENESIS,
+            uplink.sentence(stop.detail),
+        )
+
+    def _say_decided_against(self, hub: str, connection: HubConnection) -> None:
+        stop = Stop(uplink.Cause.TWO_HUBS, _DECIDED_AGAINST)
+        halt = self._halt(hub, stop)
+        self._router.send(connection.route, halt)
+
+    def refuse_orders(self, hub: str) -> None:
+        """Raise LinkError while it is not known which machine would carry out an order."""
+        stop = self.decisions.stop(hub)
+        if stop is not None:
+            way = "keep" if stop.cause is uplink.Cause.TWO_HUBS else "accept"
+            raise LinkError(
+                f"backend: hub {hub} gets no order: {stop.detail}; decide with "
+                f"`hubsim backend {way}`"
+            )
+        if self._any_replaced_is_open(hub):
+            raise LinkError(
+                f"backend: hub {hub} gets no order yet: it came back while its earlier connection "
+                "is still open; ask again in 20 s. If it stays so, two machines speak as this hub"
+            )
+
+    def keep(self, hub: str, boot: str) -> str:
+        """Decide that the machine whose boot id begins so stays the hub; return that id.
+
+        Raise ValueError when the hub has no such question open, or when `boot` does not mean
+        exactly one of its boots.
+        """
+        stop = self.decisions.stop(hub)
+        if stop is None or stop.cause is not uplink.Cause.TWO_HUBS:
+            raise ValueError(f"hub {hub} is not stopped for two machines that speak as it")
+        heard = self._while_stopped.get(hub, {})
+        seated = self.seats.boots(hub)
+        boots = dict.fromkeys((*stop.boots, *seated, *heard))
+        prefix = boot.lower()
+        meant = [known for known in boots if prefix and known.startswith(prefix)]
+        if len(meant) != 1:
+            there = ", ".join(known[:BOOT_DIGITS] for known in boots)
+            raise ValueError(f"boot {boot!r} is not one of those that speak as {hub}: {there}")
+        stays = meant[0]
+        self._while_stopped.pop(hub, None)
+        go = [known for known in boots if known != stays]
+        self.decisions.end(hub, refused=tuple(go))
+        self.seats.forget(hub)
+        self.connections.pop(hub, None)
+        for known, connection in heard.items():
+            if known == stays:
+                self.greet(hub, connection)
+            else:
+                self._say_decided_against(hub, connection)
+        return stays
+
+    def check_acceptable(self, hub: str) -> None:
+        """Raise ValueError unless the hub is stopped for a break in its records alone."""
+        stop = self.decisions.stop(hub)
+        if stop is None or stop.cause is uplink.Cause.TWO_HUBS:
+            raise ValueError(f"hub {hub} is not stopped for a break in its records")
+        if self._any_replaced_is_open(hub):
+            raise ValueError(
+                f"an earlier connection of hub {hub} is still open: wait {self._open_seconds:g} s; "
+                "if two machines speak as this hub, that is to be decided first"
+            )
+
+    def go_on(self, hub: str) -> None:
+        """End a hub's stop and welcome it."""
+        self.decisions.end(hub)
+        self._while_stopped.pop(hub, None)
+        self.send(hub, uplink.Welcome(now_ms()))
+
+
+def _is_graver(stop: Stop, before: Stop) -> bool:
+    if before.cause is uplink.Cause.TWO_HUBS:
+        return False
+    return stop.cause is uplink.Cause.TWO_HUBS
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return int(time.time() * 1000)
+
+
+def shout(text: str) -> None:
+    """Tell people."""
+    print(f"backend: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""The commands of `hubsim`: a command a file, or a group of commands a file."""

@@ -1,0 +1,107 @@
+"""`hubsim backend`: the reference backend, and what a person asks one that runs."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hubsim import site as sites
+from hubsim.cli.options import endpoint, open_site, run_until_interrupted, site_option
+from hubsim.words import counted
+
+
+@click.group(invoke_without_command=True)
+@site_option(sites.DESK)
+@click.option(
+    "--listen",
+    callback=endpoint,
+    help="tcp://ADDRESS:PORT; by default that of `site init --backend`.",
+)
+@click.pass_context
+def backend(context: click.Context, listen: str | None) -> None:
+    """Serve the reference backend until interrupted.
+
+    It answers orders on SITE/backend/backend.sock. With a command, ask the one that runs.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from hubsim.backend.serve import serve_backend
+
+    site = open_site(context.obj)
+    where = listen or site.endpoint
+    run_until_interrupted(
+        serve_backend(
+            directory=site.backend,
+            endpoint=where,
+            version_of=partial(_policy_version, site),
+            ready=lambda _: click.echo(f"backend on {where}"),
+        )
+    )
+
+
+def _policy_version(site: sites.Site, document: bytes) -> int:
+    from hubcore.access import policy
+
+    return policy.read(document, site.verifier, site.name).version
+
+
+@backend.command("hubs")
+@site_option()
+@click.pass_obj
+def backend_hubs(path: Path) -> None:
+    """Show the hubs, and those that get no order until somebody decides."""
+    answer = _ask_backend(path, {"do": "hubs"})
+    for hub, seen in answer["hubs"].items():
+        there = "connected" if seen["connected"] else "away"
+        records = counted(seen["records"], "record")
+        click.echo(f"{hub}: {there}, {records}, policy {seen['policy_version']}")
+    for hub, stop in answer["stopped"].items():
+        click.echo(f"{hub}: STOPPED ({stop['cause']}): {stop['why']}")
+
+
+@backend.command("keep")
+@site_option()
+@click.argument("hub")
+@click.argument("boot")
+@click.pass_obj
+def backend_keep(path: Path, hub: str, boot: str) -> None:
+    """Decide which of two machines that speak as HUB stays.
+
+    It is the one whose boot id begins with BOOT.
+    """
+    kept = _ask_backend(path, {"do": "keep", "hub": hub, "boot": boot})["kept"]
+    click.echo(
+        f"{hub} is the machine with boot id {kept}; give the other one an id and keys of its own"
+    )
+
+
+@backend.command("accept")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_accept(path: Path, hub: str) -> None:
+    """Take the records of HUB as they are now; keep the old ones.
+
+    This is for a hub whose state was replaced or restored.
+    """
+    old = _ask_backend(path, {"do": "accept", "hub": hub})["old"]
+    click.echo(f"the records of {hub} go on as it has them; those held before are in {old}")
+
+
+def _ask_backend(path: Path, order: dict[str, object]) -> dict[str, Any]:
+    from hubsim.stage import ask
+
+    socket = open_site(path).backend / "backend.sock"
+    try:
+        answer: dict[str, Any] = asyncio.run(ask(socket, order))
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise click.ClickException(
+            f"no backend runs for {path}: start it with `hubsim backend --at {path}`"
+        ) from error
+    if not answer["ok"]:
+        raise click.ClickException(str(answer["error"]))
+    return answer

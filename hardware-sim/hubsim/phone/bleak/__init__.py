@@ -1,0 +1,1 @@
+"""A phone on this machine's own Bluetooth adapter, over bleak."""

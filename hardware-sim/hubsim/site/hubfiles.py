@@ -1,0 +1,190 @@
+"""What a hub reads: its configuration on the desk, and the files that go to a real hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubd.config.file import parse
+from hubsim.phone.wallet import write_private
+from hubsim.site.folder import Site, keep_out_of_git, write_public
+
+_DESK_TIME_ZONE = "Europe/Berlin"
+_DPS_LINES_BEGIN = 32
+_FILE_OF_KEY = {
+    "identity": "identity.key",
+    "certificate": "certificate.cbor",
+    "issuer": "issuer.cbor",
+    "curve_secret": "curve.secret",
+    "backend_public": "backend.pub",
+    "beacon": "beacon.key",
+}
+"""By the name in hubd's [keys]: the file in the hub's folder here."""
+_CREDENTIALS = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeskDoor:
+    """One door of a desk's hub with one access point.
+
+    `strikes` names the strikes of a door that has several.
+    """
+
+    id: str = "front"
+    name: str = "Front door"
+    access_point: int = 1
+    strike_seconds: float = 5.0
+    fresh: bool = False
+    strikes: tuple[str, ...] = ()
+
+
+def desk_doors(points: Sequence[int]) -> list[DeskDoor]:
+    """Return one door for each access point."""
+    if tuple(points) == (1,):
+        return [DeskDoor()]
+    return [DeskDoor(f"door-{point}", f"Door {point}", point) for point in points]
+
+
+def write_config(
+    site: Site,
+    endpoint: str,
+    doors: Sequence[DeskDoor],
+    hub: str | None = None,
+) -> Path:
+    """Write the desk's configuration of a hub, of the first one if none is named.
+
+    `endpoint` is the backend's. Return the path of the file.
+    """
+    hub = hub or site.first_hub
+    beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key else ""
+    text = f"""[hub]
+id = "{hub}"
+site = "{site.name}"
+time_zone = "{_DESK_TIME_ZONE}"
+state_directory = "state"
+
+[keys]
+identity = "identity.key"
+certificate = "certificate.cbor"
+issuer = "issuer.cbor"
+curve_secret = "curve.secret"
+backend_public = "backend.pub"{beacon_line}
+
+[backend]
+endpoint = "{endpoint}"
+
+[api]
+socket = "hubd.sock"
+"""
+    for index, door in enumerate(doors):
+        text += _desk_door_section(index, door)
+    path = site.hub_folder(hub) / "hub.toml"
+    write_public(path, text.encode())
+    return path
+
+
+def _desk_door_section(index: int, door: DeskDoor) -> str:
+    strike = "" if door.strikes else f'strike = {{ chip = "gpiochip0", line = {index} }}'
+    return f"""
+[[doors]]
+id = "{door.id}"
+name = "{door.name}"
+{strike}
+strike_seconds = {door.strike_seconds}
+dps = {{ chip = "gpiochip0", line = {index + _DPS_LINES_BEGIN} }}
+{_mover_sections(door)}
+[[doors.access_points]]
+number = {door.access_point}
+name = "{door.name}, inward"
+fresh = {str(door.fresh).lower()}
+"""
+
+
+def _mover_sections(door: DeskDoor) -> str:
+    """Return the strikes of a door that has several.
+
+    Chip and line are of no use on a desk, which finds a line by the id of its strike.
+    """
+    text = ""
+    for number, strike in enumerate(door.strikes):
+        text += f"""
+[[doors.movers]]
+kind = "strike"
+id = "{strike}"
+chip = "{door.id}"
+line = {number}
+"""
+    return text
+
+
+def export(
+    site: Site,
+    hub: str,
+    directory: Path,
+    backend: str | None,
+    time_zone: str,
+) -> None:
+    """Write what a real hub needs: its keys, as hubd.NAME for /etc/credstore, and config.toml.
+
+    `backend` is the endpoint that the hub is to reach, None for a hub that decides alone. Raise
+    FileExistsError for a directory that holds something, ValueError for an unknown hub, ConfigError
+    for what the hub would refuse.
+    """
+    folder = site.hub_folder(hub)
+    if directory.exists() and any(directory.iterdir()):
+        raise FileExistsError(f"{directory} holds something already: name a new folder")
+    keys = [key for key, file in _FILE_OF_KEY.items() if (folder / file).exists()]
+    text = _exported_config(
+        site=site.name,
+        hub=hub,
+        keys=keys,
+        doors=desk_doors(site.certificate(hub).access_points),
+        backend=backend,
+        time_zone=time_zone,
+    )
+    parse(text, directory / "config.toml", _CREDENTIALS)
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    keep_out_of_git(directory)
+    for key in keys:
+        content = (folder / _FILE_OF_KEY[key]).read_bytes()
+        write_private(directory / f"hubd.{key}", content)
+    write_public(directory / "config.toml", text.encode())
+
+
+def _exported_config(
+    site: str,
+    hub: str,
+    keys: Sequence[str],
+    doors: Sequence[DeskDoor],
+    backend: str | None,
+    time_zone: str,
+) -> str:
+    key_lines = "".join(f'{key} = "credential:{key}"\n' for key in keys)
+    text = f"""# /etc/hubd/hubd.toml of hub {hub}.
+# config/hubd.toml in the source says what else it may hold.
+# Still to do: chip and line of each strike, as they are wired; gpiodetect and gpioinfo
+# (apt install gpiod) show both.
+
+[hub]
+id = "{hub}"
+site = "{site}"
+time_zone = "{time_zone}"
+
+[keys]
+{key_lines}"""
+    if backend is not None:
+        text += f'\n[backend]\nendpoint = "{backend}"\n'
+    for index, door in enumerate(doors):
+        text += f"""
+[[doors]]
+id = "{door.id}"
+name = "{door.name}"
+strike = {{ chip = "CHANGE-ME", line = {index} }}
+
+[[doors.access_points]]
+number = {door.access_point}
+name = "{door.name}, inwards"
+"""
+    return text

@@ -1,0 +1,194 @@
+"""Making a site, and its hubs.
+
+Law: an access point belongs to one hub.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import zmq
+
+from hubcore.access.policy import Policy
+from hubcore.codec import cbor
+from hubcore.phone import beacon
+from hubcore.phone.certificates import HubCertificate
+from hubsim.phone.wallet import write_private
+from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem, read_ec_key
+from hubsim.site.folder import DEFAULT_BACKEND, Site, keep_out_of_git, write_public
+
+_ID = re.compile(r"[a-z0-9-]{1,32}")
+
+
+def init(
+    path: Path,
+    site: str = "site-1",
+    hub: str = "hub-1",
+    points: Sequence[int] = (1,),
+    for_show: bool = False,
+    backend: str = DEFAULT_BACKEND,
+) -> Site:
+    """Make a new site's folder; `backend` is where the desk's backend listens.
+
+    Raise FileExistsError for a folder that holds something, unless it is a site `for_show`.
+    Raise ValueError for a name that hubd would refuse.
+    """
+    _check_id("site", site)
+    _check_id("hub", hub)
+    if path.exists() and any(path.iterdir()):
+        if not (for_show and _is_for_show(path)):
+            raise FileExistsError(
+                f"{path} holds something already: name a new folder with --at, or remove it"
+            )
+        shutil.rmtree(path)
+    for folder in (path, path / "backend" / "hubs", path / "phones"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keep_out_of_git(path)
+    about = {
+        "site": site,
+        "hub": hub,
+        "for_show": for_show,
+        "backend": backend,
+    }
+    (path / "site.json").write_text(json.dumps(about))
+
+    made = Site(path)
+    issuer = make_key()
+    write_private(path / "issuer.key", pem(issuer))
+    write_public(path / "issuer.cbor", cbor.encode(issuer.cose_key))
+    backend_public, backend_secret = zmq.curve_keypair()
+    write_private(made.backend / "curve.secret", backend_secret)
+    (made.backend / "curve.pub").write_bytes(backend_public)
+    _make_hub(
+        site=made,
+        folder=made.hub,
+        hub=hub,
+        points=points,
+        beacon_key=secrets.token_bytes(beacon.KEY_BYTES),
+    )
+    first_policy = Policy(site, 1, int(time.time()))
+    made.publish(first_policy)
+    return made
+
+
+def _is_for_show(path: Path) -> bool:
+    file = path / "site.json"
+    if not file.exists():
+        return False
+    about = json.loads(file.read_text())
+    return bool(about.get("for_show"))
+
+
+def add_hub(
+    site: Site,
+    hub: str,
+    points: Sequence[int],
+    days: float = HUB_DAYS,
+) -> HubCertificate:
+    """Make another hub of the site with keys of its own.
+
+    Raise ValueError for a name or an access point in use.
+    """
+    _check_id("hub", hub)
+    if not points:
+        raise ValueError(
+            f"hub {hub} is new: say which access points it serves, --access-point N for each"
+        )
+    _check_free(site, hub, points)
+    folder = site.path / "hubs" / hub
+    folder.parent.mkdir(exist_ok=True, mode=0o700)
+    _make_hub(
+        site=site,
+        folder=folder,
+        hub=hub,
+        points=points,
+        beacon_key=site.beacon_key,
+        validity=Validity.days(days),
+    )
+    return site.certificate(hub)
+
+
+def certify(
+    site: Site,
+    hub: str,
+    more: Sequence[int] = (),
+    without: Sequence[int] = (),
+    days: float = HUB_DAYS,
+) -> HubCertificate:
+    """Renew a hub's certificate for the same key, with `more` access points or `without` some.
+
+    Raise ValueError.
+    """
+    folder = site.hub_folder(hub)
+    served = set(site.certificate(hub).access_points)
+    not_served = set(without) - served
+    if not_served:
+        raise ValueError(f"hub {hub} does not serve access point {min(not_served)}")
+    points = (served - set(without)) | set(more)
+    if not points:
+        raise ValueError(f"hub {hub} would serve no access point")
+    _check_free(site, hub, more)
+    document = certify_hub(
+        site.issuer,
+        site=site.name,
+        hub=hub,
+        key=read_ec_key(folder / "identity.key"),
+        points=sorted(points),
+        validity=Validity.days(days),
+    )
+    write_public(folder / "certificate.cbor", document)
+    return site.certificate(hub)
+
+
+def _check_id(what: str, name: str) -> None:
+    if not _ID.fullmatch(name):
+        raise ValueError(f"{name!r} is no {what}: choose 1 to 32 characters of a-z, 0-9 and -")
+
+
+def _check_free(site: Site, hub: str, points: Sequence[int]) -> None:
+    """An access point is one direction through one door: two hubs cannot have it."""
+    for point in points:
+        owner = site.hub_of(point)
+        if owner not in (None, hub):
+            raise ValueError(
+                f"access point {point} is {owner}'s: choose another number, or first take it away "
+                f"there: `hubsim site certify {owner} --without {point}`"
+            )
+
+
+def _make_hub(
+    site: Site,
+    folder: Path,
+    hub: str,
+    points: Sequence[int],
+    beacon_key: bytes | None,
+    validity: Validity | None = None,
+) -> None:
+    """Make a hub's folder with keys of its own, known to the backend."""
+    folder.mkdir(mode=0o700)
+    identity = make_key()
+    write_private(folder / "identity.key", pem(identity))
+    issuer = (site.path / "issuer.cbor").read_bytes()
+    write_public(folder / "issuer.cbor", issuer)
+    certificate = certify_hub(
+        site.issuer,
+        site=site.name,
+        hub=hub,
+        key=identity,
+        points=sorted(set(points)),
+        validity=validity,
+    )
+    write_public(folder / "certificate.cbor", certificate)
+    if beacon_key is not None:
+        write_private(folder / "beacon.key", beacon_key)
+    public, secret = zmq.curve_keypair()
+    write_private(folder / "curve.secret", secret)
+    backend_public = (site.backend / "curve.pub").read_bytes()
+    write_public(folder / "backend.pub", backend_public)
+    (site.backend / "hubs" / f"{hub}.curve.pub").write_bytes(public)
