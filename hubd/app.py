@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from hubcore.access import policy
+from hubcore.backend.pace import Pace
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.machine import DoorMachine
 from hubcore.errors import AuditError, ConfigError, TrustError, UnguardedError, unguarded_in
@@ -44,7 +45,9 @@ from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_writer import AUDIT
 from hubd.adapters.sqlite.policy import POLICY, PolicyDatabase, PolicyFound
-from hubd.backend.sync import Identity, Orders, Pace, Sync
+from hubd.backend.identity import Identity
+from hubd.backend.orders import Orders
+from hubd.backend.sync import Sync
 from hubd.config.file import Config
 from hubd.doors.unlock import Books, Point, SiteRules, Unlock
 from hubd.doors.watch import DoorWatch
@@ -216,7 +219,8 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             records=log,
             orders=orders,
             identity=who,
-            pace=Pace(clock),
+            clock=clock,
+            pace=Pace(),
             appended=appended,
         )
     counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())

@@ -21,7 +21,8 @@ from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.phone.certificates import DAY_SECONDS
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
-from hubd.backend.sync import Sync, UplinkState
+from hubd.backend.state import UplinkState
+from hubd.backend.sync import Sync
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,

@@ -75,7 +75,7 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubd.adapters.curve.uplink._NOT_UP": _partial(
         "REFUSED", "what is refused has sentences of its own (`_refused`)"
     ),
-    "hubd.backend.sync._STEPS": _partial("DOWN", "nothing comes while the uplink is down"),
+    "hubcore.backend.talk._STEPS": _partial("DOWN", "nothing comes while the uplink is down"),
 }
 
 

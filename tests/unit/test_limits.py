@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
+from hubcore.backend.pace import Pace
 from hubd.adapters.curve.uplink import Timings
 from hubd.adapters.curve.wire import CHUNK_BYTES, WireLimits
 from hubd.adapters.curve.zmtp import SEALED_BYTES
-from hubd.backend.sync import Pace
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "hubd.service"

@@ -17,6 +17,7 @@ import pytest
 from hubcore.access import policy
 from hubcore.access.policy import Policy
 from hubcore.access.words import Mode
+from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
@@ -27,7 +28,7 @@ from hubcore.phone.messages import Reason
 from hubcore.ports.clock import ClockState
 from hubd import app
 from hubd.adapters.host.clock import SystemClock
-from hubd.backend.sync import UplinkPhase, UplinkState
+from hubd.backend.state import UplinkState
 from hubd.evidence.reporting import ReportingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import PolicyIntake
