@@ -59,10 +59,11 @@ from hubd.phones.links import Links, Means
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
-from hubd.upkeep.clockcare import ClockCare
+from hubd.upkeep.clockcare import ClockCare, backend_agrees
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
-from hubd.upkeep.standing import READY_PARTS, StandingProblems, Watched, agrees
+from hubd.upkeep.selfcheck import SelfCheck
+from hubd.upkeep.standing import READY_PARTS, StandingProblems
 from hubd.upkeep.status import Status
 from hubd.wiring.parts import MakeParts, Parts, RunPart
 
@@ -96,7 +97,7 @@ class Hub:
     log: ReportingLog
     health: Health
     vigil: StandingProblems
-    watched: Watched
+    self_check: SelfCheck
     links: Links
     watch: DoorWatch
     epochs: EpochKeys
@@ -230,7 +231,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         floor=floor,
         clock=clock,
         tell=tell,
-        backend_agrees=lambda: agrees(sync),
+        backend_agrees=lambda: backend_agrees(sync),
         time_service=set_by_timesyncd,
     )
     api = LocalApi(config.api.socket, _calls(status, time, store), tail)
@@ -243,13 +244,14 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         bits=config.protocol.rsa_bits,
     )
     theirs = config.keys.backend_public
-    watched = Watched(
+    self_check = SelfCheck(
+        problems=vigil,
         clock=clock,
+        clock_care=time,
         epochs=ring,
-        certificate_expires=keys.certified.expires,
-        sync=lambda: sync,
-        time=time,
+        sync=sync,
         certificate_begins=keys.certified.not_before,
+        certificate_expires=keys.certified.expires,
         certificate_file=config.keys.certificate.place,
         backend_key_file=theirs.place if theirs else "",
     )
@@ -260,7 +262,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         log=log,
         health=health,
         vigil=vigil,
-        watched=watched,
+        self_check=self_check,
         links=links,
         watch=watch,
         epochs=epochs,
@@ -411,16 +413,14 @@ async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
     loops = [
         _serve_links(hub),
         hub.watch.run(hub.parts.inputs, partial(hub.health.beat, "doors")),
-        hub.epochs.run(
-            hub.clock, partial(hub.health.beat, "epoch"), partial(hub.vigil.look, hub.watched)
-        ),
+        hub.epochs.run(hub.clock, partial(hub.health.beat, "epoch"), hub.self_check.check),
         hub.refusals.run(),
         hub.log.mend(hub.clock),
         hub.disk.run(),
         tell_left_out(),
         hub.api.serve(),
         notifier.feed_watchdog(hub.health.alive),
-        hub.vigil.run(hub.watched),
+        hub.self_check.run(),
         _say_ready(hub, notifier),
     ]
     if hub.sync is not None:
@@ -467,7 +467,7 @@ async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS)
     with suppress(TimeoutError):
         async with asyncio.timeout(strikes_seconds):
             for name in READY_PARTS & hub.parts.runs.keys():
-                await hub.vigil.heard(name)
+                await hub.vigil.reported(name)
     await hub.links.run(partial(_tell_radio, hub), partial(hub.health.beat, "links"))
 
 
