@@ -224,8 +224,19 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             pace=Pace(),
             appended=appended,
         )
-    counted = links.__len__, lambda: ring.current is not None, lambda: len(asyncio.all_tasks())
-    status = Status(config, __version__, health, clock, log, store, watch, sync, *counted)
+    status = Status(
+        config=config,
+        version=__version__,
+        health=health,
+        clock=clock,
+        log=log,
+        policy=store,
+        watch=watch,
+        sync=sync,
+        link_count=links.__len__,
+        has_epoch_key=lambda: ring.current is not None,
+        task_count=lambda: len(asyncio.all_tasks()),
+    )
     time = ClockCare(
         log=log,
         floor=floor,

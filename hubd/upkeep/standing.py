@@ -11,7 +11,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 
-from hubcore.evidence.facts import EventName, Fact, Tell
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part, Problem, Topic, problem
 from hubd.upkeep.health import Health
 from hubd.upkeep.problemjournal import ProblemJournal
@@ -49,12 +49,16 @@ class StandingProblems:
             self._health.part(name, up)
         check = CHECK_OF_PART[name]
         topic = CHECKS[check].topic
-        self.update(topic, None if up else problem(check, why=why or f"{name}: down"))
+        if up:
+            self._health.clear(topic)
+        else:
+            self._health.set(problem(check, why=why or f"{name}: down"))
         state = _PartState(up, why)
         if state.is_news_after(self._parts.get(topic)):
             self._parts[topic] = state
             self._journal.restart_day(topic)
-            self._tell(EventName.PART, {Fact.PART: str(name), Fact.UP: up, Fact.WHY: why})
+            facts: Detail = {Fact.PART: str(name), Fact.UP: up, Fact.WHY: why}
+            self._tell(EventName.PART, facts)
         self._reported[name].set()
 
     async def reported(self, name: Part) -> None:
