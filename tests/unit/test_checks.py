@@ -257,7 +257,7 @@ def test_a_certificate_is_told_alike_by_the_daemon_and_before_a_start() -> None:
             CheckId.LINE_SHARED,
             {"line": "a", "other": "b", "pin": "c"},
             FindingKind.WRONG,
-            "a and b are one pin, c; give each ",
+            "a and b are the same pin, c; give each ",
         ),
         (
             CheckId.RTC_UNREADABLE,
