@@ -1,22 +1,21 @@
-"""One table of all that can be wrong with a hub: how grave it is, who can mend it, the cause, and
-what to do.
+"""One table of all that can be wrong with a hub: its severity, who can mend it, cause and remedy.
 
-1. Whoever sees that something is wrong names a check and its fields. The sentences stand here
-   alone; the fields `why` and `said` hold the words of an error or of a command.
-2. `hubctl status`, the journal and `hubd --check-config` show these sentences.
+Laws:
+1. Whoever sees that something is wrong names a check and its fields. All sentences are in this
+   table; the fields `why` and `said` hold the words of an error or of a command.
+2. `hubctl status`, the journal and `hubd --check-config` show these sentences to a technician who
+   stands at the hub.
 3. A topic has at most one standing check: a graver one takes the place of a lesser one.
-4. A remedy names only commands that hubd brings or that a Debian system has.
-5. What can be judged by what the daemon knows of itself is judged here, by a look beside the table.
+4. A remedy names only commands that come with hubd or with a Debian system.
 
-The file is long because it is one table: who looks for a sentence finds it here.
+The file is long because it is one table: whoever looks for a sentence finds it here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from hubcore.backend.uplink import Cause
 from hubcore.evidence.statecheck import Doubt
@@ -25,22 +24,21 @@ from hubcore.timing.moment import show_seconds
 
 
 class Severity(StrEnum):
-    """`ERROR`: a door may not open or evidence is in danger.
-
-    `WARNING`: works, but somebody must look.
-    """
+    """How grave it is."""
 
     ERROR = "error"
+    """A door may not open, or evidence is in danger."""
     WARNING = "warning"
+    """The hub works, but somebody must look."""
 
 
 class Class(StrEnum):
     """Who can mend it."""
 
     SETUP = "setup"
-    """The installer: the configuration names what cannot be."""
+    """The installer: the configuration is wrong."""
     MACHINE = "machine"
-    """The technician at the hub: the machine does not have or give what is needed."""
+    """The technician at the hub: the machine lacks something."""
     CERTIFICATE = "certificate"
     """The issuer: phones refuse the hub."""
     BACKEND = "backend"
@@ -183,9 +181,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong now: a check, and a value for each field that it names; more fields
-    do no harm.
-    """
+    """Something that is wrong now: a check, with a value for each field that its texts name."""
 
     check: CheckId
     fields: Mapping[str, object]
@@ -214,7 +210,8 @@ class Problem:
     def line(self) -> str:
         """Cause and remedy in one line."""
         is_sentence = CHECKS[self.check].cause.endswith(".")
-        return f"{self.what} {self.remedy}" if is_sentence else f"{self.what}; {self.remedy}"
+        separator = " " if is_sentence else "; "
+        return f"{self.what}{separator}{self.remedy}"
 
 
 def problem(check: CheckId, **fields: object) -> Problem:
@@ -903,7 +900,7 @@ CHECK_OF_DOUBT: Mapping[Doubt, CheckId] = {
     Doubt.LOG_REPLACED: CheckId.LOG_REPLACED,
 }
 
-CHECK_OF_STANDING: Mapping[CertificateState, CheckId | None] = {
+CHECK_OF_CERTIFICATE: Mapping[CertificateState, CheckId | None] = {
     CertificateState.NOT_YET: CheckId.CERTIFICATE_NOT_YET,
     CertificateState.VALID: None,
     CertificateState.ENDING: CheckId.CERTIFICATE_ENDING,
@@ -915,118 +912,24 @@ CHECK_OF_HALT: Mapping[Cause, CheckId] = {
     Cause.FORK: CheckId.FORK,
     Cause.GAP: CheckId.GAP,
 }
-"""What stands after what a backend says of a hub's records."""
-
-BACKEND_DOWN_SECONDS = 60.0
-EVIDENCE_SECONDS = 150.0
-"""For so long the backend may acknowledge nothing while records wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkSeen:
-    """The talk with the backend as it is seen now; see `hubd.backend.sync.LinkState`."""
-
-    connected: bool
-    since: float
-    why: str
-    waiting: int
-    unacknowledged_seconds: float | None
-    halt: str | None
-    known: str | None
-    boot: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the daemon knows of itself when it looks; times in Unix seconds, files as the installer
-    knows them.
-    """
-
-    now: float
-    epoch_is_ready: bool
-    certificate_begins: int
-    certificate_expires: int
-    certificate_file: str
-    backend_key_file: str
-    uplink: UplinkSeen | None
+"""What stands after a Halt."""
 
 
 def certificate_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
-    """Judge a certificate by the wall clock: what is wrong with it, None when nothing is.
-
-    `file` holds it.
-    """
-    check = CHECK_OF_STANDING[judge(begins, expires, now)]
+    """Return what is wrong with the certificate in `file`; all times in Unix seconds."""
+    check = CHECK_OF_CERTIFICATE[judge(begins, expires, now)]
     if check is None:
         return None
-    days = int((expires - now) // DAY_SECONDS)
-    left = "in less than a day"
-    if days:
-        left = "in 1 day" if days == 1 else f"in {days} days"
     return problem(
-        check, begins=show_seconds(begins), ends=show_seconds(expires), left=left, file=file
+        check,
+        begins=show_seconds(begins),
+        ends=show_seconds(expires),
+        left=_left(int((expires - now) // DAY_SECONDS)),
+        file=file,
     )
 
 
-def _certificate(seen: Seen) -> Problem | None:
-    return certificate_problem(
-        begins=seen.certificate_begins,
-        expires=seen.certificate_expires,
-        now=seen.now,
-        file=seen.certificate_file,
-    )
-
-
-def _epoch(seen: Seen) -> Problem | None:
-    return None if seen.epoch_is_ready else problem(CheckId.EPOCH_NONE)
-
-
-def _backend(seen: Seen) -> Problem | None:
-    """The backend has been out of reach for a while."""
-    uplink = seen.uplink
-    if uplink is None or uplink.connected or seen.now - uplink.since <= BACKEND_DOWN_SECONDS:
-        return None
-    return problem(CheckId.BACKEND_AWAY, why=uplink.why, file=seen.backend_key_file)
-
-
-def _evidence(seen: Seen) -> Problem | None:
-    """Records go nowhere, though the backend is there and says nothing against them."""
-    uplink = seen.uplink
-    if uplink is None or not uplink.connected or uplink.halt:
-        return None
-    waited = uplink.unacknowledged_seconds
-    if waited is None or waited <= EVIDENCE_SECONDS:
-        return None
-    why = uplink.why or "it takes them and says nothing"
-    return problem(CheckId.EVIDENCE_STUCK, waiting=uplink.waiting, waited=waited, why=why)
-
-
-def _halt(cause: Cause, seen: Seen) -> Problem | None:
-    """The backend takes no records of this hub."""
-    uplink = seen.uplink
-    if uplink is None or uplink.halt != cause.name.lower():
-        return None
-    return problem(CHECK_OF_HALT[cause], held=_held(cause, uplink))
-
-
-def _held(cause: Cause, uplink: UplinkSeen) -> str:
-    """Say what the backend knows this hub by."""
-    if cause is Cause.TWO_HUBS:
-        return f"This one's boot id begins with {uplink.boot[:8]}."
-    number = (uplink.known or "0:").partition(":")[0]
-    return "It holds none." if number == "0" else f"The newest that it holds is {uplink.known}."
-
-
-LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
-    Topic.BACKEND: _backend,
-    Topic.CERTIFICATE: _certificate,
-    Topic.EPOCH: _epoch,
-    Topic.EVIDENCE: _evidence,
-    Topic.FORK: partial(_halt, Cause.FORK),
-    Topic.GAP: partial(_halt, Cause.GAP),
-    Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
-}
-"""What the daemon asks each time it looks.
-
-The other topics stand and end when whoever sees them says so.
-"""
+def _left(days: int) -> str:
+    if days == 0:
+        return "in less than a day"
+    return "in 1 day" if days == 1 else f"in {days} days"

@@ -9,10 +9,10 @@ import asyncio
 
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
-from hubd.backend.state import UplinkState
 from hubd.backend.sync import Sync
-from hubd.upkeep.checks import LOOKS, Seen, Topic, UplinkSeen
+from hubd.upkeep.checks import Topic
 from hubd.upkeep.clockcare import ClockCare
+from hubd.upkeep.looks import LOOKS, Seen
 from hubd.upkeep.standing import StandingProblems
 
 CHECK_SECONDS = 2.0
@@ -72,18 +72,5 @@ class SelfCheck:
             certificate_expires=self._certificate_expires,
             certificate_file=self._certificate_file,
             backend_key_file=self._backend_key_file,
-            uplink=None if self._sync is None else _uplink_seen(self._sync.state),
+            uplink=None if self._sync is None else self._sync.state,
         )
-
-
-def _uplink_seen(state: UplinkState) -> UplinkSeen:
-    return UplinkSeen(
-        connected=state.connected,
-        since=state.since,
-        why=state.why,
-        waiting=state.waiting,
-        unacknowledged_seconds=state.unacknowledged_seconds,
-        halt=state.halt,
-        known=state.known,
-        boot=state.boot,
-    )

@@ -40,7 +40,7 @@ def _partial(missing: str, why: str) -> Partial:
 
 
 PARTIAL: Mapping[str, Partial] = {
-    "hubd.upkeep.checks.LOOKS": _partial(
+    "hubd.upkeep.looks.LOOKS": _partial(
         "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE "
         "STRIKES UNIT",
         "these stand and end when whoever sees them says so",

@@ -185,7 +185,7 @@ WAYS = (
     ),
     Way(
         "a hub that is halted asks again, before its silence is told as a problem",
-        "hubd.upkeep.checks.EVIDENCE_SECONDS",
+        "hubd.upkeep.looks.EVIDENCE_SECONDS",
         (("Pace:halted_seconds",), ("Pace:welcome_seconds",)),
     ),
     Way(
