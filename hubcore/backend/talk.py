@@ -152,20 +152,20 @@ class Talk:
         """The backend's time less this hub's monotonic time."""
 
     def connected(self, at: Moment) -> Effects:
-        """Take that the link is up."""
+        """The link has come up."""
         effects = self._go(UplinkPhase.GREETING, "connected, no Welcome yet", at)
         self._greet_at = at.monotonic
         return effects
 
     def disconnected(self, why: str, at: Moment) -> Effects:
-        """Take that the link is down, and why."""
+        """The link has gone down; `why` is a sentence."""
         effects = self._go(UplinkPhase.DOWN, why, at)
         self._greet_at = None
         return effects
 
     def received(self, message: BackendMessage, at: Moment) -> Effects:
-        """Take one message of the backend."""
-        step = _STEPS.get((self.phase, type(message)))
+        """The backend has said this."""
+        step = _STEPS[self.phase].get(type(message))
         if step is None:
             self._counters["out_of_turn"] += 1
             return []
@@ -173,17 +173,17 @@ class Talk:
         return step(self, message, at)
 
     def greeted(self, now: float) -> None:
-        """Take that the link has taken a Hello. Until then it is due again soon."""
-        halted = self.phase is UplinkPhase.HALTED
-        wait_seconds = self._pace.halted_seconds if halted else self._pace.welcome_seconds
+        """The link has taken the Hello of a Greet. Otherwise it is due again soon."""
         self._hello_at = now
-        self._greet_at = now + wait_seconds
+        if self.phase is UplinkPhase.HALTED:
+            self._greet_at = now + self._pace.halted_seconds
+        else:
+            self._greet_at = now + self._pace.welcome_seconds
 
-    def refusal(self, order: Release) -> Say:
+    def refusal(self, order: Release) -> Result:
         """Refuse a release because of the Halt."""
         self._counters["releases_halted"] += 1
-        why = sentence(self.why)
-        return Say(Result(order.id, ReleaseOutcome.REFUSED, why))
+        return Result(order.id, ReleaseOutcome.REFUSED, sentence(self.why))
 
     def look(self, at: Moment) -> Effects:
         """Return what is due at this moment."""
@@ -227,9 +227,9 @@ class Talk:
         if self._hello_at is not None and self.phase is not UplinkPhase.HALTED:
             self._counters["no_welcome"] += 1
             self.why = (
-                f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: the backend "
-                "is frozen, or knows neither this hub's id nor version "
-                f"{PROTOCOL} of the link"
+                f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: "
+                "the backend is frozen, or knows neither this hub's id "
+                f"nor version {PROTOCOL} of the link"
             )
         self._greet_at = now + self._pace.retry_seconds
         return [Greet()]
@@ -269,9 +269,8 @@ class Talk:
         self.halt = message
         self._halted_at[message.cause] = now
         cause = message.cause.name.lower()
-        effects = self._go(
-            UplinkPhase.HALTED, f"halted by the backend ({cause}): {message.detail}", at
-        )
+        why = f"halted by the backend ({cause}): {message.detail}"
+        effects = self._go(UplinkPhase.HALTED, why, at)
         self._greet_at = now + self._pace.halted_seconds
         return [*effects, RefuseWaiting()]
 
@@ -282,7 +281,7 @@ class Talk:
         return [TakeRelease(message)]
 
     def _on_release_while_halted(self, message: Release, _at: Moment) -> Effects:
-        return [self.refusal(message)]
+        return [Say(self.refusal(message))]
 
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
@@ -300,21 +299,30 @@ class Talk:
 
 
 _Step = Callable[[Talk, Any, Moment], Effects]
-_STEPS: dict[tuple[UplinkPhase, type[BackendMessage]], _Step] = {
-    (UplinkPhase.GREETING, Welcome): Talk._on_welcome,
-    (UplinkPhase.GREETING, Acknowledge): Talk._on_acknowledge,
-    (UplinkPhase.GREETING, Halt): Talk._on_halt,
-    (UplinkPhase.SPEAKING, Acknowledge): Talk._on_acknowledge,
-    (UplinkPhase.SPEAKING, Release): Talk._on_release,
-    (UplinkPhase.SPEAKING, NewPolicy): Talk._on_policy,
-    (UplinkPhase.SPEAKING, Pong): Talk._on_pong,
-    (UplinkPhase.SPEAKING, Halt): Talk._on_halt,
-    (UplinkPhase.SILENT, Welcome): Talk._on_welcome,
-    (UplinkPhase.SILENT, Acknowledge): Talk._on_acknowledge,
-    (UplinkPhase.SILENT, Halt): Talk._on_halt,
-    (UplinkPhase.HALTED, Welcome): Talk._on_welcome,
-    (UplinkPhase.HALTED, Acknowledge): Talk._on_acknowledge,
-    (UplinkPhase.HALTED, Release): Talk._on_release_while_halted,
-    (UplinkPhase.HALTED, NewPolicy): Talk._on_policy,
-    (UplinkPhase.HALTED, Halt): Talk._on_halt,
+_STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
+    UplinkPhase.DOWN: {},
+    UplinkPhase.GREETING: {
+        Welcome: Talk._on_welcome,
+        Acknowledge: Talk._on_acknowledge,
+        Halt: Talk._on_halt,
+    },
+    UplinkPhase.SPEAKING: {
+        Acknowledge: Talk._on_acknowledge,
+        Release: Talk._on_release,
+        NewPolicy: Talk._on_policy,
+        Pong: Talk._on_pong,
+        Halt: Talk._on_halt,
+    },
+    UplinkPhase.SILENT: {
+        Welcome: Talk._on_welcome,
+        Acknowledge: Talk._on_acknowledge,
+        Halt: Talk._on_halt,
+    },
+    UplinkPhase.HALTED: {
+        Welcome: Talk._on_welcome,
+        Acknowledge: Talk._on_acknowledge,
+        Release: Talk._on_release_while_halted,
+        NewPolicy: Talk._on_policy,
+        Halt: Talk._on_halt,
+    },
 }

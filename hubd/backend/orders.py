@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from hubcore.backend import uplink
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink import ReleaseOutcome
+from hubcore.backend.uplink import PolicyResult, Release, ReleaseOutcome, Result, sentence
 from hubcore.errors import HubError
 
 log = structlog.get_logger()
@@ -28,7 +27,7 @@ log = structlog.get_logger()
 class Orders:
     """Who carries out what the backend orders."""
 
-    release: Callable[[uplink.Release], Awaitable[uplink.Result]]
+    release: Callable[[Release], Awaitable[Result]]
     """Judges a repeated id, expiry and lateness, and bounds its own waits. Raises HubError.
 
     Only the end of the daemon cancels it between its record and its strike.
@@ -47,7 +46,7 @@ class OrderWorkers:
         *,
         orders: Orders,
         pace: Pace,
-        answer: Callable[[uplink.Result | uplink.PolicyResult], object],
+        answer: Callable[[Result | PolicyResult], object],
         counters: Counter[str],
     ) -> None:
         """`answer` hands an answer to the link, which may lose it."""
@@ -55,19 +54,19 @@ class OrderWorkers:
         self._pace = pace
         self._answer = answer
         self._counters = counters
-        self._releases: asyncio.Queue[uplink.Release] = asyncio.Queue(pace.releases_waiting)
+        self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
-    def take_release(self, order: uplink.Release) -> None:
+    def take_release(self, order: Release) -> None:
         """Let a release wait for its turn, or answer BUSY."""
         try:
             self._releases.put_nowait(order)
         except asyncio.QueueFull:
             self._counters["releases_busy"] += 1
             why = "too many releases at once"
-            self._answer(uplink.Result(order.id, ReleaseOutcome.BUSY, why))
+            self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
 
-    def give_back_waiting(self) -> list[uplink.Release]:
+    def give_back_waiting(self) -> list[Release]:
         """Return the releases that wait for their turn; they are no longer carried out."""
         waiting = []
         while not self._releases.empty():
@@ -94,8 +93,8 @@ class OrderWorkers:
                 result = await self._orders.release(order)
             except HubError as error:
                 log.warning("release_failed", why=str(error))
-                why = uplink.sentence(str(error))
-                result = uplink.Result(order.id, ReleaseOutcome.FAILED, why)
+                why = sentence(str(error))
+                result = Result(order.id, ReleaseOutcome.FAILED, why)
             self._answer(result)
 
     async def _look_at_policies(self) -> None:
@@ -110,16 +109,16 @@ class OrderWorkers:
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, self._pace.refused_cap_seconds)
 
-    async def _judge(self, document: bytes) -> uplink.PolicyResult:
+    async def _judge(self, document: bytes) -> PolicyResult:
         """Hand a policy on; the answer holds nothing of its content."""
         try:
             version = await self._orders.accept_policy(document)
         except HubError as error:
-            why = uplink.sentence(str(error)) or "refused"
+            why = sentence(str(error)) or "refused"
         except MemoryError:
             why = f"a policy of {len(document)} bytes is more than this hub has memory for"
         else:
-            return uplink.PolicyResult(version, "")
+            return PolicyResult(version, "")
         self._counters["policies_refused"] += 1
         log.warning("policy_refused", why=why)
-        return uplink.PolicyResult(self._orders.policy_version(), why)
+        return PolicyResult(self._orders.policy_version(), why)

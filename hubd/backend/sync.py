@@ -83,10 +83,17 @@ class Sync:
         self._talk = Talk(pace, self._now(), chance, self._counters)
         self._breaks = BreakRecorder(records, clock)
         self._sender = RecordSender(
-            records=records, clock=clock, pace=pace, say=self._say, counters=self._counters
+            records=records,
+            clock=clock,
+            pace=pace,
+            say=self._say,
+            counters=self._counters,
         )
         self._workers = OrderWorkers(
-            orders=orders, pace=pace, answer=self._say, counters=self._counters
+            orders=orders,
+            pace=pace,
+            answer=self._say,
+            counters=self._counters,
         )
 
     @property
@@ -120,12 +127,14 @@ class Sync:
 
     def connected(self) -> None:
         """See `ports.uplink.UplinkListener.connected`."""
-        self._perform(self._talk.connected(self._now()))
+        effects = self._talk.connected(self._now())
+        self._perform(effects)
         self._wake.set()
 
     def disconnected(self, why: str) -> None:
         """See `ports.uplink.UplinkListener.disconnected`."""
-        self._perform(self._talk.disconnected(why, self._now()))
+        effects = self._talk.disconnected(why, self._now())
+        self._perform(effects)
         self._wake.set()
 
     def received(self, message: bytes) -> None:
@@ -138,7 +147,8 @@ class Sync:
         except MemoryError:
             self._counters["no_memory"] += 1
             return
-        self._perform(self._talk.received(read, self._now()))
+        effects = self._talk.received(read, self._now())
+        self._perform(effects)
         self._wake.set()
 
     # The turns: one task that writes to the log, sends records, and asks the talk what is due.
@@ -160,12 +170,13 @@ class Sync:
         await self._sender.oldest.find()
         await self._breaks.record(self._talk.halt)
         at = self._now()
-        self._perform(self._talk.look(at))
+        effects = self._talk.look(at)
+        self._perform(effects)
         if self._talk.phase is not UplinkPhase.SPEAKING:
             return self._talk.due(at.monotonic)
         send_at = await self._sender.send()
         look_at = self._talk.due(at.monotonic)
-        return min((moment for moment in (send_at, look_at) if moment is not None), default=None)
+        return _earlier(send_at, look_at)
 
     async def _wait(self, until: float | None) -> None:
         """Wait until a moment, or until something has happened."""
@@ -190,8 +201,7 @@ class Sync:
                 case TakeRelease(order):
                     self._workers.take_release(order)
                 case RefuseWaiting():
-                    waiting = self._workers.give_back_waiting()
-                    self._perform([self._talk.refusal(order) for order in waiting])
+                    self._refuse_waiting()
                 case TakePolicy(document):
                     self._workers.take_policy(document)
                 case _:
@@ -201,6 +211,11 @@ class Sync:
         log.info("link", phase=str(phase), why=why, waiting=self._records.waiting())
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
+
+    def _refuse_waiting(self) -> None:
+        for order in self._workers.give_back_waiting():
+            refusal = self._talk.refusal(order)
+            self._say(refusal)
 
     def _greet(self) -> None:
         hello = self._identity.hello(
@@ -218,3 +233,12 @@ class Sync:
 
     def _now(self) -> Moment:
         return Moment(monotonic=self._clock.monotonic(), wall=self._clock.wall())
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    """Return the earlier moment; None is never."""
+    if one is None:
+        return other
+    if other is None:
+        return one
+    return min(one, other)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TypeVar
 
 from hubcore.errors import AuditError, PeerError
@@ -149,9 +150,8 @@ def _add(sums: dict[_Key, Sum], key: _Key, more: Sum) -> None:
 def _strangers_detail(sums: Mapping[str, Sum]) -> Detail:
     """One record with a number for each kind of error."""
     counts: dict[Fact, Value] = {Fact(name): total.count for name, total in sums.items()}
-    first_ms = min(total.first_ms for total in sums.values())
-    last_ms = max(total.last_ms for total in sums.values())
-    return {**counts, Fact.FIRST: first_ms, Fact.LAST: last_ms}
+    whole = reduce(Sum.joined, sums.values())
+    return {**counts, Fact.FIRST: whole.first_ms, Fact.LAST: whole.last_ms}
 
 
 def _decision_detail(key: SumKey, total: Sum) -> Detail:

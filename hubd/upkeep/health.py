@@ -13,6 +13,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from hubcore.ports.clock import Clock
@@ -35,7 +36,7 @@ class Health:
         self._deadlines = dict(deadlines)
         self._beats = dict.fromkeys(self._deadlines, clock.monotonic())
         self._parts = dict.fromkeys(parts, False)
-        self._counters: dict[str, int] = {}
+        self._counters: Counter[str] = Counter()
         self._problems: dict[Topic, Problem] = {}
         self._since = clock.wall()
         self._ready_once = asyncio.Event()
@@ -47,7 +48,7 @@ class Health:
         is_new = name not in self._counters
         if is_new and len(self._counters) >= COUNTERS_MAX:
             name = COUNTERS_OVERFLOW
-        self._counters[name] = self._counters.get(name, 0) + times
+        self._counters[name] += times
 
     def counters(self) -> dict[str, int]:
         """Return the counters, sorted by name."""
@@ -69,7 +70,7 @@ class Health:
         return (*errors, *warnings)
 
     def beat(self, loop: str) -> None:
-        """Take a beat of a critical loop. Raise KeyError for a name not in `deadlines`."""
+        """A critical loop has come round. Raise KeyError for a name not in `deadlines`."""
         if loop not in self._beats:
             raise KeyError(f"no critical loop is called {loop!r}")
         self._beats[loop] = self._clock.monotonic()
@@ -88,7 +89,7 @@ class Health:
         return not self.late()
 
     def part(self, name: str, up: bool) -> None:
-        """Take that a part is up or down. Raise KeyError for a name not in `parts`."""
+        """A part is up or down now. Raise KeyError for a name not in `parts`."""
         if name not in self._parts:
             raise KeyError(f"no part is called {name!r}")
         was_ready = self.ready()

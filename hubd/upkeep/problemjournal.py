@@ -19,14 +19,21 @@ from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Problem, Severity, Topic
 AT_EVERY_START = frozenset({Topic.EPOCH})
 """What stands for a moment at every start."""
 OF_PARTS = frozenset(CHECKS[check].topic for check in CHECK_OF_PART.values())
+QUIET_BEGINNINGS = AT_EVERY_START | OF_PARTS
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
-    """Since when a problem's day runs, in monotonic seconds, and how grave the problem was then."""
+class _Day:
+    """The day for which the journal has enough of a problem; `began` in monotonic seconds."""
 
     severity: Severity
-    since: float
+    began: float
+
+    def covers(self, problem: Problem, now: float) -> bool:
+        """Tell whether the day is not over and the problem is as grave as it was."""
+        if problem.severity is not self.severity:
+            return False
+        return now - self.began < DAY_SECONDS
 
 
 class ProblemJournal:
@@ -34,7 +41,7 @@ class ProblemJournal:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._days: dict[Topic, _Counted] = {}
+        self._days: dict[Topic, _Day] = {}
         self._written: set[Topic] = set()
         """The problems whose end the journal must have, since it has them as standing."""
 
@@ -48,21 +55,24 @@ class ProblemJournal:
         for topic in self._days.keys() - standing.keys():
             del self._days[topic]
         for topic in sorted(self._written - standing.keys()):
-            self._written.remove(topic)
-            self._tell(EventName.PROBLEM, {Fact.PROBLEM: str(topic), Fact.STANDS: False})
+            self._write_end(topic)
         for problem in standing.values():
             if self._is_due(problem, now):
                 self._write_standing(problem)
 
     def _is_due(self, problem: Problem, now: float) -> bool:
         topic = problem.id
-        before = self._days.get(topic)
-        if before is not None:
-            same = before.severity is problem.severity
-            if same and now - before.since < DAY_SECONDS:
-                return False
-        self._days[topic] = _Counted(problem.severity, now)
-        return before is not None or topic not in AT_EVERY_START | OF_PARTS
+        day = self._days.get(topic)
+        if day is not None and day.covers(problem, now):
+            return False
+        self._days[topic] = _Day(problem.severity, now)
+        begins = day is None
+        return not (begins and topic in QUIET_BEGINNINGS)
+
+    def _write_end(self, topic: Topic) -> None:
+        self._written.remove(topic)
+        facts: Detail = {Fact.PROBLEM: str(topic), Fact.STANDS: False}
+        self._tell(EventName.PROBLEM, facts)
 
     def _write_standing(self, problem: Problem) -> None:
         self._written.add(problem.id)

@@ -44,7 +44,7 @@ class StandingProblems:
         self._reported: defaultdict[Part, asyncio.Event] = defaultdict(asyncio.Event)
 
     def part(self, name: Part, up: bool, why: str) -> None:
-        """Take that a part came up or is down; `why` is a sentence."""
+        """A part came up, or is down; `why` is a sentence."""
         if name in READY_PARTS:
             self._health.part(name, up)
         check = CHECK_OF_PART[name]

@@ -75,7 +75,6 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubd.adapters.curve.uplink._NOT_UP": _partial(
         "REFUSED", "what is refused has sentences of its own (`_refused`)"
     ),
-    "hubcore.backend.talk._STEPS": _partial("DOWN", "nothing comes while the uplink is down"),
 }
 
 
