@@ -38,7 +38,7 @@ class Class(StrEnum):
     SETUP = "setup"
     """The installer: the configuration is wrong."""
     MACHINE = "machine"
-    """The technician at the hub: the machine lacks something."""
+    """The technician at the hub: something is missing or wrong on the machine."""
     CERTIFICATE = "certificate"
     """The issuer: phones refuse the hub."""
     BACKEND = "backend"
