@@ -15,6 +15,7 @@ from functools import partial
 
 from hubcore.access import policy as policies
 from hubcore.access.words import HubName
+from hubcore.backend.pace import Pace
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.timefloor import TimeFloor, from_records
@@ -34,7 +35,9 @@ from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.backend.sync import Identity, Orders, Pace, Sync
+from hubd.backend.identity import Identity
+from hubd.backend.orders import Orders
+from hubd.backend.sync import Sync
 from hubd.calls import LocalCalls
 from hubd.config.file import Config
 from hubd.doors.rules import Point, SiteRules
@@ -49,10 +52,11 @@ from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import Part
-from hubd.upkeep.clockcare import ClockCare
+from hubd.upkeep.clockcare import ClockCare, backend_agrees
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
-from hubd.upkeep.standing import READY_PARTS, StandingProblems, Watched, agrees
+from hubd.upkeep.selfcheck import SelfCheck
+from hubd.upkeep.standing import READY_PARTS, StandingProblems
 from hubd.upkeep.status import Status
 from hubd.wiring.parts import MakeParts, Parts
 
@@ -77,7 +81,7 @@ class Hub:
     tell: Teller
     health: Health
     problems: StandingProblems
-    watched: Watched
+    self_check: SelfCheck
     disk: DiskWatch
     refusals: Refusals
     policy: ProvenPolicy
@@ -111,7 +115,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         tell=evidence.tell,
         health=evidence.health,
         problems=evidence.problems,
-        watched=_make_watched(config, keys, phones.ring, sync, time, evidence),
+        self_check=_make_self_check(config, keys, phones.ring, sync, time, evidence),
         disk=evidence.disk,
         refusals=evidence.refusals,
         policy=policy,
@@ -367,7 +371,8 @@ def _make_sync(config: Config, uplink: Uplink, orders: Orders, evidence: _Eviden
         records=evidence.log,
         orders=orders,
         identity=identity,
-        pace=Pace(evidence.clock),
+        clock=evidence.clock,
+        pace=Pace(),
         appended=evidence.appended,
     )
 
@@ -381,7 +386,7 @@ def _make_clock_care(sync: Sync | None, evidence: _Evidence) -> ClockCare:
         floor=evidence.floor,
         clock=evidence.clock,
         tell=evidence.tell,
-        backend_agrees=lambda: agrees(sync),
+        backend_agrees=lambda: backend_agrees(sync),
         time_service=set_by_timesyncd,
     )
 
@@ -403,28 +408,29 @@ def _make_status(
         policy=policy,
         watch=watch,
         sync=sync,
-        links=lambda: len(phones.links),
-        epoch=lambda: phones.ring.current is not None,
-        tasks=lambda: len(asyncio.all_tasks()),
+        link_count=lambda: len(phones.links),
+        has_epoch_key=lambda: phones.ring.current is not None,
+        task_count=lambda: len(asyncio.all_tasks()),
     )
 
 
-def _make_watched(
+def _make_self_check(
     config: Config,
     keys: HubKeys,
     ring: EpochRing,
     sync: Sync | None,
     time: ClockCare,
     evidence: _Evidence,
-) -> Watched:
+) -> SelfCheck:
     backend_key = config.keys.backend_public
-    return Watched(
+    return SelfCheck(
+        problems=evidence.problems,
         clock=evidence.clock,
+        clock_care=time,
         epochs=ring,
+        sync=sync,
         certificate_begins=keys.certified.not_before,
         certificate_expires=keys.certified.expires,
         certificate_file=config.keys.certificate.place,
         backend_key_file=backend_key.place if backend_key else "",
-        sync=lambda: sync,
-        time=time,
     )

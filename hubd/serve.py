@@ -122,7 +122,7 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
     """Return what runs until the stop."""
     beat_of_doors = partial(hub.health.beat, "doors")
     beat_of_epochs = partial(hub.health.beat, "epoch")
-    look = partial(hub.problems.look, hub.watched)
+    look = hub.self_check.check
     loops = [
         _serve_links(hub),
         hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed),
@@ -133,7 +133,7 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         tell_left_out(),
         hub.api.serve(),
         notifier.feed_watchdog(hub.health.alive),
-        hub.problems.run(hub.watched),
+        hub.self_check.run(),
         _say_ready(hub, notifier),
     ]
     if hub.sync is not None:
@@ -170,7 +170,7 @@ async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS)
     with suppress(TimeoutError):
         async with asyncio.timeout(strikes_seconds):
             for name in READY_PARTS & hub.parts.runs.keys():
-                await hub.problems.heard(name)
+                await hub.problems.reported(name)
     beat = partial(hub.health.beat, "links")
     await hub.links.run(tell_radio, beat)
 

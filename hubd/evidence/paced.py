@@ -1,13 +1,13 @@
-"""The audit log of decisions: a release has a record of its own, what moves nothing is paced and
-summed beyond that.
+"""The audit log of decisions: each release has its record, and what moves nothing is paced.
 
-1. The record of a granted release is handed on, always: no release without its record.
-2. A denial or a query has a record of its own while its source keeps to its pace and the disk has
-   room; else it goes into a sum (`refusals`), which is evidence a minute later.
-3. A door event, which whoever waits for it tries again, is refused while the disk has no room.
+Laws:
+1. The record of a granted release is always handed on: no release without its record.
+2. A denial or a query has a record of its own while its source keeps the pace and the disk has
+   room. Otherwise it goes into a sum (`refusals`), which is recorded within a minute.
+3. A door event is refused while the disk has no room; whoever waits for it tries again.
 4. A yes that comes to nothing leaves two records; `hubd.doors.unlock` keeps those to a pace
    (`access.once.TRIES`).
-5. The backend is one source, whoever ordered there; a phone's source is its credential.
+5. The backend is one source, whoever ordered there. A phone's source is its credential.
 """
 
 from __future__ import annotations
@@ -21,28 +21,25 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Paces, Rate
-from hubd.evidence.around import LogAround
-from hubd.evidence.refusals import Refusals, What
+from hubd.evidence.forwarding import ForwardingLog
+from hubd.evidence.refusals import Refusals, SumKey
 
 EACH = Rate(burst=5, per_second=1 / 30)
-"""Records of a source's denials and queries: somebody who tries a few doors has each written down.
-"""
+"""Records of one source: somebody who tries a few doors has each try written down."""
 WHOLE = Rate(burst=100, per_second=1.0)
-"""The same of all sources together: some 50 MB a day at worst."""
+"""Records of all sources together: some 50 MB a day at worst."""
 SOURCES_MAX = 1000
 BACKEND = "backend"
+QUERY = "query"
 
 
-class PacedLog(LogAround):
-    """`ports.stores.AuditLog` around another. `room` tells whether the disk has room for more than
-    releases.
-
-    An append that went into a sum gives the number 0.
-    """
+class PacedLog(ForwardingLog):
+    """`ports.stores.AuditLog` around another. An append that went into a sum gives number 0."""
 
     def __init__(
         self, log: AuditLog, refusals: Refusals, clock: Clock, room: Callable[[], bool]
     ) -> None:
+        """`room` tells whether the disk has room for more than releases."""
         super().__init__(log)
         self._log = log
         self._refusals = refusals
@@ -56,26 +53,31 @@ class PacedLog(LogAround):
             raise AuditError(
                 "the disk is nearly full: its rest is kept for the records of releases"
             )
-        what = _what(record)
-        if what is None or (
-            self._paces.take((what.kind, what.source), self._clock.monotonic()) and self._room()
-        ):
+        key = _sum_key(record)
+        if key is None or self._may_stand_alone(key):
             return self._log.append(record)
-        self._refusals.add(what)
+        self._refusals.add(key)
         return _summed()
+
+    def _may_stand_alone(self, key: SumKey) -> bool:
+        source = (key.kind, key.source)
+        in_pace = self._paces.take(source, self._clock.monotonic())
+        return in_pace and self._room()
 
 
 async def _summed() -> int:
     return 0
 
 
-def _what(record: Record) -> What | None:
-    """Return what a record would be summed as, None for one that always has a place of its own."""
+def _sum_key(record: Record) -> SumKey | None:
+    """Return what a record is summed under, None for one that always stands alone."""
     if record.kind not in (RecordKind.ACCESS, RecordKind.REMOTE):
         return None
     why = record.detail.get(Fact.WHY)
-    asker = record.detail.get(Fact.ASKER)
-    if why is None and record.detail.get(Fact.ACTION) != int(Action.QUERY):
+    is_query = record.detail.get(Fact.ACTION) == int(Action.QUERY)
+    if why is None and not is_query:
         return None
-    source = BACKEND if record.kind is RecordKind.REMOTE else str(asker)
-    return What(record.kind, source, "query" if why is None else str(why))
+    source = BACKEND
+    if record.kind is RecordKind.ACCESS:
+        source = str(record.detail.get(Fact.ASKER))
+    return SumKey(record.kind, source, QUERY if why is None else str(why))

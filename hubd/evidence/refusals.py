@@ -1,9 +1,10 @@
 """What peers do wrong or ask in vain, in sums.
 
+Laws:
 1. A flood leaves evidence, and costs at most SUMS_MAX + 2 records in RECORD_SECONDS.
-2. A sum says what was refused, how often, when first and when last; of proven phones and the
-   backend also whose it was.
-3. What cannot be written, or for which the disk has no room (`room`), is kept and written later.
+2. A sum says what was refused, how often, when first and when last. For proven phones and the
+   backend it also says whose it was.
+3. What cannot be written, or has no room on the disk, is kept and written later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TypeVar
 
 from hubcore.errors import AuditError, PeerError
@@ -22,15 +24,16 @@ from hubcore.ports.stores import AuditLog
 RECORD_SECONDS = 60.0
 WRITE_SECONDS = 1.0
 SUMS_MAX = 30
-"""Different sums at once; what comes beyond is summed under SEVERAL."""
+"""So many sums of decisions at once; more decisions are summed under SEVERAL."""
 SEVERAL = "several"
 _Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
-class What:
-    """What is summed: an access, a remote release; whose; and why not (`query`: it was allowed, and
-    moved nothing).
+class SumKey:
+    """Which decisions share a sum: an access or a remote release; whose; and why not.
+
+    `why` is a denial, or "query": it was allowed, and moved nothing.
     """
 
     kind: RecordKind
@@ -63,29 +66,26 @@ class Refusals:
         tell: Tell,
         room: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`room` tells whether the disk has room for more than releases."""
         self._log = log
         self._clock = clock
         self._tell = tell
         self._room = room
         self._strangers: dict[str, Sum] = {}
-        self._known: dict[What, Sum] = {}
+        """Refusals of peers that have proven nothing, by the name of the error."""
+        self._decisions: dict[SumKey, Sum] = {}
 
     def count(self, cause: PeerError) -> None:
         """Take one refusal of a peer that has proven nothing."""
         name = type(cause).__name__
-        now_ms = self._now_ms()
-        _add(self._strangers, name, Sum(1, now_ms, now_ms))
+        _add(self._strangers, name, self._once())
         self._tell(EventName.REFUSED, {Fact.ERROR: name, Fact.WHY: str(cause)})
 
-    def add(self, what: What) -> None:
+    def add(self, key: SumKey) -> None:
         """Take one decision that gets no record of its own."""
-        now_ms = self._now_ms()
-        room = what in self._known or len(self._known) < SUMS_MAX
-        _add(
-            self._known,
-            what if room else replace(what, source=SEVERAL, why=SEVERAL),
-            Sum(1, now_ms, now_ms),
-        )
+        if key not in self._decisions and len(self._decisions) >= SUMS_MAX:
+            key = replace(key, source=SEVERAL, why=SEVERAL)
+        _add(self._decisions, key, self._once())
 
     async def run(self) -> None:
         """Write the sums until cancelled, and the last ones then."""
@@ -101,39 +101,45 @@ class Refusals:
         if not self._room():
             return
         strangers = self._strangers
+        decisions = self._decisions
         self._strangers = {}
-        known = self._known
-        self._known = {}
+        self._decisions = {}
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                if strangers:
-                    await self._append(_of_strangers(strangers))
-                    strangers = {}
-                for what, found in list(known.items()):
-                    await self._append(_of_known(what, found))
-                    del known[what]
+                await self._append_all(strangers, decisions)
         except AuditError as error:
-            self._keep(strangers, known)
             self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
-        except (
-            TimeoutError
-        ):  # one is on its way, and may still become durable: then it is told twice
-            self._keep(strangers, known)
+        except TimeoutError:
             self._tell(EventName.AUDIT_FAILED, {Fact.WHY: "the disk does not answer"})
+        finally:
+            # one may be on its way and still become durable: then it is recorded twice
+            self._put_back(strangers, decisions)
+
+    async def _append_all(self, strangers: dict[str, Sum], decisions: dict[SumKey, Sum]) -> None:
+        """Record both; what is durable is taken out of them."""
+        if strangers:
+            await self._append(_strangers_detail(strangers))
+            strangers.clear()
+        for key, total in list(decisions.items()):
+            await self._append(_decision_detail(key, total))
+            del decisions[key]
 
     async def _append(self, detail: Detail) -> None:
-        await self._log.append(
-            Record.at(RecordKind.REFUSED, self._clock.wall(), self._clock.monotonic(), detail)
-        )
+        wall = self._clock.wall()
+        monotonic = self._clock.monotonic()
+        await self._log.append(Record.at(RecordKind.REFUSED, wall, monotonic, detail))
 
-    def _keep(self, strangers: Mapping[str, Sum], known: Mapping[What, Sum]) -> None:
-        for name, found in strangers.items():
-            _add(self._strangers, name, found)
-        for what, found in known.items():
-            _add(self._known, what, found)
+    def _put_back(self, strangers: Mapping[str, Sum], decisions: Mapping[SumKey, Sum]) -> None:
+        """Keep what was not written."""
+        for name, total in strangers.items():
+            _add(self._strangers, name, total)
+        for key, total in decisions.items():
+            _add(self._decisions, key, total)
 
-    def _now_ms(self) -> int:
-        return int(self._clock.wall() * 1000)
+    def _once(self) -> Sum:
+        """Return the sum of one refusal, now."""
+        now_ms = int(self._clock.wall() * 1000)
+        return Sum(1, now_ms, now_ms)
 
 
 def _add(sums: dict[_Key, Sum], key: _Key, more: Sum) -> None:
@@ -141,20 +147,19 @@ def _add(sums: dict[_Key, Sum], key: _Key, more: Sum) -> None:
     sums[key] = before.joined(more) if before else more
 
 
-def _of_strangers(sums: Mapping[str, Sum]) -> Detail:
+def _strangers_detail(sums: Mapping[str, Sum]) -> Detail:
     """One record with a number for each kind of error."""
-    counts: dict[Fact, Value] = {Fact(name): found.count for name, found in sums.items()}
-    first_ms = min(found.first_ms for found in sums.values())
-    last_ms = max(found.last_ms for found in sums.values())
-    return {**counts, Fact.FIRST: first_ms, Fact.LAST: last_ms}
+    counts: dict[Fact, Value] = {Fact(name): total.count for name, total in sums.items()}
+    whole = reduce(Sum.joined, sums.values())
+    return {**counts, Fact.FIRST: whole.first_ms, Fact.LAST: whole.last_ms}
 
 
-def _of_known(what: What, found: Sum) -> Detail:
+def _decision_detail(key: SumKey, total: Sum) -> Detail:
     return {
-        Fact.SUMMED: str(what.kind),
-        Fact.SOURCE: what.source,
-        Fact.WHY: what.why,
-        Fact.COUNT: found.count,
-        Fact.FIRST: found.first_ms,
-        Fact.LAST: found.last_ms,
+        Fact.SUMMED: str(key.kind),
+        Fact.SOURCE: key.source,
+        Fact.WHY: key.why,
+        Fact.COUNT: total.count,
+        Fact.FIRST: total.first_ms,
+        Fact.LAST: total.last_ms,
     }

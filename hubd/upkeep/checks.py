@@ -1,22 +1,21 @@
-"""One table of all that can be wrong with a hub: how grave it is, who can mend it, the cause, and
-what to do.
+"""One table of all that can be wrong with a hub: its severity, who can mend it, cause and remedy.
 
-1. Whoever sees that something is wrong names a check and its fields. The sentences stand here
-   alone; the fields `why` and `said` hold the words of an error or of a command.
-2. `hubctl status`, the journal and `hubd --check-config` show these sentences.
+Laws:
+1. Whoever sees that something is wrong names a check and its fields. All sentences are in this
+   table; the fields `why` and `said` hold the words of an error or of a command.
+2. `hubctl status`, the journal and `hubd --check-config` show these sentences to a technician who
+   stands at the hub.
 3. A topic has at most one standing check: a graver one takes the place of a lesser one.
-4. A remedy names only commands that hubd brings or that a Debian system has.
-5. What can be judged by what the daemon knows of itself is judged here, by a look beside the table.
+4. A remedy names only commands that come with hubd or with a Debian system.
 
-The file is long because it is one table: who looks for a sentence finds it here.
+The file is long because it is one table: whoever looks for a sentence finds it here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from hubcore.backend.uplink import Cause
 from hubcore.evidence.statecheck import Doubt
@@ -25,22 +24,21 @@ from hubcore.timing.moment import show_seconds
 
 
 class Severity(StrEnum):
-    """`ERROR`: a door may not open or evidence is in danger.
-
-    `WARNING`: works, but somebody must look.
-    """
+    """How grave it is."""
 
     ERROR = "error"
+    """A door may not open, or evidence is in danger."""
     WARNING = "warning"
+    """The hub works, but somebody must look."""
 
 
 class Class(StrEnum):
     """Who can mend it."""
 
     SETUP = "setup"
-    """The installer: the configuration names what cannot be."""
+    """The installer: the configuration is wrong."""
     MACHINE = "machine"
-    """The technician at the hub: the machine does not have or give what is needed."""
+    """The technician at the hub: something is missing or wrong on the machine."""
     CERTIFICATE = "certificate"
     """The issuer: phones refuse the hub."""
     BACKEND = "backend"
@@ -183,9 +181,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong now: a check, and a value for each field that it names; more fields
-    do no harm.
-    """
+    """Something that is wrong now: a check, with a value for each field that its texts name."""
 
     check: CheckId
     fields: Mapping[str, object]
@@ -214,7 +210,8 @@ class Problem:
     def line(self) -> str:
         """Cause and remedy in one line."""
         is_sentence = CHECKS[self.check].cause.endswith(".")
-        return f"{self.what} {self.remedy}" if is_sentence else f"{self.what}; {self.remedy}"
+        separator = " " if is_sentence else "; "
+        return f"{self.what}{separator}{self.remedy}"
 
 
 def problem(check: CheckId, **fields: object) -> Problem:
@@ -223,31 +220,33 @@ def problem(check: CheckId, **fields: object) -> Problem:
 
 
 _SET_IT = (
-    "set it: sudo timedatectl set-ntp true, where there is a network, or sudo timedatectl set-time "
-    "'YYYY-MM-DD HH:MM:SS'"
+    "set it: sudo timedatectl set-ntp true, where there is a network, "
+    "or sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS'"
 )
 _NO_RTC = (
-    "A hub without a battery-backed clock (RTC) and without a time source needs this "
-    "after each loss of power."
+    "A hub without a battery-backed clock (RTC) and without a time source "
+    "needs this after each loss of power."
 )
 _RENEW = (
-    "have the issuer renew it for the same key, put it into {file}, then: sudo systemctl "
-    "restart hubd. "
-    "A new file is not read before."
+    "have the issuer renew it for the same key, put it into {file}, "
+    "then: sudo systemctl restart hubd. A new file is not read before."
 )
+_RENEW_SENTENCE = f"H{_RENEW[1:]}"
 _MAKE_ROOM = (
-    "Make room: sudo journalctl --vacuum-size=100M; sudo apt-get clean; see: sudo du "
-    "-xh / | sort -h | tail -20."
+    "Make room: sudo journalctl --vacuum-size=100M; sudo apt-get clean; "
+    "see: sudo du -xh / | sort -h | tail -20."
 )
-_JOURNAL = "{log}-wal has grown to {mebibytes:.0f} MiB: {who} reads the audit log without an end."
+_JOURNAL = (
+    "{log}-wal has grown to {mebibytes:.0f} MiB: {who} reads the audit log and does not stop."
+)
 _JOURNAL_END = "End {who}."
 _JOURNAL_FIND = "Find the program and end it: sudo fuser -v {log} (package psmisc)."
 _SENT_AGAIN = (
-    "No phone opens a door meanwhile. It ends when the backend has sent the policy, "
-    "which it is asked for. "
+    "No phone opens a door meanwhile. "
+    "This ends when the backend has sent the policy; the hub has asked for it."
 )
 _OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
-_OF_RECORDS = "Doors open for phones, remote orders are refused, no record goes up. "
+_NO_RECORDS = "Doors still open for phones, but remote orders are refused and no record goes up."
 
 CHECKS: Mapping[CheckId, Check] = {
     CheckId.RADIO_DOWN: Check(
@@ -255,11 +254,13 @@ CHECKS: Mapping[CheckId, Check] = {
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="{why}",
-        remedy="The hub tries again by itself. Check the adapter: bluetoothctl list; "
-        "systemctl status bluetooth; "
-        "rfkill list. No bluetoothd at all: sudo apt install bluez. If it stands: sudo "
-        "systemctl restart bluetooth, "
-        "then plug the adapter in again.",
+        remedy=(
+            "The hub tries again by itself. "
+            "Check the adapter: bluetoothctl list; systemctl status bluetooth; rfkill list. "
+            "If bluetoothd is missing: sudo apt install bluez. "
+            "If the problem stays: sudo systemctl restart bluetooth, "
+            "then plug the adapter in again."
+        ),
     ),
     CheckId.BLUETOOTHD_MISSING: Check(
         topic=Topic.RADIO,
@@ -279,21 +280,21 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.RADIO,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
-        cause="bluetoothd does not run",
+        cause="bluetoothd is not running",
         remedy="type: sudo systemctl start bluetooth; systemctl status bluetooth says why not",
     ),
     CheckId.BLUETOOTHD_UNKNOWN: Check(
         topic=Topic.RADIO,
         class_=Class.MACHINE,
         severity=Severity.WARNING,
-        cause="whether bluetoothd runs cannot be told: {said}",
+        cause="could not find out whether bluetoothd is running: {said}",
         remedy="see: systemctl status bluetooth",
     ),
     CheckId.ADAPTER_MISSING: Check(
         topic=Topic.RADIO,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
-        cause="this machine has no Bluetooth adapter that works",
+        cause="this machine has no working Bluetooth adapter",
         remedy="plug one in, or see: rfkill list; sudo dmesg | grep -i bluetooth",
     ),
     CheckId.ADAPTER_UNFIT: Check(
@@ -308,41 +309,49 @@ CHECKS: Mapping[CheckId, Check] = {
         class_=Class.MACHINE,
         severity=Severity.WARNING,
         cause="{why}",
-        remedy="Doors go on opening. See that /usr/lib/hubd/bluez-main.conf and its drop-in "
-        "are there (make install), "
-        "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth.",
+        remedy=(
+            "Doors still open. "
+            "Check that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
+            "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth."
+        ),
     ),
     CheckId.PAIRED: Check(
         topic=Topic.PAIRING,
         class_=Class.MACHINE,
         severity=Severity.WARNING,
         cause="{why}",
-        remedy="Doors go on opening. If it was not paired on purpose: bluetoothctl devices "
-        "Paired; then bluetoothctl "
-        "remove ADDRESS.",
+        remedy=(
+            "Doors still open. "
+            "If nobody paired it on purpose: bluetoothctl devices Paired; "
+            "then bluetoothctl remove ADDRESS."
+        ),
     ),
     CheckId.STRIKES_DOWN: Check(
         topic=Topic.STRIKES,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="{why}",
-        remedy="Check strike of [[doors]] against gpioinfo (apt install gpiod), and the group "
-        "of /dev/gpiochip*.",
+        remedy=(
+            "Compare strike of [[doors]] with gpioinfo (apt install gpiod), "
+            "and check the group of /dev/gpiochip*."
+        ),
     ),
     CheckId.GPIO_OUTLIVES_GUARD: Check(
         topic=Topic.GPIO,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="{why}",
-        remedy="Set dtparam=strict_gpiod in config.txt, so that a strike falls back even when "
-        "its guard is killed.",
+        remedy=(
+            "Set dtparam=strict_gpiod in config.txt. "
+            "Then a strike falls back even when its guard is killed."
+        ),
     ),
     CheckId.INPUTS_DOWN: Check(
         topic=Topic.INPUTS,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="{why}",
-        remedy="Check dps and rex of [[doors]] against gpioinfo (apt install gpiod).",
+        remedy="Compare dps and rex of [[doors]] with gpioinfo (apt install gpiod).",
     ),
     CheckId.KEY_NOT_IN_UNIT: Check(
         topic=Topic.KEYS,
@@ -383,7 +392,7 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.KEYS,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="{file}: found plain in {folder}, but hubd.service takes it sealed",
+        cause="{file}: found plain in {folder}, but hubd.service expects it sealed",
         remedy="{how}",
     ),
     CheckId.KEY_SEALED_FOR_ANOTHER: Check(
@@ -397,24 +406,25 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.KEYS,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="{file}: it was sealed for a time that is over (--not-after)",
+        cause="{file}: its seal has expired (--not-after)",
         remedy="{how}",
     ),
     CheckId.KEY_SEALED_ELSEWHERE: Check(
         topic=Topic.KEYS,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="{file}: this machine cannot open it: it was sealed on another machine (this "
-        "disk or file "
-        "comes from there), its TPM or /var/lib/systemd/credential.secret was replaced, or it "
-        "is damaged",
+        cause=(
+            "{file}: this machine cannot open it: "
+            "it was sealed on another machine (this disk or file comes from there), "
+            "the TPM or /var/lib/systemd/credential.secret was replaced, or the file is damaged"
+        ),
         remedy="{how} (systemd-creds: {said})",
     ),
     CheckId.KEY_DAMAGED: Check(
         topic=Topic.KEYS,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="{file}: it is damaged, or no sealed key at all",
+        cause="{file}: it is damaged, or is not a sealed key at all",
         remedy="{how} (systemd-creds: {said})",
     ),
     CheckId.KEY_NOT_OPENED: Check(
@@ -428,7 +438,7 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.KEYS,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="{file}: whether it can be opened cannot be told: {said}",
+        cause="{file}: could not find out whether it can be opened: {said}",
         remedy="see: systemd-creds --version",
     ),
     CheckId.KEY_NOT_ROOTS: Check(
@@ -463,14 +473,14 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.KEYS,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="{folder}: others than root may put files there (user {user}, mode {mode:03o})",
+        cause="{folder}: users other than root can put files there (user {user}, mode {mode:03o})",
         remedy="type: sudo chown root:root {folder} && sudo chmod 700 {folder}",
     ),
     CheckId.KEY_PLAIN_LEFT: Check(
         topic=Topic.KEYS,
         class_=Class.SETUP,
         severity=Severity.WARNING,
-        cause="{file}: the plain key still lies beside the sealed one",
+        cause="{file}: the plain key is still there beside the sealed one",
         remedy="type: sudo rm {file}",
     ),
     CheckId.KEYS_NOT_HANDED_OVER: Check(
@@ -491,23 +501,24 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.UNIT,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
-        cause="systemd, which hands over the keys, cannot be asked: {said}",
+        cause="systemd, which hands over the keys, does not answer: {said}",
         remedy="see: systemctl status",
     ),
     CheckId.LINE_NOT_NAMED: Check(
         topic=Topic.LINES,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
-        cause="{line}: {placeholder} is to be replaced by the chip that it is wired to, and "
-        "its line by that chip's "
-        "line",
+        cause=(
+            "{line}: replace {placeholder} with the chip that it is wired to, "
+            "and the line with the one on that chip"
+        ),
         remedy="gpiodetect and gpioinfo (apt install gpiod) show both",
     ),
     CheckId.LINE_SHARED: Check(
         topic=Topic.LINES,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="{line} and {other} are one pin, {pin}",
+        cause="{line} and {other} are the same pin, {pin}",
         remedy="give each its own line",
     ),
     CheckId.LINE_IN_USE: Check(
@@ -515,7 +526,7 @@ CHECKS: Mapping[CheckId, Check] = {
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="{line}, {pin}, is in use by {consumer}",
-        remedy="stop that one, or choose another line",
+        remedy="stop that program, or choose another line",
     ),
     CheckId.LINE_NOT_OF_HEADER: Check(
         topic=Topic.LINES,
@@ -528,8 +539,10 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.CLOCK,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
-        cause="The clock says {now}, which was before this software was built or this hub was "
-        "certified.",
+        cause=(
+            "The clock says {now}, "
+            "which is before this software was built or this hub was certified."
+        ),
         remedy=f"First {_SET_IT}. Until then no phone opens a door. {_NO_RTC}",
     ),
     CheckId.CLOCK_BEHIND_RECORDS: Check(
@@ -537,31 +550,40 @@ CHECKS: Mapping[CheckId, Check] = {
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="The clock says {now}, but the records prove that {proven} has passed.",
-        remedy="Compare with a watch. If the clock is right: sudo hubctl trust-clock. If "
-        f"not, {_SET_IT}. "
-        "A backend whose time agrees does it as well. Until then no phone opens a door.",
+        remedy=(
+            "Compare with a watch. If the clock is right: sudo hubctl trust-clock. "
+            f"If not, {_SET_IT}. A backend whose time agrees does the same. "
+            "Until then no phone opens a door."
+        ),
     ),
     CheckId.CLOCK_UNCONFIRMED: Check(
         topic=Topic.CLOCK,
         class_=Class.MACHINE,
         severity=Severity.WARNING,
-        cause="The clock says {now}, and nothing has confirmed it: no backend, no "
-        "systemd-timesyncd, no phone by the "
-        "full path.",
-        remedy="Compare with a watch. If the clock is right: sudo hubctl trust-clock. If "
-        f"not, {_SET_IT}. "
-        f"A phone refuses a hub whose clock is wrong by more than some minutes. {_NO_RTC}",
+        cause=(
+            "The clock says {now}, and nothing has confirmed it: no backend, no systemd-timesyncd, "
+            "no phone by the full path."
+        ),
+        remedy=(
+            "Compare with a watch. If the clock is right: sudo hubctl trust-clock. "
+            f"If not, {_SET_IT}. "
+            "A phone refuses a hub whose clock is wrong by more than a few minutes. "
+            f"{_NO_RTC}"
+        ),
     ),
     CheckId.RTC_NONE: Check(
         topic=Topic.CLOCK,
         class_=Class.MACHINE,
         severity=Severity.WARNING,
-        cause="this machine has no clock that runs without power (there is no /dev/rtc*): "
-        "after a power cut and "
-        "without a network no phone opens a door until the time is right again, by NTP or by "
-        "the backend",
-        remedy="or by hand: sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS', then: sudo "
-        "hubctl trust-clock",
+        cause=(
+            "this machine has no clock that runs without power (there is no /dev/rtc*): "
+            "after a power cut and without a network no phone opens a door until the time is right "
+            "again, by NTP or by the backend"
+        ),
+        remedy=(
+            "or by hand: sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS', then: "
+            "sudo hubctl trust-clock"
+        ),
     ),
     CheckId.RTC_UNREADABLE: Check(
         topic=Topic.CLOCK,
@@ -575,100 +597,121 @@ CHECKS: Mapping[CheckId, Check] = {
         class_=Class.MACHINE,
         severity=Severity.WARNING,
         cause="/dev/{rtc} stands at {shown}: its battery is flat or missing, or it was never set",
-        remedy="when the time is right: sudo hwclock -w. After a power cut without a network "
-        "no phone opens a door",
+        remedy=(
+            "when the time is right: sudo hwclock -w. "
+            "After a power cut without a network no phone opens a door"
+        ),
     ),
     CheckId.EPOCH_NONE: Check(
         topic=Topic.EPOCH,
         class_=Class.MACHINE,
         severity=Severity.WARNING,
         cause="There is no epoch key yet: phones are told that the hub is busy.",
-        remedy="Wait; making an RSA key takes a small board up to a minute. If this stands, "
-        "see the journal.",
+        remedy=(
+            "Wait: making an RSA key takes a small board up to a minute. "
+            "If this does not end, see the journal."
+        ),
     ),
     CheckId.CERTIFICATE_ENDED: Check(
         topic=Topic.CERTIFICATE,
         class_=Class.CERTIFICATE,
         severity=Severity.ERROR,
         cause="The hub's certificate ended on {ends}: phones refuse it.",
-        remedy=f"H{_RENEW[1:]}",
+        remedy=_RENEW_SENTENCE,
     ),
     CheckId.CERTIFICATE_NOT_YET: Check(
         topic=Topic.CERTIFICATE,
         class_=Class.CERTIFICATE,
         severity=Severity.ERROR,
         cause="The hub's certificate begins on {begins}: phones refuse it until then.",
-        remedy=f"See whether this machine's clock is right: timedatectl. If it is, {_RENEW}",
+        remedy=f"Check this machine's clock: timedatectl. If it is right, {_RENEW}",
     ),
     CheckId.CERTIFICATE_ENDING: Check(
         topic=Topic.CERTIFICATE,
         class_=Class.CERTIFICATE,
         severity=Severity.WARNING,
         cause="The hub's certificate ends {left}, on {ends}: phones then refuse it.",
-        remedy=f"H{_RENEW[1:]}",
+        remedy=_RENEW_SENTENCE,
     ),
     CheckId.BACKEND_AWAY: Check(
         topic=Topic.BACKEND,
         class_=Class.BACKEND,
         severity=Severity.WARNING,
-        cause="The backend is out of reach: {why}",
-        remedy="The hub decides by itself and keeps its records meanwhile. Check the network "
-        "and [backend] endpoint. "
-        "If a key is meant: the backend's own public key must be the one in {file}, and it "
-        "must know this hub's; "
-        "sudo /opt/hubd/bin/hubd --check-config shows both.",
+        cause="The backend cannot be reached: {why}",
+        remedy=(
+            "Meanwhile the hub decides by itself and keeps its records. "
+            "Check the network and [backend] endpoint. "
+            "If it is about a key: the backend's own public key must be the one in {file}, "
+            "and it must know this hub's; sudo /opt/hubd/bin/hubd --check-config shows both."
+        ),
     ),
     CheckId.TWO_HUBS: Check(
         topic=Topic.TWO_HUBS,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
-        cause="Two machines speak to the backend as this hub: one is a copy, with its keys "
-        "and its id. {held}",
-        remedy="Doors open for phones, remote orders are refused. Decide on the backend's "
-        "machine which one stays: "
-        "hubsim backend --at SITE keep HUB BOOT. Give the other one an id and keys of its own.",
+        cause=(
+            "Two machines speak to the backend as this hub: one is a copy, "
+            "with its keys and its id. {held}"
+        ),
+        remedy=(
+            "Doors still open for phones, but remote orders are refused. "
+            "Decide on the backend's machine which one stays: "
+            "hubsim backend --at SITE keep HUB BOOT. Give the other one an id and keys of its own."
+        ),
     ),
     CheckId.FORK: Check(
         topic=Topic.FORK,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
-        cause="The backend holds other records of this hub than those here: the state "
-        "directory was replaced, "
-        "restored from a copy, or changed. {held}",
-        remedy=f"{_OF_RECORDS}Keep the old state directory if there is one: it is evidence. "
-        "Look: sudo hubctl audit "
-        "verify. If the state was replaced on purpose, on the backend's machine: hubsim "
-        "backend --at SITE accept HUB. "
-        "It keeps the old records under a name of their own.",
+        cause=(
+            "The backend holds records of this hub that differ from those here: "
+            "the state directory was replaced, restored from a copy, or changed. {held}"
+        ),
+        remedy=(
+            f"{_NO_RECORDS} "
+            "Keep the old state directory if there is one: it is evidence. "
+            "Check: sudo hubctl audit verify. "
+            "If the state was replaced on purpose, on the backend's machine: "
+            "hubsim backend --at SITE accept HUB. "
+            "It keeps the old records under a name of their own."
+        ),
     ),
     CheckId.GAP: Check(
         topic=Topic.GAP,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
-        cause="The backend waits for a record of this hub that does not come: it is lost "
-        "among those that wait here, "
-        "or it was lost there. {held}",
-        remedy=f"{_OF_RECORDS}Look: sudo hubctl audit verify. To go on behind the gap, on the "
-        "backend's machine: "
-        "hubsim backend --at SITE accept HUB.",
+        cause=(
+            "The backend waits for a record of this hub that does not come. "
+            "It was lost among those that wait here, or at the backend. {held}"
+        ),
+        remedy=(
+            f"{_NO_RECORDS} Check: sudo hubctl audit verify. "
+            "To go on after the gap, on the backend's machine: hubsim backend --at SITE accept HUB."
+        ),
     ),
     CheckId.EVIDENCE_STUCK: Check(
         topic=Topic.EVIDENCE,
         class_=Class.BACKEND,
         severity=Severity.ERROR,
-        cause="The oldest of {waiting} records has waited {waited:.0f} s for the backend's "
-        "receipt: {why}.",
-        remedy="The hub keeps them and decides by itself. Look at the backend: is its disk "
-        "full, does it tell of a "
-        "fork? Then look here: sudo hubctl audit verify.",
+        cause=(
+            "The oldest of {waiting} records has waited {waited:.0f} s for the backend's receipt: "
+            "{why}."
+        ),
+        remedy=(
+            "The hub keeps them and decides by itself. "
+            "Check the backend: is its disk full, does it report a fork? "
+            "Then check here: sudo hubctl audit verify."
+        ),
     ),
     CheckId.AUDIT_DOWN: Check(
         topic=Topic.AUDIT,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="{why}",
-        remedy="No phone opens a door while nothing can be recorded. hubd goes on by itself "
-        "when the cause has ended.",
+        remedy=(
+            "No phone opens a door while nothing can be recorded. "
+            "hubd goes on by itself when the cause has ended."
+        ),
     ),
     CheckId.DISK_LOW: Check(
         topic=Topic.DISK,
@@ -681,8 +724,10 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.DISK,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
-        cause="{mebibytes:.1f} MiB are left on the disk of {folder}. They are kept for the "
-        "records of releases.",
+        cause=(
+            "{mebibytes:.1f} MiB are left on the disk of {folder}. "
+            "They are kept for the records of releases."
+        ),
         remedy=_MAKE_ROOM,
     ),
     CheckId.JOURNAL_HELD: Check(
@@ -717,66 +762,79 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.OUTBOX,
         class_=Class.EVIDENCE,
         severity=Severity.WARNING,
-        cause="{records} records neither waited for the backend nor had it acknowledged them: "
-        "audit.db was edited.",
-        remedy="They wait again. Find out who writes to the state directory. This message "
-        "ends with a restart.",
+        cause=(
+            "audit.db was edited: "
+            "{records} records neither waited for the backend nor were acknowledged by it."
+        ),
+        remedy=(
+            "They wait again. Find out who writes to the state directory. "
+            "This message goes away with a restart."
+        ),
     ),
     CheckId.POLICY_EDITED: Check(
         topic=Topic.STATE,
         class_=Class.EVIDENCE,
         severity=Severity.WARNING,
-        cause="The policy's rows in policy.db were not those of the document that the issuer "
-        "signed.",
-        remedy="They were built again from it, so the policy holds. Find out who writes to "
-        "the state directory. This "
-        "message ends with a restart.",
+        cause="The policy's rows in policy.db did not match the document that the issuer signed.",
+        remedy=(
+            "They were built again from the document, so the policy is right. "
+            "Find out who writes to the state directory. This message goes away with a restart."
+        ),
     ),
     CheckId.POLICY_MISSING: Check(
         topic=Topic.STATE,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
-        cause="The policy is gone from the state directory; the audit log knows of version "
-        "{expected}.{more}",
-        remedy=_SENT_AGAIN + _OR_ACCEPT,
+        cause=(
+            "The policy is gone from the state directory; "
+            "the audit log knows of version {expected}.{more}"
+        ),
+        remedy=f"{_SENT_AGAIN} {_OR_ACCEPT}",
     ),
     CheckId.POLICY_OLDER: Check(
         topic=Topic.STATE,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
-        cause="The policy in the state directory is version {version}; the audit log knows of "
-        "{expected}.{more}",
-        remedy=_SENT_AGAIN + _OR_ACCEPT,
+        cause=(
+            "The policy in the state directory is version {version}; "
+            "the audit log knows of {expected}.{more}"
+        ),
+        remedy=f"{_SENT_AGAIN} {_OR_ACCEPT}",
     ),
     CheckId.POLICY_UNPROVEN: Check(
         topic=Topic.STATE,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
         cause="The policy in the state directory is not proven by the issuer's signature.{more}",
-        remedy=f"{_SENT_AGAIN}Without a backend: stop hubd, move policy.db aside, start hubd, "
-        "then: sudo hubctl "
-        "accept-state; nobody is revoked then.",
+        remedy=(
+            f"{_SENT_AGAIN} Without a backend: stop hubd, move policy.db aside, start hubd, "
+            "then: sudo hubctl accept-state. Nobody is revoked then."
+        ),
     ),
     CheckId.LOG_MISSING: Check(
         topic=Topic.STATE,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
         cause="The audit log is gone from the state directory, but this hub is not new.{more}",
-        remedy=f"Put the log back if you have it, and restart hubd. {_SENT_AGAIN}{_OR_ACCEPT}",
+        remedy=f"Put the log back if you have it, and restart hubd. {_SENT_AGAIN} {_OR_ACCEPT}",
     ),
     CheckId.LOG_REPLACED: Check(
         topic=Topic.STATE,
         class_=Class.EVIDENCE,
         severity=Severity.ERROR,
-        cause="The audit log in the state directory is older than this hub, or another's.{more}",
-        remedy="Put the right log back if you have it, and restart hubd. "
-        f"{_SENT_AGAIN}{_OR_ACCEPT}",
+        cause=(
+            "The audit log in the state directory is older than this hub, "
+            "or belongs to another.{more}"
+        ),
+        remedy=(
+            f"Put the right log back if you have it, and restart hubd. {_SENT_AGAIN} {_OR_ACCEPT}"
+        ),
     ),
     CheckId.STATE_UNREADABLE: Check(
         topic=Topic.STATE,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
-        cause="{folder}: cannot be looked at: {why}",
+        cause="{folder}: cannot be examined: {why}",
         remedy="type: ls -ld {folder} {parent}",
     ),
     CheckId.STATE_NO_FOLDER: Check(
@@ -842,7 +900,7 @@ CHECK_OF_DOUBT: Mapping[Doubt, CheckId] = {
     Doubt.LOG_REPLACED: CheckId.LOG_REPLACED,
 }
 
-CHECK_OF_STANDING: Mapping[CertificateState, CheckId | None] = {
+CHECK_OF_CERTIFICATE: Mapping[CertificateState, CheckId | None] = {
     CertificateState.NOT_YET: CheckId.CERTIFICATE_NOT_YET,
     CertificateState.VALID: None,
     CertificateState.ENDING: CheckId.CERTIFICATE_ENDING,
@@ -854,118 +912,24 @@ CHECK_OF_HALT: Mapping[Cause, CheckId] = {
     Cause.FORK: CheckId.FORK,
     Cause.GAP: CheckId.GAP,
 }
-"""What stands after what a backend says of a hub's records."""
-
-BACKEND_DOWN_SECONDS = 60.0
-EVIDENCE_SECONDS = 150.0
-"""For so long the backend may acknowledge nothing while records wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkSeen:
-    """The talk with the backend as it is seen now; see `hubd.backend.sync.LinkState`."""
-
-    connected: bool
-    since: float
-    why: str
-    waiting: int
-    unacknowledged_seconds: float | None
-    halt: str | None
-    known: str | None
-    boot: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the daemon knows of itself when it looks; times in Unix seconds, files as the installer
-    knows them.
-    """
-
-    now: float
-    epoch_is_ready: bool
-    certificate_begins: int
-    certificate_expires: int
-    certificate_file: str
-    backend_key_file: str
-    uplink: UplinkSeen | None
+"""What stands after a Halt."""
 
 
 def certificate_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
-    """Judge a certificate by the wall clock: what is wrong with it, None when nothing is.
-
-    `file` holds it.
-    """
-    check = CHECK_OF_STANDING[judge(begins, expires, now)]
+    """Return what is wrong with the certificate in `file`; all times in Unix seconds."""
+    check = CHECK_OF_CERTIFICATE[judge(begins, expires, now)]
     if check is None:
         return None
-    days = int((expires - now) // DAY_SECONDS)
-    left = "in less than a day"
-    if days:
-        left = "in 1 day" if days == 1 else f"in {days} days"
     return problem(
-        check, begins=show_seconds(begins), ends=show_seconds(expires), left=left, file=file
+        check,
+        begins=show_seconds(begins),
+        ends=show_seconds(expires),
+        left=_left(int((expires - now) // DAY_SECONDS)),
+        file=file,
     )
 
 
-def _certificate(seen: Seen) -> Problem | None:
-    return certificate_problem(
-        begins=seen.certificate_begins,
-        expires=seen.certificate_expires,
-        now=seen.now,
-        file=seen.certificate_file,
-    )
-
-
-def _epoch(seen: Seen) -> Problem | None:
-    return None if seen.epoch_is_ready else problem(CheckId.EPOCH_NONE)
-
-
-def _backend(seen: Seen) -> Problem | None:
-    """The backend has been out of reach for a while."""
-    uplink = seen.uplink
-    if uplink is None or uplink.connected or seen.now - uplink.since <= BACKEND_DOWN_SECONDS:
-        return None
-    return problem(CheckId.BACKEND_AWAY, why=uplink.why, file=seen.backend_key_file)
-
-
-def _evidence(seen: Seen) -> Problem | None:
-    """Records go nowhere, though the backend is there and says nothing against them."""
-    uplink = seen.uplink
-    if uplink is None or not uplink.connected or uplink.halt:
-        return None
-    waited = uplink.unacknowledged_seconds
-    if waited is None or waited <= EVIDENCE_SECONDS:
-        return None
-    why = uplink.why or "it takes them and says nothing"
-    return problem(CheckId.EVIDENCE_STUCK, waiting=uplink.waiting, waited=waited, why=why)
-
-
-def _halt(cause: Cause, seen: Seen) -> Problem | None:
-    """The backend takes no records of this hub."""
-    uplink = seen.uplink
-    if uplink is None or uplink.halt != cause.name.lower():
-        return None
-    return problem(CHECK_OF_HALT[cause], held=_held(cause, uplink))
-
-
-def _held(cause: Cause, uplink: UplinkSeen) -> str:
-    """Say what the backend knows this hub by."""
-    if cause is Cause.TWO_HUBS:
-        return f"This one's boot id begins with {uplink.boot[:8]}."
-    number = (uplink.known or "0:").partition(":")[0]
-    return "It holds none." if number == "0" else f"The newest that it holds is {uplink.known}."
-
-
-LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
-    Topic.BACKEND: _backend,
-    Topic.CERTIFICATE: _certificate,
-    Topic.EPOCH: _epoch,
-    Topic.EVIDENCE: _evidence,
-    Topic.FORK: partial(_halt, Cause.FORK),
-    Topic.GAP: partial(_halt, Cause.GAP),
-    Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
-}
-"""What the daemon asks each time it looks.
-
-The other topics stand and end when whoever sees them says so.
-"""
+def _left(days: int) -> str:
+    if days == 0:
+        return "in less than a day"
+    return "in 1 day" if days == 1 else f"in {days} days"

@@ -1,13 +1,12 @@
-"""The use case that looks after the clock: who confirms it, who vouches for it, and what a person
-must do about it.
+"""The use case that looks after the clock: who confirms it, and what a person must do about it.
 
-1. A clock that stands behind what the records prove is believed again when somebody vouches for it:
-   a technician, or the backend, whose time agrees. It is believed once that is recorded, and not
-   before.
-2. A clock that is believed is proven by systemd-timesyncd or, without it, confirmed by the
-   backend's time, once for each time it is set; phones prove it without anybody's doing
-   (`hubcore.evidence.timefloor`).
-3. Nobody here sets the clock.
+Laws:
+1. A clock behind what the records prove is believed again once somebody vouches for it: a
+   technician, or a backend whose time agrees.
+2. A clock that is believed is proven by systemd-timesyncd. Without it, the backend's time confirms
+   the clock, once each time it is set. Phones prove it by themselves (`evidence.timefloor`).
+3. A vouch or a confirmation holds once it is recorded, and not before.
+4. Nobody here sets the clock.
 """
 
 from __future__ import annotations
@@ -22,16 +21,30 @@ from hubcore.evidence.timefloor import BACKEND, MARK_RECORDS, TimeFloor
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.moment import show_seconds
+from hubd.backend.sync import Sync
 from hubd.upkeep.checks import CheckId, Problem, problem
 
 UNCONFIRMED_SECONDS = 600.0
-"""How long after the start a clock may stand unconfirmed before that is a problem."""
+"""How long after the start a clock may stay unconfirmed before that is a problem."""
 CONFIRM_SECONDS = 60.0
 """The shortest time between two confirmations in the records."""
+AGREE_SECONDS = 60.0
+"""The backend's time is this hub's when they differ by no more than this."""
+
+
+def backend_agrees(sync: Sync | None) -> bool:
+    """Tell whether the backend is connected and its time is this hub's."""
+    if sync is None:
+        return False
+    state = sync.state
+    offset_seconds = state.clock_offset_seconds
+    if not state.connected or offset_seconds is None:
+        return False
+    return abs(offset_seconds) <= AGREE_SECONDS
 
 
 class ClockCare:
-    """Call `care` again and again."""
+    """Call `confirm_if_possible` again and again."""
 
     def __init__(
         self,
@@ -43,10 +56,10 @@ class ClockCare:
         backend_agrees: Callable[[], bool],
         time_service: Callable[[], int | None],
     ) -> None:
-        """`backend_agrees`: the backend speaks, and its time is this hub's.
+        """`backend_agrees`: the backend is connected, and its time is this hub's.
 
-        `time_service` returns what changes each time a service of the system has set the clock,
-        None before the first.
+        `time_service` returns a number that changes each time a service of the system has set the
+        clock, None before the first.
         """
         self._log = log
         self._floor = floor
@@ -54,8 +67,9 @@ class ClockCare:
         self._tell = tell
         self._backend_agrees = backend_agrees
         self._time_service = time_service
-        self._used: int | None = None
-        self._since = clock.monotonic()
+        self._used_setting: int | None = None
+        """The service's last setting that a confirmation rests on, or that no longer counts."""
+        self._started = clock.monotonic()
         self._confirmed_at: float | None = None
 
     def confirmed(self) -> bool:
@@ -66,36 +80,36 @@ class ClockCare:
         return int(self._clock.wall() * 1000), int(self._clock.monotonic() * 1000)
 
     async def vouch(self, by: str) -> None:
-        """Somebody says that the clock is right: record who, then believe it. Raise AuditError."""
+        """Record who says that the clock is right, then believe it. Raise AuditError."""
         await self._note({Fact.VOUCHED_BY: by})
 
-    async def care(self) -> None:
-        """Look once, and do what can be done without a person."""
-        with suppress(AuditError):  # the log itself tells of that
+    async def confirm_if_possible(self) -> None:
+        """Confirm or believe the clock, if somebody other than a person says that it is right."""
+        with suppress(AuditError):  # the log itself reports that
             state = self._clock.state()
             if state is ClockState.BEHIND_RECORDS and self._backend_agrees():
                 await self.vouch(BACKEND)
             elif state is ClockState.TRUSTED:
-                await self._confirm()
+                await self._confirm_trusted()
             if self._floor.unmarked >= MARK_RECORDS:
                 await self._append(self._floor.mark())
 
-    async def _confirm(self) -> None:
-        service = self._time_service()
+    async def _confirm_trusted(self) -> None:
+        setting = self._time_service()
         if self._floor.proven(*self._moment_ms()):
-            # what it did to a clock that was right says nothing of one that is set after that
-            self._used = service
+            # this setting was of a clock that is right; it says nothing of a clock set after it
+            self._used_setting = setting
             return
         now = self._clock.monotonic()
         if self._confirmed_at is not None and now - self._confirmed_at < CONFIRM_SECONDS:
             return
-        if service is not None and service != self._used:
+        if setting is not None and setting != self._used_setting:
             await self._note({Fact.CONFIRMED_BY: "systemd-timesyncd"})
         elif not self.confirmed() and self._backend_agrees():
             await self._note({Fact.CONFIRMED_BY: BACKEND})
         else:
             return
-        self._used = service
+        self._used_setting = setting
         self._confirmed_at = now
 
     async def _note(self, facts: Detail) -> None:
@@ -103,12 +117,12 @@ class ClockCare:
         self._tell(EventName.CLOCK, facts)
 
     async def _append(self, facts: Detail) -> None:
-        await self._log.append(
-            Record.at(RecordKind.CLOCK, self._clock.wall(), self._clock.monotonic(), facts)
-        )
+        wall = self._clock.wall()
+        monotonic = self._clock.monotonic()
+        await self._log.append(Record.at(RecordKind.CLOCK, wall, monotonic, facts))
 
     def trouble(self) -> Problem | None:
-        """Tell what is wrong with the clock now."""
+        """Return what is wrong with the clock now."""
         now = show_seconds(self._clock.wall())
         match self._clock.state():
             case ClockState.BEFORE_BUILD:
@@ -116,7 +130,7 @@ class ClockCare:
             case ClockState.BEHIND_RECORDS:
                 proven = show_seconds(self._floor.floor_ms / 1000)
                 return problem(CheckId.CLOCK_BEHIND_RECORDS, now=now, proven=proven)
-        waited = self._clock.monotonic() - self._since
-        if waited < UNCONFIRMED_SECONDS or self.confirmed():
+        waited_seconds = self._clock.monotonic() - self._started
+        if waited_seconds < UNCONFIRMED_SECONDS or self.confirmed():
             return None
         return problem(CheckId.CLOCK_UNCONFIRMED, now=now)

@@ -1,12 +1,13 @@
-"""The use case that watches the disk of the state directory, warns before it is full, and keeps a
-rest.
+"""The use case that watches the disk of the state directory, and warns before it is full.
 
-1. Below LOW a problem stands, with what to do. Below SHORT the rest of the disk is kept for
-   releases: what moves nothing is summed in memory, and door events wait.
-2. A write-ahead log that cannot be folded in, since somebody reads without an end, stands as a
-   problem from JOURNAL_LOW_BYTES on, and counts as a short disk from JOURNAL_SHORT_BYTES on.
-3. A disk that does not answer a look is not waited for, neither by the next look nor by the stop;
-   while it does not answer, no second look is begun.
+Laws:
+1. Below LOW a problem stands, with what to do.
+2. Below SHORT the rest of the disk is kept for releases: what moves nothing is summed in memory,
+   and door events wait.
+3. A write-ahead log that cannot be folded in, because somebody reads without an end, is a problem
+   above JOURNAL_LOW_BYTES, and counts as a short disk above JOURNAL_SHORT_BYTES.
+4. Nothing waits for a disk that does not answer a look: neither the next look nor the stop. While
+   it does not answer, no second look begins.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ LOOK_SECONDS = 10.0
 MIB = 1 << 20
 LOW_BYTES = 64 * MIB
 LOW_SHARE = 8
-"""Low: less than so much is free, or on a small disk less than this share of it (one in so many).
-"""
+"""Low: less than LOW_BYTES free, or on a small disk less than one part in LOW_SHARE."""
 SHORT_BYTES = 16 * MIB
 SHORT_SHARE = 32
 JOURNAL_LOW_BYTES = 8 * MIB
@@ -45,12 +45,7 @@ def is_short(state: DiskState) -> bool:
 
 
 class DiskWatch:
-    """Looks every `look_seconds`; `log_file` is the audit log.
-
-    `look` begins a look: it takes the bytes of write-ahead log above which it names who has the log
-    open. Its future gives the state or raises OSError. It raises HardwareError when it cannot
-    begin.
-    """
+    """Looks at the disk, and keeps its two topics of problems."""
 
     def __init__(
         self,
@@ -59,6 +54,12 @@ class DiskWatch:
         log_file: Path,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
+        """`log_file` is the audit log.
+
+        `look` begins a look. It takes the bytes of write-ahead log above which it names who has the
+        log open. Its future gives the state or raises OSError. It raises HardwareError when it
+        cannot begin.
+        """
         self._look = look
         self._health = health
         self._log_file = log_file
@@ -88,11 +89,8 @@ class DiskWatch:
             looked = self._looking
             self._looking = None
             state = looked.result()
-        except (
-            OSError,
-            HardwareError,
-        ):  # a broken disk is told by the records that it does not take
-            return
+        except (OSError, HardwareError):
+            return  # a broken disk shows in the records that it does not take
         self._short = is_short(state)
         self._show_space(state)
         self._show_journal(state)
@@ -109,12 +107,11 @@ class DiskWatch:
         if state.journal_bytes <= JOURNAL_LOW_BYTES:
             self._health.clear(Topic.JOURNAL)
             return
-        who = ", ".join(state.holders)
-        if who:
+        if state.holders:
+            who = ", ".join(state.holders)
             check = CheckId.JOURNAL_HELD_LONG if is_short(state) else CheckId.JOURNAL_HELD
         else:
+            who = "another program"
             check = CheckId.JOURNAL_GROWN_LONG if is_short(state) else CheckId.JOURNAL_GROWN
         mebibytes = state.journal_bytes / MIB
-        self._health.set(
-            problem(check, log=self._log_file, mebibytes=mebibytes, who=who or "another program")
-        )
+        self._health.set(problem(check, log=self._log_file, mebibytes=mebibytes, who=who))

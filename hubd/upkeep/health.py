@@ -1,16 +1,19 @@
-"""How the daemon is: counters, standing problems, the heartbeats of its critical loops, and whether
-it is ready.
+"""How the daemon is: counters, standing problems, beats of critical loops, and whether it is ready.
 
-Laws: `alive` is true only while every critical loop has beaten within its own deadline, so that one
-stuck loop is enough to have the daemon restarted; a problem stands under its topic until it is
-cleared by the same topic; only rows of the table of checks can stand; counters have a ceiling, for
-a stranger may provoke them. Nothing here waits but `wait_ready`, and nothing raises for a name that
-came from outside: names are the program's own words.
+Laws:
+1. The daemon is alive while every critical loop has beaten within its own deadline. One stuck loop
+   is enough to have it restarted.
+2. A problem stands under its topic until the same topic is cleared.
+3. Only rows of the table of checks can stand.
+4. Counters have a ceiling, since strangers can make them grow.
+5. Nothing here waits, except `wait_ready`.
+6. Names are the program's own words, never a stranger's. An unknown one is a bug and raises.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from hubcore.ports.clock import Clock
@@ -22,18 +25,18 @@ COUNTERS_OVERFLOW = "other"
 
 
 class Health:
-    """The one place that knows how the daemon is.
-
-    `deadlines` names each critical loop with the greatest seconds between two of its beats; its
-    time starts at construction. `parts` names what must be up before the daemon calls itself ready.
-    """
+    """The one place that knows how the daemon is."""
 
     def __init__(self, clock: Clock, deadlines: Mapping[str, float], parts: Iterable[str]) -> None:
+        """`deadlines`: each critical loop, with the most seconds between two beats, from now on.
+
+        `parts` must be up before the daemon calls itself ready.
+        """
         self._clock = clock
         self._deadlines = dict(deadlines)
         self._beats = dict.fromkeys(self._deadlines, clock.monotonic())
         self._parts = dict.fromkeys(parts, False)
-        self._counters: dict[str, int] = {}
+        self._counters: Counter[str] = Counter()
         self._problems: dict[Topic, Problem] = {}
         self._since = clock.wall()
         self._ready_once = asyncio.Event()
@@ -42,9 +45,10 @@ class Health:
 
     def count(self, name: str, times: int = 1) -> None:
         """Add to a counter."""
-        known = name in self._counters or len(self._counters) < COUNTERS_MAX
-        key = name if known else COUNTERS_OVERFLOW
-        self._counters[key] = self._counters.get(key, 0) + times
+        is_new = name not in self._counters
+        if is_new and len(self._counters) >= COUNTERS_MAX:
+            name = COUNTERS_OVERFLOW
+        self._counters[name] += times
 
     def counters(self) -> dict[str, int]:
         """Return the counters, sorted by name."""
@@ -60,15 +64,13 @@ class Health:
 
     def problems(self) -> tuple[Problem, ...]:
         """Return what stands now, errors first, then by id."""
-        return tuple(
-            sorted(self._problems.values(), key=lambda p: (p.severity is not Severity.ERROR, p.id))
-        )
+        by_id = sorted(self._problems.values(), key=lambda problem: problem.id)
+        errors = [problem for problem in by_id if problem.severity is Severity.ERROR]
+        warnings = [problem for problem in by_id if problem.severity is not Severity.ERROR]
+        return (*errors, *warnings)
 
     def beat(self, loop: str) -> None:
-        """Say that the critical loop of that name has come round.
-
-        Raise KeyError for a name not in `deadlines`.
-        """
+        """A critical loop has come round. Raise KeyError for a name not in `deadlines`."""
         if loop not in self._beats:
             raise KeyError(f"no critical loop is called {loop!r}")
         self._beats[loop] = self._clock.monotonic()
@@ -76,23 +78,23 @@ class Health:
     def late(self) -> tuple[str, ...]:
         """Return the critical loops that have not beaten within their deadline."""
         now = self._clock.monotonic()
-        return tuple(
-            name for name, seconds in self._deadlines.items() if now - self._beats[name] > seconds
-        )
+        late = []
+        for name, deadline_seconds in self._deadlines.items():
+            if now - self._beats[name] > deadline_seconds:
+                late.append(name)
+        return tuple(late)
 
     def alive(self) -> bool:
-        """Tell whether every critical loop has beaten within its deadline: the one reason to feed
-        the watchdog.
-        """
+        """Tell whether no critical loop is late; only then is the watchdog fed."""
         return not self.late()
 
     def part(self, name: str, up: bool) -> None:
-        """Say that a part is up or down. Raise KeyError for a name not in `parts`."""
+        """A part is up or down now. Raise KeyError for a name not in `parts`."""
         if name not in self._parts:
             raise KeyError(f"no part is called {name!r}")
-        before = self.ready()
+        was_ready = self.ready()
         self._parts[name] = up
-        if self.ready() != before:
+        if self.ready() != was_ready:
             self._since = self._clock.wall()
         if self.ready():
             self._ready_once.set()
@@ -106,23 +108,25 @@ class Health:
         return tuple(name for name, up in self._parts.items() if not up)
 
     async def wait_ready(self) -> None:
-        """Return once every part has been up at the same time; a part that goes down later does not
-        take it back.
-        """
+        """Return once all parts have been up at the same time, also when one is down again."""
         await self._ready_once.wait()
 
     def snapshot(self) -> dict[str, object]:
-        """Return the health's share of `hubctl status`; `since` is the Unix time at which `ready`
-        last changed.
-        """
+        """Return the health's share of `hubctl status`; `since` is when `ready` last changed."""
         return {
             "ready": self.ready(),
             "since": self._since,
             "missing": list(self.missing()),
             "late": list(self.late()),
-            "problems": [
-                {"id": str(p.id), "severity": str(p.severity), "what": p.what, "remedy": p.remedy}
-                for p in self.problems()
-            ],
+            "problems": [_shown(problem) for problem in self.problems()],
             "counters": self.counters(),
         }
+
+
+def _shown(problem: Problem) -> dict[str, str]:
+    return {
+        "id": str(problem.id),
+        "severity": str(problem.severity),
+        "what": problem.what,
+        "remedy": problem.remedy,
+    }

@@ -1,4 +1,4 @@
-"""What `hubctl status` and `hubctl doors` are told: one document, put together from those who know.
+"""What `hubctl status` and `hubctl doors` show: one document, put together from those who know.
 
 Law: it only reads, waits for nothing, and names no person.
 """
@@ -11,16 +11,17 @@ from dataclasses import asdict, dataclass
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.backend.sync import Sync
-from hubd.config.file import Config
+from hubd.config.file import AccessPoint, Config, Door
 from hubd.doors.watch import DoorWatch
 from hubd.upkeep.checks import Topic
 from hubd.upkeep.health import Health
 
+Document = Mapping[str, object]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Who knows what; `links` counts radio links, `epoch` tells whether an epoch key is ready,
-    `tasks` counts what runs in the daemon."""
+    """Who knows what."""
 
     config: Config
     version: str
@@ -30,44 +31,53 @@ class Status:
     policy: PolicyStore
     watch: DoorWatch
     sync: Sync | None
-    links: Callable[[], int]
-    epoch: Callable[[], bool]
-    tasks: Callable[[], int]
+    link_count: Callable[[], int]
+    """Of the radio."""
+    has_epoch_key: Callable[[], bool]
+    task_count: Callable[[], int]
+    """Of the daemon."""
 
-    def whole(self) -> Mapping[str, object]:
+    def whole(self) -> Document:
         """Return the whole document."""
-        on_air = not any(problem.id is Topic.RADIO for problem in self.health.problems())
         return {
             "hub": self.config.hub.id,
             "site": self.config.hub.site,
             "version": self.version,
             **self.health.snapshot(),
-            "radio": {"on_air": on_air, "links": self.links(), "epoch_key": self.epoch()},
+            "radio": self._radio(),
             "backend": None if self.sync is None else asdict(self.sync.state),
             "policy_version": self.policy.version(),
             "records": {"last": self.log.last(), "waiting": self.log.waiting()},
             "doors": self.doors(),
             "clock": {"state": self.clock.state().value, "wall": self.clock.wall()},
-            "tasks": self.tasks(),
+            "tasks": self.task_count(),
         }
 
-    def doors(self) -> list[Mapping[str, object]]:
+    def doors(self) -> list[Document]:
         """Return the doors alone."""
-        return [
-            {
-                "id": door.id,
-                "name": door.name,
-                "state": self.watch.state(door.id).name.lower(),
-                "watched": door.dps is not None,
-                "access_points": [
-                    {
-                        "number": p.number,
-                        "name": p.name,
-                        "fresh": p.fresh,
-                        "mode": self.policy.mode(p.number).name.lower(),
-                    }
-                    for p in door.access_points
-                ],
-            }
-            for door in self.config.doors
-        ]
+        return [self._door(door) for door in self.config.doors]
+
+    def _radio(self) -> Document:
+        topics = {problem.id for problem in self.health.problems()}
+        return {
+            "on_air": Topic.RADIO not in topics,
+            "links": self.link_count(),
+            "epoch_key": self.has_epoch_key(),
+        }
+
+    def _door(self, door: Door) -> Document:
+        return {
+            "id": door.id,
+            "name": door.name,
+            "state": self.watch.state(door.id).name.lower(),
+            "watched": door.dps is not None,
+            "access_points": [self._access_point(point) for point in door.access_points],
+        }
+
+    def _access_point(self, point: AccessPoint) -> Document:
+        return {
+            "number": point.number,
+            "name": point.name,
+            "fresh": point.fresh,
+            "mode": self.policy.mode(point.number).name.lower(),
+        }

@@ -185,7 +185,7 @@ async def _seals_that_cannot_be_opened(guest: Guest, sealed: str) -> None:
     seal = f"systemd-creds encrypt --with-key=host --name=%s /etc/hubd/hubd.toml {sealed}"
     spoiled = {
         "it was sealed under another name, 'curve_secret'": seal % "curve_secret",
-        "it is damaged, or no sealed key at all": f"head -c 40 {other} >{sealed}",
+        "it is damaged, or is not a sealed key at all": f"head -c 40 {other} >{sealed}",
         "this machine cannot open it": f"mv {host_key} {host_key}.own; systemd-creds setup; "
         f"{seal % 'identity'}; mv {host_key}.own {host_key}",
         "found a folder in its place": f"rm {sealed}; mkdir {sealed}",

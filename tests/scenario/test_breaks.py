@@ -15,12 +15,16 @@ from pathlib import Path
 import pytest
 
 from hubcore.backend import uplink
+from hubcore.backend.pace import Pace
+from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Hello, Release, ReleaseOutcome, Result
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
-from hubd.backend.sync import Identity, Orders, Pace, Sync, UplinkPhase
+from hubd.backend.identity import Identity
+from hubd.backend.orders import Orders
+from hubd.backend.sync import Sync
 from hubsim.backend.control import MAX_LINE_BYTES, Control
 from hubsim.backend.seats import HubConnection, Seats
 from hubsim.backend.server import Backend
@@ -52,12 +56,12 @@ class Machine:
         )
         self.appended = asyncio.Event()
         self.sync = Sync(
-            link,
-            self.log,
-            Orders(self.release, self.accept, lambda: 1),
-            Identity("hub-1", "site", self.boot, "0.1.0"),
-            Pace(
-                system_clock(),
+            link=link,
+            records=self.log,
+            orders=Orders(self.release, self.accept, lambda: 1),
+            identity=Identity("hub-1", "site", self.boot, "0.1.0"),
+            clock=system_clock(),
+            pace=Pace(
                 acknowledge_seconds=0.2,
                 welcome_seconds=0.3,
                 ping_seconds=0.1,
@@ -66,7 +70,7 @@ class Machine:
                 halt_again_seconds=0.0,
                 retry_seconds=0.05,
             ),
-            self.appended,
+            appended=self.appended,
         )
 
     async def release(self, order: Release) -> Result:

@@ -20,13 +20,17 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubcore.backend import uplink
+from hubcore.backend.pace import Pace
+from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Release, ReleaseOutcome, Result
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
 from hubcore.evidence.records import StoredRecord
 from hubd.adapters.curve.uplink import Backoff, CurveUplink, Timings
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
-from hubd.backend.sync import Identity, Orders, Pace, Sync, UplinkPhase
+from hubd.backend.identity import Identity
+from hubd.backend.orders import Orders
+from hubd.backend.sync import Sync
 from hubsim.backend.serve import serve_backend
 from hubsim.backend.server import Backend
 from tests.fakes.audit import FakeAudit
@@ -73,12 +77,13 @@ class Hub:
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.appended = asyncio.Event()
         self.sync = Sync(
-            self.link,
-            self.log,
-            orders,
-            Identity("hub-1", "site", bytes(16), "0.1.0"),
-            Pace(system_clock(), **pace),  # type: ignore[arg-type]
-            self.appended,
+            link=self.link,
+            records=self.log,
+            orders=orders,
+            identity=Identity("hub-1", "site", bytes(16), "0.1.0"),
+            clock=system_clock(),
+            pace=Pace(**pace),  # type: ignore[arg-type]
+            appended=self.appended,
         )
 
     async def release(self, order: Release) -> Result:

@@ -313,7 +313,7 @@ def test_a_chip_that_nobody_has_named_yet_is_told_with_and_without_root(
     assert status == EX_UNAVAILABLE
     assert said[0].startswith("NOT right: ")
     told = the_line(said, "not there: door a: ")
-    assert "strike of door a: CHANGE-ME is to be replaced by the chip that it is wired to" in told
+    assert "strike of door a: replace CHANGE-ME with the chip that it is wired to" in told
     assert not any(f"{handed.site.hub}/check.toml is right" in line for line in said)
 
 
@@ -357,11 +357,11 @@ SAID = {
     "machine",
     "TPM2 support not installed: Operation not supported": "TPM",
     "Failed to unseal secret using TPM2: Operation not permitted": "TPM",
-    "Credential's time passed, refusing to use.": "it was sealed for a time that is over",
-    "Unexpected block size in header.": "it is damaged, or no sealed key at all",
-    "Encrypted file too short.": "it is damaged, or no sealed key at all",
-    "Failed to read encrypted credential data: Invalid argument": "it is damaged, or no "
-    "sealed key at all",
+    "Credential's time passed, refusing to use.": "its seal has expired",
+    "Unexpected block size in header.": "it is damaged, or is not a sealed key at all",
+    "Encrypted file too short.": "it is damaged, or is not a sealed key at all",
+    "Failed to read encrypted credential data: Invalid argument": "it is damaged, or is "
+    "not a sealed key at all",
     "Something that nobody foresaw": "systemd-creds cannot open it: Something that nobody foresaw",
 }
 
@@ -587,7 +587,9 @@ def test_one_pin_under_two_names_is_one_pin(hub: Hub, other: str) -> None:
     hub.doors += f"dps = {{ {other} }}\n"
     status, said = hub.check()
     assert status == EX_CONFIG
-    assert said[1].startswith("wrong: door a: dps of door a and strike of door a are one pin, ")
+    assert said[1].startswith(
+        "wrong: door a: dps of door a and strike of door a are the same pin, "
+    )
 
 
 def test_one_chip_under_two_device_names_is_one_chip(hub: Hub) -> None:
@@ -595,7 +597,7 @@ def test_one_chip_under_two_device_names_is_one_chip(hub: Hub) -> None:
     hub.doors += 'dps = { chip = "gpiochip4", line = 17 }\n'
     status, said = hub.check()
     assert status == EX_CONFIG
-    assert "are one pin" in said[1]
+    assert "are the same pin" in said[1]
 
 
 def test_a_line_that_somebody_else_has(hub: Hub) -> None:
@@ -633,7 +635,7 @@ def test_a_chip_beside_the_one_of_the_header_is_worth_a_look(tmp_path: Path) -> 
             "",
             "type: sudo systemctl start bluetooth",
         ),
-        ("LoadState=loaded\nActiveState=inactive\n", False, "", "has no Bluetooth adapter"),
+        ("LoadState=loaded\nActiveState=inactive\n", False, "", "has no working Bluetooth adapter"),
         (RUNS, True, "BlueZ has no adapter X", "BlueZ has no adapter X"),
     ],
 )
@@ -694,7 +696,7 @@ def test_the_state_directory_is_looked_at_and_left_as_it_is(hub: Hub) -> None:
         ("cp other.db state/policy.db", "policy.db: it is a database, but not of this kind"),
         (
             "rmdir state; ln -s state state",
-            "cannot be looked at",
+            "cannot be examined",
         ),
     ],
 )

@@ -14,20 +14,20 @@ from pathlib import Path
 import click
 import pytest
 
+from hubcore.backend.talk import UplinkPhase
+from hubd.backend.state import UplinkState
 from hubd.cli.main import hubctl
 from hubd.start.checkconfig.page import KIND_OF_CLASS, FindingKind, found
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,
-    LOOKS,
     CheckId,
-    Seen,
     Severity,
     Topic,
-    UplinkSeen,
     certificate_problem,
     problem,
 )
+from hubd.upkeep.looks import LOOKS, Seen
 from hubsim.main import main as hubsim
 
 ROOT = Path(__file__).parents[2]
@@ -142,11 +142,14 @@ def test_a_check_that_is_raised_by_its_name_gets_every_field_and_no_other() -> N
         assert given == fields(row.cause) | fields(row.remedy), check
 
 
-UPLINK = UplinkSeen(
+UPLINK = UplinkState(
+    phase=UplinkPhase.SPEAKING,
     connected=True,
     since=0.0,
     why="",
     waiting=3,
+    last_welcome=None,
+    clock_offset_seconds=0.0,
     unacknowledged_seconds=None,
     halt=None,
     known=None,
@@ -257,7 +260,7 @@ def test_a_certificate_is_told_alike_by_the_daemon_and_before_a_start() -> None:
             CheckId.LINE_SHARED,
             {"line": "a", "other": "b", "pin": "c"},
             FindingKind.WRONG,
-            "a and b are one pin, c; give each ",
+            "a and b are the same pin, c; give each ",
         ),
         (
             CheckId.RTC_UNREADABLE,

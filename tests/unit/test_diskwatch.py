@@ -83,7 +83,7 @@ async def test_who_holds_the_log_is_named_with_what_to_do() -> None:
     (problem,) = watched.health.problems()
     assert problem.what == (
         "/var/lib/hubd/audit.db-wal has grown to 20 MiB: sqlite3 (process 4711) reads the "
-        "audit log without an end."
+        "audit log and does not stop."
     )
     assert problem.remedy == "End sqlite3 (process 4711)."
     await watched.see(DiskState(GIB, 8 * GIB, 20 * MIB))

@@ -40,7 +40,7 @@ def _partial(missing: str, why: str) -> Partial:
 
 
 PARTIAL: Mapping[str, Partial] = {
-    "hubd.upkeep.checks.LOOKS": _partial(
+    "hubd.upkeep.looks.LOOKS": _partial(
         "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE "
         "STRIKES UNIT",
         "these stand and end when whoever sees them says so",
@@ -75,7 +75,6 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubd.adapters.curve.uplink._NOT_UP": _partial(
         "REFUSED", "what is refused has sentences of its own (`_refused`)"
     ),
-    "hubd.backend.sync._STEPS": _partial("DOWN", "nothing comes while the uplink is down"),
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from hubd import __version__
-from hubd.backend.sync import Identity
+from hubd.backend.identity import Identity
 
 ROOT = Path(__file__).parents[2]
 EVERY = {

@@ -86,6 +86,7 @@ ROOMS: dict[str, Room] = {
         "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.aside hubcore", "", WORLDLY
     ),
     "hubd.upkeep.checks": _room("hubcore", "", PURE),
+    "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.status": _room(
         "hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE
     ),

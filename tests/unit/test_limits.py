@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
+from hubcore.backend.pace import Pace
 from hubd.adapters.curve.uplink import Timings
 from hubd.adapters.curve.wire import CHUNK_BYTES, WireLimits
 from hubd.adapters.curve.zmtp import SEALED_BYTES
-from hubd.backend.sync import Pace
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "hubd.service"
@@ -185,7 +185,7 @@ WAYS = (
     ),
     Way(
         "a hub that is halted asks again, before its silence is told as a problem",
-        "hubd.upkeep.checks.EVIDENCE_SECONDS",
+        "hubd.upkeep.looks.EVIDENCE_SECONDS",
         (("Pace:halted_seconds",), ("Pace:welcome_seconds",)),
     ),
     Way(

@@ -24,7 +24,7 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.messages import Reason
 from hubcore.timing.pace import Bucket, Paces, Rate
 from hubd.evidence.paced import EACH, WHOLE, PacedLog
-from hubd.evidence.refusals import SEVERAL, SUMS_MAX, Refusals, What
+from hubd.evidence.refusals import SEVERAL, SUMS_MAX, Refusals, SumKey
 from hubsim import site
 from tests.fakes.mover import FakeMover
 from tests.pair import SITE, DeskHub, Phone, make_wallet
@@ -297,19 +297,34 @@ async def test_without_room_releases_are_written_and_the_rest_is_kept_until_ther
     assert [r.detail.get("ProofError") for r in paced.hub.records()] == [None, 1, None]
 
 
+async def test_sums_that_a_stop_interrupts_are_written_then() -> None:  # refusals, law 3
+    paced = Paced()
+    paced.refusals.add(SumKey(RecordKind.ACCESS, "c1", "no-grant"))
+    paced.refusals.add(SumKey(RecordKind.ACCESS, "c2", "no-grant"))
+    paced.hub.log.hold()
+    writing = asyncio.create_task(paced.refusals.write())
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    paced.hub.log.move_on()
+    await paced.refusals.write()
+    assert {record.detail["source"] for record in paced.hub.records()} == {"c1", "c2"}
+
+
 async def test_sums_that_the_disk_refuses_are_written_later_with_their_times() -> None:
     paced = Paced()
     clock = paced.hub.clock
-    what = What(RecordKind.ACCESS, "c1", "no-grant")
+    key = SumKey(RecordKind.ACCESS, "c1", "no-grant")
     began = int(clock.wall() * 1000)
-    paced.refusals.add(what)
+    paced.refusals.add(key)
     paced.refusals.count(SequenceError("no"))
     paced.hub.log.failing = AuditError("no room")
     clock.advance(5.0)
     await paced.refusals.write()
     assert paced.hub.records() == []
     paced.hub.log.failing = None
-    paced.refusals.add(what)
+    paced.refusals.add(key)
     paced.refusals.count(SequenceError("no"))
     await paced.refusals.write()
     strangers, known = (record.detail for record in paced.hub.records())

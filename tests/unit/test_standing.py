@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from hubcore.access import policy
 from hubcore.access.policy import Policy
 from hubcore.access.words import HubName, Mode
+from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
@@ -27,14 +27,15 @@ from hubcore.phone.messages import Reason
 from hubcore.ports.clock import ClockState
 from hubd import serve
 from hubd.adapters.host.clock import SystemClock
-from hubd.backend.sync import UplinkPhase, UplinkState
+from hubd.backend.state import UplinkState
 from hubd.evidence.reporting import ReportingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import PolicyIntake
 from hubd.upkeep.checks import Part, Severity
-from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare
+from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare, backend_agrees
 from hubd.upkeep.health import Health
-from hubd.upkeep.standing import READY_PARTS, StandingProblems, Watched, agrees
+from hubd.upkeep.selfcheck import SelfCheck
+from hubd.upkeep.standing import READY_PARTS, StandingProblems
 from hubsim import site
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON
@@ -64,9 +65,27 @@ class Desk:
         self.sync: Any = None
         self.set_by_service: int | None = None
         self.time = self.start_care()
-        self.watched = Watched(
-            self.clock, site_epochs(), int(NOON) + YEAR, lambda: self.sync, self.time
+        self.epochs: Any = SimpleNamespace(current=object())
+        self.certificate_begins = 0
+        self.certificate_file = "the file of [keys] certificate"
+        self.backend_key_file = "the file of [keys] backend_public"
+
+    def self_check(self) -> SelfCheck:
+        """What looks after the hub, as everything stands now."""
+        return SelfCheck(
+            problems=self.vigil,
+            clock=self.clock,
+            clock_care=self.time,
+            epochs=self.epochs,
+            sync=self.sync,
+            certificate_begins=self.certificate_begins,
+            certificate_expires=int(NOON) + YEAR,
+            certificate_file=self.certificate_file,
+            backend_key_file=self.backend_key_file,
         )
+
+    def check(self) -> None:
+        self.self_check().check()
 
     def start_log(self) -> ReportingLog:
         return ReportingLog(
@@ -79,7 +98,7 @@ class Desk:
             floor=self.floor,
             clock=self.clock,
             tell=lambda event, _facts: self.told.append(event),
-            backend_agrees=lambda: agrees(self.sync),
+            backend_agrees=lambda: backend_agrees(self.sync),
             time_service=lambda: self.set_by_service,
         )
 
@@ -91,7 +110,6 @@ class Desk:
         self.floor = from_records(self.audit.newest, self.audit.last())
         self.log = self.start_log()
         self.time = self.start_care()
-        self.watched = replace(self.watched, time=self.time)
         await self.record(RecordKind.STARTED, {"version": "1", **self.floor.begin()})
 
     async def unlock(self, path: str = "full") -> None:
@@ -104,10 +122,6 @@ class Desk:
 
     def problems(self) -> set[str]:
         return {problem.id for problem in self.health.problems()}
-
-
-def site_epochs() -> Any:
-    return SimpleNamespace(current=object())
 
 
 def link(
@@ -153,14 +167,14 @@ async def ran_ahead() -> Desk:
 
 async def test_a_clock_confirmed_ahead_is_believed_again_when_somebody_vouches_for_it() -> None:
     desk = await ran_ahead()
-    desk.vigil.look(desk.watched)
+    desk.check()
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
     assert "2027-01-15" in problem.what, "what the clock says"
     assert "2028-01-15" in problem.what, "what is proven"
     assert "sudo hubctl trust-clock" in problem.remedy
     await desk.time.vouch("technician")
     assert desk.clock.state() is ClockState.TRUSTED
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert "clock" not in desk.problems()
 
 
@@ -184,7 +198,7 @@ async def test_a_vouch_is_not_forgotten_for_ten_thousand_records_of_the_future()
     for _ in range(12_000):
         await desk.record(RecordKind.DOOR, {"door": "front", "what": "closed"})
         if desk.floor.unmarked >= MARK_RECORDS:
-            await desk.time.care()
+            await desk.time.confirm_if_possible()
     desk.wall = NOON
     await desk.time.vouch("technician")
     await desk.start()
@@ -199,7 +213,7 @@ async def test_a_vouch_that_cannot_be_recorded_is_not_believed() -> None:
     assert desk.clock.state() is ClockState.BEHIND_RECORDS
     assert "clock" not in desk.told
     desk.sync = link(0.0)
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert desk.clock.state() is ClockState.BEHIND_RECORDS
 
 
@@ -209,7 +223,7 @@ async def test_the_backend_vouches_only_for_a_clock_that_agrees(
 ) -> None:
     desk = await ran_ahead()
     desk.sync = link(offset)
-    await desk.vigil.care(desk.watched)
+    await desk.self_check().check_and_mend()
     assert (desk.clock.state() is ClockState.TRUSTED) is believed
 
 
@@ -231,7 +245,7 @@ async def test_a_clock_set_back_is_not_believed_however_the_hub_was_started() ->
             await desk.record(
                 RecordKind.ACCESS, {"allowed": False, "clock": "behind_records", "path": "full"}
             )
-        await desk.time.care()
+        await desk.time.confirm_if_possible()
 
 
 async def test_the_backend_and_the_time_service_confirm_a_clock_once_until_it_is_set() -> None:
@@ -239,21 +253,21 @@ async def test_the_backend_and_the_time_service_confirm_a_clock_once_until_it_is
     await desk.start()
     desk.set_by_service = 1
     for _ in range(5):
-        await desk.time.care()
+        await desk.time.confirm_if_possible()
     assert desk.told.count("clock") == 1
     desk.wall += 7200  # set by hand: the service has said nothing
     desk.later(100)
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert not desk.time.confirmed()
     desk.set_by_service = 2
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert desk.time.confirmed()
     desk.wall += 7200
     desk.sync = link(0.0)
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert not desk.time.confirmed(), "no more than one in CONFIRM_SECONDS"
     desk.later(100)
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert desk.time.confirmed()
     assert desk.told.count("clock") == 3
 
@@ -263,7 +277,7 @@ async def test_a_backend_that_echoes_the_hubs_time_proves_nothing_the_time_servi
     desk.wall = NOON + 10 * YEAR
     await desk.start()
     desk.sync = link(0.0)  # it reads the hub's time in `started`, and says the same
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert desk.time.confirmed()
     desk.later(30)
     await desk.unlock("short")
@@ -274,11 +288,11 @@ async def test_a_backend_that_echoes_the_hubs_time_proves_nothing_the_time_servi
     assert desk.clock.state() is ClockState.TRUSTED
     desk.later(100)
     desk.sync = link(0.0)
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert desk.floor.floor_ms == 0
     desk.set_by_service = 1
     desk.later(100)
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert desk.floor.floor_ms == int(desk.wall * 1000)
 
 
@@ -286,29 +300,29 @@ async def test_what_the_time_service_did_before_a_clock_was_set_proves_nothing_o
     desk = Desk()
     await desk.start()
     for desk.set_by_service in (1, 2):  # it looks again every half hour
-        await desk.time.care()
+        await desk.time.confirm_if_possible()
         desk.later(100)
     desk.wall += 7200
-    await desk.time.care()
+    await desk.time.confirm_if_possible()
     assert not desk.time.confirmed()
 
 
 async def test_a_hub_without_rtc_and_network_says_what_to_do_after_a_power_cut() -> None:
     desk = Desk()
     await desk.start()
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert "clock" not in desk.problems(), "it may take a while"
     desk.later(UNCONFIRMED_SECONDS + 1)
-    desk.vigil.look(desk.watched)
+    desk.check()
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
     assert problem.severity is Severity.WARNING
     assert "sudo hubctl trust-clock" in problem.remedy
     assert "timedatectl set-time" in problem.remedy
     await desk.time.vouch("technician")
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert "clock" not in desk.problems()
     desk.wall = 0.0
-    desk.vigil.look(desk.watched)
+    desk.check()
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
     assert problem.severity is Severity.ERROR
     assert "trust-clock" not in problem.remedy, "nobody can vouch for 1970"
@@ -319,11 +333,11 @@ async def test_a_backend_that_stays_away_and_a_certificate_that_ends_are_told() 
     desk = Desk()
     desk.sync = link(None, connected=False, since=NOON - 61)
     desk.wall = NOON + YEAR - 5 * 86_400
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert desk.problems() == {"backend", "certificate"}
     desk.sync = link(0.0)
     desk.wall = NOON
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert desk.problems() == set()
 
 
@@ -342,9 +356,10 @@ def test_a_certificate_is_told_by_its_days_and_with_the_command(
 ) -> None:
     desk = Desk()
     file = "/etc/credstore/hubd.certificate"
-    desk.watched = replace(desk.watched, certificate_begins=int(NOON) - 60, certificate_file=file)
+    desk.certificate_begins = int(NOON) - 60
+    desk.certificate_file = file
     desk.wall = NOON + after_seconds
-    desk.vigil.look(desk.watched)
+    desk.check()
     found = [problem for problem in desk.health.problems() if problem.id == "certificate"]
     assert [problem.severity for problem in found] == ([severity] if severity else [])
     for problem in found:
@@ -366,21 +381,21 @@ def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -
     ends = ("problem", "certificate", False, None)
     desk.wall = NOON + YEAR - 5 * 86_400
     for _ in range(3):
-        desk.vigil.look(desk.watched)
+        desk.check()
     assert told == [(*begins, "warning")]
     desk.monotonic = 86_399.0
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert len(told) == 1
     for _ in range(3):
         desk.monotonic = 86_400.0
-        desk.vigil.look(desk.watched)
+        desk.check()
     assert told == [(*begins, "warning")] * 2
     desk.wall = NOON + YEAR + 86_400
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert told[2:] == [(*begins, "error")]
     desk.wall = NOON
     for _ in range(3):
-        desk.vigil.look(desk.watched)
+        desk.check()
     assert told[3:] == [ends]
 
 
@@ -406,7 +421,7 @@ def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_
         desk.monotonic = at_seconds
         for _ in range(3):
             desk.vigil.part(part, False, "It does not answer.")
-            desk.vigil.look(desk.watched)
+            desk.check()
         return list(told)
 
     assert look(0.0) == [down]
@@ -417,35 +432,35 @@ def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_
     told.clear()
     desk.vigil.part(part, True, "ready")
     for _ in range(3):
-        desk.vigil.look(desk.watched)
+        desk.check()
     assert told == [up, ends]
     assert look(2 * 86_400.0 + 10) == [down]
     told.clear()
     desk.vigil.part(part, True, "ready")
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert told == [up], "what was never told as a problem is not ended as one"
 
 
 def test_what_stands_for_a_moment_at_each_start_is_for_the_journal_after_a_day() -> None:
     desk = Desk()
     told = list[object]()
-    desk.watched = replace(desk.watched, epochs=EpochRing())
+    desk.epochs = EpochRing()
     desk.vigil = StandingProblems(desk.health, lambda _event, facts: told.append(facts["problem"]))
     for monotonic in (0.0, 86_399.0):
         desk.monotonic = monotonic
-        desk.vigil.look(desk.watched)
+        desk.check()
         assert "epoch" in desk.problems()
         assert "epoch" not in told
     desk.monotonic = 86_400.0
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert told.count("epoch") == 1
 
 
 def test_a_backend_whose_key_may_be_wrong_is_told_with_the_file_that_holds_it() -> None:
     desk = Desk()
-    desk.watched = replace(desk.watched, backend_key_file="/etc/credstore/hubd.backend_public")
+    desk.backend_key_file = "/etc/credstore/hubd.backend_public"
     desk.sync = link(None, connected=False, since=NOON - 61)
-    desk.vigil.look(desk.watched)
+    desk.check()
     (problem,) = desk.health.problems()
     assert "must be the one in /etc/credstore/hubd.backend_public" in problem.remedy
     assert "sudo /opt/hubd/bin/hubd --check-config shows both" in problem.remedy
@@ -457,13 +472,13 @@ async def test_records_that_nobody_acknowledges_are_somebodys_problem(
 ) -> None:
     desk = Desk()
     desk.sync = link(0.0, unacknowledged_seconds=seconds, waiting=7, why="")
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert desk.problems() == ({"evidence"} if stands else set())
     if stands:
         (problem,) = desk.health.problems()
         assert "The oldest of 7 records has waited 151 s" in problem.what
     desk.sync = link(0.0, unacknowledged_seconds=None)
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert desk.problems() == set()
 
 
@@ -477,13 +492,13 @@ async def test_what_the_backend_says_of_a_hubs_records_stands_with_a_remedy(caus
         boot="0123456789abcdef",
         unacknowledged_seconds=999.0,
     )
-    desk.vigil.look(desk.watched)
+    desk.check()
     (problem,) = desk.health.problems()
     assert (problem.id, problem.severity) == (cause, Severity.ERROR)
     assert "01234567." in problem.what if cause == "two_hubs" else f"7:{'ab' * 32}" in problem.what
     assert "hubsim backend --at SITE" in problem.remedy
     desk.sync = link(0.0)
-    desk.vigil.look(desk.watched)
+    desk.check()
     assert desk.problems() == set()
 
 
@@ -597,11 +612,11 @@ async def test_that_there_is_an_epoch_key_stands_nowhere_as_both_yes_and_no() ->
     desk = Desk()
     ring = EpochRing()
     seen = list[bool]()
-    desk.watched = replace(desk.watched, epochs=ring)
+    desk.epochs = ring
     made = asyncio.Event()
 
     def changed() -> None:
-        desk.vigil.look(desk.watched)
+        desk.check()
         seen.append("epoch" in desk.problems())
         if ring.current:
             made.set()

@@ -12,10 +12,14 @@ import pytest
 
 from hubcore.backend import uplink
 from hubcore.backend.outbox import Outbox
+from hubcore.backend.pace import Pace
+from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Evidence, Hello, Ping, PolicyResult, ReleaseOutcome, Result
 from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
-from hubd.backend.sync import Identity, Orders, Pace, Sync, UplinkPhase
+from hubd.backend.identity import Identity
+from hubd.backend.orders import Orders
+from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.uplink import FakeUplink
@@ -41,8 +45,15 @@ class Site:
         orders = Orders(self.release, self.accept, lambda: self.version)
         identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
         self.appended = asyncio.Event()
-        pace_ = Pace(self.clock, **pace)  # type: ignore[arg-type]
-        self.sync = Sync(self.link, self.log, orders, identity, pace_, self.appended)
+        self.sync = Sync(
+            link=self.link,
+            records=self.log,
+            orders=orders,
+            identity=identity,
+            clock=self.clock,
+            pace=Pace(**pace),  # type: ignore[arg-type]
+            appended=self.appended,
+        )
 
     async def release(self, order: uplink.Release) -> Result:
         self.orders.put_nowait(order)

@@ -1,4 +1,4 @@
-"""An audit log around another: what it does not do itself, the inner one does."""
+"""The base of an audit log around another: it hands on all but `append`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.stores import AuditLog
 
 
-class LogAround:
-    """`ports.stores.AuditLog` but for `append`, which whoever stands around the log has for
-    itself.
-    """
+class ForwardingLog:
+    """`ports.stores.AuditLog` without `append`, which its subclasses add."""
 
     def __init__(self, log: AuditLog) -> None:
         self._inner = log

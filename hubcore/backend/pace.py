@@ -1,0 +1,37 @@
+"""How much, how often and for how long the hub talks with the backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The numbers of the talk: records, orders and seconds."""
+
+    window: int = 64
+    """So many records may be sent and not yet acknowledged."""
+    releases_in_flight: int = 4
+    """So many releases are carried out at the same time."""
+    releases_waiting: int = 4
+    """So many more may wait for their turn; any beyond is answered with BUSY."""
+    welcome_seconds: float = 10.0
+    """After a Hello without Welcome, until the next Hello."""
+    acknowledge_seconds: float = 10.0
+    """After a record without any receipt, until records are sent again."""
+    acknowledge_cap_seconds: float = 300.0
+    """That wait doubles each time without a receipt, up to this."""
+    ping_seconds: float = 30.0
+    """Without a message from the backend, until a Ping."""
+    silent_seconds: float = 60.0
+    """Without a message from the backend, until it counts as silent and gets a Hello."""
+    halted_seconds: float = 60.0
+    """Between two Hellos to a backend that has said Halt."""
+    halt_again_seconds: float = 30.0
+    """After a Halt, others of its cause are ignored for so long."""
+    retry_seconds: float = 1.0
+    """Until the next try, when the link or the disk took nothing."""
+    refused_seconds: float = 1.0
+    """After a refused policy, until the next one is looked at."""
+    refused_cap_seconds: float = 30.0
+    """That wait doubles with each refused policy, up to this, until one is accepted."""

@@ -1,0 +1,328 @@
+"""The talk with the backend: what the hub says and obeys, and when.
+
+How it works: when the link comes up, the hub says Hello and waits for Welcome. After Welcome it
+sends records and takes orders. When it hears nothing for a while, it says Ping. When it still hears
+nothing, the backend counts as silent and gets a Hello again. After a Halt the hub keeps its
+records, refuses releases, and says Hello more slowly, until it hears Welcome.
+
+Laws:
+1. The talk is pure: messages and moments go in, effects come out, and nothing waits.
+2. `_STEPS` says which message is taken in which phase. Any other is counted and has no effect.
+3. Only in the phase SPEAKING are releases carried out.
+4. A Halt outlasts the link. Only a Welcome ends it.
+5. Of Halts of one cause that come soon after each other, the first counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from hubcore.backend.pace import Pace
+from hubcore.backend.uplink import (
+    NONCE_BYTES,
+    PROTOCOL,
+    Acknowledge,
+    BackendMessage,
+    Cause,
+    Halt,
+    HubMessage,
+    NewPolicy,
+    Ping,
+    Pong,
+    Release,
+    ReleaseOutcome,
+    Result,
+    Welcome,
+    sentence,
+)
+
+
+class UplinkPhase(StrEnum):
+    """How far the talk is."""
+
+    DOWN = "down"
+    """There is no link."""
+    GREETING = "greeting"
+    """The link is up; the backend has not said Welcome on it yet."""
+    SPEAKING = "speaking"
+    """Records go up, and orders are taken."""
+    SILENT = "silent"
+    """The backend has said Welcome on this link, but has stopped answering."""
+    HALTED = "halted"
+    """The backend takes no records and may give no orders (`backend.uplink.Cause`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One moment by both clocks: monotonic seconds and Unix seconds."""
+
+    monotonic: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseChanged:
+    """The talk is in another phase, or in the same one for another reason."""
+
+    phase: UplinkPhase
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Greet:
+    """Say Hello; call `Talk.greeted` when the link has taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say this."""
+
+    message: HubMessage
+
+
+@dataclass(frozen=True, slots=True)
+class TakeReceipts:
+    """The backend holds the records of these numbers."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeRelease:
+    """Carry out this release when its turn comes."""
+
+    order: Release
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseWaiting:
+    """Refuse each release that still waits for its turn, with `Talk.refusal`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakePolicy:
+    """Look at this policy when its turn comes."""
+
+    document: bytes
+
+
+TalkEffect = PhaseChanged | Greet | Say | TakeReceipts | TakeRelease | RefuseWaiting | TakePolicy
+Effects = list[TalkEffect]
+
+
+@dataclass(frozen=True, slots=True)
+class _SentPing:
+    """A Ping without a Pong yet; `at` in monotonic seconds."""
+
+    nonce: bytes
+    at: float
+
+
+class Talk:
+    """The state of the talk. Perform the effects in their order, before the next call."""
+
+    def __init__(
+        self, pace: Pace, start: Moment, chance: Callable[[int], bytes], counters: Counter[str]
+    ) -> None:
+        """Begin without a link. `chance` returns so many random bytes."""
+        self._pace = pace
+        self._chance = chance
+        self._counters = counters
+        self.phase = UplinkPhase.DOWN
+        self.why = "not connected yet"
+        self.since = start.wall
+        """When `phase` began, Unix seconds."""
+        self.halt: Halt | None = None
+        """The Halt that holds now."""
+        self.last_welcome: float | None = None
+        """Unix seconds."""
+        self._greet_at: float | None = None
+        """When the next Hello is due; None when none is."""
+        self._hello_at: float | None = None
+        """When the last Hello of this phase went."""
+        self._heard_at = 0.0
+        self._ping: _SentPing | None = None
+        self._halted_at: dict[Cause, float] = {}
+        """When the last Halt of each cause came."""
+        self._backend_ahead: float | None = None
+        """The backend's time less this hub's monotonic time."""
+
+    def connected(self, at: Moment) -> Effects:
+        """The link has come up."""
+        effects = self._go(UplinkPhase.GREETING, "connected, no Welcome yet", at)
+        self._greet_at = at.monotonic
+        return effects
+
+    def disconnected(self, why: str, at: Moment) -> Effects:
+        """The link has gone down; `why` is a sentence."""
+        effects = self._go(UplinkPhase.DOWN, why, at)
+        self._greet_at = None
+        return effects
+
+    def received(self, message: BackendMessage, at: Moment) -> Effects:
+        """The backend has said this."""
+        step = _STEPS[self.phase].get(type(message))
+        if step is None:
+            self._counters["out_of_turn"] += 1
+            return []
+        self._heard_at = at.monotonic
+        return step(self, message, at)
+
+    def greeted(self, now: float) -> None:
+        """The link has taken the Hello of a Greet. Otherwise it is due again soon."""
+        self._hello_at = now
+        if self.phase is UplinkPhase.HALTED:
+            self._greet_at = now + self._pace.halted_seconds
+        else:
+            self._greet_at = now + self._pace.welcome_seconds
+
+    def refusal(self, order: Release) -> Result:
+        """Refuse a release because of the Halt."""
+        self._counters["releases_halted"] += 1
+        return Result(order.id, ReleaseOutcome.REFUSED, sentence(self.why))
+
+    def look(self, at: Moment) -> Effects:
+        """Return what is due at this moment."""
+        if self.phase is UplinkPhase.SPEAKING:
+            return self._listen(at)
+        if self._greet_at is None or at.monotonic < self._greet_at:
+            return []
+        return self._greet(at.monotonic)
+
+    def due(self, now: float) -> float | None:
+        """Return when `look` has something to do again, None when it never has."""
+        if self.phase is not UplinkPhase.SPEAKING:
+            return self._greet_at
+        return self._ping_at if now < self._ping_at else self._silent_at
+
+    def clock_offset(self, at: Moment) -> float | None:
+        """Return the backend's time less the hub's, also when the hub's was set meanwhile."""
+        if self._backend_ahead is None:
+            return None
+        return self._backend_ahead + at.monotonic - at.wall
+
+    @property
+    def _ping_at(self) -> float:
+        return self._heard_at + self._pace.ping_seconds
+
+    @property
+    def _silent_at(self) -> float:
+        return self._heard_at + self._pace.silent_seconds
+
+    def _go(self, phase: UplinkPhase, why: str, at: Moment) -> Effects:
+        changed = phase is not self.phase or why != self.why
+        if phase is not self.phase:
+            self.since = at.wall
+        self.phase = phase
+        self.why = why
+        self._hello_at = None
+        self._ping = None
+        return [PhaseChanged(phase, why)] if changed else []
+
+    def _greet(self, now: float) -> Effects:
+        if self._hello_at is not None and self.phase is not UplinkPhase.HALTED:
+            self._counters["no_welcome"] += 1
+            self.why = (
+                f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: "
+                "the backend is frozen, or knows neither this hub's id "
+                f"nor version {PROTOCOL} of the link"
+            )
+        self._greet_at = now + self._pace.retry_seconds
+        return [Greet()]
+
+    def _listen(self, at: Moment) -> Effects:
+        """Say Ping to a backend that is quiet, and greet one that stays quiet."""
+        now = at.monotonic
+        if now >= self._silent_at:
+            self._counters["silences"] += 1
+            quiet_seconds = now - self._heard_at
+            why = f"connected, but nothing heard from the backend for {quiet_seconds:.0f} s"
+            effects = self._go(UplinkPhase.SILENT, why, at)
+            self._greet_at = now
+            return effects
+        pinged = self._ping is not None and self._ping.at >= self._heard_at
+        if now < self._ping_at or pinged:
+            return []
+        self._ping = _SentPing(self._chance(NONCE_BYTES), now)
+        return [Say(Ping(self._ping.nonce))]
+
+    def _on_welcome(self, message: Welcome, at: Moment) -> Effects:
+        self.last_welcome = at.wall
+        self._learn_time(message.time_ms, self._hello_at, at.monotonic)
+        self.halt = None
+        return self._go(UplinkPhase.SPEAKING, "", at)
+
+    def _on_halt(self, message: Halt, at: Moment) -> Effects:
+        """Stop sending and obeying.
+
+        A Halt that comes too soon is ignored, so that no backend fills the journal with them.
+        """
+        now = at.monotonic
+        before = self._halted_at.get(message.cause)
+        if before is not None and now - before < self._pace.halt_again_seconds:
+            self._counters["halts_too_often"] += 1
+            return []
+        self.halt = message
+        self._halted_at[message.cause] = now
+        cause = message.cause.name.lower()
+        why = f"halted by the backend ({cause}): {message.detail}"
+        effects = self._go(UplinkPhase.HALTED, why, at)
+        self._greet_at = now + self._pace.halted_seconds
+        return [*effects, RefuseWaiting()]
+
+    def _on_acknowledge(self, message: Acknowledge, _at: Moment) -> Effects:
+        return [TakeReceipts(message.numbers)]
+
+    def _on_release(self, message: Release, _at: Moment) -> Effects:
+        return [TakeRelease(message)]
+
+    def _on_release_while_halted(self, message: Release, _at: Moment) -> Effects:
+        return [Say(self.refusal(message))]
+
+    def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
+        return [TakePolicy(message.document)]
+
+    def _on_pong(self, message: Pong, at: Moment) -> Effects:
+        if self._ping is not None and self._ping.nonce == message.nonce:
+            self._learn_time(message.time_ms, self._ping.at, at.monotonic)
+            self._ping = None
+        return []
+
+    def _learn_time(self, time_ms: int, asked_at: float | None, now: float) -> None:
+        """Keep the backend's time, which it read half-way between the question and now."""
+        read_at = now if asked_at is None else (asked_at + now) / 2
+        self._backend_ahead = time_ms / 1000 - read_at
+
+
+_Step = Callable[[Talk, Any, Moment], Effects]
+_STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
+    UplinkPhase.DOWN: {},
+    UplinkPhase.GREETING: {
+        Welcome: Talk._on_welcome,
+        Acknowledge: Talk._on_acknowledge,
+        Halt: Talk._on_halt,
+    },
+    UplinkPhase.SPEAKING: {
+        Acknowledge: Talk._on_acknowledge,
+        Release: Talk._on_release,
+        NewPolicy: Talk._on_policy,
+        Pong: Talk._on_pong,
+        Halt: Talk._on_halt,
+    },
+    UplinkPhase.SILENT: {
+        Welcome: Talk._on_welcome,
+        Acknowledge: Talk._on_acknowledge,
+        Halt: Talk._on_halt,
+    },
+    UplinkPhase.HALTED: {
+        Welcome: Talk._on_welcome,
+        Acknowledge: Talk._on_acknowledge,
+        Release: Talk._on_release_while_halted,
+        NewPolicy: Talk._on_policy,
+        Halt: Talk._on_halt,
+    },
+}

@@ -1,0 +1,40 @@
+"""Who this hub is to the backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubcore.backend import uplink
+from hubcore.errors import ConfigError, FrameError
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this hub is: ids of at most 32 bytes, `boot_id` 16 bytes, the software's version."""
+
+    hub: str
+    site: str
+    boot_id: bytes
+    software: str
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for what no Hello can carry."""
+        try:
+            self.hello(policy_version=0, last_record=0, waiting=0)
+        except FrameError as error:
+            raise ConfigError(
+                f"this hub cannot introduce itself to the backend: {error}"
+            ) from error
+
+    def hello(self, *, policy_version: int, last_record: int, waiting: int) -> uplink.Hello:
+        """Return the Hello of this hub."""
+        return uplink.Hello(
+            protocol=uplink.PROTOCOL,
+            hub=self.hub,
+            site=self.site,
+            boot_id=self.boot_id,
+            software=self.software,
+            policy_version=policy_version,
+            last_record=last_record,
+            waiting=waiting,
+        )

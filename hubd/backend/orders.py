@@ -1,0 +1,124 @@
+"""What the backend orders is carried out here, and answered.
+
+Laws:
+1. Releases and policies have tasks of their own: they wait for no record, and no record for them.
+2. A release beyond those at work and those waiting is answered with BUSY.
+3. Of the policies that wait, only the newest is looked at.
+4. After a refused policy none is looked at for a while, for each look costs a signature check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from hubcore.backend.pace import Pace
+from hubcore.backend.uplink import PolicyResult, Release, ReleaseOutcome, Result, sentence
+from hubcore.errors import HubError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Who carries out what the backend orders."""
+
+    release: Callable[[Release], Awaitable[Result]]
+    """Judges a repeated id, expiry and lateness, and bounds its own waits. Raises HubError.
+
+    Only the end of the daemon cancels it between its record and its strike.
+    """
+    accept_policy: Callable[[bytes], Awaitable[int]]
+    """Returns the version now in force. Raises HubError."""
+    policy_version: Callable[[], int]
+    """Returns the version in force, for every Hello."""
+
+
+class OrderWorkers:
+    """The tasks that carry out orders. Call `run` once."""
+
+    def __init__(
+        self,
+        *,
+        orders: Orders,
+        pace: Pace,
+        answer: Callable[[Result | PolicyResult], object],
+        counters: Counter[str],
+    ) -> None:
+        """`answer` hands an answer to the link, which may lose it."""
+        self._orders = orders
+        self._pace = pace
+        self._answer = answer
+        self._counters = counters
+        self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
+        self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
+
+    def take_release(self, order: Release) -> None:
+        """Let a release wait for its turn, or answer BUSY."""
+        try:
+            self._releases.put_nowait(order)
+        except asyncio.QueueFull:
+            self._counters["releases_busy"] += 1
+            why = "too many releases at once"
+            self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
+
+    def give_back_waiting(self) -> list[Release]:
+        """Return the releases that wait for their turn; they are no longer carried out."""
+        waiting = []
+        while not self._releases.empty():
+            waiting.append(self._releases.get_nowait())
+        return waiting
+
+    def take_policy(self, document: bytes) -> None:
+        """Let a policy wait for its turn, in place of the one that waits."""
+        if self._policies.full():
+            self._policies.get_nowait()
+        self._policies.put_nowait(document)
+
+    async def run(self) -> None:
+        """Carry out orders until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_at_policies())
+            for _ in range(self._pace.releases_in_flight):
+                group.create_task(self._carry_out_releases())
+
+    async def _carry_out_releases(self) -> None:
+        while True:
+            order = await self._releases.get()
+            try:
+                result = await self._orders.release(order)
+            except HubError as error:
+                log.warning("release_failed", why=str(error))
+                why = sentence(str(error))
+                result = Result(order.id, ReleaseOutcome.FAILED, why)
+            self._answer(result)
+
+    async def _look_at_policies(self) -> None:
+        pause_seconds = self._pace.refused_seconds
+        while True:
+            document = await self._policies.get()
+            result = await self._judge(document)
+            self._answer(result)
+            if not result.refused:
+                pause_seconds = self._pace.refused_seconds
+                continue
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, self._pace.refused_cap_seconds)
+
+    async def _judge(self, document: bytes) -> PolicyResult:
+        """Hand a policy on; the answer holds nothing of its content."""
+        try:
+            version = await self._orders.accept_policy(document)
+        except HubError as error:
+            why = sentence(str(error)) or "refused"
+        except MemoryError:
+            why = f"a policy of {len(document)} bytes is more than this hub has memory for"
+        else:
+            return PolicyResult(version, "")
+        self._counters["policies_refused"] += 1
+        log.warning("policy_refused", why=why)
+        return PolicyResult(self._orders.policy_version(), why)

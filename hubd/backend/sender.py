@@ -1,0 +1,114 @@
+"""Records go up, until the backend has acknowledged each.
+
+Laws:
+1. A record waits until the backend has acknowledged its own number.
+2. Records go up in order, a window at a time.
+3. On a new link, what was sent and not acknowledged goes again.
+4. A receipt counts once the log has noted it. While the log cannot, it is kept here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from hubcore.backend import uplink
+from hubcore.backend.outbox import Outbox
+from hubcore.backend.pace import Pace
+from hubcore.errors import FrameError
+from hubcore.ports.clock import Clock
+from hubcore.ports.stores import AuditLog
+from hubd.backend.oldest import OldestWaiting
+
+log = structlog.get_logger()
+
+
+class RecordSender:
+    """The hub's side of records and receipts. One task calls `note_receipts` and `send`."""
+
+    def __init__(
+        self,
+        *,
+        records: AuditLog,
+        clock: Clock,
+        pace: Pace,
+        say: Callable[[uplink.HubMessage], bool],
+        counters: Counter[str],
+    ) -> None:
+        """`say` hands a message to the link; False when the link takes none for now."""
+        self._records = records
+        self._clock = clock
+        self._retry_seconds = pace.retry_seconds
+        self._say = say
+        self._counters = counters
+        self._outbox = Outbox(pace.window, pace.acknowledge_seconds, pace.acknowledge_cap_seconds)
+        self._round = 0
+        self._receipts: set[int] = set()
+        """Numbers that the log does not have as acknowledged yet."""
+        self.oldest = OldestWaiting(records, clock)
+        self.stopped_by = ""
+        """Which record cannot be sent, and why, in a sentence; "" while all can."""
+
+    def rewind(self) -> None:
+        """Begin a new round: all that is not acknowledged goes again."""
+        self._outbox.rewind()
+        self._round += 1
+        self.stopped_by = ""
+
+    def acknowledged(self, numbers: Iterable[int]) -> None:
+        """Take receipts; one for a record that does not wait for it is only counted."""
+        for number in numbers:
+            if self._outbox.acknowledged(number):
+                self._receipts.add(number)
+            else:
+                self._counters["acknowledged_unasked"] += 1
+
+    async def note_receipts(self) -> None:
+        """Tell the log which records the backend holds. Raise StoreError."""
+        while self._receipts:
+            numbers = sorted(self._receipts)
+            await self._records.acknowledge(numbers)
+            self._receipts.difference_update(numbers)
+            self.oldest.acknowledged(numbers)
+
+    async def send(self) -> float | None:
+        """Send what fits; return when to try again, None when only a receipt makes room.
+
+        Raise StoreError.
+        """
+        now = self._clock.monotonic()
+        if self._outbox.begin_again_if_overdue(now):
+            self._counters["resends"] += 1
+        all_sent = await self._fill_window()
+        overdue_at = self._outbox.due()
+        if all_sent:
+            return overdue_at
+        retry_at = now + self._retry_seconds
+        return retry_at if overdue_at is None else min(overdue_at, retry_at)
+
+    async def _fill_window(self) -> bool:
+        """Send records while the window has room; False when the next must be tried again."""
+        room = self._outbox.room()
+        if not room:
+            return True
+        round_ = self._round
+        for stored in await self._records.unacknowledged(self._outbox.after, room):
+            if self._round != round_:
+                return True  # the link went meanwhile; the next round sends it
+            try:
+                evidence = uplink.Evidence(stored.number, stored.body, stored.hash)
+            except FrameError as error:
+                self._stop_at(stored.number, error)
+                return False
+            if not self._say(evidence):
+                return False
+            self._outbox.sent(stored.number, self._clock.monotonic())
+        return True
+
+    def _stop_at(self, number: int, error: FrameError) -> None:
+        self.stopped_by = f"record {number} cannot be sent, nor those after it: {error}"
+        if not self._counters["unsendable"]:
+            log.warning("record_unsendable", number=number, why=str(error))
+        self._counters["unsendable"] += 1

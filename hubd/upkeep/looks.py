@@ -1,0 +1,105 @@
+"""What the daemon can judge by what it sees of itself: one look a topic.
+
+Law: a look judges what it is given, and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from hubcore.backend.uplink import Cause
+from hubd.backend.state import UplinkState
+from hubd.upkeep.checks import (
+    CHECK_OF_HALT,
+    CheckId,
+    Problem,
+    Topic,
+    certificate_problem,
+    problem,
+)
+
+BACKEND_DOWN_SECONDS = 60.0
+"""For so long the backend may be away."""
+EVIDENCE_SECONDS = 150.0
+"""For so long the backend may acknowledge nothing while records wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the daemon sees: times in Unix seconds, files as the installer knows them."""
+
+    now: float
+    epoch_is_ready: bool
+    certificate_begins: int
+    certificate_expires: int
+    certificate_file: str
+    backend_key_file: str
+    uplink: UplinkState | None
+    """None for a hub without a backend."""
+
+
+def _certificate(seen: Seen) -> Problem | None:
+    return certificate_problem(
+        begins=seen.certificate_begins,
+        expires=seen.certificate_expires,
+        now=seen.now,
+        file=seen.certificate_file,
+    )
+
+
+def _epoch(seen: Seen) -> Problem | None:
+    return None if seen.epoch_is_ready else problem(CheckId.EPOCH_NONE)
+
+
+def _backend(seen: Seen) -> Problem | None:
+    """The backend has been away for a while."""
+    uplink = seen.uplink
+    if uplink is None or uplink.connected:
+        return None
+    if seen.now - uplink.since <= BACKEND_DOWN_SECONDS:
+        return None
+    return problem(CheckId.BACKEND_AWAY, why=uplink.why, file=seen.backend_key_file)
+
+
+def _evidence(seen: Seen) -> Problem | None:
+    """No record goes up, though the backend is there and has not said Halt."""
+    uplink = seen.uplink
+    if uplink is None or not uplink.connected or uplink.halt:
+        return None
+    waited = uplink.unacknowledged_seconds
+    if waited is None or waited <= EVIDENCE_SECONDS:
+        return None
+    why = uplink.why or "it takes them and says nothing"
+    return problem(CheckId.EVIDENCE_STUCK, waiting=uplink.waiting, waited=waited, why=why)
+
+
+def _halt(cause: Cause, seen: Seen) -> Problem | None:
+    """The backend takes no records of this hub."""
+    uplink = seen.uplink
+    if uplink is None or uplink.halt != cause.name.lower():
+        return None
+    return problem(CHECK_OF_HALT[cause], held=_held(cause, uplink))
+
+
+def _held(cause: Cause, uplink: UplinkState) -> str:
+    """Say what the backend knows this hub by."""
+    if cause is Cause.TWO_HUBS:
+        return f"This one's boot id begins with {uplink.boot[:8]}."
+    known = uplink.known
+    if known is None or known.startswith("0:"):
+        return "It holds none."
+    return f"The newest that it holds is {known}."
+
+
+LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
+    Topic.BACKEND: _backend,
+    Topic.CERTIFICATE: _certificate,
+    Topic.EPOCH: _epoch,
+    Topic.EVIDENCE: _evidence,
+    Topic.FORK: partial(_halt, Cause.FORK),
+    Topic.GAP: partial(_halt, Cause.GAP),
+    Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
+}
+"""The topics that are judged each time. The others stand and end when somebody says so."""

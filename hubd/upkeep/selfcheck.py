@@ -1,0 +1,76 @@
+"""The use case that looks after the hub itself: it compares what the daemon sees with its checks.
+
+Law: it mends only what needs no person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from hubcore.phone.epochs import EpochRing
+from hubcore.ports.clock import Clock
+from hubd.backend.sync import Sync
+from hubd.upkeep.checks import Topic
+from hubd.upkeep.clockcare import ClockCare
+from hubd.upkeep.looks import LOOKS, Seen
+from hubd.upkeep.standing import StandingProblems
+
+CHECK_SECONDS = 2.0
+
+
+class SelfCheck:
+    """Run `run` beside everything else, and `check` when something has changed."""
+
+    def __init__(
+        self,
+        *,
+        problems: StandingProblems,
+        clock: Clock,
+        clock_care: ClockCare,
+        epochs: EpochRing,
+        sync: Sync | None,
+        certificate_begins: int,
+        certificate_expires: int,
+        certificate_file: str,
+        backend_key_file: str,
+    ) -> None:
+        """Times in Unix seconds; files as the installer knows them."""
+        self._problems = problems
+        self._clock = clock
+        self._clock_care = clock_care
+        self._epochs = epochs
+        self._sync = sync
+        self._certificate_begins = certificate_begins
+        self._certificate_expires = certificate_expires
+        self._certificate_file = certificate_file
+        self._backend_key_file = backend_key_file
+
+    async def run(self) -> None:
+        """Check and mend every CHECK_SECONDS until cancelled."""
+        while True:
+            await self.check_and_mend()
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def check_and_mend(self) -> None:
+        """Check once, and do what needs no person."""
+        self.check()
+        await self._clock_care.confirm_if_possible()
+
+    def check(self) -> None:
+        """Let problems stand or end by what is seen now."""
+        self._problems.update(Topic.CLOCK, self._clock_care.trouble())
+        seen = self._seen()
+        for topic, look in LOOKS.items():
+            self._problems.update(topic, look(seen))
+        self._problems.write_journal(self._clock.monotonic())
+
+    def _seen(self) -> Seen:
+        return Seen(
+            now=self._clock.wall(),
+            epoch_is_ready=self._epochs.current is not None,
+            certificate_begins=self._certificate_begins,
+            certificate_expires=self._certificate_expires,
+            certificate_file=self._certificate_file,
+            backend_key_file=self._backend_key_file,
+            uplink=None if self._sync is None else self._sync.state,
+        )

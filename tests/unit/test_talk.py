@@ -1,0 +1,189 @@
+"""The talk with the backend as a table: a phase, what comes, what is done, and the phase after."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from hubcore.backend import uplink
+from hubcore.backend.pace import Pace
+from hubcore.backend.talk import (
+    Greet,
+    Moment,
+    PhaseChanged,
+    RefuseWaiting,
+    Say,
+    TakePolicy,
+    TakeReceipts,
+    TakeRelease,
+    Talk,
+    TalkEffect,
+    UplinkPhase,
+)
+from hubcore.backend.uplink import BackendMessage, Cause, Ping, ReleaseOutcome, Result
+
+NOON = 1_800_000_000.0
+NONCE = bytes(range(8))
+WELCOME = uplink.Welcome(0)
+ACKNOWLEDGE = uplink.Acknowledge((1, 2))
+RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
+POLICY = uplink.NewPolicy(b"policy")
+PONG = uplink.Pong(NONCE, 0)
+HALT = uplink.Halt(Cause.FORK, 9, bytes(32), "why")
+MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT)
+
+HALTED = "halted by the backend (fork): why"
+SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
+HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
+RECEIPTS = [TakeReceipts((1, 2))]
+REFUSES = [Say(Result(bytes(16), ReleaseOutcome.REFUSED, HALTED))]
+
+TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
+    UplinkPhase.DOWN: {},
+    UplinkPhase.GREETING: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
+    UplinkPhase.SPEAKING: {
+        ACKNOWLEDGE: RECEIPTS,
+        RELEASE: [TakeRelease(RELEASE)],
+        POLICY: [TakePolicy(b"policy")],
+        PONG: [],
+        HALT: HALTS,
+    },
+    UplinkPhase.SILENT: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
+    UplinkPhase.HALTED: {
+        WELCOME: SPEAKS,
+        ACKNOWLEDGE: RECEIPTS,
+        RELEASE: REFUSES,
+        POLICY: [TakePolicy(b"policy")],
+        HALT: [RefuseWaiting()],
+    },
+}
+
+
+class Play:
+    """One talk, and the time in the test's hand."""
+
+    def __init__(self, **pace: float) -> None:
+        self.counters: Counter[str] = Counter()
+        self.now = 0.0
+        self.talk = Talk(
+            Pace(**pace),  # type: ignore[arg-type]
+            self.at,
+            lambda _count: NONCE,
+            self.counters,
+        )
+
+    @property
+    def at(self) -> Moment:
+        return Moment(monotonic=self.now, wall=NOON + self.now)
+
+    def come(self, message: BackendMessage) -> list[TalkEffect]:
+        return self.talk.received(message, self.at)
+
+    def look(self, after_seconds: float = 0.0) -> list[TalkEffect]:
+        self.now += after_seconds
+        return self.talk.look(self.at)
+
+    def connect(self) -> None:
+        self.talk.connected(self.at)
+        assert self.look() == [Greet()]
+        self.talk.greeted(self.now)
+
+    def reach(self, phase: UplinkPhase) -> None:
+        if phase is UplinkPhase.DOWN:
+            return
+        self.connect()
+        if phase in (UplinkPhase.SPEAKING, UplinkPhase.SILENT):
+            self.come(WELCOME)
+        if phase is UplinkPhase.SILENT:
+            self.look(60.0)
+        if phase is UplinkPhase.HALTED:
+            self.come(HALT)
+            self.now += 30.0
+        assert self.talk.phase is phase
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize("phase", UplinkPhase)
+def test_each_message_in_each_phase(phase: UplinkPhase, message: BackendMessage) -> None:
+    """Talk, law 2: what the table does not have is counted, and has no effect."""
+    play = Play()
+    play.reach(phase)
+    expected = TABLE[phase].get(message)
+    assert play.come(message) == (expected or [])
+    assert play.counters["out_of_turn"] == (expected is None)
+    if expected is None:
+        assert play.talk.phase is phase
+
+
+@pytest.mark.parametrize(("phase", "again_seconds"), [("greeting", 10.0), ("halted", 60.0)])
+def test_a_hello_that_nobody_answers_is_said_again(phase: str, again_seconds: float) -> None:
+    play = Play(halt_again_seconds=0.0)
+    play.connect()
+    if phase == "halted":
+        play.come(HALT)
+    for _ in range(3):
+        due = play.talk.due(play.now)
+        assert due == play.now + again_seconds
+        assert play.look(again_seconds - 0.1) == []
+        assert play.look(0.1) == [Greet()]
+        play.talk.greeted(play.now)
+    assert play.counters["no_welcome"] == (3 if phase == "greeting" else 0)
+
+
+def test_a_hello_that_the_link_does_not_take_is_tried_again_soon() -> None:
+    play = Play(retry_seconds=1.0)
+    play.talk.connected(play.at)
+    for _ in range(3):
+        assert play.look() == [Greet()]
+        assert play.talk.due(play.now) == play.now + 1.0
+        assert play.look(0.5) == []
+        play.now += 0.5
+    assert play.counters["no_welcome"] == 0
+
+
+def test_a_quiet_backend_gets_one_ping_and_then_a_hello() -> None:
+    play = Play()
+    play.reach(UplinkPhase.SPEAKING)
+    assert play.talk.due(play.now) == 30.0
+    assert play.look(30.0) == [Say(Ping(NONCE))]
+    assert play.talk.due(play.now) == 60.0
+    assert play.look(29.0) == []
+    (silent,) = play.look(1.0)
+    assert isinstance(silent, PhaseChanged)
+    assert silent.phase is UplinkPhase.SILENT
+    assert play.talk.due(play.now) == play.now
+    assert play.look() == [Greet()]
+
+
+def test_a_halt_outlasts_the_link_and_ends_with_a_welcome() -> None:  # talk, law 4
+    play = Play()
+    play.reach(UplinkPhase.HALTED)
+    play.talk.disconnected("cable", play.at)
+    assert play.talk.due(play.now) is None
+    assert play.look(1000.0) == []
+    play.connect()
+    assert play.talk.halt == HALT
+    assert play.come(RELEASE) == []
+    play.come(WELCOME)
+    assert play.talk.halt is None
+
+
+def test_of_halts_that_come_soon_after_each_other_the_first_counts() -> None:  # talk, law 5
+    play = Play()
+    play.reach(UplinkPhase.SPEAKING)
+    play.come(HALT)
+    play.come(WELCOME)
+    assert play.come(HALT) == []
+    assert play.talk.phase is UplinkPhase.SPEAKING
+    gap = uplink.Halt(Cause.GAP, 9, bytes(32), "why")
+    assert RefuseWaiting() in play.come(gap)
+
+
+def test_a_welcome_that_no_hello_asked_for_was_read_now() -> None:
+    """After a Halt it comes when somebody at the backend has decided, maybe much later."""
+    play = Play()
+    play.reach(UplinkPhase.HALTED)
+    play.now += 25.0
+    play.come(uplink.Welcome(int((NOON + play.now + 7) * 1000)))
+    assert play.talk.clock_offset(play.at) == pytest.approx(7)
