@@ -42,8 +42,9 @@ from hubd.adapters.local.api import Call, CallRefused, LocalApi
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.adapters.sqlite.audit_writer import AUDIT
-from hubd.adapters.sqlite.policy import POLICY, PolicyDatabase, PolicyFound
+from hubd.adapters.sqlite.database import AUDIT, POLICY
+from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.adapters.sqlite.policy_proof import PolicyFound
 from hubd.backend.sync import Identity, Orders, Pace, Sync
 from hubd.config.file import Config
 from hubd.doors.unlock import Books, Point, SiteRules, Unlock

@@ -207,8 +207,8 @@ def test_the_limits_along_one_way_add_up_to_less_than_the_limit_around_them(way:
 
 
 NOT_FOR_THE_STOP = {
-    "hubd/adapters/sqlite/audit.py": "_open",
-    "hubd/adapters/sqlite/policy.py": "_open",
+    "hubd/adapters/sqlite/audit.py": "open_log",
+    "hubd/adapters/sqlite/policy.py": "open_policy",
 }
 """Who may use the event loop's own threads, and for what: the stores are opened before a signal is
 waited for.

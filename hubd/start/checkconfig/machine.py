@@ -20,9 +20,7 @@ from hubcore.timing.moment import show_seconds
 from hubd import BUILD_TIME
 from hubd.adapters.bluez.bus import connected
 from hubd.adapters.bluez.choice import choose, lacking
-from hubd.adapters.sqlite.audit_writer import AUDIT
-from hubd.adapters.sqlite.database import DatabaseKind
-from hubd.adapters.sqlite.policy import POLICY
+from hubd.adapters.sqlite.database import AUDIT, POLICY, DatabaseKind
 from hubd.config.file import Config
 from hubd.start.checkconfig.page import Finding, FindingKind, found
 from hubd.upkeep.checks import CheckId
