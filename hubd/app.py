@@ -38,7 +38,8 @@ from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyn
 from hubd.adapters.host.keyfiles import HubKeys, load_keys
 from hubd.adapters.host.log import tell_left_out
 from hubd.adapters.host.systemd import Notifier
-from hubd.adapters.local.api import Call, CallRefused, LocalApi
+from hubd.adapters.local.api import LocalApi
+from hubd.adapters.local.calls import Call, CallRefused
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore

@@ -165,7 +165,7 @@ WAYS = (
     Way(
         "an answer of the local socket, before hubctl gives up",
         "hubd.cli.client.ANSWER_SECONDS",
-        (("hubd.adapters.local.api.HANDLER_SECONDS",),),
+        (("hubd.adapters.local.calls.HANDLER_SECONDS",),),
     ),
     Way(
         "a wire that waits for its reader, before the transport takes the backend for dead",
