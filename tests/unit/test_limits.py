@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from hubd.adapters.curve.uplink import Timings
+from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CHUNK_BYTES, WireLimits
 from hubd.adapters.curve.zmtp import SEALED_BYTES
 from hubd.backend.sync import Pace
