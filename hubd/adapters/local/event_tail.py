@@ -18,7 +18,7 @@ from types import TracebackType
 
 import msgspec
 
-from hubd.adapters.host.log import redact
+from hubd.adapters.host.redaction import redact
 
 QUEUE_EVENTS_MAX = 256
 QUEUE_BYTES_MAX = 256 * 1024
@@ -93,7 +93,7 @@ class EventTail:
         """Show one event to every onlooker. Call it on the event loop's thread."""
         if not self.onlookers:
             return
-        shown = redact(None, "", dict(event))
+        shown = redact(event)
         encoded = msgspec.json.encode(shown)
         is_too_long = len(encoded) > EVENT_BYTES_MAX
         for onlooker in self.onlookers:
