@@ -15,7 +15,7 @@ from dbus_fast import Variant
 
 from hubcore.errors import LinkError
 from hubd.adapters.bluez import watch as bluez_watch
-from hubd.adapters.bluez.bus import ADAPTER
+from hubd.adapters.bluez.mirror import ADAPTER
 from hubd.adapters.bluez.settings import (
     DEFAULT_FILE,
     NEEDED,
@@ -161,7 +161,7 @@ async def test_an_odd_answer_ends_nothing_and_systemd_is_asked_again(settings: P
     systemd.service = None
     said: asyncio.Queue[str] = asyncio.Queue()
     looking = asyncio.create_task(
-        bluez_watch.settings(systemd, HCI0, said.put_nowait, look_seconds=0.0)
+        bluez_watch.watch_settings(systemd, HCI0, said.put_nowait, look_seconds=0.0)
     )
     async with asyncio.timeout(5):
         assert "unknown" in await said.get()
