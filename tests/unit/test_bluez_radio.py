@@ -26,6 +26,7 @@ from hubd.adapters.bluez.bus import (
     PROPERTIES,
     Bluez,
     BluezError,
+    Method,
 )
 from hubd.adapters.bluez.choice import choose
 from hubd.adapters.bluez.generation import AWAY_TRIES
@@ -336,11 +337,9 @@ class Manager:
         self.seen: list[tuple[str, ...]] = []
         self.emitted: list[tuple[str, str, str, Any]] = []
 
-    async def call(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
-        assert (path, interface) == (HCI0, ADVERTISING_MANAGER)
-        if member == "RegisterAdvertisement":
+    async def call(self, path: str, method: Method, *body: Any) -> list[Any]:
+        assert (path, method.interface) == (HCI0, ADVERTISING_MANAGER)
+        if method.name == "RegisterAdvertisement":
             if len(self.held) >= self.room:
                 raise BluezError("org.bluez.Error.NotPermitted", "no room")
             assert body[0] not in self.held
@@ -352,10 +351,8 @@ class Manager:
         self.seen.append(tuple(self.held))
         return []
 
-    async def call_unanswered(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> None:
-        await self.call(path, interface, member, signature, *body)
+    async def call_unanswered(self, path: str, method: Method, *body: Any) -> None:
+        await self.call(path, method, *body)
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
         self.emitted.append((path, interface, name, value.value))

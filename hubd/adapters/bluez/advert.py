@@ -24,11 +24,14 @@ from dbus_fast import Message, Variant
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon
-from hubd.adapters.bluez.bus import PROPERTIES, BluezError
+from hubd.adapters.bluez.bus import PROPERTIES, BluezError, Method
 from hubd.adapters.bluez.mirror import ADVERTISING_MANAGER
 
 ADVERTISEMENT = "org.bluez.LEAdvertisement1"
 PATHS = ("/org/hubd/advertisement0", "/org/hubd/advertisement1")
+
+REGISTER = Method(ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}")
+UNREGISTER = Method(ADVERTISING_MANAGER, "UnregisterAdvertisement", "o")
 
 GONE = frozenset(
     {
@@ -44,14 +47,10 @@ GONE = frozenset(
 class BusCaller(Protocol):
     """The part of `bus.Bluez` that an advertisement needs."""
 
-    async def call(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def call(self, path: str, method: Method, *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
 
-    async def call_unanswered(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> None:
+    async def call_unanswered(self, path: str, method: Method, *body: Any) -> None:
         """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
@@ -149,23 +148,17 @@ class Advert:
 
     async def _register(self, path: str) -> None:
         try:
-            await self._bluez.call(
-                self.adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {}
-            )
+            await self._bluez.call(self.adapter, REGISTER, path, {})
         except BluezError:
             raise  # refused: BlueZ keeps nothing of it
         except (LinkError, asyncio.CancelledError):
             with suppress(LinkError):
-                await self._bluez.call_unanswered(
-                    self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path
-                )
+                await self._bluez.call_unanswered(self.adapter, UNREGISTER, path)
             raise
 
     async def _unregister(self, path: str) -> None:
         try:
-            await self._bluez.call(
-                self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path
-            )
+            await self._bluez.call(self.adapter, UNREGISTER, path)
         except BluezError as error:
             if error.name not in GONE:
                 raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
@@ -38,6 +39,23 @@ _T = TypeVar("_T")
 
 OnReply = Callable[[Message], None]
 """Takes a good reply before any later message is seen, which awaiting it does not promise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of an interface, with the D-Bus signature of what it takes."""
+
+    interface: str
+    name: str
+    signature: str = ""
+
+
+ADD_MATCH = Method(BUS, "AddMatch", "s")
+GET_NAME_OWNER = Method(BUS, "GetNameOwner", "s")
+START_SERVICE = Method(BUS, "StartServiceByName", "su")
+GET_MANAGED_OBJECTS = Method(OBJECT_MANAGER, "GetManagedObjects")
+GET_ALL = Method(PROPERTIES, "GetAll", "s")
+SET = Method(PROPERTIES, "Set", "ssv")
 
 
 class BluezError(LinkError):
@@ -82,9 +100,15 @@ class Bluez:
     async def appear(self) -> None:
         """Wait for bluetoothd and mirror its objects."""
         for rule in _MATCHES:
-            await self._call_bus("AddMatch", "s", rule)
+            await self.ask_bus(ADD_MATCH, rule)
         try:
-            await self._call_bus("GetNameOwner", "s", BLUEZ, on_reply=self._found_owner)
+            await self._call(
+                BUS,
+                BUS_PATH,
+                GET_NAME_OWNER,
+                body=[BLUEZ],
+                on_reply=self._found_owner,
+            )
         except BluezError as error:
             if error.name != NO_OWNER:
                 raise
@@ -93,9 +117,7 @@ class Bluez:
         await self._call(
             self._first_owner,
             "/",
-            OBJECT_MANAGER,
-            "GetManagedObjects",
-            signature="",
+            GET_MANAGED_OBJECTS,
             body=(),
             on_reply=self._found_objects,
         )
@@ -113,35 +135,31 @@ class Bluez:
             await self._changed.wait()
         raise LinkError("radio: bluetoothd is gone")
 
-    async def call(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def call(self, path: str, method: Method, *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
-        return await self._call(self._present(), path, interface, member, signature, body)
+        owner = self._present()
+        return await self._call(owner, path, method, body)
 
-    async def call_unanswered(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> None:
+    async def call_unanswered(self, path: str, method: Method, *body: Any) -> None:
         """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
-        message = _unanswered(self._present(), path, interface, member, signature, body)
+        message = _message_to(self._present(), path, method, body)
+        message.flags = MessageFlag.NO_REPLY_EXPECTED
         await self.send(message)
 
-    async def ask(
-        self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def ask(self, to: str, path: str, method: Method, *body: Any) -> list[Any]:
         """Call somebody else on the bus.
 
         Raise BluezError when it refuses, LinkError when it does not answer.
         """
-        return await self._call(to, path, interface, member, signature, body)
+        return await self._call(to, path, method, body)
 
-    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
+    async def ask_bus(self, method: Method, *body: Any) -> list[Any]:
         """Call the bus itself. Raise as `ask`."""
-        return await self._call_bus(member, signature, *body)
+        return await self._call(BUS, BUS_PATH, method, body)
 
     async def set(self, path: str, interface: str, name: str, value: Variant) -> None:
         """Set a property."""
-        await self.call(path, PROPERTIES, "Set", "ssv", interface, name, value)
+        await self.call(path, SET, interface, name, value)
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
         """Tell bluetoothd that a property of ours has changed.
@@ -176,7 +194,8 @@ class Bluez:
                 async with asyncio.timeout(wait_seconds):
                     await self._changed.wait()
             except TimeoutError:
-                request = _unanswered(BUS, BUS_PATH, BUS, "StartServiceByName", "su", (BLUEZ, 0))
+                request = _message_to(BUS, BUS_PATH, START_SERVICE, (BLUEZ, 0))
+                request.flags = MessageFlag.NO_REPLY_EXPECTED
                 await self.send(request)
                 wait_seconds = self._times.revive_seconds
             self._changed.clear()
@@ -190,29 +209,15 @@ class Bluez:
             raise LinkError("radio: bluetoothd is gone")
         return self.owner
 
-    async def _call_bus(
-        self, member: str, signature: str, *body: Any, on_reply: OnReply | None = None
-    ) -> list[Any]:
-        return await self._call(BUS, BUS_PATH, BUS, member, signature, body, on_reply)
-
     async def _call(
         self,
         to: str,
         path: str,
-        interface: str,
-        member: str,
-        signature: str,
+        method: Method,
         body: Sequence[Any],
         on_reply: OnReply | None = None,
     ) -> list[Any]:
-        message = Message(
-            destination=to,
-            path=path,
-            interface=interface,
-            member=member,
-            signature=signature,
-            body=list(body),
-        )
+        message = _message_to(to, path, method, body)
         message.serial = self._bus.next_serial()
         if on_reply is not None:
             self._on_reply[message.serial] = on_reply
@@ -220,15 +225,15 @@ class Bluez:
             async with asyncio.timeout(self._times.call_seconds):
                 reply = await self._bus.call(message)
         except Exception as error:
-            raise LinkError(f"radio: {to} does not answer {member}: {error!r}") from error
+            raise LinkError(f"radio: {to} does not answer {method.name}: {error!r}") from error
         finally:
             self._on_reply.pop(message.serial, None)
         if reply is None:
-            raise BluezError("", f"radio: {to} gives no reply to {member}")
+            raise BluezError("", f"radio: {to} gives no reply to {method.name}")
         if reply.message_type is MessageType.ERROR:
             name = reply.error_name or ""
             text = " ".join(str(part) for part in reply.body)
-            raise BluezError(name, f"radio: {to} refuses {member}: {name}: {text}")
+            raise BluezError(name, f"radio: {to} refuses {method.name}: {name}: {text}")
         return list(reply.body)
 
     def _message(self, message: Message) -> Message | bool | None:
@@ -292,18 +297,14 @@ class Bluez:
         self._changed.set()
 
 
-def _unanswered(
-    to: str, path: str, interface: str, member: str, signature: str, body: Sequence[Any]
-) -> Message:
-    """Return a call that asks for no reply."""
+def _message_to(to: str, path: str, method: Method, body: Sequence[Any]) -> Message:
     return Message(
         destination=to,
         path=path,
-        interface=interface,
-        member=member,
-        signature=signature,
+        interface=method.interface,
+        member=method.name,
+        signature=method.signature,
         body=list(body),
-        flags=MessageFlag.NO_REPLY_EXPECTED,
     )
 
 

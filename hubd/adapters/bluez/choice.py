@@ -29,16 +29,21 @@ def choose(objects: Objects, wanted: str) -> str | None:
                 return path
         return able[0] if able else None
     for path in able:
-        if objects[path][ADAPTER].get("Address") == wanted:
+        if _address(objects, path) == wanted:
             return path
     return None
 
 
 def missing_adapter(objects: Objects, wanted: str) -> str:
     """Say which adapter there is not, and which there are."""
-    addresses = [str(objects[path][ADAPTER].get("Address")) for path in _able(objects)]
+    addresses = [_address(objects, path) for path in _able(objects)]
     there = ", ".join(addresses) or "none"
     return f"radio: BlueZ has no adapter {wanted} that can advertise and serve; it has: {there}"
+
+
+def _address(objects: Objects, path: str) -> str:
+    adapter = objects[path][ADAPTER]
+    return str(adapter.get("Address"))
 
 
 def _able(objects: Objects) -> list[str]:

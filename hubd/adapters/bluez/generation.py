@@ -20,7 +20,7 @@ from dbus_fast import Message, Variant
 from hubcore.errors import LinkError
 from hubcore.ports.radio import LinkId, RadioListener
 from hubd.adapters.bluez.advert import ADVERTISEMENT, GONE, Advert
-from hubd.adapters.bluez.bus import Bluez, BluezError, connected
+from hubd.adapters.bluez.bus import Bluez, BluezError, Method, connected
 from hubd.adapters.bluez.choice import choose, missing_adapter
 from hubd.adapters.bluez.mirror import ADAPTER, DEVICE, GATT_MANAGER
 from hubd.adapters.bluez.on_air import AirReport, OnAir, wait_for
@@ -28,6 +28,9 @@ from hubd.adapters.bluez.plan import RadioPlan
 from hubd.adapters.bluez.table import CHARACTERISTIC, ROOT, TX_PATH, GattTable
 from hubd.adapters.bluez.visits import Visits
 from hubd.adapters.bluez.watch import is_blocked, watch_answers, watch_pairings, watch_settings
+
+DISCONNECT = Method(DEVICE, "Disconnect")
+REGISTER_APPLICATION = Method(GATT_MANAGER, "RegisterApplication", "oa{sv}")
 
 BLOCKED = "org.bluez.Error.Blocked"
 """What BlueZ says of an adapter that rfkill holds."""
@@ -88,9 +91,7 @@ class Generation:
             await self._power_up(report)
             self._is_serving = True
             self._send_away()
-            await self._bluez.call(
-                self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {}
-            )
+            await self._bluez.call(self._adapter, REGISTER_APPLICATION, ROOT, {})
             await self._advert.begin()
             report(True, "")
             await self._on_air.stay(report)
@@ -152,13 +153,17 @@ class Generation:
         while True:
             self._changed.clear()
             try:
-                await self._bluez.set(self._adapter, ADAPTER, "Powered", Variant("b", True))
-                await self._bluez.set(self._adapter, ADAPTER, "Pairable", Variant("b", False))
-                if self._properties(self._adapter, ADAPTER).get("Powered"):
+                await self._switch("Powered", True)
+                await self._switch("Pairable", False)
+                adapter = self._properties(self._adapter, ADAPTER)
+                if adapter.get("Powered"):
                     return
             except BluezError as error:
                 self._report_no_power(error, report)
             await wait_for(self._changed, self._times.power_retry_seconds)
+
+    async def _switch(self, name: str, on: bool) -> None:
+        await self._bluez.set(self._adapter, ADAPTER, name, Variant("b", on))
 
     def _report_no_power(self, error: BluezError, report: AirReport) -> None:
         # BlueZ 5.66 may say `Failed` of what rfkill blocks
@@ -198,14 +203,15 @@ class Generation:
 
     async def _disconnect(self, device: str) -> None:
         try:
-            await self._bluez.call(device, DEVICE, "Disconnect")
+            await self._bluez.call(device, DISCONNECT)
         except BluezError as error:
             if error.name not in GONE:
                 raise
 
     def _properties(self, path: str, interface: str) -> Mapping[str, Any]:
         """Return what the mirror holds of an interface, {} when it is not there."""
-        return self._bluez.objects.get(path, {}).get(interface, {})
+        interfaces = self._bluez.objects.get(path, {})
+        return interfaces.get(interface, {})
 
     def _is_ours(self, device: str) -> bool:
         return device.startswith(f"{self._adapter}/")

@@ -23,6 +23,10 @@ _READ: Mapping[str, tuple[str, ...]] = {
 }
 """The interfaces that are read, and of each the properties."""
 
+Properties = dict[str, Any]
+"""Property to plain value."""
+Objects = dict[str, dict[str, Properties]]
+"""Path to interface to properties."""
 Interfaces = Mapping[str, Mapping[str, Variant]]
 """Interface to property to value, as the bus brings them."""
 
@@ -44,7 +48,7 @@ class Mirror:
     """`objects` maps path to interface to property to plain value."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, dict[str, dict[str, Any]]] = {}
+        self.objects: Objects = {}
         self.listener: BusListener | None = None
 
     def holds(self, path: str, interface: str) -> bool:
@@ -58,11 +62,17 @@ class Mirror:
                 self._update_interface(path, interface, properties)
 
     def _update_interface(
-        self, path: str, interface: str, properties: Mapping[str, Variant]
+        self,
+        path: str,
+        interface: str,
+        properties: Mapping[str, Variant],
     ) -> None:
-        values = {name: properties[name].value for name in _READ[interface] if name in properties}
-        known = self.objects.setdefault(path, {}).setdefault(interface, {})
-        known.update(values)
+        values: Properties = {}
+        for name in _READ[interface]:
+            if name in properties:
+                values[name] = properties[name].value
+        known = self.objects.setdefault(path, {})
+        known.setdefault(interface, {}).update(values)
         if self.listener is not None:
             self.listener.changed(path, interface, values)
 

@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hubcore.errors import HardwareError, LinkError
-from hubd.adapters.bluez.bus import PROPERTIES
+from hubd.adapters.bluez.bus import BUS, GET_ALL, Method
 from hubd.adapters.bluez.mirror import ADAPTER
 from hubd.aside import aside
 
 SYSTEMD = "org.freedesktop.systemd1"
 SYSTEMD_PATH = "/org/freedesktop/systemd1"
+GET_PROCESS_ID = Method(BUS, "GetConnectionUnixProcessID", "s")
+GET_UNIT_BY_PID = Method(f"{SYSTEMD}.Manager", "GetUnitByPID", "u")
 DEFAULT_FILE = "/etc/bluetooth/main.conf"
 FILE_BYTES_MAX = 1 << 16
 AHEAD_SECONDS = 2.0
@@ -53,12 +55,10 @@ class Asker(Protocol):
     owner: str
     objects: dict[str, dict[str, dict[str, Any]]]
 
-    async def ask(
-        self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def ask(self, to: str, path: str, method: Method, *body: Any) -> list[Any]:
         """Call somebody else on the bus. Raise LinkError."""
 
-    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
+    async def ask_bus(self, method: Method, *body: Any) -> list[Any]:
         """Call the bus itself. Raise LinkError."""
 
 
@@ -79,7 +79,8 @@ async def complaint(bluez: Asker, adapter: str) -> str:
 
     "" when all is in force.
     """
-    properties = bluez.objects.get(adapter, {}).get(ADAPTER, {})
+    interfaces = bluez.objects.get(adapter, {})
+    properties = interfaces.get(ADAPTER, {})
     if PNP_UUID in properties.get("UUIDs", ()):
         return (
             "BlueZ offers services of its own (DeviceID), "
@@ -113,7 +114,8 @@ def judge(started: Started, wall: Callable[[], float] = time.time) -> str:
         return _unknown("its command line is not understood.")
     try:
         wrong = missing_settings(file)
-        changed_at = {name: _changed_at(name, wall) for name in (str(file), *started.unit_files)}
+        names = [str(file), *started.unit_files]
+        changed_at = {name: _changed_at(name, wall) for name in names}
     except OSError as error:
         return _not_in_force(f"{file}: {error.strerror}.")
     except (configparser.Error, UnicodeDecodeError):
@@ -183,9 +185,8 @@ async def _started(bluez: Asker) -> Started:
 
     Raise LinkError when it does not tell.
     """
-    (pid,) = await bluez.ask_bus("GetConnectionUnixProcessID", "s", bluez.owner)
-    manager = f"{SYSTEMD}.Manager"
-    (unit,) = await bluez.ask(SYSTEMD, SYSTEMD_PATH, manager, "GetUnitByPID", "u", pid)
+    (pid,) = await bluez.ask_bus(GET_PROCESS_ID, bluez.owner)
+    (unit,) = await bluez.ask(SYSTEMD, SYSTEMD_PATH, GET_UNIT_BY_PID, pid)
     service = await _properties(bluez, unit, "Service")
     common = await _properties(bluez, unit, "Unit")
     try:
@@ -206,5 +207,5 @@ async def _started(bluez: Asker) -> Started:
 
 async def _properties(bluez: Asker, unit: str, kind: str) -> dict[str, Any]:
     interface = f"{SYSTEMD}.{kind}"
-    (properties,) = await bluez.ask(SYSTEMD, unit, PROPERTIES, "GetAll", "s", interface)
+    (properties,) = await bluez.ask(SYSTEMD, unit, GET_ALL, interface)
     return {name: variant.value for name, variant in properties.items()}

@@ -48,7 +48,10 @@ _CHARACTERISTICS = (
 
 def managed_objects() -> dict[str, dict[str, dict[str, Variant]]]:
     """Return the application as GetManagedObjects tells it, in the order of the table."""
-    service = {"UUID": Variant("s", gatt.SERVICE), "Primary": Variant("b", True)}
+    service = {
+        "UUID": Variant("s", gatt.SERVICE),
+        "Primary": Variant("b", True),
+    }
     objects = {SERVICE_PATH: {SERVICE_INTERFACE: service}}
     for path, uuid, flag in _CHARACTERISTICS:
         properties = {
@@ -68,6 +71,11 @@ class _Refusal(Exception):
         self.name = name
 
 
+_Call = tuple[str | None, str | None]
+"""Interface and member of a call."""
+_Answer = Callable[[Message], Message]
+
+
 @dataclass(frozen=True, slots=True)
 class _Access:
     """Who reads or writes, from which offset, and with which MTU."""
@@ -83,7 +91,7 @@ class GattTable:
     def __init__(self, listener: RadioListener, visits: Visits) -> None:
         self._listener = listener
         self._visits = visits
-        self._answers: Mapping[tuple[str | None, str | None], Callable[[Message], Message]] = {
+        self._answers: Mapping[_Call, _Answer] = {
             (OBJECT_MANAGER, "GetManagedObjects"): _answer_objects,
             (PROPERTIES, "GetAll"): _answer_properties,
             (CHARACTERISTIC, "ReadValue"): self._read,
@@ -158,13 +166,15 @@ def _check_signature(message: Message, signature: str) -> None:
 
 
 def _answer_objects(message: Message) -> Message:
-    return Message.new_method_return(message, "a{oa{sa{sv}}}", [managed_objects()])
+    objects = managed_objects()
+    return Message.new_method_return(message, "a{oa{sa{sv}}}", [objects])
 
 
 def _answer_properties(message: Message) -> Message:
     interface = message.body[0] if message.signature == "s" else ""
     interfaces = managed_objects().get(message.path or "", {})
-    return Message.new_method_return(message, "a{sv}", [interfaces.get(interface, {})])
+    properties = interfaces.get(interface, {})
+    return Message.new_method_return(message, "a{sv}", [properties])
 
 
 def _answer_value(message: Message, value: bytes) -> Message:

@@ -13,11 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from hubcore.errors import LinkError
-from hubd.adapters.bluez.bus import Bluez, BluezError
+from hubd.adapters.bluez.bus import Bluez, BluezError, Method
 from hubd.adapters.bluez.mirror import DEVICE
 from hubd.adapters.bluez.settings import complaint
 
-PEER = "org.freedesktop.DBus.Peer"
+PING = Method("org.freedesktop.DBus.Peer", "Ping")
+
+Complain = Callable[[str], None]
+"""Takes what is wrong, "" when nothing is."""
 
 
 async def watch_answers(bluez: Bluez, ping_seconds: float) -> None:
@@ -32,11 +35,14 @@ async def watch_answers(bluez: Bluez, ping_seconds: float) -> None:
 
 async def _ping(bluez: Bluez) -> None:
     with suppress(BluezError):
-        await bluez.call("/", PEER, "Ping")
+        await bluez.call("/", PING)
 
 
 async def watch_settings(
-    bluez: Bluez, adapter: str, complain: Callable[[str], None], look_seconds: float
+    bluez: Bluez,
+    adapter: str,
+    complain: Complain,
+    look_seconds: float,
 ) -> None:
     """Look now and every `look_seconds`.
 
@@ -48,7 +54,7 @@ async def watch_settings(
         await asyncio.sleep(look_seconds)
 
 
-async def watch_pairings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
+async def watch_pairings(bluez: Bluez, adapter: str, complain: Complain) -> None:
     """Say what is paired with the adapter, now and each time that changes.
 
     Raise LinkError when bluetoothd has gone.

@@ -44,7 +44,11 @@ class Connection:
     """One socket from birth to close. It says in a sentence why it is not up."""
 
     def __init__(
-        self, context: zmq.asyncio.Context, wire: Wire, keys: UplinkKeys, timings: Timings
+        self,
+        context: zmq.asyncio.Context,
+        wire: Wire,
+        keys: UplinkKeys,
+        timings: Timings,
     ) -> None:
         self._wire = wire
         self._timings = timings

@@ -17,7 +17,11 @@ class Dialer:
     """Finds the backend for each attempt again: names may move."""
 
     def __init__(
-        self, names: Names, endpoint: str, resolve_seconds: float, connect_seconds: float
+        self,
+        names: Names,
+        endpoint: str,
+        resolve_seconds: float,
+        connect_seconds: float,
     ) -> None:
         self._names = names
         self._endpoint = endpoint

@@ -63,8 +63,14 @@ class CurveUplink:
         self._timings = timings or Timings()
         self._limits = limits or WireLimits()
         self._sockets = sockets
+        names = Names(
+            host=host,
+            port=port,
+            resolve=resolve,
+            start=start,
+        )
         self._dialer = Dialer(
-            names=Names(host=host, port=port, resolve=resolve, start=start),
+            names=names,
             endpoint=endpoint,
             resolve_seconds=self._timings.resolve_seconds,
             connect_seconds=self._timings.connect_seconds,
@@ -102,7 +108,9 @@ class CurveUplink:
                 await asyncio.sleep(pause_seconds)
 
     async def _attempt(
-        self, context: zmq.asyncio.Context, listener: UplinkListener
+        self,
+        context: zmq.asyncio.Context,
+        listener: UplinkListener,
     ) -> tuple[str, float]:
         """Find the backend and live through one connection.
 
@@ -127,7 +135,10 @@ class CurveUplink:
             return why, 0.0
 
     async def _live(
-        self, connection: Connection, wire: Wire, listener: UplinkListener
+        self,
+        connection: Connection,
+        wire: Wire,
+        listener: UplinkListener,
     ) -> tuple[str, float]:
         """Shake hands and pass messages on while the connection is up. Return as `_attempt`."""
         why = ""

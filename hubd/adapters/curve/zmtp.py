@@ -127,7 +127,7 @@ class InboundFrames:
         head = bytes(self._head)
         has_signature = len(head) >= _SIGNATURE_BYTES
         if head[0] != 0xFF or (has_signature and not head[9] & 1):
-            speaks_http = b"HTTP/".startswith(head[:5]) or b"HTTP/".startswith(head[:1])
+            speaks_http = head[:1] == b"H"
             kind = "speaks HTTP and" if speaks_http else "speaks"
             raise LinkError(f"{kind} no ZMTP: it is no backend; check host and port")
         if has_signature:

@@ -219,7 +219,9 @@ def _certificate(path: str, data: bytes, issuer: VerifyKey) -> HubCertificate:
 
 
 def _check_belongs(
-    config: Config, certified: HubCertificate, identity: ec.EllipticCurvePrivateKey
+    config: Config,
+    certified: HubCertificate,
+    identity: ec.EllipticCurvePrivateKey,
 ) -> None:
     """Check that the certificate is for this hub, site, identity and each access point.
 

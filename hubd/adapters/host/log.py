@@ -156,4 +156,9 @@ class _Bridge(logging.Handler):
         name = record.levelname.lower()
         level = name if name in LEVELS else "error"
         log = getattr(structlog.get_logger(), level)
-        log("library", library=record.name, message=text, exc_info=record.exc_info or None)
+        log(
+            "library",
+            library=record.name,
+            message=text,
+            exc_info=record.exc_info or None,
+        )

@@ -42,7 +42,10 @@ _INT64_MAX = (1 << 63) - 1
 
 def redact(event: Mapping[str, Any]) -> dict[str, Any]:
     """Replace what must not be shown, and what cannot be shown in one short line."""
-    return {key: _shown(key, value, DEPTH_MAX) for key, value in event.items()}
+    shown = {}
+    for key, value in event.items():
+        shown[key] = _shown(key, value, DEPTH_MAX)
+    return shown
 
 
 def _shown(key: str, value: Any, depth: int) -> Any:
@@ -62,8 +65,10 @@ def _shown(key: str, value: Any, depth: int) -> Any:
         case bytes() | bytearray() | memoryview():
             return f"<{len(value)} bytes>"
         case Mapping() if depth:
-            items = list(value.items())[:ITEMS_MAX]
-            return {str(name): _shown(str(name), item, depth - 1) for name, item in items}
+            shown = {}
+            for name, item in list(value.items())[:ITEMS_MAX]:
+                shown[str(name)] = _shown(str(name), item, depth - 1)
+            return shown
         case list() | tuple() | set() | frozenset() if depth:
             members = list(value)[:ITEMS_MAX]
             return [_shown(key, member, depth - 1) for member in members]

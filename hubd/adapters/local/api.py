@@ -65,7 +65,10 @@ class LocalApi:
         rest: Rest = asyncio.sleep,
     ) -> None:
         root_path = path.with_name(path.name + ROOT_SUFFIX)
-        self._files: Final = (SocketFile(path, 0o660), SocketFile(root_path, 0o600))
+        self._files: Final = (
+            SocketFile(path, 0o660),
+            SocketFile(root_path, 0o600),
+        )
         self._limits = limits
         self._rest = rest
         self.places: Final = Places(limits)
@@ -143,7 +146,8 @@ class LocalApi:
         place = self._place(caller.uid)
         if place is None:
             _turn_away(connection)
-            self._sparse_log.report("client_refused", uid=caller.uid, clients=len(self.places))
+            count = len(self.places)
+            self._sparse_log.report("client_refused", uid=caller.uid, clients=count)
             return False
         client = Client(connection, caller, place)
         task = tasks.create_task(self._server.serve(client))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from hubcore.errors import HubError
@@ -52,7 +52,10 @@ class CallTable:
     """All calls, by name. Raise ValueError for two of one name."""
 
     def __init__(
-        self, calls: tuple[Call, ...], handler_seconds: float, sparse_log: SparseLog
+        self,
+        calls: tuple[Call, ...],
+        handler_seconds: float,
+        sparse_log: SparseLog,
     ) -> None:
         self._calls: Final = {call.name: call for call in calls}
         self._handler_seconds = handler_seconds
@@ -80,7 +83,7 @@ class CallTable:
         return answer
 
     def _may_write(self, call: Call, caller: PeerProcess) -> bool:
-        who = {"uid": caller.uid, "gid": caller.gid, "pid": caller.pid}
+        who = asdict(caller)
         if caller.uid not in (0, os.geteuid()):
             self._sparse_log.report("write_call_refused", call=call.name, **who)
             return False

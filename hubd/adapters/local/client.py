@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import msgspec
 
@@ -75,7 +75,6 @@ class ClientServer:
 
     async def _serve_requests(self, client: Client, stream: ClientStream) -> None:
         task = asyncio.current_task()
-        caller = client.caller
         place = client.place
 
         def dismiss() -> None:
@@ -84,7 +83,7 @@ class ClientServer:
             stream.dismiss()
 
         place.dismiss = dismiss
-        self._log.debug("client", uid=caller.uid, gid=caller.gid, pid=caller.pid)
+        self._log.debug("client", **asdict(client.caller))
         place.now(Doing.IDLE, _now())
         while line := await stream.line():
             await self._turn(place)

@@ -11,13 +11,18 @@ LINE_BYTES_MAX = 16 * 1024
 ECHO_CHARS_MAX = 200
 """Of what a client sent, in an answer or a log."""
 
+CALL_ID_MAX = 1 << 53
+"""The largest integer that every JSON reader keeps exactly."""
+
+Plain = str | int | float | bool | None
+
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
     """One request; `args` is a flat object."""
 
-    id: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+    id: Annotated[int, msgspec.Meta(ge=0, le=CALL_ID_MAX)]
     call: str
-    args: dict[str, str | int | float | bool | None] = {}
+    args: dict[str, Plain] = {}
 
 
 def result_line(call_id: int, result: object) -> bytes:
@@ -27,7 +32,8 @@ def result_line(call_id: int, result: object) -> bytes:
 
 def error_line(call_id: int | None, code: str, message: str) -> bytes:
     """Return the answer that holds an error; `call_id` None: it answers no call."""
-    return _line({"id": call_id, "error": {"code": code, "message": message}})
+    error = {"code": code, "message": message}
+    return _line({"id": call_id, "error": error})
 
 
 def event_line(call_id: int, event: bytes) -> bytes:

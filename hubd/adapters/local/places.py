@@ -57,9 +57,12 @@ class Limits:
     all_newcomers_burst: int = 200
 
     def __post_init__(self) -> None:
-        if not self.root_places < self.user_places <= self.clients - self.root_places:
+        common_places = self.clients - self.root_places
+        if not self.root_places < self.user_places <= common_places:
             raise ValueError("a user has more places than are kept for root, and leaves those")
-        if not self.user_tails < min(self.user_places, self.tails) or not self.tails < self.clients:
+        if self.tails >= self.clients:
+            raise ValueError("tails leave places for calls")
+        if self.user_tails >= min(self.user_places, self.tails):
             raise ValueError("tails leave places for calls")
 
 
@@ -102,16 +105,29 @@ class Places:
     """All places of one socket."""
 
     def __init__(self, limits: Limits) -> None:
-        newcomers = Rate(limits.newcomers_burst, limits.newcomers_per_second)
+        newcomers = Rate(
+            burst=limits.newcomers_burst,
+            per_second=limits.newcomers_per_second,
+        )
+        all_newcomers = Rate(
+            burst=limits.all_newcomers_burst,
+            per_second=limits.all_newcomers_per_second,
+        )
         self._limits = limits
-        self._client_rate = Rate(limits.client_burst, limits.client_per_second)
-        self._user_rate = Rate(limits.user_burst, limits.user_per_second)
+        self._client_rate = Rate(
+            burst=limits.client_burst,
+            per_second=limits.client_per_second,
+        )
+        self._user_rate = Rate(
+            burst=limits.user_burst,
+            per_second=limits.user_per_second,
+        )
         self._taken: list[Place] = []
         self._user_paces: dict[int, Credit] = {}
         self._root_newcomers = Bucket(newcomers)
         self._newcomers = Paces(
             each=newcomers,
-            whole=Rate(limits.all_newcomers_burst, limits.all_newcomers_per_second),
+            whole=all_newcomers,
             sources_max=USERS_MAX,
         )
         self._count = 0
@@ -135,7 +151,11 @@ class Places:
         if crowd is not None and not self._one_gives_way(crowd):
             return None
         self._count += 1
-        place = Place(uid=uid, number=self._count, pace=Credit(self._client_rate))
+        place = Place(
+            uid=uid,
+            number=self._count,
+            pace=Credit(self._client_rate),
+        )
         self._taken.append(place)
         return place
 
@@ -177,11 +197,9 @@ class Places:
 
     def _user_pace(self, uid: int, at: float) -> Credit:
         """Return the user's pace; those of others who have rested are forgotten."""
-        rested = [
-            user for user, pace in self._user_paces.items() if user != uid and pace.is_full(at)
-        ]
-        for user in rested:
-            del self._user_paces[user]
+        for user, pace in list(self._user_paces.items()):
+            if user != uid and pace.is_full(at):
+                del self._user_paces[user]
         return self._user_paces.setdefault(uid, Credit(self._user_rate))
 
     def _crowd(self, uid: int) -> list[Place] | None:

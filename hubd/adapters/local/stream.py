@@ -38,7 +38,10 @@ class ClientStream:
     """The lines of one client."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, waits: Waits
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        waits: Waits,
     ) -> None:
         self._reader = reader
         self._writer = writer

@@ -32,7 +32,8 @@ class Teller:
             self._log.warning(name, **shown_facts)
         else:
             self._log.info(name, **shown_facts)
-        self._tail.publish({**shown_facts, "event": name, "at": self._clock.wall()})
+        at = self._clock.wall()
+        self._tail.publish({**shown_facts, "event": name, "at": at})
 
 
 def _is_bad(event: EventName, facts: Detail) -> bool:

@@ -136,7 +136,8 @@ class AuditStore:
         """
         body = record.encode()
         done: asyncio.Future[int] = self._loop.create_future()
-        self._submit(Append(body=body, at_ms=record.at_ms, done=done))
+        job = Append(body=body, at_ms=record.at_ms, done=done)
+        self._submit(job)
         return done
 
     async def acknowledge(self, numbers: Sequence[int]) -> None:
@@ -216,7 +217,8 @@ class AuditStore:
 
     def _read(self, query: str, arguments: tuple[int, ...]) -> list[StoredRecord]:
         with self._reading, AUDIT.errors(self.path):
-            return [StoredRecord(*row) for row in self._reader.execute(query, arguments)]
+            rows = self._reader.execute(query, arguments)
+            return [StoredRecord(*row) for row in rows]
 
     def _submit(self, job: Job) -> None:
         if self._closed:

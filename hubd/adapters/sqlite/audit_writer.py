@@ -89,7 +89,11 @@ class Writer:
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._commits = 0
-        self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run,
+            name="audit-writer",
+            daemon=True,
+        )
 
     def start(self) -> None:
         """Begin to write."""
@@ -143,7 +147,8 @@ class Writer:
         except Exception as error:  # a caller must never wait for a thread that died
             return self._failed(batch, f"{AUDIT.name}: {error!r}", error)
         self._commits += 1
-        results = [(job.done, number) for job, number in zip(batch, numbers, strict=True)]
+        waiters = [job.done for job in batch]
+        results = list(zip(waiters, numbers, strict=True))
         return BatchResult(results, self._head, self._waiting)
 
     def _committed(self, batch: Sequence[Job]) -> list[int | None]:
@@ -159,7 +164,9 @@ class Writer:
         return self._transaction(connection, batch)
 
     def _transaction(
-        self, connection: sqlite3.Connection, batch: Sequence[Job]
+        self,
+        connection: sqlite3.Connection,
+        batch: Sequence[Job],
     ) -> list[int | None]:
         """Write the batch in one commit; only then move the head.
 

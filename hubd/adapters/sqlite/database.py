@@ -60,7 +60,11 @@ class DatabaseKind(ErrorSentences):
     cache_kib: int
 
     async def close_aside(
-        self, path: Path, thread: str, finish: Callable[[], None], seconds: float
+        self,
+        path: Path,
+        thread: str,
+        finish: Callable[[], None],
+        seconds: float,
     ) -> None:
         """Have the file closed in a thread of that name.
 

@@ -100,7 +100,8 @@ class ErrorSentences:
             beside = path.with_name(path.name + suffix)
             with contextlib.suppress(OSError):
                 owner = beside.stat().st_uid
-                if owner != os.geteuid() and not os.access(beside, os.R_OK | os.W_OK):
+                is_usable = os.access(beside, os.R_OK | os.W_OK)
+                if owner != os.geteuid() and not is_usable:
                     wanted = path.stat().st_uid
                     remedy = f"sudo chown {wanted}: {beside}"
                     return self.says(beside, f"it belongs to user {owner}: {remedy}")

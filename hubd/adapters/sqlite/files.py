@@ -31,8 +31,7 @@ def make_file(path: Path, kind: ErrorSentences) -> None:
             _sync_directory(directory.parent)
         _check_rights(directory, directory.stat(), _DIRECTORY_FORBIDDEN, "chmod 700", kind)
         if not os.path.lexists(path):
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-            os.close(descriptor)
+            _create(path)
             _sync_directory(directory)
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
@@ -41,7 +40,11 @@ def make_file(path: Path, kind: ErrorSentences) -> None:
 
 
 def _check_rights(
-    what: Path, status: os.stat_result, forbidden: int, remedy: str, kind: ErrorSentences
+    what: Path,
+    status: os.stat_result,
+    forbidden: int,
+    remedy: str,
+    kind: ErrorSentences,
 ) -> None:
     """Refuse what others may write (a file: also read), or what belongs to another user."""
     mode = stat.S_IMODE(status.st_mode)
@@ -58,7 +61,8 @@ def take_lock(lock: Path, database: Path, kind: ErrorSentences) -> int:
     Return its descriptor; closing that lets go.
     """
     with kind.errors(lock):
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        descriptor = os.open(lock, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -74,6 +78,13 @@ def take_lock(lock: Path, database: Path, kind: ErrorSentences) -> int:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         return descriptor
+
+
+def _create(path: Path) -> None:
+    """Create a file that only this user can read and write."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
+    descriptor = os.open(path, flags, 0o600)
+    os.close(descriptor)
 
 
 def _process_in(descriptor: int) -> str:

@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +28,10 @@ from hubcore.evidence.statecheck import OnDisk
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
 from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Read, open_policy
 from hubd.adapters.sqlite.policy_rows import decode_rules, fits, in_force, note, replace
-from hubd.adapters.sqlite.worker import Worker
+from hubd.adapters.sqlite.worker import Job, Worker
+
+Done = asyncio.Future[None]
+Row = tuple[Any, ...]
 
 CLOSE_SECONDS = 1.0
 """How long a close waits for the disk, in all.
@@ -146,7 +148,11 @@ class PolicyDatabase:
             raise POLICY.broken(self._path, what) from error
 
     async def replace(
-        self, policy: Policy, document: bytes, head: Head, again: bool = False
+        self,
+        policy: Policy,
+        document: bytes,
+        head: Head,
+        again: bool = False,
     ) -> None:
         """Put this policy in force, whole and durable.
 
@@ -183,21 +189,23 @@ class PolicyDatabase:
         _, version = in_force(self._connection)
         return version if again else version + 1
 
-    async def _written(self, write: Callable[[], None], what: str, proves: bool) -> None:
+    async def _written(self, write: Job, what: str, proves: bool) -> None:
         """Have the writer's thread do it; return when it is on the disk and can be seen."""
         if self._closed:
             raise POLICY.says(self._path, "it is closed")
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._worker.submit(partial(self._write, write, what, proves, done))
+        done: Done = self._loop.create_future()
+        job = partial(self._write, write, what, proves, done)
+        self._worker.submit(job)
         try:
             await done
         finally:
             # or this frame and an error would hold each other, and the policy with them
-            del (done, write)
+            del (done, write, job)
 
-    def _row(self, query: str, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _row(self, query: str, arguments: Row) -> Row | None:
         with POLICY.errors(self._path):
-            row: tuple[Any, ...] | None = self._reader.execute(query, arguments).fetchone()
+            found = self._reader.execute(query, arguments)
+            row: Row | None = found.fetchone()
             return row
 
     def _see_newest(self) -> None:
@@ -209,30 +217,42 @@ class PolicyDatabase:
             _, self._version = in_force(self._reader)
 
     def _write(
-        self, write: Callable[[], None], what: str, proves: bool, done: asyncio.Future[None]
+        self,
+        write: Job,
+        what: str,
+        proves: bool,
+        done: Done,
     ) -> None:
         """In the writer's thread: commit, then have the event loop switch over and answer."""
-        error: Exception | None = None
-        try:
-            write()
+        error = self._error_of(write, what)
+        if error is None:
             self._proven = self._proven or proves
-        except (sqlite3.Error, OSError) as cause:
-            error = POLICY.translate(cause, self._path)
-            error.__cause__ = cause
-        except HubError as refusal:
-            error = refusal
-        except (OverflowError, UnicodeError, TypeError) as cause:
-            error = TrustError(f"{what} holds what cannot be kept: {cause}")
-            error.__cause__ = cause
-        except Exception as cause:  # the caller must never wait for an answer that does not come
-            error = StoreError(f"{what} could not be written: {cause!r}")
-            error.__cause__ = cause
-        if error is not None:
+        else:
             _drop_frames(error)
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(self._replaced, done, error)
 
-    def _replaced(self, done: asyncio.Future[None], error: Exception | None) -> None:
+    def _error_of(self, write: Job, what: str) -> Exception | None:
+        """Write; return the error that the caller gets, None when all went well."""
+        error: Exception
+        try:
+            write()
+            return None
+        except HubError as refusal:
+            return refusal
+        except (sqlite3.Error, OSError) as failure:
+            cause: Exception = failure
+            error = POLICY.translate(failure, self._path)
+        except (OverflowError, UnicodeError, TypeError) as failure:
+            cause = failure
+            error = TrustError(f"{what} holds what cannot be kept: {failure}")
+        except Exception as failure:  # the caller must never wait for an answer that does not come
+            cause = failure
+            error = StoreError(f"{what} could not be written: {failure!r}")
+        error.__cause__ = cause
+        return error
+
+    def _replaced(self, done: Done, error: Exception | None) -> None:
         """On the event loop: see what was committed, and answer the caller."""
         if error is None:
             try:
@@ -258,7 +278,7 @@ class PolicyDatabase:
                 self._see_newest()
                 self._fold("TRUNCATE", None)
 
-    def _fold(self, how: str, then: Callable[[], None] | None) -> None:
+    def _fold(self, how: str, then: Job | None) -> None:
         """In the writer's thread: fold the write-ahead log into the file.
 
         What is committed is safe without it.

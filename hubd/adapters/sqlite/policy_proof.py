@@ -25,17 +25,22 @@ from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.policy_rows import (
     NOTHING_NOTED,
     TABLES,
-    encode_rules,
     in_force,
     is_whole,
     make_tables,
+    mode_rows,
     read_noted,
+    schedule_rows,
     transaction,
     write_all,
 )
 
 Read = Callable[[bytes], Policy]
 """Verifies a signed document for this site and reads it; raises TrustError."""
+
+
+Rows = Iterator[Any]
+Key = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,12 @@ def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
     except (sqlite3.Error, OSError, OverflowError) as error:
         why = f"its rows are not those of the signed document, and cannot be built again: {error}"
         return _unproven(noted, why)
-    return PolicyFound(OnDisk.PROVEN, version=policy.version, noted=noted, edited=True)
+    return PolicyFound(
+        OnDisk.PROVEN,
+        version=policy.version,
+        noted=noted,
+        edited=True,
+    )
 
 
 def _unproven(noted: Head, why: str) -> PolicyFound:
@@ -133,7 +143,10 @@ def _without_document(connection: sqlite3.Connection, noted: Head) -> PolicyFoun
 
 
 def _build_again(
-    connection: sqlite3.Connection, policy: Policy, document: bytes, noted: Head
+    connection: sqlite3.Connection,
+    policy: Policy,
+    document: bytes,
+    noted: Head,
 ) -> None:
     """Make the tables again from the document.
 
@@ -151,7 +164,8 @@ def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
 
     It takes the memory of one row; reading ends at the first that is not the policy's.
     """
-    meta = (1, policy.site.encode(), policy.version, policy.issued_at)
+    site = policy.site.encode()
+    meta = (1, site, policy.version, policy.issued_at)
     columns = "only_row, CAST(site AS BLOB), version, issued_at"
     if list(_select(connection, columns, "meta")) != [meta]:
         return False
@@ -161,20 +175,18 @@ def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
     grants = _ids(connection, "revoked_grants", "blob")
     if not _same(policy.revoked_grants, _rising(grants)):
         return False
-    rules = {number: encode_rules(rules) for number, rules in policy.schedules.items()}
     schedules = _select(connection, "number, rules", "schedules")
-    if not _same(rules.items(), _rising(schedules, _first)):
+    if not _same(dict(schedule_rows(policy)).items(), _rising(schedules, _first)):
         return False
-    wanted_modes = {access_point: int(mode) for access_point, mode in policy.modes.items()}
     modes = _select(connection, "access_point, mode", "modes")
-    return _same(wanted_modes.items(), _rising(modes, _first))
+    return _same(dict(mode_rows(policy)).items(), _rising(modes, _first))
 
 
-def _select(connection: sqlite3.Connection, columns: str, table: str) -> Iterator[tuple[Any, ...]]:
+def _select(connection: sqlite3.Connection, columns: str, table: str) -> Rows:
     return iter(connection.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - own names
 
 
-def _ids(connection: sqlite3.Connection, table: str, kind: str) -> Iterator[str | bytes | None]:
+def _ids(connection: sqlite3.Connection, table: str, kind: str) -> Rows:
     """Yield the ids of a table, None for one of another type than `kind`.
 
     No lookup would find that one. Text that is no UTF-8 comes as text that no policy can hold.
@@ -196,7 +208,7 @@ def _itself(row: Any) -> Any:
     return row
 
 
-def _rising(rows: Iterator[Any], key: Callable[[Any], Any] = _itself) -> Iterator[Any]:
+def _rising(rows: Rows, key: Key = _itself) -> Rows:
     """Yield the rows up to the first whose key does not rise: None in its place.
 
     No lookup may find that one. SQLite orders text by its UTF-8 bytes; so Python orders its code
@@ -215,7 +227,7 @@ def _rising(rows: Iterator[Any], key: Callable[[Any], Any] = _itself) -> Iterato
         before = present
 
 
-def _same(wanted: Any, rows: Iterator[Any]) -> bool:
+def _same(wanted: Any, rows: Rows) -> bool:
     """Tell whether the rows, each of which comes once, are just what is wanted."""
     seen = 0
     for row in rows:

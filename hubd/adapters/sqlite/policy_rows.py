@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from hubcore.access.policy import RULES_A_SCHEDULE, Policy
 from hubcore.access.schedule import Rule
@@ -103,12 +103,12 @@ def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
     connection.execute("DELETE FROM schedules")
     connection.executemany(
         "INSERT INTO schedules (number, rules) VALUES (?, ?)",
-        ((number, encode_rules(rules)) for number, rules in policy.schedules.items()),
+        schedule_rows(policy),
     )
     connection.execute("DELETE FROM modes")
     connection.executemany(
         "INSERT INTO modes (access_point, mode) VALUES (?, ?)",
-        ((access_point, int(mode)) for access_point, mode in policy.modes.items()),
+        mode_rows(policy),
     )
     connection.execute("DELETE FROM meta")
     connection.execute(
@@ -117,8 +117,29 @@ def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
     )
 
 
+def schedule_rows(policy: Policy) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, rules) of each schedule."""
+    for number, rules in policy.schedules.items():
+        encoded = [[rule.days, rule.start, rule.end] for rule in rules]
+        yield number, cbor.encode(encoded)
+
+
+def mode_rows(policy: Policy) -> Iterator[tuple[int, int]]:
+    """Yield (access point, mode) of each mode that is ordered."""
+    for access_point, mode in policy.modes.items():
+        yield access_point, int(mode)
+
+
+def decode_rules(data: bytes) -> tuple[Rule, ...]:
+    """Read the rules of a schedule from its row. Raise FrameError, TypeError or ValueError."""
+    decoded = cbor.decode(data, max_items=_SCHEDULE_ITEMS)
+    return tuple(Rule(*rule) for rule in decoded)
+
+
 def _update_set(
-    connection: sqlite3.Connection, table: str, wanted: Iterable[str] | Iterable[bytes]
+    connection: sqlite3.Connection,
+    table: str,
+    wanted: Iterable[str] | Iterable[bytes],
 ) -> None:
     """Make the table hold just what is wanted, touching only rows that change.
 
@@ -161,21 +182,12 @@ def read_noted(connection: sqlite3.Connection) -> Head:
         "SELECT number, CAST(hash AS BLOB), typeof(hash) FROM noted"
     ).fetchone()
     match row:
-        case (int(number), bytes(hash_), "blob") if number >= 0 and len(hash_) == len(GENESIS):
-            return Head(number, hash_)
+        case (int(number), bytes(hash_), "blob"):
+            if number >= 0 and len(hash_) == len(GENESIS):
+                return Head(number, hash_)
     return NOTHING_NOTED
 
 
 def fits(number: int) -> bool:
     """Tell whether SQLite can hold the number; one that it cannot is in no policy."""
     return -_INT64_MAX <= number <= _INT64_MAX
-
-
-def encode_rules(rules: Sequence[Rule]) -> bytes:
-    """Return the rules of a schedule as its row keeps them."""
-    return cbor.encode([[rule.days, rule.start, rule.end] for rule in rules])
-
-
-def decode_rules(data: bytes) -> tuple[Rule, ...]:
-    """Read the rules of a schedule from its row. Raise FrameError, TypeError or ValueError."""
-    return tuple(Rule(*rule) for rule in cbor.decode(data, max_items=_SCHEDULE_ITEMS))

@@ -76,7 +76,8 @@ def give_up_reserve(path: Path) -> bool:
 
 
 def _allocate(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(file, flags, 0o600)
     try:
         if os.fstat(descriptor).st_size < RESERVE_FILE_BYTES:
             os.posix_fallocate(descriptor, 0, RESERVE_FILE_BYTES)

@@ -13,9 +13,11 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from hubd.adapters.sqlite.errors import ErrorSentences
+
+_Object = tuple[str, str, str, str | None]
+"""type, name, table, SQL."""
 
 _NAMES_SHOWN_MAX = 5
 _OBJECTS = (
@@ -31,12 +33,12 @@ Anything else of that name is refused.
 def read_steps(folder: str) -> list[str]:
     """Return the text of 0001_*.sql, 0002_*.sql and so on; [] when a file is missing."""
     schema = resources.files("hubd.adapters.sqlite") / "schema" / folder
-    files = [item for item in schema.iterdir() if item.name.endswith(".sql")]
-    files.sort(key=lambda item: item.name)
-    for number, item in enumerate(files, start=1):
-        if not item.name.startswith(f"{number:04}_"):
+    names = [item.name for item in schema.iterdir()]
+    names = sorted(name for name in names if name.endswith(".sql"))
+    for number, name in enumerate(names, start=1):
+        if not name.startswith(f"{number:04}_"):
             return []
-    return [item.read_text("utf-8") for item in files]
+    return [(schema / name).read_text("utf-8") for name in names]
 
 
 def statements_of(script: str) -> Iterator[str]:
@@ -61,7 +63,10 @@ def _has_sql(text: str) -> bool:
 
 
 def check_version(
-    connection: sqlite3.Connection, path: Path, steps: Sequence[str], kind: ErrorSentences
+    connection: sqlite3.Connection,
+    path: Path,
+    steps: Sequence[str],
+    kind: ErrorSentences,
 ) -> int:
     """Return how many steps a file has had; refuse one with more than are known here."""
     known = len(steps)
@@ -101,18 +106,21 @@ def migrate(
 
 
 def check_objects(
-    connection: sqlite3.Connection, path: Path, statements: Sequence[str], kind: ErrorSentences
+    connection: sqlite3.Connection,
+    path: Path,
+    statements: Sequence[str],
+    kind: ErrorSentences,
 ) -> None:
     """Refuse a file that does not hold just the objects which the statements make."""
     expected = _objects_made_by(statements)
-    found: set[tuple[Any, ...]] = set(connection.execute(_OBJECTS))
-    odd = sorted(str(name) for _, name, _, _ in expected ^ found)
+    found: set[_Object] = set(connection.execute(_OBJECTS))
+    odd = sorted(name for _, name, _, _ in expected ^ found)
     if odd:
         shown = ", ".join(odd[:_NAMES_SHOWN_MAX])
         raise kind.broken(path, f"its schema was changed: {shown}")
 
 
-def _objects_made_by(statements: Sequence[str]) -> set[tuple[Any, ...]]:
+def _objects_made_by(statements: Sequence[str]) -> set[_Object]:
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         for statement in statements:
             model.execute(statement)

@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+Job = Callable[[], None]
+
 
 class Worker:
     """One thread with a queue of jobs.
@@ -14,11 +16,15 @@ class Worker:
     """
 
     def __init__(self, name: str) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._run,
+            name=name,
+            daemon=True,
+        )
         self._thread.start()
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Job) -> None:
         """Hand in a job, which must not raise."""
         self._jobs.put(job)
 
