@@ -97,7 +97,12 @@ class Advert:
 
     async def _emit(self, name: str) -> None:
         value = self.properties()[name]
-        await self._bluez.emit(self._path, ADVERTISEMENT, name, value)
+        await self._bluez.emit(
+            path=self._path,
+            interface=ADVERTISEMENT,
+            name=name,
+            value=value,
+        )
 
     async def replace(self) -> None:
         """Register again, on the other path.
@@ -118,9 +123,11 @@ class Advert:
 
     def called(self, message: Message) -> Message | None:
         """Answer what BlueZ asks of an advertisement; None when it asks of something else."""
-        if message.path in PATHS and message.interface == PROPERTIES and message.member == "GetAll":
-            return Message.new_method_return(message, "a{sv}", [self.properties()])
-        return None
+        asks_for_all = message.interface == PROPERTIES and message.member == "GetAll"
+        if message.path not in PATHS or not asks_for_all:
+            return None
+        properties = self.properties()
+        return Message.new_method_return(message, "a{sv}", [properties])
 
     def is_released(self, message: Message) -> bool:
         """Tell whether BlueZ says by this call that it has dropped what is on air."""

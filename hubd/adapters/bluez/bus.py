@@ -69,8 +69,8 @@ class BluezError(LinkError):
 class Bluez:
     """One connection. `objects` is the mirror: path to interface to property to plain value.
 
-    `owner` is the unique name of bluetoothd, "" while there is none. `mirrored` tells whether it
-    has said what it has.
+    `owner` is the unique name of bluetoothd, "" while there is none. `mirrored` tells whether its
+    objects are in the mirror.
     """
 
     def __init__(self, bus: MessageBus, times: RadioTimes = HUB_TIMES) -> None:
@@ -167,7 +167,13 @@ class Bluez:
         Return when it is written to the bus.
         """
         body = [interface, {name: value}, []]
-        message = Message.new_signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
+        message = Message.new_signal(
+            path=path,
+            interface=PROPERTIES,
+            member="PropertiesChanged",
+            signature="sa{sv}as",
+            body=body,
+        )
         message.destination = self._present()
         await self.send(message)
 

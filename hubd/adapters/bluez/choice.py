@@ -48,4 +48,9 @@ def _address(objects: Objects, path: str) -> str:
 
 def _able(objects: Objects) -> list[str]:
     """Return the paths of the adapters that can advertise and serve."""
-    return [path for path in sorted(objects) if objects[path].keys() >= _NEEDED]
+    able: list[str] = []
+    for path in sorted(objects):
+        interfaces = objects[path].keys()
+        if interfaces >= _NEEDED:
+            able.append(path)
+    return able

@@ -103,7 +103,13 @@ class Generation:
         """Notify every subscriber of TX. Raise LinkError when the link is gone."""
         if self._visits.device(link) is None:
             raise LinkError("radio: the link is gone")
-        await self._bluez.emit(TX_PATH, CHARACTERISTIC, "Value", Variant("ay", frame))
+        value = Variant("ay", frame)
+        await self._bluez.emit(
+            path=TX_PATH,
+            interface=CHARACTERISTIC,
+            name="Value",
+            value=value,
+        )
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer of a link; BlueZ takes up to 2 s.
@@ -124,17 +130,23 @@ class Generation:
 
     def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
         """Begin and end visits; an adapter switched off ends the generation."""
-        if interface == DEVICE and "Connected" in properties and self._is_ours(path):
-            if properties["Connected"]:
-                self._visits.connected(path)
-                self._on_air.phone_came(path)
-            else:
-                self._left(path)
-            self._changed.set()
+        if interface == DEVICE and self._is_ours(path):
+            self._device_changed(path, properties)
         elif path == self._adapter and "Powered" in properties:
             if self._is_serving and not properties["Powered"]:
                 self._end("the adapter was switched off")
             self._changed.set()
+
+    def _device_changed(self, device: str, properties: Mapping[str, Any]) -> None:
+        is_connected = properties.get("Connected")
+        if is_connected is None:
+            return
+        if is_connected:
+            self._visits.connected(device)
+            self._on_air.phone_came(device)
+        else:
+            self._left(device)
+        self._changed.set()
 
     def removed(self, path: str, interface: str) -> None:
         """End the visit of a device that is gone, or the generation with its adapter."""
@@ -163,12 +175,18 @@ class Generation:
             await wait_for(self._changed, self._times.power_retry_seconds)
 
     async def _switch(self, name: str, on: bool) -> None:
-        await self._bluez.set(self._adapter, ADAPTER, name, Variant("b", on))
+        value = Variant("b", on)
+        await self._bluez.set(
+            path=self._adapter,
+            interface=ADAPTER,
+            name=name,
+            value=value,
+        )
 
     def _report_no_power(self, error: BluezError, report: AirReport) -> None:
         # BlueZ 5.66 may say `Failed` of what rfkill blocks
-        blocked = error.name == BLOCKED or is_blocked(self._adapter, self._plan.rfkill)
-        if blocked:
+        says_so = error.name == BLOCKED
+        if says_so or is_blocked(self._adapter, self._plan.rfkill):
             self._plan.patience.excused()
             why = f"radio: the adapter does not go on, rfkill blocks it: {error}"
         else:
@@ -184,8 +202,8 @@ class Generation:
         """
         for path in list(self._bluez.objects):
             device = self._properties(path, DEVICE)
-            is_connected = bool(device.get("Connected"))
-            if self._is_ours(path) and is_connected and not device.get("Bonded"):
+            is_phone = bool(device.get("Connected")) and not device.get("Bonded")
+            if is_phone and self._is_ours(path):
                 self._spawn(self._send_one_away(path))
 
     async def _send_one_away(self, device: str) -> None:
@@ -235,14 +253,11 @@ async def live(
     body ends by an error only: before Python 3.13 one that is over when a task of it fails leaves
     the task around it marked as cancelled.
     """
-    times = plan.times
-    news = plan.news
-    async with connected(address, times) as bluez, asyncio.TaskGroup() as tasks:
+    async with connected(address, plan.times) as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
         adapter = await _find_adapter(bluez, plan)
-        tasks.create_task(watch_answers(bluez, times.ping_seconds))
-        tasks.create_task(watch_settings(bluez, adapter, news.settings, times.settings_seconds))
-        tasks.create_task(watch_pairings(bluez, adapter, news.pairing))
+        for watch in _watches(bluez, adapter, plan):
+            tasks.create_task(watch)
         generation = Generation(
             bluez=bluez,
             advert=Advert(bluez, adapter, plan.beacon),
@@ -255,13 +270,27 @@ async def live(
 
         def report(on_air: bool, why: str) -> None:
             if why:
-                news.lost(why)
+                plan.news.lost(why)
             serving(generation, on_air)
 
         try:
             await generation.serve(report)
         finally:
             serving(None, False)
+
+
+def _watches(bluez: Bluez, adapter: str, plan: RadioPlan) -> list[Coroutine[Any, Any, None]]:
+    """Return what is watched as long as the generation lasts."""
+    return [
+        watch_answers(bluez, plan.times.ping_seconds),
+        watch_settings(
+            bluez,
+            adapter,
+            complain=plan.news.settings,
+            look_seconds=plan.times.settings_seconds,
+        ),
+        watch_pairings(bluez, adapter, plan.news.pairing),
+    ]
 
 
 async def _find_adapter(bluez: Bluez, plan: RadioPlan) -> str:

@@ -86,7 +86,7 @@ class OnAir:
     async def _replace_again(self, report: AirReport) -> float:
         """Replace the advertisement; return the seconds until the next time.
 
-        Who left meanwhile may have come by the one that was replaced.
+        A phone that left meanwhile may have come by the one that was replaced.
         """
         departures = self._departures
         seconds = await self._replace(report)

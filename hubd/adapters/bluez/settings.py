@@ -1,7 +1,7 @@
 """Whether bluetoothd runs with a hub's settings, as far as an unprivileged client can see it.
 
 Laws:
-1. What cannot be seen is said to be unknown, and never taken for right.
+1. What cannot be seen is reported as unknown, and never taken for right.
 2. Nothing here stops the radio.
 
 systemd knows how the bluetoothd that owns the name was started, and when. The file of settings that
@@ -137,7 +137,7 @@ def judge(started: Started, wall: Callable[[], float] = time.time) -> str:
 def settings_file(argv: Sequence[str]) -> Path | None:
     """Return the file of settings that these arguments name, else BlueZ's own.
 
-    None when that cannot be told.
+    None for a relative path: nobody knows where that leads.
     """
     named = DEFAULT_FILE
     for argument, following in itertools.pairwise([*argv[1:], ""]):
@@ -159,7 +159,10 @@ def missing_settings(file: Path) -> list[str]:
     with file.open("rb") as stream:
         text = stream.read(FILE_BYTES_MAX).decode("utf-8")
     parser = configparser.ConfigParser(
-        interpolation=None, strict=False, delimiters=("=",), comment_prefixes=("#",)
+        interpolation=None,
+        strict=False,
+        delimiters=("=",),
+        comment_prefixes=("#",),
     )
     parser.optionxform = str  # type: ignore[method-assign,assignment]
     parser.read_string(text)
@@ -177,7 +180,8 @@ def _changed_at(name: str, wall: Callable[[], float]) -> float:
     The wall clock stamped it: one that was set forward since makes the file look older than it is,
     one that was set back makes it look newer.
     """
-    return os.stat(name).st_ctime - wall() + time.monotonic()
+    age_seconds = wall() - os.stat(name).st_ctime
+    return time.monotonic() - age_seconds
 
 
 async def _started(bluez: Asker) -> Started:

@@ -121,7 +121,8 @@ class GattTable:
             raise _Refusal(NOT_SUPPORTED, "only RX is written")
         if access.offset:
             raise _Refusal(INVALID_OFFSET, "a frame is written from its beginning")
-        self._listener.frame(access.visit.link, bytes(value), access.mtu)
+        link = access.visit.link
+        self._listener.frame(link, bytes(value), access.mtu)
         return Message.new_method_return(message)
 
     def _read(self, message: Message) -> Message:

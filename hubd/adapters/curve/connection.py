@@ -37,6 +37,7 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
+_LOST = (zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED)
 _BEFORE_HANDSHAKE = (zmq.EVENT_CONNECTED, zmq.EVENT_CONNECT_DELAYED)
 
 
@@ -84,8 +85,9 @@ class Connection:
 
     async def lost(self) -> None:
         """Wait until the connection that is up is down."""
-        while await self._event() not in (zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED):
-            pass
+        event = None
+        while event not in _LOST:
+            event = await self._event()
 
     async def _event(self) -> int:
         """Return the next event of the socket."""
@@ -107,7 +109,8 @@ class Connection:
         if ended and ended != CLOSED:
             return f"what answers at {endpoint} {ended}"
         seen = self._wire.inbound
-        why = handshake_failure(seen.progress, seen.status, has_closed=bool(ended))
+        has_closed = bool(ended)
+        why = handshake_failure(seen.progress, seen.status, has_closed)
         return f"{endpoint}: {why}"
 
 

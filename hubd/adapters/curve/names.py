@@ -40,6 +40,10 @@ class Address:
         return str(self.sockaddr[0])
 
 
+Addresses = tuple[Address, ...]
+"""In the order in which to try them."""
+
+
 class Names:
     """Resolves the host and port of one endpoint."""
 
@@ -54,10 +58,10 @@ class Names:
         self._port = port
         self._resolve = resolve
         self._start = start
-        self._asked: asyncio.Future[tuple[Address, ...]] | None = None
+        self._asked: asyncio.Future[Addresses] | None = None
 
-    async def addresses(self, seconds: float) -> tuple[Address, ...]:
-        """Return the addresses in the order in which to try them.
+    async def addresses(self, seconds: float) -> Addresses:
+        """Return the addresses of the backend.
 
         Raise LinkError when none are known in time.
         """
@@ -83,17 +87,17 @@ class Names:
                 f"then: getent ahosts {self._host}"
             ) from None
 
-    def _begin(self) -> asyncio.Future[tuple[Address, ...]]:
+    def _begin(self) -> asyncio.Future[Addresses]:
         try:
             return self._ask()
         except HardwareError as error:
             raise LinkError(f"the name {self._host} cannot be asked for: {error}") from error
 
-    def _ask(self) -> asyncio.Future[tuple[Address, ...]]:
+    def _ask(self) -> asyncio.Future[Addresses]:
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[Address, ...]] = loop.create_future()
+        answer: asyncio.Future[Addresses] = loop.create_future()
 
-        def settle(addresses: tuple[Address, ...], error: OSError | None) -> None:
+        def settle(addresses: Addresses, error: OSError | None) -> None:
             if error is None:
                 answer.set_result(addresses)
             else:
@@ -101,7 +105,7 @@ class Names:
                 answer.exception()  # seen, also when nobody waits any more
 
         def ask() -> None:
-            addresses: tuple[Address, ...] = ()
+            addresses: Addresses = ()
             error = None
             try:
                 found = self._resolve(self._host, self._port, type=socket.SOCK_STREAM)
@@ -117,7 +121,7 @@ class Names:
         return answer
 
 
-def _addresses_in(found: Sequence[tuple[Any, ...]]) -> tuple[Address, ...]:
+def _addresses_in(found: Sequence[tuple[Any, ...]]) -> Addresses:
     """Return the addresses of a resolver's answer, each once. Raise OSError when there are none."""
     addresses: list[Address] = []
     for family, _, _, _, sockaddr in found:

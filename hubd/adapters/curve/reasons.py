@@ -1,6 +1,6 @@
 """Why the uplink is not up, in sentences for a technician (docs/uplink.md has the table).
 
-Law: what nothing seals is told as unproven, and none of its bytes gets into a sentence but digits.
+Law: what is not sealed is called unproven, and only its digits get into a sentence.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def _refusal(status: str) -> str:
 
     Nothing proves who sent it (RFC 26), so no key is changed by its word alone.
     """
-    said = f"ZAP {status}" if status else "an ERROR without a status"
-    who = f"the backend, or somebody on the way, says ({said}, which nothing proves) that"
+    status_text = f"ZAP {status}" if status else "an ERROR without a status"
+    who = f"the backend, or somebody on the way, says ({status_text}, which nothing proves) that"
     if status == "400":
         return (
             f"{who} this hub's key is refused. Ask at the backend: only if the key is revoked "

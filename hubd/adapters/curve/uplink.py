@@ -120,7 +120,12 @@ class CurveUplink:
         try:
             backend = await self._dialer.dial()
             async with Wire(backend, self._limits, under=self._sockets) as wire:
-                connection = Connection(context, wire, self._keys, self._timings)
+                connection = Connection(
+                    context=context,
+                    wire=wire,
+                    keys=self._keys,
+                    timings=self._timings,
+                )
                 try:
                     return await self._live(connection, wire, listener)
                 finally:
@@ -149,7 +154,13 @@ class CurveUplink:
                 shaking = group.create_task(connection.shake_hands())
                 await _first_of(carrying, shaking)
                 if shaking.done() and shaking.result():
-                    up_seconds = await self._stay_up(group, carrying, connection, wire, listener)
+                    up_seconds = await self._stay_up(
+                        group=group,
+                        carrying=carrying,
+                        connection=connection,
+                        wire=wire,
+                        listener=listener,
+                    )
                     why = connection.why_lost(self._endpoint)
                 else:
                     if not wire.local_failure:

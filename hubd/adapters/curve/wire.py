@@ -92,9 +92,7 @@ class Wire:
             self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=under))
             path = self._folder / "wire"
             self.address = f"ipc://{path}"
-            self._listening.bind(str(path))
-            self._listening.listen(1)
-            self._listening.setblocking(False)
+            _listen(self._listening, path)
         except OSError as error:
             self._close()
             why = error.strerror or str(error)
@@ -233,6 +231,12 @@ class Wire:
             far.write(data)
             await far.drain()
         return ""
+
+
+def _listen(listening: socket.socket, path: Path) -> None:
+    listening.bind(str(path))
+    listening.listen(1)
+    listening.setblocking(False)
 
 
 def folder_of_sockets(environment: Mapping[str, str] = os.environ) -> Path:

@@ -126,7 +126,9 @@ class InboundFrames:
     def _check_greeting(self) -> None:
         head = bytes(self._head)
         has_signature = len(head) >= _SIGNATURE_BYTES
-        if head[0] != 0xFF or (has_signature and not head[9] & 1):
+        begins_right = head[0] == 0xFF
+        ends_wrong = has_signature and not head[9] & 1
+        if not begins_right or ends_wrong:
             speaks_http = head[:1] == b"H"
             kind = "speaks HTTP and" if speaks_http else "speaks"
             raise LinkError(f"{kind} no ZMTP: it is no backend; check host and port")

@@ -119,7 +119,8 @@ def _read_checked(name: str, file: KeyFile, private: bool) -> bytes:
 
     Raise ConfigError or OSError.
     """
-    descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(file.path, flags)
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -229,7 +230,7 @@ def _check_belongs(
     """
     path = config.keys.certificate.place
     hub = config.hub
-    if (certified.hub, certified.site) != (hub.id, hub.site):
+    if certified.hub != hub.id or certified.site != hub.site:
         raise ConfigError(
             f"{path}: a certificate for hub {certified.hub!r} of site {certified.site!r}, but the "
             f"configuration says hub.id {hub.id!r} and hub.site {hub.site!r}; correct one of them"

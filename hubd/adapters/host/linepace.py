@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
 
 LINES = Rate(burst=60, per_second=1.0)
-"""Lines of one kind: what is above is counted, and the count told each LEFT_OUT_SECONDS."""
+"""Of one kind. Lines above it are counted, and the count is logged each LEFT_OUT_SECONDS."""
 KIND_KEYS = ("event", "allowed", "error", "part", "library")
 KIND_CHARS = 64
 KINDS_MAX = 256
-"""Kinds told apart; what comes beyond shares one pace."""
+"""Kinds with a pace of their own; all others share one."""
 LEFT_OUT = "lines_left_out"
 LEFT_OUT_SECONDS = 60.0
 
@@ -57,7 +57,7 @@ class LinePace:
         """Pass a line on, or raise DropEvent."""
         if event.get("event") == LEFT_OUT:
             return event
-        kind = tuple(str(event[key])[:KIND_CHARS] for key in KIND_KEYS if key in event)
+        kind = _kind_of(event)
         with self._lock:
             if kind not in self._buckets and len(self._buckets) >= KINDS_MAX:
                 kind = _OTHER
@@ -90,3 +90,12 @@ class LinePace:
             }
             for kind, left_out in kinds.items()
         ]
+
+
+def _kind_of(event: EventDict) -> _Kind:
+    words: list[str] = []
+    for key in KIND_KEYS:
+        if key in event:
+            word = str(event[key])
+            words.append(word[:KIND_CHARS])
+    return tuple(words)

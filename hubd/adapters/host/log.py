@@ -3,7 +3,7 @@
 Laws:
 1. No secret reaches a log (`redaction`).
 2. Every line is one line, whatever was put into it.
-3. Lines of one kind are paced, and those left out are counted and told (`linepace`).
+3. Lines of one kind are paced. Those left out are counted and reported (`linepace`).
 4. Writing never waits (`sink`).
 5. Logs of libraries (`logging`) take the same way, warnings and above.
 """

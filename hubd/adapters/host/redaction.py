@@ -67,7 +67,8 @@ def _shown(key: str, value: Any, depth: int) -> Any:
         case Mapping() if depth:
             shown = {}
             for name, item in list(value.items())[:ITEMS_MAX]:
-                shown[str(name)] = _shown(str(name), item, depth - 1)
+                text = str(name)
+                shown[text] = _shown(text, item, depth - 1)
             return shown
         case list() | tuple() | set() | frozenset() if depth:
             members = list(value)[:ITEMS_MAX]

@@ -7,14 +7,14 @@ it was too slow, and with `{"id": 1, "beat": n}` now and then. The client answer
 empty line.
 
 Laws:
-1. Whoever can connect may read: the socket has mode 0660. Who may change something is in `calls`.
+1. Whoever can connect may read: the socket has mode 0660. `calls` says who may change something.
 2. A client costs at most the ceilings of this room. It waits for no other client, and cannot hold
    up or end the daemon.
 3. In one turn of the event loop one client is served at most one request, and each socket lets one
    newcomer in and sends REFUSALS_A_TURN away.
 4. Root has a socket file of its own, which nobody else can open: no other user fills its backlog.
-5. Who gives way is gone at once: there are never more than `tasks_max` tasks for clients, whoever
-   comes and goes.
+5. A client that gives way is gone at once: there are never more than `tasks_max` tasks for
+   clients.
 6. What clients provoke is logged once a minute at most, with how often it was.
 """
 
@@ -87,7 +87,7 @@ class LocalApi:
     def bind(self) -> None:
         """Take both files; `close`, or the end of `serve`, gives them up.
 
-        Raise ConfigError if they cannot be had.
+        Raise ConfigError when they cannot be taken.
         """
         try:
             for file in self._files:
@@ -127,7 +127,7 @@ class LocalApi:
             await self._rest(REFUSED_PAUSE_SECONDS if refused else 0.0)
 
     async def _accept(self, listener: socket.socket) -> socket.socket | None:
-        """Wait for a newcomer; None when it cannot be had."""
+        """Wait for a newcomer; None when the accept failed."""
         try:
             connection, _ = await asyncio.get_running_loop().sock_accept(listener)
         except OSError as error:

@@ -61,7 +61,8 @@ class CallTable:
         self._handler_seconds = handler_seconds
         self._log = get_logger(part="local_api")
         self._sparse_log = sparse_log
-        if len(self._calls) != len(calls) or TAIL in self._calls:
+        is_double = len(self._calls) != len(calls)
+        if is_double or TAIL in self._calls:
             raise ValueError("two calls of one name")
 
     async def perform(self, request: Request, caller: PeerProcess) -> bytes:

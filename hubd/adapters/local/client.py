@@ -114,7 +114,7 @@ class ClientServer:
     async def _send_events(self, call_id: int, place: Place, stream: ClientStream) -> None:
         """Send events until the client closes or no longer answers.
 
-        What it says is read and dropped.
+        What it sends is read and dropped.
         """
         self._places.tail(place, _now())
         beats = Beats()
@@ -135,8 +135,8 @@ class ClientServer:
                 pass
 
     async def _until_closed(self, stream: ClientStream, place: Place, beats: Beats) -> None:
-        """Raise GoneError when the client has closed; whatever it says shows that it is there."""
-        while await stream.said_something():
+        """Raise GoneError when the client has closed; whatever it sends shows that it is there."""
+        while await stream.received():
             beats.unanswered = 0
             await self._turn(place)
         raise GoneError

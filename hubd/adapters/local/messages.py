@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 LINE_BYTES_MAX = 16 * 1024
-"""Of a request. Of what a client has said and nobody has read yet, three times as much is kept."""
+"""Of a request. Three times as much is kept of what a client sent and nobody has read yet."""
 ECHO_CHARS_MAX = 200
 """Of what a client sent, in an answer or a log."""
 

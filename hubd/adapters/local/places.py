@@ -32,7 +32,7 @@ from hubcore.timing.pace import Bucket, Paces, Rate
 
 ROOT = 0
 USERS_MAX = 256
-"""Users whose newcomers are told apart; the one who came longest ago is forgotten."""
+"""Users whose newcomers have a pace of their own; of more, the longest away is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,9 @@ class Doing(Enum):
     IDLE = auto()
     ASKING = auto()
     TAILING = auto()
+
+
+_ONLY_WAITS = (Doing.TAILING, Doing.IDLE)
 
 
 @dataclass(eq=False, slots=True)
@@ -228,7 +231,8 @@ class Places:
 
 def _turn_to_give_way(place: Place) -> tuple[bool, float, int]:
     """Order places: tails first, then by how long each has done what it does."""
-    return (place.doing is not Doing.TAILING, place.since, place.number)
+    is_no_tail = place.doing is not Doing.TAILING
+    return (is_no_tail, place.since, place.number)
 
 
 def _of_user(places: Iterable[Place], uid: int) -> list[Place]:
@@ -236,7 +240,7 @@ def _of_user(places: Iterable[Place], uid: int) -> list[Place]:
 
 
 def _that_only_wait(places: Iterable[Place]) -> list[Place]:
-    return [place for place in places if place.doing in (Doing.TAILING, Doing.IDLE)]
+    return [place for place in places if place.doing in _ONLY_WAITS]
 
 
 def _without_root(places: Iterable[Place]) -> list[Place]:

@@ -12,7 +12,7 @@ from hubd.adapters.host.log import get_logger
 REPEAT_SECONDS = 60.0
 """Between two lines about the same event."""
 EVENTS_MAX = 64
-"""How many events are told apart; what comes beyond shares one line."""
+"""Events with a count of their own; all others share one."""
 
 _LINES = Rate(burst=1, per_second=1 / REPEAT_SECONDS)
 
@@ -35,10 +35,12 @@ class SparseLog:
     def report(self, event: str, **facts: Any) -> None:
         """Log or count one event; one with `exc_info` is an error, any other a warning."""
         is_known = event in self._repeats
-        key = event if is_known or len(self._repeats) < EVENTS_MAX else "other"
+        has_room = len(self._repeats) < EVENTS_MAX
+        key = event if is_known or has_room else "other"
         repeats = self._repeats.setdefault(key, _Repeats())
         repeats.count += 1
-        if not repeats.lines.take(asyncio.get_running_loop().time()):
+        now = asyncio.get_running_loop().time()
+        if not repeats.lines.take(now):
             return
         log = self._log.error if "exc_info" in facts else self._log.warning
         log(event, times=repeats.count, **facts)

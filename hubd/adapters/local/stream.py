@@ -50,7 +50,7 @@ class ClientStream:
     async def line(self) -> bytes:
         """Return the next request with its newline.
 
-        Return b"" when the client has closed, was silent for too long, or said too long a line.
+        Return b"" when the client has closed, was silent for too long, or sent too long a line.
         """
         try:
             async with asyncio.timeout(self._waits.idle):
@@ -63,8 +63,8 @@ class ClientStream:
             return b""
         return line if line.endswith(b"\n") else b""
 
-    async def said_something(self) -> bool:
-        """Read and drop what the client says next; False when it has closed."""
+    async def received(self) -> bool:
+        """Read and drop what the client sends next; False when it has closed."""
         return bool(await self._reader.read(LINE_BYTES_MAX))
 
     async def write(self, data: bytes) -> None:

@@ -163,7 +163,8 @@ class AuditStore:
         query = (
             "SELECT number, body, hash FROM records WHERE number < ? ORDER BY number DESC LIMIT ?"
         )
-        newest_first = self._read(query, (before, max(0, limit)))
+        rows_max = max(0, limit)
+        newest_first = self._read(query, (before, rows_max))
         return newest_first[::-1]
 
     async def unacknowledged(self, after: int, limit: int) -> Sequence[StoredRecord]:
@@ -176,7 +177,8 @@ class AuditStore:
             "WHERE number > ? ORDER BY number LIMIT ?"
         )
         try:
-            read = partial(self._read, query, (after, max(0, limit)))
+            rows_max = max(0, limit)
+            read = partial(self._read, query, (after, rows_max))
             return await aside("audit-reader", read)
         except HardwareError as error:
             raise AUDIT.says(self.path, str(error)) from error

@@ -61,11 +61,15 @@ _Row = tuple[int, int, bytes, bytes]
 """number, at_ms, body, hash."""
 
 
+_Answer = tuple[asyncio.Future[Any], int | AuditError | None]
+"""The future of a caller, and its result."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """What one batch came to: each future with its result or error, and the state on the disk."""
 
-    results: Sequence[tuple[asyncio.Future[Any], int | AuditError | None]]
+    results: Sequence[_Answer]
     head: Head
     waiting: int
 
@@ -179,8 +183,9 @@ class Writer:
         for job in batch:
             if isinstance(job, Append):
                 number = head.number + 1
-                head = Head(number, link(head.hash, number, job.body))
-                rows.append((number, job.at_ms, job.body, head.hash))
+                hash_ = link(head.hash, number, job.body)
+                head = Head(number, hash_)
+                rows.append((number, job.at_ms, job.body, hash_))
                 numbers.append(number)
             else:
                 acknowledged.extend(job.numbers)

@@ -106,8 +106,19 @@ class DatabaseKind(ErrorSentences):
         with self.errors(path):
             connection = self.connect(path)
             try:
-                migrate(connection, path, self._steps(), self.application_id, self)
-                check_objects(connection, path, self.statements(), self)
+                migrate(
+                    connection,
+                    path,
+                    steps=self._steps(),
+                    application_id=self.application_id,
+                    kind=self,
+                )
+                check_objects(
+                    connection,
+                    path,
+                    statements=self.statements(),
+                    kind=self,
+                )
             except BaseException:
                 connection.close()
                 raise
@@ -158,7 +169,12 @@ class DatabaseKind(ErrorSentences):
             uri = f"file:{_quoted(path)}?mode=ro&immutable=1"
             with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
                 self._check_header(connection, path)
-                check_version(connection, path, self._steps(), self)
+                check_version(
+                    connection,
+                    path,
+                    steps=self._steps(),
+                    kind=self,
+                )
 
     def statements(self) -> list[str]:
         """Return the statements that make the newest schema in an empty file, in order."""

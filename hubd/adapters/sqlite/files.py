@@ -29,14 +29,26 @@ def make_file(path: Path, kind: ErrorSentences) -> None:
         if not directory.is_dir():
             directory.mkdir(mode=0o700, parents=True)
             _sync_directory(directory.parent)
-        _check_rights(directory, directory.stat(), _DIRECTORY_FORBIDDEN, "chmod 700", kind)
+        _check_rights(
+            directory,
+            status=directory.stat(),
+            forbidden=_DIRECTORY_FORBIDDEN,
+            remedy="chmod 700",
+            kind=kind,
+        )
         if not os.path.lexists(path):
             _create(path)
             _sync_directory(directory)
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             raise kind.says(path, "it is no regular file: name one in the configuration")
-        _check_rights(path, status, _FILE_FORBIDDEN, "chmod 600", kind)
+        _check_rights(
+            path,
+            status=status,
+            forbidden=_FILE_FORBIDDEN,
+            remedy="chmod 600",
+            kind=kind,
+        )
 
 
 def _check_rights(

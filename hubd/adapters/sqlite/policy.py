@@ -168,9 +168,14 @@ class PolicyDatabase:
             )
 
         def put_in_force() -> None:
-            least = self._least(again)
-            fresh = not self._proven
-            replace(self._connection, policy, document, head, least=least, fresh=fresh)
+            replace(
+                self._connection,
+                policy=policy,
+                document=document,
+                head=head,
+                least=self._least(again),
+                fresh=not self._proven,
+            )
 
         await self._written(put_in_force, f"policy {policy.version}", proves=True)
 

@@ -176,10 +176,10 @@ def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
     if not _same(policy.revoked_grants, _rising(grants)):
         return False
     schedules = _select(connection, "number, rules", "schedules")
-    if not _same(dict(schedule_rows(policy)).items(), _rising(schedules, _first)):
+    if not _same(set(schedule_rows(policy)), _rising(schedules, _first)):
         return False
     modes = _select(connection, "access_point, mode", "modes")
-    return _same(dict(mode_rows(policy)).items(), _rising(modes, _first))
+    return _same(set(mode_rows(policy)), _rising(modes, _first))
 
 
 def _select(connection: sqlite3.Connection, columns: str, table: str) -> Rows:

@@ -160,7 +160,7 @@ def _update_set(
 def is_whole(connection: sqlite3.Connection) -> bool:
     """Tell whether every page and row has its place, and every value the type of its column.
 
-    Who looks a row up does not see that it stands out of order; who reads all does.
+    A lookup does not notice a row that stands out of order; this reads all rows.
     """
     return connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
 
