@@ -17,7 +17,8 @@ from pathlib import Path
 
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.adapters.sqlite.database import CHECKPOINT_PAGES, JOURNAL_BYTES, WARM_BYTES, warm
+from hubd.adapters.sqlite.database import CHECKPOINT_PAGES, JOURNAL_BYTES
+from hubd.adapters.sqlite.room import WARM_BYTES, warm
 
 WRITERS = 32
 BLOCK_BYTES = 4096

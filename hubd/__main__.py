@@ -15,7 +15,8 @@ from pathlib import Path
 
 from hubcore.errors import ConfigError, StoreError, UnguardedError
 from hubd import __version__
-from hubd.adapters.host.log import LinePace, set_up
+from hubd.adapters.host.linepace import LinePace
+from hubd.adapters.host.log import set_up
 from hubd.adapters.host.systemd import Notifier
 from hubd.config.file import load
 from hubd.output import as_tool, complain, prepare

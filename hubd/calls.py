@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from hubcore.ports.clock import ClockState
-from hubd.adapters.local.api import Call, CallRefused
+from hubd.adapters.local.calls import Call, CallRefused
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.status import Status

@@ -11,8 +11,9 @@ from hubcore.access.policy import Policy
 from hubcore.errors import ConfigError, TrustError
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, read_logged_state
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.adapters.sqlite.audit_writer import AUDIT
-from hubd.adapters.sqlite.policy import POLICY, PolicyDatabase, PolicyFound
+from hubd.adapters.sqlite.database import AUDIT, POLICY
+from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.adapters.sqlite.policy_proof import PolicyFound
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,1 @@
-"""Adapters: one file joins one port of `hubcore.ports` to one library, and translates its errors on
-the spot.
-"""
+"""Adapters: each joins one port of `hubcore.ports` to one library, and translates its errors."""

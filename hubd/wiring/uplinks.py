@@ -14,7 +14,7 @@ from hubd.config.file import Config
 
 def curve(section: kinds.Curve, keys: HubKeys) -> Uplink | None:
     """ZeroMQ with CURVE, the backend's key pinned."""
-    return None if keys.link is None else CurveUplink(section.endpoint, keys.link)
+    return None if keys.uplink is None else CurveUplink(section.endpoint, keys.uplink)
 
 
 MakeUplink = Callable[[Any, HubKeys], Uplink | None]

@@ -25,7 +25,8 @@ from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Release, ReleaseOutcome, Result
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
 from hubcore.evidence.records import StoredRecord
-from hubd.adapters.curve.uplink import Backoff, CurveUplink, Timings
+from hubd.adapters.curve.timings import Backoff, Timings
+from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
 from hubd.backend.identity import Identity
@@ -239,7 +240,7 @@ async def test_garbage_from_the_backend_ends_nothing():
             await until(lambda: hub.log.waiting() == 0)
             assert hub.sync.state.counters["undecodable"] == 4
             assert hub.link.multipart_dropped == 1
-            assert hub.link.visits == 1
+            assert hub.link.attempts == 1
 
 
 async def test_what_is_too_large_ends_the_link_not_the_hub():
@@ -250,7 +251,7 @@ async def test_what_is_too_large_ends_the_link_not_the_hub():
         async with running(hub.sync.run()):
             route, _ = await raw.evidence()
             await raw.say(route, bytes(uplink.MAX_MESSAGE_BYTES + 1))
-            await until(lambda: hub.link.visits == 2 and speaking(hub))
+            await until(lambda: hub.link.attempts == 2 and speaking(hub))
             while (await raw.evidence())[0] == route:
                 pass
 
@@ -339,7 +340,7 @@ async def test_a_refused_hub_comes_up_when_it_is_allowed_again(tmp_path):
                     in hub.sync.state.why
                 )
             )
-            await until(lambda: hub.link.visits > 3)
+            await until(lambda: hub.link.attempts > 3)
             assert backend.records("hub-1") == []
             backend.gate.allow(ours.text)
             await until(lambda: hub.log.waiting() == 0)
@@ -678,10 +679,10 @@ async def test_fifty_sockets_later_no_descriptor_has_leaked():
         )  # a wrong server key: the costliest way to fail
         before = descriptors()
         async with running(link.serve(heard)):
-            await until(lambda: link.visits > 5)
+            await until(lambda: link.attempts > 5)
             early = descriptors()
             # the server's ends are in here too
-            await until(lambda: link.visits > 55 and descriptors() <= early + FEW)
+            await until(lambda: link.attempts > 55 and descriptors() <= early + FEW)
         await until(lambda: descriptors() <= before + FEW)
         assert heard.ups == 0
         assert heard.messages == []

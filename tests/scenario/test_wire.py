@@ -25,7 +25,7 @@ from hubcore.backend import uplink
 from hubcore.errors import LinkError
 from hubd.adapters.curve.names import ADDRESSES_MAX, Address, Names
 from hubd.adapters.curve.uplink import CurveUplink
-from hubd.adapters.curve.wire import FOLDER_PREFIX, Allowance, Wire, WireLimits, folder_of_sockets
+from hubd.adapters.curve.wire import FOLDER_PREFIX, Wire, WireLimits, folder_of_sockets
 from hubd.adapters.curve.zmtp import FRAMES_A_TURN
 from hubd.adapters.host.uplinkkeys import UplinkKeys
 from tests.fakes.uplink import FakeUplinkListener
@@ -268,7 +268,7 @@ async def test_a_dead_first_address_is_passed_over(raw: Raw) -> None:
             heard,
         ):
             await until(lambda: heard.ups > 0)
-            assert link.visits == 1
+            assert link.attempts == 1
 
 
 async def test_a_wrong_server_at_the_first_address_is_passed_over_the_next_time(raw: Raw) -> None:
@@ -284,7 +284,7 @@ async def test_a_wrong_server_at_the_first_address_is_passed_over_the_next_time(
             ) as (link, heard):
                 await until(lambda: heard.ups > 0)
                 assert "server key pin mismatch suspected" in heard.why
-                assert link.visits == 2
+                assert link.attempts == 2
 
 
 async def test_every_address_that_was_tried_is_named() -> None:
@@ -354,7 +354,7 @@ async def test_a_machine_without_a_thread_ends_no_link_for_good(raw: Raw) -> Non
         }
         async with linked(f"tcp://backend.example:{port}", raw.keys.public, **how) as (link, heard):
             await until(lambda: heard.ups > 0)
-            assert link.visits == 3
+            assert link.attempts == 3
             for why in heard.whys:
                 assert why.startswith(
                     "the name backend.example cannot be asked for: this machine gives hubd no "
@@ -607,16 +607,6 @@ async def test_an_end_that_does_not_join_is_told_of_this_machine_and_not_of_the_
     ours, theirs = socket.socketpair()
     async with Wire(ours, QUICK, join_seconds=0.05) as wire:
         await wire.carry()
-        assert "this machine did not join the uplink's two ends within 0.05 s" in wire.here
-        assert "backend" not in wire.here
+        assert "this machine did not join the uplink's two ends within 0.05 s" in wire.local_failure
+        assert "backend" not in wire.local_failure
     theirs.close()
-
-
-async def test_an_allowance_is_paid_back_at_its_rate() -> None:
-    allowance = Allowance(10.0, 20.0, 0.0)
-    assert allowance.take(20, 0.0) == 0
-    assert allowance.take(5, 0.0) == 0.5
-    assert allowance.take(5, 0.0) == 1.0
-    assert allowance.take(0, 1.0) == 0
-    assert allowance.take(20, 100.0) == 0, "no more is saved up than the most"
-    assert allowance.take(1, 100.0) == pytest.approx(0.1)

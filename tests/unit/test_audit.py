@@ -25,7 +25,7 @@ from click.testing import CliRunner, Result
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Record, RecordKind, chain_hash, follows
 from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
-from hubd.adapters.sqlite.audit_writer import AUDIT
+from hubd.adapters.sqlite.database import AUDIT
 from hubd.cli.audit import audit
 from tests.crafted import hide_indexes_while
 

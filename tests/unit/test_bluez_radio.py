@@ -22,21 +22,19 @@ from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon, resolves
 from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez.bus import (
-    ADAPTER,
-    ADVERTISING_MANAGER,
-    DEVICE,
-    GATT_MANAGER,
     OBJECT_MANAGER,
     PROPERTIES,
     Bluez,
     BluezError,
+    Method,
 )
 from hubd.adapters.bluez.choice import choose
-from hubd.adapters.bluez.generation import AWAY_TRIES, PACE_SECONDS
-from hubd.adapters.bluez.plan import SYSFS, Patience, RadioNews
+from hubd.adapters.bluez.generation import AWAY_TRIES
+from hubd.adapters.bluez.mirror import ADAPTER, ADVERTISING_MANAGER, DEVICE, GATT_MANAGER
+from hubd.adapters.bluez.on_air import PACE_SECONDS
+from hubd.adapters.bluez.plan import SYSFS, Patience, RadioNews, RadioTimes
 from hubd.adapters.bluez.radio import BluezRadio, back_off_seconds
 from hubd.adapters.bluez.table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
-from hubd.adapters.bluez.times import RadioTimes
 from hubd.adapters.bluez.watch import is_blocked
 from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
@@ -183,7 +181,7 @@ class Rig:
         **times: float,
     ) -> BluezRadio:
         """Serve; `times` are those of `RadioTimes` that differ from QUICK."""
-        tells = RadioNews(
+        news = RadioNews(
             lost=self._say,
             settings=lambda what: self.amiss.put_nowait(("settings", what)),
             pairing=lambda what: self.amiss.put_nowait(("pairing", what)),
@@ -191,7 +189,7 @@ class Rig:
         )
         self.radio = BluezRadio(
             adapter,
-            tells,
+            news,
             bus_address=self.address,
             beacon=beacon,
             times=replace(QUICK, **times),
@@ -339,11 +337,9 @@ class Manager:
         self.seen: list[tuple[str, ...]] = []
         self.emitted: list[tuple[str, str, str, Any]] = []
 
-    async def call(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
-        assert (path, interface) == (HCI0, ADVERTISING_MANAGER)
-        if member == "RegisterAdvertisement":
+    async def call(self, path: str, method: Method, *body: Any) -> list[Any]:
+        assert (path, method.interface) == (HCI0, ADVERTISING_MANAGER)
+        if method.name == "RegisterAdvertisement":
             if len(self.held) >= self.room:
                 raise BluezError("org.bluez.Error.NotPermitted", "no room")
             assert body[0] not in self.held
@@ -355,10 +351,8 @@ class Manager:
         self.seen.append(tuple(self.held))
         return []
 
-    async def cast(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> None:
-        await self.call(path, interface, member, signature, *body)
+    async def call_unanswered(self, path: str, method: Method, *body: Any) -> None:
+        await self.call(path, method, *body)
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
         self.emitted.append((path, interface, name, value.value))

@@ -15,7 +15,8 @@ from dbus_fast import Variant
 
 from hubcore.errors import LinkError
 from hubd.adapters.bluez import watch as bluez_watch
-from hubd.adapters.bluez.bus import ADAPTER
+from hubd.adapters.bluez.bus import Method
+from hubd.adapters.bluez.mirror import ADAPTER
 from hubd.adapters.bluez.settings import (
     DEFAULT_FILE,
     NEEDED,
@@ -125,18 +126,16 @@ class Systemd:
         }
         self.unit = {"FragmentPath": Variant("s", ""), "DropInPaths": Variant("as", [])}
 
-    async def ask(
-        self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
-        if member == self.refuses:
+    async def ask(self, to: str, path: str, method: Method, *body: Any) -> list[Any]:
+        if method.name == self.refuses:
             raise LinkError("nobody is called so")
-        if member == "GetUnitByPID":
+        if method.name == "GetUnitByPID":
             return [UNIT] if body == (PID,) else []
-        assert (path, member) == (UNIT, "GetAll")
+        assert (path, method.name) == (UNIT, "GetAll")
         return [self.service if body[0].endswith(".Service") else self.unit]
 
-    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
-        assert (member, body) == ("GetConnectionUnixProcessID", (self.owner,))
+    async def ask_bus(self, method: Method, *body: Any) -> list[Any]:
+        assert (method.name, body) == ("GetConnectionUnixProcessID", (self.owner,))
         return [PID]
 
 
@@ -161,7 +160,7 @@ async def test_an_odd_answer_ends_nothing_and_systemd_is_asked_again(settings: P
     systemd.service = None
     said: asyncio.Queue[str] = asyncio.Queue()
     looking = asyncio.create_task(
-        bluez_watch.settings(systemd, HCI0, said.put_nowait, look_seconds=0.0)
+        bluez_watch.watch_settings(systemd, HCI0, said.put_nowait, look_seconds=0.0)
     )
     async with asyncio.timeout(5):
         assert "unknown" in await said.get()

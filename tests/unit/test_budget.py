@@ -7,6 +7,8 @@ import heapq
 import pytest
 
 from hubcore.timing.budget import LINE_SECONDS, Budget, rate_min
+from hubcore.timing.credit import Credit
+from hubcore.timing.pace import Rate
 from hubd.doors.unlock import LATE_SECONDS
 
 RATE = 5.0
@@ -100,3 +102,13 @@ def test_below_the_least_rate_strangers_keep_a_phone_out() -> None:
     """Why it is the least: the line is full of others before the phone comes."""
     budget = Budget(1.0, 1, LINKS, LINE_SECONDS)
     assert [budget.take(0.0) for _ in range(LINKS)][-1] is None
+
+
+def test_credit_is_paid_back_at_its_rate() -> None:
+    credit = Credit(Rate(burst=20.0, per_second=10.0))
+    assert credit.take(0.0, 20) == 0
+    assert credit.take(0.0, 5) == 0.5
+    assert credit.take(0.0, 5) == 1.0
+    assert credit.take(1.0, 0) == 0
+    assert credit.take(100.0, 20) == 0, "no more is saved up than the most"
+    assert credit.take(100.0, 1) == pytest.approx(0.1)

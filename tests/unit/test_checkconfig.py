@@ -21,7 +21,7 @@ import pytest
 
 from hubcore.errors import HardwareError
 from hubd.adapters.host.keyfiles import load_keys
-from hubd.adapters.sqlite.audit_writer import AUDIT
+from hubd.adapters.sqlite.database import AUDIT
 from hubd.config.file import load
 from hubd.start.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
 from hubd.start.checkconfig.credstore import handed_over

@@ -28,7 +28,8 @@ from hypothesis import strategies as st
 
 from hubd import __version__
 from hubd.adapters.host import log
-from hubd.adapters.local.api import Call, CallRefused, LocalApi
+from hubd.adapters.local.api import LocalApi
+from hubd.adapters.local.calls import Call, CallRefused
 from hubd.adapters.local.event_tail import EventTail
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl

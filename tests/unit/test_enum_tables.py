@@ -59,6 +59,12 @@ PARTIAL: Mapping[str, Partial] = {
         "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE BREAK",
         "operations are asked by phones and the backend",
     ),
+    "hubd.adapters.curve.reasons._CLOSED": _partial(
+        "REFUSED", "what is refused has sentences of its own (`_refusal`)"
+    ),
+    "hubd.adapters.curve.reasons._SILENT": _partial(
+        "REFUSED", "what is refused has sentences of its own (`_refusal`)"
+    ),
     "hubd.wiring.movers:MadeKind": _partial(
         "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO", "what must run for strikes is their guard"
     ),
@@ -71,9 +77,6 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",
-    ),
-    "hubd.adapters.curve.uplink._NOT_UP": _partial(
-        "REFUSED", "what is refused has sentences of its own (`_refused`)"
     ),
 }
 

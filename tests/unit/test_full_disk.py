@@ -19,8 +19,8 @@ from hubcore.errors import AuditError
 from hubcore.evidence.records import Record, RecordKind
 from hubd.adapters.host import state_disk
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.adapters.sqlite.audit_writer import AUDIT, RESERVE_FILE, RESERVE_FILE_BYTES, RESERVE_PAGES
-from hubd.adapters.sqlite.policy import POLICY
+from hubd.adapters.sqlite.database import AUDIT, POLICY
+from hubd.adapters.sqlite.room import RESERVE_FILE, RESERVE_FILE_BYTES, RESERVE_PAGES
 from hubd.upkeep import diskwatch
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def test_root_s_files_beside_the_database_are_named_not_the_database(
     beside.touch(mode=0o600)
     probe = (
         "import os, sqlite3, sys, pathlib\n"
-        "from hubd.adapters.sqlite.audit_writer import AUDIT\n"
+        "from hubd.adapters.sqlite.database import AUDIT\n"
         "os.setgid(4711); os.setuid(4711)\n"
         "error = sqlite3.OperationalError('unable to open database file')\n"
         "error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN\n"

@@ -13,8 +13,8 @@ import pytest
 
 from hubcore.access.words import Action
 from hubd.adapters.local import api as local_api
-from hubd.adapters.local.api import WAITS
 from hubd.adapters.local.places import LIMITS
+from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
 from hubd.cli import audit, main
 from hubd.cli.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS

@@ -110,11 +110,11 @@ def test_the_right_keys_are_read(site: Site) -> None:
     assert keys.issuer == cbor.encode(site.issuer.cose_key)
     assert keys.issuer_key == site.issuer.verify_key
     assert (keys.certified.hub, keys.certified.access_points) == ("hub-1", (1, 2))
-    assert keys.link is not None
+    assert keys.uplink is not None
     z85 = zmq.utils.z85
-    assert z85.encode(keys.link.secret) == CURVE_SECRET
-    assert z85.encode(keys.link.public) == CURVE_PUBLIC
-    assert z85.encode(keys.link.backend) == BACKEND_PUBLIC
+    assert z85.encode(keys.uplink.secret) == CURVE_SECRET
+    assert z85.encode(keys.uplink.public) == CURVE_PUBLIC
+    assert z85.encode(keys.uplink.backend) == BACKEND_PUBLIC
 
 
 def test_no_repr_shows_a_private_key(site: Site) -> None:
@@ -127,7 +127,7 @@ def test_no_repr_shows_a_private_key(site: Site) -> None:
 def test_without_a_backend_no_link_keys_are_wanted(site: Site) -> None:
     (site.directory / "curve_secret").unlink()
     without = "\n".join(line for line in TEXT.splitlines() if not line.startswith("backend ="))
-    assert load_keys(site.config(without)).link is None
+    assert load_keys(site.config(without)).uplink is None
 
 
 @pytest.mark.parametrize(

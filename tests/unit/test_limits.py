@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from hubcore.backend.pace import Pace
-from hubd.adapters.curve.uplink import Timings
+from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CHUNK_BYTES, WireLimits
 from hubd.adapters.curve.zmtp import SEALED_BYTES
 
@@ -165,7 +165,7 @@ WAYS = (
     Way(
         "an answer of the local socket, before hubctl gives up",
         "hubd.cli.client.ANSWER_SECONDS",
-        (("hubd.adapters.local.api.HANDLER_SECONDS",),),
+        (("hubd.adapters.local.calls.HANDLER_SECONDS",),),
     ),
     Way(
         "a wire that waits for its reader, before the transport takes the backend for dead",
@@ -207,8 +207,8 @@ def test_the_limits_along_one_way_add_up_to_less_than_the_limit_around_them(way:
 
 
 NOT_FOR_THE_STOP = {
-    "hubd/adapters/sqlite/audit.py": "_open",
-    "hubd/adapters/sqlite/policy.py": "_open",
+    "hubd/adapters/sqlite/audit.py": "open_log",
+    "hubd/adapters/sqlite/policy.py": "open_policy",
 }
 """Who may use the event loop's own threads, and for what: the stores are opened before a signal is
 waited for.

@@ -25,27 +25,24 @@ from hypothesis import strategies as st
 from hubcore.errors import ConfigError, StoreError
 from hubd.adapters.host import log
 from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local import api as local_api
 from hubd.adapters.local.api import (
     BACKLOG,
-    LINE_BYTES_MAX,
     REFUSALS_A_TURN,
     REFUSED_PAUSE_SECONDS,
     ROOT_SUFFIX,
-    WAITS,
-    Call,
-    CallRefused,
     LocalApi,
-    Rest,
-    Waits,
 )
+from hubd.adapters.local.calls import ANSWER_BYTES_MAX, Call, CallRefused
+from hubd.adapters.local.client import Rest
 from hubd.adapters.local.event_tail import (
     EVENT_BYTES_MAX,
     QUEUE_BYTES_MAX,
     QUEUE_EVENTS_MAX,
     EventTail,
 )
+from hubd.adapters.local.messages import LINE_BYTES_MAX
 from hubd.adapters.local.places import LIMITS, Doing, Limits
+from hubd.adapters.local.stream import WAITS, Waits, open_stream
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
 
 pytestmark = pytest.mark.asyncio
@@ -233,9 +230,9 @@ async def test_a_handler_that_fails_fails_alone(hub: Hub) -> None:
         hub.daemon.fail = None
         hub.daemon.answer = object()
         assert (await client.answer("status"))["error"]["code"] == "internal"
-        hub.daemon.answer = "x" * (local_api.ANSWER_BYTES_MAX + 1)
+        hub.daemon.answer = "x" * (ANSWER_BYTES_MAX + 1)
         assert (await client.answer("status"))["error"]["code"] == "too-large"
-        hub.daemon.answer = "x" * (local_api.ANSWER_BYTES_MAX - 100)
+        hub.daemon.answer = "x" * (ANSWER_BYTES_MAX - 100)
         client.ask("status")
         client.writer.write_eof()
         assert (await client.line())["result"] == hub.daemon.answer
@@ -497,28 +494,23 @@ async def test_who_gave_way_while_it_waited_for_its_turn_is_gone_with_its_turn_a
         hub.api.places.leave(probe)
 
 
-async def test_what_a_client_has_said_and_nobody_read_has_a_ceiling(tmp_path: Path) -> None:
-    go_on = asyncio.Event()
-    readers: list[asyncio.StreamReader] = []
-
-    class Seen(LocalApi):
-        async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-            readers.append(reader)
-            return await super()._line(reader, writer)
-
-    async def slow(args: Args, caller: PeerProcess) -> object:
-        await go_on.wait()
-        return None
-
-    hub = Hub(tmp_path / "s")
-    hub.api = Seen(hub.path, (Call("slow", slow),), hub.tail)
-    async with hub.running():
-        client = await hub.client()
-        client.ask("slow")
-        client.say(b"x" * 1_000_000)
-        await _until(lambda: bool(readers) and readers[0]._paused)  # type: ignore[attr-defined]
-        assert len(readers[0]._buffer) <= 3 * LINE_BYTES_MAX  # type: ignore[attr-defined]
-        go_on.set()
+async def test_what_a_client_has_said_and_nobody_read_has_a_ceiling() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    stream = await open_stream(ours, WAITS)
+    with theirs:
+        theirs.send(b"slow\n")
+        assert await stream.line() == b"slow\n"
+        flood = asyncio.create_task(
+            asyncio.get_running_loop().sock_sendall(theirs, b"x" * 1_000_000)
+        )
+        reader = stream._reader
+        await _until(lambda: reader._paused)  # type: ignore[attr-defined]
+        assert len(reader._buffer) <= 3 * LINE_BYTES_MAX  # type: ignore[attr-defined]
+        flood.cancel()
+        await asyncio.gather(flood, return_exceptions=True)
+    stream.abort()
 
 
 @pytest.mark.parametrize(("uid_is_root", "room"), [(True, LIMITS.root_places), (False, 0)])

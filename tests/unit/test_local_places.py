@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hubd.adapters.local.places import LIMITS, ROOT, Doing, Limits, Pace, Place, Places
+from hubcore.timing.credit import Credit
+from hubcore.timing.pace import Rate
+from hubd.adapters.local.places import LIMITS, ROOT, USERS_MAX, Doing, Limits, Place, Places
 
 SMALL = Limits(
     clients=6, root_places=2, user_places=4, tails=3, user_tails=2, user_per_second=1, user_burst=2
@@ -98,9 +100,9 @@ class Socket(RuleBasedStateMachine):
 
     @invariant()
     def no_turn_is_owed_to_who_has_left(self) -> None:
-        for uid, pace in self.places._paces.items():
+        for uid, pace in self.places._user_paces.items():
             waiting = [one for one in self.of(uid) if one.waiting]
-            assert pace._next - self.now <= (len(waiting) + 1) / SMALL.user_per_second + 1e-6
+            assert pace._paid_at - self.now <= len(waiting) / SMALL.user_per_second + 1e-6
 
     @invariant()
     def the_ceilings_hold(self) -> None:
@@ -164,7 +166,7 @@ def test_the_largest_share_gives_way() -> None:
 def test_no_more_turns_than_the_pace_in_any_order_of_asking(
     rate: float, burst: int, steps: list[float]
 ) -> None:
-    pace = Pace(rate, burst)
+    pace = Credit(Rate(burst, rate))
     now = 0.0
     turns = list[float]()
     for step in steps:
@@ -219,11 +221,11 @@ def test_newcomers_have_a_pace_for_each_user_and_one_for_all_but_root(uids: list
 
 def test_paces_are_forgotten_and_many_uids_make_no_more_than_the_common_pace() -> None:
     places = Places(LIMITS)
+    come = 0
     for number in range(20_000):
-        places.may_come(1 + number, number * 1e-4)
-    assert (
-        len(places._newcomers) <= LIMITS.all_newcomers_burst + LIMITS.all_newcomers_per_second * 2
-    )
+        come += places.may_come(1 + number, number * 1e-4)
+    assert come <= LIMITS.all_newcomers_burst + LIMITS.all_newcomers_per_second * 2
+    assert len(places._newcomers) <= USERS_MAX
 
 
 def test_paces_of_users_who_rest_are_forgotten() -> None:
@@ -234,7 +236,7 @@ def test_paces_of_users_who_rest_are_forgotten() -> None:
         places.wait_seconds(place, uid * 0.1)
         places.served(place)
         places.leave(place)
-    assert len(places._paces) <= 0.1 * 1000
+    assert len(places._user_paces) <= 0.1 * 1000
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from hubd.adapters.host import log
+from hubd.adapters.host import linepace, log
 
 LINES = 5000
 """More than any of the ends here holds."""
@@ -220,7 +220,7 @@ class Times:
 def test_a_peer_that_does_it_again_and_again_writes_at_a_pace_and_is_counted() -> None:
     times = Times()
     stream = io.StringIO()
-    pace = log.LinePace(times, times)
+    pace = linepace.LinePace(times, times)
     log.set_up("info", stream, human=False, pace=pace)
     told = log.get_logger()
     for n in range(2810):  # ten seconds of a link that is never ended
@@ -230,7 +230,7 @@ def test_a_peer_that_does_it_again_and_again_writes_at_a_pace_and_is_counted() -
     told.info("access", allowed=False, asker="beef…")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     refused = [line for line in lines if line["event"] == "refused"]
-    assert len(refused) <= log.LINES.burst + 10 * log.LINES.per_second + 1
+    assert len(refused) <= linepace.LINES.burst + 10 * linepace.LINES.per_second + 1
     assert [line["allowed"] for line in lines if line["event"] == "access"] == [True, False]
     (said,) = pace.report()
     assert said["of"] == "refused SequenceError"
@@ -242,11 +242,11 @@ def test_a_peer_that_does_it_again_and_again_writes_at_a_pace_and_is_counted() -
 def test_kinds_of_lines_are_bounded_and_each_library_has_its_own() -> None:
     times = Times()
     stream = io.StringIO()
-    pace = log.LinePace(times, times)
+    pace = linepace.LinePace(times, times)
     log.set_up("info", stream, human=False, pace=pace)
-    for n in range(2 * log.KINDS_MAX):
+    for n in range(2 * linepace.KINDS_MAX):
         log.get_logger().info(f"event-{n}")
-    assert len(pace._buckets) <= log.KINDS_MAX + 1
+    assert len(pace._buckets) <= linepace.KINDS_MAX + 1
     logging.getLogger("one").warning("told by a library")
     assert '"library":"one"' in stream.getvalue() or any(
         "other" in said["of"] for said in pace.report()
@@ -256,13 +256,15 @@ def test_kinds_of_lines_are_bounded_and_each_library_has_its_own() -> None:
 async def test_what_was_left_out_is_told_though_no_further_line_comes() -> None:
     times = Times()
     stream = io.StringIO()
-    log.set_up("info", stream, human=False, pace=log.LinePace(times, times))
+    log.set_up("info", stream, human=False, pace=linepace.LinePace(times, times))
     for _ in range(100):
         log.get_logger().info("refused")
     async with asyncio.timeout(5):
         task = asyncio.create_task(log.tell_left_out(0.001))
-        while log.LEFT_OUT not in stream.getvalue():  # noqa: ASYNC110 - a stream has no event
+        while linepace.LEFT_OUT not in stream.getvalue():  # noqa: ASYNC110 - a stream has no event
             await asyncio.sleep(0)
         task.cancel()
-    (said,) = [json.loads(line) for line in stream.getvalue().splitlines() if log.LEFT_OUT in line]
+    (said,) = [
+        json.loads(line) for line in stream.getvalue().splitlines() if linepace.LEFT_OUT in line
+    ]
     assert (said["of"], said["count"], said["level"]) == ("refused", 40, "warning")

@@ -23,8 +23,9 @@ from hubcore.errors import RollbackError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.adapters.sqlite.database import warm
-from hubd.adapters.sqlite.policy import POLICY, PolicyDatabase
+from hubd.adapters.sqlite.database import POLICY
+from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.adapters.sqlite.room import warm
 from hubsim.site import make_key
 from tests.crafted import fill_under_another_schema
 

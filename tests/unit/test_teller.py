@@ -48,8 +48,9 @@ async def test_no_id_is_told_whole(journal: io.StringIO, whole: str | bytes, sho
         Teller(tail, clock, counted.append)(
             "access", {"asker": whole, "op": whole, "point": 1, "why": None}
         )
-        lost, (told,) = await onlooker.next()
-    assert (lost, counted) == (0, ["access"])
+        batch = await onlooker.next()
+    (told,) = batch.events
+    assert (batch.lost, counted) == (0, ["access"])
     facts = {"event": "access", "asker": shown, "op": shown, "point": 1, "why": None}
     assert json.loads(told) == facts | {"at": clock.wall()}
     line = json.loads(journal.getvalue())

@@ -18,7 +18,7 @@ from hubd.adapters.curve.zmtp import (
     HELLO_BYTES,
     SEALED_BYTES,
     HandshakeProgress,
-    Listener,
+    InboundFrames,
 )
 
 GREETING = (
@@ -36,18 +36,18 @@ def frame(body: bytes, long: bool = False) -> bytes:
 SHAKEN = GREETING + frame(b"\x07WELCOME" + bytes(160)) + frame(b"\x05READY" + bytes(40))
 
 
-def heard(*pieces: bytes) -> Listener:
-    listener = Listener(FRAME_MAX)
+def heard(*pieces: bytes) -> InboundFrames:
+    inbound = InboundFrames(FRAME_MAX)
     for piece in pieces:
-        take(listener, piece)
-    return listener
+        take(inbound, piece)
+    return inbound
 
 
-def take(listener: Listener, data: bytes) -> None:
+def take(inbound: InboundFrames, data: bytes) -> None:
     """Have all of it looked at, in as many turns as it takes."""
     at = 0
     while at < len(data):
-        at = listener.take(data, at)
+        at = inbound.take(data, at)
 
 
 def cut(data: bytes, sizes: list[int]) -> list[bytes]:
@@ -65,14 +65,14 @@ BODIES = st.lists(st.integers(SEALED_BYTES, 300), max_size=8)
 @settings(max_examples=200, deadline=None)
 def test_pieces_make_no_difference(sizes: list[int], cuts: list[int], long: bool) -> None:
     data = SHAKEN + b"".join(frame(bytes(size), long) for size in sizes)
-    for listener in (
+    for inbound in (
         heard(data),
         heard(*cut(data, cuts)),
         heard(*[data[i : i + 1] for i in range(len(data))]),
     ):
-        assert listener.heard is HandshakeProgress.READY
-        assert (listener.unread_bytes, listener.unread_frames) == (sum(sizes), len(sizes))
-        assert listener.frames == len(sizes) + 2
+        assert inbound.progress is HandshakeProgress.READY
+        assert (inbound.unread_bytes, inbound.unread_frames) == (sum(sizes), len(sizes))
+        assert inbound.frames == len(sizes) + 2
 
 
 PONG_BYTES = SEALED_BYTES + 5
@@ -86,25 +86,25 @@ def test_what_was_handed_over_accounts_for_itself_and_what_came_before(
     """`True`: libzmq hands this one over; the others are heartbeats, of a size that no message here
     has.
     """
-    listener = heard(SHAKEN)
+    inbound = heard(SHAKEN)
     behind: list[int] = []
     for size, message in frames:
         whole = size + SEALED_BYTES if message else PONG_BYTES
-        take(listener, frame(bytes(whole)))
+        take(inbound, frame(bytes(whole)))
         behind.append(whole)
         if message:
-            listener.handed_over(size)
+            inbound.handed_over(size)
             behind.clear()
-        assert (listener.unread_bytes, listener.unread_frames) == (sum(behind), len(behind))
+        assert (inbound.unread_bytes, inbound.unread_frames) == (sum(behind), len(behind))
 
 
 @pytest.mark.parametrize(
     "data", [frame(bytes(FRAME_MAX + 1)), b"\x02" + b"\x7f" * 8, b"\x02" + b"\xff" * 8]
 )
 def test_a_frame_over_the_ceiling_is_refused_at_its_head(data: bytes) -> None:
-    listener = heard(SHAKEN)
+    inbound = heard(SHAKEN)
     with pytest.raises(LinkError, match="sent a frame of"):
-        listener.take(data[:9])
+        inbound.take(data[:9])
 
 
 @pytest.mark.parametrize("long", [False, True])
@@ -126,44 +126,44 @@ def test_a_frame_too_short_for_its_place_is_refused_at_its_head(
 def test_a_turn_ends_after_so_many_frames_and_nothing_is_left_out(
     sizes: list[int], frames_max: int
 ) -> None:
-    listener = heard(SHAKEN)
+    inbound = heard(SHAKEN)
     data = b"".join(frame(bytes(size)) for size in sizes)
     at = 0
-    before = listener.frames
+    before = inbound.frames
     while at < len(data):
-        at = listener.take(data, at, frames_max)
-        assert listener.frames - before == frames_max or at == len(data)
-        before = listener.frames
-    assert (listener.unread_bytes, listener.unread_frames) == (sum(sizes), len(sizes))
+        at = inbound.take(data, at, frames_max)
+        assert inbound.frames - before == frames_max or at == len(data)
+        before = inbound.frames
+    assert (inbound.unread_bytes, inbound.unread_frames) == (sum(sizes), len(sizes))
 
 
 @pytest.mark.parametrize("start", [GREETING, SHAKEN])
 def test_one_turn_over_the_smallest_frames_is_short(start: bytes) -> None:
     """Once, 64 KiB of empty frames held the doors up for half a second."""
-    listener = heard(start)
+    inbound = heard(start)
     smallest = frame(bytes(SEALED_BYTES if start is SHAKEN else 1))
     data = smallest * (65_536 // len(smallest))
     began = time.process_time()
-    before = listener.frames
-    assert listener.take(data) < len(data)
-    assert listener.frames - before == FRAMES_A_TURN
+    before = inbound.frames
+    assert inbound.take(data) < len(data)
+    assert inbound.frames - before == FRAMES_A_TURN
     assert time.process_time() - began < 0.05
 
 
 def test_the_handshake_is_followed_word_by_word() -> None:
-    assert heard(GREETING[:9]).heard is HandshakeProgress.NOTHING
-    assert heard(GREETING[:10]).heard is HandshakeProgress.SIGNATURE
-    assert heard(GREETING).heard is HandshakeProgress.GREETING
+    assert heard(GREETING[:9]).progress is HandshakeProgress.NOTHING
+    assert heard(GREETING[:10]).progress is HandshakeProgress.SIGNATURE
+    assert heard(GREETING).progress is HandshakeProgress.GREETING
     welcomed = heard(GREETING, frame(b"\x07WELCOME" + bytes(160)))
-    assert welcomed.heard is HandshakeProgress.UNPROVEN
-    welcomed.said(GREETING_BYTES + HELLO_BYTES)
-    assert welcomed.heard is HandshakeProgress.UNPROVEN, (
+    assert welcomed.progress is HandshakeProgress.UNPROVEN
+    welcomed.answered(GREETING_BYTES + HELLO_BYTES)
+    assert welcomed.progress is HandshakeProgress.UNPROVEN, (
         "libzmq said no more than its greeting and its HELLO"
     )
-    welcomed.said(1)
-    assert welcomed.heard is HandshakeProgress.WELCOME
+    welcomed.answered(1)
+    assert welcomed.progress is HandshakeProgress.WELCOME
     refused = heard(GREETING, frame(b"\x05ERROR\x03400"))
-    assert (refused.heard, refused.status) == (HandshakeProgress.REFUSED, "400")
+    assert (refused.progress, refused.status) == (HandshakeProgress.REFUSED, "400")
 
 
 @given(st.binary(max_size=40))
@@ -180,7 +180,7 @@ def test_the_status_of_a_refusal_is_three_digits_or_nothing(said: bytes) -> None
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_taken_or_refused_with_a_sentence(data: bytes) -> None:
     for start in (b"", GREETING, SHAKEN):
-        listener = heard(start)
+        inbound = heard(start)
         with contextlib.suppress(LinkError):
-            take(listener, data)
-        assert listener.unread_bytes <= len(data)
+            take(inbound, data)
+        assert inbound.unread_bytes <= len(data)

@@ -1,12 +1,14 @@
-"""The hub on air: its advertisement as BlueZ takes it, kept there through visits with hardly a gap.
+"""The hub's advertisement as BlueZ takes it, kept on air through visits with hardly a gap.
 
-Laws: a connection takes the hub off the air, and to tell BlueZ of a property is what brings it back
-at once: BlueZ then has the kernel advertise the instance anew, without taking it off first
-(src/advertising.c `properties_changed`); what BlueZ does so it does not answer for, so now and then
-the advertisement is registered anew, on the other of two paths, and the former is taken back only
-when its successor is on air; BlueZ never holds more than these two. A registration that is given up
-before it was answered is taken back: BlueZ (5.66 to 5.87) never frees the instance of one whose
-owner left while it was under way, and a controller has as few as five.
+Laws:
+1. A connection takes the hub off the air. A changed property brings it back at once: BlueZ has the
+   kernel advertise the instance again, without taking it off first (src/advertising.c
+   `properties_changed`).
+2. BlueZ does not answer for that. So now and then the advertisement is registered again, on the
+   other of two paths. The former is taken back only when its successor is on air.
+3. BlueZ never holds more than these two.
+4. A registration that is given up before it was answered is taken back. BlueZ (5.66 to 5.87) never
+   frees the instance of an owner that left meanwhile, and a controller has as few as five.
 """
 
 from __future__ import annotations
@@ -22,10 +24,14 @@ from dbus_fast import Message, Variant
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon
-from hubd.adapters.bluez.bus import ADVERTISING_MANAGER, PROPERTIES, BluezError
+from hubd.adapters.bluez.bus import PROPERTIES, BluezError, Method
+from hubd.adapters.bluez.mirror import ADVERTISING_MANAGER
 
 ADVERTISEMENT = "org.bluez.LEAdvertisement1"
 PATHS = ("/org/hubd/advertisement0", "/org/hubd/advertisement1")
+
+REGISTER = Method(ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}")
+UNREGISTER = Method(ADVERTISING_MANAGER, "UnregisterAdvertisement", "o")
 
 GONE = frozenset(
     {
@@ -35,20 +41,16 @@ GONE = frozenset(
         "org.freedesktop.DBus.Error.UnknownMethod",
     }
 )
-"""What BlueZ says of a thing that it does not know, or no longer."""
+"""What BlueZ says of what it does not know, or no longer."""
 
 
 class BusCaller(Protocol):
-    """What of `bluez_bus.Bluez` an advertisement needs."""
+    """The part of `bus.Bluez` that an advertisement needs."""
 
-    async def call(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def call(self, path: str, method: Method, *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
 
-    async def cast(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> None:
+    async def call_unanswered(self, path: str, method: Method, *body: Any) -> None:
         """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
@@ -56,17 +58,22 @@ class BusCaller(Protocol):
 
 
 class Advert:
-    """The advertisement of one generation, on the adapter at path `adapter`; with a tag when there
-    is a beacon.
+    """The advertisement of one generation; with a tag when there is a beacon.
+
+    `adapter` is the adapter's path.
     """
 
     def __init__(self, bluez: BusCaller, adapter: str, beacon: Beacon | None = None) -> None:
         self._bluez = bluez
         self.adapter = adapter
         self._beacon = beacon
-        self._tag = beacon.tag(secrets.token_bytes) if beacon else b""
-        self.rotate_seconds = beacon.rotate_seconds if beacon else math.inf
-        self._path, self._spare = PATHS
+        self._tag = b""
+        self.rotate_seconds = math.inf
+        if beacon is not None:
+            self._tag = beacon.tag(secrets.token_bytes)
+            self.rotate_seconds = beacon.rotate_seconds
+        self._path = PATHS[0]
+        self._spare_path = PATHS[1]
 
     @property
     def path(self) -> str:
@@ -79,88 +86,86 @@ class Advert:
 
     async def renew(self) -> None:
         """Be on air again after a phone has come or gone."""
-        await self._bluez.emit(
-            self._path, ADVERTISEMENT, "ServiceUUIDs", self.properties()["ServiceUUIDs"]
-        )
+        await self._emit("ServiceUUIDs")
 
     async def rotate(self) -> None:
         """Advertise with a new tag from now on, without leaving the air."""
-        if self._beacon is not None:
-            self._tag = self._beacon.tag(secrets.token_bytes)
-            await self._bluez.emit(
-                self._path, ADVERTISEMENT, "ManufacturerData", self.properties()["ManufacturerData"]
-            )
+        if self._beacon is None:
+            return
+        self._tag = self._beacon.tag(secrets.token_bytes)
+        await self._emit("ManufacturerData")
+
+    async def _emit(self, name: str) -> None:
+        value = self.properties()[name]
+        await self._bluez.emit(
+            path=self._path,
+            interface=ADVERTISEMENT,
+            name=name,
+            value=value,
+        )
 
     async def replace(self) -> None:
-        """Register anew.
+        """Register again, on the other path.
 
         Raise BluezError when BlueZ will not have it: the hub is then off the air.
         """
+        former = self._path
+        successor = self._spare_path
         try:
-            await self._register(self._spare)
+            await self._register(successor)
         except BluezError:  # an adapter that holds but one, or one that is ill
-            await self._unregister(self._path)
-            await self._register(self._spare)
+            await self._unregister(former)
+            await self._register(successor)
         else:
-            await self._unregister(self._path)
-        self._path, self._spare = self._spare, self._path
+            await self._unregister(former)
+        self._path = successor
+        self._spare_path = former
 
     def called(self, message: Message) -> Message | None:
         """Answer what BlueZ asks of an advertisement; None when it asks of something else."""
-        if message.path in PATHS and message.interface == PROPERTIES and message.member == "GetAll":
-            return Message.new_method_return(message, "a{sv}", [self.properties()])
-        return None
+        asks_for_all = message.interface == PROPERTIES and message.member == "GetAll"
+        if message.path not in PATHS or not asks_for_all:
+            return None
+        properties = self.properties()
+        return Message.new_method_return(message, "a{sv}", [properties])
 
     def is_released(self, message: Message) -> bool:
-        """Tell whether BlueZ says by this call that it has dropped the advertisement which is on
-        air.
-        """
-        return (message.path, message.interface, message.member) == (
-            self._path,
-            ADVERTISEMENT,
-            "Release",
-        )
+        """Tell whether BlueZ says by this call that it has dropped what is on air."""
+        if message.interface != ADVERTISEMENT or message.member != "Release":
+            return False
+        return message.path == self._path
 
     def properties(self) -> dict[str, Variant]:
-        """Return the properties of the advertisement: the service's UUID, connectable, in general
-        discovery.
+        """Return the properties: the service's UUID, connectable, in general discovery.
 
-        With a tag it fills the 31 bytes of legacy advertising: 3 + 18 + 4 + 6.
+        With a tag they fill the 31 bytes of legacy advertising: 3 + 18 + 4 + 6.
         """
-        interval_ms = Variant("u", int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000))
-        tag = {}
-        if self._beacon is not None:
-            tag["ManufacturerData"] = Variant(
-                "a{qv}", {self._beacon.company: Variant("ay", self._tag)}
-            )
-        return {
-            **tag,
+        interval_ms = int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000)
+        properties = {
             "Type": Variant("s", "peripheral"),
             "ServiceUUIDs": Variant("as", [gatt.SERVICE]),
             "Discoverable": Variant("b", True),
-            "MinInterval": interval_ms,
-            "MaxInterval": interval_ms,
+            "MinInterval": Variant("u", interval_ms),
+            "MaxInterval": Variant("u", interval_ms),
         }
+        if self._beacon is not None:
+            tag = Variant("ay", self._tag)
+            properties["ManufacturerData"] = Variant("a{qv}", {self._beacon.company: tag})
+        return properties
 
     async def _register(self, path: str) -> None:
         try:
-            await self._bluez.call(
-                self.adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", path, {}
-            )
+            await self._bluez.call(self.adapter, REGISTER, path, {})
         except BluezError:
             raise  # refused: BlueZ keeps nothing of it
         except (LinkError, asyncio.CancelledError):
             with suppress(LinkError):
-                await self._bluez.cast(
-                    self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path
-                )
+                await self._bluez.call_unanswered(self.adapter, UNREGISTER, path)
             raise
 
     async def _unregister(self, path: str) -> None:
         try:
-            await self._bluez.call(
-                self.adapter, ADVERTISING_MANAGER, "UnregisterAdvertisement", "o", path
-            )
+            await self._bluez.call(self.adapter, UNREGISTER, path)
         except BluezError as error:
             if error.name not in GONE:
                 raise

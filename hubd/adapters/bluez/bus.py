@@ -1,31 +1,27 @@
-"""bluetoothd seen over one bus connection: calls with a time limit, and a mirror of its adapters
-and devices.
+"""bluetoothd seen over one bus connection: calls with a time limit, and a mirror of its objects.
 
 Laws:
 1. Only the present owner of org.bluez is believed and answered.
 2. Every call ends within `call_seconds`.
 3. What dbus-fast raises becomes LinkError here.
-4. The mirror holds no more than bluetoothd itself does, and of it only what is read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from hubcore.errors import LinkError
-from hubd.adapters.bluez.times import HUB_TIMES, RadioTimes
+from hubd.adapters.bluez.mirror import BusListener, Interfaces, Mirror
+from hubd.adapters.bluez.plan import HUB_TIMES, RadioTimes
 
 BLUEZ = "org.bluez"
-ADAPTER = "org.bluez.Adapter1"
-DEVICE = "org.bluez.Device1"
-GATT_MANAGER = "org.bluez.GattManager1"
-ADVERTISING_MANAGER = "org.bluez.LEAdvertisingManager1"
 BUS = "org.freedesktop.DBus"
 BUS_PATH = "/org/freedesktop/DBus"
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -33,12 +29,6 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
 
-_KEPT: Mapping[str, tuple[str, ...]] = {
-    ADAPTER: ("Address", "Powered", "UUIDs"),
-    DEVICE: ("Connected", "Bonded", "Adapter"),
-    GATT_MANAGER: (),
-    ADVERTISING_MANAGER: (),
-}
 _MATCHES = (
     f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',member='PropertiesChanged'",
@@ -46,6 +36,26 @@ _MATCHES = (
 )
 
 _T = TypeVar("_T")
+
+OnReply = Callable[[Message], None]
+"""Takes a good reply before any later message is seen, which awaiting it does not promise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of an interface, with the D-Bus signature of what it takes."""
+
+    interface: str
+    name: str
+    signature: str = ""
+
+
+ADD_MATCH = Method(BUS, "AddMatch", "s")
+GET_NAME_OWNER = Method(BUS, "GetNameOwner", "s")
+START_SERVICE = Method(BUS, "StartServiceByName", "su")
+GET_MANAGED_OBJECTS = Method(OBJECT_MANAGER, "GetManagedObjects")
+GET_ALL = Method(PROPERTIES, "GetAll", "s")
+SET = Method(PROPERTIES, "Set", "ssv")
 
 
 class BluezError(LinkError):
@@ -56,39 +66,28 @@ class BluezError(LinkError):
         self.name = name
 
 
-class BusListener(Protocol):
-    """Who is told what bluetoothd does, on the event loop, in the order it did it."""
-
-    def called(self, message: Message) -> Message | bool:
-        """Answer bluetoothd's call; True when the answer is sent later, False when there is no such
-        method.
-        """
-
-    def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
-        """Properties of an object are these now; they are in the mirror already."""
-
-    def removed(self, path: str, interface: str) -> None:
-        """An object has lost an interface; it is out of the mirror already."""
-
-
 class Bluez:
     """One connection. `objects` is the mirror: path to interface to property to plain value.
 
-    `owner` is the unique name of bluetoothd, "" while there is none; `mirrored` tells that it has
-    said what it has.
+    `owner` is the unique name of bluetoothd, "" while there is none. `mirrored` tells whether its
+    objects are in the mirror.
     """
 
     def __init__(self, bus: MessageBus, times: RadioTimes = HUB_TIMES) -> None:
         self._bus = bus
         self._times = times
-        self._woken = asyncio.Event()
-        self._at_once: dict[int, Callable[[Message], None]] = {}
-        self._of = ""
+        self._changed = asyncio.Event()
+        self._on_reply: dict[int, OnReply] = {}
+        self._mirror = Mirror()
+        self._first_owner = ""
         self.owner = ""
         self.mirrored = False
-        self.objects: dict[str, dict[str, dict[str, Any]]] = {}
-        self.heard: BusListener | None = None
+        self.objects = self._mirror.objects
         bus.add_message_handler(self._message)
+
+    def listen(self, listener: BusListener | None) -> None:
+        """Have the listener hear what bluetoothd does; None: nobody hears it."""
+        self._mirror.listener = listener
 
     async def lost(self) -> None:
         """Wait until the connection is lost; raise LinkError then."""
@@ -101,16 +100,26 @@ class Bluez:
     async def appear(self) -> None:
         """Wait for bluetoothd and mirror its objects."""
         for rule in _MATCHES:
-            await self._call_bus("AddMatch", "s", rule)
+            await self.ask_bus(ADD_MATCH, rule)
         try:
-            await self._call_bus("GetNameOwner", "s", BLUEZ, at_once=self._found_owner)
+            await self._call(
+                BUS,
+                BUS_PATH,
+                GET_NAME_OWNER,
+                body=[BLUEZ],
+                on_reply=self._found_owner,
+            )
         except BluezError as error:
             if error.name != NO_OWNER:
                 raise
             await self._revive()
-        self._of = self._present()
+        self._first_owner = self._present()
         await self._call(
-            self._of, "/", OBJECT_MANAGER, "GetManagedObjects", "", (), self._found_objects
+            self._first_owner,
+            "/",
+            GET_MANAGED_OBJECTS,
+            body=(),
+            on_reply=self._found_objects,
         )
 
     async def until(self, found: Callable[[], _T | None]) -> _T:
@@ -118,48 +127,53 @@ class Bluez:
 
         Raise LinkError when bluetoothd has gone.
         """
-        while self.owner == self._of:
-            if (value := found()) is not None:
+        while self.owner == self._first_owner:
+            value = found()
+            if value is not None:
                 return value
-            self._woken.clear()
-            await self._woken.wait()
+            self._changed.clear()
+            await self._changed.wait()
         raise LinkError("radio: bluetoothd is gone")
 
-    async def call(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def call(self, path: str, method: Method, *body: Any) -> list[Any]:
         """Call bluetoothd. Raise BluezError when it refuses, LinkError when it does not answer."""
-        return await self._call(self._present(), path, interface, member, signature, body)
+        owner = self._present()
+        return await self._call(owner, path, method, body)
 
-    async def cast(
-        self, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> None:
+    async def call_unanswered(self, path: str, method: Method, *body: Any) -> None:
         """Call bluetoothd without waiting for what it says. Raise LinkError when there is none."""
-        await self.send(_unanswered(self._present(), path, interface, member, signature, body))
+        message = _message_to(self._present(), path, method, body)
+        message.flags = MessageFlag.NO_REPLY_EXPECTED
+        await self.send(message)
 
-    async def ask(
-        self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def ask(self, to: str, path: str, method: Method, *body: Any) -> list[Any]:
         """Call somebody else on the bus.
 
         Raise BluezError when it refuses, LinkError when it does not answer.
         """
-        return await self._call(to, path, interface, member, signature, body)
+        return await self._call(to, path, method, body)
 
-    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
+    async def ask_bus(self, method: Method, *body: Any) -> list[Any]:
         """Call the bus itself. Raise as `ask`."""
-        return await self._call_bus(member, signature, *body)
+        return await self._call(BUS, BUS_PATH, method, body)
 
     async def set(self, path: str, interface: str, name: str, value: Variant) -> None:
         """Set a property."""
-        await self.call(path, PROPERTIES, "Set", "ssv", interface, name, value)
+        await self.call(path, SET, interface, name, value)
 
     async def emit(self, path: str, interface: str, name: str, value: Variant) -> None:
-        """Tell bluetoothd that a property of ours has changed; return when it is written to the
-        bus.
+        """Tell bluetoothd that a property of ours has changed.
+
+        Return when it is written to the bus.
         """
         body = [interface, {name: value}, []]
-        message = Message.new_signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
+        message = Message.new_signal(
+            path=path,
+            interface=PROPERTIES,
+            member="PropertiesChanged",
+            signature="sa{sv}as",
+            body=body,
+        )
         message.destination = self._present()
         await self.send(message)
 
@@ -172,80 +186,60 @@ class Bluez:
             raise LinkError(f"radio: the system bus takes nothing: {error!r}") from error
 
     async def _revive(self) -> None:
-        """Wait for bluetoothd, and have the bus start it: Debian's unit does not come back after a
-        crash by itself.
+        """Wait for bluetoothd, and have the bus start it.
 
-        One that is being restarted gets `grace_seconds` first: to ask while systemd has not yet
-        noticed its end starts nothing, and blocks the next asking for as long as the bus waits for
-        it (25 s). What the bus says to it is of no use: it comes only then, and whoever mends a
-        masked or broken unit may also start it.
+        Debian's unit does not come back after a crash by itself. A bluetoothd that is being
+        restarted gets `grace_seconds` first: a request that comes before systemd has noticed its
+        end starts nothing, and blocks the next request for as long as the bus waits for it (25 s).
+        The bus's answer is of no use: it comes only then, and whoever mends a masked or broken unit
+        may also start it.
         """
         wait_seconds = self._times.grace_seconds
         while not self.owner:
             try:
                 async with asyncio.timeout(wait_seconds):
-                    await self._woken.wait()
+                    await self._changed.wait()
             except TimeoutError:
-                await self.send(
-                    _unanswered(BUS, BUS_PATH, BUS, "StartServiceByName", "su", (BLUEZ, 0))
-                )
+                request = _message_to(BUS, BUS_PATH, START_SERVICE, (BLUEZ, 0))
+                request.flags = MessageFlag.NO_REPLY_EXPECTED
+                await self.send(request)
                 wait_seconds = self._times.revive_seconds
-            self._woken.clear()
+            self._changed.clear()
 
     def _present(self) -> str:
-        """Return the name of the bluetoothd that is there; to call the well-known name would start
-        another.
+        """Return the name of the bluetoothd that is there. Raise LinkError when there is none.
+
+        To call the well-known name would start another.
         """
         if not self.owner:
             raise LinkError("radio: bluetoothd is gone")
         return self.owner
 
-    async def _call_bus(
-        self,
-        member: str,
-        signature: str,
-        *body: Any,
-        at_once: Callable[[Message], None] | None = None,
-    ) -> list[Any]:
-        return await self._call(BUS, BUS_PATH, BUS, member, signature, body, at_once)
-
     async def _call(
         self,
         to: str,
         path: str,
-        interface: str,
-        member: str,
-        signature: str,
+        method: Method,
         body: Sequence[Any],
-        at_once: Callable[[Message], None] | None = None,
+        on_reply: OnReply | None = None,
     ) -> list[Any]:
-        """Call.
-
-        `at_once` takes a good reply before any later message is seen, which awaiting it does not
-        promise.
-        """
-        message = Message(
-            destination=to,
-            path=path,
-            interface=interface,
-            member=member,
-            signature=signature,
-            body=list(body),
-        )
+        message = _message_to(to, path, method, body)
         message.serial = self._bus.next_serial()
-        if at_once is not None:
-            self._at_once[message.serial] = at_once
+        if on_reply is not None:
+            self._on_reply[message.serial] = on_reply
         try:
             async with asyncio.timeout(self._times.call_seconds):
                 reply = await self._bus.call(message)
         except Exception as error:
-            raise LinkError(f"radio: {to} does not answer {member}: {error!r}") from error
+            raise LinkError(f"radio: {to} does not answer {method.name}: {error!r}") from error
         finally:
-            self._at_once.pop(message.serial, None)
-        if reply is None or reply.message_type is MessageType.ERROR:
-            name = reply.error_name or "" if reply else ""
-            text = " ".join(str(part) for part in reply.body) if reply else "no reply"
-            raise BluezError(name, f"radio: {to} refuses {member}: {name}: {text}")
+            self._on_reply.pop(message.serial, None)
+        if reply is None:
+            raise BluezError("", f"radio: {to} gives no reply to {method.name}")
+        if reply.message_type is MessageType.ERROR:
+            name = reply.error_name or ""
+            text = " ".join(str(part) for part in reply.body)
+            raise BluezError(name, f"radio: {to} refuses {method.name}: {name}: {text}")
         return list(reply.body)
 
     def _message(self, message: Message) -> Message | bool | None:
@@ -256,8 +250,10 @@ class Bluez:
                 if answer and message.flags & MessageFlag.NO_REPLY_EXPECTED:
                     return True
                 return answer or None
-            case MessageType.METHOD_RETURN if message.reply_serial in self._at_once:
-                self._at_once.pop(message.reply_serial)(message)
+            case MessageType.METHOD_RETURN:
+                on_reply = self._on_reply.pop(message.reply_serial, None)
+                if on_reply is not None:
+                    on_reply(message)
             case MessageType.SIGNAL if message.sender == BUS:
                 if message.member == "NameOwnerChanged" and message.body[0] == BLUEZ:
                     self._owner_changed(message.body[2])
@@ -266,9 +262,11 @@ class Bluez:
         return None
 
     def _answer(self, message: Message) -> Message | bool:
-        if self.heard is None or not self.owner or message.sender != self.owner:
+        listener = self._mirror.listener
+        is_bluetoothd = bool(self.owner) and message.sender == self.owner
+        if listener is None or not is_bluetoothd:
             return Message.new_error(message, ACCESS_DENIED, "only bluetoothd may call the radio")
-        return self.heard.called(message)
+        return listener.called(message)
 
     def _found_owner(self, reply: Message) -> None:
         self.owner = reply.body[0]
@@ -277,59 +275,42 @@ class Bluez:
         self.objects.clear()
         self.mirrored = True
         for path, interfaces in reply.body[0].items():
-            self._keep(path, interfaces)
+            self._update(path, interfaces)
 
     def _signal(self, message: Message) -> None:
+        """Take in what bluetoothd says of its objects."""
+        path = message.path or ""
         match message.member:
             case "PropertiesChanged" if message.interface == PROPERTIES:
                 interface, properties, _ = message.body
-                if interface in self.objects.get(message.path or "", {}):
-                    self._keep(message.path or "", {interface: properties})
+                if self._mirror.holds(path, interface):
+                    self._update(path, {interface: properties})
             case "InterfacesAdded" if message.interface == OBJECT_MANAGER:
-                self._keep(*message.body)
+                added, interfaces = message.body
+                self._update(added, interfaces)
             case "InterfacesRemoved" if message.interface == OBJECT_MANAGER:
-                self._remove(*message.body)
+                removed, names = message.body
+                self._mirror.remove(removed, names)
+                self._changed.set()
+
+    def _update(self, path: str, interfaces: Interfaces) -> None:
+        self._mirror.update(path, interfaces)
+        self._changed.set()
 
     def _owner_changed(self, owner: str) -> None:
         self.owner = owner
-        for path, interfaces in list(self.objects.items()):
-            self._remove(path, list(interfaces))
-        self._woken.set()
-
-    def _keep(self, path: str, interfaces: Mapping[str, Mapping[str, Variant]]) -> None:
-        for interface, properties in interfaces.items():
-            if interface not in _KEPT:
-                continue
-            kept = {name: properties[name].value for name in _KEPT[interface] if name in properties}
-            self.objects.setdefault(path, {}).setdefault(interface, {}).update(kept)
-            if self.heard is not None:
-                self.heard.changed(path, interface, kept)
-        self._woken.set()
-
-    def _remove(self, path: str, interfaces: Sequence[str]) -> None:
-        for interface in interfaces:
-            if (
-                self.objects.get(path, {}).pop(interface, None) is not None
-                and self.heard is not None
-            ):
-                self.heard.removed(path, interface)
-        if not self.objects.get(path, {"": {}}):
-            del self.objects[path]
-        self._woken.set()
+        self._mirror.remove_all()
+        self._changed.set()
 
 
-def _unanswered(
-    to: str, path: str, interface: str, member: str, signature: str, body: Sequence[Any]
-) -> Message:
-    """Return a call that asks for no reply."""
+def _message_to(to: str, path: str, method: Method, body: Sequence[Any]) -> Message:
     return Message(
         destination=to,
         path=path,
-        interface=interface,
-        member=member,
-        signature=signature,
+        interface=method.interface,
+        member=method.name,
+        signature=method.signature,
         body=list(body),
-        flags=MessageFlag.NO_REPLY_EXPECTED,
     )
 
 
@@ -344,8 +325,8 @@ async def connected(address: str | None, times: RadioTimes = HUB_TIMES) -> Async
             bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
     except Exception as error:
         raise LinkError(
-            f"radio: the system D-Bus does not answer ({error}); does dbus run, and is bluez "
-            "installed?"
+            f"radio: the system D-Bus does not answer ({error}); "
+            "does dbus run, and is bluez installed?"
         ) from error
     try:
         yield Bluez(bus, times)

@@ -1,8 +1,10 @@
 """One life of the adapter: from finding it to losing it, on one bus connection.
 
-Laws: a generation ends by LinkError and by nothing else of its own; whatever BlueZ held for it goes
-with its bus connection, because BlueZ removes what belongs to an owner that has left; nothing of it
-reaches the listener afterwards.
+Laws:
+1. A generation ends by LinkError and by nothing else of its own.
+2. What BlueZ held for it goes with its bus connection: BlueZ removes what belongs to an owner that
+   has left.
+3. Nothing of it reaches the listener afterwards.
 """
 
 from __future__ import annotations
@@ -18,91 +20,96 @@ from dbus_fast import Message, Variant
 from hubcore.errors import LinkError
 from hubcore.ports.radio import LinkId, RadioListener
 from hubd.adapters.bluez.advert import ADVERTISEMENT, GONE, Advert
-from hubd.adapters.bluez.bus import (
-    ADAPTER,
-    DEVICE,
-    GATT_MANAGER,
-    Bluez,
-    BluezError,
-    connected,
-)
-from hubd.adapters.bluez.choice import choose, lacking
+from hubd.adapters.bluez.bus import Bluez, BluezError, Method, connected
+from hubd.adapters.bluez.choice import choose, missing_adapter
+from hubd.adapters.bluez.mirror import ADAPTER, DEVICE, GATT_MANAGER
+from hubd.adapters.bluez.on_air import AirReport, OnAir, wait_for
 from hubd.adapters.bluez.plan import RadioPlan
 from hubd.adapters.bluez.table import CHARACTERISTIC, ROOT, TX_PATH, GattTable
 from hubd.adapters.bluez.visits import Visits
-from hubd.adapters.bluez.watch import answers, is_blocked, pairings, settings
+from hubd.adapters.bluez.watch import is_blocked, watch_answers, watch_pairings, watch_settings
+
+DISCONNECT = Method(DEVICE, "Disconnect")
+REGISTER_APPLICATION = Method(GATT_MANAGER, "RegisterApplication", "oa{sv}")
 
 BLOCKED = "org.bluez.Error.Blocked"
 """What BlueZ says of an adapter that rfkill holds."""
 AWAY_TRIES = 5
-"""How often a phone of an earlier hub is sent away, `retry_seconds` apart; BlueZ may refuse, or not
-answer.
+"""How often a phone of an earlier hub is sent away, `retry_seconds` apart.
+
+BlueZ may refuse, or not answer.
 """
-PACE_SECONDS = 0.05
-"""However many phones come and go, the advertisement is renewed no more often; the last of them is
-never left out.
-"""
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+"""Begins a task that ends with the generation."""
 
 
 class Generation:
-    """The adapter in use. Implements `bluez_bus.Heard`."""
+    """The adapter in use. Implements `mirror.BusListener`."""
 
     def __init__(
         self,
         bluez: Bluez,
         advert: Advert,
         listener: RadioListener,
-        epochs: itertools.count[int],
-        later: Callable[[Coroutine[Any, Any, None]], object],
-        wanted: RadioPlan,
+        link_numbers: itertools.count[int],
+        spawn: Spawn,
+        plan: RadioPlan,
     ) -> None:
         self._bluez = bluez
         self._advert = advert
         self._adapter = advert.adapter
-        self._wanted = wanted
-        self._times = wanted.times
-        self._visits = Visits(listener, epochs)
+        self._plan = plan
+        self._times = plan.times
+        self._visits = Visits(listener, link_numbers)
         self._table = GattTable(listener, self._visits)
-        self._later = later
-        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._moved = asyncio.Event()
-        self._serving = self._unanswered = False
-        self._came_by: dict[str, str] = {}
-        self._gone = 0
-        self._stray = False
-        self._on_air = True
+        self._spawn = spawn
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._changed = asyncio.Event()
+        self._is_serving = False
+        self._on_air = OnAir(
+            advert=advert,
+            times=plan.times,
+            has_visits=lambda: len(self._visits) > 0,
+            changed=self._changed,
+            ended=self._ended,
+        )
 
     async def ended(self) -> None:
         """Wait for BlueZ to end it; raise LinkError then."""
-        raise LinkError(f"radio: {await self._over}")
+        why = await self._ended
+        raise LinkError(f"radio: {why}")
 
-    async def serve(self, told: Callable[[bool, str], None]) -> None:
-        """Power up, register and stay on air; tell whether it is, with a sentence when not, each
-        time that changes.
+    async def serve(self, report: AirReport) -> None:
+        """Power up, register and stay on air; report whether it is, each time that changes.
 
         The plan's patience hears of a bluetoothd that does not power up. Raise LinkError when BlueZ
         will not have it, or does not answer.
         """
-        self._bluez.heard = self
+        self._bluez.listen(self)
         try:
-            await self._power_up(told)
-            self._serving = True
+            await self._power_up(report)
+            self._is_serving = True
             self._send_away()
-            await self._bluez.call(
-                self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {}
-            )
+            await self._bluez.call(self._adapter, REGISTER_APPLICATION, ROOT, {})
             await self._advert.begin()
-            told(True, "")
-            await self._stay_on_air(told)
+            report(True, "")
+            await self._on_air.stay(report)
         finally:
-            self._bluez.heard = None
+            self._bluez.listen(None)
             self._visits.end()
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
         """Notify every subscriber of TX. Raise LinkError when the link is gone."""
         if self._visits.device(link) is None:
             raise LinkError("radio: the link is gone")
-        await self._bluez.emit(TX_PATH, CHARACTERISTIC, "Value", Variant("ay", frame))
+        value = Variant("ay", frame)
+        await self._bluez.emit(
+            path=TX_PATH,
+            interface=CHARACTERISTIC,
+            name="Value",
+            value=value,
+        )
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer of a link; BlueZ takes up to 2 s.
@@ -123,218 +130,189 @@ class Generation:
 
     def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
         """Begin and end visits; an adapter switched off ends the generation."""
-        if interface == DEVICE and "Connected" in properties and self._is_ours(path):
-            if properties["Connected"]:
-                self._visits.connected(path)
-                self._came_by[path] = self._advert.path
-            else:
-                self._left(path)
-            self._moved.set()
+        if interface == DEVICE and self._is_ours(path):
+            self._device_changed(path, properties)
         elif path == self._adapter and "Powered" in properties:
-            if self._serving and not properties["Powered"]:
+            if self._is_serving and not properties["Powered"]:
                 self._end("the adapter was switched off")
-            self._moved.set()
+            self._changed.set()
+
+    def _device_changed(self, device: str, properties: Mapping[str, Any]) -> None:
+        is_connected = properties.get("Connected")
+        if is_connected is None:
+            return
+        if is_connected:
+            self._visits.connected(device)
+            self._on_air.phone_came(device)
+        else:
+            self._left(device)
+        self._changed.set()
 
     def removed(self, path: str, interface: str) -> None:
         """End the visit of a device that is gone, or the generation with its adapter."""
         if interface == DEVICE:
             self._left(path)
-            self._moved.set()
+            self._changed.set()
         elif path == self._adapter:
             self._end("the adapter or bluetoothd is gone")
 
     def _left(self, device: str) -> None:
-        """End a visit.
-
-        The kernel goes on with the instance by which that phone had come (6.12,
-        hci_disconn_complete_evt); where it has been replaced meanwhile, it advertises what nobody
-        can connect to, until it is replaced again.
-        """
         self._visits.gone(device)
-        self._gone += 1
-        self._stray |= self._came_by.pop(device, self._advert.path) != self._advert.path
+        self._on_air.phone_left(device)
 
-    async def _power_up(self, told: Callable[[bool, str], None]) -> None:
+    async def _power_up(self, report: AirReport) -> None:
         """Switch the adapter on and see that it is; one that is blocked (rfkill) is tried again."""
-        patience = self._wanted.patience
         while True:
-            self._moved.clear()
+            self._changed.clear()
             try:
-                await self._bluez.set(self._adapter, ADAPTER, "Powered", Variant("b", True))
-                await self._bluez.set(self._adapter, ADAPTER, "Pairable", Variant("b", False))
-                if self._bluez.objects.get(self._adapter, {}).get(ADAPTER, {}).get("Powered"):
+                await self._switch("Powered", True)
+                await self._switch("Pairable", False)
+                adapter = self._properties(self._adapter, ADAPTER)
+                if adapter.get("Powered"):
                     return
             except BluezError as error:
-                blocked = error.name == BLOCKED or is_blocked(self._adapter, self._wanted.rfkill)
-                # BlueZ 5.66 may say `Failed` of what rfkill blocks
-                if blocked:
-                    patience.excused()
-                else:
-                    patience.failed()
-                told(
-                    False,
-                    "radio: the adapter does not go "
-                    f"on{', rfkill blocks it' if blocked else ''}: {error}",
-                )
-            await self._wait(self._times.power_retry_seconds)
+                self._report_no_power(error, report)
+            await wait_for(self._changed, self._times.power_retry_seconds)
+
+    async def _switch(self, name: str, on: bool) -> None:
+        value = Variant("b", on)
+        await self._bluez.set(
+            path=self._adapter,
+            interface=ADAPTER,
+            name=name,
+            value=value,
+        )
+
+    def _report_no_power(self, error: BluezError, report: AirReport) -> None:
+        # BlueZ 5.66 may say `Failed` of what rfkill blocks
+        says_so = error.name == BLOCKED
+        if says_so or is_blocked(self._adapter, self._plan.rfkill):
+            self._plan.patience.excused()
+            why = f"radio: the adapter does not go on, rfkill blocks it: {error}"
+        else:
+            self._plan.patience.failed()
+            why = f"radio: the adapter does not go on: {error}"
+        report(False, why)
 
     def _send_away(self) -> None:
-        """Disconnect the phones of an earlier hub, which know a table that is gone; what is paired
-        is not ours.
+        """Disconnect the phones of an earlier hub, which know a table that is gone.
 
-        BlueZ takes 2 s for it, and may never answer for one that is gone already: the hub is on air
-        meanwhile.
+        What is paired is not ours. BlueZ takes 2 s for it, and may never answer for a phone that is
+        gone already: the hub is on air meanwhile.
         """
-        for path, interfaces in list(self._bluez.objects.items()):
-            device = interfaces.get(DEVICE, {})
-            if self._is_ours(path) and device.get("Connected") and not device.get("Bonded"):
-                self._later(self._send_one_away(path))
+        for path in list(self._bluez.objects):
+            device = self._properties(path, DEVICE)
+            is_phone = bool(device.get("Connected")) and not device.get("Bonded")
+            if is_phone and self._is_ours(path):
+                self._spawn(self._send_one_away(path))
 
     async def _send_one_away(self, device: str) -> None:
-        """Disconnect a phone of an earlier hub; again while it is there, unless it has come to this
-        one meanwhile.
+        """Disconnect a phone of an earlier hub; again while it is there.
+
+        It ends when the phone has come to this hub meanwhile.
         """
         for _ in range(AWAY_TRIES):
             with suppress(LinkError):
                 await self._disconnect(device)
             await asyncio.sleep(self._times.retry_seconds)
-            known = self._bluez.objects.get(device, {}).get(DEVICE, {})
-            if not known.get("Connected") or self._visits.has(device):
+            is_connected = bool(self._properties(device, DEVICE).get("Connected"))
+            if not is_connected or self._visits.has(device):
                 return
 
     async def _disconnect(self, device: str) -> None:
         try:
-            await self._bluez.call(device, DEVICE, "Disconnect")
+            await self._bluez.call(device, DISCONNECT)
         except BluezError as error:
             if error.name not in GONE:
                 raise
 
-    async def _stay_on_air(self, told: Callable[[bool, str], None]) -> None:
-        """Renew the advertisement at each coming and going, replace it from time to time, and
-        change its tag.
-        """
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._times.new_seconds
-        turn = loop.time() + self._advert.rotate_seconds
-        while True:
-            await self._wait(min(due, turn) - loop.time())
-            if (
-                self._over.done()
-            ):  # BlueZ 5.66 crashes when it is told of a property of what it cannot advertise
-                raise LinkError(f"radio: {self._over.result()}")
-            self._moved.clear()
-            if loop.time() >= turn:
-                turn = loop.time() + self._advert.rotate_seconds
-                await self._advert.rotate()
-            elif loop.time() < due and self._on_air and not self._stray:
-                await self._advert.renew()
-            else:
-                gone = self._gone
-                due = loop.time() + await self._replace(told)
-                self._stray = self._gone != gone
-            await asyncio.sleep(PACE_SECONDS)
-
-    async def _replace(self, told: Callable[[bool, str], None]) -> float:
-        """Replace the advertisement. Return the seconds until it is to be done again.
-
-        A controller that cannot advertise while phones are connected keeps its phones, and is asked
-        again when one of them leaves; a bluetoothd that did not answer once keeps them too. Raise
-        LinkError when there are none to keep, or no answer comes again.
-        """
-        unanswered = False
-        try:
-            await self._advert.replace()
-        except BluezError as error:
-            if not len(self._visits):
-                raise
-            self._on_air = False
-            told(False, str(error))
-            return self._times.retry_seconds
-        except LinkError:
-            if self._unanswered or not len(self._visits):
-                raise
-            unanswered = True
-            return self._times.retry_seconds
-        finally:
-            self._unanswered = unanswered
-        if not self._on_air:
-            self._on_air = True
-            told(True, "")
-        return self._times.replace_seconds
-
-    async def _wait(self, seconds: float) -> None:
-        """Wait until a phone has come or gone, or the adapter's power has changed, at most
-        so long.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._moved.wait()
+    def _properties(self, path: str, interface: str) -> Mapping[str, Any]:
+        """Return what the mirror holds of an interface, {} when it is not there."""
+        interfaces = self._bluez.objects.get(path, {})
+        return interfaces.get(interface, {})
 
     def _is_ours(self, device: str) -> bool:
         return device.startswith(f"{self._adapter}/")
 
     def _end(self, why: str) -> None:
-        if not self._over.done():
-            self._over.set_result(why)
+        if not self._ended.done():
+            self._ended.set_result(why)
 
 
 async def live(
     address: str | None,
-    wanted: RadioPlan,
+    plan: RadioPlan,
     listener: RadioListener,
-    epochs: itertools.count[int],
+    link_numbers: itertools.count[int],
     serving: Callable[[Generation | None, bool], None],
 ) -> None:
-    """Live one generation; `serving` is told it and whether it is on air, and None at its end.
-    Raise LinkError in a group.
+    """Live one generation. Raise LinkError in a group.
 
-    While there is no bluetoothd or no such adapter it waits for it on the bus, which tells at once
-    when it comes. The group's body ends by an error only: before Python 3.13 one that is over when
-    a task of it fails leaves the task around it marked as cancelled.
+    `serving` takes it and whether it is on air, and None at its end. While there is no bluetoothd
+    or no such adapter it waits for it on the bus, which tells at once when it comes. The group's
+    body ends by an error only: before Python 3.13 one that is over when a task of it fails leaves
+    the task around it marked as cancelled.
     """
-    times = wanted.times
-    async with connected(address, times) as bluez, asyncio.TaskGroup() as tasks:
+    async with connected(address, plan.times) as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
-        timer = asyncio.get_running_loop().call_later(
-            times.tell_seconds, _say_what_lacks, bluez, wanted
-        )
-        try:
-            await bluez.appear()
-            adapter = await bluez.until(lambda: choose(bluez.objects, wanted.adapter))
-        finally:
-            timer.cancel()
-        tasks.create_task(answers(bluez, times.ping_seconds))
-        tasks.create_task(settings(bluez, adapter, wanted.tells.settings, times.settings_seconds))
-        tasks.create_task(pairings(bluez, adapter, wanted.tells.pairing))
-        advert = Advert(bluez, adapter, wanted.beacon)
+        adapter = await _find_adapter(bluez, plan)
+        for watch in _watches(bluez, adapter, plan):
+            tasks.create_task(watch)
         generation = Generation(
             bluez=bluez,
-            advert=advert,
+            advert=Advert(bluez, adapter, plan.beacon),
             listener=listener,
-            epochs=epochs,
-            later=tasks.create_task,
-            wanted=wanted,
+            link_numbers=link_numbers,
+            spawn=tasks.create_task,
+            plan=plan,
         )
         tasks.create_task(generation.ended())
 
-        def told(on_air: bool, why: str) -> None:
+        def report(on_air: bool, why: str) -> None:
             if why:
-                wanted.tells.lost(why)
+                plan.news.lost(why)
             serving(generation, on_air)
 
         try:
-            await generation.serve(told)
+            await generation.serve(report)
         finally:
             serving(None, False)
 
 
-def _say_what_lacks(bluez: Bluez, wanted: RadioPlan) -> None:
-    """Say what is not there; of a bluetoothd that is there and does not answer, the time limit of
-    each call says it.
+def _watches(bluez: Bluez, adapter: str, plan: RadioPlan) -> list[Coroutine[Any, Any, None]]:
+    """Return what is watched as long as the generation lasts."""
+    return [
+        watch_answers(bluez, plan.times.ping_seconds),
+        watch_settings(
+            bluez,
+            adapter,
+            complain=plan.news.settings,
+            look_seconds=plan.times.settings_seconds,
+        ),
+        watch_pairings(bluez, adapter, plan.news.pairing),
+    ]
+
+
+async def _find_adapter(bluez: Bluez, plan: RadioPlan) -> str:
+    """Wait for bluetoothd and the adapter; after a while say which of them is missing."""
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(plan.times.tell_seconds, _say_what_is_missing, bluez, plan)
+    try:
+        await bluez.appear()
+        return await bluez.until(lambda: choose(bluez.objects, plan.adapter))
+    finally:
+        timer.cancel()
+
+
+def _say_what_is_missing(bluez: Bluez, plan: RadioPlan) -> None:
+    """Say what is not there.
+
+    Of a bluetoothd that is there and does not answer, the time limit of each call says it.
     """
     if bluez.owner and not bluez.mirrored:
         return
-    wanted.patience.excused()
-    wanted.tells.lost(
-        lacking(bluez.objects, wanted.adapter) if bluez.owner else "radio: bluetoothd does not run"
-    )
+    plan.patience.excused()
+    if bluez.owner:
+        plan.news.lost(missing_adapter(bluez.objects, plan.adapter))
+    else:
+        plan.news.lost("radio: bluetoothd does not run")

@@ -1,8 +1,9 @@
 """The hub's radio on BlueZ: `ports.radio.Radio` over D-Bus, spoken with dbus-fast.
 
-Laws: the adapter lives in generations (`bluez_generation`), each with its own bus connection; a
-lost adapter, daemon or bus is never an error of `serve`; dbus-fast is imported by `serve`, so that
-a desk without it can import this.
+Laws:
+1. The adapter lives in generations (`generation`), each with its own bus connection.
+2. A lost adapter, daemon or bus is never an error of `serve`.
+3. dbus-fast is imported by `serve`: a desk without it can import this.
 """
 
 from __future__ import annotations
@@ -18,50 +19,55 @@ from typing import TYPE_CHECKING
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import Beacon
 from hubcore.ports.radio import LinkId, RadioListener
-from hubd.adapters.bluez.plan import SYSFS, Patience, RadioNews, RadioPlan
-from hubd.adapters.bluez.times import HUB_TIMES, RadioTimes
+from hubd.adapters.bluez.plan import (
+    HUB_TIMES,
+    SYSFS,
+    Patience,
+    RadioNews,
+    RadioPlan,
+    RadioTimes,
+)
+from hubd.adapters.cancelled import end_if_cancelled
 
 if TYPE_CHECKING:
     from hubd.adapters.bluez.generation import Generation
 
 BACK_OFF_SECONDS_MIN = 0.5
 BACK_OFF_SECONDS_MAX = 3.0
-"""Nothing wakes a hub that pauses, and it is to be on air in 5 s once whatever kept it off has
-ended.
-"""
+"""Nothing wakes a hub that pauses, and it must be on air 5 s after its hindrance has ended."""
 DOUBLINGS_MAX = 6
 
 
 class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
-    `bus_address` names a bus that is not the system's; `beacon` is what the site's phones know the
-    hub by, None for a hub that looks like every other; `rfkill` is the folder in which the kernel
+    `bus_address` names a bus that is not the system's. `beacon` is what the site's phones know the
+    hub by, None for a hub that looks like every other. `rfkill` is the folder in which the kernel
     shows what holds an adapter.
     """
 
     def __init__(
         self,
         adapter: str,
-        tells: RadioNews | None = None,
+        news: RadioNews | None = None,
         *,
         bus_address: str | None = None,
         beacon: Beacon | None = None,
         times: RadioTimes = HUB_TIMES,
         rfkill: Path = SYSFS,
     ) -> None:
-        tells = tells or RadioNews()
-        self._patience = Patience(tells.stuck, time.monotonic, times)
+        news = news or RadioNews()
+        self._patience = Patience(news.stuck, time.monotonic, times)
         self._bus_address = bus_address
-        self._wanted = RadioPlan(
+        self._plan = RadioPlan(
             adapter=adapter,
             beacon=beacon,
-            tells=tells,
+            news=news,
             patience=self._patience,
             times=times,
             rfkill=rfkill,
         )
-        self._epochs = itertools.count(1)
+        self._link_numbers = itertools.count(1)
         self._generation: Generation | None = None
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
@@ -84,17 +90,18 @@ class BluezRadio:
             try:
                 await live(
                     address=self._bus_address,
-                    wanted=self._wanted,
+                    plan=self._plan,
                     listener=listener,
-                    epochs=self._epochs,
+                    link_numbers=self._link_numbers,
                     serving=serving,
                 )
             except* LinkError as group:
-                self._wanted.tells.lost(str(group.exceptions[0]))
+                self._plan.news.lost(str(group.exceptions[0]))
                 self._patience.failed()
             ready(False)
-            _end_if_cancelled()
-            await asyncio.sleep(back_off_seconds(failures, random.random()))  # noqa: S311 (no secret)
+            end_if_cancelled()
+            pause_seconds = back_off_seconds(failures, random.random())  # noqa: S311 (no secret)
+            await asyncio.sleep(pause_seconds)
             failures += 1
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
@@ -112,20 +119,12 @@ class BluezRadio:
             await self._generation.drop(link)
 
 
-def _end_if_cancelled() -> None:
-    """End a task that was cancelled while its TaskGroup failed: before Python 3.13 the group's
-    errors hide the wish.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 def back_off_seconds(failures: int, chance: float) -> float:
-    """Return the pause after so many failures in a row; `chance` in [0, 1) spreads it over its
-    upper half.
+    """Return the pause after so many failures in a row.
+
+    `chance` in [0, 1) spreads it over its upper half.
     """
-    longest = min(
-        BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * float(1 << min(failures, DOUBLINGS_MAX))
-    )
+    doublings = min(failures, DOUBLINGS_MAX)
+    grown = BACK_OFF_SECONDS_MIN * 2.0**doublings
+    longest = min(BACK_OFF_SECONDS_MAX, grown)
     return longest * (0.5 + chance / 2)

@@ -1,10 +1,12 @@
-"""Whether bluetoothd runs with the settings that a hub needs, as far as an unprivileged client can
-see it.
+"""Whether bluetoothd runs with a hub's settings, as far as an unprivileged client can see it.
 
-Laws: what cannot be seen is said to be unknown and never taken for right; nothing here stops the
-radio. systemd knows how the bluetoothd that owns the name was started and when; the file of
-settings it was given is read anew, and one that is newer than the process was not read by it. BlueZ
-reads one such file and no drop-ins for it.
+Laws:
+1. What cannot be seen is reported as unknown, and never taken for right.
+2. Nothing here stops the radio.
+
+systemd knows how the bluetoothd that owns the name was started, and when. The file of settings that
+it was given is read again; a file that is newer than the process was not read by it. BlueZ reads
+one such file and no drop-ins for it.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hubcore.errors import HardwareError, LinkError
-from hubd.adapters.bluez.bus import ADAPTER, PROPERTIES
+from hubd.adapters.bluez.bus import BUS, GET_ALL, Method
+from hubd.adapters.bluez.mirror import ADAPTER
 from hubd.aside import aside
 
 SYSTEMD = "org.freedesktop.systemd1"
 SYSTEMD_PATH = "/org/freedesktop/systemd1"
+GET_PROCESS_ID = Method(BUS, "GetConnectionUnixProcessID", "s")
+GET_UNIT_BY_PID = Method(f"{SYSTEMD}.Manager", "GetUnitByPID", "u")
 DEFAULT_FILE = "/etc/bluetooth/main.conf"
 FILE_BYTES_MAX = 1 << 16
 AHEAD_SECONDS = 2.0
@@ -45,24 +50,23 @@ NEEDED: Mapping[tuple[str, str], str] = {
 
 
 class Asker(Protocol):
-    """What of `bluez_bus.Bluez` is needed to look."""
+    """The part of `bus.Bluez` that a look needs."""
 
     owner: str
     objects: dict[str, dict[str, dict[str, Any]]]
 
-    async def ask(
-        self, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
-    ) -> list[Any]:
+    async def ask(self, to: str, path: str, method: Method, *body: Any) -> list[Any]:
         """Call somebody else on the bus. Raise LinkError."""
 
-    async def ask_bus(self, member: str, signature: str, *body: Any) -> list[Any]:
+    async def ask_bus(self, method: Method, *body: Any) -> list[Any]:
         """Call the bus itself. Raise LinkError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """How a bluetoothd was started: its arguments, when in seconds of CLOCK_MONOTONIC, and the
-    files of its unit.
+    """How a bluetoothd was started: its arguments, when, and the files of its unit.
+
+    `at` is in seconds of CLOCK_MONOTONIC.
     """
 
     argv: tuple[str, ...]
@@ -71,24 +75,33 @@ class Started:
 
 
 async def complaint(bluez: Asker, adapter: str) -> str:
-    """Return a sentence on what is not as a hub needs it, or not known to be; "" when all is in
-    force.
+    """Return a sentence on what is not as a hub needs it, or not known to be.
+
+    "" when all is in force.
     """
-    if PNP_UUID in bluez.objects.get(adapter, {}).get(ADAPTER, {}).get("UUIDs", ()):
+    interfaces = bluez.objects.get(adapter, {})
+    properties = interfaces.get(ADAPTER, {})
+    if PNP_UUID in properties.get("UUIDs", ()):
         return (
-            "BlueZ offers services of its own (DeviceID), so its settings for a hub are "
-            "not in force."
+            "BlueZ offers services of its own (DeviceID), "
+            "so its settings for a hub are not in force."
         )
     try:
         started = await _started(bluez)
-    except (
-        Exception
-    ) as error:  # whatever the bus says: this is a look, and no reason to end anything
-        return f"Whether BlueZ's settings for a hub are in force is unknown: {error}"
+    except Exception as error:  # whatever the bus says: a look is no reason to end anything
+        return _unknown(str(error))
     try:
         return await aside("bluez-settings", partial(judge, started))
     except HardwareError as error:
-        return f"Whether BlueZ's settings for a hub are in force is unknown: {error}"
+        return _unknown(str(error))
+
+
+def _unknown(why: str) -> str:
+    return f"Whether BlueZ's settings for a hub are in force is unknown: {why}"
+
+
+def _not_in_force(why: str) -> str:
+    return f"BlueZ's settings for a hub are not in force: {why}"
 
 
 def judge(started: Started, wall: Callable[[], float] = time.time) -> str:
@@ -98,53 +111,47 @@ def judge(started: Started, wall: Callable[[], float] = time.time) -> str:
     """
     file = settings_file(started.argv)
     if file is None:
-        return (
-            "Whether BlueZ's settings for a hub are in force is unknown: its command line "
-            "is not understood."
-        )
+        return _unknown("its command line is not understood.")
     try:
-        wrong = lacking(file)
-        files = {name: _changed_at(name, wall) for name in (str(file), *started.unit_files)}
+        wrong = missing_settings(file)
+        names = [str(file), *started.unit_files]
+        changed_at = {name: _changed_at(name, wall) for name in names}
     except OSError as error:
-        return f"BlueZ's settings for a hub are not in force: {file}: {error.strerror}."
+        return _not_in_force(f"{file}: {error.strerror}.")
     except (configparser.Error, UnicodeDecodeError):
-        return f"BlueZ's settings for a hub are not in force: {file} is no file of settings."
+        return _not_in_force(f"{file} is no file of settings.")
     if wrong:
-        return (
-            f"BlueZ's settings for a hub are not in force: {file} says otherwise or "
-            f"nothing of {', '.join(wrong)}."
-        )
-    if max(files.values()) > time.monotonic() + AHEAD_SECONDS:
-        return (
-            "Whether BlueZ's settings for a hub are in force is unknown: the clock has "
-            "been set back."
-        )
-    newer = [name for name, changed_at in files.items() if changed_at > started.at]
-    if newer:
-        return (
-            f"BlueZ's settings for a hub are not in force yet: {newer[0]} is newer than "
-            "the bluetoothd that runs."
-        )
+        return _not_in_force(f"{file} says otherwise or nothing of {', '.join(wrong)}.")
+    newest_at = max(changed_at.values())
+    if newest_at > time.monotonic() + AHEAD_SECONDS:
+        return _unknown("the clock has been set back.")
+    for name, at in changed_at.items():
+        if at > started.at:
+            return (
+                f"BlueZ's settings for a hub are not in force yet: {name} is newer than the "
+                "bluetoothd that runs."
+            )
     return ""
 
 
 def settings_file(argv: Sequence[str]) -> Path | None:
-    """Return the file of settings that these arguments name, or BlueZ's own; None when that cannot
-    be told.
+    """Return the file of settings that these arguments name, else BlueZ's own.
+
+    None for a relative path: nobody knows where that leads.
     """
-    named = None
-    for here, then in itertools.pairwise([*argv[1:], ""]):
-        if here in ("-f", "--configfile"):
-            named = then
-        elif here.startswith("--configfile="):
-            named = here.partition("=")[2]
-        elif here.startswith("-f"):
-            named = here[2:]
-    path = Path(DEFAULT_FILE if named is None else named)
+    named = DEFAULT_FILE
+    for argument, following in itertools.pairwise([*argv[1:], ""]):
+        if argument in ("-f", "--configfile"):
+            named = following
+        elif argument.startswith("--configfile="):
+            named = argument.removeprefix("--configfile=")
+        elif argument.startswith("-f"):
+            named = argument.removeprefix("-f")
+    path = Path(named)
     return path if path.is_absolute() else None
 
 
-def lacking(file: Path) -> list[str]:
+def missing_settings(file: Path) -> list[str]:
     """Return what of NEEDED a file does not set.
 
     Raise OSError, configparser.Error, UnicodeDecodeError.
@@ -152,19 +159,19 @@ def lacking(file: Path) -> list[str]:
     with file.open("rb") as stream:
         text = stream.read(FILE_BYTES_MAX).decode("utf-8")
     parser = configparser.ConfigParser(
-        interpolation=None, strict=False, delimiters=("=",), comment_prefixes=("#",)
+        interpolation=None,
+        strict=False,
+        delimiters=("=",),
+        comment_prefixes=("#",),
     )
     parser.optionxform = str  # type: ignore[method-assign,assignment]
     parser.read_string(text)
-    return [
-        f"{key}={value}"
-        for (section, key), value in NEEDED.items()
-        if _value(parser, section, key) != value
-    ]
-
-
-def _value(parser: configparser.ConfigParser, section: str, key: str) -> str:
-    return parser.get(section, key, fallback="").strip()
+    missing: list[str] = []
+    for (section, key), needed in NEEDED.items():
+        value = parser.get(section, key, fallback="")
+        if value.strip() != needed:
+            missing.append(f"{key}={needed}")
+    return missing
 
 
 def _changed_at(name: str, wall: Callable[[], float]) -> float:
@@ -173,7 +180,8 @@ def _changed_at(name: str, wall: Callable[[], float]) -> float:
     The wall clock stamped it: one that was set forward since makes the file look older than it is,
     one that was set back makes it look newer.
     """
-    return os.stat(name).st_ctime - wall() + time.monotonic()
+    age_seconds = wall() - os.stat(name).st_ctime
+    return time.monotonic() - age_seconds
 
 
 async def _started(bluez: Asker) -> Started:
@@ -181,28 +189,27 @@ async def _started(bluez: Asker) -> Started:
 
     Raise LinkError when it does not tell.
     """
-    pid = (await bluez.ask_bus("GetConnectionUnixProcessID", "s", bluez.owner))[0]
-    unit = (await bluez.ask(SYSTEMD, SYSTEMD_PATH, f"{SYSTEMD}.Manager", "GetUnitByPID", "u", pid))[
-        0
-    ]
-    service = await _all(bluez, unit, "Service")
-    common = await _all(bluez, unit, "Unit")
+    (pid,) = await bluez.ask_bus(GET_PROCESS_ID, bluez.owner)
+    (unit,) = await bluez.ask(SYSTEMD, SYSTEMD_PATH, GET_UNIT_BY_PID, pid)
+    service = await _properties(bluez, unit, "Service")
+    common = await _properties(bluez, unit, "Unit")
     try:
         if service["MainPID"] != pid:
             raise LinkError("radio: bluetoothd is no unit's main process")
         argv = service["ExecStart"][-1][1]
+        started_micros = service["ExecMainStartTimestampMonotonic"]
         files = [common["FragmentPath"], *common["DropInPaths"]]
         return Started(
-            tuple(argv),
-            service["ExecMainStartTimestampMonotonic"] / 1e6,
-            tuple(filter(None, files)),
+            argv=tuple(argv),
+            at=started_micros / 1e6,
+            unit_files=tuple(file for file in files if file),
         )
     except (KeyError, IndexError, TypeError) as error:
-        raise LinkError(
-            f"radio: systemd tells too little of bluetoothd's unit: {error!r}"
-        ) from error
+        sentence = f"radio: systemd tells too little of bluetoothd's unit: {error!r}"
+        raise LinkError(sentence) from error
 
 
-async def _all(bluez: Asker, unit: str, kind: str) -> dict[str, Any]:
-    body = await bluez.ask(SYSTEMD, unit, PROPERTIES, "GetAll", "s", f"{SYSTEMD}.{kind}")
-    return {name: variant.value for name, variant in body[0].items()}
+async def _properties(bluez: Asker, unit: str, kind: str) -> dict[str, Any]:
+    interface = f"{SYSTEMD}.{kind}"
+    (properties,) = await bluez.ask(SYSTEMD, unit, GET_ALL, interface)
+    return {name: variant.value for name, variant in properties.items()}

@@ -1,15 +1,18 @@
 """The GATT table on D-Bus: what bluetoothd asks of it, and how `RadioListener` answers.
 
-Laws: every read and write is taken for the device that BlueZ names in its options, never for "the"
-phone; a value read in parts is one value; nothing but LE is served; every call is answered at once,
-for when a phone leaves before its request is answered, BlueZ uses memory that it has freed (its
-issue 2447), and 5 s later most often falls.
+Laws:
+1. Every read and write is taken for the device that BlueZ names in its options, never for "the"
+   phone.
+2. A value read in parts is one value.
+3. Nothing but LE is served.
+4. Every call is answered at once. When a phone leaves before its request is answered, BlueZ uses
+   memory that it has freed (its issue 2447), and most often crashes 5 s later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from dbus_fast import Message, Variant
 
@@ -22,7 +25,10 @@ from hubd.adapters.bluez.visits import Visit, Visits
 
 ROOT = "/org/hubd/radio"
 SERVICE_PATH = f"{ROOT}/service0"
-INFO_PATH, RX_PATH, TX_PATH, TXR_PATH = (f"{SERVICE_PATH}/char{number}" for number in range(4))
+INFO_PATH = f"{SERVICE_PATH}/char0"
+RX_PATH = f"{SERVICE_PATH}/char1"
+TX_PATH = f"{SERVICE_PATH}/char2"
+TXR_PATH = f"{SERVICE_PATH}/char3"
 SERVICE_INTERFACE = "org.bluez.GattService1"
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 
@@ -42,7 +48,10 @@ _CHARACTERISTICS = (
 
 def managed_objects() -> dict[str, dict[str, dict[str, Variant]]]:
     """Return the application as GetManagedObjects tells it, in the order of the table."""
-    service = {"UUID": Variant("s", gatt.SERVICE), "Primary": Variant("b", True)}
+    service = {
+        "UUID": Variant("s", gatt.SERVICE),
+        "Primary": Variant("b", True),
+    }
     objects = {SERVICE_PATH: {SERVICE_INTERFACE: service}}
     for path, uuid, flag in _CHARACTERISTICS:
         properties = {
@@ -62,83 +71,112 @@ class _Refusal(Exception):
         self.name = name
 
 
+_Call = tuple[str | None, str | None]
+"""Interface and member of a call."""
+_Answer = Callable[[Message], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """Who reads or writes, from which offset, and with which MTU."""
+
+    visit: Visit
+    offset: int
+    mtu: int
+
+
 class GattTable:
     """Answers bluetoothd's calls."""
 
     def __init__(self, listener: RadioListener, visits: Visits) -> None:
         self._listener = listener
         self._visits = visits
+        self._answers: Mapping[_Call, _Answer] = {
+            (OBJECT_MANAGER, "GetManagedObjects"): _answer_objects,
+            (PROPERTIES, "GetAll"): _answer_properties,
+            (CHARACTERISTIC, "ReadValue"): self._read,
+            (CHARACTERISTIC, "WriteValue"): self._write,
+            # subscribing is no more than a wish to hear
+            (CHARACTERISTIC, "StartNotify"): Message.new_method_return,
+            (CHARACTERISTIC, "StopNotify"): Message.new_method_return,
+        }
 
     def called(self, message: Message) -> Message | bool:
         """Answer a call; False when it is none of the table's."""
+        answer = self._answers.get((message.interface, message.member))
+        if answer is None:
+            return False
         try:
-            match message.interface, message.member:
-                case (str(interface), "GetManagedObjects") if interface == OBJECT_MANAGER:
-                    return Message.new_method_return(message, "a{oa{sa{sv}}}", [managed_objects()])
-                case (str(interface), "GetAll") if interface == PROPERTIES:
-                    return Message.new_method_return(message, "a{sv}", [_properties(message)])
-                case (str(interface), "ReadValue") if interface == CHARACTERISTIC:
-                    return self._read(message, *_options(message, "a{sv}"))
-                case (str(interface), "WriteValue") if interface == CHARACTERISTIC:
-                    return self._write(message, *_options(message, "aya{sv}"))
-                case (str(interface), "StartNotify" | "StopNotify") if interface == CHARACTERISTIC:
-                    # subscribing is no more than a wish to hear
-                    return Message.new_method_return(message)
-                case _:
-                    return False
+            return answer(message)
         except _Refusal as refusal:
             return Message.new_error(message, refusal.name, str(refusal))
         except PeerError:
             return Message.new_error(message, FAILED, APPLICATION_ERROR)
 
-    def _write(self, message: Message, options: Mapping[str, Any], value: bytes) -> Message:
-        visit = self._visit(options)
+    def _write(self, message: Message) -> Message:
+        _check_signature(message, "aya{sv}")
+        value, options = message.body
+        access = self._access(options)
         if message.path != RX_PATH:
             raise _Refusal(NOT_SUPPORTED, "only RX is written")
-        if options.get("offset", 0):
+        if access.offset:
             raise _Refusal(INVALID_OFFSET, "a frame is written from its beginning")
-        self._listener.frame(visit.link, value, options.get("mtu", MTU_MIN))
+        link = access.visit.link
+        self._listener.frame(link, bytes(value), access.mtu)
         return Message.new_method_return(message)
 
-    def _read(self, message: Message, options: Mapping[str, Any], _: bytes) -> Message:
-        visit = self._visit(options)
-        offset = options.get("offset", 0)
+    def _read(self, message: Message) -> Message:
+        _check_signature(message, "a{sv}")
+        (options,) = message.body
+        access = self._access(options)
         path = message.path or ""
         if path not in (INFO_PATH, TXR_PATH):
             raise _Refusal(NOT_SUPPORTED, "only INFO and TXR are read")
-        if offset:
-            before = visit.served.get(path)
-            if before is None or offset > len(before):
+        served = access.visit.served
+        if access.offset:
+            value = served.get(path)
+            if value is None or access.offset > len(value):
                 raise _Refusal(INVALID_OFFSET, "nothing was read up to there")
-            return _value(message, before[offset:])
+            return _answer_value(message, value[access.offset :])
+        link = access.visit.link
         if path == TXR_PATH:
-            value = self._listener.next_frame(visit.link, options.get("mtu", MTU_MIN))
+            value = self._listener.next_frame(link, access.mtu)
         else:
-            value = self._listener.info(visit.link)
-        visit.served[path] = value
-        return _value(message, value)
+            value = self._listener.info(link)
+        served[path] = value
+        return _answer_value(message, value)
 
-    def _visit(self, options: Mapping[str, Any]) -> Visit:
-        device = options.get("device")
+    def _access(self, options: Mapping[str, Variant]) -> _Access:
+        """Read the options of a call. Raise _Refusal."""
+        plain = {name: variant.value for name, variant in options.items()}
+        device = plain.get("device")
         if not isinstance(device, str):
             raise _Refusal(INVALID_ARGUMENTS, "BlueZ does not say which device this is")
-        if options.get("link", "LE") != "LE":
+        if plain.get("link", "LE") != "LE":
             raise _Refusal(NOT_SUPPORTED, "only LE is served")
-        return self._visits.of(device)
+        return _Access(
+            visit=self._visits.of(device),
+            offset=plain.get("offset", 0),
+            mtu=plain.get("mtu", MTU_MIN),
+        )
 
 
-def _options(message: Message, signature: str) -> tuple[dict[str, Any], bytes]:
-    """Return (options as plain values, the bytes written)."""
+def _check_signature(message: Message, signature: str) -> None:
     if message.signature != signature:
         raise _Refusal(INVALID_ARGUMENTS, f"the signature is {signature}")
-    options = {name: variant.value for name, variant in message.body[-1].items()}
-    return options, bytes(message.body[0]) if signature == "aya{sv}" else b""
 
 
-def _properties(message: Message) -> dict[str, Variant]:
+def _answer_objects(message: Message) -> Message:
+    objects = managed_objects()
+    return Message.new_method_return(message, "a{oa{sa{sv}}}", [objects])
+
+
+def _answer_properties(message: Message) -> Message:
     interface = message.body[0] if message.signature == "s" else ""
-    return managed_objects().get(message.path or "", {}).get(interface, {})
+    interfaces = managed_objects().get(message.path or "", {})
+    properties = interfaces.get(interface, {})
+    return Message.new_method_return(message, "a{sv}", [properties])
 
 
-def _value(message: Message, value: bytes) -> Message:
+def _answer_value(message: Message, value: bytes) -> Message:
     return Message.new_method_return(message, "ay", [value])

@@ -1,8 +1,8 @@
-"""What is watched of a generation: that bluetoothd answers, its settings, what is paired, whether
-rfkill holds it.
+"""What is watched in a generation: whether bluetoothd answers, its settings, pairings, rfkill.
 
-Laws: a bluetoothd that says no is there, one that says nothing twice in a row is not; rfkill is
-believed as the kernel shows it, for bluetoothd does not always name it.
+Laws:
+1. A bluetoothd that says no is there. One that says nothing twice in a row is not.
+2. rfkill is believed as the kernel shows it: bluetoothd does not always name it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from hubcore.errors import LinkError
-from hubd.adapters.bluez.bus import DEVICE, Bluez, BluezError
+from hubd.adapters.bluez.bus import Bluez, BluezError, Method
+from hubd.adapters.bluez.mirror import DEVICE
 from hubd.adapters.bluez.settings import complaint
 
-PEER = "org.freedesktop.DBus.Peer"
+PING = Method("org.freedesktop.DBus.Peer", "Ping")
+
+Complain = Callable[[str], None]
+"""Takes what is wrong, "" when nothing is."""
 
 
-async def answers(bluez: Bluez, ping_seconds: float) -> None:
+async def watch_answers(bluez: Bluez, ping_seconds: float) -> None:
     """Ask bluetoothd every `ping_seconds` whether it is there; raise LinkError when it is not."""
     while True:
         await asyncio.sleep(ping_seconds)
@@ -31,62 +35,70 @@ async def answers(bluez: Bluez, ping_seconds: float) -> None:
 
 async def _ping(bluez: Bluez) -> None:
     with suppress(BluezError):
-        await bluez.call("/", PEER, "Ping")
+        await bluez.call("/", PING)
 
 
-async def settings(
-    bluez: Bluez, adapter: str, complain: Callable[[str], None], look_seconds: float
+async def watch_settings(
+    bluez: Bluez,
+    adapter: str,
+    complain: Complain,
+    look_seconds: float,
 ) -> None:
-    """Look now and every `look_seconds`: an answer that did not come, or a file that was changed,
-    is seen then.
+    """Look now and every `look_seconds`.
+
+    An answer that did not come, or a file that was changed, is seen the next time.
     """
     while True:
-        complain(await complaint(bluez, adapter))
+        what = await complaint(bluez, adapter)
+        complain(what)
         await asyncio.sleep(look_seconds)
 
 
-async def pairings(bluez: Bluez, adapter: str, complain: Callable[[str], None]) -> None:
+async def watch_pairings(bluez: Bluez, adapter: str, complain: Complain) -> None:
     """Say what is paired with the adapter, now and each time that changes.
 
     Raise LinkError when bluetoothd has gone.
     """
-    said: str | None = None
+    reported: str | None = None
 
-    def news() -> str | None:
-        now = _paired(bluez, adapter)
-        return now if now != said else None
+    def change() -> str | None:
+        present = _paired(bluez, adapter)
+        return None if present == reported else present
 
     while True:
-        said = await bluez.until(news)
-        complain(said)
+        reported = await bluez.until(change)
+        complain(reported)
 
 
 def _paired(bluez: Bluez, adapter: str) -> str:
-    """Count by `Bonded`: of `Paired` BlueZ says nothing when it may not look at the device's
-    services, as on a hub.
+    """Return a sentence when devices are paired, else "".
+
+    They are counted by `Bonded`: of `Paired` BlueZ says nothing when it may not look at the
+    device's services, as on a hub.
     """
-    devices = [interfaces.get(DEVICE, {}) for interfaces in bluez.objects.values()]
-    count = sum(bool(one.get("Bonded")) and one.get("Adapter") == adapter for one in devices)
-    if count:
-        return (
-            f"{count} device{'s are' if count > 1 else ' is'} paired with this hub, which pairs "
-            "with none."
-        )
-    return ""
+    count = 0
+    for interfaces in bluez.objects.values():
+        device = interfaces.get(DEVICE, {})
+        if device.get("Bonded") and device.get("Adapter") == adapter:
+            count += 1
+    if count == 0:
+        return ""
+    devices = "1 device is" if count == 1 else f"{count} devices are"
+    return f"{devices} paired with this hub, which pairs with none."
 
 
 def is_blocked(adapter: str, rfkill: Path) -> bool:
-    """Whether rfkill holds the adapter at this D-Bus path, by software or by a switch; False when
-    it cannot be seen.
+    """Tell whether rfkill holds the adapter at this D-Bus path, by software or by a switch.
 
-    `rfkill` is the folder in which the kernel shows it.
-
-    See the kernel's Documentation/ABI/stable/sysfs-class-rfkill.
+    `rfkill` is the folder in which the kernel shows it; False when it cannot be seen. See the
+    kernel's Documentation/ABI/stable/sysfs-class-rfkill.
     """
+    name = adapter.rpartition("/")[2]
     try:
-        switches = list((rfkill / adapter.rpartition("/")[2]).glob("rfkill*"))
-        return any(
-            (one / name).read_text().strip() == "1" for one in switches for name in ("soft", "hard")
-        )
+        for switch in (rfkill / name).glob("rfkill*"):
+            for kind in ("soft", "hard"):
+                if (switch / kind).read_text().strip() == "1":
+                    return True
     except OSError:
         return False
+    return False

@@ -1,10 +1,10 @@
 """The machine's clocks, and whether the wall clock can be believed.
 
-1. A wall clock before the build of this software, or before the hub's certificate, is wrong,
-   whatever it says; so is one that stands well behind what the records prove
-   (`hubcore.evidence.timefloor`).
-2. While it is wrong, nothing that depends on validity or schedules is granted (time-untrusted).
-3. The monotonic clock is always right and says nothing about the date.
+Laws:
+1. A wall clock before the build of this software, or before the hub's certificate, is wrong.
+2. So is one that stands well behind what the records prove (`hubcore.evidence.timefloor`).
+3. While it is wrong, nothing that depends on validity or schedules is granted (time-untrusted).
+4. The monotonic clock is always right and says nothing about the date.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from hubd import BUILD_TIME
 BEHIND_SECONDS = 300.0
 """How far the wall clock may lie behind what is proven: what a correction by NTP may take back."""
 TIMESYNCD_MARK = Path("/run/systemd/timesync/synchronized")
-"""systemd-timesyncd touches this file each time it has set the clock by a server; it is not there
-before the first.
-"""
+"""systemd-timesyncd touches this file each time it has set the clock by a server."""
 
 
 class SystemClock:
@@ -62,8 +60,9 @@ class SystemClock:
 
 
 def set_by_timesyncd(mark: Path = TIMESYNCD_MARK) -> int | None:
-    """Return what changes each time systemd-timesyncd has set the clock; None while it has not
-    since the boot.
+    """Return what changes each time systemd-timesyncd has set the clock.
+
+    None while it has not since the boot.
     """
     try:
         return mark.stat().st_mtime_ns

@@ -1,10 +1,13 @@
 """The hub's keys, read from files once at the start, each checked to be the right key for this hub.
 
-Laws: a private key that others may read, and any file that others may write, refuses the start (one
-handed over by systemd is guarded by systemd); every refusal names the file, for one handed over the
-installer's own (`KeyFile.place`), and the exact remedy; no sentence and no repr shows a key. The
-check and the read are of one open file, so nothing can be swapped between them. Validity in time is
-not judged here: a hub with an expired certificate starts and says so.
+Laws:
+1. A private key that others may read, and any file that others may write, refuses the start. A file
+   that systemd hands over is guarded by systemd.
+2. Every refusal names the file and the exact remedy. Of a file that systemd hands over it names the
+   installer's own (`KeyFile.place`).
+3. No sentence and no repr shows a key.
+4. The check and the read are of one open file: nothing can be swapped between them.
+5. Validity in time is not judged here: a hub with an expired certificate starts and says so.
 """
 
 from __future__ import annotations
@@ -14,11 +17,9 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import zmq
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from zmq.utils import z85
 
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey, VerifyKey
@@ -26,7 +27,7 @@ from hubcore.errors import ConfigError, PeerError
 from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
-from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
+from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text, public_of
 from hubd.config.file import Config, KeyFile
 
 KEY_FILE_BYTES_MAX = 8192
@@ -53,8 +54,8 @@ class HubKeys:
     certified: HubCertificate
     issuer: bytes
     issuer_key: VerifyKey
-    link: UplinkKeys | None
-    """The keys of the link to the backend, None for a hub without one."""
+    uplink: UplinkKeys | None
+    """None for a hub without a backend."""
 
 
 def load_keys(config: Config) -> HubKeys:
@@ -75,7 +76,7 @@ def load_keys(config: Config) -> HubKeys:
         certified=certified,
         issuer=issuer,
         issuer_key=issuer_key,
-        link=_link(config),
+        uplink=_uplink(config),
     )
 
 
@@ -95,16 +96,7 @@ def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
     path = file.path
     place = file.place
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(
-                    f"{place}: expected {WANTED[name]}, found something that is no regular file"
-                )
-            if not file.credential:
-                _check_guarded(path, status) if private else _check_unforged(name, path, status)
-            data = stream.read(KEY_FILE_BYTES_MAX + 1)
+        data = _read_checked(name, file, private)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{place}: there is no such file (key keys.{name}); {remedy_for_missing(name, file)}"
@@ -114,10 +106,34 @@ def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
         raise ConfigError(f"{place}: hubd may not read it (key keys.{name}); {remedy}") from error
     except OSError as error:
         raise ConfigError(f"{place}: cannot be read (key keys.{name}): {error.strerror}") from error
-    if not 0 < len(data) <= KEY_FILE_BYTES_MAX:
-        size = "an empty file" if not data else f"more than {KEY_FILE_BYTES_MAX} bytes"
-        raise ConfigError(f"{place}: expected {WANTED[name]}, found {size}")
+    if not data:
+        raise ConfigError(f"{place}: expected {WANTED[name]}, found an empty file")
+    if len(data) > KEY_FILE_BYTES_MAX:
+        found = f"more than {KEY_FILE_BYTES_MAX} bytes"
+        raise ConfigError(f"{place}: expected {WANTED[name]}, found {found}")
     return data
+
+
+def _read_checked(name: str, file: KeyFile, private: bool) -> bytes:
+    """Return the beginning of a file whose rights are as they must be.
+
+    Raise ConfigError or OSError.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(file.path, flags)
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(
+                f"{file.place}: expected {WANTED[name]}, found something that is no regular file"
+            )
+        if file.credential:
+            pass  # systemd guards it
+        elif private:
+            _check_guarded(file.path, status)
+        else:
+            _check_unforged(name, file.path, status)
+        return stream.read(KEY_FILE_BYTES_MAX + 1)
 
 
 def remedy_for_missing(name: str, file: KeyFile) -> str:
@@ -145,29 +161,27 @@ def _check_guarded(path: Path, status: os.stat_result) -> None:
             f"{path}: a private key that others may touch (mode {mode:03o}); type: chmod 600 {path}"
         )
     if status.st_uid not in (0, os.geteuid()):
-        remedy = f"chown {os.geteuid()} {path}"
         raise ConfigError(
-            f"{path}: a private key that belongs to another user (uid {status.st_uid}); type: "
-            f"{remedy}"
+            f"{path}: a private key that belongs to another user (uid {status.st_uid}); "
+            f"type: chown {os.geteuid()} {path}"
         )
 
 
 def _check_unforged(name: str, path: Path, status: os.stat_result) -> None:
-    """Refuse a public file that any other user may replace: whoever writes the issuer's key opens
-    every door.
+    """Refuse a public file that any other user may replace.
+
+    Whoever writes the issuer's key opens every door.
     """
     if status.st_mode & 0o022:
         mode = stat.S_IMODE(status.st_mode)
         raise ConfigError(
-            f"{path}: others may write it (mode {mode:03o}), so it proves nothing (key "
-            f"keys.{name}); "
-            f"type: chmod go-w {path}"
+            f"{path}: others may write it (mode {mode:03o}), so it proves nothing "
+            f"(key keys.{name}); type: chmod go-w {path}"
         )
     if status.st_uid not in (0, os.geteuid()):
         raise ConfigError(
             f"{path}: it belongs to another user (uid {status.st_uid}), so it proves nothing "
-            f"(key keys.{name}); "
-            f"type: chown {os.geteuid()} {path}"
+            f"(key keys.{name}); type: chown {os.geteuid()} {path}"
         )
 
 
@@ -183,10 +197,8 @@ def _identity(file: KeyFile) -> ec.EllipticCurvePrivateKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigError(f"{expected}, found none") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigError(
-            f"{expected}, found a key of another type "
-            f"({type(key).__name__.removesuffix('PrivateKey')})"
-        )
+        kind = type(key).__name__.removesuffix("PrivateKey")
+        raise ConfigError(f"{expected}, found a key of another type ({kind})")
     if not isinstance(key.curve, ec.SECP256R1):
         raise ConfigError(f"{expected}, found one on the curve {key.curve.name}")
     return key
@@ -208,53 +220,50 @@ def _certificate(path: str, data: bytes, issuer: VerifyKey) -> HubCertificate:
 
 
 def _check_belongs(
-    config: Config, certified: HubCertificate, identity: ec.EllipticCurvePrivateKey
+    config: Config,
+    certified: HubCertificate,
+    identity: ec.EllipticCurvePrivateKey,
 ) -> None:
-    """The certificate must be for this hub, this site, this identity and each access point of the
-    configuration.
+    """Check that the certificate is for this hub, site, identity and each access point.
+
+    Raise ConfigError.
     """
     path = config.keys.certificate.place
     hub = config.hub
-    if (certified.hub, certified.site) != (hub.id, hub.site):
+    if certified.hub != hub.id or certified.site != hub.site:
         raise ConfigError(
-            f"{path}: a certificate for hub {certified.hub!r} of site {certified.site!r}, but "
-            "the configuration says "
-            f"hub.id {hub.id!r} and hub.site {hub.site!r}; correct one of them"
+            f"{path}: a certificate for hub {certified.hub!r} of site {certified.site!r}, but the "
+            f"configuration says hub.id {hub.id!r} and hub.site {hub.site!r}; correct one of them"
         )
     if certified.key.kid != SigningKey(identity).verify_key.kid:
         raise ConfigError(
             f"{path}: this certificate is for another private key than "
-            f"{config.keys.identity.place}; "
-            "put the two files there that were made together"
+            f"{config.keys.identity.place}; put the two files there that were made together"
         )
-    missing = [
-        p.number
-        for door in config.doors
-        for p in door.access_points
-        if p.number not in certified.access_points
-    ]
-    if missing:
-        raise ConfigError(
-            f"{path}: this certificate does not cover access point {missing[0]}, phones would "
-            "refuse the hub there; "
-            "take it out of [[doors.access_points]] or have the issuer certify it"
-        )
+    for door in config.doors:
+        for point in door.access_points:
+            if point.number not in certified.access_points:
+                raise ConfigError(
+                    f"{path}: this certificate does not cover access point {point.number}, "
+                    "phones would refuse the hub there; take it out of "
+                    "[[doors.access_points]] or have the issuer certify it"
+                )
 
 
-def _link(config: Config) -> UplinkKeys | None:
+def _uplink(config: Config) -> UplinkKeys | None:
     secret_file = config.keys.curve_secret
     backend_file = config.keys.backend_public
     if config.backend is None or secret_file is None or backend_file is None:
         return None
     secret = _curve_key("curve_secret", secret_file, private=True)
-    public = z85.decode(zmq.curve_public(z85.encode(secret)))
+    public = public_of(secret)
     backend = _curve_key("backend_public", backend_file)
     if backend == public:
         raise ConfigError(
-            f"{backend_file.place}: expected {WANTED['backend_public']}, found this hub's own "
-            "public key"
+            f"{backend_file.place}: expected {WANTED['backend_public']}, "
+            "found this hub's own public key"
         )
-    return UplinkKeys(secret, public, backend)
+    return UplinkKeys(secret=secret, public=public, backend=backend)
 
 
 def _curve_key(name: str, file: KeyFile, private: bool = False) -> bytes:

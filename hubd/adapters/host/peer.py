@@ -1,5 +1,6 @@
-"""Who is at the other end of a unix socket, as the kernel says (SO_PEERCRED of unix(7)): it cannot
-be forged.
+"""Who is at the other end of a unix socket, as the kernel says: it cannot be forged.
+
+See SO_PEERCRED in unix(7).
 """
 
 from __future__ import annotations
@@ -22,6 +23,6 @@ class PeerProcess:
 
 def peer_of(connection: socket.socket) -> PeerProcess:
     """Return the peer of a connected unix socket. Raise OSError when the kernel does not say."""
-    return PeerProcess(
-        *_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    )
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid, uid, gid = _UCRED.unpack(credentials)
+    return PeerProcess(pid=pid, uid=uid, gid=gid)

@@ -1,10 +1,9 @@
-"""What the disk of the state directory has left, how long the write-ahead log is, and who else has
-the log open.
-"""
+"""The disk of the state directory: what is left, and who keeps the write-ahead log long."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,7 +26,9 @@ def free_bytes(place: Path) -> tuple[int, int]:
     Raise OSError.
     """
     found = os.statvfs(place)
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    free = found.f_bavail * found.f_frsize
+    size = found.f_blocks * found.f_frsize
+    return free, size
 
 
 def has_room(place: Path, wanted_bytes: int) -> bool:
@@ -36,7 +37,8 @@ def has_room(place: Path, wanted_bytes: int) -> bool:
         free, size = free_bytes(place)
     except OSError:
         return False
-    return free - wanted_bytes > min(SPARE_BYTES, size // SPARE_SHARE)
+    spare = min(SPARE_BYTES, size // SPARE_SHARE)
+    return free - wanted_bytes > spare
 
 
 def measure(log_file: Path, name_above_bytes: int) -> DiskState:
@@ -44,12 +46,14 @@ def measure(log_file: Path, name_above_bytes: int) -> DiskState:
     free, size = free_bytes(log_file.parent)
     journal = log_file.with_name(log_file.name + "-wal")
     length = journal.stat().st_size if journal.exists() else 0
-    holders = tuple(_holders(log_file)) if length > name_above_bytes else ()
+    holders: tuple[str, ...] = ()
+    if length > name_above_bytes:
+        holders = tuple(itertools.islice(_holders(log_file), HOLDERS_MAX))
     return DiskState(
         free_bytes=free,
         size_bytes=size,
         journal_bytes=length,
-        holders=holders[:HOLDERS_MAX],
+        holders=holders,
     )
 
 
@@ -60,23 +64,27 @@ def look(
     measure: Callable[[Path, int], DiskState] = measure,
     start: Start = start_thread,
 ) -> asyncio.Future[DiskState]:
-    """Begin to look at the disk, in a thread that nobody waits for; the future raises what
-    `measure` raises.
+    """Begin to look at the disk, in a thread that nobody waits for.
 
-    Raise HardwareError when the machine gives no thread.
+    The future raises what `measure` raises. Raise HardwareError when the machine gives no thread.
     """
     return under_way("disk-look", partial(measure, log_file, name_above_bytes), start)
 
 
 def _holders(log_file: Path) -> Iterator[str]:
-    """Yield who has the file open, other than this process; of other users' processes only root
-    sees that.
+    """Yield who has the file open, other than this process.
+
+    Of other users' processes only root sees that.
     """
     wanted = str(log_file.absolute())
+    own = str(os.getpid())
     for process in Path("/proc").glob("[0-9]*"):
-        if process.name != str(os.getpid()) and _has_open(process, wanted):
-            with suppress(OSError):
-                yield f"{(process / 'comm').read_text().strip()} (process {process.name})"
+        number = process.name
+        if number == own or not _has_open(process, wanted):
+            continue
+        with suppress(OSError):
+            program = (process / "comm").read_text().strip()
+            yield f"{program} (process {number})"
 
 
 def _has_open(process: Path, wanted: str) -> bool:

@@ -1,8 +1,9 @@
-"""What systemd is told: sd_notify(3) in one datagram, without a library.
+"""Messages to systemd: sd_notify(3) in one datagram, without a library.
 
-Laws: without $NOTIFY_SOCKET nothing is sent and nothing fails; a message never waits (the socket is
-non-blocking) and a lost one is not an error of the daemon; the watchdog is fed at half its time,
-and only while `alive` says so.
+Laws:
+1. Without $NOTIFY_SOCKET nothing is sent and nothing fails.
+2. A message never waits: the socket is non-blocking. A lost one is no error of the daemon.
+3. The watchdog is fed at half its time, and only while `alive` says so.
 """
 
 from __future__ import annotations
@@ -16,23 +17,28 @@ from pathlib import Path
 
 STATUS_CHARS_MAX = 1000
 """Longer than any sentence about what refused a start; systemd takes 4096 bytes in one message."""
+MICROS_DIGITS_MAX = 15
+"""Of WATCHDOG_USEC: some 30 years."""
 STUCK = "bluetoothd-is-stuck"
 """The file of $RUNTIME_DIRECTORY that hubd-bluez.path watches."""
 
+_DATAGRAMS = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+
 
 def ask_for_new_bluetoothd(environment: Mapping[str, str] = os.environ) -> None:
-    """Have systemd start bluetoothd anew.
+    """Have systemd restart bluetoothd.
 
     Where there is no such unit, or no room for a file, nothing comes of it.
     """
     folder = environment.get("RUNTIME_DIRECTORY", "")
-    if folder:
-        with suppress(OSError):
-            (Path(folder) / STUCK).write_text("")
+    if not folder:
+        return
+    with suppress(OSError):
+        (Path(folder) / STUCK).write_text("")
 
 
 class Notifier:
-    """The service manager's ear. Made once from the environment of the process."""
+    """Sends to the service manager. Made once from the environment of the process."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
@@ -54,50 +60,54 @@ class Notifier:
     async def feed_watchdog(self, alive: Callable[[], bool]) -> None:
         """Say WATCHDOG=1 for as long as `alive()`; return at once when nobody watches.
 
-        While not alive it looks again eight times as often, so that a loop that was late once is
-        forgiven in time.
+        While not alive it looks again eight times as often: a loop that was late once recovers in
+        time.
         """
         if not self.watchdog_seconds:
             return
+        feed_seconds = self.watchdog_seconds / 2
         while True:
             fed = alive() and self._send("WATCHDOG=1")
-            await asyncio.sleep(self.watchdog_seconds / (2 if fed else 16))
+            await asyncio.sleep(feed_seconds if fed else feed_seconds / 8)
 
     def _send(self, message: str) -> bool:
         """Send one message; return whether it went."""
         if not self._address:
             return False
         try:
-            with socket.socket(
-                socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-            ) as ear:
-                ear.sendto(message.encode(), self._address)
+            with socket.socket(socket.AF_UNIX, _DATAGRAMS) as connection:
+                connection.sendto(message.encode(), self._address)
         except OSError:
             return False
         return True
 
 
 def _address(name: str) -> str:
-    """The socket's address: a path, or `@` for the abstract namespace; anything else is not
-    for us.
-    """
+    """Return the socket's address, "" for a name that is neither a path nor abstract (`@`)."""
     if name.startswith("@"):
         return "\0" + name[1:]
-    return name if name.startswith("/") else ""
+    if name.startswith("/"):
+        return name
+    return ""
 
 
 def _status(text: str) -> str:
-    line = " ".join(text.split())[:STATUS_CHARS_MAX]
-    return f"\nSTATUS={line}" if line else ""
+    one_line = " ".join(text.split())
+    if not one_line:
+        return ""
+    return f"\nSTATUS={one_line[:STATUS_CHARS_MAX]}"
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """WATCHDOG_USEC in seconds, 0 when it is not there, is no number, or is meant for another
-    process.
+    """Return WATCHDOG_USEC in seconds.
+
+    0 when it is not there, is no number, or is meant for another process.
     """
-    micros = environment.get("WATCHDOG_USEC", "")
     pid = environment.get("WATCHDOG_PID", "")
-    meant = not pid or pid == str(os.getpid())
-    if meant and micros.isascii() and micros.isdigit() and len(micros) < 16:
-        return int(micros) / 1e6
-    return 0.0
+    if pid not in ("", str(os.getpid())):
+        return 0.0
+    micros = environment.get("WATCHDOG_USEC", "")
+    is_number = micros.isascii() and micros.isdigit()
+    if not is_number or len(micros) > MICROS_DIGITS_MAX:
+        return 0.0
+    return int(micros) / 1e6

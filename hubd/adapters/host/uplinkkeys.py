@@ -11,6 +11,8 @@ from zmq.utils import z85
 from hubcore.errors import ConfigError
 
 KEY_BYTES = 32
+KEY_CHARS = 40
+"""The same in Z85."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +24,37 @@ class UplinkKeys:
     backend: bytes
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a key of another length, or a public key that is not the secret
-        key's.
-        """
-        for name, key in (
-            ("own secret", self.secret),
-            ("own public", self.public),
-            ("backend's public", self.backend),
-        ):
-            if len(key) != KEY_BYTES:
-                raise ConfigError(
-                    f"uplink: the {name} key has {len(key)} bytes, expected {KEY_BYTES}"
-                )
-        if z85.decode(zmq.curve_public(z85.encode(self.secret))) != self.public:
+        """Raise ConfigError for keys of another length, or that are no pair."""
+        _check_length("own secret", self.secret)
+        _check_length("own public", self.public)
+        _check_length("backend's public", self.backend)
+        if public_of(self.secret) != self.public:
             raise ConfigError(
-                "uplink: the hub's public key does not belong to its secret key; write both "
-                "files anew"
+                "uplink: the hub's public key does not belong to its secret key; "
+                "write both files again"
             )
+
+
+def _check_length(name: str, key: bytes) -> None:
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"uplink: the {name} key has {len(key)} bytes, expected {KEY_BYTES}")
+
+
+def public_of(secret: bytes) -> bytes:
+    """Return the public key that belongs to a secret key."""
+    text = zmq.curve_public(z85.encode(secret))
+    return z85.decode(text)
 
 
 def key_from_text(text: str) -> bytes:
     """Return the 32 bytes of a key written in Z85, 40 characters. Raise ConfigError."""
     stripped = text.strip()
-    try:
-        key = z85.decode(stripped.encode("ascii")) if len(stripped) == 40 else b""
-    except (KeyError, ValueError, struct.error) as error:
+    if len(stripped) != KEY_CHARS:
         raise ConfigError(
-            "uplink: a key is no Z85 text; write it as `curve_keypair` gives it"
-        ) from error
-    if len(key) != KEY_BYTES:
-        raise ConfigError(f"uplink: a key has {len(stripped)} characters, expected 40 of Z85")
-    return key
+            f"uplink: a key has {len(stripped)} characters, expected {KEY_CHARS} of Z85"
+        )
+    try:
+        return z85.decode(stripped.encode("ascii"))
+    except (KeyError, ValueError, struct.error) as error:
+        sentence = "uplink: a key is no Z85 text; write it as `curve_keypair` gives it"
+        raise ConfigError(sentence) from error

@@ -1,26 +1,39 @@
-"""Events for whoever looks on: published without waiting, kept for each onlooker up to a ceiling,
-then counted as lost.
+"""Events for onlookers: published without waiting, and queued for each onlooker up to a ceiling.
 
-Laws: `publish` never waits, never raises and costs nothing while nobody looks; an event is encoded
-once for all; a queue has a ceiling in events and in bytes; one slow onlooker loses its own events
-only and is told how many, in their place. Events are for people's eyes: evidence is in the records.
-What must not be shown is replaced as in the logs.
+Laws:
+1. `publish` never waits, never raises, and costs nothing while nobody looks.
+2. An event is encoded once for all onlookers.
+3. A queue has a ceiling in events and in bytes.
+4. A slow onlooker loses only its own events, and learns how many, in their place.
+5. What must not be shown is replaced as in the logs. Evidence is in the records, not here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 import msgspec
 
-from hubd.adapters.host.log import redact
+from hubd.adapters.host.redaction import redact
 
 QUEUE_EVENTS_MAX = 256
 QUEUE_BYTES_MAX = 256 * 1024
 EVENT_BYTES_MAX = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Encoded events in order, and how many were lost *after* them."""
+
+    events: Sequence[bytes] = ()
+    lost: int = 0
+
+
+NOTHING = Batch()
 
 
 class Subscription:
@@ -35,25 +48,27 @@ class Subscription:
 
     def put(self, event: bytes | None) -> None:
         """Queue one encoded event; count it as lost when it is None or the queue is full."""
-        if (
-            event is None
-            or len(self._events) >= QUEUE_EVENTS_MAX
-            or self._bytes + len(event) > QUEUE_BYTES_MAX
-        ):
+        if event is None or not self._has_room(event):
             self._lost += 1
         else:
             self._events.append(event)
             self._bytes += len(event)
         self._some.set()
 
-    async def next(self) -> tuple[int, list[bytes]]:
-        """Wait; return (how many were lost *after* these events, the encoded events in order)."""
+    def _has_room(self, event: bytes) -> bool:
+        if len(self._events) >= QUEUE_EVENTS_MAX:
+            return False
+        return self._bytes + len(event) <= QUEUE_BYTES_MAX
+
+    async def next(self) -> Batch:
+        """Wait until there is something, and return all of it."""
         await self._some.wait()
         self._some.clear()
-        taken = self._lost, list(self._events)
-        self._lost = self._bytes = 0
+        batch = Batch(events=tuple(self._events), lost=self._lost)
         self._events.clear()
-        return taken
+        self._lost = 0
+        self._bytes = 0
+        return batch
 
     def __enter__(self) -> Subscription:
         self._tail.onlookers.add(self)
@@ -78,11 +93,11 @@ class EventTail:
         """Show one event to every onlooker. Call it on the event loop's thread."""
         if not self.onlookers:
             return
-        encoded: bytes | None = msgspec.json.encode(redact(None, "", dict(event)))
-        if encoded is not None and len(encoded) > EVENT_BYTES_MAX:
-            encoded = None
+        shown = redact(event)
+        encoded = msgspec.json.encode(shown)
+        is_too_long = len(encoded) > EVENT_BYTES_MAX
         for onlooker in self.onlookers:
-            onlooker.put(encoded)
+            onlooker.put(None if is_too_long else encoded)
 
     def subscribe(self) -> Subscription:
         """Return a queue that is filled inside its `with` block."""

@@ -4,17 +4,17 @@ Laws:
 1. There are `clients` places. `root_places` of them are for root alone, and no user takes more than
    `user_places`.
 2. At most `tails` places are taken by tails, at most `user_tails` of them by one user.
-3. A newcomer who finds no place takes that of a client who only waits: the oldest tail, else who
-   was idle longest.
-4. Who is being answered keeps its place, and root gives way to root alone.
-5. Where several users fill the common places, the one gives way who holds most of those that only
+3. A newcomer who finds no place takes that of a client who only waits: the oldest tail, else the
+   one that was idle longest.
+4. A client that is being answered keeps its place, and root gives way to root alone.
+5. Where several users fill the common places, the user gives way who holds most of those that only
    wait.
 6. A client is served `client_per_second` times a second, the clients of one user together
-   `user_per_second` times; who asks faster waits, and is not refused. Who leaves while it waits
-   gives its turn back, so that no wait is longer than the clients of one user who have a place.
+   `user_per_second` times. A client that asks faster waits, and is not refused. One that leaves
+   while it waits gives its turn back: no wait is longer than the clients of one user with a place.
 7. A user comes `newcomers_per_second` times a second, all users but root together
-   `all_newcomers_per_second` times; who comes faster is refused, and what one user has used up is
-   no other's. Root's pace is its own.
+   `all_newcomers_per_second` times. A user who comes faster is refused, and uses up no other's
+   share. Root's pace is its own.
 
 "User" is a uid. Nothing here waits or knows a socket: moments are seconds of a monotonic clock and
 come as arguments.
@@ -27,7 +27,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from hubcore.timing.credit import Credit
+from hubcore.timing.pace import Bucket, Paces, Rate
+
 ROOT = 0
+USERS_MAX = 256
+"""Users whose newcomers have a pace of their own; of more, the longest away is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,12 @@ class Limits:
     all_newcomers_burst: int = 200
 
     def __post_init__(self) -> None:
-        if not self.root_places < self.user_places <= self.clients - self.root_places:
+        common_places = self.clients - self.root_places
+        if not self.root_places < self.user_places <= common_places:
             raise ValueError("a user has more places than are kept for root, and leaves those")
-        if not self.user_tails < min(self.user_places, self.tails) or not self.tails < self.clients:
+        if self.tails >= self.clients:
+            raise ValueError("tails leave places for calls")
+        if self.user_tails >= min(self.user_places, self.tails):
             raise ValueError("tails leave places for calls")
 
 
@@ -70,34 +78,7 @@ class Doing(Enum):
     TAILING = auto()
 
 
-class Pace:
-    """`per_second` turns a second, at most `burst` at once.
-
-    Turns are given in the order of asking, none is refused.
-    """
-
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._seconds_a_turn = 1 / per_second
-        self._burst_seconds = (burst - 1) * self._seconds_a_turn
-        self._next = float("-inf")
-
-    def take(self, at: float) -> float:
-        """Take the next turn; return the seconds until it comes."""
-        turn = max(self._next, at - self._burst_seconds)
-        self._next = turn + self._seconds_a_turn
-        return max(0.0, turn - at)
-
-    def free(self, at: float) -> bool:
-        """Tell whether the next turn is now."""
-        return self._next <= at
-
-    def give_back(self) -> None:
-        """Undo one `take` whose turn has not come; whoever waits already keeps its own."""
-        self._next -= self._seconds_a_turn
-
-    def rested(self, at: float) -> bool:
-        """Tell whether this pace is as good as a new one."""
-        return self._next <= at - self._burst_seconds
+_ONLY_WAITS = (Doing.TAILING, Doing.IDLE)
 
 
 @dataclass(eq=False, slots=True)
@@ -109,7 +90,7 @@ class Place:
 
     uid: int
     number: int
-    pace: Pace
+    pace: Credit
     doing: Doing = Doing.ARRIVING
     since: float = 0.0
     taken: bool = True
@@ -127,11 +108,31 @@ class Places:
     """All places of one socket."""
 
     def __init__(self, limits: Limits) -> None:
+        newcomers = Rate(
+            burst=limits.newcomers_burst,
+            per_second=limits.newcomers_per_second,
+        )
+        all_newcomers = Rate(
+            burst=limits.all_newcomers_burst,
+            per_second=limits.all_newcomers_per_second,
+        )
         self._limits = limits
+        self._client_rate = Rate(
+            burst=limits.client_burst,
+            per_second=limits.client_per_second,
+        )
+        self._user_rate = Rate(
+            burst=limits.user_burst,
+            per_second=limits.user_per_second,
+        )
         self._taken: list[Place] = []
-        self._paces: dict[int, Pace] = {}
-        self._newcomers: dict[int, Pace] = {}
-        self._all_newcomers = Pace(limits.all_newcomers_per_second, limits.all_newcomers_burst)
+        self._user_paces: dict[int, Credit] = {}
+        self._root_newcomers = Bucket(newcomers)
+        self._newcomers = Paces(
+            each=newcomers,
+            whole=all_newcomers,
+            sources_max=USERS_MAX,
+        )
         self._count = 0
 
     def __len__(self) -> int:
@@ -142,21 +143,10 @@ class Places:
         return tuple(self._taken)
 
     def may_come(self, uid: int, at: float) -> bool:
-        """Take the user's next turn as a newcomer; False when it comes too early, and then none is
-        taken.
-        """
-        if uid != ROOT and not self._all_newcomers.free(at):
-            return False
-        limits = self._limits
-        own = _pace_of(
-            self._newcomers, uid, at, limits.newcomers_per_second, limits.newcomers_burst
-        )
-        if not own.free(at):
-            return False
-        own.take(at)
-        if uid != ROOT:
-            self._all_newcomers.take(at)
-        return True
+        """Take a user's turn as a newcomer; False when it comes too early."""
+        if uid == ROOT:
+            return self._root_newcomers.take(at)
+        return self._newcomers.take(uid, at)
 
     def enter(self, uid: int) -> Place | None:
         """Give a newcomer a place, if need be that of another; None when nobody can give way."""
@@ -164,84 +154,96 @@ class Places:
         if crowd is not None and not self._one_gives_way(crowd):
             return None
         self._count += 1
-        pace = Pace(self._limits.client_per_second, self._limits.client_burst)
-        place = Place(uid=uid, number=self._count, pace=pace)
+        place = Place(
+            uid=uid,
+            number=self._count,
+            pace=Credit(self._client_rate),
+        )
         self._taken.append(place)
         return place
 
     def leave(self, place: Place) -> None:
-        """Give a place back. Who has given way has done so."""
+        """Give a place back. A client that has given way has done so already."""
         if place.taken:
             place.taken = False
             self._taken.remove(place)
         if place.waiting:
             place.waiting = False
-            if pace := self._paces.get(place.uid):
+            pace = self._user_paces.get(place.uid)
+            if pace is not None:
                 pace.give_back()
 
     def tail(self, place: Place, at: float) -> None:
         """Let a client tail; an older tail gives way when there are enough."""
         tails = [other for other in self._taken if other.doing is Doing.TAILING]
-        own = _of(tails, place.uid)
+        own = _of_user(tails, place.uid)
         if len(own) >= self._limits.user_tails:
             self._one_gives_way(own)
         elif len(tails) >= self._limits.tails:
-            self._one_gives_way(_largest_share(_not_roots(tails)))
+            self._one_gives_way(_largest_share(_without_root(tails)))
         place.now(Doing.TAILING, at)
 
     def wait_seconds(self, place: Place, at: float) -> float:
-        """Take the client's next turn, until `served` or `leave`; return the seconds until it
-        comes.
+        """Take the client's next turn; return the seconds until it comes.
+
+        It ends with `served` or `leave`.
         """
-        limits = self._limits
-        user = _pace_of(self._paces, place.uid, at, limits.user_per_second, limits.user_burst)
+        user_pace = self._user_pace(place.uid, at)
         place.waiting = True
-        return max(place.pace.take(at), user.take(at))
+        own_seconds = place.pace.take(at)
+        user_seconds = user_pace.take(at)
+        return max(own_seconds, user_seconds)
 
     def served(self, place: Place) -> None:
         """Say that the turn has come and is used."""
         place.waiting = False
 
+    def _user_pace(self, uid: int, at: float) -> Credit:
+        """Return the user's pace; those of others who have rested are forgotten."""
+        for user, pace in list(self._user_paces.items()):
+            if user != uid and pace.is_full(at):
+                del self._user_paces[user]
+        return self._user_paces.setdefault(uid, Credit(self._user_rate))
+
     def _crowd(self, uid: int) -> list[Place] | None:
-        """Return among whom one must give way to a newcomer; None when there is room."""
+        """Return the places of which one must give way to a newcomer; None when there is room."""
         limits = self._limits
-        own = _of(self._taken, uid)
+        own = _of_user(self._taken, uid)
         if len(own) >= limits.user_places:
             return own
-        others = _not_roots(self._taken)
-        common_full = uid != ROOT and len(others) >= limits.clients - limits.root_places
-        if common_full or len(self._taken) >= limits.clients:
-            return _largest_share(_waiting(others))
+        others = _without_root(self._taken)
+        common_places = limits.clients - limits.root_places
+        is_common_full = uid != ROOT and len(others) >= common_places
+        is_full = len(self._taken) >= limits.clients
+        if is_common_full or is_full:
+            return _largest_share(_that_only_wait(others))
         return None
 
     def _one_gives_way(self, crowd: Iterable[Place]) -> bool:
-        waiting = _waiting(crowd)
-        if not waiting:
+        candidates = _that_only_wait(crowd)
+        if not candidates:
             return False
-        gone = min(
-            waiting, key=lambda place: (place.doing is not Doing.TAILING, place.since, place.number)
-        )
+        gone = min(candidates, key=_turn_to_give_way)
         self.leave(gone)
         gone.dismiss()
         return True
 
 
-def _pace_of(paces: dict[int, Pace], uid: int, at: float, per_second: float, burst: int) -> Pace:
-    """Return the user's pace; those of others who have rested are forgotten."""
-    for rested in [user for user, pace in paces.items() if user != uid and pace.rested(at)]:
-        del paces[rested]
-    return paces.setdefault(uid, Pace(per_second, burst))
+def _turn_to_give_way(place: Place) -> tuple[bool, float, int]:
+    """Order places: tails first, then by how long each has done what it does."""
+    is_no_tail = place.doing is not Doing.TAILING
+    return (is_no_tail, place.since, place.number)
 
 
-def _of(places: Iterable[Place], uid: int) -> list[Place]:
+def _of_user(places: Iterable[Place], uid: int) -> list[Place]:
     return [place for place in places if place.uid == uid]
 
 
-def _waiting(places: Iterable[Place]) -> list[Place]:
-    return [place for place in places if place.doing in (Doing.TAILING, Doing.IDLE)]
+def _that_only_wait(places: Iterable[Place]) -> list[Place]:
+    return [place for place in places if place.doing in _ONLY_WAITS]
 
 
-def _not_roots(places: Iterable[Place]) -> list[Place]:
+def _without_root(places: Iterable[Place]) -> list[Place]:
     return [place for place in places if place.uid != ROOT]
 
 
@@ -250,4 +252,5 @@ def _largest_share(places: list[Place]) -> list[Place]:
     if not places:
         return []
     uids = [place.uid for place in places]
-    return _of(places, max(uids, key=uids.count))
+    largest = max(uids, key=uids.count)
+    return _of_user(places, largest)

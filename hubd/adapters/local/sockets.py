@@ -1,7 +1,8 @@
 """The file of a local socket: taken at the start, given up at the stop.
 
-Law: the file is this daemon's alone: a live one is never taken over, a stale one is replaced, and
-at the stop only the own one is removed.
+Laws:
+1. A socket file that somebody answers is never taken over; one that nobody answers is replaced.
+2. At the stop only the daemon's own file is removed.
 """
 
 from __future__ import annotations
@@ -47,13 +48,12 @@ class SocketFile:
                 f"see to it that {self._path.parent} is a directory this user may write "
                 "(RuntimeDirectory=hubd)"
             )
-            raise ConfigError(
-                f"{self._path}: the local socket cannot be made: {why}; {remedy}"
-            ) from error
+            sentence = f"{self._path}: the local socket cannot be made: {why}; {remedy}"
+            raise ConfigError(sentence) from error
         except ConfigError:
             listener.close()
             raise
-        self._own = status.st_dev, status.st_ino
+        self._own = (status.st_dev, status.st_ino)
         self.listener = listener
         return listener
 

@@ -1,7 +1,8 @@
 """The events of one tail, with beats among them that its client must answer.
 
 Law: a client that has answered none of BEATS_MISSED_MAX beats has no reader, and its tail ends.
-Beats are counted as they are sent, so that a daemon that stood still blames no client.
+
+Beats are counted as they are sent: a daemon that stood still blames no client.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import msgspec
-
-from hubd.adapters.local.event_tail import Subscription
+from hubd.adapters.local.event_tail import NOTHING, Subscription
+from hubd.adapters.local.messages import beat_line, event_line, lost_line
 
 BEATS_MISSED_MAX = 3
 
@@ -23,7 +23,7 @@ class SilentError(Exception):
 
 @dataclass(slots=True)
 class Beats:
-    """The beats of one tail; whoever hears the client sets `unanswered` to 0."""
+    """The beats of one tail; `unanswered` is set to 0 by whatever the client says."""
 
     sent: int = 0
     unanswered: int = 0
@@ -47,22 +47,23 @@ async def tell_events(
     beat_seconds: float,
     write: Callable[[bytes], Awaitable[None]],
 ) -> None:
-    """Write events, what was lost, and a beat every `beat_seconds`, until `write` raises or the
-    client is silent.
+    """Write events, what was lost, and a beat every `beat_seconds`.
+
+    Raise what `write` raises, and SilentError.
     """
     now = asyncio.get_running_loop().time
     next_beat = now() + beat_seconds
     while True:
         try:
             async with asyncio.timeout(next_beat - now()):
-                lost, events = await subscription.next()
+                batch = await subscription.next()
         except TimeoutError:
-            lost = 0
-            events = []
-        for event in events:
-            await write(b'{"id":%d,"event":' % call_id + event + b"}\n")
-        if lost:
-            await write(msgspec.json.encode({"id": call_id, "lost": lost}) + b"\n")
+            batch = NOTHING
+        for event in batch.events:
+            await write(event_line(call_id, event))
+        if batch.lost:
+            await write(lost_line(call_id, batch.lost))
         if now() >= next_beat:
             next_beat = now() + beat_seconds
-            await write(msgspec.json.encode({"id": call_id, "beat": beats.another()}) + b"\n")
+            number = beats.another()
+            await write(beat_line(call_id, number))

@@ -1,7 +1,7 @@
 """What happened, for the journal, the counters and `hubctl tail` at once.
 
-Law: no whole id leaves here (`hubcore.evidence.facts` says how much of each fact is shown); the
-record has all.
+Law: no whole id leaves here: `hubcore.evidence.facts` says how much of each fact is shown. The
+record has all of it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,19 @@ class Teller:
         """Take one event."""
         name = str(event)
         self._count(name)
-        told = shown(facts)
-        is_bad = (
-            EVENTS[event].is_fault or facts.get(Fact.UP) is False or facts.get(Fact.STANDS) is True
-        )
-        say = self._log.warning if is_bad else self._log.info
-        say(name, **told)
-        self._tail.publish({**told, "event": name, "at": self._clock.wall()})
+        shown_facts = shown(facts)
+        if _is_bad(event, facts):
+            self._log.warning(name, **shown_facts)
+        else:
+            self._log.info(name, **shown_facts)
+        at = self._clock.wall()
+        self._tail.publish({**shown_facts, "event": name, "at": at})
+
+
+def _is_bad(event: EventName, facts: Detail) -> bool:
+    """Tell whether a technician should see it among the warnings."""
+    if EVENTS[event].is_fault:
+        return True
+    is_down = facts.get(Fact.UP) is False
+    has_problem = facts.get(Fact.STANDS) is True
+    return is_down or has_problem

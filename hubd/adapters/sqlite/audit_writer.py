@@ -1,14 +1,12 @@
-"""The one thread that writes evidence: it gathers what is pending into one commit and answers in
-one call.
+"""The one thread that writes evidence: it gathers what is pending into one commit.
 
-1. A number is given out only after the commit that holds its record; the head in memory is always
+Laws:
+1. A number is given out only after the commit that holds its record. The head in memory is always
    the last durable one.
-2. Every job handed in is answered, whatever happens; nothing of a failed commit lingers.
-3. A reserve is kept while the disk has room: free pages inside the file (RESERVE_PAGES), which only
-   records can use, and a file beside it (RESERVE_FILE), which is given up when a start finds no
-   room for what SQLite needs.
+2. Every job handed in is answered, whatever happens, in one call a batch.
+3. Nothing of a failed commit stays: the connection is dropped with it.
 4. When the disk is full the write-ahead log is folded and used again from its beginning, and the
-   commit tried once more.
+   commit is tried once more.
 """
 
 from __future__ import annotations
@@ -26,38 +24,18 @@ from typing import Any
 
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Head, chain_hash
-from hubd.adapters.host.state_disk import has_room
-from hubd.adapters.sqlite.database import DatabaseKind, warm
+from hubd.adapters.sqlite.database import AUDIT
+from hubd.adapters.sqlite.errors import primary_code
+from hubd.adapters.sqlite.room import keep_reserve
 
 BATCH_LIMIT = 256
 """Appends and acknowledgements in one transaction."""
 
 IDLE_SECONDS = 1.0
-"""So long nothing must have come before the write-ahead log is folded into the file."""
-
-RESERVE_PAGES = 256
-"""Pages of 4 KiB: some 5,000 releases on a full disk."""
-RESERVE_SLACK_PAGES = 64
-"""So many may lack before they are made up for, at an idle moment."""
-PAGE_BYTES = 4096
-RESERVE_FILE = "audit.reserve"
-RESERVE_FILE_BYTES = 1 << 20
+"""Nothing must have come for so long before the write-ahead log is folded into the file."""
 
 CHECKPOINT_COMMITS = 64
 """After so many commits the write-ahead log is folded into the file at the next idle moment."""
-
-AUDIT = DatabaseKind(
-    name="audit log",
-    schema="audit",
-    application_id=0x68756241,  # "hubA"
-    lock="hubd.lock",
-    error=AuditError,
-    damaged="Look at it with `hubctl audit verify --file {path}`; to start a new chain stop "
-    "hubd and move the file "
-    "aside, with its -wal beside it (keep both: they are evidence)",
-    # records are written at the end and seldom read: more would only grow, by 1 MiB in some 10,000
-    cache_kib=256,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +57,25 @@ class Acknowledge:
 
 Job = Append | Acknowledge
 
+_Row = tuple[int, int, bytes, bytes]
+"""number, at_ms, body, hash."""
+
+
+_Answer = tuple[asyncio.Future[Any], int | AuditError | None]
+"""The future of a caller, and its result."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """What one batch came to: each future with its result or error, and the state on the disk."""
 
-    results: Sequence[tuple[asyncio.Future[Any], int | AuditError | None]]
+    results: Sequence[_Answer]
     head: Head
     waiting: int
 
 
 class Writer:
-    """The write connection and its thread.
-
-    Whatever happens, every job handed in is answered, in one call a batch.
-    """
+    """The connection that writes, and its thread; `deliver` is called in it."""
 
     def __init__(
         self,
@@ -111,7 +93,11 @@ class Writer:
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._commits = 0
-        self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run,
+            name="audit-writer",
+            daemon=True,
+        )
 
     def start(self) -> None:
         """Begin to write."""
@@ -128,17 +114,17 @@ class Writer:
     def _run(self) -> None:
         going = True
         while going:
+            wants_checkpoint = self._commits >= CHECKPOINT_COMMITS
             try:
-                first = self._jobs.get(
-                    timeout=IDLE_SECONDS if self._commits >= CHECKPOINT_COMMITS else None
-                )
+                first = self._jobs.get(timeout=IDLE_SECONDS if wants_checkpoint else None)
             except queue.Empty:
                 self._checkpoint()
                 continue
             batch: list[Job] = []
             going = self._collect(first, batch)
             if batch:
-                self._deliver(self._write(batch))
+                result = self._write(batch)
+                self._deliver(result)
         self._checkpoint()
         self._drop_connection()
 
@@ -157,12 +143,16 @@ class Writer:
     def _write(self, batch: Sequence[Job]) -> BatchResult:
         try:
             numbers = self._committed(batch)
+        except AuditError as error:
+            return self._failed(batch, str(error), error)
         except (sqlite3.Error, OSError) as error:
-            return self._failed(batch, AUDIT.translate(error, self._path), error)
+            sentence = str(AUDIT.translate(error, self._path))
+            return self._failed(batch, sentence, error)
         except Exception as error:  # a caller must never wait for a thread that died
-            return self._failed(batch, error, error)
+            return self._failed(batch, f"{AUDIT.name}: {error!r}", error)
         self._commits += 1
-        results = [(job.done, number) for job, number in zip(batch, numbers, strict=True)]
+        waiters = [job.done for job in batch]
+        results = list(zip(waiters, numbers, strict=True))
         return BatchResult(results, self._head, self._waiting)
 
     def _committed(self, batch: Sequence[Job]) -> list[int | None]:
@@ -170,7 +160,7 @@ class Writer:
         try:
             return self._transaction(self._ready(), batch)
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
+            if primary_code(error) != sqlite3.SQLITE_FULL:
                 raise
         self._drop_connection()
         connection = self._ready()
@@ -178,33 +168,33 @@ class Writer:
         return self._transaction(connection, batch)
 
     def _transaction(
-        self, connection: sqlite3.Connection, batch: Sequence[Job]
+        self,
+        connection: sqlite3.Connection,
+        batch: Sequence[Job],
     ) -> list[int | None]:
         """Write the batch in one commit; only then move the head.
 
         Return the numbers of the appends.
         """
         head = self._head
-        rows = list[tuple[int, int, bytes, bytes]]()
-        numbers = list[int | None]()
-        acknowledged = list[int]()
+        rows: list[_Row] = []
+        numbers: list[int | None] = []
+        acknowledged: list[int] = []
         for job in batch:
             if isinstance(job, Append):
-                head = Head(head.number + 1, chain_hash(head.hash, head.number + 1, job.body))
-                rows.append((head.number, job.at_ms, job.body, head.hash))
-                numbers.append(head.number)
+                number = head.number + 1
+                hash_ = chain_hash(head.hash, number, job.body)
+                head = Head(number, hash_)
+                rows.append((number, job.at_ms, job.body, hash_))
+                numbers.append(number)
             else:
                 acknowledged.extend(job.numbers)
                 numbers.append(None)
         connection.execute("BEGIN IMMEDIATE")
+        waiting = self._waiting
         if rows:
-            connection.executemany(
-                "INSERT INTO records (number, at_ms, body, hash) VALUES (?, ?, ?, ?)", rows
-            )
-            connection.executemany(
-                "INSERT INTO outbox (number) VALUES (?)", [row[:1] for row in rows]
-            )
-        waiting = self._waiting + len(rows)
+            _insert(connection, rows)
+            waiting += len(rows)
         if acknowledged:
             waiting -= _acknowledge(connection, acknowledged)
         connection.execute("COMMIT")
@@ -213,8 +203,9 @@ class Writer:
         return numbers
 
     def _ready(self) -> sqlite3.Connection:
-        """Return the write connection, opened anew after a failure, its file still the one under
-        the name.
+        """Return the connection, opened again after a failure.
+
+        Raise AuditError when the file under the name is another one by now.
         """
         try:
             inode = os.stat(self._path).st_ino
@@ -232,18 +223,17 @@ class Writer:
                 raise AUDIT.broken(self._path, "another process has written to it")
         return self._connection
 
-    def _failed(self, batch: Sequence[Job], error: Exception, cause: Exception) -> BatchResult:
-        """Undo the batch, and begin with a new connection next time: nothing of a failed commit
-        must linger.
+    def _failed(self, batch: Sequence[Job], sentence: str, cause: Exception) -> BatchResult:
+        """Undo the batch; the next one begins with a new connection.
+
+        Each caller gets an error of its own.
         """
         self._drop_connection()
         results = []
         for job in batch:
-            answer = AuditError(
-                str(error) if isinstance(error, AuditError) else f"{AUDIT.name}: {error!r}"
-            )
-            answer.__cause__ = cause
-            results.append((job.done, answer))
+            error = AuditError(sentence)
+            error.__cause__ = cause
+            results.append((job.done, error))
         return BatchResult(results, self._head, self._waiting)
 
     def _drop_connection(self) -> None:
@@ -266,37 +256,6 @@ class Writer:
                 keep_reserve(self._connection, self._path)
 
 
-def keep_reserve(connection: sqlite3.Connection, path: Path) -> None:
-    """Make up for the reserve that was used, while the disk has room. Raise sqlite3.Error."""
-    (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
-    missing_bytes = max(0, RESERVE_PAGES - free_pages) * PAGE_BYTES
-    if missing_bytes > RESERVE_SLACK_PAGES * PAGE_BYTES and has_room(path.parent, missing_bytes):
-        warm(connection, RESERVE_PAGES * PAGE_BYTES)
-    if has_room(path.parent, RESERVE_FILE_BYTES):
-        with contextlib.suppress(OSError):
-            _allocate(path.with_name(RESERVE_FILE))
-
-
-def _allocate(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        if os.fstat(descriptor).st_size < RESERVE_FILE_BYTES:
-            os.posix_fallocate(descriptor, 0, RESERVE_FILE_BYTES)
-    finally:
-        os.close(descriptor)
-
-
-def give_up_reserve(path: Path) -> bool:
-    """Give the file beside the log back to the disk; tell whether there was one."""
-    file = path.with_name(RESERVE_FILE)
-    try:
-        held = file.stat().st_size > 0
-        os.truncate(file, 0)
-    except OSError:
-        return False
-    return held
-
-
 def head_of(connection: sqlite3.Connection) -> Head:
     """Return the head of the chain as it is on the disk."""
     row = connection.execute(
@@ -305,11 +264,19 @@ def head_of(connection: sqlite3.Connection) -> Head:
     return Head(*row) if row else Head()
 
 
+def _insert(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
+    """Write records, and let them wait for the backend."""
+    connection.executemany(
+        "INSERT INTO records (number, at_ms, body, hash) VALUES (?, ?, ?, ?)", rows
+    )
+    numbers = [row[:1] for row in rows]
+    connection.executemany("INSERT INTO outbox (number) VALUES (?)", numbers)
+
+
 def _acknowledge(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
     """Take the numbers out of the outbox and remember the highest; return how many were in it."""
-    deleted = connection.executemany(
-        "DELETE FROM outbox WHERE number = ?", [(number,) for number in numbers]
-    ).rowcount
+    wanted = [(number,) for number in numbers]
+    deleted = connection.executemany("DELETE FROM outbox WHERE number = ?", wanted).rowcount
     connection.execute(
         "INSERT INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ? "
         "ON CONFLICT (only_row) DO UPDATE SET number = excluded.number, hash = excluded.hash "

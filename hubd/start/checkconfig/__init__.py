@@ -262,12 +262,12 @@ def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]
 
 
 def _backend(config: Config, keys: HubKeys) -> Finding:
-    if config.backend is None or keys.link is None:
+    if config.backend is None or keys.uplink is None:
         return Finding(
             FindingKind.FACT, "backend", "none, the hub decides alone and keeps its records"
         )
     own, theirs = (
-        zmq.utils.z85.encode(key).decode() for key in (keys.link.public, keys.link.backend)
+        zmq.utils.z85.encode(key).decode() for key in (keys.uplink.public, keys.uplink.backend)
     )
     text = (
         f"{config.backend.endpoint}; it must know this hub's public key {own}, and its own "

@@ -19,10 +19,8 @@ from hubcore.errors import HardwareError, LinkError, StoreError
 from hubcore.timing.moment import show_seconds
 from hubd import BUILD_TIME
 from hubd.adapters.bluez.bus import connected
-from hubd.adapters.bluez.choice import choose, lacking
-from hubd.adapters.sqlite.audit_writer import AUDIT
-from hubd.adapters.sqlite.database import DatabaseKind
-from hubd.adapters.sqlite.policy import POLICY
+from hubd.adapters.bluez.choice import choose, missing_adapter
+from hubd.adapters.sqlite.database import AUDIT, POLICY, DatabaseKind
 from hubd.config.file import Config
 from hubd.start.checkconfig.page import Finding, FindingKind, found
 from hubd.upkeep.checks import CheckId
@@ -88,7 +86,7 @@ def ask_bluez(wanted: str) -> str:
     async def ask() -> str:
         async with asyncio.timeout(BLUEZ_SECONDS), connected(None) as bluez:
             await bluez.appear()
-            return "" if choose(bluez.objects, wanted) else lacking(bluez.objects, wanted)
+            return "" if choose(bluez.objects, wanted) else missing_adapter(bluez.objects, wanted)
 
     try:
         said = asyncio.run(ask())

@@ -1,0 +1,110 @@
+"""The calls of the local API: who may make them, and what becomes of one that fails.
+
+Laws:
+1. A call that changes something needs uid 0 or the daemon's own uid, and is logged with its caller.
+2. A handler that fails is answered and logged. It ends nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from hubcore.errors import HubError
+from hubd.adapters.host.log import get_logger
+from hubd.adapters.host.peer import PeerProcess
+from hubd.adapters.local.messages import ECHO_CHARS_MAX, Request, error_line, result_line
+from hubd.adapters.local.sparselog import SparseLog
+
+ANSWER_BYTES_MAX = 1024 * 1024
+HANDLER_SECONDS = 30.0
+TAIL = "tail"
+"""The call that is answered by a stream of events, and is none of this table."""
+
+Handler = Callable[[Mapping[str, Any], PeerProcess], Awaitable[object]]
+"""Takes the request's `args`, a flat object; returns what JSON can carry.
+
+HubError is answered by its sentence.
+"""
+
+
+class CallRefused(HubError):
+    """A handler's way to answer with a code of its own."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the API. `writes`: it changes something, so not everybody may."""
+
+    name: str
+    handler: Handler
+    writes: bool = False
+
+
+class CallTable:
+    """All calls, by name. Raise ValueError for two of one name."""
+
+    def __init__(
+        self,
+        calls: tuple[Call, ...],
+        handler_seconds: float,
+        sparse_log: SparseLog,
+    ) -> None:
+        self._calls: Final = {call.name: call for call in calls}
+        self._handler_seconds = handler_seconds
+        self._log = get_logger(part="local_api")
+        self._sparse_log = sparse_log
+        is_double = len(self._calls) != len(calls)
+        if is_double or TAIL in self._calls:
+            raise ValueError("two calls of one name")
+
+    async def perform(self, request: Request, caller: PeerProcess) -> bytes:
+        """Run one call; return the line that answers it, whatever happens in the handler."""
+        call = self._calls.get(request.call)
+        if call is None:
+            names = ", ".join(sorted([*self._calls, TAIL]))
+            asked = request.call[:ECHO_CHARS_MAX]
+            sentence = f"there is no call {asked!r}; there are {names}"
+            return error_line(request.id, "unknown-call", sentence)
+        if call.writes and not self._may_write(call, caller):
+            sentence = f"{call.name} changes something: only root may; use sudo"
+            return error_line(request.id, "not-allowed", sentence)
+        answer = await self._answer(call, request, caller)
+        length = len(answer) - len(b"\n")
+        if length > ANSWER_BYTES_MAX:
+            sentence = f"the answer has {length} bytes; ask for less"
+            return error_line(request.id, "too-large", sentence)
+        return answer
+
+    def _may_write(self, call: Call, caller: PeerProcess) -> bool:
+        who = asdict(caller)
+        if caller.uid not in (0, os.geteuid()):
+            self._sparse_log.report("write_call_refused", call=call.name, **who)
+            return False
+        self._log.info("write_call", call=call.name, **who)
+        return True
+
+    async def _answer(self, call: Call, request: Request, caller: PeerProcess) -> bytes:
+        try:
+            async with asyncio.timeout(self._handler_seconds):
+                result = await call.handler(request.args, caller)
+            return result_line(request.id, result)
+        except TimeoutError:
+            sentence = f"{call.name} took longer than {self._handler_seconds:g} s"
+            return error_line(request.id, "timeout", sentence)
+        except CallRefused as error:
+            return error_line(request.id, error.code, str(error))
+        except HubError as error:
+            code = type(error).__name__.removesuffix("Error").lower()
+            return error_line(request.id, code, str(error))
+        except Exception as error:  # a bug in a handler is this call's failure, not the daemon's
+            self._sparse_log.report(f"call_failed {call.name}", exc_info=error)
+            sentence = f"{call.name} failed inside hubd; see journalctl -u hubd"
+            return error_line(request.id, "internal", sentence)

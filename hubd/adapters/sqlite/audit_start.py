@@ -1,0 +1,174 @@
+"""What is checked and mended when the audit log is opened.
+
+Laws:
+1. The newest records have their chain checked, no number may be missing, and the marks must agree.
+2. An outbox that lost records is made up for: they wait for the backend again.
+3. Where the disk has no room for what SQLite needs, the reserve is given up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Head, StoredRecord, Walk, agrees
+from hubd.adapters.host.state_disk import has_room
+from hubd.adapters.sqlite.database import AUDIT
+from hubd.adapters.sqlite.errors import no_room
+from hubd.adapters.sqlite.room import (
+    WARM_BYTES,
+    WARM_BYTES_MIN,
+    give_up_reserve,
+    keep_reserve,
+    warm,
+)
+
+CHECKED_AT_START = 1000
+"""How many of the newest records have their chain checked; `hubctl audit verify` checks all."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLog:
+    """A log that was opened and checked.
+
+    `lock` is the descriptor of the lock, `connection` the one that writes, `waiting` the size of
+    the outbox. `mended` tells how many records the outbox had lost.
+    """
+
+    lock: int
+    connection: sqlite3.Connection
+    head: Head
+    waiting: int
+    mended: int
+
+
+def open_log(path: Path) -> OpenedLog:
+    """Open, or make, the log; check its newest records. Raise AuditError."""
+    AUDIT.prepare(path)
+    with contextlib.ExitStack() as undo:
+        lock = AUDIT.hold(path)
+        undo.callback(os.close, lock)
+        connection = _open_with_reserve(path)
+        undo.callback(connection.close)
+        with AUDIT.errors(path):
+            head, waiting = _check(connection, path)
+        mended = _mend_outbox(connection)
+        _take_room(connection, path)
+        undo.pop_all()
+    return OpenedLog(
+        lock=lock,
+        connection=connection,
+        head=head,
+        waiting=waiting + mended,
+        mended=mended,
+    )
+
+
+def _open_with_reserve(path: Path) -> sqlite3.Connection:
+    """Open the file; where the disk has no room, give up the reserve and try again."""
+    try:
+        return AUDIT.open(path)
+    except AuditError:
+        if not no_room(path) or not give_up_reserve(path):
+            raise
+    return AUDIT.open(path)
+
+
+def _take_room(connection: sqlite3.Connection, path: Path) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        size_bytes = WARM_BYTES if has_room(path.parent, WARM_BYTES) else WARM_BYTES_MIN
+        warm(connection, size_bytes)
+        keep_reserve(connection, path)
+
+
+def _mend_outbox(connection: sqlite3.Connection) -> int:
+    """Let every record wait that the backend has not acknowledged; return how many did not.
+
+    A full disk is no error. Records below the highest acknowledged one are left out: the backend
+    may have acknowledged them in another order.
+    """
+    mended = 0
+    with contextlib.suppress(sqlite3.Error):
+        mended = connection.execute(
+            "INSERT OR IGNORE INTO outbox SELECT number FROM records "
+            "WHERE number > (SELECT coalesce(max(number), 0) FROM acknowledged)"
+        ).rowcount
+    return max(0, mended)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
+    """Check records and marks; return the head and the size of the outbox. Raise AuditError."""
+    try:
+        head = _check_chain(connection)
+        _check_count(connection, head)
+        _check_acknowledged(connection)
+        return head, _check_outbox(connection, head)
+    except AuditError as error:
+        raise AUDIT.broken(path, str(error)) from error
+
+
+def _check_chain(connection: sqlite3.Connection) -> Head:
+    """Check the chain of the newest records; return its head."""
+    newest_first = connection.execute(
+        "SELECT number, at_ms, body, hash FROM records ORDER BY number DESC LIMIT ?",
+        (CHECKED_AT_START + 1,),
+    ).fetchall()
+    rows = newest_first[::-1]
+    start = None
+    if len(rows) > CHECKED_AT_START:
+        number, _, _, hash_ = rows.pop(0)
+        start = Head(number, hash_)
+    walk = Walk(start=start)
+    for number, at_ms, body, hash_ in rows:
+        walk.take(StoredRecord(number, body, hash_), at_ms)
+    return walk.finish()
+
+
+def _check_count(connection: sqlite3.Connection, head: Head) -> None:
+    """Check that there are as many records as the newest one's number says."""
+    (count,) = connection.execute("SELECT count(*) FROM records NOT INDEXED").fetchone()
+    if count > head.number:
+        raise AuditError(
+            f"record {head.number} is the last, but there are {count}: "
+            "some have no place in the chain"
+        )
+    if count < head.number:
+        missing = _first_missing(connection)
+        raise AuditError(f"record {missing} is missing: {head.number} is the last")
+
+
+def _first_missing(connection: sqlite3.Connection) -> int:
+    """Return the lowest number from 1 on that no record has."""
+    row = connection.execute(
+        "SELECT min(number) FROM "
+        "(SELECT 1 AS number UNION ALL SELECT number + 1 FROM records NOT INDEXED) AS wanted "
+        "WHERE number NOT IN (SELECT number FROM records NOT INDEXED)"
+    ).fetchone()
+    return int(row[0])
+
+
+def _check_acknowledged(connection: sqlite3.Connection) -> None:
+    """Check that the highest acknowledged record is still the one that the mark names."""
+    mark = connection.execute("SELECT number, hash FROM acknowledged").fetchone()
+    if mark is None:
+        return
+    acknowledged = Head(*mark)
+    row = connection.execute(
+        "SELECT number, body, hash FROM records WHERE number = ?", (acknowledged.number,)
+    ).fetchone()
+    found = None if row is None else StoredRecord(*row)
+    agrees(acknowledged, found)
+
+
+def _check_outbox(connection: sqlite3.Connection, head: Head) -> int:
+    """Check that no record waits which does not exist; return how many wait."""
+    waiting, highest = connection.execute("SELECT count(*), max(number) FROM outbox").fetchone()
+    if highest is not None and highest > head.number:
+        raise AuditError(
+            f"record {head.number + 1} is missing, for {highest} waits for the backend"
+        )
+    return int(waiting)

@@ -1,0 +1,193 @@
+"""The tables of the policy: what a policy is in rows, written and read.
+
+Law: a policy is written whole, in one transaction, and only upwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from hubcore.access.policy import RULES_A_SCHEDULE, Policy
+from hubcore.access.schedule import Rule
+from hubcore.codec import cbor
+from hubcore.errors import RollbackError, StoreError
+from hubcore.evidence.records import GENESIS, Head
+from hubd.adapters.sqlite.database import POLICY
+
+TABLES = ("meta", "document", "revoked_credentials", "revoked_grants", "schedules", "modes")
+"""The tables that a policy fills; `noted` stands beside them."""
+NOTHING_NOTED = Head()
+
+_MOVE_ASIDE = "Stop hubd, move policy.db aside, and start hubd: the backend sends the policy again"
+_SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
+"""CBOR heads in one schedule."""
+_INT64_MAX = (1 << 63) - 1
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block writes, or leave all as it was."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def replace(
+    connection: sqlite3.Connection,
+    policy: Policy,
+    document: bytes,
+    head: Head,
+    *,
+    least: int,
+    fresh: bool,
+) -> None:
+    """Commit the policy in one transaction.
+
+    `fresh`: nothing that stands in the file is proven, so the tables are made again first. Raise
+    RollbackError when its version is below `least`, StoreError for a damaged file.
+    """
+    with transaction(connection):
+        if policy.version < least:
+            raise RollbackError(
+                f"policy {policy.version} is not newer than {least - 1}, which is in force"
+            )
+        if fresh:
+            make_tables(connection)
+        write_all(connection, policy, document, head)
+        if fresh and not is_whole(connection):
+            raise StoreError(
+                f"policy {policy.version} cannot be kept: the file is damaged. {_MOVE_ASIDE}"
+            )
+
+
+def note(connection: sqlite3.Connection, head: Head) -> None:
+    """Commit a head of the audit log as the one that was noted last."""
+    with transaction(connection):
+        _write_noted(connection, head)
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Drop every table, whatever is in it, and make it again, empty."""
+    for table in (*TABLES, "noted"):
+        connection.execute(f"DROP TABLE {table}")
+    for statement in POLICY.statements():
+        connection.execute(statement)
+
+
+def write_all(connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head) -> None:
+    """Make the rows those of the policy, and keep its document and the head beside them."""
+    _write_policy(connection, policy)
+    connection.execute(
+        "INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (document,)
+    )
+    _write_noted(connection, head)
+
+
+def _write_noted(connection: sqlite3.Connection, head: Head) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO noted (only_row, number, hash) VALUES (1, ?, ?)",
+        (head.number, head.hash),
+    )
+
+
+def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
+    _update_set(connection, "revoked_credentials", policy.revoked_credentials)
+    _update_set(connection, "revoked_grants", policy.revoked_grants)
+    connection.execute("DELETE FROM schedules")
+    connection.executemany(
+        "INSERT INTO schedules (number, rules) VALUES (?, ?)",
+        schedule_rows(policy),
+    )
+    connection.execute("DELETE FROM modes")
+    connection.executemany(
+        "INSERT INTO modes (access_point, mode) VALUES (?, ?)",
+        mode_rows(policy),
+    )
+    connection.execute("DELETE FROM meta")
+    connection.execute(
+        "INSERT INTO meta (only_row, site, version, issued_at) VALUES (1, ?, ?, ?)",
+        (policy.site, policy.version, policy.issued_at),
+    )
+
+
+def schedule_rows(policy: Policy) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, rules) of each schedule."""
+    for number, rules in policy.schedules.items():
+        encoded = [[rule.days, rule.start, rule.end] for rule in rules]
+        yield number, cbor.encode(encoded)
+
+
+def mode_rows(policy: Policy) -> Iterator[tuple[int, int]]:
+    """Yield (access point, mode) of each mode that is ordered."""
+    for access_point, mode in policy.modes.items():
+        yield access_point, int(mode)
+
+
+def decode_rules(data: bytes) -> tuple[Rule, ...]:
+    """Read the rules of a schedule from its row. Raise FrameError, TypeError or ValueError."""
+    decoded = cbor.decode(data, max_items=_SCHEDULE_ITEMS)
+    return tuple(Rule(*rule) for rule in decoded)
+
+
+def _update_set(
+    connection: sqlite3.Connection,
+    table: str,
+    wanted: Iterable[str] | Iterable[bytes],
+) -> None:
+    """Make the table hold just what is wanted, touching only rows that change.
+
+    The sorting and comparing is SQLite's, outside the interpreter's lock; one Python step per row
+    is all that the event loop can be made to wait for.
+    """
+    connection.execute("CREATE TEMP TABLE staged (id PRIMARY KEY) WITHOUT ROWID")
+    try:
+        connection.executemany("INSERT INTO staged (id) VALUES (?)", ((item,) for item in wanted))
+        gone = f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM staged)"  # noqa: S608 - own name
+        new = f"SELECT id FROM staged WHERE id NOT IN (SELECT id FROM {table})"  # noqa: S608
+        connection.execute(gone)
+        connection.execute(f"INSERT INTO {table} (id) {new} ORDER BY id")
+    finally:
+        connection.execute("DROP TABLE IF EXISTS temp.staged")
+
+
+def is_whole(connection: sqlite3.Connection) -> bool:
+    """Tell whether every page and row has its place, and every value the type of its column.
+
+    A lookup does not notice a row that stands out of order; this reads all rows.
+    """
+    return connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
+
+
+def in_force(connection: sqlite3.Connection) -> tuple[str, int]:
+    """Return site and version as the rows say; of rows that a policy cannot have: of none."""
+    row = connection.execute(
+        "SELECT typeof(site), CAST(site AS BLOB), version FROM meta"
+    ).fetchone()
+    match row:
+        case ("text", bytes(site), int(version)):
+            return site.decode("utf-8", "backslashreplace"), version
+    return "", 0
+
+
+def read_noted(connection: sqlite3.Connection) -> Head:
+    """Return the head that was noted; of a row that no head can have: none."""
+    row = connection.execute(
+        "SELECT number, CAST(hash AS BLOB), typeof(hash) FROM noted"
+    ).fetchone()
+    match row:
+        case (int(number), bytes(hash_), "blob"):
+            if number >= 0 and len(hash_) == len(GENESIS):
+                return Head(number, hash_)
+    return NOTHING_NOTED
+
+
+def fits(number: int) -> bool:
+    """Tell whether SQLite can hold the number; one that it cannot is in no policy."""
+    return -_INT64_MAX <= number <= _INT64_MAX
