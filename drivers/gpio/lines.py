@@ -149,7 +149,9 @@ class FoundLine:
     consumer: str
 
 
-def look(chip: str, line: str | int, what: str, devices: Path, open_chip: OpenChip) -> FoundLine:
+def look_at_line(
+    chip: str, line: str | int, what: str, devices: Path, open_chip: OpenChip
+) -> FoundLine:
     """Find a line without requesting it; `what` begins the sentence when it is not there.
 
     Raise HardwareError.

@@ -28,7 +28,7 @@ from hubcore.access.grant import Access
 from hubcore.access.schedule import Rule
 from hubcore.access.words import Action
 from hubcore.errors import HubError
-from hubd.config.file import Protocol
+from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.radio.choice import (
     BLEAK,

@@ -1,11 +1,12 @@
 """The real parts of a hub, as its configuration names them.
 
-Law: making the parts reads a key and opens no hardware, so none can be missing; what is missing is
-told when they run.
+Law: making the parts reads a key and opens no hardware. What is missing is told when they run, or
+by `look_at_parts` before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from drivers.gpio.events import Edges
@@ -13,9 +14,12 @@ from drivers.gpio.inputs import Contact, InputLine, WiredInputs
 from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
+from hubd.wiring.look import lines
+from hubd.wiring.look.finding import Finding
+from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers
 from hubd.wiring.parts import Parts, RunPart, TellPart
-from hubd.wiring.radios import make_radio
+from hubd.wiring.radios import look_at_radio, make_radio
 from hubd.wiring.uplinks import make_uplink
 
 
@@ -40,15 +44,28 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
 
 def wired_inputs(config: Config) -> list[InputLine]:
     """Return the inputs that watch the doors."""
-    return [
-        InputLine(
-            door=door.id,
-            contact=contact,
-            chip=line.chip,
-            line=line.line,
-            active_low=line.active_low,
-        )
-        for door in config.doors
-        for contact, line in ((Contact.DPS, door.dps), (Contact.REX, door.rex))
-        if line is not None
-    ]
+    inputs = []
+    for door in config.doors:
+        for contact, line in ((Contact.DPS, door.dps), (Contact.REX, door.rex)):
+            if line is None:
+                continue
+            wired = InputLine(
+                door=door.id,
+                contact=contact,
+                chip=line.chip,
+                line=line.line,
+                active_low=line.active_low,
+            )
+            inputs.append(wired)
+    return inputs
+
+
+def look_at_parts(config: Config, world: World) -> Iterator[Finding]:
+    """Yield what `--check-config` finds of the lines and the radio that the configuration names."""
+    yield from lines.look(config, world)
+    yield from look_at_radio(config, world)
+
+
+def look_without_rights(config: Config) -> Iterator[Finding]:
+    """Yield what can be told of the parts by somebody who may look at none."""
+    yield from lines.unnamed(config)

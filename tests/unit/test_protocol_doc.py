@@ -60,7 +60,7 @@ from hubcore.phone.messages import ErrorCode, Reason
 from hubcore.phone.tickets import TicketTable
 from hubcore.timing import standstill
 from hubcore.timing.budget import Budget
-from hubd.config.file import Protocol
+from hubd.config.hub import Protocol
 from hubsim.phone import machine, onlink
 from hubsim.phone import wallet as phone_wallet
 from hubsim.phone.machine import Attempt, SendMessage, Stage

@@ -27,7 +27,8 @@ from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
-from hubd.config.file import Config, KeyFile
+from hubd.config.file import Config
+from hubd.config.keys import KeyFile
 
 KEY_FILE_BYTES_MAX = 8192
 
