@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any
 
 from drivers.gpio.lines import outputs_outlive_us
-from drivers.strike.strike import GPIO_FACTORY, Strike, StrikeGuard
+from drivers.strike.client import GPIO_FACTORY, StrikeGuard
+from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
 from hubcore.ports.doors import Mover
 from hubd.config import movers as sections
