@@ -136,9 +136,10 @@ def _drawn_table(table: TextTable) -> Any:
 def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Align cells by their width."""
     table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    columns = zip(*table, strict=True)
+    widths = [max(map(len, column)) for column in columns]
     lines: list[str] = []
     for row in table:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells = map(str.ljust, row, widths)
         lines.append("  ".join(cells).rstrip())
     return lines

@@ -63,8 +63,10 @@ def _status_tables(status: Mapping[str, Any]) -> list[TextTable]:
     tables = [doors_table(_rows(status.get("doors")))]
     counters = _mapping(status.get("counters"))
     if counters:
-        rows = [(clean(name), clean(count)) for name, count in counters.items()]
-        tables.append(TextTable("counters", ("name", "count"), list(rows)))
+        table = TextTable("counters", ("name", "count"), [])
+        for name, count in counters.items():
+            table.rows.append((clean(name), clean(count)))
+        tables.append(table)
     return tables
 
 
@@ -181,9 +183,11 @@ def event_line(event: Mapping[str, Any]) -> str:
     """One event as one line: moment, name, facts."""
     at = moment(event.get("at"))
     name = clean(event.get("event"))
-    facts = {key: value for key, value in event.items() if key not in ("event", "at")}
-    pairs = " ".join(f"{clean(key)}={clean(value)}" for key, value in facts.items())
-    return f"{at:<24}  {name:<16} {pairs}".rstrip()
+    facts: list[str] = []
+    for key, value in event.items():
+        if key not in ("event", "at"):
+            facts.append(f"{clean(key)}={clean(value)}")
+    return f"{at:<24}  {name:<16} {' '.join(facts)}".rstrip()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -52,14 +52,19 @@ def clean_json(text: str) -> str:
     """Return JSON that means the same and is printable; only its strings hold what is not."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return "".join(map(_escaped, text))
 
 
 def _escaped(character: str) -> str:
-    """Return a character as JSON writes it: `\\u` and four digits for each unit of UTF-16."""
+    """Return a character as JSON may hold it: printable, or `\\u` for each unit of UTF-16."""
+    if character.isprintable():
+        return character
     utf16 = character.encode("utf-16-be", "surrogatepass")
-    units = [utf16[at : at + 2] for at in range(0, len(utf16), 2)]
-    return "".join(f"\\u{unit.hex()}" for unit in units)
+    escaped = ""
+    for at in range(0, len(utf16), 2):
+        unit = utf16[at : at + 2]
+        escaped += f"\\u{unit.hex()}"
+    return escaped
 
 
 def document(**facts: Any) -> str:

@@ -62,7 +62,8 @@ def _plain(reason: str) -> str:
 
 def _split(path: str) -> list[str]:
     """`.doors[1].name` as ["doors", "[1]", "name"]."""
-    return [part for part in path.replace("[", ".[").split(".") if part]
+    parts = path.replace("[", ".[").split(".")
+    return [part for part in parts if part]
 
 
 class _Types:
@@ -103,8 +104,8 @@ class _Types:
             if part.startswith("["):
                 here = next(iter(_inner(here, tuple)), None)
             else:
-                table = _one_of(_inner(here, Struct), self._place.value(path[:depth]))
-                here = _field(table, part)
+                value = self._place.value(path[:depth])
+                here = _field(_one_of(_inner(here, Struct), value), part)
             if here is None:
                 return None
         return here

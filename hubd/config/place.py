@@ -78,10 +78,11 @@ def _table(header: re.Match[str], counts: dict[KeyPath, int]) -> KeyPath:
         if path in counts:
             path = (*path, f"[{counts[path] - 1}]")
     path = (*path, last)
-    if header[1] == "[[":
-        counts[path] = counts.get(path, 0) + 1
-        path = (*path, f"[{counts[path] - 1}]")
-    return path
+    if header[1] != "[[":
+        return path
+    index = counts.get(path, 0)
+    counts[path] = index + 1
+    return (*path, f"[{index}]")
 
 
 def _named(path: Sequence[str], raw: Any) -> str:
@@ -119,9 +120,15 @@ def dotted(path: Sequence[str]) -> str:
 
 def _value(raw: Any, path: Sequence[str]) -> Any:
     for part in path:
-        key = int(part[1:-1]) if part.startswith("[") else part
         try:
-            raw = raw[key]
+            raw = raw[_toml_key(part)]
         except (KeyError, IndexError, TypeError, ValueError):
             return None
     return raw
+
+
+def _toml_key(part: str) -> int | str:
+    """Return a part of a path as the index of an array, or else as the key of a table."""
+    if part.startswith("["):
+        return int(part[1:-1])
+    return part

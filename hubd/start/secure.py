@@ -88,7 +88,9 @@ def run(file: Path, securing: Securing, say: Say) -> int:
             f"the file does not say which there are: {error}"
         )
         return EX_CONFIG
-    movers = [mover for index, door in enumerate(doors) for mover in _movers(door, index, securing)]
+    movers: list[_MoverInFile] = []
+    for index, door in enumerate(doors):
+        movers += _movers(door, index, securing)
     done = 0
     for mover in movers:
         try:

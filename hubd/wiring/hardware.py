@@ -13,6 +13,7 @@ from drivers.gpio.events import Edges
 from drivers.gpio.inputs import Contact, InputLine, WiredInputs
 from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
+from hubd.config.movers import Line
 from hubd.upkeep.checks import Part
 from hubd.wiring.look import lines
 from hubd.wiring.look.finding import Finding
@@ -31,8 +32,10 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     edges = Edges()
     movers = make_movers(config, edges.put, tell)
     runs: dict[Part, RunPart] = dict(movers.runs)
-    if inputs := wired_inputs(config):
-        runs[Part.INPUTS] = WiredInputs(inputs, edges.put, partial(tell, Part.INPUTS)).run
+    lines_of_inputs = wired_inputs(config)
+    if lines_of_inputs:
+        inputs = WiredInputs(lines_of_inputs, edges.put, partial(tell, Part.INPUTS))
+        runs[Part.INPUTS] = inputs.run
     return Parts(
         radio=make_radio(config, tell),
         doors=movers.doors,
@@ -44,20 +47,23 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
 
 def wired_inputs(config: Config) -> list[InputLine]:
     """Return the inputs that watch the doors."""
-    inputs = []
+    inputs: list[InputLine] = []
     for door in config.doors:
-        for contact, line in ((Contact.DPS, door.dps), (Contact.REX, door.rex)):
-            if line is None:
-                continue
-            wired = InputLine(
-                door=door.id,
-                contact=contact,
-                chip=line.chip,
-                line=line.line,
-                active_low=line.active_low,
-            )
-            inputs.append(wired)
+        if door.dps is not None:
+            inputs.append(_input_line(door.id, Contact.DPS, door.dps))
+        if door.rex is not None:
+            inputs.append(_input_line(door.id, Contact.REX, door.rex))
     return inputs
+
+
+def _input_line(door: str, contact: Contact, line: Line) -> InputLine:
+    return InputLine(
+        door=door,
+        contact=contact,
+        chip=line.chip,
+        line=line.line,
+        active_low=line.active_low,
+    )
 
 
 def look_at_parts(config: Config, world: World) -> Iterator[Finding]:

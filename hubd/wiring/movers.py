@@ -61,7 +61,9 @@ def gpio_strikes(wanted: Sequence[sections.Strike], tell: TellPart) -> MadeKind:
 def strikes(wanted: Sequence[sections.Strike], tell: TellPart, factory: str) -> MadeKind:
     """Strikes behind their guard; `factory` names what opens their lines (see the guard)."""
     guard = StrikeGuard(strike_lines(wanted), partial(tell, Part.STRIKES), factory)
-    makers = {strike.id: partial(Strike, guard, strike.id) for strike in wanted}
+    makers: dict[str, MakeForDoor] = {}
+    for strike in wanted:
+        makers[strike.id] = partial(Strike, guard, strike.id)
     return MadeKind(makers, {Part.STRIKES: guard.run})
 
 
@@ -108,7 +110,10 @@ def make_movers(
 
 def _mover_of(door: Door, makers: Mapping[str, MakeForDoor], publish: Publish) -> Mover:
     """Make the movers of a door, and of several one."""
-    own = [partial(makers[mover.id], door.id) for mover in door.moved_by]
+    own: list[Callable[[Publish], Mover]] = []
+    for mover in door.moved_by:
+        make = makers[mover.id]
+        own.append(partial(make, door.id))
     if len(own) == 1:
         return own[0](publish)
     return Together(own, publish)

@@ -29,9 +29,10 @@ class Together:
         """Make the movers; `publish` hears what they do as if they were one."""
         self._publish = publish
         self._levels: dict[int, bool] = {}
-        self._movers = [
-            make(partial(self._publish_as_one, number)) for number, make in enumerate(movers)
-        ]
+        self._movers: list[Mover] = []
+        for number, make in enumerate(movers):
+            mover = make(partial(self._publish_as_one, number))
+            self._movers.append(mover)
 
     async def release(self, seconds: float) -> None:
         """See `hubcore.ports.doors.Mover.release`."""
@@ -69,15 +70,18 @@ class Together:
             self._publish(event)
             return
         first_word = not self._levels
-        driven_before = any(self._levels.values())
+        driven_before = self._any_level_is_active()
         self._levels[number] = event.what is Input.STRIKE_ACTIVE
-        driven = any(self._levels.values())
+        driven = self._any_level_is_active()
         if first_word or driven is not driven_before:
             self._publish(event)
 
+    def _any_level_is_active(self) -> bool:
+        return any(self._levels.values())
+
 
 async def _each(steps: Iterable[Awaitable[None]]) -> list[HardwareError]:
-    """Do all at the same time, each to its end; return what went wrong."""
+    """Do all at the same time, each to its end; return what went wrong, in their order."""
     async with asyncio.TaskGroup() as tasks:
         done = [tasks.create_task(_error_of(step)) for step in steps]
     results = [task.result() for task in done]

@@ -28,11 +28,15 @@ from hubd.wiring.look.world import World
 __all__ = ["EX_CONFIG", "EX_NOPERM", "EX_UNAVAILABLE", "World", "check", "run"]
 
 
-def run(file: Path, as_json: bool = False, environment: Mapping[str, str] = os.environ) -> int:
+def run(
+    file: Path,
+    as_json: bool = False,
+    environment: Mapping[str, str] = os.environ,
+) -> int:
     """Check the file and all that it names; print what was found. Return the exit status."""
     findings = check(file, environment, World(os.geteuid()))
-    text = page.encode(findings) if as_json else "\n".join(page.lines(findings))
-    print(text, flush=True)  # noqa: T201
+    write = page.encode if as_json else page.text
+    print(write(findings), flush=True)  # noqa: T201
     return page.status(findings)
 
 

@@ -97,7 +97,9 @@ def left_over(handed: Mapping[str, Handed], root: Path) -> dict[str, KeyFile]:
     """
     files: dict[str, KeyFile] = {}
     for name, credential in handed.items():
-        if name in WANTED and _find(credential, root) is not None:
+        if name not in WANTED:
+            continue
+        if _find(credential, root) is not None:
             files[name] = KeyFile(Path(name), credential=True)
     return files
 
@@ -145,9 +147,15 @@ def _find(handed: Handed, root: Path) -> Path | None:
     if handed.source.startswith("/"):
         path = root / handed.source.lstrip("/")
         return path if path.exists() else None
-    stores = ("credstore.encrypted", "credstore") if handed.sealed else ("credstore",)
-    places = (root / folder / store / handed.source for store in stores for folder in _FOLDERS)
-    return next((path for path in places if path.exists()), None)
+    stores = ["credstore"]
+    if handed.sealed:
+        stores.insert(0, "credstore.encrypted")
+    for store in stores:
+        for folder in _FOLDERS:
+            path = root / folder / store / handed.source
+            if path.exists():
+                return path
+    return None
 
 
 def _no_key_file(path: Path, key: str) -> Problem | None:
@@ -168,21 +176,29 @@ def _sealed_wrong(key: str, file: KeyFile, path: Path, run: RunCommand) -> Probl
     if path.parent.name == "credstore":
         how = seal_command(file, str(path))
         return problem(CheckId.KEY_NOT_SEALED, file=path, folder=path.parent, how=how)
+    name = file.path.name
     try:
-        done = run(["systemd-creds", "decrypt", f"--name={file.path.name}", str(path), os.devnull])
+        done = run(["systemd-creds", "decrypt", f"--name={name}", str(path), os.devnull])
     except HardwareError as error:
         return problem(CheckId.KEY_UNKNOWN, file=path, said=error)
     if done.returncode == 0:
         return None
     said = " ".join(done.stderr.split())
     how = f"seal the plain key again; {seal_command(file)}, where FILE is {WANTED[key]}"
-    if other := _OTHER_NAME.search(said):
-        return problem(CheckId.KEY_SEALED_FOR_ANOTHER, file=path, other=other[1], how=how)
+    other = _OTHER_NAME.search(said)
+    if other is not None:
+        check = CheckId.KEY_SEALED_FOR_ANOTHER
+        return problem(check, file=path, other=other[1], how=how)
+    said = said or f"status {done.returncode}"
+    return problem(_why_not_opened(said), file=path, said=said, how=how)
+
+
+def _why_not_opened(said: str) -> CheckId:
+    """Return the check for what systemd-creds says of a file under its own name."""
     for check, parts in _SEALED_WRONG:
         if any(part in said for part in parts):
-            return problem(check, file=path, said=said, how=how)
-    said = said or f"status {done.returncode}"
-    return problem(CheckId.KEY_NOT_OPENED, file=path, said=said, how=how)
+            return check
+    return CheckId.KEY_NOT_OPENED
 
 
 def _rights(path: Path, private: bool, owner: int) -> Iterator[Problem]:
@@ -201,6 +217,7 @@ def _rights(path: Path, private: bool, owner: int) -> Iterator[Problem]:
 
 def _store_rights(folder: Path, owner: int) -> Iterator[Problem]:
     about = folder.stat()
+    user = about.st_uid
     mode = stat.S_IMODE(about.st_mode)
-    if about.st_uid != owner or mode & 0o022:
-        yield problem(CheckId.KEY_STORE_NOT_ROOTS, folder=folder, user=about.st_uid, mode=mode)
+    if user != owner or mode & 0o022:
+        yield problem(CheckId.KEY_STORE_NOT_ROOTS, folder=folder, user=user, mode=mode)

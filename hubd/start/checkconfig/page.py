@@ -44,14 +44,23 @@ def status(findings: Sequence[Finding]) -> int:
     return EX_OK
 
 
+def text(findings: Sequence[Finding]) -> str:
+    """Return the page."""
+    return "\n".join(lines(findings))
+
+
 def lines(findings: Sequence[Finding]) -> Iterator[str]:
     """Yield the lines of the page."""
     yield _headline(findings)
-    for finding in sorted(findings, key=lambda finding: _KINDS.index(finding.kind)):
+    for finding in sorted(findings, key=_place_on_page):
         if finding.kind is FindingKind.FACT:
             yield f"{finding.about}: {finding.text}"
         else:
             yield f"{finding.kind}: {finding.about}: {finding.text}"
+
+
+def _place_on_page(finding: Finding) -> int:
+    return _KINDS.index(finding.kind)
 
 
 def _headline(findings: Sequence[Finding]) -> str:
@@ -70,6 +79,6 @@ def encode(findings: Sequence[Finding]) -> str:
     return msgspec.json.encode(list(findings)).decode()
 
 
-def decode(text: str) -> list[Finding]:
+def decode(encoded: str) -> list[Finding]:
     """Read what `encode` has made. Raise ValueError."""
-    return msgspec.json.decode(text, type=list[Finding])
+    return msgspec.json.decode(encoded, type=list[Finding])

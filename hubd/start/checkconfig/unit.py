@@ -74,11 +74,12 @@ def findings(file: Path, config: Config, world: World) -> list[Finding]:
     of_keys: list[Finding] = []
     lost: set[str] = set()
     for name, key in _wanted(config, handed, world).items():
-        looked = credstore.look(name, key, handed.get(key.path.name), world)
+        credential = key.path.name
+        looked = credstore.look(name, key, handed.get(credential), world)
         of_keys += looked.findings
         if not looked.usable:
-            lost.add(key.path.name)
-    passed = [credential for name, credential in handed.items() if name not in lost]
+            lost.add(credential)
+    passed = [one for name, one in handed.items() if name not in lost]
     of_unit = _run_as_unit(file, config, unit, passed, world)
     if lost:  # the look at the files has told it better
         of_unit = [one for one in of_unit if one.about != "keys"]
@@ -130,10 +131,16 @@ def _page_of_unit(
 
     Raise HardwareError, or _NoPageError when systemd does not run it to its end.
     """
-    users = [line for line in credstore.settings(unit) if line.startswith(_USER)]
-    properties = users + [credential.property for credential in passed]
-    sealed = ":".join(credential.name for credential in passed if credential.sealed)
-    variables = [f"{SEALED_KEYS}={sealed}"]
+    properties: list[str] = []
+    for line in credstore.settings(unit):
+        if line.startswith(_USER):
+            properties.append(line)
+    sealed: list[str] = []
+    for credential in passed:
+        properties.append(credential.property)
+        if credential.sealed:
+            sealed.append(credential.name)
+    variables = [f"{SEALED_KEYS}={':'.join(sealed)}"]
     if not passed:
         variables.append(f"CREDENTIALS_DIRECTORY={NO_CREDENTIALS}")
     done = world.run(

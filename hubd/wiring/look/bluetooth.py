@@ -26,7 +26,7 @@ def look(section: Bluez, world: World) -> Iterator[Finding]:
         said = " ".join(done.stderr.split())
         yield found(CheckId.BLUETOOTHD_UNKNOWN, ABOUT, said=said)
         return
-    properties = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    properties = _properties(done.stdout)
     adapters = _adapters(world.sys)
     if check := _what_is_wrong(properties, adapters):
         yield found(check, ABOUT)
@@ -34,6 +34,16 @@ def look(section: Bluez, world: World) -> Iterator[Finding]:
         yield found(CheckId.ADAPTER_UNFIT, ABOUT, said=said)
     else:
         yield fact(ABOUT, f"bluetoothd runs, adapters: {', '.join(adapters)}")
+
+
+def _properties(text: str) -> dict[str, str]:
+    """Read NAME=VALUE a line."""
+    properties: dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            properties[name] = value
+    return properties
 
 
 def _adapters(sys: Path) -> list[str]:
@@ -44,9 +54,10 @@ def _adapters(sys: Path) -> list[str]:
 
 def _what_is_wrong(properties: Mapping[str, str], adapters: Sequence[str]) -> CheckId | None:
     """Return the check that fails; `properties` are those of bluetooth.service."""
-    if properties.get("LoadState") == "not-found":
+    load_state = properties.get("LoadState")
+    if load_state == "not-found":
         return CheckId.BLUETOOTHD_MISSING
-    if properties.get("LoadState") == "masked":
+    if load_state == "masked":
         return CheckId.BLUETOOTHD_MASKED
     if not adapters:
         return CheckId.ADAPTER_MISSING
