@@ -1,9 +1,12 @@
-"""The edges of all doors of a hub, joined from their sources: wired inputs, strikes, a desk's
-simulated doors.
+"""The edges of all doors of a hub, joined from their sources.
 
-Laws: order is the order of `put`; every reader first gets the level of every input; a reader that
-lags keeps a bounded queue: when it is full, only the newest edge of each input is kept, so that its
-last word is always the truth.
+Sources are wired inputs, strikes, and the simulated doors of a desk.
+
+Laws:
+1. The order is that of `put`.
+2. Every reader first gets the level of every input.
+3. A reader that lags keeps a bounded queue. When it is full, only the newest edge of each input
+   stays, so that the last word on each is always the truth.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from hubcore.ports.doors import Input, InputEvent
 
@@ -25,34 +29,46 @@ _INPUT_OF = {
 }
 
 
+class DoorInput(NamedTuple):
+    """One input of one door."""
+
+    door: str
+    input: str
+
+
 class Edges:
-    """`hubcore.ports.doors.Inputs` for one reader at a time, fed by `put` on the event loop."""
+    """`hubcore.ports.doors.Inputs` for one reader at a time, fed by `put` on the event loop.
+
+    `lost` counts the edges that a lagging reader never saw.
+    """
 
     def __init__(self, max_queued: int = MAX_QUEUED) -> None:
         self._max_queued = max_queued
-        self._delivered: dict[tuple[str, str], InputEvent] = {}
+        self._delivered: dict[DoorInput, InputEvent] = {}
         self._queue: deque[InputEvent] = deque()
         self._arrived = asyncio.Event()
-        self.lost = 0  # edges that a lagging reader never saw
+        self.lost = 0
 
     def put(self, event: InputEvent) -> None:
         """Take one edge, or the first level of an input."""
         self._queue.append(event)
         if len(self._queue) > self._max_queued:
-            self._compact()
+            self._drop_overtaken()
         self._arrived.set()
 
-    def _compact(self) -> None:
-        newest: dict[tuple[str, str], InputEvent] = {}
+    def _drop_overtaken(self) -> None:
+        """Keep the newest edge of each input, in the order of these edges."""
+        newest: dict[DoorInput, InputEvent] = {}
         for event in self._queue:
-            newest.pop(input_of(event), None)  # so that the order is that of the newest edges
+            newest.pop(input_of(event), None)
             newest[input_of(event)] = event
         self.lost += len(self._queue) - len(newest)
         self._queue = deque(newest.values())
 
     async def events(self) -> AsyncIterator[InputEvent]:
-        """Yield the level of every input an earlier reader saw (REX has none), then each edge,
-        until cancelled.
+        """Yield what an earlier reader saw of each input (not of REX), then each edge.
+
+        This goes on until cancelled.
         """
         for event in tuple(self._delivered.values()):
             if event.what is not Input.REX:
@@ -66,6 +82,6 @@ class Edges:
             await self._arrived.wait()
 
 
-def input_of(event: InputEvent) -> tuple[str, str]:
+def input_of(event: InputEvent) -> DoorInput:
     """Return which input an edge belongs to."""
-    return event.door, _INPUT_OF[event.what]
+    return DoorInput(event.door, _INPUT_OF[event.what])

@@ -1,15 +1,17 @@
 """Wired inputs (door position switches, requests to exit) by edge events of libgpiod v2.
 
-Laws: after a request the level is read once, since edges tell only changes; a gap in the kernel's
-numbers means lost edges, so the levels are read again; a chip that fails is asked for again, and
-that is told; egress is wired in hardware, so nothing here opens a door.
+Laws:
+1. After a request the level is read once, since edges tell only changes.
+2. A gap in the kernel's numbers means lost edges, so the levels are read again.
+3. A chip that fails is asked for again, and that is told.
+4. Egress is wired in hardware, so nothing here opens a door.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -17,7 +19,7 @@ from enum import Enum
 import gpiod
 from gpiod.line import Bias, Direction, Edge, Value
 
-from drivers.gpio.lines import chip_path, explain
+from drivers.gpio.lines import LineConfig, chip_path, explain
 from hubcore.errors import HardwareError
 from hubcore.ports.doors import Input, InputEvent
 
@@ -89,16 +91,7 @@ class WiredInputs:
         banks: list[_Bank] = []
         try:
             for chip in dict.fromkeys(line.chip for line in self._lines):
-                members = [line for line in self._lines if line.chip == chip]
-                banks.append(
-                    _Bank(
-                        chip=chip,
-                        lines=members,
-                        open_chip=self._open_chip,
-                        debounce=self._debounce,
-                        put=self._put,
-                    )
-                )
+                banks.append(self._bank_of(chip))
             for bank in banks:
                 bank.report_levels()
                 loop.add_reader(bank.fileno(), _read, bank, broken)
@@ -110,6 +103,16 @@ class WiredInputs:
                 loop.remove_reader(bank.fileno())
                 bank.close()
 
+    def _bank_of(self, chip: str) -> _Bank:
+        """Request the inputs of one chip. Raise HardwareError."""
+        return _Bank(
+            chip=chip,
+            lines=[line for line in self._lines if line.chip == chip],
+            open_chip=self._open_chip,
+            debounce=self._debounce,
+            put=self._put,
+        )
+
 
 def _read(bank: _Bank, broken: asyncio.Future[None]) -> None:
     try:
@@ -117,6 +120,16 @@ def _read(bank: _Bank, broken: asyncio.Future[None]) -> None:
     except HardwareError as error:
         if not broken.done():
             broken.set_exception(error)
+
+
+def _settings(line: InputLine, debounce: timedelta) -> gpiod.LineSettings:
+    return gpiod.LineSettings(
+        direction=Direction.INPUT,
+        edge_detection=Edge.BOTH,
+        bias=Bias.PULL_UP,
+        debounce_period=debounce,
+        active_low=line.active_low,
+    )
 
 
 class _Bank:
@@ -130,24 +143,19 @@ class _Bank:
         debounce: timedelta,
         put: Callable[[InputEvent], None],
     ) -> None:
+        """Request the lines. Raise HardwareError."""
         self._chip = chip
         self._put = put
         self._by_offset: dict[int, InputLine] = {}
         self._active: dict[int, bool] = {}
-        self._seqno = 0
+        self._last_number = 0
+        config: LineConfig = {}
         try:
             with open_chip(chip_path(chip)) as opened:
-                config: dict[Iterable[int | str] | int | str, gpiod.LineSettings | None] = {}
                 for line in lines:
                     offset = int(opened.get_line_info(line.line).offset)
                     self._by_offset[offset] = line
-                    config[offset] = gpiod.LineSettings(
-                        direction=Direction.INPUT,
-                        edge_detection=Edge.BOTH,
-                        bias=Bias.PULL_UP,
-                        debounce_period=debounce,
-                        active_low=line.active_low,
-                    )
+                    config[offset] = _settings(line, debounce)
                 self._request = opened.request_lines(config, consumer=CONSUMER)
         except (OSError, ValueError) as error:
             raise HardwareError(explain(error, f"Input {lines[0]} or one beside it")) from error
@@ -166,8 +174,9 @@ class _Bank:
             raise HardwareError(explain(error, f"Chip {self._chip}")) from error
         at = time.monotonic()
         for offset, value in zip(self._by_offset, values, strict=True):
-            if self._active.get(offset) is not (value is Value.ACTIVE):
-                self._report(offset, value is Value.ACTIVE, at)
+            active = value is Value.ACTIVE
+            if self._active.get(offset) is not active:
+                self._report(offset, active, at)
 
     def read(self) -> None:
         """Report the edges that wait in the kernel. Raise HardwareError."""
@@ -175,14 +184,14 @@ class _Bank:
             edges = self._request.read_edge_events()
         except OSError as error:
             raise HardwareError(explain(error, f"Chip {self._chip}")) from error
-        lost = False
+        some_are_lost = False
         for edge in edges:
-            lost = lost or edge.global_seqno != self._seqno + 1
-            self._seqno = edge.global_seqno
-            self._report(
-                edge.line_offset, edge.event_type is edge.Type.RISING_EDGE, edge.timestamp_ns / 1e9
-            )
-        if lost:
+            if edge.global_seqno != self._last_number + 1:
+                some_are_lost = True
+            self._last_number = edge.global_seqno
+            active = edge.event_type is edge.Type.RISING_EDGE
+            self._report(edge.line_offset, active, edge.timestamp_ns / 1e9)
+        if some_are_lost:
             self.report_levels()
 
     def _report(self, offset: int, active: bool, at: float) -> None:

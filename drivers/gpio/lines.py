@@ -1,17 +1,19 @@
 """Output lines of the kernel's GPIO chips, by libgpiod v2.
 
-Laws: a line is requested as an output *with the value inactive*, so there is no moment between; all
-lines or none are held; every error of the library becomes a HardwareError that names the line and
-what a technician should do.
+Laws:
+1. A line is requested as an output *with the value inactive*, so there is no moment between.
+2. All lines are held, or none.
+3. An error of the library becomes a HardwareError that names the line and what to do.
 """
 
 from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import gpiod
 from gpiod.line import Direction, Value
@@ -22,74 +24,75 @@ from hubcore.errors import HardwareError
 CONSUMER = "hubd-strike"
 DETECT = "`gpiodetect` (apt install gpiod)"
 INFO = "`gpioinfo` (apt install gpiod)"
+_RIGHTS = "put its user into the group `gpio` or add a udev rule for gpiochip*"
 OpenChip = Callable[[str], gpiod.Chip]
+"""Takes the device path of a chip. Raises OSError."""
+LineConfig = dict[Iterable[int | str] | int | str, gpiod.LineSettings | None]
+"""libgpiod's type of a request: here always the settings of each line by its offset."""
+DEVICES = Path("/dev")
 
 _CHIP_NAME = re.compile(r"gpiochip[0-9]{1,5}")
+
+
+class LineOnChip(NamedTuple):
+    """A strike's line, and its offset on its chip."""
+
+    line: StrikeLine
+    offset: int
 
 
 class GpioLines:
     """`Lines` over `/dev/gpiochip*`: one request of the kernel for each chip."""
 
-    def __init__(
-        self, lines: Sequence[StrikeLine], open_chip: Callable[[str], gpiod.Chip] = gpiod.Chip
-    ) -> None:
-        """Request every line, inactive.
-
-        `open_chip` takes a device path. Raise HardwareError; then none is held.
-        """
-        self._lines = tuple(lines)
+    def __init__(self, lines: Sequence[StrikeLine], open_chip: OpenChip = gpiod.Chip) -> None:
+        """Request every line, inactive. Raise HardwareError; then none is held."""
         self._requests: dict[str, gpiod.LineRequest] = {}
-        self._offsets: list[int] = []
+        self._lines: list[LineOnChip] = []
         try:
-            for line in self._lines:
-                self._offsets.append(find_offset(line, open_chip))
-            for chip in dict.fromkeys(line.chip for line in self._lines):
+            for line in lines:
+                self._lines.append(LineOnChip(line, find_offset(line, open_chip)))
+            for chip in dict.fromkeys(line.chip for line in lines):
                 self._requests[chip] = self._request(chip, open_chip)
         except BaseException:
             self.close()
             raise
 
-    def _request(self, chip: str, open_chip: Callable[[str], gpiod.Chip]) -> gpiod.LineRequest:
-        members = [
-            (line, offset)
-            for line, offset in zip(self._lines, self._offsets, strict=True)
-            if line.chip == chip
-        ]
-        config: dict[Iterable[int | str] | int | str, gpiod.LineSettings | None] = {
-            offset: gpiod.LineSettings(
-                direction=Direction.OUTPUT, output_value=Value.INACTIVE, active_low=line.active_low
-            )
-            for line, offset in members
-        }
-        if len(config) != len(members):
-            raise HardwareError(
-                f"Two strikes are configured on one line of {chip}: give each its own line."
+    def _request(self, chip: str, open_chip: OpenChip) -> gpiod.LineRequest:
+        """Request all lines of one chip. Raise HardwareError."""
+        members = [member for member in self._lines if member.line.chip == chip]
+        config: LineConfig = {}
+        for line, offset in members:
+            if offset in config:
+                raise HardwareError(
+                    f"Two strikes are configured on one line of {chip}: give each its own line."
+                )
+            config[offset] = gpiod.LineSettings(
+                direction=Direction.OUTPUT,
+                output_value=Value.INACTIVE,
+                active_low=line.active_low,
             )
         try:
             opened = open_chip(chip_path(chip))
         except OSError as error:
-            raise HardwareError(explain(error, f"Strike {members[0][0]}")) from error
+            raise HardwareError(explain(error, f"Strike {members[0].line}")) from error
         with opened:
             try:
                 return opened.request_lines(config, consumer=CONSUMER)
             except OSError as error:
-                blamed = first_busy(opened, members)
-                raise HardwareError(explain(error, f"Strike {blamed[0]}", blamed[1])) from error
+                line, consumer = first_busy(opened, members)
+                raise HardwareError(explain(error, f"Strike {line}", consumer)) from error
 
     def set(self, index: int, active: bool) -> None:
         """Drive one line. Raise HardwareError."""
-        line = self._lines[index]
+        line, offset = self._lines[index]
+        value = Value.ACTIVE if active else Value.INACTIVE
         try:
-            self._requests[line.chip].set_value(
-                self._offsets[index], Value.ACTIVE if active else Value.INACTIVE
-            )
+            self._requests[line.chip].set_value(offset, value)
         except OSError as error:
             raise HardwareError(explain(error, f"Strike {line}")) from error
 
     def close(self) -> None:
-        """Release every request; what the pins do then is the kernel's and the hardware's
-        affair.
-        """
+        """Release every request; the kernel and the hardware decide what the pins do then."""
         for request in self._requests.values():
             request.release()
         self._requests.clear()
@@ -100,45 +103,48 @@ def open_lines(lines: Sequence[StrikeLine]) -> GpioLines:
     return GpioLines(lines)
 
 
-def chip_path(
-    chip: str, devices: Path = Path("/dev"), open_chip: Callable[[str], gpiod.Chip] = gpiod.Chip
-) -> str:
-    """Return the device path of a chip given by path, by name (gpiochip0) or by label. Raise
-    HardwareError.
+def chip_path(chip: str, devices: Path = DEVICES, open_chip: OpenChip = gpiod.Chip) -> str:
+    """Return the device path of a chip given by path, by name (gpiochip0) or by label.
 
-    Names are numbered as the kernel finds the chips and may change with it; labels do not. A name
-    goes before a label.
+    A name goes before a label. Names are numbered as the kernel finds the chips, so they may change
+    with the kernel; labels do not. Raise HardwareError.
     """
     if chip.startswith("/"):
         return chip
     if _CHIP_NAME.fullmatch(chip) and (devices / chip).exists():
         return str(devices / chip)
-    found: dict[Path, str] = {}  # by what it really is: Raspberry Pis link an old name to a chip
+    paths = _paths_with_label(chip, devices, open_chip)
+    if len(paths) > 1:
+        raise HardwareError(
+            f"The label {chip!r} is that of {' and '.join(paths)}: name the chip by its path."
+        )
+    if not paths:
+        raise HardwareError(
+            f"No GPIO chip in {devices} has the name or the label {chip!r} "
+            f"and is readable for hubd: compare with {DETECT}."
+        )
+    return paths[0]
+
+
+def _paths_with_label(label: str, devices: Path, open_chip: OpenChip) -> list[str]:
+    """Return one path of each chip with this label; Raspberry Pis link an old name to a chip."""
+    by_chip: dict[Path, str] = {}
     for path in sorted(devices.glob("gpiochip*")):
         try:
             with open_chip(str(path)) as opened:
-                if opened.get_info().label == chip:
-                    found.setdefault(path.resolve(), str(path))
+                if opened.get_info().label == label:
+                    by_chip.setdefault(path.resolve(), str(path))
         except OSError:
-            continue  # not readable for us: the sentence below says what to look at
-    if len(found) > 1:
-        raise HardwareError(
-            f"The label {chip!r} is that of {' and '.join(found.values())}: name the chip by "
-            "its path."
-        )
-    if not found:
-        raise HardwareError(
-            f"No GPIO chip in {devices} has the name or the label {chip!r} and is readable "
-            "for hubd: "
-            f"compare with {DETECT}."
-        )
-    return next(iter(found.values()))
+            continue  # hubd may not open it; who asked says what to compare
+    return list(by_chip.values())
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLine:
-    """One line as the kernel knows it: the real device path of its chip, the chip's label, its
-    offset, and its name or ''; whether somebody has it, and how that one calls itself.
+    """One line as the kernel knows it.
+
+    `chip`: the real device path. `label`: that of the chip. `name`: that of the line, or ''.
+    `used`: somebody has it, who calls itself `consumer`.
     """
 
     chip: str
@@ -149,7 +155,9 @@ class FoundLine:
     consumer: str
 
 
-def look(chip: str, line: str | int, what: str, devices: Path, open_chip: OpenChip) -> FoundLine:
+def look_at_line(
+    chip: str, line: str | int, what: str, devices: Path, open_chip: OpenChip
+) -> FoundLine:
     """Find a line without requesting it; `what` begins the sentence when it is not there.
 
     Raise HardwareError.
@@ -164,9 +172,8 @@ def look(chip: str, line: str | int, what: str, devices: Path, open_chip: OpenCh
             label = opened.get_info().label
     except (OSError, ValueError) as error:
         raise HardwareError(explain(error, f"{what} (line {line!r} of {chip})")) from error
-    real = str(Path(path).resolve())  # a board may have a second name for a chip
     return FoundLine(
-        chip=real,
+        chip=str(Path(path).resolve()),  # a board may have a second name for a chip
         label=label,
         offset=int(info.offset),
         name=info.name or "",
@@ -175,7 +182,7 @@ def look(chip: str, line: str | int, what: str, devices: Path, open_chip: OpenCh
     )
 
 
-def find_offset(line: StrikeLine, open_chip: Callable[[str], gpiod.Chip]) -> int:
+def find_offset(line: StrikeLine, open_chip: OpenChip) -> int:
     """Return the offset of a line on its chip. Raise HardwareError."""
     try:
         with open_chip(chip_path(line.chip)) as opened:
@@ -186,9 +193,7 @@ def find_offset(line: StrikeLine, open_chip: Callable[[str], gpiod.Chip]) -> int
         raise HardwareError(explain(error, f"Strike {line}")) from error
 
 
-def first_busy(
-    chip: gpiod.Chip, members: Sequence[tuple[StrikeLine, int]]
-) -> tuple[StrikeLine, str]:
+def first_busy(chip: gpiod.Chip, members: Sequence[LineOnChip]) -> tuple[StrikeLine, str]:
     """Return the first line in use and its consumer, or the first line and '' when none is."""
     for line, offset in members:
         try:
@@ -197,44 +202,45 @@ def first_busy(
             continue
         if info.used:
             return line, info.consumer or "an unnamed consumer"
-    return members[0][0], ""
+    return members[0].line, ""
 
 
 def explain(error: OSError | ValueError, what: str, consumer: str = "") -> str:
     """Return a sentence for the technician: which line, what is wrong, what to do."""
     code = error.errno if isinstance(error, OSError) else errno.EINVAL
-    remedies: Mapping[int | None, str] = {
-        errno.ENOENT: f"the chip or the line does not exist; compare with `gpiodetect` and {INFO}",
-        errno.ENODEV: f"this is no GPIO chip; compare with {DETECT}",
-        errno.ENOTTY: f"this is no GPIO chip; compare with {DETECT}",
-        errno.ENXIO: "the chip has gone; look at the kernel log",
-        errno.EACCES: "hubd may not open it; put its user into the group `gpio` or add a udev "
-        "rule for gpiochip*",
-        errno.EPERM: "hubd may not use it; put its user into the group `gpio` or add a udev "
-        "rule for gpiochip*",
-        errno.EBUSY: f"it is in use by {consumer or 'another consumer'}; stop that one, or "
-        "choose another line",
-        errno.EINVAL: "the line does not exist on this chip or cannot be used so; compare "
-        f"with {INFO}",
-    }
-    remedy = remedies.get(
-        code, "the chip does not answer as it should; look at the kernel log and at the wiring"
-    )
-    return f"{what} cannot be used: {remedy} ({error})."
+    return f"{what} cannot be used: {_remedy(code, consumer)} ({error})."
 
 
-def outputs_outlive_us(parameters: Path = Path("/sys/module")) -> bool:
-    """Whether this kernel keeps an output driven after its process died (Raspberry Pi without
-    strict_gpiod).
+def _remedy(code: int | None, consumer: str) -> str:
+    match code:
+        case errno.ENOENT:
+            return f"the chip or the line does not exist; compare with `gpiodetect` and {INFO}"
+        case errno.ENODEV | errno.ENOTTY:
+            return f"this is no GPIO chip; compare with {DETECT}"
+        case errno.ENXIO:
+            return "the chip has gone; look at the kernel log"
+        case errno.EACCES:
+            return f"hubd may not open it; {_RIGHTS}"
+        case errno.EPERM:
+            return f"hubd may not use it; {_RIGHTS}"
+        case errno.EBUSY:
+            user = consumer or "another consumer"
+            return f"it is in use by {user}; stop that one, or choose another line"
+        case errno.EINVAL:
+            return f"the line does not exist on this chip or cannot be used so; compare with {INFO}"
+    return "the chip does not answer as it should; look at the kernel log and at the wiring"
 
-    The parameter `persist_gpio_outputs` of pinctrl_bcm2835 and pinctrl_rp1; absent, the kernel's
-    default holds.
+
+def outputs_outlive_us(modules: Path = Path("/sys/module")) -> bool:
+    """Tell whether this kernel keeps an output driven after its process died.
+
+    A Raspberry Pi without strict_gpiod does: the parameter `persist_gpio_outputs` of
+    pinctrl_bcm2835 and pinctrl_rp1. Where it is absent, the kernel's default holds.
     """
     for module in ("pinctrl_bcm2835", "pinctrl_rp1"):
+        parameter = modules / module / "parameters" / "persist_gpio_outputs"
         try:
-            value = (
-                (parameters / module / "parameters" / "persist_gpio_outputs").read_text().strip()
-            )
+            value = parameter.read_text().strip()
         except OSError:
             continue
         if value in ("Y", "y", "1"):

@@ -1,10 +1,9 @@
 """One conversation with one strike guard process, on the event loop.
 
-1. A command is answered within `ANSWER_SECONDS` (HOLD: `HOLD_SECONDS`) or the guard counts as
-   broken.
+Laws:
+1. A guard that does not answer a command in time counts as broken.
 2. A pulse is obeyed within `EXPIRE_SECONDS` or never.
-3. Once ended, a link stays ended, and every question, waiting or new, raises HardwareError with the
-   reason.
+3. A conversation that has ended stays ended: every question raises HardwareError with the reason.
 4. A loop that was blocked does not blame the guard for an answer that had arrived.
 """
 
@@ -19,43 +18,42 @@ from drivers.strike.wire import Answer, AnswerKind, Command, Verb
 from hubcore.errors import HardwareError, RestingError
 
 ANSWER_SECONDS = 1.0
-HOLD_SECONDS = 2.0  # the time a kernel may take to hand over the lines of all chips
-EXPIRE_SECONDS = (
-    0.3  # a pulse is obeyed so soon or not at all: what was decided then may not hold any more
-)
+HOLD_SECONDS = 2.0
+"""The time a kernel may take to hand over the lines of all chips."""
+EXPIRE_SECONDS = 0.3
+"""A pulse is obeyed so soon or not at all: a decision may not hold any longer."""
 MAX_PENDING = 64
 
+_TAG_MAX = 0xFFFF_FFFF
 _OBEYED = (AnswerKind.DONE, AnswerKind.READY, AnswerKind.WAITING)
+_LAST_WORDS = (AnswerKind.UNFIT, AnswerKind.FAILED)
 
 
-class GuardLink:
-    """The client's end of the socket pair."""
+class GuardChannel:
+    """hubd's end of the socket pair.
 
-    def __init__(self, peer: socket.socket, heard: Callable[[Answer], None]) -> None:
-        """Take over a SOCK_SEQPACKET socket (the caller closes it); call `heard` with every answer,
-        in order.
-        """
+    `mute`: the guard is there but does not answer, so no polite end will reach it.
+    `doubtful`: it ended before it had answered a pulse, so nobody knows whether it drove the line.
+    """
+
+    def __init__(self, peer: socket.socket, on_answer: Callable[[Answer], None]) -> None:
+        """Use a SOCK_SEQPACKET socket, which the caller closes; `on_answer` hears every answer."""
         self._loop = asyncio.get_running_loop()
         self._peer = peer
-        self._heard = heard
+        self._on_answer = on_answer
         self._first: asyncio.Future[Answer] = self._loop.create_future()
         self._pending: dict[int, asyncio.Future[Answer]] = {}
         self._pulses: set[int] = set()
         self._tag = 0
         self._ended = asyncio.Event()
         self._why = ""
-        self.mute = False  # it is there but does not answer: no polite end will reach it
-        self.doubtful = (
-            False  # it ended before it had answered a pulse: nobody knows whether it drove the line
-        )
+        self.mute = False
+        self.doubtful = False
         peer.setblocking(False)
-        self._loop.add_reader(peer, self._readable)
+        self._loop.add_reader(peer, self._read)
 
     async def started(self, seconds: float) -> None:
-        """Return when the guard waits for HOLD.
-
-        Raise HardwareError with its sentence if it does not.
-        """
+        """Return when the guard waits for HOLD. Raise HardwareError with its sentence if not."""
         try:
             async with asyncio.timeout(seconds):
                 first = await asyncio.shield(self._first)
@@ -66,10 +64,7 @@ class GuardLink:
             raise HardwareError(first.text or self._why)
 
     async def hold(self) -> Answer:
-        """Have the guard open all lines, inactive.
-
-        Raise HardwareError with its sentence if it cannot.
-        """
+        """Have the guard open all lines, inactive. Raise HardwareError with its sentence if not."""
         return await self.ask(Verb.HOLD, seconds=HOLD_SECONDS)
 
     async def ended(self, seconds: float) -> bool:
@@ -87,33 +82,35 @@ class GuardLink:
             raise HardwareError(self._why)
 
     async def ask(
-        self, verb: Verb, line: int = 0, milliseconds: int = 0, seconds: float = ANSWER_SECONDS
+        self,
+        verb: Verb,
+        line: int = 0,
+        milliseconds: int = 0,
+        seconds: float = ANSWER_SECONDS,
     ) -> Answer:
         """Send one command; return the answer of a guard that has obeyed within `seconds`.
 
-        Raise RestingError when the line must rest first, HardwareError when it was not obeyed
-        otherwise.
+        Raise RestingError when the line must rest first, HardwareError when the guard did not obey
+        for another reason.
         """
         self.check()
         if len(self._pending) >= MAX_PENDING:
             raise HardwareError(f"More than {MAX_PENDING} commands wait for the strike guard.")
-        self._tag = self._tag % 0xFFFF_FFFF + 1
-        tag = self._tag
-        self._pending[tag] = future = self._loop.create_future()
+        tag = self._next_tag()
+        command = Command(
+            verb=verb,
+            line=line,
+            tag=tag,
+            milliseconds=milliseconds,
+            expires_ns=time.monotonic_ns() + int(EXPIRE_SECONDS * 1e9),
+        )
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._pending[tag] = future
         if verb is Verb.PULSE:
             self._pulses.add(tag)
         try:
-            expires_ns = time.monotonic_ns() + int(EXPIRE_SECONDS * 1e9)
-            self._send(
-                Command(
-                    verb=verb,
-                    line=line,
-                    tag=tag,
-                    milliseconds=milliseconds,
-                    expires_ns=expires_ns,
-                ).encode()
-            )
-            answer = await self._await(future, seconds)
+            self._send(command.encode())
+            answer = await self._answer(future, seconds)
         finally:
             del self._pending[tag]
             self._pulses.discard(tag)
@@ -124,6 +121,11 @@ class GuardLink:
             raise HardwareError(f"The strike guard did not obey: {answer.text}")
         return answer
 
+    def _next_tag(self) -> int:
+        """Return a tag of 1 and up; 0 is that of answers to nobody."""
+        self._tag = self._tag % _TAG_MAX + 1
+        return self._tag
+
     def _send(self, data: bytes) -> None:
         try:
             self._peer.send(data)
@@ -133,19 +135,19 @@ class GuardLink:
             self._end(f"The strike guard has gone ({error}).")
         self.check()
 
-    async def _await(self, future: asyncio.Future[Answer], seconds: float) -> Answer:
+    async def _answer(self, future: asyncio.Future[Answer], seconds: float) -> Answer:
+        """Wait for the answer to a command. Raise HardwareError."""
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(future)
         except TimeoutError:
-            if (
-                future.done()
-            ):  # the loop was blocked, not the guard: what had arrived was read first
+            if future.done():  # the loop was blocked, and what had arrived was read first
                 return future.result()
             self._give_up(f"The strike guard did not answer within {seconds:g} s.")
             raise HardwareError(self._why) from None
 
-    def _readable(self) -> None:
+    def _read(self) -> None:
+        """Take all packets that have arrived."""
         while not self._ended.is_set():
             try:
                 data = self._peer.recv(Answer.MAX_SIZE)
@@ -166,14 +168,12 @@ class GuardLink:
             return
         if not self._first.done():
             self._first.set_result(answer)
-        if (
-            answer.kind in (AnswerKind.UNFIT, AnswerKind.FAILED) and answer.tag == 0
-        ):  # the guard's last words
+        if answer.kind in _LAST_WORDS and answer.tag == 0:
             self._why = self._why or answer.text
         future = self._pending.get(answer.tag)
         if future is not None and not future.done():
             future.set_result(answer)
-        self._heard(answer)
+        self._on_answer(answer)
 
     def _give_up(self, why: str) -> None:
         self.mute = True
@@ -189,7 +189,7 @@ class GuardLink:
         for future in (self._first, *self._pending.values()):
             if not future.done():
                 future.set_exception(HardwareError(self._why))
-                future.exception()  # retrieved: nobody may be waiting for the first packet any more
+                future.exception()  # retrieved, since nobody may wait for it any more
 
     def close(self) -> None:
         """End the conversation; the caller then closes the socket, which ends every pulse."""

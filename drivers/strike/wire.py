@@ -1,9 +1,8 @@
-"""What hubd and its strike guard agree on: the lines, and the fixed-size packets between the two
-processes.
+"""What hubd and its strike guard agree on: the lines, and the packets between the two processes.
 
-1. A command is exactly `Command.SIZE` bytes and names its own last moment, so that none is obeyed
-   late.
-2. Every answer carries the state of all lines, so that a lost one is made good by the next.
+Laws:
+1. A command is exactly `Command.SIZE` bytes and names its own last moment, so none is obeyed late.
+2. Every answer carries the state of all lines, so that a later one makes up for a lost one.
 3. A guard says WAITING first and holds no line; at HOLD it opens all lines, inactive, and says
    READY.
 4. Nothing here imports asyncio, gpiod or anything else that would make the guard slow to start.
@@ -17,19 +16,23 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Protocol
 
-MAX_LINES = 32  # the state of all lines travels as one 32-bit mask
-MAX_CAP_MS = 60_000  # no installation may configure a longer pulse
-MAX_REST_MS = 600_000  # nor a longer rest after it
-MAX_TEXT = 1000  # bytes of the sentence in an answer
+MAX_LINES = 32
+"""The state of all lines travels as one 32-bit mask."""
+MAX_CAP_MS = 60_000
+"""No installation may configure a longer pulse."""
+MAX_REST_MS = 600_000
+"""No installation may configure a longer rest after it."""
+MAX_TEXT = 1000
+"""Bytes of the sentence in an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class StrikeLine:
-    """One output line. `chip` is the chip's device path, name or label, `line` its name on that
-    chip or its offset.
+    """One output line.
 
-    `cap_ms`: for so long it is driven at a stretch, 1 to MAX_CAP_MS; `rest_ms`: for so long it
-    rests after that, at most MAX_REST_MS (see `drivers.strike.stretch`).
+    `chip`: device path, name or label of the chip. `line`: its name on that chip, or its offset.
+    `cap_ms`: the longest that it is driven at a stretch, 1 to MAX_CAP_MS.
+    `rest_ms`: how long it rests after that, 0 to MAX_REST_MS (`drivers.strike.stretch`).
     """
 
     chip: str
@@ -43,9 +46,7 @@ class StrikeLine:
 
 
 class Lines(Protocol):
-    """Output lines held by one process; an object that exists has driven each of them inactive
-    once.
-    """
+    """Output lines held by one process, which has driven each of them inactive first."""
 
     def set(self, index: int, active: bool) -> None:
         """Drive one line, counted from 0. Raise HardwareError when it cannot be driven."""
@@ -54,8 +55,8 @@ class Lines(Protocol):
         """Give the lines back to the kernel."""
 
 
-# raises HardwareError: which line, why, what to do
 LinesFactory = Callable[[Sequence[StrikeLine]], Lines]
+"""Opens lines, inactive. Raises HardwareError: which line, why, what to do."""
 
 
 class Verb(IntEnum):
@@ -69,8 +70,9 @@ class Verb(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command; `expires_ns` is CLOCK_MONOTONIC: a pulse read later than that is refused, not
-    driven late.
+    """One command.
+
+    `expires_ns` is CLOCK_MONOTONIC: a pulse that is read later than that is refused.
     """
 
     LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBHIIQ")
@@ -84,8 +86,14 @@ class Command:
 
     def encode(self) -> bytes:
         """Return `SIZE` bytes."""
+        reserved = 0
         return self.LAYOUT.pack(
-            self.verb, self.line, 0, self.tag, self.milliseconds, self.expires_ns
+            self.verb,
+            self.line,
+            reserved,
+            self.tag,
+            self.milliseconds,
+            self.expires_ns,
         )
 
     @classmethod
@@ -96,33 +104,39 @@ class Command:
         verb, line, reserved, tag, milliseconds, expires_ns = cls.LAYOUT.unpack(data)
         if reserved or verb not in Verb.__members__.values():
             return None
-        return cls(Verb(verb), line, tag, milliseconds, expires_ns)
+        return cls(
+            verb=Verb(verb),
+            line=line,
+            tag=tag,
+            milliseconds=milliseconds,
+            expires_ns=expires_ns,
+        )
 
 
 class AnswerKind(IntEnum):
-    """What an answer says.
-
-    WAITING is a guard's first packet, and says nothing of the lines; READY or UNFIT answers HOLD;
-    RESTING refuses a pulse that may be asked for again after `wait_ms`; EDGE answers nobody (tag
-    0).
-    """
+    """What an answer says."""
 
     READY = 1
+    """To HOLD: the lines are held, inactive."""
     UNFIT = 2
+    """To HOLD: the lines cannot be held."""
     DONE = 3
     REFUSED = 4
     FAILED = 5
     EDGE = 6
+    """To nobody (tag 0): a line has changed."""
     WAITING = 7
+    """A guard's first packet, which says nothing of the lines."""
     RESTING = 8
+    """To PULSE: it may be asked again after `wait_ms`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One packet of the guard: bit n of `active` is line n; `at_ns` is CLOCK_MONOTONIC after the
-    lines were driven.
+    """One packet of the guard.
 
-    `wait_ms` is 0 but for RESTING.
+    `active`: bit n is line n. `at_ns`: CLOCK_MONOTONIC after the lines were driven.
+    `wait_ms`: 0 but for RESTING.
     """
 
     LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BxxxIIIQ")
@@ -149,4 +163,11 @@ class Answer:
         if kind not in AnswerKind.__members__.values():
             return None
         text = data[cls.LAYOUT.size :].decode(errors="replace")
-        return cls(AnswerKind(kind), tag, active, at_ns, text, wait_ms)
+        return cls(
+            kind=AnswerKind(kind),
+            tag=tag,
+            active=active,
+            at_ns=at_ns,
+            text=text,
+            wait_ms=wait_ms,
+        )

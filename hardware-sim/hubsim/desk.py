@@ -21,8 +21,9 @@ from drivers.gpio.events import Edges
 from hubcore.ports.doors import Input, InputEvent, Mover
 from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
-from hubd.config import kinds
-from hubd.config.file import Config, Door
+from hubd.config.doors import Door
+from hubd.config.file import Config
+from hubd.config.movers import Strike
 from hubd.upkeep.checks import Part
 from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
 from hubd.wiring.parts import Parts, TellPart
@@ -85,7 +86,7 @@ def desk_parts(
         config=config,
         publish=edges.put,
         tell=tell,
-        rows={kinds.Strike: partial(_strikes, path, metals)},
+        rows={Strike: partial(_strikes, path, metals)},
     )
     return Parts(
         radio=_radio(transport, config, tell),
@@ -99,7 +100,7 @@ def desk_parts(
 def _strikes(
     path: Path,
     metals: Metals,
-    wanted: Sequence[kinds.Strike],
+    wanted: Sequence[Strike],
     tell: TellPart,
 ) -> MadeKind:
     """Make strikes on the lines of the file at `path`, with the metal of their doors behind."""

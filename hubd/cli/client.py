@@ -3,10 +3,10 @@
 Laws:
 1. Every wait has an end, also when the other end drips; every answer has a ceiling.
 2. What goes wrong is one `NoAnswer` with a sentence that says what to do.
-3. A tail answers each beat, and ends when nobody reads what it shows, also while the hub is quiet.
-4. Where others fill the socket, hubctl waits in the kernel's queue until the answer's time is over;
-   root comes in by its own socket, which no other user can fill.
-5. The daemon's words are not trusted to be shown as they are: `hubd.cli.show` cleans them.
+3. A tail answers each beat. It ends when nobody reads what it shows, also while the hub is quiet.
+4. Where others fill the socket, hubctl waits in the kernel's queue until the answer's time is over.
+5. Root comes in by its own socket, which no other user can fill.
+6. The daemon's words must be cleaned before they are shown (`hubd.cli.text`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ import msgspec
 
 DEFAULT_SOCKET = Path("/run/hubd/hubd.sock")
 ROOT_SUFFIX = ".root"
-"""Of the socket for root alone, beside everybody's; a hubd of before has none."""
+"""Of the socket for root alone, beside everybody's; an older hubd has none."""
 ANSWER_SECONDS = 40.0
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 SILENCE_SECONDS = 90.0
-"""A hub says a beat to each tail more often than this, however quiet it is."""
+"""A hub sends a beat to each tail more often than this, however quiet it is."""
 READ_BYTES = 64 * 1024
+_WAIT_SECONDS_MIN = 0.001
+"""0 would be no limit to SO_SNDTIMEO."""
 
 _SEE = "See: systemctl status hubd; journalctl -u hubd"
 
@@ -75,19 +77,19 @@ class HubClient:
 
     def call(self, name: str, **args: Any) -> Any:
         """Return the result of one call. Raise NoAnswer."""
-        call_id = self._next_id
-        self._next_id = self._next_id + 1
+        request = {"id": self._next_id, "call": name, "args": args}
+        self._next_id += 1
         try:
-            self._say(msgspec.json.encode({"id": call_id, "call": name, "args": args}) + b"\n")
+            self._send(msgspec.json.encode(request) + b"\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # a daemon that refuses a client says why before it closes: that is read next
         except OSError as error:
-            # A daemon that refuses a client says why before it closes: read that rather than guess.
-            if not isinstance(error, BrokenPipeError | ConnectionResetError):
-                raise NoAnswer("down", f"hubd does not take a request: {error}. {_SEE}") from error
+            raise NoAnswer("down", f"hubd does not accept a request: {error}. {_SEE}") from error
         answer = self._read(self._answer_seconds)
         if "result" not in answer:
             raise NoAnswer(
                 "protocol",
-                f"hubd answered what this hubctl does not know; are both of one version? {_SEE}",
+                f"hubctl does not understand hubd's answer; are both of the same version? {_SEE}",
             )
         return answer["result"]
 
@@ -101,37 +103,35 @@ class HubClient:
         while True:
             answer = self._read(self._silence_seconds, output)
             if "beat" in answer:
-                self._take_beat()
+                self._answer_beat()
             else:
                 yield {part: answer[part] for part in ("event", "lost") if part in answer}
 
-    def _take_beat(self) -> None:
+    def _answer_beat(self) -> None:
         try:
-            self._say(b"\n")
+            self._send(b"\n")
         except OSError as error:
-            raise NoAnswer(
-                "down", f"the connection to hubd broke: {error.strerror or error}. {_SEE}"
-            ) from error
+            raise _broken(error) from error
 
-    def _say(self, data: bytes) -> None:
-        # a daemon that has gone is told in words, not by SIGPIPE
+    def _send(self, data: bytes) -> None:
+        """Raise OSError for a daemon that has gone, never SIGPIPE."""
         self._socket.sendall(data, socket.MSG_NOSIGNAL)
 
     def _line(self, seconds: float, output: int | None) -> bytes:
-        """Return the next line, or what came of it before the daemon closed.
+        """Return the next line, b'' when the daemon closed before its end or the line is too long.
 
         Raise TimeoutError, OSError.
         """
         ends = time.monotonic() + seconds
-        looked = 0
+        searched = 0
         while True:
-            end = self._received.find(b"\n", looked) + 1
+            end = self._received.find(b"\n", searched) + 1
             if end:
                 line = bytes(self._received[:end])
                 del self._received[:end]
                 return line
-            looked = len(self._received)
-            if looked >= ANSWER_BYTES_MAX:
+            searched = len(self._received)
+            if searched >= ANSWER_BYTES_MAX:
                 return b""
             self._wait(ends - time.monotonic(), output)
             more = self._socket.recv(READ_BYTES)
@@ -147,7 +147,7 @@ class HubClient:
         waiting = select.poll()
         waiting.register(self._socket, select.POLLIN)
         if output is not None:
-            waiting.register(output, 0)  # its end is told without being asked for: POLLERR, POLLHUP
+            waiting.register(output, 0)  # poll tells its end unasked: POLLERR, POLLHUP
         ready = dict(waiting.poll(max(0.0, seconds) * 1000))
         if output in ready:
             raise ReaderGone
@@ -155,31 +155,32 @@ class HubClient:
             raise TimeoutError
 
     def _read(self, seconds: float, output: int | None = None) -> dict[str, Any]:
+        """Return the next answer. Raise NoAnswer, also for an answer that is an error."""
         try:
             line = self._line(seconds, output)
         except TimeoutError as error:
-            raise NoAnswer(
-                "timeout", f"hubd did not answer within {seconds:g} s. {_SEE}"
-            ) from error
+            message = f"hubd did not answer within {seconds:g} s. {_SEE}"
+            raise NoAnswer("timeout", message) from error
         except OSError as error:
-            raise NoAnswer(
-                "down", f"the connection to hubd broke: {error.strerror}. {_SEE}"
-            ) from error
+            raise _broken(error) from error
         if not line:
             raise NoAnswer("down", f"hubd closed the connection; it may have stopped. {_SEE}")
+        not_hubd = f"the program that answers on {self._path} is not hubd"
         try:
             answer = msgspec.json.decode(line, type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise NoAnswer(
-                "protocol", f"what answers on {self._path} is no hubd: {error}"
-            ) from error
+            raise NoAnswer("protocol", f"{not_hubd}: {error}") from error
         match answer.get("error"):
             case None:
                 return answer
             case {"code": str(code), "message": str(message)}:
                 raise NoAnswer(code, message)
-            case _:
-                raise NoAnswer("protocol", f"what answers on {self._path} is no hubd")
+        raise NoAnswer("protocol", not_hubd)
+
+
+def _broken(error: OSError) -> NoAnswer:
+    why = error.strerror or error
+    return NoAnswer("down", f"the connection to hubd broke: {why}. {_SEE}")
 
 
 def _connected(path: Path, seconds: float, *, as_root: bool) -> socket.socket:
@@ -189,64 +190,69 @@ def _connected(path: Path, seconds: float, *, as_root: bool) -> socket.socket:
         try:
             return _connect(path.with_name(path.name + ROOT_SUFFIX), ends, seconds)
         except OSError as error:
-            if error.errno not in (
-                errno.ENOENT,
-                errno.ECONNREFUSED,
-                None,
-            ):  # None: a name that is too long
+            name_is_too_long = error.errno is None
+            if not name_is_too_long and error.errno not in (errno.ENOENT, errno.ECONNREFUSED):
                 raise
     return _connect(path, ends, seconds)
 
 
 def _connect(path: Path, ends: float, answer_seconds: float) -> socket.socket:
-    """Wait in the kernel's queue for a place in the backlog, until the moment `ends`. Raise
-    OSError.
+    """Wait in the kernel's queue for a place in the backlog until `ends`. Raise OSError.
 
     Only a connect that blocks is queued: one with Python's timeout would be EAGAIN at once
     (unix(7), SO_SNDTIMEO).
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        while True:
-            part, whole = math.modf(max(0.001, ends - time.monotonic()))
-            timeval = struct.pack("@ll", int(whole), int(part * 1e6))
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-            try:
-                connection.connect(str(path))
-                # a signal ends the wait too, and Python takes that for a success
-                connection.getpeername()
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.ENOTCONN):
-                    raise
-                if time.monotonic() >= ends:
-                    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
-                continue
-            connection.settimeout(answer_seconds)
-            return connection
+        while not _try_to_connect(connection, path, ends - time.monotonic()):
+            if time.monotonic() >= ends:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        connection.settimeout(answer_seconds)
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _try_to_connect(connection: socket.socket, path: Path, seconds: float) -> bool:
+    """Wait for a place in the backlog; return whether one was had. Raise OSError.
+
+    A signal ends the wait too, and Python takes that for a success: hence the name of the peer.
+    """
+    fraction, whole = math.modf(max(_WAIT_SECONDS_MIN, seconds))
+    timeval = struct.pack("@ll", int(whole), int(fraction * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    try:
+        connection.connect(str(path))
+        connection.getpeername()
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.ENOTCONN):
+            return False
+        raise
+    return True
 
 
 def _unreachable(path: Path, error: OSError) -> NoAnswer:
+    """Say why nobody can be asked on this socket, and what to do."""
     match error.errno:
+        case errno.EACCES | errno.EPERM:
+            return NoAnswer(
+                "not-allowed",
+                f"this user may not talk to hubd on {path}; "
+                "join the group of that file, or use sudo",
+            )
+        case errno.EAGAIN:
+            return NoAnswer(
+                "busy",
+                f"too many clients ask hubd on {path} at once; find them: ss -xp | grep {path}",
+            )
         case errno.ENOENT:
             why = (
-                "there is no such socket: hubd does not run, or uses another (hubctl --socket PATH)"
+                "there is no such socket: "
+                "hubd does not run, or uses another one (hubctl --socket PATH)"
             )
         case errno.ECONNREFUSED:
             why = "nobody listens there: hubd does not run"
-        case errno.EACCES | errno.EPERM:
-            message = (
-                f"this user may not talk to hubd on {path}; join the group of that "
-                "file, or use sudo"
-            )
-            return NoAnswer("not-allowed", message)
-        case errno.EAGAIN:
-            message = (
-                f"too many others ask hubd on {path} at once; look for them: ss -xp | grep {path}"
-            )
-            return NoAnswer("busy", message)
         case _:
             why = error.strerror or str(error)
     return NoAnswer("down", f"hubd does not answer on {path}: {why}. {_SEE}")

@@ -1,42 +1,34 @@
-"""hubctl: what a technician types at a hub. It asks the daemon over its local socket and shows the
-answer.
+"""hubctl: what a technician types at a hub. It asks the daemon over its local socket.
 
 Laws:
 1. It only looks, unless a command says otherwise.
 2. Exit status: 0 all is well, 1 an error stands (or evidence is broken), 2 there is no answer, and
-   then the sentence says what to do. 70, 74, 130 and 141 say nothing of the hub: see
-   `docs/hubctl.md`.
-3. `--json` prints one document with `"schema": 1`, in which keys are added but never change their
-   meaning.
+   a sentence says what to do. 70, 74, 130 and 141 say nothing of the hub: see `docs/hubctl.md`.
+3. `--json` prints one document with `"schema": 1`; keys are added but never change their meaning.
 4. What is shown cannot steer a terminal, as text and as JSON.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from hubd import __version__
+from hubd.cli.answers import OK, PROBLEM, ask_or_end, fail, judge, print_json
 from hubd.cli.client import DEFAULT_SOCKET, HubClient, NoAnswer, ReaderGone
-from hubd.cli.show import Page, clean, clock_text, document, doors_table, event_line, status_page
+from hubd.cli.page import Page
+from hubd.cli.show import clock_text, doors_table, event_line, status_page
+from hubd.cli.text import clean
+from hubd.cli.watch import WATCH_SECONDS, watch
 from hubd.output import as_tool, prepare, reader_gone
 
-DISTRIBUTION = "hubd-access-hub"
-OK = 0
-PROBLEM = 1
-NO_ANSWER = 2
 INTERRUPTED = 130
 """As a shell says it of a program that was ended by Ctrl-C."""
-WATCH_SECONDS = 2.0
 
 _ELSEWHERE = {"audit": "hubd.cli.audit"}
 """Groups that stand in a module of their own, loaded when they are asked for."""
@@ -46,13 +38,14 @@ class _Commands(click.Group):
     """The commands, with those of `_ELSEWHERE`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        found = [name for name, module in _ELSEWHERE.items() if importlib.util.find_spec(module)]
-        return sorted([*super().list_commands(ctx), *found])
+        installed = [name for name, module in _ELSEWHERE.items() if _is_installed(module)]
+        return sorted([*super().list_commands(ctx), *installed])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx) or cmd_name not in _ELSEWHERE:
+        module = _ELSEWHERE.get(cmd_name)
+        if module is None or not _is_installed(module):
             return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(importlib.import_module(_ELSEWHERE[cmd_name]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -60,6 +53,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def _remember(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
@@ -103,19 +100,22 @@ _JSON = click.option(
 @_JSON
 @_SOCKET
 @click.option(
-    "--watch", is_flag=True, help=f"Show it again every {WATCH_SECONDS:g} s until Ctrl-C."
+    "--watch",
+    "again",
+    is_flag=True,
+    help=f"Show it again every {WATCH_SECONDS:g} s until Ctrl-C.",
 )
 @click.pass_obj
-def status(path: Path, as_json: bool, watch: bool) -> None:
+def status(path: Path, as_json: bool, again: bool) -> None:
     """Show how the hub is. Exit status 1 while a problem of severity error stands."""
-    if watch:
-        _watch(path, as_json)
-    answer = _ask(path, "status", as_json)
+    if again:
+        watch(path, as_json)
+    answer = ask_or_end(path, "status", as_json)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         status_page(answer).show()
-    sys.exit(_judge(answer))
+    sys.exit(judge(answer))
 
 
 @hubctl.command()
@@ -124,9 +124,9 @@ def status(path: Path, as_json: bool, watch: bool) -> None:
 @click.pass_obj
 def doors(path: Path, as_json: bool) -> None:
     """Show the doors and the ways through them."""
-    answer = _ask(path, "doors", as_json)
+    answer = ask_or_end(path, "doors", as_json)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         Page(tables=[doors_table(answer["doors"])]).show()
 
@@ -140,17 +140,14 @@ def trust_clock(path: Path, as_json: bool) -> None:
 
     Exit status 1 when the hub does not believe the clock even so.
     """
-    answer = _ask(path, "trust-clock", as_json)
+    answer = ask_or_end(path, "trust-clock", as_json)
     trusted = answer.get("state") == "trusted"
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     elif trusted and not answer.get("vouched"):
         print(f"The clock is trusted already, nothing was changed: {clock_text(answer)}.")
     else:
-        print(
-            "You have said that the clock is right, which is recorded. The clock is "
-            f"{clock_text(answer)}."
-        )
+        print(f"Recorded: you say that the clock is right. The clock is {clock_text(answer)}.")
     sys.exit(OK if trusted else PROBLEM)
 
 
@@ -159,19 +156,18 @@ def trust_clock(path: Path, as_json: bool) -> None:
 @_SOCKET
 @click.pass_obj
 def accept_state(path: Path, as_json: bool) -> None:
-    """Say that the policy and the log on the disk are right as they are, after one was lost;
-    recorded. Needs root.
+    """Say that policy and log on the disk are right, after one was lost. Needs root.
+
+    This is recorded.
     """
-    answer = _ask(path, "accept-state", as_json)
+    answer = ask_or_end(path, "accept-state", as_json)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     elif answer["was"] is None:
         print("Nothing was in doubt.")
     else:
-        print(
-            f"Accepted ({clean(answer['was'])}). The policy in force is version "
-            f"{clean(answer['policy_version'])}."
-        )
+        version = clean(answer["policy_version"])
+        print(f"Accepted ({clean(answer['was'])}). The policy in force is version {version}.")
 
 
 @hubctl.command()
@@ -184,22 +180,26 @@ def tail(path: Path, as_json: bool) -> None:
         with HubClient(path) as client:
             if sys.stderr.isatty() and not as_json:
                 print("events of this hub, as they happen; Ctrl-C ends it", file=sys.stderr)
-            for told in client.tail(_output()):
-                if as_json:
-                    _print_json(told)
-                elif "lost" in told:
-                    print(
-                        f"... {clean(told['lost'])} events lost here: this terminal was too slow",
-                        flush=True,
-                    )
-                elif isinstance(told.get("event"), dict):
-                    print(event_line(told["event"]), flush=True)
+            for answer in client.tail(_output()):
+                _show_tail(answer, as_json)
     except ReaderGone:
         reader_gone()
     except NoAnswer as error:
-        _fail(error, as_json)
+        fail(error, as_json)
     except KeyboardInterrupt:
         sys.exit(OK)
+
+
+def _show_tail(answer: dict[str, Any], as_json: bool) -> None:
+    """Show one event, or how many were lost."""
+    event = answer.get("event")
+    if as_json:
+        print_json(answer)
+    elif "lost" in answer:
+        lost = clean(answer["lost"])
+        print(f"... {lost} events lost here: this terminal was too slow", flush=True)
+    elif isinstance(event, dict):
+        print(event_line(event), flush=True)
 
 
 def _output() -> int | None:
@@ -208,108 +208,6 @@ def _output() -> int | None:
         return sys.stdout.fileno()
     except (OSError, ValueError):
         return None
-
-
-def _ask(path: Path, call: str, as_json: bool) -> dict[str, Any]:
-    """Return the document of one call, or end with the sentence of why there is none."""
-    try:
-        with HubClient(path) as client:
-            return _document(call, client.call(call))
-    except NoAnswer as error:
-        _fail(error, as_json)
-
-
-def _document(call: str, answer: Any) -> dict[str, Any]:
-    """Return an answer as a document; a list under the name of its call.
-
-    Raise NoAnswer for another answer.
-    """
-    match call, answer:
-        case "status", dict():
-            return {**answer, "installed_version": _installed_version()}
-        case ("trust-clock", {"state": str()}) | (
-            "accept-state",
-            {"was": str() | None, "policy_version": int()},
-        ):
-            return dict(answer)
-        case "doors", list() if all(isinstance(item, dict) for item in answer):
-            return {call: answer}
-    raise NoAnswer(
-        "protocol", "hubd answered what this hubctl does not know; are both of one version?"
-    )
-
-
-def _installed_version() -> str:
-    """Return the version that lies beside this hubctl now: a long `status --watch` may have been
-    overtaken by it.
-    """
-    try:
-        return importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return __version__
-
-
-def _judge(status: dict[str, Any]) -> int:
-    problems = status.get("problems")
-    severities = (
-        [p.get("severity") for p in problems if isinstance(p, dict)]
-        if isinstance(problems, list)
-        else []
-    )
-    return PROBLEM if "error" in severities else OK
-
-
-def _watch(path: Path, as_json: bool) -> NoReturn:
-    """Show the status again and again, also through a restart of the daemon; Ctrl-C ends it with
-    the last state.
-    """
-    state = NO_ANSWER
-    on_screen = sys.stdout.isatty() and not as_json
-    try:
-        with _screen() if on_screen else nullcontext(_print_page) as show:
-            while True:
-                try:
-                    with HubClient(path) as client:
-                        answer = _document("status", client.call("status"))
-                    state = _judge(answer)
-                    _print_json(answer) if as_json else show(status_page(answer))
-                except NoAnswer as error:
-                    state = NO_ANSWER
-                    _print_json(_error(error)) if as_json else show(
-                        Page(facts=[("no answer", clean(error))])
-                    )
-                time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        sys.exit(state)
-
-
-def _print_page(page: Page) -> None:
-    print(page.plain(), end="\n\n", flush=True)
-
-
-@contextmanager
-def _screen() -> Iterator[Callable[[Page], None]]:
-    """A full screen of rich; yields what shows a page on it, as much of it as fits."""
-    from rich.live import Live
-
-    with Live(screen=True, auto_refresh=False) as live:
-        yield lambda page: live.update(page.fitted(live.console), refresh=True)
-
-
-def _print_json(facts: dict[str, Any]) -> None:
-    print(document(**facts), flush=True)
-
-
-def _error(error: NoAnswer) -> dict[str, Any]:
-    return {"error": {"code": error.code, "message": str(error)}}
-
-
-def _fail(error: NoAnswer, as_json: bool) -> NoReturn:
-    if as_json:
-        _print_json(_error(error))
-    else:
-        print(clean(error), file=sys.stderr)
-    sys.exit(NO_ANSWER)
 
 
 def main() -> None:

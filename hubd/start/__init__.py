@@ -1,3 +1,1 @@
-"""What runs before and after the daemon: the check of its configuration, and the strikes
-secured.
-"""
+"""What runs beside the daemon: the check of its configuration, and securing after its end."""

@@ -1,13 +1,16 @@
-"""`python -m hubd.start.secure`: drives every configured strike inactive, once, whatever has died
-(ExecStopPost=).
+"""`python -m hubd.start.secure` secures every configured mover, whatever has died (ExecStopPost=).
 
-It also says what ended a start that systemd refused: nobody else is left to tell.
+It also says what ended a start that systemd refused, since no hubd is there to say it.
 
-Laws: no line is ever driven active; each strike is tried, whatever became of the others; what is
-wrong in the configuration costs the strikes it is wrong about, and only those; a line that a living
-guard holds is left to it and told; that nobody can be told stops nothing. Nothing of the daemon is
-loaded, so that this takes a fraction of a second. Exit status: 0 every strike was driven inactive,
-69 one was not, 78 the configuration could not be read.
+Laws:
+1. No mover is ever driven active.
+2. Each mover is tried, whatever became of the others.
+3. What is wrong in the configuration costs the movers it is wrong about, and only those.
+4. A line that a living guard holds is left to it, with a sentence.
+5. That nobody hears the sentences stops nothing.
+6. Nothing of the daemon is loaded, so that this takes a fraction of a second.
+
+Exit status: 0 every mover was secured, 69 one was not, 78 the configuration could not be read.
 """
 
 from __future__ import annotations
@@ -24,40 +27,22 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from drivers.gpio.lines import open_lines
-from drivers.strike.wire import LinesFactory, StrikeLine
-from hubcore.errors import HardwareError
+from hubcore.errors import ConfigError, HardwareError
 from hubd.output import as_tool, complain, prepare
+from hubd.wiring.securing import Securing
 
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
 EXIT_CREDENTIALS = "243"
 """systemd.exec(5), EXIT_CREDENTIALS, as $EXIT_STATUS has it."""
 DEFAULT_CONFIG = Path("/etc/hubd/hubd.toml")
+_NAME_CHARS_MAX = 80
 
 Say = Callable[[str], None]
 
 
-class _Line(Struct):
-    chip: str
-    line: int | str
-    active_low: bool = False
-
-
-class _File(Struct):
-    doors: list[Any]
-
-
-class _Door(Struct):
-    strike: _Line
-
-
-class _Strike(_Line, tag_field="kind", tag="strike"):
-    """A mover of the only kind that is driven from here."""
-
-
 def main() -> None:
-    """Read the file, drive the lines."""
+    """Read the file, secure the movers."""
     prepare()
     parser = argparse.ArgumentParser(
         "hubd.start.secure", description="Drive every strike inactive, once."
@@ -65,7 +50,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
     file = as_tool("hubd.start.secure", parser.parse_args).config
     _say(keys_not_handed_over(os.environ, file))
-    sys.exit(run(file, open_lines, _say))
+    sys.exit(run(file, Securing(), _say))
 
 
 def _say(text: str) -> None:
@@ -74,83 +59,102 @@ def _say(text: str) -> None:
 
 
 def keys_not_handed_over(environment: Mapping[str, str], file: Path) -> str:
-    """Return a sentence when systemd could not hand over a key (status=243/CREDENTIALS), ''
-    otherwise.
+    """Return a sentence when systemd could not hand over a key (status=243/CREDENTIALS), else ''.
 
-    systemd.exec(5): ExecStopPost= finds in its environment how the main process ended, here before
-    it was hubd.
+    systemd.exec(5): the environment of ExecStopPost= says how the main process ended. With this
+    status it ended before it was hubd.
     """
     if environment.get("EXIT_STATUS") != EXIT_CREDENTIALS:
         return ""
+    hubd = Path(sys.executable).with_name("hubd")
     config = "" if file == DEFAULT_CONFIG else f" --config {file}"
     return (
-        "systemd could not hand over the keys (status=243/CREDENTIALS), so hubd did not "
-        "start; which key and why says: "
-        f"sudo {Path(sys.executable).with_name('hubd')} --check-config{config}; then: sudo "
-        "systemctl restart hubd"
+        "systemd could not hand over the keys (status=243/CREDENTIALS), "
+        f"so hubd did not start; which key and why says: sudo {hubd} --check-config{config}; "
+        "then: sudo systemctl restart hubd"
     )
 
 
-def run(file: Path, open_lines: LinesFactory, say: Say) -> int:
-    """Drive every strike of the file inactive; `say` hears one sentence for each that was not.
+def run(file: Path, securing: Securing, say: Say) -> int:
+    """Secure every mover of the file; `say` hears a sentence for each one that was not.
 
-    Return the status.
+    Return the exit status.
     """
     try:
-        doors = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File).doors
-    except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
+        doors = _doors(file)
+    except ConfigError as error:
         say(
-            f"{file}: no strike could be driven inactive, the file does not say which there "
-            f"are: {error}"
+            f"{file}: no strike could be driven inactive, "
+            f"the file does not say which there are: {error}"
         )
         return EX_CONFIG
-    strikes = [strike for index, door in enumerate(doors) for strike in _strikes(door, index)]
+    movers: list[_MoverInFile] = []
+    for index, door in enumerate(doors):
+        movers += _movers(door, index, securing)
     done = 0
-    for strike in strikes:
+    for mover in movers:
         try:
-            line = strike.read()
-            open_lines([StrikeLine(line.chip, line.line, line.active_low)]).close()
+            mover.secure()
             done += 1
-        except msgspec.ValidationError as error:
-            say(f"{file}: {strike.name}: {error}")
+        except ConfigError as error:
+            say(f"{file}: {mover.name}: {error}")
         except HardwareError as error:
             say(str(error))
-    say(f"strikes driven inactive: {done} of {len(strikes)}")
-    return 0 if done == len(strikes) else EX_UNAVAILABLE
+    say(f"strikes driven inactive: {done} of {len(movers)}")
+    return 0 if done == len(movers) else EX_UNAVAILABLE
 
 
-class _Found(NamedTuple):
-    """A strike as the file has it: how to name it, and what reads its line or raises
-    msgspec.ValidationError.
-    """
+class _File(Struct):
+    """All that is asked of the file as a whole."""
+
+    doors: list[Any]
+
+
+def _doors(file: Path) -> list[Any]:
+    """Return the doors of the file, none of them checked. Raise ConfigError."""
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        return msgspec.convert(raw, _File).doors
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(str(error)) from error
+
+
+class _MoverInFile(NamedTuple):
+    """A mover as the file has it: how to name it, and what secures it or raises HubError."""
 
     name: str
-    read: Callable[[], _Line]
+    secure: Callable[[], None]
 
 
-def _strikes(door: object, index: int) -> Iterator[_Found]:
-    """Yield the strikes of a door; one that has neither short form nor list is wrong about its
-    strike.
-    """
-    name = _name(door, index)
-    movers = door.get("movers") if isinstance(door, dict) else None
-    if not movers or (isinstance(door, dict) and "strike" in door):
-        yield _Found(name, lambda: msgspec.convert(door, _Door).strike)
-    if isinstance(movers, list):
-        for number, mover in enumerate(movers):
-            yield _Found(
-                f"{name}, [[doors.movers]] number {number + 1}",
-                partial(msgspec.convert, mover, _Strike),
-            )
-    elif movers:
-        yield _Found(name, partial(msgspec.convert, movers, list[_Strike]))
+def _movers(door: object, index: int, securing: Securing) -> Iterator[_MoverInFile]:
+    """Yield the movers of a door; a door with neither form has a wrong strike."""
+    keys = door if isinstance(door, dict) else {}
+    name = _name(keys, index)
+    listed = keys.get("movers")
+    if "strike" in keys or not listed:
+        yield _MoverInFile(name, partial(securing.short_form, door))
+    if not listed:
+        return
+    if not isinstance(listed, list):
+        yield _MoverInFile(name, partial(_no_array, listed))
+        return
+    for number, table in enumerate(listed, 1):
+        of_list = f"{name}, [[doors.movers]] number {number}"
+        yield _MoverInFile(of_list, partial(securing.mover, table))
 
 
-def _name(door: object, index: int) -> str:
+def _no_array(found: object) -> None:
+    try:
+        msgspec.convert(found, list[Any])
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _name(door: Mapping[str, object], index: int) -> str:
     """Name a door as the file does: by its id or by its place."""
-    identity = door.get("id") if isinstance(door, dict) else None
+    identity = door.get("id")
     if isinstance(identity, str):
-        return f"door {identity!r}"[:80]
+        return f"door {identity!r}"[:_NAME_CHARS_MAX]
     return f"[[doors]] number {index + 1}"
 
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.backend.sync import Sync
-from hubd.config.file import AccessPoint, Config, Door
+from hubd.config.doors import AccessPoint, Door
+from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
 from hubd.upkeep.checks import Topic
 from hubd.upkeep.health import Health

@@ -1,7 +1,11 @@
 """What moves the doors: one row for each kind of mover, and all movers of a door joined to one.
 
+Laws:
 1. All movers of a kind are made in one go: they may share a process, as strikes share their guard.
 2. Whoever releases a door cannot tell how many movers it has, or of which kinds.
+
+--check-config looks at a mover that is a `hubd.config.movers.Line` as at every GPIO line
+(`hubd.wiring.look.lines`). `hubd.wiring.securing` has the row of a mover that can stay driven.
 """
 
 from __future__ import annotations
@@ -12,10 +16,12 @@ from functools import partial
 from typing import Any
 
 from drivers.gpio.lines import outputs_outlive_us
-from drivers.strike.strike import GPIO_FACTORY, Strike, StrikeGuard
+from drivers.strike.client import GPIO_FACTORY, StrikeGuard
+from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
 from hubcore.ports.doors import Mover
-from hubd.config import kinds
+from hubd.config import movers as sections
+from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 from hubd.wiring.parts import RunPart, TellPart
@@ -27,9 +33,7 @@ MakeForDoor = Callable[[str, Publish], Mover]
 
 @dataclass(frozen=True, slots=True)
 class MadeKind:
-    """All movers of one kind: how to make each for its door, by its id, and what must run for them,
-    by name.
-    """
+    """All movers of one kind: what makes each, by its id, and what must run for them, by name."""
 
     movers: Mapping[str, MakeForDoor]
     runs: Mapping[Part, RunPart]
@@ -47,62 +51,69 @@ MakeKind = Callable[[Sequence[Any], TellPart], MadeKind]
 """Takes all sections of its own kind."""
 
 
-def gpio_strikes(wanted: Sequence[kinds.Strike], tell: TellPart) -> MadeKind:
+def gpio_strikes(wanted: Sequence[sections.Strike], tell: TellPart) -> MadeKind:
     """Strikes on the lines of this machine."""
     if outputs_outlive_us():
         tell(Part.GPIO, False, "This kernel keeps GPIO outputs driven when their process dies.")
     return strikes(wanted, tell, GPIO_FACTORY)
 
 
-def strikes(wanted: Sequence[kinds.Strike], tell: TellPart, factory: str) -> MadeKind:
-    """Strikes behind their guard; `factory` names what opens their lines
-    (`drivers.strike.guard`).
-    """
+def strikes(wanted: Sequence[sections.Strike], tell: TellPart, factory: str) -> MadeKind:
+    """Strikes behind their guard; `factory` names what opens their lines (see the guard)."""
     guard = StrikeGuard(strike_lines(wanted), partial(tell, Part.STRIKES), factory)
-    makers = {strike.id: partial(Strike, guard, strike.id) for strike in wanted}
+    makers: dict[str, MakeForDoor] = {}
+    for strike in wanted:
+        makers[strike.id] = partial(Strike, guard, strike.id)
     return MadeKind(makers, {Part.STRIKES: guard.run})
 
 
-def strike_lines(wanted: Iterable[kinds.Strike]) -> dict[str, StrikeLine]:
+def strike_lines(wanted: Iterable[sections.Strike]) -> dict[str, StrikeLine]:
     """Return the lines of strikes by their ids, each with its own cap and rest."""
-    return {
-        strike.id: StrikeLine(
-            chip=strike.chip,
-            line=strike.line,
-            active_low=strike.active_low,
-            cap_ms=round(strike.cap_seconds * 1000),
-            rest_ms=round(strike.rest_seconds * 1000),
-        )
-        for strike in wanted
-    }
+    return {strike.id: _line_of(strike) for strike in wanted}
 
 
-MOVER_KINDS: Mapping[type[kinds.Mover], MakeKind] = {kinds.Strike: gpio_strikes}
-"""A row for each kind in `hubd.config.kinds.Mover`."""
+def _line_of(strike: sections.Strike) -> StrikeLine:
+    return StrikeLine(
+        chip=strike.chip,
+        line=strike.line,
+        active_low=strike.active_low,
+        cap_ms=round(strike.cap_seconds * 1000),
+        rest_ms=round(strike.rest_seconds * 1000),
+    )
+
+
+MOVER_KINDS: Mapping[type[sections.Mover], MakeKind] = {
+    sections.Strike: gpio_strikes,
+}
+"""A row for each kind in `hubd.config.movers.Mover`."""
 
 
 def make_movers(
     config: Config,
     publish: Publish,
     tell: TellPart,
-    rows: Mapping[type[kinds.Mover], MakeKind] = MOVER_KINDS,
+    rows: Mapping[type[sections.Mover], MakeKind] = MOVER_KINDS,
 ) -> MadeMovers:
     """Make what moves the doors of the configuration; `publish` hears what they do."""
     wanted = [mover for door in config.doors for mover in door.moved_by]
-    made = [
-        make([mover for mover in wanted if type(mover) is kind], tell)
-        for kind, make in rows.items()
-        if any(type(mover) is kind for mover in wanted)
-    ]
-    movers = {mover: make for kind in made for mover, make in kind.movers.items()}
-    doors = {
-        door.id: _as_one([partial(movers[mover.id], door.id) for mover in door.moved_by], publish)
-        for door in config.doors
-    }
-    return MadeMovers(doors, {name: run for kind in made for name, run in kind.runs.items()})
+    makers: dict[str, MakeForDoor] = {}
+    runs: dict[Part, RunPart] = {}
+    for kind, make in rows.items():
+        of_kind = [mover for mover in wanted if type(mover) is kind]
+        if of_kind:
+            made = make(of_kind, tell)
+            makers.update(made.movers)
+            runs.update(made.runs)
+    doors = {door.id: _mover_of(door, makers, publish) for door in config.doors}
+    return MadeMovers(doors, runs)
 
 
-def _as_one(movers: Sequence[Callable[[Publish], Mover]], publish: Publish) -> Mover:
-    if len(movers) == 1:
-        return movers[0](publish)
-    return Together(movers, publish)
+def _mover_of(door: Door, makers: Mapping[str, MakeForDoor], publish: Publish) -> Mover:
+    """Make the movers of a door, and of several one."""
+    own: list[Callable[[Publish], Mover]] = []
+    for mover in door.moved_by:
+        make = makers[mover.id]
+        own.append(partial(make, door.id))
+    if len(own) == 1:
+        return own[0](publish)
+    return Together(own, publish)

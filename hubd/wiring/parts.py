@@ -1,5 +1,4 @@
-"""What a hub is built on: real parts on a hub (`hardware`), simulated ones at a desk, behind the
-same ports.
+"""What a hub is built on: real parts on a hub, simulated ones at a desk, behind the same ports.
 
 Law: nothing below `Parts` can tell which of the two it is.
 """
@@ -24,8 +23,9 @@ TellPart = Callable[[Part, bool, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The world of one hub: its radio, what moves each door by the door's id, its inputs, its
-    uplink if it has one, and what must run for them, by name.
+    """The world of one hub.
+
+    `doors`: what moves each door, by the door's id. `runs`: what must run for the parts, by name.
     """
 
     radio: Radio

@@ -1,8 +1,9 @@
-"""The radio: one row for each kind."""
+"""The radio: one row for each kind says how it is made, and how --check-config looks at it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,13 +13,24 @@ from hubd.adapters.bluez.plan import RadioNews
 from hubd.adapters.bluez.radio import BluezRadio
 from hubd.adapters.host.keyfiles import load_beacon
 from hubd.adapters.host.systemd import ask_for_new_bluetoothd
-from hubd.config import kinds
+from hubd.config import radio as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
+from hubd.wiring.look import bluetooth
+from hubd.wiring.look.finding import Finding
+from hubd.wiring.look.world import World
 from hubd.wiring.parts import TellPart
 
 
-def bluez(section: kinds.Bluez, beacon: Beacon | None, tell: TellPart) -> Radio:
+@dataclass(frozen=True, slots=True)
+class RadioKind:
+    """What is done with a section of one kind."""
+
+    make: Callable[[Any, Beacon | None, TellPart], Radio]
+    look: Callable[[Any, World], Iterator[Finding]]
+
+
+def bluez(section: sections.Bluez, beacon: Beacon | None, tell: TellPart) -> Radio:
     """A Bluetooth adapter of this machine, behind BlueZ."""
     news = RadioNews(
         lost=partial(tell, Part.RADIO, False),
@@ -29,12 +41,19 @@ def bluez(section: kinds.Bluez, beacon: Beacon | None, tell: TellPart) -> Radio:
     return BluezRadio(section.adapter, news, beacon=beacon)
 
 
-MakeRadio = Callable[[Any, Beacon | None, TellPart], Radio]
-"""Takes a section of its own kind."""
-RADIO_KINDS: Mapping[type[kinds.Radio], MakeRadio] = {kinds.Bluez: bluez}
-"""A row for each kind in `hubd.config.kinds.Radio`."""
+RADIO_KINDS: Mapping[type[sections.Radio], RadioKind] = {
+    sections.Bluez: RadioKind(make=bluez, look=bluetooth.look),
+}
+"""A row for each kind in `hubd.config.radio.Radio`."""
 
 
 def make_radio(config: Config, tell: TellPart) -> Radio:
     """Make the radio of the configuration. Raise ConfigError for a wrong beacon key."""
-    return RADIO_KINDS[type(config.radio)](config.radio, load_beacon(config), tell)
+    kind = RADIO_KINDS[type(config.radio)]
+    return kind.make(config.radio, load_beacon(config), tell)
+
+
+def look_at_radio(config: Config, world: World) -> Iterator[Finding]:
+    """Look for what the radio of the configuration needs."""
+    kind = RADIO_KINDS[type(config.radio)]
+    return kind.look(config.radio, world)

@@ -1,12 +1,12 @@
 """All movers of one door, as one mover: a door with two strikes is released like a door with one.
 
-1. A release is for all of them, at the same time; each keeps to its own cap and its own rest.
-2. The door must rest for as long as the longest of its movers must: until then none is driven.
-3. When one cannot be driven, none stays driven. That is an error, and never RestingError once any
-   may have moved, so that the release counts as moved.
-4. Securing tries every one, whatever becomes of the others.
-5. The door is driven from when the first is driven until the last is at rest; only these two
-   changes are told.
+Laws:
+1. A release is for all movers at the same time; each keeps to its own cap and its own rest.
+2. Until the longest rest of its movers is over, none is driven.
+3. When one cannot be driven, none stays driven.
+4. That is RestingError only if none has moved, so that any other release counts as moved.
+5. Securing tries every mover, whatever becomes of the others.
+6. The door is driven while any mover is; only the first rise and the last fall are told.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class Together:
     """`hubcore.ports.doors.Mover` over several."""
 
     def __init__(self, movers: Sequence[MakeMover], publish: Publish) -> None:
-        """Make the movers; `publish` hears what they do as if they were one, and all else that they
-        tell.
-        """
+        """Make the movers; `publish` hears what they do as if they were one."""
         self._publish = publish
         self._levels: dict[int, bool] = {}
-        self._movers = [make(partial(self._heard, number)) for number, make in enumerate(movers)]
+        self._movers: list[Mover] = []
+        for number, make in enumerate(movers):
+            mover = make(partial(self._publish_as_one, number))
+            self._movers.append(mover)
 
     async def release(self, seconds: float) -> None:
         """See `hubcore.ports.doors.Mover.release`."""
-        if rest_seconds := self.must_rest_seconds(seconds):
-            raise RestingError(
-                f"Not now: a mover of the door rests for another {rest_seconds:.3f} s.",
-                rest_seconds,
-            )
+        rest_seconds = self.must_rest_seconds(seconds)
+        if rest_seconds:
+            sentence = f"Not now: a mover of the door rests for another {rest_seconds:.3f} s."
+            raise RestingError(sentence, rest_seconds)
         errors = await _each(mover.release(seconds) for mover in self._movers)
         if not errors:
             return
@@ -60,27 +60,32 @@ class Together:
 
     async def secure(self) -> None:
         """See `hubcore.ports.doors.Mover.secure`."""
-        if errors := await _each(mover.secure() for mover in self._movers):
+        errors = await _each(mover.secure() for mover in self._movers)
+        if errors:
             raise HardwareError(_joined(errors)) from errors[0]
 
-    def _heard(self, number: int, event: InputEvent) -> None:
-        """Pass on what a mover tells; of its level only what changes the door's, and the first word
-        of all.
-        """
+    def _publish_as_one(self, number: int, event: InputEvent) -> None:
+        """Publish what one mover says; of its level only what changes that of the door."""
         if event.what not in (Input.STRIKE_ACTIVE, Input.STRIKE_INACTIVE):
             self._publish(event)
             return
-        before = any(self._levels.values()) if self._levels else None
+        first_word = not self._levels
+        driven_before = self._any_level_is_active()
         self._levels[number] = event.what is Input.STRIKE_ACTIVE
-        if any(self._levels.values()) is not before:
+        driven = self._any_level_is_active()
+        if first_word or driven is not driven_before:
             self._publish(event)
+
+    def _any_level_is_active(self) -> bool:
+        return any(self._levels.values())
 
 
 async def _each(steps: Iterable[Awaitable[None]]) -> list[HardwareError]:
-    """Do all at the same time, each to its end; return what went wrong."""
+    """Do all at the same time, each to its end; return what went wrong, in their order."""
     async with asyncio.TaskGroup() as tasks:
         done = [tasks.create_task(_error_of(step)) for step in steps]
-    return [error for task in done if (error := task.result()) is not None]
+    results = [task.result() for task in done]
+    return [error for error in results if error is not None]
 
 
 async def _error_of(step: Awaitable[None]) -> HardwareError | None:

@@ -18,7 +18,8 @@ from typing import Protocol
 
 import pytest
 
-from drivers.strike.strike import Strike, StrikeGuard
+from drivers.strike.client import StrikeGuard
+from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent, Mover

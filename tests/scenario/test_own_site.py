@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from hubd.config.file import load
 from hubd.start.checkconfig import page
-from hubd.start.checkconfig.page import FindingKind
+from hubd.wiring.look.finding import FindingKind
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.stage import ask

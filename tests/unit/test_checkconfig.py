@@ -25,7 +25,7 @@ from hubd.adapters.sqlite.database import AUDIT
 from hubd.config.file import load
 from hubd.start.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
 from hubd.start.checkconfig.credstore import handed_over
-from hubd.start.checkconfig.page import Finding, FindingKind
+from hubd.wiring.look.finding import Finding, FindingKind
 from hubsim import site as sites
 
 UNIT = """# /usr/lib/systemd/system/hubd.service

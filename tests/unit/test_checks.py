@@ -17,7 +17,6 @@ import pytest
 from hubcore.backend.talk import UplinkPhase
 from hubd.backend.state import UplinkState
 from hubd.cli.main import hubctl
-from hubd.start.checkconfig.page import KIND_OF_CLASS, FindingKind, found
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,
@@ -28,6 +27,7 @@ from hubd.upkeep.checks import (
     problem,
 )
 from hubd.upkeep.looks import LOOKS, Seen
+from hubd.wiring.look.finding import KIND_OF_CLASS, FindingKind, found
 from hubsim.main import main as hubsim
 
 ROOT = Path(__file__).parents[2]

@@ -33,7 +33,9 @@ from hubd.adapters.local.calls import Call, CallRefused
 from hubd.adapters.local.event_tail import EventTail
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
-from hubd.cli.show import Page, backend_text, clean, clean_json, event_line, status_page
+from hubd.cli.page import Page
+from hubd.cli.show import backend_text, event_line, status_page
+from hubd.cli.text import clean, clean_json
 from hubd.upkeep.checks import CHECKS, CheckId
 
 pytestmark = pytest.mark.asyncio
@@ -335,8 +337,8 @@ async def test_what_a_strange_daemon_says_is_a_sentence(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
         for answer, sentence in (
             (CallRefused("busy", "Too \x1b[2Jmuch."), "Too \\x1b[2Jmuch.\n"),
-            ("text", "hubd answered what this hubctl does not know; are both of one version?\n"),
-            ([1], "hubd answered what this hubctl does not know; are both of one version?\n"),
+            ("text", "hubctl does not understand hubd's answer; are both of the same version?\n"),
+            ([1], "hubctl does not understand hubd's answer; are both of the same version?\n"),
         ):
             hub.answers["status"] = answer
             result = await hub.hubctl("status")

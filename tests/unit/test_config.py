@@ -19,9 +19,11 @@ from msgspec import structs
 
 from hubcore.errors import ConfigError
 from hubd.config import file as config
-from hubd.config.file import Config, KeyFile, load, parse
-from hubd.config.kinds import Section, with_default_kinds
-from hubd.config.sentences import ConfigPlace, explain
+from hubd.config.explain import explain
+from hubd.config.file import Config, load, parse
+from hubd.config.keys import KeyFile
+from hubd.config.place import ConfigPlace
+from hubd.config.section import Section, with_default_kinds
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "hubd.toml"
 FILE = Path("/etc/hubd/hubd.toml")

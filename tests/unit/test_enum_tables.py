@@ -20,7 +20,8 @@ from types import ModuleType
 import pytest
 
 from hubcore.evidence.facts import Fact
-from hubd.cli.show import STYLES, URGENCY
+from hubd.cli.page import STYLES
+from hubd.cli.show import URGENCY
 from hubd.upkeep.checks import Severity
 
 ROOT = Path(__file__).parents[2]

@@ -2,15 +2,20 @@
 test moves.
 """
 
+import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.strike.guard import Guard, find_factory, main, receive, tell
+from drivers.strike import guard, offtimer
+from drivers.strike.guard import find_factory, main, receive, tell
+from drivers.strike.offtimer import OffTimers
 from drivers.strike.wire import MAX_TEXT, Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError
 
@@ -45,18 +50,18 @@ class Bench:
     def __init__(self) -> None:
         self.now_ns = 5_000 * MS
         self.lines = FakeLines()
-        self.guard = Guard(self.lines, WANTED, lambda: self.now_ns)
+        self.timers = OffTimers(self.lines, WANTED, lambda: self.now_ns)
         # what drove the lines before is not known: a guard begins with a rest
         self.now_ns += REST_MS * MS
 
     def ask(self, verb: Verb, line: int = 0, milliseconds: int = 0, late_ns: int = 0) -> Answer:
-        return self.guard.perform(
+        return self.timers.perform(
             Command(verb, line, 7, milliseconds, self.now_ns - late_ns).encode()
         )
 
     def after(self, milliseconds: float) -> bool:
         self.now_ns += int(milliseconds * MS)
-        return self.guard.expire()
+        return self.timers.expire()
 
 
 @pytest.fixture
@@ -64,6 +69,7 @@ def bench() -> Bench:
     return Bench()
 
 
+# offtimer, law 1
 def test_a_pulse_drives_its_line_and_ends_at_its_deadline(bench: Bench) -> None:
     answer = bench.ask(Verb.PULSE, 1, 500)
     assert (answer.kind, answer.tag, answer.active, answer.at_ns) == (
@@ -72,16 +78,17 @@ def test_a_pulse_drives_its_line_and_ends_at_its_deadline(bench: Bench) -> None:
         0b010,
         bench.now_ns,
     )
-    assert bench.guard.wait_ms() == 500
+    assert bench.timers.wait_ms() == 500
     assert not bench.after(499.5)
     # rounded up: poll never wakes before the deadline for nothing
-    assert bench.guard.wait_ms() == 1
+    assert bench.timers.wait_ms() == 1
     assert bench.lines.levels == {1: True}
     assert bench.after(0.5)
     assert bench.lines.levels == {1: False}
-    assert bench.guard.wait_ms() is None
+    assert bench.timers.wait_ms() is None
 
 
+# offtimer, law 2
 def test_of_two_pulses_the_later_end_wins(bench: Bench) -> None:
     bench.ask(Verb.PULSE, 0, 5000)
     bench.after(1000)
@@ -95,15 +102,17 @@ def test_of_two_pulses_the_later_end_wins(bench: Bench) -> None:
     assert bench.after(1)
 
 
+# offtimer, law 4
 def test_a_new_guard_begins_with_a_rest() -> None:
     lines = FakeLines()
     now_ns = 5_000 * MS
-    guard = Guard(lines, WANTED, lambda: now_ns)
-    answer = guard.perform(Command(Verb.PULSE, 0, 7, 1000, now_ns).encode())
+    timers = OffTimers(lines, WANTED, lambda: now_ns)
+    answer = timers.perform(Command(Verb.PULSE, 0, 7, 1000, now_ns).encode())
     assert (answer.kind, answer.wait_ms, answer.active) == (AnswerKind.RESTING, REST_MS, 0)
     assert lines.driven == []
 
 
+# offtimer, law 3
 def test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first(bench: Bench) -> None:
     """Three opens 4 s apart once drove a strike with a cap of 10 s for 13 s."""
     began_ns = bench.now_ns
@@ -111,7 +120,7 @@ def test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first(be
         assert bench.ask(Verb.PULSE, 0, 5_000).kind is AnswerKind.DONE
         bench.after(4_000)
     assert bench.ask(Verb.PULSE, 0, 5_000).kind is AnswerKind.DONE
-    assert bench.guard.wait_ms() == 2_000
+    assert bench.timers.wait_ms() == 2_000
     assert bench.after(2_000)
     assert bench.lines.levels == {0: False}
     assert bench.now_ns - began_ns == CAP_MS * MS
@@ -124,18 +133,18 @@ def test_who_comes_at_the_end_of_a_stretch_gets_the_whole_pulse_but_for_the_rest
     bench.after(7_000)
     # wants to end at 12 s, the cap is at 10 s
     assert bench.ask(Verb.PULSE, 0, 5_000).kind is AnswerKind.DONE
-    assert bench.guard.wait_ms() == 3_000
+    assert bench.timers.wait_ms() == 3_000
     assert bench.after(3_000)
     assert bench.lines.levels == {0: False}
-    assert bench.guard.wait_ms() == REST_MS
+    assert bench.timers.wait_ms() == REST_MS
     refused = bench.ask(Verb.PULSE, 0, 5_000)
     assert (refused.kind, refused.wait_ms, refused.active) == (AnswerKind.RESTING, REST_MS, 0)
     assert bench.after(REST_MS)
     assert bench.lines.levels == {0: True}
-    assert bench.guard.wait_ms() == 2_000 - REST_MS
+    assert bench.timers.wait_ms() == 2_000 - REST_MS
     assert bench.after(2_000 - REST_MS)
     assert bench.lines.levels == {0: False}
-    assert bench.guard.wait_ms() is None
+    assert bench.timers.wait_ms() is None
 
 
 def test_secure_in_a_rest_ends_what_waits(bench: Bench) -> None:
@@ -144,7 +153,7 @@ def test_secure_in_a_rest_ends_what_waits(bench: Bench) -> None:
     bench.ask(Verb.PULSE, 0, 5_000)
     bench.after(3_000)
     bench.ask(Verb.SECURE, 0)
-    assert bench.guard.wait_ms() is None
+    assert bench.timers.wait_ms() is None
     bench.after(10_000)
     assert bench.lines.levels == {0: False}
 
@@ -157,7 +166,7 @@ def test_a_line_that_cannot_go_on_after_a_rest_stays_at_rest(bench: Bench) -> No
     bench.lines.failing = {(0, True)}
     bench.after(REST_MS)
     assert bench.lines.driven[-1] == (0, False)
-    assert bench.guard.wait_ms() is None
+    assert bench.timers.wait_ms() is None
 
 
 def test_lines_have_caps_of_their_own(bench: Bench) -> None:
@@ -172,17 +181,17 @@ def test_lines_have_caps_of_their_own(bench: Bench) -> None:
 def test_lines_have_deadlines_of_their_own(bench: Bench) -> None:
     bench.ask(Verb.PULSE, 0, 300)
     bench.ask(Verb.PULSE, 2, 100)
-    assert bench.guard.wait_ms() == 100
+    assert bench.timers.wait_ms() == 100
     bench.after(100)
     assert bench.lines.levels == {0: True, 2: False}
-    assert bench.guard.wait_ms() == 200
+    assert bench.timers.wait_ms() == 200
 
 
 def test_secure_ends_a_pulse_and_its_deadline(bench: Bench) -> None:
     bench.ask(Verb.PULSE, 0, 5000)
     assert bench.ask(Verb.SECURE, 0).active == 0
     assert bench.lines.levels == {0: False}
-    assert bench.guard.wait_ms() is None
+    assert bench.timers.wait_ms() is None
 
 
 def test_state_drives_nothing(bench: Bench) -> None:
@@ -213,13 +222,15 @@ GOOD = Command(Verb.PULSE, 0, 1, 100, 5_000 * MS)
         Command(Verb.PULSE, 0, 1, 0xFFFF_FFFF, 5_000 * MS).encode(),
     ],
 )
+# offtimer, law 6
 def test_what_is_no_command_is_refused_and_drives_nothing(bench: Bench, data: bytes) -> None:
-    answer = bench.guard.perform(data)
+    answer = bench.timers.perform(data)
     assert answer.kind is AnswerKind.REFUSED
     assert answer.text
     assert bench.lines.driven == []
 
 
+# offtimer, law 5
 def test_a_pulse_read_after_its_last_moment_is_refused(bench: Bench) -> None:
     assert bench.ask(Verb.PULSE, 0, 100, late_ns=1).kind is AnswerKind.REFUSED
     assert bench.lines.driven == []
@@ -230,13 +241,14 @@ def test_a_pulse_read_after_its_last_moment_is_refused(bench: Bench) -> None:
 @given(st.binary(max_size=2 * Command.SIZE))
 def test_any_packet_gets_an_answer_and_at_most_a_capped_pulse(data: bytes) -> None:
     bench = Bench()
-    answer = bench.guard.perform(data)
+    answer = bench.timers.perform(data)
     assert Answer.decode(answer.encode()) == answer
-    assert (bench.guard.wait_ms() or 0) <= CAP_MS
+    assert (bench.timers.wait_ms() or 0) <= CAP_MS
     bench.after(CAP_MS)
     assert not any(bench.lines.levels.values())
 
 
+# offtimer, law 7
 def test_a_line_that_cannot_be_driven_is_driven_inactive_and_reported(bench: Bench) -> None:
     bench.lines.failing = {(0, True)}
     answer = bench.ask(Verb.PULSE, 0, 100)
@@ -245,6 +257,7 @@ def test_a_line_that_cannot_be_driven_is_driven_inactive_and_reported(bench: Ben
     assert bench.lines.driven == [(0, True), (0, False)]
 
 
+# offtimer, law 8
 def test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active(
     bench: Bench,
 ) -> None:
@@ -254,7 +267,7 @@ def test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active(
     with pytest.raises(HardwareError, match="does not go inactive"):
         bench.after(100)
     assert bench.lines.levels == {0: True, 1: False, 2: False}
-    assert bench.guard.wait_ms() == 0  # due until it is done
+    assert bench.timers.wait_ms() == 0  # due until it is done
 
 
 def test_answers_survive_the_wire_and_long_sentences_are_cut() -> None:
@@ -273,6 +286,7 @@ def test_answers_survive_the_wire_and_long_sentences_are_cut() -> None:
     assert Answer.decode(b"\x01" * (Answer.MAX_SIZE + 1)) is None
 
 
+# guard, law 8
 def test_the_guard_never_waits_for_a_hubd_that_does_not_read() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
@@ -323,3 +337,12 @@ def test_the_guard_starts_without_the_daemons_weight() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", [guard, offtimer])
+def test_the_tests_that_hold_the_laws_are_there(module: ModuleType) -> None:
+    named = re.findall(r"\btest_\w+\b(?!\.py)", module.__doc__ or "")
+    unit = Path(__file__).parent
+    text = (unit / "test_guard.py").read_text() + (unit / "test_strike.py").read_text()
+    assert len(named) == 8
+    assert [name for name in named if f"def {name}(" not in text] == []

@@ -11,11 +11,13 @@ import pytest
 
 from drivers.strike.wire import MAX_LINES, StrikeLine
 from hubcore.errors import ConfigError
-from hubd.config import kinds
+from hubd.config import backend, movers, radio
 from hubd.config.file import Config, parse
-from hubd.config.kinds import STRIKES_MAX
+from hubd.config.movers import STRIKES_MAX
+from hubd.config.section import DEFAULT_KINDS, kind_of
 from hubd.wiring.movers import MOVER_KINDS, strike_lines
 from hubd.wiring.radios import RADIO_KINDS
+from hubd.wiring.securing import Securing
 from hubd.wiring.uplinks import UPLINK_KINDS
 
 HEAD = """
@@ -117,12 +119,15 @@ def test_a_list_of_movers_does_not_allow_more_lines_than_the_guard_has() -> None
 
 def test_every_kind_that_a_file_may_name_has_a_row() -> None:
     for union, rows, section in (
-        (kinds.Mover, MOVER_KINDS, "movers"),
-        (kinds.Radio, RADIO_KINDS, "radio"),
-        (kinds.Backend, UPLINK_KINDS, "backend"),
+        (movers.Mover, MOVER_KINDS, "movers"),
+        (radio.Radio, RADIO_KINDS, "radio"),
+        (backend.Backend, UPLINK_KINDS, "backend"),
     ):
         members = get_args(union) or (union,)
         assert set(members) == set(rows)
-        assert kinds.kind_of(members[0]) == kinds.DEFAULT_KINDS[section], (
-            "the default kind stands first"
-        )
+        assert kind_of(members[0]) == DEFAULT_KINDS[section], "the default kind stands first"
+
+
+def test_every_kind_of_mover_has_a_row_of_how_it_is_secured() -> None:
+    kinds = get_args(movers.Mover) or (movers.Mover,)
+    assert set(Securing().kinds) == {kind_of(kind) for kind in kinds}

@@ -16,7 +16,7 @@ from hubd.adapters.local import api as local_api
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
-from hubd.cli import audit, main
+from hubd.cli import answers, audit, main, watch
 from hubd.cli.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
 from hubd.output import EX_IOERR, EX_SOFTWARE
 
@@ -44,9 +44,16 @@ def test_every_command_has_a_row_and_no_other_has() -> None:
 
 def test_every_exit_status_has_a_row_and_no_other_has() -> None:
     rows = {int(status) for status in re.findall(r"^\| (\d+) \|", TEXT, re.M)}
-    ours = {main.OK, main.PROBLEM, main.NO_ANSWER, main.INTERRUPTED, audit.BROKEN, audit.UNREADABLE}
+    ours = {
+        answers.OK,
+        answers.PROBLEM,
+        answers.NO_ANSWER,
+        main.INTERRUPTED,
+        audit.BROKEN,
+        audit.UNREADABLE,
+    }
     assert rows == ours | {EX_IOERR, EX_SOFTWARE, 128 + 13}
-    assert (main.PROBLEM, main.NO_ANSWER) == (audit.BROKEN, audit.UNREADABLE)
+    assert (answers.PROBLEM, answers.NO_ANSWER) == (audit.BROKEN, audit.UNREADABLE)
 
 
 def test_every_action_has_its_number() -> None:
@@ -68,7 +75,7 @@ def test_every_action_has_its_number() -> None:
         f"Root comes in by a socket of its own, `{DEFAULT_SOCKET}{local_api.ROOT_SUFFIX}`",
         f"`hubctl` waits for up to {ANSWER_SECONDS:g} s",
         f"hubd asks each tail every {WAITS.beat:g} s whether it is there",
-        f"the same on a full screen, every {main.WATCH_SECONDS:g} s",
+        f"the same on a full screen, every {watch.WATCH_SECONDS:g} s",
     ],
 )
 def test_numbers_are_those_of_the_code(sentence: str) -> None:
@@ -87,4 +94,4 @@ def test_a_tail_waits_longer_for_a_beat_than_the_hub_takes() -> None:
 def test_who_asks_waits_longer_than_the_hub_may_take_to_answer() -> None:
     line_seconds = LIMITS.user_places / LIMITS.user_per_second + 1 / LIMITS.client_per_second
     assert WAITS.handler + line_seconds < ANSWER_SECONDS
-    assert WAITS.idle > main.WATCH_SECONDS
+    assert WAITS.idle > watch.WATCH_SECONDS

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec import ValidationError, convert
 
-from hubd.config.file import Protocol
+from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.stage import ask

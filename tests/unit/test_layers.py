@@ -64,7 +64,9 @@ ROOMS: dict[str, Room] = {
     "hubd.output": _room("", "", WORLDLY),
     "hubd.__init__": _room("", "", PURE),
     "hubd.config": _room("hubd.config hubcore", "msgspec", WORLDLY),
-    "hubd.config.sentences": _room("hubcore.errors", "msgspec", PURE),
+    "hubd.config.sentences": _room("", "", PURE),
+    "hubd.config.place": _room("hubd.config.sentences", "", PURE),
+    "hubd.config.explain": _room("hubd.config.place hubd.config.sentences", "msgspec", PURE),
     "hubd.doors": _room("hubd.doors hubd.aside hubd.recording hubcore", "", WORLDLY),
     "hubd.doors.unlock": _room(
         "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors "
@@ -93,13 +95,28 @@ ROOMS: dict[str, Room] = {
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
     ),
+    "hubd.wiring.look": _room(
+        "hubd.wiring.look hubd.config hubd.adapters hubd.upkeep.checks drivers.gpio hubcore"
+    ),
+    "hubd.wiring.look.finding": _room("hubd.upkeep.checks", "msgspec", PURE),
+    "hubd.wiring.securing": _room(
+        "hubd.config.section drivers.gpio.lines drivers.strike.wire hubcore.errors",
+        "msgspec",
+        IMPURE | WORLDLY,
+    ),
     "hubd.wiring.parts": _room(
         "hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks", "", WORLDLY
     ),
     "hubd.wiring.together": _room("hubcore.ports hubcore.errors", "", WORLDLY),
     "hubd.adapters": _room("hubd.adapters hubd.aside hubd.config hubcore"),
     "hubd.start": _room(
-        "hubd.start hubd.config hubd.adapters hubd.output hubd.upkeep.checks drivers hubcore"
+        "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.sqlite "
+        "hubd.upkeep.checks hubcore",
+        "msgspec",
+        WORLDLY,
+    ),
+    "hubd.start.secure": _room(
+        "hubd.wiring.securing hubd.output hubcore.errors", "msgspec", WORLDLY
     ),
     "hubd.cli": _room(
         "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"
@@ -649,6 +666,11 @@ DOC = '"""A module that stands here to be judged."""\n'
         ("hubd.start.x", "from hubd.upkeep.health import Health", "must not know "
                                                                   "hubd.upkeep.health"),
         ("hubcore.evidence.facts", "import msgspec", "must not import the library msgspec"),
+        ("hubd.start.x", "from drivers.gpio.lines import X", "must not know drivers.gpio.lines"),
+        ("hubd.start.x", "from hubd.adapters.bluez.bus import X", "must not know "
+                                                                  "hubd.adapters.bluez.bus"),
+        ("hubd.start.secure", "from hubd.wiring.movers import X", "must not know "
+                                                                  "hubd.wiring.movers"),
         ("hubd.wiring.hardware", "from hubd.doors.unlock import Unlock", "must not know "
                                                                          "hubd.doors.unlock"),
         ("hubd.adapters.x", "from hubd.doors.unlock import Unlock", "must not know "
@@ -665,7 +687,7 @@ DOC = '"""A module that stands here to be judged."""\n'
         ("hubd.app", "from hubd.adapters.curve import uplink", "must not know hubd.adapters.curve"),
         ("hubd.app", "from hubd.adapters.bluez.radio import X", "must not know "
                                                                 "hubd.adapters.bluez.radio"),
-        ("hubd.app", "from hubd.config.kinds import Bluez", "must not know hubd.config.kinds"),
+        ("hubd.app", "from hubd.config.radio import Bluez", "must not know hubd.config.radio"),
         ("hubd.app", "from hubd.wiring.movers import MOVER_KINDS", "must not know "
                                                                    "hubd.wiring.movers"),
         ("hubd.wiring.parts", "import drivers.strike.strike", "must not know "
@@ -740,7 +762,7 @@ def test_a_violation_is_noticed(module: str, code: str, part: str) -> None:
         ),
         (
             "hubd.wiring.movers",
-            "import drivers.strike.strike\nfrom hubd.config import kinds\nfrom "
+            "import drivers.strike.strike\nfrom hubd.config import movers\nfrom "
             "hubd.wiring.together import Together",
         ),
         (

@@ -77,8 +77,8 @@ WAYS = (
             # the loops end together: the last events of doors, the last sum of refusals
             ("hubd.doors.happenings.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
             # then the guard: asked to end, then killed
-            ("drivers.strike.strike.STOP_SECONDS",),
-            ("drivers.strike.strike.STOP_SECONDS",),
+            ("drivers.strike.client.STOP_SECONDS",),
+            ("drivers.strike.client.STOP_SECONDS",),
             # then the record `stopped`, then the stores, each with all that it still reads and
             # writes; who looks at the disk or reads what waits for the backend is let go at once
             ("hubd.serve.LAST_RECORD_SECONDS",),

@@ -31,7 +31,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hubd import __version__
-from hubd.cli.main import DISTRIBUTION
+from hubd.cli.answers import DISTRIBUTION
 from hubsim.cli.sentences import INSTALLED_BY, sentence
 
 ROOT = Path(__file__).parents[2]

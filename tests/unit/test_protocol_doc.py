@@ -61,7 +61,7 @@ from hubcore.phone.messages import ErrorCode, Reason
 from hubcore.phone.tickets import TicketTable
 from hubcore.timing import standstill
 from hubcore.timing.budget import Budget
-from hubd.config.file import Protocol
+from hubd.config.hub import Protocol
 from hubsim.phone import effects, machine, onlink, trust
 from hubsim.phone import wallet as phone_wallet
 from hubsim.phone.effects import SendMessage

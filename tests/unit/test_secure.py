@@ -12,6 +12,7 @@ from pathlib import Path
 from drivers.strike.wire import StrikeLine
 from hubcore.errors import HardwareError
 from hubd.start.secure import DEFAULT_CONFIG, EX_CONFIG, EX_UNAVAILABLE, keys_not_handed_over, run
+from hubd.wiring.securing import Securing
 
 DOOR = '[[doors]]\nid = "a"\nstrike = {{ chip = "{chip}", line = {line}, active_low = {low} }}\n'
 
@@ -55,7 +56,7 @@ def _doors(*chips: str) -> str:
 def test_every_strike_is_requested_inactive_and_given_back(tmp_path: Path) -> None:
     chips = Chips()
     said = list[str]()
-    assert run(_file(tmp_path, _doors("one", "two")), chips, said.append) == 0
+    assert run(_file(tmp_path, _doors("one", "two")), Securing(chips), said.append) == 0
     assert [(line.chip, line.line, line.active_low) for line in chips.opened] == [
         ("one", 0, False),
         ("two", 1, True),
@@ -68,7 +69,10 @@ def test_every_strike_is_requested_inactive_and_given_back(tmp_path: Path) -> No
 def test_one_that_cannot_be_had_does_not_save_the_others(tmp_path: Path) -> None:
     chips = Chips(broken=["one"])
     said = list[str]()
-    assert run(_file(tmp_path, _doors("one", "two", "three")), chips, said.append) == EX_UNAVAILABLE
+    assert (
+        run(_file(tmp_path, _doors("one", "two", "three")), Securing(chips), said.append)
+        == EX_UNAVAILABLE
+    )
     assert [line.chip for line in chips.opened] == ["two", "three"]
     assert said[0] == "Strike line 0 of one cannot be used."
     assert said[-1] == "strikes driven inactive: 2 of 3"
@@ -84,7 +88,7 @@ def test_what_is_wrong_elsewhere_in_the_file_costs_nothing(tmp_path: Path) -> No
     assert (
         run(
             _file(tmp_path, text + _doors("one") + '[[doors]]\nname = "no strike"\n'),
-            chips,
+            Securing(chips),
             said.append,
         )
         == 69
@@ -110,7 +114,7 @@ def test_each_strike_of_a_door_with_several_is_driven_inactive_by_itself(tmp_pat
         + "".join(listed)
         + f'{MOVER}chip = "three"\nline = 3\nactive_low = true\n'
     )
-    assert run(_file(tmp_path, text), chips, said.append) == EX_UNAVAILABLE
+    assert run(_file(tmp_path, text), Securing(chips), said.append) == EX_UNAVAILABLE
     assert [(line.chip, line.line, line.active_low) for line in chips.opened] == [
         ("two", 1, False),
         ("three", 3, True),
@@ -128,7 +132,7 @@ def test_what_is_wrong_with_one_strike_of_a_door_costs_that_one(tmp_path: Path) 
     assert (
         run(
             _file(tmp_path, text + "[[doors]]\nmovers = 5\n[[doors]]\nmovers = []\n"),
-            chips,
+            Securing(chips),
             said.append,
         )
         == EX_UNAVAILABLE
@@ -144,7 +148,7 @@ def test_what_is_wrong_with_one_strike_of_a_door_costs_that_one(tmp_path: Path) 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     for file in (tmp_path / "none", _file(tmp_path, "doors = ["), _file(tmp_path, "doors = 1")):
         said = list[str]()
-        assert run(file, Chips(), said.append) == EX_CONFIG
+        assert run(file, Securing(Chips()), said.append) == EX_CONFIG
         assert "no strike could be driven inactive" in said[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.strike.guard import Guard
+from drivers.strike.offtimer import OffTimers
 from drivers.strike.stretch import MS, RESUME_MS, SHORTEST_MS, Stretch, bound
 from drivers.strike.wire import Answer, AnswerKind, Command, StrikeLine, Verb
 
@@ -29,7 +29,7 @@ class Line:
     def __init__(self, rest_ms: int) -> None:
         self.now = 0
         self.changes: list[tuple[int, bool]] = [(0, False)]
-        self.guard = Guard(
+        self.timers = OffTimers(
             self, [StrikeLine("chip", 0, cap_ms=CAP_MS, rest_ms=rest_ms)], lambda: self.now
         )
 
@@ -45,14 +45,14 @@ class Line:
         return self.changes[-1][1]
 
     def ask(self, verb: Verb, milliseconds: int) -> Answer:
-        return self.guard.perform(Command(verb, 0, 1, milliseconds, self.now).encode())
+        return self.timers.perform(Command(verb, 0, 1, milliseconds, self.now).encode())
 
     def later(self, milliseconds: int) -> None:
         """Let time pass as the guard's process does: it wakes at each deadline."""
         ends = self.now + milliseconds * MS
-        while (wait_ms := self.guard.wait_ms()) is not None and self.now + wait_ms * MS <= ends:
+        while (wait_ms := self.timers.wait_ms()) is not None and self.now + wait_ms * MS <= ends:
             self.now += wait_ms * MS
-            self.guard.expire()
+            self.timers.expire()
         self.now = ends
 
     def play(self, asked: list[Step]) -> None:

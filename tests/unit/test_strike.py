@@ -18,8 +18,9 @@ from typing import Any, cast
 import pytest
 
 from drivers.strike.channel import EXPIRE_SECONDS
+from drivers.strike.client import STOP_SECONDS, UNGUARDED_SECONDS, StrikeGuard
 from drivers.strike.process import GuardStarter
-from drivers.strike.strike import STOP_SECONDS, UNGUARDED_SECONDS, Strike, StrikeGuard
+from drivers.strike.strike import Strike
 from drivers.strike.wire import Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError, RestingError, UnguardedError
 from hubcore.ports.doors import Input, InputEvent, Mover
@@ -188,12 +189,14 @@ async def test_a_release_that_is_none_is_refused(bank: Bank, seconds: float) -> 
         assert bank.level(0).rises == 0
 
 
+# guard, law 1
 async def test_nothing_is_driven_before_the_guard_holds_the_lines(bank: Bank) -> None:
     hub = Hub(bank)
     with pytest.raises(HardwareError, match="has not started yet"):
         await hub.port.release(1.0)
 
 
+# guard, law 2
 async def test_a_line_found_active_is_driven_inactive_at_the_start(bank: Bank) -> None:
     stuck = Bank(bank.path)
     stuck.write(1, type(bank.level(1))(True, 1, 0, 0))
@@ -338,6 +341,7 @@ async def raised(release: Coroutine[Any, Any, None]) -> str:
     return str(caught.value)
 
 
+# guard, law 5
 async def test_a_guard_told_to_terminate_secures_first_and_ctrl_c_does_not_reach_it(
     bank: Bank,
 ) -> None:
@@ -483,6 +487,7 @@ def pulse(milliseconds: int) -> bytes:
     return Command(Verb.PULSE, 0, 1, milliseconds, time.monotonic_ns() + 10**10).encode()
 
 
+# guard, law 6
 async def test_a_flood_of_garbage_and_commands_does_not_put_off_the_end(bank: Bank) -> None:
     with raw_guard(bank) as (ours, _):
         ours.send(pulse(200))
@@ -497,6 +502,7 @@ async def test_a_flood_of_garbage_and_commands_does_not_put_off_the_end(bank: Ba
         assert bank.level(0).changed_ns - driven_ns < 2e9
 
 
+# guard, law 7
 async def test_what_is_still_queued_when_hubd_ends_is_not_obeyed(bank: Bank) -> None:
     with raw_guard(bank) as (ours, process):
         os.kill(process.pid, signal.SIGSTOP)
@@ -520,7 +526,8 @@ async def test_an_empty_packet_ends_the_guard_in_the_safe_direction(bank: Bank) 
 
 CLIENT = """
 import asyncio, contextlib, os, resource, sys, time
-from drivers.strike.strike import Strike, StrikeGuard
+from drivers.strike.client import StrikeGuard
+from drivers.strike.strike import Strike
 from drivers.strike.channel import EXPIRE_SECONDS
 from drivers.strike.wire import StrikeLine
 
@@ -588,6 +595,7 @@ def clients(
 
 
 @pytest.mark.parametrize("then", ["wait", "fork"])
+# guard, law 4
 async def test_kill_9_in_the_middle_of_a_release_secures_at_once(bank: Bank, then: str) -> None:
     with client(bank, 60, then) as (process, guard):
         assert bank.level(0).active
@@ -604,6 +612,7 @@ async def test_a_crash_in_the_middle_of_a_release_secures_at_once(bank: Bank) ->
         assert not bank.level(0).active
 
 
+# guard, law 3
 async def test_a_frozen_hubd_does_not_prolong_a_release(bank: Bank) -> None:
     with client(bank, 0.5, "wait") as (process, _):
         os.kill(process.pid, signal.SIGSTOP)

@@ -12,7 +12,7 @@ import click
 
 from hubcore.access.grant import Access
 from hubcore.access.schedule import Rule
-from hubd.config.file import Protocol
+from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.cli.options import (
     HUB_POINT,

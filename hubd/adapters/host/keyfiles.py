@@ -28,7 +28,8 @@ from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text, public_of
-from hubd.config.file import Config, KeyFile
+from hubd.config.file import Config
+from hubd.config.keys import KeyFile
 
 KEY_FILE_BYTES_MAX = 8192
 

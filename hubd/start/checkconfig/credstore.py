@@ -1,10 +1,12 @@
-"""The files that systemd hands over as keys, looked at before it does: it says of a wrong one only
-"status=243".
+"""The files that systemd hands over as keys, looked at before: systemd only says "status=243".
 
-Laws: only root can look, and nothing is changed; a sealed file is opened by systemd-creds itself,
-as the unit's start opens it, and what it holds is thrown away; each sentence names the credential's
-file, why it is wrong, and the command. Sources: systemd.exec(5), Credentials; systemd-creds(1);
-what systemd 252 and 257 say when they refuse one.
+Laws:
+1. Only root can look, and nothing is changed.
+2. systemd-creds itself opens a sealed file, as the unit's start does; what it holds is thrown away.
+3. Each sentence names the credential's file, why it is wrong, and the command that helps.
+
+Sources: systemd.exec(5), Credentials; systemd-creds(1); what systemd 252 and 257 say when they
+refuse one.
 """
 
 from __future__ import annotations
@@ -12,18 +14,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hubcore.errors import HardwareError
 from hubd.adapters.host.keyfiles import WANTED, remedy_for_missing, seal_command
-from hubd.config.file import KeyFile
-from hubd.start.checkconfig.page import Finding, finding, found
+from hubd.config.keys import KeyFile
 from hubd.upkeep.checks import CheckId, Problem, problem
-
-Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+from hubd.wiring.look.finding import Finding, finding, found
+from hubd.wiring.look.world import RunCommand, World
 
 CREDENTIAL_BYTES_MAX = 1 << 20
 """systemd.exec(5): more than 1 MB of credentials is not handed over."""
@@ -31,6 +31,19 @@ PRIVATE = frozenset({"identity", "curve_secret", "beacon"})
 _FOLDERS = ("etc", "run", "usr/local/lib", "usr/lib")
 """Where systemd looks for a credential store, first one first."""
 _LINE = re.compile(r"LoadCredential(Encrypted)?=(.*)")
+_OTHER_NAME = re.compile(r"[Ee]mbedded credential name '([^']*)' does not match")
+_SEALED_WRONG = (
+    (CheckId.KEY_SEAL_ENDED, ("time passed",)),
+    (
+        CheckId.KEY_SEALED_ELSEWHERE,
+        ("Decryption failed", "local credential key", "unseal", "TPM2"),
+    ),
+    (
+        CheckId.KEY_DAMAGED,
+        ("too short", "block size", "Unexpected", "corrupt", "Failed to read encrypted"),
+    ),
+)
+"""What systemd-creds says of a sealed file that it cannot open, in the order of asking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,42 +58,50 @@ class Handed:
     @property
     def property(self) -> str:
         """The unit's line."""
-        return f"LoadCredential{'Encrypted' if self.sealed else ''}={self.name}:{self.source}"
+        setting = "LoadCredentialEncrypted" if self.sealed else "LoadCredential"
+        return f"{setting}={self.name}:{self.source}"
 
 
 def settings(unit: str) -> Iterator[str]:
-    """Yield the settings in what `systemctl cat` says of a unit, KEY=VALUE without the spaces that
-    systemd skips.
+    """Yield the settings of a unit, KEY=VALUE without the spaces that systemd skips.
+
+    `unit` is what `systemctl cat` prints.
     """
     for line in unit.splitlines():
         key, equals, value = line.partition("=")
-        if equals and not key.lstrip().startswith(("#", ";")):
+        is_comment = key.lstrip().startswith(("#", ";"))
+        if equals and not is_comment:
             yield f"{key.strip()}={value.strip()}"
 
 
 def handed_over(unit: str) -> dict[str, Handed]:
-    """Read which credentials a unit hands over from what `systemctl cat` says of it."""
-    found: dict[str, Handed] = {}
+    """Return which credentials a unit hands over; `unit` is what `systemctl cat` prints."""
+    credentials: dict[str, Handed] = {}
     for line in settings(unit):
         match = _LINE.fullmatch(line)
         if match is None:
             continue
+        sealed = bool(match[1])
         name, _, source = match[2].partition(":")
         if name:
-            found[name] = Handed(name, source or name, bool(match[1]))
+            credentials[name] = Handed(name, source or name, sealed)
         else:
-            found.clear()  # an empty one takes back all before it
-    return found
+            credentials.clear()  # an empty setting takes back all before it
+    return credentials
 
 
 def left_over(handed: Mapping[str, Handed], root: Path) -> dict[str, KeyFile]:
-    """Return what the unit would hand over because a file is there, by its name; also what no key
-    asks for.
+    """Return what the unit hands over because a file is there, by name, even if no key asks for it.
 
     One of these that systemd cannot open ends the start like any other.
     """
-    there = [name for name in handed if name in WANTED and _find(handed[name], root) is not None]
-    return {name: KeyFile(Path(name), credential=True) for name in there}
+    files: dict[str, KeyFile] = {}
+    for name, credential in handed.items():
+        if name not in WANTED:
+            continue
+        if _find(credential, root) is not None:
+            files[name] = KeyFile(Path(name), credential=True)
+    return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,33 +112,30 @@ class Looked:
     usable: bool
 
 
-def look(
-    key: str, file: KeyFile, handed: Handed | None, run: Run, root: Path = Path("/"), owner: int = 0
-) -> Looked:
-    """Look at the file of one credential as root; `key` is its name in [keys].
-
-    Below `root` lie /etc, /run and /usr; `owner` is the user whose files there count as root's.
-    """
+def look(key: str, file: KeyFile, handed: Handed | None, world: World) -> Looked:
+    """Look at the file of one credential as root; `key` is its name in [keys]."""
     about = f"key {key}"
     if handed is None:
         return _unusable(found(CheckId.KEY_NOT_IN_UNIT, about, name=file.path.name))
     file = KeyFile(file.path, credential=True, sealed=handed.sealed)
-    path = _find(handed, root)
+    path = _find(handed, world.root)
     if path is None:
-        return _unusable(
-            found(CheckId.KEY_MISSING, about, file=file.place, how=remedy_for_missing(key, file))
-        )
-    wrong = _shape(path, key) or (_sealed(key, file, path, run) if handed.sealed else None)
+        how = remedy_for_missing(key, file)
+        return _unusable(found(CheckId.KEY_MISSING, about, file=file.place, how=how))
+    wrong = _no_key_file(path, key)
+    if wrong is None and handed.sealed:
+        wrong = _sealed_wrong(key, file, path, world.run)
     if wrong is not None:
         return _unusable(finding(wrong, about))
-    told = [
-        *_rights(path, key in PRIVATE and not handed.sealed, owner),
-        *_store_rights(path.parent, owner),
+    private = key in PRIVATE and not handed.sealed
+    problems = [
+        *_rights(path, private, world.owner),
+        *_store_rights(path.parent, world.owner),
     ]
-    plain = root / "etc/credstore" / f"hubd.{handed.name}"
+    plain = world.root / "etc/credstore" / f"hubd.{handed.name}"
     if handed.sealed and path != plain and plain.exists():
-        told.append(problem(CheckId.KEY_PLAIN_LEFT, file=plain))
-    return Looked(tuple(finding(one, about) for one in told), usable=True)
+        problems.append(problem(CheckId.KEY_PLAIN_LEFT, file=plain))
+    return Looked(tuple(finding(one, about) for one in problems), usable=True)
 
 
 def _unusable(why: Finding) -> Looked:
@@ -129,12 +147,18 @@ def _find(handed: Handed, root: Path) -> Path | None:
     if handed.source.startswith("/"):
         path = root / handed.source.lstrip("/")
         return path if path.exists() else None
-    stores = ("credstore.encrypted", "credstore") if handed.sealed else ("credstore",)
-    places = (root / folder / store / handed.source for store in stores for folder in _FOLDERS)
-    return next((path for path in places if path.exists()), None)
+    stores = ["credstore"]
+    if handed.sealed:
+        stores.insert(0, "credstore.encrypted")
+    for store in stores:
+        for folder in _FOLDERS:
+            path = root / folder / store / handed.source
+            if path.exists():
+                return path
+    return None
 
 
-def _shape(path: Path, key: str) -> Problem | None:
+def _no_key_file(path: Path, key: str) -> Problem | None:
     """Say why systemd could not read this at all, None when it can."""
     about = path.stat()
     wanted = WANTED[key]
@@ -147,43 +171,38 @@ def _shape(path: Path, key: str) -> Problem | None:
     return None
 
 
-def _sealed(key: str, file: KeyFile, path: Path, run: Run) -> Problem | None:
+def _sealed_wrong(key: str, file: KeyFile, path: Path, run: RunCommand) -> Problem | None:
     """Say why a sealed file cannot be opened here under its name, None when it can."""
     if path.parent.name == "credstore":
-        return problem(
-            CheckId.KEY_NOT_SEALED, file=path, folder=path.parent, how=seal_command(file, str(path))
-        )
+        how = seal_command(file, str(path))
+        return problem(CheckId.KEY_NOT_SEALED, file=path, folder=path.parent, how=how)
+    name = file.path.name
     try:
-        done = run(["systemd-creds", "decrypt", f"--name={file.path.name}", str(path), os.devnull])
+        done = run(["systemd-creds", "decrypt", f"--name={name}", str(path), os.devnull])
     except HardwareError as error:
         return problem(CheckId.KEY_UNKNOWN, file=path, said=error)
     if done.returncode == 0:
         return None
     said = " ".join(done.stderr.split())
     how = f"seal the plain key again; {seal_command(file)}, where FILE is {WANTED[key]}"
-    if other := re.search(r"[Ee]mbedded credential name '([^']*)' does not match", said):
-        return problem(CheckId.KEY_SEALED_FOR_ANOTHER, file=path, other=other[1], how=how)
-    if "time passed" in said:
-        return problem(CheckId.KEY_SEAL_ENDED, file=path, how=how)
-    if _is_any(said, "Decryption failed", "local credential key", "unseal", "TPM2"):
-        return problem(CheckId.KEY_SEALED_ELSEWHERE, file=path, said=said, how=how)
-    if _is_any(
-        said, "too short", "block size", "Unexpected", "corrupt", "Failed to read encrypted"
-    ):
-        return problem(CheckId.KEY_DAMAGED, file=path, said=said, how=how)
-    return problem(
-        CheckId.KEY_NOT_OPENED, file=path, said=said or f"status {done.returncode}", how=how
-    )
+    other = _OTHER_NAME.search(said)
+    if other is not None:
+        check = CheckId.KEY_SEALED_FOR_ANOTHER
+        return problem(check, file=path, other=other[1], how=how)
+    said = said or f"status {done.returncode}"
+    return problem(_why_not_opened(said), file=path, said=said, how=how)
 
 
-def _is_any(said: str, *parts: str) -> bool:
-    return any(part in said for part in parts)
+def _why_not_opened(said: str) -> CheckId:
+    """Return the check for what systemd-creds says of a file under its own name."""
+    for check, parts in _SEALED_WRONG:
+        if any(part in said for part in parts):
+            return check
+    return CheckId.KEY_NOT_OPENED
 
 
 def _rights(path: Path, private: bool, owner: int) -> Iterator[Problem]:
-    """Yield what is wrong with owner and mode; a sealed file may be read by everybody, and by
-    nobody it is useless.
-    """
+    """Yield what is wrong with owner and mode; only a `private` file must be hidden from others."""
     about = path.stat()
     mode = stat.S_IMODE(about.st_mode)
     if about.st_uid != owner:
@@ -198,6 +217,7 @@ def _rights(path: Path, private: bool, owner: int) -> Iterator[Problem]:
 
 def _store_rights(folder: Path, owner: int) -> Iterator[Problem]:
     about = folder.stat()
+    user = about.st_uid
     mode = stat.S_IMODE(about.st_mode)
-    if about.st_uid != owner or mode & 0o022:
-        yield problem(CheckId.KEY_STORE_NOT_ROOTS, folder=folder, user=about.st_uid, mode=mode)
+    if user != owner or mode & 0o022:
+        yield problem(CheckId.KEY_STORE_NOT_ROOTS, folder=folder, user=user, mode=mode)

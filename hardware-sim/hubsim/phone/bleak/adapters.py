@@ -19,7 +19,7 @@ from dbus_fast.aio import MessageBus
 
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
-from hubd.config.file import Api
+from hubd.config.hub import Api
 
 BUS_SECONDS = 5.0
 ADAPTER = "org.bluez.Adapter1"

@@ -1,0 +1,291 @@
+"""All strikes of the hub, seen from hubd: keeps a guard at work, and asks it to drive.
+
+Laws:
+1. The off-timer is the guard's alone; nothing here is needed to end a pulse.
+2. Without a guard that holds the lines, a release raises HardwareError and drives nothing.
+3. While one guard holds the lines, a second one waits, started and without lines. It takes over at
+   once, even if no process can be started at that moment (`drivers.strike.process`).
+4. A guard that ends or goes mute is replaced, and each change is told.
+5. Pauses between attempts grow only while no line can be driven.
+6. When a line may be driven and no guard holds it for UNGUARDED_SECONDS, `run` raises
+   UnguardedError.
+7. When `run` ends, however it ends, the guard has driven the lines inactive, or nothing here can.
+8. A strike is known by its id; only packets count lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from drivers.strike.channel import GuardChannel
+from drivers.strike.process import GuardProcess, GuardStarter, Spare, end_if_cancelled
+from drivers.strike.stretch import Stretch
+from drivers.strike.wire import (
+    MAX_CAP_MS,
+    MAX_LINES,
+    MAX_REST_MS,
+    Answer,
+    AnswerKind,
+    StrikeLine,
+    Verb,
+)
+from hubcore.errors import HardwareError, UnguardedError, unguarded_in
+
+GPIO_FACTORY = "drivers.gpio.lines:open_lines"
+
+PROBE_SECONDS = 1.0
+STOP_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 0.2
+LAST_PAUSE_SECONDS = 10.0
+STABLE_SECONDS = 10.0
+"""After a guard that lived so long, pauses begin with the first one again."""
+UNGUARDED_SECONDS = 4.0
+"""How long a strike may be driven with no guard to end it.
+
+A spare guard takes some milliseconds. What comes after this is the end of the daemon, and systemd's
+ExecStopPost.
+"""
+
+Watcher = Callable[[bool, int], None]
+"""Hears whether a line is active, and CLOCK_MONOTONIC ns of the change."""
+_EVERY_LINE = ~0
+
+
+class StrikeGuard:
+    """One guard process that holds the lines and one that waits, kept alive by `run`."""
+
+    def __init__(
+        self,
+        lines: Mapping[str, StrikeLine],
+        tell: Callable[[bool, str], None],
+        factory: str = GPIO_FACTORY,
+        stop_seconds: float = STOP_SECONDS,
+        starter: GuardStarter | None = None,
+        unguarded_seconds: float = UNGUARDED_SECONDS,
+    ) -> None:
+        """Take the lines by the ids of their strikes.
+
+        `tell(up, why)` hears each start and each end of a guard.
+        `factory` names what opens the lines (`drivers.strike.guard.find_factory`).
+        `stop_seconds`: how long a guard may take to end by itself, and again once it was killed.
+        `starter` starts the guards in another way.
+        """
+        _check(lines.values())
+        self._lines = dict(lines)
+        self._numbers = {strike: number for number, strike in enumerate(self._lines)}
+        self._tell = tell
+        if starter is None:
+            starter = GuardStarter(tuple(self._lines.values()), factory, stop_seconds)
+        self._spare = Spare(starter, self._on_answer)
+        self._unguarded_seconds = unguarded_seconds
+        self._watchers: dict[str, Watcher] = {}
+        self._active: int | None = None
+        """The last mask that a guard has sent; None before the first."""
+        self._may_be_driven = False
+        """The last guard ended while a line was driven, or may have been."""
+        self._unguarded_since: float | None = None
+        self._channel: GuardChannel | None = None
+        self._why = "The strike guard has not started yet."
+        self._process_id: int | None = None
+
+    @property
+    def process_id(self) -> int | None:
+        """The guard's process, while it holds the lines."""
+        if self._channel is None:
+            return None
+        return self._process_id
+
+    @property
+    def spare_id(self) -> int | None:
+        """The process that waits to take over, if there is one."""
+        return self._spare.process_id
+
+    # What a strike asks
+
+    def watch(self, strike: str, watcher: Watcher) -> None:
+        """Hear one strike: its level when a guard first holds it, then every change.
+
+        Raise HardwareError.
+        """
+        if strike not in self._lines:
+            raise HardwareError(
+                f"Strike {strike!r} does not exist; there are: {', '.join(self._lines)}."
+            )
+        self._watchers[strike] = watcher
+
+    async def pulse(self, strike: str, seconds: float) -> int:
+        """Drive a strike for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven.
+
+        The guard obeys within `EXPIRE_SECONDS` of this call or not at all. Raise RestingError when
+        the line must rest first, HardwareError when it cannot be driven.
+        """
+        if not is_span(seconds):
+            raise HardwareError(
+                f"A release of {seconds} s is none: a positive number of seconds is needed."
+            )
+        channel = self._held()
+        milliseconds = self.pulse_ms(strike, seconds)
+        answer = await channel.ask(Verb.PULSE, self._numbers[strike], milliseconds)
+        return answer.at_ns
+
+    def pulse_ms(self, strike: str, seconds: float) -> int:
+        """Return how many milliseconds a release of `seconds` lasts: at most the strike's cap."""
+        return min(math.ceil(seconds * 1000), self._lines[strike].cap_ms)
+
+    def stretch(self, strike: str, now: int) -> Stretch:
+        """Return a stretch that begins at `now`, to follow the strike's changes with."""
+        line = self._lines[strike]
+        return Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now)
+
+    async def secure(self, strike: str) -> int:
+        """Drive a strike inactive; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
+        channel = self._held()
+        answer = await channel.ask(Verb.SECURE, self._numbers[strike])
+        return answer.at_ns
+
+    def _held(self) -> GuardChannel:
+        """Return the conversation with the guard that holds the lines. Raise HardwareError."""
+        if self._channel is None:
+            raise HardwareError(f"No strike can be driven: {self._why}")
+        return self._channel
+
+    # One guard after another
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Keep a guard alive until cancelled; call `ready` each time one holds all lines, inactive.
+
+        Raise UnguardedError when a line may be driven and no guard can be had.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._spare.run())
+                tasks.create_task(self._hold(ready))
+        except BaseExceptionGroup as group:
+            raise (unguarded_in(group) or group) from None
+
+    async def _hold(self, ready: Callable[[], None]) -> None:
+        """Have one guard after another hold the lines."""
+        pause_seconds = FIRST_PAUSE_SECONDS
+        while True:
+            began = time.monotonic()
+            try:
+                guard = await self._next()
+                await self._serve(guard, ready)
+            except HardwareError as error:
+                self._why = str(error)
+                self._tell(False, self._why)
+                end_if_cancelled()
+            lived_seconds = time.monotonic() - began
+            if lived_seconds >= STABLE_SECONDS:
+                pause_seconds = FIRST_PAUSE_SECONDS
+            self._check_bound()
+            if not self._may_be_driven:
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, LAST_PAUSE_SECONDS)
+            elif lived_seconds < FIRST_PAUSE_SECONDS:
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
+
+    def _check_bound(self) -> None:
+        """Raise UnguardedError when a line has been without a guard for too long."""
+        left_seconds = self._unguarded_seconds_left()
+        if left_seconds is None or left_seconds > 0:
+            return
+        raise UnguardedError(
+            "A strike may be driven, and no guard could be had within "
+            f"{self._unguarded_seconds:g} s ({self._why}). "
+            "hubd ends, so that systemd drives every strike inactive and starts it again."
+        )
+
+    def _unguarded_seconds_left(self) -> float | None:
+        """Return how long a line may still be without a guard; None when none is in doubt."""
+        if not self._may_be_driven or self._unguarded_since is None:
+            return None
+        return self._unguarded_since + self._unguarded_seconds - time.monotonic()
+
+    async def _next(self) -> GuardProcess:
+        """Return a guard that waits. Raise HardwareError when there is none in time."""
+        left_seconds = self._unguarded_seconds_left()
+        if left_seconds is None:
+            return await self._spare.take(None)
+        return await self._spare.take(max(0.0, left_seconds))
+
+    async def _serve(self, guard: GuardProcess, ready: Callable[[], None]) -> None:
+        """Have one guard hold the lines and stay with it. Raise HardwareError when it has ended."""
+        self._process_id = guard.process_id
+        try:
+            await self._converse(guard.channel, ready)
+        except HardwareError as error:
+            status = await self._end(guard, str(error))
+            raise HardwareError(f"{error} (exit status {status})") from error
+        except BaseException:
+            await self._end(guard, "The strike guard was stopped.")
+            raise
+
+    async def _converse(self, channel: GuardChannel, ready: Callable[[], None]) -> None:
+        """Ask again and again whether the guard is there. Raise HardwareError when it is not."""
+        await channel.hold()
+        self._may_be_driven = False
+        self._channel = channel
+        self._tell(
+            True,
+            f"The strike guard (process {self._process_id}) "
+            f"holds {len(self._lines)} lines, inactive.",
+        )
+        ready()
+        while not await channel.ended(PROBE_SECONDS):
+            await channel.ask(Verb.STATE)
+        channel.check()
+
+    async def _end(self, guard: GuardProcess, why: str) -> int | None:
+        """End a guard and learn whether a line may still be driven; return its exit status.
+
+        Raise HardwareError.
+        """
+        if self._channel is guard.channel:
+            self._channel = None
+            self._may_be_driven = guard.channel.doubtful or bool(self._active)
+            self._unguarded_since = time.monotonic()
+        self._why = why
+        status = await guard.end()
+        if status == 0:
+            self._may_be_driven = False  # its last act was to drive all lines inactive
+        return status
+
+    def _on_answer(self, answer: Answer) -> None:
+        """Tell the watchers what has changed; a guard that waits says nothing of the lines."""
+        if answer.kind in (AnswerKind.UNFIT, AnswerKind.WAITING):
+            return
+        changed = _EVERY_LINE
+        if self._active is not None:
+            changed = answer.active ^ self._active
+        self._active = answer.active
+        for strike, watcher in self._watchers.items():
+            number = self._numbers[strike]
+            if changed >> number & 1:
+                active = bool(answer.active >> number & 1)
+                watcher(active, answer.at_ns)
+
+
+def is_span(seconds: float) -> bool:
+    """Tell whether this is a length of time."""
+    return math.isfinite(seconds) and seconds > 0
+
+
+def _check(lines: Collection[StrikeLine]) -> None:
+    """Raise HardwareError for lines that no guard takes."""
+    if not 1 <= len(lines) <= MAX_LINES:
+        raise HardwareError(
+            f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}."
+        )
+    for line in lines:
+        if not 1 <= line.cap_ms <= MAX_CAP_MS:
+            raise HardwareError(
+                f"The cap of {line} is {line.cap_ms} ms; it must be within 1..{MAX_CAP_MS} ms."
+            )
+        if not 0 <= line.rest_ms <= MAX_REST_MS:
+            raise HardwareError(
+                f"The rest of {line} is {line.rest_ms} ms; it must be within 0..{MAX_REST_MS} ms."
+            )

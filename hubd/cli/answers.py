@@ -1,0 +1,91 @@
+"""Asks the daemon, judges its answer, and ends hubctl with a sentence when there is none.
+
+Law: the exit status says 0 all is well, 1 an error stands, 2 there is no answer.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hubd import __version__
+from hubd.cli.client import HubClient, NoAnswer
+from hubd.cli.text import clean, document
+
+DISTRIBUTION = "hubd-access-hub"
+OK = 0
+PROBLEM = 1
+NO_ANSWER = 2
+
+
+def ask(path: Path, call: str) -> dict[str, Any]:
+    """Return the document of one call. Raise NoAnswer."""
+    with HubClient(path) as client:
+        return _document(call, client.call(call))
+
+
+def ask_or_end(path: Path, call: str, as_json: bool) -> dict[str, Any]:
+    """Return the document of one call, or end with the sentence of why there is none."""
+    try:
+        return ask(path, call)
+    except NoAnswer as error:
+        fail(error, as_json)
+
+
+def _document(call: str, answer: Any) -> dict[str, Any]:
+    """Return an answer as a document; a list under the name of its call.
+
+    Raise NoAnswer for another answer.
+    """
+    match call, answer:
+        case "status", dict():
+            return {**answer, "installed_version": _installed_version()}
+        case "trust-clock", {"state": str()}:
+            return dict(answer)
+        case "accept-state", {"was": str() | None, "policy_version": int()}:
+            return dict(answer)
+        case "doors", list() if all(isinstance(item, dict) for item in answer):
+            return {call: answer}
+    raise NoAnswer(
+        "protocol", "hubctl does not understand hubd's answer; are both of the same version?"
+    )
+
+
+def _installed_version() -> str:
+    """Return the version beside this hubctl now; it may be newer than a long `status --watch`."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return __version__
+
+
+def judge(status: dict[str, Any]) -> int:
+    """Return the exit status of a status: whether a problem of severity error stands."""
+    problems = status.get("problems")
+    if not isinstance(problems, list):
+        return OK
+    for problem in problems:
+        if isinstance(problem, dict) and problem.get("severity") == "error":
+            return PROBLEM
+    return OK
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """Print one document for machines."""
+    print(document(**facts), flush=True)
+
+
+def error_document(error: NoAnswer) -> dict[str, Any]:
+    """Return the document that says why there is no answer."""
+    return {"error": {"code": error.code, "message": str(error)}}
+
+
+def fail(error: NoAnswer, as_json: bool) -> NoReturn:
+    """End hubctl with the sentence of why there is no answer."""
+    if as_json:
+        print_json(error_document(error))
+    else:
+        print(clean(error), file=sys.stderr)
+    sys.exit(NO_ANSWER)

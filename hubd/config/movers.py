@@ -1,0 +1,71 @@
+"""What moves a door: `[[doors.movers]]`, and the GPIO line that any part of a door may be on.
+
+Each kind of mover has an `id`, unique in the hub, `cap_seconds`, `rest_seconds` and `at_door`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, structs
+
+from hubd.config.section import KIND, Id, Section
+
+Chip = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(/dev(/[A-Za-z0-9_:+-][A-Za-z0-9_:+.-]{0,63}){1,4}|[!-.0-~]{1,64})\Z",
+        description="a GPIO chip as gpiodetect (apt install gpiod) shows it: "
+        'a name such as "gpiochip0", a label, or a path in /dev',
+    ),
+]
+LineNumber = Annotated[int, Meta(ge=0, le=65535)]
+LineName = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
+
+STRIKES_MAX = 32
+"""As many lines as the strike guard holds (`drivers.strike.wire.MAX_LINES`)."""
+AS_ITS_DOOR = 0.0
+"""A cap or a rest that the file does not give: the mover has that of its door."""
+
+
+class Line(Section, frozen=True):
+    """One GPIO line, by its number or by its name.
+
+    `active_low`: the line is active at low level.
+    """
+
+    chip: Chip
+    line: Annotated[
+        LineNumber | LineName,
+        Meta(description="a line number of 0 to 65535 or a line name"),
+    ]
+    active_low: bool = False
+
+
+class Strike(Line, frozen=True, kw_only=True, tag_field=KIND, tag="strike"):
+    """An electric strike on a GPIO line.
+
+    `cap_seconds` and `rest_seconds`: its own, in place of its door's.
+    """
+
+    id: Id
+    cap_seconds: Annotated[
+        float,
+        Meta(ge=0.2, le=60, description="strike_seconds to 60"),
+    ] = AS_ITS_DOOR
+    rest_seconds: Annotated[
+        float,
+        Meta(ge=0.5, le=600, description="0.5 to 600"),
+    ] = AS_ITS_DOOR
+
+    def at_door(self, cap_seconds: float, rest_seconds: float) -> Strike:
+        """Return it as it is at a door of this cap and this rest: with none left open."""
+        return structs.replace(
+            self,
+            cap_seconds=self.cap_seconds or cap_seconds,
+            rest_seconds=self.rest_seconds or rest_seconds,
+        )
+
+
+Mover = Strike
+"""A union of all kinds of movers."""

@@ -1,0 +1,55 @@
+"""What a process finds by itself, with the rights and the keys that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubcore.errors import ConfigError
+from hubcore.timing.moment import show_seconds
+from hubd.adapters.host.keyfiles import HubKeys, load_beacon, load_keys
+from hubd.config.file import Config
+from hubd.start.checkconfig import machine
+from hubd.upkeep.checks import Severity, certificate_problem
+from hubd.wiring.hardware import look_at_parts
+from hubd.wiring.look.finding import Finding, FindingKind, fact, finding
+from hubd.wiring.look.world import World
+from hubd.wiring.uplinks import look_at_uplink
+
+
+def findings(config: Config, world: World) -> Iterator[Finding]:
+    """Yield all that is found of the keys, the machine and the state."""
+    yield fact("hub", f"{config.hub.id} of site {config.hub.site}")
+    try:
+        keys = load_keys(config)
+        load_beacon(config)
+    except ConfigError as error:
+        yield Finding(FindingKind.WRONG, "keys", str(error))
+    else:
+        yield from _certificate(config, keys, world.now())
+        yield look_at_uplink(config, keys)
+    yield from without_keys(config, world)
+    yield from machine.state(config)
+
+
+def without_keys(config: Config, world: World) -> Iterator[Finding]:
+    """Yield what is found without the keys, and without the state, which is the unit's user's."""
+    yield machine.time_zone(config, world.now())
+    yield from look_at_parts(config, world)
+    yield from machine.clock(world.sys)
+
+
+def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:
+    """Yield what a technician compares with the order: which access points, until when."""
+    certified = keys.certified
+    problem = certificate_problem(
+        begins=certified.not_before,
+        expires=certified.expires,
+        now=now,
+        file=config.keys.certificate.place,
+    )
+    if problem is None or problem.severity is Severity.WARNING:
+        points = ", ".join(map(str, certified.access_points))
+        until = show_seconds(certified.expires)
+        yield fact("certificate", f"access points {points}, until {until}")
+    if problem is not None:
+        yield finding(problem, "certificate")

@@ -1,0 +1,1 @@
+"""What `hubd --check-config` finds out about the parts of each kind; it starts nothing."""

@@ -1,0 +1,77 @@
+"""How a mover that can stay driven is secured from outside, whatever has died: a row for each kind.
+
+Laws:
+1. No mover is ever driven active.
+2. No event loop and no adapter is loaded, so that this takes a fraction of a second.
+3. Only the keys that are needed are read, so that a wrong one elsewhere costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from drivers.gpio.lines import open_lines
+from drivers.strike.wire import LinesFactory, StrikeLine
+from hubcore.errors import ConfigError
+from hubd.config.section import DEFAULT_KINDS, KIND
+
+
+class _LineKeys(Struct):
+    """The keys of a strike that say where its line is."""
+
+    chip: str
+    line: int | str
+    active_low: bool = False
+
+
+class _ShortForm(Struct):
+    """A door with the short form of one strike."""
+
+    strike: _LineKeys
+
+
+class Securing:
+    """Secures movers, each by what the configuration file says of it.
+
+    `kinds` has a row for each kind in `hubd.config.movers.Mover`; a row takes the mover's table.
+    """
+
+    def __init__(self, open_lines: LinesFactory = open_lines) -> None:
+        self._open_lines = open_lines
+        self.kinds: Mapping[str, Callable[[object], None]] = {"strike": self._strike}
+
+    def mover(self, table: object) -> None:
+        """Secure the mover of a table [[doors.movers]].
+
+        Raise ConfigError when the table is wrong, HardwareError when it cannot be secured.
+        """
+        kind: object = DEFAULT_KINDS["movers"]
+        if isinstance(table, dict):
+            kind = table.get(KIND, kind)
+        secure = self.kinds.get(str(kind))
+        if secure is None:
+            raise ConfigError(f"Invalid value {kind!r} - at `$.kind`")
+        secure(table)
+
+    def short_form(self, door: object) -> None:
+        """Secure the strike of a door that has the key `strike`. Raise as `mover` does."""
+        self._secure(_read(door, _ShortForm).strike)
+
+    def _strike(self, table: object) -> None:
+        self._secure(_read(table, _LineKeys))
+
+    def _secure(self, keys: _LineKeys) -> None:
+        """Request the line, which drives it inactive, and give it back."""
+        line = StrikeLine(keys.chip, keys.line, keys.active_low)
+        self._open_lines([line]).close()
+
+
+def _read(table: object, wanted: type[Any]) -> Any:
+    try:
+        return msgspec.convert(table, wanted)
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error)) from error
