@@ -263,7 +263,7 @@ async def test_a_new_visit_is_a_new_link(bench: Bench) -> None:
     await bench.leave()
     await until(bench, 2)
     second = await comes(bench)
-    assert second.epoch > first.epoch
+    assert second.visit > first.visit
 
 
 async def test_a_phone_hears_what_is_notified(bench: Bench) -> None:
