@@ -361,7 +361,7 @@ async def test_a_guard_told_to_terminate_secures_first_and_ctrl_c_does_not_reach
 async def test_a_line_that_does_not_go_active_is_an_error_of_that_release_only(bank: Bank) -> None:
     async with up(bank) as hub:
         bank.fail(0, Fault.NEVER_ACTIVE)
-        with pytest.raises(HardwareError, match="told to fail"):
+        with pytest.raises(HardwareError, match="set to fail"):
             await hub.port.release(0.2)
         await hub.back.release(0.2)
         bank.fail(0, Fault.NONE)
@@ -370,7 +370,7 @@ async def test_a_line_that_does_not_go_active_is_an_error_of_that_release_only(b
         assert hub.guard.process_id is not None
         os.kill(hub.guard.process_id, signal.SIGKILL)
         await until(lambda: len(hub.told) > 1)
-        assert "told to fail" not in hub.told[1][1]  # that was another day's error
+        assert "set to fail" not in hub.told[1][1]  # that was another day's error
 
 
 async def test_a_line_that_does_not_go_inactive_brings_a_new_guard_and_is_told(bank: Bank) -> None:
@@ -378,7 +378,7 @@ async def test_a_line_that_does_not_go_inactive_brings_a_new_guard_and_is_told(b
         await hub.port.release(0.1)
         bank.fail(0, Fault.NEVER_INACTIVE)
         await until(lambda: len(hub.told) > 1)
-        assert "told to fail" in hub.told[1][1]
+        assert "set to fail" in hub.told[1][1]
         bank.fail(0, Fault.NONE)
         await until(lambda: hub.told[-1][0])
         assert not bank.level(0).active

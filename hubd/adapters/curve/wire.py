@@ -35,6 +35,7 @@ from hubcore.backend.uplink import MAX_MESSAGE_BYTES
 from hubcore.errors import LinkError
 from hubcore.timing.credit import Credit
 from hubcore.timing.pace import Rate
+from hubd.adapters.accepting import accept
 from hubd.adapters.curve.zmtp import SEALED_BYTES, InboundFrames
 from hubd.adapters.host.peer import peer_of
 
@@ -171,10 +172,9 @@ class Wire:
 
     async def _join(self) -> socket.socket:
         """Take libzmq's connection, and nobody else's."""
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._join_seconds):
             while True:
-                local, _ = await loop.sock_accept(self._listening)
+                local = await accept(self._listening)
                 if peer_of(local).pid == os.getpid():
                     self._close_joint()
                     return local

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from hubcore.errors import ConfigError
+from hubd.adapters.accepting import accept
 from hubd.adapters.host.peer import peer_of
 from hubd.adapters.local.calls import Call, CallTable
 from hubd.adapters.local.client import Client, ClientServer, Rest
@@ -129,7 +130,7 @@ class LocalApi:
     async def _accept(self, listener: socket.socket) -> socket.socket | None:
         """Wait for a newcomer; None when the accept failed."""
         try:
-            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            connection = await accept(listener)
         except OSError as error:
             self._sparse_log.report("accept_failed", why=error.strerror)
             await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
