@@ -23,7 +23,7 @@ IMPORTS = (
 HUB_IMPORTS = "import hubd.app, hubd.__main__, drivers.strike.strike"
 VIRTUAL_RADIO_IMPORTS = "import hubsim.radio.hub_radio"
 """The virtual radio's host stack, which a desk's hub has."""
-REAL_RADIO_IMPORTS = "import hubd.adapters.bluez.generation"
+REAL_RADIO_IMPORTS = "import hubd.adapters.bluez.adapter_session"
 """The D-Bus client that a real hub has in its place."""
 IDLE_SECONDS = 2.0
 _READ_OWN = "; import pathlib; print(pathlib.Path('/proc/self/smaps_rollup').read_text())"

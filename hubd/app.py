@@ -1,6 +1,7 @@
 """The composition root: the one place that knows both the use cases and the world.
 
-`build` makes every object once and joins them. This file is long because nothing is made elsewhere.
+`build` makes the parts once and joins them. This file is long because it names each of them. What
+only one part needs, that part makes for itself.
 A hub and a desk are built alike: they differ in the `Parts` that they hand in. `hubd.serve` runs
 what is built here.
 """
@@ -367,7 +368,7 @@ def _make_sync(config: Config, uplink: Uplink, orders: Orders, evidence: _Eviden
         software=__version__,
     )
     return Sync(
-        link=uplink,
+        uplink=uplink,
         records=evidence.log,
         orders=orders,
         identity=identity,

@@ -32,10 +32,10 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import InputEvent
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubcore.timing.budget import Budget
-from hubd.aside import Start, start_thread
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.policy.new import PolicyIntake, Prove
+from hubd.threads import Start, start_thread
 from hubsim import site
 from hubsim.door.door import SimDoor
 from hubsim.phone.effects import Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage

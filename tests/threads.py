@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hubd.aside import start_thread
+from hubd.threads import start_thread
 
 
 class Scarce:

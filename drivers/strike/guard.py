@@ -13,7 +13,7 @@ The life of a guard, in the order of the code:
 5. It sleeps until a command comes or a deadline is due; it serves the deadline first (`serve`).
 6. When hubd's end of the socket closes, or SIGTERM comes, it drives all lines inactive and ends.
 
-Laws, each with the test in tests/unit/test_strike.py (8: test_guard.py) that holds it:
+Laws: each names the test in tests/unit/test_strike.py (8: test_guard.py) that holds it.
 1. No line is open before HOLD.
    test_nothing_is_driven_before_the_guard_holds_the_lines
 2. At READY every line is inactive, whatever it was before.

@@ -3,7 +3,7 @@
 This is the inside of the strike guard (`drivers.strike.guard`). It knows no socket and no process,
 and it has no thread: its owner asks `wait_ms` how long it may sleep, and then calls `expire`.
 
-Laws, each with the test in tests/unit/test_guard.py that holds it:
+Laws: each names the test in tests/unit/test_guard.py that holds it.
 1. A pulse ends at its own deadline on CLOCK_MONOTONIC.
    test_a_pulse_drives_its_line_and_ends_at_its_deadline
 2. Of two pulses on a line, the later end counts.
@@ -27,11 +27,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from drivers.strike.stretch import Stretch
+from drivers.strike.stretch import MS, Stretch, rounded_up
 from drivers.strike.wire import Answer, AnswerKind, Command, Lines, StrikeLine, Verb
 from hubcore.errors import HardwareError
-
-_NS_A_MS = 1_000_000
 
 
 class OffTimers:
@@ -132,7 +130,7 @@ class OffTimers:
         if not deadlines:
             return None
         left_ns = min(deadlines) - self._now_ns()
-        return max(0, _rounded_up(left_ns, _NS_A_MS))
+        return max(0, rounded_up(left_ns, MS))
 
     def expire(self) -> bool:
         """Do all that is due; return whether a line has changed.
@@ -198,7 +196,3 @@ class OffTimers:
 
 def _is_due(moment_ns: int | None, now_ns: int) -> bool:
     return moment_ns is not None and moment_ns <= now_ns
-
-
-def _rounded_up(number: int, unit: int) -> int:
-    return -(-number // unit)

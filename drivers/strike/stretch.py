@@ -58,7 +58,7 @@ class Stretch:
             may_begin = now
         else:
             may_begin = now + left + self._rest
-        return -((now - may_begin) // MS)
+        return rounded_up(may_begin - now, MS)
 
     def began(self, milliseconds: int, now: int) -> None:
         """A pulse that need not wait begins now; call `rose` too if the line was not driven."""
@@ -125,3 +125,8 @@ def bound(cap: float, rest: float, span: float) -> float:
     """Return the longest time that a strike is driven within a span, all in one unit of time."""
     whole, part = divmod(span, cap + rest)
     return whole * cap + min(part, cap)
+
+
+def rounded_up(number: int, unit: int) -> int:
+    """Return how many whole units cover a number."""
+    return -(-number // unit)

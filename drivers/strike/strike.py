@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from drivers.strike.client import StrikeGuard, is_span
+from drivers.strike.guard_client import StrikeGuard, is_span
 from hubcore.ports.doors import Input, InputEvent
 
 

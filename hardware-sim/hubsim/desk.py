@@ -25,9 +25,9 @@ from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.config.movers import Strike
 from hubd.upkeep.checks import Part
+from hubd.wiring.mover_group import Publish
 from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
 from hubd.wiring.parts import Parts, TellPart
-from hubd.wiring.together import Publish
 from hubd.wiring.uplinks import make_uplink
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank

@@ -30,7 +30,7 @@ OPS_MAX = 4096
 TRIES = Rate(burst=8, per_second=1 / 30)
 """Tries of one asker that are granted and come to nothing.
 
-More than the backend has under way at once, and more than a person makes who walks off and comes
+More than the backend has under way at once, and more than a person makes by leaving and coming
 back.
 """
 TRIERS_MAX = 1000

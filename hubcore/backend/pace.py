@@ -30,7 +30,7 @@ class Pace:
     halt_again_seconds: float = 30.0
     """After a Halt, others of its cause are ignored for so long."""
     retry_seconds: float = 1.0
-    """Until the next try, when the link or the disk took nothing."""
+    """Until the next try, when the uplink or the disk took nothing."""
     refused_seconds: float = 1.0
     """After a refused policy, until the next one is looked at."""
     refused_cap_seconds: float = 30.0

@@ -1,6 +1,6 @@
 """The talk with the backend: what the hub says and obeys, and when.
 
-How it works: when the link comes up, the hub says Hello and waits for Welcome. After Welcome it
+How it works: when the uplink comes up, the hub says Hello and waits for Welcome. After Welcome it
 sends records and takes orders. When it hears nothing for a while, it says Ping. When it still hears
 nothing, the backend counts as silent and gets a Hello again. After a Halt the hub keeps its
 records, refuses releases, and says Hello more slowly, until it hears Welcome.
@@ -9,7 +9,7 @@ Laws:
 1. The talk is pure: messages and moments go in, effects come out, and nothing waits.
 2. `_STEPS` says which message is taken in which phase. Any other is counted and has no effect.
 3. Only in the phase SPEAKING are releases carried out.
-4. A Halt outlasts the link. Only a Welcome ends it.
+4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
 """
 
@@ -45,13 +45,13 @@ class UplinkPhase(StrEnum):
     """How far the talk is."""
 
     DOWN = "down"
-    """There is no link."""
+    """There is no uplink."""
     GREETING = "greeting"
-    """The link is up; the backend has not said Welcome on it yet."""
+    """The uplink is up; the backend has not said Welcome on it yet."""
     SPEAKING = "speaking"
     """Records go up, and orders are taken."""
     SILENT = "silent"
-    """The backend has said Welcome on this link, but has stopped answering."""
+    """The backend has said Welcome on this uplink, but has stopped answering."""
     HALTED = "halted"
     """The backend takes no records and may give no orders (`backend.uplink.Cause`)."""
 
@@ -74,7 +74,7 @@ class PhaseChanged:
 
 @dataclass(frozen=True, slots=True)
 class Greet:
-    """Say Hello; call `Talk.greeted` when the link has taken it."""
+    """Say Hello; call `Talk.greeted` when the uplink has taken it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Talk:
     def __init__(
         self, pace: Pace, start: Moment, chance: Callable[[int], bytes], counters: Counter[str]
     ) -> None:
-        """Begin without a link. `chance` returns so many random bytes."""
+        """Begin without an uplink. `chance` returns so many random bytes."""
         self._pace = pace
         self._chance = chance
         self._counters = counters
@@ -152,13 +152,13 @@ class Talk:
         """The backend's time less this hub's monotonic time."""
 
     def connected(self, at: Moment) -> Effects:
-        """The link has come up."""
+        """The uplink has come up."""
         effects = self._go(UplinkPhase.GREETING, "connected, no Welcome yet", at)
         self._greet_at = at.monotonic
         return effects
 
     def disconnected(self, why: str, at: Moment) -> Effects:
-        """The link has gone down; `why` is a sentence."""
+        """The uplink has gone down; `why` is a sentence."""
         effects = self._go(UplinkPhase.DOWN, why, at)
         self._greet_at = None
         return effects
@@ -173,7 +173,7 @@ class Talk:
         return step(self, message, at)
 
     def greeted(self, now: float) -> None:
-        """The link has taken the Hello of a Greet. Otherwise it is due again soon."""
+        """The uplink has taken the Hello of a Greet. Otherwise it is due again soon."""
         self._hello_at = now
         if self.phase is UplinkPhase.HALTED:
             self._greet_at = now + self._pace.halted_seconds

@@ -1,6 +1,6 @@
 """Doors: the movers that open them, and the wired inputs that show what they do.
 
-Laws of a mover, of whatever kind (tests/ports/test_mover.py):
+Laws: they hold for a mover of any kind (tests/ports/test_mover.py).
 1. Its driver owns the off-timer: a release ends by itself, whatever becomes of hubd.
 2. It moves only on a call of `release`, and for no longer than its cap at a stretch. Then it rests.
 3. After an error it is at rest, as far as is known.

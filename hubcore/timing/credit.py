@@ -1,5 +1,6 @@
 """A pace that refuses nothing: tokens may be taken before they are there, and are waited for.
 
+Laws:
 1. In any span of t seconds no more is paid for than the burst and the rate times t.
 2. Turns come in the order of asking.
 """

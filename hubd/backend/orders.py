@@ -49,7 +49,7 @@ class OrderWorkers:
         answer: Callable[[Result | PolicyResult], object],
         counters: Counter[str],
     ) -> None:
-        """`answer` hands an answer to the link, which may lose it."""
+        """`answer` hands an answer to the uplink, which may lose it."""
         self._orders = orders
         self._pace = pace
         self._answer = answer

@@ -3,7 +3,7 @@
 Laws:
 1. A record waits until the backend has acknowledged its own number.
 2. Records go up in order, a window at a time.
-3. On a new link, what was sent and not acknowledged goes again.
+3. On a new uplink, what was sent and not acknowledged goes again.
 4. A receipt counts once the log has noted it. While the log cannot, it is kept here.
 """
 
@@ -37,7 +37,7 @@ class RecordSender:
         say: Callable[[uplink.HubMessage], bool],
         counters: Counter[str],
     ) -> None:
-        """`say` hands a message to the link; False when the link takes none for now."""
+        """`say` hands a message to the uplink; False when the uplink takes none for now."""
         self._records = records
         self._clock = clock
         self._retry_seconds = pace.retry_seconds
@@ -96,7 +96,7 @@ class RecordSender:
         round_ = self._round
         for stored in await self._records.unacknowledged(self._outbox.after, room):
             if self._round != round_:
-                return True  # the link went meanwhile; the next round sends it
+                return True  # the uplink went meanwhile; the next round sends it
             try:
                 evidence = uplink.Evidence(stored.number, stored.body, stored.hash)
             except FrameError as error:

@@ -1,18 +1,18 @@
 """The use case that talks with the backend: it performs what `backend.talk` says.
 
 The talk decides (`hubcore/backend/talk.py`), the sender brings records up (`sender.py`), and the
-workers carry out orders (`orders.py`). This file joins them to the link.
+workers carry out orders (`orders.py`). This file joins them to the uplink.
 
 Laws:
 1. A record waits until the backend has acknowledged its own number. Records go up in order.
 2. Nothing is obeyed before the backend's Welcome.
-3. After a Halt no record goes up and no release begins, on this link and the next, until a Welcome.
-   Releases that still wait when it comes are refused for good. Policies prove themselves, and are
-   taken all the same.
+3. After a Halt no record goes up and no release begins until a Welcome, also when the uplink ends
+   meanwhile. Releases that still wait when the Halt comes are refused for good. Policies prove
+   themselves, and are taken all the same.
 4. A slow or refused order never holds up a record.
 5. Whatever the backend sends costs at most a named ceiling, and never ends the daemon.
-6. The link may lose any message: records go again, a release that is asked again is answered again,
-   and every Hello has the policy's version.
+6. The uplink may lose any message. Records go again. A release that is asked again is answered
+   again. Every Hello has the policy's version.
 7. Evidence that does not go up is seen: `UplinkState.unacknowledged_seconds`.
 """
 
@@ -62,7 +62,7 @@ class Sync:
     def __init__(
         self,
         *,
-        link: Uplink,
+        uplink: Uplink,
         records: AuditLog,
         orders: Orders,
         identity: Identity,
@@ -72,7 +72,7 @@ class Sync:
         chance: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """`appended` is set after every append to the log, on the event loop."""
-        self._link = link
+        self._uplink = uplink
         self._records = records
         self._orders = orders
         self._identity = identity
@@ -117,13 +117,13 @@ class Sync:
         )
 
     async def run(self) -> None:
-        """Serve the link and the talk until cancelled."""
+        """Serve the uplink and the talk until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._link.serve(self))
+            group.create_task(self._uplink.serve(self))
             group.create_task(self._take_turns())
             group.create_task(self._workers.run())
 
-    # What the link tells: nothing here waits.
+    # What the uplink tells: nothing here waits.
 
     def connected(self) -> None:
         """See `ports.uplink.UplinkListener.connected`."""
@@ -227,7 +227,7 @@ class Sync:
             self._talk.greeted(self._clock.monotonic())
 
     def _say(self, message: uplink.HubMessage) -> bool:
-        sent = self._link.send(uplink.encode(message))
+        sent = self._uplink.send(uplink.encode(message))
         self._counters["sent" if sent else "not_sent"] += 1
         return sent
 

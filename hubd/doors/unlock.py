@@ -10,9 +10,9 @@ Laws:
 3. What was decided is judged again right before the strike.
 4. The same operation moves a door once, also across a restart.
 5. An operation for which nothing was decided and nothing was done is new when it is asked again.
-6. An answer is repeated only to who would be let in now. Anybody else is denied and recorded.
-7. A yes is not recorded for a strike that must rest for too long, nor for an asker with too many
-   a yes that came to nothing (`access.once.TRIES`). They are denied as BUSY, at a pace.
+6. An answer is repeated only to somebody who would be let in now. Others are denied and recorded.
+7. A request that would be granted is denied as BUSY when the strike must rest for too long, or when
+   too many granted requests of this asker moved nothing (`access.once.TRIES`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from hubcore.ports.clock import Clock
 from hubcore.ports.doors import Mover
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.doors.decisionlog import DecisionLog
+from hubd.doors.drive import DoorMovers, Watch
 from hubd.doors.judge import Judge
-from hubd.doors.movers import DoorMovers, Watch
 from hubd.doors.operation import NO_DECISIONS, Attempt, Ended, Operation, OperationEnd
 from hubd.doors.operations import Operations
 from hubd.doors.rules import SiteRules
@@ -191,7 +191,7 @@ class Unlock:
         return known
 
     def _why_not_repeated(self, attempt: Attempt) -> Denial | None:
-        """Tell why a phone is denied that repeats an answered operation; it is never late.
+        """Return why a repeated operation is denied now. A repeat is never too late.
 
         A ticket is enough to hear again what the full path was told: a new operation would move the
         door again.

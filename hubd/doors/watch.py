@@ -20,7 +20,7 @@ from hubcore.evidence.facts import Tell
 from hubcore.ports.clock import Clock
 from hubcore.ports.doors import Input, InputEvent, Inputs
 from hubcore.ports.stores import AuditLog
-from hubd.doors.happenings import Happenings
+from hubd.doors.door_records import Happenings
 
 _EVENTS = {
     Input.DOOR_OPEN: Event.OPENED,

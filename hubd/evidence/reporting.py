@@ -8,7 +8,7 @@ Laws:
 4. After a failure it tries again until a record is durable, so that the problem ends when its cause
    has ended.
 5. Losses are recorded: since when evidence could not be written, and how many records were lost.
-   Another record that is durable first takes nothing of that away.
+   The loss stays noted, even if other records are written first.
 """
 
 from __future__ import annotations

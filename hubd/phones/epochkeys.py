@@ -22,7 +22,7 @@ from hubcore.codec.cose import EXPONENT, Aead, SigningKey
 from hubcore.errors import HardwareError
 from hubcore.phone.epochs import EpochRing, certify
 from hubcore.ports.clock import Clock
-from hubd.aside import Start, aside, start_thread
+from hubd.threads import Start, run_in_thread, start_thread
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ class EpochKeys:
         """Add a key to the ring, or log once why none can be made."""
         make_key = partial(rsa.generate_private_key, EXPONENT, self._bits)
         try:
-            key = await aside("epoch-key", make_key, self._start)
+            key = await run_in_thread("epoch-key", make_key, self._start)
         except HardwareError as error:
             if not self._failure_logged:
                 log.warning("epoch_key_failed", why=str(error))

@@ -3,7 +3,7 @@
 Laws:
 1. Bytes are taken on the event loop at once; slow work is done elsewhere (`visit`).
 2. There are at most `links_max` links. The oldest of those that failed makes room, else the oldest.
-3. Who was sent away is not heard until the radio has ended the link.
+3. After the hub has dropped a phone, its bytes are ignored until the radio reports the link closed.
 4. Bytes count as come at the earliest moment that is possible (`timing.standstill`).
 """
 

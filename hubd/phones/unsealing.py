@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 
 from hubcore.errors import ProofError
 from hubcore.phone.sealing import Opened, OpenJob, open_request
-from hubd.aside import no_thread
+from hubd.threads import no_thread
 
 
 class Unsealing:

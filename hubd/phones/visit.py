@@ -234,7 +234,10 @@ class Visit:
         self._refused(cause)
 
     def _begin_decision(self, claim: Claim) -> None:
-        """Have a claim decided now; what goes wrong is not the radio's, which waits for `frame`."""
+        """Have a claim decided now.
+
+        Errors are handled in a task. The radio, which waits for `frame` to return, never sees one.
+        """
         try:
             decided = self._present(claim, lambda: self._link.at_work)
         except Exception as error:

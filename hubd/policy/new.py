@@ -21,9 +21,9 @@ from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
-from hubd.aside import Start, aside, start_thread
 from hubd.doors.unlock import Unlock
 from hubd.recording import record_now
+from hubd.threads import Start, run_in_thread, start_thread
 
 Prove = Callable[[bytes], Proven]
 """Checks a document's signature and reads its version. Raises TrustError."""
@@ -70,7 +70,7 @@ class PolicyIntake:
         """Read a document in a thread, and raise its refusal here."""
         in_force = self._store.version()
         read = partial(_read, self._prove, document, in_force)
-        new = await aside("policy-reader", read, self._start)
+        new = await run_in_thread("policy-reader", read, self._start)
         if isinstance(new, Policy):
             return new
         try:

@@ -84,7 +84,7 @@ class ProvenPolicy:
     async def begin(self) -> None:
         """Record what was found, and note where the log stands now.
 
-        What the disk refuses is told, and keeps no hub from starting.
+        A write error is reported; the hub starts all the same.
         """
         try:
             await self._record_news()
@@ -142,8 +142,8 @@ class ProvenPolicy:
         """See `PolicyStore.replace`; while a doubt stands, the same version is taken once more."""
         if policy.version < self._least:
             raise RollbackError(
-                f"policy {policy.version} is older than {self._least}, which came into force "
-                "here by the audit log"
+                f"policy {policy.version} is older than {self._least}: the audit log shows that "
+                f"{self._least} was in force here"
             )
         in_doubt = self._doubt is not None
         head = self._log.head()

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from drivers.gpio.lines import outputs_outlive_us
-from drivers.strike.client import GPIO_FACTORY, StrikeGuard
+from drivers.strike.guard_client import GPIO_FACTORY, StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
 from hubcore.ports.doors import Mover
@@ -24,8 +24,8 @@ from hubd.config import movers as sections
 from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
+from hubd.wiring.mover_group import MoverGroup, Publish
 from hubd.wiring.parts import RunPart, TellPart
-from hubd.wiring.together import Publish, Together
 
 MakeForDoor = Callable[[str, Publish], Mover]
 """Takes the door that it moves, and who hears what it does."""
@@ -116,4 +116,4 @@ def _mover_of(door: Door, makers: Mapping[str, MakeForDoor], publish: Publish) -
         own.append(partial(make, door.id))
     if len(own) == 1:
         return own[0](publish)
-    return Together(own, publish)
+    return MoverGroup(own, publish)

@@ -18,12 +18,12 @@ from typing import Protocol
 
 import pytest
 
-from drivers.strike.client import StrikeGuard
+from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent, Mover
-from hubd.wiring.together import Together
+from hubd.wiring.mover_group import MoverGroup
 from hubsim.door.door import SimDoor, Times
 from hubsim.door.lines import Bank, Fault
 from hubsim.timeline import VirtualTime
@@ -67,7 +67,7 @@ class SimBench:
         self.doors: list[SimDoor] = []
         makers = [self._make] * count
         self.mover: Mover = (
-            Together(makers, self.edges.append) if count > 1 else self._make(self.edges.append)
+            MoverGroup(makers, self.edges.append) if count > 1 else self._make(self.edges.append)
         )
 
     def _make(self, publish: Callable[[InputEvent], None]) -> SimDoor:
@@ -105,7 +105,7 @@ class StrikeBench:
         self.guard = StrikeGuard(lines, lambda _up, _why: None, FACTORY)
         makers = [partial(Strike, self.guard, name, "front") for name in names]
         self.mover: Mover = (
-            Together(makers, self.edges.append) if count > 1 else makers[0](self.edges.append)
+            MoverGroup(makers, self.edges.append) if count > 1 else makers[0](self.edges.append)
         )
 
     def levels(self) -> list[bool]:

@@ -20,7 +20,7 @@ from dbus_fast import MessageType, Variant
 
 from hubcore.errors import LinkError
 from hubcore.ports.radio import LinkId, Radio
-from hubd.adapters.bluez.table import INFO_PATH, RX_PATH, TXR_PATH
+from hubd.adapters.bluez.gatt_server import INFO_PATH, RX_PATH, TXR_PATH
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.radio.air import serve_radio
 from hubsim.radio.hub_radio import BumbleRadio

@@ -56,7 +56,7 @@ class Machine:
         )
         self.appended = asyncio.Event()
         self.sync = Sync(
-            link=link,
+            uplink=link,
             records=self.log,
             orders=Orders(self.release, self.accept, lambda: 1),
             identity=Identity("hub-1", "site", self.boot, "0.1.0"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from drivers.strike.client import UNGUARDED_SECONDS
+from drivers.strike.guard_client import UNGUARDED_SECONDS
 from hubd.__main__ import EX_UNAVAILABLE
 from hubd.serve import END_SECONDS
 from hubsim.site import DeskDoor

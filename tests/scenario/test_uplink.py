@@ -78,7 +78,7 @@ class Hub:
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.appended = asyncio.Event()
         self.sync = Sync(
-            link=self.link,
+            uplink=self.link,
             records=self.log,
             orders=orders,
             identity=Identity("hub-1", "site", bytes(16), "0.1.0"),

@@ -20,6 +20,7 @@ from dbus_fast.aio import MessageBus
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon, resolves
+from hubd.adapters.bluez.adapter_session import AWAY_TRIES
 from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez.bus import (
     OBJECT_MANAGER,
@@ -29,12 +30,11 @@ from hubd.adapters.bluez.bus import (
     Method,
 )
 from hubd.adapters.bluez.choice import choose
-from hubd.adapters.bluez.generation import AWAY_TRIES
+from hubd.adapters.bluez.gatt_server import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
 from hubd.adapters.bluez.mirror import ADAPTER, ADVERTISING_MANAGER, DEVICE, GATT_MANAGER
 from hubd.adapters.bluez.on_air import PACE_SECONDS
 from hubd.adapters.bluez.plan import SYSFS, Patience, RadioNews, RadioTimes
 from hubd.adapters.bluez.radio import BluezRadio, back_off_seconds
-from hubd.adapters.bluez.table import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
 from hubd.adapters.bluez.watch import is_blocked
 from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 

@@ -16,7 +16,7 @@ from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.doors import Input, InputEvent
-from hubd.doors.happenings import HAPPENINGS, UNRECORDED_MAX
+from hubd.doors.door_records import HAPPENINGS, UNRECORDED_MAX
 from hubd.doors.watch import DoorWatch
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock

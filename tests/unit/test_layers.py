@@ -60,32 +60,32 @@ ROOMS: dict[str, Room] = {
     "hubcore.backend": _room(f"hubcore.backend hubcore.evidence {ACCESS}", "", PURE),
     "hubcore.ports": _room(f"hubcore.ports hubcore.evidence {ACCESS}", "", PURE),
     "drivers": _room("drivers hubcore.ports hubcore.errors"),
-    "hubd.aside": _room("hubcore.errors", "", WORLDLY),
+    "hubd.threads": _room("hubcore.errors", "", WORLDLY),
     "hubd.output": _room("", "", WORLDLY),
     "hubd.__init__": _room("", "", PURE),
     "hubd.config": _room("hubd.config hubcore", "msgspec", WORLDLY),
     "hubd.config.sentences": _room("", "", PURE),
     "hubd.config.place": _room("hubd.config.sentences", "", PURE),
     "hubd.config.explain": _room("hubd.config.place hubd.config.sentences", "msgspec", PURE),
-    "hubd.doors": _room("hubd.doors hubd.aside hubd.recording hubcore", "", WORLDLY),
+    "hubd.doors": _room("hubd.doors hubd.threads hubd.recording hubcore", "", WORLDLY),
     "hubd.doors.unlock": _room(
         "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors "
-        "hubd.doors.decisionlog hubd.doors.judge hubd.doors.movers hubd.doors.operation "
+        "hubd.doors.decisionlog hubd.doors.judge hubd.doors.drive hubd.doors.operation "
         "hubd.doors.operations hubd.doors.rules",
         "",
         WORLDLY,
     ),
-    "hubd.phones": _room("hubd.phones hubd.aside hubcore", "cryptography structlog", WORLDLY),
-    "hubd.backend": _room("hubd.backend hubd.aside hubcore", "structlog", WORLDLY),
-    "hubd.evidence": _room("hubd.evidence hubd.aside hubcore", "", WORLDLY),
+    "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
+    "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
+    "hubd.evidence": _room("hubd.evidence hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(
-        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.aside hubd.recording "
+        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.threads hubd.recording "
         "hubcore",
         "",
         WORLDLY,
     ),
     "hubd.upkeep": _room(
-        "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.aside hubcore", "", WORLDLY
+        "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.threads hubcore", "", WORLDLY
     ),
     "hubd.upkeep.checks": _room("hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
@@ -107,8 +107,8 @@ ROOMS: dict[str, Room] = {
     "hubd.wiring.parts": _room(
         "hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks", "", WORLDLY
     ),
-    "hubd.wiring.together": _room("hubcore.ports hubcore.errors", "", WORLDLY),
-    "hubd.adapters": _room("hubd.adapters hubd.aside hubd.config hubcore"),
+    "hubd.wiring.mover_group": _room("hubcore.ports hubcore.errors", "", WORLDLY),
+    "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.sqlite "
         "hubd.upkeep.checks hubcore",
@@ -692,7 +692,7 @@ DOC = '"""A module that stands here to be judged."""\n'
                                                                    "hubd.wiring.movers"),
         ("hubd.wiring.parts", "import drivers.strike.strike", "must not know "
                                                               "drivers.strike.strike"),
-        ("hubd.wiring.together", "from hubd.wiring.movers import X", "must not know "
+        ("hubd.wiring.mover_group", "from hubd.wiring.movers import X", "must not know "
                                                                      "hubd.wiring.movers"),
         ("hubd.app", "import hubsim.phone", "must not know hubsim.phone"),
         ("hubd.app", "if True:\n    from hubsim import radio", "must not know hubsim.radio"),
@@ -763,7 +763,7 @@ def test_a_violation_is_noticed(module: str, code: str, part: str) -> None:
         (
             "hubd.wiring.movers",
             "import drivers.strike.strike\nfrom hubd.config import movers\nfrom "
-            "hubd.wiring.together import Together",
+            "hubd.wiring.mover_group import Together",
         ),
         (
             "drivers.x",

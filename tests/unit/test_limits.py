@@ -75,10 +75,10 @@ WAYS = (
         "unit:TimeoutStopSec",
         (
             # the loops end together: the last events of doors, the last sum of refusals
-            ("hubd.doors.happenings.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
+            ("hubd.doors.door_records.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
             # then the guard: asked to end, then killed
-            ("drivers.strike.client.STOP_SECONDS",),
-            ("drivers.strike.client.STOP_SECONDS",),
+            ("drivers.strike.guard_client.STOP_SECONDS",),
+            ("drivers.strike.guard_client.STOP_SECONDS",),
             # then the record `stopped`, then the stores, each with all that it still reads and
             # writes; who looks at the disk or reads what waits for the backend is let go at once
             ("hubd.serve.LAST_RECORD_SECONDS",),
@@ -95,8 +95,8 @@ WAYS = (
         (
             ("hubcore.timing.budget.LINE_SECONDS",),
             ("hubd.doors.unlock.RECORD_SECONDS_MIN",),
-            ("hubd.doors.movers.REST_WAIT_SECONDS",),
-            ("drivers.strike.channel.ANSWER_SECONDS",),
+            ("hubd.doors.drive.REST_WAIT_SECONDS",),
+            ("drivers.strike.guard_channel.ANSWER_SECONDS",),
             ("hubd.doors.decisionlog.NOT_DONE_SECONDS",),
         ),
         spare=0.2,
@@ -151,7 +151,7 @@ WAYS = (
         "hubd.serve.END_SECONDS",
         (
             ("hubd.serve.LAST_RECORD_SECONDS",),
-            ("hubd.doors.happenings.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
+            ("hubd.doors.door_records.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
             ("hubd.serve.LAST_RECORD_SECONDS",),
         ),
         spare=2.0,

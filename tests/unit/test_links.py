@@ -419,7 +419,7 @@ async def test_a_machine_without_a_thread_ends_its_link_only(rig: Rig) -> None:
         bad.connect()
         assert await bad.unlock() is None
         (why,) = [facts["why"] for name, facts in rig.told if name == "link_fault"]
-        assert "gives hubd no thread for RSA" in str(why)
+        assert "hubd cannot start a thread for RSA" in str(why)
         assert rig.radio.dropped == [bad.id]
         assert rig.rsa_places_taken == 0
         rig.rsa.refusing = None

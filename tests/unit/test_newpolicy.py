@@ -30,9 +30,9 @@ from hubcore.errors import (
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.sqlite.policy import PolicyDatabase
-from hubd.aside import Start, start_thread
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
+from hubd.threads import Start, start_thread
 from hubd.upkeep.health import Health
 from hubsim import site
 from tests.fakes.clock import NOON

@@ -15,8 +15,8 @@ from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.doors import InputEvent
-from hubd.doors.movers import REST_WAIT_SECONDS
-from hubd.wiring.together import Together
+from hubd.doors.drive import REST_WAIT_SECONDS
+from hubd.wiring.mover_group import MoverGroup
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
 from tests.fakes.mover import FakeMover
@@ -150,7 +150,7 @@ class TwoStrikes:
 
             return make
 
-        hub.doors["front"] = Together([making(0), making(1)], lambda _event: None)  # type: ignore[assignment]
+        hub.doors["front"] = MoverGroup([making(0), making(1)], lambda _event: None)  # type: ignore[assignment]
 
     def rises(self) -> list[int]:
         return [strike.strikes for strike in self.strikes]

@@ -17,9 +17,9 @@ from typing import Any, cast
 
 import pytest
 
-from drivers.strike.channel import EXPIRE_SECONDS
-from drivers.strike.client import STOP_SECONDS, UNGUARDED_SECONDS, StrikeGuard
-from drivers.strike.process import GuardStarter
+from drivers.strike.guard_channel import EXPIRE_SECONDS
+from drivers.strike.guard_client import STOP_SECONDS, UNGUARDED_SECONDS, StrikeGuard
+from drivers.strike.guard_process import GuardStarter
 from drivers.strike.strike import Strike
 from drivers.strike.wire import Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError, RestingError, UnguardedError
@@ -526,9 +526,9 @@ async def test_an_empty_packet_ends_the_guard_in_the_safe_direction(bank: Bank) 
 
 CLIENT = """
 import asyncio, contextlib, os, resource, sys, time
-from drivers.strike.client import StrikeGuard
+from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
-from drivers.strike.channel import EXPIRE_SECONDS
+from drivers.strike.guard_channel import EXPIRE_SECONDS
 from drivers.strike.wire import StrikeLine
 
 async def main(path, seconds, then):

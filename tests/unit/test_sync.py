@@ -46,7 +46,7 @@ class Site:
         identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
         self.appended = asyncio.Event()
         self.sync = Sync(
-            link=self.link,
+            uplink=self.link,
             records=self.log,
             orders=orders,
             identity=identity,

@@ -3,9 +3,9 @@
 Laws:
 1. A record is acknowledged only after it is durable and follows the chain. The same record twice is
    stored once and acknowledged twice.
-2. Two machines with one hub's keys, a fork and a gap each stop the hub: it hears why, people hear
-   it, nothing of it is acknowledged and no order is given to it until somebody decides (`keep`,
-   `accept`).
+2. Two machines with one hub's keys stop the hub. So does a fork of its records, and a gap. The hub
+   and the operator are told why. Until somebody decides (`keep`, `accept`), the backend
+   acknowledges nothing of the hub and gives it no order.
 3. Who speaks is who the handshake proved. Both id and key are looked up again on every message,
    because a revoked key keeps the connection that it has.
 

@@ -5,8 +5,8 @@ connection and begins again. A read with an offset goes on with the value that w
 names its link and its MTU.
 
 Laws:
-1. A link that was opened is closed once, also when the controller is lost, unless the radio itself
-   is stopped.
+1. A link that was opened is closed once, also when the controller is lost. When the radio itself
+   is stopped, links are not closed.
 2. A cancellation reaches whoever waits, though bumble may swallow it.
 3. An answer of the controller that nobody waits for any more is no error.
 """

@@ -58,7 +58,7 @@ class BusCaller(Protocol):
 
 
 class Advert:
-    """The advertisement of one generation; with a tag when there is a beacon.
+    """The advertisement of one session; with a tag when there is a beacon.
 
     `adapter` is the adapter's path.
     """

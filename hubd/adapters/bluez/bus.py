@@ -183,7 +183,7 @@ class Bluez:
             async with asyncio.timeout(self._times.call_seconds):
                 await self._bus.send(message)
         except Exception as error:
-            raise LinkError(f"radio: the system bus takes nothing: {error!r}") from error
+            raise LinkError(f"radio: cannot send on the system bus: {error!r}") from error
 
     async def _revive(self) -> None:
         """Wait for bluetoothd, and have the bus start it.

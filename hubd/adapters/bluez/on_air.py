@@ -25,10 +25,10 @@ AirReport = Callable[[bool, str], None]
 
 
 class OnAir:
-    """The advertisement of one generation, on air.
+    """The advertisement of one session, on air.
 
     `changed` is set when a phone has come or left. `ended` has a result once BlueZ has ended the
-    generation.
+    session.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The hub's radio on BlueZ: `ports.radio.Radio` over D-Bus, spoken with dbus-fast.
 
 Laws:
-1. The adapter lives in generations (`generation`), each with its own bus connection.
+1. The adapter lives in sessions (`adapter_session`), each with its own bus connection.
 2. A lost adapter, daemon or bus is never an error of `serve`.
 3. dbus-fast is imported by `serve`: a desk without it can import this.
 """
@@ -30,7 +30,7 @@ from hubd.adapters.bluez.plan import (
 from hubd.adapters.cancelled import end_if_cancelled
 
 if TYPE_CHECKING:
-    from hubd.adapters.bluez.generation import Generation
+    from hubd.adapters.bluez.adapter_session import AdapterSession
 
 BACK_OFF_SECONDS_MIN = 0.5
 BACK_OFF_SECONDS_MAX = 3.0
@@ -68,21 +68,21 @@ class BluezRadio:
             rfkill=rfkill,
         )
         self._link_numbers = itertools.count(1)
-        self._generation: Generation | None = None
+        self._session: AdapterSession | None = None
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
-        from hubd.adapters.bluez.generation import live
+        from hubd.adapters.bluez.adapter_session import live
 
         failures = 0
 
-        def serving(generation: Generation | None, on_air: bool) -> None:
+        def serving(session: AdapterSession | None, on_air: bool) -> None:
             nonlocal failures
-            self._generation = generation
+            self._session = session
             if on_air:
                 failures = 0
                 self._patience.excused()
-            if generation is not None:
+            if session is not None:
                 ready(on_air)
 
         while True:
@@ -106,17 +106,17 @@ class BluezRadio:
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
         """Notify every subscriber of TX. Raise LinkError when the link is gone."""
-        if self._generation is None:
+        if self._session is None:
             raise LinkError("radio: the link is gone")
-        await self._generation.notify(link, frame)
+        await self._session.notify(link, frame)
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer.
 
         Dropping a link that is gone does nothing. Raise LinkError when BlueZ will not.
         """
-        if self._generation is not None:
-            await self._generation.drop(link)
+        if self._session is not None:
+            await self._session.drop(link)
 
 
 def back_off_seconds(failures: int, chance: float) -> float:

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from hubcore.errors import HardwareError, LinkError
 from hubd.adapters.bluez.bus import BUS, GET_ALL, Method
 from hubd.adapters.bluez.mirror import ADAPTER
-from hubd.aside import aside
+from hubd.threads import run_in_thread
 
 SYSTEMD = "org.freedesktop.systemd1"
 SYSTEMD_PATH = "/org/freedesktop/systemd1"
@@ -91,7 +91,7 @@ async def complaint(bluez: Asker, adapter: str) -> str:
     except Exception as error:  # whatever the bus says: a look is no reason to end anything
         return _unknown(str(error))
     try:
-        return await aside("bluez-settings", partial(judge, started))
+        return await run_in_thread("bluez-settings", partial(judge, started))
     except HardwareError as error:
         return _unknown(str(error))
 

@@ -1,4 +1,4 @@
-"""What is watched in a generation: whether bluetoothd answers, its settings, pairings, rfkill.
+"""What is watched in a session: whether bluetoothd answers, its settings, pairings, rfkill.
 
 Laws:
 1. A bluetoothd that says no is there. One that says nothing twice in a row is not.

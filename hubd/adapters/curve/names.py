@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubcore.errors import HardwareError, LinkError
-from hubd.aside import Start, begin, start_thread
+from hubd.threads import Start, begin, start_thread
 
 ADDRESSES_MAX = 8
 """Of one name; more are left out."""

@@ -212,8 +212,8 @@ class Wire:
                     await self._room.wait()
         except TimeoutError:
             raise LinkError(
-                f"sent {inbound.unread_bytes} bytes in {inbound.unread_frames} frames that "
-                "are no message of the link"
+                f"sent {inbound.unread_bytes} bytes in {inbound.unread_frames} frames without "
+                "completing a message"
             ) from None
 
     def _is_full(self) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from hubcore.ports.stores import DiskState
-from hubd.aside import Start, start_thread, under_way
+from hubd.threads import Start, start_in_thread, start_thread
 
 HOLDERS_MAX = 5
 """Named at most."""
@@ -68,7 +68,7 @@ def look(
 
     The future raises what `measure` raises. Raise HardwareError when the machine gives no thread.
     """
-    return under_way("disk-look", partial(measure, log_file, name_above_bytes), start)
+    return start_in_thread("disk-look", partial(measure, log_file, name_above_bytes), start)
 
 
 def _holders(log_file: Path) -> Iterator[str]:

@@ -20,8 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from hubcore.codec import cbor
 from hubcore.errors import AuditError, HardwareError
-from hubcore.evidence.records import Head, Record, StoredRecord
+from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
 from hubd.adapters.sqlite.audit_start import OpenedLog, open_log
 from hubd.adapters.sqlite.audit_writer import (
@@ -32,7 +33,7 @@ from hubd.adapters.sqlite.audit_writer import (
     Writer,
 )
 from hubd.adapters.sqlite.database import AUDIT
-from hubd.aside import aside
+from hubd.threads import run_in_thread
 
 QUEUE_LIMIT = 1024
 """Appends and acknowledgements under way at once; one more is refused at once."""
@@ -40,12 +41,17 @@ QUEUE_LIMIT = 1024
 CLOSE_SECONDS = 2.0
 """How long a close waits for the disk, in all."""
 
+
+def _bytes_of(kind: RecordKind) -> str:
+    """Return, as SQL, the bytes that every record of a kind holds."""
+    held = cbor.encode("kind") + cbor.encode(str(kind))
+    return f"instr(body, x'{held.hex()}') > 0"
+
+
 _ABOUT_STATE = (
-    "SELECT body FROM records NOT INDEXED "
-    "WHERE instr(body, x'646b696e6466706f6c696379') > 0 "
-    "OR instr(body, x'646b696e64657374617465') > 0 "
-    "OR instr(body, x'646b696e646773746172746564') > 0 "
-    "ORDER BY number DESC"
+    "SELECT body FROM records NOT INDEXED WHERE "  # noqa: S608 - own bytes
+    + " OR ".join(map(_bytes_of, (RecordKind.POLICY, RecordKind.STATE, RecordKind.STARTED)))
+    + " ORDER BY number DESC"
 )
 """Bodies that hold `kind` and then `policy`, `state` or `started` in CBOR, the newest first.
 
@@ -113,7 +119,7 @@ class AuditStore:
             return
         self._closed = True
         self._writer.put(None)
-        await AUDIT.close_aside(
+        await AUDIT.close_in_thread(
             path=self.path,
             thread="audit-closer",
             finish=self._finish,
@@ -130,9 +136,9 @@ class AuditStore:
     def append(self, record: Record) -> asyncio.Future[int]:
         """Hand the record to the writer; the future gives its number once it is durable.
 
-        Raise AuditError, at once for a record that cannot be one and when too many wait, by the
-        future when the disk refuses. A cancelled caller does not take its record back. There is no
-        time limit in here: a disk that hangs hangs.
+        Raise AuditError at once when the record is invalid or too many wait. When the disk refuses,
+        the future raises it. A cancelled caller does not take its record back. There is no time
+        limit here: whoever waits has one.
         """
         body = record.encode()
         done: asyncio.Future[int] = self._loop.create_future()
@@ -179,7 +185,7 @@ class AuditStore:
         try:
             rows_max = max(0, limit)
             read = partial(self._read, query, (after, rows_max))
-            return await aside("audit-reader", read)
+            return await run_in_thread("audit-reader", read)
         except HardwareError as error:
             raise AUDIT.says(self.path, str(error)) from error
 

@@ -27,12 +27,12 @@ from hubd.adapters.sqlite.schema import (
     read_steps,
     statements_of,
 )
-from hubd.aside import aside
+from hubd.threads import run_in_thread
 
 BUSY_SECONDS = 0.5
 """How long a statement waits for a lock that another process holds on the file.
 
-Twice that, for the batch before it, is less than anybody waits for a record, so that whoever waits
+Two such waits, for the batch before and for one's own, end before a caller gives up. So the caller
 learns the cause.
 """
 
@@ -59,7 +59,7 @@ class DatabaseKind(ErrorSentences):
     lock: str
     cache_kib: int
 
-    async def close_aside(
+    async def close_in_thread(
         self,
         path: Path,
         thread: str,
@@ -72,7 +72,7 @@ class DatabaseKind(ErrorSentences):
         """
         try:
             async with asyncio.timeout(seconds):
-                await aside(thread, finish)
+                await run_in_thread(thread, finish)
         except TimeoutError:
             sentence = f"the disk did not answer within {seconds:g} s while closing"
             raise self.says(path, sentence) from None

@@ -89,7 +89,7 @@ class PolicyDatabase:
         if self._closed:
             return
         self._closed = True
-        await POLICY.close_aside(
+        await POLICY.close_in_thread(
             path=self._path,
             thread="policy-closer",
             finish=self._finish,

@@ -17,7 +17,7 @@ import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
 
-from drivers.strike.channel import GuardChannel
+from drivers.strike.guard_channel import GuardChannel
 from drivers.strike.wire import Answer, StrikeLine
 from hubcore.errors import HardwareError
 

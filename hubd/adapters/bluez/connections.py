@@ -1,8 +1,8 @@
-"""The visits of phones as BlueZ tells them: a link is one time of a Device1 being connected.
+"""The connections of phones, as BlueZ reports them: each connection of a Device1 is one link.
 
 Laws:
 1. A link id is never used twice.
-2. What a visit was served ends with it.
+2. What a connection was served ends with it.
 3. The listener hears `opened` before anything else of a link, and nothing after `closed`.
 """
 
@@ -15,7 +15,7 @@ from hubcore.ports.radio import LinkId, RadioListener
 
 
 @dataclass(slots=True)
-class Visit:
+class Connection:
     """One link.
 
     `announced`: BlueZ has said that it is connected. `served` holds the value last read, by
@@ -27,13 +27,13 @@ class Visit:
     served: dict[str, bytes] = field(default_factory=dict)
 
 
-class Visits:
-    """The visits of one generation, by the path of their Device1 object."""
+class Connections:
+    """The visits of one session, by the path of their Device1 object."""
 
     def __init__(self, listener: RadioListener, link_numbers: itertools.count[int]) -> None:
         self._listener = listener
         self._link_numbers = link_numbers
-        self._visits: dict[str, Visit] = {}
+        self._visits: dict[str, Connection] = {}
 
     def __len__(self) -> int:
         return len(self._visits)
@@ -53,7 +53,7 @@ class Visits:
         if visit is not None:
             self._listener.closed(visit.link)
 
-    def of(self, device: str) -> Visit:
+    def of(self, device: str) -> Connection:
         """Return the visit that a call belongs to.
 
         A call may come before the news of the connection.
@@ -79,9 +79,9 @@ class Visits:
         for device in list(self._visits):
             self.gone(device)
 
-    def _begin(self, device: str, announced: bool) -> Visit:
+    def _begin(self, device: str, announced: bool) -> Connection:
         link = LinkId(device, next(self._link_numbers))
-        visit = Visit(link, announced)
+        visit = Connection(link, announced)
         self._visits[device] = visit
         self._listener.opened(link)
         return visit

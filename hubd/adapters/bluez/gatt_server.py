@@ -21,7 +21,7 @@ from hubcore.phone import gatt
 from hubcore.phone.framing import MTU_MIN
 from hubcore.ports.radio import RadioListener
 from hubd.adapters.bluez.bus import OBJECT_MANAGER, PROPERTIES
-from hubd.adapters.bluez.visits import Visit, Visits
+from hubd.adapters.bluez.connections import Connection, Connections
 
 ROOT = "/org/hubd/radio"
 SERVICE_PATH = f"{ROOT}/service0"
@@ -80,15 +80,15 @@ _Answer = Callable[[Message], Message]
 class _Access:
     """Who reads or writes, from which offset, and with which MTU."""
 
-    visit: Visit
+    visit: Connection
     offset: int
     mtu: int
 
 
-class GattTable:
+class GattServer:
     """Answers bluetoothd's calls."""
 
-    def __init__(self, listener: RadioListener, visits: Visits) -> None:
+    def __init__(self, listener: RadioListener, visits: Connections) -> None:
         self._listener = listener
         self._visits = visits
         self._answers: Mapping[_Call, _Answer] = {

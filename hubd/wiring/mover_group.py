@@ -22,7 +22,7 @@ Publish = Callable[[InputEvent], None]
 MakeMover = Callable[[Publish], Mover]
 
 
-class Together:
+class MoverGroup:
     """`hubcore.ports.doors.Mover` over several."""
 
     def __init__(self, movers: Sequence[MakeMover], publish: Publish) -> None:

@@ -4,7 +4,7 @@ Laws:
 1. The off-timer is the guard's alone; nothing here is needed to end a pulse.
 2. Without a guard that holds the lines, a release raises HardwareError and drives nothing.
 3. While one guard holds the lines, a second one waits, started and without lines. It takes over at
-   once, even if no process can be started at that moment (`drivers.strike.process`).
+   once, even if no process can be started at that moment (`drivers.strike.guard_process`).
 4. A guard that ends or goes mute is replaced, and each change is told.
 5. Pauses between attempts grow only while no line can be driven.
 6. When a line may be driven and no guard holds it for UNGUARDED_SECONDS, `run` raises
@@ -20,8 +20,8 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from drivers.strike.channel import GuardChannel
-from drivers.strike.process import GuardProcess, GuardStarter, Spare, end_if_cancelled
+from drivers.strike.guard_channel import GuardChannel
+from drivers.strike.guard_process import GuardProcess, GuardStarter, Spare, end_if_cancelled
 from drivers.strike.stretch import Stretch
 from drivers.strike.wire import (
     MAX_CAP_MS,
@@ -51,7 +51,6 @@ ExecStopPost.
 
 Watcher = Callable[[bool, int], None]
 """Hears whether a line is active, and CLOCK_MONOTONIC ns of the change."""
-_EVERY_LINE = ~0
 
 
 class StrikeGuard:
@@ -123,9 +122,7 @@ class StrikeGuard:
         the line must rest first, HardwareError when it cannot be driven.
         """
         if not is_span(seconds):
-            raise HardwareError(
-                f"A release of {seconds} s is none: a positive number of seconds is needed."
-            )
+            raise HardwareError(f"Cannot release for {seconds} s: it must be more than 0.")
         channel = self._held()
         milliseconds = self.pulse_ms(strike, seconds)
         answer = await channel.ask(Verb.PULSE, self._numbers[strike], milliseconds)
@@ -258,15 +255,17 @@ class StrikeGuard:
         """Tell the watchers what has changed; a guard that waits says nothing of the lines."""
         if answer.kind in (AnswerKind.UNFIT, AnswerKind.WAITING):
             return
-        changed = _EVERY_LINE
-        if self._active is not None:
-            changed = answer.active ^ self._active
+        before = self._active
         self._active = answer.active
         for strike, watcher in self._watchers.items():
             number = self._numbers[strike]
-            if changed >> number & 1:
-                active = bool(answer.active >> number & 1)
+            active = _is_active(answer.active, number)
+            if before is None or active is not _is_active(before, number):
                 watcher(active, answer.at_ns)
+
+
+def _is_active(mask: int, number: int) -> bool:
+    return bool(mask >> number & 1)
 
 
 def is_span(seconds: float) -> bool:

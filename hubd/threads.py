@@ -43,20 +43,22 @@ def begin(name: str, run: Callable[[], None], start: Start = start_thread) -> No
 def no_thread(name: str, error: RuntimeError) -> HardwareError:
     """Return the error of a machine that gives no thread for this work."""
     return HardwareError(
-        f"this machine gives hubd no thread for {name} ({error}). "
+        f"hubd cannot start a thread for {name} ({error}). "
         "Compare Tasks with its limit: systemctl status hubd; and look for memory: free -m"
     )
 
 
-async def aside(name: str, work: Callable[[], _T], start: Start = start_thread) -> _T:
+async def run_in_thread(name: str, work: Callable[[], _T], start: Start = start_thread) -> _T:
     """Do the work in a thread of that name; return its result, or raise what it raises.
 
     Raise HardwareError when the machine gives no thread.
     """
-    return await under_way(name, work, start)
+    return await start_in_thread(name, work, start)
 
 
-def under_way(name: str, work: Callable[[], _T], start: Start = start_thread) -> asyncio.Future[_T]:
+def start_in_thread(
+    name: str, work: Callable[[], _T], start: Start = start_thread
+) -> asyncio.Future[_T]:
     """Begin the work in a thread of that name; return a future of its result.
 
     Raise HardwareError when the machine gives no thread.

@@ -1,7 +1,7 @@
 """One life of the adapter: from finding it to losing it, on one bus connection.
 
 Laws:
-1. A generation ends by LinkError and by nothing else of its own.
+1. A session ends by LinkError and by nothing else of its own.
 2. What BlueZ held for it goes with its bus connection: BlueZ removes what belongs to an owner that
    has left.
 3. Nothing of it reaches the listener afterwards.
@@ -22,11 +22,11 @@ from hubcore.ports.radio import LinkId, RadioListener
 from hubd.adapters.bluez.advert import ADVERTISEMENT, GONE, Advert
 from hubd.adapters.bluez.bus import Bluez, BluezError, Method, connected
 from hubd.adapters.bluez.choice import choose, missing_adapter
+from hubd.adapters.bluez.connections import Connections
+from hubd.adapters.bluez.gatt_server import CHARACTERISTIC, ROOT, TX_PATH, GattServer
 from hubd.adapters.bluez.mirror import ADAPTER, DEVICE, GATT_MANAGER
 from hubd.adapters.bluez.on_air import AirReport, OnAir, wait_for
 from hubd.adapters.bluez.plan import RadioPlan
-from hubd.adapters.bluez.table import CHARACTERISTIC, ROOT, TX_PATH, GattTable
-from hubd.adapters.bluez.visits import Visits
 from hubd.adapters.bluez.watch import is_blocked, watch_answers, watch_pairings, watch_settings
 
 DISCONNECT = Method(DEVICE, "Disconnect")
@@ -41,10 +41,10 @@ BlueZ may refuse, or not answer.
 """
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
-"""Begins a task that ends with the generation."""
+"""Begins a task that ends with the session."""
 
 
-class Generation:
+class AdapterSession:
     """The adapter in use. Implements `mirror.BusListener`."""
 
     def __init__(
@@ -61,8 +61,8 @@ class Generation:
         self._adapter = advert.adapter
         self._plan = plan
         self._times = plan.times
-        self._visits = Visits(listener, link_numbers)
-        self._table = GattTable(listener, self._visits)
+        self._visits = Connections(listener, link_numbers)
+        self._table = GattServer(listener, self._visits)
         self._spawn = spawn
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Event()
@@ -129,7 +129,7 @@ class Generation:
         return self._advert.called(message) or self._table.called(message)
 
     def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
-        """Begin and end visits; an adapter switched off ends the generation."""
+        """Begin and end visits; an adapter switched off ends the session."""
         if interface == DEVICE and self._is_ours(path):
             self._device_changed(path, properties)
         elif path == self._adapter and "Powered" in properties:
@@ -149,7 +149,7 @@ class Generation:
         self._changed.set()
 
     def removed(self, path: str, interface: str) -> None:
-        """End the visit of a device that is gone, or the generation with its adapter."""
+        """End the visit of a device that is gone, or the session with its adapter."""
         if interface == DEVICE:
             self._left(path)
             self._changed.set()
@@ -244,9 +244,9 @@ async def live(
     plan: RadioPlan,
     listener: RadioListener,
     link_numbers: itertools.count[int],
-    serving: Callable[[Generation | None, bool], None],
+    serving: Callable[[AdapterSession | None, bool], None],
 ) -> None:
-    """Live one generation. Raise LinkError in a group.
+    """Live one session. Raise LinkError in a group.
 
     `serving` takes it and whether it is on air, and None at its end. While there is no bluetoothd
     or no such adapter it waits for it on the bus, which tells at once when it comes. The group's
@@ -258,7 +258,7 @@ async def live(
         adapter = await _find_adapter(bluez, plan)
         for watch in _watches(bluez, adapter, plan):
             tasks.create_task(watch)
-        generation = Generation(
+        session = AdapterSession(
             bluez=bluez,
             advert=Advert(bluez, adapter, plan.beacon),
             listener=listener,
@@ -266,21 +266,21 @@ async def live(
             spawn=tasks.create_task,
             plan=plan,
         )
-        tasks.create_task(generation.ended())
+        tasks.create_task(session.ended())
 
         def report(on_air: bool, why: str) -> None:
             if why:
                 plan.news.lost(why)
-            serving(generation, on_air)
+            serving(session, on_air)
 
         try:
-            await generation.serve(report)
+            await session.serve(report)
         finally:
             serving(None, False)
 
 
 def _watches(bluez: Bluez, adapter: str, plan: RadioPlan) -> list[Coroutine[Any, Any, None]]:
-    """Return what is watched as long as the generation lasts."""
+    """Return what is watched as long as the session lasts."""
     return [
         watch_answers(bluez, plan.times.ping_seconds),
         watch_settings(

@@ -12,16 +12,16 @@ from dbus_fast import Message, MessageType, Variant
 
 from hubcore.phone import gatt
 from hubcore.ports.radio import LinkId
-from hubd.adapters.bluez.table import (
+from hubd.adapters.bluez.connections import Connections
+from hubd.adapters.bluez.gatt_server import (
     CHARACTERISTIC,
     INFO_PATH,
     RX_PATH,
     TX_PATH,
     TXR_PATH,
-    GattTable,
+    GattServer,
     managed_objects,
 )
-from hubd.adapters.bluez.visits import Visits
 from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
 
 ONE = "/org/bluez/hci0/dev_1"
@@ -33,8 +33,8 @@ class Rig:
 
     def __init__(self) -> None:
         self.listener = FakeRadioListener()
-        self.visits = Visits(self.listener, itertools.count(1))
-        self.table = GattTable(self.listener, self.visits)
+        self.visits = Connections(self.listener, itertools.count(1))
+        self.table = GattServer(self.listener, self.visits)
 
     def call(
         self,
@@ -182,7 +182,7 @@ def test_a_frame_is_read_in_parts(rig: Rig) -> None:
 
 def test_visits_never_share_a_link_and_a_late_announcement_is_no_new_visit() -> None:
     listener = FakeRadioListener()
-    visits = Visits(listener, itertools.count(1))
+    visits = Connections(listener, itertools.count(1))
     link = visits.of(ONE).link
     visits.connected(ONE)  # the news comes after the first call
     assert visits.of(ONE).link == link

@@ -1,7 +1,7 @@
 """A door with two strikes: released together, each within its own cap and rest, and never left half
 released.
 
-The laws are those of `hubd.wiring.together`; what any mover does stands in
+The laws are those of `hubd.wiring.mover_group`; what any mover does stands in
 tests/ports/test_mover.py.
 """
 
@@ -13,7 +13,7 @@ import pytest
 
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
-from hubd.wiring.together import Together
+from hubd.wiring.mover_group import MoverGroup
 from hubsim.door.door import SimDoor, Times
 from hubsim.timeline import VirtualTime
 
@@ -40,7 +40,7 @@ class Pair:
         self.time = VirtualTime(1000.0)
         self.edges: list[InputEvent] = []
         self.strikes: list[SimDoor] = []
-        self.door = Together([self.make(LEFT), self.make(RIGHT)], self.edges.append)
+        self.door = MoverGroup([self.make(LEFT), self.make(RIGHT)], self.edges.append)
         self.left, self.right = self.strikes
 
     def make(self, times: Times) -> Callable[[Callable[[InputEvent], None]], SimDoor]:
@@ -58,7 +58,8 @@ class Pair:
         return [(edge.what, edge.at) for edge in self.edges if edge.what in moves]
 
 
-async def test_both_are_released_together_each_within_its_own_cap() -> None:  # law 1
+# mover_group, law 1
+async def test_both_are_released_together_each_within_its_own_cap() -> None:
     pair = Pair()
     await pair.door.release(5.0)
     assert pair.driven() == (True, True)
@@ -70,7 +71,9 @@ async def test_both_are_released_together_each_within_its_own_cap() -> None:  # 
     assert not pair.door.driven
 
 
-async def test_the_door_is_driven_from_the_first_to_the_last_as_one_release() -> None:  # law 5
+async def test_the_door_is_driven_from_the_first_to_the_last_as_one_release() -> (
+    None
+):  # mover_group, law 6
     pair = Pair()
     assert pair.told() == [(Input.STRIKE_INACTIVE, 1000.0)]
     await pair.door.release(5.0)
@@ -78,14 +81,17 @@ async def test_the_door_is_driven_from_the_first_to_the_last_as_one_release() ->
     assert pair.told()[1:] == [(Input.STRIKE_ACTIVE, 1000.0), (Input.STRIKE_INACTIVE, 1005.0)]
 
 
-async def test_what_is_no_level_is_passed_on() -> None:  # law 5
+# mover_group, law 6
+async def test_what_is_no_level_is_passed_on() -> None:
     pair = Pair()
     pair.edges.clear()
     pair.right.push_rex()
     assert [edge.what for edge in pair.edges] == [Input.REX]
 
 
-async def test_the_door_waits_for_the_longest_rest_and_drives_none_before_it() -> None:  # law 2
+async def test_the_door_waits_for_the_longest_rest_and_drives_none_before_it() -> (
+    None
+):  # mover_group, law 2
     pair = Pair()
     await pair.door.release(10.0)
     pair.time.advance(10.0)
@@ -100,7 +106,8 @@ async def test_the_door_waits_for_the_longest_rest_and_drives_none_before_it() -
     assert pair.driven() == (True, True)
 
 
-async def test_when_one_cannot_be_driven_none_stays_driven() -> None:  # law 3
+# mover_group, law 3
+async def test_when_one_cannot_be_driven_none_stays_driven() -> None:
     for broken in (0, 1):
         pair = Pair()
         pair.strikes[broken].faults.broken = "Strike front cannot be driven."
@@ -112,7 +119,9 @@ async def test_when_one_cannot_be_driven_none_stays_driven() -> None:  # law 3
         )
 
 
-async def test_a_rest_of_one_that_nobody_knew_is_a_fault_once_another_was_driven() -> None:  # law 3
+async def test_a_rest_of_one_that_nobody_knew_is_a_fault_once_another_was_driven() -> (
+    None
+):  # mover_group, law 4
     pair = Pair(Unforeseen)
     await pair.right.release(10.0)
     pair.time.advance(10.0)
@@ -122,7 +131,8 @@ async def test_a_rest_of_one_that_nobody_knew_is_a_fault_once_another_was_driven
     assert pair.driven() == (False, False)
 
 
-async def test_a_rest_of_all_that_nobody_knew_is_the_longest_rest() -> None:  # law 2
+# mover_group, law 2
+async def test_a_rest_of_all_that_nobody_knew_is_the_longest_rest() -> None:
     pair = Pair(Unforeseen)
     await pair.door.release(10.0)
     pair.time.advance(2.0)
@@ -136,7 +146,8 @@ async def test_a_rest_of_all_that_nobody_knew_is_the_longest_rest() -> None:  # 
     assert caught.value.seconds == pytest.approx(4.0)
 
 
-async def test_a_sentence_that_all_have_is_said_once() -> None:  # law 3
+# mover_group, law 3
+async def test_a_sentence_that_all_have_is_said_once() -> None:
     pair = Pair()
     for strike in pair.strikes:
         strike.faults.broken = "No strike can be driven: the guard has gone."
@@ -144,7 +155,9 @@ async def test_a_sentence_that_all_have_is_said_once() -> None:  # law 3
         await pair.door.release(1.0)
 
 
-async def test_secure_tries_every_one_and_says_what_could_not_be_done() -> None:  # law 4
+async def test_secure_tries_every_one_and_says_what_could_not_be_done() -> (
+    None
+):  # mover_group, law 5
     class Stuck(SimDoor):
         async def secure(self) -> None:
             raise HardwareError(f"It cannot be secured after {self.strikes} strikes.")
@@ -155,7 +168,7 @@ async def test_secure_tries_every_one_and_says_what_could_not_be_done() -> None:
     assert pair.driven() == (False, False)
 
     pair = Pair()
-    stuck = Together(
+    stuck = MoverGroup(
         [pair.make(RIGHT), lambda hear: Stuck("front", pair.time, hear, LEFT), pair.make(RIGHT)],
         print,
     )
