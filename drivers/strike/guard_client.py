@@ -122,7 +122,9 @@ class StrikeGuard:
         the line must rest first, HardwareError when it cannot be driven.
         """
         if not is_span(seconds):
-            raise HardwareError(f"Cannot release for {seconds} s: it must be more than 0.")
+            raise HardwareError(
+                f"Cannot release for {seconds} s: a positive number of seconds is needed."
+            )
         channel = self._held()
         milliseconds = self.pulse_ms(strike, seconds)
         answer = await channel.ask(Verb.PULSE, self._numbers[strike], milliseconds)

@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.once import OP_SECONDS
@@ -446,9 +453,6 @@ class Life(RuleBasedStateMachine):
         )
 
 
-TestLife = Life.TestCase
-TestLife.settings = effort(120, 60)
-
-
-def test_the_machine_reached_what_it_is_about() -> None:
+def test_no_order_of_events_breaks_a_law() -> None:
+    run_state_machine_as_test(Life, settings=effort(120, 60))
     assert min(REACHED["verdicts"], REACHED["releases"], REACHED["records"]) >= 5, REACHED

@@ -15,7 +15,14 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.grant import Grant, read_grant
@@ -347,11 +354,8 @@ class Wishes(RuleBasedStateMachine):
             self.loop.close()
 
 
-TestWishes = Wishes.TestCase
-TestWishes.settings = effort(150, 40)
-
-
-def test_the_machine_reached_what_it_is_about() -> None:
+def test_no_order_of_wishes_breaks_a_law() -> None:
+    run_state_machine_as_test(Wishes, settings=effort(150, 40))
     reached = ("GRANTED", "BUSY", "DOOR_FAULT", "LOCKDOWN", "CREDENTIAL_REVOKED")
     wanted = ("struck", "after nothing", "too often", *reached)
     assert min(REACHED[name] for name in wanted) >= 3, REACHED

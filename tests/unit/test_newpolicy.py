@@ -222,6 +222,8 @@ async def worst_pause(work: object) -> float:
     return longest
 
 
+PAUSE_SHARE_MAX = 0.25
+"""Of the whole time that a policy takes, so that a busy machine proves nothing."""
 PROVE = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
 
 
@@ -252,7 +254,9 @@ async def test_the_loop_comes_round_while_a_large_policy_is_read_and_put_in_forc
     document = large(2, 400_000)
     assert len(document) > 3_500_000
     async with taker(tmp_path) as (new, store):
-        assert await worst_pause(new.accept(document)) < 0.5
+        began = time.monotonic()
+        pause_seconds = await worst_pause(new.accept(document))
+        assert pause_seconds < PAUSE_SHARE_MAX * (time.monotonic() - began)
         assert store.version() == 2
 
 
@@ -262,7 +266,7 @@ async def test_a_machine_without_a_thread_refuses_a_policy_and_takes_it_the_next
 ) -> None:
     async with taker(tmp_path, Scarce(missing=1)) as (new, store):
         with pytest.raises(
-            HardwareError, match=r"no thread for policy-reader.*systemctl status hubd"
+            HardwareError, match=r"cannot start a thread for policy-reader.*systemctl status hubd"
         ):
             await new.accept(large(2, 1))
         assert store.version() == 0

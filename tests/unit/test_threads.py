@@ -56,7 +56,8 @@ async def test_a_caller_that_has_gone_gets_nothing_and_breaks_nothing() -> None:
 async def test_a_machine_without_a_thread_is_told_with_what_to_look_at() -> None:
     scarce = Scarce(missing=1)
     with pytest.raises(
-        HardwareError, match=r"no thread for sum .can't start new thread.*systemctl status hubd"
+        HardwareError,
+        match=r"cannot start a thread for sum .can't start new thread.*systemctl status hubd",
     ):
         await run_in_thread("sum", lambda: 1 + 1, scarce)
     assert await run_in_thread("sum", lambda: 1 + 1, scarce) == 2
