@@ -357,8 +357,7 @@ async def test_a_machine_without_a_thread_ends_no_link_for_good(raw: Raw) -> Non
             assert link.attempts == 3
             for why in heard.whys:
                 assert why.startswith(
-                    "the name backend.example cannot be asked for: this machine gives hubd no "
-                    "thread"
+                    "the name backend.example cannot be asked for: hubd cannot start a thread"
                 )
 
 
