@@ -147,8 +147,8 @@ async def test_two_machines_with_one_hubs_keys_are_told_on_both_sides_and_open_n
                 answer = await here.opens()
                 assert "two machines speak as this hub" in str(answer)
                 assert first.released == second.released == []
-                assert RecordKind.BREAK in first.kinds()
-                assert RecordKind.BREAK in second.kinds()
+                await until(lambda: RecordKind.BREAK in first.kinds())
+                await until(lambda: RecordKind.BREAK in second.kinds())
                 assert "TWO_HUBS" in capsys.readouterr().err
                 kept = here.backend.keep("hub-1", "0101")
                 assert kept == first.boot.hex()
