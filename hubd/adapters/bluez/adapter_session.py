@@ -61,8 +61,8 @@ class AdapterSession:
         self._adapter = advert.adapter
         self._plan = plan
         self._times = plan.times
-        self._visits = Connections(listener, link_numbers)
-        self._table = GattServer(listener, self._visits)
+        self._connections = Connections(listener, link_numbers)
+        self._table = GattServer(listener, self._connections)
         self._spawn = spawn
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Event()
@@ -70,7 +70,7 @@ class AdapterSession:
         self._on_air = OnAir(
             advert=advert,
             times=plan.times,
-            has_visits=lambda: len(self._visits) > 0,
+            has_connections=lambda: len(self._connections) > 0,
             changed=self._changed,
             ended=self._ended,
         )
@@ -97,11 +97,11 @@ class AdapterSession:
             await self._on_air.stay(report)
         finally:
             self._bluez.listen(None)
-            self._visits.end()
+            self._connections.end()
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
         """Notify every subscriber of TX. Raise LinkError when the link is gone."""
-        if self._visits.device(link) is None:
+        if self._connections.device(link) is None:
             raise LinkError("radio: the link is gone")
         value = Variant("ay", frame)
         await self._bluez.emit(
@@ -116,7 +116,7 @@ class AdapterSession:
 
         Raise LinkError when it will not.
         """
-        device = self._visits.device(link)
+        device = self._connections.device(link)
         if device is not None:
             await self._disconnect(device)
 
@@ -129,7 +129,7 @@ class AdapterSession:
         return self._advert.called(message) or self._table.called(message)
 
     def changed(self, path: str, interface: str, properties: Mapping[str, Any]) -> None:
-        """Begin and end visits; an adapter switched off ends the session."""
+        """Begin and end connections; an adapter switched off ends the session."""
         if interface == DEVICE and self._is_ours(path):
             self._device_changed(path, properties)
         elif path == self._adapter and "Powered" in properties:
@@ -142,14 +142,14 @@ class AdapterSession:
         if is_connected is None:
             return
         if is_connected:
-            self._visits.connected(device)
+            self._connections.connected(device)
             self._on_air.phone_came(device)
         else:
             self._left(device)
         self._changed.set()
 
     def removed(self, path: str, interface: str) -> None:
-        """End the visit of a device that is gone, or the session with its adapter."""
+        """End the connection of a device that is gone, or the session with its adapter."""
         if interface == DEVICE:
             self._left(path)
             self._changed.set()
@@ -157,7 +157,7 @@ class AdapterSession:
             self._end("the adapter or bluetoothd is gone")
 
     def _left(self, device: str) -> None:
-        self._visits.gone(device)
+        self._connections.gone(device)
         self._on_air.phone_left(device)
 
     async def _power_up(self, report: AirReport) -> None:
@@ -216,7 +216,7 @@ class AdapterSession:
                 await self._disconnect(device)
             await asyncio.sleep(self._times.retry_seconds)
             is_connected = bool(self._properties(device, DEVICE).get("Connected"))
-            if not is_connected or self._visits.has(device):
+            if not is_connected or self._connections.has(device):
                 return
 
     async def _disconnect(self, device: str) -> None:

@@ -1,4 +1,4 @@
-"""The hub's advertisement as BlueZ takes it, kept on air through visits with hardly a gap.
+"""The hub's advertisement as BlueZ takes it, kept on air through connections with hardly a gap.
 
 Laws:
 1. A connection takes the hub off the air. A changed property brings it back at once: BlueZ has the

@@ -28,60 +28,60 @@ class Connection:
 
 
 class Connections:
-    """The visits of one session, by the path of their Device1 object."""
+    """The connections of one session, by the path of their Device1 object."""
 
     def __init__(self, listener: RadioListener, link_numbers: itertools.count[int]) -> None:
         self._listener = listener
         self._link_numbers = link_numbers
-        self._visits: dict[str, Connection] = {}
+        self._connections: dict[str, Connection] = {}
 
     def __len__(self) -> int:
-        return len(self._visits)
+        return len(self._connections)
 
     def connected(self, device: str) -> None:
-        """Begin the visit of a device that is connected, unless a call of its has begun it."""
-        visit = self._visits.get(device)
-        if visit is not None and not visit.announced:
-            visit.announced = True
+        """Begin the connection of a device that is connected, unless a call of its has begun it."""
+        connection = self._connections.get(device)
+        if connection is not None and not connection.announced:
+            connection.announced = True
             return
         self.gone(device)
         self._begin(device, announced=True)
 
     def gone(self, device: str) -> None:
-        """End the visit of a device."""
-        visit = self._visits.pop(device, None)
-        if visit is not None:
-            self._listener.closed(visit.link)
+        """End the connection of a device."""
+        connection = self._connections.pop(device, None)
+        if connection is not None:
+            self._listener.closed(connection.link)
 
     def of(self, device: str) -> Connection:
-        """Return the visit that a call belongs to.
+        """Return the connection that a call belongs to.
 
         A call may come before the news of the connection.
         """
-        visit = self._visits.get(device)
-        if visit is not None:
-            return visit
+        connection = self._connections.get(device)
+        if connection is not None:
+            return connection
         return self._begin(device, announced=False)
 
     def device(self, link: LinkId) -> str | None:
-        """Return the device's path while this very visit lasts."""
-        visit = self._visits.get(link.peer)
-        if visit is None or visit.link != link:
+        """Return the device's path while this very connection lasts."""
+        connection = self._connections.get(link.peer)
+        if connection is None or connection.link != link:
             return None
         return link.peer
 
     def has(self, device: str) -> bool:
-        """Tell whether a visit of the device lasts."""
-        return device in self._visits
+        """Tell whether a connection of the device lasts."""
+        return device in self._connections
 
     def end(self) -> None:
-        """End all visits."""
-        for device in list(self._visits):
+        """End all connections."""
+        for device in list(self._connections):
             self.gone(device)
 
     def _begin(self, device: str, announced: bool) -> Connection:
         link = LinkId(device, next(self._link_numbers))
-        visit = Connection(link, announced)
-        self._visits[device] = visit
+        connection = Connection(link, announced)
+        self._connections[device] = connection
         self._listener.opened(link)
-        return visit
+        return connection

@@ -80,7 +80,7 @@ _Answer = Callable[[Message], Message]
 class _Access:
     """Who reads or writes, from which offset, and with which MTU."""
 
-    visit: Connection
+    connection: Connection
     offset: int
     mtu: int
 
@@ -88,9 +88,9 @@ class _Access:
 class GattServer:
     """Answers bluetoothd's calls."""
 
-    def __init__(self, listener: RadioListener, visits: Connections) -> None:
+    def __init__(self, listener: RadioListener, connections: Connections) -> None:
         self._listener = listener
-        self._visits = visits
+        self._connections = connections
         self._answers: Mapping[_Call, _Answer] = {
             (OBJECT_MANAGER, "GetManagedObjects"): _answer_objects,
             (PROPERTIES, "GetAll"): _answer_properties,
@@ -121,7 +121,7 @@ class GattServer:
             raise _Refusal(NOT_SUPPORTED, "only RX is written")
         if access.offset:
             raise _Refusal(INVALID_OFFSET, "a frame is written from its beginning")
-        link = access.visit.link
+        link = access.connection.link
         self._listener.frame(link, bytes(value), access.mtu)
         return Message.new_method_return(message)
 
@@ -132,13 +132,13 @@ class GattServer:
         path = message.path or ""
         if path not in (INFO_PATH, TXR_PATH):
             raise _Refusal(NOT_SUPPORTED, "only INFO and TXR are read")
-        served = access.visit.served
+        served = access.connection.served
         if access.offset:
             value = served.get(path)
             if value is None or access.offset > len(value):
                 raise _Refusal(INVALID_OFFSET, "nothing was read up to there")
             return _answer_value(message, value[access.offset :])
-        link = access.visit.link
+        link = access.connection.link
         if path == TXR_PATH:
             value = self._listener.next_frame(link, access.mtu)
         else:
@@ -155,7 +155,7 @@ class GattServer:
         if plain.get("link", "LE") != "LE":
             raise _Refusal(NOT_SUPPORTED, "only LE is served")
         return _Access(
-            visit=self._visits.of(device),
+            connection=self._connections.of(device),
             offset=plain.get("offset", 0),
             mtu=plain.get("mtu", MTU_MIN),
         )

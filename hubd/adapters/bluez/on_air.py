@@ -35,13 +35,13 @@ class OnAir:
         self,
         advert: Advert,
         times: RadioTimes,
-        has_visits: Callable[[], bool],
+        has_connections: Callable[[], bool],
         changed: asyncio.Event,
         ended: asyncio.Future[str],
     ) -> None:
         self._advert = advert
         self._times = times
-        self._has_visits = has_visits
+        self._has_connections = has_connections
         self._changed = changed
         self._ended = ended
         self._came_by: dict[str, str] = {}
@@ -105,13 +105,13 @@ class OnAir:
         try:
             await self._advert.replace()
         except BluezError as error:
-            if not self._has_visits():
+            if not self._has_connections():
                 raise
             self._is_on_air = False
             report(False, str(error))
             return self._times.retry_seconds
         except LinkError:
-            if was_unanswered or not self._has_visits():
+            if was_unanswered or not self._has_connections():
                 raise
             self._was_unanswered = True
             return self._times.retry_seconds

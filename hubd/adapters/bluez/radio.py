@@ -105,7 +105,10 @@ class BluezRadio:
             failures += 1
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
-        """Notify every subscriber of TX. Raise LinkError when the link is gone."""
+        """Send one frame as a notification of TX. Raise LinkError when the link is gone.
+
+        BlueZ cannot address one phone: every subscriber gets it, and knows its own by the sid.
+        """
         if self._session is None:
             raise LinkError("radio: the link is gone")
         await self._session.notify(link, frame)
