@@ -22,8 +22,8 @@ from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
 from tests.lab.attlink import (
-    Kept,
     Otherwise,
+    RecordingQueue,
     Recut,
     error_of,
     gone,
@@ -74,7 +74,7 @@ async def test_the_mtu_may_be_exchanged_in_mid_way(
             await link.write(frame)
 
         other = Otherwise(link, exchanges)
-        other.notifications = heard = Kept()
+        other.notifications = heard = RecordingQueue()
         link.notifications = heard
         assert allowed(await Session(other, phones[0]).run(1))
     assert other.mtu == 247
