@@ -3,7 +3,7 @@
 Laws:
 1. After a request the level is read once, since edges tell only changes.
 2. A gap in the kernel's numbers means lost edges, so the levels are read again.
-3. A chip that fails is asked for again, and that is told.
+3. A chip that fails is asked for again, and that is reported.
 4. Egress is wired in hardware, so nothing here opens a door.
 """
 

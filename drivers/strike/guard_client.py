@@ -5,7 +5,7 @@ Laws:
 2. Without a guard that holds the lines, a release raises HardwareError and drives nothing.
 3. While one guard holds the lines, a second one waits, started and without lines. It takes over at
    once, even if no process can be started at that moment (`drivers.strike.guard_process`).
-4. A guard that ends or goes mute is replaced, and each change is told.
+4. A guard that ends or goes mute is replaced, and each change is reported.
 5. Pauses between attempts grow only while no line can be driven.
 6. When a line may be driven and no guard holds it for UNGUARDED_SECONDS, `run` raises
    UnguardedError.

@@ -163,12 +163,12 @@ class Talk:
         self._greet_at = None
         return effects
 
-    def received(self, message: BackendMessage, at: Moment) -> Effects:
-        """The backend has said this."""
+    def received(self, message: BackendMessage, at: Moment) -> Effects | None:
+        """The backend has said this. Return None for a message out of turn, which is counted."""
         step = _STEPS[self.phase].get(type(message))
         if step is None:
             self._counters["out_of_turn"] += 1
-            return []
+            return None
         self._heard_at = at.monotonic
         return step(self, message, at)
 

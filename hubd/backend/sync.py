@@ -138,7 +138,10 @@ class Sync:
         self._wake.set()
 
     def received(self, message: bytes) -> None:
-        """Read one message and act on it; one that cannot be read is counted."""
+        """Read one message and act on it.
+
+        One that cannot be read, or is out of turn, is counted and wakes nobody.
+        """
         try:
             read = uplink.decode_from_backend(message)
         except FrameError:
@@ -148,6 +151,8 @@ class Sync:
             self._counters["no_memory"] += 1
             return
         effects = self._talk.received(read, self._now())
+        if effects is None:
+            return
         self._perform(effects)
         self._wake.set()
 

@@ -2,7 +2,7 @@
 
 Laws:
 1. A peer that should be gone and is not is dropped again, DROP_TRIES times at most.
-2. Each failure is told.
+2. Each failure is reported.
 """
 
 from __future__ import annotations

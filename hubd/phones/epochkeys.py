@@ -3,7 +3,7 @@
 Laws:
 1. A key is made off the event loop and ahead of need. It is never written anywhere.
 2. No other loop waits for it, and no stop does: a small board takes up to a minute.
-3. Each change, from no key to a key or back, is told at once.
+3. Each change, from no key to a key or back, is reported at once.
 4. A machine that gives no thread is asked again after CHECK_SECONDS. The key in use stays as long
    as it may.
 """

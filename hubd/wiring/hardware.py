@@ -1,7 +1,7 @@
 """The real parts of a hub, as its configuration names them.
 
-Law: making the parts reads a key and opens no hardware. What is missing is told when they run, or
-by `look_at_parts` before.
+Law: making the parts reads a key and opens no hardware. What is missing is reported when they run,
+or by `look_at_parts` before.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 that really opens.
 
 Law: the document is parsed, never searched for a number somewhere; a table that loses its heading
-fails the test. `python tests/unit/test_protocol_doc.py` makes the worked example anew from the keys
-in the document, after a change of the protocol's bytes.
+fails the test. `python tests/unit/test_protocol_doc.py` makes the worked example again from the
+keys in the document, after a change of the protocol's bytes.
 """
 
 from __future__ import annotations
@@ -692,7 +692,7 @@ def test_the_documents_of_the_example_verify() -> None:
     )
 
 
-# Making the example anew
+# Making the example again
 
 
 def fresh(old: Example) -> Example:
@@ -801,7 +801,7 @@ def shown(value: object) -> str:
 
 
 def main() -> None:
-    """Write the example's values anew into the document."""
+    """Write the example's new values into the document."""
     made = fresh(example())
     text = TEXT
     for name, value in made.items():

@@ -46,8 +46,9 @@ YEAR = 365 * 86_400
 
 
 class Desk:
-    """A log, a clock beside it, and a vigil over both; the wall clock stands where the test sets
-    it.
+    """A log, a clock beside it, and the standing problems of both.
+
+    The wall clock stands where the test sets it.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class Desk:
         )
         self.health = Health(self.clock, {}, READY_PARTS)
         self.told: list[str] = []
-        self.vigil = StandingProblems(self.health, lambda event, _facts: self.told.append(event))
+        self.standing = StandingProblems(self.health, lambda event, _facts: self.told.append(event))
         self.log = self.start_log()
         self.sync: Any = None
         self.set_by_service: int | None = None
@@ -73,7 +74,7 @@ class Desk:
     def self_check(self) -> SelfCheck:
         """What looks after the hub, as everything stands now."""
         return SelfCheck(
-            problems=self.vigil,
+            problems=self.standing,
             clock=self.clock,
             clock_care=self.time,
             epochs=self.epochs,
@@ -89,7 +90,9 @@ class Desk:
 
     def start_log(self) -> ReportingLog:
         return ReportingLog(
-            self.audit, self.floor, on_health=lambda up, why: self.vigil.part(Part.AUDIT, up, why)
+            self.audit,
+            self.floor,
+            on_health=lambda up, why: self.standing.part(Part.AUDIT, up, why),
         )
 
     def start_care(self) -> ClockCare:
@@ -376,7 +379,7 @@ def test_a_standing_problem_reaches_the_journal_once_a_change_and_once_a_day() -
         if facts["problem"] == "certificate":
             told.append((event, facts["problem"], facts["stands"], facts.get("severity")))
 
-    desk.vigil = StandingProblems(desk.health, tell)
+    desk.standing = StandingProblems(desk.health, tell)
     begins = ("problem", "certificate", True)
     ends = ("problem", "certificate", False, None)
     desk.wall = NOON + YEAR - 5 * 86_400
@@ -410,7 +413,7 @@ def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_
         if part in (facts.get("part"), facts.get("problem")):
             told.append((event, part, facts.get("up"), facts.get("stands")))
 
-    desk.vigil = StandingProblems(desk.health, tell)
+    desk.standing = StandingProblems(desk.health, tell)
     down = ("part", part, False, None)
     up = ("part", part, True, None)
     stands = ("problem", part, None, True)
@@ -420,7 +423,7 @@ def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_
         told.clear()
         desk.monotonic = at_seconds
         for _ in range(3):
-            desk.vigil.part(part, False, "It does not answer.")
+            desk.standing.part(part, False, "It does not answer.")
             desk.check()
         return list(told)
 
@@ -430,13 +433,13 @@ def test_a_problem_of_a_part_reaches_the_journal_once_at_its_beginning_and_once_
     assert look(2 * 86_400.0 - 1) == []
     assert look(2 * 86_400.0) == [stands]
     told.clear()
-    desk.vigil.part(part, True, "ready")
+    desk.standing.part(part, True, "ready")
     for _ in range(3):
         desk.check()
     assert told == [up, ends]
     assert look(2 * 86_400.0 + 10) == [down]
     told.clear()
-    desk.vigil.part(part, True, "ready")
+    desk.standing.part(part, True, "ready")
     desk.check()
     assert told == [up], "what was never told as a problem is not ended as one"
 
@@ -445,7 +448,9 @@ def test_what_stands_for_a_moment_at_each_start_is_for_the_journal_after_a_day()
     desk = Desk()
     told = list[object]()
     desk.epochs = EpochRing()
-    desk.vigil = StandingProblems(desk.health, lambda _event, facts: told.append(facts["problem"]))
+    desk.standing = StandingProblems(
+        desk.health, lambda _event, facts: told.append(facts["problem"])
+    )
     for monotonic in (0.0, 86_399.0):
         desk.monotonic = monotonic
         desk.check()
@@ -574,7 +579,7 @@ class Links:
 def starting(desk: Desk) -> Any:
     """A hub at its start, as far as the radio is concerned."""
     runs = SimpleNamespace(runs={Part.STRIKES: None})
-    return SimpleNamespace(parts=runs, links=Links(), problems=desk.vigil, health=desk.health)
+    return SimpleNamespace(parts=runs, links=Links(), problems=desk.standing, health=desk.health)
 
 
 @pytest.mark.parametrize("up", [True, False])
@@ -587,7 +592,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
             await asyncio.sleep(0)
         assert not hub.links.began.is_set()
         assert "radio" in desk.problems(), "off the air is told as such"
-        desk.vigil.part(Part.STRIKES, up, "why")
+        desk.standing.part(Part.STRIKES, up, "why")
         async with asyncio.timeout(1):
             await hub.links.began.wait()
 
@@ -601,10 +606,10 @@ async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
 def test_a_part_that_stays_down_is_told_of_again_only_for_another_reason() -> None:
     desk = Desk()
     for why in ("bluetoothd does not run", "bluetoothd does not run", "the adapter is blocked"):
-        desk.vigil.part(Part.RADIO, False, why)
+        desk.standing.part(Part.RADIO, False, why)
     assert desk.told == ["part", "part"]
-    desk.vigil.part(Part.RADIO, True, "on air")
-    desk.vigil.part(Part.RADIO, True, "still on air")
+    desk.standing.part(Part.RADIO, True, "on air")
+    desk.standing.part(Part.RADIO, True, "still on air")
     assert desk.told == ["part", "part", "part"]
 
 

@@ -358,6 +358,18 @@ async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
         assert here.sync.state.counters["out_of_turn"] == 3
 
 
+@pytest.mark.parametrize("said", [uplink.encode(uplink.Welcome(1)), b"\xff", b""])
+async def test_what_is_out_of_turn_or_no_message_wakes_nobody(said: bytes) -> None:
+    async with site() as here:
+        await here.up()
+        await here.quiet()
+        assert not here.appended.is_set()
+        here.link.say(said)
+        assert not here.appended.is_set(), "the log is read at the backend's pace"
+        counters = here.sync.state.counters
+        assert counters.get("out_of_turn", 0) + counters.get("undecodable", 0) == 1
+
+
 async def test_a_policy_is_accepted_or_its_refusal_told():
     async with site() as here:
         await here.up()

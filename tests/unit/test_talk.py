@@ -77,7 +77,7 @@ class Play:
     def at(self) -> Moment:
         return Moment(monotonic=self.now, wall=NOON + self.now)
 
-    def come(self, message: BackendMessage) -> list[TalkEffect]:
+    def come(self, message: BackendMessage) -> list[TalkEffect] | None:
         return self.talk.received(message, self.at)
 
     def look(self, after_seconds: float = 0.0) -> list[TalkEffect]:
@@ -110,7 +110,7 @@ def test_each_message_in_each_phase(phase: UplinkPhase, message: BackendMessage)
     play = Play()
     play.reach(phase)
     expected = TABLE[phase].get(message)
-    assert play.come(message) == (expected or [])
+    assert play.come(message) == expected
     assert play.counters["out_of_turn"] == (expected is None)
     if expected is None:
         assert play.talk.phase is phase
@@ -164,7 +164,7 @@ def test_a_halt_outlasts_the_link_and_ends_with_a_welcome() -> None:  # talk, la
     assert play.look(1000.0) == []
     play.connect()
     assert play.talk.halt == HALT
-    assert play.come(RELEASE) == []
+    assert play.come(RELEASE) is None
     play.come(WELCOME)
     assert play.talk.halt is None
 

@@ -1,6 +1,6 @@
 """Writes vector files: `python -m tests.vectors.generate [PART...]`; without a part, all of them.
 
-Law: signatures and RSA-OAEP are random, so a file written anew has other bytes and the same
+Law: signatures and RSA-OAEP are random, so a file written again has other bytes and the same
 meaning; the committed bytes are what readers are held to.
 """
 

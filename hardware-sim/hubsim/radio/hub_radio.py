@@ -32,6 +32,7 @@ from hubcore.errors import LinkError, PeerError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon
 from hubcore.ports.radio import LinkId, RadioListener
+from hubd.adapters.cancelled import end_if_cancelled
 
 POWER_ON_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
@@ -127,9 +128,7 @@ class _Server(gatt_server.Server):
 async def _cancellable(work: Awaitable[object]) -> None:
     """Await what bumble does; bumble may swallow a cancellation, which must not be lost."""
     await work
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    end_if_cancelled()
 
 
 class BumbleRadio:
@@ -143,7 +142,7 @@ class BumbleRadio:
         self._beacon = beacon
         self._device: Device | None = None
         self._links: dict[LinkId, Connection] = {}
-        self._epoch = 0
+        self._visits = 0
         self._tx: Characteristic[bytes] | None = None
         self._changed = asyncio.Event()
 
@@ -151,14 +150,14 @@ class BumbleRadio:
         """Advertise and serve; begin again when the controller is lost."""
         while True:
             try:
-                await self._generation(listener, ready)
+                await self._serve_controller(listener, ready)
             except (OSError, TimeoutError, LinkError):
                 ready(False)
             for link in list(self._links):
                 self._forget(listener, link)
             await asyncio.sleep(BACK_OFF_SECONDS)
 
-    async def _generation(self, listener: RadioListener, ready: TellReady) -> None:
+    async def _serve_controller(self, listener: RadioListener, ready: TellReady) -> None:
         async with await open_transport(self._transport) as transport:
             address = Address(f"F0:{random.randbytes(5).hex(':')}".upper())
             host = _Host(transport.source, transport.sink)
@@ -215,8 +214,8 @@ class BumbleRadio:
         self._tx = self._add_service(device, server, listener)
 
         def on_connection(connection: Connection) -> None:
-            self._epoch += 1
-            link = LinkId(str(connection.peer_address), self._epoch)
+            self._visits += 1
+            link = LinkId(str(connection.peer_address), self._visits)
             server.links[connection] = link
             self._links[link] = connection
             connection.on("disconnection", lambda _reason: on_disconnection(connection, link))

@@ -5,7 +5,7 @@ It goes in three steps:
 2. Each of these files is looked at where it lies (`credstore`).
 3. `systemd-run` runs this same check as the unit's user, with the keys that are right.
 
-Law: when a step fails, what can be told without it is told all the same.
+Law: when a step fails, what can be found without it is reported all the same.
 """
 
 from __future__ import annotations
