@@ -229,7 +229,7 @@ class Talk:
             self.why = (
                 f"connected, but no Welcome within {self._pace.welcome_seconds:g} s: "
                 "the backend is frozen, or knows neither this hub's id "
-                f"nor version {PROTOCOL} of the link"
+                f"nor version {PROTOCOL} of the uplink"
             )
         self._greet_at = now + self._pace.retry_seconds
         return [Greet()]
