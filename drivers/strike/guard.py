@@ -13,7 +13,7 @@ The life of a guard, in the order of the code:
 5. It sleeps until a command comes or a deadline is due; it serves the deadline first (`serve`).
 6. When hubd's end of the socket closes, or SIGTERM comes, it drives all lines inactive and ends.
 
-Laws: each names the test in tests/unit/test_strike.py (8: test_guard.py) that holds it.
+Laws: each names the test in tests/unit/test_strike.py (7, 8: test_guard.py) that holds it.
 1. No line is open before HOLD.
    test_nothing_is_driven_before_the_guard_holds_the_lines
 2. At READY every line is inactive, whatever it was before.
@@ -27,7 +27,7 @@ Laws: each names the test in tests/unit/test_strike.py (8: test_guard.py) that h
 6. A due deadline is served before the next command, so no flood of commands can put it off.
    test_a_flood_of_garbage_and_commands_does_not_put_off_the_end
 7. What is in the queue when hubd ends is not obeyed.
-   test_what_is_still_queued_when_hubd_ends_is_not_obeyed
+   test_a_packet_read_after_hubd_has_ended_is_not_obeyed
 8. The guard never waits for hubd to read.
    test_the_guard_never_waits_for_a_hubd_that_does_not_read
 The laws of a single pulse (deadline, cap, rest) are those of `drivers.strike.offtimer`.
@@ -263,7 +263,7 @@ def serve(timers: OffTimers, peer: socket.socket, stop_fd: int) -> None:
         data = receive(peer)
         if data is None:
             continue
-        if data == b"":
+        if data == b"" or _has_gone_meanwhile(poll, peer):
             return
         tell(peer, timers.perform(data))
 
@@ -278,6 +278,14 @@ def _poll_of(peer: socket.socket, stop_fd: int) -> select.poll:
 def _has_gone(flags: int) -> bool:
     """Tell from poll(2)'s flags whether the peer has gone, even if its last words wait."""
     return bool(flags & ~select.POLLIN)
+
+
+def _has_gone_meanwhile(poll: select.poll, peer: socket.socket) -> bool:
+    """Tell whether the peer had gone when its packet was read.
+
+    It may have ended after the poll that announced the packet.
+    """
+    return _has_gone(dict(poll.poll(0)).get(peer.fileno(), 0))
 
 
 def receive(peer: socket.socket) -> bytes | None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.strike import guard, offtimer
-from drivers.strike.guard import find_factory, main, receive, tell
+from drivers.strike.guard import find_factory, main, receive, serve, tell
 from drivers.strike.offtimer import OffTimers
 from drivers.strike.wire import MAX_TEXT, Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError
@@ -67,6 +67,36 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
+
+
+class EndsWhenRead:
+    """The guard's end of a socket whose other end closes when its first packet is read."""
+
+    def __init__(self, theirs: socket.socket, ours: socket.socket) -> None:
+        self._theirs = theirs
+        self._ours = ours
+
+    def fileno(self) -> int:
+        return self._theirs.fileno()
+
+    def send(self, data: bytes, flags: int) -> int:
+        return self._theirs.send(data, flags)
+
+    def recv(self, size: int, flags: int) -> bytes:
+        self._ours.close()
+        return self._theirs.recv(size, flags)
+
+
+# guard, law 7
+@pytest.mark.parametrize("queued", [1, 2, 5])
+def test_a_packet_read_after_hubd_has_ended_is_not_obeyed(bench: Bench, queued: int) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    stopped, stop = socket.socketpair()
+    with ours, theirs, stopped, stop:
+        for _ in range(queued):
+            ours.send(Command(Verb.PULSE, 0, 7, 500, bench.now_ns).encode())
+        serve(bench.timers, EndsWhenRead(theirs, ours), stopped.fileno())
+    assert (0, True) not in bench.lines.driven
 
 
 # offtimer, law 1
