@@ -48,6 +48,7 @@ class Denial(StrEnum):
     NO_GRANT = "no-grant"
     OUT_OF_SCHEDULE = "out-of-schedule"
     LOCKDOWN = "lockdown"
+    NO_ENTRY = "no-entry"
     TIME_UNTRUSTED = "time-untrusted"
     FULL_PROOF_NEEDED = "full-proof-needed"
     OP_CONFLICT = "op-conflict"
