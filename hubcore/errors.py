@@ -58,6 +58,10 @@ class UnguardedError(HardwareError):
     """
 
 
+class DriverGoneError(HardwareError):
+    """The driver, its process or its wire ended in the middle: nobody can tell what was done."""
+
+
 class TamperError(HardwareError):
     """Somebody opened or cut something: raise the alarm and answer no."""
 

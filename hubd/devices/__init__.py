@@ -1,0 +1,1 @@
+"""Devices: the use case that commands them and knows how they stand."""

@@ -1,0 +1,46 @@
+"""Devices without a wire: a driver that notes its commands, and can fail, hang, lie or end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+from hubcore.device.command import Command
+from hubcore.ports.device import DeviceListener
+
+
+class FakeDriver:
+    """The driver port of `ports.device`. `given` has each command and the second when it came.
+
+    `seconds`: how long a device takes. `failing`: raised by the next commands to a device, one
+    each. `hanging`: devices that never answer. `at_work` has the commands under way by device, and
+    `most_at_work` the most that any device had at once.
+    """
+
+    def __init__(self, time: Callable[[], float], seconds: float = 0.1) -> None:
+        self.seconds = seconds
+        self.given: list[tuple[Command, float]] = []
+        self.failing: defaultdict[str, deque[Exception]] = defaultdict(deque)
+        self.hanging: set[str] = set()
+        self.at_work: defaultdict[str, int] = defaultdict(int)
+        self.most_at_work = 0
+        self.listener: DeviceListener | None = None
+        self._time = time
+
+    async def serve(self, listener: DeviceListener) -> None:
+        self.listener = listener
+        await asyncio.get_running_loop().create_future()
+
+    async def perform(self, command: Command) -> None:
+        self.given.append((command, self._time()))
+        self.at_work[command.device] += 1
+        self.most_at_work = max(self.most_at_work, self.at_work[command.device])
+        try:
+            if command.device in self.hanging:
+                await asyncio.get_running_loop().create_future()
+            await asyncio.sleep(self.seconds)
+            if self.failing[command.device]:
+                raise self.failing[command.device].popleft()
+        finally:
+            self.at_work[command.device] -= 1
