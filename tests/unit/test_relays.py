@@ -1,0 +1,220 @@
+"""Relay boards on ptys: what each protocol says and reads, and what the driver makes of faults."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.relays.board import WrongBoardError
+from drivers.relays.boards import BoardLine, RelayBoards
+from drivers.relays.lcus import LcusBoard, command
+from drivers.relays.numato import NumatoBoard
+from drivers.relays.opening import BAUD_OF, CAN_BE_A_STRIKE, BoardKind, open_line
+from hubcore.device.command import Command, Verb
+from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
+from hubcore.errors import HardwareError
+from hubsim.relays.boards import SimBoard, SimLcus, SimModbus, SimNumato, crc16
+
+SIM_OF: dict[BoardKind, type[SimBoard]] = {
+    BoardKind.LCUS: SimLcus,
+    BoardKind.NUMATO: SimNumato,
+    BoardKind.MODBUS: SimModbus,
+}
+PATIENCE_SECONDS = 20.0
+
+
+@pytest.fixture(params=list(BoardKind))
+def kind(request: pytest.FixtureRequest) -> BoardKind:
+    found: BoardKind = request.param
+    return found
+
+
+@pytest.fixture
+def sim(kind: BoardKind, tmp_path: Path) -> Iterator[SimBoard]:
+    board = SIM_OF[kind](4, tmp_path / "ttyRelays")
+    yield board
+    board._stop.set()
+
+
+class Listener:
+    """Notes what a driver tells, and wakes whoever waits."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, Position] = {}
+        self.faults: set[tuple[str, DeviceFault]] = set()
+        self._news = asyncio.Event()
+
+    def changed(self, device: str, state: DeviceState) -> None:
+        self.states[device] = state.position
+        self._news.set()
+
+    def read(self, reading: Reading) -> None:
+        raise AssertionError(reading)
+
+    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
+        (self.faults.add if stands else self.faults.discard)((device, fault))
+        self._news.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def driver(sim: SimBoard, kind: BoardKind) -> AsyncIterator[tuple[RelayBoards, Listener]]:
+    """The driver of one board with a light on relay 1 and a fan on relay 4."""
+    opens = partial(open_line, sim.path, kind, 4)
+    boards = RelayBoards([BoardLine(sim.path, opens, {"light": 1, "fan": 4})], look_seconds=0.1)
+    listener = Listener()
+    task = asyncio.create_task(boards.serve(listener))
+    try:
+        yield boards, listener
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_a_relay_is_switched_and_read_back(sim: SimBoard, kind: BoardKind) -> None:
+    async with driver(sim, kind) as (boards, listener):
+        await listener.until(
+            lambda: listener.states == {"light": Position.OFF, "fan": Position.OFF}
+        )
+        await boards.perform(Command("fan", Verb.ON))
+        assert sim.on == {1: False, 2: False, 3: False, 4: True}
+        assert listener.states["fan"] is Position.ON
+        await boards.perform(Command("fan", Verb.OFF))
+        assert not any(sim.on.values())
+
+
+async def test_a_relay_that_sticks_is_no_success(sim: SimBoard, kind: BoardKind) -> None:
+    sim.stuck.add(1)
+    async with driver(sim, kind) as (boards, listener):
+        await listener.until(lambda: bool(listener.states))
+        with pytest.raises(HardwareError, match="did not switch"):
+            await boards.perform(Command("light", Verb.ON))
+
+
+async def test_what_somebody_else_switches_is_seen(sim: SimBoard, kind: BoardKind) -> None:
+    async with driver(sim, kind) as (_, listener):
+        await listener.until(lambda: listener.states.get("light") is Position.OFF)
+        sim.set(1, True)
+        await listener.until(lambda: listener.states["light"] is Position.ON)
+
+
+async def test_a_board_that_is_pulled_out_comes_back_alone(sim: SimBoard, kind: BoardKind) -> None:
+    async with driver(sim, kind) as (boards, listener):
+        await listener.until(lambda: bool(listener.states))
+        sim.unplug()
+        await listener.until(lambda: ("light", DeviceFault.INTERFACE_GONE) in listener.faults)
+        with pytest.raises(HardwareError, match="is not there"):
+            await boards.perform(Command("light", Verb.ON))
+        sim.plug()
+        await listener.until(lambda: not listener.faults)
+        await boards.perform(Command("light", Verb.ON))
+        assert sim.on[1]
+
+
+async def test_a_board_of_another_kind_is_told_as_such(sim: SimBoard, kind: BoardKind) -> None:
+    sim.garbage = b"OK\r\n"
+    async with driver(sim, kind) as (_, listener):
+        await listener.until(lambda: ("light", DeviceFault.STRANGE) in listener.faults)
+        sim.garbage = None
+        await listener.until(lambda: not listener.faults)
+
+
+async def test_a_board_that_falls_silent_fails_in_time(sim: SimBoard, kind: BoardKind) -> None:
+    async with driver(sim, kind) as (boards, listener):
+        await listener.until(lambda: bool(listener.states))
+        sim.mute = True
+        with pytest.raises(HardwareError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await boards.perform(Command("light", Verb.ON))
+
+
+async def test_a_line_is_for_one_alone(sim: SimBoard, kind: BoardKind) -> None:
+    first = open_line(sim.path, kind, 4)
+    with pytest.raises(HardwareError, match="cannot be opened"):
+        open_line(sim.path, kind, 4)
+    first.close()
+
+
+async def test_a_modbus_module_ends_a_pulse_by_itself(tmp_path: Path) -> None:
+    sim = SimModbus(4, tmp_path / "ttyRelays")
+    async with driver(sim, BoardKind.MODBUS) as (boards, listener):
+        await listener.until(lambda: bool(listener.states))
+        await boards.perform(Command("fan", Verb.PULSE, 5))
+        assert listener.states["fan"] is Position.ON
+        await listener.until(lambda: listener.states["fan"] is Position.OFF)
+    sim._stop.set()
+
+
+@pytest.mark.parametrize("kind", [BoardKind.LCUS, BoardKind.NUMATO])
+async def test_a_board_without_a_timer_is_no_strike(kind: BoardKind, tmp_path: Path) -> None:
+    assert not CAN_BE_A_STRIKE[kind]
+    sim = SIM_OF[kind](4, tmp_path / "ttyRelays")
+    async with driver(sim, kind) as (boards, listener):
+        await listener.until(lambda: bool(listener.states))
+        with pytest.raises(HardwareError, match="cannot end a pulse"):
+            await boards.perform(Command("fan", Verb.PULSE, 5))
+        assert not any(sim.on.values())
+    sim._stop.set()
+
+
+async def test_a_board_of_one_relay_cannot_tell(tmp_path: Path) -> None:
+    sim = SimLcus(1, tmp_path / "ttyRelays")
+    port = open_line(sim.path, BoardKind.LCUS, 1)
+    port.board.probe()
+    port.board.switch(1, True)
+    assert port.board.state(1) is None
+    port.close()
+    sim._stop.set()
+
+
+def test_commands_are_the_documented_bytes() -> None:
+    assert command(1, True) == bytes.fromhex("a00101a2")
+    assert command(1, False) == bytes.fromhex("a00100a1")
+    assert crc16(bytes.fromhex("0105 0000 ff00")) == bytes.fromhex("8c3a")
+    assert set(BAUD_OF) == set(CAN_BE_A_STRIKE) == set(BoardKind)
+
+
+class Says:
+    """A port whose board answers whatever is asked with the same bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self._left = b""
+
+    def write(self, data: bytes) -> int:
+        self._left = self._answer
+        return len(data)
+
+    def read(self, size: int) -> bytes:
+        said = self._left[:size]
+        self._left = self._left[size:]
+        return said
+
+    def read_until(self, expected: bytes, size: int) -> bytes:
+        end = self._left.find(expected)
+        return self.read(min(size, len(self._left) if end < 0 else end + len(expected)))
+
+    def reset_input_buffer(self) -> None:
+        self._left = b""
+
+
+@given(st.binary(max_size=600))
+def test_whatever_a_board_says_is_a_state_or_an_error(said: bytes) -> None:
+    for board in (LcusBoard(Says(said), 4), NumatoBoard(Says(said), 4)):
+        try:
+            board.probe()
+            assert board.state(1) in (True, False)
+        except WrongBoardError:
+            continue
