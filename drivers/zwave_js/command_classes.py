@@ -1,0 +1,197 @@
+"""Which Z-Wave command classes hubd speaks, and what their values mean. All of it is tables.
+
+Laws:
+1. Only what stands in WRITES and CALLS is ever sent to a node. No names, no user codes, no users
+   of locks, no schedules: nothing about people fits into it.
+2. A value that its class does not define means UNKNOWN.
+
+Source: Z-Wave Application Command Class Specification; property names as zwave-js gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from hubcore.device.command import Capability, Verb
+from hubcore.device.state import Position, Quantity
+
+FULL = 99
+"""The whole of a level: shutters and dimmers count 0..99."""
+
+
+class CommandClass(IntEnum):
+    """The command classes that hubd speaks."""
+
+    BINARY_SWITCH = 37
+    MULTILEVEL_SWITCH = 38
+    BINARY_SENSOR = 48
+    MULTILEVEL_SENSOR = 49
+    METER = 50
+    DOOR_LOCK = 98
+    BARRIER_OPERATOR = 102
+    WINDOW_COVERING = 106
+    NOTIFICATION = 113
+    BATTERY = 128
+
+
+WRITES = frozenset(
+    {
+        (CommandClass.DOOR_LOCK, "targetMode"),
+        (CommandClass.BARRIER_OPERATOR, "targetState"),
+        (CommandClass.MULTILEVEL_SWITCH, "targetValue"),
+        (CommandClass.WINDOW_COVERING, "targetValue"),
+        (CommandClass.BINARY_SWITCH, "targetValue"),
+    }
+)
+"""What may be set: (class, property)."""
+
+CALLS = frozenset(
+    {
+        (CommandClass.DOOR_LOCK, "get"),
+        (CommandClass.BARRIER_OPERATOR, "get"),
+        (CommandClass.MULTILEVEL_SWITCH, "get"),
+        (CommandClass.MULTILEVEL_SWITCH, "stopLevelChange"),
+        (CommandClass.WINDOW_COVERING, "get"),
+        (CommandClass.WINDOW_COVERING, "stopLevelChange"),
+        (CommandClass.BINARY_SWITCH, "get"),
+        (CommandClass.BATTERY, "get"),
+    }
+)
+"""What may be called: (class, method). Getters ask the node itself."""
+
+
+def _lock_position(value: object) -> Position:
+    if value == 255:
+        return Position.LOCKED
+    known = value in (0, 1, 0x10, 0x11, 0x20, 0x21)
+    return Position.UNLOCKED if known else Position.UNKNOWN
+
+
+def _level_position(value: object) -> Position:
+    if not isinstance(value, int) or not 0 <= value <= FULL:
+        return Position.UNKNOWN
+    if value == 0:
+        return Position.CLOSED
+    return Position.OPEN if value == FULL else Position.BETWEEN
+
+
+def _barrier_position(value: object) -> Position:
+    names = {
+        0: Position.CLOSED,
+        252: Position.MOVING,
+        253: Position.BETWEEN,
+        254: Position.MOVING,
+        255: Position.OPEN,
+    }
+    return names.get(value, Position.UNKNOWN) if isinstance(value, int) else Position.UNKNOWN
+
+
+def _switch_position(value: object) -> Position:
+    if value is True:
+        return Position.ON
+    return Position.OFF if value is False else Position.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Actuator:
+    """How one command class moves something: what is set, what is read, and what it means.
+
+    `goals`: the value that each verb sets. `leveled`: it takes SET_LEVEL, on 0..99.
+    `stops`: its method that stops a travel, if it has one.
+    """
+
+    command_class: CommandClass
+    target: str
+    current: str
+    goals: Mapping[Verb, object]
+    position: Callable[[object], Position]
+    leveled: bool = False
+    stops: str | None = None
+
+
+LEVELED = {Verb.OPEN: FULL, Verb.CLOSE: 0}
+
+DOOR_LOCK = Actuator(
+    command_class=CommandClass.DOOR_LOCK,
+    target="targetMode",
+    current="currentMode",
+    goals={Verb.LOCK: 255, Verb.UNLOCK: 0},
+    position=_lock_position,
+)
+BINARY_SWITCH = Actuator(
+    command_class=CommandClass.BINARY_SWITCH,
+    target="targetValue",
+    current="currentValue",
+    goals={Verb.ON: True, Verb.OFF: False},
+    position=_switch_position,
+)
+WINDOW_COVERING = Actuator(
+    command_class=CommandClass.WINDOW_COVERING,
+    target="targetValue",
+    current="currentValue",
+    goals=LEVELED,
+    position=_level_position,
+    leveled=True,
+    stops="stopLevelChange",
+)
+MULTILEVEL_SWITCH = Actuator(
+    command_class=CommandClass.MULTILEVEL_SWITCH,
+    target="targetValue",
+    current="currentValue",
+    goals=LEVELED,
+    position=_level_position,
+    leveled=True,
+    stops="stopLevelChange",
+)
+BARRIER_OPERATOR = Actuator(
+    command_class=CommandClass.BARRIER_OPERATOR,
+    target="targetState",
+    current="currentState",
+    goals={Verb.OPEN: 255, Verb.CLOSE: 0},
+    position=_barrier_position,
+)
+
+ACTUATORS_OF: dict[Capability, tuple[Actuator, ...]] = {
+    Capability.LOCK: (DOOR_LOCK,),
+    Capability.SWITCH: (BINARY_SWITCH,),
+    Capability.COVER: (WINDOW_COVERING, MULTILEVEL_SWITCH, BARRIER_OPERATOR),
+    Capability.STRIKE: (),
+    Capability.SENSOR: (),
+    Capability.METER: (),
+}
+"""By which classes a capability may be done, the best one first."""
+
+QUANTITY_OF: dict[tuple[CommandClass, str], Quantity] = {
+    (CommandClass.BATTERY, "level"): Quantity.BATTERY,
+    (CommandClass.BINARY_SENSOR, "Door/Window"): Quantity.CONTACT,
+    (CommandClass.BINARY_SENSOR, "Motion"): Quantity.MOTION,
+    (CommandClass.BINARY_SENSOR, "Smoke"): Quantity.SMOKE,
+    (CommandClass.BINARY_SENSOR, "Water"): Quantity.WATER,
+    (CommandClass.MULTILEVEL_SENSOR, "Air temperature"): Quantity.TEMPERATURE,
+    (CommandClass.MULTILEVEL_SENSOR, "Humidity"): Quantity.HUMIDITY,
+    (CommandClass.MULTILEVEL_SENSOR, "Illuminance"): Quantity.ILLUMINANCE,
+    (CommandClass.MULTILEVEL_SENSOR, "Power"): Quantity.POWER,
+}
+"""Which values are readings: (class, property)."""
+
+ACCESS_CONTROL = 6
+HOME_SECURITY = 7
+JAMMED_EVENT = 11
+TAMPER_EVENTS = frozenset({3, 9})
+"""Notification types and events (SDS13713): lock jammed; cover removed, product moved."""
+
+
+def goal_of(actuator: Actuator, verb: Verb, level: int | None) -> object | None:
+    """Return the value that a command sets, None when the class cannot do it."""
+    if verb is Verb.SET_LEVEL and actuator.leveled and level is not None:
+        return round(level * FULL / 100)
+    return actuator.goals.get(verb)
+
+
+def level_of(actuator: Actuator, value: object) -> int | None:
+    """Return a value as per cent open, None where the class has no level."""
+    if not actuator.leveled or not isinstance(value, int) or not 0 <= value <= FULL:
+        return None
+    return round(value * 100 / FULL)

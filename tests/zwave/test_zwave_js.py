@@ -1,0 +1,214 @@
+"""The Z-Wave driver against the real service and zwave-js's own mock of a network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from drivers.zwave_js.driver import ZwaveDevice, ZwaveJs
+from hubcore.device.command import Capability, Command, Verb
+from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
+from hubcore.errors import DriverGoneError, HardwareError
+from hubsim.zwave.network import ZwaveNetwork
+
+MODULES = Path(
+    os.environ.get("HUBD_ZWAVE_MODULES", "~/.cache/hubd-zwave/node_modules")
+).expanduser()
+PATIENCE_SECONDS = 60.0
+DEVICES = (
+    ZwaveDevice("lock", Capability.LOCK, node=2),
+    ZwaveDevice("shutter", Capability.COVER, node=3),
+    ZwaveDevice("blind", Capability.COVER, node=4),
+    ZwaveDevice("contact", Capability.SENSOR, node=5),
+    ZwaveDevice("jammer", Capability.LOCK, node=6),
+    ZwaveDevice("light", Capability.SWITCH, node=7),
+    ZwaveDevice("nobody", Capability.SWITCH, node=99),
+)
+
+
+class Listener:
+    """Notes what the driver tells, and wakes whoever waits."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, DeviceState] = {}
+        self.readings: dict[tuple[str, Quantity], float] = {}
+        self.faults: set[tuple[str, DeviceFault]] = set()
+        self._news = asyncio.Event()
+
+    def changed(self, device: str, state: DeviceState) -> None:
+        self.states[device] = state
+        self._news.set()
+
+    def read(self, reading: Reading) -> None:
+        self.readings[reading.device, reading.quantity] = reading.value
+        self._news.set()
+
+    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
+        (self.faults.add if stands else self.faults.discard)((device, fault))
+        self._news.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+
+class Bench:
+    """A network, the driver before it, and who listens."""
+
+    def __init__(self, network: ZwaveNetwork, driver: ZwaveJs, listener: Listener) -> None:
+        self.network = network
+        self.driver = driver
+        self.listener = listener
+
+    async def ready(self) -> None:
+        """Return when every node of the network can be commanded."""
+        await self.listener.until(
+            lambda: (
+                {device for device, _ in self.listener.faults} <= {"nobody"}
+                and bool(self.listener.states)
+            )
+        )
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    assert MODULES.is_dir(), "hardware-sim/zwave.sh installs the Z-Wave service"
+    async with ZwaveNetwork(MODULES, tmp_path_factory.mktemp("zw")) as network:
+        driver = ZwaveJs(network.socket, DEVICES, security=frozenset())
+        listener = Listener()
+        task = asyncio.create_task(driver.serve(listener))
+        made = Bench(network, driver, listener)
+        await made.ready()
+        try:
+            yield made
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_lock_has_moved_when_it_says_so(bench: Bench) -> None:
+    for verb, position in ((Verb.LOCK, Position.LOCKED), (Verb.UNLOCK, Position.UNLOCKED)):
+        began = time.monotonic()
+        await bench.driver.perform(Command("lock", verb))
+        assert bench.listener.states["lock"].position is position
+        assert time.monotonic() - began > 1.4, "the mock's bolt travels for 1.5 s"
+
+
+async def test_a_lock_that_stands_there_already_is_confirmed_at_once(bench: Bench) -> None:
+    await bench.driver.perform(Command("lock", Verb.LOCK))
+    began = time.monotonic()
+    await bench.driver.perform(Command("lock", Verb.LOCK))
+    assert time.monotonic() - began < 7.0
+
+
+async def test_a_lock_that_refuses_has_not_moved(bench: Bench) -> None:
+    await bench.network.disturb("/fail?on=1")
+    with pytest.raises(HardwareError, match="refused"):
+        await bench.driver.perform(Command("lock", Verb.UNLOCK))
+    await bench.network.disturb("/fail?on=0")
+
+
+async def test_a_lock_that_jams_has_not_moved(bench: Bench) -> None:
+    with pytest.raises(HardwareError, match="did not move"):
+        await bench.driver.perform(Command("jammer", Verb.LOCK))
+
+
+async def test_a_lock_that_says_it_is_jammed_fails_at_once(bench: Bench) -> None:
+    task = asyncio.create_task(bench.driver.perform(Command("jammer", Verb.LOCK)))
+    await asyncio.sleep(0.5)
+    began = time.monotonic()
+    await bench.network.disturb("/notify?node=6&event=11")
+    with pytest.raises(HardwareError, match="jammed"):
+        await task
+    assert time.monotonic() - began < 2.0
+    assert ("jammer", DeviceFault.JAMMED) in bench.listener.faults
+    await bench.network.disturb("/manual?node=6&mode=255")
+    await bench.listener.until(lambda: ("jammer", DeviceFault.JAMMED) not in bench.listener.faults)
+
+
+@pytest.mark.parametrize("shutter", ["shutter", "blind"])
+async def test_a_shutter_has_moved_when_it_says_so(bench: Bench, shutter: str) -> None:
+    await bench.driver.perform(Command(shutter, Verb.OPEN))
+    assert bench.listener.states[shutter].position is Position.OPEN
+    assert bench.listener.states[shutter].level == 100
+    await bench.driver.perform(Command(shutter, Verb.SET_LEVEL, 50))
+    assert bench.listener.states[shutter].level == 51
+
+
+async def test_a_shutter_stops_half_way(bench: Bench) -> None:
+    await bench.driver.perform(Command("shutter", Verb.CLOSE))
+    travel = asyncio.create_task(bench.driver.perform(Command("shutter", Verb.OPEN)))
+    await asyncio.sleep(1.0)
+    await bench.driver.perform(Command("shutter", Verb.STOP))
+    assert bench.listener.states["shutter"].position is Position.BETWEEN
+    travel.cancel()
+    await asyncio.wait({travel})
+
+
+async def test_a_switch_switches_and_a_contact_is_read(bench: Bench) -> None:
+    await bench.driver.perform(Command("light", Verb.ON))
+    assert bench.listener.states["light"].position is Position.ON
+    await bench.network.disturb("/door?open=1")
+    await bench.listener.until(
+        lambda: bench.listener.readings.get(("contact", Quantity.CONTACT)) == 1
+    )
+    await bench.network.disturb("/battery?level=5")
+    await bench.listener.until(lambda: ("lock", DeviceFault.BATTERY_LOW) in bench.listener.faults)
+    assert bench.listener.readings["lock", Quantity.BATTERY] == 5
+    await bench.network.disturb("/battery?level=80")
+
+
+async def test_a_dead_node_and_a_node_that_is_not_there_are_told(bench: Bench) -> None:
+    assert ("nobody", DeviceFault.DEAD) in bench.listener.faults
+    with pytest.raises(HardwareError, match="not in the network"):
+        await bench.driver.perform(Command("nobody", Verb.ON))
+    await bench.network.disturb("/dead?node=7&on=1")
+    with pytest.raises(HardwareError, match="node 7"):
+        await bench.driver.perform(Command("light", Verb.OFF))
+    assert ("light", DeviceFault.DEAD) in bench.listener.faults
+    await bench.network.disturb("/dead?node=7&on=0")
+    await bench.driver.perform(Command("light", Verb.OFF))
+    await bench.listener.until(lambda: ("light", DeviceFault.DEAD) not in bench.listener.faults)
+
+
+async def test_what_a_device_is_not_it_does_not_do(bench: Bench) -> None:
+    with pytest.raises(HardwareError, match="cannot SET_LEVEL"):
+        await bench.driver.perform(Command("light", Verb.SET_LEVEL, 5))
+    with pytest.raises(HardwareError, match="is no sensor"):
+        await bench.driver.perform(Command("contact", Verb.ON))
+
+
+async def test_an_insecure_lock_gets_no_commands(bench: Bench) -> None:
+    strict = ZwaveJs(bench.network.socket, DEVICES[:1])
+    listener = Listener()
+    task = asyncio.create_task(strict.serve(listener))
+    await listener.until(lambda: ("lock", DeviceFault.NOT_SECURE) in listener.faults)
+    with pytest.raises(HardwareError, match="S2 Access Control"):
+        await strict.perform(Command("lock", Verb.UNLOCK))
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_service_that_is_killed_is_told_and_found_again(bench: Bench) -> None:
+    moving = asyncio.create_task(bench.driver.perform(Command("shutter", Verb.CLOSE)))
+    await asyncio.sleep(1.0)  # it travels, and nothing is on the stick's wire
+    await bench.network.stop("service")
+    with pytest.raises(DriverGoneError):
+        await moving
+    await bench.listener.until(lambda: ("light", DeviceFault.SERVICE_GONE) in bench.listener.faults)
+    with pytest.raises(HardwareError, match="is not there"):
+        await bench.driver.perform(Command("light", Verb.ON))
+    await bench.network.start("service")
+    await bench.ready()
+    await bench.driver.perform(Command("light", Verb.ON))
