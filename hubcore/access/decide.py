@@ -19,7 +19,7 @@ from datetime import tzinfo
 
 from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Access, ScheduleRef
-from hubcore.access.schedule import Rule, inside
+from hubcore.access.schedule import Rule, Schedule, inside
 from hubcore.access.words import Action, Denial, Mode
 
 LEEWAY_SECONDS = 60
@@ -40,7 +40,7 @@ class Facts:
     mode: Mode
     revoked: bool
     time_trusted: bool
-    schedules: Mapping[int, tuple[Rule, ...]]
+    schedules: Mapping[int, Schedule]
     zone: tzinfo
     grant_seconds_max: int
 
@@ -102,10 +102,13 @@ def _in_schedule(rules: tuple[ScheduleRef, ...], facts: Facts, at: float) -> boo
     """Tell whether one rule holds: no rules mean always, a missing schedule means never."""
     if not rules:
         return True
-    spans: list[Rule] = []
-    for rule in rules:
-        if isinstance(rule, Rule):
-            spans.append(rule)
-        else:
-            spans += facts.schedules.get(rule, ())
-    return inside(spans, at, facts.zone)
+    own = [rule for rule in rules if isinstance(rule, Rule)]
+    if own and inside(own, at, facts.zone):
+        return True
+    numbers = (rule for rule in rules if not isinstance(rule, Rule))
+    return any(_schedule_holds(number, facts, at) for number in numbers)
+
+
+def _schedule_holds(number: int, facts: Facts, at: float) -> bool:
+    schedule = facts.schedules.get(number)
+    return schedule is not None and schedule.holds(at, facts.zone)

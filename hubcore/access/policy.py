@@ -15,9 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from hubcore.access import schedule_codec
 from hubcore.access.grant import ACCESS_POINT_MAX, GRANT_ID_BYTES
-from hubcore.access.schedule import ALL_DAYS, MINUTES_A_DAY, Rule
+from hubcore.access.recurrence import Recurrence
+from hubcore.access.schedule import Rule, Schedule, Span, SpecialDays
 from hubcore.access.words import Mode
 from hubcore.codec import cwt
 from hubcore.codec.cbor import Cursor
@@ -32,7 +35,17 @@ _CREDENTIALS = -65539
 _GRANTS = -65540
 _SCHEDULES = -65541
 _MODES = -65542
-_CLAIMS = (_ISS, _IAT, _VERSION, _CREDENTIALS, _GRANTS, _SCHEDULES, _MODES)
+_SPECIAL_DAYS = -65543
+_CLAIMS = (
+    _ISS,
+    _IAT,
+    _VERSION,
+    _CREDENTIALS,
+    _GRANTS,
+    _SCHEDULES,
+    _MODES,
+    _SPECIAL_DAYS,
+)
 """In the order of their encodings."""
 MAX_BYTES = 4 * 1024 * 1024
 """Some 200,000 revocations."""
@@ -41,7 +54,6 @@ MAX_ITEMS = 500_000
 
 So 4 MiB of the shortest cost no more than 4 MiB of others.
 """
-RULES_A_SCHEDULE = 1024
 _NUMBER_MAX = (1 << 63) - 1
 """Of versions, times, schedules and access points: what a database can hold."""
 _ID_MIN = GRANT_ID_BYTES[0]
@@ -57,7 +69,7 @@ class Policy:
     issued_at: int
     revoked_credentials: frozenset[str] = frozenset()
     revoked_grants: frozenset[bytes] = frozenset()
-    schedules: Mapping[int, tuple[Rule, ...]] = field(default_factory=dict)
+    schedules: Mapping[int, Schedule] = field(default_factory=dict)
     modes: Mapping[int, Mode] = field(default_factory=dict)
 
 
@@ -83,9 +95,9 @@ class Proven:
 
 def issue(policy: Policy, issuer: SigningKey) -> bytes:
     """Return the signed document: a tagged COSE_Sign1 of type `application/hub-policy+cwt`."""
+    groups = _number_groups(policy)
     schedules = {
-        number: [[rule.days, rule.start, rule.end] for rule in rules]
-        for number, rules in policy.schedules.items()
+        number: _write_schedule(schedule, groups) for number, schedule in policy.schedules.items()
     }
     claims = {
         _ISS: policy.site,
@@ -95,8 +107,24 @@ def issue(policy: Policy, issuer: SigningKey) -> bytes:
         _GRANTS: sorted(policy.revoked_grants),
         _SCHEDULES: schedules,
         _MODES: {point: int(mode) for point, mode in policy.modes.items()},
+        _SPECIAL_DAYS: {number: sorted(days) for days, number in groups.items()},
     }
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
+
+
+def _number_groups(policy: Policy) -> dict[frozenset[int], int]:
+    """Number the groups of special days that schedules name, each once."""
+    groups: dict[frozenset[int], int] = {}
+    for schedule in policy.schedules.values():
+        for special in schedule.special:
+            groups.setdefault(special.days, len(groups))
+    return groups
+
+
+def _write_schedule(schedule: Schedule, groups: Mapping[frozenset[int], int]) -> list[Any]:
+    rules = [schedule_codec.write_rule(rule) for rule in schedule.rules]
+    special = [[groups[one.days], [list(span) for span in one.spans]] for one in schedule.special]
+    return [rules, special]
 
 
 def prove(data: bytes, issuer: VerifyKey, site: str) -> Proven:
@@ -148,9 +176,11 @@ class _Lists:
         count = self._take(cursor.array())
         grants = frozenset(cursor.string(_ID_MIN, _ID_MAX) for _ in range(count))
         cursor.key(_SCHEDULES)
-        schedules = {number: self._schedule() for number in self._numbers(_NUMBER_MAX)}
+        unresolved = {number: self._schedule() for number in self._numbers(_NUMBER_MAX)}
         cursor.key(_MODES)
         modes = {point: self._mode() for point in self._numbers(ACCESS_POINT_MAX)}
+        cursor.key(_SPECIAL_DAYS)
+        groups = {number: self._group() for number in self._numbers(_NUMBER_MAX)}
         cursor.end()
         return Policy(
             site=proven.site,
@@ -158,7 +188,7 @@ class _Lists:
             issued_at=proven.issued_at,
             revoked_credentials=credentials,
             revoked_grants=grants,
-            schedules=schedules,
+            schedules={number: one.resolve(groups) for number, one in unresolved.items()},
             modes=modes,
         )
 
@@ -183,18 +213,40 @@ class _Lists:
     def _mode(self) -> Mode:
         return Mode(self._cursor.uint(max(Mode)))
 
-    def _schedule(self) -> tuple[Rule, ...]:
-        count = self._cursor.array()
-        if count > RULES_A_SCHEDULE:
-            raise FrameError(f"a schedule of {count} spans, more than {RULES_A_SCHEDULE}")
-        self._take(count)
-        return tuple(self._rule() for _ in range(count))
-
-    def _rule(self) -> Rule:
+    def _schedule(self) -> _Unresolved:
         cursor = self._cursor
-        if cursor.array() != 3:
-            raise FrameError("a span is [days, from, to]")
-        days = cursor.uint(ALL_DAYS)
-        start = cursor.uint(MINUTES_A_DAY)
-        end = cursor.uint(MINUTES_A_DAY)
-        return Rule(days, start, end)
+        if cursor.array() != 2:
+            raise FrameError("a schedule is [rules, special days]")
+        rules = schedule_codec.read_rules(cursor, self._take)
+        count = cursor.array()
+        if count > schedule_codec.SPECIALS_A_SCHEDULE:
+            raise FrameError(f"a schedule with {count} groups of special days")
+        special = tuple(self._special() for _ in range(self._take(count)))
+        return _Unresolved(rules, special)
+
+    def _special(self) -> tuple[int, tuple[Span, ...]]:
+        if self._cursor.array() != 2:
+            raise FrameError("special days are [group, spans]")
+        group = self._cursor.uint(_NUMBER_MAX)
+        return group, schedule_codec.read_spans(self._cursor, self._take)
+
+    def _group(self) -> frozenset[int]:
+        days = schedule_codec.read_days(self._cursor, self._take, schedule_codec.DAYS_A_GROUP)
+        return frozenset(days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unresolved:
+    """A schedule whose groups of special days are still numbers."""
+
+    rules: tuple[Rule | Recurrence, ...]
+    special: tuple[tuple[int, tuple[Span, ...]], ...]
+
+    def resolve(self, groups: Mapping[int, frozenset[int]]) -> Schedule:
+        """Return the schedule. Raise FrameError when a group is not in the policy."""
+        special = []
+        for group, spans in self.special:
+            if group not in groups:
+                raise FrameError(f"a schedule names the special days {group}, which are none")
+            special.append(SpecialDays(groups[group], spans))
+        return Schedule(self.rules, tuple(special))

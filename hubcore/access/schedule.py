@@ -1,8 +1,13 @@
-"""Weekly schedules in the site's time zone: half-open spans of minutes on a set of weekdays.
+"""Schedules: when something holds, by the wall clock at the door.
 
-Law: a rule speaks of the *wall clock at the door*. A local time that a DST change skips never
-occurs. One that it repeats counts both times. So a moment is inside when its local weekday and
-minute are, and nothing else is asked.
+Laws:
+1. A schedule speaks of the *wall clock at the door*. A local time that a DST change skips never
+   occurs. One that it repeats counts both times. So a moment is inside when its local day and
+   minute are, and nothing else is asked.
+2. Spans are half-open: `from` is inside, `to` is not.
+3. A special day replaces the whole day: on it the spans of the special day hold, and no other. A
+   span of the day before ends at its midnight.
+4. Of several special days on one date the first of the schedule counts.
 """
 
 from __future__ import annotations
@@ -11,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-MINUTES_A_DAY = 1440
+from hubcore.access.recurrence import MINUTES_A_DAY, Recurrence, day_of
+
 ALL_DAYS = 0b1111111
 
 
@@ -36,11 +42,59 @@ class Rule:
 
 
 ALWAYS = (Rule(ALL_DAYS, 0, MINUTES_A_DAY),)
+Span = tuple[int, int]
+"""From and to, in minutes after midnight, 0..1440; `to` is not inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialDays:
+    """Dates with spans of their own; no spans: nothing holds on them.
+
+    `days` are days since 1970-01-01 (RFC 8943).
+    """
+
+    days: frozenset[int]
+    spans: tuple[Span, ...]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a span that is out of range or empty."""
+        for start, end in self.spans:
+            if not 0 <= start < end <= MINUTES_A_DAY:
+                raise ValueError(f"{start}..{end} is no span of a day")
+
+    def hold(self, minute: int) -> bool:
+        """Tell whether a minute of one of these days is inside."""
+        return any(start <= minute < end for start, end in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule of the policy: one of its rules must hold, and special days go before them."""
+
+    rules: tuple[Rule | Recurrence, ...]
+    special: tuple[SpecialDays, ...] = ()
+
+    def holds(self, at: float, zone: tzinfo) -> bool:
+        """Tell whether `at` (Unix seconds) lies inside, in local time of `zone`."""
+        local = datetime.fromtimestamp(at, zone)
+        day = day_of(local.date())
+        minute = local.hour * 60 + local.minute
+        for special in self.special:
+            if day in special.days:
+                return special.hold(minute)
+        return any(_holds(rule, day, minute) for rule in self.rules)
+
+
+def _holds(rule: Rule | Recurrence, day: int, minute: int) -> bool:
+    if isinstance(rule, Recurrence):
+        return rule.holds(day, minute)
+    weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
+    return bool(rule.days >> weekday & 1) and rule.start <= minute < rule.end
 
 
 def inside(rules: Iterable[Rule], at: float, zone: tzinfo) -> bool:
     """Tell whether `at` (Unix seconds) lies in one of the rules, in local time of `zone`."""
     local = datetime.fromtimestamp(at, zone)
-    day = 1 << local.weekday()
+    day = day_of(local.date())
     minute = local.hour * 60 + local.minute
-    return any(rule.days & day and rule.start <= minute < rule.end for rule in rules)
+    return any(_holds(rule, day, minute) for rule in rules)

@@ -44,6 +44,7 @@ _UINT, _NINT, _BSTR, _TSTR, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _FALSE = 20
 _TRUE = 21
 _NULL = 22
+_NULL_HEAD = 0xF6
 _ONLY_NULL = (_NULL,)
 _SIMPLES = (_FALSE, _TRUE, _NULL)
 _LONG = 24
@@ -270,6 +271,13 @@ class Cursor:
         if number > highest:
             raise FrameError(f"CBOR: {number} is more than {highest}")
         return number
+
+    def uint_or_null(self, highest: int) -> int | None:
+        """Return the whole number here, 0..highest, or None for null."""
+        if self._at < len(self._data) and self._data[self._at] == _NULL_HEAD:
+            self._at += 1
+            return None
+        return self.uint(highest)
 
     def key(self, label: int) -> None:
         """Pass a map's key, the integer `label`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
 from hubcore.evidence.records import Head, Record, StoredRecord
 
@@ -68,7 +68,7 @@ class PolicyStore(Protocol):
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """Whether the credential or this one grant is revoked."""
 
-    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+    def schedule(self, number: int) -> Schedule | None:
         """The schedule of that number; None when the policy has none."""
 
     def mode(self, access_point: int) -> Mode:
@@ -90,7 +90,7 @@ class PolicyFile(Protocol):
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """See `PolicyStore.revoked`."""
 
-    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+    def schedule(self, number: int) -> Schedule | None:
         """See `PolicyStore.schedule`."""
 
     def mode(self, access_point: int) -> Mode:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hubcore.access.claim import Claim
 from hubcore.access.decide import Denied, Facts, decide
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Schedule
 from hubcore.access.words import Denial, Mode
 from hubcore.backend import uplink
 from hubcore.errors import StoreError
@@ -90,9 +90,9 @@ class Judge:
             grant_seconds_max=self._rules.grant_seconds_max,
         )
 
-    def _schedules(self, claim: Claim) -> dict[int, tuple[Rule, ...]]:
+    def _schedules(self, claim: Claim) -> dict[int, Schedule]:
         """Return the schedules that a claim's grant names by number, as far as there are any."""
-        found: dict[int, tuple[Rule, ...]] = {}
+        found: dict[int, Schedule] = {}
         if claim.entry is None:
             return found
         for rule in claim.entry.rules:

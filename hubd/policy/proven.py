@@ -13,7 +13,7 @@ Laws:
 from __future__ import annotations
 
 from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
@@ -128,7 +128,7 @@ class ProvenPolicy:
         """See `ports.stores.PolicyStore.revoked`."""
         return self._file.revoked(credential, grant_id)
 
-    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+    def schedule(self, number: int) -> Schedule | None:
         """See `ports.stores.PolicyStore.schedule`."""
         return self._file.schedule(number)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
 from hubcore.errors import RollbackError, StoreError
 
@@ -20,7 +20,7 @@ class FakePolicy:
     number: int = 1
     credentials: set[str] = field(default_factory=set)
     grants: set[bytes] = field(default_factory=set)
-    schedules: dict[int, tuple[Rule, ...]] = field(default_factory=dict)
+    schedules: dict[int, Schedule] = field(default_factory=dict)
     modes: dict[int, Mode] = field(default_factory=dict)
     failing: StoreError | None = None
 
@@ -31,7 +31,7 @@ class FakePolicy:
         self._fail_if_told()
         return credential in self.credentials or grant_id in self.grants
 
-    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+    def schedule(self, number: int) -> Schedule | None:
         self._fail_if_told()
         return self.schedules.get(number)
 

@@ -70,8 +70,10 @@ class ZwaveNetwork:
         await self._tell(f"{name} start")
 
     async def disturb(self, path: str) -> None:
-        """Ask the mock: `/jam?on=1`, `/fail?on=1`, `/dead?node=7&on=1`, `/door?open=1`,
-        `/battery?level=5`, `/notify?node=2&event=11`, `/manual?node=2&mode=255`.
+        """Ask the mock to make a fault or to say something.
+
+        `/jam?on=1`, `/fail?on=1`, `/dead?node=7&on=1`, `/door?open=1`, `/battery?level=5`,
+        `/notify?node=2&event=11`, `/manual?node=2&mode=255`.
         """
         connector = aiohttp.UnixConnector(path=str(self._folder / "mock.sock"))
         async with (

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
 from hubcore.errors import FrameError, HubError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
 from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Read, open_policy
-from hubd.adapters.sqlite.policy_rows import decode_rules, fits, in_force, note, replace
+from hubd.adapters.sqlite.policy_rows import decode_schedule, fits, in_force, note, replace
 from hubd.adapters.sqlite.worker import Job, Worker
 
 Done = asyncio.Future[None]
@@ -122,7 +122,7 @@ class PolicyDatabase:
         )
         return row != (0,)
 
-    def schedule(self, number: int) -> tuple[Rule, ...] | None:
+    def schedule(self, number: int) -> Schedule | None:
         """The schedule of that number, None when the policy has none."""
         if not fits(number):
             return None
@@ -130,7 +130,7 @@ class PolicyDatabase:
         if row is None:
             return None
         try:
-            return decode_rules(row[0])
+            return decode_schedule(row[0])
         except (FrameError, TypeError, ValueError) as error:
             raise POLICY.broken(self._path, f"schedule {number} is damaged ({error})") from error
 

@@ -9,10 +9,12 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from hubcore.access.policy import RULES_A_SCHEDULE, Policy
-from hubcore.access.schedule import Rule
+from hubcore.access import schedule_codec
+from hubcore.access.policy import Policy
+from hubcore.access.schedule import Schedule, SpecialDays
 from hubcore.codec import cbor
-from hubcore.errors import RollbackError, StoreError
+from hubcore.codec.cbor import Cursor
+from hubcore.errors import FrameError, RollbackError, StoreError
 from hubcore.evidence.records import GENESIS, Head
 from hubd.adapters.sqlite.database import POLICY
 
@@ -21,8 +23,6 @@ TABLES = ("meta", "document", "revoked_credentials", "revoked_grants", "schedule
 NOTHING_NOTED = Head()
 
 _MOVE_ASIDE = "Stop hubd, move policy.db aside, and start hubd: the backend sends the policy again"
-_SCHEDULE_ITEMS = 1 + 4 * RULES_A_SCHEDULE
-"""CBOR heads in one schedule."""
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -118,10 +118,13 @@ def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
 
 
 def schedule_rows(policy: Policy) -> Iterator[tuple[int, bytes]]:
-    """Yield (number, rules) of each schedule."""
-    for number, rules in policy.schedules.items():
-        encoded = [[rule.days, rule.start, rule.end] for rule in rules]
-        yield number, cbor.encode(encoded)
+    """Yield (number, rules and special days) of each schedule."""
+    for number, schedule in policy.schedules.items():
+        rules = [schedule_codec.write_rule(rule) for rule in schedule.rules]
+        special = [
+            [sorted(one.days), [list(span) for span in one.spans]] for one in schedule.special
+        ]
+        yield number, cbor.encode([rules, special])
 
 
 def mode_rows(policy: Policy) -> Iterator[tuple[int, int]]:
@@ -130,10 +133,30 @@ def mode_rows(policy: Policy) -> Iterator[tuple[int, int]]:
         yield access_point, int(mode)
 
 
-def decode_rules(data: bytes) -> tuple[Rule, ...]:
-    """Read the rules of a schedule from its row. Raise FrameError, TypeError or ValueError."""
-    decoded = cbor.decode(data, max_items=_SCHEDULE_ITEMS)
-    return tuple(Rule(*rule) for rule in decoded)
+def decode_schedule(data: object) -> Schedule:
+    """Read a schedule from its row. Raise FrameError, TypeError or ValueError."""
+    if not isinstance(data, bytes):
+        raise TypeError("a schedule's row that holds no bytes")
+    cursor = Cursor(data)
+    if cursor.array() != 2:
+        raise FrameError("a schedule's row is [rules, special days]")
+    rules = schedule_codec.read_rules(cursor, _no_ceiling)
+    count = cursor.array()
+    special = tuple(_read_special(cursor) for _ in range(count))
+    cursor.end()
+    return Schedule(rules, special)
+
+
+def _read_special(cursor: Cursor) -> SpecialDays:
+    if cursor.array() != 2:
+        raise FrameError("special days in a row are [days, spans]")
+    days = schedule_codec.read_days(cursor, _no_ceiling, schedule_codec.DAYS_A_GROUP)
+    return SpecialDays(frozenset(days), schedule_codec.read_spans(cursor, _no_ceiling))
+
+
+def _no_ceiling(count: int) -> int:
+    """Take any count: a row is no longer than the policy that it was made of."""
+    return count
 
 
 def _update_set(
