@@ -23,7 +23,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubcore.access.grant import Access
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Action, Mode
 from hubcore.codec.cose import Aead
 from hubcore.door.machine import DoorMachine
@@ -145,7 +145,7 @@ class World:
         self.ear = Ear(loop)
         self.hub = hub = DeskHub(ISSUER, self.clock)
         self.refuse = refuse
-        hub.policy.schedules[7] = (ALWAYS,)
+        hub.policy.schedules[7] = Schedule((ALWAYS,))
         self.inputs = FakeInputs()
         times = Times(cap_seconds=CAP_SECONDS)
         hub.doors = {name: SimDoor(name, loop, self.inputs.put, times) for name in ("front", "lab")}
@@ -385,7 +385,7 @@ def revoke(hub: DeskHub) -> None:
 
 
 def out_of_schedule(hub: DeskHub) -> None:
-    hub.policy.schedules[7] = (NEVER,)
+    hub.policy.schedules[7] = Schedule((NEVER,))
 
 
 def no_time(hub: DeskHub) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from hubcore.access import policy as policies
 from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Mode
 from hubcore.errors import RollbackError, StoreError
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
@@ -33,7 +33,8 @@ from tests.fakes.policy import FakePolicy
 
 SITE = "site-1"
 ISSUER = site.make_key()
-OFFICE = (Rule(0b11111, 480, 1020), Rule(0b100000, 540, 720))
+OFFICE = Schedule((Rule(0b11111, 480, 1020), Rule(0b100000, 540, 720)))
+NEVER = Schedule(())
 
 
 @dataclass
@@ -87,7 +88,7 @@ FIRST = Policy(
     issued_at=1_790_000_003,
     revoked_credentials=frozenset({"anna", "ben"}),
     revoked_grants=frozenset({b"grant-01"}),
-    schedules={1: OFFICE, 2: ()},
+    schedules={1: OFFICE, 2: NEVER},
     modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
 )
 SECOND = Policy(
@@ -117,7 +118,7 @@ async def test_a_policy_is_in_force_once_it_is_put(bench: Bench) -> None:
     assert bench.store.revoked("anna", b"another!")
     assert bench.store.revoked("carla", b"grant-01")
     assert not bench.store.revoked("carla", b"another!")
-    assert [bench.store.schedule(number) for number in (1, 2, 3)] == [OFFICE, (), None]
+    assert [bench.store.schedule(number) for number in (1, 2, 3)] == [OFFICE, NEVER, None]
     assert [bench.store.mode(point) for point in (3, 4, 5)] == [
         Mode.NORMAL,
         Mode.LOCKDOWN,

@@ -17,7 +17,8 @@ import pytest
 
 from hubcore.access import policy as policies
 from hubcore.access.policy import Policy
-from hubcore.access.schedule import ALWAYS, Rule
+from hubcore.access.schedule import ALWAYS as ALL_DAY
+from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Mode
 from hubcore.errors import RollbackError, StoreError, TrustError
 from hubcore.evidence.records import Head
@@ -31,7 +32,9 @@ from tests.crafted import fill_under_another_schema
 
 SITE = "site-1"
 ISSUER = make_key()
-OFFICE = (Rule(0b11111, 480, 1020), Rule(0b100000, 540, 720))
+OFFICE = Schedule((Rule(0b11111, 480, 1020), Rule(0b100000, 540, 720)))
+NEVER = Schedule(())
+ALWAYS = Schedule(ALL_DAY)
 
 
 def policy(version: int, *revoked: str, site: str = SITE, **fields: object) -> Policy:
@@ -90,7 +93,7 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         "c1",
         "c2",
         revoked_grants=frozenset({b"grant-01", b"grant-02"}),
-        schedules={1: OFFICE, 2: (), 7: ALWAYS},
+        schedules={1: OFFICE, 2: NEVER, 7: ALWAYS},
         modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
     )
     store = await open_store(tmp_path / "policy.db")
@@ -102,7 +105,7 @@ async def test_a_policy_is_in_force_at_once_and_after_a_restart(tmp_path: Path) 
         assert store.revoked("c9", b"grant-02")
         assert not store.revoked("g1", b"c1")
         assert not store.revoked("C1", b"x")
-        assert [store.schedule(number) for number in (1, 2, 3, 7)] == [OFFICE, (), None, ALWAYS]
+        assert [store.schedule(number) for number in (1, 2, 3, 7)] == [OFFICE, NEVER, None, ALWAYS]
         assert [store.mode(point) for point in (3, 4, 5)] == [
             Mode.NORMAL,
             Mode.LOCKDOWN,

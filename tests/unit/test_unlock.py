@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.grant import Access, Grant, read_grant
 from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
@@ -409,7 +409,7 @@ NIGHT = Rule(0b1111111, 0, 300)
 async def test_what_comes_into_force_while_the_record_is_written_holds(
     hub: DeskHub, what: str, why: Denial
 ) -> None:
-    hub.policy.schedules[7] = (Rule(0b1111111, 0, 1440),)
+    hub.policy.schedules[7] = Schedule((Rule(0b1111111, 0, 1440),))
     wallet = make_wallet(hub.issuer, access=(Access(1, OPEN_AND_QUERY, (7,)),))
     grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
 
@@ -420,7 +420,7 @@ async def test_what_comes_into_force_while_the_record_is_written_holds(
             case "lockdown":
                 hub.policy.modes[1] = Mode.LOCKDOWN
             case "schedule":
-                hub.policy.schedules[7] = (NIGHT,)
+                hub.policy.schedules[7] = Schedule((NIGHT,))
             case "clock":
                 hub.clock.trust = ClockState.BEHIND_RECORDS
             case "unreadable":

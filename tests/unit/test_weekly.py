@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hubcore.access.grant import Access
 from hubcore.access.policy import Policy
-from hubcore.access.schedule import ALL_DAYS, Rule, inside
+from hubcore.access.schedule import ALL_DAYS, Rule, inside, Schedule
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.weekly import weekly
@@ -107,7 +107,7 @@ def test_no_policy_is_published_with_a_schedule_that_never_holds(
 ) -> None:
     site = sites.init(tmp_path_factory.mktemp("weekly") / "site")
     with pytest.raises(ValueError, match="never holds"):
-        site.publish(Policy("site-1", 2, 0, schedules={1: (Rule(ALL_DAYS, 1320, 360),)}))
+        site.publish(Policy("site-1", 2, 0, schedules={1: Schedule((Rule(ALL_DAYS, 1320, 360),))}))
     assert site.policy().version == 1
 
 

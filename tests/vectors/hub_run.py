@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hubcore.access.claim import Claim
 from hubcore.access.grant import read_grant
-from hubcore.access.schedule import Rule
+from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import HubName, Mode
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
@@ -55,7 +55,7 @@ def policy_of(given: Json) -> FakePolicy:
         credentials=set(given["revoked_credentials"]),
         grants={bytes.fromhex(grant) for grant in given["revoked_grants"]},
         schedules={
-            int(number): tuple(Rule(*rule) for rule in rules)
+            int(number): Schedule(tuple(Rule(*rule) for rule in rules))
             for number, rules in given["schedules"].items()
         },
         modes={int(point): Mode(mode) for point, mode in given["modes"].items()},
