@@ -1,0 +1,1 @@
+"""Readers and keypads that speak OSDP on RS-485, behind a process of its own."""

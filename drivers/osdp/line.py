@@ -1,0 +1,201 @@
+"""One serial line with its readers: opened, lost, opened again; one reader is asked at a time.
+
+Laws:
+1. After a command nobody else speaks until the reply is there or its time is over.
+2. A reply reaches only the reader that was asked (drivers/osdp/gate.py says what a reply is).
+3. Nothing here raises into libosdp; a line that fails is lost, and opened again.
+4. A line belongs to one process (flock), so that two panels never talk into each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import termios
+from typing import Protocol
+
+from drivers.osdp.gate import FRAME_MAX, Gate
+from drivers.osdp.wire import BAUDS
+
+REPLY_SECONDS = 0.22
+"""libosdp waits 0.2 s for a reply; the rest is for its next step."""
+REOPEN_SECONDS = 1.0
+READ_BYTES = 4096
+SPEEDS = {baud: getattr(termios, f"B{baud}") for baud in BAUDS}
+
+
+class Speaker(Protocol):
+    """A reader's side of the line."""
+
+    channel: ReaderChannel
+
+    def step(self, now: float) -> None:
+        """Move on; may write one command into the channel."""
+
+    def line_lost(self, now: float) -> None:
+        """The line is not there."""
+
+
+class ReaderChannel:
+    """What libosdp writes for one reader and reads from it (`library.Channel`)."""
+
+    def __init__(self, line: SerialLine, address: int) -> None:
+        self.id = 1
+        self.address = address
+        self.refusing = True
+        """Fails every write: libosdp then gives up at once instead of nine times a second apart."""
+        self.asked_at: float | None = None
+        """Monotonic second of the first command since `begin`."""
+        self.answered_at: float | None = None
+        """Monotonic second of the last reply since `begin`."""
+        self._line = line
+        self._inbox = bytearray()
+
+    def begin(self) -> None:
+        """Begin a new attempt: nothing was asked or answered yet."""
+        self.refusing = False
+        self.asked_at = None
+        self.answered_at = None
+
+    def read(self, most: int) -> bytes:
+        """See `library.Channel.read`."""
+        data = bytes(self._inbox[:most])
+        del self._inbox[:most]
+        return data
+
+    def write(self, frame: bytes) -> int:
+        """See `library.Channel.write`."""
+        if self.refusing or not self._line.ask(self, bytes(frame)):
+            return -1
+        return len(frame)
+
+    def flush(self) -> None:
+        """See `library.Channel.flush`."""
+        self._inbox.clear()
+
+    def put(self, frame: bytes, now: float) -> None:
+        """Let libosdp read a reply."""
+        self.answered_at = now
+        if len(self._inbox) + len(frame) <= FRAME_MAX:
+            self._inbox += frame
+
+
+class SerialLine:
+    """A serial line and the readers on it."""
+
+    def __init__(self, device: str, baud: int) -> None:
+        self.device = device
+        self.descriptor: int | None = None
+        self.speakers: list[Speaker] = []
+        self._baud = baud
+        self._gate = Gate()
+        self._asked: ReaderChannel | None = None
+        self._now = 0.0
+        self._reply_until = 0.0
+        self._open_at = 0.0
+        self._turn = 0
+
+    def step(self, now: float) -> None:
+        """Read what came, and let the readers speak in turn."""
+        self._now = now
+        if self.descriptor is None and not self._opened(now):
+            return
+        self._take(now)
+        if self._asked is not None:
+            self._step_one(self._turn, now)
+            if self._asked is not None:
+                return
+        for _ in self.speakers:
+            self._turn = (self._turn + 1) % len(self.speakers)
+            self._step_one(self._turn, now)
+            if self._asked is not None:
+                return
+
+    def ask(self, channel: ReaderChannel, frame: bytes) -> bool:
+        """Send a command; return whether it went out whole."""
+        if self.descriptor is None:
+            return False
+        self._gate.forget()
+        try:
+            sent = os.write(self.descriptor, frame)
+        except OSError:
+            return False
+        self._asked = channel
+        self._reply_until = self._now + REPLY_SECONDS
+        if channel.asked_at is None:
+            channel.asked_at = self._now
+        return sent == len(frame)
+
+    def close(self) -> None:
+        """Give the line back."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    def _step_one(self, number: int, now: float) -> None:
+        if self._asked is not None and now >= self._reply_until:
+            self._asked = None
+        self.speakers[number].step(now)
+
+    def _take(self, now: float) -> None:
+        """Give the reply to the reader that was asked."""
+        assert self.descriptor is not None
+        try:
+            data = os.read(self.descriptor, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._lost(now)
+            return
+        for reply in self._gate.feed(data):
+            asked = self._asked
+            if asked is not None and reply.address == asked.address:
+                asked.put(reply.frame, now)
+                self._asked = None
+        if self._asked is None:
+            self.speakers[self._turn].step(now)
+
+    def _opened(self, now: float) -> bool:
+        """Open the line when it is time; return whether it is open."""
+        if now < self._open_at:
+            return False
+        self._open_at = now + REOPEN_SECONDS
+        try:
+            self.descriptor = open_serial(self.device, self._baud)
+        except OSError:
+            self._lost(now)
+            return False
+        self._gate.forget()
+        return True
+
+    def _lost(self, now: float) -> None:
+        self.close()
+        self._asked = None
+        for speaker in self.speakers:
+            speaker.line_lost(now)
+
+
+def open_serial(device: str, baud: int) -> int:
+    """Return a descriptor of a raw line, 8 data bits, no parity, 1 stop bit. Raise OSError."""
+    descriptor = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _set_raw(descriptor, SPEEDS[baud])
+    except (OSError, termios.error) as error:  # termios.error is no OSError
+        os.close(descriptor)
+        raise OSError(f"{device} is no free serial line: {error}") from error
+    return descriptor
+
+
+def _set_raw(descriptor: int, speed: int) -> None:
+    control_characters = list(termios.tcgetattr(descriptor)[6])
+    control_characters[termios.VMIN] = 1
+    control_characters[termios.VTIME] = 0
+    flags = termios.CS8 | termios.CREAD | termios.CLOCAL
+    termios.tcsetattr(
+        descriptor, termios.TCSANOW, [0, 0, flags, 0, speed, speed, control_characters]
+    )
+    termios.tcflush(descriptor, termios.TCIOFLUSH)
+
