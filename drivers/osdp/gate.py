@@ -1,4 +1,4 @@
-"""What may pass from a serial line to libosdp: whole, undamaged replies of the reader that was asked.
+"""What may pass from a serial line to libosdp: whole, undamaged replies of a reader.
 
 Laws:
 1. A reply passes only when its length and its check bytes are right. Everything else on the line

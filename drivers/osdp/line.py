@@ -98,9 +98,11 @@ class SerialLine:
     def step(self, now: float) -> None:
         """Read what came, and let the readers speak in turn."""
         self._now = now
-        if self.descriptor is None and not self._opened(now):
+        if self.descriptor is None:
+            self._open(now)
+        if self.descriptor is None:
             return
-        self._take(now)
+        self._take(self.descriptor, now)
         if self._asked is not None:
             self._step_one(self._turn, now)
             if self._asked is not None:
@@ -137,11 +139,10 @@ class SerialLine:
             self._asked = None
         self.speakers[number].step(now)
 
-    def _take(self, now: float) -> None:
+    def _take(self, descriptor: int, now: float) -> None:
         """Give the reply to the reader that was asked."""
-        assert self.descriptor is not None
         try:
-            data = os.read(self.descriptor, READ_BYTES)
+            data = os.read(descriptor, READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -157,18 +158,17 @@ class SerialLine:
         if self._asked is None:
             self.speakers[self._turn].step(now)
 
-    def _opened(self, now: float) -> bool:
-        """Open the line when it is time; return whether it is open."""
+    def _open(self, now: float) -> None:
+        """Open the line when it is time."""
         if now < self._open_at:
-            return False
+            return
         self._open_at = now + REOPEN_SECONDS
         try:
             self.descriptor = open_serial(self.device, self._baud)
         except OSError:
             self._lost(now)
-            return False
+            return
         self._gate.forget()
-        return True
 
     def _lost(self, now: float) -> None:
         self.close()
@@ -190,12 +190,9 @@ def open_serial(device: str, baud: int) -> int:
 
 
 def _set_raw(descriptor: int, speed: int) -> None:
-    control_characters = list(termios.tcgetattr(descriptor)[6])
-    control_characters[termios.VMIN] = 1
-    control_characters[termios.VTIME] = 0
+    characters: list[bytes | int] = [0] * len(termios.tcgetattr(descriptor)[6])
+    characters[termios.VMIN] = 1
     flags = termios.CS8 | termios.CREAD | termios.CLOCAL
-    termios.tcsetattr(
-        descriptor, termios.TCSANOW, [0, 0, flags, 0, speed, speed, control_characters]
-    )
+    attributes: list[int | list[bytes | int]] = [0, 0, flags, 0, speed, speed, characters]
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
     termios.tcflush(descriptor, termios.TCIOFLUSH)
-

@@ -121,8 +121,9 @@ async def start_panel(readers: Sequence[AddReader]) -> PanelLink:
             ours.close()
             raise
     link = PanelLink(process, ours)
-    for order in (*readers, Start()):
-        link.send(order)
+    for reader in readers:
+        link.send(reader)
+    link.send(Start())
     return link
 
 

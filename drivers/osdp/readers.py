@@ -193,9 +193,7 @@ class OsdpReaders:
             await panel.end()
 
     def _orders(self) -> Iterator[AddReader]:
-        for number, (reader, known) in enumerate(
-            zip(self._configured, self._readers, strict=True)
-        ):
+        for number, (reader, known) in enumerate(zip(self._configured, self._readers, strict=True)):
             yield AddReader(
                 number=number,
                 address=reader.address,
@@ -210,9 +208,9 @@ class OsdpReaders:
             if self._panel is None:
                 self._panel = panel
                 self._tell(True, f"The OSDP panel (process {panel.process_id}) is at work.")
-            self._take(report)
+            self.take_report(report)
 
-    def _take(self, report: Report) -> None:
+    def take_report(self, report: Report) -> None:
         """Do what a report asks for. Raise HardwareError for one that cannot be."""
         if isinstance(report, States):
             if len(report.readers) != len(self._readers):
@@ -249,7 +247,8 @@ class OsdpReaders:
         if not known.pace.take(now):
             self._fault(known, ReaderFault.CHATTERS, True)
             return
-        assert self._listener is not None
+        if self._listener is None:
+            return
         if isinstance(report, Card):
             card = CardRead(reader=known.id, bits=report.bits, data=report.data, at=at)
             self._listener.card(card)
@@ -264,8 +263,8 @@ class OsdpReaders:
             known.faults.add(fault)
         else:
             known.faults.discard(fault)
-        assert self._listener is not None
-        self._listener.fault(known.id, fault, stands)
+        if self._listener is not None:
+            self._listener.fault(known.id, fault, stands)
 
     def _all_gone(self) -> None:
         for known in self._readers:

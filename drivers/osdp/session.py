@@ -6,16 +6,17 @@ TRY_SECONDS: NOT_PROVEN. It did not answer at all: GONE. After a failed attempt 
 each time a little longer. libosdp's own pause of 300 s never begins: at rest its panel is disabled.
 
 Laws:
-1. Cards and keys are told only while the secure channel stands. Others are dropped.
+1. Cards and keys are told only while the secure channel stands. Others are dropped, and so are
+   those of its first SETTLE_SECONDS: a reader may have kept them since before it was lost.
 2. A loss is told when the next attempt has failed, within SILENT_SECONDS. Short gaps are not told.
-3. With two keys the attempts take turns. A key that has not proven the reader is never dropped here.
+3. With two keys the attempts take turns. No key is dropped untried.
 4. A reader is asked for nothing that it has not said it can do.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -23,7 +24,6 @@ from drivers.osdp.library import (
     BUZZER_ABILITY,
     LED_ABILITY,
     LOCAL_STATUS,
-    Colour,
     CommandKind,
     Event,
     EventKind,
@@ -32,16 +32,15 @@ from drivers.osdp.library import (
     Panel,
 )
 from drivers.osdp.line import ReaderChannel, SerialLine
+from drivers.osdp.messages import LOOKS, buzzer, card_of, keys_of, led
 from drivers.osdp.wire import (
     AddReader,
-    Card,
     KeyChanged,
-    Keys,
     ReaderState,
     Report,
     StatusBits,
 )
-from hubcore.ports.reader import CARD_BITS_MAX, KEYS_MAX, Sign
+from hubcore.ports.reader import Sign
 
 ANSWER_SECONDS = 0.25
 """A reader that has not answered the first command by then is not there."""
@@ -54,29 +53,9 @@ LAST_PAUSE_SECONDS = 5.0
 PAUSE_GROWTH = 1.5
 STATUS_SECONDS = 1.0
 """A session that ends so soon after the status was asked for was ended by the question."""
+SETTLE_SECONDS = 0.5
 CHANGE_SECONDS = 15.0
 EVENTS_MAX = 64
-KEY_CODES = {
-    **{code: chr(code) for code in b"0123456789*#"},
-    0x7F: "*",
-    0x0D: "#",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a sign looks and sounds: a colour for tenths of a second, and so many beeps."""
-
-    colour: Colour
-    tenths: int
-    beeps: int
-
-
-LOOKS = {
-    Sign.GRANTED: Look(Colour.GREEN, tenths=20, beeps=1),
-    Sign.DENIED: Look(Colour.RED, tenths=20, beeps=2),
-    Sign.WAIT: Look(Colour.AMBER, tenths=50, beeps=0),
-}
 
 
 class Phase(Enum):
@@ -117,6 +96,7 @@ class ReaderSession:
         self._phase = Phase.RESTING
         self._began = 0.0
         self._try_at = 0.0
+        self._settled_at = 0.0
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._events: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._off_line = False
@@ -138,8 +118,9 @@ class ReaderSession:
                 self._try(now, secure)
             case Phase.PROVEN:
                 self._watch(now, secure)
-        if self._change is not None and now >= self._change.until:
-            self._change_ended(done=False)
+        change = self._change
+        if change is not None and now >= change.until:
+            self._end_change(done=False)
 
     def line_lost(self, now: float) -> None:
         """See `line.Speaker.line_lost`."""
@@ -152,9 +133,9 @@ class ReaderSession:
             return
         look = LOOKS[sign]
         if self._can(LED_ABILITY):
-            self._panel.submit_command(0, _led(look))
+            self._panel.submit_command(0, led(look))
         if look.beeps and self._can(BUZZER_ABILITY):
-            self._panel.submit_command(0, _buzzer(look))
+            self._panel.submit_command(0, buzzer(look))
 
     def change_key(self, key: bytes, now: float) -> None:
         """Have a proven reader take a new key; tells KeyChanged in the end."""
@@ -212,13 +193,14 @@ class ReaderSession:
 
     def _proven(self, now: float) -> None:
         self._phase = Phase.PROVEN
+        self._settled_at = now + SETTLE_SECONDS
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self.state = ReaderState.PROVEN
         self.bits &= ~StatusBits.SECOND_KEY
         if self._key == 1:
             self.bits |= StatusBits.SECOND_KEY
         if self._change is not None and self._change.sent:
-            self._change_ended(done=self._keys[self._key] == self._change.key)
+            self._end_change(done=self._keys[self._key] == self._change.key)
         self._asked_status_at = None
         if self._asks_status:
             command = {"command": int(CommandKind.STATUS), "type": LOCAL_STATUS}
@@ -267,8 +249,7 @@ class ReaderSession:
             told=self._events.append,
         )
 
-    def _change_ended(self, done: bool) -> None:
-        assert self._change is not None
+    def _end_change(self, *, done: bool) -> None:
         self._change = None
         if done:
             self._keys = [self._keys[self._key]]
@@ -299,6 +280,8 @@ class ReaderSession:
             self._off_line = not event.get("arg0")
 
     def _tell(self, kind: object, event: Event, now: float) -> None:
+        if kind in (EventKind.CARD, EventKind.KEYS) and now < self._settled_at:
+            return
         if kind == EventKind.CARD:
             card = card_of(self.number, event, now)
             if card is not None:
@@ -319,56 +302,3 @@ class ReaderSession:
             bits |= StatusBits.NO_POWER
         self.bits = bits
         self._asked_status_at = None
-
-
-def _led(look: Look) -> Mapping[str, object]:
-    """Return the command that shows a colour for a while, then what the reader showed before."""
-    return {
-        "command": int(CommandKind.LED),
-        "reader": 0,
-        "led_number": 0,
-        "temporary": True,
-        "control_code": 2,  # show it and start the timer
-        "on_count": look.tenths,
-        "off_count": 0,
-        "on_color": int(look.colour),
-        "off_color": int(Colour.OFF),
-        "timer_count": look.tenths,
-    }
-
-
-def _buzzer(look: Look) -> Mapping[str, object]:
-    return {
-        "command": int(CommandKind.BUZZER),
-        "reader": 0,
-        "control_code": 2,  # the default tone
-        "on_count": 1,
-        "off_count": 1,
-        "rep_count": look.beeps,
-    }
-
-
-def card_of(number: int, event: Event, now: float) -> Card | None:
-    """Return the card in an event of libosdp; None for one that is none, or of a second reader."""
-    data = bytes(event.get("data", b""))
-    bits = int(event.get("length", len(data) * 8))
-    if event.get("reader_no") != 0 or not 1 <= bits <= CARD_BITS_MAX:
-        return None
-    size = (bits + 7) // 8
-    if len(data) < size:
-        return None
-    spare_bits = size * 8 - bits
-    last = data[size - 1] >> spare_bits << spare_bits  # bits past the end mean nothing
-    return Card(number=number, bits=bits, at=now, data=data[: size - 1] + bytes([last]))
-
-
-def keys_of(number: int, event: Event, now: float) -> list[Keys]:
-    """Return the keys in an event of libosdp, at most KEYS_MAX in one; what is no key is left out."""
-    if event.get("reader_no") != 0:
-        return []
-    codes = bytes(event.get("data", b""))
-    text = "".join(KEY_CODES[code] for code in codes if code in KEY_CODES)
-    starts = range(0, len(text), KEYS_MAX)
-    return [
-        Keys(number=number, at=now, keys=text[start : start + KEYS_MAX]) for start in starts
-    ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import ClassVar
@@ -341,13 +342,13 @@ class KeyChanged:
 
 Report = Unfit | States | Card | Keys | KeyChanged
 
-_ORDERS = {
+_ORDERS: dict[OrderKind, Callable[[bytes], Order]] = {
     OrderKind.READER: AddReader._parse,
     OrderKind.START: Start._parse,
     OrderKind.SHOW: Show._parse,
     OrderKind.CHANGE_KEY: ChangeKey._parse,
 }
-_REPORTS = {
+_REPORTS: dict[ReportKind, Callable[[bytes], Report]] = {
     ReportKind.UNFIT: Unfit._parse,
     ReportKind.STATES: States._parse,
     ReportKind.CARD: Card._parse,
