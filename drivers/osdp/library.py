@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from hubcore.errors import HardwareError
 
 MISSING = (
-    "The readers on OSDP need the library libosdp, which is not installed. "
-    "Run: pip install 'hubd-access-hub[osdp]' in the environment of hubd, then restart hubd."
+    "The readers on OSDP need the library libosdp, which is not installed. In the folder of hubd's "
+    "sources run `pip install '.[osdp]'` with the pip of hubd's environment, then restart hubd."
 )
 CRITICAL_ONLY = 2
 """libosdp's log level: what it says of a line, the states say as well."""

@@ -269,6 +269,8 @@ class OsdpReaders:
     def _all_gone(self) -> None:
         for known in self._readers:
             known.proven = False
+            if known.change is not None and not known.change.done():
+                known.change.set_result(False)
             self._fault(known, ReaderFault.GONE, True)
             for fault in FAULT_OF_STATE.values():
                 if fault is not ReaderFault.GONE:

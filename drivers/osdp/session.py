@@ -146,9 +146,9 @@ class ReaderSession:
         if not self._panel.submit_command(0, command):
             self._report(KeyChanged(self.number, done=False))
             return
-        self._keys = [key, self._keys[self._key]]
-        self._panels = [self._new_panel(key), self._panel]
-        self._key = 1
+        self._keys = [self._keys[self._key], key]
+        self._panels = [self._panel, self._new_panel(key)]
+        self._key = 0
         self._change = _Change(key, until=now + CHANGE_SECONDS)
 
     def _rest(self, now: float) -> None:
@@ -224,7 +224,7 @@ class ReaderSession:
             self._asks_status = False
         if self._change is not None and not self._change.sent:
             self._change.sent = True
-            self._take_key(0)
+            self._take_key(1)
             self._rest_until(now)
         elif self._off_line:
             self._rest_until(now + AGAIN_SECONDS)

@@ -60,7 +60,7 @@ ROOMS: dict[str, Room] = {
     "hubcore.backend": _room(f"hubcore.backend hubcore.evidence {ACCESS}", "", PURE),
     "hubcore.ports": _room(f"hubcore.ports hubcore.evidence {ACCESS}", "", PURE),
     "drivers": _room("drivers hubcore.ports hubcore.errors"),
-    "drivers.osdp": _room("drivers.osdp hubcore.ports.reader hubcore.errors", ""),
+    "drivers.osdp": _room("drivers.osdp hubcore.ports.reader hubcore.errors", "osdp_sys"),
     "drivers.osdp.gate": _room("", "", PURE),
     "drivers.osdp.pace": _room("hubcore.ports.reader", "", PURE),
     "drivers.osdp.wire": _room("hubcore.ports.reader", "", PURE),

@@ -12,7 +12,7 @@ import secrets
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -292,10 +292,32 @@ async def test_a_key_that_the_reader_refuses_leaves_the_old_one(bench: OsdpBench
     bench.sims["front"].refuses_keys = True
     with pytest.raises(HardwareError, match="Keep both keys until it is proven again"):
         await bench.readers.change_key("front", secrets.token_bytes(16))
-    await bench.until(lambda: bench.readers.key_in_use("front") == bench.keys["front"])
-    assert bench.sims["front"].key == bench.keys["front"]
     await bench.until_settled()
     await bench.until_card("front")
+    assert bench.readers.key_in_use("front") == bench.keys["front"] == bench.sims["front"].key
+
+
+async def test_a_panel_that_dies_in_a_change_of_key_leaves_both_keys(bench: OsdpBench) -> None:
+    process = bench.readers.process_id
+    assert process is not None
+    new_key = secrets.token_bytes(16)
+    async with asyncio.TaskGroup() as tasks:
+        change = tasks.create_task(outcome_of(bench.readers.change_key("front", new_key)))
+        await bench.until(lambda: bench.sims["front"].key == new_key)
+        os.kill(process, signal.SIGKILL)
+    if isinstance(change.result(), HardwareError):
+        assert "Keep both keys" in str(change.result())
+    await bench.until(lambda: bench.readers.process_id not in (None, process))
+    await bench.until(lambda: bench.readers.key_in_use("front") == new_key)
+    await bench.until_card("front")
+
+
+async def outcome_of(work: Coroutine[None, None, None]) -> HardwareError | None:
+    try:
+        await work
+    except HardwareError as error:
+        return error
+    return None
 
 
 async def test_a_candidate_key_is_tried_as_well(tmp_path: Path) -> None:
@@ -360,7 +382,7 @@ async def test_a_missing_library_is_one_clear_sentence(
     async with bench.served():
         await bench.until(lambda: len(bench.panels) >= 2)
         assert set(bench.panels) == {(False, MISSING)}
-        assert "pip install 'hubd-access-hub[osdp]'" in MISSING
+        assert "pip install '.[osdp]'" in MISSING
         assert bench.told.standing("front") == {ReaderFault.GONE}
         assert bench.told.standing("back") == {ReaderFault.GONE}
         assert len(bench.told.faults) == 2
