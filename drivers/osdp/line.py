@@ -95,14 +95,15 @@ class SerialLine:
         self._open_at = 0.0
         self._turn = 0
 
-    def step(self, now: float) -> None:
+    def step(self, now: float, *, is_readable: bool) -> None:
         """Read what came, and let the readers speak in turn."""
         self._now = now
         if self.descriptor is None:
             self._open(now)
         if self.descriptor is None:
             return
-        self._take(self.descriptor, now)
+        if is_readable:
+            self._take(self.descriptor, now)
         if self._asked is not None:
             self._step_one(self._turn, now)
             if self._asked is not None:

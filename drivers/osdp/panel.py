@@ -31,10 +31,12 @@ from drivers.osdp.wire import (
     AddReader,
     ChangeKey,
     Order,
+    ReaderState,
     Report,
     Show,
     Start,
     States,
+    StatusBits,
     Unfit,
     decode_order,
 )
@@ -56,10 +58,11 @@ class PanelProcess:
     """The readers of all lines, and the socket to hubd."""
 
     def __init__(self, peer: socket.socket, library: Library, readers: Sequence[AddReader]) -> None:
+        """`readers` are in the order of their numbers, from 0."""
         self._peer = peer
         self._lines: dict[str, SerialLine] = {}
-        self._sessions: dict[int, ReaderSession] = {}
-        self._told: States | None = None
+        self._sessions: list[ReaderSession] = []
+        self._told: tuple[tuple[ReaderState, StatusBits], ...] = ()
         self._beat_at = 0.0
         for reader in readers:
             line = self._lines.get(reader.device)
@@ -68,7 +71,7 @@ class PanelProcess:
                 self._lines[reader.device] = line
             session = ReaderSession(library, reader, line, self._report)
             line.speakers.append(session)
-            self._sessions[reader.number] = session
+            self._sessions.append(session)
 
     def run(self) -> None:
         """Work until the socket ends."""
@@ -83,7 +86,7 @@ class PanelProcess:
                 return
             now = time.monotonic()
             for line in self._lines.values():
-                line.step(now)
+                line.step(now, is_readable=line.descriptor in events)
             self._tell_states(now)
 
     def _watch_lines(self, poll: select.poll, watched: set[int]) -> set[int]:
@@ -109,20 +112,22 @@ class PanelProcess:
         return True
 
     def _do(self, order: Order | None) -> None:
-        if isinstance(order, Show) and order.number in self._sessions:
-            self._sessions[order.number].show(order.sign)
-        elif isinstance(order, ChangeKey) and order.number in self._sessions:
-            self._sessions[order.number].change_key(order.key, time.monotonic())
+        if not isinstance(order, Show | ChangeKey) or order.number >= len(self._sessions):
+            return
+        session = self._sessions[order.number]
+        if isinstance(order, Show):
+            session.show(order.sign)
+        else:
+            session.change_key(order.key, time.monotonic())
 
     def _tell_states(self, now: float) -> None:
         """Tell the states when one has changed, and at every beat."""
-        sessions = (self._sessions[number] for number in sorted(self._sessions))
-        states = States(tuple((session.state, session.bits) for session in sessions))
+        states = tuple((session.state, session.bits) for session in self._sessions)
         if states == self._told and now < self._beat_at:
             return
         self._told = states
         self._beat_at = now + BEAT_SECONDS
-        self._report(states)
+        self._report(States(states))
 
     def _report(self, report: Report) -> None:
         send(self._peer, report)

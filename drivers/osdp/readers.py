@@ -48,15 +48,18 @@ STALE_SECONDS = 3.0
 CHANGE_KEY_SECONDS = 20.0
 
 FAULT_OF_STATE = {
+    ReaderState.UNKNOWN: None,
+    ReaderState.PROVEN: None,
     ReaderState.GONE: ReaderFault.GONE,
     ReaderState.NOT_PROVEN: ReaderFault.NOT_PROVEN,
     ReaderState.LINE_GONE: ReaderFault.LINE_GONE,
 }
-"""PROVEN is none of them, and UNKNOWN says nothing."""
-FAULT_OF_BIT = {
-    StatusBits.TAMPERED: ReaderFault.TAMPERED,
-    StatusBits.NO_POWER: ReaderFault.NO_POWER,
-}
+LOSSES = (ReaderFault.GONE, ReaderFault.NOT_PROVEN, ReaderFault.LINE_GONE)
+"""At most one of them stands."""
+STATUS_FAULTS = (
+    (StatusBits.TAMPERED, ReaderFault.TAMPERED),
+    (StatusBits.NO_POWER, ReaderFault.NO_POWER),
+)
 
 TellPanel = Callable[[bool, str], None]
 """Takes (up, why): whether the panel is at work, and a sentence for people."""
@@ -232,10 +235,9 @@ class OsdpReaders:
         if known.proven and known.change is None:
             known.second_key = bool(bits & StatusBits.SECOND_KEY) and len(known.keys) > 1
         if state is not ReaderState.UNKNOWN:
-            for one, fault in FAULT_OF_STATE.items():
-                self._fault(known, fault, state is one)
+            self._lose(known, FAULT_OF_STATE[state])
         if known.proven and bits & StatusBits.TOLD:
-            for bit, fault in FAULT_OF_BIT.items():
+            for bit, fault in STATUS_FAULTS:
                 self._fault(known, fault, bool(bits & bit))
         self._fault(known, ReaderFault.CHATTERS, known.pace.chatters(time.monotonic()))
 
@@ -271,10 +273,15 @@ class OsdpReaders:
             known.proven = False
             if known.change is not None and not known.change.done():
                 known.change.set_result(False)
-            self._fault(known, ReaderFault.GONE, True)
-            for fault in FAULT_OF_STATE.values():
-                if fault is not ReaderFault.GONE:
-                    self._fault(known, fault, False)
+            self._lose(known, ReaderFault.GONE)
+
+    def _lose(self, known: _Reader, loss: ReaderFault | None) -> None:
+        """Tell how a reader is lost now, and that it is lost in no other way."""
+        if loss is not None:
+            self._fault(known, loss, True)
+        for other in LOSSES:
+            if other is not loss:
+                self._fault(known, other, False)
 
 
 def check(readers: Sequence[OsdpReader]) -> None:

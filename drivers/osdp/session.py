@@ -10,7 +10,8 @@ Laws:
    those of its first SETTLE_SECONDS: a reader may have kept them since before it was lost.
 2. A loss is told when the next attempt has failed, within SILENT_SECONDS. Short gaps are not told.
 3. With two keys the attempts take turns. No key is dropped untried.
-4. A reader is asked for nothing that it has not said it can do.
+4. Light and sound are asked only of a reader that has said it has them: libosdp ends the session of
+   one that refuses a command.
 """
 
 from __future__ import annotations
