@@ -73,13 +73,13 @@ class PanelLink:
             async with asyncio.timeout(self._seconds):
                 return await loop.sock_recv(self._peer, PACKET_MAX + 1)
         except TimeoutError:
-            pass
-        except OSError as error:
-            raise HardwareError(f"The OSDP panel has gone ({error}).") from error
+            why = f"The OSDP panel said nothing for {self._seconds:g} s."
+        except OSError as error:  # it ended before it had read all orders; its last words are here
+            why = f"The OSDP panel has gone ({error})."
         try:
             return self._peer.recv(PACKET_MAX + 1)
         except OSError:
-            raise HardwareError(f"The OSDP panel said nothing for {self._seconds:g} s.") from None
+            raise HardwareError(why) from None
 
     async def end(self) -> None:
         """End the process. Raise HardwareError when it cannot be ended."""

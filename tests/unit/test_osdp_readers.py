@@ -414,7 +414,7 @@ async def test_a_panel_that_is_told_nonsense_first_says_so(tmp_path: Path) -> No
     reader = AddReader(
         number=5, address=1, baud=9600, device=str(bench.line.path), keys=(bench.keys["front"],)
     )
-    for readers in ([reader], []):
+    for readers in ([reader] * 3, []):
         link = await start_panel(readers)
         try:
             with pytest.raises(HardwareError, match="hubd named no readers, or not in their order"):
