@@ -77,7 +77,8 @@ def card_of(number: int, event: Event, now: float) -> Card | None:
         return None
     spare_bits = size * 8 - bits
     last = data[size - 1] >> spare_bits << spare_bits  # bits past the end mean nothing
-    return Card(number=number, bits=bits, at=now, data=data[: size - 1] + bytes([last]))
+    canonical = data[: size - 1] + bytes([last])
+    return Card(number=number, bits=bits, at=now, data=canonical)
 
 
 def keys_of(number: int, event: Event, now: float) -> list[Keys]:
@@ -87,4 +88,5 @@ def keys_of(number: int, event: Event, now: float) -> list[Keys]:
     codes = bytes(event.get("data", b""))
     text = "".join(KEY_CODES[code] for code in codes if code in KEY_CODES)
     starts = range(0, len(text), KEYS_MAX)
-    return [Keys(number=number, at=now, keys=text[start : start + KEYS_MAX]) for start in starts]
+    pieces = [text[start : start + KEYS_MAX] for start in starts]
+    return [Keys(number=number, at=now, keys=piece) for piece in pieces]

@@ -49,9 +49,9 @@ IDLE_SECONDS = 0.2
 """Between two looks while no line is there."""
 ORDERS_A_STEP_MAX = 16
 ORDERS_WAIT_SECONDS = 10.0
-NICE_FLAGS = {4: 0, 38: 1}
-"""prctl: not dumpable (PR_SET_DUMPABLE), no new privileges (PR_SET_NO_NEW_PRIVS)."""
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_NO_NEW_PRIVS = 38
 
 
 class PanelProcess:
@@ -177,8 +177,8 @@ def harden() -> None:
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        for flag, value in NICE_FLAGS.items():
-            libc.prctl(flag, value, 0, 0, 0)
+        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def main(argv: Sequence[str]) -> int:

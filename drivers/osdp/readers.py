@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from drivers.osdp.library import MISSING
@@ -81,13 +81,26 @@ class OsdpReader:
 
     def keys(self) -> tuple[bytes, ...]:
         """Return the keys to try, in turn."""
-        return (self.key,) if self.candidate is None else (self.key, self.candidate)
+        if self.candidate is None:
+            return (self.key,)
+        return (self.key, self.candidate)
+
+    def order(self, number: int, keys: tuple[bytes, ...]) -> AddReader:
+        """Return the order that names it to the panel. Raise ValueError for what cannot be."""
+        return AddReader(
+            number=number,
+            address=self.address,
+            baud=self.baud,
+            device=self.device,
+            keys=keys,
+        )
 
 
 class _Reader:
     """What is known of one reader."""
 
     def __init__(self, reader: OsdpReader) -> None:
+        self.configured = reader
         self.id = reader.id
         self.keys = reader.keys()
         self.proven = False
@@ -103,7 +116,6 @@ class OsdpReaders:
     def __init__(self, readers: Sequence[OsdpReader], tell: TellPanel) -> None:
         """Raise HardwareError for readers that cannot be."""
         check(readers)
-        self._configured = tuple(readers)
         self._readers = [_Reader(reader) for reader in readers]
         self._numbers = {reader.id: number for number, reader in enumerate(readers)}
         self._tell = tell
@@ -169,16 +181,7 @@ class OsdpReaders:
             raise HardwareError(f"Reader {reader} is getting a new key already.")
         known.keys = (old_key, new_key)
         known.second_key = False
-        known.change = asyncio.get_running_loop().create_future()
-        try:
-            self._panel.send(ChangeKey(number, new_key))
-            async with asyncio.timeout(CHANGE_KEY_SECONDS):
-                done = await known.change
-        except TimeoutError:
-            done = False
-        finally:
-            known.change = None
-        if not done:
+        if not await self._changed(self._panel, number, new_key):
             raise HardwareError(
                 f"Reader {reader} has not proven itself with the new key. Keep both keys until it "
                 "is proven again."
@@ -186,24 +189,31 @@ class OsdpReaders:
         known.keys = (new_key,)
         known.second_key = False
 
+    async def _changed(self, panel: PanelLink, number: int, new_key: bytes) -> bool:
+        """Have the panel change a key; return whether the reader has proven itself with it."""
+        known = self._readers[number]
+        known.change = asyncio.get_running_loop().create_future()
+        try:
+            if not panel.send(ChangeKey(number, new_key)):
+                return False
+            async with asyncio.timeout(CHANGE_KEY_SECONDS):
+                return await known.change
+        except TimeoutError:
+            return False
+        finally:
+            known.change = None
+
     async def _live(self) -> None:
         """Have one panel from its start to its end. Raise HardwareError when it has ended."""
-        panel = await start_panel(list(self._orders()))
+        orders = [
+            known.configured.order(number, known.keys) for number, known in enumerate(self._readers)
+        ]
+        panel = await start_panel(orders)
         try:
             await self._converse(panel)
         finally:
             self._panel = None
             await panel.end()
-
-    def _orders(self) -> Iterator[AddReader]:
-        for number, (reader, known) in enumerate(zip(self._configured, self._readers, strict=True)):
-            yield AddReader(
-                number=number,
-                address=reader.address,
-                baud=reader.baud,
-                device=reader.device,
-                keys=known.keys,
-            )
 
     async def _converse(self, panel: PanelLink) -> None:
         while True:
@@ -233,13 +243,15 @@ class OsdpReaders:
     def _take_state(self, known: _Reader, state: ReaderState, bits: StatusBits) -> None:
         known.proven = state is ReaderState.PROVEN
         if known.proven and known.change is None:
-            known.second_key = bool(bits & StatusBits.SECOND_KEY) and len(known.keys) > 1
+            second_key = bool(bits & StatusBits.SECOND_KEY)
+            known.second_key = second_key and len(known.keys) > 1
         if state is not ReaderState.UNKNOWN:
             self._lose(known, FAULT_OF_STATE[state])
         if known.proven and bits & StatusBits.TOLD:
             for bit, fault in STATUS_FAULTS:
                 self._fault(known, fault, bool(bits & bit))
-        self._fault(known, ReaderFault.CHATTERS, known.pace.chatters(time.monotonic()))
+        chatters = known.pace.chatters(time.monotonic())
+        self._fault(known, ReaderFault.CHATTERS, chatters)
 
     def _take_read(self, known: _Reader, report: Card | Keys) -> None:
         now = time.monotonic()
@@ -290,24 +302,19 @@ def check(readers: Sequence[OsdpReader]) -> None:
         raise HardwareError(
             f"{len(readers)} OSDP readers are configured; one hub has 1 to {READERS_MAX}."
         )
-    if len({reader.id for reader in readers}) < len(readers):
+    ids = {reader.id for reader in readers}
+    if len(ids) < len(readers):
         raise HardwareError("Two OSDP readers have the same id.")
     places = {(reader.device, reader.address) for reader in readers}
     if len(places) < len(readers):
         raise HardwareError("Two OSDP readers have the same address on one line.")
-    if len({(reader.device, reader.baud) for reader in readers}) > len(
-        {reader.device for reader in readers}
-    ):
+    speeds = {(reader.device, reader.baud) for reader in readers}
+    lines = {reader.device for reader in readers}
+    if len(speeds) > len(lines):
         raise HardwareError("All OSDP readers on one line have the same speed.")
     for number, reader in enumerate(readers):
         try:
-            AddReader(
-                number=number,
-                address=reader.address,
-                baud=reader.baud,
-                device=reader.device,
-                keys=reader.keys(),
-            )
+            reader.order(number, reader.keys())
         except ValueError as error:
             raise HardwareError(f"OSDP reader {reader.id}: {error}.") from error
 

@@ -247,8 +247,9 @@ class States:
     def _parse(cls, data: bytes) -> States:
         if len(data) % 2 != 1:
             raise ValueError("two bytes a reader are needed")
-        pairs = zip(data[1::2], data[2::2], strict=True)
-        return cls(tuple((ReaderState(state), _bits(bits)) for state, bits in pairs))
+        states = [ReaderState(byte) for byte in data[1::2]]
+        bits = [_bits(byte) for byte in data[2::2]]
+        return cls(tuple(zip(states, bits, strict=True)))
 
 
 def _bits(value: int) -> StatusBits:
@@ -279,12 +280,14 @@ class Card:
 
     def encode(self) -> bytes:
         """Return 12 bytes, and the card."""
-        return self.LAYOUT.pack(ReportKind.CARD, self.number, self.bits, self.at) + self.data
+        head = self.LAYOUT.pack(ReportKind.CARD, self.number, self.bits, self.at)
+        return head + self.data
 
     @classmethod
     def _parse(cls, data: bytes) -> Card:
         _, number, bits, at = cls.LAYOUT.unpack_from(data)
-        return cls(number=number, bits=bits, at=at, data=data[cls.LAYOUT.size :])
+        card = data[cls.LAYOUT.size :]
+        return cls(number=number, bits=bits, at=at, data=card)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,12 +310,14 @@ class Keys:
 
     def encode(self) -> bytes:
         """Return 10 bytes, and one for each key."""
-        return self.LAYOUT.pack(ReportKind.KEYS, self.number, self.at) + self.keys.encode()
+        head = self.LAYOUT.pack(ReportKind.KEYS, self.number, self.at)
+        return head + self.keys.encode()
 
     @classmethod
     def _parse(cls, data: bytes) -> Keys:
         _, number, at = cls.LAYOUT.unpack_from(data)
-        return cls(number=number, at=at, keys=data[cls.LAYOUT.size :].decode("ascii"))
+        keys = data[cls.LAYOUT.size :]
+        return cls(number=number, at=at, keys=keys.decode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,15 +364,21 @@ _REPORTS: dict[ReportKind, Callable[[bytes], Report]] = {
 
 def decode_order(data: bytes) -> Order | None:
     """Return None for anything that is no order."""
+    if len(data) > PACKET_MAX:
+        return None
     try:
-        return _ORDERS[OrderKind(data[0])](data) if len(data) <= PACKET_MAX else None
+        parse = _ORDERS[OrderKind(data[0])]
+        return parse(data)
     except (ValueError, IndexError, struct.error):  # ValueError: also bytes that are no text
         return None
 
 
 def decode_report(data: bytes) -> Report | None:
     """Return None for anything that is no report."""
+    if len(data) > PACKET_MAX:
+        return None
     try:
-        return _REPORTS[ReportKind(data[0])](data) if len(data) <= PACKET_MAX else None
+        parse = _REPORTS[ReportKind(data[0])]
+        return parse(data)
     except (ValueError, IndexError, struct.error):
         return None

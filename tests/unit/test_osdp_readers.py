@@ -278,6 +278,17 @@ async def test_a_changed_key_is_proven_and_the_old_one_no_longer(bench: OsdpBenc
     await bench.until_stands("front", ReaderFault.NOT_PROVEN)
 
 
+async def test_one_change_of_a_key_at_a_time(bench: OsdpBench) -> None:
+    new_key = secrets.token_bytes(16)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bench.readers.change_key("front", new_key))
+        await asyncio.sleep(0)
+        with pytest.raises(HardwareError, match="is getting a new key already"):
+            await bench.readers.change_key("front", secrets.token_bytes(16))
+        await bench.readers.change_key("back", secrets.token_bytes(16))
+    assert bench.readers.key_in_use("front") == new_key
+
+
 async def test_a_changed_key_outlives_the_panel(bench: OsdpBench) -> None:
     new_key = secrets.token_bytes(16)
     await bench.readers.change_key("front", new_key)
