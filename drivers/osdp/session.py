@@ -6,9 +6,11 @@ TRY_SECONDS: NOT_PROVEN. It did not answer at all: GONE. After a failed attempt 
 each time a little longer. libosdp's own pause of 300 s never begins: at rest its panel is disabled.
 
 Laws:
-1. Cards and keys are told only while the secure channel stands. Others are dropped, and so are
-   those of its first SETTLE_SECONDS: a reader may have kept them since before it was lost.
-2. A loss is told when the next attempt has failed, within SILENT_SECONDS. Short gaps are not told.
+1. Cards and keys are told only while the secure channel stands. Others are dropped. After more than
+   GAP_SECONDS without a channel so are those of its first SETTLE_SECONDS: the reader may have kept
+   them since it was lost.
+2. A proven reader that is lost is tried again at once. When it has not been proven again within
+   DOUBT_SECONDS, the loss is told. Short gaps and noise are not told.
 3. With two keys the attempts take turns. No key is dropped untried.
 4. Light and sound are asked only of a reader that has said it has them: libosdp ends the session of
    one that refuses a command.
@@ -46,14 +48,15 @@ from hubcore.ports.reader import Sign
 ANSWER_SECONDS = 0.25
 """A reader that has not answered the first command by then is not there."""
 TRY_SECONDS = 2.0
-SILENT_SECONDS = 5.0
-"""For so long a proven reader may be silent."""
+DOUBT_SECONDS = 5.0
+DOUBT_PAUSE_SECONDS = 0.5
 AGAIN_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 2.0
 LAST_PAUSE_SECONDS = 5.0
 PAUSE_GROWTH = 1.5
 STATUS_SECONDS = 1.0
 """A session that ends so soon after the status was asked for was ended by the question."""
+GAP_SECONDS = 1.0
 SETTLE_SECONDS = 0.5
 CHANGE_SECONDS = 15.0
 EVENTS_MAX = 64
@@ -97,6 +100,7 @@ class ReaderSession:
         self._phase = Phase.RESTING
         self._began = 0.0
         self._try_at = 0.0
+        self._heard_at = 0.0
         self._settled_at = 0.0
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._events: deque[Event] = deque(maxlen=EVENTS_MAX)
@@ -183,18 +187,25 @@ class ReaderSession:
 
     def _failed(self, state: ReaderState, now: float) -> None:
         """An attempt has failed: rest, and take the other key the next time where there is one."""
-        self.state = state
+        in_doubt = self.state is ReaderState.PROVEN and now - self._heard_at < DOUBT_SECONDS
+        if not in_doubt:
+            self.state = state
         if state is ReaderState.NOT_PROVEN and len(self._keys) > 1:
             self._take_key(1 - self._key)
             if self._key == 1:  # the second key follows the first without a rest
                 self._rest_until(now + AGAIN_SECONDS)
                 return
+        if in_doubt:
+            self._rest_until(now + DOUBT_PAUSE_SECONDS)
+            return
         self._rest_until(now + self._pause_seconds)
         self._pause_seconds = min(self._pause_seconds * PAUSE_GROWTH, LAST_PAUSE_SECONDS)
 
     def _proven(self, now: float) -> None:
         self._phase = Phase.PROVEN
-        self._settled_at = now + SETTLE_SECONDS
+        if now - self._heard_at > GAP_SECONDS:
+            self._settled_at = now + SETTLE_SECONDS
+        self._heard_at = now
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self.state = ReaderState.PROVEN
         self.bits &= ~StatusBits.SECOND_KEY
@@ -213,10 +224,7 @@ class ReaderSession:
         if not secure:
             self._doubt(now)
             return
-        answered_at = self.channel.answered_at
-        if answered_at is not None and now - answered_at >= SILENT_SECONDS:
-            self.state = ReaderState.GONE
-            self._rest_until(now + FIRST_PAUSE_SECONDS)
+        self._heard_at = now
 
     def _doubt(self, now: float) -> None:
         """The secure channel has ended: try again at once."""
