@@ -135,7 +135,8 @@ class Library:
         panel: Panel = self._osdp.ControlPanel([info])
 
         def callback(_number: int, event: Event) -> int:
-            told(event)
+            told(dict(event))
+            event.clear()  # the binding never frees it (3.2.9)
             return 0
 
         panel.set_event_callback(callback)

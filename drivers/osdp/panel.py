@@ -6,6 +6,7 @@ Laws:
 3. It ends when its socket ends, and when hubd dies.
 4. Keys come over the socket only, and are in no argument, no log and no core dump.
 5. Its state lives as long as the process. hubd starts another one.
+6. It ends when it has grown to MEMORY_MAX_BYTES: libosdp's binding leaks a little at every attempt.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ IDLE_SECONDS = 0.2
 """Between two looks while no line is there."""
 ORDERS_A_STEP_MAX = 16
 ORDERS_WAIT_SECONDS = 10.0
+MEMORY_MAX_BYTES = 64 << 20
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
@@ -57,9 +59,16 @@ PR_SET_NO_NEW_PRIVS = 38
 class PanelProcess:
     """The readers of all lines, and the socket to hubd."""
 
-    def __init__(self, peer: socket.socket, library: Library, readers: Sequence[AddReader]) -> None:
+    def __init__(
+        self,
+        peer: socket.socket,
+        library: Library,
+        readers: Sequence[AddReader],
+        memory_max_bytes: int = MEMORY_MAX_BYTES,
+    ) -> None:
         """`readers` are in the order of their numbers, from 0."""
         self._peer = peer
+        self._memory_max_bytes = memory_max_bytes
         self._lines: dict[str, SerialLine] = {}
         self._sessions: list[ReaderSession] = []
         self._told: tuple[tuple[ReaderState, StatusBits], ...] = ()
@@ -74,7 +83,7 @@ class PanelProcess:
             self._sessions.append(session)
 
     def run(self) -> None:
-        """Work until the socket ends."""
+        """Work until the socket ends. Raise HardwareError when the process has grown too much."""
         poll = select.poll()
         poll.register(self._peer, select.POLLIN)
         watched: set[int] = set()
@@ -123,6 +132,8 @@ class PanelProcess:
     def _tell_states(self, now: float) -> None:
         """Tell the states when one has changed, and at every beat."""
         states = tuple((session.state, session.bits) for session in self._sessions)
+        if now >= self._beat_at and memory_bytes() > self._memory_max_bytes:
+            raise HardwareError("The OSDP panel has grown too much, and is started again.")
         if states == self._told and now < self._beat_at:
             return
         self._told = states
@@ -131,6 +142,15 @@ class PanelProcess:
 
     def _report(self, report: Report) -> None:
         send(self._peer, report)
+
+
+def memory_bytes() -> int:
+    """Return how much memory this process has in use; 0 where nobody can tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def send(peer: socket.socket, report: Report) -> None:
@@ -195,11 +215,10 @@ def main(argv: Sequence[str]) -> int:
     with peer:
         try:
             readers = readers_from(peer)
-            panel = PanelProcess(peer, Library(), readers)
+            PanelProcess(peer, Library(), readers).run()
         except HardwareError as error:
             send(peer, Unfit(str(error)))
             return EX_UNAVAILABLE
-        panel.run()
     return 0
 
 

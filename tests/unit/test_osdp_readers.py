@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 import signal
+import socket
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -18,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from drivers.osdp.gate import CRC_BIT, REPLY_BIT, SECURITY_BIT, START, crc
-from drivers.osdp.library import MISSING
+from drivers.osdp.library import MISSING, Library
+from drivers.osdp.panel import PanelProcess, memory_bytes
 from drivers.osdp.process import PanelLink, start_panel
 from drivers.osdp.readers import OsdpReader, OsdpReaders, check_installed
 from drivers.osdp.wire import (
@@ -433,6 +435,20 @@ async def test_a_panel_that_is_told_nonsense_first_says_so(tmp_path: Path) -> No
         finally:
             await link.end()
     bench.line.unplug()
+
+
+async def test_a_panel_that_has_grown_too_much_ends(tmp_path: Path) -> None:
+    bench = OsdpBench(tmp_path)
+    bench.line.unplug()
+    reader = AddReader(
+        number=0, address=1, baud=9600, device=str(bench.line.path), keys=(bench.keys["front"],)
+    )
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        panel = PanelProcess(theirs, Library(), [reader], memory_max_bytes=1 << 20)
+        with pytest.raises(HardwareError, match="has grown too much"):
+            await asyncio.to_thread(panel.run)
+    assert memory_bytes() > 1 << 20
 
 
 def told_readers(tmp_path: Path) -> tuple[OsdpReaders, FakeReaderListener]:
