@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from hubcore.access import policy as policies
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.codec.cose import Aead, SigningKey
@@ -24,6 +23,7 @@ from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy import policy as policies
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import Radio
 from hubcore.ports.uplink import Uplink

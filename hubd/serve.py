@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
-from hubcore.access import policy
 from hubcore.errors import AuditError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
+from hubcore.policy import policy
 from hubd import __version__
 from hubd.adapters.host.keyfiles import load_keys
 from hubd.adapters.host.log import tell_left_out

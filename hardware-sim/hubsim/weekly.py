@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hubcore.access.schedule import ALL_DAYS, MINUTES_A_DAY, Rule
+from hubcore.calendar.schedule import ALL_DAYS, MINUTES_A_DAY, Rule
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([a-z]{3})(?:-([a-z]{3}))?\s+([0-9]{1,2}:[0-9]{2})-([0-9]{1,2}:[0-9]{2})")

@@ -24,9 +24,9 @@ from typing import Any
 
 from bumble.core import BaseBumbleError
 
-from hubcore.access import policy
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Head
+from hubcore.policy import policy
 from hubsim import site as sites
 from hubsim.backend.control import HubFiles
 from hubsim.backend.server import Backend

@@ -18,10 +18,10 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeVar
 
-from hubcore.access import policy
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 from hubcore.evidence.records import BODY_BYTES
+from hubcore.policy import policy
 
 PROTOCOL = 1
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.evidence.records import Head, Record, StoredRecord
+from hubcore.policy.policy import Policy
 
 
 class AuditLog(Protocol):

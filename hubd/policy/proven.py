@@ -12,9 +12,8 @@ Laws:
 
 from __future__ import annotations
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
@@ -30,6 +29,7 @@ from hubcore.evidence.statecheck import (
     edited_facts,
     judge,
 )
+from hubcore.policy.policy import Policy
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
 from hubd.recording import record_now

@@ -1,4 +1,7 @@
-"""Devices without a wire: a driver that notes its commands, and can fail, hang, lie or end."""
+"""Devices without a wire: a driver that notes its commands, and can fail, hang, lie or end.
+
+Beside it a listener that notes what any driver tells.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 
 from hubcore.device.command import Command
+from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
 from hubcore.ports.device import DeviceListener
 
 
@@ -44,3 +48,41 @@ class FakeDriver:
                 raise self.failing[command.device].popleft()
         finally:
             self.at_work[command.device] -= 1
+
+
+class FakeListener:
+    """Notes what a driver tells, and wakes whoever waits for at most `patience_seconds`."""
+
+    def __init__(self, patience_seconds: float = 20.0) -> None:
+        self.states: dict[str, DeviceState] = {}
+        self.readings: dict[tuple[str, Quantity], float] = {}
+        self.faults: set[tuple[str, DeviceFault]] = set()
+        self._patience_seconds = patience_seconds
+        self._news = asyncio.Event()
+
+    def changed(self, device: str, state: DeviceState) -> None:
+        self.states[device] = state
+        self._news.set()
+
+    def read(self, reading: Reading) -> None:
+        self.readings[reading.device, reading.quantity] = reading.value
+        self._news.set()
+
+    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
+        if stands:
+            self.faults.add((device, fault))
+        else:
+            self.faults.discard((device, fault))
+        self._news.set()
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """How each device stands, as it said last."""
+        return {device: state.position for device, state in self.states.items()}
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until it holds. Raise TimeoutError."""
+        async with asyncio.timeout(self._patience_seconds):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()

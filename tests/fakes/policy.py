@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import RollbackError, StoreError
+from hubcore.policy.policy import Policy
 
 
 @dataclass

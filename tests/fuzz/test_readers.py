@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.access import policy
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, read_grant
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import HubName, Mode
 from hubcore.backend import uplink
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.errors import AuditError, FrameError, HubError, ProofError, SignatureError
@@ -28,6 +26,8 @@ from hubcore.phone.certificates import HUB as HUB_TYPE
 from hubcore.phone.certificates import HubCertificate, read_epoch_certificate, read_hub_certificate
 from hubcore.phone.epochs import certify
 from hubcore.phone.framing import decode_frame
+from hubcore.policy import policy
+from hubcore.policy.policy import Policy
 from hubsim import site
 from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled

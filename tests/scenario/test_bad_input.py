@@ -25,14 +25,14 @@ from typing import Any
 
 import pytest
 
-from hubcore.access import policy
 from hubcore.access.grant import Access
-from hubcore.access.policy import MAX_BYTES, Policy
 from hubcore.backend.uplink import MAX_POLICY_BYTES
 from hubcore.codec import cbor
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Head
 from hubcore.phone.messages import Reason
+from hubcore.policy import policy
+from hubcore.policy.policy import MAX_BYTES, Policy
 from hubd import BUILD_TIME
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubsim import site as sites

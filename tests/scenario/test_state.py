@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
 from hubcore.phone.messages import Reason
+from hubcore.policy import policy
+from hubcore.policy.policy import Policy
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, start_again
 from tests.scenario.test_desk import allowed, at_rest, new_phone, visit

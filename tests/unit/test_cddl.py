@@ -15,13 +15,13 @@ from typing import Any
 import pycddl  # type: ignore[import-untyped]
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead
 from hubcore.phone import sealing
+from hubcore.policy import policy
+from hubcore.policy.policy import Policy
 from tests.vectors import world
 from tests.vectors.cddl import Grammar
 from tests.vectors.form import WALL, files, load

@@ -13,10 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import (
@@ -29,6 +27,8 @@ from hubcore.errors import (
 )
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy import policy
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy

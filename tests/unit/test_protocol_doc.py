@@ -22,12 +22,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hubcore.access import decide, grant, once, policy
+from hubcore.access import decide, grant, once
 from hubcore.access.claim import ClaimOutcome
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, Grant, issue_grant, read_grant
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Action, HubName
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
@@ -59,6 +59,7 @@ from hubcore.phone.handshake import HandshakePhase, HubSide
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import ErrorCode, Reason
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy import policy
 from hubcore.timing import standstill
 from hubcore.timing.budget import Budget
 from hubd.config.hub import Protocol

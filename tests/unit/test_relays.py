@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,10 @@ from drivers.relays.lcus import LcusBoard, command
 from drivers.relays.numato import NumatoBoard
 from drivers.relays.opening import BAUD_OF, CAN_BE_A_STRIKE, BoardKind, open_line
 from hubcore.device.command import Command, Verb
-from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
+from hubcore.device.state import DeviceFault, Position
 from hubcore.errors import HardwareError
 from hubsim.relays.boards import SimBoard, SimLcus, SimModbus, SimNumato, crc16
+from tests.fakes.device import FakeListener
 
 SIM_OF: dict[BoardKind, type[SimBoard]] = {
     BoardKind.LCUS: SimLcus,
@@ -43,38 +44,12 @@ def sim(kind: BoardKind, tmp_path: Path) -> Iterator[SimBoard]:
     board._stop.set()
 
 
-class Listener:
-    """Notes what a driver tells, and wakes whoever waits."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, Position] = {}
-        self.faults: set[tuple[str, DeviceFault]] = set()
-        self._news = asyncio.Event()
-
-    def changed(self, device: str, state: DeviceState) -> None:
-        self.states[device] = state.position
-        self._news.set()
-
-    def read(self, reading: Reading) -> None:
-        raise AssertionError(reading)
-
-    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
-        (self.faults.add if stands else self.faults.discard)((device, fault))
-        self._news.set()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
-
-
 @asynccontextmanager
-async def driver(sim: SimBoard, kind: BoardKind) -> AsyncIterator[tuple[RelayBoards, Listener]]:
+async def driver(sim: SimBoard, kind: BoardKind) -> AsyncIterator[tuple[RelayBoards, FakeListener]]:
     """The driver of one board with a light on relay 1 and a fan on relay 4."""
     opens = partial(open_line, sim.path, kind, 4)
     boards = RelayBoards([BoardLine(sim.path, opens, {"light": 1, "fan": 4})], look_seconds=0.1)
-    listener = Listener()
+    listener = FakeListener()
     task = asyncio.create_task(boards.serve(listener))
     try:
         yield boards, listener
@@ -86,11 +61,11 @@ async def driver(sim: SimBoard, kind: BoardKind) -> AsyncIterator[tuple[RelayBoa
 async def test_a_relay_is_switched_and_read_back(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (boards, listener):
         await listener.until(
-            lambda: listener.states == {"light": Position.OFF, "fan": Position.OFF}
+            lambda: listener.positions == {"light": Position.OFF, "fan": Position.OFF}
         )
         await boards.perform(Command("fan", Verb.ON))
         assert sim.on == {1: False, 2: False, 3: False, 4: True}
-        assert listener.states["fan"] is Position.ON
+        assert listener.positions["fan"] is Position.ON
         await boards.perform(Command("fan", Verb.OFF))
         assert not any(sim.on.values())
 
@@ -98,21 +73,21 @@ async def test_a_relay_is_switched_and_read_back(sim: SimBoard, kind: BoardKind)
 async def test_a_relay_that_sticks_is_no_success(sim: SimBoard, kind: BoardKind) -> None:
     sim.stuck.add(1)
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         with pytest.raises(HardwareError, match="did not switch"):
             await boards.perform(Command("light", Verb.ON))
 
 
 async def test_what_somebody_else_switches_is_seen(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (_, listener):
-        await listener.until(lambda: listener.states.get("light") is Position.OFF)
+        await listener.until(lambda: listener.positions.get("light") is Position.OFF)
         sim.set(1, True)
-        await listener.until(lambda: listener.states["light"] is Position.ON)
+        await listener.until(lambda: listener.positions["light"] is Position.ON)
 
 
 async def test_a_board_that_is_pulled_out_comes_back_alone(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         sim.unplug()
         await listener.until(lambda: ("light", DeviceFault.INTERFACE_GONE) in listener.faults)
         with pytest.raises(HardwareError, match="is not there"):
@@ -133,7 +108,7 @@ async def test_a_board_of_another_kind_is_told_as_such(sim: SimBoard, kind: Boar
 
 async def test_a_board_that_falls_silent_fails_in_time(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         sim.mute = True
         with pytest.raises(HardwareError):
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -150,10 +125,10 @@ async def test_a_line_is_for_one_alone(sim: SimBoard, kind: BoardKind) -> None:
 async def test_a_modbus_module_ends_a_pulse_by_itself(tmp_path: Path) -> None:
     sim = SimModbus(4, tmp_path / "ttyRelays")
     async with driver(sim, BoardKind.MODBUS) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         await boards.perform(Command("fan", Verb.PULSE, 5))
-        assert listener.states["fan"] is Position.ON
-        await listener.until(lambda: listener.states["fan"] is Position.OFF)
+        assert listener.positions["fan"] is Position.ON
+        await listener.until(lambda: listener.positions["fan"] is Position.OFF)
     sim._stop.set()
 
 
@@ -162,7 +137,7 @@ async def test_a_board_without_a_timer_is_no_strike(kind: BoardKind, tmp_path: P
     assert not CAN_BE_A_STRIKE[kind]
     sim = SIM_OF[kind](4, tmp_path / "ttyRelays")
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         with pytest.raises(HardwareError, match="cannot end a pulse"):
             await boards.perform(Command("fan", Verb.PULSE, 5))
         assert not any(sim.on.values())

@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
 from hubcore.access.words import HubName, Mode
 from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Cause
@@ -24,6 +22,8 @@ from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.evidence.timefloor import MARK_RECORDS, TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.messages import Reason
+from hubcore.policy import policy
+from hubcore.policy.policy import Policy
 from hubcore.ports.clock import ClockState
 from hubd import serve
 from hubd.adapters.host.clock import SystemClock

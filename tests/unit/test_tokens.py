@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubcore.access import policy
 from hubcore.access.grant import Access, Grant, ScheduleRef, read_grant
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import Aead
 from hubcore.errors import ProofError, SignatureError
@@ -25,6 +23,8 @@ from hubcore.phone.certificates import (
     read_epoch_certificate,
     read_hub_certificate,
 )
+from hubcore.policy import policy
+from hubcore.policy.policy import Policy
 from tests.vectors import world
 from tests.vectors.form import WALL
 

@@ -44,7 +44,7 @@ def backend(context: click.Context, listen: str | None) -> None:
 
 
 def _policy_version(site: sites.Site, document: bytes) -> int:
-    from hubcore.access import policy
+    from hubcore.policy import policy
 
     return policy.read(document, site.verifier, site.name).version
 

@@ -25,13 +25,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hubcore.access import policy
 from hubcore.access.grant import Access, read_grant
-from hubcore.access.policy import Policy
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key
 from hubcore.errors import HubError
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
+from hubcore.policy import policy
+from hubcore.policy.policy import Policy
 from hubsim.phone import wallet
 from hubsim.phone.wallet import Wallet
 from hubsim.site.documents import Validity, make_grant, make_key, read_ec_key

@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import FrameError, HubError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
 from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Read, open_policy
 from hubd.adapters.sqlite.policy_rows import decode_schedule, fits, in_force, note, replace

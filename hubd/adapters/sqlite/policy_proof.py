@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcore.access.policy import MAX_BYTES, Policy
 from hubcore.errors import TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
+from hubcore.policy.policy import MAX_BYTES, Policy
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.policy_rows import (
     NOTHING_NOTED,

@@ -9,13 +9,13 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from hubcore.access import schedule_codec
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule, SpecialDays
+from hubcore.calendar import codec as schedule_codec
+from hubcore.calendar.schedule import Schedule, SpecialDays
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError, RollbackError, StoreError
 from hubcore.evidence.records import GENESIS, Head
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.database import POLICY
 
 TABLES = ("meta", "document", "revoked_credentials", "revoked_grants", "schedules", "modes")

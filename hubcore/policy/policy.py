@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hubcore.access import schedule_codec
 from hubcore.access.grant import ACCESS_POINT_MAX, GRANT_ID_BYTES
-from hubcore.access.recurrence import Recurrence
-from hubcore.access.schedule import Rule, Schedule, Span, SpecialDays
 from hubcore.access.words import Mode
+from hubcore.calendar import codec as schedule_codec
+from hubcore.calendar.recurrence import Recurrence
+from hubcore.calendar.schedule import Rule, Schedule, Span, SpecialDays
 from hubcore.codec import cwt
 from hubcore.codec.cbor import Cursor
 from hubcore.codec.cose import SigningKey, VerifyKey
