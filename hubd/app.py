@@ -23,7 +23,7 @@ from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.phone.tickets import TicketTable
-from hubcore.policy import policy as policies
+from hubcore.policy import document as policies
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import Radio
 from hubcore.ports.uplink import Uplink

@@ -26,7 +26,7 @@ from bumble.core import BaseBumbleError
 
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Head
-from hubcore.policy import policy
+from hubcore.policy import document as policies
 from hubsim import site as sites
 from hubsim.backend.control import HubFiles
 from hubsim.backend.server import Backend
@@ -184,7 +184,7 @@ class HubUnderCuts:
         make_image(folder / "disk.img", DISK_MEBIBYTES)
         self.disk = Disk(folder / "disk.img")
         secret = (self.site.backend / "curve.secret").read_text().strip()
-        version = partial(policy.read, issuer=self.site.verifier, site=self.site.name)
+        version = partial(policies.read, issuer=self.site.verifier, site=self.site.name)
         self.backend = Backend(
             endpoint="tcp://127.0.0.1:*",
             secret=secret,

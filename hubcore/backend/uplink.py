@@ -21,11 +21,11 @@ from typing import Any, ClassVar, Self, TypeVar
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 from hubcore.evidence.records import BODY_BYTES
-from hubcore.policy import policy
+from hubcore.policy import document as policies
 
 PROTOCOL = 1
 
-MAX_POLICY_BYTES = policy.MAX_BYTES
+MAX_POLICY_BYTES = policies.MAX_BYTES
 """One signed policy document.
 
 A larger one needs pieces, which this version of the protocol does not have.

@@ -21,7 +21,7 @@ from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.errors import RollbackError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
-from hubcore.policy import policy as policies
+from hubcore.policy import document as policies
 from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.database import POLICY

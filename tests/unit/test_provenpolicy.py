@@ -18,7 +18,7 @@ from hubcore.evidence.statecheck import Doubt, LoggedState, read_logged_state
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
-from hubcore.policy import policy as policies
+from hubcore.policy import document as policies
 from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
 from hubd.evidence.reporting import ReportingLog
