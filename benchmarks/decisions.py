@@ -1,0 +1,132 @@
+"""The decision on a policy with 50 schedules of any age, two persons and passback.
+
+Laws:
+1. Every round asks each of the ages once, in turns, so that the machine's noise meets all alike.
+2. Time is the thread's CPU, not the clock's; the policy is a real file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hubcore.access.claim import Claim, Strength
+from hubcore.access.factors import Demand, Factor
+from hubcore.access.grant import Access
+from hubcore.access.passback import PassbackKind, PassbackRule
+from hubcore.access.words import Action
+from hubcore.calendar.recurrence import (
+    Daily,
+    MonthlyByDay,
+    MonthlyByWeekday,
+    Recurrence,
+    Weekly,
+    Yearly,
+    day_of,
+)
+from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
+from hubcore.evidence.records import Head
+from hubcore.policy import document as policies
+from hubcore.policy.policy import PointRules, Policy
+from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.doors.judge import Judge
+from hubd.doors.persons import Persons
+from hubd.doors.rules import Point, SiteRules
+from hubsim.site import make_key
+from tests.fakes.clock import NOON, FakeClock
+
+SITE = "site-1"
+SCHEDULES = 50
+RULES_A_SCHEDULE = 5
+YEARS = (2026, 1970)
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionTimes:
+    """CPU nanoseconds of each decision, by the year in which its rules began."""
+
+    by_year: dict[int, list[int]]
+
+
+def _recurrences(year: int) -> tuple[Recurrence, ...]:
+    """Rules of every pattern whose minutes are now, on another day: all are worked out."""
+    first = day_of(date(year, 1, 5))  # in both years a Monday
+    never_now = {"first": first, "start": 12 * 60, "minutes": 120}
+    return (
+        Recurrence(Daily(), interval=3, **never_now),
+        Recurrence(Weekly(0b1), interval=2, **never_now),
+        Recurrence(MonthlyByDay(frozenset({5, -1})), **never_now),
+        Recurrence(MonthlyByWeekday(frozenset({(1, 0)})), **never_now),
+        Recurrence(Yearly(frozenset({1})), **never_now),
+    )
+
+
+def _policy(issuer_version: int) -> Policy:
+    holiday = SpecialDays(frozenset(range(30_000, 30_100)), ((0, 60),))
+    schedules: dict[int, Schedule] = {}
+    for index, year in enumerate(YEARS):
+        for number in range(SCHEDULES):
+            schedules[100 * index + number] = Schedule(_recurrences(year), (holiday,))
+        schedules[100 * index + SCHEDULES - 1] = Schedule((Rule(127, 0, 1440),))
+    return Policy(
+        site=SITE,
+        version=issuer_version,
+        issued_at=int(NOON),
+        schedules=schedules,
+        points={
+            1: PointRules(
+                demands=(Demand((Factor.PHONE,), persons=2),),
+                passback=PassbackRule(PassbackKind.HARD, 0, 1),
+            )
+        },
+    )
+
+
+def _claim(index: int, number: int) -> Claim:
+    rules = tuple(100 * index + schedule for schedule in range(SCHEDULES))
+    return Claim(
+        credential=f"c{number}",
+        grant_id=b"grant-01",
+        not_before=int(NOON) - DAY,
+        expires=int(NOON) + DAY,
+        entry=Access(1, 9, rules),
+        access_point=1,
+        action=Action.OPEN,
+        op=number.to_bytes(8, "big"),
+        strength=Strength.FULL,
+        arrived=0.0,
+    )
+
+
+async def measure(rounds: int) -> DecisionTimes:
+    """Decide `rounds` times on rules of each age."""
+    issuer = make_key()
+    clock = FakeClock()
+    read = partial(policies.read, issuer=issuer.verify_key, site=SITE)
+    times: dict[int, list[int]] = {year: [] for year in YEARS}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "policy.db"
+        async with await PolicyDatabase.open(path, SITE, read) as store:
+            new = _policy(1)
+            await store.replace(new, policies.issue(new, issuer), Head())
+            judge = Judge(
+                SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * DAY),
+                policy=store,
+                clock=clock,
+                tell=lambda _event, _facts: None,
+                persons=Persons(clock),
+                offline_seconds=lambda: 0.0,
+            )
+            for number in range(rounds):
+                for index, year in enumerate(YEARS):
+                    claim = _claim(index, number)
+                    began = time.thread_time_ns()
+                    judge.why_denied(claim)
+                    times[year].append(time.thread_time_ns() - began)
+    return DecisionTimes(times)
