@@ -15,21 +15,24 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from benchmarks.desk import DeskClock
 from hubcore.access.claim import Claim, Strength
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.words import Action
 from hubcore.calendar.recurrence import (
+    MINUTES_A_DAY,
     Daily,
     MonthlyByDay,
     MonthlyByWeekday,
+    Pattern,
     Recurrence,
     Weekly,
     Yearly,
     day_of,
 )
-from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
+from hubcore.calendar.schedule import Rule, Schedule, SpecialDays, WallTime
 from hubcore.evidence.records import Head
 from hubcore.policy import document as policies
 from hubcore.policy.policy import PointRules, Policy
@@ -38,13 +41,13 @@ from hubd.doors.judge import Judge
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubsim.site import make_key
-from tests.fakes.clock import NOON, FakeClock
 
 SITE = "site-1"
 SCHEDULES = 50
 RULES_A_SCHEDULE = 5
 YEARS = (2026, 1970)
 DAY = 86_400
+ZONE = ZoneInfo("Europe/Berlin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +57,41 @@ class DecisionTimes:
     by_year: dict[int, list[int]]
 
 
-def _recurrences(year: int) -> tuple[Recurrence, ...]:
-    """Rules of every pattern whose minutes are now, on another day: all are worked out."""
+def _recurrences(year: int, today: int) -> tuple[Recurrence, ...]:
+    """Rules of every pattern, whole days but for today: all are worked out, none holds."""
     first = day_of(date(year, 1, 5))  # in both years a Monday
-    never_now = {"first": first, "start": 12 * 60, "minutes": 120}
-    return (
-        Recurrence(Daily(), interval=3, **never_now),
-        Recurrence(Weekly(0b1), interval=2, **never_now),
-        Recurrence(MonthlyByDay(frozenset({5, -1})), **never_now),
-        Recurrence(MonthlyByWeekday(frozenset({(1, 0)})), **never_now),
-        Recurrence(Yearly(frozenset({1})), **never_now),
+    patterns: tuple[tuple[Pattern, int], ...] = (
+        (Daily(), 3),
+        (Weekly(0b1), 2),
+        (MonthlyByDay(frozenset({5, -1})), 1),
+        (MonthlyByWeekday(frozenset({(1, 0)})), 1),
+        (Yearly(frozenset({1})), 1),
+    )
+    return tuple(
+        Recurrence(
+            pattern,
+            first=first,
+            start=0,
+            minutes=MINUTES_A_DAY,
+            interval=interval,
+            deleted=frozenset({today}),
+        )
+        for pattern, interval in patterns
     )
 
 
-def _policy(issuer_version: int) -> Policy:
+def _policy(now: float) -> Policy:
+    today = WallTime.at(now, ZONE).day
     holiday = SpecialDays(frozenset(range(30_000, 30_100)), ((0, 60),))
     schedules: dict[int, Schedule] = {}
     for index, year in enumerate(YEARS):
         for number in range(SCHEDULES):
-            schedules[100 * index + number] = Schedule(_recurrences(year), (holiday,))
+            schedules[100 * index + number] = Schedule(_recurrences(year, today), (holiday,))
         schedules[100 * index + SCHEDULES - 1] = Schedule((Rule(127, 0, 1440),))
     return Policy(
         site=SITE,
-        version=issuer_version,
-        issued_at=int(NOON),
+        version=1,
+        issued_at=int(now),
         schedules=schedules,
         points={
             1: PointRules(
@@ -88,13 +102,13 @@ def _policy(issuer_version: int) -> Policy:
     )
 
 
-def _claim(index: int, number: int) -> Claim:
+def _claim(index: int, number: int, now: float) -> Claim:
     rules = tuple(100 * index + schedule for schedule in range(SCHEDULES))
     return Claim(
         credential=f"c{number}",
         grant_id=b"grant-01",
-        not_before=int(NOON) - DAY,
-        expires=int(NOON) + DAY,
+        not_before=int(now) - DAY,
+        expires=int(now) + DAY,
         entry=Access(1, 9, rules),
         access_point=1,
         action=Action.OPEN,
@@ -107,16 +121,16 @@ def _claim(index: int, number: int) -> Claim:
 async def measure(rounds: int) -> DecisionTimes:
     """Decide `rounds` times on rules of each age."""
     issuer = make_key()
-    clock = FakeClock()
+    clock = DeskClock()
     read = partial(policies.read, issuer=issuer.verify_key, site=SITE)
     times: dict[int, list[int]] = {year: [] for year in YEARS}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.db"
         async with await PolicyDatabase.open(path, SITE, read) as store:
-            new = _policy(1)
+            new = _policy(clock.wall())
             await store.replace(new, policies.issue(new, issuer), Head())
             judge = Judge(
-                SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("Europe/Berlin"), 90 * DAY),
+                SiteRules({1: Point(1, "front", False, 5.0)}, ZONE, 90 * DAY),
                 policy=store,
                 clock=clock,
                 tell=lambda _event, _facts: None,
@@ -125,7 +139,7 @@ async def measure(rounds: int) -> DecisionTimes:
             )
             for number in range(rounds):
                 for index, year in enumerate(YEARS):
-                    claim = _claim(index, number)
+                    claim = _claim(index, number, clock.wall())
                     began = time.thread_time_ns()
                     judge.why_denied(claim)
                     times[year].append(time.thread_time_ns() - began)

@@ -111,10 +111,7 @@ def one_holds(rules: Iterable[Rule | Recurrence], now: WallTime) -> bool:
     """Tell whether a minute at the door lies in one of the rules."""
     day = now.day
     minute = now.minute
-    for rule in rules:  # a plain loop: a door may ask hundreds of rules
-        if rule.holds(day, minute):
-            return True
-    return False
+    return any(rule.holds(day, minute) for rule in rules)
 
 
 def inside(rules: Iterable[Rule], at: float, zone: tzinfo) -> bool:
