@@ -44,7 +44,6 @@ from hubsim.site import make_key
 
 SITE = "site-1"
 SCHEDULES = 50
-RULES_A_SCHEDULE = 5
 YEARS = (2026, 1970)
 DAY = 86_400
 ZONE = ZoneInfo("Europe/Berlin")
@@ -57,8 +56,8 @@ class DecisionTimes:
     by_year: dict[int, list[int]]
 
 
-def _recurrences(year: int, today: int) -> tuple[Recurrence, ...]:
-    """Rules of every pattern, whole days but for today: all are worked out, none holds."""
+def _recurrence(number: int, year: int, today: int) -> Recurrence:
+    """A rule of one pattern after the other, whole days but for today: it never holds now."""
     first = day_of(date(year, 1, 5))  # in both years a Monday
     patterns: tuple[tuple[Pattern, int], ...] = (
         (Daily(), 3),
@@ -67,16 +66,14 @@ def _recurrences(year: int, today: int) -> tuple[Recurrence, ...]:
         (MonthlyByWeekday(frozenset({(1, 0)})), 1),
         (Yearly(frozenset({1})), 1),
     )
-    return tuple(
-        Recurrence(
-            pattern,
-            first=first,
-            start=0,
-            minutes=MINUTES_A_DAY,
-            interval=interval,
-            deleted=frozenset({today}),
-        )
-        for pattern, interval in patterns
+    pattern, interval = patterns[number % len(patterns)]
+    return Recurrence(
+        pattern,
+        first=first,
+        start=0,
+        minutes=MINUTES_A_DAY,
+        interval=interval,
+        deleted=frozenset({today}),
     )
 
 
@@ -86,7 +83,9 @@ def _policy(now: float) -> Policy:
     schedules: dict[int, Schedule] = {}
     for index, year in enumerate(YEARS):
         for number in range(SCHEDULES):
-            schedules[100 * index + number] = Schedule(_recurrences(year, today), (holiday,))
+            schedules[100 * index + number] = Schedule(
+                (_recurrence(number, year, today),), (holiday,)
+            )
         schedules[100 * index + SCHEDULES - 1] = Schedule((Rule(127, 0, 1440),))
     return Policy(
         site=SITE,
