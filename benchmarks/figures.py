@@ -66,7 +66,7 @@ def decision_figures(times: DecisionTimes) -> list[Figure]:
     return [
         Figure(
             key="decision_p99",
-            name="decision on 50 recurring schedules with special days, two persons and passback, p99",
+            name="decision: 50 recurring schedules, special days, two persons, passback, p99",
             value=p99(both),
             unit="µs",
             goal=DECISION_GOAL_US,
