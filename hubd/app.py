@@ -36,6 +36,7 @@ from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore
+from hubd.backend.heard import LastHeard, unheard_seconds
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
@@ -99,13 +100,14 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     evidence = _make_evidence(keys, stores)
     parts = make_parts(config, keys, evidence.problems.part)
     policy = _make_policy(stores, evidence)
-    doors = _make_doors(config, parts, policy, evidence)
+    heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
+    doors = _make_doors(config, parts, policy, heard, evidence)
     phones = _make_phones(config, keys, parts.radio, doors.unlock, evidence)
     sync = None
     if parts.uplink is not None:
         intake = _make_policy_intake(config, keys, policy, doors.unlock, phones.tickets, evidence)
         orders = Orders(doors.unlock.release, intake.accept, policy.version)
-        sync = _make_sync(config, parts.uplink, orders, evidence)
+        sync = _make_sync(config, parts.uplink, orders, heard, evidence)
     time = _make_clock_care(sync, evidence)
     status = _make_status(config, policy, doors.watch, phones, sync, evidence)
     calls = LocalCalls(status, time, policy)
@@ -224,7 +226,13 @@ class _Doors:
     unlock: Unlock
 
 
-def _make_doors(config: Config, parts: Parts, policy: ProvenPolicy, evidence: _Evidence) -> _Doors:
+def _make_doors(
+    config: Config,
+    parts: Parts,
+    policy: ProvenPolicy,
+    heard: LastHeard,
+    evidence: _Evidence,
+) -> _Doors:
     machines: dict[str, DoorMachine] = {}
     for door in config.doors:
         watched = door.dps is not None
@@ -251,6 +259,7 @@ def _make_doors(config: Config, parts: Parts, policy: ProvenPolicy, evidence: _E
         doors=parts.doors,
         watch=watch,
         persons=persons,
+        offline_seconds=heard.seconds,
     )
     end = evidence.log.last() + 1
     unlock.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
@@ -269,6 +278,8 @@ def _points(config: Config) -> dict[int, Point]:
                 strike_seconds=door.strike_seconds,
                 cap_seconds=door.cap_seconds,
                 watched=door.dps is not None,
+                without_time=door.without_time,
+                offline_seconds_max=door.offline_seconds_max,
             )
     return points
 
@@ -364,7 +375,13 @@ def _make_policy_intake(
     )
 
 
-def _make_sync(config: Config, uplink: Uplink, orders: Orders, evidence: _Evidence) -> Sync:
+def _make_sync(
+    config: Config,
+    uplink: Uplink,
+    orders: Orders,
+    heard: LastHeard,
+    evidence: _Evidence,
+) -> Sync:
     identity = Identity(
         hub=config.hub.id,
         site=config.hub.site,
@@ -379,6 +396,7 @@ def _make_sync(config: Config, uplink: Uplink, orders: Orders, evidence: _Eviden
         clock=evidence.clock,
         pace=Pace(),
         appended=evidence.appended,
+        heard=heard.heard,
     )
 
 

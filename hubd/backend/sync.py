@@ -69,9 +69,14 @@ class Sync:
         clock: Clock,
         pace: Pace,
         appended: asyncio.Event,
+        heard: Callable[[], None] = lambda: None,
         chance: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        """`appended` is set after every append to the log, on the event loop."""
+        """`appended` is set after every append to the log, on the event loop.
+
+        `heard` is called with each message of the backend that was in turn.
+        """
+        self._heard = heard
         self._uplink = uplink
         self._records = records
         self._orders = orders
@@ -153,6 +158,7 @@ class Sync:
         effects = self._talk.received(read, self._now())
         if effects is None:
             return
+        self._heard()
         self._perform(effects)
         self._wake.set()
 

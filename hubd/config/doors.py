@@ -45,6 +45,8 @@ class Door(Section, frozen=True, kw_only=True):
     `strike` is the short form of one mover; a door with more has `movers`.
     `strike_seconds`: one release. `strike_cap_seconds`: all releases that prolong each other.
     `strike_rest_seconds`: how long the strike then rests. A mover may have its own cap and rest.
+    `without_time`: a grant without a schedule opens while the clock is not trusted.
+    `offline_hours_max`: after so many hours without the backend nobody is let in.
     """
 
     id: Id
@@ -74,8 +76,19 @@ class Door(Section, frozen=True, kw_only=True):
         float,
         Meta(ge=1, le=86400, description="1 to 86400"),
     ] = 60.0
+    without_time: bool = False
+    offline_hours_max: Annotated[float, Meta(ge=0.1, le=8784, description="0.1 to 8784")] | None = (
+        None
+    )
     dps: Annotated[Line | None, Meta(description=_A_LINE)] = None
     rex: Annotated[Line | None, Meta(description=_A_LINE)] = None
+
+    @property
+    def offline_seconds_max(self) -> float | None:
+        """How long the backend may be away before nobody is let in; None: for ever."""
+        if self.offline_hours_max is None:
+            return None
+        return self.offline_hours_max * 3600
 
     @property
     def moved_by(self) -> tuple[Mover, ...]:

@@ -50,9 +50,9 @@ class Paced:
         self._orders += 1
         clock = self.hub.clock
         id_ = self._orders.to_bytes(16, "big")
-        release = uplink.Release(
-            id_, point, int(clock.wall() + 30), None, f"operator-{self._orders}"
-        )
+        by = f"operator-{self._orders}"
+        self.hub.policy.operators[by] = Operator(OperatorRight.RELEASE)
+        release = uplink.Release(id_, point, int(clock.wall() + 30), None, by)
         return (await self.hub.unlock.release(release)).outcome
 
     def counted(self, kind: RecordKind) -> int:

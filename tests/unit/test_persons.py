@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,8 @@ class Hub:
     """A door with a way in and a way out, and whoever comes."""
 
     watched: bool = False
+    offline_seconds_max: float | None = None
+    offline_seconds: Callable[[], float] = lambda: 0.0
     clock: FakeClock = field(default_factory=FakeClock)
     policy: FakePolicy = field(default_factory=FakePolicy)
     log: FakeAudit = field(default_factory=FakeAudit)
@@ -57,7 +59,15 @@ class Hub:
 
     def __post_init__(self) -> None:
         points = {
-            number: Point(number, "front", False, 5.0, watched=self.watched) for number in (IN, OUT)
+            number: Point(
+                number=number,
+                door="front",
+                fresh=False,
+                strike_seconds=5.0,
+                watched=self.watched,
+                offline_seconds_max=self.offline_seconds_max,
+            )
+            for number in (IN, OUT)
         }
         self.persons = Persons(self.clock)
         self.unlock = Unlock(
@@ -69,6 +79,7 @@ class Hub:
             doors={"front": FakeMover()},
             watch=NoWatch(),
             persons=self.persons,
+            offline_seconds=self.offline_seconds,
         )
 
     async def come(
