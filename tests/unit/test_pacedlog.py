@@ -22,6 +22,7 @@ from hubcore.backend.uplink import ReleaseOutcome
 from hubcore.errors import AuditError, ProofError, SequenceError
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.messages import Reason
+from hubcore.policy.policy import Operator, OperatorRight
 from hubcore.timing.pace import Bucket, Paces, Rate
 from hubd.evidence.paced import EACH, WHOLE, PacedLog
 from hubd.evidence.refusals import SEVERAL, SUMS_MAX, Refusals, SumKey
