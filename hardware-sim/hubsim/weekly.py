@@ -30,8 +30,8 @@ def weekly(text: str) -> tuple[Rule, ...]:
         raise ValueError(f"{text!r} is no span such as {_EXAMPLE}")
     first_day, last_day, start_text, end_text = found.groups()
     days = _days(text, first_day, last_day or first_day)
-    start = _minute(text, start_text)
-    end = _minute(text, end_text)
+    start = minute_of(text, start_text)
+    end = minute_of(text, end_text)
     if start == MINUTES_A_DAY:
         raise ValueError(
             f"{text!r}: a span begins at 23:59 at the latest; write 00:00 of the next day"
@@ -79,8 +79,14 @@ def _the_days_after(days: int) -> int:
     return (days << 1 | days >> (len(_DAYS) - 1)) & ALL_DAYS
 
 
-def _minute(text: str, time: str) -> int:
-    hour_text, minute_text = time.split(":")
+def minute_of(text: str, time: str) -> int:
+    """Return the minute of a day that "8:30" names; `text` is what it stands in.
+
+    Raise ValueError with a sentence.
+    """
+    hour_text, colon, minute_text = time.partition(":")
+    if not (colon and hour_text.isdecimal() and minute_text.isdecimal()):
+        raise ValueError(f"{text!r}: {time} is no time such as 08:30")
     hour = int(hour_text)
     minute = int(minute_text)
     if minute > 59 or 60 * hour + minute > MINUTES_A_DAY:
