@@ -49,12 +49,16 @@ class _NoPageError(Exception):
 
 
 def credentials(config: Config) -> dict[str, KeyFile]:
-    """Return the keys that systemd hands over, by their name in [keys]."""
+    """Return the keys that systemd hands over, by their name in [keys] or of a reader."""
     handed: dict[str, KeyFile] = {}
     for name in config.keys.__struct_fields__:
         key = getattr(config.keys, name)
         if key is not None and key.credential:
             handed[name] = key
+    for reader in config.readers:
+        for name, file in reader.key_files().values():
+            if file.credential:
+                handed[name] = file
     return handed
 
 
