@@ -198,8 +198,8 @@ class ReaderSession:
         self._began = now
 
     def _try(self, now: float, secure: bool) -> None:
-        if self._is_installing():
-            self._install(now, secure)
+        if self._change is not None and self._change.installing is not None:
+            self._install(self._change, now, secure)
             return
         if secure:
             self._proven(now)
@@ -212,13 +212,8 @@ class ReaderSession:
         elif self._off_line or now - self._began >= TRY_SECONDS:
             self._failed(ReaderState.NOT_PROVEN if answered else ReaderState.GONE, now)
 
-    def _is_installing(self) -> bool:
-        return self._change is not None and self._change.installing is not None
-
-    def _install(self, now: float, secure: bool) -> None:
+    def _install(self, change: _Change, now: float, secure: bool) -> None:
         """Let libosdp give the key, then have the reader prove itself with it."""
-        change = self._change
-        assert change is not None
         if change.secure_at is None and secure:
             change.secure_at = now
         if change.secure_at is not None and now - change.secure_at >= KEYSET_SECONDS:
@@ -303,7 +298,7 @@ class ReaderSession:
         )
 
     def _end_change(self, *, done: bool) -> None:
-        if self._is_installing():
+        if self._change is not None and self._change.installing is not None:
             self._take_key(0)
             self._rest_until(self._try_at)
         self._change = None

@@ -345,7 +345,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class KeyChanged:
-    """How a change of key, or the first key, ended: whether the reader has proven itself with the new one."""
+    """How a change of key ended: whether the reader has proven itself with its new key."""
 
     LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBB")
 

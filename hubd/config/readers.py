@@ -52,7 +52,6 @@ class Osdp(Section, frozen=True, kw_only=True, tag_field=KIND, tag="osdp"):
         Meta(description="9600, 19200, 38400, 57600 or 115200"),
     ] = 9600
 
-
     def key_files(self) -> dict[str, tuple[str, KeyFile]]:
         """Return the files of its keys by their names here, each with its name in a sentence."""
         files = {"key": (f"key of reader {self.id}", self.key)}

@@ -83,9 +83,7 @@ async def test_what_a_reader_tells_over_the_default_key_goes_nowhere(fresh: Osdp
 async def test_a_next_key_is_given_and_then_the_one_in_use(tmp_path: Path) -> None:
     bench = OsdpBench(tmp_path)
     next_key = secrets.token_bytes(16)
-    front = OsdpReader(
-        id="front", device=str(bench.line.path), address=1, key=bench.keys["front"]
-    )
+    front = OsdpReader(id="front", device=str(bench.line.path), address=1, key=bench.keys["front"])
     changing = replace(front, candidate=next_key)
     bench.readers = OsdpReaders([changing], lambda up, why: bench.panels.append((up, why)))
     async with bench.served():

@@ -26,7 +26,7 @@ from hubd.wiring.look.world import World
 UNIT = "hubd.service"
 CREDENTIALS_DIRECTORY = f"/run/credentials/{UNIT}"
 NO_CREDENTIALS = "/run/credentials/none"
-_USER = "User="
+_OF_USER = ("User=", "SupplementaryGroups=")
 _WRITABLE = ("StateDirectory=", "ReadWritePaths=")
 _STATE_DIRECTORIES = Path("/var/lib")
 
@@ -137,7 +137,7 @@ def _page_of_unit(
     """
     properties: list[str] = []
     for line in credstore.settings(unit):
-        if line.startswith(_USER):
+        if line.startswith(_OF_USER):
             properties.append(line)
     sealed: list[str] = []
     for credential in passed:
