@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubcore.errors import ConfigError, HubError
 from hubcore.evidence.records import StoredRecord, facts
+from hubsim.site.folder import FIRST_OPERATOR
 
 if TYPE_CHECKING:
     from hubsim.backend.server import Backend
@@ -145,7 +146,7 @@ class Control:
             hub=str(order["hub"]),
             access_point=order["access_point"],
             valid_seconds=valid_seconds,
-            by=str(order.get("by", "operator")),
+            by=str(order.get("by", FIRST_OPERATOR)),
             seconds=order.get("seconds"),
             release_id=release_id,
         )

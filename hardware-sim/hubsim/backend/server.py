@@ -36,6 +36,7 @@ from hubsim.backend.router import Router
 from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Seats
 from hubsim.backend.speakers import Speakers, now_ms, shout
 from hubsim.backend.zap import KEY_PROPERTY, Gate
+from hubsim.site.folder import FIRST_OPERATOR
 
 KEY_CHARACTERS = 40
 HANDSHAKE_SECONDS = 5.0
@@ -252,7 +253,7 @@ class Backend:
         hub: str,
         access_point: int,
         valid_seconds: float = 10.0,
-        by: str = "operator",
+        by: str = FIRST_OPERATOR,
         *,
         seconds: int | None = None,
         release_id: bytes | None = None,
