@@ -1,22 +1,21 @@
 """Readers in memory on a virtual clock: the real attendants, the real unlock, the fakes' log.
 
-The door demands a PIN with the card when a test says so.
+The front door demands a PIN with the card, or a second person, when a test says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from hubcore.access.cards import Card, card_digest, pin_digest
-from hubcore.access.claim import Claim, ClaimOutcome, Strength
+from hubcore.access.claim import Claim, ClaimOutcome
+from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
-from hubcore.access.words import Denial
-from hubcore.door.state import DoorState
 from hubcore.evidence.records import Record, RecordKind
+from hubcore.policy.policy import PointRules
 from hubcore.ports.reader import ReaderFault, Sign
 from hubd.readers.attendant import Attendant
 from hubd.readers.attending import Attending
@@ -59,16 +58,11 @@ def make_card(number: bytes = NUMBER, credential: str = "c1", pin: str | None = 
 
 
 class ReadersDesk:
-    """A hub with readers.
-
-    `demands_pin`: at every door the card alone is not enough. `demands_two`: nor is one person.
-    """
+    """A hub with readers; `claims` are those that were presented."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.clock = virtual_clock(loop)
         self.hub = DeskHub(_ISSUER, self.clock)
-        self.demands_pin = False
-        self.demands_two = False
         self.failing: Exception | None = None
         """Raised by what decides on claims."""
         self.claims: list[Claim] = []
@@ -93,7 +87,7 @@ class ReadersDesk:
                 reader,
                 point,
                 cards=cards,
-                ask=self.ask,
+                ask=self.hub.unlock.why_denied,
                 present=self.present,
                 show=partial(self._show, reader),
                 clock=self.clock,
@@ -117,24 +111,26 @@ class ReadersDesk:
             tell=self.hub.tell,
         )
 
-    def ask(self, claim: Claim) -> Denial | None:
-        """As `Unlock.why_denied`, at doors that demand a PIN or do not."""
-        why = self.hub.unlock.why_denied(claim)
-        if why is None and self.demands_pin and claim.strength is not Strength.CARD_AND_PIN:
-            return Denial.FACTOR_NEEDED
-        if why is None and self.demands_two:
-            return Denial.SECOND_PERSON_NEEDED
-        return why
+    @property
+    def demands_pin(self) -> bool:
+        """Whether the card alone is not enough."""
+        return bool(self.hub.policy.points)
+
+    @demands_pin.setter
+    def demands_pin(self, demanded: bool) -> None:
+        demand = Demand((Factor.CARD | Factor.PIN,))
+        self.hub.policy.points = {1: PointRules(demands=(demand,))} if demanded else {}
+
+    def demand_two(self) -> None:
+        """One person is not enough."""
+        demand = Demand((Factor.CARD,), persons=2)
+        self.hub.policy.points = {1: PointRules(demands=(demand,))}
 
     async def present(self, claim: Claim, alive: Callable[[], bool]) -> ClaimOutcome:
-        """As `Unlock.present`; a claim that the demand refuses has no right there."""
+        """As `Unlock.present`, noted."""
         self.claims.append(claim)
         if self.failing is not None:
             raise self.failing
-        if self.demands_two:
-            return ClaimOutcome(self.ask(claim), DoorState.UNKNOWN)
-        if self.ask(claim) is Denial.FACTOR_NEEDED:
-            claim = replace(claim, entry=None)
         return await self.hub.unlock.present(claim, alive)
 
     def _show(self, reader: str, sign: Sign) -> None:

@@ -5,6 +5,10 @@ A case names the law of `hubd.readers.attendant` that it shows.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from hubcore.access.cards import PIN_DIGITS
@@ -120,6 +124,7 @@ def test_a_duress_pin_opens_and_says_so_to_the_claim_alone() -> None:
         await desk.press(f"{DURESS}#")
         assert desk.signs() == [Sign.WAIT, Sign.GRANTED]
         assert [claim.duress for claim in desk.claims] == [True]
+        assert desk.granted()[0].detail["duress"] is True
         desk.demands_pin = False
         await desk.later()
         await desk.press(f"{DURESS}#")
@@ -315,10 +320,13 @@ def test_a_bug_at_one_reader_is_told_without_its_words_and_ends_nothing() -> Non
 
 def test_a_waiting_second_person_is_asked_to_wait() -> None:
     async def play(desk: ReadersDesk) -> None:
-        desk.demands_two = True
+        desk.demand_two()
         await desk.hold()
         assert desk.signs() == [Sign.WAIT]
         assert desk.hub.strikes == 0
+        await desk.hold(OTHER)
+        assert desk.signs() == [Sign.WAIT, Sign.GRANTED]
+        assert desk.whys() == ["second-person-needed", None]
 
     with_readers(play)
 
@@ -429,3 +437,19 @@ def test_each_reader_fault_has_its_check() -> None:
         assert "hubctl reader install" in problem.remedy
 
     with_readers(play)
+
+
+def test_the_osdp_driver_is_not_imported_without_a_reader() -> None:
+    """A hub without readers needs no libosdp."""
+    program = (
+        "import sys; import hubd.serve, hubd.wiring.hardware; "
+        "print([m for m in sys.modules if m.startswith(('drivers.osdp', 'osdp'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.strip() == "[]"

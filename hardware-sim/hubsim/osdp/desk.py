@@ -48,6 +48,7 @@ class ReadersDesk:
             "swap": self._swap,
             "cut": self._cut,
             "tamper": self._tamper,
+            "inject": self._inject,
         }
 
     async def serve(self, ready: Callable[[], None]) -> None:
@@ -126,6 +127,10 @@ class ReadersDesk:
 
     def _tamper(self, asked: Mapping[str, Any]) -> None:
         self._of(asked).set_status(tampered=bool(asked["open"]))
+
+    def _inject(self, asked: Mapping[str, Any]) -> None:
+        """Put bytes of a stranger's on the line, towards the panel."""
+        self.line.inject(bytes.fromhex(asked["data"]))
 
     def _of(self, asked: Mapping[str, Any]) -> SimReader:
         return self._sims[asked["reader"]]
