@@ -254,7 +254,7 @@ async def test_an_install_command_gives_a_new_reader_its_key(stage: Stage) -> No
     assert said.decode() == "Reader back has proven itself with its key.\n"
     records = [r["detail"] for r in await stage.records() if r["kind"] == "reader"]
     (given,) = (one for one in records if one["what"] == "key_installed")
-    assert given == {"reader": "back", "what": "key_installed", "vouched_by": "technician"}
+    assert (given["reader"], given["vouched_by"]) == ("back", "technician")
     await asyncio.sleep(SETTLE_SECONDS)
     await hold(stage, "back", ANNA)
     await stage.until(lambda: stage.strike("front").rises == rises + 1, "it opens")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -99,9 +100,12 @@ class ReadersDesk:
                 if not own.exists() or own.read_bytes() != key:
                     write_private(own, key)
 
-    def _hold(self, asked: Mapping[str, Any]) -> bool:
+    def _hold(self, asked: Mapping[str, Any]) -> dict[str, object]:
+        """Hold a card; say by CLOCK_MONOTONIC when, and whether the reader will tell it."""
         data = bytes.fromhex(asked["data"])
-        return self._of(asked).hold_card(data, int(asked["bits"]))
+        at_ns = time.monotonic_ns()
+        told = self._of(asked).hold_card(data, int(asked["bits"]))
+        return {"told": told, "at_ns": at_ns}
 
     def _press(self, asked: Mapping[str, Any]) -> bool:
         return self._of(asked).press(str(asked["keys"]))
