@@ -80,6 +80,8 @@ def add_card(
     file = _file(site, name)
     if file.exists():
         raise ValueError(f"there is a card {name} already: choose another name")
+    if not access:
+        raise ValueError("a card opens at least one access point: say which")
     for entry in access:
         refuse_never(entry.rules)
     key = card_key(site)
