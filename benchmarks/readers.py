@@ -57,7 +57,7 @@ async def _is_proven(stage: Stage) -> bool:
 async def _open(stage: Stage, card: CardNumber) -> float:
     rises = stage.strike().rises
     order = {"reader": "front", "bits": card.bits, "data": card.data.hex()}
-    held_ns = (await stage.at_reader("hold", **order))["at_ns"]
+    held_ns = int((await stage.at_reader("hold", **order))["at_ns"])
     await stage.until(lambda: stage.strike().rises == rises + 1, "the strike is driven")
     driven_ns = stage.strike().changed_ns
     await stage.until(lambda: not stage.strike().active, "the strike rests")

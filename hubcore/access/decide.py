@@ -20,7 +20,7 @@ from hubcore.access.factors import Demand, Factor, demanded, strictest
 from hubcore.access.grant import Access, ScheduleRef
 from hubcore.access.passback import Violation
 from hubcore.access.words import Action, Denial
-from hubcore.calendar.schedule import Rule, Schedule, inside
+from hubcore.calendar.schedule import Rule, Schedule, WallTime
 
 LEEWAY_SECONDS = 60
 """How far a grant's validity is stretched at both ends."""
@@ -166,7 +166,8 @@ def _demand_now(facts: Facts, at: float) -> Demand:
     Then the strictest of them is asked: the one with the most factors and persons.
     """
     if facts.time_trusted:
-        return demanded(facts.demands, lambda number: _schedule_holds(number, facts, at))
+        now = WallTime.at(at, facts.zone)
+        return demanded(facts.demands, lambda number: _schedule_holds(number, facts, now))
     return strictest(facts.demands)
 
 
@@ -185,13 +186,17 @@ def _in_schedule(rules: tuple[ScheduleRef, ...], facts: Facts, at: float) -> boo
     """Tell whether one rule holds: no rules mean always, a missing schedule means never."""
     if not rules:
         return True
-    own = [rule for rule in rules if isinstance(rule, Rule)]
-    if own and inside(own, at, facts.zone):
-        return True
-    numbers = (rule for rule in rules if not isinstance(rule, Rule))
-    return any(_schedule_holds(number, facts, at) for number in numbers)
+    now = WallTime.at(at, facts.zone)
+    for rule in rules:
+        if isinstance(rule, Rule):
+            holds = rule.holds(now.day, now.minute)
+        else:
+            holds = _schedule_holds(rule, facts, now)
+        if holds:
+            return True
+    return False
 
 
-def _schedule_holds(number: int, facts: Facts, at: float) -> bool:
+def _schedule_holds(number: int, facts: Facts, now: WallTime) -> bool:
     schedule = facts.schedules.get(number)
-    return schedule is not None and schedule.holds(at, facts.zone)
+    return schedule is not None and schedule.holds_on(now)

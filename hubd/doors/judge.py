@@ -19,7 +19,7 @@ from hubcore.errors import StoreError
 from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.policy.policy import OperatorRight, PointRules
 from hubcore.ports.clock import Clock, ClockState
-from hubcore.ports.stores import PolicyStore
+from hubcore.ports.stores import PolicyLookups
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 
@@ -36,7 +36,7 @@ class Judge:
         self,
         rules: SiteRules,
         *,
-        policy: PolicyStore,
+        policy: PolicyLookups,
         clock: Clock,
         tell: Tell,
         persons: Persons,
