@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ def reader(context: click.Context, name: str | None) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    if importlib.util.find_spec("osdp_sys") is None:
+        raise click.ClickException(
+            "simulated readers need libosdp: type pip install '.[osdp]' in the clone"
+        )
     from hubsim.osdp.desk import ReadersDesk
 
     site = open_site(context.obj)
