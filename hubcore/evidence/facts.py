@@ -206,7 +206,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.SEQUENCE_ERRORS: _NUMBER,
     Fact.SEVERITY: _TEXT,
     Fact.SINCE: _NUMBER,  # Unix milliseconds
-    Fact.SOURCE: _ID,  # whose refusals were summed: a credential, `backend` or `several`
+    Fact.SOURCE: _ID,  # whose refusals were summed: an asker, `backend` or `several`
     Fact.STANDS: _YES_OR_NO,
     Fact.STATE: _TEXT,
     Fact.SUMMED: _TEXT,

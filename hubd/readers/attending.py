@@ -3,7 +3,7 @@
 Laws:
 1. A reader that the hub does not know is not listened to.
 2. A reader that is lost in one way or another is lost, until it is lost in none.
-3. Whoever gives a reader a key by command leaves a record.
+3. Whoever has a reader given a key leaves a record before that, and one when it is done.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from hubd.readers.faults import ReaderFaults
 from hubd.recording import record_now
 
 LOSSES = (ReaderFault.GONE, ReaderFault.NOT_PROVEN, ReaderFault.LINE_GONE)
+INSTALL_ASKED = "key_install_asked"
 KEY_INSTALLED = "key_installed"
+CHANGE_ASKED = "key_change_asked"
 KEY_CHANGED = "key_changed"
-"""What the record of a new key says. These words are never changed."""
+"""What the records of a new key say. These words are never changed."""
 
 
 class Attending:
@@ -73,13 +75,15 @@ class Attending:
 
     async def install_key(self, reader: str, by: str) -> None:
         """Give a reader its first key; `by` asks for it. Raise HardwareError or AuditError."""
-        await self._record_key(reader, KEY_INSTALLED, by)
+        await self._record_key(reader, INSTALL_ASKED, by)
         await self._drivers[reader].install_key(reader)
+        await self._record_key(reader, KEY_INSTALLED, by)
 
     async def renew_key(self, reader: str, by: str) -> None:
         """Give a reader its next key; `by` asks for it. Raise HardwareError or AuditError."""
-        await self._record_key(reader, KEY_CHANGED, by)
+        await self._record_key(reader, CHANGE_ASKED, by)
         await self._drivers[reader].renew_key(reader)
+        await self._record_key(reader, KEY_CHANGED, by)
 
     async def run(self) -> None:
         """Attend to all readers until cancelled."""
@@ -91,7 +95,7 @@ class Attending:
                 tasks.create_task(driver.serve(self))
 
     async def _record_key(self, reader: str, what: str, by: str) -> None:
-        """Write down that a key is asked for, before it is given."""
+        """Write down what is asked or done."""
         detail: Detail = {
             Fact.READER: reader,
             Fact.WHAT: what,

@@ -4,6 +4,7 @@ Laws:
 1. A problem stands as long as any reader has its fault, and ends with the last one.
 2. A fault is recorded when it begins and when it ends: both are evidence. A reader's records keep
    EACH. What comes faster is counted, and the next record has the count and how it stands then.
+   A start of hubd begins again: what still stands is recorded as new.
 3. What the disk refuses is tried again; what waits is one entry for each reader and fault.
 """
 

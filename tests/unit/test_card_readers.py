@@ -19,7 +19,7 @@ from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.reader import ReaderFault, Sign
 from hubd.readers.attendant import AGAIN_SECONDS, PIN_SECONDS, SEEN_MAX
-from hubd.readers.attending import KEY_INSTALLED
+from hubd.readers.attending import INSTALL_ASKED, KEY_INSTALLED
 from hubd.readers.pinpad import PAD_SECONDS, PinPad
 from hubd.upkeep.checks import CheckId
 from tests.readers_desk import DURESS, NUMBER, OTHER, PIN, STRANGE, ReadersDesk, with_readers
@@ -389,12 +389,9 @@ def test_a_fault_that_the_disk_refuses_is_recorded_later() -> None:
 def test_a_key_is_recorded_before_it_is_given() -> None:
     async def play(desk: ReadersDesk) -> None:
         await desk.attending.install_key("front", "technician")
-        (record,) = (r for r in desk.hub.records() if r.kind is RecordKind.READER)
-        assert record.detail == {
-            "reader": "front",
-            "what": KEY_INSTALLED,
-            "vouched_by": "technician",
-        }
+        asked, done = (r.detail for r in desk.hub.records() if r.kind is RecordKind.READER)
+        assert asked == {"reader": "front", "what": INSTALL_ASKED, "vouched_by": "technician"}
+        assert done == {"reader": "front", "what": KEY_INSTALLED, "vouched_by": "technician"}
         assert desk.readers.given == [("install", "front")]
         desk.hub.log.failing = AuditError("full")
         with pytest.raises(AuditError):

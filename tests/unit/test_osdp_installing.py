@@ -36,7 +36,7 @@ async def fresh(tmp_path: Path) -> AsyncIterator[OsdpBench]:
 
 
 async def test_a_fresh_reader_gets_nothing_by_itself(fresh: OsdpBench) -> None:
-    """Whoever replaces a reader by one from the shop gets no key of this hub (session, law 5)."""
+    """Whoever puts a reader from the shop in its place gets no key (port, law 6; session, 5)."""
     await fresh.until(lambda: bool(fresh.told.standing("front") & LOST))
     fresh.sims["front"].hold_card(bytes(8))
     await fresh.until_card("back")

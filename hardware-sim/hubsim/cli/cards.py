@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.calendar.schedule import Rule
+from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.cli.options import HUB_POINT, POINT, new_name, open_site, site_option, weekly_rules
 from hubsim.cli.site import hand_to_backend
@@ -72,6 +74,12 @@ def site_card(
         sites.Validity.days(days),
     )
     click.echo(f"card {name} is in policy {new.version}; {hand_to_backend(where)}")
+    usual_days = Protocol().grant_days_max
+    if days > usual_days:
+        click.echo(
+            f"a hub refuses a card for more than {usual_days} days, unless its "
+            f"/etc/hubd/hubd.toml says, below [protocol], grant_days_max = {math.ceil(days)}"
+        )
 
 
 @click.command("demand")
