@@ -252,13 +252,45 @@ async def test_an_install_command_gives_a_new_reader_its_key(stage: Stage) -> No
     )
     said, _ = await done.communicate()
     assert said.decode() == "Reader back has proven itself with its key.\n"
-    records = [r["detail"] for r in await stage.records() if r["kind"] == "reader"]
-    (given,) = (one for one in records if one["what"] == "key_installed")
-    assert (given["reader"], given["vouched_by"]) == ("back", "technician")
+
+    async def is_recorded() -> bool:
+        records = [r["detail"] for r in await stage.records() if r["kind"] == "reader"]
+        given = [one for one in records if one.get("vouched_by") == "technician"]
+        said = [(one["reader"], one["what"]) for one in given]
+        return said == [("back", "key_install_asked"), ("back", "key_installed")]
+
+    await stage.until(is_recorded, "the key is on record")
     await asyncio.sleep(SETTLE_SECONDS)
     await hold(stage, "back", ANNA)
     await stage.until(lambda: stage.strike("front").rises == rises + 1, "it opens")
     await at_rest(stage)
+
+
+async def hubsim(stage: Stage, *words: str) -> tuple[int, str]:
+    """Run a command of the simulator's readers, as a person does."""
+    done = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hubsim.main", "reader", "--at", str(stage.path), *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await done.communicate()
+    return await done.wait(), said.decode()
+
+
+async def test_a_newcomer_opens_by_commands(stage: Stage) -> None:
+    rises = stage.strike("lab").rises
+    assert (await hubsim(stage, "hold", "lab", "anna"))[0] == 0
+    assert (await hubsim(stage, "press", "lab", f"{PIN}#"))[0] == 0
+    await stage.until(lambda: stage.strike("lab").rises == rises + 1, "the strike is driven")
+    await at_rest(stage)
+    status, said = await hubsim(stage, "shown", "lab")
+    assert (status, said.split("\n")[-4:-2]) == (0, ["amber", "green"])
+    status, said = await hubsim(stage, "hold", "lab", "nobody")
+    assert status == 1
+    assert "there is no card nobody: make it with `hubsim site card`" in said
+    status, said = await hubsim(stage, "press", "cellar", "1")
+    assert status == 1
+    assert "Traceback" not in said
 
 
 async def test_a_restarted_hub_opens_by_card_again(stage: Stage) -> None:

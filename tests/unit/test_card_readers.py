@@ -17,12 +17,12 @@ from hubcore.access.lockout import LockoutRule
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import RecordKind
-from hubcore.ports.reader import ReaderFault, Sign
-from hubd.readers.attendant import AGAIN_SECONDS, PIN_SECONDS, SEEN_MAX
+from hubcore.ports.reader import CardRead, ReaderFault, Sign
+from hubd.readers.attendant import AGAIN_SECONDS, EVENTS_MAX, PIN_SECONDS, SEEN_MAX
 from hubd.readers.attending import INSTALL_ASKED, KEY_INSTALLED
 from hubd.readers.pinpad import PAD_SECONDS, PinPad
 from hubd.upkeep.checks import CheckId
-from tests.readers_desk import DURESS, NUMBER, OTHER, PIN, STRANGE, ReadersDesk, with_readers
+from tests.readers_desk import BITS, DURESS, NUMBER, OTHER, PIN, STRANGE, ReadersDesk, with_readers
 
 WRONG = "000000"
 
@@ -280,6 +280,32 @@ def test_nothing_moves_for_a_reader_that_is_lost_meanwhile() -> None:
         await desk.settle()
         assert desk.hub.strikes == 0
         assert Sign.GRANTED not in desk.signs()
+
+    with_readers(play)
+
+
+def test_a_reader_that_is_lost_in_another_way_is_still_lost() -> None:  # attending, law 2
+    async def play(desk: ReadersDesk) -> None:
+        desk.hub.log.hold()
+        await desk.hold()
+        desk.readers.begin("front", ReaderFault.GONE)
+        desk.readers.begin("front", ReaderFault.NOT_PROVEN)
+        desk.readers.end("front", ReaderFault.GONE)
+        desk.hub.log.move_on()
+        await desk.settle()
+        assert desk.hub.strikes == 0
+
+    with_readers(play)
+
+
+def test_so_many_reads_wait_and_no_more() -> None:  # law 2
+    async def play(desk: ReadersDesk) -> None:
+        for number in range(10 * EVENTS_MAX):
+            data = number.to_bytes(4, "big") + b"\x00"
+            read = CardRead(reader="front", bits=BITS, data=data, at=desk.clock.monotonic())
+            desk.attending.card(read)
+        await desk.settle()
+        assert len(desk.accesses()) == EVENTS_MAX
 
     with_readers(play)
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from drivers.osdp.readers import OsdpReaders
 from drivers.osdp.wire import BAUDS, DEFAULT_KEY, DEVICE_BYTES_MAX, KEY_BYTES, READERS_MAX
-from hubcore.access.cards import CARD_KEY_BYTES
+from hubcore.access.cards import CARD_KEY_BYTES, PinMatch, card_digest, match_pin
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.errors import ConfigError, HardwareError
@@ -343,6 +343,36 @@ def test_the_commands_of_a_site_make_cards_demands_and_readers(site: sites.Site)
     assert site.policy().points[1].demands == ()
     _hubsim(site, "revoke", "anna")
     assert cards.card_credential(site, "anna") in site.policy().revoked_credentials
+
+
+def test_a_usual_card_is_known_by_the_two_numbers_on_it() -> None:
+    card = cards.CardNumber.of_facility(0x5A, 0x1234)
+    bits = format(int.from_bytes(card.data, "big") >> 6, "026b")
+    assert (int(bits[1:9], 2), int(bits[9:25], 2)) == (0x5A, 0x1234)
+    assert bits[:13].count("1") % 2 == 0
+    assert bits[13:].count("1") % 2 == 1
+    with pytest.raises(ValueError, match="facility of 0"):
+        cards.CardNumber.of_facility(256, 1)
+
+
+def test_a_card_may_be_added_by_the_digest_of_its_denial(site: sites.Site) -> None:
+    number = cards.CardNumber.of(77, 40)
+    digest = card_digest(cards.card_key(site), number.bits, number.data)
+    _hubsim(site, "card", "anna", "--digest", digest.hex(), "--pin", "1234")
+    (card,) = site.policy().cards.values()
+    assert card.digest == digest
+    assert match_pin(cards.card_key(site), card, "1234") is PinMatch.RIGHT
+    with pytest.raises(ValueError, match="nobody here knows its number"):
+        cards.card_number(site, "anna")
+
+
+def test_pins_may_be_asked_for(site: sites.Site) -> None:
+    words = ["site", "--at", str(site.path), "card", "anna", "--ask-pin"]
+    done = CliRunner().invoke(main, words, input="1234\n4321\n")
+    assert done.exit_code == 0, done.output
+    assert "1234" not in done.output
+    (card,) = site.policy().cards.values()
+    assert match_pin(cards.card_key(site), card, "4321") is PinMatch.DURESS
 
 
 def test_an_exported_hub_has_its_readers_keys(site: sites.Site, tmp_path: Path) -> None:

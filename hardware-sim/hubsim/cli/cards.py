@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from hubcore.access.cards import DIGEST_BYTES
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.calendar.schedule import Rule
@@ -30,9 +31,12 @@ FACTORS = {
 @site_option()
 @click.argument("name", callback=new_name)
 @click.option("--number", type=int, help="The card's number; by itself one by chance.")
+@click.option("--facility", type=int, help="With it: 26 bits, by the two numbers on the card.")
+@click.option("--digest", help="In place of a number: `grant` in the record of an unknown card.")
 @click.option("--bits", type=click.IntRange(8, 256), default=BITS, show_default=True)
 @click.option("--pin", help="4 to 12 digits.")
 @click.option("--duress", help="Another PIN, which opens and tells of a threat.")
+@click.option("--ask-pin", is_flag=True, help="Ask for both, so that no shell remembers them.")
 @click.option(
     "--access-point",
     "points",
@@ -54,9 +58,12 @@ def site_card(
     path: Path,
     name: str,
     number: int | None,
+    facility: int | None,
+    digest: str | None,
     bits: int,
     pin: str | None,
     duress: str | None,
+    ask_pin: bool,
     points: tuple[int, ...],
     days: float,
     rules: tuple[Rule, ...],
@@ -64,13 +71,13 @@ def site_card(
     """Give a card to somebody: a row of the policy, without its number and its PIN."""
     where = open_site(path)
     access = [Access(point, sites.OPEN_AND_QUERY, rules) for point in dict.fromkeys(points)]
-    chosen = secrets.randbelow(1 << bits) if number is None else number
+    pins = _asked_pins() if ask_pin else Pins(pin, duress)
     new = add_card(
         where,
         name,
-        CardNumber.of(chosen, bits),
+        _card(number, facility, digest, bits),
         access,
-        Pins(pin, duress),
+        pins,
         sites.Validity.days(days),
     )
     click.echo(f"card {name} is in policy {new.version}; {hand_to_backend(where)}")
@@ -80,6 +87,27 @@ def site_card(
             f"a hub refuses a card for more than {usual_days} days, unless its "
             f"/etc/hubd/hubd.toml says, below [protocol], grant_days_max = {math.ceil(days)}"
         )
+
+
+def _card(
+    number: int | None, facility: int | None, digest: str | None, bits: int
+) -> CardNumber | bytes:
+    """Return what a card is known by; by itself a number by chance."""
+    if digest is not None:
+        found = bytes.fromhex(digest)
+        if len(found) != DIGEST_BYTES:
+            raise click.BadParameter(f"a digest has {2 * DIGEST_BYTES} hexadecimal digits")
+        return found
+    if facility is not None:
+        return CardNumber.of_facility(facility, number or 0)
+    chosen = secrets.randbelow(1 << bits) if number is None else number
+    return CardNumber.of(chosen, bits)
+
+
+def _asked_pins() -> Pins:
+    pin = click.prompt("PIN", hide_input=True)
+    duress = click.prompt("duress PIN (empty: none)", hide_input=True, default="")
+    return Pins(pin, duress or None)
 
 
 @click.command("demand")

@@ -47,6 +47,20 @@ class CardNumber:
         size = (bits + 7) // 8
         return cls(bits, (number << (size * 8 - bits)).to_bytes(size, "big"))
 
+    @classmethod
+    def of_facility(cls, facility: int, number: int) -> CardNumber:
+        """Return a card of the usual 26 bits (H10301), by the two numbers printed on it.
+
+        Even parity over the first 12 bits, facility (8), number (16), odd parity over the last 12.
+        Raise ValueError.
+        """
+        if not (0 <= facility < 1 << 8 and 0 <= number < 1 << 16):
+            raise ValueError("a card of 26 bits has a facility of 0..255 and a number of 0..65535")
+        middle = facility << 16 | number
+        first = (middle >> 12).bit_count() & 1
+        last = 1 - ((middle & 0xFFF).bit_count() & 1)
+        return cls.of(first << 25 | middle << 1 | last, BITS)
+
 
 @dataclass(frozen=True, slots=True)
 class Pins:
@@ -67,14 +81,15 @@ def card_key(site: Site) -> bytes:
 def add_card(
     site: Site,
     name: str,
-    number: CardNumber,
+    card: CardNumber | bytes,
     access: Sequence[Access],
     pins: Pins,
     validity: Validity | None = None,
 ) -> Policy:
     """Add a card to the policy, published; return it.
 
-    Raise ValueError for a name or a number that is there, a PIN that is none, or a rule that never
+    `card` is its number, or its digest as the record of an unknown card has it (`grant`).
+    Raise ValueError for a name or a card that is there, a PIN that is none, or a rule that never
     holds.
     """
     file = _file(site, name)
@@ -85,7 +100,7 @@ def add_card(
     for entry in access:
         refuse_never(entry.rules)
     key = card_key(site)
-    digest = card_digest(key, number.bits, number.data)
+    digest = card if isinstance(card, bytes) else card_digest(key, card.bits, card.data)
     old = site.policy()
     if digest in old.cards:
         raise ValueError("a card of the site has that number already")
@@ -94,7 +109,7 @@ def add_card(
     if pins.pin is None and pins.duress is not None:
         raise ValueError("a duress PIN needs a PIN beside it")
     validity = validity or Validity.days(GRANT_DAYS)
-    card = Card(
+    row = Card(
         digest=digest,
         credential=secrets.token_hex(_CREDENTIAL_BYTES),
         not_before=validity.not_before,
@@ -103,10 +118,12 @@ def add_card(
         pin=None if pins.pin is None else pin_digest(key, digest, pins.pin),
         duress=None if pins.duress is None else pin_digest(key, digest, pins.duress),
     )
-    new = _next(old, cards={**old.cards, digest: card})
+    new = _next(old, cards={**old.cards, digest: row})
     site.publish(new)
     file.parent.mkdir(exist_ok=True, mode=0o700)
-    about = {"bits": number.bits, "data": number.data.hex(), "credential": card.credential}
+    about: dict[str, object] = {"credential": row.credential}
+    if isinstance(card, CardNumber):
+        about |= {"bits": card.bits, "data": card.data.hex()}
     write_private(file, json.dumps(about).encode())
     return new
 
@@ -117,8 +134,10 @@ def card_names(site: Site) -> tuple[str, ...]:
 
 
 def card_number(site: Site, name: str) -> CardNumber:
-    """Return what a card tells a reader. Raise ValueError when there is no such card."""
+    """Return what a card tells a reader. Raise ValueError when nobody here knows it."""
     about = _about(site, name)
+    if "data" not in about:
+        raise ValueError(f"card {name} was made by its digest: nobody here knows its number")
     return CardNumber(int(about["bits"]), bytes.fromhex(about["data"]))
 
 
