@@ -15,7 +15,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import air, cpu, decisions, disk, figures, lab, lab_figures, machine, start, table
+from benchmarks import (
+    air,
+    cpu,
+    decisions,
+    disk,
+    figures,
+    lab,
+    lab_figures,
+    machine,
+    readers,
+    start,
+    table,
+)
 from benchmarks.table import Table
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -34,6 +46,7 @@ class Size:
     start: int
     disk: int
     records: int
+    readers: int
     lab: int
     falls: int
     boots: int
@@ -46,6 +59,7 @@ WHOLE = Size(
     start=7,
     disk=25,
     records=25,
+    readers=60,
     lab=50,
     falls=5,
     boots=5,
@@ -57,6 +71,7 @@ QUICK = Size(
     start=1,
     disk=3,
     records=5,
+    readers=3,
     lab=5,
     falls=1,
     boots=1,
@@ -65,7 +80,9 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    folders = {name: directory / name for name in ("cpu", "plain", "disk", "air", "start")}
+    folders = {
+        name: directory / name for name in ("cpu", "plain", "disk", "air", "start", "readers")
+    }
     for folder in folders.values():
         folder.mkdir()
     of_cpu = await _announced(
@@ -88,6 +105,10 @@ async def measure(size: Size, directory: Path) -> Table:
         "last byte to strike, over the air",
         air.measure(folders["air"], size.air),
     )
+    of_readers = await _announced(
+        "card at a reader to strike",
+        readers.measure(folders["readers"], size.readers),
+    )
     of_decisions = await _announced(
         "decisions on 50 schedules",
         decisions.measure(size.decisions),
@@ -98,6 +119,7 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
+        *figures.reader_figures(of_readers),
     ]
     causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
     rounds = {
@@ -106,6 +128,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,
+        "readers": size.readers,
     }
     return Table(machine.describe(), rounds, rows, causes)
 

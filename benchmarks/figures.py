@@ -13,6 +13,7 @@ from benchmarks.air import AirRounds
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.decisions import DecisionTimes
 from benchmarks.disk import WRITERS, DiskRounds
+from benchmarks.readers import POLL_SECONDS, ReaderRounds
 from benchmarks.start import StartRounds
 from benchmarks.stats import p50, p99, ratio_of_rounds
 from benchmarks.table import Cause, Figure
@@ -32,6 +33,7 @@ REST = (
 )
 START_GOAL_SECONDS = 1.5
 MEMORY_GOAL_MB = 60.0
+CARD_POLLS_GOAL = 3.0
 
 
 def cpu_figures(rounds: CpuRounds, plain: CpuMedians | None) -> list[Figure]:
@@ -326,3 +328,19 @@ def disk_figures(rounds: DiskRounds) -> list[Figure]:
 
 def _parts(steps: Mapping[str, Sequence[int]], factor: float) -> dict[str, float]:
     return {name: median(values) * factor for name, values in steps.items()}
+
+
+def reader_figures(rounds: ReaderRounds) -> list[Figure]:
+    """Return the row of the way from a card at an OSDP reader to the strike."""
+    took = p50(rounds.card)
+    slow = p99(rounds.card)
+    poll_ms = POLL_SECONDS * 1e3
+    return [
+        Figure(
+            key="card_strike_p50",
+            name="card at an OSDP reader → strike driven, p50 / one poll of libosdp",
+            value=took / POLL_SECONDS,
+            goal=CARD_POLLS_GOAL,
+            beside=f"{took * 1e3:.0f} ms / {poll_ms:.0f} ms; p99 {slow * 1e3:.0f} ms; simulated",
+        ),
+    ]

@@ -53,6 +53,10 @@ from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
+from hubd.readers.attendant import Attendant
+from hubd.readers.attending import Attending
+from hubd.readers.cards import Cards
+from hubd.readers.faults import ReaderFaults
 from hubd.stores import Stores
 from hubd.upkeep.checks import Part
 from hubd.upkeep.clockcare import ClockCare, backend_agrees
@@ -91,6 +95,7 @@ class Hub:
     doors: DoorWatch
     links: Links
     epochs: EpochKeys
+    readers: Attending | None
     sync: Sync | None
     api: LocalApi
 
@@ -103,6 +108,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
     doors = _make_doors(config, parts, policy, heard, evidence)
     phones = _make_phones(config, keys, parts.radio, doors.unlock, evidence)
+    readers = _make_readers(config, keys, parts, policy, doors.unlock, evidence)
     sync = None
     if parts.uplink is not None:
         intake = _make_policy_intake(config, keys, policy, doors.unlock, phones.tickets, evidence)
@@ -110,7 +116,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         sync = _make_sync(config, parts.uplink, orders, heard, evidence)
     time = _make_clock_care(sync, evidence)
     status = _make_status(config, policy, doors.watch, phones, sync, evidence)
-    calls = LocalCalls(status, time, policy)
+    calls = LocalCalls(status, time, policy, readers)
     return Hub(
         parts=parts,
         clock=evidence.clock,
@@ -126,6 +132,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         doors=doors.watch,
         links=phones.links,
         epochs=phones.epochs,
+        readers=readers,
         sync=sync,
         api=LocalApi(config.api.socket, calls.table(), evidence.tail),
     )
@@ -349,6 +356,56 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
         tickets=tickets,
         budget=budget,
         chance=secrets.token_bytes,
+    )
+
+
+# The readers beside the phones.
+
+
+def _make_readers(
+    config: Config,
+    keys: HubKeys,
+    parts: Parts,
+    policy: ProvenPolicy,
+    unlock: Unlock,
+    evidence: _Evidence,
+) -> Attending | None:
+    """Return what attends to the readers; None for a hub without any."""
+    if keys.readers is None:
+        return None
+    cards = Cards(
+        keys.readers.card_key,
+        policy=policy,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+    attendants: dict[str, Attendant] = {}
+    for reader in config.readers:
+        attendants[reader.id] = Attendant(
+            reader.id,
+            reader.access_point,
+            cards=cards,
+            ask=unlock.why_denied,
+            present=unlock.present,
+            show=partial(parts.readers[reader.id].show, reader.id),
+            clock=evidence.clock,
+            tell=evidence.tell,
+        )
+    faults = ReaderFaults(
+        attendants,
+        problems=evidence.problems,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+    return Attending(
+        drivers=parts.readers,
+        attendants=attendants,
+        faults=faults,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
     )
 
 

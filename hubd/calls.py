@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from hubcore.ports.clock import ClockState
 from hubd.adapters.local.calls import Call, CallRefused
 from hubd.policy.proven import ProvenPolicy
+from hubd.readers.attending import Attending
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.status import Status
 
@@ -17,12 +18,19 @@ TECHNICIAN = "technician"
 
 
 class LocalCalls:
-    """A method for each call; none of them takes arguments."""
+    """A method for each call."""
 
-    def __init__(self, status: Status, time: ClockCare, policy: ProvenPolicy) -> None:
+    def __init__(
+        self,
+        status: Status,
+        time: ClockCare,
+        policy: ProvenPolicy,
+        readers: Attending | None = None,
+    ) -> None:
         self._status = status
         self._time = time
         self._policy = policy
+        self._readers = readers
         self._writing = asyncio.Lock()
 
     def table(self) -> tuple[Call, ...]:
@@ -32,6 +40,8 @@ class LocalCalls:
             Call("doors", self.doors),
             Call("trust-clock", self.trust_clock, writes=True),
             Call("accept-state", self.accept_state, writes=True),
+            Call("install-reader-key", self.install_reader_key, writes=True),
+            Call("change-reader-key", self.change_reader_key, writes=True),
         )
 
     async def status(self, _arguments: Arguments, _caller: object) -> object:
@@ -72,3 +82,34 @@ class LocalCalls:
             doubt = await self._policy.accept(TECHNICIAN)
         was = None if doubt is None else str(doubt)
         return {"was": was, "policy_version": self._policy.version()}
+
+    async def install_reader_key(self, arguments: Arguments, _caller: object) -> object:
+        """Give a reader with the default key its own; takes {reader}, answers the same."""
+        readers = self._known_readers()
+        return await self._give_key(readers, readers.install_key, arguments)
+
+    async def change_reader_key(self, arguments: Arguments, _caller: object) -> object:
+        """Give a reader the next key of the configuration; takes {reader}, answers the same."""
+        readers = self._known_readers()
+        return await self._give_key(readers, readers.renew_key, arguments)
+
+    def _known_readers(self) -> Attending:
+        if self._readers is None:
+            raise CallRefused(
+                "no-readers", "This hub has no readers: see [[readers]] in config/hubd.toml."
+            )
+        return self._readers
+
+    async def _give_key(
+        self,
+        readers: Attending,
+        give: Callable[[str, str], Awaitable[None]],
+        arguments: Arguments,
+    ) -> object:
+        reader = arguments.get("reader")
+        names = readers.names()
+        if not isinstance(reader, str) or reader not in names:
+            raise CallRefused("unknown-reader", f"There are the readers {', '.join(names)}.")
+        async with self._writing:
+            await give(reader, TECHNICIAN)
+        return {"reader": reader}

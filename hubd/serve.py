@@ -136,6 +136,8 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         hub.self_check.run(),
         _say_ready(hub, notifier),
     ]
+    if hub.readers is not None:
+        loops.append(hub.readers.run())
     if hub.sync is not None:
         loops.append(hub.sync.run())
     return loops

@@ -1,8 +1,9 @@
 """libosdp as the panel uses it: one control panel object a reader, always with a secure channel.
 
 Laws:
-1. Every reader has a key, and its secure channel is enforced. No flag here makes an exception:
-   without it libosdp takes cards of a reader with a wrong key, in plain text.
+1. Every reader has a key, and its secure channel is enforced: without that libosdp takes cards of
+   a reader with a wrong key, in plain text. The one exception is `installing_panel`, for an install
+   command alone; what a reader tells over it goes nowhere (`session`, law 5).
 2. A channel and a callback never raise: libosdp's binding does not expect it.
 3. Only the panel's process loads the library.
 """
@@ -119,16 +120,33 @@ class Library:
         except ImportError as error:
             raise HardwareError(MISSING) from error
         self._osdp.set_loglevel(CRITICAL_ONLY)
-        self._flags: int = self._osdp.FLAG_ENFORCE_SECURE | self._osdp.FLAG_ENABLE_NOTIFICATION
+        self._enforced: int = self._osdp.FLAG_ENFORCE_SECURE | self._osdp.FLAG_ENABLE_NOTIFICATION
+        self._installing: int = self._osdp.FLAG_INSTALL_MODE | self._osdp.FLAG_ENABLE_NOTIFICATION
 
     def panel(
         self, *, address: int, key: bytes, channel: Channel, told: Callable[[Event], None]
     ) -> Panel:
         """Return a panel that begins to talk with the reader as soon as it is refreshed."""
+        return self._new(address, key, channel, told, self._enforced)
+
+    def installing_panel(
+        self, *, address: int, key: bytes, channel: Channel, told: Callable[[Event], None]
+    ) -> Panel:
+        """Return a panel that gives `key` to a reader with the public default key (SCBK-D)."""
+        return self._new(address, key, channel, told, self._installing)
+
+    def _new(
+        self,
+        address: int,
+        key: bytes,
+        channel: Channel,
+        told: Callable[[Event], None],
+        flags: int,
+    ) -> Panel:
         info = {
             "name": f"reader-{address}",
             "address": address,
-            "flags": self._flags,
+            "flags": flags,
             "scbk": key,
             "channel": channel,
         }

@@ -31,6 +31,7 @@ from drivers.osdp.wire import (
     READERS_MAX,
     AddReader,
     ChangeKey,
+    InstallKey,
     Order,
     ReaderState,
     Report,
@@ -121,13 +122,17 @@ class PanelProcess:
         return True
 
     def _do(self, order: Order | None) -> None:
-        if not isinstance(order, Show | ChangeKey) or order.number >= len(self._sessions):
+        if not isinstance(order, Show | ChangeKey | InstallKey):
+            return
+        if order.number >= len(self._sessions):
             return
         session = self._sessions[order.number]
         if isinstance(order, Show):
             session.show(order.sign)
-        else:
+        elif isinstance(order, ChangeKey):
             session.change_key(order.key, time.monotonic())
+        else:
+            session.install_key(time.monotonic())
 
     def _tell_states(self, now: float) -> None:
         """Tell the states when one has changed, and at every beat."""

@@ -29,6 +29,7 @@ from drivers.osdp.wire import (
     AddReader,
     Card,
     ChangeKey,
+    InstallKey,
     KeyChanged,
     Keys,
     ReaderState,
@@ -181,7 +182,7 @@ class OsdpReaders:
             raise HardwareError(f"Reader {reader} is getting a new key already.")
         known.keys = (old_key, new_key)
         known.second_key = False
-        if not await self._changed(self._panel, number, new_key):
+        if not await self._changed(self._panel, known, ChangeKey(number, new_key)):
             raise HardwareError(
                 f"Reader {reader} has not proven itself with the new key. Keep both keys until it "
                 "is proven again."
@@ -189,12 +190,42 @@ class OsdpReaders:
         known.keys = (new_key,)
         known.second_key = False
 
-    async def _changed(self, panel: PanelLink, number: int, new_key: bytes) -> bool:
-        """Have the panel change a key; return whether the reader has proven itself with it."""
+    async def renew_key(self, reader: str) -> None:
+        """See `hubcore.ports.reader.Readers.renew_key`."""
+        known = self._readers[self._numbers[reader]]
+        candidate = known.configured.candidate
+        if candidate is None:
+            raise HardwareError(
+                f"Reader {reader} has no next_key in the configuration. Put 16 random bytes into a "
+                "file, name it there as next_key, and restart hubd."
+            )
+        if self.key_in_use(reader) == candidate:
+            return
+        await self.change_key(reader, candidate)
+
+    async def install_key(self, reader: str) -> None:
+        """See `hubcore.ports.reader.Readers.install_key`."""
+        number = self._numbers[reader]
         known = self._readers[number]
+        if known.proven:
+            return
+        if self._panel is None:
+            raise HardwareError("The OSDP panel is not at work. See: hubctl status.")
+        if known.change is not None:
+            raise HardwareError(f"Reader {reader} is getting a key already.")
+        if not await self._changed(self._panel, known, InstallKey(number)):
+            raise HardwareError(
+                f"Reader {reader} has not proven itself with its key. Is it wired, and in its "
+                "install mode (as its manual says: it must have the default key)?"
+            )
+
+    async def _changed(
+        self, panel: PanelLink, known: _Reader, order: ChangeKey | InstallKey
+    ) -> bool:
+        """Have the panel give a key; return whether the reader has proven itself with it."""
         known.change = asyncio.get_running_loop().create_future()
         try:
-            if not panel.send(ChangeKey(number, new_key)):
+            if not panel.send(order):
                 return False
             async with asyncio.timeout(CHANGE_KEY_SECONDS):
                 return await known.change

@@ -14,6 +14,8 @@ Laws:
 3. With two keys the attempts take turns. No key is dropped untried.
 4. Light and sound are asked only of a reader that has said it has them: libosdp ends the session of
    one that refuses a command.
+5. Over the public default key (SCBK-D) goes one thing: the reader's own key, in an install command.
+   Cards and keys are told only of a reader that has proven itself with that key afterwards.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ STATUS_SECONDS = 1.0
 GAP_SECONDS = 1.0
 SETTLE_SECONDS = 0.5
 CHANGE_SECONDS = 15.0
+KEYSET_SECONDS = 1.0
+"""For so long an installing panel has a secure channel: libosdp sends KEYSET by itself."""
 EVENTS_MAX = 64
 
 
@@ -77,6 +81,10 @@ class _Change:
     key: bytes = field(repr=False)
     until: float
     sent: bool = False
+    installing: Panel | None = None
+    """The panel that gives the key over the public default key, while it does."""
+    secure_at: float | None = None
+    """When that one had a secure channel first."""
 
 
 class ReaderSession:
@@ -156,6 +164,22 @@ class ReaderSession:
         self._key = 0
         self._change = _Change(key, until=now + CHANGE_SECONDS)
 
+    def install_key(self, now: float) -> None:
+        """Give its first key to a reader that has the public default key; tells KeyChanged."""
+        if self._phase is Phase.PROVEN or self._change is not None:
+            self._report(KeyChanged(self.number, done=False))
+            return
+        key = self._keys[0]
+        self._panel.disable_pd(0)
+        self._panel = self._library.installing_panel(
+            address=self.channel.address,
+            key=key,
+            channel=self.channel,
+            told=self._events.append,
+        )
+        self._change = _Change(key, until=now + CHANGE_SECONDS, installing=self._panel)
+        self._rest_until(now)
+
     def _rest(self, now: float) -> None:
         """Begin the next attempt when it is time and libosdp has come to rest."""
         if self._panel.is_pd_enabled(0):
@@ -174,6 +198,9 @@ class ReaderSession:
         self._began = now
 
     def _try(self, now: float, secure: bool) -> None:
+        if self._change is not None and self._change.installing is not None:
+            self._install(self._change, now, secure)
+            return
         if secure:
             self._proven(now)
             return
@@ -184,6 +211,18 @@ class ReaderSession:
             self._failed(ReaderState.GONE, now)
         elif self._off_line or now - self._began >= TRY_SECONDS:
             self._failed(ReaderState.NOT_PROVEN if answered else ReaderState.GONE, now)
+
+    def _install(self, change: _Change, now: float, secure: bool) -> None:
+        """Let libosdp give the key, then have the reader prove itself with it."""
+        if change.secure_at is None and secure:
+            change.secure_at = now
+        if change.secure_at is not None and now - change.secure_at >= KEYSET_SECONDS:
+            change.installing = None
+            change.sent = True
+            self._take_key(0)
+            self._rest_until(now + AGAIN_SECONDS)
+        elif self._off_line or now - self._began >= TRY_SECONDS + KEYSET_SECONDS:
+            self._rest_until(now + DOUBT_PAUSE_SECONDS)
 
     def _failed(self, state: ReaderState, now: float) -> None:
         """An attempt has failed: rest, and take the other key the next time where there is one."""
@@ -259,6 +298,9 @@ class ReaderSession:
         )
 
     def _end_change(self, *, done: bool) -> None:
+        if self._change is not None and self._change.installing is not None:
+            self._take_key(0)
+            self._rest_until(self._try_at)
         self._change = None
         if done:
             self._keys = [self._keys[self._key]]

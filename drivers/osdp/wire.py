@@ -65,6 +65,7 @@ class OrderKind(IntEnum):
     START = 2
     SHOW = 3
     CHANGE_KEY = 4
+    INSTALL_KEY = 5
 
 
 class ReportKind(IntEnum):
@@ -207,7 +208,29 @@ class ChangeKey:
         return cls(number, key)
 
 
-Order = AddReader | Start | Show | ChangeKey
+@dataclass(frozen=True, slots=True)
+class InstallKey:
+    """Give a reader that has the public default key the first of its keys here."""
+
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BB")
+
+    number: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a number that no reader has."""
+        _check_number(self.number)
+
+    def encode(self) -> bytes:
+        """Return two bytes."""
+        return self.LAYOUT.pack(OrderKind.INSTALL_KEY, self.number)
+
+    @classmethod
+    def _parse(cls, data: bytes) -> InstallKey:
+        _, number = cls.LAYOUT.unpack(data)
+        return cls(number)
+
+
+Order = AddReader | Start | Show | ChangeKey | InstallKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +345,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class KeyChanged:
-    """How a change of key ended: whether the reader has proven itself with the new one."""
+    """How a change of key ended: whether the reader has proven itself with its new key."""
 
     LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBB")
 
@@ -352,6 +375,7 @@ _ORDERS: dict[OrderKind, Callable[[bytes], Order]] = {
     OrderKind.START: Start._parse,
     OrderKind.SHOW: Show._parse,
     OrderKind.CHANGE_KEY: ChangeKey._parse,
+    OrderKind.INSTALL_KEY: InstallKey._parse,
 }
 _REPORTS: dict[ReportKind, Callable[[bytes], Report]] = {
     ReportKind.UNFIT: Unfit._parse,

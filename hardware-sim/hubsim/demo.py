@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from typing import Any
 from bumble.device import Device
 from rich.console import Console
 
+from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.calendar.recurrence import MINUTES_A_DAY
 from hubcore.calendar.schedule import Rule
@@ -32,6 +34,8 @@ from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from hubsim.site import DAY, OPEN_AND_QUERY, DeskDoor, Site, Validity
+from hubsim.site.cards import CardNumber, Pins, add_card, card_number, demand
+from hubsim.site.readers import add_reader
 from hubsim.stage import Stage, StageError
 
 FRONT = DeskDoor(
@@ -41,6 +45,8 @@ FRONT = DeskDoor(
     strike_seconds=1.0,
 )
 DAYS_A_WEEK = 7
+READER = "front-card"
+PIN = "402913"
 
 
 class NotShown(Exception):
@@ -97,6 +103,8 @@ PICTURE_COLUMNS = 108
 REST_SECONDS = 5.0
 STATE_SECONDS = 5.0
 ANSWER_SECONDS = 5.0
+READER_SETTLES_SECONDS = 0.7
+"""For so long after its proof a reader's cards are dropped, and a little more."""
 
 
 async def show(path: Path, picture: Path | None = None) -> int:
@@ -116,9 +124,11 @@ async def _run(path: Path, steps: Steps) -> int:
     try:
         stage = Stage(path, [FRONT])
         _grant_phones(stage.site)
+        _give_card(stage.site)
         steps.done("a site: keys of issuer, hub and backend, and four phones with grants")
         async with stage:
             steps.done("the radio, the backend and the hub run; the hub is on air")
+            await stage.start_readers()
             async with on_air(stage.transport) as device:
                 await _Demo(stage, device, steps).run()
             expect(await stage.stop("hub") == 0, "the hub stops cleanly")
@@ -149,6 +159,15 @@ def _grant_phones(site: Site) -> None:
     site.grant("dora", elsewhen)
 
 
+def _give_card(site: Site) -> None:
+    """Put a reader beside the door, where a card is not enough without its PIN."""
+    always = [Access(FRONT.access_point, OPEN_AND_QUERY, ())]
+    add_reader(site, site.first_hub, READER, FRONT.access_point)
+    add_card(site, "ella", CardNumber.of(0x2C0FFEE, 26), always, Pins(PIN))
+    either = Demand((Factor.PHONE, Factor.CARD | Factor.PIN))
+    demand(site, FRONT.access_point, [either])
+
+
 class _Demo:
     """The steps in which phones take part, on one radio."""
 
@@ -167,6 +186,7 @@ class _Demo:
         await self._revoked()
         await self._refused("carl", "a grant that has expired", Reason.GRANT_TIME)
         await self._refused("dora", "a phone out of its schedule", Reason.SCHEDULE)
+        await self._card_and_pin()
 
     def _load(self, name: str) -> Wallet:
         return wallets.load(self._stage.site.phone(name))
@@ -302,6 +322,31 @@ class _Demo:
         await self._attempt(self._load(name), check)
         self._rose(0)
         self._steps.done(f"{what}: refused, {reason.name.lower().replace('_', ' ')}")
+
+    async def _card_and_pin(self) -> None:
+        await self._until_at_rest("the strike rests")
+        await self._stage.until(self._reader_is_proven, "the reader has proven itself")
+        await asyncio.sleep(READER_SETTLES_SECONDS)
+        card = card_number(self._stage.site, "ella")
+        order = {"reader": READER, "bits": card.bits, "data": card.data.hex()}
+        await self._stage.at_reader("hold", **order)
+
+        async def waits() -> bool:
+            return "amber" in await self._stage.at_reader("shown", reader=READER)
+
+        await self._stage.until(waits, "the reader asks for the PIN")
+        self._rose(0)
+        self._steps.done("a card at an OSDP reader: not enough alone, the reader asks for its PIN")
+        pressed = time.monotonic()
+        await self._stage.at_reader("press", reader=READER, keys=f"{PIN}#")
+        await self._stage.until(lambda: self._stage.strike().active, "card and PIN open the door")
+        took = time.monotonic() - pressed
+        self._rose(1)
+        self._steps.done("card and PIN open the door, decided and recorded as for a phone", took)
+
+    async def _reader_is_proven(self) -> bool:
+        problems = (await self._stage.hub("status"))["problems"]
+        return not any(problem["id"].startswith("reader") for problem in problems)
 
     def _rose(self, times: int) -> None:
         """Check how often the strike has risen since the last look."""

@@ -28,6 +28,7 @@ from hubd.upkeep.checks import Part
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
 from hubd.wiring.parts import Parts, TellPart
+from hubd.wiring.readers import make_readers
 from hubd.wiring.uplinks import make_uplink
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
@@ -94,6 +95,7 @@ def desk_parts(
         inputs=edges,
         uplink=make_uplink(config, keys),
         runs=movers.runs,
+        readers=make_readers(config, keys, tell),
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from hubsim.cli.backend import backend
+from hubsim.cli.cards import OF_SITE
 from hubsim.cli.demo import demo
 from hubsim.cli.hub import hub
 from hubsim.cli.phone import phone
 from hubsim.cli.radio import radio
+from hubsim.cli.reader import reader
 from hubsim.cli.sentences import SentenceGroup
 from hubsim.cli.site import site
 
@@ -18,8 +20,10 @@ def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
 
-for command in (site, backend, radio, hub, phone, demo):
+for command in (site, backend, radio, reader, hub, phone, demo):
     main.add_command(command)
+for command in OF_SITE:
+    site.add_command(command)
 
 
 if __name__ == "__main__":

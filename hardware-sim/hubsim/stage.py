@@ -103,6 +103,10 @@ class Stage:
         at = ("--at", str(self.path))
         await self.start("backend", "backend", *at, "--listen", self.endpoint)
 
+    async def start_readers(self) -> None:
+        """Start the simulated readers of the hub (`hubsim.site.readers`)."""
+        await self.start("readers", "reader", "--at", str(self.path))
+
     async def start_hub(self) -> None:
         """Start the hub; wait until it is on air, holds its strikes and was welcomed."""
         person = "--person" if self._person else "--nobody"
@@ -148,7 +152,7 @@ class Stage:
             raise StageError(f"{name} did not stop: {self.tail(name)}") from None
 
     async def _stop_all(self) -> None:
-        for name in ("hub", "backend", "radio"):
+        for name in ("hub", "readers", "backend", "radio"):
             if name not in self._processes:
                 continue
             with contextlib.suppress(StageError, ProcessLookupError):
@@ -173,6 +177,13 @@ class Stage:
         if not answer["ok"]:
             raise StageError(f"backend: {answer['error']}")
         return answer
+
+    async def at_reader(self, do: str, **what: object) -> Any:
+        """Do something at the simulated readers. Raise StageError when it cannot be done."""
+        answer = await ask(self.site.hub / "readers.sock", {"do": do, **what})
+        if not answer["ok"]:
+            raise StageError(f"readers: {answer['error']}")
+        return answer["result"]
 
     async def records(self) -> list[dict[str, Any]]:
         """Return the records of the hub that the backend holds."""

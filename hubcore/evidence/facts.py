@@ -31,6 +31,8 @@ class RecordKind(StrEnum):
     FAULT = "fault"
     CLOCK = "clock"
     STATE = "state"
+    READER = "reader"
+    """What a reader beside the phones has: a fault that begins or ends, or a new key."""
     BREAK = "break"
     """The backend says: these records do not follow mine, or are another machine's."""
 
@@ -53,6 +55,8 @@ class EventName(StrEnum):
     POLICY = "policy"
     POLICY_UNREADABLE = "policy_unreadable"
     PROBLEM = "problem"
+    READER = "reader"
+    READER_CONFUSED = "reader_confused"
     REFUSED = "refused"
     REMOTE = "remote"
     SEND_FAILED = "send_failed"
@@ -103,6 +107,7 @@ class Fact(StrEnum):
     PROBLEM = "problem"
     PROOF_ERRORS = "ProofError"
     PROVEN = "proven"
+    READER = "reader"
     RECORDS = "records"
     REMEDY = "remedy"
     SEQUENCE_ERRORS = "SequenceError"
@@ -158,7 +163,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.ACCEPTED_BY: _TEXT,  # a part such as `technician`, no name
     Fact.ACTION: _NUMBER,
     Fact.ALLOWED: _YES_OR_NO,
-    Fact.ASKER: _ID,  # a credential, or an operator at the backend
+    Fact.ASKER: _ID,  # a credential, an operator at the backend, or the reader of an unknown card
     Fact.ATTEMPT: _NUMBER,
     Fact.CAUSE: _TEXT,
     Fact.CLOCK: _TEXT,  # only while the clock is not trusted
@@ -195,12 +200,13 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.PROBLEM: _TEXT,
     Fact.PROOF_ERRORS: _NUMBER,
     Fact.PROVEN: _YES_OR_NO,  # whether more than the backend's word stands behind the offset
+    Fact.READER: _TEXT,
     Fact.RECORDS: _NUMBER,
     Fact.REMEDY: _TEXT,
     Fact.SEQUENCE_ERRORS: _NUMBER,
     Fact.SEVERITY: _TEXT,
     Fact.SINCE: _NUMBER,  # Unix milliseconds
-    Fact.SOURCE: _ID,  # whose refusals were summed: a credential, `backend` or `several`
+    Fact.SOURCE: _ID,  # whose refusals were summed: an asker, `backend` or `several`
     Fact.STANDS: _YES_OR_NO,
     Fact.STATE: _TEXT,
     Fact.SUMMED: _TEXT,
@@ -240,6 +246,9 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
         {Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}
     ),
     RecordKind.STATE: _STATE,
+    RecordKind.READER: frozenset(
+        {Fact.READER, Fact.WHAT, Fact.STANDS, Fact.COUNT, Fact.VOUCHED_BY},
+    ),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
 }
 """What a record of each kind may say beside its moment."""
@@ -276,6 +285,8 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.PROBLEM: EventType(
         frozenset({Fact.PROBLEM, Fact.STANDS, Fact.SEVERITY, Fact.WHAT, Fact.REMEDY}),
     ),
+    EventName.READER: EventType(RECORD_FACTS[RecordKind.READER]),
+    EventName.READER_CONFUSED: EventType(frozenset({Fact.READER, Fact.WHY}), is_fault=True),
     EventName.REFUSED: EventType(frozenset({Fact.ERROR, Fact.WHY})),
     EventName.REMOTE: EventType(RECORD_FACTS[RecordKind.REMOTE]),
     EventName.SEND_FAILED: EventType(_WHY, is_fault=True),

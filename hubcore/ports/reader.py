@@ -7,6 +7,7 @@ Laws of a driver of readers, of whatever kind (tests/ports/test_readers.py):
 3. A driver knows no person and decides nothing. A card is a number of bits to it.
 4. It calls its listener on the event loop, and never waits for it.
 5. At most READS_MAX reads a second of one reader go further; the rest are counted.
+6. A reader gets a key only when somebody asks for it, and never tells it.
 """
 
 from __future__ import annotations
@@ -96,3 +97,15 @@ class Readers(Protocol):
 
     def show(self, reader: str, sign: Sign) -> None:
         """Show a sign for a moment; one that cannot be shown is lost."""
+
+    async def install_key(self, reader: str) -> None:
+        """Give its own key to a reader that is as it came from its maker.
+
+        Return when it has proven itself with it, also if it had before. Raise HardwareError.
+        """
+
+    async def renew_key(self, reader: str) -> None:
+        """Give a reader that is proven the next key of the configuration.
+
+        Return when it has proven itself with it, also if it had before. Raise HardwareError.
+        """

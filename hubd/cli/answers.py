@@ -20,16 +20,16 @@ PROBLEM = 1
 NO_ANSWER = 2
 
 
-def ask(path: Path, call: str) -> dict[str, Any]:
+def ask(path: Path, call: str, **arguments: str) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
-        return _document(call, client.call(call))
+        return _document(call, client.call(call, **arguments))
 
 
-def ask_or_end(path: Path, call: str, as_json: bool) -> dict[str, Any]:
+def ask_or_end(path: Path, call: str, as_json: bool, **arguments: str) -> dict[str, Any]:
     """Return the document of one call, or end with the sentence of why there is none."""
     try:
-        return ask(path, call)
+        return ask(path, call, **arguments)
     except NoAnswer as error:
         fail(error, as_json)
 
@@ -45,6 +45,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
         case "trust-clock", {"state": str()}:
             return dict(answer)
         case "accept-state", {"was": str() | None, "policy_version": int()}:
+            return dict(answer)
+        case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
         case "doors", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}

@@ -30,6 +30,7 @@ from hubd.config.hub import Api, Hub, Log, Protocol
 from hubd.config.keys import Keys, PathReader
 from hubd.config.place import ConfigPlace
 from hubd.config.radio import Bluez, Radio
+from hubd.config.readers import READERS_MAX, Reader, check_readers
 from hubd.config.section import Section, with_default_kinds
 from hubd.config.sentences import WrongValueError, toml_trouble
 
@@ -47,6 +48,10 @@ class Config(Section, frozen=True):
         Meta(min_length=1, max_length=32, description="1 to 32 tables [[doors]]"),
     ]
     protocol: Protocol = Protocol()
+    readers: Annotated[
+        tuple[Reader, ...],
+        Meta(max_length=READERS_MAX, description=f"at most {READERS_MAX} tables [[readers]]"),
+    ] = ()
     radio: Radio = Bluez()
     backend: Backend | None = None
     api: Api = Api()
@@ -58,10 +63,18 @@ class Config(Section, frozen=True):
         if self.backend is not None:
             self.backend.check()
             for name in self.backend.KEYS:
-                self.keys.check_has(name)
+                self.keys.check_has(name, "[backend]")
         check_doors(self.doors)
+        self._check_readers()
         self.protocol.check()
         self.api.check()
+
+    def _check_readers(self) -> None:
+        points = {point.number for door in self.doors for point in door.access_points}
+        check_readers(self.readers, points)
+        for reader in self.readers:
+            for name in reader.KEYS:
+                self.keys.check_has(name, "[[readers]]")
 
 
 def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Config:

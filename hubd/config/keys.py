@@ -71,7 +71,7 @@ class Keys(Section, frozen=True):
     """The files of the hub's keys.
 
     `identity`: PEM (PKCS#8). `certificate` and `issuer`: raw CBOR. `beacon`: 16 raw bytes.
-    `curve_secret` and `backend_public`: Z85 text.
+    `curve_secret` and `backend_public`: Z85 text. `card_key`: 32 raw bytes.
     """
 
     identity: Key
@@ -80,11 +80,12 @@ class Keys(Section, frozen=True):
     curve_secret: Key | None = None
     backend_public: Key | None = None
     beacon: Key | None = None
+    card_key: Key | None = None
 
-    def check_has(self, name: str) -> None:
-        """Raise WrongValueError when a key that the backend needs is not given."""
+    def check_has(self, name: str, because: str) -> None:
+        """Raise WrongValueError when a key is not given that the section `because` needs."""
         if getattr(self, name) is None:
-            expected = "a path or credential:NAME, because [backend] is there"
+            expected = f"a path or credential:NAME, because {because} is there"
             raise WrongValueError(("keys", name), expected, "nothing")
 
 

@@ -30,6 +30,7 @@ KIND = "kind"
 """The key that says of which kind a section is."""
 DEFAULT_KINDS = {
     "movers": "strike",
+    "readers": "osdp",
     "radio": "bluez",
     "backend": "curve",
 }
@@ -51,7 +52,7 @@ def with_default_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     doors = raw.get("doors")
     if isinstance(doors, list):
         complete["doors"] = [_with_kind(door, "movers") for door in doors]
-    for section in ("radio", "backend"):
+    for section in ("readers", "radio", "backend"):
         complete = _with_kind(complete, section)
     return complete
 

@@ -94,6 +94,10 @@ class Unlock:
         attempt = self._attempt_of_claim(claim, alive)
         return self._take(attempt)
 
+    def why_denied(self, claim: Claim) -> Denial | None:
+        """Tell why a claim would be denied now: nothing is recorded, nothing changes."""
+        return self._judge.why_denied(claim)
+
     async def release(self, order: uplink.Release) -> uplink.Result:
         """Carry out an order of the backend."""
         attempt = self._attempt_of_order(order)

@@ -4,7 +4,8 @@ Laws:
 1. The record of a granted release is always handed on: no release without its record.
 2. A denial or a query has a record of its own while its source keeps the pace and the disk has
    room. Otherwise it goes into a sum (`refusals`), which is recorded within a minute.
-3. A door event is refused while the disk has no room; whoever waits for it tries again.
+3. An event of a door or a reader is refused while the disk has no room; whoever waits for it tries
+   again.
 4. A yes that comes to nothing leaves two records; `hubd.doors.unlock` keeps those to a pace
    (`access.once.TRIES`).
 5. The backend is one source, whoever ordered there. A phone's source is its credential.
@@ -29,6 +30,7 @@ EACH = Rate(burst=5, per_second=1 / 30)
 WHOLE = Rate(burst=100, per_second=1.0)
 """Records of all sources together: some 50 MB a day at worst."""
 SOURCES_MAX = 1000
+_OF_DOORS = (RecordKind.DOOR, RecordKind.READER)
 BACKEND = "backend"
 QUERY = "query"
 
@@ -49,7 +51,7 @@ class PacedLog(ForwardingLog):
 
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.stores.AuditLog.append`."""
-        if record.kind is RecordKind.DOOR and not self._room():
+        if record.kind in _OF_DOORS and not self._room():
             raise AuditError(
                 "the disk is nearly full: its rest is kept for the records of releases"
             )

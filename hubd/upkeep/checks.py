@@ -20,6 +20,7 @@ from enum import StrEnum
 from hubcore.backend.uplink import Cause
 from hubcore.evidence.statecheck import Doubt
 from hubcore.phone.certificates import DAY_SECONDS, CertificateState, judge
+from hubcore.ports.reader import ReaderFault
 from hubcore.timing.moment import show_seconds
 
 
@@ -68,6 +69,13 @@ class Topic(StrEnum):
     OUTBOX = "outbox"
     PAIRING = "pairing"
     RADIO = "radio"
+    READERS = "readers"
+    READER_CHATTERS = "reader-chatters"
+    READER_GONE = "reader-gone"
+    READER_LINE = "reader-line"
+    READER_NOT_PROVEN = "reader-not-proven"
+    READER_POWER = "reader-power"
+    READER_TAMPER = "reader-tamper"
     STATE = "state"
     STRIKES = "strikes"
     TWO_HUBS = "two_hubs"
@@ -83,6 +91,7 @@ class Part(StrEnum):
     INPUTS = "inputs"
     PAIRING = "pairing"
     RADIO = "radio"
+    READERS = "readers"
     STRIKES = "strikes"
 
 
@@ -149,6 +158,18 @@ class CheckId(StrEnum):
     POLICY_OLDER = "policy-older"
     POLICY_UNPROVEN = "policy-unproven"
     RADIO_DOWN = "radio-down"
+    READERS_DOWN = "readers-down"
+    READER_CHATTERS = "reader-chatters"
+    READER_GONE = "reader-gone"
+    READER_LIBRARY = "reader-library"
+    READER_LINE_GONE = "reader-line-gone"
+    READER_LINE_MISSING = "reader-line-missing"
+    READER_LINE_NO_RIGHT = "reader-line-no-right"
+    READER_LINE_TWICE = "reader-line-twice"
+    READER_LINE_UNFIT = "reader-line-unfit"
+    READER_NOT_PROVEN = "reader-not-proven"
+    READER_NO_POWER = "reader-no-power"
+    READER_TAMPERED = "reader-tampered"
     RTC_FLAT = "rtc-flat"
     RTC_NONE = "rtc-none"
     RTC_UNREADABLE = "rtc-unreadable"
@@ -335,6 +356,105 @@ CHECKS: Mapping[CheckId, Check] = {
             "Compare strike of [[doors]] with gpioinfo (apt install gpiod), "
             "and check the group of /dev/gpiochip*."
         ),
+    ),
+    CheckId.READERS_DOWN: Check(
+        topic=Topic.READERS,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{why}",
+        remedy=(
+            "No card opens a door meanwhile; phones do. The hub tries again by itself. "
+            "If it stays: sudo /opt/hubd/bin/hubd --check-config."
+        ),
+    ),
+    CheckId.READER_LIBRARY: Check(
+        topic=Topic.READERS,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{why}",
+        remedy="Phones open doors all the same.",
+    ),
+    CheckId.READER_GONE: Check(
+        topic=Topic.READER_GONE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="No answer from the readers: {readers}.",
+        remedy=(
+            "Check their power and the two wires of the line, and address and baud of [[readers]]. "
+            "They come back by themselves."
+        ),
+    ),
+    CheckId.READER_NOT_PROVEN: Check(
+        topic=Topic.READER_NOT_PROVEN,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="Something answers that has not the key of the readers: {readers}.",
+        remedy=(
+            "Go and look whether somebody has replaced one: nothing that it says is believed. "
+            "A new one of your own gets its key by: sudo hubctl reader install NAME."
+        ),
+    ),
+    CheckId.READER_TAMPERED: Check(
+        topic=Topic.READER_TAMPER,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="The case is open, or off the wall, of the readers: {readers}.",
+        remedy="Go and look. This ends when the case is closed.",
+    ),
+    CheckId.READER_NO_POWER: Check(
+        topic=Topic.READER_POWER,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="No power, but for a battery, at the readers: {readers}.",
+        remedy="Check their supply.",
+    ),
+    CheckId.READER_LINE_GONE: Check(
+        topic=Topic.READER_LINE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="The serial line is not there of the readers: {readers}.",
+        remedy=(
+            "Plug the adapter in. If it is: sudo /opt/hubd/bin/hubd --check-config "
+            "says what is wrong with the line."
+        ),
+    ),
+    CheckId.READER_CHATTERS: Check(
+        topic=Topic.READER_CHATTERS,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="More cards or keys than a person can show come from the readers: {readers}.",
+        remedy="Go and look: somebody tries cards by a machine, or the reader is broken.",
+    ),
+    CheckId.READER_LINE_MISSING: Check(
+        topic=Topic.READER_LINE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{device}: there is no such serial line",
+        remedy="plug the adapter in; type: ls -l /dev/serial/by-id",
+    ),
+    CheckId.READER_LINE_NO_RIGHT: Check(
+        topic=Topic.READER_LINE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{device}: hubd may not use this serial line",
+        remedy=(
+            "type: sudo install -D -m 644 /usr/lib/hubd/readers.conf "
+            "/etc/systemd/system/hubd.service.d/readers.conf && sudo systemctl daemon-reload"
+        ),
+    ),
+    CheckId.READER_LINE_UNFIT: Check(
+        topic=Topic.READER_LINE,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{device}: expected a serial line, found something else",
+        remedy="type: ls -l /dev/serial/by-id",
+    ),
+    CheckId.READER_LINE_TWICE: Check(
+        topic=Topic.READER_LINE,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{device} and {other} of [[readers]] are one serial line",
+        remedy="write the same path for all readers on a line",
     ),
     CheckId.GPIO_OUTLIVES_GUARD: Check(
         topic=Topic.GPIO,
@@ -888,6 +1008,7 @@ CHECK_OF_PART: Mapping[Part, CheckId] = {
     Part.INPUTS: CheckId.INPUTS_DOWN,
     Part.PAIRING: CheckId.PAIRED,
     Part.RADIO: CheckId.RADIO_DOWN,
+    Part.READERS: CheckId.READERS_DOWN,
     Part.STRIKES: CheckId.STRIKES_DOWN,
 }
 """What stands while a part is down; its only field is `why`."""
@@ -899,6 +1020,16 @@ CHECK_OF_DOUBT: Mapping[Doubt, CheckId] = {
     Doubt.LOG_MISSING: CheckId.LOG_MISSING,
     Doubt.LOG_REPLACED: CheckId.LOG_REPLACED,
 }
+
+CHECK_OF_READER_FAULT: Mapping[ReaderFault, CheckId] = {
+    ReaderFault.GONE: CheckId.READER_GONE,
+    ReaderFault.NOT_PROVEN: CheckId.READER_NOT_PROVEN,
+    ReaderFault.TAMPERED: CheckId.READER_TAMPERED,
+    ReaderFault.NO_POWER: CheckId.READER_NO_POWER,
+    ReaderFault.LINE_GONE: CheckId.READER_LINE_GONE,
+    ReaderFault.CHATTERS: CheckId.READER_CHATTERS,
+}
+"""What stands while readers have a fault; its only field is `readers`."""
 
 CHECK_OF_CERTIFICATE: Mapping[CertificateState, CheckId | None] = {
     CertificateState.NOT_YET: CheckId.CERTIFICATE_NOT_YET,

@@ -21,6 +21,7 @@ from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers
 from hubd.wiring.parts import Parts, RunPart, TellPart
 from hubd.wiring.radios import look_at_radio, make_radio
+from hubd.wiring.readers import look_at_readers, make_readers
 from hubd.wiring.uplinks import make_uplink
 
 
@@ -42,6 +43,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         inputs=edges,
         uplink=make_uplink(config, keys),
         runs=runs,
+        readers=make_readers(config, keys, tell),
     )
 
 
@@ -67,9 +69,10 @@ def _input_line(door: str, contact: Contact, line: Line) -> InputLine:
 
 
 def look_at_parts(config: Config, world: World) -> Iterator[Finding]:
-    """Yield what `--check-config` finds of the lines and the radio that the configuration names."""
+    """Yield what `--check-config` finds of all that the configuration names."""
     yield from lines.look(config, world)
     yield from look_at_radio(config, world)
+    yield from look_at_readers(config, world)
 
 
 def look_without_rights(config: Config) -> Iterator[Finding]:

@@ -6,10 +6,11 @@ Law: nothing below `Parts` can tell which of the two it is.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hubcore.ports.doors import Inputs, Mover
 from hubcore.ports.radio import Radio
+from hubcore.ports.reader import Readers
 from hubcore.ports.uplink import Uplink
 from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
@@ -26,6 +27,7 @@ class Parts:
     """The world of one hub.
 
     `doors`: what moves each door, by the door's id. `runs`: what must run for the parts, by name.
+    `readers`: what drives each reader beside the phones, by the reader's id.
     """
 
     radio: Radio
@@ -33,6 +35,7 @@ class Parts:
     inputs: Inputs
     uplink: Uplink | None
     runs: Mapping[Part, RunPart]
+    readers: Mapping[str, Readers] = field(default_factory=dict)
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -53,6 +53,8 @@ class FakeReaders:
     def __init__(self, time: Callable[[], float] = time.monotonic) -> None:
         self.shown: list[tuple[str, Sign]] = []
         self.refused: defaultdict[str, int] = defaultdict(int)
+        self.given: list[tuple[str, str]] = []
+        """The keys that were given: "install" or "renew", and the reader."""
         self._time = time
         self._listener: ReaderListener | None = None
         self._faults: defaultdict[str, set[ReaderFault]] = defaultdict(set)
@@ -68,6 +70,12 @@ class FakeReaders:
     def show(self, reader: str, sign: Sign) -> None:
         if self._listener is not None and not self._faults[reader] & LOST:
             self.shown.append((reader, sign))
+
+    async def install_key(self, reader: str) -> None:
+        self.given.append(("install", reader))
+
+    async def renew_key(self, reader: str) -> None:
+        self.given.append(("renew", reader))
 
     def hold(self, reader: str, data: bytes, bits: int) -> None:
         """Hold a card to a reader."""

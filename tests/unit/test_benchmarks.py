@@ -10,6 +10,7 @@ from benchmarks import figures, start, stats, table
 from benchmarks.air import AirRounds, Trip
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
+from benchmarks.readers import ReaderRounds
 from benchmarks.start import Memory, StartRounds
 from benchmarks.table import Cause, Figure, Table
 
@@ -122,6 +123,12 @@ def test_what_is_left_of_a_way_is_the_rest() -> None:
     full, short = figures.air_causes(air_rounds())
     assert list(full.parts.values()) == pytest.approx([3000, 300, 1500, 500, 200, 500])
     assert list(short.parts.values()) == pytest.approx([600, 50, 100, 500, 100, -150])
+
+
+def test_a_card_is_held_against_one_poll() -> None:
+    rows = by_key(figures.reader_figures(ReaderRounds([0.1, 0.2, 0.3])))
+    assert rows["card_strike_p50"].value == pytest.approx(4.0)
+    assert rows["card_strike_p50"].met is False
 
 
 def test_start_and_memory() -> None:

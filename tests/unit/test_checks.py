@@ -218,7 +218,7 @@ def commands(command: click.Command, words: str) -> Iterator[str]:
 def test_commands_of_hubctl_and_hubsim_in_remedies_exist() -> None:
     text = (ROOT / "docs" / "hubctl.md").read_text(encoding="utf-8")
     ours = set(commands(hubctl, "hubctl"))
-    asked = {found for _, found in remedies(re.compile(r"hubctl (?:audit )?[a-z-]+"))}
+    asked = {found for _, found in remedies(re.compile(r"hubctl (?:(?:audit|reader) )?[a-z-]+"))}
     assert asked
     assert sorted(asked - ours) == []
     assert [one for one in sorted(asked) if f"| `{one}` |" not in text] == []

@@ -44,8 +44,9 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE "
-        "STRIKES UNIT",
+        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO READERS "
+        "READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN READER_POWER READER_TAMPER "
+        "STATE STRIKES UNIT",
         "these stand and end when whoever sees them says so",
     ),
     "hubd.doors.watch._EVENTS": _partial(
@@ -59,7 +60,7 @@ PARTIAL: Mapping[str, Partial] = {
         "UNKNOWN SECURED RELEASED HELD_OPEN", "these phases have no time of their own"
     ),
     "hubd.doors.operations:self._tables": _partial(
-        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE BREAK",
+        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE READER BREAK",
         "operations are asked by phones and the backend",
     ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(
@@ -69,7 +70,7 @@ PARTIAL: Mapping[str, Partial] = {
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO", "what must run for strikes is their guard"
+        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO READERS", "what must run for strikes is their guard"
     ),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(

@@ -37,6 +37,7 @@ ROOMS = (
     "hubd/backend",
     "hubd/evidence",
     "hubd/policy",
+    "hubd/readers",
     "hubd/upkeep",
 )
 """Who tells and records. What adapters write into the journal is for people alone."""

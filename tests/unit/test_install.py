@@ -22,6 +22,7 @@ EVERY = {
     "etc/hubd/hubd.toml",
     "usr/bin/hubctl",
     "usr/lib/hubd/bluez-main.conf",
+    "usr/lib/hubd/readers.conf",
     "usr/lib/hubd/sealed-keys.conf",
     "usr/lib/systemd/system/bluetooth.service.d/hubd.conf",
     "usr/lib/systemd/system/hubd-bluez.path",

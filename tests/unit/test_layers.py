@@ -93,6 +93,12 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
+    "hubd.readers": _room(
+        "hubd.readers hubd.doors.decisionlog hubd.doors.operation hubd.upkeep.checks "
+        "hubd.upkeep.standing hubd.recording hubcore",
+        "",
+        WORLDLY,
+    ),
     "hubd.devices": _room("hubd.devices hubd.threads hubd.recording hubcore", "", WORLDLY),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
@@ -142,11 +148,13 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
-    "hubd.calls": _room("hubd.adapters.local hubd.policy hubd.upkeep hubcore", "", WORLDLY),
+    "hubd.calls": _room(
+        "hubd.adapters.local hubd.policy hubd.readers hubd.upkeep hubcore", "", WORLDLY
+    ),
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file "
-        "hubd.doors hubd.evidence hubd.phones hubd.policy hubd.stores hubd.upkeep "
+        "hubd.doors hubd.evidence hubd.phones hubd.policy hubd.readers hubd.stores hubd.upkeep "
         "hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(

@@ -75,7 +75,14 @@ WAYS = (
         "unit:TimeoutStopSec",
         (
             # the loops end together: the last events of doors, the last sum of refusals
-            ("hubd.doors.door_records.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
+            # and readers' faults, and the OSDP panel, asked and then killed
+            (
+                "hubd.doors.door_records.LAST_SECONDS",
+                "hubd.evidence.refusals.WRITE_SECONDS",
+                "hubd.readers.faults.LAST_SECONDS",
+                "drivers.osdp.process.STOP_SECONDS",
+            ),
+            ("drivers.osdp.process.STOP_SECONDS",),
             # then the guard: asked to end, then killed
             ("drivers.strike.guard_client.STOP_SECONDS",),
             ("drivers.strike.guard_client.STOP_SECONDS",),

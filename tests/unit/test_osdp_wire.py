@@ -26,6 +26,7 @@ from drivers.osdp.wire import (
     AddReader,
     Card,
     ChangeKey,
+    InstallKey,
     KeyChanged,
     Keys,
     Order,
@@ -50,6 +51,7 @@ ORDERS: list[Order] = [
     Start(),
     *[Show(31, sign) for sign in Sign],
     ChangeKey(0, KEY),
+    InstallKey(31),
 ]
 REPORTS: list[Report] = [
     Unfit("The line is not there, €."),

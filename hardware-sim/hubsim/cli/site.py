@@ -24,6 +24,7 @@ from hubsim.cli.options import (
     site_option,
     weekly_rules,
 )
+from hubsim.site.cards import card_credential, card_names
 from hubsim.words import counted
 
 
@@ -276,15 +277,18 @@ def _refuse_what_no_hub_takes(days: float) -> None:
 @click.argument("phone")
 @click.pass_obj
 def site_revoke(path: Path, phone: str) -> None:
-    """Revoke a phone's credential: a new policy, which the backend hands to its hubs."""
+    """Revoke the credential of a phone or card: a new policy, which the backend hands on."""
     where = open_site(path)
-    phone_folder(where, phone)
-    credential = where.credential(phone)
+    if phone in card_names(where):
+        credential = card_credential(where, phone)
+    else:
+        phone_folder(where, phone)
+        credential = where.credential(phone)
     new = where.revoke(credential)
-    click.echo(f"policy {new.version} revokes {credential}; {_hand_to_backend(where)}")
+    click.echo(f"policy {new.version} revokes {credential}; {hand_to_backend(where)}")
 
 
-def _hand_to_backend(where: sites.Site) -> str:
+def hand_to_backend(where: sites.Site) -> str:
     """Give the newest policy to the backend; return what came of it, for a person."""
     from hubsim.stage import ask
 

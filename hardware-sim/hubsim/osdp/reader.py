@@ -35,11 +35,15 @@ class Shown:
 
 
 class SimReader:
-    """A reader with an address. `key` None: it has no key and speaks plain text."""
+    """A reader with an address. `key` None: it has no key and speaks plain text.
 
-    def __init__(self, address: int, key: bytes | None) -> None:
+    `fresh`: it is as it came from its maker, with the public default key, and takes another.
+    """
+
+    def __init__(self, address: int, key: bytes | None, fresh: bool = False) -> None:
         self.address = address
         self.key = key
+        self.fresh = fresh
         self.id = 1
         self.alive = True
         self.refuses_keys = False
@@ -119,7 +123,7 @@ class SimReader:
         info: dict[str, Any] = {
             "name": f"sim-{self.address}",
             "address": self.address,
-            "flags": 0 if self.key is None else self._osdp.FLAG_ENFORCE_SECURE,
+            "flags": self._flags(),
             "scbk": self.key,
             "channel": self,
             "version": 1,
@@ -137,6 +141,11 @@ class SimReader:
         device.set_command_callback(self._obey)
         return device
 
+    def _flags(self) -> int:
+        if self.fresh:
+            return int(self._osdp.FLAG_INSTALL_MODE)
+        return 0 if self.key is None else int(self._osdp.FLAG_ENFORCE_SECURE)
+
     def _obey(self, command: dict[str, Any]) -> tuple[int, None]:
         """For libosdp: do a command; return (0, None), or (-1, None) to refuse it."""
         result = 0
@@ -149,6 +158,7 @@ class SimReader:
                 result = -1
             case 5:
                 self.key = bytes(command["data"][:16])
+                self.fresh = False
             case 9 if self.refuses_status:
                 result = -1
             case 9 if self._tampered or self._no_power:

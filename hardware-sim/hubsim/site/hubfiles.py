@@ -9,6 +9,7 @@ from pathlib import Path
 from hubd.config.file import parse
 from hubsim.phone.wallet import write_private
 from hubsim.site.folder import Site, keep_out_of_git, write_public
+from hubsim.site.readers import CARD_KEY_FILE, DeskReader, readers_of
 
 _DESK_TIME_ZONE = "Europe/Berlin"
 _DPS_LINES_BEGIN = 32
@@ -19,6 +20,7 @@ _FILE_OF_KEY = {
     "curve_secret": "curve.secret",
     "backend_public": "backend.pub",
     "beacon": "beacon.key",
+    "card_key": CARD_KEY_FILE,
 }
 """By the name in hubd's [keys]: the file in the hub's folder here."""
 _CREDENTIALS = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
@@ -58,6 +60,8 @@ def write_config(
     """
     hub = hub or site.first_hub
     beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key else ""
+    readers = list(readers_of(site.hub_folder(hub)))
+    card_line = f'\ncard_key = "{CARD_KEY_FILE}"' if readers else ""
     text = f"""[hub]
 id = "{hub}"
 site = "{site.name}"
@@ -69,7 +73,7 @@ identity = "identity.key"
 certificate = "certificate.cbor"
 issuer = "issuer.cbor"
 curve_secret = "curve.secret"
-backend_public = "backend.pub"{beacon_line}
+backend_public = "backend.pub"{beacon_line}{card_line}
 
 [backend]
 endpoint = "{endpoint}"
@@ -79,6 +83,7 @@ socket = "hubd.sock"
 """
     for index, door in enumerate(doors):
         text += _desk_door_section(index, door)
+    text += "".join(reader.section() for reader in readers)
     path = site.hub_folder(hub) / "hub.toml"
     write_public(path, text.encode())
     return path
@@ -135,6 +140,7 @@ def export(
     if directory.exists() and any(directory.iterdir()):
         raise FileExistsError(f"{directory} holds something already: name a new folder")
     keys = [key for key, file in _FILE_OF_KEY.items() if (folder / file).exists()]
+    readers = list(readers_of(folder))
     text = _exported_config(
         site=site.name,
         hub=hub,
@@ -142,6 +148,7 @@ def export(
         doors=desk_doors(site.certificate(hub).access_points),
         backend=backend,
         time_zone=time_zone,
+        readers=readers,
     )
     parse(text, directory / "config.toml", _CREDENTIALS)
     directory.mkdir(parents=True, exist_ok=True)
@@ -150,6 +157,9 @@ def export(
     for key in keys:
         content = (folder / _FILE_OF_KEY[key]).read_bytes()
         write_private(directory / f"hubd.{key}", content)
+    for reader in readers:
+        content = reader.key_file(folder).read_bytes()
+        write_private(directory / f"hubd.reader-{reader.id}", content)
     write_public(directory / "config.toml", text.encode())
 
 
@@ -160,6 +170,7 @@ def _exported_config(
     doors: Sequence[DeskDoor],
     backend: str | None,
     time_zone: str,
+    readers: Sequence[DeskReader],
 ) -> str:
     key_lines = "".join(f'{key} = "credential:{key}"\n' for key in keys)
     text = f"""# /etc/hubd/hubd.toml of hub {hub}.
@@ -186,5 +197,15 @@ strike = {{ chip = "CHANGE-ME", line = {index} }}
 [[doors.access_points]]
 number = {door.access_point}
 name = "{door.name}, inwards"
+"""
+    for reader in readers:
+        text += f"""
+[[readers]]
+kind = "osdp"
+id = "{reader.id}"
+access_point = {reader.access_point}
+device = "/dev/serial/by-id/CHANGE-ME"
+address = {reader.address}
+key = "credential:reader-{reader.id}"
 """
     return text

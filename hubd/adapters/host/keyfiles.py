@@ -27,6 +27,14 @@ from hubcore.errors import ConfigError, PeerError
 from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
+from hubd.adapters.host.readerkeys import (
+    WANTED_CARD_KEY,
+    WANTED_READER_KEY,
+    ReaderKey,
+    ReaderKeys,
+    checked_card_key,
+    checked_reader_key,
+)
 from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text, public_of
 from hubd.config.file import Config
 from hubd.config.keys import KeyFile
@@ -40,6 +48,7 @@ WANTED = {
     "curve_secret": "the hub's CurveZMQ secret key, 40 characters of Z85",
     "backend_public": "the backend's CurveZMQ public key, 40 characters of Z85",
     "beacon": f"the site's beacon key, {beacon.KEY_BYTES} raw bytes",
+    "card_key": WANTED_CARD_KEY,
 }
 
 
@@ -57,6 +66,18 @@ class HubKeys:
     issuer_key: VerifyKey
     uplink: UplinkKeys | None
     """None for a hub without a backend."""
+    readers: ReaderKeys | None = None
+    """None for a hub without readers beside the phones."""
+
+
+def wanted(name: str) -> str:
+    """Say what a key is: one of [keys], or the key of a reader (`Osdp.key_files`)."""
+    return WANTED.get(name, WANTED_READER_KEY)
+
+
+def _shown(name: str) -> str:
+    """Return how a sentence names the key of the file that is meant."""
+    return f"key keys.{name}" if name in WANTED else name
 
 
 def load_keys(config: Config) -> HubKeys:
@@ -78,6 +99,7 @@ def load_keys(config: Config) -> HubKeys:
         issuer=issuer,
         issuer_key=issuer_key,
         uplink=_uplink(config),
+        readers=_readers(config),
     )
 
 
@@ -100,18 +122,18 @@ def _read(name: str, file: KeyFile, private: bool = False) -> bytes:
         data = _read_checked(name, file, private)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{place}: there is no such file (key keys.{name}); {remedy_for_missing(name, file)}"
+            f"{place}: there is no such file ({_shown(name)}); {remedy_for_missing(name, file)}"
         ) from error
     except PermissionError as error:
         remedy = f"chown it to the user that hubd runs as (uid {os.geteuid()}) and chmod 600 {path}"
-        raise ConfigError(f"{place}: hubd may not read it (key keys.{name}); {remedy}") from error
+        raise ConfigError(f"{place}: hubd may not read it ({_shown(name)}); {remedy}") from error
     except OSError as error:
-        raise ConfigError(f"{place}: cannot be read (key keys.{name}): {error.strerror}") from error
+        raise ConfigError(f"{place}: cannot be read ({_shown(name)}): {error.strerror}") from error
     if not data:
-        raise ConfigError(f"{place}: expected {WANTED[name]}, found an empty file")
+        raise ConfigError(f"{place}: expected {wanted(name)}, found an empty file")
     if len(data) > KEY_FILE_BYTES_MAX:
         found = f"more than {KEY_FILE_BYTES_MAX} bytes"
-        raise ConfigError(f"{place}: expected {WANTED[name]}, found {found}")
+        raise ConfigError(f"{place}: expected {wanted(name)}, found {found}")
     return data
 
 
@@ -126,7 +148,7 @@ def _read_checked(name: str, file: KeyFile, private: bool) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(
-                f"{file.place}: expected {WANTED[name]}, found something that is no regular file"
+                f"{file.place}: expected {wanted(name)}, found something that is no regular file"
             )
         if file.credential:
             pass  # systemd guards it
@@ -140,11 +162,11 @@ def _read_checked(name: str, file: KeyFile, private: bool) -> bytes:
 def remedy_for_missing(name: str, file: KeyFile) -> str:
     """Say how a key that is not there gets there."""
     if not file.credential:
-        return f"put {WANTED[name]} there"
+        return f"put {wanted(name)} there"
     if file.sealed:
-        return f"{seal_command(file)}, where FILE is {WANTED[name]}"
+        return f"{seal_command(file)}, where FILE is {wanted(name)}"
     return (
-        f"put {WANTED[name]} there, owned by root, mode 600 "
+        f"put {wanted(name)} there, owned by root, mode 600 "
         f"(LoadCredential={file.path.name} of hubd.service)"
     )
 
@@ -177,12 +199,12 @@ def _check_unforged(name: str, path: Path, status: os.stat_result) -> None:
         mode = stat.S_IMODE(status.st_mode)
         raise ConfigError(
             f"{path}: others may write it (mode {mode:03o}), so it proves nothing "
-            f"(key keys.{name}); type: chmod go-w {path}"
+            f"({_shown(name)}); type: chmod go-w {path}"
         )
     if status.st_uid not in (0, os.geteuid()):
         raise ConfigError(
             f"{path}: it belongs to another user (uid {status.st_uid}), so it proves nothing "
-            f"(key keys.{name}); type: chown {os.geteuid()} {path}"
+            f"({_shown(name)}); type: chown {os.geteuid()} {path}"
         )
 
 
@@ -267,13 +289,30 @@ def _uplink(config: Config) -> UplinkKeys | None:
     return UplinkKeys(secret=secret, public=public, backend=backend)
 
 
+def _readers(config: Config) -> ReaderKeys | None:
+    """Read the card key and the readers' keys. Raise ConfigError."""
+    file = config.keys.card_key
+    if not config.readers or file is None:
+        return None
+    data = _read("card_key", file, private=True)
+    card_key = checked_card_key(file.place, data)
+    readers: dict[str, ReaderKey] = {}
+    for reader in config.readers:
+        own: dict[str, bytes] = {}
+        for member, (name, key_file) in reader.key_files().items():
+            data = _read(name, key_file, private=True)
+            own[member] = checked_reader_key(key_file.place, data)
+        readers[reader.id] = ReaderKey(**own)
+    return ReaderKeys(card_key, readers)
+
+
 def _curve_key(name: str, file: KeyFile, private: bool = False) -> bytes:
     data = _read(name, file, private)
     try:
         return key_from_text(data.decode("ascii"))
     except UnicodeDecodeError:
         raise ConfigError(
-            f"{file.place}: expected {WANTED[name]}, found bytes that are no text"
+            f"{file.place}: expected {wanted(name)}, found bytes that are no text"
         ) from None
     except ConfigError as error:
-        raise ConfigError(f"{file.place}: expected {WANTED[name]}: {error}") from None
+        raise ConfigError(f"{file.place}: expected {wanted(name)}: {error}") from None

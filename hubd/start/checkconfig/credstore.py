@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcore.errors import HardwareError
-from hubd.adapters.host.keyfiles import WANTED, remedy_for_missing, seal_command
+from hubd.adapters.host.keyfiles import WANTED, remedy_for_missing, seal_command, wanted
 from hubd.config.keys import KeyFile
 from hubd.upkeep.checks import CheckId, Problem, problem
 from hubd.wiring.look.finding import Finding, finding, found
@@ -27,7 +27,8 @@ from hubd.wiring.look.world import RunCommand, World
 
 CREDENTIAL_BYTES_MAX = 1 << 20
 """systemd.exec(5): more than 1 MB of credentials is not handed over."""
-PRIVATE = frozenset({"identity", "curve_secret", "beacon"})
+PUBLIC = frozenset({"certificate", "issuer", "backend_public"})
+"""Keys that others may read. Any other key is private, a reader's too."""
 _FOLDERS = ("etc", "run", "usr/local/lib", "usr/lib")
 """Where systemd looks for a credential store, first one first."""
 _LINE = re.compile(r"LoadCredential(Encrypted)?=(.*)")
@@ -114,7 +115,7 @@ class Looked:
 
 def look(key: str, file: KeyFile, handed: Handed | None, world: World) -> Looked:
     """Look at the file of one credential as root; `key` is its name in [keys]."""
-    about = f"key {key}"
+    about = f"key {key}" if key in WANTED else key
     if handed is None:
         return _unusable(found(CheckId.KEY_NOT_IN_UNIT, about, name=file.path.name))
     file = KeyFile(file.path, credential=True, sealed=handed.sealed)
@@ -127,7 +128,7 @@ def look(key: str, file: KeyFile, handed: Handed | None, world: World) -> Looked
         wrong = _sealed_wrong(key, file, path, world.run)
     if wrong is not None:
         return _unusable(finding(wrong, about))
-    private = key in PRIVATE and not handed.sealed
+    private = key not in PUBLIC and not handed.sealed
     problems = [
         *_rights(path, private, world.owner),
         *_store_rights(path.parent, world.owner),
@@ -161,13 +162,13 @@ def _find(handed: Handed, root: Path) -> Path | None:
 def _no_key_file(path: Path, key: str) -> Problem | None:
     """Say why systemd could not read this at all, None when it can."""
     about = path.stat()
-    wanted = WANTED[key]
+    what = wanted(key)
     if stat.S_ISDIR(about.st_mode):
-        return problem(CheckId.KEY_IS_A_FOLDER, file=path, wanted=wanted)
+        return problem(CheckId.KEY_IS_A_FOLDER, file=path, wanted=what)
     if not stat.S_ISREG(about.st_mode):
-        return problem(CheckId.KEY_NOT_A_FILE, file=path, wanted=wanted)
+        return problem(CheckId.KEY_NOT_A_FILE, file=path, wanted=what)
     if about.st_size > CREDENTIAL_BYTES_MAX:
-        return problem(CheckId.KEY_TOO_LARGE, file=path, wanted=wanted, size=about.st_size)
+        return problem(CheckId.KEY_TOO_LARGE, file=path, wanted=what, size=about.st_size)
     return None
 
 
@@ -184,7 +185,7 @@ def _sealed_wrong(key: str, file: KeyFile, path: Path, run: RunCommand) -> Probl
     if done.returncode == 0:
         return None
     said = " ".join(done.stderr.split())
-    how = f"seal the plain key again; {seal_command(file)}, where FILE is {WANTED[key]}"
+    how = f"seal the plain key again; {seal_command(file)}, where FILE is {wanted(key)}"
     other = _OTHER_NAME.search(said)
     if other is not None:
         check = CheckId.KEY_SEALED_FOR_ANOTHER

@@ -26,7 +26,7 @@ from hubd.wiring.look.world import World
 UNIT = "hubd.service"
 CREDENTIALS_DIRECTORY = f"/run/credentials/{UNIT}"
 NO_CREDENTIALS = "/run/credentials/none"
-_USER = "User="
+_OF_USER = ("User=", "SupplementaryGroups=")
 _WRITABLE = ("StateDirectory=", "ReadWritePaths=")
 _STATE_DIRECTORIES = Path("/var/lib")
 
@@ -49,12 +49,16 @@ class _NoPageError(Exception):
 
 
 def credentials(config: Config) -> dict[str, KeyFile]:
-    """Return the keys that systemd hands over, by their name in [keys]."""
+    """Return the keys that systemd hands over, by their name in [keys] or of a reader."""
     handed: dict[str, KeyFile] = {}
     for name in config.keys.__struct_fields__:
         key = getattr(config.keys, name)
         if key is not None and key.credential:
             handed[name] = key
+    for reader in config.readers:
+        for name, file in reader.key_files().values():
+            if file.credential:
+                handed[name] = file
     return handed
 
 
@@ -133,7 +137,7 @@ def _page_of_unit(
     """
     properties: list[str] = []
     for line in credstore.settings(unit):
-        if line.startswith(_USER):
+        if line.startswith(_OF_USER):
             properties.append(line)
     sealed: list[str] = []
     for credential in passed:
