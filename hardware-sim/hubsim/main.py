@@ -11,6 +11,7 @@ from hubsim.cli.hub import hub
 from hubsim.cli.phone import phone
 from hubsim.cli.radio import radio
 from hubsim.cli.reader import reader
+from hubsim.cli.rules import OF_RULES
 from hubsim.cli.sentences import SentenceGroup
 from hubsim.cli.site import site
 
@@ -22,7 +23,7 @@ def main() -> None:
 
 for command in (site, backend, radio, reader, hub, phone, demo):
     main.add_command(command)
-for command in OF_SITE:
+for command in (*OF_SITE, *OF_RULES):
     site.add_command(command)
 
 

@@ -12,6 +12,7 @@ from hubcore.access.cards import DIGEST_BYTES
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.calendar.schedule import Rule
+from hubcore.policy.policy import NO_RULES
 from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.cli.options import HUB_POINT, POINT, new_name, open_site, site_option, weekly_rules
@@ -116,13 +117,24 @@ def _asked_pins() -> Pins:
 @click.argument("factors", nargs=-1, type=click.Choice(sorted(FACTORS)))
 @click.option("--persons", type=click.IntRange(1, 2), default=1, show_default=True)
 @click.option("--schedule", type=int, help="The number of the schedule in which it counts.")
+@click.option("--also", is_flag=True, help="After what is demanded there already.")
 @click.pass_obj
 def site_demand(
-    path: Path, point: int, factors: tuple[str, ...], persons: int, schedule: int | None
+    path: Path,
+    point: int,
+    factors: tuple[str, ...],
+    persons: int,
+    schedule: int | None,
+    also: bool,
 ) -> None:
-    """Demand one of FACTORS at an access point; without any, whatever opened before will do."""
+    """Demand one of FACTORS at an access point; the first whose schedule holds counts.
+
+    Without any, whatever opened before will do.
+    """
     where = open_site(path)
     demands: list[Demand] = []
+    if also:
+        demands += where.policy().points.get(point, NO_RULES).demands
     if factors:
         alternatives = tuple(FACTORS[name] for name in factors)
         demands.append(Demand(alternatives, persons=persons, schedule=schedule))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,8 +117,7 @@ def add_card(
         pin=None if pins.pin is None else pin_digest(key, digest, pins.pin),
         duress=None if pins.duress is None else pin_digest(key, digest, pins.duress),
     )
-    new = _next(old, cards={**old.cards, digest: row})
-    site.publish(new)
+    new = site.change(cards={**old.cards, digest: row})
     file.parent.mkdir(exist_ok=True, mode=0o700)
     about: dict[str, object] = {"credential": row.credential}
     if isinstance(card, CardNumber):
@@ -151,15 +149,7 @@ def demand(site: Site, access_point: int, demands: Sequence[Demand]) -> Policy:
     old = site.policy()
     rules = old.points.get(access_point, PointRules())
     points = {**old.points, access_point: replace(rules, demands=tuple(demands))}
-    new = _next(old, points=points)
-    site.publish(new)
-    return new
-
-
-def _next(old: Policy, **changes: object) -> Policy:
-    version = old.version + 1
-    new: Policy = replace(old, version=version, issued_at=int(time.time()), **changes)  # type: ignore[arg-type]
-    return new
+    return site.change(points=points)
 
 
 def _file(site: Site, name: str) -> Path:

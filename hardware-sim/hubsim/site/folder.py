@@ -151,17 +151,22 @@ class Site:
         unfinished.write_bytes(document)
         unfinished.replace(self.backend / "policy.cbor")
 
-    def revoke(self, *credentials: str) -> Policy:
-        """Revoke credentials in a new policy, published."""
+    def change(self, **changes: object) -> Policy:
+        """Publish the next policy, with these fields of it changed, and return it.
+
+        Raise ValueError for a rule that never holds.
+        """
         old = self.policy()
-        new = replace(
-            old,
-            version=old.version + 1,
-            issued_at=int(time.time()),
-            revoked_credentials=old.revoked_credentials | set(credentials),
-        )
+        version = old.version + 1
+        issued_at = int(time.time())
+        new: Policy = replace(old, version=version, issued_at=issued_at, **changes)  # type: ignore[arg-type]
         self.publish(new)
         return new
+
+    def revoke(self, *credentials: str) -> Policy:
+        """Revoke credentials in a new policy, published."""
+        revoked = self.policy().revoked_credentials | set(credentials)
+        return self.change(revoked_credentials=revoked)
 
     # The phones.
 
