@@ -125,7 +125,9 @@ class NoDoor:
     async def secure(self) -> None:
         return
 
-    def released(self, door: str, access_point: int, seconds: float) -> None:
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None:
         return
 
     def state(self, door: str) -> DoorState:

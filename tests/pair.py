@@ -69,7 +69,9 @@ class Watch:
     def __init__(self) -> None:
         self.released_at: list[tuple[str, int, float]] = []
 
-    def released(self, door: str, access_point: int, seconds: float) -> None:
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None:
         self.released_at.append((door, access_point, seconds))
 
     def state(self, door: str) -> DoorState:

@@ -8,8 +8,10 @@ Laws: each names the test in tests/unit/test_guard.py that holds it.
    test_a_pulse_drives_its_line_and_ends_at_its_deadline
 2. Of two pulses on a line, the later end counts.
    test_of_two_pulses_the_later_end_wins
-3. No line is driven for longer than its cap at a stretch, however many pulses prolong it.
+3. No line is driven for longer than its cap at a stretch, however many pulses prolong it. One with
+   no cap (0) is driven as long as pulses prolong it, and falls at the end of the last.
    test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first
+   test_a_line_without_a_cap_is_driven_as_long_as_pulses_prolong_it_and_no_longer
 4. After a stretch, and at the beginning, a line rests (`drivers.strike.stretch`).
    test_a_new_guard_begins_with_a_rest
 5. A pulse that is read after its last moment is refused, never driven late.
@@ -93,9 +95,9 @@ class OffTimers:
             return f"line {command.line} of {len(self._wanted)} does not exist"
         if command.verb is not Verb.PULSE:
             return ""
-        cap_ms = self._wanted[command.line].cap_ms
-        if not 1 <= command.milliseconds <= cap_ms:
-            return f"a pulse of {command.milliseconds} ms is not within 1..{cap_ms} ms"
+        most_ms = self._wanted[command.line].pulse_max_ms
+        if not 1 <= command.milliseconds <= most_ms:
+            return f"a pulse of {command.milliseconds} ms is not within 1..{most_ms} ms"
         if self._now_ns() > command.expires_ns:
             return "the command was read after its last moment"
         return ""

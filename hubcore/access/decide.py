@@ -22,6 +22,7 @@ from hubcore.access.grant import Access, ScheduleRef
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.calendar.schedule import Rule, Schedule, inside
 
+_SHUT = {Mode.LOCKDOWN: Denial.LOCKDOWN, Mode.NO_ENTRY: Denial.NO_ENTRY}
 LEEWAY_SECONDS = 60
 """How far a grant's validity is stretched at both ends."""
 
@@ -80,8 +81,9 @@ def decide(facts: Facts, claim: Claim, at: float) -> Decision:
     grant_seconds = claim.expires - claim.not_before
     if grant_seconds > facts.grant_seconds_max:
         return Denied(Denial.GRANT_TOO_LONG)
-    if facts.mode in (Mode.LOCKDOWN, Mode.NO_ENTRY) and claim.action is not Action.QUERY:
-        return Denied(Denial.LOCKDOWN)
+    shut = _SHUT.get(facts.mode)
+    if shut is not None and claim.action is not Action.QUERY:
+        return Denied(shut)
     if not _in_schedule(entry.rules, facts, at):
         return Denied(Denial.OUT_OF_SCHEDULE)
     return Granted()

@@ -54,6 +54,13 @@ class Input(StrEnum):
     REX = "rex"
     STRIKE_ACTIVE = "strike_active"
     STRIKE_INACTIVE = "strike_inactive"
+    BOLT_LOCKED = "bolt_locked"
+    BOLT_FREE = "bolt_free"
+    TAMPER = "tamper"
+    """The two contacts of a supervised input contradict each other."""
+    TAMPER_ENDED = "tamper_ended"
+    FIRE = "fire"
+    FIRE_ENDED = "fire_ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,8 +152,34 @@ def doors_table(doors: Iterable[Mapping[str, Any]]) -> TextTable:
         identity = clean(door.get("id"))
         name = clean(door.get("name"))
         state = clean(door.get("state"))
-        rows.append((identity, name, state, _points(door.get("access_points"))))
-    return TextTable("doors", ("id", "name", "state", "access points"), rows)
+        mode = _mode(door)
+        alarm = _alarm(door)
+        points = _points(door.get("access_points"))
+        rows.append((identity, name, state, mode, alarm, points))
+    return TextTable("doors", ("id", "name", "state", "mode", "alarm", "access points"), rows)
+
+
+def _mode(door: Mapping[str, Any]) -> str:
+    """The mode of a door, and the orders that make it: the one that decides comes first."""
+    mode = clean(door.get("mode"))
+    orders = [_order(order) for order in _rows(door.get("orders"))]
+    return f"{mode}: {', '.join(orders)}" if orders else mode
+
+
+def _order(order: Mapping[str, Any]) -> str:
+    text = f"{clean(order.get('order'))} by {clean(order.get('source'))}".replace("_", " ")
+    if order.get("until") is None:
+        return text
+    return f"{text} until {moment(order['until'])}"
+
+
+def _alarm(door: Mapping[str, Any]) -> str:
+    """The alarm of a door, with tamper and fault where they stand."""
+    said: list[str] = []
+    if door.get("alarm") not in (None, "normal"):
+        said.append(clean(door["alarm"]).replace("_", " "))
+    said += [aspect for aspect in ("tamper", "fault") if door.get(aspect)]
+    return ", ".join(said) or "-"
 
 
 def _points(points: Any) -> str:

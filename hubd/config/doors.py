@@ -45,6 +45,8 @@ class Door(Section, frozen=True, kw_only=True):
     `strike` is the short form of one mover; a door with more has `movers`.
     `strike_seconds`: one release. `strike_cap_seconds`: all releases that prolong each other.
     `strike_rest_seconds`: how long the strike then rests. A mover may have its own cap and rest.
+    `pre_alarm_seconds`: so long before `held_open_seconds` are over it is told; 0: not at all.
+    `extended_factor`: how much longer releases and openings are for somebody who needs longer.
     """
 
     id: Id
@@ -74,6 +76,14 @@ class Door(Section, frozen=True, kw_only=True):
         float,
         Meta(ge=1, le=86400, description="1 to 86400"),
     ] = 60.0
+    pre_alarm_seconds: Annotated[
+        float,
+        Meta(ge=0, le=86400, description="0 to held_open_seconds"),
+    ] = 0.0
+    extended_factor: Annotated[
+        float,
+        Meta(ge=1, le=10, description="1 to 10"),
+    ] = 3.0
     dps: Annotated[Line | None, Meta(description=_A_LINE)] = None
     rex: Annotated[Line | None, Meta(description=_A_LINE)] = None
 
@@ -97,8 +107,13 @@ class Door(Section, frozen=True, kw_only=True):
         return (short_form,)
 
     @property
+    def may_be_held(self) -> bool:
+        """Whether it may be held open: each of its movers stands being driven for ever."""
+        return all(mover.continuous for mover in self.moved_by)
+
+    @property
     def cap_seconds(self) -> float:
-        """The longest that any of its movers is driven at a stretch."""
+        """The longest that any of its movers is driven by one release."""
         return max(mover.cap_seconds for mover in self.moved_by)
 
     def lines(self) -> Iterator[WiredLine]:
@@ -122,6 +137,10 @@ class Door(Section, frozen=True, kw_only=True):
             expected = "strike or [[doors.movers]], one of the two"
             raise WrongValueError((*where, "movers"), expected, "both")
         expected = f"at least strike_seconds, which is {self.strike_seconds:g}"
+        if self.pre_alarm_seconds >= self.held_open_seconds:
+            key = (*where, "pre_alarm_seconds")
+            less = f"less than held_open_seconds, {self.held_open_seconds:g}"
+            raise WrongValueError(key, less, f"{self.pre_alarm_seconds:g}")
         if self.strike_cap_seconds < self.strike_seconds:
             key = (*where, "strike_cap_seconds")
             raise WrongValueError(key, expected, f"{self.strike_cap_seconds:g}")

@@ -46,6 +46,8 @@ class Strike(Line, frozen=True, kw_only=True, tag_field=KIND, tag="strike"):
     """An electric strike on a GPIO line.
 
     `cap_seconds` and `rest_seconds`: its own, in place of its door's.
+    `continuous`: its coil stands being driven for ever, so it may be held open. The cap is then
+    that of one release.
     """
 
     id: Id
@@ -57,6 +59,7 @@ class Strike(Line, frozen=True, kw_only=True, tag_field=KIND, tag="strike"):
         float,
         Meta(ge=0.5, le=600, description="0.5 to 600"),
     ] = AS_ITS_DOOR
+    continuous: bool = False
 
     def at_door(self, cap_seconds: float, rest_seconds: float) -> Strike:
         """Return it as it is at a door of this cap and this rest: with none left open."""

@@ -7,8 +7,11 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hubcore.access.claim import Claim
 from hubcore.access.decide import Denied, Facts, decide
+from hubcore.access.precedence import RULES_OF, DoorMode
 from hubcore.access.words import Denial, Mode
 from hubcore.backend import uplink
 from hubcore.calendar.schedule import Schedule
@@ -20,7 +23,16 @@ from hubd.doors.rules import SiteRules
 
 ORDER_SECONDS_MAX = 60
 """An order that would live for longer is refused."""
-_SHUT = (Mode.LOCKDOWN, Mode.NO_ENTRY)
+_MODE_OF_DOOR = {
+    Mode.NORMAL: DoorMode.LOCKED,
+    Mode.LOCKDOWN: DoorMode.LOCKED_DOWN,
+    Mode.NO_ENTRY: DoorMode.BLOCKED,
+}
+_ORDERED = {
+    Denial.LOCKDOWN: Mode.LOCKDOWN,
+    Denial.NO_ENTRY: Mode.NO_ENTRY,
+}
+"""What `decide` is told of a door that refuses."""
 
 
 class Judge:
@@ -33,7 +45,13 @@ class Judge:
         policy: PolicyStore,
         clock: Clock,
         tell: Tell,
+        mode_at: Callable[[int], DoorMode] | None = None,
     ) -> None:
+        """`mode_at` tells what the door of an access point is in; by itself, what the policy says.
+
+        It raises StoreError when the policy cannot be read.
+        """
+        self._mode_at = mode_at or self._mode_of_policy
         self._rules = rules
         self._policy = policy
         self._clock = clock
@@ -69,12 +87,17 @@ class Judge:
     def why_shut(self, access_point: int) -> Denial | None:
         """Tell why an access point must stay shut."""
         try:
-            mode = self._policy.mode(access_point)
+            mode = self._mode_at(access_point)
         except StoreError as error:
             return self._unreadable(error)
-        if mode in _SHUT:
-            return Denial.LOCKDOWN
-        return None
+        return RULES_OF[mode].refuses
+
+    def _mode_of_policy(self, access_point: int) -> DoorMode:
+        return _MODE_OF_DOOR[self._policy.mode(access_point)]
+
+    def _ordered(self, access_point: int) -> Mode:
+        refuses = RULES_OF[self._mode_at(access_point)].refuses
+        return Mode.NORMAL if refuses is None else _ORDERED[refuses]
 
     def _facts(self, claim: Claim) -> Facts:
         """Look up the few facts that matter."""
@@ -82,7 +105,7 @@ class Judge:
         return Facts(
             served=point is not None,
             fresh=point is not None and point.fresh,
-            mode=self._policy.mode(claim.access_point),
+            mode=self._ordered(claim.access_point),
             revoked=self._policy.revoked(claim.credential, claim.grant_id),
             time_trusted=self._time_is_trusted(),
             schedules=self._schedules(claim),

@@ -12,6 +12,7 @@ class Point:
     """An access point of this hub: its door, and how a release there is done.
 
     `fresh`: it demands the full path. `cap_seconds`: no release drives the strike for longer.
+    `extended_factor`: how much longer a release is for somebody who needs longer.
     """
 
     number: int
@@ -19,6 +20,7 @@ class Point:
     fresh: bool
     strike_seconds: float
     cap_seconds: float = 10.0
+    extended_factor: float = 1.0
 
     def release_seconds(self, ordered: float | None) -> float:
         """Return for how long a release drives the strike; None leaves it to this point."""
@@ -26,6 +28,10 @@ class Point:
         if ordered is not None:
             seconds = float(ordered)
         return min(seconds, self.cap_seconds)
+
+    def extended_seconds(self, seconds: float) -> float:
+        """Return for how long a release of `seconds` drives it for somebody who needs longer."""
+        return min(seconds * self.extended_factor, self.cap_seconds)
 
 
 @dataclass(frozen=True, slots=True)

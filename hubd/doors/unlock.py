@@ -22,6 +22,7 @@ from functools import partial
 
 from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.once import Asked, Tries
+from hubcore.access.precedence import DoorMode
 from hubcore.access.words import Action, Denial
 from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
@@ -59,14 +60,16 @@ class Unlock:
         tell: Tell,
         doors: Mapping[str, Mover],
         watch: Watch,
+        mode_at: Callable[[int], DoorMode] | None = None,
     ) -> None:
-        """`doors` are the movers by door id."""
+        """`doors` are the movers by door id; `mode_at` is for the `Judge`."""
         self._points = rules.points
         self._judge = Judge(
             rules,
             policy=policy,
             clock=clock,
             tell=tell,
+            mode_at=mode_at,
         )
         self._decisions = DecisionLog(log, clock, tell)
         self._clock = clock

@@ -77,7 +77,7 @@ def _line_of(strike: sections.Strike) -> StrikeLine:
         chip=strike.chip,
         line=strike.line,
         active_low=strike.active_low,
-        cap_ms=round(strike.cap_seconds * 1000),
+        cap_ms=0 if strike.continuous else round(strike.cap_seconds * 1000),
         rest_ms=round(strike.rest_seconds * 1000),
     )
 

@@ -219,7 +219,7 @@ async def test_a_door_held_open_and_a_contact_that_bounces(rig: Rig) -> None:
         await rig.see(Input.DOOR_OPEN)
     await rig.see(Input.DOOR_CLOSED)
     await rig.later(SETTLE_SECONDS + 0.1)
-    assert rig.happened() == ["access_taken", "held_open", "closed"]
+    assert rig.happened() == ["access_taken", "held_open", "closed", "held_open_ended"]
 
 
 async def test_a_door_without_a_switch_claims_nothing(rig: Rig) -> None:
@@ -251,7 +251,11 @@ async def test_every_input_at_every_moment(rig: Rig) -> None:
         "exit",
         "closed",
         "forced",
+        "forced_ended",
         "held_open",
+        "held_open_ended",
+        "tamper",
+        "tamper_ended",
     }
 
 
@@ -265,7 +269,7 @@ async def test_a_disk_that_fails_is_told_and_the_watch_goes_on(rig: Rig) -> None
     await rig.later(SETTLE_SECONDS + 0.1)
     assert rig.watch.state("front") is DoorState.SECURED
     async with asyncio.timeout(5):
-        while rig.happened() != ["forced", "closed"]:  # noqa: ASYNC110 - nothing is lost: written when the disk can
+        while rig.happened() != ["forced", "closed", "forced_ended"]:  # noqa: ASYNC110 - nothing is lost: written when the disk can
             await asyncio.sleep(0.05)
 
 

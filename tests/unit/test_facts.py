@@ -33,6 +33,7 @@ LIST = ROOT / "hubcore" / "evidence" / "facts.py"
 ROOMS = (
     "hubcore",
     "hubd/doors",
+    "hubd/orders",
     "hubd/phones",
     "hubd/backend",
     "hubd/evidence",

@@ -42,7 +42,10 @@ class Site:
         self.policy_gate = asyncio.Event()
         self.policy_gate.set()
         self.version = 3
-        orders = Orders(self.release, self.accept, lambda: self.version)
+        self.orders_for_doors: list[uplink.Order] = []
+        self.stand_gate = asyncio.Event()
+        self.stand_gate.set()
+        orders = Orders(self.release, self.accept, lambda: self.version, self.stand)
         identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
         self.appended = asyncio.Event()
         self.sync = Sync(
@@ -71,6 +74,13 @@ class Site:
             raise SignatureError("the signature is not the issuer's")
         self.version += 1
         return self.version
+
+    async def stand(self, order: uplink.Order) -> uplink.OrderResult:
+        self.orders_for_doors.append(order)
+        await self.stand_gate.wait()
+        if order.by == "out of order":
+            raise StoreError("the disk is away")
+        return uplink.OrderResult(order.id, uplink.OrderOutcome.TAKEN, "")
 
     def hear(self, message: uplink.BackendMessage) -> None:
         self.link.say(uplink.encode(message))
