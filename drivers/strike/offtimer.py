@@ -8,10 +8,8 @@ Laws: each names the test in tests/unit/test_guard.py that holds it.
    test_a_pulse_drives_its_line_and_ends_at_its_deadline
 2. Of two pulses on a line, the later end counts.
    test_of_two_pulses_the_later_end_wins
-3. No line is driven for longer than its cap at a stretch, however many pulses prolong it. One with
-   no cap (0) is driven as long as pulses prolong it, and falls at the end of the last.
+3. No line is driven for longer than its cap at a stretch, however many pulses prolong it.
    test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first
-   test_a_line_without_a_cap_is_driven_as_long_as_pulses_prolong_it_and_no_longer
 4. After a stretch, and at the beginning, a line rests (`drivers.strike.stretch`).
    test_a_new_guard_begins_with_a_rest
 5. A pulse that is read after its last moment is refused, never driven late.
@@ -22,6 +20,8 @@ Laws: each names the test in tests/unit/test_guard.py that holds it.
    test_a_line_that_cannot_be_driven_is_driven_inactive_and_reported
 8. A line that cannot be driven inactive keeps no other line active.
    test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active
+9. A line with no cap (0) is driven as long as pulses prolong it. It falls at the end of the last.
+   test_a_line_without_a_cap_is_driven_as_long_as_pulses_prolong_it_and_no_longer
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.ON: _YES_OR_NO,  # whether an order stands from now on, or ends
     Fact.OP: _ID_BYTES,
     Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
-    Fact.ORDERS: FactType((bytes,)),  # all orders of the backend that stand (`carried_orders`)
+    Fact.ORDERS: _ID_BYTES,  # all orders of the backend that stand (`carried_orders`)
     Fact.PART: _TEXT,
     Fact.PATH: _TEXT,
     Fact.PEER_ERRORS: _NUMBER,

@@ -149,7 +149,7 @@ ROOMS: dict[str, Room] = {
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file "
-        "hubd.doors hubd.evidence hubd.phones hubd.policy hubd.stores hubd.upkeep "
+        "hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy hubd.stores hubd.upkeep "
         "hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
