@@ -17,6 +17,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -75,8 +76,8 @@ class DoorKeeper:
         self._cannot_hold = cannot_hold
         self._modes = dict.fromkeys(standing.points, DoorMode.LOCKED)
         self._unsecured: set[str] = set()
-        self._faults: dict[str, str] = {}
-        """Why a door could not be held or secured, told once."""
+        self._failures: Counter[str] = Counter()
+        """How often in a row a door could not be held or secured."""
         self._fire: set[str] = set()
         self._fire_quiet_at: dict[str, float] = {}
         self._record_again_at = 0.0
@@ -179,12 +180,13 @@ class DoorKeeper:
         except HardwareError as error:
             self._failed(door, str(error))
         else:
-            self._faults.pop(door, None)
+            del self._failures[door]
 
     def _failed(self, door: str, why: str) -> None:
-        if self._faults.get(door) == why:
+        """Tell what fails twice in a row, once: at a start the movers take a moment to be there."""
+        self._failures[door] += 1
+        if self._failures[door] != 2:
             return
-        self._faults[door] = why
         is_to_be_shut = door in self._unsecured
         event = EventName.NOT_SECURED if is_to_be_shut else EventName.NOT_HELD
         self._tell(event, {Fact.DOOR: door, Fact.WHY: why})

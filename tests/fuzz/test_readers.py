@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, read_grant
-from hubcore.access.words import HubName, Mode
 from hubcore.access.precedence import DoorOrder
+from hubcore.access.words import HubName, Mode
 from hubcore.backend import uplink
 from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt

@@ -114,7 +114,10 @@ STORIES: dict[str, tuple[Sequence[Step], list[str]]] = {
         [Event.STRIKE_ON, Event.OPENED, Event.STRIKE_OFF, 55.0, Event.CLOSED, SETTLED],
         ["access_taken", "pre_alarm", "closed"],
     ),
-    "out by the button": ([Event.REX, 3.0, Event.OPENED, Event.CLOSED, SETTLED], ["exit", "closed"]),
+    "out by the button": (
+        [Event.REX, 3.0, Event.OPENED, Event.CLOSED, SETTLED],
+        ["exit", "closed"],
+    ),
     "out too late": ([Event.REX, EGRESS_SECONDS, Event.OPENED], ["forced"]),
     "out right behind somebody": (
         [Event.REX, Event.OPENED, Event.CLOSED, 0.2, Event.REX, SETTLED, 1.0, Event.OPENED],

@@ -266,9 +266,7 @@ REFUSED: dict[str, tuple[Callable[[Doors], Order], OrderOutcome, str]] = {
         from_backend.LATE,
     ),
     "lives too long": (
-        lambda doors: doors.order(
-            DoorOrder.LOCKDOWN, expires_at=int(NOON) + ORDER_SECONDS_MAX + 1
-        ),
+        lambda doors: doors.order(DoorOrder.LOCKDOWN, expires_at=int(NOON) + ORDER_SECONDS_MAX + 1),
         OrderOutcome.LATE,
         from_backend.LIVES_TOO_LONG,
     ),

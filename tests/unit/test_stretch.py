@@ -186,10 +186,8 @@ def test_without_a_cap_a_strike_is_driven_to_the_latest_end_and_rests_for_nobody
     for verb, milliseconds, pause_ms in asked:
         answer = line.ask(verb, milliseconds)
         assert answer.kind is AnswerKind.DONE
-        if verb is Verb.SECURE:
-            ends = line.now
-        else:
-            ends = max(ends, line.now + milliseconds * MS)
+        asked_ends = line.now + milliseconds * MS
+        ends = line.now if verb is Verb.SECURE else max(ends, asked_ends)
         assert line.driven is (line.now < ends)
         line.later(pause_ms)
         assert line.driven is (line.now < ends)

@@ -499,9 +499,7 @@ async def test_a_release_that_waits_when_a_halt_comes_is_refused():
 
 
 def lockdown(number: int, by: str = "op") -> uplink.Order:
-    return uplink.Order(
-        bytes([number] * 16), by, 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None
-    )
+    return uplink.Order(bytes([number] * 16), by, 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
 
 
 async def test_orders_for_doors_are_carried_out_in_turn_and_bounded():

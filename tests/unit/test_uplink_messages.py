@@ -181,7 +181,7 @@ def test_every_type_has_its_own_number_and_fits_one_byte():
 def test_the_known_bytes_of_an_order_for_a_door():
     message = Order(bytes(range(16)), "op", 2, DoorOrder.HOLD_OPEN, 1, 1_795_305_600, None)
     assert encode(message).hex() == (
-        "88" "17" "50000102030405060708090a0b0c0d0e0f" "626f70" "02" "02" "01" "1a6b023080" "f6"
+        "881750000102030405060708090a0b0c0d0e0f626f700202011a6b023080f6"
     )
 
 
