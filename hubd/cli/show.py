@@ -151,19 +151,20 @@ def doors_table(doors: Iterable[Mapping[str, Any]]) -> TextTable:
     for door in doors:
         identity = clean(door.get("id"))
         name = clean(door.get("name"))
-        state = clean(door.get("state"))
-        mode = _mode(door)
-        alarm = _alarm(door)
-        points = _points(door.get("access_points"))
-        rows.append((identity, name, state, mode, alarm, points))
-    return TextTable("doors", ("id", "name", "state", "mode", "alarm", "access points"), rows)
+        rows.append((identity, name, _state(door), _points(door.get("access_points"))))
+    return TextTable("doors", ("id", "name", "state", "access points"), rows)
 
 
-def _mode(door: Mapping[str, Any]) -> str:
-    """The mode of a door, and the orders that make it: the one that decides comes first."""
-    mode = clean(door.get("mode"))
+def _state(door: Mapping[str, Any]) -> str:
+    """The state of a door; its mode, orders and alarms where they are not ordinary."""
+    said = [clean(door.get("state"))]
     orders = [_order(order) for order in _rows(door.get("orders"))]
-    return f"{mode}: {', '.join(orders)}" if orders else mode
+    if orders:
+        said.append(f"{clean(door.get('mode'))} ({', '.join(orders)})")
+    if door.get("alarm") not in (None, "normal"):
+        said.append(f"alarm {clean(door['alarm'])}".replace("_", " "))
+    said += [aspect for aspect in ("tamper", "fault") if door.get(aspect) is True]
+    return ", ".join(said)
 
 
 def _order(order: Mapping[str, Any]) -> str:
@@ -171,15 +172,6 @@ def _order(order: Mapping[str, Any]) -> str:
     if order.get("until") is None:
         return text
     return f"{text} until {moment(order['until'])}"
-
-
-def _alarm(door: Mapping[str, Any]) -> str:
-    """The alarm of a door, with tamper and fault where they stand."""
-    said: list[str] = []
-    if door.get("alarm") not in (None, "normal"):
-        said.append(clean(door["alarm"]).replace("_", " "))
-    said += [aspect for aspect in ("tamper", "fault") if door.get(aspect)]
-    return ", ".join(said) or "-"
 
 
 def _points(points: Any) -> str:
