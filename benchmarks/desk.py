@@ -125,6 +125,9 @@ class NoDoor:
     async def secure(self) -> None:
         return
 
+    def failed(self, door: str) -> None:
+        """Not asked here."""
+
     def released(
         self, door: str, access_point: int, seconds: float, *, extended: bool = False
     ) -> None:

@@ -69,6 +69,9 @@ class Watch:
     def __init__(self) -> None:
         self.released_at: list[tuple[str, int, float]] = []
 
+    def failed(self, door: str) -> None:
+        """Not asked here."""
+
     def released(
         self, door: str, access_point: int, seconds: float, *, extended: bool = False
     ) -> None:

@@ -24,7 +24,7 @@ from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.config.movers import Strike
+from hubd.config.movers import Maglock, Strike
 from hubd.upkeep.checks import Part
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
@@ -98,7 +98,7 @@ def desk_parts(
         config=config,
         publish=edges.put,
         tell=tell,
-        rows={Strike: partial(_strikes, path, metals)},
+        rows=dict.fromkeys((Strike, Maglock), partial(_strikes, path, metals)),
     )
     return Parts(
         radio=_radio(transport, config, tell),
@@ -112,7 +112,7 @@ def desk_parts(
 def _strikes(
     path: Path,
     metals: Metals,
-    wanted: Sequence[Strike],
+    wanted: Sequence[Strike | Maglock],
     tell: TellPart,
 ) -> MadeKind:
     """Make strikes on the lines of the file at `path`, with the metal of their doors behind."""

@@ -31,6 +31,9 @@ class Watch(Protocol):
     ) -> None:
         """A release was driven just now; `extended`: for somebody who needs longer."""
 
+    def failed(self, door: str) -> None:
+        """A mover of the door did not do what it was told."""
+
     def state(self, door: str) -> DoorState:
         """What the door is seen to do."""
 
@@ -68,6 +71,9 @@ class DoorMovers:
                 left_seconds -= rest_seconds
                 if left_seconds < 0:
                     raise
+            except HardwareError:
+                self._watch.failed(point.door)
+                raise
             else:
                 self._watch.released(point.door, point.number, seconds, extended=extended)
                 return None
@@ -82,6 +88,7 @@ class DoorMovers:
             try:
                 await self._movers[door].secure()
             except HardwareError as error:
+                self._watch.failed(door)
                 facts: Detail = {
                     Fact.DOOR: door,
                     Fact.WHY: str(error),

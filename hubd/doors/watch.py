@@ -147,6 +147,18 @@ class DoorWatch:
             self._mask(of_door, now)
         self._changed.set()
 
+    def failed(self, door: str) -> None:
+        """A mover of the door did not do what it was told."""
+        self._notice(door, Aspect.FAULTY)
+
+    def works(self, door: str) -> None:
+        """The movers of the door have done what they were told."""
+        self._notice(door, Aspect.FAULTLESS)
+
+    def _notice(self, door: str, aspect: Aspect) -> None:
+        of_door = self._doors[door]
+        self._happened(of_door, of_door.machine.notice(aspect), self._clock.monotonic())
+
     def released(
         self, door: str, access_point: int, seconds: float, *, extended: bool = False
     ) -> None:
@@ -156,6 +168,7 @@ class DoorWatch:
         `extended`: it is for somebody who needs longer.
         """
         released = self._doors[door]
+        self.works(door)
         released.machine.extended = extended
         if not released.machine.watched:
             self._came_in(access_point)

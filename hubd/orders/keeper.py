@@ -47,6 +47,12 @@ class ModeWatch(Protocol):
     def mode_is(self, door: str, mode: DoorMode) -> None:
         """The door is in this mode from now on."""
 
+    def failed(self, door: str) -> None:
+        """A mover of the door did not do what it was told."""
+
+    def works(self, door: str) -> None:
+        """The movers of the door have done what they were told."""
+
 
 class DoorKeeper:
     """All doors of the hub."""
@@ -180,13 +186,15 @@ class DoorKeeper:
         except HardwareError as error:
             self._failed(door, str(error))
         else:
-            del self._failures[door]
+            if self._failures.pop(door, 0):
+                self._watch.works(door)
 
     def _failed(self, door: str, why: str) -> None:
         """Tell what fails twice in a row, once: at a start the movers take a moment to be there."""
         self._failures[door] += 1
         if self._failures[door] != 2:
             return
+        self._watch.failed(door)
         is_to_be_shut = door in self._unsecured
         event = EventName.NOT_SECURED if is_to_be_shut else EventName.NOT_HELD
         self._tell(event, {Fact.DOOR: door, Fact.WHY: why})

@@ -14,6 +14,8 @@ from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.backend.sync import Sync
 from hubd.config.doors import AccessPoint, Door
 from hubd.config.file import Config
+from hubd.config.movers import ON_POWER_LOSS, Mover
+from hubd.config.section import kind_of
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
 from hubd.upkeep.checks import Topic
@@ -87,6 +89,7 @@ class Status:
             "tamper": aspects.tamper,
             "fault": aspects.fault,
             "may_be_held": door.may_be_held,
+            "movers": [_mover(mover) for mover in door.moved_by],
             "watched": door.dps is not None,
             "access_points": [self._access_point(point) for point in door.access_points],
         }
@@ -98,6 +101,14 @@ class Status:
             "fresh": point.fresh,
             "mode": self.policy.mode(point.number).name.lower(),
         }
+
+
+def _mover(mover: Mover) -> Document:
+    return {
+        "id": mover.id,
+        "kind": kind_of(mover),
+        "on_power_loss": ON_POWER_LOSS[type(mover)],
+    }
 
 
 def _order(one: ShownOrder) -> Document:

@@ -61,6 +61,7 @@ class Doors:
     told: list[tuple[EventName, dict[Fact, object]]] = field(default_factory=list)
     modes_told: list[tuple[str, DoorMode]] = field(default_factory=list)
     cannot: set[str] = field(default_factory=set)
+    faults: list[tuple[str, bool]] = field(default_factory=list)
     numbers: int = 0
     record_seconds: float = RECORD_SECONDS
 
@@ -98,6 +99,12 @@ class Doors:
 
     def mode_is(self, door: str, mode: DoorMode) -> None:
         self.modes_told.append((door, mode))
+
+    def failed(self, door: str) -> None:
+        self.faults.append((door, True))
+
+    def works(self, door: str) -> None:
+        self.faults.append((door, False))
 
     def _tell(self, event: EventName, facts: dict[Fact, object]) -> None:
         assert misfits_of_event(event, facts) == []  # type: ignore[arg-type]
@@ -637,6 +644,7 @@ async def test_a_mover_that_fails_is_told_once_and_tried_again(doors: Doors) -> 
     doors.movers[FRONT].failing = None
     await doors.look(1.0)
     assert doors.movers[FRONT].driven
+    assert doors.faults == [(FRONT, True), (FRONT, False)]
 
 
 # Fire.

@@ -422,3 +422,14 @@ async def test_without_a_bolt_contact_the_mover_tells_of_the_bolt(rig: Rig) -> N
     assert rig.watch.aspects("front").bolt is BoltState.FREE
     rig.driven = False
     assert rig.watch.aspects("front").bolt is BoltState.LOCKED
+
+
+async def test_a_mover_that_fails_is_a_fault_until_it_does_what_it_is_told(rig: Rig) -> None:
+    for _ in range(2):
+        rig.watch.failed("front")
+    await settle()
+    assert rig.watch.aspects("front").fault
+    rig.watch.released("front", 1, 5.0)
+    await settle()
+    assert not rig.watch.aspects("front").fault
+    assert rig.happened() == ["fault", "fault_ended"]
