@@ -263,7 +263,7 @@ def _make_doors(
         clock=evidence.clock,
         may_hold=held.__contains__,
         changed=keeper.apply,
-        found=stores.orders,
+        found=stores.orders if config.backend is not None else (),
     )
     end = evidence.log.last() + 1
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)

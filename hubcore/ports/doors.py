@@ -3,6 +3,8 @@
 Laws: they hold for a mover of any kind (tests/ports/test_mover.py).
 1. Its driver owns the off-timer: a release ends by itself, whatever becomes of hubd.
 2. It moves only on a call of `release`, and for no longer than its cap at a stretch. Then it rests.
+   One that may be held open has no such cap and never rests: it is driven as long as releases are
+   renewed, and falls at the end of the last.
 3. After an error it is at rest, as far as is known.
 4. It has an id of its own. A door with several movers is one mover to whoever releases it.
 """

@@ -554,6 +554,45 @@ async def test_a_schedule_holds_open_and_lets_fall_shut_at_its_end(doors: Doors)
     assert doors.records()[0].detail[Fact.GIVEN_BY] == "schedule"
 
 
+# schedules, law 1
+async def test_a_schedule_is_asked_once_a_minute_and_after_each_policy(doors: Doors) -> None:
+    office_hours(doors)
+    asked: list[int] = []
+    schedule = doors.policy.schedule
+
+    def counted(number: int) -> Schedule | None:
+        asked.append(number)
+        return schedule(number)
+
+    doors.policy.schedule = counted  # type: ignore[method-assign]
+    for _ in range(59):
+        await doors.look(1.0)
+    assert len(asked) == 1
+    await doors.look(1.0)
+    assert len(asked) == 2
+    doors.policy.number += 1
+    await doors.look()
+    assert len(asked) == 3
+
+
+# keeper, law 5
+async def test_the_watch_knows_the_mode_before_anything_moves(doors: Doors) -> None:
+    known: list[list[tuple[str, DoorMode]]] = []
+    doors.movers[FRONT].on_asked = lambda _seconds: known.append(list(doors.modes_told))
+    await doors.give(DoorOrder.HOLD_OPEN)
+    assert known == [[(FRONT, DoorMode.UNLOCKED)]]
+
+
+# keeper, law 4
+async def test_a_door_that_was_locked_down_meanwhile_is_not_held(doors: Doors) -> None:
+    office_hours(doors)
+    await doors.look()
+    doors.policy.modes[2] = Mode.LOCKDOWN  # nobody has said so yet
+    doors.clock.advance(HOLD_SECONDS)
+    await doors.keeper.apply([FRONT])
+    assert not doors.movers[FRONT].driven
+
+
 async def test_a_hold_is_recorded_before_anything_moves(doors: Doors) -> None:
     office_hours(doors)
     doors.log.failing = StoreError("full")
