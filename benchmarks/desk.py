@@ -126,7 +126,12 @@ class NoDoor:
     async def secure(self) -> None:
         return
 
-    def released(self, door: str, access_point: int, seconds: float) -> None:
+    def failed(self, door: str) -> None:
+        """Not asked here."""
+
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None:
         return
 
     def state(self, door: str) -> DoorState:

@@ -49,6 +49,11 @@ from hubd.doors.watch import DoorWatch
 from hubd.evidence.paced import PacedLog
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
+from hubd.orders.from_backend import BackendOrders
+from hubd.orders.keeper import DoorKeeper
+from hubd.orders.order_log import OrderLog
+from hubd.orders.schedules import HoldSchedules
+from hubd.orders.standing import StandingOrders
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
 from hubd.policy.new import PolicyIntake
@@ -58,7 +63,7 @@ from hubd.readers.attending import Attending
 from hubd.readers.cards import Cards
 from hubd.readers.faults import ReaderFaults
 from hubd.stores import Stores
-from hubd.upkeep.checks import Part
+from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.clockcare import ClockCare, backend_agrees
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
@@ -93,6 +98,8 @@ class Hub:
     refusals: Refusals
     policy: ProvenPolicy
     doors: DoorWatch
+    keeper: DoorKeeper
+    orders: BackendOrders
     links: Links
     epochs: EpochKeys
     readers: Attending | None
@@ -106,16 +113,16 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     parts = make_parts(config, keys, evidence.problems.part)
     policy = _make_policy(stores, evidence)
     heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
-    doors = _make_doors(config, parts, policy, heard, evidence)
+    doors = _make_doors(config, parts, policy, stores, heard, evidence)
     phones = _make_phones(config, keys, parts.radio, doors.unlock, evidence)
     readers = _make_readers(config, keys, parts, policy, doors.unlock, evidence)
     sync = None
     if parts.uplink is not None:
         intake = _make_policy_intake(config, keys, policy, doors.unlock, phones.tickets, evidence)
-        orders = Orders(doors.unlock.release, intake.accept, policy.version)
+        orders = Orders(doors.unlock.release, intake.accept, policy.version, doors.orders.take)
         sync = _make_sync(config, parts.uplink, orders, heard, evidence)
     time = _make_clock_care(sync, evidence)
-    status = _make_status(config, policy, doors.watch, phones, sync, evidence)
+    status = _make_status(config, policy, doors, phones, sync, evidence)
     calls = LocalCalls(status, time, policy, readers)
     return Hub(
         parts=parts,
@@ -130,6 +137,8 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         refusals=evidence.refusals,
         policy=policy,
         doors=doors.watch,
+        keeper=doors.keeper,
+        orders=doors.orders,
         links=phones.links,
         epochs=phones.epochs,
         readers=readers,
@@ -231,33 +240,113 @@ def _make_policy(stores: Stores, evidence: _Evidence) -> ProvenPolicy:
 class _Doors:
     watch: DoorWatch
     unlock: Unlock
+    standing: StandingOrders
+    orders: BackendOrders
+    keeper: DoorKeeper
 
 
 def _make_doors(
     config: Config,
     parts: Parts,
     policy: ProvenPolicy,
+    stores: Stores,
     heard: LastHeard,
     evidence: _Evidence,
 ) -> _Doors:
+    numbers = {door.id: [point.number for point in door.access_points] for door in config.doors}
+    standing = StandingOrders(numbers, policy, evidence.clock, evidence.tell)
+    schedules = HoldSchedules(numbers, policy, evidence.clock, config.hub.zone)
+    persons = Persons(evidence.clock)
+    watch = _make_watch(config, parts, schedules, persons, evidence)
+    unlock = _make_unlock(config, parts, policy, standing, watch, persons, heard, evidence)
+    order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
+    held = frozenset(door.id for door in config.doors if door.may_be_held)
+    keeper = DoorKeeper(
+        standing=standing,
+        schedules=schedules,
+        movers=parts.doors,
+        may_hold=held.__contains__,
+        watch=watch,
+        log=order_log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        cannot_hold=partial(_show_cannot_hold, evidence.problems),
+    )
+    orders = BackendOrders(
+        standing=standing,
+        policy=policy,
+        log=order_log,
+        clock=evidence.clock,
+        may_hold=held.__contains__,
+        changed=keeper.apply,
+        found=stores.orders if config.backend is not None else (),
+    )
+    end = evidence.log.last() + 1
+    newest = evidence.log.newest(end, REMEMBERED_RECORDS)
+    unlock.remember(newest)
+    orders.remember(newest)
+    return _Doors(
+        watch=watch,
+        unlock=unlock,
+        standing=standing,
+        orders=orders,
+        keeper=keeper,
+    )
+
+
+def _show_cannot_hold(problems: StandingProblems, doors: frozenset[str]) -> None:
+    """Let the problem stand that a schedule would hold open doors which cannot be, or end it."""
+    found = None
+    if doors:
+        found = problem(CheckId.HOLD_IMPOSSIBLE, doors=", ".join(sorted(doors)))
+    problems.update(Topic.HOLD, found)
+
+
+def _make_watch(
+    config: Config,
+    parts: Parts,
+    schedules: HoldSchedules,
+    persons: Persons,
+    evidence: _Evidence,
+) -> DoorWatch:
+    def came_in(access_point: int) -> None:
+        schedules.came_in(access_point)
+        persons.came_in(access_point)
+
     machines: dict[str, DoorMachine] = {}
     for door in config.doors:
-        watched = door.dps is not None
-        machines[door.id] = DoorMachine(watched, door.held_open_seconds)
-    watch = DoorWatch(
+        machines[door.id] = DoorMachine(
+            watched=door.dps is not None,
+            held_open_seconds=door.held_open_seconds,
+            pre_alarm_seconds=door.pre_alarm_seconds,
+            extended_factor=door.extended_factor,
+        )
+    return DoorWatch(
         machines=machines,
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
         driven=lambda door: parts.doors[door].driven,
+        came_in=came_in,
     )
+
+
+def _make_unlock(
+    config: Config,
+    parts: Parts,
+    policy: ProvenPolicy,
+    standing: StandingOrders,
+    watch: DoorWatch,
+    persons: Persons,
+    heard: LastHeard,
+    evidence: _Evidence,
+) -> Unlock:
     rules = SiteRules(
         points=_points(config),
         zone=config.hub.zone,
         grant_seconds_max=config.protocol.grant_days_max * DAY_SECONDS,
     )
-    persons = Persons(evidence.clock)
-    unlock = Unlock(
+    return Unlock(
         rules=rules,
         policy=policy,
         log=evidence.paced,
@@ -267,10 +356,8 @@ def _make_doors(
         watch=watch,
         persons=persons,
         offline_seconds=heard.seconds,
+        mode_at=standing.mode_at,
     )
-    end = evidence.log.last() + 1
-    unlock.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
-    return _Doors(watch, unlock)
 
 
 def _points(config: Config) -> dict[int, Point]:
@@ -287,6 +374,7 @@ def _points(config: Config) -> dict[int, Point]:
                 watched=door.dps is not None,
                 without_time=door.without_time,
                 offline_seconds_max=door.offline_seconds_max,
+                extended_factor=door.extended_factor,
             )
     return points
 
@@ -474,7 +562,7 @@ def _make_clock_care(sync: Sync | None, evidence: _Evidence) -> ClockCare:
 def _make_status(
     config: Config,
     policy: ProvenPolicy,
-    watch: DoorWatch,
+    doors: _Doors,
     phones: _Phones,
     sync: Sync | None,
     evidence: _Evidence,
@@ -486,7 +574,8 @@ def _make_status(
         clock=evidence.clock,
         log=evidence.log,
         policy=policy,
-        watch=watch,
+        watch=doors.watch,
+        standing=doors.standing,
         sync=sync,
         link_count=lambda: len(phones.links),
         has_epoch_key=lambda: phones.ring.current is not None,

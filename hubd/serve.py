@@ -72,6 +72,7 @@ async def _record_start(hub: Hub, mended: int) -> None:
         Fact.VERSION: __version__,
         **hub.floor.begin(),
         **hub.policy.carried(),
+        **hub.orders.begin(),
     }
     await _in_time(FIRST_RECORDS_SECONDS, _first_records(hub, started, mended))
 
@@ -125,7 +126,8 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
     look = hub.self_check.check
     loops = [
         _serve_links(hub),
-        hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed),
+        hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed, hub.keeper.fire),
+        hub.keeper.run(hub.orders.look),
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
         hub.log.mend(hub.clock),

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcore.errors import ConfigError, TrustError
-from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, read_logged_state
+from hubcore.evidence.carried_orders import CarriedOrder, believed
+from hubcore.evidence.records import Record
+from hubcore.evidence.statecheck import (
+    Doubt,
+    FoundState,
+    LogFound,
+    LoggedState,
+    OnDisk,
+    judge,
+    read_logged_state,
+)
 from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import AuditStore
+from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.adapters.sqlite.policy_proof import PolicyFound
@@ -18,12 +29,16 @@ from hubd.adapters.sqlite.policy_proof import PolicyFound
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The audit log and the policy; `found` is their state, `told` what the log says of it."""
+    """The audit log and the policy; `found` is their state, `told` what the log says of it.
+
+    `orders` are those of the backend that stood when hubd last ended.
+    """
 
     audit: AuditStore
     policy: PolicyDatabase
     found: FoundState
     told: LoggedState
+    orders: tuple[CarriedOrder, ...] = ()
 
 
 async def open_stores(
@@ -53,7 +68,23 @@ async def open_stores(
         log_removed=log_removed,
     )
     told = read_logged_state(audit.newest_about_state())
-    return Stores(audit, policy, found, told)
+    in_doubt = isinstance(judge(found, told), Doubt)
+    return Stores(
+        audit=audit,
+        policy=policy,
+        found=found,
+        told=told,
+        orders=_orders_found(audit, in_doubt),
+    )
+
+
+def _orders_found(audit: AuditStore, in_doubt: bool) -> tuple[CarriedOrder, ...]:
+    """Find the orders that stood before this start."""
+    stored = audit.newest_about_orders()
+    if stored is None:
+        return ()
+    is_checked = stored.number > audit.last() - CHECKED_AT_START
+    return believed(Record.decode(stored.body), is_checked and not in_doubt)
 
 
 def _log_found(audit: AuditStore, kept: PolicyFound) -> LogFound:

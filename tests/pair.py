@@ -71,7 +71,12 @@ class Watch:
     def __init__(self) -> None:
         self.released_at: list[tuple[str, int, float]] = []
 
-    def released(self, door: str, access_point: int, seconds: float) -> None:
+    def failed(self, door: str) -> None:
+        """Not asked here."""
+
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None:
         self.released_at.append((door, access_point, seconds))
 
     def state(self, door: str) -> DoorState:

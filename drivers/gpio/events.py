@@ -26,6 +26,12 @@ _INPUT_OF = {
     Input.STRIKE_ACTIVE: "strike",
     Input.STRIKE_INACTIVE: "strike",
     Input.REX: "rex",
+    Input.BOLT_LOCKED: "bolt",
+    Input.BOLT_FREE: "bolt",
+    Input.TAMPER: "tamper",
+    Input.TAMPER_ENDED: "tamper",
+    Input.FIRE: "fire",
+    Input.FIRE_ENDED: "fire",
 }
 
 

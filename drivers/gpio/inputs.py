@@ -4,7 +4,9 @@ Laws:
 1. After a request the level is read once, since edges tell only changes.
 2. A gap in the kernel's numbers means lost edges, so the levels are read again.
 3. A chip that fails is asked for again, and that is reported.
-4. Egress is wired in hardware, so nothing here opens a door.
+4. Egress is wired in hardware, so nothing here opens a door. The same holds for fire.
+5. Each line has its own debounce, by the kernel: for its edges and for its level.
+6. A switch with two contacts tells through `drivers.gpio.supervised`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import gpiod
 from gpiod.line import Bias, Direction, Edge, Value
 
 from drivers.gpio.lines import LineConfig, chip_path, explain
+from drivers.gpio.supervised import TwoContacts
 from hubcore.errors import HardwareError
 from hubcore.ports.doors import Input, InputEvent
 
@@ -28,13 +31,24 @@ RETRY_SECONDS = 5.0
 
 
 class Contact(Enum):
-    """What is wired. *Active* means: the door is open, or somebody wants out."""
+    """What is wired. *Active* means: the door is open, or somebody wants out, or there is a fire.
+
+    DPS_SECOND is the other contact of a switch with two: active while the door is closed.
+    """
 
     DPS = "dps"
+    DPS_SECOND = "dps_second"
     REX = "rex"
+    BOLT = "bolt"
+    """Active while the bolt is thrown."""
+    FIRE = "fire"
 
 
 _REPORTS: dict[tuple[Contact, bool], Input] = {
+    (Contact.BOLT, True): Input.BOLT_LOCKED,
+    (Contact.BOLT, False): Input.BOLT_FREE,
+    (Contact.FIRE, True): Input.FIRE,
+    (Contact.FIRE, False): Input.FIRE_ENDED,
     (Contact.DPS, True): Input.DOOR_OPEN,
     (Contact.DPS, False): Input.DOOR_CLOSED,
     (Contact.REX, True): Input.REX,  # letting go of the button is no event
@@ -53,9 +67,14 @@ class InputLine:
     chip: str
     line: str | int
     active_low: bool = False
+    debounce_ms: int = 20
 
     def __str__(self) -> str:
         return f"{self.contact.name} of {self.door} (line {self.line!r} of {self.chip})"
+
+
+Report = Callable[[InputLine, bool, float], None]
+"""Takes a line, whether it is active, and the monotonic second of that."""
 
 
 class WiredInputs:
@@ -66,15 +85,16 @@ class WiredInputs:
         lines: Sequence[InputLine],
         put: Callable[[InputEvent], None],
         tell: Callable[[bool, str], None],
-        debounce_ms: int = 20,
         open_chip: Callable[[str], gpiod.Chip] = gpiod.Chip,
     ) -> None:
-        """`put` hears every level and edge, `tell(up, why)` each start and each failure."""
+        """Several doors may have one line as their fire input.
+
+        `put` hears every level and edge, `tell(up, why)` each start and each failure."""
         self._lines = tuple(lines)
         self._put = put
         self._tell = tell
-        self._debounce = timedelta(milliseconds=debounce_ms)
         self._open_chip = open_chip
+        self._pairs: dict[str, TwoContacts] = {}
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Watch until cancelled; call `ready` each time all inputs are watched."""
@@ -89,6 +109,11 @@ class WiredInputs:
         loop = asyncio.get_running_loop()
         broken: asyncio.Future[None] = loop.create_future()
         banks: list[_Bank] = []
+        self._pairs = {
+            line.door: TwoContacts(line.door, self._put, loop.call_later)
+            for line in self._lines
+            if line.contact is Contact.DPS_SECOND
+        }
         try:
             for chip in dict.fromkeys(line.chip for line in self._lines):
                 banks.append(self._bank_of(chip))
@@ -102,6 +127,20 @@ class WiredInputs:
             for bank in banks:
                 loop.remove_reader(bank.fileno())
                 bank.close()
+            for pair in self._pairs.values():
+                pair.close()
+
+    def _report(self, line: InputLine, active: bool, at: float) -> None:
+        """Tell what a line says, at this monotonic second."""
+        pair = self._pairs.get(line.door)
+        if pair is not None and line.contact is Contact.DPS:
+            pair.first(active, at)
+        elif pair is not None and line.contact is Contact.DPS_SECOND:
+            pair.second(not active, at)
+        else:
+            what = _REPORTS.get((line.contact, active))
+            if what is not None:
+                self._put(InputEvent(line.door, what, at))
 
     def _bank_of(self, chip: str) -> _Bank:
         """Request the inputs of one chip. Raise HardwareError."""
@@ -109,8 +148,7 @@ class WiredInputs:
             chip=chip,
             lines=[line for line in self._lines if line.chip == chip],
             open_chip=self._open_chip,
-            debounce=self._debounce,
-            put=self._put,
+            report=self._report,
         )
 
 
@@ -122,12 +160,12 @@ def _read(bank: _Bank, broken: asyncio.Future[None]) -> None:
             broken.set_exception(error)
 
 
-def _settings(line: InputLine, debounce: timedelta) -> gpiod.LineSettings:
+def _settings(line: InputLine) -> gpiod.LineSettings:
     return gpiod.LineSettings(
         direction=Direction.INPUT,
         edge_detection=Edge.BOTH,
         bias=Bias.PULL_UP,
-        debounce_period=debounce,
+        debounce_period=timedelta(milliseconds=line.debounce_ms),
         active_low=line.active_low,
     )
 
@@ -140,13 +178,12 @@ class _Bank:
         chip: str,
         lines: Sequence[InputLine],
         open_chip: Callable[[str], gpiod.Chip],
-        debounce: timedelta,
-        put: Callable[[InputEvent], None],
+        report: Report,
     ) -> None:
         """Request the lines. Raise HardwareError."""
         self._chip = chip
-        self._put = put
-        self._by_offset: dict[int, InputLine] = {}
+        self._tell = report
+        self._by_offset: dict[int, list[InputLine]] = {}
         self._active: dict[int, bool] = {}
         self._last_number = 0
         config: LineConfig = {}
@@ -154,8 +191,8 @@ class _Bank:
             with open_chip(chip_path(chip)) as opened:
                 for line in lines:
                     offset = int(opened.get_line_info(line.line).offset)
-                    self._by_offset[offset] = line
-                    config[offset] = _settings(line, debounce)
+                    self._by_offset.setdefault(offset, []).append(line)
+                    config[offset] = _settings(line)
                 self._request = opened.request_lines(config, consumer=CONSUMER)
         except (OSError, ValueError) as error:
             raise HardwareError(explain(error, f"Input {lines[0]} or one beside it")) from error
@@ -196,7 +233,5 @@ class _Bank:
 
     def _report(self, offset: int, active: bool, at: float) -> None:
         self._active[offset] = active
-        line = self._by_offset[offset]
-        what = _REPORTS.get((line.contact, active))
-        if what is not None:
-            self._put(InputEvent(line.door, what, at))
+        for line in self._by_offset[offset]:
+            self._tell(line, active, at)

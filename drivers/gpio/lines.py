@@ -3,7 +3,8 @@
 Laws:
 1. A line is requested as an output *with the value inactive*, so there is no moment between.
 2. All lines are held, or none.
-3. An error of the library becomes a HardwareError that names the line and what to do.
+3. A line that is driven active is read back: one that does not hold its level was not driven.
+4. An error of the library becomes a HardwareError that names the line and what to do.
 """
 
 from __future__ import annotations
@@ -86,10 +87,17 @@ class GpioLines:
         """Drive one line. Raise HardwareError."""
         line, offset = self._lines[index]
         value = Value.ACTIVE if active else Value.INACTIVE
+        request = self._requests[line.chip]
         try:
-            self._requests[line.chip].set_value(offset, value)
+            request.set_value(offset, value)
+            holds = not active or request.get_value(offset) is value
         except OSError as error:
             raise HardwareError(explain(error, f"Strike {line}")) from error
+        if not holds:
+            raise HardwareError(
+                f"Strike {line} was driven, but the line does not hold its level: "
+                "look for a short circuit, or for another output on it."
+            )
 
     def close(self) -> None:
         """Release every request; the kernel and the hardware decide what the pins do then."""

@@ -113,8 +113,8 @@ def read_lines(text: str) -> list[StrikeLine]:
             cap_ms=int(cap_ms),
             rest_ms=int(rest_ms),
         )
-        if not 1 <= wanted.cap_ms <= MAX_CAP_MS:
-            raise ValueError(f"a cap within 1..{MAX_CAP_MS} ms")
+        if not 0 <= wanted.cap_ms <= MAX_CAP_MS:
+            raise ValueError(f"a cap within 0..{MAX_CAP_MS} ms")
         if not 0 <= wanted.rest_ms <= MAX_REST_MS:
             raise ValueError(f"a rest within 0..{MAX_REST_MS} ms")
         lines.append(wanted)

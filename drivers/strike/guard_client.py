@@ -131,8 +131,8 @@ class StrikeGuard:
         return answer.at_ns
 
     def pulse_ms(self, strike: str, seconds: float) -> int:
-        """Return how many milliseconds a release of `seconds` lasts: at most the strike's cap."""
-        return min(math.ceil(seconds * 1000), self._lines[strike].cap_ms)
+        """Return how many milliseconds a release of `seconds` lasts: at most the longest pulse."""
+        return min(math.ceil(seconds * 1000), self._lines[strike].pulse_max_ms)
 
     def stretch(self, strike: str, now: int) -> Stretch:
         """Return a stretch that begins at `now`, to follow the strike's changes with."""
@@ -282,9 +282,9 @@ def _check(lines: Collection[StrikeLine]) -> None:
             f"{len(lines)} strikes are configured; one hub drives 1 to {MAX_LINES}."
         )
     for line in lines:
-        if not 1 <= line.cap_ms <= MAX_CAP_MS:
+        if not 0 <= line.cap_ms <= MAX_CAP_MS:
             raise HardwareError(
-                f"The cap of {line} is {line.cap_ms} ms; it must be within 1..{MAX_CAP_MS} ms."
+                f"The cap of {line} is {line.cap_ms} ms; it must be within 0..{MAX_CAP_MS} ms."
             )
         if not 0 <= line.rest_ms <= MAX_REST_MS:
             raise HardwareError(

@@ -20,6 +20,8 @@ Laws: each names the test in tests/unit/test_guard.py that holds it.
    test_a_line_that_cannot_be_driven_is_driven_inactive_and_reported
 8. A line that cannot be driven inactive keeps no other line active.
    test_a_line_that_cannot_be_driven_inactive_does_not_keep_the_others_active
+9. A line with no cap (0) is driven as long as pulses prolong it. It falls at the end of the last.
+   test_a_line_without_a_cap_is_driven_as_long_as_pulses_prolong_it_and_no_longer
 """
 
 from __future__ import annotations
@@ -93,9 +95,9 @@ class OffTimers:
             return f"line {command.line} of {len(self._wanted)} does not exist"
         if command.verb is not Verb.PULSE:
             return ""
-        cap_ms = self._wanted[command.line].cap_ms
-        if not 1 <= command.milliseconds <= cap_ms:
-            return f"a pulse of {command.milliseconds} ms is not within 1..{cap_ms} ms"
+        most_ms = self._wanted[command.line].pulse_max_ms
+        if not 1 <= command.milliseconds <= most_ms:
+            return f"a pulse of {command.milliseconds} ms is not within 1..{most_ms} ms"
         if self._now_ns() > command.expires_ns:
             return "the command was read after its last moment"
         return ""

@@ -10,6 +10,8 @@ Laws:
 5. A pulse that would be next to nothing is refused with how long to wait, never half given.
 6. `secured` ends a pulse for good, also one that waits for the end of a rest.
 7. A new stretch begins with a rest, since nobody knows what drove the strike before.
+8. A cap of 0 is none: then no pulse waits, none is cut, and laws 2 to 5 and 7 have nothing to say.
+   Each pulse still ends by itself.
 
 Times are nanoseconds of one clock that never goes back. The owner drives the line; this only says
 when.
@@ -27,10 +29,11 @@ SHORTEST_MS = 1000
 class Stretch:
     """The stretch of one strike.
 
-    `cap_ms` is at least 1; a `rest_ms` of 0 asks for no rest that could be noticed.
+    A `cap_ms` of 0 is none; a `rest_ms` of 0 asks for no rest that could be noticed.
     """
 
     def __init__(self, *, cap_ms: int, rest_ms: int, now: int) -> None:
+        self._has_cap = cap_ms > 0
         self._cap = cap_ms * MS
         self._rest = rest_ms * MS
         self._resumes = rest_ms <= RESUME_MS
@@ -48,6 +51,8 @@ class Stretch:
 
     def wait(self, milliseconds: int, now: int) -> int:
         """Return how many milliseconds a pulse of this length must wait; 0: it may begin now."""
+        if not self._has_cap:
+            return 0
         self._begin_new_stretch_after_rest(now)
         left = self._left(now)
         if left >= min(milliseconds, SHORTEST_MS) * MS:
@@ -88,6 +93,8 @@ class Stretch:
         """Return when a driven line must fall; None when it is not driven."""
         if self._driven_since is None:
             return None
+        if not self._has_cap:
+            return self._pulse_ends or 0
         cap_ends = self._driven_since + self._cap - self._used
         return min(self._pulse_ends or 0, cap_ends)
 
@@ -112,7 +119,7 @@ class Stretch:
         return self._at_rest_since + self._rest
 
     def _goes_on_after_rest(self) -> bool:
-        if self._pulse_ends is None or not self._resumes:
+        if self._pulse_ends is None or not (self._resumes and self._has_cap):
             return False
         return self._pulse_ends > self._rest_ends()
 

@@ -19,7 +19,7 @@ from typing import ClassVar, Protocol
 MAX_LINES = 32
 """The state of all lines travels as one 32-bit mask."""
 MAX_CAP_MS = 60_000
-"""No installation may configure a longer pulse."""
+"""No installation may configure a longer pulse, and none is longer."""
 MAX_REST_MS = 600_000
 """No installation may configure a longer rest after it."""
 MAX_TEXT = 1000
@@ -31,7 +31,7 @@ class StrikeLine:
     """One output line.
 
     `chip`: device path, name or label of the chip. `line`: its name on that chip, or its offset.
-    `cap_ms`: the longest that it is driven at a stretch, 1 to MAX_CAP_MS.
+    `cap_ms`: the longest that it is driven at a stretch, 1 to MAX_CAP_MS. 0: there is no such cap.
     `rest_ms`: how long it rests after that, 0 to MAX_REST_MS (`drivers.strike.stretch`).
     """
 
@@ -40,6 +40,11 @@ class StrikeLine:
     active_low: bool = False
     cap_ms: int = 10_000
     rest_ms: int = 500
+
+    @property
+    def pulse_max_ms(self) -> int:
+        """The longest pulse. Without a cap only another pulse drives it for longer."""
+        return self.cap_ms or MAX_CAP_MS
 
     def __str__(self) -> str:
         return f"line {self.line!r} of {self.chip}"

@@ -1,7 +1,8 @@
 """A hub on a desk: hubd's own `serve`, with a virtual radio and doors that have physics.
 
 The real strike guard drives lines in a file, and the doors are behind those lines. A person may
-stand there who pulls each door that is released. The radio can be the machine's own, too.
+stand there who pulls each door that is released, and does what `hubsim.door.person` is told. The
+radio can be the machine's own, too.
 
 Law: these strikes are driven by what drives a real hub's: the guard's process, on lines that other
 processes can read.
@@ -23,7 +24,7 @@ from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.config.movers import Strike
+from hubd.config.movers import Maglock, Strike
 from hubd.upkeep.checks import Part
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
@@ -32,6 +33,7 @@ from hubd.wiring.readers import make_readers
 from hubd.wiring.uplinks import make_uplink
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
+from hubsim.door.person import Act, Acts, listen
 from hubsim.radio.choice import BLESS
 from hubsim.radio.hub_radio import BumbleRadio
 
@@ -62,6 +64,15 @@ class _Metal:
             loop.call_later(PULL_AFTER_SECONDS, self._metal.pull)
             loop.call_later(LET_GO_AFTER_SECONDS, self._metal.let_go)
 
+    def acts(self) -> Acts:
+        """What a person may do here by themselves."""
+        return {
+            Act.PULL: self._metal.pull,
+            Act.FORCE: self._metal.force,
+            Act.LET_GO: self._metal.let_go,
+            Act.LEAVE: self._metal.push_rex,
+        }
+
 
 Metals = dict[str, _Metal]
 """By door."""
@@ -83,11 +94,12 @@ def desk_parts(
     metals: Metals = {}
     for door in config.doors:
         metals[door.id] = _Metal(door, edges.put, person)
+    listen(path.parent, {door: metal.acts() for door, metal in metals.items()})
     movers = make_movers(
         config=config,
         publish=edges.put,
         tell=tell,
-        rows={Strike: partial(_strikes, path, metals)},
+        rows=dict.fromkeys((Strike, Maglock), partial(_strikes, path, metals)),
     )
     return Parts(
         radio=_radio(transport, config, tell),
@@ -102,7 +114,7 @@ def desk_parts(
 def _strikes(
     path: Path,
     metals: Metals,
-    wanted: Sequence[Strike],
+    wanted: Sequence[Strike | Maglock],
     tell: TellPart,
 ) -> MadeKind:
     """Make strikes on the lines of the file at `path`, with the metal of their doors behind."""

@@ -113,19 +113,20 @@ def mode_of(orders: Iterable[DoorOrder]) -> DoorMode:
     return DoorMode.LOCKED if highest is None else MODE_OF[highest]
 
 
-def _opens(order: DoorOrder) -> bool:
+def opens(order: DoorOrder) -> bool:
+    """Tell whether a door is open to whoever comes while the order decides."""
     return RULES_OF[MODE_OF[order]].released
 
 
 def _keeps_shut(standing: DoorOrder, new: DoorOrder) -> bool:
-    return standing > new and not _opens(standing)
+    return standing > new and not opens(standing)
 
 
 def take(
     standing: frozenset[StandingOrder], new: StandingOrder
 ) -> frozenset[StandingOrder] | Refusal:
     """Return the orders that stand once `new` was given, or why it is refused."""
-    if _opens(new.order) and any(_keeps_shut(one.order, new.order) for one in standing):
+    if opens(new.order) and any(_keeps_shut(one.order, new.order) for one in standing):
         return Refusal.OVERRULED
     after = standing | {new}
     return after if len(after) <= ORDERS_MAX else Refusal.TOO_MANY

@@ -16,6 +16,7 @@ ORDER_OUTCOMES: Mapping[Denial, ReleaseOutcome] = {
     Denial.NO_GRANT: ReleaseOutcome.REFUSED,
     Denial.OUT_OF_SCHEDULE: ReleaseOutcome.REFUSED,
     Denial.LOCKDOWN: ReleaseOutcome.REFUSED,
+    Denial.NO_ENTRY: ReleaseOutcome.REFUSED,
     Denial.TIME_UNTRUSTED: ReleaseOutcome.REFUSED,
     Denial.FULL_PROOF_NEEDED: ReleaseOutcome.REFUSED,
     Denial.CREDENTIAL_DISABLED: ReleaseOutcome.REFUSED,

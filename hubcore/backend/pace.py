@@ -15,6 +15,8 @@ class Pace:
     """So many releases are carried out at the same time."""
     releases_waiting: int = 4
     """So many more may wait for their turn; any beyond is answered with BUSY."""
+    orders_waiting: int = 4
+    """So many orders for doors may wait for their turn; any beyond is answered with BUSY."""
     welcome_seconds: float = 10.0
     """After a Hello without Welcome, until the next Hello."""
     acknowledge_seconds: float = 10.0

@@ -8,7 +8,7 @@ records, refuses releases, and says Hello more slowly, until it hears Welcome.
 Laws:
 1. The talk is pure: messages and moments go in, effects come out, and nothing waits.
 2. `_STEPS` says which message is taken in which phase. Any other is counted and has no effect.
-3. Only in the phase SPEAKING are releases carried out.
+3. Only in the phase SPEAKING are releases and orders for doors carried out.
 4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
 """
@@ -31,6 +31,9 @@ from hubcore.backend.uplink import (
     Halt,
     HubMessage,
     NewPolicy,
+    Order,
+    OrderOutcome,
+    OrderResult,
     Ping,
     Pong,
     Release,
@@ -99,8 +102,15 @@ class TakeRelease:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOrder:
+    """Carry out this order for a door when its turn comes."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class RefuseWaiting:
-    """Refuse each release that still waits for its turn, with `Talk.refusal`."""
+    """Refuse each release and order that waits for its turn, with `Talk.refusal`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,9 @@ class TakePolicy:
     document: bytes
 
 
-TalkEffect = PhaseChanged | Greet | Say | TakeReceipts | TakeRelease | RefuseWaiting | TakePolicy
+TalkEffect = (
+    PhaseChanged | Greet | Say | TakeReceipts | TakeRelease | TakeOrder | RefuseWaiting | TakePolicy
+)
 Effects = list[TalkEffect]
 
 
@@ -180,10 +192,14 @@ class Talk:
         else:
             self._greet_at = now + self._pace.welcome_seconds
 
-    def refusal(self, order: Release) -> Result:
-        """Refuse a release because of the Halt."""
+    def refusal(self, order: Release | Order) -> Result | OrderResult:
+        """Refuse a release or an order for a door because of the Halt."""
+        why = sentence(self.why)
+        if isinstance(order, Order):
+            self._counters["orders_halted"] += 1
+            return OrderResult(order.id, OrderOutcome.REFUSED, why)
         self._counters["releases_halted"] += 1
-        return Result(order.id, ReleaseOutcome.REFUSED, sentence(self.why))
+        return Result(order.id, ReleaseOutcome.REFUSED, why)
 
     def look(self, at: Moment) -> Effects:
         """Return what is due at this moment."""
@@ -280,7 +296,10 @@ class Talk:
     def _on_release(self, message: Release, _at: Moment) -> Effects:
         return [TakeRelease(message)]
 
-    def _on_release_while_halted(self, message: Release, _at: Moment) -> Effects:
+    def _on_order(self, message: Order, _at: Moment) -> Effects:
+        return [TakeOrder(message)]
+
+    def _on_order_while_halted(self, message: Release | Order, _at: Moment) -> Effects:
         return [Say(self.refusal(message))]
 
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
@@ -309,6 +328,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.SPEAKING: {
         Acknowledge: Talk._on_acknowledge,
         Release: Talk._on_release,
+        Order: Talk._on_order,
         NewPolicy: Talk._on_policy,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
@@ -321,7 +341,8 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.HALTED: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
-        Release: Talk._on_release_while_halted,
+        Release: Talk._on_order_while_halted,
+        Order: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
         Halt: Talk._on_halt,
     },

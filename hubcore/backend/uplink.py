@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeVar
 
+from hubcore.access.precedence import DoorOrder
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 from hubcore.evidence.records import BODY_BYTES
@@ -56,6 +57,20 @@ class ReleaseOutcome(IntEnum):
     REFUSED = 2
     FAILED = 3
     BUSY = 4
+
+
+class OrderOutcome(IntEnum):
+    """What became of an order for a door. The evidence is the record, not this answer."""
+
+    TAKEN = 0
+    LATE = 1
+    REFUSED = 2
+    FAILED = 3
+    BUSY = 4
+
+
+ORDERS_OF_BACKENDS = (DoorOrder.HOLD_OPEN, DoorOrder.NO_ENTRY, DoorOrder.LOCKDOWN)
+"""What a backend may order. A grant comes as a Release; fire is an input of the hub."""
 
 
 class Cause(IntEnum):
@@ -209,6 +224,30 @@ class Ping(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderResult(Message):
+    """Hub: what became of the order of this `id`; `detail` is a sentence for a person, or empty."""
+
+    TYPE: ClassVar[int] = 7
+    id: bytes
+    outcome: OrderOutcome
+    detail: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("id", self.id, ID_BYTES, ID_BYTES)
+        if type(self.outcome) is not OrderOutcome:
+            raise FrameError("uplink: outcome is none of those known")
+        _text("detail", self.detail, MAX_DETAIL_BYTES, 0)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the outcome comes as its number."""
+        identity, outcome, detail = values
+        _uint("outcome", outcome, max(OrderOutcome))
+        return cls(identity, OrderOutcome(outcome), detail)
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome(Message):
     """Backend: I know you, speak. `time_ms` is its Unix time in milliseconds."""
 
@@ -328,14 +367,61 @@ class Halt(Message):
         return cls(Cause(cause), number, digest, detail)
 
 
-HubMessage = Hello | Evidence | Result | PolicyResult | Ping
-BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt
+@dataclass(frozen=True, slots=True)
+class Order(Message):
+    """Backend: an order that stands for a door from now on (`on` 1), or its end (0).
+
+    `access_point` is one of the door; None: all doors of the hub. The hub must take it until
+    `expires_at`. It ends by itself at `until`; None: only an order ends it. Both are Unix seconds.
+    The same `id` again is the same order. `by` is an opaque id of who ordered it.
+    """
+
+    TYPE: ClassVar[int] = 23
+    id: bytes
+    by: str
+    access_point: int | None
+    order: DoorOrder
+    on: int
+    expires_at: int
+    until: int | None
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("id", self.id, ID_BYTES, ID_BYTES)
+        _text("by", self.by, MAX_TEXT_BYTES)
+        if self.access_point is not None:
+            _uint("access_point", self.access_point, UINT16_MAX)
+        if type(self.order) is not DoorOrder or self.order not in ORDERS_OF_BACKENDS:
+            raise FrameError("uplink: order is none of those that a backend gives")
+        _uint("on", self.on, 1)
+        _uint("expires_at", self.expires_at)
+        if self.until is not None:
+            _uint("until", self.until)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the order comes as its number."""
+        identity, by, access_point, order, on, expires_at, until = values
+        _uint("order", order, max(ORDERS_OF_BACKENDS), min(ORDERS_OF_BACKENDS))
+        return cls(
+            id=identity,
+            by=by,
+            access_point=access_point,
+            order=DoorOrder(order),
+            on=on,
+            expires_at=expires_at,
+            until=until,
+        )
+
+
+HubMessage = Hello | Evidence | Result | PolicyResult | Ping | OrderResult
+BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Order
 
 FROM_HUB: Mapping[int, type[HubMessage]] = {
-    kind.TYPE: kind for kind in (Hello, Evidence, Result, PolicyResult, Ping)
+    kind.TYPE: kind for kind in (Hello, Evidence, Result, PolicyResult, Ping, OrderResult)
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
-    kind.TYPE: kind for kind in (Welcome, Acknowledge, Release, NewPolicy, Pong, Halt)
+    kind.TYPE: kind for kind in (Welcome, Acknowledge, Release, NewPolicy, Pong, Halt, Order)
 }
 
 

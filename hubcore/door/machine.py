@@ -1,21 +1,34 @@
-"""A door as a state machine: strike, position switch and exit button in, happenings out.
+"""A door as a state machine: strike, contacts, exit button and mode in, happenings out.
 
 Laws:
 1. It only watches: nothing here moves anything.
-2. An opening without a release or an exit request is `forced`.
-3. A contact that bounces while the door falls shut opens nothing.
+2. An opening without a release or an exit request is `forced`, unless the mode holds it open.
+3. A contact that bounces while the door falls shut opens nothing and ends no alarm.
 4. An event that is not in the table changes nothing.
+5. Each alarm is raised once, and ended once: by the door that is shut again, or by a mode in which
+   it is no alarm. What is masked is not raised.
+6. Tamper and fault are aspects of their own: they come and go whatever the leaf does.
+7. An exit request counts for EGRESS_SECONDS, also while the door is released or just falls shut.
 
 How it works: an event and the phase give a new phase, and perhaps a happening. Some phases end by
-themselves: `deadline` says when, and the caller then hands in TIMEOUT.
+themselves: `deadline` says when, and the caller then hands in TIMEOUT. Alarms stand beside the
+phases: a phase may raise one, and a door that has settled in SECURED ends them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from hubcore.door.state import DoorState
+from hubcore.door.state import (
+    NO_MASKS,
+    BoltState,
+    DoorAlarm,
+    DoorAspects,
+    DoorMasks,
+    DoorPosition,
+    DoorState,
+)
 
 SETTLE_SECONDS = 0.5
 EGRESS_SECONDS = 10.0
@@ -29,6 +42,7 @@ class DoorPhase(Enum):
     RELEASED = "closed, strike driven"
     EGRESS = "closed, somebody asked to leave"
     OPEN = "open, rightly"
+    PRE_ALARM = "open, and soon for too long"
     SETTLING = "just fell shut, its contact may bounce"
     HELD_OPEN = "open for too long"
     FORCED = "opened without release"
@@ -45,15 +59,34 @@ class Event(Enum):
     TIMEOUT = "timeout"
 
 
+class Aspect(Enum):
+    """What is seen of a door beside its leaf."""
+
+    BOLT_LOCKED = "bolt thrown"
+    BOLT_FREE = "bolt drawn"
+    TAMPERED = "its contacts contradict each other"
+    UNTAMPERED = "its contacts agree again"
+    FAULTY = "it does not do what it was told"
+    FAULTLESS = "it does what it is told again"
+
+
 class Happening(StrEnum):
-    """What is worth a record."""
+    """What is worth a record. The words stand in records: they never change."""
 
     ACCESS_TAKEN = "access_taken"
     ACCESS_NOT_TAKEN = "access_not_taken"
     EXIT = "exit"
     CLOSED = "closed"
     FORCED = "forced"
+    FORCED_ENDED = "forced_ended"
+    PRE_ALARM = "pre_alarm"
+    """It is to be closed now, or HELD_OPEN comes."""
     HELD_OPEN = "held_open"
+    HELD_OPEN_ENDED = "held_open_ended"
+    TAMPER = "tamper"
+    TAMPER_ENDED = "tamper_ended"
+    FAULT = "fault"
+    FAULT_ENDED = "fault_ended"
     TOO_OFTEN = "too_often"
     """Too many happenings for a record each; this one tells how many there were."""
 
@@ -71,7 +104,9 @@ _TABLE: dict[tuple[DoorPhase, Event], tuple[DoorPhase, Happening | None]] = {
     (DoorPhase.EGRESS, Event.OPENED): (DoorPhase.OPEN, Happening.EXIT),
     (DoorPhase.EGRESS, Event.TIMEOUT): (DoorPhase.SECURED, None),
     (DoorPhase.OPEN, Event.CLOSED): (DoorPhase.SETTLING, None),
-    (DoorPhase.OPEN, Event.TIMEOUT): (DoorPhase.HELD_OPEN, Happening.HELD_OPEN),
+    (DoorPhase.OPEN, Event.TIMEOUT): (DoorPhase.PRE_ALARM, Happening.PRE_ALARM),
+    (DoorPhase.PRE_ALARM, Event.CLOSED): (DoorPhase.SETTLING, None),
+    (DoorPhase.PRE_ALARM, Event.TIMEOUT): (DoorPhase.HELD_OPEN, Happening.HELD_OPEN),
     (DoorPhase.SETTLING, Event.OPENED): (DoorPhase.OPEN, None),
     (DoorPhase.SETTLING, Event.TIMEOUT): (DoorPhase.SECURED, Happening.CLOSED),
     (DoorPhase.HELD_OPEN, Event.CLOSED): (DoorPhase.SETTLING, None),
@@ -85,25 +120,65 @@ _STATES = {
     DoorPhase.RELEASED: DoorState.RELEASED,
     DoorPhase.EGRESS: DoorState.SECURED,
     DoorPhase.OPEN: DoorState.OPEN,
+    DoorPhase.PRE_ALARM: DoorState.OPEN,
     DoorPhase.SETTLING: DoorState.OPEN,
     DoorPhase.HELD_OPEN: DoorState.HELD_OPEN,
     DoorPhase.FORCED: DoorState.FORCED,
 }
 """What phones and operators see of each phase."""
 
+_POSITIONS = {
+    DoorPhase.UNKNOWN: DoorPosition.UNKNOWN,
+    DoorPhase.SECURED: DoorPosition.CLOSED,
+    DoorPhase.RELEASED: DoorPosition.CLOSED,
+    DoorPhase.EGRESS: DoorPosition.CLOSED,
+    DoorPhase.OPEN: DoorPosition.OPEN,
+    DoorPhase.PRE_ALARM: DoorPosition.OPEN,
+    DoorPhase.SETTLING: DoorPosition.OPEN,
+    DoorPhase.HELD_OPEN: DoorPosition.OPEN,
+    DoorPhase.FORCED: DoorPosition.OPEN,
+}
+
+_RAISED_BY = {
+    Happening.FORCED: DoorAlarm.FORCED,
+    Happening.HELD_OPEN: DoorAlarm.OPEN_TOO_LONG,
+}
+_ENDED_AS = {
+    DoorAlarm.FORCED: Happening.FORCED_ENDED,
+    DoorAlarm.OPEN_TOO_LONG: Happening.HELD_OPEN_ENDED,
+}
+_OPEN = frozenset({DoorPhase.OPEN, DoorPhase.PRE_ALARM, DoorPhase.HELD_OPEN, DoorPhase.FORCED})
+
+Happened = tuple[Happening, ...]
+
 
 @dataclass(slots=True)
 class DoorMachine:
-    """One door; `watched` says that it has a position switch. Times are monotonic seconds."""
+    """One door; `watched` says that it has a position switch. Times are monotonic seconds.
+
+    `pre_alarm_seconds`: so long before `held_open_seconds` are over PRE_ALARM comes; 0: never.
+    `extended_factor`: how much longer a door may stand open for somebody who needs longer.
+    """
 
     watched: bool
     held_open_seconds: float
+    pre_alarm_seconds: float = 0.0
+    extended_factor: float = 1.0
     phase: DoorPhase = DoorPhase.SECURED
     strike: bool = False
     """Whether the strike is driven."""
     taken: bool = False
     """Whether somebody went through since the strike was last driven."""
+    extended: bool = False
+    """Whether the release of now is for somebody who needs longer."""
     deadline: float | None = None
+    masks: DoorMasks = NO_MASKS
+    bolt: BoltState = BoltState.UNKNOWN
+    tamper: bool = False
+    fault: bool = False
+    alarms: set[DoorAlarm] = field(default_factory=set)
+    _asked_out: float | None = None
+    """When somebody last asked to leave."""
 
     def __post_init__(self) -> None:
         """Begin with UNKNOWN where there is a switch: it has not been read yet."""
@@ -113,37 +188,155 @@ class DoorMachine:
     @property
     def state(self) -> DoorState:
         """The state as phones and operators see it."""
-        return _STATES[self.phase]
+        state = _STATES[self.phase]
+        if self.masks.released and state is DoorState.SECURED:
+            return DoorState.RELEASED
+        return state
 
-    def see(self, event: Event, now: float) -> Happening | None:
+    @property
+    def alarm(self) -> DoorAlarm:
+        """The alarm that stands; of two the graver one."""
+        for alarm in (DoorAlarm.FORCED, DoorAlarm.OPEN_TOO_LONG):
+            if alarm in self.alarms:
+                return alarm
+        return DoorAlarm.NORMAL
+
+    @property
+    def aspects(self) -> DoorAspects:
+        """All that is known of the door."""
+        position = _POSITIONS[self.phase] if self.watched else DoorPosition.UNKNOWN
+        return DoorAspects(
+            position=position,
+            bolt=self.bolt,
+            alarm=self.alarm,
+            tamper=self.tamper,
+            fault=self.fault,
+        )
+
+    def see(self, event: Event, now: float) -> Happened:
         """Take one event; return what is worth a record."""
         if event is Event.STRIKE_ON:
             self.strike = True
             self.taken = False
         elif event is Event.STRIKE_OFF:
             self.strike = False
+        elif event is Event.REX:
+            self._asked_out = now
+        elif event is Event.OPENED:
+            self._asked_out = None
         step = _TABLE.get((self.phase, event))
         if step is None:
-            return None
-        phase, happening = step
+            return ()
+        phase, happening = self._with_mode(*step)
+        return self._enter(phase, happening, now)
+
+    def notice(self, aspect: Aspect) -> Happened:
+        """Take what is seen of an aspect; return what is worth a record."""
+        match aspect:
+            case Aspect.BOLT_LOCKED:
+                self.bolt = BoltState.LOCKED
+            case Aspect.BOLT_FREE:
+                self.bolt = BoltState.FREE
+            case Aspect.TAMPERED | Aspect.UNTAMPERED:
+                was = self.tamper
+                self.tamper = aspect is Aspect.TAMPERED
+                return _changed(was, self.tamper, Happening.TAMPER, Happening.TAMPER_ENDED)
+            case Aspect.FAULTY | Aspect.FAULTLESS:
+                was = self.fault
+                self.fault = aspect is Aspect.FAULTY
+                return _changed(was, self.fault, Happening.FAULT, Happening.FAULT_ENDED)
+        return ()
+
+    def expect(self, masks: DoorMasks, now: float) -> Happened:
+        """Take what the mode of the door makes of its openings from now on."""
+        times_change = masks.too_long is not self.masks.too_long
+        self.masks = masks
+        ended: list[Happening] = []
+        if masks.forced:
+            ended += self._end_alarm(DoorAlarm.FORCED)
+        if masks.too_long:
+            ended += self._end_alarm(DoorAlarm.OPEN_TOO_LONG)
+        if self.phase is DoorPhase.FORCED:
+            begins_again = masks.forced
+        else:
+            begins_again = self.phase in _OPEN and times_change
+        if begins_again:
+            self._begin(DoorPhase.OPEN, now)
+        return tuple(ended)
+
+    def _with_mode(
+        self, phase: DoorPhase, happening: Happening | None
+    ) -> tuple[DoorPhase, Happening | None]:
+        """Return the step as the mode of the door has it."""
+        if phase is DoorPhase.FORCED and self.masks.forced:
+            return DoorPhase.OPEN, None
+        if phase is DoorPhase.PRE_ALARM and not self.pre_alarm_seconds:
+            return DoorPhase.HELD_OPEN, Happening.HELD_OPEN
         if phase is DoorPhase.SECURED and self.strike:
-            phase = DoorPhase.RELEASED
-        self._enter(phase, now)
+            return DoorPhase.RELEASED, happening
+        return phase, happening
+
+    def _enter(self, phase: DoorPhase, happening: Happening | None, now: float) -> Happened:
+        """Begin a phase, and return what is worth a record of that."""
+        had_settled = self.phase is DoorPhase.SETTLING and phase not in _OPEN
+        self._begin(phase, now)
+        happened = [] if happening is None else self._worth_recording(happening)
+        if had_settled:
+            self.extended = False
+            happened += self._end_alarm(DoorAlarm.FORCED)
+            happened += self._end_alarm(DoorAlarm.OPEN_TOO_LONG)
+        return tuple(happened)
+
+    def _worth_recording(self, happening: Happening) -> list[Happening]:
         if happening is Happening.ACCESS_TAKEN:
             self.taken = True
         if happening is Happening.ACCESS_NOT_TAKEN:
             someone_may_have_passed = self.taken or not self.watched
-            if someone_may_have_passed:
-                return None
-        return happening
+            return [] if someone_may_have_passed else [happening]
+        alarm = _RAISED_BY.get(happening)
+        if alarm is None:
+            return [happening]
+        if alarm in self.alarms:
+            return []
+        self.alarms.add(alarm)
+        return [happening]
 
-    def _enter(self, phase: DoorPhase, now: float) -> None:
+    def _end_alarm(self, alarm: DoorAlarm) -> list[Happening]:
+        if alarm not in self.alarms:
+            return []
+        self.alarms.discard(alarm)
+        return [_ENDED_AS[alarm]]
+
+    def _begin(self, phase: DoorPhase, now: float) -> None:
+        """Begin a phase: a door that is shut may be that of somebody who asked to leave."""
+        self.phase = phase
+        seconds = self._seconds_of(phase)
+        self.deadline = None if seconds is None else now + seconds
+        if phase is not DoorPhase.SECURED or self._asked_out is None:
+            return
+        egress_ends = self._asked_out + EGRESS_SECONDS
+        if now < egress_ends:
+            self.phase = DoorPhase.EGRESS
+            self.deadline = egress_ends
+
+    def _seconds_of(self, phase: DoorPhase) -> float | None:
+        """Return how long a phase lasts by itself, None for ever."""
+        factor = self.extended_factor if self.extended else 1.0
+        held_seconds = self.held_open_seconds * factor
+        pre_seconds = min(self.pre_alarm_seconds, held_seconds)
         times = {
             DoorPhase.SETTLING: SETTLE_SECONDS,
             DoorPhase.EGRESS: EGRESS_SECONDS,
-            DoorPhase.OPEN: self.held_open_seconds,
-            DoorPhase.FORCED: self.held_open_seconds,
+            DoorPhase.OPEN: held_seconds - pre_seconds,
+            DoorPhase.PRE_ALARM: pre_seconds,
+            DoorPhase.FORCED: held_seconds,
         }
-        self.phase = phase
-        seconds = times.get(phase)
-        self.deadline = None if seconds is None else now + seconds
+        if self.masks.too_long and phase in _OPEN:
+            return None
+        return times.get(phase)
+
+
+def _changed(was: bool, is_now: bool, begun: Happening, ended: Happening) -> Happened:
+    if was is is_now:
+        return ()
+    return (begun,) if is_now else (ended,)

@@ -33,6 +33,8 @@ class RecordKind(StrEnum):
     STATE = "state"
     READER = "reader"
     """What a reader beside the phones has: a fault that begins or ends, or a new key."""
+    ORDER = "order"
+    """An order that stands for a door: lockdown, no entry, hold open, fire; or its end."""
     BREAK = "break"
     """The backend says: these records do not follow mine, or are another machine's."""
 
@@ -47,9 +49,12 @@ class EventName(StrEnum):
     DOOR_UNRECORDED = "door_unrecorded"
     DROP_FAILED = "drop_failed"
     LINK_FAULT = "link_fault"
+    MODE = "mode"
+    NOT_HELD = "not_held"
     NOT_NOTED = "not_noted"
     NOT_RELEASED = "not_released"
     NOT_SECURED = "not_secured"
+    ORDER = "order"
     OUTBOX_EDITED = "outbox_edited"
     PART = "part"
     POLICY = "policy"
@@ -87,16 +92,21 @@ class Fact(StrEnum):
     FLOOR = "floor"
     FOUND = "found"
     FRAME_ERRORS = "FrameError"
+    GIVEN_BY = "given_by"
     GRANT = "grant"
     KNOWN = "known"
     KNOWN_HASH = "known_hash"
     LAST = "last"
     LOST = "lost"
+    MODE = "mode"
     MOVED = "moved"
     OF = "of"
     OFFSET = "offset"
     OF_KIND = "of_kind"
+    ON = "on"
     OP = "op"
+    ORDER = "order"
+    ORDERS = "orders"
     PART = "part"
     PARTNER = "partner"
     PASSED_BACK = "passed_back"
@@ -118,6 +128,7 @@ class Fact(StrEnum):
     STATE = "state"
     SUMMED = "summed"
     TICKETS_DROPPED = "tickets_dropped"
+    UNTIL = "until"
     UP = "up"
     VERSION = "version"
     VOUCHED_BY = "vouched_by"
@@ -180,22 +191,27 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.FLOOR: _NUMBER,  # Unix milliseconds
     Fact.FOUND: _TEXT,
     Fact.FRAME_ERRORS: _NUMBER,
+    Fact.GIVEN_BY: _TEXT,  # where an order came from: `backend`, `schedule`, `input`, `policy`
     Fact.GRANT: _ID_BYTES,
     Fact.KNOWN: _NUMBER,
     Fact.KNOWN_HASH: FactType((bytes,)),
     Fact.LAST: _NUMBER,  # Unix milliseconds
     Fact.LOST: _NUMBER,
+    Fact.MODE: _TEXT,  # of a door, in ONVIF's words
     Fact.MOVED: FactType((bool, _NONE)),
     Fact.OF: _ID_BYTES,  # the operation that a fault is of
     Fact.OFFSET: _NUMBER_OR_NONE,  # wall less monotonic milliseconds of the confirmed clock
     Fact.OF_KIND: _TEXT,
+    Fact.ON: _YES_OR_NO,  # whether an order stands from now on, or ends
     Fact.OP: _ID_BYTES,
+    Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
+    Fact.ORDERS: _ID_BYTES,  # all orders of the backend that stand (`carried_orders`)
     Fact.PART: _TEXT,
     Fact.PARTNER: _ID,  # the first of two persons, in the record of the second
     Fact.PASSED_BACK: _YES_OR_NO,  # let in although a soft passback rule was broken
     Fact.PATH: _TEXT,
     Fact.PEER_ERRORS: _NUMBER,
-    Fact.POINT: _NUMBER,
+    Fact.POINT: _NUMBER,  # an access point; of an order 0 means all doors of the hub
     Fact.POLICY: _NUMBER,
     Fact.PROBLEM: _TEXT,
     Fact.PROOF_ERRORS: _NUMBER,
@@ -211,6 +227,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.STATE: _TEXT,
     Fact.SUMMED: _TEXT,
     Fact.TICKETS_DROPPED: _NUMBER,
+    Fact.UNTIL: _NUMBER_OR_NONE,  # Unix seconds
     Fact.UP: _YES_OR_NO,
     Fact.VERSION: FactType((int, str)),  # of the policy, or of the software
     Fact.VOUCHED_BY: _TEXT,  # a part such as `technician`, no name
@@ -222,9 +239,24 @@ FACTS: Mapping[Fact, FactType] = {
 _ASKED = frozenset(
     {Fact.ASKER, Fact.OP, Fact.POINT, Fact.ACTION, Fact.ALLOWED, Fact.WHY, Fact.CLOCK}
 )
-_CARRIED = frozenset({Fact.EXPECTED, Fact.DOUBT, Fact.DOUBTED})
+_CARRIED = frozenset({Fact.EXPECTED, Fact.DOUBT, Fact.DOUBTED, Fact.ORDERS})
 _NOT_RELEASED = frozenset(
     {Fact.OF, Fact.OF_KIND, Fact.ASKER, Fact.POINT, Fact.WHY, Fact.FAULT, Fact.MOVED, Fact.CLOCK}
+)
+_ORDER = frozenset(
+    {
+        Fact.GIVEN_BY,
+        Fact.ASKER,
+        Fact.OP,
+        Fact.DOOR,
+        Fact.POINT,
+        Fact.ORDER,
+        Fact.ON,
+        Fact.UNTIL,
+        Fact.ALLOWED,
+        Fact.WHY,
+        Fact.CLOCK,
+    }
 )
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
 _STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY})
@@ -249,6 +281,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.READER: frozenset(
         {Fact.READER, Fact.WHAT, Fact.STANDS, Fact.COUNT, Fact.VOUCHED_BY},
     ),
+    RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
 }
 """What a record of each kind may say beside its moment."""
@@ -275,9 +308,12 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.DOOR_UNRECORDED: EventType(RECORD_FACTS[RecordKind.DOOR], is_fault=True),
     EventName.DROP_FAILED: EventType(frozenset({Fact.WHY, Fact.ATTEMPT}), is_fault=True),
     EventName.LINK_FAULT: EventType(_WHY, is_fault=True),
+    EventName.MODE: EventType(frozenset({Fact.DOOR, Fact.MODE, Fact.WAS})),
+    EventName.NOT_HELD: EventType(frozenset({Fact.DOOR, Fact.WHY}), is_fault=True),
     EventName.NOT_NOTED: EventType(_WHY, is_fault=True),
     EventName.NOT_RELEASED: EventType(_NOT_RELEASED, is_fault=True),
     EventName.NOT_SECURED: EventType(frozenset({Fact.DOOR, Fact.WHY}), is_fault=True),
+    EventName.ORDER: EventType(_ORDER),
     EventName.OUTBOX_EDITED: EventType(frozenset({Fact.FAULT, Fact.RECORDS}), is_fault=True),
     EventName.PART: EventType(frozenset({Fact.PART, Fact.UP, Fact.WHY})),
     EventName.POLICY: EventType(RECORD_FACTS[RecordKind.POLICY]),

@@ -17,6 +17,7 @@ REASONS: Mapping[Denial, Reason] = {
     Denial.NO_GRANT: Reason.NO_RIGHT,
     Denial.OUT_OF_SCHEDULE: Reason.SCHEDULE,
     Denial.LOCKDOWN: Reason.LOCKED,
+    Denial.NO_ENTRY: Reason.LOCKED,
     Denial.TIME_UNTRUSTED: Reason.CLOCK,
     Denial.FULL_PROOF_NEEDED: Reason.NEED_FULL,
     Denial.CREDENTIAL_DISABLED: Reason.NO_RIGHT,

@@ -3,6 +3,8 @@
 Laws: they hold for a mover of any kind (tests/ports/test_mover.py).
 1. Its driver owns the off-timer: a release ends by itself, whatever becomes of hubd.
 2. It moves only on a call of `release`, and for no longer than its cap at a stretch. Then it rests.
+   One that may be held open has no such cap and never rests: it is driven as long as releases are
+   renewed, and falls at the end of the last.
 3. After an error it is at rest, as far as is known.
 4. It has an id of its own. A door with several movers is one mover to whoever releases it.
 """
@@ -54,6 +56,13 @@ class Input(StrEnum):
     REX = "rex"
     STRIKE_ACTIVE = "strike_active"
     STRIKE_INACTIVE = "strike_inactive"
+    BOLT_LOCKED = "bolt_locked"
+    BOLT_FREE = "bolt_free"
+    TAMPER = "tamper"
+    """The two contacts of a supervised input contradict each other."""
+    TAMPER_ENDED = "tamper_ended"
+    FIRE = "fire"
+    FIRE_ENDED = "fire_ended"
 
 
 @dataclass(frozen=True, slots=True)

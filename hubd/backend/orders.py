@@ -3,8 +3,10 @@
 Laws:
 1. Releases and policies have tasks of their own: they wait for no record, and no record for them.
 2. A release beyond those at work and those waiting is answered with BUSY.
-3. Of the policies that wait, only the newest is looked at.
-4. After a refused policy none is looked at for a while, for each look costs a signature check.
+3. Orders for doors have one task: they are carried out in the order in which they came. One beyond
+   those waiting is answered with BUSY.
+4. Of the policies that wait, only the newest is looked at.
+5. After a refused policy none is looked at for a while, for each look costs a signature check.
 """
 
 from __future__ import annotations
@@ -17,7 +19,16 @@ from dataclasses import dataclass
 import structlog
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink import PolicyResult, Release, ReleaseOutcome, Result, sentence
+from hubcore.backend.uplink import (
+    Order,
+    OrderOutcome,
+    OrderResult,
+    PolicyResult,
+    Release,
+    ReleaseOutcome,
+    Result,
+    sentence,
+)
 from hubcore.errors import HubError
 
 log = structlog.get_logger()
@@ -36,6 +47,8 @@ class Orders:
     """Returns the version now in force. Raises HubError."""
     policy_version: Callable[[], int]
     """Returns the version in force, for every Hello."""
+    stand: Callable[[Order], Awaitable[OrderResult]]
+    """Takes an order for a door, or its end; judges a repeated id, and bounds its own waits."""
 
 
 class OrderWorkers:
@@ -46,7 +59,7 @@ class OrderWorkers:
         *,
         orders: Orders,
         pace: Pace,
-        answer: Callable[[Result | PolicyResult], object],
+        answer: Callable[[Result | OrderResult | PolicyResult], object],
         counters: Counter[str],
     ) -> None:
         """`answer` hands an answer to the uplink, which may lose it."""
@@ -55,6 +68,7 @@ class OrderWorkers:
         self._answer = answer
         self._counters = counters
         self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
+        self._orders_for_doors: asyncio.Queue[Order] = asyncio.Queue(pace.orders_waiting)
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def take_release(self, order: Release) -> None:
@@ -66,11 +80,22 @@ class OrderWorkers:
             why = "too many releases at once"
             self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
 
-    def give_back_waiting(self) -> list[Release]:
-        """Return the releases that wait for their turn; they are no longer carried out."""
-        waiting = []
+    def take_order(self, order: Order) -> None:
+        """Let an order for a door wait for its turn, or answer BUSY."""
+        try:
+            self._orders_for_doors.put_nowait(order)
+        except asyncio.QueueFull:
+            self._counters["orders_busy"] += 1
+            why = "too many orders for doors at once"
+            self._answer(OrderResult(order.id, OrderOutcome.BUSY, why))
+
+    def give_back_waiting(self) -> list[Release | Order]:
+        """Return what waits for its turn; it is no longer carried out."""
+        waiting: list[Release | Order] = []
         while not self._releases.empty():
             waiting.append(self._releases.get_nowait())
+        while not self._orders_for_doors.empty():
+            waiting.append(self._orders_for_doors.get_nowait())
         return waiting
 
     def take_policy(self, document: bytes) -> None:
@@ -83,6 +108,7 @@ class OrderWorkers:
         """Carry out orders until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_at_policies())
+            group.create_task(self._carry_out_orders())
             for _ in range(self._pace.releases_in_flight):
                 group.create_task(self._carry_out_releases())
 
@@ -95,6 +121,17 @@ class OrderWorkers:
                 log.warning("release_failed", why=str(error))
                 why = sentence(str(error))
                 result = Result(order.id, ReleaseOutcome.FAILED, why)
+            self._answer(result)
+
+    async def _carry_out_orders(self) -> None:
+        while True:
+            order = await self._orders_for_doors.get()
+            try:
+                result = await self._orders.stand(order)
+            except HubError as error:
+                log.warning("order_failed", why=str(error))
+                why = sentence(str(error))
+                result = OrderResult(order.id, OrderOutcome.FAILED, why)
             self._answer(result)
 
     async def _look_at_policies(self) -> None:

@@ -6,9 +6,9 @@ workers carry out orders (`orders.py`). This file joins them to the uplink.
 Laws:
 1. A record waits until the backend has acknowledged its own number. Records go up in order.
 2. Nothing is obeyed before the backend's Welcome.
-3. After a Halt no record goes up and no release begins until a Welcome, also when the uplink ends
-   meanwhile. Releases that still wait when the Halt comes are refused for good. Policies prove
-   themselves, and are taken all the same.
+3. After a Halt no record goes up, and no release or order for a door begins, until a Welcome, also
+   when the uplink ends meanwhile. Those that still wait when the Halt comes are refused for good.
+   Policies prove themselves, and are taken all the same.
 4. A slow or refused order never holds up a record.
 5. Whatever the backend sends costs at most a named ceiling, and never ends the daemon.
 6. The uplink may lose any message. Records go again. A release that is asked again is answered
@@ -35,6 +35,7 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeOrder,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -211,6 +212,8 @@ class Sync:
                     self._sender.acknowledged(numbers)
                 case TakeRelease(order):
                     self._workers.take_release(order)
+                case TakeOrder(for_door):
+                    self._workers.take_order(for_door)
                 case RefuseWaiting():
                     self._refuse_waiting()
                 case TakePolicy(document):

@@ -151,9 +151,27 @@ def doors_table(doors: Iterable[Mapping[str, Any]]) -> TextTable:
     for door in doors:
         identity = clean(door.get("id"))
         name = clean(door.get("name"))
-        state = clean(door.get("state"))
-        rows.append((identity, name, state, _points(door.get("access_points"))))
+        rows.append((identity, name, _state(door), _points(door.get("access_points"))))
     return TextTable("doors", ("id", "name", "state", "access points"), rows)
+
+
+def _state(door: Mapping[str, Any]) -> str:
+    """The state of a door; its mode, orders and alarms where they are not ordinary."""
+    said = [clean(door.get("state"))]
+    orders = [_order(order) for order in _rows(door.get("orders"))]
+    if orders:
+        said.append(f"{clean(door.get('mode'))} ({', '.join(orders)})")
+    if door.get("alarm") not in (None, "normal"):
+        said.append(f"alarm {clean(door['alarm'])}".replace("_", " "))
+    said += [aspect for aspect in ("tamper", "fault") if door.get(aspect) is True]
+    return ", ".join(said)
+
+
+def _order(order: Mapping[str, Any]) -> str:
+    text = f"{clean(order.get('order'))} by {clean(order.get('source'))}".replace("_", " ")
+    if order.get("until") is None:
+        return text
+    return f"{text} until {moment(order['until'])}"
 
 
 def _points(points: Any) -> str:

@@ -3,7 +3,8 @@
 Laws:
 1. A door has one `strike`, or a list of `movers`.
 2. Each mover may be driven for a whole release: no cap is shorter than `strike_seconds`.
-3. One id is one door or one mover, one number one access point, one line one purpose.
+3. One id is one door or one mover, one number one access point, one line one purpose. Only a fire
+   input may be that of several doors.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from hubd.config.movers import STRIKES_MAX, Line, Mover, Strike
+from hubd.config.movers import STRIKES_MAX, InputLine, Line, Maglock, Mover, Strike
 from hubd.config.section import Id, Name, Section, kind_of
 from hubd.config.sentences import KeyPath, WrongValueError, show
 
+FIRE = "fire"
+"""The key of a fire input, whose line doors may share."""
 _A_LINE = 'a line such as { chip = "gpiochip0", line = 17 }'
 
 
@@ -47,6 +50,10 @@ class Door(Section, frozen=True, kw_only=True):
     `strike_rest_seconds`: how long the strike then rests. A mover may have its own cap and rest.
     `without_time`: a grant without a schedule opens while the clock is not trusted.
     `offline_hours_max`: after so many hours without the backend nobody is let in.
+    `pre_alarm_seconds`: so long before `held_open_seconds` are over it is told; 0: not at all.
+    `dps_second`: the other contact of a position switch with two. `bolt`: active while it is shut.
+    `fire`: an alarm system's contact; several doors may share its line.
+    `extended_factor`: how much longer releases and openings are for somebody who needs longer.
     """
 
     id: Id
@@ -80,8 +87,19 @@ class Door(Section, frozen=True, kw_only=True):
     offline_hours_max: Annotated[float, Meta(ge=0.1, le=8784, description="0.1 to 8784")] | None = (
         None
     )
-    dps: Annotated[Line | None, Meta(description=_A_LINE)] = None
-    rex: Annotated[Line | None, Meta(description=_A_LINE)] = None
+    pre_alarm_seconds: Annotated[
+        float,
+        Meta(ge=0, le=86400, description="0 to held_open_seconds"),
+    ] = 0.0
+    extended_factor: Annotated[
+        float,
+        Meta(ge=1, le=10, description="1 to 10"),
+    ] = 3.0
+    dps: Annotated[InputLine | None, Meta(description=_A_LINE)] = None
+    dps_second: Annotated[InputLine | None, Meta(description=_A_LINE)] = None
+    rex: Annotated[InputLine | None, Meta(description=_A_LINE)] = None
+    bolt: Annotated[InputLine | None, Meta(description=_A_LINE)] = None
+    fire: Annotated[InputLine | None, Meta(description=_A_LINE)] = None
 
     @property
     def offline_seconds_max(self) -> float | None:
@@ -110,8 +128,13 @@ class Door(Section, frozen=True, kw_only=True):
         return (short_form,)
 
     @property
+    def may_be_held(self) -> bool:
+        """Whether it may be held open: each of its movers stands being driven for ever."""
+        return all(mover.continuous for mover in self.moved_by)
+
+    @property
     def cap_seconds(self) -> float:
-        """The longest that any of its movers is driven at a stretch."""
+        """The longest that any of its movers is driven by one release."""
         return max(mover.cap_seconds for mover in self.moved_by)
 
     def lines(self) -> Iterator[WiredLine]:
@@ -122,10 +145,19 @@ class Door(Section, frozen=True, kw_only=True):
             if isinstance(mover, Line):
                 role = f"{kind_of(mover)} {mover.id}"
                 yield WiredLine(role, ("movers", f"[{index}]", "line"), mover)
-        if self.dps is not None:
-            yield WiredLine("dps", ("dps",), self.dps)
-        if self.rex is not None:
-            yield WiredLine("rex", ("rex",), self.rex)
+        for role, line in self.inputs().items():
+            yield WiredLine(role, (role,), line)
+
+    def inputs(self) -> dict[str, InputLine]:
+        """Return the inputs that the door has, by their keys."""
+        named = {
+            "dps": self.dps,
+            "dps_second": self.dps_second,
+            "rex": self.rex,
+            "bolt": self.bolt,
+            FIRE: self.fire,
+        }
+        return {role: line for role, line in named.items() if line is not None}
 
     def check(self, where: KeyPath) -> None:
         """Raise WrongValueError for a door that keeps not to laws 1 and 2; `where` is its path."""
@@ -135,6 +167,12 @@ class Door(Section, frozen=True, kw_only=True):
             expected = "strike or [[doors.movers]], one of the two"
             raise WrongValueError((*where, "movers"), expected, "both")
         expected = f"at least strike_seconds, which is {self.strike_seconds:g}"
+        if self.dps_second is not None and self.dps is None:
+            raise WrongValueError((*where, "dps_second"), "dps beside it", "none")
+        if self.pre_alarm_seconds >= self.held_open_seconds:
+            key = (*where, "pre_alarm_seconds")
+            less = f"less than held_open_seconds, {self.held_open_seconds:g}"
+            raise WrongValueError(key, less, f"{self.pre_alarm_seconds:g}")
         if self.strike_cap_seconds < self.strike_seconds:
             key = (*where, "strike_cap_seconds")
             raise WrongValueError(key, expected, f"{self.strike_cap_seconds:g}")
@@ -160,7 +198,7 @@ def _check_strikes(doors: Sequence[Door]) -> None:
     """One guard holds the lines of all strikes of the hub."""
     count = 0
     for index, door in enumerate(doors):
-        count += sum(isinstance(mover, Strike) for mover in door.moved_by)
+        count += sum(isinstance(mover, Strike | Maglock) for mover in door.moved_by)
         if count > STRIKES_MAX:
             expected = f"at most {STRIKES_MAX} strikes at all doors of the hub together"
             key = "movers" if door.movers else "strike"
@@ -171,23 +209,26 @@ class _UniqueValue(NamedTuple):
     """A value that only one thing of the hub may have.
 
     `path` is its key's, `value` says also what sort of value it is, `owner` whose it is.
+    `may_be_shared` with another that may.
     """
 
     path: KeyPath
     value: tuple[str | int, ...]
     shown: str
     owner: str
+    may_be_shared: bool = False
 
 
 def _check_unique(doors: Sequence[Door]) -> None:
     """Raise WrongValueError for what is there twice (law 3)."""
-    owners: dict[tuple[str | int, ...], str] = {}
+    owners: dict[tuple[str | int, ...], _UniqueValue] = {}
     for index, door in enumerate(doors):
         for unique in _unique_values(door, _path(index)):
-            if unique.value in owners:
-                found = f"{unique.shown}, which {owners[unique.value]} has too"
-                raise WrongValueError(unique.path, "a value used once", found)
-            owners[unique.value] = unique.owner
+            other = owners.setdefault(unique.value, unique)
+            if other is unique or (other.may_be_shared and unique.may_be_shared):
+                continue
+            found = f"{unique.shown}, which {other.owner} has too"
+            raise WrongValueError(unique.path, "a value used once", found)
 
 
 def _unique_values(door: Door, where: KeyPath) -> Iterator[_UniqueValue]:
@@ -221,4 +262,5 @@ def _unique_values(door: Door, where: KeyPath) -> Iterator[_UniqueValue]:
             value=("line", chip, line.line),
             shown=f"line {line.line!r} of {chip}",
             owner=f"{role} of {owner}",
+            may_be_shared=role == FIRE,
         )

@@ -42,10 +42,18 @@ class Line(Section, frozen=True):
     active_low: bool = False
 
 
+class InputLine(Line, frozen=True):
+    """One GPIO line of an input, and how long a new level must last before it counts."""
+
+    debounce_ms: Annotated[int, Meta(ge=1, le=1000, description="1 to 1000")] = 20
+
+
 class Strike(Line, frozen=True, kw_only=True, tag_field=KIND, tag="strike"):
     """An electric strike on a GPIO line.
 
     `cap_seconds` and `rest_seconds`: its own, in place of its door's.
+    `continuous`: its coil stands being driven for ever, so it may be held open. The cap is then
+    that of one release.
     """
 
     id: Id
@@ -57,6 +65,7 @@ class Strike(Line, frozen=True, kw_only=True, tag_field=KIND, tag="strike"):
         float,
         Meta(ge=0.5, le=600, description="0.5 to 600"),
     ] = AS_ITS_DOOR
+    continuous: bool = False
 
     def at_door(self, cap_seconds: float, rest_seconds: float) -> Strike:
         """Return it as it is at a door of this cap and this rest: with none left open."""
@@ -67,5 +76,37 @@ class Strike(Line, frozen=True, kw_only=True, tag_field=KIND, tag="strike"):
         )
 
 
-Mover = Strike
+class Maglock(Line, frozen=True, kw_only=True, tag_field=KIND, tag="maglock"):
+    """A magnet that holds the door while it has power: the line is active then.
+
+    It is released by taking its power. `cap_seconds`: the longest release, in place of its door's.
+    """
+
+    id: Id
+    cap_seconds: Annotated[
+        float,
+        Meta(ge=0.2, le=60, description="strike_seconds to 60"),
+    ] = AS_ITS_DOOR
+
+    @property
+    def continuous(self) -> bool:
+        """A magnet without power wears nothing out."""
+        return True
+
+    @property
+    def rest_seconds(self) -> float:
+        """It never rests."""
+        return 0.0
+
+    def at_door(self, cap_seconds: float, rest_seconds: float) -> Maglock:
+        """Return it as it is at a door of this cap."""
+        return structs.replace(self, cap_seconds=self.cap_seconds or cap_seconds)
+
+
+Mover = Strike | Maglock
 """A union of all kinds of movers."""
+ON_POWER_LOSS = {
+    Strike: "fail_secure",
+    Maglock: "fail_safe",
+}
+"""What a door does when its mover has no power: it stays locked, or it is open."""

@@ -26,8 +26,13 @@ REST_WAIT_SECONDS = 2.0
 class Watch(Protocol):
     """Who watches the doors, and is told of releases."""
 
-    def released(self, door: str, access_point: int, seconds: float) -> None:
-        """A release was driven just now."""
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None:
+        """A release was driven just now; `extended`: for somebody who needs longer."""
+
+    def failed(self, door: str) -> None:
+        """A mover of the door did not do what it was told."""
 
     def state(self, door: str) -> DoorState:
         """What the door is seen to do."""
@@ -46,12 +51,17 @@ class DoorMovers:
         mover = self._movers[point.door]
         return mover.must_rest_seconds(seconds) > REST_WAIT_SECONDS
 
-    async def release(self, point: Point, seconds: float, why_not: WhyNot) -> Denial | None:
+    async def release(
+        self, point: Point, seconds: float, why_not: WhyNot, *, extended: bool = False
+    ) -> Denial | None:
         """Drive a mover; return why it is no longer allowed, None when it was driven.
 
+        `extended`: for somebody who needs longer, by the factor of the access point.
         Raise RestingError when it must rest for too long, HardwareError as `Mover.release` does.
         """
         mover = self._movers[point.door]
+        if extended:
+            seconds = point.extended_seconds(seconds)
         left_seconds = REST_WAIT_SECONDS
         while True:
             try:
@@ -61,8 +71,11 @@ class DoorMovers:
                 left_seconds -= rest_seconds
                 if left_seconds < 0:
                     raise
+            except HardwareError:
+                self._watch.failed(point.door)
+                raise
             else:
-                self._watch.released(point.door, point.number, seconds)
+                self._watch.released(point.door, point.number, seconds, extended=extended)
                 return None
             await asyncio.sleep(rest_seconds)
             why = why_not()
@@ -75,6 +88,7 @@ class DoorMovers:
             try:
                 await self._movers[door].secure()
             except HardwareError as error:
+                self._watch.failed(door)
                 facts: Detail = {
                     Fact.DOOR: door,
                     Fact.WHY: str(error),

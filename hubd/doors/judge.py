@@ -12,6 +12,7 @@ from collections.abc import Callable
 from hubcore.access.claim import Claim
 from hubcore.access.decide import Denied, Facts, decide
 from hubcore.access.passback import PassbackRule
+from hubcore.access.precedence import RULES_OF, DoorMode
 from hubcore.access.words import Denial, Mode
 from hubcore.backend import uplink
 from hubcore.calendar.schedule import Schedule
@@ -25,8 +26,12 @@ from hubd.doors.rules import Point, SiteRules
 
 ORDER_SECONDS_MAX = 60
 """An order that would live for longer is refused."""
-_REFUSED_BY = {Mode.LOCKDOWN: Denial.LOCKDOWN, Mode.NO_ENTRY: Denial.NO_ENTRY}
-"""Why nobody is let in, by the mode that the policy orders."""
+_MODE_OF_DOOR = {
+    Mode.NORMAL: DoorMode.LOCKED,
+    Mode.LOCKDOWN: DoorMode.LOCKED_DOWN,
+    Mode.NO_ENTRY: DoorMode.BLOCKED,
+}
+"""What a door is in when only the policy's modes are known."""
 
 
 class Judge:
@@ -41,10 +46,16 @@ class Judge:
         tell: Tell,
         persons: Persons,
         offline_seconds: Callable[[], float],
+        mode_at: Callable[[int], DoorMode] | None = None,
     ) -> None:
-        """`offline_seconds` tells how long the backend has been away."""
+        """`offline_seconds` tells how long the backend has been away.
+
+        `mode_at` tells what the door of an access point is in; by itself, what the policy says. It
+        raises StoreError when the policy cannot be read.
+        """
         self._persons = persons
         self._offline_seconds = offline_seconds
+        self._mode_at = mode_at or self._mode_of_policy
         self._rules = rules
         self._policy = policy
         self._clock = clock
@@ -90,10 +101,17 @@ class Judge:
     def why_shut(self, access_point: int) -> Denial | None:
         """Tell why an access point must stay shut."""
         try:
-            mode = self._policy.mode(access_point)
+            mode = self._mode_at(access_point)
         except StoreError as error:
             return self._unreadable(error)
-        return _REFUSED_BY.get(mode)
+        return RULES_OF[mode].refuses
+
+    def needs_longer(self, claim: Claim) -> bool:
+        """Tell whether a claim's holder needs more time; no longer when that cannot be read."""
+        try:
+            return self._policy.needs_longer(claim.credential)
+        except StoreError:
+            return False
 
     def passback_rule(self, access_point: int) -> PassbackRule | None:
         """Return the passback rule of an access point, None where there is none or none is read.
@@ -105,6 +123,9 @@ class Judge:
         except StoreError:
             return None
 
+    def _mode_of_policy(self, access_point: int) -> DoorMode:
+        return _MODE_OF_DOOR[self._policy.mode(access_point)]
+
     def _facts(self, claim: Claim) -> Facts:
         """Look up the few facts that matter."""
         point = self._rules.points.get(claim.access_point)
@@ -113,7 +134,7 @@ class Judge:
         return Facts(
             served=point is not None,
             fresh=point is not None and point.fresh,
-            refused=_REFUSED_BY.get(policy.mode(claim.access_point)),
+            refused=RULES_OF[self._mode_at(claim.access_point)].refuses,
             revoked=policy.revoked(claim.credential, claim.grant_id),
             disabled=policy.disabled(claim.credential),
             time_trusted=self._time_is_trusted(),

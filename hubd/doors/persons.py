@@ -25,6 +25,7 @@ from hubd.doors.rules import Point
 class _Passage:
     """Somebody was let in and has not been seen to go through: where that leads."""
 
+    access_point: int
     credential: str
     area: int
 
@@ -74,17 +75,18 @@ class Persons:
         self._passages.pop(point.door, None)
         if rule is None:
             return
-        passage = _Passage(claim.credential, rule.to_area)
+        passage = _Passage(point.number, claim.credential, rule.to_area)
         if point.watched:
             self._passages[point.door] = passage
         else:
             self._went(passage)
 
-    def taken(self, door: str) -> None:
-        """A released door was seen to open."""
-        passage = self._passages.pop(door, None)
-        if passage is not None:
-            self._went(passage)
+    def came_in(self, access_point: int) -> None:
+        """A door that was released for an access point was seen to open."""
+        for door, passage in list(self._passages.items()):
+            if passage.access_point == access_point:
+                del self._passages[door]
+                self._went(passage)
 
     def reset(self) -> None:
         """Forget where everybody is."""

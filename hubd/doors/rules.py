@@ -15,6 +15,7 @@ class Point:
     `watched`: the door has a position switch. `without_time`: a grant without a schedule is
     believed while the clock is not. `offline_seconds_max`: how long the backend may be away; None:
     for ever.
+    `extended_factor`: how much longer a release is for somebody who needs longer.
     """
 
     number: int
@@ -25,6 +26,7 @@ class Point:
     watched: bool = False
     without_time: bool = False
     offline_seconds_max: float | None = None
+    extended_factor: float = 1.0
 
     def release_seconds(self, ordered: float | None) -> float:
         """Return for how long a release drives the strike; None leaves it to this point."""
@@ -32,6 +34,10 @@ class Point:
         if ordered is not None:
             seconds = float(ordered)
         return min(seconds, self.cap_seconds)
+
+    def extended_seconds(self, seconds: float) -> float:
+        """Return for how long a release of `seconds` drives it for somebody who needs longer."""
+        return min(seconds * self.extended_factor, self.cap_seconds)
 
 
 @dataclass(frozen=True, slots=True)

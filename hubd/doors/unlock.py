@@ -22,6 +22,7 @@ from functools import partial
 
 from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.once import Asked, Tries
+from hubcore.access.precedence import DoorMode
 from hubcore.access.words import Action, Denial
 from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
@@ -62,8 +63,12 @@ class Unlock:
         watch: Watch,
         persons: Persons,
         offline_seconds: Callable[[], float] = lambda: 0.0,
+        mode_at: Callable[[int], DoorMode] | None = None,
     ) -> None:
-        """`doors` are the movers by door id; `offline_seconds`: how long no backend was there."""
+        """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
+
+        `mode_at` is for the `Judge`.
+        """
         self._points = rules.points
         self._persons = persons
         self._judge = Judge(
@@ -73,6 +78,7 @@ class Unlock:
             tell=tell,
             persons=persons,
             offline_seconds=offline_seconds,
+            mode_at=mode_at,
         )
         self._decisions = DecisionLog(log, clock, tell)
         self._clock = clock
@@ -151,6 +157,7 @@ class Unlock:
             late=is_late,
             facts=facts,
             record_seconds=max(RECORD_SECONDS_MIN, record_seconds),
+            needs_longer=partial(self._judge.needs_longer, claim),
             settle=partial(self._settle_claim, claim),
         )
 
@@ -304,7 +311,12 @@ class Unlock:
         point = self._points[operation.point]
         seconds = point.release_seconds(operation.seconds)
         try:
-            changed = await self._movers.release(point, seconds, attempt.why_not_now)
+            changed = await self._movers.release(
+                point,
+                seconds,
+                attempt.why_not_now,
+                extended=attempt.needs_longer(),
+            )
         except RestingError as error:
             return await self._not_released(operation, Denial.BUSY, str(error))
         except HardwareError as error:

@@ -4,18 +4,20 @@ Laws:
 1. It observes; it never moves a strike and never delays one.
 2. A door counts as released while its strike is driven and no longer. One that is opened after
    that, or while the strike rests in the middle of a release, is forced.
-3. Phones are told what the door does, not what the strike does: that would show a yes to anybody
+3. A door that was held open counts as released until its mover is at rest, MASK_SECONDS at most.
+4. Phones are told what the door does, not what the strike does: that would show a yes to anybody
    who listens.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from hubcore.door.machine import DoorMachine, Event
-from hubcore.door.state import DoorState
+from hubcore.access.precedence import RULES_OF, DoorMode
+from hubcore.door.machine import Aspect, DoorMachine, Event, Happening
+from hubcore.door.state import BoltState, DoorAspects, DoorMasks, DoorState
 from hubcore.evidence.facts import Tell
 from hubcore.ports.clock import Clock
 from hubcore.ports.doors import Input, InputEvent, Inputs
@@ -27,12 +29,34 @@ _EVENTS = {
     Input.DOOR_CLOSED: Event.CLOSED,
     Input.REX: Event.REX,
 }
+_ASPECTS = {
+    Input.BOLT_LOCKED: Aspect.BOLT_LOCKED,
+    Input.BOLT_FREE: Aspect.BOLT_FREE,
+    Input.TAMPER: Aspect.TAMPERED,
+    Input.TAMPER_ENDED: Aspect.UNTAMPERED,
+}
+_FIRE = {
+    Input.FIRE: True,
+    Input.FIRE_ENDED: False,
+}
 IDLE_SECONDS = 2.0
+MASK_SECONDS = 4.0
+"""Longer than a hold outlasts its order (`orders.keeper.HOLD_SECONDS`)."""
 
 Beat = Callable[[], None]
 """Says that the loop comes round."""
 TellState = Callable[[int, DoorState], None]
 """Takes the access point of a door's latest release, and the state to which the door went."""
+TellFire = Callable[[str, bool], None]
+"""Takes a door, and whether its input says that there is a fire alarm."""
+
+
+def _nobody(_access_point: int) -> None:
+    return
+
+
+def _no_fire(_door: str, _active: bool) -> None:
+    return
 
 
 @dataclass(slots=True)
@@ -40,6 +64,7 @@ class _Door:
     """A door and its latest release, in monotonic seconds.
 
     `ends` is the end of the release; `strike_ends` is None while the strike is at rest.
+    `unmask_at`: then at the latest the masks of its mode of now hold.
     """
 
     name: str
@@ -48,6 +73,8 @@ class _Door:
     began: float = 0.0
     ends: float = 0.0
     strike_ends: float | None = None
+    mode: DoorMode = DoorMode.LOCKED
+    unmask_at: float | None = None
 
     def release(self, access_point: int, began: float, ends: float) -> None:
         """Begin a release; one that runs is not made shorter."""
@@ -59,7 +86,7 @@ class _Door:
 
     def ends_before(self, moment: float) -> float:
         """Return when something ends here by itself before a moment, or that moment."""
-        for end in (self.strike_ends, self.machine.deadline):
+        for end in (self.strike_ends, self.machine.deadline, self.unmask_at):
             if end is not None:
                 moment = min(moment, end)
         return moment
@@ -75,13 +102,19 @@ class DoorWatch:
         clock: Clock,
         tell: Tell,
         driven: Callable[[str], bool] = lambda _door: True,
+        came_in: Callable[[int], None] = _nobody,
     ) -> None:
-        """`machines` by door id; `driven` tells whether the strike of a door is driven now."""
+        """`machines` by door id; `driven` tells whether the strike of a door is driven now.
+
+        `came_in` takes the access point by which somebody was let in. At a door without a position
+        switch that is everybody for whom it was released.
+        """
         self._doors: dict[str, _Door] = {}
         for name, machine in machines.items():
             self._doors[name] = _Door(name, machine)
         self._clock = clock
         self._driven = driven
+        self._came_in = came_in
         self._happenings = Happenings(machines, log=log, clock=clock, tell=tell)
         self._changed = asyncio.Event()
 
@@ -89,34 +122,88 @@ class DoorWatch:
         """What the door is seen to do."""
         return self._doors[door].machine.state
 
-    def released(self, door: str, access_point: int, seconds: float) -> None:
+    def aspects(self, door: str) -> DoorAspects:
+        """All that is known of the door; without a bolt contact its movers tell of the bolt."""
+        aspects = self._doors[door].machine.aspects
+        if aspects.bolt is not BoltState.UNKNOWN:
+            return aspects
+        bolt = BoltState.FREE if self._driven(door) else BoltState.LOCKED
+        return replace(aspects, bolt=bolt)
+
+    def is_released(self, door: str) -> bool:
+        """Tell whether a release for somebody is under way."""
+        return self._doors[door].strike_ends is not None
+
+    def mode_is(self, door: str, mode: DoorMode) -> None:
+        """See `orders.keeper.ModeWatch.mode_is`."""
+        of_door = self._doors[door]
+        was_released = RULES_OF[of_door.mode].released
+        of_door.mode = mode
+        still_free = was_released and not RULES_OF[mode].released and self._driven(door)
+        now = self._clock.monotonic()
+        if still_free:
+            of_door.unmask_at = now + MASK_SECONDS
+        else:
+            self._mask(of_door, now)
+        self._changed.set()
+
+    def failed(self, door: str) -> None:
+        """A mover of the door did not do what it was told."""
+        self._notice(door, Aspect.FAULTY)
+
+    def works(self, door: str) -> None:
+        """The movers of the door have done what they were told."""
+        self._notice(door, Aspect.FAULTLESS)
+
+    def _notice(self, door: str, aspect: Aspect) -> None:
+        of_door = self._doors[door]
+        self._happened(of_door, of_door.machine.notice(aspect), self._clock.monotonic())
+
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None:
         """A release was driven just now; it ends after `seconds`, or when its strike is at rest.
 
         One whose strike has fallen already, at its cap, releases nobody until it is driven again.
+        `extended`: it is for somebody who needs longer.
         """
         released = self._doors[door]
+        self.works(door)
+        released.machine.extended = extended
+        if not released.machine.watched:
+            self._came_in(access_point)
         now = self._clock.monotonic()
         released.release(access_point, began=now, ends=now + seconds)
         if self._driven(door):
             self._strike_on(released, now)
         self._changed.set()
 
-    async def run(self, inputs: Inputs, beat: Beat, tell_state: TellState) -> None:
+    async def run(
+        self,
+        inputs: Inputs,
+        beat: Beat,
+        tell_state: TellState,
+        tell_fire: TellFire = _no_fire,
+    ) -> None:
         """Watch until cancelled.
 
         `beat` is called at least every IDLE_SECONDS, `tell_state` when a door itself has moved.
         """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read(inputs, tell_state))
+            tasks.create_task(self._read(inputs, tell_state, tell_fire))
             tasks.create_task(self._keep_time(beat, tell_state))
             tasks.create_task(self._happenings.write())
 
-    async def _read(self, inputs: Inputs, tell_state: TellState) -> None:
+    async def _read(self, inputs: Inputs, tell_state: TellState, tell_fire: TellFire) -> None:
         async for event in inputs.events():
             door = self._doors.get(event.door)
-            if door is not None:
+            if door is None:
+                continue
+            if event.what in _FIRE:
+                tell_fire(door.name, _FIRE[event.what])
+            else:
                 self._take(door, event, tell_state)
-                self._changed.set()
+            self._changed.set()
 
     def _take(self, door: _Door, event: InputEvent, tell_state: TellState) -> None:
         now = self._clock.monotonic()
@@ -124,6 +211,12 @@ class DoorWatch:
         if kind is not None:
             self._see(door, kind, now, tell_state)
             return
+        aspect = _ASPECTS.get(event.what)
+        if aspect is not None:
+            self._happened(door, door.machine.notice(aspect), now)
+            return
+        if event.what is Input.STRIKE_INACTIVE and door.unmask_at is not None:
+            self._mask(door, now)
         if event.at < door.began:
             return  # of an earlier release, seen late
         if event.what is Input.STRIKE_INACTIVE:
@@ -161,6 +254,8 @@ class DoorWatch:
 
     def _take_time(self, door: _Door, now: float, tell_state: TellState) -> None:
         """End what is over by now at a door."""
+        if door.unmask_at is not None and door.unmask_at <= now:
+            self._mask(door, now)
         if door.strike_ends is not None and door.strike_ends <= now:
             self._strike_off(door, now)
         deadline = door.machine.deadline
@@ -180,9 +275,25 @@ class DoorWatch:
     ) -> None:
         """Let a door's machine see an event; `tell_state` None for what the strike does."""
         before = door.machine.state
-        happening = door.machine.see(event, now)
+        happened = door.machine.see(event, now)
         state = door.machine.state
         if state is not before and tell_state is not None:
             tell_state(door.access_point, state)
-        if happening is not None:
+        self._happened(door, happened, now)
+
+    def _mask(self, door: _Door, now: float) -> None:
+        """Let the machine of a door expect what the door's mode allows."""
+        door.unmask_at = None
+        rules = RULES_OF[door.mode]
+        masks = DoorMasks(
+            released=rules.released,
+            forced=rules.forced_masked,
+            too_long=rules.too_long_masked,
+        )
+        self._happened(door, door.machine.expect(masks, now), now)
+
+    def _happened(self, door: _Door, happened: Iterable[Happening], now: float) -> None:
+        for happening in happened:
+            if happening is Happening.ACCESS_TAKEN:
+                self._came_in(door.access_point)
             self._happenings.take(door.name, happening, now)

@@ -62,6 +62,7 @@ class Topic(StrEnum):
     FORK = "fork"
     GAP = "gap"
     GPIO = "gpio"
+    HOLD = "hold"
     INPUTS = "inputs"
     JOURNAL = "journal"
     KEYS = "keys"
@@ -121,6 +122,7 @@ class CheckId(StrEnum):
     FORK = "fork"
     GAP = "gap"
     GPIO_OUTLIVES_GUARD = "gpio-outlives-guard"
+    HOLD_IMPOSSIBLE = "hold-impossible"
     INPUTS_DOWN = "inputs-down"
     JOURNAL_HELD = "journal-held"
     JOURNAL_HELD_LONG = "journal-held-long"
@@ -455,6 +457,17 @@ CHECKS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="{device} and {other} of [[readers]] are one serial line",
         remedy="write the same path for all readers on a line",
+    ),
+    CheckId.HOLD_IMPOSSIBLE: Check(
+        topic=Topic.HOLD,
+        class_=Class.SETUP,
+        severity=Severity.WARNING,
+        cause="The policy's schedule would hold open {doors}, but a mover there may not be held.",
+        remedy=(
+            "If its coil stands being driven for ever, list the door's movers in [[doors.movers]] "
+            "with continuous = true, then: sudo systemctl restart hubd. "
+            "Otherwise take the schedule out of the policy."
+        ),
     ),
     CheckId.GPIO_OUTLIVES_GUARD: Check(
         topic=Topic.GPIO,

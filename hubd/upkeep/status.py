@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
+from hubcore.access.precedence import DoorOrder, mode_of
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.backend.sync import Sync
 from hubd.config.doors import AccessPoint, Door
 from hubd.config.file import Config
+from hubd.config.movers import ON_POWER_LOSS, Mover
+from hubd.config.section import kind_of
 from hubd.doors.watch import DoorWatch
+from hubd.orders.standing import ShownOrder, StandingOrders
 from hubd.upkeep.checks import Topic
 from hubd.upkeep.health import Health
 
@@ -31,6 +35,7 @@ class Status:
     log: AuditLog
     policy: PolicyStore
     watch: DoorWatch
+    standing: StandingOrders
     sync: Sync | None
     link_count: Callable[[], int]
     """Of the radio."""
@@ -67,10 +72,24 @@ class Status:
         }
 
     def _door(self, door: Door) -> Document:
+        orders = self.standing.shown(door.id)
+        standing = [one.order for one in orders]
+        if self.watch.is_released(door.id):
+            standing.append(DoorOrder.GRANT)
+        aspects = self.watch.aspects(door.id)
         return {
             "id": door.id,
             "name": door.name,
             "state": self.watch.state(door.id).name.lower(),
+            "mode": mode_of(standing).value,
+            "orders": [_order(one) for one in orders],
+            "position": aspects.position.value,
+            "bolt": aspects.bolt.value,
+            "alarm": aspects.alarm.value,
+            "tamper": aspects.tamper,
+            "fault": aspects.fault,
+            "may_be_held": door.may_be_held,
+            "movers": [_mover(mover) for mover in door.moved_by],
             "watched": door.dps is not None,
             "access_points": [self._access_point(point) for point in door.access_points],
         }
@@ -82,3 +101,19 @@ class Status:
             "fresh": point.fresh,
             "mode": self.policy.mode(point.number).name.lower(),
         }
+
+
+def _mover(mover: Mover) -> Document:
+    return {
+        "id": mover.id,
+        "kind": kind_of(mover),
+        "on_power_loss": ON_POWER_LOSS[type(mover)],
+    }
+
+
+def _order(one: ShownOrder) -> Document:
+    return {
+        "order": one.order.name.lower(),
+        "source": one.source,
+        "until": one.until,
+    }

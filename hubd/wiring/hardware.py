@@ -12,8 +12,8 @@ from functools import partial
 from drivers.gpio.events import Edges
 from drivers.gpio.inputs import Contact, InputLine, WiredInputs
 from hubd.adapters.host.keyfiles import HubKeys
+from hubd.config import movers as sections
 from hubd.config.file import Config
-from hubd.config.movers import Line
 from hubd.upkeep.checks import Part
 from hubd.wiring.look import lines
 from hubd.wiring.look.finding import Finding
@@ -51,20 +51,19 @@ def wired_inputs(config: Config) -> list[InputLine]:
     """Return the inputs that watch the doors."""
     inputs: list[InputLine] = []
     for door in config.doors:
-        if door.dps is not None:
-            inputs.append(_input_line(door.id, Contact.DPS, door.dps))
-        if door.rex is not None:
-            inputs.append(_input_line(door.id, Contact.REX, door.rex))
+        for role, line in door.inputs().items():
+            inputs.append(_input_line(door.id, Contact(role), line))
     return inputs
 
 
-def _input_line(door: str, contact: Contact, line: Line) -> InputLine:
+def _input_line(door: str, contact: Contact, line: sections.InputLine) -> InputLine:
     return InputLine(
         door=door,
         contact=contact,
         chip=line.chip,
         line=line.line,
         active_low=line.active_low,
+        debounce_ms=line.debounce_ms,
     )
 
 

@@ -1,7 +1,8 @@
 """What moves the doors: one row for each kind of mover, and all movers of a door joined to one.
 
 Laws:
-1. All movers of a kind are made in one go: they may share a process, as strikes share their guard.
+1. All movers of kinds with one maker are made in one go: they may share a process, as strikes and
+   maglocks share their guard.
 2. Whoever releases a door cannot tell how many movers it has, or of which kinds.
 
 --check-config looks at a mover that is a `hubd.config.movers.Line` as at every GPIO line
@@ -51,15 +52,18 @@ MakeKind = Callable[[Sequence[Any], TellPart], MadeKind]
 """Takes all sections of its own kind."""
 
 
-def gpio_strikes(wanted: Sequence[sections.Strike], tell: TellPart) -> MadeKind:
-    """Strikes on the lines of this machine."""
+OnLine = sections.Strike | sections.Maglock
+
+
+def gpio_strikes(wanted: Sequence[OnLine], tell: TellPart) -> MadeKind:
+    """Strikes and maglocks on the lines of this machine."""
     if outputs_outlive_us():
         tell(Part.GPIO, False, "This kernel keeps GPIO outputs driven when their process dies.")
     return strikes(wanted, tell, GPIO_FACTORY)
 
 
-def strikes(wanted: Sequence[sections.Strike], tell: TellPart, factory: str) -> MadeKind:
-    """Strikes behind their guard; `factory` names what opens their lines (see the guard)."""
+def strikes(wanted: Sequence[OnLine], tell: TellPart, factory: str) -> MadeKind:
+    """Strikes and maglocks behind their guard; `factory` names what opens their lines."""
     guard = StrikeGuard(strike_lines(wanted), partial(tell, Part.STRIKES), factory)
     makers: dict[str, MakeForDoor] = {}
     for strike in wanted:
@@ -67,23 +71,26 @@ def strikes(wanted: Sequence[sections.Strike], tell: TellPart, factory: str) -> 
     return MadeKind(makers, {Part.STRIKES: guard.run})
 
 
-def strike_lines(wanted: Iterable[sections.Strike]) -> dict[str, StrikeLine]:
+def strike_lines(wanted: Iterable[OnLine]) -> dict[str, StrikeLine]:
     """Return the lines of strikes by their ids, each with its own cap and rest."""
     return {strike.id: _line_of(strike) for strike in wanted}
 
 
-def _line_of(strike: sections.Strike) -> StrikeLine:
+def _line_of(strike: OnLine) -> StrikeLine:
+    """Return a line as the guard knows it: active is released, so a magnet has no power then."""
+    is_magnet = isinstance(strike, sections.Maglock)
     return StrikeLine(
         chip=strike.chip,
         line=strike.line,
-        active_low=strike.active_low,
-        cap_ms=round(strike.cap_seconds * 1000),
+        active_low=strike.active_low is not is_magnet,
+        cap_ms=0 if strike.continuous else round(strike.cap_seconds * 1000),
         rest_ms=round(strike.rest_seconds * 1000),
     )
 
 
 MOVER_KINDS: Mapping[type[sections.Mover], MakeKind] = {
     sections.Strike: gpio_strikes,
+    sections.Maglock: gpio_strikes,
 }
 """A row for each kind in `hubd.config.movers.Mover`."""
 
@@ -98,10 +105,10 @@ def make_movers(
     wanted = [mover for door in config.doors for mover in door.moved_by]
     makers: dict[str, MakeForDoor] = {}
     runs: dict[Part, RunPart] = {}
-    for kind, make in rows.items():
-        of_kind = [mover for mover in wanted if type(mover) is kind]
-        if of_kind:
-            made = make(of_kind, tell)
+    for make in dict.fromkeys(rows.values()):
+        of_maker = [mover for mover in wanted if rows.get(type(mover)) is make]
+        if of_maker:
+            made = make(of_maker, tell)
             makers.update(made.movers)
             runs.update(made.runs)
     doors = {door.id: _mover_of(door, makers, publish) for door in config.doors}

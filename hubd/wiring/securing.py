@@ -42,7 +42,10 @@ class Securing:
 
     def __init__(self, open_lines: LinesFactory = open_lines) -> None:
         self._open_lines = open_lines
-        self.kinds: Mapping[str, Callable[[object], None]] = {"strike": self._strike}
+        self.kinds: Mapping[str, Callable[[object], None]] = {
+            "strike": self._strike,
+            "maglock": self._maglock,
+        }
 
     def mover(self, table: object) -> None:
         """Secure the mover of a table [[doors.movers]].
@@ -64,9 +67,13 @@ class Securing:
     def _strike(self, table: object) -> None:
         self._secure(_read(table, _LineKeys))
 
-    def _secure(self, keys: _LineKeys) -> None:
+    def _maglock(self, table: object) -> None:
+        """Give a magnet its power. A kernel that takes back lines takes that away again."""
+        self._secure(_read(table, _LineKeys), is_magnet=True)
+
+    def _secure(self, keys: _LineKeys, is_magnet: bool = False) -> None:
         """Request the line, which drives it inactive, and give it back."""
-        line = StrikeLine(keys.chip, keys.line, keys.active_low)
+        line = StrikeLine(keys.chip, keys.line, keys.active_low is not is_magnet)
         self._open_lines([line]).close()
 
 

@@ -15,6 +15,7 @@ from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, read_grant
 from hubcore.access.passback import PassbackKind, PassbackRule
+from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName, Mode
 from hubcore.backend import uplink
 from hubcore.calendar.recurrence import Daily, Recurrence
@@ -23,6 +24,7 @@ from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.errors import AuditError, FrameError, HubError, ProofError, SignatureError
 from hubcore.evidence import records
+from hubcore.evidence.carried_orders import CarriedOrder, read_orders, write_orders
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone import messages
 from hubcore.phone.certificates import EPOCH as EPOCH_TYPE
@@ -99,6 +101,13 @@ def documents() -> dict[str, bytes]:
         ),
         "frame": b"\x13sid!\x00\x00\x05hello",
         "release": uplink.encode(uplink.Release(bytes(16), 1, 2, 3, "operator-7")),
+        "order": uplink.encode(
+            uplink.Order(bytes(16), "operator-7", 1, DoorOrder.LOCKDOWN, 1, 2, 3)
+        ),
+        "order result": uplink.encode(
+            uplink.OrderResult(bytes(16), uplink.OrderOutcome.REFUSED, "no right")
+        ),
+        "standing": write_orders([CarriedOrder(7, DoorOrder.HOLD_OPEN, 9, "operator-7")]),
         "acknowledge": uplink.encode(uplink.Acknowledge((1, 2, 3))),
         "halt": uplink.encode(uplink.Halt(uplink.Cause.GAP, 7, bytes(32), "record 9 comes again")),
         "hello": uplink.encode(uplink.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
@@ -157,9 +166,10 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
     "from backend": (
         uplink.decode_from_backend,
         FrameError,
-        ("release", "acknowledge", "new policy", "halt", "hello"),
+        ("release", "acknowledge", "new policy", "halt", "hello", "order"),
     ),
-    "from hub": (uplink.decode_from_hub, FrameError, ("hello", "release")),
+    "from hub": (uplink.decode_from_hub, FrameError, ("hello", "release", "order result")),
+    "standing orders": (read_orders, FrameError, ("standing",)),
 }
 
 

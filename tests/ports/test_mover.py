@@ -40,7 +40,10 @@ MOVES = {Input.STRIKE_ACTIVE: True, Input.STRIKE_INACTIVE: False}
 
 
 class Bench(Protocol):
-    """One mover with a cap of CAP_SECONDS and a rest of REST_SECONDS, that has rested."""
+    """One mover with a cap of CAP_SECONDS and a rest of REST_SECONDS, that has rested.
+
+    One that may be held open, such as a maglock, has neither.
+    """
 
     mover: Mover
     edges: list[InputEvent]
@@ -91,12 +94,12 @@ class SimBench:
 class StrikeBench:
     """A strike behind its guard process, or several together, on lines in a file."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, cap_seconds: float = CAP_SECONDS) -> None:
         names = [f"strike-{number}" for number in range(count)]
         self.bank = Bank.create(folder / "bank", names)
         self.edges: list[InputEvent] = []
         self.ready = asyncio.Event()
-        cap_ms = round(CAP_SECONDS * 1000)
+        cap_ms = round(cap_seconds * 1000)
         rest_ms = round(REST_SECONDS * 1000)
         lines = {
             name: StrikeLine(str(self.bank.path), name, cap_ms=cap_ms, rest_ms=rest_ms)
@@ -129,8 +132,10 @@ async def simulated(_folder: Path, count: int) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
-async def guarded(folder: Path, count: int) -> AsyncIterator[Bench]:
-    bench = StrikeBench(folder, count)
+async def guarded(
+    folder: Path, count: int, cap_seconds: float = CAP_SECONDS
+) -> AsyncIterator[Bench]:
+    bench = StrikeBench(folder, count, cap_seconds)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(bench.guard.run(bench.ready.set))
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -151,16 +156,36 @@ class Kind:
     count: int
 
 
-KINDS = {
+CAPPED = {
     "strike": Kind(guarded, 1),
     "two strikes": Kind(guarded, 2),
     "simulated door": Kind(simulated, 1),
     "two simulated doors": Kind(simulated, 2),
 }
+HELD = {
+    "maglock": Kind(partial(guarded, cap_seconds=0.0), 1),
+    "strike and maglock": Kind(partial(guarded, cap_seconds=0.0), 2),
+}
+"""Those that may be held open."""
+KINDS = CAPPED | HELD
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS)
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    kind: Kind = request.param
+    async with kind.bring_up(tmp_path, kind.count) as made:
+        yield made
+
+
+@pytest.fixture(params=CAPPED.values(), ids=CAPPED)
+async def capped(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    kind: Kind = request.param
+    async with kind.bring_up(tmp_path, kind.count) as made:
+        yield made
+
+
+@pytest.fixture(params=HELD.values(), ids=HELD)
+async def held(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     kind: Kind = request.param
     async with kind.bring_up(tmp_path, kind.count) as made:
         yield made
@@ -203,20 +228,32 @@ async def test_a_release_during_a_release_extends_it_to_the_later_end(bench: Ben
     await bench.until(lambda: moves(bench) == [False, True, False])
 
 
-async def test_no_release_is_longer_than_the_cap_and_a_rest_follows(bench: Bench) -> None:  # law 2
-    assert bench.mover.must_rest_seconds(3600.0) == 0.0
-    await bench.mover.release(3600.0)
-    await bench.wait(CAP_SECONDS)
-    await bench.until(lambda: moves(bench) == [False, True, False])
-    known = bench.mover.must_rest_seconds(1.0)
+async def test_no_release_is_longer_than_the_cap_and_a_rest_follows(capped: Bench) -> None:  # law 2
+    assert capped.mover.must_rest_seconds(3600.0) == 0.0
+    await capped.mover.release(3600.0)
+    await capped.wait(CAP_SECONDS)
+    await capped.until(lambda: moves(capped) == [False, True, False])
+    known = capped.mover.must_rest_seconds(1.0)
     with pytest.raises(RestingError) as caught:
-        await bench.mover.release(1.0)
+        await capped.mover.release(1.0)
     assert 0.0 < caught.value.seconds <= known <= REST_SECONDS
-    assert not any(bench.levels())
-    await bench.wait(caught.value.seconds)
-    await bench.until(lambda: bench.mover.must_rest_seconds(1.0) == 0.0)
-    await bench.mover.release(0.2)
-    assert all(bench.levels())
+    assert not any(capped.levels())
+    await capped.wait(caught.value.seconds)
+    await capped.until(lambda: capped.mover.must_rest_seconds(1.0) == 0.0)
+    await capped.mover.release(0.2)
+    assert all(capped.levels())
+
+
+async def test_one_without_a_cap_is_held_as_long_as_releases_are_renewed(  # law 2
+    held: Bench,
+) -> None:
+    for _ in range(8):  # longer in all than any cap here
+        await held.mover.release(0.6)
+        await held.wait(CAP_SECONDS / 4)
+        assert all(held.levels())
+        assert held.mover.must_rest_seconds(1.0) == 0.0
+    await held.wait(0.6)
+    await held.until(lambda: moves(held) == [False, True, False])
 
 
 async def test_secure_ends_a_release_and_may_be_asked_twice(bench: Bench) -> None:

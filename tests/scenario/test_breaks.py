@@ -58,7 +58,7 @@ class Machine:
         self.sync = Sync(
             uplink=link,
             records=self.log,
-            orders=Orders(self.release, self.accept, lambda: 1),
+            orders=Orders(self.release, self.accept, lambda: 1, self.stand),
             identity=Identity("hub-1", "site", self.boot, "0.1.0"),
             clock=system_clock(),
             pace=Pace(
@@ -76,6 +76,9 @@ class Machine:
     async def release(self, order: Release) -> Result:
         self.released.append(order)
         return Result(order.id, ReleaseOutcome.RELEASED, "")
+
+    async def stand(self, order: uplink.Order) -> uplink.OrderResult:
+        return uplink.OrderResult(order.id, uplink.OrderOutcome.TAKEN, "")
 
     async def accept(self, _document: bytes) -> int:
         return 1

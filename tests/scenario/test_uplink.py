@@ -74,7 +74,7 @@ class Hub:
         self.link = CurveUplink(
             endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST
         )
-        orders = Orders(self.release, self.accept, lambda: self.version)
+        orders = Orders(self.release, self.accept, lambda: self.version, self.stand)
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.appended = asyncio.Event()
         self.sync = Sync(
@@ -91,6 +91,9 @@ class Hub:
         repeated = order in self.released
         self.released.append(order)
         return Result(order.id, ReleaseOutcome.RELEASED, "again" if repeated else "")
+
+    async def stand(self, order: uplink.Order) -> uplink.OrderResult:
+        return uplink.OrderResult(order.id, uplink.OrderOutcome.TAKEN, "")
 
     async def accept(self, document: bytes) -> int:
         if document[0] <= self.version:

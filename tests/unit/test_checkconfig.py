@@ -592,6 +592,15 @@ def test_one_pin_under_two_names_is_one_pin(hub: Hub, other: str) -> None:
     )
 
 
+def test_a_fire_input_of_two_doors_is_no_mistake(hub: Hub) -> None:
+    fire = 'fire = { chip = "gpiochip0", line = 18 }\n'
+    second = hub.doors.replace('"a"', '"b"').replace("number = 1", "number = 2")
+    hub.doors += fire + second.replace("line = 17", "line = 19") + fire
+    _status, said = hub.check()
+    assert the_line(said, "door b: fire on ")
+    assert not [line for line in said if "the same pin" in line]
+
+
 def test_one_chip_under_two_device_names_is_one_chip(hub: Hub) -> None:
     (hub.root / "dev/gpiochip4").symlink_to("gpiochip0")  # as Raspberry Pi OS does
     hub.doors += 'dps = { chip = "gpiochip4", line = 17 }\n'

@@ -34,7 +34,7 @@ from hubd.adapters.local.event_tail import EventTail
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
 from hubd.cli.page import Page
-from hubd.cli.show import backend_text, event_line, status_page
+from hubd.cli.show import backend_text, doors_table, event_line, status_page
 from hubd.cli.text import clean, clean_json
 from hubd.upkeep.checks import CHECKS, CheckId
 
@@ -255,6 +255,34 @@ async def test_on_a_small_screen_what_to_do_fits() -> None:
         "lines more: "
         "hubctl status"
     )
+
+
+async def test_a_door_that_is_not_ordinary_says_why() -> None:
+    door = {
+        "id": "front",
+        "state": "open",
+        "mode": "LockedDown",
+        "orders": [
+            {"order": "lockdown", "source": "backend", "until": None},
+            {"order": "hold_open", "source": "schedule", "until": 1_800_000_000},
+        ],
+        "alarm": "open_too_long",
+        "tamper": True,
+        "fault": False,
+    }
+    (row,) = doors_table([door]).rows
+    assert row[2] == (
+        "open, LockedDown (lockdown by backend, hold open by schedule "
+        "until 2027-01-15T08:00:00.000Z), alarm open too long, tamper"
+    )
+    ordinary = {
+        "id": "front",
+        "state": "secured",
+        "mode": "Locked",
+        "orders": [],
+        "alarm": "normal",
+    }
+    assert doors_table([ordinary]).rows[0][2] == "secured"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hubcore.access.precedence import DoorMode
 from hubcore.door.machine import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine, Happening
-from hubcore.door.state import DoorState
+from hubcore.door.state import BoltState, DoorAlarm, DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.doors import Input, InputEvent
 from hubd.doors.door_records import HAPPENINGS, UNRECORDED_MAX
-from hubd.doors.watch import DoorWatch
+from hubd.doors.watch import MASK_SECONDS, DoorWatch
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.inputs import FakeInputs
@@ -35,9 +36,11 @@ class Rig:
     inputs: FakeInputs = field(default_factory=FakeInputs)
     told: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
     states: list[tuple[int, DoorState]] = field(default_factory=list)
+    came_in: list[int] = field(default_factory=list)
+    fire: list[tuple[str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        machines = {
+        self.machines = machines = {
             "front": DoorMachine(True, HELD_SECONDS),
             "back": DoorMachine(False, HELD_SECONDS),
         }
@@ -48,11 +51,15 @@ class Rig:
             self.clock,
             lambda e, f: self.told.append((e, f)),
             lambda _door: self.driven,
+            self.came_in.append,
         )
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.watch.run(self.inputs, lambda: None, self._take_state))
+        watching = self.watch.run(
+            self.inputs, lambda: None, self._take_state, lambda *said: self.fire.append(said)
+        )
+        task = asyncio.create_task(watching)
         await settle()
         try:
             yield
@@ -219,7 +226,7 @@ async def test_a_door_held_open_and_a_contact_that_bounces(rig: Rig) -> None:
         await rig.see(Input.DOOR_OPEN)
     await rig.see(Input.DOOR_CLOSED)
     await rig.later(SETTLE_SECONDS + 0.1)
-    assert rig.happened() == ["access_taken", "held_open", "closed"]
+    assert rig.happened() == ["access_taken", "held_open", "closed", "held_open_ended"]
 
 
 async def test_a_door_without_a_switch_claims_nothing(rig: Rig) -> None:
@@ -251,7 +258,11 @@ async def test_every_input_at_every_moment(rig: Rig) -> None:
         "exit",
         "closed",
         "forced",
+        "forced_ended",
         "held_open",
+        "held_open_ended",
+        "tamper",
+        "tamper_ended",
     }
 
 
@@ -265,7 +276,7 @@ async def test_a_disk_that_fails_is_told_and_the_watch_goes_on(rig: Rig) -> None
     await rig.later(SETTLE_SECONDS + 0.1)
     assert rig.watch.state("front") is DoorState.SECURED
     async with asyncio.timeout(5):
-        while rig.happened() != ["forced", "closed"]:  # noqa: ASYNC110 - nothing is lost: written when the disk can
+        while rig.happened() != ["forced", "closed", "forced_ended"]:  # noqa: ASYNC110 - nothing is lost: written when the disk can
             await asyncio.sleep(0.05)
 
 
@@ -322,3 +333,103 @@ async def test_a_loose_contact_is_summed_and_nothing_is_lost(rig: Rig) -> None:
     assert happened > 500
     assert len(details) - len(sums) + sum(sums) >= happened
     assert details[-1]["state"] == "secured"
+
+
+async def test_a_door_that_is_held_open_is_neither_forced_nor_open_too_long(rig: Rig) -> None:
+    await rig.see(Input.DOOR_CLOSED)
+    rig.watch.mode_is("front", DoorMode.UNLOCKED)
+    assert rig.watch.state("front") is DoorState.RELEASED
+    await rig.see(Input.DOOR_OPEN)
+    await rig.later(10 * HELD_SECONDS)
+    assert rig.watch.state("front") is DoorState.OPEN
+    assert rig.happened() == []
+    rig.watch.mode_is("front", DoorMode.LOCKED)
+    rig.driven = False
+    await rig.see(Input.STRIKE_INACTIVE)
+    await rig.later(HELD_SECONDS + 0.1)
+    assert rig.happened() == ["held_open"]
+
+
+# watch, law 3
+async def test_who_goes_in_while_a_hold_runs_out_forces_nothing(rig: Rig) -> None:
+    await rig.see(Input.DOOR_CLOSED)
+    rig.watch.mode_is("front", DoorMode.UNLOCKED)
+    rig.watch.mode_is("front", DoorMode.LOCKED)
+    await rig.see(Input.DOOR_OPEN)
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    assert rig.happened() == ["closed"]
+    rig.driven = False
+    await rig.see(Input.STRIKE_INACTIVE)
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["closed", "forced"]
+
+
+# watch, law 3
+async def test_a_mover_that_never_comes_to_rest_masks_nothing_for_long(rig: Rig) -> None:
+    await rig.see(Input.DOOR_CLOSED)
+    rig.watch.mode_is("front", DoorMode.UNLOCKED)
+    rig.watch.mode_is("front", DoorMode.LOCKED_DOWN)
+    await rig.later(MASK_SECONDS + 0.1)
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.happened() == ["forced"]
+
+
+async def test_in_a_lockdown_an_opening_is_forced_and_a_hold_that_returns_ends_it(rig: Rig) -> None:
+    await rig.see(Input.DOOR_CLOSED)
+    rig.driven = False
+    rig.watch.mode_is("front", DoorMode.LOCKED_DOWN)
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.watch.aspects("front").alarm is DoorAlarm.FORCED
+    rig.watch.mode_is("front", DoorMode.UNLOCKED)
+    await settle()
+    assert rig.happened() == ["forced", "forced_ended"]
+    assert rig.watch.aspects("front").alarm is DoorAlarm.NORMAL
+
+
+async def test_who_comes_in_is_told_and_who_does_not_is_not(rig: Rig) -> None:
+    await rig.see(Input.DOOR_CLOSED)
+    rig.watch.released("front", 7, 5.0)
+    assert rig.came_in == []
+    await rig.later(5.1)
+    rig.watch.released("front", 8, 5.0)
+    await rig.see(Input.DOOR_OPEN)
+    rig.watch.released("back", 3, 5.0)  # without a switch nobody sees more than the release
+    assert rig.came_in == [8, 3]
+
+
+async def test_a_release_for_somebody_who_needs_longer(rig: Rig) -> None:
+    rig.machines["front"].extended_factor = 3.0
+    rig.watch.released("front", 1, 5.0, extended=True)
+    await rig.see(Input.DOOR_OPEN)
+    await rig.later(2 * HELD_SECONDS)
+    assert rig.watch.state("front") is DoorState.OPEN
+    await rig.later(HELD_SECONDS + 0.1)
+    assert rig.watch.state("front") is DoorState.HELD_OPEN
+
+
+async def test_tamper_bolt_and_fire_go_their_own_ways(rig: Rig) -> None:
+    for what in (Input.TAMPER, Input.BOLT_LOCKED, Input.FIRE, Input.FIRE_ENDED):
+        await rig.see(what)
+    aspects = rig.watch.aspects("front")
+    assert (aspects.tamper, aspects.bolt) == (True, BoltState.LOCKED)
+    assert rig.fire == [("front", True), ("front", False)]
+    assert rig.happened() == ["tamper"]
+    assert rig.states == []
+
+
+async def test_without_a_bolt_contact_the_mover_tells_of_the_bolt(rig: Rig) -> None:
+    assert rig.watch.aspects("front").bolt is BoltState.FREE
+    rig.driven = False
+    assert rig.watch.aspects("front").bolt is BoltState.LOCKED
+
+
+async def test_a_mover_that_fails_is_a_fault_until_it_does_what_it_is_told(rig: Rig) -> None:
+    for _ in range(2):
+        rig.watch.failed("front")
+    await settle()
+    assert rig.watch.aspects("front").fault
+    rig.watch.released("front", 1, 5.0)
+    await settle()
+    assert not rig.watch.aspects("front").fault
+    assert rig.happened() == ["fault", "fault_ended"]

@@ -19,6 +19,7 @@ from types import ModuleType
 
 import pytest
 
+from hubcore.access.words import Denial
 from hubcore.evidence.facts import Fact
 from hubd.cli.page import STYLES
 from hubd.cli.show import URGENCY
@@ -44,15 +45,38 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO READERS "
+        "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO READERS "
         "READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN READER_POWER READER_TAMPER "
         "STATE STRIKES UNIT",
         "these stand and end when whoever sees them says so",
     ),
     "hubd.doors.watch._EVENTS": _partial(
-        "STRIKE_ACTIVE STRIKE_INACTIVE",
-        "what a strike does goes another way: by the release that it belongs to",
+        "STRIKE_ACTIVE STRIKE_INACTIVE BOLT_LOCKED BOLT_FREE TAMPER TAMPER_ENDED FIRE FIRE_ENDED",
+        "what a strike does belongs to its release; the rest are aspects of the door, or an order",
     ),
+    "hubd.doors.watch._ASPECTS": _partial(
+        "DOOR_OPEN DOOR_CLOSED REX STRIKE_ACTIVE STRIKE_INACTIVE FIRE FIRE_ENDED",
+        "these are no aspects beside the leaf",
+    ),
+    "hubd.doors.watch._FIRE": _partial(
+        "DOOR_OPEN DOOR_CLOSED REX STRIKE_ACTIVE STRIKE_INACTIVE BOLT_LOCKED BOLT_FREE TAMPER "
+        "TAMPER_ENDED",
+        "only these two are about fire",
+    ),
+    "hubd.orders.from_backend._RIGHT": _partial(
+        "GRANT FIRE", "no backend gives these as orders that stand"
+    ),
+    "hubd.doors.judge._ORDERED": _partial(
+        " ".join(why.name for why in Denial if why not in (Denial.LOCKDOWN, Denial.NO_ENTRY)),
+        "no mode of a door refuses for another reason",
+    ),
+    "hubcore.access.decide._SHUT": _partial("NORMAL", "an ordinary access point refuses nobody"),
+    "hubcore.door.machine._RAISED_BY": _partial(
+        "ACCESS_TAKEN ACCESS_NOT_TAKEN EXIT CLOSED FORCED_ENDED PRE_ALARM HELD_OPEN_ENDED TAMPER "
+        "TAMPER_ENDED FAULT FAULT_ENDED TOO_OFTEN",
+        "only these two raise an alarm of the leaf",
+    ),
+    "hubcore.door.machine._ENDED_AS": _partial("NORMAL", "no alarm: it never ends"),
     "hubd.start.checkconfig.page._STATUS": _partial(
         "WARNING FACT", "with nothing but these the exit status is 0"
     ),
@@ -60,7 +84,7 @@ PARTIAL: Mapping[str, Partial] = {
         "UNKNOWN SECURED RELEASED HELD_OPEN", "these phases have no time of their own"
     ),
     "hubd.doors.operations:self._tables": _partial(
-        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE READER BREAK",
+        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE READER ORDER BREAK",
         "operations are asked by phones and the backend",
     ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(

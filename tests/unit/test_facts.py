@@ -33,6 +33,7 @@ LIST = ROOT / "hubcore" / "evidence" / "facts.py"
 ROOMS = (
     "hubcore",
     "hubd/doors",
+    "hubd/orders",
     "hubd/phones",
     "hubd/backend",
     "hubd/evidence",
@@ -172,7 +173,15 @@ def test_every_error_of_a_peer_can_be_summed_under_its_name() -> None:
 
 def test_ids_are_shown_by_their_beginning_and_nothing_that_is_shown_whole_could_be_one() -> None:
     hidden = {fact for fact, its in FACTS.items() if its.shown is Shown.BEGINNING}
-    assert hidden == {Fact.ASKER, Fact.GRANT, Fact.OP, Fact.OF, Fact.PARTNER, Fact.SOURCE}
+    assert hidden == {
+        Fact.ASKER,
+        Fact.GRANT,
+        Fact.OP,
+        Fact.OF,
+        Fact.ORDERS,
+        Fact.PARTNER,
+        Fact.SOURCE,
+    }
     whole_bytes = {fact for fact, its in FACTS.items() if bytes in its.types} - hidden
     assert whole_bytes == {Fact.KNOWN_HASH}, "a hash names nobody"
     told = shown(

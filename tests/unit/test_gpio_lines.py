@@ -7,7 +7,7 @@ No kernel GPIO is needed here; only the chips that do not exist are the library'
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,9 @@ class FakeRequest:
             raise OSError(self.chip.set_error, os.strerror(self.chip.set_error))
         self.chip.levels[offset] = value
 
+    def get_value(self, offset: int) -> Value:
+        return self.chip.stuck.get(offset, self.chip.levels[offset])
+
     def get_values(self, offsets: list[int]) -> list[Value]:
         return [self.chip.levels[offset] for offset in offsets]
 
@@ -70,6 +73,8 @@ class FakeChip:
         default_factory=lambda: dict.fromkeys(range(8), Value.INACTIVE)
     )
     consumers: dict[int, str] = field(default_factory=dict)
+    stuck: dict[int, Value] = field(default_factory=dict)
+    """Lines that keep a level whatever drives them."""
     request_error: int = 0
     set_error: int = 0
 
@@ -111,6 +116,17 @@ def chip() -> Iterator[FakeChip]:
     made = FakeChip()
     yield made
     assert all(request.released for request in made.requests)
+
+
+# lines, law 3
+def test_a_line_that_does_not_hold_its_level_was_not_driven(chip: FakeChip) -> None:
+    held = GpioLines([StrikeLine("/dev/a", 3)], chip.open)
+    held.set(0, True)
+    chip.stuck[3] = Value.INACTIVE
+    with pytest.raises(HardwareError, match="does not hold its level"):
+        held.set(0, True)
+    held.set(0, False)  # that it falls is not in question: the guard must be able to go on
+    held.close()
 
 
 def test_lines_are_requested_inactive_by_name_or_offset_one_request_for_each_chip(
@@ -291,17 +307,18 @@ async def until(condition: Callable[[], object]) -> None:
 class Watched:
     """Two inputs on one fake chip, being watched."""
 
-    def __init__(self, chip: FakeChip) -> None:
+    def __init__(self, chip: FakeChip, more: Sequence[InputLine] = ()) -> None:
         self.chip = chip
         self.edges: list[InputEvent] = []
         self.told: list[tuple[bool, str]] = []
         self.ready = asyncio.Event()
         lines = [
             InputLine("front", Contact.DPS, "/dev/a", "line0"),
-            InputLine("front", Contact.REX, "/dev/a", 1, active_low=True),
+            InputLine("front", Contact.REX, "/dev/a", 1, active_low=True, debounce_ms=70),
+            *more,
         ]
         tell: Callable[[bool, str], None] = lambda up, why: self.told.append((up, why))  # noqa: E731
-        self.inputs = WiredInputs(lines, self.edges.append, tell, 20, chip.open)
+        self.inputs = WiredInputs(lines, self.edges.append, tell, chip.open)
         self._seqno = 0
 
     def edge(self, offset: int, active: bool, lost: int = 0) -> None:
@@ -334,12 +351,47 @@ async def test_inputs_report_their_levels_then_edges(chip: FakeChip) -> None:
             Bias.PULL_UP,
         )
         assert dps.debounce_period.total_seconds() == 0.02
+        assert rex.debounce_period.total_seconds() == 0.07
         assert (dps.active_low, rex.active_low) == (False, True)
         watched.edge(0, True)
         watched.edge(1, True)
         watched.edge(1, False)
         await watched.seen(Input.DOOR_CLOSED, Input.DOOR_OPEN, Input.REX)
         assert watched.edges[1] == InputEvent("front", Input.DOOR_OPEN, 5.0)
+        task.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_bolt_and_a_fire_input_that_doors_share_are_told(chip: FakeChip) -> None:
+    more = [
+        InputLine("front", Contact.BOLT, "/dev/a", 2),
+        InputLine("front", Contact.FIRE, "/dev/a", 3),
+        InputLine("back", Contact.FIRE, "/dev/a", 3),
+    ]
+    watched = Watched(chip, more)
+    at_start = [Input.DOOR_CLOSED, Input.BOLT_FREE, Input.FIRE_ENDED, Input.FIRE_ENDED]
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await watched.ready.wait()
+        await watched.seen(*at_start)
+        watched.edge(2, True)
+        watched.edge(3, True)
+        await watched.seen(*at_start, Input.BOLT_LOCKED, Input.FIRE, Input.FIRE)
+        assert [event.door for event in watched.edges[-2:]] == ["front", "back"]
+        task.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_switch_with_two_contacts_tells_only_what_both_say(chip: FakeChip) -> None:
+    chip.levels[2] = Value.ACTIVE  # closed, by the second contact too
+    watched = Watched(chip, [InputLine("front", Contact.DPS_SECOND, "/dev/a", 2)])
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await watched.ready.wait()
+        await watched.seen(Input.DOOR_CLOSED)
+        watched.edge(0, True)
+        watched.edge(2, False)
+        await watched.seen(Input.DOOR_CLOSED, Input.DOOR_OPEN)
         task.cancel()
 
 

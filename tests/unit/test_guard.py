@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from drivers.strike import guard, offtimer
 from drivers.strike.guard import find_factory, main, receive, serve, tell
 from drivers.strike.offtimer import OffTimers
-from drivers.strike.wire import MAX_TEXT, Answer, AnswerKind, Command, StrikeLine, Verb
+from drivers.strike.wire import MAX_CAP_MS, MAX_TEXT, Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError
 
 MS = 1_000_000
@@ -154,6 +154,30 @@ def test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first(be
     assert bench.after(2_000)
     assert bench.lines.levels == {0: False}
     assert bench.now_ns - began_ns == CAP_MS * MS
+
+
+def test_a_line_without_a_cap_is_driven_as_long_as_pulses_prolong_it_and_no_longer() -> None:
+    now = [5_000 * MS]
+    lines = FakeLines()
+    wanted = [StrikeLine("chip", 0, cap_ms=0, rest_ms=REST_MS)]
+    timers = OffTimers(lines, wanted, lambda: now[0])
+
+    def pulse(milliseconds: int) -> Answer:
+        return timers.perform(Command(Verb.PULSE, 0, 7, milliseconds, now[0]).encode())
+
+    for _ in range(100):
+        assert pulse(3_000).kind is AnswerKind.DONE  # at once, also by a guard that is new
+        now[0] += 1_000 * MS
+        assert not timers.expire()
+    assert timers.wait_ms() == 2_000
+    now[0] += 2_000 * MS
+    assert timers.expire()
+    assert lines.levels == {0: False}
+    assert timers.wait_ms() is None
+    assert pulse(MAX_CAP_MS + 1).kind is AnswerKind.REFUSED
+    assert pulse(MAX_CAP_MS).kind is AnswerKind.DONE
+    timers.perform(Command(Verb.SECURE, 0, 7, 0, now[0]).encode())
+    assert lines.levels == {0: False}
 
 
 def test_who_comes_at_the_end_of_a_stretch_gets_the_whole_pulse_but_for_the_rest(
@@ -369,10 +393,10 @@ def test_the_guard_starts_without_the_daemons_weight() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", [guard, offtimer])
-def test_the_tests_that_hold_the_laws_are_there(module: ModuleType) -> None:
+@pytest.mark.parametrize(("module", "laws"), [(guard, 8), (offtimer, 9)])
+def test_the_tests_that_hold_the_laws_are_there(module: ModuleType, laws: int) -> None:
     named = re.findall(r"\btest_\w+\b(?!\.py)", module.__doc__ or "")
     unit = Path(__file__).parent
     text = (unit / "test_guard.py").read_text() + (unit / "test_strike.py").read_text()
-    assert len(named) == 8
+    assert len(named) == laws
     assert [name for name in named if f"def {name}(" not in text] == []

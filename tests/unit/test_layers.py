@@ -99,6 +99,9 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
+    "hubd.orders": _room(
+        "hubd.orders hubd.doors.judge hubd.doors.recall hubd.recording hubcore", "", WORLDLY
+    ),
     "hubd.devices": _room("hubd.devices hubd.threads hubd.recording hubcore", "", WORLDLY),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
@@ -110,12 +113,14 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.upkeep": _room(
-        "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.threads hubcore", "", WORLDLY
+        "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.orders hubd.threads hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.upkeep.checks": _room("hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.status": _room(
-        "hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE
+        "hubd.upkeep hubd.backend hubd.doors hubd.orders hubd.config hubcore", "", PURE
     ),
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
@@ -154,7 +159,8 @@ ROOMS: dict[str, Room] = {
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file "
-        "hubd.doors hubd.evidence hubd.phones hubd.policy hubd.readers hubd.stores hubd.upkeep "
+        "hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy hubd.readers hubd.stores "
+        "hubd.upkeep "
         "hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(

@@ -211,7 +211,7 @@ async def test_at_a_watched_door_only_who_went_through_is_inside() -> None:
     with_passback(hub, PassbackKind.HARD)
     assert await hub.come("anna") is None
     assert await hub.come("anna") is None
-    hub.persons.taken("front")
+    hub.persons.came_in(IN)
     assert await hub.come("anna") is Denial.ANTI_PASSBACK
 
 
@@ -220,8 +220,8 @@ async def test_a_door_that_opens_for_another_moves_only_that_other() -> None:
     with_passback(hub, PassbackKind.HARD)
     assert await hub.come("anna") is None
     assert await hub.come("ben") is None
-    hub.persons.taken("front")
-    hub.persons.taken("front")
+    hub.persons.came_in(IN)
+    hub.persons.came_in(IN)
     assert await hub.come("anna") is None
     assert await hub.come("ben") is Denial.ANTI_PASSBACK
 

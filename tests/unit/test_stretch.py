@@ -26,11 +26,11 @@ rests = st.one_of(st.integers(1, RESUME_MS), st.integers(RESUME_MS + 1, 8_000))
 class Line:
     """A line that remembers when it was driven; the guard's only line."""
 
-    def __init__(self, rest_ms: int) -> None:
+    def __init__(self, rest_ms: int, cap_ms: int = CAP_MS) -> None:
         self.now = 0
         self.changes: list[tuple[int, bool]] = [(0, False)]
         self.timers = OffTimers(
-            self, [StrikeLine("chip", 0, cap_ms=CAP_MS, rest_ms=rest_ms)], lambda: self.now
+            self, [StrikeLine("chip", 0, cap_ms=cap_ms, rest_ms=rest_ms)], lambda: self.now
         )
 
     def set(self, _index: int, active: bool) -> None:
@@ -174,3 +174,20 @@ def test_a_strike_that_must_rest_for_long_is_not_driven_for_next_to_nothing() ->
 )
 def test_the_bound_in_numbers(span: float, seconds: float) -> None:
     assert bound(10, 0.5, span) == pytest.approx(seconds)
+
+
+# stretch, law 8
+@given(steps, rests)
+def test_without_a_cap_a_strike_is_driven_to_the_latest_end_and_rests_for_nobody(
+    asked: list[Step], rest_ms: int
+) -> None:
+    line = Line(rest_ms, cap_ms=0)
+    ends = 0
+    for verb, milliseconds, pause_ms in asked:
+        answer = line.ask(verb, milliseconds)
+        assert answer.kind is AnswerKind.DONE
+        asked_ends = line.now + milliseconds * MS
+        ends = line.now if verb is Verb.SECURE else max(ends, asked_ends)
+        assert line.driven is (line.now < ends)
+        line.later(pause_ms)
+        assert line.driven is (line.now < ends)

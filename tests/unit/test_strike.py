@@ -441,8 +441,8 @@ async def test_many_releases_at_once_are_bounded_not_queued_without_end(bank: Ba
 
 @pytest.mark.parametrize(
     "caps_ms",
-    [[], [1000] * 33, [0], [60_001], [-1], [1000, 0]],
-    ids=["none", "33", "0", "60001", "-1", "the second"],
+    [[], [1000] * 33, [60_001], [-1], [1000, -1]],
+    ids=["none", "33", "60001", "-1", "the second"],
 )
 async def test_a_guard_that_cannot_be_is_refused(caps_ms: list[int]) -> None:
     lines = {f"strike-{n}": StrikeLine("x", n, cap_ms=cap_ms) for n, cap_ms in enumerate(caps_ms)}

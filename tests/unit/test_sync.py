@@ -10,11 +10,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
 from hubcore.backend.outbox import Outbox
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import UplinkPhase
-from hubcore.backend.uplink import Evidence, Hello, Ping, PolicyResult, ReleaseOutcome, Result
+from hubcore.backend.uplink import (
+    Evidence,
+    Hello,
+    OrderOutcome,
+    OrderResult,
+    Ping,
+    PolicyResult,
+    ReleaseOutcome,
+    Result,
+)
 from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.backend.identity import Identity
@@ -42,7 +52,10 @@ class Site:
         self.policy_gate = asyncio.Event()
         self.policy_gate.set()
         self.version = 3
-        orders = Orders(self.release, self.accept, lambda: self.version)
+        self.orders_for_doors: list[uplink.Order] = []
+        self.stand_gate = asyncio.Event()
+        self.stand_gate.set()
+        orders = Orders(self.release, self.accept, lambda: self.version, self.stand)
         identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
         self.appended = asyncio.Event()
         self.sync = Sync(
@@ -71,6 +84,13 @@ class Site:
             raise SignatureError("the signature is not the issuer's")
         self.version += 1
         return self.version
+
+    async def stand(self, order: uplink.Order) -> uplink.OrderResult:
+        self.orders_for_doors.append(order)
+        await self.stand_gate.wait()
+        if order.by == "out of order":
+            raise StoreError("the disk is away")
+        return uplink.OrderResult(order.id, uplink.OrderOutcome.TAKEN, "")
 
     def hear(self, message: uplink.BackendMessage) -> None:
         self.link.say(uplink.encode(message))
@@ -476,6 +496,59 @@ async def test_a_release_that_waits_when_a_halt_comes_is_refused():
         here.results.put_nowait(Result(RELEASE.id, ReleaseOutcome.RELEASED, ""))
         assert await here.next() == Result(RELEASE.id, ReleaseOutcome.RELEASED, "")
         assert here.orders.empty()
+
+
+def lockdown(number: int, by: str = "op") -> uplink.Order:
+    return uplink.Order(bytes([number] * 16), by, 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
+
+
+async def test_orders_for_doors_are_carried_out_in_turn_and_bounded():
+    async with site(orders_waiting=2) as here:
+        await here.up()
+        here.stand_gate.clear()
+        here.hear(lockdown(0))
+        while not here.orders_for_doors:  # noqa: ASYNC110 - no event says that it began
+            await asyncio.sleep(0)
+        for number in range(1, 5):
+            here.hear(lockdown(number))
+        busy = [await here.next() for _ in range(2)]
+        here.stand_gate.set()
+        taken = [await here.next() for _ in range(3)]
+        answers = [(m.id[0], m.outcome) for m in busy + taken if isinstance(m, OrderResult)]
+        assert answers == [
+            (3, OrderOutcome.BUSY),
+            (4, OrderOutcome.BUSY),
+            (0, OrderOutcome.TAKEN),
+            (1, OrderOutcome.TAKEN),
+            (2, OrderOutcome.TAKEN),
+        ]
+        assert [order.id[0] for order in here.orders_for_doors] == [0, 1, 2]
+
+
+async def test_an_order_for_a_door_that_raises_is_answered_as_failed():
+    async with site() as here:
+        await here.up()
+        here.hear(lockdown(1, by="out of order"))
+        assert await here.next() == OrderResult(
+            bytes([1] * 16), OrderOutcome.FAILED, "the disk is away"
+        )
+
+
+async def test_an_order_for_a_door_that_waits_when_a_halt_comes_is_refused():
+    async with site() as here:
+        await here.up()
+        here.stand_gate.clear()
+        here.hear(lockdown(0))
+        while not here.orders_for_doors:  # noqa: ASYNC110 - no event says that it began
+            await asyncio.sleep(0)
+        here.hear(lockdown(1))
+        here.hear(HALT)
+        refused = await here.next()
+        assert isinstance(refused, OrderResult)
+        assert (refused.id[0], refused.outcome) == (1, OrderOutcome.REFUSED)
+        here.stand_gate.set()
+        assert await here.next() == OrderResult(bytes(16), OrderOutcome.TAKEN, "")
+        assert len(here.orders_for_doors) == 1
 
 
 @pytest.mark.parametrize("then", ["lost", "lost and back", "welcome"])

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
@@ -14,6 +15,7 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeOrder,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -31,13 +33,15 @@ RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = uplink.NewPolicy(b"policy")
 PONG = uplink.Pong(NONCE, 0)
 HALT = uplink.Halt(Cause.FORK, 9, bytes(32), "why")
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT)
+ORDER = uplink.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
+MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ORDER)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
 HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
 RECEIPTS = [TakeReceipts((1, 2))]
 REFUSES = [Say(Result(bytes(16), ReleaseOutcome.REFUSED, HALTED))]
+REFUSES_ORDER = [Say(uplink.OrderResult(bytes(16), uplink.OrderOutcome.REFUSED, HALTED))]
 
 TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
     UplinkPhase.DOWN: {},
@@ -45,6 +49,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
     UplinkPhase.SPEAKING: {
         ACKNOWLEDGE: RECEIPTS,
         RELEASE: [TakeRelease(RELEASE)],
+        ORDER: [TakeOrder(ORDER)],
         POLICY: [TakePolicy(b"policy")],
         PONG: [],
         HALT: HALTS,
@@ -54,6 +59,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         WELCOME: SPEAKS,
         ACKNOWLEDGE: RECEIPTS,
         RELEASE: REFUSES,
+        ORDER: REFUSES_ORDER,
         POLICY: [TakePolicy(b"policy")],
         HALT: [RefuseWaiting()],
     },

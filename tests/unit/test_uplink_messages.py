@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
 from hubcore.backend.uplink import (
     Acknowledge,
@@ -20,6 +21,9 @@ from hubcore.backend.uplink import (
     Halt,
     Hello,
     NewPolicy,
+    Order,
+    OrderOutcome,
+    OrderResult,
     Ping,
     PolicyResult,
     Pong,
@@ -44,6 +48,8 @@ FROM_HUB = [
     PolicyResult(4, ""),
     PolicyResult(4, "the signature is not the issuer's"),
     Ping(bytes(8)),
+    OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
+    OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123),
@@ -54,6 +60,8 @@ FROM_BACKEND = [
     NewPolicy(b"\x00"),
     NewPolicy(bytes(uplink.MAX_POLICY_BYTES)),
     Pong(bytes(8), 5),
+    Order(bytes(16), "op", None, DoorOrder.LOCKDOWN, 1, 1_795_305_600, None),
+    Order(bytes(16), "x" * 32, 65535, DoorOrder.HOLD_OPEN, 0, 2**63 - 1, 2**63 - 1),
     Halt(Cause.TWO_HUBS, 0, bytes(32), ""),
     Halt(Cause.GAP, 2**63 - 1, bytes(range(32)), "look at the hub"),
 ]
@@ -90,6 +98,9 @@ WRONG_FROM_HUB = {
     "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, 0, 0]),
     "float": cbor2.dumps([4, 1.5, ""]),
     "null for a number": cbor.encode([4, None, ""]),
+    "an outcome of no order": cbor.encode([7, bytes(16), 5, ""]),
+    "an order's detail too long": cbor.encode([7, bytes(16), 0, "x" * 201]),
+    "an order's id short": cbor.encode([7, bytes(15), 0, ""]),
 }
 WRONG_FROM_BACKEND = {
     "the hub's own message": encode(HELLO),
@@ -114,6 +125,16 @@ WRONG_FROM_BACKEND = {
     "a cause as text": cbor.encode([21, "fork", 1, bytes(32), ""]),
     "a short hash of the known": cbor.encode([21, 2, 1, bytes(31), ""]),
     "escapes for a terminal": cbor.encode([21, 2, 1, bytes(32), "\x1b[2J"]),
+    "an order's id short": cbor.encode([23, bytes(15), "x", 1, 4, 1, 5, None]),
+    "an order of nobody": cbor.encode([23, bytes(16), "", 1, 4, 1, 5, None]),
+    "an order of 33 bytes": cbor.encode([23, bytes(16), "x" * 33, 1, 4, 1, 5, None]),
+    "an order's point over 16 bits": cbor.encode([23, bytes(16), "x", 65536, 4, 1, 5, None]),
+    "a grant as an order": cbor.encode([23, bytes(16), "x", 1, 1, 1, 5, None]),
+    "fire as an order": cbor.encode([23, bytes(16), "x", 1, 5, 1, 5, None]),
+    "an order neither on nor off": cbor.encode([23, bytes(16), "x", 1, 4, 2, 5, None]),
+    "an order on as truth": cbor.encode([23, bytes(16), "x", 1, 4, True, 5, None]),
+    "an order without its last moment": cbor.encode([23, bytes(16), "x", 1, 4, 1, None, None]),
+    "an order until before 1970": cbor.encode([23, bytes(16), "x", 1, 4, 1, 5, -1]),
     "time negative": cbor.encode([16, -1]),
     "time as bignum": b"\x82\x10\xc2\x49" + b"\x01" + bytes(8),
 }
@@ -152,9 +173,16 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
 def test_every_type_has_its_own_number_and_fits_one_byte():
     kinds = [*uplink.FROM_HUB.values(), *uplink.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
-    assert len(set(numbers)) == len(kinds) == 11
+    assert len(set(numbers)) == len(kinds) == 13
     assert all(0 < number < 24 for number in numbers)
     assert all(len(fields(kind)) < 23 for kind in kinds)
+
+
+def test_the_known_bytes_of_an_order_for_a_door():
+    message = Order(bytes(range(16)), "op", 2, DoorOrder.HOLD_OPEN, 1, 1_795_305_600, None)
+    assert encode(message).hex() == (
+        "881750000102030405060708090a0b0c0d0e0f626f700202011a6b023080f6"
+    )
 
 
 def test_the_known_bytes_of_a_release():

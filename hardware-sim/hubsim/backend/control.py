@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubcore.access.precedence import DoorOrder
 from hubcore.errors import ConfigError, HubError
 from hubcore.evidence.records import StoredRecord, facts
 from hubsim.site.folder import FIRST_OPERATOR
@@ -75,6 +76,7 @@ class Control:
         self._directory = directory
         self._orders = {
             "release": self._release,
+            "order": self._order,
             "policy": self._policy,
             "records": self._records,
             "hubs": self._hubs,
@@ -135,20 +137,35 @@ class Control:
             return _refusal(f"{order['do']}: {error}")
 
     async def _release(self, order: JsonObject) -> JsonObject:
-        valid_seconds = float(order.get("valid_seconds", 10))
-        if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # false for NaN, too
-            raise ValueError(
-                f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most "
-                f"{VALID_SECONDS_MAX}"
-            )
         release_id = bytes.fromhex(order["id"]) if "id" in order else None
         result = await self._backend.release(
             hub=str(order["hub"]),
             access_point=order["access_point"],
-            valid_seconds=valid_seconds,
+            valid_seconds=_valid_seconds(order),
             by=str(order.get("by", FIRST_OPERATOR)),
             seconds=order.get("seconds"),
             release_id=release_id,
+        )
+        return {
+            "id": result.id.hex(),
+            "outcome": result.outcome.name.lower(),
+            "detail": result.detail,
+        }
+
+    async def _order(self, order: JsonObject) -> JsonObject:
+        """Let an order stand for a door, or end it (`"on": false`).
+
+        Without an `access_point` it is for all doors.
+        """
+        result = await self._backend.stand(
+            str(order["hub"]),
+            DoorOrder[str(order["order"]).upper()],
+            bool(order.get("on", True)),
+            access_point=order.get("access_point"),
+            valid_seconds=_valid_seconds(order),
+            until=order.get("until"),
+            by=str(order.get("by", FIRST_OPERATOR)),
+            order_id=bytes.fromhex(order["id"]) if "id" in order else None,
         )
         return {
             "id": result.id.hex(),
@@ -222,6 +239,17 @@ class Control:
             if enrolled == hub:
                 return key
         raise ValueError(f"no hub {hub} is enrolled")
+
+
+def _valid_seconds(order: JsonObject) -> float:
+    """Return how long an order may wait for its answer. Raise ValueError."""
+    valid_seconds = float(order.get("valid_seconds", 10))
+    if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # false for NaN, too
+        raise ValueError(
+            f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most "
+            f"{VALID_SECONDS_MAX}"
+        )
+    return valid_seconds
 
 
 def _refusal(why: str) -> JsonObject:

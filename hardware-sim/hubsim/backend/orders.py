@@ -1,4 +1,4 @@
-"""Remote releases: an order to a hub, and the answer that is waited for.
+"""Remote releases and orders for doors: each to a hub, and the answer that is waited for.
 
 Law: an answer is for whoever waits for it; the hub's records are the evidence.
 """
@@ -9,7 +9,9 @@ import asyncio
 import math
 import secrets
 import time
+from typing import Any
 
+from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
 from hubcore.errors import LinkError
 from hubsim.backend.speakers import Speakers
@@ -23,7 +25,7 @@ class Orders:
 
     def __init__(self, speakers: Speakers) -> None:
         self._speakers = speakers
-        self._awaited: dict[bytes, asyncio.Future[uplink.Result]] = {}
+        self._awaited: dict[bytes, asyncio.Future[Any]] = {}
 
     async def release(
         self,
@@ -35,10 +37,43 @@ class Orders:
         release_id: bytes | None,
     ) -> uplink.Result:
         """See `Backend.release`."""
-        self._speakers.refuse_orders(hub)
         identity = release_id or secrets.token_bytes(uplink.ID_BYTES)
         expires_at = math.ceil(time.time() + valid_seconds)
         order = uplink.Release(identity, access_point, expires_at, seconds, by)
+        result: uplink.Result = await self._ask(hub, order, valid_seconds)
+        return result
+
+    async def stand(
+        self,
+        hub: str,
+        order: DoorOrder,
+        on: bool,
+        *,
+        access_point: int | None,
+        valid_seconds: float,
+        until: int | None,
+        by: str,
+        order_id: bytes | None,
+    ) -> uplink.OrderResult:
+        """See `Backend.stand`."""
+        message = uplink.Order(
+            id=order_id or secrets.token_bytes(uplink.ID_BYTES),
+            by=by,
+            access_point=access_point,
+            order=order,
+            on=int(on),
+            expires_at=math.ceil(time.time() + valid_seconds),
+            until=until,
+        )
+        result: uplink.OrderResult = await self._ask(hub, message, valid_seconds)
+        return result
+
+    async def _ask(
+        self, hub: str, order: uplink.Release | uplink.Order, valid_seconds: float
+    ) -> Any:
+        """Send an order and wait for its answer. Raise LinkError."""
+        self._speakers.refuse_orders(hub)
+        identity = order.id
         loop = asyncio.get_running_loop()
         answer = self._awaited.setdefault(identity, loop.create_future())
         try:
@@ -53,7 +88,7 @@ class Orders:
         finally:
             self._awaited.pop(identity, None)
 
-    def answered(self, result: uplink.Result) -> bool:
+    def answered(self, result: uplink.Result | uplink.OrderResult) -> bool:
         """Take a hub's answer; return whether somebody waited for it."""
         waiting = self._awaited.get(result.id)
         if waiting is None or waiting.done():

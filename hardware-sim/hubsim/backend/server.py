@@ -26,6 +26,7 @@ import zmq
 import zmq.asyncio
 from zmq.utils import z85
 
+from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
 from hubcore.errors import ConfigError, FrameError, StoreError
 from hubcore.evidence.records import StoredRecord
@@ -202,7 +203,7 @@ class Backend:
             case uplink.Evidence(number, body, digest):
                 record = StoredRecord(number, body, digest)
                 records.setdefault(hub, []).append(record)
-            case uplink.Result():
+            case uplink.Result() | uplink.OrderResult():
                 if not self._orders.answered(message):
                     self.ignored["result nobody waits for"] += 1
             case uplink.PolicyResult():
@@ -270,6 +271,33 @@ class Backend:
             by=by,
             seconds=seconds,
             release_id=release_id,
+        )
+
+    async def stand(
+        self,
+        hub: str,
+        order: DoorOrder,
+        on: bool = True,
+        *,
+        access_point: int | None = None,
+        valid_seconds: float = 10.0,
+        until: int | None = None,
+        by: str = "operator",
+        order_id: bytes | None = None,
+    ) -> uplink.OrderResult:
+        """Let an order stand for a door, or for all doors, or end it; return what became of it.
+
+        Raise LinkError when the hub is away or gives no answer in time.
+        """
+        return await self._orders.stand(
+            hub,
+            order,
+            on,
+            access_point=access_point,
+            valid_seconds=valid_seconds,
+            until=until,
+            by=by,
+            order_id=order_id,
         )
 
     def push_policy(self, document: bytes) -> int:

@@ -92,6 +92,39 @@ def backend_accept(path: Path, hub: str) -> None:
     click.echo(f"the records of {hub} go on as it has them; those held before are in {old}")
 
 
+@backend.command("order")
+@site_option()
+@click.option("--access-point", type=int, help="One of the door; without it: all doors.")
+@click.option("--until", type=int, help="Unix seconds; without it: until it is ended.")
+@click.option("--by", default="operator", show_default=True, help="Whom the policy must name.")
+@click.option("--end", is_flag=True, help="End the order.")
+@click.argument("hub")
+@click.argument("order", type=click.Choice(["hold_open", "no_entry", "lockdown"]))
+@click.pass_obj
+def backend_order(
+    path: Path,
+    access_point: int | None,
+    until: int | None,
+    by: str,
+    end: bool,
+    hub: str,
+    order: str,
+) -> None:
+    """Let an ORDER stand for a door of HUB, or for all its doors, or end it."""
+    asked: dict[str, object] = {
+        "do": "order",
+        "hub": hub,
+        "order": order,
+        "on": not end,
+        "access_point": access_point,
+        "until": until,
+        "by": by,
+    }
+    answer = _ask_backend(path, asked)
+    detail = f": {answer['detail']}" if answer["detail"] else ""
+    click.echo(f"{hub}: {answer['outcome']}{detail}")
+
+
 def _ask_backend(path: Path, order: dict[str, object]) -> dict[str, Any]:
     from hubsim.stage import ask
 

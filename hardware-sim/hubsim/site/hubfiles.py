@@ -30,7 +30,7 @@ _CREDENTIALS = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
 class DeskDoor:
     """One door of a desk's hub with one access point.
 
-    `strikes` names the strikes of a door that has several.
+    `strikes` names the strikes of a door that has several. `continuous`: those may be held open.
     """
 
     id: str = "front"
@@ -39,6 +39,8 @@ class DeskDoor:
     strike_seconds: float = 5.0
     fresh: bool = False
     strikes: tuple[str, ...] = ()
+    continuous: bool = False
+    held_open_seconds: float = 60.0
 
 
 def desk_doors(points: Sequence[int]) -> list[DeskDoor]:
@@ -97,6 +99,7 @@ id = "{door.id}"
 name = "{door.name}"
 {strike}
 strike_seconds = {door.strike_seconds}
+held_open_seconds = {door.held_open_seconds}
 dps = {{ chip = "gpiochip0", line = {index + _DPS_LINES_BEGIN} }}
 {_mover_sections(door)}
 [[doors.access_points]]
@@ -119,6 +122,7 @@ kind = "strike"
 id = "{strike}"
 chip = "{door.id}"
 line = {number}
+continuous = {str(door.continuous).lower()}
 """
     return text
 

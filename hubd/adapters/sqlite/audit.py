@@ -15,13 +15,14 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from hubcore.codec import cbor
 from hubcore.errors import AuditError, HardwareError
+from hubcore.evidence.carried_orders import is_about_orders
 from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
 from hubd.adapters.sqlite.audit_start import OpenedLog, open_log
@@ -48,11 +49,17 @@ def _bytes_of(kind: RecordKind) -> str:
     return f"instr(body, x'{held.hex()}') > 0"
 
 
-_ABOUT_STATE = (
-    "SELECT body FROM records NOT INDEXED WHERE "  # noqa: S608 - own bytes
-    + " OR ".join(map(_bytes_of, (RecordKind.POLICY, RecordKind.STATE, RecordKind.STARTED)))
-    + " ORDER BY number DESC"
-)
+def _newest_of(*kinds: RecordKind) -> str:
+    """Return, as SQL, the search for the records of some kinds, the newest first."""
+    return (
+        "SELECT number, body, hash FROM records NOT INDEXED WHERE "  # noqa: S608 - own bytes
+        + " OR ".join(map(_bytes_of, kinds))
+        + " ORDER BY number DESC"
+    )
+
+
+_ABOUT_ORDERS = _newest_of(RecordKind.ORDER, RecordKind.STARTED)
+_ABOUT_STATE = _newest_of(RecordKind.POLICY, RecordKind.STATE, RecordKind.STARTED)
 """Bodies that hold `kind` and then `policy`, `state` or `started` in CBOR, the newest first.
 
 No index is asked: it may have been edited, or be of another copy of the file. Each start of hubd
@@ -214,13 +221,21 @@ class AuditStore:
 
         `statecheck.is_about_state` knows which do.
         """
+        found = self._newest(_ABOUT_STATE, is_about_state)
+        return None if found is None else Record.decode(found.body)
+
+    def newest_about_orders(self) -> StoredRecord | None:
+        """Return the newest record that carries the orders that stand, None when there is none."""
+        return self._newest(_ABOUT_ORDERS, is_about_orders)
+
+    def _newest(self, query: str, is_wanted: Callable[[Record], bool]) -> StoredRecord | None:
         with self._reading, AUDIT.errors(self.path):
-            for (body,) in self._reader.execute(_ABOUT_STATE):
+            for row in self._reader.execute(query):
+                stored = StoredRecord(*row)
                 # a record of another kind may hold the bytes that are looked for
                 with contextlib.suppress(AuditError):
-                    record = Record.decode(body)
-                    if is_about_state(record):
-                        return record
+                    if is_wanted(Record.decode(stored.body)):
+                        return stored
         return None
 
     def _read(self, query: str, arguments: tuple[int, ...]) -> list[StoredRecord]:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from drivers.gpio.lines import FoundLine, OpenChip, look_at_line
 from hubcore.errors import HardwareError
+from hubd.config.doors import FIRE
 from hubd.config.file import Config
+from hubd.config.movers import Maglock
 from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, FindingKind, fact, found
 from hubd.wiring.look.world import World
@@ -47,6 +49,7 @@ class _NamedLine:
 
 def look(config: Config, world: World) -> Iterator[Finding]:
     """Yield what is found of every line."""
+    yield from _maglocks(config)
     headers = _header_chips(world.devices, world.open_chip)
     seen: dict[tuple[str, int], _NamedLine] = {}
     for line in _lines(config):
@@ -61,10 +64,23 @@ def look(config: Config, world: World) -> Iterator[Finding]:
             continue
         yield fact(line.about, f"{line.role} on {_shown(pin)}")
         other = seen.setdefault((pin.chip, pin.offset), line)
-        if other is not line:
+        is_shared_fire = line.role == other.role == FIRE
+        if other is not line and not is_shared_fire:
             shown = _shown(pin)
             yield found(CheckId.LINE_SHARED, line.about, line=line, other=other, pin=shown)
         yield from _pin_is_wrong(line, pin, headers)
+
+
+def _maglocks(config: Config) -> Iterator[Finding]:
+    """Yield what each maglock does without power: the installer must want that."""
+    for door in config.doors:
+        for mover in door.moved_by:
+            if isinstance(mover, Maglock):
+                yield fact(
+                    f"door {door.id}",
+                    f"maglock {mover.id} is fail-safe: without power the door is open, and so it "
+                    "is while no strike guard runs, as after the end of hubd",
+                )
 
 
 def _pin_is_wrong(line: _NamedLine, pin: FoundLine, headers: list[str]) -> Iterator[Finding]:

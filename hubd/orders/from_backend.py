@@ -1,0 +1,365 @@
+"""The use case of an order of the backend: judged, recorded with all that stand, then in force.
+
+Laws:
+1. An order is judged like a release: by its life, by the clock, by the rights of who gave it
+   (`policy.OperatorRight`), and by what stands already.
+2. Its record is durable before it takes effect. If the disk does not take the record, an order that
+   opens, or ends one that shuts, is refused. One that shuts holds all the same, and the answer says
+   that it will not outlast a restart.
+3. The same id is the same order: it is answered again and done once, also after a restart.
+4. What the backend sends makes at most ORDERS' records; what is beyond is answered with BUSY.
+5. Orders that stood before a restart stand after it (`evidence.carried_orders`). One that was over
+   by then does not.
+6. An order for a door that cannot be held open does not hold it open: it is refused in words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hubcore.access.precedence import DoorOrder, Refusal, StandingOrder, opens
+from hubcore.backend.uplink import Order, OrderOutcome, OrderResult, sentence
+from hubcore.errors import StoreError
+from hubcore.evidence.carried_orders import (
+    ALL_DOORS,
+    ORDERS_CARRIED_MAX,
+    CarriedOrder,
+    write_orders,
+)
+from hubcore.evidence.facts import Detail, Fact, Value
+from hubcore.evidence.records import RecordKind, StoredRecord
+from hubcore.policy.policy import OperatorRight
+from hubcore.ports.clock import Clock
+from hubcore.ports.stores import PolicyLookups
+from hubcore.timing.pace import Bucket, Rate
+from hubd.doors.judge import ORDER_SECONDS_MAX
+from hubd.doors.recall import ORDER_REMEMBERED_SECONDS, with_ages
+from hubd.orders.order_log import OrderLog, facts_of
+from hubd.orders.standing import OrderSource, StandingOrders
+
+ORDERS = Rate(burst=60, per_second=0.5)
+"""Records of the backend's orders: more than people give, and at worst some 10 MB a day."""
+MARK_RECORDS = 500
+"""After so many other records the orders that stand are recorded again, so that a start finds them
+among those whose chain it checks.
+"""
+
+_RIGHT = {
+    DoorOrder.HOLD_OPEN: OperatorRight.HOLD_OPEN,
+    DoorOrder.NO_ENTRY: OperatorRight.LOCK_DOWN,
+    DoorOrder.LOCKDOWN: OperatorRight.LOCK_DOWN,
+}
+LATE = "it came too late"
+LIVES_TOO_LONG = f"it would live for longer than {ORDER_SECONDS_MAX} s"
+CLOCK_UNTRUSTED = "the hub does not trust its clock: somebody must vouch for it"
+NO_SUCH_POINT = "this hub has no such access point"
+NOT_ALLOWED = "the policy gives this operator no right to order that here"
+UNREADABLE = "the policy cannot be read"
+OVERRULED = "a higher order keeps the door shut"
+TOO_MANY = f"more than {ORDERS_CARRIED_MAX} orders would stand"
+OTHER_ORDER = "this id was another order's"
+NOT_RECORDED = "it could not be recorded in time, and does not hold"
+NOT_RECORDED_BUT_HOLDS = "it holds, but could not be recorded: it will not outlast a restart"
+TOO_OFTEN = "too many orders: the hub takes one in 2 s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an id stands for."""
+
+    by: str
+    access_point: int
+    order: str
+    on: bool
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An order that was asked, its outcome, and when: monotonic seconds."""
+
+    asked: _Asked
+    outcome: OrderOutcome
+    detail: str
+    at: float
+
+
+Refused = tuple[OrderOutcome, str]
+
+
+class BackendOrders:
+    """Takes the orders of the backend, one after the other."""
+
+    def __init__(
+        self,
+        *,
+        standing: StandingOrders,
+        policy: PolicyLookups,
+        log: OrderLog,
+        clock: Clock,
+        may_hold: Callable[[str], bool],
+        changed: Callable[[Iterable[str]], Awaitable[None]],
+        found: Sequence[CarriedOrder] = (),
+    ) -> None:
+        """`found` stood before this start.
+
+        `may_hold` tells whether a door can be held open. `changed` lets orders take effect at the
+        doors whose orders have changed.
+        """
+        self._standing = standing
+        self._policy = policy
+        self._log = log
+        self._clock = clock
+        self._may_hold = may_hold
+        self._changed = changed
+        self._pace = Bucket(ORDERS)
+        self._answered: dict[bytes, _Answered] = {}
+        self._turn = asyncio.Lock()
+        self._orders: dict[tuple[int, DoorOrder], CarriedOrder] = {}
+        self._carried_at = 0
+        """The number of the newest record by then that held the orders."""
+        for one in found:
+            self._restore(one)
+
+    def begin(self) -> Detail:
+        """Return what the record of a start repeats of the orders that stand."""
+        self._carried_at = self._log.last()
+        return {Fact.ORDERS: write_orders(self._orders.values())}
+
+    def remember(self, records: Sequence[StoredRecord]) -> None:
+        """Learn from the newest records which orders were asked before a restart."""
+        now = self._clock.monotonic()
+        for record, age_seconds in with_ages(records, now):
+            if record.kind is RecordKind.ORDER:
+                self._remember(record.detail, now - age_seconds)
+
+    async def take(self, order: Order) -> OrderResult:
+        """Take an order, or say why not."""
+        async with self._turn:
+            outcome, detail = await self._take(order)
+        return OrderResult(order.id, outcome, sentence(detail))
+
+    async def look(self) -> None:
+        """End what is over, and mark what stands if many records came since it was recorded."""
+        async with self._turn:
+            for door, order in self._standing.over():
+                await self._over(door, order)
+            unmarked = self._log.last() - self._carried_at
+            if not self._orders or unmarked < MARK_RECORDS:
+                return
+            if await self._log.mark(self._orders.values()):
+                self._carried_at = self._log.last()
+
+    # An order is new, or was asked before.
+
+    async def _take(self, order: Order) -> Refused:
+        now = self._clock.monotonic()
+        self._forget(now)
+        asked = _asked(order)
+        known = self._answered.get(order.id)
+        if known is not None:
+            if known.asked != asked:
+                return OrderOutcome.REFUSED, OTHER_ORDER
+            return known.outcome, known.detail
+        if not self._pace.take(now):
+            return OrderOutcome.BUSY, TOO_OFTEN
+        refused = self._why_refused(order)
+        if refused is not None:
+            await self._log.write({**_facts(order), Fact.ALLOWED: False, Fact.WHY: refused[1]})
+            outcome, detail = refused
+        else:
+            outcome, detail = await self._obey(order)
+        if outcome in (OrderOutcome.TAKEN, OrderOutcome.REFUSED, OrderOutcome.LATE):
+            self._answered[order.id] = _Answered(asked, outcome, detail, now)
+        return outcome, detail
+
+    def _forget(self, now: float) -> None:
+        """Forget what no order can be a repetition of."""
+        oldest = now - ORDER_REMEMBERED_SECONDS
+        for key in [key for key, known in self._answered.items() if known.at < oldest]:
+            del self._answered[key]
+
+    def _remember(self, detail: Mapping[str, Value], at: float) -> None:
+        match detail:
+            case {
+                Fact.ASKER: str(by),
+                Fact.OP: bytes(key),
+                Fact.POINT: int(point),
+                Fact.ORDER: str(order),
+                Fact.ON: bool(on),
+                Fact.ALLOWED: bool(allowed),
+                **rest,
+            }:
+                until = rest.get(Fact.UNTIL)
+                why = rest.get(Fact.WHY)
+                asked = _Asked(by, point, order, on, until if isinstance(until, int) else None)
+                outcome = OrderOutcome.TAKEN if allowed else OrderOutcome.REFUSED
+                self._answered[key] = _Answered(asked, outcome, str(why or ""), at)
+
+    # It is judged.
+
+    def _why_refused(self, order: Order) -> Refused | None:
+        if not self._standing.time_is_trusted():
+            return OrderOutcome.REFUSED, CLOCK_UNTRUSTED
+        now = self._clock.wall()
+        if order.expires_at > now + ORDER_SECONDS_MAX:
+            return OrderOutcome.LATE, LIVES_TOO_LONG
+        is_over = order.until is not None and order.until <= now
+        if now > order.expires_at or is_over:
+            return OrderOutcome.LATE, LATE
+        if order.access_point is not None and self._standing.door_of(order.access_point) is None:
+            return OrderOutcome.REFUSED, NO_SUCH_POINT
+        try:
+            may_order = self._may_order(order)
+        except StoreError as error:
+            return OrderOutcome.FAILED, f"{UNREADABLE}: {error}"
+        if not may_order:
+            return OrderOutcome.REFUSED, NOT_ALLOWED
+        return self._why_cannot_stand(order) if order.on else None
+
+    def _may_order(self, order: Order) -> bool:
+        """Tell whether the policy lets who ordered it do so, at every door that it is for.
+
+        Raise StoreError.
+        """
+        operator = self._policy.operator(order.by)
+        if operator is None:
+            return False
+        right = _RIGHT[order.order]
+        if order.access_point is not None:
+            return operator.may(right, order.access_point)
+        numbers = [number for points in self._standing.points.values() for number in points]
+        return all(operator.may(right, number) for number in numbers)
+
+    def _why_cannot_stand(self, order: Order) -> Refused | None:
+        key = self._key(order)
+        if key not in self._orders and len(self._orders) >= ORDERS_CARRIED_MAX:
+            return OrderOutcome.REFUSED, TOO_MANY
+        standing = _standing(order)
+        for door in self._doors(order.access_point):
+            if opens(order.order) and not self._may_hold(door):
+                return OrderOutcome.REFUSED, cannot_be_held(door)
+            match self._standing.why_not(door, standing):
+                case Refusal.OVERRULED:
+                    return OrderOutcome.REFUSED, OVERRULED
+                case Refusal.TOO_MANY:
+                    return OrderOutcome.REFUSED, TOO_MANY
+        return None
+
+    # It is recorded, and takes effect.
+
+    async def _obey(self, order: Order) -> Refused:
+        key = self._key(order)
+        after = dict(self._orders)
+        if order.on:
+            after[key] = CarriedOrder(
+                access_point=key[0],
+                order=order.order,
+                until=order.until,
+                by=order.by,
+            )
+        else:
+            after.pop(key, None)
+        detail: Detail = {**_facts(order), Fact.ALLOWED: True, Fact.WHY: None}
+        recorded = await self._log.write(detail, after.values())
+        if not recorded and bool(order.on) is opens(order.order):
+            # the record may become durable yet, so the next one says that nothing has changed
+            await self._log.mark(self._orders.values())
+            return OrderOutcome.FAILED, NOT_RECORDED
+        self._orders = after
+        await self._take_effect(order)
+        if not recorded:
+            return OrderOutcome.FAILED, NOT_RECORDED_BUT_HOLDS
+        self._carried_at = self._log.last()
+        return OrderOutcome.TAKEN, ""
+
+    async def _take_effect(self, order: Order) -> None:
+        standing = _standing(order)
+        doors = self._doors(order.access_point)
+        for door in doors:
+            if order.on:
+                self._standing.take(door, standing, order.until)
+            else:
+                self._standing.end(door, standing)
+        await self._changed(doors)
+
+    async def _over(self, door: str, order: StandingOrder) -> None:
+        """End an order whose own end has come, and record that."""
+        self._standing.end(door, order)
+        for place in (ALL_DOORS, self._standing.points[door][0]):
+            if _source(place) == order.source:
+                self._orders.pop((place, order.order), None)
+        detail = facts_of(order.order, on=False, given_by=order.source, until=None)
+        await self._log.write({**detail, Fact.DOOR: door}, self._orders.values())
+        await self._changed((door,))
+
+    def _restore(self, one: CarriedOrder) -> None:
+        """Let an order stand that stood before the restart."""
+        point = None if one.access_point == ALL_DOORS else one.access_point
+        if not self._doors(point):
+            return  # of a door that this hub no longer has
+        self._orders[self._place(point), one.order] = one
+        standing = StandingOrder(one.order, _source(one.access_point))
+        for door in self._doors(point):
+            if opens(one.order) and not self._may_hold(door):
+                continue
+            self._standing.restore(door, standing, one.until)
+
+    def _key(self, order: Order) -> tuple[int, DoorOrder]:
+        return self._place(order.access_point), order.order
+
+    def _place(self, access_point: int | None) -> int:
+        """Return one number for each door, whichever of its access points is named."""
+        doors = self._doors(access_point)
+        if access_point is None or not doors:
+            return ALL_DOORS
+        return self._standing.points[doors[0]][0]
+
+    def _doors(self, access_point: int | None) -> tuple[str, ...]:
+        """Return the doors that an order is for."""
+        if access_point is None:
+            return tuple(self._standing.points)
+        door = self._standing.door_of(access_point)
+        return () if door is None else (door,)
+
+
+def cannot_be_held(door: str) -> str:
+    """Say that a door's movers cannot be driven for longer than their cap."""
+    return (
+        f"door {door} cannot be held open: each of its movers must be marked "
+        "`continuous = true` in the hub's configuration, if its coil can stand that"
+    )
+
+
+def _source(access_point: int) -> OrderSource:
+    return OrderSource.BACKEND_FOR_ALL if access_point == ALL_DOORS else OrderSource.BACKEND
+
+
+def _point(order: Order) -> int:
+    return ALL_DOORS if order.access_point is None else order.access_point
+
+
+def _standing(order: Order) -> StandingOrder:
+    return StandingOrder(order.order, _source(_point(order)))
+
+
+def _asked(order: Order) -> _Asked:
+    return _Asked(
+        by=order.by,
+        access_point=_point(order),
+        order=order.order.name.lower(),
+        on=bool(order.on),
+        until=order.until,
+    )
+
+
+def _facts(order: Order) -> Detail:
+    facts = facts_of(order.order, bool(order.on), OrderSource.BACKEND, order.until)
+    return {
+        **facts,
+        Fact.ASKER: order.by,
+        Fact.OP: order.id,
+        Fact.POINT: _point(order),
+    }

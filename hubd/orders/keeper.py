@@ -1,0 +1,200 @@
+"""Keeps each door in its mode: lets schedules and inputs order, holds open, secures.
+
+Laws:
+1. A door is held open by releases of HOLD_SECONDS, renewed each RENEW_SECONDS. So when hubd dies
+   the driver's own timer lets the door fall shut.
+2. The record of a schedule's order is durable before a mover is driven by it.
+3. A door whose mode keeps it shut is secured at once. One whose hold has ended falls shut by its
+   timer, so that nobody's release is cut.
+4. The mode of a door is asked right before each release.
+5. Who watches the door is told of its mode before anything moves.
+6. A schedule is no order given once. It is asked at each look, so it holds a door open after a
+   lockdown has ended, if it still holds then.
+7. A fire alarm stands until FIRE_QUIET_SECONDS after its input last said so. It drives no mover:
+   that release is wired past the hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol
+
+from hubcore.access.precedence import RULES_OF, DoorMode, DoorOrder, StandingOrder
+from hubcore.errors import HardwareError
+from hubcore.evidence.facts import EventName, Fact, Tell
+from hubcore.ports.clock import Clock
+from hubcore.ports.doors import Mover
+from hubd.orders.order_log import OrderLog, facts_of
+from hubd.orders.schedules import HoldSchedules
+from hubd.orders.standing import OrderSource, StandingOrders
+
+RENEW_SECONDS = 1.0
+HOLD_SECONDS = 3.0
+"""A hold outlasts hubd by at most so long."""
+FIRE_QUIET_SECONDS = 10.0
+RECORD_AGAIN_SECONDS = 30.0
+"""After a disk that took no record, until a schedule is recorded again."""
+
+_BY_SCHEDULE = StandingOrder(DoorOrder.HOLD_OPEN, OrderSource.SCHEDULE)
+_BY_INPUT = StandingOrder(DoorOrder.FIRE, OrderSource.INPUT)
+
+
+class ModeWatch(Protocol):
+    """Who watches the doors, and is told what each is in."""
+
+    def mode_is(self, door: str, mode: DoorMode) -> None:
+        """The door is in this mode from now on."""
+
+    def failed(self, door: str) -> None:
+        """A mover of the door did not do what it was told."""
+
+    def works(self, door: str) -> None:
+        """The movers of the door have done what they were told."""
+
+
+class DoorKeeper:
+    """All doors of the hub."""
+
+    def __init__(
+        self,
+        *,
+        standing: StandingOrders,
+        schedules: HoldSchedules,
+        movers: Mapping[str, Mover],
+        may_hold: Callable[[str], bool],
+        watch: ModeWatch,
+        log: OrderLog,
+        clock: Clock,
+        tell: Tell,
+        cannot_hold: Callable[[frozenset[str]], None],
+    ) -> None:
+        """`cannot_hold` takes the doors that a schedule holds open, but whose movers may not."""
+        self._standing = standing
+        self._schedules = schedules
+        self._movers = movers
+        self._may_hold = may_hold
+        self._watch = watch
+        self._log = log
+        self._clock = clock
+        self._tell = tell
+        self._cannot_hold = cannot_hold
+        self._modes = dict.fromkeys(standing.points, DoorMode.LOCKED)
+        self._unsecured: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        """How often in a row a door could not be held or secured."""
+        self._fire: set[str] = set()
+        self._fire_quiet_at: dict[str, float] = {}
+        self._record_again_at = 0.0
+
+    async def run(self, look_first: Callable[[], Awaitable[None]]) -> None:
+        """Look each RENEW_SECONDS until cancelled; await `look_first` before each look."""
+        while True:
+            await look_first()
+            await self.look()
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def look(self) -> None:
+        """Take what schedules and inputs order, and bring each door into its mode."""
+        await self._ask_schedules()
+        await self._ask_inputs()
+        await self.apply(self._standing.points)
+
+    def fire(self, door: str, active: bool) -> None:
+        """An input says that the fire alarm of a door is on, or off."""
+        if active:
+            self._fire.add(door)
+        elif door in self._fire:
+            self._fire.discard(door)
+            self._fire_quiet_at[door] = self._clock.monotonic() + FIRE_QUIET_SECONDS
+
+    async def apply(self, doors: Iterable[str]) -> None:
+        """Bring doors into their modes: tell the watch, secure, hold open."""
+        for door in doors:
+            self._change_mode(door)
+        for door in doors:
+            await self._move(door)
+
+    # Who orders.
+
+    async def _ask_schedules(self) -> None:
+        wanted = self._schedules.open_now()
+        self._cannot_hold(frozenset(door for door in wanted if not self._may_hold(door)))
+        for door in self._standing.points:
+            stands = _BY_SCHEDULE in self._standing.standing(door)
+            if door in wanted and not stands:
+                await self._hold_by_schedule(door)
+            elif stands and door not in wanted:
+                self._standing.end(door, _BY_SCHEDULE)
+                await self._record(door, _BY_SCHEDULE, on=False)
+
+    async def _hold_by_schedule(self, door: str) -> None:
+        now = self._clock.monotonic()
+        may_hold = self._may_hold(door) and now >= self._record_again_at
+        if not may_hold or self._standing.why_not(door, _BY_SCHEDULE) is not None:
+            return
+        if not await self._record(door, _BY_SCHEDULE, on=True):
+            self._record_again_at = now + RECORD_AGAIN_SECONDS
+            return
+        self._standing.take(door, _BY_SCHEDULE)
+
+    async def _ask_inputs(self) -> None:
+        now = self._clock.monotonic()
+        for door in self._standing.points:
+            burns = door in self._fire or now < self._fire_quiet_at.get(door, 0.0)
+            stands = _BY_INPUT in self._standing.standing(door)
+            if burns and not stands:
+                self._standing.take(door, _BY_INPUT)
+                await self._record(door, _BY_INPUT, on=True)
+            elif stands and not burns:
+                self._standing.end(door, _BY_INPUT)
+                await self._record(door, _BY_INPUT, on=False)
+
+    async def _record(self, door: str, order: StandingOrder, on: bool) -> bool:
+        facts = facts_of(order.order, on, order.source, None)
+        return await self._log.write({**facts, Fact.DOOR: door})
+
+    # What follows from a mode.
+
+    def _change_mode(self, door: str) -> None:
+        mode = self._standing.mode(door)
+        was = self._modes[door]
+        if mode is was:
+            return
+        self._modes[door] = mode
+        if RULES_OF[mode].refuses is not None:
+            self._unsecured.add(door)
+        else:
+            self._unsecured.discard(door)
+        self._tell(
+            EventName.MODE,
+            {Fact.DOOR: door, Fact.MODE: mode.value, Fact.WAS: was.value},
+        )
+        self._watch.mode_is(door, mode)
+
+    async def _move(self, door: str) -> None:
+        """Secure a door that must be shut, hold open one that must be open."""
+        try:
+            if door in self._unsecured:
+                await self._movers[door].secure()
+                self._unsecured.discard(door)
+            elif self._standing.mode(door) is DoorMode.UNLOCKED and self._may_hold(door):
+                await self._movers[door].release(HOLD_SECONDS)
+            else:
+                return
+        except HardwareError as error:
+            self._failed(door, str(error))
+        else:
+            if self._failures.pop(door, 0):
+                self._watch.works(door)
+
+    def _failed(self, door: str, why: str) -> None:
+        """Tell what fails twice in a row, once: at a start the movers take a moment to be there."""
+        self._failures[door] += 1
+        if self._failures[door] != 2:
+            return
+        self._watch.failed(door)
+        is_to_be_shut = door in self._unsecured
+        event = EventName.NOT_SECURED if is_to_be_shut else EventName.NOT_HELD
+        self._tell(event, {Fact.DOOR: door, Fact.WHY: why})
