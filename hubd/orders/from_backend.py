@@ -265,8 +265,9 @@ class BackendOrders:
         detail: Detail = {**_facts(order), Fact.ALLOWED: True, Fact.WHY: None}
         recorded = await self._log.write(detail, after.values())
         if not recorded and bool(order.on) is opens(order.order):
-            # the record may become durable yet, so the next one says that nothing has changed
-            await self._log.mark(self._orders.values())
+            # the record may become durable yet, so the next one takes it back
+            detail = {**_facts(order), Fact.ALLOWED: False, Fact.WHY: NOT_RECORDED}
+            await self._log.write(detail, self._orders.values())
             return OrderOutcome.FAILED, NOT_RECORDED
         self._orders = after
         await self._take_effect(order)
@@ -280,7 +281,7 @@ class BackendOrders:
         doors = self._doors(order.access_point)
         for door in doors:
             if order.on:
-                self._standing.take(door, standing, order.until)
+                self._standing.put(door, standing, order.until)
             else:
                 self._standing.end(door, standing)
         await self._changed(doors)
@@ -305,7 +306,7 @@ class BackendOrders:
         for door in self._doors(point):
             if opens(one.order) and not self._may_hold(door):
                 continue
-            self._standing.restore(door, standing, one.until)
+            self._standing.put(door, standing, one.until)
 
     def _key(self, order: Order) -> tuple[int, DoorOrder]:
         return self._place(order.access_point), order.order

@@ -1,8 +1,8 @@
 """Keeps each door in its mode: lets schedules and inputs order, holds open, secures.
 
 Laws:
-1. A door is held open by releases of HOLD_SECONDS, renewed each RENEW_SECONDS. So when hubd dies
-   the driver's own timer lets the door fall shut.
+1. A door is held open by releases of HOLD_SECONDS, renewed each RENEW_SECONDS, whatever keeps a
+   record or another door waiting. So when hubd dies the driver's own timer lets the door fall shut.
 2. The record of a schedule's order is durable before a mover is driven by it.
 3. A door whose mode keeps it shut is secured at once. One whose hold has ended falls shut by its
    timer, so that nobody's release is cut.
@@ -90,9 +90,17 @@ class DoorKeeper:
 
     async def run(self, look_first: Callable[[], Awaitable[None]]) -> None:
         """Look each RENEW_SECONDS until cancelled; await `look_first` before each look."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew())
+            while True:
+                await look_first()
+                await self.look()
+                await asyncio.sleep(RENEW_SECONDS)
+
+    async def _renew(self) -> None:
+        """Renew the holds, whatever keeps a record waiting."""
         while True:
-            await look_first()
-            await self.look()
+            await self.apply(self._standing.points)
             await asyncio.sleep(RENEW_SECONDS)
 
     async def look(self) -> None:
@@ -111,10 +119,10 @@ class DoorKeeper:
 
     async def apply(self, doors: Iterable[str]) -> None:
         """Bring doors into their modes: tell the watch, secure, hold open."""
-        for door in doors:
-            self._change_mode(door)
-        for door in doors:
-            await self._move(door)
+        async with asyncio.TaskGroup() as tasks:
+            for door in doors:
+                self._change_mode(door)
+                tasks.create_task(self._move(door))
 
     # Who orders.
 

@@ -125,8 +125,8 @@ class StandingOrders:
             self._given[door][order] = until
         return why
 
-    def restore(self, door: str, order: StandingOrder, until: int | None) -> None:
-        """Let an order stand that stood before a restart, whatever else stands."""
+    def put(self, door: str, order: StandingOrder, until: int | None) -> None:
+        """Let an order stand that was taken already, whatever else stands by now."""
         self._given[door][order] = until
 
     def end(self, door: str, order: StandingOrder) -> bool:

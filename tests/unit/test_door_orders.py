@@ -4,6 +4,7 @@ each does to the doors. On a clock that only the test moves.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC
@@ -404,11 +405,14 @@ async def test_a_record_that_came_too_late_does_not_hold_a_door_open_after_a_res
     doors.record_seconds = 0.01
     doors.start(())
     doors.log.hold()
-    result = await doors.give(DoorOrder.HOLD_OPEN)
+    hold = doors.order(DoorOrder.HOLD_OPEN)
+    result = await doors.backend.take(hold)
     assert result.outcome is OrderOutcome.FAILED
     doors.log.move_on()  # the disk takes both now
     doors.restart()
     assert doors.mode() is DoorMode.LOCKED
+    again = await doors.backend.take(hold)
+    assert (again.outcome, again.detail) == (OrderOutcome.REFUSED, from_backend.NOT_RECORDED)
 
 
 async def test_a_flood_of_orders_makes_records_at_a_pace(doors: Doors) -> None:
@@ -666,6 +670,40 @@ async def test_a_lockdown_ends_a_hold_at_once_and_the_schedule_holds_again_after
     assert not doors.movers[FRONT].driven
     await doors.give(DoorOrder.LOCKDOWN, on=False)
     assert doors.movers[FRONT].driven
+
+
+# keeper, law 1
+async def test_a_hold_is_renewed_while_a_record_waits_and_another_door_does(
+    doors: Doors,
+) -> None:
+    await doors.give(DoorOrder.HOLD_OPEN)
+    doors.log.hold()
+    doors.keeper.fire(BACK, True)
+    doors.movers[BACK].holding = True
+    front = doors.movers[FRONT]
+    before = len(front.given)
+    running = asyncio.create_task(doors.keeper.run(doors.backend.look))
+    async with asyncio.timeout(10):
+        while len(front.given) < before + 2:  # noqa: ASYNC110 - the loop renews by itself
+            await asyncio.sleep(0.01)
+    assert doors.log.held  # the record of the fire still waits
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_was_given_before_a_lockdown_stands_below_it(doors: Doors) -> None:
+    """The policy locks the door down while the record of a hold is being written."""
+
+    def lock_down(record: Record) -> None:
+        doors.policy.modes[1] = Mode.LOCKDOWN
+
+    doors.log.on_taken = lock_down
+    result = await doors.give(DoorOrder.HOLD_OPEN)
+    assert result.outcome is OrderOutcome.TAKEN
+    assert doors.mode() is DoorMode.LOCKED_DOWN
+    assert doors.movers[FRONT].given == []
+    doors.policy.modes.clear()
+    assert doors.mode() is DoorMode.UNLOCKED
 
 
 async def test_a_schedule_without_its_rules_holds_nothing(doors: Doors) -> None:
