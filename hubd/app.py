@@ -18,6 +18,8 @@ from hubcore.access import policy as policies
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.codec.cose import Aead, SigningKey
+from hubcore.device.breaker import BreakerRule
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
@@ -41,6 +43,8 @@ from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
 from hubd.calls import LocalCalls
 from hubd.config.file import Config
+from hubd.devices.commands import RemoteCommands
+from hubd.devices.supervisor import Supervisor
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.doors.watch import DoorWatch
@@ -54,6 +58,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import Part
 from hubd.upkeep.clockcare import ClockCare, backend_agrees
+from hubd.upkeep.devicefaults import DeviceFaults
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck
@@ -87,6 +92,7 @@ class Hub:
     refusals: Refusals
     policy: ProvenPolicy
     doors: DoorWatch
+    devices: Devices
     links: Links
     epochs: EpochKeys
     sync: Sync | None
@@ -99,14 +105,20 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     parts = make_parts(config, keys, evidence.problems.part)
     policy = _make_policy(stores, evidence)
     doors = _make_doors(config, parts, policy, evidence)
+    devices = _make_devices(config, parts, evidence)
     phones = _make_phones(config, keys, parts.radio, doors.unlock, evidence)
     sync = None
     if parts.uplink is not None:
         intake = _make_policy_intake(config, keys, policy, doors.unlock, phones.tickets, evidence)
-        orders = Orders(doors.unlock.release, intake.accept, policy.version)
-        sync = _make_sync(config, parts.uplink, orders, evidence)
+        orders = Orders(
+            release=doors.unlock.release,
+            accept_policy=intake.accept,
+            policy_version=policy.version,
+            act=devices.commands.act,
+        )
+        sync = _make_sync(config, parts.uplink, orders, devices, evidence)
     time = _make_clock_care(sync, evidence)
-    status = _make_status(config, policy, doors.watch, phones, sync, evidence)
+    status = _make_status(config, policy, doors.watch, devices, phones, sync, evidence)
     calls = LocalCalls(status, time, policy)
     return Hub(
         parts=parts,
@@ -121,6 +133,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         refusals=evidence.refusals,
         policy=policy,
         doors=doors.watch,
+        devices=devices,
         links=phones.links,
         epochs=phones.epochs,
         sync=sync,
@@ -269,6 +282,49 @@ def _points(config: Config) -> dict[int, Point]:
     return points
 
 
+# The devices.
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices, who commands them, what they say, and what is wrong with them."""
+
+    supervisor: Supervisor
+    commands: RemoteCommands
+    telemetry: TelemetryTable
+    faults: DeviceFaults
+
+
+def _make_devices(config: Config, parts: Parts, evidence: _Evidence) -> Devices:
+    faults = DeviceFaults(
+        problems=evidence.problems,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        count=evidence.health.count,
+        names={device.id: device.name for device in config.devices},
+    )
+    telemetry = TelemetryTable()
+    supervisor = Supervisor(
+        devices=parts.devices,
+        clock=evidence.clock,
+        tell_fault=faults,
+        breaker=BreakerRule(),
+        telemetry=telemetry,
+    )
+    commands = RemoteCommands(
+        devices={id_: device for id_, (device, _) in parts.devices.items()},
+        performer=supervisor,
+        groups=lambda _number: (),
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+    end = evidence.log.last() + 1
+    commands.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
+    return Devices(supervisor, commands, telemetry, faults)
+
+
 # The phones.
 
 
@@ -360,7 +416,9 @@ def _make_policy_intake(
     )
 
 
-def _make_sync(config: Config, uplink: Uplink, orders: Orders, evidence: _Evidence) -> Sync:
+def _make_sync(
+    config: Config, uplink: Uplink, orders: Orders, devices: Devices, evidence: _Evidence
+) -> Sync:
     identity = Identity(
         hub=config.hub.id,
         site=config.hub.site,
@@ -375,6 +433,7 @@ def _make_sync(config: Config, uplink: Uplink, orders: Orders, evidence: _Eviden
         clock=evidence.clock,
         pace=Pace(),
         appended=evidence.appended,
+        telemetry=devices.telemetry if config.devices else None,
     )
 
 
@@ -396,6 +455,7 @@ def _make_status(
     config: Config,
     policy: ProvenPolicy,
     watch: DoorWatch,
+    devices: Devices,
     phones: _Phones,
     sync: Sync | None,
     evidence: _Evidence,
@@ -408,6 +468,7 @@ def _make_status(
         log=evidence.log,
         policy=policy,
         watch=watch,
+        supervisor=devices.supervisor,
         sync=sync,
         link_count=lambda: len(phones.links),
         has_epoch_key=lambda: phones.ring.current is not None,

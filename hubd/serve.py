@@ -126,6 +126,8 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
     loops = [
         _serve_links(hub),
         hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed),
+        hub.devices.supervisor.run(),
+        hub.devices.faults.run(),
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
         hub.log.mend(hub.clock),

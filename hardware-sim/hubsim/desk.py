@@ -25,6 +25,7 @@ from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.config.movers import Strike
 from hubd.upkeep.checks import Part
+from hubd.wiring.devices import make_devices
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
 from hubd.wiring.parts import Parts, TellPart
@@ -94,6 +95,7 @@ def desk_parts(
         inputs=edges,
         uplink=make_uplink(config, keys),
         runs=movers.runs,
+        devices=make_devices(config),
     )
 
 

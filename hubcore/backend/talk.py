@@ -3,12 +3,12 @@
 How it works: when the uplink comes up, the hub says Hello and waits for Welcome. After Welcome it
 sends records and takes orders. When it hears nothing for a while, it says Ping. When it still hears
 nothing, the backend counts as silent and gets a Hello again. After a Halt the hub keeps its
-records, refuses releases, and says Hello more slowly, until it hears Welcome.
+records, refuses orders, and says Hello more slowly, until it hears Welcome.
 
 Laws:
 1. The talk is pure: messages and moments go in, effects come out, and nothing waits.
 2. `_STEPS` says which message is taken in which phase. Any other is counted and has no effect.
-3. Only in the phase SPEAKING are releases carried out.
+3. Only in the phase SPEAKING are orders carried out.
 4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
 """
@@ -26,6 +26,8 @@ from hubcore.backend.uplink import (
     NONCE_BYTES,
     PROTOCOL,
     Acknowledge,
+    Act,
+    ActResult,
     BackendMessage,
     Cause,
     Halt,
@@ -99,8 +101,15 @@ class TakeRelease:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeAct:
+    """Carry out this command of devices when its turn comes."""
+
+    order: Act
+
+
+@dataclass(frozen=True, slots=True)
 class RefuseWaiting:
-    """Refuse each release that still waits for its turn, with `Talk.refusal`."""
+    """Refuse each order that still waits for its turn, with `Talk.refusal`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,9 @@ class TakePolicy:
     document: bytes
 
 
-TalkEffect = PhaseChanged | Greet | Say | TakeReceipts | TakeRelease | RefuseWaiting | TakePolicy
+TalkEffect = (
+    PhaseChanged | Greet | Say | TakeReceipts | TakeRelease | TakeAct | RefuseWaiting | TakePolicy
+)
 Effects = list[TalkEffect]
 
 
@@ -180,8 +191,11 @@ class Talk:
         else:
             self._greet_at = now + self._pace.welcome_seconds
 
-    def refusal(self, order: Release) -> Result:
-        """Refuse a release because of the Halt."""
+    def refusal(self, order: Release | Act) -> Result | ActResult:
+        """Refuse an order because of the Halt."""
+        if isinstance(order, Act):
+            self._counters["acts_halted"] += 1
+            return ActResult(order.id, (), sentence(self.why))
         self._counters["releases_halted"] += 1
         return Result(order.id, ReleaseOutcome.REFUSED, sentence(self.why))
 
@@ -280,7 +294,10 @@ class Talk:
     def _on_release(self, message: Release, _at: Moment) -> Effects:
         return [TakeRelease(message)]
 
-    def _on_release_while_halted(self, message: Release, _at: Moment) -> Effects:
+    def _on_act(self, message: Act, _at: Moment) -> Effects:
+        return [TakeAct(message)]
+
+    def _on_order_while_halted(self, message: Release | Act, _at: Moment) -> Effects:
         return [Say(self.refusal(message))]
 
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
@@ -309,6 +326,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.SPEAKING: {
         Acknowledge: Talk._on_acknowledge,
         Release: Talk._on_release,
+        Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
@@ -321,7 +339,8 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.HALTED: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
-        Release: Talk._on_release_while_halted,
+        Release: Talk._on_order_while_halted,
+        Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
         Halt: Talk._on_halt,
     },

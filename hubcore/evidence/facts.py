@@ -30,6 +30,8 @@ class RecordKind(StrEnum):
     POLICY = "policy"
     FAULT = "fault"
     CLOCK = "clock"
+    COMMAND = "command"
+    """The backend commanded devices, and what became of it."""
     STATE = "state"
     BREAK = "break"
     """The backend says: these records do not follow mine, or are another machine's."""
@@ -41,6 +43,8 @@ class EventName(StrEnum):
     ACCESS = "access"
     AUDIT_FAILED = "audit_failed"
     CLOCK = "clock"
+    COMMAND = "command"
+    DEVICE_FAULT = "device_fault"
     DOOR = "door"
     DOOR_UNRECORDED = "door_unrecorded"
     DROP_FAILED = "drop_failed"
@@ -72,6 +76,8 @@ class Fact(StrEnum):
     CLOCK = "clock"
     CONFIRMED_BY = "confirmed_by"
     COUNT = "count"
+    DEVICE = "device"
+    DEVICES = "devices"
     DOOR = "door"
     DOUBT = "doubt"
     DOUBTED = "doubted"
@@ -86,12 +92,14 @@ class Fact(StrEnum):
     KNOWN = "known"
     KNOWN_HASH = "known_hash"
     LAST = "last"
+    LEVEL = "level"
     LOST = "lost"
     MOVED = "moved"
     OF = "of"
     OFFSET = "offset"
     OF_KIND = "of_kind"
     OP = "op"
+    OUTCOMES = "outcomes"
     PART = "part"
     PATH = "path"
     PEER_ERRORS = "PeerError"
@@ -109,8 +117,10 @@ class Fact(StrEnum):
     STANDS = "stands"
     STATE = "state"
     SUMMED = "summed"
+    TARGET = "target"
     TICKETS_DROPPED = "tickets_dropped"
     UP = "up"
+    VERB = "verb"
     VERSION = "version"
     VOUCHED_BY = "vouched_by"
     WAS = "was"
@@ -160,6 +170,8 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.CLOCK: _TEXT,  # only while the clock is not trusted
     Fact.CONFIRMED_BY: _TEXT,
     Fact.COUNT: _NUMBER,
+    Fact.DEVICE: _TEXT,
+    Fact.DEVICES: _TEXT,  # ids, with a space between
     Fact.DOOR: _TEXT,
     Fact.DOUBT: _TEXT_OR_NONE,
     Fact.DOUBTED: _NUMBER,
@@ -174,12 +186,14 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.KNOWN: _NUMBER,
     Fact.KNOWN_HASH: FactType((bytes,)),
     Fact.LAST: _NUMBER,  # Unix milliseconds
+    Fact.LEVEL: _NUMBER_OR_NONE,
     Fact.LOST: _NUMBER,
     Fact.MOVED: FactType((bool, _NONE)),
     Fact.OF: _ID_BYTES,  # the operation that a fault is of
     Fact.OFFSET: _NUMBER_OR_NONE,  # wall less monotonic milliseconds of the confirmed clock
     Fact.OF_KIND: _TEXT,
     Fact.OP: _ID_BYTES,
+    Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
     Fact.PART: _TEXT,
     Fact.PATH: _TEXT,
     Fact.PEER_ERRORS: _NUMBER,
@@ -197,8 +211,10 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.STANDS: _YES_OR_NO,
     Fact.STATE: _TEXT,
     Fact.SUMMED: _TEXT,
+    Fact.TARGET: FactType((int, str)),  # a group's number, or a device's id
     Fact.TICKETS_DROPPED: _NUMBER,
     Fact.UP: _YES_OR_NO,
+    Fact.VERB: _NUMBER,
     Fact.VERSION: FactType((int, str)),  # of the policy, or of the software
     Fact.VOUCHED_BY: _TEXT,  # a part such as `technician`, no name
     Fact.WAS: _TEXT,
@@ -213,6 +229,7 @@ _CARRIED = frozenset({Fact.EXPECTED, Fact.DOUBT, Fact.DOUBTED})
 _NOT_RELEASED = frozenset(
     {Fact.OF, Fact.OF_KIND, Fact.ASKER, Fact.POINT, Fact.WHY, Fact.FAULT, Fact.MOVED, Fact.CLOCK}
 )
+_DEVICE_FAULT = frozenset({Fact.DEVICE, Fact.FAULT, Fact.STANDS})
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
 _STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY})
 
@@ -226,9 +243,26 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
     RecordKind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
-    RecordKind.FAULT: frozenset({*_NOT_RELEASED, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}),
+    RecordKind.FAULT: frozenset(
+        {*_NOT_RELEASED, *_DEVICE_FAULT, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}
+    ),
     RecordKind.CLOCK: frozenset(
         {Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}
+    ),
+    RecordKind.COMMAND: frozenset(
+        {
+            Fact.ASKER,
+            Fact.OP,
+            Fact.TARGET,
+            Fact.VERB,
+            Fact.LEVEL,
+            Fact.DEVICES,
+            Fact.ALLOWED,
+            Fact.WHY,
+            Fact.CLOCK,
+            Fact.OF,
+            Fact.OUTCOMES,
+        }
     ),
     RecordKind.STATE: _STATE,
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
@@ -253,6 +287,8 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.ACCESS: EventType(RECORD_FACTS[RecordKind.ACCESS]),
     EventName.AUDIT_FAILED: EventType(_WHY, is_fault=True),
     EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.CONFIRMED_BY})),
+    EventName.COMMAND: EventType(RECORD_FACTS[RecordKind.COMMAND]),
+    EventName.DEVICE_FAULT: EventType(_DEVICE_FAULT, is_fault=True),
     EventName.DOOR: EventType(frozenset({Fact.DOOR, Fact.WHAT})),
     EventName.DOOR_UNRECORDED: EventType(RECORD_FACTS[RecordKind.DOOR], is_fault=True),
     EventName.DROP_FAILED: EventType(frozenset({Fact.WHY, Fact.ATTEMPT}), is_fault=True),

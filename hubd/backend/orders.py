@@ -1,8 +1,10 @@
 """What the backend orders is carried out here, and answered.
 
 Laws:
-1. Releases and policies have tasks of their own: they wait for no record, and no record for them.
-2. A release beyond those at work and those waiting is answered with BUSY.
+1. Releases, commands of devices and policies have tasks of their own: none waits for another, they
+   wait for no record, and no record for them.
+2. A release beyond those at work and those waiting is answered with BUSY. A command of devices is
+   refused then.
 3. Of the policies that wait, only the newest is looked at.
 4. After a refused policy none is looked at for a while, for each look costs a signature check.
 """
@@ -17,10 +19,22 @@ from dataclasses import dataclass
 import structlog
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink import PolicyResult, Release, ReleaseOutcome, Result, sentence
+from hubcore.backend.uplink import (
+    Act,
+    ActResult,
+    PolicyResult,
+    Release,
+    ReleaseOutcome,
+    Result,
+    sentence,
+)
 from hubcore.errors import HubError
 
 log = structlog.get_logger()
+
+
+async def _no_devices(order: Act) -> ActResult:
+    return ActResult(order.id, (), "this hub has no devices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,8 @@ class Orders:
     """Returns the version now in force. Raises HubError."""
     policy_version: Callable[[], int]
     """Returns the version in force, for every Hello."""
+    act: Callable[[Act], Awaitable[ActResult]] = _no_devices
+    """Judges a repeated id, expiry and pace, and bounds its own waits. Raises HubError."""
 
 
 class OrderWorkers:
@@ -46,7 +62,7 @@ class OrderWorkers:
         *,
         orders: Orders,
         pace: Pace,
-        answer: Callable[[Result | PolicyResult], object],
+        answer: Callable[[Result | PolicyResult | ActResult], object],
         counters: Counter[str],
     ) -> None:
         """`answer` hands an answer to the uplink, which may lose it."""
@@ -55,6 +71,7 @@ class OrderWorkers:
         self._answer = answer
         self._counters = counters
         self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
+        self._acts: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def take_release(self, order: Release) -> None:
@@ -66,11 +83,21 @@ class OrderWorkers:
             why = "too many releases at once"
             self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
 
-    def give_back_waiting(self) -> list[Release]:
-        """Return the releases that wait for their turn; they are no longer carried out."""
-        waiting = []
+    def take_act(self, order: Act) -> None:
+        """Let a command of devices wait for its turn, or refuse it."""
+        try:
+            self._acts.put_nowait(order)
+        except asyncio.QueueFull:
+            self._counters["acts_busy"] += 1
+            self._answer(ActResult(order.id, (), "too many commands at once"))
+
+    def give_back_waiting(self) -> list[Release | Act]:
+        """Return the orders that wait for their turn; they are no longer carried out."""
+        waiting: list[Release | Act] = []
         while not self._releases.empty():
             waiting.append(self._releases.get_nowait())
+        while not self._acts.empty():
+            waiting.append(self._acts.get_nowait())
         return waiting
 
     def take_policy(self, document: bytes) -> None:
@@ -85,6 +112,8 @@ class OrderWorkers:
             group.create_task(self._look_at_policies())
             for _ in range(self._pace.releases_in_flight):
                 group.create_task(self._carry_out_releases())
+            for _ in range(self._pace.acts_in_flight):
+                group.create_task(self._carry_out_acts())
 
     async def _carry_out_releases(self) -> None:
         while True:
@@ -95,6 +124,16 @@ class OrderWorkers:
                 log.warning("release_failed", why=str(error))
                 why = sentence(str(error))
                 result = Result(order.id, ReleaseOutcome.FAILED, why)
+            self._answer(result)
+
+    async def _carry_out_acts(self) -> None:
+        while True:
+            order = await self._acts.get()
+            try:
+                result = await self._orders.act(order)
+            except HubError as error:
+                log.warning("act_failed", why=str(error))
+                result = ActResult(order.id, (), sentence(str(error)))
             self._answer(result)
 
     async def _look_at_policies(self) -> None:

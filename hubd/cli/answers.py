@@ -46,7 +46,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "accept-state", {"was": str() | None, "policy_version": int()}:
             return dict(answer)
-        case "doors", list() if all(isinstance(item, dict) for item in answer):
+        case "doors" | "devices", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}
     raise NoAnswer(
         "protocol", "hubctl does not understand hubd's answer; are both of the same version?"

@@ -15,7 +15,8 @@ from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.config.movers import Line
 from hubd.upkeep.checks import Part
-from hubd.wiring.look import lines
+from hubd.wiring.devices import make_devices
+from hubd.wiring.look import lines, ports
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers
@@ -42,6 +43,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         inputs=edges,
         uplink=make_uplink(config, keys),
         runs=runs,
+        devices=make_devices(config),
     )
 
 
@@ -67,8 +69,9 @@ def _input_line(door: str, contact: Contact, line: Line) -> InputLine:
 
 
 def look_at_parts(config: Config, world: World) -> Iterator[Finding]:
-    """Yield what `--check-config` finds of the lines and the radio that the configuration names."""
+    """Yield what `--check-config` finds of the configured lines, ports and radio."""
     yield from lines.look(config, world)
+    yield from ports.look(config, world)
     yield from look_at_radio(config, world)
 
 

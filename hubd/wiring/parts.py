@@ -6,8 +6,10 @@ Law: nothing below `Parts` can tell which of the two it is.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hubcore.device.device import Device
+from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
 from hubcore.ports.radio import Radio
 from hubcore.ports.uplink import Uplink
@@ -26,6 +28,7 @@ class Parts:
     """The world of one hub.
 
     `doors`: what moves each door, by the door's id. `runs`: what must run for the parts, by name.
+    `devices`: what is commanded otherwise, each with its driver, by the device's id.
     """
 
     radio: Radio
@@ -33,6 +36,7 @@ class Parts:
     inputs: Inputs
     uplink: Uplink | None
     runs: Mapping[Part, RunPart]
+    devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -7,7 +7,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 
 from hubcore.device.command import Command
+from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
 from hubcore.ports.device import DeviceListener
+
+PATIENCE_SECONDS = 20.0
 
 
 class FakeDriver:
@@ -44,3 +47,42 @@ class FakeDriver:
                 raise self.failing[command.device].popleft()
         finally:
             self.at_work[command.device] -= 1
+
+
+class FakeDeviceListener:
+    """`ports.device.DeviceListener` that keeps what it is told, and wakes whoever waits.
+
+    `faults` has what stands now; `told` each fault as often as it was said.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[str, DeviceState] = {}
+        self.readings: dict[tuple[str, Quantity], float] = {}
+        self.faults: set[tuple[str, DeviceFault]] = set()
+        self.told: list[tuple[str, DeviceFault, bool]] = []
+        self._news = asyncio.Event()
+
+    def changed(self, device: str, state: DeviceState) -> None:
+        self.states[device] = state
+        self._news.set()
+
+    def read(self, reading: Reading) -> None:
+        self.readings[reading.device, reading.quantity] = reading.value
+        self._news.set()
+
+    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
+        self.told.append((device, fault, stands))
+        (self.faults.add if stands else self.faults.discard)((device, fault))
+        self._news.set()
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """How each device stands."""
+        return {device: state.position for device, state in self.states.items()}
+
+    async def until(self, holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until something is so; look each time that a device says something."""
+        async with asyncio.timeout(seconds):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()

@@ -42,8 +42,9 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE "
-        "STRIKES UNIT",
+        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING PORTS RADIO STATE "
+        "STRIKES UNIT DEVICES_DEAD DEVICES_GONE DEVICES_JAMMED DEVICES_NOT_SECURE DEVICES_REFUSE "
+        "DEVICES_SERVICE DEVICES_STRANGE DEVICES_TAMPERED DEVICES_VERSION DEVICES_WEAK",
         "these stand and end when whoever sees them says so",
     ),
     "hubd.doors.watch._EVENTS": _partial(
@@ -57,7 +58,7 @@ PARTIAL: Mapping[str, Partial] = {
         "UNKNOWN SECURED RELEASED HELD_OPEN", "these phases have no time of their own"
     ),
     "hubd.doors.operations:self._tables": _partial(
-        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE BREAK",
+        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK COMMAND STATE BREAK",
         "operations are asked by phones and the backend",
     ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(

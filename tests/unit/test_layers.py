@@ -46,6 +46,7 @@ def _room(project: str, libraries: str = "*", not_stdlib: frozenset[str] = froze
 
 PURE = IMPURE | WORLDLY
 GROUND = "hubcore.errors hubcore.timing"
+DEVICES = "hubcore.device hubcore.ports.device hubcore.errors"
 ACCESS = f"hubcore.access hubcore.door hubcore.codec {GROUND}"
 
 ROOMS: dict[str, Room] = {
@@ -55,11 +56,14 @@ ROOMS: dict[str, Room] = {
     "hubcore.codec": _room("hubcore.codec hubcore.errors", "cbor2 cryptography", PURE),
     "hubcore.door": _room(f"hubcore.door {GROUND}", "", PURE),
     "hubcore.access": _room(ACCESS, "", PURE),
+    "hubcore.device": _room("hubcore.device hubcore.errors", "", PURE),
     "hubcore.evidence": _room(f"hubcore.evidence {ACCESS}", "", PURE),
     "hubcore.phone": _room(f"hubcore.phone {ACCESS}", "cryptography", PURE),
-    "hubcore.backend": _room(f"hubcore.backend hubcore.evidence {ACCESS}", "", PURE),
-    "hubcore.ports": _room(f"hubcore.ports hubcore.evidence {ACCESS}", "", PURE),
+    "hubcore.backend": _room(f"hubcore.backend hubcore.device hubcore.evidence {ACCESS}", "", PURE),
+    "hubcore.ports": _room(f"hubcore.ports hubcore.device hubcore.evidence {ACCESS}", "", PURE),
     "drivers": _room("drivers hubcore.ports hubcore.errors"),
+    "drivers.relays": _room(f"drivers.relays {DEVICES}", "serial minimalmodbus"),
+    "drivers.zwave_js": _room(f"drivers.zwave_js {DEVICES}", "aiohttp zwave_js_server"),
     "drivers.osdp": _room("drivers.osdp hubcore.ports.reader hubcore.errors", "osdp_sys"),
     "drivers.osdp.gate": _room("", "", PURE),
     "drivers.osdp.pace": _room("hubcore.ports.reader", "", PURE),
@@ -79,6 +83,11 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
+    "hubd.devices": _room(
+        "hubd.devices hubd.doors.judge hubd.doors.recall hubd.recording hubcore",
+        "structlog",
+        WORLDLY,
+    ),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
     "hubd.evidence": _room("hubd.evidence hubd.threads hubcore", "", WORLDLY),
@@ -89,12 +98,14 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.upkeep": _room(
-        "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.threads hubcore", "", WORLDLY
+        "hubd.upkeep hubd.evidence hubd.backend hubd.devices hubd.doors hubd.threads hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.upkeep.checks": _room("hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.status": _room(
-        "hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE
+        "hubd.upkeep hubd.backend hubd.devices hubd.doors hubd.config hubcore", "", PURE
     ),
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
@@ -109,7 +120,9 @@ ROOMS: dict[str, Room] = {
         IMPURE | WORLDLY,
     ),
     "hubd.wiring.parts": _room(
-        "hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks", "", WORLDLY
+        "hubcore.device hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks",
+        "",
+        WORLDLY,
     ),
     "hubd.wiring.mover_group": _room("hubcore.ports hubcore.errors", "", WORLDLY),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
@@ -131,7 +144,7 @@ ROOMS: dict[str, Room] = {
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file "
-        "hubd.doors hubd.evidence hubd.phones hubd.policy hubd.stores hubd.upkeep "
+        "hubd.devices hubd.doors hubd.evidence hubd.phones hubd.policy hubd.stores hubd.upkeep "
         "hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,10 @@ from drivers.relays.lcus import LcusBoard, command
 from drivers.relays.numato import NumatoBoard
 from drivers.relays.opening import BAUD_OF, CAN_BE_A_STRIKE, BoardKind, open_line
 from hubcore.device.command import Command, Verb
-from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
+from hubcore.device.state import DeviceFault, Position
 from hubcore.errors import HardwareError
 from hubsim.relays.boards import SimBoard, SimLcus, SimModbus, SimNumato, crc16
+from tests.fakes.device import FakeDeviceListener
 
 SIM_OF: dict[BoardKind, type[SimBoard]] = {
     BoardKind.LCUS: SimLcus,
@@ -43,38 +44,14 @@ def sim(kind: BoardKind, tmp_path: Path) -> Iterator[SimBoard]:
     board._stop.set()
 
 
-class Listener:
-    """Notes what a driver tells, and wakes whoever waits."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, Position] = {}
-        self.faults: set[tuple[str, DeviceFault]] = set()
-        self._news = asyncio.Event()
-
-    def changed(self, device: str, state: DeviceState) -> None:
-        self.states[device] = state.position
-        self._news.set()
-
-    def read(self, reading: Reading) -> None:
-        raise AssertionError(reading)
-
-    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
-        (self.faults.add if stands else self.faults.discard)((device, fault))
-        self._news.set()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
-
-
 @asynccontextmanager
-async def driver(sim: SimBoard, kind: BoardKind) -> AsyncIterator[tuple[RelayBoards, Listener]]:
+async def driver(
+    sim: SimBoard, kind: BoardKind
+) -> AsyncIterator[tuple[RelayBoards, FakeDeviceListener]]:
     """The driver of one board with a light on relay 1 and a fan on relay 4."""
     opens = partial(open_line, sim.path, kind, 4)
     boards = RelayBoards([BoardLine(sim.path, opens, {"light": 1, "fan": 4})], look_seconds=0.1)
-    listener = Listener()
+    listener = FakeDeviceListener()
     task = asyncio.create_task(boards.serve(listener))
     try:
         yield boards, listener
@@ -86,11 +63,11 @@ async def driver(sim: SimBoard, kind: BoardKind) -> AsyncIterator[tuple[RelayBoa
 async def test_a_relay_is_switched_and_read_back(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (boards, listener):
         await listener.until(
-            lambda: listener.states == {"light": Position.OFF, "fan": Position.OFF}
+            lambda: listener.positions == {"light": Position.OFF, "fan": Position.OFF}
         )
         await boards.perform(Command("fan", Verb.ON))
         assert sim.on == {1: False, 2: False, 3: False, 4: True}
-        assert listener.states["fan"] is Position.ON
+        assert listener.positions["fan"] is Position.ON
         await boards.perform(Command("fan", Verb.OFF))
         assert not any(sim.on.values())
 
@@ -105,9 +82,9 @@ async def test_a_relay_that_sticks_is_no_success(sim: SimBoard, kind: BoardKind)
 
 async def test_what_somebody_else_switches_is_seen(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (_, listener):
-        await listener.until(lambda: listener.states.get("light") is Position.OFF)
+        await listener.until(lambda: listener.positions.get("light") is Position.OFF)
         sim.set(1, True)
-        await listener.until(lambda: listener.states["light"] is Position.ON)
+        await listener.until(lambda: listener.positions["light"] is Position.ON)
 
 
 async def test_a_board_that_is_pulled_out_comes_back_alone(sim: SimBoard, kind: BoardKind) -> None:
@@ -152,8 +129,8 @@ async def test_a_modbus_module_ends_a_pulse_by_itself(tmp_path: Path) -> None:
     async with driver(sim, BoardKind.MODBUS) as (boards, listener):
         await listener.until(lambda: bool(listener.states))
         await boards.perform(Command("fan", Verb.PULSE, 5))
-        assert listener.states["fan"] is Position.ON
-        await listener.until(lambda: listener.states["fan"] is Position.OFF)
+        assert listener.positions["fan"] is Position.ON
+        await listener.until(lambda: listener.positions["fan"] is Position.OFF)
     sim._stop.set()
 
 
