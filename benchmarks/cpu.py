@@ -26,11 +26,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from benchmarks import machine
 from benchmarks.desk import Desk, make_desk
 from benchmarks.visit import Visit
-from hubcore.access.policy import Policy
 from hubcore.codec import cbor
 from hubcore.codec.cose import IV_BYTES, KID_BYTES, RSAES_OAEP_SHA256, Aead
 from hubcore.errors import SignatureError
 from hubcore.phone.messages import decode_to_hub
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hubcore.access.grant import Access
-from hubcore.access.schedule import Rule
 from hubcore.access.words import HubName
+from hubcore.calendar.schedule import Rule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.evidence.facts import Detail, EventName

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from hubcore.access import policy as policies
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.codec.cose import Aead, SigningKey
@@ -26,6 +25,7 @@ from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy import document as policies
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import Radio
 from hubcore.ports.uplink import Uplink
@@ -105,7 +105,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     parts = make_parts(config, keys, evidence.problems.part)
     policy = _make_policy(stores, evidence)
     doors = _make_doors(config, parts, policy, evidence)
-    devices = _make_devices(config, parts, evidence)
+    devices = _make_devices(config, parts, policy, evidence)
     phones = _make_phones(config, keys, parts.radio, doors.unlock, evidence)
     sync = None
     if parts.uplink is not None:
@@ -295,7 +295,9 @@ class Devices:
     faults: DeviceFaults
 
 
-def _make_devices(config: Config, parts: Parts, evidence: _Evidence) -> Devices:
+def _make_devices(
+    config: Config, parts: Parts, policy: ProvenPolicy, evidence: _Evidence
+) -> Devices:
     faults = DeviceFaults(
         problems=evidence.problems,
         log=evidence.log,
@@ -315,7 +317,7 @@ def _make_devices(config: Config, parts: Parts, evidence: _Evidence) -> Devices:
     commands = RemoteCommands(
         devices={id_: device for id_, (device, _) in parts.devices.items()},
         performer=supervisor,
-        groups=lambda _number: (),
+        groups=policy.group,
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,

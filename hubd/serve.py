@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
-from hubcore.access import policy
 from hubcore.errors import AuditError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
+from hubcore.policy import document as policies
 from hubd import __version__
 from hubd.adapters.host.keyfiles import load_keys
 from hubd.adapters.host.log import tell_left_out
@@ -48,7 +48,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     """
     keys = load_keys(config)
     site = config.hub.site
-    read = partial(policy.read, issuer=keys.issuer_key, site=site)
+    read = partial(policies.read, issuer=keys.issuer_key, site=site)
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.hub.state_directory, site, read, stack)
         hub = build(config, keys, stores, make_parts)

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcore.access.policy import Policy
 from hubcore.errors import ConfigError, TrustError
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk, read_logged_state
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.database import AUDIT, POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase

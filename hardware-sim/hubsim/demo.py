@@ -21,7 +21,8 @@ from bumble.device import Device
 from rich.console import Console
 
 from hubcore.access.grant import Access
-from hubcore.access.schedule import MINUTES_A_DAY, Rule
+from hubcore.calendar.recurrence import MINUTES_A_DAY
+from hubcore.calendar.schedule import Rule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import HubError

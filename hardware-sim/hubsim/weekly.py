@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hubcore.access.schedule import ALL_DAYS, MINUTES_A_DAY, Rule
+from hubcore.calendar.recurrence import MINUTES_A_DAY, Recurrence
+from hubcore.calendar.schedule import ALL_DAYS, Rule
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([a-z]{3})(?:-([a-z]{3}))?\s+([0-9]{1,2}:[0-9]{2})-([0-9]{1,2}:[0-9]{2})")
@@ -48,7 +49,7 @@ def weekly(text: str) -> tuple[Rule, ...]:
     return (evening, morning)
 
 
-def refuse_never(rules: Iterable[Rule | int]) -> None:
+def refuse_never(rules: Iterable[Rule | Recurrence | int]) -> None:
     """Refuse a rule that can never hold.
 
     Raise ValueError; a schedule's number is for the policy to judge.

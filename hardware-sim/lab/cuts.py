@@ -24,9 +24,9 @@ from typing import Any
 
 from bumble.core import BaseBumbleError
 
-from hubcore.access import policy
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Head
+from hubcore.policy import document as policies
 from hubsim import site as sites
 from hubsim.backend.control import HubFiles
 from hubsim.backend.server import Backend
@@ -184,7 +184,7 @@ class HubUnderCuts:
         make_image(folder / "disk.img", DISK_MEBIBYTES)
         self.disk = Disk(folder / "disk.img")
         secret = (self.site.backend / "curve.secret").read_text().strip()
-        version = partial(policy.read, issuer=self.site.verifier, site=self.site.name)
+        version = partial(policies.read, issuer=self.site.verifier, site=self.site.name)
         self.backend = Backend(
             endpoint="tcp://127.0.0.1:*",
             secret=secret,

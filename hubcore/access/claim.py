@@ -9,10 +9,13 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hubcore.access.grant import Access, Grant, entry_for
+from hubcore.access.cards import Card
+from hubcore.access.factors import Factor
+from hubcore.access.grant import Access, Grant, entry_in
 from hubcore.access.words import Action, Denial
 from hubcore.door.state import DoorState
 
@@ -24,6 +27,17 @@ class Strength(StrEnum):
     """A signature over this very request."""
     SHORT = "short"
     """A ticket of an earlier full proof."""
+    CARD = "card"
+    CARD_AND_PIN = "card-pin"
+
+
+FACTORS_OF: Mapping[Strength, Factor] = {
+    Strength.FULL: Factor.PHONE,
+    Strength.SHORT: Factor.PHONE,
+    Strength.CARD: Factor.CARD,
+    Strength.CARD_AND_PIN: Factor.CARD | Factor.PIN,
+}
+"""The factors that each strength has by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +47,8 @@ class Claim:
     `credential` and `grant_id` are opaque. `not_before` and `expires` are the grant's, in Unix
     seconds. `entry` is what the grant says of this access point, None when it says nothing. `op` is
     the id of this operation. `arrived` is the earliest monotonic second at which its last byte may
-    have come.
+    have come. `intent`: the holder said so to the phone at this door. `duress`: the holder is
+    threatened and says so, in a way that nobody who stands there sees.
     """
 
     credential: str
@@ -46,6 +61,14 @@ class Claim:
     op: bytes
     strength: Strength
     arrived: float
+    intent: bool = False
+    duress: bool = False
+
+    @property
+    def factors(self) -> Factor:
+        """What is proven."""
+        factors = FACTORS_OF[self.strength]
+        return factors | Factor.INTENT if self.intent else factors
 
     @classmethod
     def under(
@@ -64,12 +87,38 @@ class Claim:
             grant_id=grant.grant_id,
             not_before=grant.not_before,
             expires=grant.expires,
-            entry=entry_for(grant, access_point),
+            entry=entry_in(grant.access, access_point),
             access_point=access_point,
             action=action,
             op=op,
             strength=strength,
             arrived=arrived,
+        )
+
+    @classmethod
+    def by_card(
+        cls,
+        card: Card,
+        *,
+        access_point: int,
+        op: bytes,
+        strength: Strength,
+        arrived: float,
+        duress: bool = False,
+    ) -> Claim:
+        """Return the claim of a card's holder to be let in; the card's digest is its grant's id."""
+        return cls(
+            credential=card.credential,
+            grant_id=card.digest,
+            not_before=card.not_before,
+            expires=card.expires,
+            entry=entry_in(card.access, access_point),
+            access_point=access_point,
+            action=Action.OPEN,
+            op=op,
+            strength=strength,
+            arrived=arrived,
+            duress=duress,
         )
 
 

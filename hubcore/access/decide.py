@@ -19,8 +19,8 @@ from datetime import tzinfo
 
 from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Access, ScheduleRef
-from hubcore.access.schedule import Rule, Schedule, inside
 from hubcore.access.words import Action, Denial, Mode
+from hubcore.calendar.schedule import Rule, Schedule, inside
 
 LEEWAY_SECONDS = 60
 """How far a grant's validity is stretched at both ends."""

@@ -9,10 +9,11 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hubcore.access.schedule import Rule
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.cwt import is_uint
@@ -55,9 +56,9 @@ class Grant:
     access: tuple[Access, ...]
 
 
-def entry_for(grant: Grant, access_point: int) -> Access | None:
-    """Return the grant's entry for the access point."""
-    for entry in grant.access:
+def entry_in(access: Iterable[Access], access_point: int) -> Access | None:
+    """Return the entry for the access point, None when there is none."""
+    for entry in access:
         if entry.access_point == access_point:
             return entry
     return None
@@ -65,7 +66,6 @@ def entry_for(grant: Grant, access_point: int) -> Access | None:
 
 def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
     """Return the signed document; `key` is the COSE_Key of `grant.key`."""
-    scope = [_write_access(entry) for entry in grant.access]
     claims = {
         cwt.ISS: grant.site,
         cwt.SUB: grant.credential,
@@ -74,7 +74,7 @@ def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
         cwt.NBF: grant.not_before,
         cwt.CTI: grant.grant_id,
         cwt.CNF: {1: key},
-        cwt.SCOPE: cbor.encode(scope),
+        cwt.SCOPE: write_scope(grant.access),
     }
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
@@ -91,7 +91,7 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
     grant_id = claims[cwt.CTI]
     if not isinstance(grant_id, bytes) or len(grant_id) not in GRANT_ID_BYTES:
         raise ProofError("grant: its id has not 8..16 bytes")
-    access = _read_scope(claims[cwt.SCOPE])
+    access = read_scope(claims[cwt.SCOPE])
     key = cose.read_key(cwt.confirmed_key(claims))
     return Grant(
         site=site,
@@ -104,7 +104,13 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
     )
 
 
-def _read_scope(scope: Any) -> tuple[Access, ...]:
+def write_scope(access: Iterable[Access]) -> bytes:
+    """Return entries of access as a grant, and the row of a card, hold them."""
+    return cbor.encode([_write_access(entry) for entry in access])
+
+
+def read_scope(scope: Any) -> tuple[Access, ...]:
+    """Read entries of access. Raise ProofError."""
     entries = cwt.decode(scope, SCOPE_ITEMS)
     if not isinstance(entries, list) or not 1 <= len(entries) <= ACCESS_ENTRIES:
         raise ProofError(f"grant: not 1..{ACCESS_ENTRIES} entries of access")

@@ -18,16 +18,16 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
-from hubcore.access import policy
 from hubcore.codec import cbor
 from hubcore.device.command import DEVICE_ID, Verb
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 from hubcore.evidence.records import BODY_BYTES
+from hubcore.policy import document as policies
 
 PROTOCOL = 1
 
-MAX_POLICY_BYTES = policy.MAX_BYTES
+MAX_POLICY_BYTES = policies.MAX_BYTES
 """One signed policy document.
 
 A larger one needs pieces, which this version of the protocol does not have.

@@ -274,10 +274,7 @@ class Cursor:
 
     def uint_or_null(self, highest: int) -> int | None:
         """Return the whole number here, 0..highest, or None for null."""
-        if self._at < len(self._data) and self._data[self._at] == _NULL_HEAD:
-            self._at += 1
-            return None
-        return self.uint(highest)
+        return None if self._pass_null() else self.uint(highest)
 
     def key(self, label: int) -> None:
         """Pass a map's key, the integer `label`."""
@@ -289,6 +286,14 @@ class Cursor:
     def string(self, shortest: int, longest: int) -> bytes:
         """Return the byte string here, of `shortest`..`longest` bytes."""
         return self._string(_BSTR, shortest, longest)
+
+    def string_or_null(self, shortest: int, longest: int) -> bytes | None:
+        """Return the byte string here, of `shortest`..`longest` bytes, or None for null."""
+        return None if self._pass_null() else self.string(shortest, longest)
+
+    def array_or_null(self) -> int | None:
+        """Pass the head of an array and return how many items follow, or pass null: None."""
+        return None if self._pass_null() else self.array()
 
     def text(self, shortest: int, longest: int) -> str:
         """Return the text here, of `shortest`..`longest` bytes of UTF-8."""
@@ -309,6 +314,11 @@ class Cursor:
         left = len(self._data) - self._at
         if left:
             raise FrameError(f"CBOR: {left} bytes after the end of the value")
+
+    def _pass_null(self) -> bool:
+        is_null = self._at < len(self._data) and self._data[self._at] == _NULL_HEAD
+        self._at += is_null
+        return is_null
 
     def _head(self, major: int) -> int:
         if self._at >= len(self._data):

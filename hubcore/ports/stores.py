@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
+from hubcore.access.cards import Card
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.evidence.records import Head, Record, StoredRecord
+from hubcore.policy.policy import Operator, PointRules, Policy
 
 
 class AuditLog(Protocol):
@@ -56,10 +57,10 @@ class DiskState:
     holders: tuple[str, ...] = ()
 
 
-class PolicyStore(Protocol):
-    """The policy in force, on disk and indexed.
+class PolicyLookups(Protocol):
+    """What the policy in force says, looked up on indexed rows.
 
-    1,000,000 credentials and as many revocations must fit.
+    Each method raises StoreError when the disk cannot be read or a row is damaged.
     """
 
     def version(self) -> int:
@@ -68,11 +69,36 @@ class PolicyStore(Protocol):
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """Whether the credential or this one grant is revoked."""
 
+    def disabled(self, credential: str) -> bool:
+        """Whether the credential is disabled: out of use for now."""
+
+    def needs_longer(self, credential: str) -> bool:
+        """Whether the holder of this credential needs more time at a door."""
+
     def schedule(self, number: int) -> Schedule | None:
         """The schedule of that number; None when the policy has none."""
 
     def mode(self, access_point: int) -> Mode:
         """The mode of the access point; `Mode.NORMAL` when the policy says nothing."""
+
+    def point(self, access_point: int) -> PointRules:
+        """The rules of the access point; `NO_RULES` when the policy says nothing."""
+
+    def card(self, digest: bytes) -> Card | None:
+        """The card of that digest (`hubcore.access.cards`); None when it is nobody's."""
+
+    def operator(self, name: str) -> Operator | None:
+        """What an operator at the backend may order; None when the policy does not name him."""
+
+    def group(self, number: int) -> tuple[str, ...]:
+        """The device ids of a group; none when the policy has no such group."""
+
+
+class PolicyStore(PolicyLookups, Protocol):
+    """The policy in force, on disk and indexed.
+
+    1,000,000 credentials and as many revocations must fit.
+    """
 
     async def replace(self, policy: Policy, document: bytes) -> None:
         """Put this policy in force, whole and durable; `document` is what the issuer signed.
@@ -81,20 +107,11 @@ class PolicyStore(Protocol):
         """
 
 
-class PolicyFile(Protocol):
-    """The policy in one file, with a head of the audit log noted beside it."""
+class PolicyFile(PolicyLookups, Protocol):
+    """The policy in one file, with a head of the audit log noted beside it.
 
-    def version(self) -> int:
-        """The version of the proven policy; 0 when there is none."""
-
-    def revoked(self, credential: str, grant_id: bytes) -> bool:
-        """See `PolicyStore.revoked`."""
-
-    def schedule(self, number: int) -> Schedule | None:
-        """See `PolicyStore.schedule`."""
-
-    def mode(self, access_point: int) -> Mode:
-        """See `PolicyStore.mode`."""
+    `version` is that of the proven policy; 0 when there is none.
+    """
 
     async def replace(
         self,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from hubcore.access.claim import Claim
 from hubcore.access.decide import Denied, Facts, decide
-from hubcore.access.schedule import Schedule
 from hubcore.access.words import Denial, Mode
 from hubcore.backend import uplink
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import StoreError
 from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.ports.clock import Clock, ClockState

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from functools import partial
 
 from hubcore.access.grant import Grant
-from hubcore.access.policy import Policy, Proven
 from hubcore.errors import AuditError, HubError, RollbackError, StoreError, TrustError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy.document import Proven
+from hubcore.policy.policy import Policy
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.doors.unlock import Unlock

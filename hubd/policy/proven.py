@@ -12,9 +12,9 @@ Laws:
 
 from __future__ import annotations
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
+from hubcore.access.cards import Card
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
@@ -30,6 +30,7 @@ from hubcore.evidence.statecheck import (
     edited_facts,
     judge,
 )
+from hubcore.policy.policy import Operator, PointRules, Policy
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
 from hubd.recording import record_now
@@ -125,12 +126,36 @@ class ProvenPolicy:
         return self._file.version()
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
-        """See `ports.stores.PolicyStore.revoked`."""
+        """See `ports.stores.PolicyLookups.revoked`."""
         return self._file.revoked(credential, grant_id)
 
+    def disabled(self, credential: str) -> bool:
+        """See `ports.stores.PolicyLookups.disabled`."""
+        return self._file.disabled(credential)
+
+    def needs_longer(self, credential: str) -> bool:
+        """See `ports.stores.PolicyLookups.needs_longer`."""
+        return self._file.needs_longer(credential)
+
     def schedule(self, number: int) -> Schedule | None:
-        """See `ports.stores.PolicyStore.schedule`."""
+        """See `ports.stores.PolicyLookups.schedule`."""
         return self._file.schedule(number)
+
+    def point(self, access_point: int) -> PointRules:
+        """See `ports.stores.PolicyLookups.point`."""
+        return self._file.point(access_point)
+
+    def card(self, digest: bytes) -> Card | None:
+        """See `ports.stores.PolicyLookups.card`."""
+        return self._file.card(digest)
+
+    def operator(self, name: str) -> Operator | None:
+        """See `ports.stores.PolicyLookups.operator`."""
+        return self._file.operator(name)
+
+    def group(self, number: int) -> tuple[str, ...]:
+        """See `ports.stores.PolicyLookups.group`."""
+        return self._file.group(number)
 
     def mode(self, access_point: int) -> Mode:
         """The mode ordered for the access point; LOCKDOWN while the state is in doubt."""

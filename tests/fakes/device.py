@@ -1,4 +1,7 @@
-"""Devices without a wire: a driver that notes its commands, and can fail, hang, lie or end."""
+"""Devices without a wire: a driver that notes its commands, and can fail, hang, lie or end.
+
+Beside it a listener that notes what any driver tells.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from collections.abc import Callable
 from hubcore.device.command import Command
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
 from hubcore.ports.device import DeviceListener
-
-PATIENCE_SECONDS = 20.0
 
 
 class FakeDriver:
@@ -49,17 +50,18 @@ class FakeDriver:
             self.at_work[command.device] -= 1
 
 
-class FakeDeviceListener:
-    """`ports.device.DeviceListener` that keeps what it is told, and wakes whoever waits.
+class FakeListener:
+    """Notes what a driver tells, and wakes whoever waits for at most `patience_seconds`.
 
-    `faults` has what stands now; `told` each fault as often as it was said.
+    `faults` has what stands; `told` has each fault as often as it was said.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_seconds: float = 20.0) -> None:
         self.states: dict[str, DeviceState] = {}
         self.readings: dict[tuple[str, Quantity], float] = {}
         self.faults: set[tuple[str, DeviceFault]] = set()
         self.told: list[tuple[str, DeviceFault, bool]] = []
+        self._patience_seconds = patience_seconds
         self._news = asyncio.Event()
 
     def changed(self, device: str, state: DeviceState) -> None:
@@ -72,17 +74,20 @@ class FakeDeviceListener:
 
     def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
         self.told.append((device, fault, stands))
-        (self.faults.add if stands else self.faults.discard)((device, fault))
+        if stands:
+            self.faults.add((device, fault))
+        else:
+            self.faults.discard((device, fault))
         self._news.set()
 
     @property
     def positions(self) -> dict[str, Position]:
-        """How each device stands."""
+        """How each device stands, as it said last."""
         return {device: state.position for device, state in self.states.items()}
 
-    async def until(self, holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until something is so; look each time that a device says something."""
-        async with asyncio.timeout(seconds):
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until it holds. Raise TimeoutError."""
+        async with asyncio.timeout(self._patience_seconds):
             while not holds():
                 self._news.clear()
                 await self._news.wait()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
+from hubcore.access.cards import Card
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import RollbackError, StoreError
+from hubcore.policy.policy import NO_RULES, Operator, PointRules, Policy
 
 
 @dataclass
@@ -22,6 +23,12 @@ class FakePolicy:
     grants: set[bytes] = field(default_factory=set)
     schedules: dict[int, Schedule] = field(default_factory=dict)
     modes: dict[int, Mode] = field(default_factory=dict)
+    out_of_use: set[str] = field(default_factory=set)
+    slow: set[str] = field(default_factory=set)
+    points: dict[int, PointRules] = field(default_factory=dict)
+    cards: dict[bytes, Card] = field(default_factory=dict)
+    operators: dict[str, Operator] = field(default_factory=dict)
+    groups: dict[int, tuple[str, ...]] = field(default_factory=dict)
     failing: StoreError | None = None
 
     def version(self) -> int:
@@ -39,6 +46,30 @@ class FakePolicy:
         self._fail_if_told()
         return self.modes.get(access_point, Mode.NORMAL)
 
+    def disabled(self, credential: str) -> bool:
+        self._fail_if_told()
+        return credential in self.out_of_use
+
+    def needs_longer(self, credential: str) -> bool:
+        self._fail_if_told()
+        return credential in self.slow
+
+    def point(self, access_point: int) -> PointRules:
+        self._fail_if_told()
+        return self.points.get(access_point, NO_RULES)
+
+    def card(self, digest: bytes) -> Card | None:
+        self._fail_if_told()
+        return self.cards.get(digest)
+
+    def operator(self, name: str) -> Operator | None:
+        self._fail_if_told()
+        return self.operators.get(name)
+
+    def group(self, number: int) -> tuple[str, ...]:
+        self._fail_if_told()
+        return self.groups.get(number, ())
+
     async def replace(self, policy: Policy, document: bytes) -> None:
         self._fail_if_told()
         if policy.version <= self.number:
@@ -50,6 +81,12 @@ class FakePolicy:
                 grants=set(policy.revoked_grants),
                 schedules=dict(policy.schedules),
                 modes=dict(policy.modes),
+                out_of_use=set(policy.disabled),
+                slow=set(policy.extended_time),
+                points=dict(policy.points),
+                cards=dict(policy.cards),
+                operators=dict(policy.operators),
+                groups=dict(policy.groups),
             )
         )
 
@@ -60,6 +97,12 @@ class FakePolicy:
         self.grants = set(other.grants)
         self.schedules = dict(other.schedules)
         self.modes = dict(other.modes)
+        self.out_of_use = set(other.out_of_use)
+        self.slow = set(other.slow)
+        self.points = dict(other.points)
+        self.cards = dict(other.cards)
+        self.operators = dict(other.operators)
+        self.groups = dict(other.groups)
 
     def _fail_if_told(self) -> None:
         if self.failing:

@@ -23,8 +23,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubcore.access.grant import Access
-from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Action, Mode
+from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.codec.cose import Aead
 from hubcore.door.machine import DoorMachine
 from hubcore.door.state import DoorState

@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.access import policy
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, read_grant
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import HubName, Mode
 from hubcore.backend import uplink
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.errors import AuditError, FrameError, HubError, ProofError, SignatureError
@@ -28,6 +26,8 @@ from hubcore.phone.certificates import HUB as HUB_TYPE
 from hubcore.phone.certificates import HubCertificate, read_epoch_certificate, read_hub_certificate
 from hubcore.phone.epochs import certify
 from hubcore.phone.framing import decode_frame
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubsim import site
 from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
@@ -61,7 +61,7 @@ def documents() -> dict[str, bytes]:
         "hub": certificate,
         "epoch": epoch.certificate,
         "grant": grant,
-        "policy": policy.issue(new, ISSUER),
+        "policy": policies.issue(new, ISSUER),
         "record": Record(
             RecordKind.ACCESS, 1, 2, {"asker": "a", "op": bytes(8), "why": None, "yes": True}
         ).encode(),
@@ -123,12 +123,12 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
     ),
     "sign1": (cose.read_sign1, FrameError, ("grant", "policy")),
     "proven policy": (
-        lambda data: policy.prove(data, ISSUER.verify_key, SITE),
+        lambda data: policies.prove(data, ISSUER.verify_key, SITE),
         SignatureError,
         ("policy", "grant"),
     ),
     "policy": (
-        lambda data: policy.read(data, ISSUER.verify_key, SITE),
+        lambda data: policies.read(data, ISSUER.verify_key, SITE),
         SignatureError,
         ("policy", "grant"),
     ),
@@ -178,7 +178,7 @@ DOCUMENTS = {
     "hub certificate": (HUB_TYPE, "hub", ISSUER, ISSUER.verify_key.kid),
     "epoch certificate": (EPOCH_TYPE, "epoch", IDENTITY, None),
     "grant": (GRANT_TYPE, "grant", ISSUER, ISSUER.verify_key.kid),
-    "policy": (policy.TYPE, "policy", ISSUER, ISSUER.verify_key.kid),
+    "policy": (policies.TYPE, "policy", ISSUER, ISSUER.verify_key.kid),
 }
 
 

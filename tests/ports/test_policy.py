@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access import policy as policies
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.errors import RollbackError, StoreError
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubcore.ports.stores import PolicyStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.policy.proven import ProvenPolicy

@@ -25,14 +25,15 @@ from typing import Any
 
 import pytest
 
-from hubcore.access import policy
 from hubcore.access.grant import Access
-from hubcore.access.policy import MAX_BYTES, Policy
 from hubcore.backend.uplink import MAX_POLICY_BYTES
 from hubcore.codec import cbor
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Head
 from hubcore.phone.messages import Reason
+from hubcore.policy import document
+from hubcore.policy.document import MAX_BYTES
+from hubcore.policy.policy import Policy
 from hubd import BUILD_TIME
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubsim import site as sites
@@ -237,7 +238,7 @@ def test_another_sites_policy_is_refused_with_a_sentence(site: Site) -> None:
         async with await PolicyDatabase.open(
             site.hub / "state" / "policy.db", "site-2", lambda _: other
         ) as store:
-            await store.replace(other, policy.issue(other, sites.make_key()), Head())
+            await store.replace(other, document.issue(other, sites.make_key()), Head())
 
     asyncio.run(leave_behind())
     refused(hubd(toml(site)), EX_CONFIG, "policy.db", "site-2", "move the file aside")
@@ -573,18 +574,18 @@ async def offered(backend: Backend, document: bytes) -> str:
     return backend.policy_results["hub-1"].refused
 
 
-def policies(site: Site) -> dict[str, tuple[bytes, str]]:
+def bad_policies(site: Site) -> dict[str, tuple[bytes, str]]:
     """Return documents that no hub may accept, each with a word of the refusal."""
     later = Policy(site.name, 9, int(time.time()))
-    good = policy.issue(later, site.issuer)
+    good = document.issue(later, site.issuer)
     return {
         "an older version": (
-            policy.issue(Policy(site.name, 1, int(time.time())), site.issuer),
+            document.issue(Policy(site.name, 1, int(time.time())), site.issuer),
             "not newer",
         ),
-        "another signer": (policy.issue(later, sites.make_key()), "policy"),
+        "another signer": (document.issue(later, sites.make_key()), "policy"),
         "another site": (
-            policy.issue(Policy("site-2", 9, int(time.time())), site.issuer),
+            document.issue(Policy("site-2", 9, int(time.time())), site.issuer),
             "another site",
         ),
         "a bit flipped": (good[:-1] + bytes([good[-1] ^ 1]), "signature"),
@@ -592,7 +593,7 @@ def policies(site: Site) -> dict[str, tuple[bytes, str]]:
         "garbage": (secrets.token_bytes(1000), "policy"),
         "a certificate": ((site.hub / "certificate.cbor").read_bytes(), "policy"),
         "a version beyond the disk's numbers": (
-            policy.issue(Policy(site.name, 1 << 63, int(time.time())), site.issuer),
+            document.issue(Policy(site.name, 1 << 63, int(time.time())), site.issuer),
             "policy",
         ),
         "as deep as it goes": (b"\x81" * 4096 + b"\x00", "policy"),
@@ -602,8 +603,8 @@ def policies(site: Site) -> dict[str, tuple[bytes, str]]:
 
 POLICIES = 10
 AT_ONCE = 3
-"""How many documents `policies` returns, and how many one hub is offered: it looks at each a longer
-while later.
+"""How many documents `bad_policies` returns, and how many one hub is offered: it looks at each a
+longer while later.
 """
 
 
@@ -616,7 +617,7 @@ async def test_a_backend_in_wrong_hands_changes_no_policy_and_stops_no_phone(
         wallet = new_phone(stage)
         version = (await stage.hub("status"))["policy_version"]
         async with bad_backend(stage) as backend:
-            offers = list(policies(stage.site).items())
+            offers = list(bad_policies(stage.site).items())
             assert len(offers) == POLICIES
             for what, (document, word) in offers[first : first + AT_ONCE]:
                 offer = asyncio.create_task(offered(backend, document))

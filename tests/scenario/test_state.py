@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
 from hubcore.phone.messages import Reason
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, start_again
 from tests.scenario.test_desk import allowed, at_rest, new_phone, visit
@@ -38,7 +38,7 @@ async def lose_policy(stage: Stage) -> None:
     """Let policy 1 come into force, and lose its file while the hub and its backend are down."""
     document = stage.path / "policy-1"
     document.write_bytes(
-        policy.issue(Policy(stage.site.name, 1, int(time.time())), stage.site.issuer)
+        policies.issue(Policy(stage.site.name, 1, int(time.time())), stage.site.issuer)
     )
     await stage.backend("policy", path=str(document))
 

@@ -15,13 +15,13 @@ from typing import Any
 import pycddl  # type: ignore[import-untyped]
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead
 from hubcore.phone import sealing
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from tests.vectors import world
 from tests.vectors.cddl import Grammar
 from tests.vectors.form import WALL, files, load
@@ -59,7 +59,7 @@ def _policy() -> bytes:
         {7: (Rule(31, 480, 1080),)},
         {1: Mode.LOCKDOWN},
     )
-    return policy.issue(full, world.signer("issuer"))
+    return policies.issue(full, world.signer("issuer"))
 
 
 def _plaintext() -> bytes:
@@ -76,7 +76,7 @@ def _real() -> list[tuple[str, bytes]]:
         ("grant", world.grant()),
         ("grant", world.grant("phone_rsa", "issuer_rsa")),
         ("policy", _policy()),
-        ("policy", policy.issue(Policy("site-1", 1, 0), world.signer("issuer"))),
+        ("policy", policies.issue(Policy("site-1", 1, 0), world.signer("issuer"))),
         ("request-sign1", _plaintext()),
     ]
     kinds = {"resume plaintext": "resume-request", "challenge": "challenge"}
@@ -271,7 +271,7 @@ def test_the_constants_are_those_of_the_grammar() -> None:
     assert GRAMMAR.matches("direct-header", bytes.fromhex("a10129"))
     assert f'"{sealing.REQUEST_TYPE}"' in TEXT
     for typ in (
-        policy.TYPE,
+        policies.TYPE,
         "application/hub-cert+cwt",
         "application/hub-epoch+cwt",
         "application/hub-grant+cwt",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access.policy import Policy
 from hubcore.access.words import Action
 from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from lab.evidence import Found, Seen, StrikeSeen, judge

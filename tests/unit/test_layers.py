@@ -46,8 +46,7 @@ def _room(project: str, libraries: str = "*", not_stdlib: frozenset[str] = froze
 
 PURE = IMPURE | WORLDLY
 GROUND = "hubcore.errors hubcore.timing"
-DEVICES = "hubcore.device hubcore.ports.device hubcore.errors"
-ACCESS = f"hubcore.access hubcore.door hubcore.codec {GROUND}"
+ACCESS = f"hubcore.access hubcore.calendar hubcore.door hubcore.codec {GROUND}"
 
 ROOMS: dict[str, Room] = {
     "hubcore": _room("", "", PURE),
@@ -55,15 +54,26 @@ ROOMS: dict[str, Room] = {
     "hubcore.timing": _room("hubcore.timing", "", PURE),
     "hubcore.codec": _room("hubcore.codec hubcore.errors", "cbor2 cryptography", PURE),
     "hubcore.door": _room(f"hubcore.door {GROUND}", "", PURE),
+    "hubcore.calendar": _room(f"hubcore.calendar hubcore.codec {GROUND}", "", PURE),
     "hubcore.access": _room(ACCESS, "", PURE),
-    "hubcore.device": _room("hubcore.device hubcore.errors", "", PURE),
+    "hubcore.policy": _room(f"hubcore.policy {ACCESS}", "", PURE),
+    "hubcore.device": _room(f"hubcore.device {GROUND}", "", PURE),
     "hubcore.evidence": _room(f"hubcore.evidence {ACCESS}", "", PURE),
     "hubcore.phone": _room(f"hubcore.phone {ACCESS}", "cryptography", PURE),
-    "hubcore.backend": _room(f"hubcore.backend hubcore.device hubcore.evidence {ACCESS}", "", PURE),
-    "hubcore.ports": _room(f"hubcore.ports hubcore.device hubcore.evidence {ACCESS}", "", PURE),
+    "hubcore.backend": _room(
+        f"hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
+    ),
+    "hubcore.ports": _room(
+        f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
+    ),
     "drivers": _room("drivers hubcore.ports hubcore.errors"),
-    "drivers.relays": _room(f"drivers.relays {DEVICES}", "serial minimalmodbus"),
-    "drivers.zwave_js": _room(f"drivers.zwave_js {DEVICES}", "aiohttp zwave_js_server"),
+    "drivers.relays": _room(
+        "drivers.relays hubcore.device hubcore.ports.device hubcore.errors", "minimalmodbus serial"
+    ),
+    "drivers.zwave_js": _room(
+        "drivers.zwave_js hubcore.device hubcore.ports.device hubcore.errors",
+        "zwave_js_server aiohttp",
+    ),
     "drivers.osdp": _room("drivers.osdp hubcore.ports.reader hubcore.errors", "osdp_sys"),
     "drivers.osdp.gate": _room("", "", PURE),
     "drivers.osdp.pace": _room("hubcore.ports.reader", "", PURE),

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
+from hubcore.calendar.codec import RULES_A_SCHEDULE
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import (
@@ -29,6 +28,8 @@ from hubcore.errors import (
 )
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
@@ -47,7 +48,7 @@ BOMB = b"\x9a\x00\x3f\xff\x00" + b"\xa0" * 0x3FFF00
 
 def unproven(payload: bytes = b"") -> dict[str, bytes]:
     """Documents whose signature nobody has checked, each with four million items somewhere."""
-    protected = cbor.encode(cwt.header(-7, policy.TYPE))
+    protected = cbor.encode(cwt.header(-7, policies.TYPE))
     return {
         "in place of the four": b"\xd2\x81" + BOMB,
         "in the protected header": b"\xd2\x84" + BOMB + b"\xa0\x40\x40",
@@ -77,14 +78,14 @@ def costs_at_most(bytes_max: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("where", unproven())
 def test_unproven_bytes_cost_no_more_than_themselves(where: str) -> None:
-    document = unproven()[where][: policy.MAX_BYTES]
+    document = unproven()[where][: policies.MAX_BYTES]
     with costs_at_most(3 * len(document)), pytest.raises(SignatureError):
-        policy.prove(document, ISSUER.verify_key, SITE)
+        policies.prove(document, ISSUER.verify_key, SITE)
 
 
 def signed(payload: bytes, issuer: SigningKey = ISSUER) -> bytes:
     """A document with a true signature over any payload."""
-    protected = cwt.header(issuer.alg, policy.TYPE)
+    protected = cwt.header(issuer.alg, policies.TYPE)
     body = cbor.encode(["Signature1", protected, b"", payload])
     return cbor.encode(
         cbor.Tag(18, [protected, {4: issuer.verify_key.kid}, payload, issuer.sign(body)])
@@ -103,7 +104,7 @@ CLAIMS = {
 
 
 def test_the_claims_of_these_cases_are_a_policy() -> None:
-    read = policy.read(signed(cbor.encode(CLAIMS)), ISSUER.verify_key, SITE)
+    read = policies.read(signed(cbor.encode(CLAIMS)), ISSUER.verify_key, SITE)
     credentials = frozenset({"a"})
     grants = frozenset({bytes(8)})
     assert read == Policy(
@@ -125,7 +126,7 @@ def test_the_claims_of_these_cases_are_a_policy() -> None:
         {-65541: {-1: []}},
         {-65541: {"7": []}},
         {-65541: [7]},
-        {-65541: {7: [[127, 0, 1440]] * (policy.RULES_A_SCHEDULE + 1)}},
+        {-65541: {7: [[127, 0, 1440]] * (RULES_A_SCHEDULE + 1)}},
         {-65539: ["a", b"b"]},
         {-65539: [""]},
         {-65539: ["a" * 33]},
@@ -155,24 +156,24 @@ def test_the_claims_of_these_cases_are_a_policy() -> None:
 )
 def test_a_signed_policy_of_any_other_shape_is_refused(changed: dict[int, object]) -> None:
     with pytest.raises(SignatureError):
-        policy.read(signed(cbor.encode({**CLAIMS, **changed})), ISSUER.verify_key, SITE)
+        policies.read(signed(cbor.encode({**CLAIMS, **changed})), ISSUER.verify_key, SITE)
 
 
 @pytest.mark.parametrize("missing", CLAIMS)
 def test_a_signed_policy_without_one_of_its_claims_is_refused(missing: int) -> None:
     rest = {label: value for label, value in CLAIMS.items() if label != missing}
     with pytest.raises(SignatureError):
-        policy.read(signed(cbor.encode(rest)), ISSUER.verify_key, SITE)
+        policies.read(signed(cbor.encode(rest)), ISSUER.verify_key, SITE)
 
 
 def test_four_megabytes_of_the_shortest_entries_are_over_the_ceiling_on_items() -> None:
     head, _ = cbor.encode(CLAIMS).split(cbor.encode(-65541), 1)
     end = cbor.encode(-65542) + b"\xa0"
-    spans = b"\xa1\x07\x99\x04\x00" + b"\x83\x00\x00\x00" * policy.RULES_A_SCHEDULE
-    assert policy.read(
+    spans = b"\xa1\x07\x99\x04\x00" + b"\x83\x00\x00\x00" * RULES_A_SCHEDULE
+    assert policies.read(
         signed(head + cbor.encode(-65541) + spans + end), ISSUER.verify_key, SITE
     ).schedules
-    count = policy.MAX_ITEMS + 1
+    count = policies.MAX_ITEMS + 1
     schedules = (
         b"\xba"
         + count.to_bytes(4, "big")
@@ -180,9 +181,9 @@ def test_four_megabytes_of_the_shortest_entries_are_over_the_ceiling_on_items() 
     )
     maps = cbor.encode(-65541) + schedules + end
     document = signed(head + maps)
-    assert len(document) <= policy.MAX_BYTES
+    assert len(document) <= policies.MAX_BYTES
     with costs_at_most(4 * len(document)), pytest.raises(SignatureError, match="more than"):
-        policy.read(document, ISSUER.verify_key, SITE)
+        policies.read(document, ISSUER.verify_key, SITE)
 
 
 async def let_go(bytes_max: int) -> None:
@@ -196,7 +197,7 @@ async def let_go(bytes_max: int) -> None:
 
 def large(version: int, revoked: int = 100_000) -> bytes:
     grants = frozenset(number.to_bytes(8, "big") for number in range(revoked))
-    return policy.issue(Policy(SITE, version, 0, revoked_grants=grants), ISSUER)
+    return policies.issue(Policy(SITE, version, 0, revoked_grants=grants), ISSUER)
 
 
 async def worst_pause(work: object) -> float:
@@ -224,15 +225,15 @@ async def worst_pause(work: object) -> float:
 
 PAUSE_SHARE_MAX = 0.25
 """Of the whole time that a policy takes, so that a busy machine proves nothing."""
-PROVE = partial(policy.prove, issuer=ISSUER.verify_key, site=SITE)
+PROVE = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
 
 
 @contextlib.asynccontextmanager
 async def taker(
-    directory: Path, start: Start = start_thread, prove: Callable[[bytes], policy.Proven] = PROVE
+    directory: Path, start: Start = start_thread, prove: Callable[[bytes], policies.Proven] = PROVE
 ) -> AsyncIterator[tuple[PolicyIntake, PolicyDatabase]]:
     hub = DeskHub(site.make_key())
-    read = partial(policy.read, issuer=ISSUER.verify_key, site=SITE)
+    read = partial(policies.read, issuer=ISSUER.verify_key, site=SITE)
     async with await PolicyDatabase.open(directory / "policy.db", SITE, read) as store:
         in_force = ProvenPolicy(
             file=store,
@@ -276,7 +277,7 @@ async def test_a_machine_without_a_thread_refuses_a_policy_and_takes_it_the_next
 REFUSED = {
     "old": (large(1, 150_000), RollbackError),
     "forged": (large(9, 150_000)[:-1] + b"\x00", TrustError),
-    "unproven": (unproven()["in place of the four"][: policy.MAX_BYTES], TrustError),
+    "unproven": (unproven()["in place of the four"][: policies.MAX_BYTES], TrustError),
 }
 
 
@@ -324,7 +325,7 @@ async def test_a_policy_that_the_disk_refuses_is_not_kept(tmp_path: Path) -> Non
 async def test_a_policy_for_which_there_is_no_memory_is_refused_and_nothing_ends(
     tmp_path: Path,
 ) -> None:
-    def hungry(_document: bytes) -> policy.Proven:
+    def hungry(_document: bytes) -> policies.Proven:
         raise MemoryError
 
     async with taker(tmp_path, prove=hungry) as (new, store):
@@ -334,7 +335,9 @@ async def test_a_policy_for_which_there_is_no_memory_is_refused_and_nothing_ends
 
 
 def test_a_proven_policy_with_a_broken_rest_is_refused_when_its_rest_is_read() -> None:
-    proven = policy.prove(signed(cbor.encode({**CLAIMS, -65542: {1: 9}})), ISSUER.verify_key, SITE)
+    proven = policies.prove(
+        signed(cbor.encode({**CLAIMS, -65542: {1: 9}})), ISSUER.verify_key, SITE
+    )
     assert proven.version == 5
     with pytest.raises(SignatureError, match="policy 5"):
         proven.read()

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access import policy as policies
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import ALWAYS as ALL_DAY
-from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import ALWAYS as ALL_DAY
+from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.errors import RollbackError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase

@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 
 from hubcore.access.grant import Access, read_grant
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Action, Mode
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cose
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState

@@ -22,12 +22,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hubcore.access import decide, grant, once, policy
+from hubcore.access import decide, grant, once
 from hubcore.access.claim import ClaimOutcome
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, Grant, issue_grant, read_grant
-from hubcore.access.schedule import Rule
-from hubcore.access.words import Action, HubName
+from hubcore.access.words import Action, HubName, Mode
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
@@ -59,6 +59,7 @@ from hubcore.phone.handshake import HandshakePhase, HubSide
 from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import ErrorCode, Reason
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy import document as policies
 from hubcore.timing import standstill
 from hubcore.timing.budget import Budget
 from hubd.config.hub import Protocol
@@ -148,7 +149,7 @@ _OF_NO_PHONE = {"RENEW_DAYS", "DAY_SECONDS"}
         link,
         messages,
         once,
-        policy,
+        policies,
         standstill,
         tickets_module,
         cwt,
@@ -205,7 +206,7 @@ def test_uuids() -> None:
         ("Errors in clear", ErrorCode),
         ("Reasons", Reason),
         ("Door states", DoorState),
-        ("Modes", policy.Mode),
+        ("Modes", Mode),
     ],
 )
 def test_codes(heading: str, kind: type[IntEnum] | type[IntFlag]) -> None:
@@ -221,7 +222,7 @@ def test_each_denial_has_the_reason_shown() -> None:
 
 def test_constant_texts() -> None:
     quoted = set(re.findall(r"application/[\w.+-]+", TEXT))
-    kinds = {HUB_TYPE, EPOCH_TYPE, GRANT_TYPE, policy.TYPE, sealing.REQUEST_TYPE}
+    kinds = {HUB_TYPE, EPOCH_TYPE, GRANT_TYPE, policies.TYPE, sealing.REQUEST_TYPE}
     assert quoted == kinds
     assert {row[0] for row in table("Kinds of document")} == kinds
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access import policy as policies
-from hubcore.access.policy import Policy
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import Record, RecordKind, Value
@@ -20,6 +18,8 @@ from hubcore.evidence.statecheck import Doubt, LoggedState, read_logged_state
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
 from hubd.evidence.reporting import ReportingLog
 from hubd.policy.proven import ProvenPolicy

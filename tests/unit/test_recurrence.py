@@ -10,7 +10,7 @@ from dateutil.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, rrule, weekday
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hubcore.access.recurrence import (
+from hubcore.calendar.recurrence import (
     DAY_MAX,
     DELETED_MAX,
     INTERVAL_MAX,

@@ -21,7 +21,7 @@ from hubcore.device.command import Command, Verb
 from hubcore.device.state import DeviceFault, Position
 from hubcore.errors import HardwareError
 from hubsim.relays.boards import SimBoard, SimLcus, SimModbus, SimNumato, crc16
-from tests.fakes.device import FakeDeviceListener
+from tests.fakes.device import FakeListener
 
 SIM_OF: dict[BoardKind, type[SimBoard]] = {
     BoardKind.LCUS: SimLcus,
@@ -45,13 +45,11 @@ def sim(kind: BoardKind, tmp_path: Path) -> Iterator[SimBoard]:
 
 
 @asynccontextmanager
-async def driver(
-    sim: SimBoard, kind: BoardKind
-) -> AsyncIterator[tuple[RelayBoards, FakeDeviceListener]]:
+async def driver(sim: SimBoard, kind: BoardKind) -> AsyncIterator[tuple[RelayBoards, FakeListener]]:
     """The driver of one board with a light on relay 1 and a fan on relay 4."""
     opens = partial(open_line, sim.path, kind, 4)
     boards = RelayBoards([BoardLine(sim.path, opens, {"light": 1, "fan": 4})], look_seconds=0.1)
-    listener = FakeDeviceListener()
+    listener = FakeListener()
     task = asyncio.create_task(boards.serve(listener))
     try:
         yield boards, listener
@@ -75,7 +73,7 @@ async def test_a_relay_is_switched_and_read_back(sim: SimBoard, kind: BoardKind)
 async def test_a_relay_that_sticks_is_no_success(sim: SimBoard, kind: BoardKind) -> None:
     sim.stuck.add(1)
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         with pytest.raises(HardwareError, match="did not switch"):
             await boards.perform(Command("light", Verb.ON))
 
@@ -89,7 +87,7 @@ async def test_what_somebody_else_switches_is_seen(sim: SimBoard, kind: BoardKin
 
 async def test_a_board_that_is_pulled_out_comes_back_alone(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         sim.unplug()
         await listener.until(lambda: ("light", DeviceFault.INTERFACE_GONE) in listener.faults)
         with pytest.raises(HardwareError, match="is not there"):
@@ -110,7 +108,7 @@ async def test_a_board_of_another_kind_is_told_as_such(sim: SimBoard, kind: Boar
 
 async def test_a_board_that_falls_silent_fails_in_time(sim: SimBoard, kind: BoardKind) -> None:
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         sim.mute = True
         with pytest.raises(HardwareError):
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -127,7 +125,7 @@ async def test_a_line_is_for_one_alone(sim: SimBoard, kind: BoardKind) -> None:
 async def test_a_modbus_module_ends_a_pulse_by_itself(tmp_path: Path) -> None:
     sim = SimModbus(4, tmp_path / "ttyRelays")
     async with driver(sim, BoardKind.MODBUS) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         await boards.perform(Command("fan", Verb.PULSE, 5))
         assert listener.positions["fan"] is Position.ON
         await listener.until(lambda: listener.positions["fan"] is Position.OFF)
@@ -139,7 +137,7 @@ async def test_a_board_without_a_timer_is_no_strike(kind: BoardKind, tmp_path: P
     assert not CAN_BE_A_STRIKE[kind]
     sim = SIM_OF[kind](4, tmp_path / "ttyRelays")
     async with driver(sim, kind) as (boards, listener):
-        await listener.until(lambda: bool(listener.states))
+        await listener.until(lambda: bool(listener.positions))
         with pytest.raises(HardwareError, match="cannot end a pulse"):
             await boards.perform(Command("fan", Verb.PULSE, 5))
         assert not any(sim.on.values())

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubcore.access.schedule import ALL_DAYS, ALWAYS, MINUTES_A_DAY, Rule, inside
+from hubcore.calendar.schedule import ALL_DAYS, ALWAYS, MINUTES_A_DAY, Rule, inside
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SYDNEY = ZoneInfo("Australia/Sydney")

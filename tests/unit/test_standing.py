@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from hubcore.access import policy
-from hubcore.access.policy import Policy
 from hubcore.access.words import HubName, Mode
 from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import Cause
@@ -24,6 +22,8 @@ from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.evidence.timefloor import MARK_RECORDS, TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.messages import Reason
+from hubcore.policy import document
+from hubcore.policy.policy import Policy
 from hubcore.ports.clock import ClockState
 from hubd import serve
 from hubd.adapters.host.clock import SystemClock
@@ -523,18 +523,18 @@ def hub() -> DeskHub:
     return DeskHub(site.make_key())
 
 
-def policies(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[PolicyIntake, bytes]:
+def new_policy(hub: DeskHub, modes: Mapping[int, Mode]) -> tuple[PolicyIntake, bytes]:
     """What takes policies, and a policy for it."""
-    prove = partial(policy.prove, issuer=hub.issuer.verify_key, site=SITE)
-    document = policy.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
-    return hub.policy_intake(prove), document
+    prove = partial(document.prove, issuer=hub.issuer.verify_key, site=SITE)
+    signed = document.issue(Policy(SITE, 2, 0, modes=modes), hub.issuer)
+    return hub.policy_intake(prove), signed
 
 
 async def test_a_lockdown_ends_the_releases_that_run(hub: DeskHub) -> None:
     await Phone(hub, make_wallet(hub.issuer)).visit()
     assert hub.doors["front"].active
-    new, document = policies(hub, {1: Mode.LOCKDOWN})
-    await new.accept(document)
+    new, signed = new_policy(hub, {1: Mode.LOCKDOWN})
+    await new.accept(signed)
     assert not hub.doors["front"].active
 
 
@@ -549,19 +549,19 @@ async def test_a_lockdown_that_comes_while_the_record_is_written_stops_the_strik
 
 
 async def test_a_policy_in_force_is_answered_though_it_cannot_be_recorded(hub: DeskHub) -> None:
-    new, document = policies(hub, {2: Mode.NO_ENTRY})
+    new, signed = new_policy(hub, {2: Mode.NO_ENTRY})
     hub.log.failing = StoreError("the disk is full")
-    await new.accept(document)
+    await new.accept(signed)
     assert hub.policy.modes == {2: Mode.NO_ENTRY}
     assert "audit_failed" in [event for event, _ in hub.told]
 
 
 async def test_a_policy_that_is_refused_changes_nothing(hub: DeskHub) -> None:
     await Phone(hub, make_wallet(hub.issuer)).visit()
-    new, document = policies(hub, {1: Mode.LOCKDOWN})
+    new, signed = new_policy(hub, {1: Mode.LOCKDOWN})
     hub.policy.number = 2
     with pytest.raises(RollbackError):
-        await new.accept(document)
+        await new.accept(signed)
     assert hub.doors["front"].active
     assert len(hub.tickets) == 1
 

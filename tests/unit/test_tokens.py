@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubcore.access import policy
 from hubcore.access.grant import Access, Grant, ScheduleRef, read_grant
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import Aead
 from hubcore.errors import ProofError, SignatureError
@@ -25,6 +23,8 @@ from hubcore.phone.certificates import (
     read_epoch_certificate,
     read_hub_certificate,
 )
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from tests.vectors import world
 from tests.vectors.form import WALL
 
@@ -242,14 +242,14 @@ def test_no_document_stands_for_another() -> None:
         "grant": world.grant(),
         "cert": world.hub_certificate(),
         "epoch": world.epoch_certificate(),
-        "policy": policy.issue(Policy(world.SITE, 1, WALL), world.signer("issuer")),
+        "policy": policies.issue(Policy(world.SITE, 1, WALL), world.signer("issuer")),
     }
     readers: dict[str, Callable[[bytes], object]] = {
         "grant": _read_grant,
         "cert": _read_hub,
         "epoch": _read_epoch,
     }
-    readers["policy"] = lambda data: policy.read(
+    readers["policy"] = lambda data: policies.read(
         data, world.signer("issuer").verify_key, world.SITE
     )
     for kind, data in documents.items():
@@ -336,11 +336,11 @@ def test_a_policy_goes_out_and_comes_back_and_is_the_issuers() -> None:
         {7: (Rule(31, 480, 1080),)},
         {1: Mode.LOCKDOWN},
     )
-    data = policy.issue(full, world.signer("issuer"))
+    data = policies.issue(full, world.signer("issuer"))
     issuer = world.signer("issuer").verify_key
-    assert policy.read(data, issuer, "site-1") == full
+    assert policies.read(data, issuer, "site-1") == full
     for document, site in ((data, "site-2"), (data[:-1], "site-1")):
         with pytest.raises(SignatureError):
-            policy.read(document, issuer, site)
+            policies.read(document, issuer, site)
     with pytest.raises(SignatureError):
-        policy.read(data, world.signer("stranger").verify_key, "site-1")
+        policies.read(data, world.signer("stranger").verify_key, "site-1")

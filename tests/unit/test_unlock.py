@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.grant import Access, Grant, read_grant
 from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
-from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
 from hubcore.backend.uplink import ReleaseOutcome
+from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord, Value

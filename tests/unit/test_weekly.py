@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.access.grant import Access
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import ALL_DAYS, Rule, inside, Schedule
+from hubcore.calendar.schedule import ALL_DAYS, Rule, Schedule, inside
+from hubcore.policy.policy import Policy
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.weekly import weekly

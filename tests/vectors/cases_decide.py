@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hubcore.access.grant import Access
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Action
+from hubcore.calendar.schedule import Rule
 from tests.vectors import world
 from tests.vectors.bench import HubFile, policy
 from tests.vectors.form import WALL

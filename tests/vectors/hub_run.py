@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from hubcore.access.claim import Claim
 from hubcore.access.grant import read_grant
-from hubcore.access.schedule import Rule, Schedule
 from hubcore.access.words import HubName, Mode
+from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import HardwareError, PeerError, ProofError

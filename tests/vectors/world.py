@@ -19,8 +19,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hubcore.access.grant import Access, Grant, ScheduleRef, issue_grant
-from hubcore.access.schedule import Rule
 from hubcore.access.words import Action
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.phone import sealing

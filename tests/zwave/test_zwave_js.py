@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,10 @@ import pytest_asyncio
 
 from drivers.zwave_js.driver import ZwaveDevice, ZwaveJs
 from hubcore.device.command import Capability, Command, Verb
-from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
+from hubcore.device.state import DeviceFault, Position, Quantity
 from hubcore.errors import DriverGoneError, HardwareError
 from hubsim.zwave.network import ZwaveNetwork
+from tests.fakes.device import FakeListener
 
 MODULES = Path(
     os.environ.get("HUBD_ZWAVE_MODULES", "~/.cache/hubd-zwave/node_modules")
@@ -32,38 +33,10 @@ DEVICES = (
 )
 
 
-class Listener:
-    """Notes what the driver tells, and wakes whoever waits."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, DeviceState] = {}
-        self.readings: dict[tuple[str, Quantity], float] = {}
-        self.faults: set[tuple[str, DeviceFault]] = set()
-        self._news = asyncio.Event()
-
-    def changed(self, device: str, state: DeviceState) -> None:
-        self.states[device] = state
-        self._news.set()
-
-    def read(self, reading: Reading) -> None:
-        self.readings[reading.device, reading.quantity] = reading.value
-        self._news.set()
-
-    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
-        (self.faults.add if stands else self.faults.discard)((device, fault))
-        self._news.set()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
-
-
 class Bench:
     """A network, the driver before it, and who listens."""
 
-    def __init__(self, network: ZwaveNetwork, driver: ZwaveJs, listener: Listener) -> None:
+    def __init__(self, network: ZwaveNetwork, driver: ZwaveJs, listener: FakeListener) -> None:
         self.network = network
         self.driver = driver
         self.listener = listener
@@ -83,7 +56,7 @@ async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench
     assert MODULES.is_dir(), "hardware-sim/zwave.sh installs the Z-Wave service"
     async with ZwaveNetwork(MODULES, tmp_path_factory.mktemp("zw")) as network:
         driver = ZwaveJs(network.socket, DEVICES, security=frozenset())
-        listener = Listener()
+        listener = FakeListener(PATIENCE_SECONDS)
         task = asyncio.create_task(driver.serve(listener))
         made = Bench(network, driver, listener)
         await made.ready()
@@ -191,7 +164,7 @@ async def test_what_a_device_is_not_it_does_not_do(bench: Bench) -> None:
 
 async def test_an_insecure_lock_gets_no_commands(bench: Bench) -> None:
     strict = ZwaveJs(bench.network.socket, DEVICES[:1])
-    listener = Listener()
+    listener = FakeListener(PATIENCE_SECONDS)
     task = asyncio.create_task(strict.serve(listener))
     await listener.until(lambda: ("lock", DeviceFault.NOT_SECURE) in listener.faults)
     with pytest.raises(HardwareError, match="S2 Access Control"):

@@ -44,9 +44,9 @@ def backend(context: click.Context, listen: str | None) -> None:
 
 
 def _policy_version(site: sites.Site, document: bytes) -> int:
-    from hubcore.access import policy
+    from hubcore.policy import document as policies
 
-    return policy.read(document, site.verifier, site.name).version
+    return policies.read(document, site.verifier, site.name).version
 
 
 @backend.command("hubs")

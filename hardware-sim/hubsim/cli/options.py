@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from hubcore.access.schedule import Rule
+from hubcore.calendar.schedule import Rule
 from hubsim import site as sites
 from hubsim.weekly import weekly
 

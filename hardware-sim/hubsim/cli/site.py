@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from hubcore.access.grant import Access
-from hubcore.access.schedule import Rule
+from hubcore.calendar.schedule import Rule
 from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.cli.options import (

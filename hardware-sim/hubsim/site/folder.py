@@ -25,13 +25,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hubcore.access import policy
 from hubcore.access.grant import Access, read_grant
-from hubcore.access.policy import Policy
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key
 from hubcore.errors import HubError
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubsim.phone import wallet
 from hubsim.phone.wallet import Wallet
 from hubsim.site.documents import Validity, make_grant, make_key, read_ec_key
@@ -134,16 +134,16 @@ class Site:
     def policy(self) -> Policy:
         """The newest policy."""
         document = (self.path / "policy.cbor").read_bytes()
-        return policy.read(document, self.verifier, self.name)
+        return policies.read(document, self.verifier, self.name)
 
     def publish(self, new: Policy) -> None:
         """Sign a policy and put it where the backend finds it.
 
         Raise ValueError for a rule that never holds.
         """
-        for rules in new.schedules.values():
-            refuse_never(rules)
-        document = policy.issue(new, self.issuer)
+        for schedule in new.schedules.values():
+            refuse_never(schedule.rules)
+        document = policies.issue(new, self.issuer)
         (self.path / "policy.cbor").write_bytes(document)
         unfinished = self.backend / "policy.cbor.new"
         unfinished.write_bytes(document)

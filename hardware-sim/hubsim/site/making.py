@@ -15,10 +15,10 @@ from pathlib import Path
 
 import zmq
 
-from hubcore.access.policy import Policy
 from hubcore.codec import cbor
 from hubcore.phone import beacon
 from hubcore.phone.certificates import HubCertificate
+from hubcore.policy.policy import Policy
 from hubsim.phone.wallet import write_private
 from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem, read_ec_key
 from hubsim.site.folder import DEFAULT_BACKEND, Site, keep_out_of_git, write_public

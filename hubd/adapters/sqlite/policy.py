@@ -15,23 +15,34 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule
+from hubcore.access.cards import Card
 from hubcore.access.words import Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import FrameError, HubError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
+from hubcore.policy import rows
+from hubcore.policy.policy import NO_RULES, Operator, PointRules, Policy
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
 from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Read, open_policy
-from hubd.adapters.sqlite.policy_rows import decode_schedule, fits, in_force, note, replace
+from hubd.adapters.sqlite.policy_rows import (
+    decode_row,
+    decode_schedule,
+    fits,
+    in_force,
+    note,
+    replace,
+)
 from hubd.adapters.sqlite.worker import Job, Worker
 
 Done = asyncio.Future[None]
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 CLOSE_SECONDS = 1.0
 """How long a close waits for the disk, in all.
@@ -122,17 +133,58 @@ class PolicyDatabase:
         )
         return row != (0,)
 
+    def disabled(self, credential: str) -> bool:
+        """Whether the credential is disabled."""
+        query = "SELECT EXISTS (SELECT 1 FROM disabled WHERE id = ?)"
+        return self._row(query, (credential,)) != (0,)
+
+    def needs_longer(self, credential: str) -> bool:
+        """Whether the holder of this credential needs more time at a door."""
+        query = "SELECT EXISTS (SELECT 1 FROM extended_time WHERE id = ?)"
+        return self._row(query, (credential,)) == (1,)
+
     def schedule(self, number: int) -> Schedule | None:
         """The schedule of that number, None when the policy has none."""
         if not fits(number):
             return None
         row = self._row("SELECT rules FROM schedules WHERE number = ?", (number,))
+        return self._decoded(row, decode_schedule, f"schedule {number}")
+
+    def point(self, access_point: int) -> PointRules:
+        """The rules of the access point; `NO_RULES` when the policy says nothing."""
+        if not fits(access_point):
+            return NO_RULES
+        row = self._row("SELECT row FROM points WHERE number = ?", (access_point,))
+        read = partial(decode_row, read=rows.read_point)
+        found = self._decoded(row, read, f"access point {access_point}")
+        return found or NO_RULES
+
+    def card(self, digest: bytes) -> Card | None:
+        """The card of that digest, None when it is nobody's."""
+        row = self._row("SELECT row FROM cards WHERE id = ?", (digest,))
+        return self._decoded(row, partial(decode_row, read=rows.read_card), "a card")
+
+    def operator(self, name: str) -> Operator | None:
+        """What an operator may order, None when the policy does not name him."""
+        row = self._row("SELECT row FROM operators WHERE id = ?", (name,))
+        return self._decoded(row, partial(decode_row, read=rows.read_operator), "an operator")
+
+    def group(self, number: int) -> tuple[str, ...]:
+        """The device ids of a group; none when the policy has no such group."""
+        if not fits(number):
+            return ()
+        row = self._row("SELECT row FROM device_groups WHERE number = ?", (number,))
+        read = partial(decode_row, read=rows.read_group)
+        return self._decoded(row, read, f"group {number}") or ()
+
+    def _decoded(self, row: Row | None, decode: Callable[[object], T], what: str) -> T | None:
+        """Return what a row holds, None for no row. Raise StoreError for a damaged one."""
         if row is None:
             return None
         try:
-            return decode_schedule(row[0])
+            return decode(row[0])
         except (FrameError, TypeError, ValueError) as error:
-            raise POLICY.broken(self._path, f"schedule {number} is damaged ({error})") from error
+            raise POLICY.broken(self._path, f"{what} is damaged ({error})") from error
 
     def mode(self, access_point: int) -> Mode:
         """The mode ordered for the access point, `Mode.NORMAL` when the policy says nothing."""

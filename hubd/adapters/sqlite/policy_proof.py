@@ -17,16 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcore.access.policy import MAX_BYTES, Policy
 from hubcore.errors import TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
+from hubcore.policy.document import MAX_BYTES
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.policy_rows import (
     NOTHING_NOTED,
     TABLES,
     in_force,
     is_whole,
+    keyed_rows,
     make_tables,
     mode_rows,
     read_noted,
@@ -179,7 +181,40 @@ def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
     if not _same(set(schedule_rows(policy)), _rising(schedules, _first)):
         return False
     modes = _select(connection, "access_point, mode", "modes")
-    return _same(set(mode_rows(policy)), _rising(modes, _first))
+    if not _same(set(mode_rows(policy)), _rising(modes, _first)):
+        return False
+    return _rules_hold(connection, policy)
+
+
+def _rules_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
+    """Tell whether the rows of the policy's other rules are the policy's."""
+    sets = {"disabled": policy.disabled, "extended_time": policy.extended_time}
+    for table, wanted in sets.items():
+        if not _same(wanted, _rising(_ids(connection, table, "text"))):
+            return False
+    for table, wanted_rows in keyed_rows(policy).items():
+        found = _keyed(connection, table)
+        if not _same(set(wanted_rows), _rising(found, _first)):
+            return False
+    return True
+
+
+def _keyed(connection: sqlite3.Connection, table: str) -> Rows:
+    """Yield (key, bytes) of a table; None for a key that no lookup would find."""
+    key = _KEY_COLUMNS[table]
+    columns = f"typeof({key}), CAST({key} AS {_KEY_CASTS[table]}), row"
+    for found, raw, row in _select(connection, columns, table):
+        if found != _KEY_TYPES[table]:
+            yield None
+        elif found == "text":
+            yield raw.decode("utf-8", "surrogateescape"), row
+        else:
+            yield raw, row
+
+
+_KEY_COLUMNS = {"cards": "id", "points": "number", "operators": "id", "device_groups": "number"}
+_KEY_TYPES = {"cards": "blob", "points": "integer", "operators": "text", "device_groups": "integer"}
+_KEY_CASTS = {"cards": "BLOB", "points": "INTEGER", "operators": "BLOB", "device_groups": "INTEGER"}
 
 
 def _select(connection: sqlite3.Connection, columns: str, table: str) -> Rows:
@@ -200,7 +235,7 @@ def _ids(connection: sqlite3.Connection, table: str, kind: str) -> Rows:
             yield raw
 
 
-def _first(row: tuple[int, Any]) -> int:
+def _first(row: tuple[Any, Any]) -> Any:
     return row[0]
 
 

@@ -7,19 +7,37 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
-from hubcore.access import schedule_codec
-from hubcore.access.policy import Policy
-from hubcore.access.schedule import Schedule, SpecialDays
+from hubcore.calendar import codec as schedule_codec
+from hubcore.calendar.codec import Take
+from hubcore.calendar.schedule import Schedule, SpecialDays
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError, RollbackError, StoreError
 from hubcore.evidence.records import GENESIS, Head
+from hubcore.policy import rows
+from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.database import POLICY
 
-TABLES = ("meta", "document", "revoked_credentials", "revoked_grants", "schedules", "modes")
+TABLES = (
+    "meta",
+    "document",
+    "revoked_credentials",
+    "revoked_grants",
+    "schedules",
+    "modes",
+    "disabled",
+    "extended_time",
+    "cards",
+    "points",
+    "operators",
+    "device_groups",
+)
 """The tables that a policy fills; `noted` stands beside them."""
+KeyedRow = tuple[int | str | bytes, bytes]
+T = TypeVar("T")
 NOTHING_NOTED = Head()
 
 _MOVE_ASIDE = "Stop hubd, move policy.db aside, and start hubd: the backend sends the policy again"
@@ -100,6 +118,10 @@ def _write_noted(connection: sqlite3.Connection, head: Head) -> None:
 def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
     _update_set(connection, "revoked_credentials", policy.revoked_credentials)
     _update_set(connection, "revoked_grants", policy.revoked_grants)
+    _update_set(connection, "disabled", policy.disabled)
+    _update_set(connection, "extended_time", policy.extended_time)
+    for table, content in keyed_rows(policy).items():
+        _fill(connection, table, content)
     connection.execute("DELETE FROM schedules")
     connection.executemany(
         "INSERT INTO schedules (number, rules) VALUES (?, ?)",
@@ -115,6 +137,43 @@ def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
         "INSERT INTO meta (only_row, site, version, issued_at) VALUES (1, ?, ?, ?)",
         (policy.site, policy.version, policy.issued_at),
     )
+
+
+def _fill(connection: sqlite3.Connection, table: str, rows: Iterable[KeyedRow]) -> None:
+    """Make the table hold just these rows, each a key and the bytes that stand for it."""
+    connection.execute(f"DELETE FROM {table}")  # noqa: S608 - own name
+    insert = f"INSERT INTO {table} VALUES (?, ?)"  # noqa: S608 - own name
+    connection.executemany(insert, rows)
+
+
+def keyed_rows(policy: Policy) -> Mapping[str, Iterator[KeyedRow]]:
+    """Return the rows of the tables that have a key and bytes, by table."""
+    return {
+        "cards": (
+            (digest, cbor.encode(rows.write_card(card))) for digest, card in policy.cards.items()
+        ),
+        "points": (
+            (number, cbor.encode(rows.write_point(rules)))
+            for number, rules in policy.points.items()
+        ),
+        "operators": (
+            (name, cbor.encode(rows.write_operator(operator)))
+            for name, operator in policy.operators.items()
+        ),
+        "device_groups": (
+            (number, cbor.encode(list(devices))) for number, devices in policy.groups.items()
+        ),
+    }
+
+
+def decode_row(data: object, read: Callable[[Cursor, Take], T]) -> T:
+    """Read a row as `hubcore.policy.rows` has it. Raise FrameError, TypeError or ValueError."""
+    if not isinstance(data, bytes):
+        raise TypeError("a row that holds no bytes")
+    cursor = Cursor(data)
+    value = read(cursor, _no_ceiling)
+    cursor.end()
+    return value
 
 
 def schedule_rows(policy: Policy) -> Iterator[tuple[int, bytes]]:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from hubcore.access.recurrence import MINUTES_A_DAY, Recurrence, day_of
+from hubcore.calendar.recurrence import MINUTES_A_DAY, Recurrence, day_of
 
 ALL_DAYS = 0b1111111
 

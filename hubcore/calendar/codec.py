@@ -14,7 +14,7 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Any
 
-from hubcore.access.recurrence import (
+from hubcore.calendar.recurrence import (
     DAY_MAX,
     DELETED_MAX,
     INTERVAL_MAX,
@@ -28,7 +28,7 @@ from hubcore.access.recurrence import (
     Weekly,
     Yearly,
 )
-from hubcore.access.schedule import ALL_DAYS, Rule, Span
+from hubcore.calendar.schedule import ALL_DAYS, Rule, Span
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError
 

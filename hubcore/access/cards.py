@@ -1,0 +1,79 @@
+"""Cards and PINs as a policy has them: by keyed digests, never by their numbers.
+
+Laws:
+1. A digest is made with the card key of the site (HMAC-SHA256, RFC 2104; the first 16 bytes). The
+   card key is in no policy and in no file of the state directory.
+2. Who has a policy but not the card key learns no card number and no PIN. Who has both can try all
+   numbers: a card of 26 bits or a PIN of 4 digits is found within seconds.
+3. The digest of a PIN is bound to its card: the same PIN of two cards looks different.
+4. Digests are compared in constant time.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+
+from hubcore.access.grant import Access
+
+CARD_KEY_BYTES = 32
+DIGEST_BYTES = 16
+PIN_DIGITS = range(4, 13)
+_CARD = b"hub card\x00"
+_PIN = b"hub pin\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A row of the policy: the holder of this card may go in by these rules.
+
+    Times in Unix seconds. `pin` is the digest of its PIN, `duress` that of the PIN which opens and
+    tells of a threat; None where it has none.
+    """
+
+    digest: bytes
+    credential: str
+    not_before: int
+    expires: int
+    access: tuple[Access, ...]
+    pin: bytes | None = None
+    duress: bytes | None = None
+
+
+class PinMatch(Enum):
+    """What a PIN is to a card."""
+
+    RIGHT = "right"
+    DURESS = "duress"
+    WRONG = "wrong"
+
+
+def card_digest(card_key: bytes, bits: int, data: bytes) -> bytes:
+    """Return the digest of a card's first `bits` bits, which stand in `data` from the left."""
+    return _digest(card_key, _CARD + bits.to_bytes(2, "big") + data)
+
+
+def pin_digest(card_key: bytes, card: bytes, pin: str) -> bytes:
+    """Return the digest of a PIN for the card of that digest. Raise ValueError for no PIN."""
+    if len(pin) not in PIN_DIGITS or not (pin.isascii() and pin.isdigit()):
+        raise ValueError(f"a PIN has {PIN_DIGITS[0]} to {PIN_DIGITS[-1]} digits")
+    return _digest(card_key, _PIN + card + pin.encode())
+
+
+def match_pin(card_key: bytes, card: Card, pin: str) -> PinMatch:
+    """Tell what a PIN, as it was pressed, is to a card."""
+    try:
+        digest = pin_digest(card_key, card.digest, pin)
+    except ValueError:
+        return PinMatch.WRONG
+    is_duress = card.duress is not None and hmac.compare_digest(digest, card.duress)
+    is_right = card.pin is not None and hmac.compare_digest(digest, card.pin)
+    if is_duress:
+        return PinMatch.DURESS
+    return PinMatch.RIGHT if is_right else PinMatch.WRONG
+
+
+def _digest(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, sha256).digest()[:DIGEST_BYTES]

@@ -1,0 +1,1 @@
+"""When something holds: schedules by the wall clock at the door, and how bytes hold them."""
