@@ -317,7 +317,7 @@ def _make_devices(
     commands = RemoteCommands(
         devices={id_: device for id_, (device, _) in parts.devices.items()},
         performer=supervisor,
-        groups=policy.group,
+        rights=policy,
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,

@@ -3,7 +3,8 @@
 Laws:
 1. No command from afar unlocks or pulses: doors are opened at their access points alone.
 2. A command that is late, lives too long, or comes while the time is not trusted is denied.
-3. What a group's devices cannot do is denied to these devices, and done by the others.
+3. Who commands needs the right COMMAND in the policy.
+4. What a group's devices cannot do is denied to these devices, and done by the others.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class ActDenial(StrEnum):
     TOO_LATE = "too-late"
     LIVES_TOO_LONG = "lives-too-long"
     OPENS_A_DOOR = "opens-a-door"
+    NO_RIGHT = "no-right"
     NO_DEVICE = "no-device"
     TOO_MANY_DEVICES = "too-many-devices"
     NOT_ITS_VERB = "not-its-verb"
@@ -38,6 +40,7 @@ SENTENCES: Mapping[ActDenial, str] = {
     ActDenial.TOO_LATE: "it came too late",
     ActDenial.LIVES_TOO_LONG: "it may live for 60 s at most",
     ActDenial.OPENS_A_DOOR: "a door is opened at its access point, never as a device",
+    ActDenial.NO_RIGHT: "the policy names no such operator with the right to command devices",
     ActDenial.NO_DEVICE: "this hub has no such device, and none of such a group",
     ActDenial.TOO_MANY_DEVICES: "the group has too many devices at this hub",
     ActDenial.NOT_ITS_VERB: "no device that it names can do this",

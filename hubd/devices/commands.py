@@ -4,7 +4,7 @@ Laws:
 1. Nothing is sent to a device before the record of its command is durable.
 2. An order does its work once, also across a restart (`asked`).
 3. What was judged is judged again when the record is durable: nothing begins late.
-4. No order opens a door (`hubcore.device.remote`).
+4. No order opens a door (`hubcore.device.remote`). Who orders needs the right in the policy.
 5. Each device has an outcome of its own, and only its own proof is CONFIRMED. The outcomes are
    recorded, too.
 6. To a driver go the device, the verb and the level: never who ordered it, nor under which id.
@@ -14,7 +14,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from hubcore.backend.uplink import (
@@ -31,6 +31,7 @@ from hubcore.device.remote import SENTENCES, ActDenial, Moment, why_not, why_not
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind, StoredRecord
+from hubcore.policy.policy import Operator, OperatorRight
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Bucket, Rate
@@ -51,8 +52,15 @@ OUTCOME_OF: Mapping[CommandOutcome, ActOutcome] = {
     CommandOutcome.UNKNOWN: ActOutcome.UNKNOWN,
 }
 
-Groups = Callable[[int], tuple[str, ...]]
-"""Takes a group's number, gives the ids of its devices, () for no group. Raises StoreError."""
+
+class Rights(Protocol):
+    """What the policy in force says; each raises StoreError (`ports.stores.PolicyLookups`)."""
+
+    def operator(self, name: str) -> Operator | None:
+        """What an operator at the backend may order; None when the policy does not name him."""
+
+    def group(self, number: int) -> tuple[str, ...]:
+        """The device ids of a group; none when the policy has no such group."""
 
 
 class Performer(Protocol):
@@ -72,7 +80,7 @@ class RemoteCommands:
         *,
         devices: Mapping[str, Device],
         performer: Performer,
-        groups: Groups,
+        rights: Rights,
         log: AuditLog,
         clock: Clock,
         tell: Tell,
@@ -81,7 +89,7 @@ class RemoteCommands:
         """`devices` are those of this hub, by id."""
         self._devices = devices
         self._performer = performer
-        self._groups = groups
+        self._rights = rights
         self._log = log
         self._clock = clock
         self._tell = tell
@@ -103,9 +111,9 @@ class RemoteCommands:
             return answer or ActResult(order.id, (), NOT_RECORDED)
         try:
             devices = self._targets(order)
+            why = self._why_not(order, devices)
         except StoreError:
             return await self._refuse(order, ActDenial.POLICY_UNREADABLE)
-        why = self._why_not(order, devices)
         if why is None and not (self._acts.has_room() and self._pace.take(now)):
             why = ActDenial.BUSY
         if why is not None:
@@ -117,13 +125,16 @@ class RemoteCommands:
 
     def _targets(self, order: Act) -> tuple[Device, ...]:
         """Return the devices of this hub that an order is for, each once. Raise StoreError."""
-        ids = (order.target,) if isinstance(order.target, str) else self._groups(order.target)
+        ids = (order.target,) if isinstance(order.target, str) else self._rights.group(order.target)
         here = (self._devices[id_] for id_ in dict.fromkeys(ids) if id_ in self._devices)
         return tuple(here)
 
     def _why_not(self, order: Act, devices: Sequence[Device]) -> ActDenial | None:
         if len(devices) > MAX_DEVICES:
             return ActDenial.TOO_MANY_DEVICES
+        operator = self._rights.operator(order.by)
+        if operator is None or not operator.may(OperatorRight.COMMAND):
+            return ActDenial.NO_RIGHT
         why = why_not(order.verb, order.level, [device.capability for device in devices])
         return why or self._why_not_now(order)
 

@@ -17,6 +17,8 @@ from hubcore.backend import uplink
 from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
+from hubcore.device.command import Verb
+from hubcore.device.state import Quantity
 from hubcore.errors import AuditError, FrameError, HubError, ProofError, SignatureError
 from hubcore.evidence import records
 from hubcore.evidence.records import Record, RecordKind
@@ -79,6 +81,15 @@ def documents() -> dict[str, bytes]:
         ),
         "frame": b"\x13sid!\x00\x00\x05hello",
         "release": uplink.encode(uplink.Release(bytes(16), 1, 2, 3, "operator-7")),
+        "act": uplink.encode(uplink.Act(bytes(16), "operator-7", "light", Verb.ON, None, 2)),
+        "act result": uplink.encode(
+            uplink.ActResult(
+                bytes(16), (uplink.DeviceOutcome("light", uplink.ActOutcome.FAILED),), "no"
+            )
+        ),
+        "telemetry": uplink.encode(
+            uplink.Telemetry((uplink.Measured("light", Quantity.POWER, -5, 3),))
+        ),
         "acknowledge": uplink.encode(uplink.Acknowledge((1, 2, 3))),
         "halt": uplink.encode(uplink.Halt(uplink.Cause.GAP, 7, bytes(32), "record 9 comes again")),
         "hello": uplink.encode(uplink.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
@@ -137,9 +148,13 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
     "from backend": (
         uplink.decode_from_backend,
         FrameError,
-        ("release", "acknowledge", "new policy", "halt", "hello"),
+        ("release", "act", "acknowledge", "new policy", "halt", "hello"),
     ),
-    "from hub": (uplink.decode_from_hub, FrameError, ("hello", "release")),
+    "from hub": (
+        uplink.decode_from_hub,
+        FrameError,
+        ("hello", "release", "act result", "telemetry"),
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeAct,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -21,7 +22,15 @@ from hubcore.backend.talk import (
     TalkEffect,
     UplinkPhase,
 )
-from hubcore.backend.uplink import BackendMessage, Cause, Ping, ReleaseOutcome, Result
+from hubcore.backend.uplink import (
+    ActResult,
+    BackendMessage,
+    Cause,
+    Ping,
+    ReleaseOutcome,
+    Result,
+)
+from hubcore.device.command import Verb
 
 NOON = 1_800_000_000.0
 NONCE = bytes(range(8))
@@ -31,12 +40,14 @@ RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = uplink.NewPolicy(b"policy")
 PONG = uplink.Pong(NONCE, 0)
 HALT = uplink.Halt(Cause.FORK, 9, bytes(32), "why")
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT)
+ACT = uplink.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
+MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ACT)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
 HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
 RECEIPTS = [TakeReceipts((1, 2))]
+REFUSES_ACT = [Say(ActResult(bytes(16), (), HALTED))]
 REFUSES = [Say(Result(bytes(16), ReleaseOutcome.REFUSED, HALTED))]
 
 TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
@@ -45,6 +56,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
     UplinkPhase.SPEAKING: {
         ACKNOWLEDGE: RECEIPTS,
         RELEASE: [TakeRelease(RELEASE)],
+        ACT: [TakeAct(ACT)],
         POLICY: [TakePolicy(b"policy")],
         PONG: [],
         HALT: HALTS,
@@ -54,6 +66,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         WELCOME: SPEAKS,
         ACKNOWLEDGE: RECEIPTS,
         RELEASE: REFUSES,
+        ACT: REFUSES_ACT,
         POLICY: [TakePolicy(b"policy")],
         HALT: [RefuseWaiting()],
     },

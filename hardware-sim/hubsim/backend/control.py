@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, HubError
 from hubcore.evidence.records import StoredRecord, facts
 
@@ -74,6 +75,8 @@ class Control:
         self._directory = directory
         self._orders = {
             "release": self._release,
+            "act": self._act,
+            "telemetry": self._telemetry,
             "policy": self._policy,
             "records": self._records,
             "hubs": self._hubs,
@@ -134,12 +137,7 @@ class Control:
             return _refusal(f"{order['do']}: {error}")
 
     async def _release(self, order: JsonObject) -> JsonObject:
-        valid_seconds = float(order.get("valid_seconds", 10))
-        if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # false for NaN, too
-            raise ValueError(
-                f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most "
-                f"{VALID_SECONDS_MAX}"
-            )
+        valid_seconds = _valid_seconds(order)
         release_id = bytes.fromhex(order["id"]) if "id" in order else None
         result = await self._backend.release(
             hub=str(order["hub"]),
@@ -154,6 +152,25 @@ class Control:
             "outcome": result.outcome.name.lower(),
             "detail": result.detail,
         }
+
+    async def _act(self, order: JsonObject) -> JsonObject:
+        result = await self._backend.act(
+            hub=str(order["hub"]),
+            target=order["target"],
+            verb=_verb(order["verb"]),
+            level=order.get("level"),
+            valid_seconds=_valid_seconds(order),
+            by=str(order.get("by", "operator")),
+            act_id=bytes.fromhex(order["id"]) if "id" in order else None,
+        )
+        return {
+            "id": result.id.hex(),
+            "outcomes": {device: outcome.name.lower() for device, outcome in result.outcomes},
+            "detail": result.detail,
+        }
+
+    async def _telemetry(self, order: JsonObject) -> JsonObject:
+        return {"devices": self._backend.telemetry.shown(str(order["hub"]))}
 
     async def _policy(self, order: JsonObject) -> JsonObject:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
@@ -221,6 +238,26 @@ class Control:
             if enrolled == hub:
                 return key
         raise ValueError(f"no hub {hub} is enrolled")
+
+
+def _verb(said: object) -> Verb:
+    """Read a verb such as "set-level". Raise ValueError."""
+    name = str(said).upper().replace("-", "_")
+    if name not in Verb.__members__:
+        known = ", ".join(verb.name.lower().replace("_", "-") for verb in Verb)
+        raise ValueError(f"expected a verb of {known}")
+    return Verb[name]
+
+
+def _valid_seconds(order: JsonObject) -> float:
+    """Return how long an order lives. Raise ValueError."""
+    valid_seconds = float(order.get("valid_seconds", 10))
+    if not 0 < valid_seconds <= VALID_SECONDS_MAX:  # false for NaN, too
+        raise ValueError(
+            f"valid_seconds is {valid_seconds:g}, expected more than 0 and at most "
+            f"{VALID_SECONDS_MAX}"
+        )
+    return valid_seconds
 
 
 def _refusal(why: str) -> JsonObject:
