@@ -93,7 +93,7 @@ class RemoteCommands:
         self._log = log
         self._clock = clock
         self._tell = tell
-        self._acts = acts or AskedActs()
+        self._acts = AskedActs() if acts is None else acts
         self._pace = Bucket(ACTS)
 
     def remember(self, records: Sequence[StoredRecord]) -> None:

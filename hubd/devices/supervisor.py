@@ -44,10 +44,13 @@ class Supervisor:
         tell_fault: TellFault,
         breaker: BreakerRule,
         telemetry: TelemetryTable | None = None,
+        pauses: tuple[float, float] = (FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS),
     ) -> None:
+        """`pauses`: how long a driver that has ended rests, at first and at most, in seconds."""
         self._clock = clock
         self._tell_fault = tell_fault
-        self._telemetry = telemetry or TelemetryTable()
+        self._telemetry = TelemetryTable() if telemetry is None else telemetry
+        self._pauses = pauses
         self._ended = set[str]()
         """Devices whose driver ended by a mistake, and that have said nothing since."""
         self._of_driver: dict[DeviceDriver, list[str]] = {}
@@ -67,7 +70,8 @@ class Supervisor:
 
     async def _serve(self, driver: DeviceDriver) -> None:
         """Run a driver; one that ends, for whatever reason, is begun again after a rest."""
-        pause_seconds = FIRST_PAUSE_SECONDS
+        first_seconds, last_seconds = self._pauses
+        pause_seconds = first_seconds
         while True:
             began = self._clock.monotonic()
             why = "it ended"
@@ -76,10 +80,10 @@ class Supervisor:
             except Exception as error:  # law 4
                 why = f"{type(error).__name__}: {error}"
             self._driver_ended(driver, why)
-            if self._clock.monotonic() - began > LAST_PAUSE_SECONDS:
-                pause_seconds = FIRST_PAUSE_SECONDS
+            if self._clock.monotonic() - began > last_seconds:
+                pause_seconds = first_seconds
             await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, LAST_PAUSE_SECONDS)
+            pause_seconds = min(2 * pause_seconds, last_seconds)
 
     def _driver_ended(self, driver: DeviceDriver, why: str) -> None:
         log.error("driver_ended", driver=type(driver).__name__, why=why)

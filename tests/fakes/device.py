@@ -30,10 +30,13 @@ class FakeDriver:
         self.at_work: defaultdict[str, int] = defaultdict(int)
         self.most_at_work = 0
         self.listener: DeviceListener | None = None
+        self.served = asyncio.Event()
+        """Set once it serves its `listener`."""
         self._time = time
 
     async def serve(self, listener: DeviceListener) -> None:
         self.listener = listener
+        self.served.set()
         await asyncio.get_running_loop().create_future()
 
     async def perform(self, command: Command) -> None:
