@@ -30,7 +30,7 @@ from hubcore.device.command import (
 )
 from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity
-from hubcore.errors import DriverGoneError, HardwareError
+from hubcore.errors import DriverGoneError, HardwareError, UnprovenError
 from hubcore.ports.clock import Clock
 from hubcore.ports.device import DeviceDriver
 
@@ -51,10 +51,14 @@ SECONDS_OF = {
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What became of a command, with a sentence for people where it was not confirmed."""
+    """What became of a command, with a sentence for people where it was not confirmed.
+
+    `sent`: it went to a device that can never tell, so nothing more can be learnt of it.
+    """
 
     outcome: CommandOutcome
     why: str = ""
+    sent: bool = False
 
 
 CONFIRMED = CommandResult(CommandOutcome.CONFIRMED)
@@ -151,7 +155,7 @@ class Worker:
         """Do one command, once more where that is harmless, and answer it."""
         try:
             result = await self._attempt(job)
-            if result is not CONFIRMED and self._may_repeat(job):
+            if not _is_over(result) and self._may_repeat(job):
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
                 result = await self._attempt(job)
         except asyncio.CancelledError:
@@ -198,6 +202,8 @@ class Worker:
             await self._driver.perform(command)
         except DriverGoneError as error:
             return CommandResult(CommandOutcome.UNKNOWN, str(error))
+        except UnprovenError as error:
+            return CommandResult(CommandOutcome.UNKNOWN, str(error), sent=True)
         except HardwareError as error:
             return CommandResult(CommandOutcome.FAILED, str(error))
         except Exception as error:  # a driver's own fault harms its device alone
@@ -205,7 +211,7 @@ class Worker:
         return CONFIRMED
 
     def _note(self, result: CommandResult) -> None:
-        if result is CONFIRMED:
+        if _is_over(result):
             self.breaker.succeeded()
             return
         self.forget_state()
@@ -238,6 +244,11 @@ class Worker:
         """The device said something of its own accord."""
         self.breaker.spoke(self._clock.monotonic())
         self._came.set()
+
+
+def _is_over(result: CommandResult) -> bool:
+    """Tell whether trying again is of no use: it is done, or this device can never tell."""
+    return result is CONFIRMED or result.sent
 
 
 def _answer(job: _Job, result: CommandResult) -> None:
