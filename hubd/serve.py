@@ -167,6 +167,8 @@ async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS)
 
     Strikes that say nothing are waited for `strikes_seconds`.
     """
+    for name in READY_PARTS - hub.parts.runs.keys():
+        hub.health.part(name, True)  # a hub without such a part waits for none
     tell_radio = partial(_tell_radio, hub)
     tell_radio(False)
     with suppress(TimeoutError):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from drivers.relays.board import RelayBoard, WrongBoardError
+from drivers.relays.board import RelayBoard, StuckError, WrongBoardError
 from hubcore.device.command import Command, Verb
 from hubcore.device.state import DeviceFault, DeviceState, Position
 from hubcore.errors import HardwareError, UnprovenError
@@ -151,6 +151,8 @@ class _Line:
         """Do something with the board; a line that fails is opened again."""
         try:
             return await self._in_thread(work)
+        except StuckError:
+            raise
         except OSError as error:
             self._lost.set()
             raise HardwareError(f"the relay board at {self._line.path}: {error}") from error

@@ -23,11 +23,11 @@ from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.config.movers import Strike
+from hubd.config.movers import RelayStrike, Strike
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import make_devices
 from hubd.wiring.mover_group import Publish
-from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
+from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, relay_strikes, strikes
 from hubd.wiring.parts import Parts, TellPart
 from hubd.wiring.uplinks import make_uplink
 from hubsim.door.door import SimDoor
@@ -77,7 +77,9 @@ def desk_parts(
     """Make a desk's parts; `transport` is bumble's name of an HCI transport, or BLESS."""
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    strike_ids = [mover.id for door in config.doors for mover in door.moved_by]
+    strike_ids = [
+        mover.id for door in config.doors for mover in door.moved_by if isinstance(mover, Strike)
+    ]
     Bank.create(path, strike_ids).close()
     edges = Edges()
     metals: Metals = {}
@@ -87,7 +89,7 @@ def desk_parts(
         config=config,
         publish=edges.put,
         tell=tell,
-        rows={Strike: partial(_strikes, path, metals)},
+        rows={Strike: partial(_strikes, path, metals), RelayStrike: relay_strikes},
     )
     return Parts(
         radio=_radio(transport, config, tell),

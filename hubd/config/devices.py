@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from msgspec import Meta
 
-from hubd.config.section import KIND, Id, Name, Section
+from hubd.config.doors import Door
+from hubd.config.movers import RelayStrike
+from hubd.config.section import KIND, Id, Name, Section, kind_of
 from hubd.config.sentences import KeyPath, WrongValueError, show
 
 DeviceId = Annotated[
@@ -44,6 +46,8 @@ BOARDS_MAX = 16
 class Lcus(Section, frozen=True, tag_field=KIND, tag="lcus"):
     """A board with LCUS's four bytes (LC Tech, CH340). With one relay it has no read-back."""
 
+    CAN_BE_A_STRIKE: ClassVar = False
+
     id: Id
     port: Port
     relays: Relays
@@ -52,6 +56,8 @@ class Lcus(Section, frozen=True, tag_field=KIND, tag="lcus"):
 class Numato(Section, frozen=True, tag_field=KIND, tag="numato"):
     """A USB module of Numato."""
 
+    CAN_BE_A_STRIKE: ClassVar = False
+
     id: Id
     port: Port
     relays: Relays
@@ -59,6 +65,9 @@ class Numato(Section, frozen=True, tag_field=KIND, tag="numato"):
 
 class Modbus(Section, frozen=True, tag_field=KIND, tag="modbus"):
     """A Modbus RTU module in the way of Waveshare's, alone on its line."""
+
+    CAN_BE_A_STRIKE: ClassVar = True
+    """It ends a pulse by itself, and tells how its relays stand."""
 
     id: Id
     port: Port
@@ -118,10 +127,17 @@ Device = Relay | ZwaveNode
 
 
 def check_devices(
-    devices: Sequence[Device], boards: Sequence[RelayBoard], zwave: Zwave | None
+    devices: Sequence[Device],
+    boards: Sequence[RelayBoard],
+    zwave: Zwave | None,
+    doors: Sequence[Door],
 ) -> None:
-    """Raise WrongValueError for a device that is wrong, by itself or beside the others."""
+    """Raise WrongValueError for what is wrong with a device or a strike on a board.
+
+    It may be wrong by itself or beside the others.
+    """
     _check_unique(devices, boards)
+    _check_strikes(devices, boards, doors)
     boards_by_id = {board.id: board for board in boards}
     for index, device in enumerate(devices):
         where = ("devices", f"[{index}]")
@@ -132,13 +148,42 @@ def check_devices(
             raise WrongValueError((*where, KIND), "a section [zwave] beside it", found)
 
 
-def _check_relay(device: Relay, board: RelayBoard | None, where: KeyPath) -> None:
+def _check_relay(device: Relay | RelayStrike, board: RelayBoard | None, where: KeyPath) -> None:
     if board is None:
         expected = "the id of one of the [[relay_boards]]"
         raise WrongValueError((*where, "board"), expected, show(device.board))
     if device.relay > board.relays:
         expected = f"at most {board.relays}, the relays of {board.id!r}"
         raise WrongValueError((*where, "relay"), expected, str(device.relay))
+
+
+def _check_strikes(
+    devices: Sequence[Device], boards: Sequence[RelayBoard], doors: Sequence[Door]
+) -> None:
+    """A strike hangs on a board that can be one, which is for strikes alone."""
+    boards_by_id = {board.id: board for board in boards}
+    owners: dict[tuple[str, int], str] = {}
+    of_devices = {device.board: device.id for device in devices if isinstance(device, Relay)}
+    for number, door in enumerate(doors):
+        for index, mover in enumerate(door.movers):
+            if not isinstance(mover, RelayStrike):
+                continue
+            where = ("doors", f"[{number}]", "movers", f"[{index}]")
+            board = boards_by_id.get(mover.board)
+            _check_relay(mover, board, where)
+            if board is not None and not board.CAN_BE_A_STRIKE:
+                expected = "a board that reads back its relays and ends a pulse by itself (modbus)"
+                found = f"{board.id!r} of kind {kind_of(board)}"
+                raise WrongValueError((*where, "board"), expected, found)
+            if mover.board in of_devices:
+                expected = "a board for strikes alone"
+                found = f"{mover.board!r}, which device {of_devices[mover.board]!r} is on"
+                raise WrongValueError((*where, "board"), expected, found)
+            place = (mover.board, mover.relay)
+            if place in owners:
+                found = f"relay {mover.relay} of board {mover.board!r}, which {owners[place]} has"
+                raise WrongValueError((*where, "relay"), "a value used once", found)
+            owners[place] = f"mover {mover.id!r}"
 
 
 class _UniqueValue(NamedTuple):

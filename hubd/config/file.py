@@ -77,7 +77,7 @@ class Config(Section, frozen=True):
             for name in self.backend.KEYS:
                 self.keys.check_has(name)
         check_doors(self.doors)
-        check_devices(self.devices, self.relay_boards, self.zwave)
+        check_devices(self.devices, self.relay_boards, self.zwave, self.doors)
         self.protocol.check()
         self.api.check()
 

@@ -67,5 +67,35 @@ class Strike(Line, frozen=True, kw_only=True, tag_field=KIND, tag="strike"):
         )
 
 
-Mover = Strike
+class RelayStrike(Section, frozen=True, kw_only=True, tag_field=KIND, tag="relay_strike"):
+    """A strike on a relay of a board that ends a pulse by itself (`[[relay_boards]]`)."""
+
+    id: Annotated[
+        str,
+        Meta(
+            pattern=r"\A[a-z][a-z0-9-]{0,31}\Z",
+            description="1 to 32 characters of a-z, 0-9 and -, the first one a letter",
+        ),
+    ]
+    board: Id
+    relay: Annotated[int, Meta(ge=1, le=32, description="1 to 32, a relay of its board")]
+    cap_seconds: Annotated[
+        float,
+        Meta(ge=0.2, le=60, description="strike_seconds to 60"),
+    ] = AS_ITS_DOOR
+    rest_seconds: Annotated[
+        float,
+        Meta(ge=0.5, le=600, description="0.5 to 600"),
+    ] = AS_ITS_DOOR
+
+    def at_door(self, cap_seconds: float, rest_seconds: float) -> RelayStrike:
+        """Return it as it is at a door of this cap and this rest: with none left open."""
+        return structs.replace(
+            self,
+            cap_seconds=self.cap_seconds or cap_seconds,
+            rest_seconds=self.rest_seconds or rest_seconds,
+        )
+
+
+Mover = Strike | RelayStrike
 """A union of all kinds of movers."""

@@ -80,6 +80,7 @@ class Topic(StrEnum):
     PAIRING = "pairing"
     PORTS = "ports"
     RADIO = "radio"
+    RELAY_STRIKES = "relay_strikes"
     STATE = "state"
     STRIKES = "strikes"
     TWO_HUBS = "two_hubs"
@@ -95,6 +96,7 @@ class Part(StrEnum):
     INPUTS = "inputs"
     PAIRING = "pairing"
     RADIO = "radio"
+    RELAY_STRIKES = "relay_strikes"
     STRIKES = "strikes"
 
 
@@ -175,6 +177,7 @@ class CheckId(StrEnum):
     PORT_NOT_OURS = "port-not-ours"
     PORT_SHARED = "port-shared"
     RADIO_DOWN = "radio-down"
+    RELAY_STRIKES_DOWN = "relay-strikes-down"
     RTC_FLAT = "rtc-flat"
     RTC_NONE = "rtc-none"
     RTC_UNREADABLE = "rtc-unreadable"
@@ -360,6 +363,16 @@ CHECKS: Mapping[CheckId, Check] = {
         remedy=(
             "Compare strike of [[doors]] with gpioinfo (apt install gpiod), "
             "and check the group of /dev/gpiochip*."
+        ),
+    ),
+    CheckId.RELAY_STRIKES_DOWN: Check(
+        topic=Topic.RELAY_STRIKES,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{why}",
+        remedy=(
+            "The other doors open. Plug the board in: it is found again by its path. "
+            "See: ls -l /dev/serial/by-id. Compare [[relay_boards]] with the board."
         ),
     ),
     CheckId.GPIO_OUTLIVES_GUARD: Check(
@@ -1021,6 +1034,7 @@ CHECK_OF_PART: Mapping[Part, CheckId] = {
     Part.INPUTS: CheckId.INPUTS_DOWN,
     Part.PAIRING: CheckId.PAIRED,
     Part.RADIO: CheckId.RADIO_DOWN,
+    Part.RELAY_STRIKES: CheckId.RELAY_STRIKES_DOWN,
     Part.STRIKES: CheckId.STRIKES_DOWN,
 }
 """What stands while a part is down; its only field is `why`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubcore.device.command import Capability
 from hubcore.device.device import Device
@@ -20,6 +20,9 @@ from hubcore.ports.device import DeviceDriver
 from hubd.config import devices as sections
 from hubd.config.file import Config
 from hubd.config.section import kind_of
+
+if TYPE_CHECKING:
+    from drivers.relays.boards import BoardLine
 
 MadeDevice = tuple[Device, DeviceDriver]
 MakeKind = Callable[[Config, Sequence[Any]], DeviceDriver]
@@ -34,21 +37,24 @@ EXTRA_OF: Mapping[type[sections.Device], str] = {
 
 def relays(config: Config, wanted: Sequence[sections.Relay]) -> DeviceDriver:
     """Relays of boards on serial lines."""
-    from drivers.relays.boards import BoardLine, RelayBoards
-    from drivers.relays.opening import BoardKind, open_line
+    from drivers.relays.boards import RelayBoards
 
     boards = {board.id: board for board in config.relay_boards}
     relays_of: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for device in wanted:
         relays_of[device.board][device.id] = device.relay
-    lines = []
-    for id_, its_relays in relays_of.items():
-        board = boards[id_]
-        address = board.address if isinstance(board, sections.Modbus) else 1
-        kind = BoardKind(kind_of(board))
-        opens = partial(open_line, board.port, kind, board.relays, address)
-        lines.append(BoardLine(board.port, opens, its_relays))
-    return RelayBoards(lines)
+    return RelayBoards([board_line(boards[id_], relays) for id_, relays in relays_of.items()])
+
+
+def board_line(board: sections.RelayBoard, relays: Mapping[str, int]) -> BoardLine:
+    """Return the line of a board, with its relays by the ids of what hangs on them."""
+    from drivers.relays.boards import BoardLine
+    from drivers.relays.opening import BoardKind, open_line
+
+    address = board.address if isinstance(board, sections.Modbus) else 1
+    kind = BoardKind(kind_of(board))
+    opens = partial(open_line, board.port, kind, board.relays, address)
+    return BoardLine(board.port, opens, relays)
 
 
 def zwave(config: Config, wanted: Sequence[sections.ZwaveNode]) -> DeviceDriver:

@@ -42,7 +42,10 @@ class Securing:
 
     def __init__(self, open_lines: LinesFactory = open_lines) -> None:
         self._open_lines = open_lines
-        self.kinds: Mapping[str, Callable[[object], None]] = {"strike": self._strike}
+        self.kinds: Mapping[str, Callable[[object], None]] = {
+            "strike": self._strike,
+            "relay_strike": _ends_by_itself,
+        }
 
     def mover(self, table: object) -> None:
         """Secure the mover of a table [[doors.movers]].
@@ -68,6 +71,10 @@ class Securing:
         """Request the line, which drives it inactive, and give it back."""
         line = StrikeLine(keys.chip, keys.line, keys.active_low)
         self._open_lines([line]).close()
+
+
+def _ends_by_itself(_table: object) -> None:
+    """The board's own timer has ended the pulse, or is about to: nothing can stay driven."""
 
 
 def _read(table: object, wanted: type[Any]) -> Any:

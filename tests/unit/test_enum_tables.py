@@ -43,6 +43,7 @@ def _partial(missing: str, why: str) -> Partial:
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
         "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING PORTS RADIO STATE "
+        "RELAY_STRIKES "
         "STRIKES UNIT DEVICES_DEAD DEVICES_GONE DEVICES_JAMMED DEVICES_NOT_SECURE DEVICES_REFUSE "
         "DEVICES_SERVICE DEVICES_STRANGE DEVICES_TAMPERED DEVICES_VERSION DEVICES_WEAK",
         "these stand and end when whoever sees them says so",
@@ -68,7 +69,8 @@ PARTIAL: Mapping[str, Partial] = {
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO", "what must run for strikes is their guard"
+        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO RELAY_STRIKES",
+        "what must run for strikes is their guard",
     ),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(

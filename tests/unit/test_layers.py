@@ -70,6 +70,11 @@ ROOMS: dict[str, Room] = {
     "drivers.relays": _room(
         "drivers.relays hubcore.device hubcore.ports.device hubcore.errors", "minimalmodbus serial"
     ),
+    "drivers.relays.strike": _room(
+        "drivers.relays.boards drivers.strike.stretch hubcore.device hubcore.ports.doors "
+        "hubcore.errors",
+        "",
+    ),
     "drivers.zwave_js": _room(
         "drivers.zwave_js hubcore.device hubcore.ports.device hubcore.errors",
         "zwave_js_server aiohttp",

@@ -3,6 +3,7 @@
 `mute`: answers nothing. `stuck`: relays that do not move. `garbage`: answers this instead.
 `late_seconds`: it thinks for so long. `times`: it says each answer so often. `dies`: it does the
 next command and says nothing more. `chatters`: it says this again and again without being asked.
+`forgets_pulses`: its timer does not end a pulse.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class SimBoard(ABC):
         self.times = 1
         self.dies = False
         self.chatters = b""
+        self.forgets_pulses = False
         self.heard: list[bytes] = []
         self._ends: dict[int, float] = {}
         self._link = path
@@ -75,7 +77,7 @@ class SimBoard(ABC):
             return
         self.on[relay] = on
         self._ends.pop(relay, None)
-        if seconds is not None:
+        if seconds is not None and not self.forgets_pulses:
             self._ends[relay] = time.monotonic() + seconds
 
     def _serve(self, end: int) -> None:
