@@ -62,6 +62,10 @@ class DriverGoneError(HardwareError):
     """The driver, its process or its wire ended in the middle: nobody can tell what was done."""
 
 
+class UnprovenError(HardwareError):
+    """It was sent, and this device cannot tell whether it was done; sending again tells no more."""
+
+
 class TamperError(HardwareError):
     """Somebody opened or cut something: raise the alarm and answer no."""
 

@@ -17,6 +17,8 @@ from functools import partial
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.codec.cose import Aead, SigningKey
+from hubcore.device.breaker import BreakerRule
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
@@ -42,6 +44,8 @@ from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
 from hubd.calls import LocalCalls
 from hubd.config.file import Config
+from hubd.devices.commands import RemoteCommands
+from hubd.devices.supervisor import Supervisor
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -65,6 +69,7 @@ from hubd.readers.faults import ReaderFaults
 from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.clockcare import ClockCare, backend_agrees
+from hubd.upkeep.devicefaults import DeviceFaults
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck
@@ -100,6 +105,7 @@ class Hub:
     doors: DoorWatch
     keeper: DoorKeeper
     orders: BackendOrders
+    devices: Devices
     links: Links
     epochs: EpochKeys
     readers: Attending | None
@@ -114,15 +120,22 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     policy = _make_policy(stores, evidence)
     heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
     doors = _make_doors(config, parts, policy, stores, heard, evidence)
+    devices = _make_devices(config, parts, policy, evidence)
     phones = _make_phones(config, keys, parts.radio, doors.unlock, evidence)
     readers = _make_readers(config, keys, parts, policy, doors.unlock, evidence)
     sync = None
     if parts.uplink is not None:
         intake = _make_policy_intake(config, keys, policy, doors.unlock, phones.tickets, evidence)
-        orders = Orders(doors.unlock.release, intake.accept, policy.version, doors.orders.take)
-        sync = _make_sync(config, parts.uplink, orders, heard, evidence)
+        orders = Orders(
+            release=doors.unlock.release,
+            accept_policy=intake.accept,
+            policy_version=policy.version,
+            stand=doors.orders.take,
+            act=devices.commands.act,
+        )
+        sync = _make_sync(config, parts.uplink, orders, devices, heard, evidence)
     time = _make_clock_care(sync, evidence)
-    status = _make_status(config, policy, doors, phones, sync, evidence)
+    status = _make_status(config, policy, doors, devices, phones, sync, evidence)
     calls = LocalCalls(status, time, policy, readers)
     return Hub(
         parts=parts,
@@ -139,6 +152,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         doors=doors.watch,
         keeper=doors.keeper,
         orders=doors.orders,
+        devices=devices,
         links=phones.links,
         epochs=phones.epochs,
         readers=readers,
@@ -379,6 +393,51 @@ def _points(config: Config) -> dict[int, Point]:
     return points
 
 
+# The devices.
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices, who commands them, what they say, and what is wrong with them."""
+
+    supervisor: Supervisor
+    commands: RemoteCommands
+    telemetry: TelemetryTable
+    faults: DeviceFaults
+
+
+def _make_devices(
+    config: Config, parts: Parts, policy: ProvenPolicy, evidence: _Evidence
+) -> Devices:
+    faults = DeviceFaults(
+        problems=evidence.problems,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        count=evidence.health.count,
+        names={device.id: device.name for device in config.devices},
+    )
+    telemetry = TelemetryTable()
+    supervisor = Supervisor(
+        devices=parts.devices,
+        clock=evidence.clock,
+        tell_fault=faults,
+        breaker=BreakerRule(),
+        telemetry=telemetry,
+    )
+    commands = RemoteCommands(
+        devices={id_: device for id_, (device, _) in parts.devices.items()},
+        performer=supervisor,
+        rights=policy,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+    end = evidence.log.last() + 1
+    commands.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
+    return Devices(supervisor, commands, telemetry, faults)
+
+
 # The phones.
 
 
@@ -524,6 +583,7 @@ def _make_sync(
     config: Config,
     uplink: Uplink,
     orders: Orders,
+    devices: Devices,
     heard: LastHeard,
     evidence: _Evidence,
 ) -> Sync:
@@ -541,6 +601,7 @@ def _make_sync(
         clock=evidence.clock,
         pace=Pace(),
         appended=evidence.appended,
+        telemetry=devices.telemetry if config.devices else None,
         heard=heard.heard,
     )
 
@@ -563,6 +624,7 @@ def _make_status(
     config: Config,
     policy: ProvenPolicy,
     doors: _Doors,
+    devices: Devices,
     phones: _Phones,
     sync: Sync | None,
     evidence: _Evidence,
@@ -576,6 +638,7 @@ def _make_status(
         policy=policy,
         watch=doors.watch,
         standing=doors.standing,
+        supervisor=devices.supervisor,
         sync=sync,
         link_count=lambda: len(phones.links),
         has_epoch_key=lambda: phones.ring.current is not None,

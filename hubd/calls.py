@@ -38,6 +38,7 @@ class LocalCalls:
         return (
             Call("status", self.status),
             Call("doors", self.doors),
+            Call("devices", self.devices),
             Call("trust-clock", self.trust_clock, writes=True),
             Call("accept-state", self.accept_state, writes=True),
             Call("install-reader-key", self.install_reader_key, writes=True),
@@ -51,6 +52,10 @@ class LocalCalls:
     async def doors(self, _arguments: Arguments, _caller: object) -> object:
         """Answer how the doors are."""
         return self._status.doors()
+
+    async def devices(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer how the devices are."""
+        return self._status.devices()
 
     async def trust_clock(self, _arguments: Arguments, _caller: object) -> object:
         """Vouch for a clock that is not believed or not confirmed; answer {state, wall, vouched}.

@@ -128,6 +128,8 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         _serve_links(hub),
         hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed, hub.keeper.fire),
         hub.keeper.run(hub.orders.look),
+        hub.devices.supervisor.run(),
+        hub.devices.faults.run(),
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
         hub.log.mend(hub.clock),
@@ -169,6 +171,8 @@ async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS)
 
     Strikes that say nothing are waited for `strikes_seconds`.
     """
+    for name in READY_PARTS - hub.parts.runs.keys():
+        hub.health.part(name, True)  # a hub without such a part waits for none
     tell_radio = partial(_tell_radio, hub)
     tell_radio(False)
     with suppress(TimeoutError):

@@ -18,6 +18,10 @@ class WrongBoardError(HardwareError):
     """Something answers that is no board of the configured kind, or nothing does."""
 
 
+class StuckError(HardwareError):
+    """The board answers, and a relay did not do what it was told."""
+
+
 class Port(Protocol):
     """A serial line as pyserial has it: reads end after the line's timeout."""
 

@@ -8,7 +8,7 @@ Laws:
 3. A board is confirmed by its probe before it is told anything. Its kind is never guessed.
 4. A board that is unplugged is found again under its path, however long that takes.
 5. A relay stands as its board says. Where the board cannot tell, it is UNKNOWN, also after a
-   command.
+   command, and a command is never taken as done.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from drivers.relays.board import RelayBoard, WrongBoardError
+from drivers.relays.board import RelayBoard, StuckError, WrongBoardError
 from hubcore.device.command import Command, Verb
 from hubcore.device.state import DeviceFault, DeviceState, Position
-from hubcore.errors import HardwareError
+from hubcore.errors import HardwareError, UnprovenError
 from hubcore.ports.device import DeviceListener
 
 LOOK_SECONDS = 5.0
@@ -102,6 +102,8 @@ class _Line:
             case _:
                 raise HardwareError(f"a relay cannot {command.verb.name}")
         await self._tell(command.device, relay, port, listener)
+        if not board.reads_back:
+            raise UnprovenError("it was sent; this board cannot tell how its relay stands")
 
     async def _connect(self) -> DeviceFault | None:
         """Open the line and confirm its board; return what is wrong, None when nothing is."""
@@ -149,6 +151,8 @@ class _Line:
         """Do something with the board; a line that fails is opened again."""
         try:
             return await self._in_thread(work)
+        except StuckError:
+            raise
         except OSError as error:
             self._lost.set()
             raise HardwareError(f"the relay board at {self._line.path}: {error}") from error

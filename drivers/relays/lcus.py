@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from drivers.relays.board import Port, WrongBoardError
+from drivers.relays.board import Port, StuckError, WrongBoardError
 from hubcore.errors import HardwareError
 
 BAUD = 9600
@@ -46,7 +46,7 @@ class LcusBoard:
         """Switch a relay, and read back where the board can tell."""
         self._port.write(command(relay, on))
         if self.state(relay) not in (None, on):
-            raise HardwareError(f"relay {relay} of the LCUS board did not switch")
+            raise StuckError(f"relay {relay} of the LCUS board did not switch")
 
     def state(self, relay: int) -> bool | None:
         """Return how a relay stands, None on a board of one relay."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import minimalmodbus
 
-from drivers.relays.board import WrongBoardError
+from drivers.relays.board import StuckError, WrongBoardError
 from hubcore.errors import HardwareError
 
 BAUD = 9600
@@ -47,7 +47,7 @@ class ModbusBoard:
         except (OSError, ValueError) as error:
             raise HardwareError(self._sentence(error)) from error
         if self.state(relay) is not on:
-            raise HardwareError(f"relay {relay} of the module did not switch")
+            raise StuckError(f"relay {relay} of the module did not switch")
 
     def state(self, relay: int) -> bool | None:
         """Return how a relay stands."""
@@ -67,6 +67,8 @@ class ModbusBoard:
             raise HardwareError(self._sentence(error)) from error
         if echo != request:
             raise HardwareError(f"the module at {self._address} did not confirm a pulse")
+        if self.state(relay) is not True:
+            raise StuckError(f"relay {relay} of the module did not switch")
 
     def _sentence(self, error: Exception) -> str:
         return f"the Modbus module at address {self._address}: {error}"

@@ -9,7 +9,7 @@ simulated one only.
 
 from __future__ import annotations
 
-from drivers.relays.board import Port, WrongBoardError
+from drivers.relays.board import Port, StuckError, WrongBoardError
 from hubcore.errors import HardwareError
 
 BAUD = 19_200
@@ -37,7 +37,7 @@ class NumatoBoard:
         """Switch a relay and read it back."""
         self._ask(f"relay {'on' if on else 'off'} {_DIGITS[relay - 1]}")
         if self.state(relay) is not on:
-            raise HardwareError(f"relay {relay} of the Numato module did not switch")
+            raise StuckError(f"relay {relay} of the Numato module did not switch")
 
     def state(self, relay: int) -> bool | None:
         """Return how a relay stands."""

@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import termios
 from enum import StrEnum
 from typing import Any
 
@@ -44,20 +45,38 @@ CAN_BE_A_STRIKE = {
 """Whether a board ends a pulse by itself and tells how its relays stand."""
 
 
+class LinePort(serial.Serial):  # type: ignore[misc]
+    """A serial line whose every error is an OSError: pyserial lets those of termios through."""
+
+    def reset_input_buffer(self) -> None:
+        """Forget what came before. Raise OSError when the line is gone."""
+        try:
+            super().reset_input_buffer()
+        except termios.error as error:
+            raise OSError(*error.args) from error
+
+    def reset_output_buffer(self) -> None:
+        """Forget what is not sent yet. Raise OSError when the line is gone."""
+        try:
+            super().reset_output_buffer()
+        except termios.error as error:
+            raise OSError(*error.args) from error
+
+
 def open_line(path: str, kind: BoardKind, relays: int, address: int = 1) -> OpenPort:
     """Open a line with a board of `relays` relays; `address` is a Modbus module's.
 
     Raise HardwareError when the line is not there or in use.
     """
     try:
-        port = serial.Serial(
+        port = LinePort(
             path,
             baudrate=BAUD_OF[kind],
             timeout=ANSWER_SECONDS,
             write_timeout=ANSWER_SECONDS,
             exclusive=True,
         )
-    except (OSError, ValueError) as error:  # SerialException is an OSError
+    except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
         raise HardwareError(f"the serial line {path} cannot be opened: {error}") from error
     return OpenPort(_board(port, kind, relays, address), port.close)
 

@@ -24,10 +24,18 @@ from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.config.movers import Maglock, Strike
+from hubd.config.movers import Maglock, RelayStrike, Strike
 from hubd.upkeep.checks import Part
+from hubd.wiring.devices import make_devices
 from hubd.wiring.mover_group import Publish
-from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
+from hubd.wiring.movers import (
+    MadeKind,
+    MakeForDoor,
+    OnLine,
+    make_movers,
+    relay_strikes,
+    strikes,
+)
 from hubd.wiring.parts import Parts, TellPart
 from hubd.wiring.readers import make_readers
 from hubd.wiring.uplinks import make_uplink
@@ -88,18 +96,20 @@ def desk_parts(
     """Make a desk's parts; `transport` is bumble's name of an HCI transport, or BLESS."""
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    strike_ids = [mover.id for door in config.doors for mover in door.moved_by]
+    moved_by = [mover for door in config.doors for mover in door.moved_by]
+    strike_ids = [mover.id for mover in moved_by if isinstance(mover, OnLine)]
     Bank.create(path, strike_ids).close()
     edges = Edges()
     metals: Metals = {}
     for door in config.doors:
         metals[door.id] = _Metal(door, edges.put, person)
     listen(path.parent, {door: metal.acts() for door, metal in metals.items()})
+    on_lines = partial(_strikes, path, metals)
     movers = make_movers(
         config=config,
         publish=edges.put,
         tell=tell,
-        rows=dict.fromkeys((Strike, Maglock), partial(_strikes, path, metals)),
+        rows={Strike: on_lines, Maglock: on_lines, RelayStrike: relay_strikes},
     )
     return Parts(
         radio=_radio(transport, config, tell),
@@ -108,13 +118,14 @@ def desk_parts(
         uplink=make_uplink(config, keys),
         runs=movers.runs,
         readers=make_readers(config, keys, tell),
+        devices=make_devices(config),
     )
 
 
 def _strikes(
     path: Path,
     metals: Metals,
-    wanted: Sequence[Strike | Maglock],
+    wanted: Sequence[OnLine],
     tell: TellPart,
 ) -> MadeKind:
     """Make strikes on the lines of the file at `path`, with the metal of their doors behind."""

@@ -46,10 +46,13 @@ class Stage:
         path: Path,
         doors: Sequence[DeskDoor] = (DeskDoor(),),
         person: bool = True,
+        extra_config: str = "",
     ) -> None:
+        """`extra_config` stands at the end of the hub's configuration."""
         self.path = path
         self.doors = tuple(doors)
         self._person = person
+        self._extra_config = extra_config
         self.transport = ""
         self.endpoint = ""
         self._processes: dict[str, asyncio.subprocess.Process] = {}
@@ -64,6 +67,8 @@ class Stage:
             self.transport = line.removeprefix("radio on ")
             self.endpoint = f"tcp://127.0.0.1:{_free_port()}"
             self.config = sites.write_config(self.site, self.endpoint, self.doors)
+            with self.config.open("a") as config:
+                config.write(self._extra_config)
             await self.start_backend()
             await self.start_hub()
         except BaseException:
@@ -226,12 +231,12 @@ class Stage:
         return file.read_text(errors="replace")[-TAIL_CHARACTERS:]
 
 
-async def ask(path: Path, request: dict[str, object]) -> Any:
+async def ask(path: Path, request: dict[str, object], seconds: float = ANSWER_SECONDS) -> Any:
     """Ask a local socket one thing, a JSON line for a JSON line.
 
     Raise OSError when nobody answers.
     """
-    async with asyncio.timeout(ANSWER_SECONDS):
+    async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_unix_connection(_short(path), limit=MAX_ANSWER_BYTES)
         try:
             line = json.dumps(request)

@@ -17,6 +17,12 @@ class Pace:
     """So many more may wait for their turn; any beyond is answered with BUSY."""
     orders_waiting: int = 4
     """So many orders for doors may wait for their turn; any beyond is answered with BUSY."""
+    acts_in_flight: int = 8
+    """So many commands of devices are carried out at the same time: a shutter travels for long."""
+    acts_waiting: int = 8
+    """So many more may wait for their turn; any beyond is refused."""
+    telemetry_seconds: float = 5.0
+    """Between two messages of telemetry."""
     welcome_seconds: float = 10.0
     """After a Hello without Welcome, until the next Hello."""
     acknowledge_seconds: float = 10.0

@@ -3,12 +3,12 @@
 How it works: when the uplink comes up, the hub says Hello and waits for Welcome. After Welcome it
 sends records and takes orders. When it hears nothing for a while, it says Ping. When it still hears
 nothing, the backend counts as silent and gets a Hello again. After a Halt the hub keeps its
-records, refuses releases, and says Hello more slowly, until it hears Welcome.
+records, refuses orders, and says Hello more slowly, until it hears Welcome.
 
 Laws:
 1. The talk is pure: messages and moments go in, effects come out, and nothing waits.
 2. `_STEPS` says which message is taken in which phase. Any other is counted and has no effect.
-3. Only in the phase SPEAKING are releases and orders for doors carried out.
+3. Only in the phase SPEAKING are orders carried out.
 4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
 """
@@ -26,6 +26,8 @@ from hubcore.backend.uplink import (
     NONCE_BYTES,
     PROTOCOL,
     Acknowledge,
+    Act,
+    ActResult,
     BackendMessage,
     Cause,
     Halt,
@@ -109,8 +111,15 @@ class TakeOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeAct:
+    """Carry out this command of devices when its turn comes."""
+
+    order: Act
+
+
+@dataclass(frozen=True, slots=True)
 class RefuseWaiting:
-    """Refuse each release and order that waits for its turn, with `Talk.refusal`."""
+    """Refuse each order that still waits for its turn, with `Talk.refusal`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,15 @@ class TakePolicy:
 
 
 TalkEffect = (
-    PhaseChanged | Greet | Say | TakeReceipts | TakeRelease | TakeOrder | RefuseWaiting | TakePolicy
+    PhaseChanged
+    | Greet
+    | Say
+    | TakeReceipts
+    | TakeRelease
+    | TakeOrder
+    | TakeAct
+    | RefuseWaiting
+    | TakePolicy
 )
 Effects = list[TalkEffect]
 
@@ -192,12 +209,15 @@ class Talk:
         else:
             self._greet_at = now + self._pace.welcome_seconds
 
-    def refusal(self, order: Release | Order) -> Result | OrderResult:
-        """Refuse a release or an order for a door because of the Halt."""
+    def refusal(self, order: Release | Order | Act) -> Result | OrderResult | ActResult:
+        """Refuse an order because of the Halt."""
         why = sentence(self.why)
         if isinstance(order, Order):
             self._counters["orders_halted"] += 1
             return OrderResult(order.id, OrderOutcome.REFUSED, why)
+        if isinstance(order, Act):
+            self._counters["acts_halted"] += 1
+            return ActResult(order.id, (), why)
         self._counters["releases_halted"] += 1
         return Result(order.id, ReleaseOutcome.REFUSED, why)
 
@@ -299,7 +319,10 @@ class Talk:
     def _on_order(self, message: Order, _at: Moment) -> Effects:
         return [TakeOrder(message)]
 
-    def _on_order_while_halted(self, message: Release | Order, _at: Moment) -> Effects:
+    def _on_act(self, message: Act, _at: Moment) -> Effects:
+        return [TakeAct(message)]
+
+    def _on_order_while_halted(self, message: Release | Order | Act, _at: Moment) -> Effects:
         return [Say(self.refusal(message))]
 
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
@@ -329,6 +352,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Acknowledge: Talk._on_acknowledge,
         Release: Talk._on_release,
         Order: Talk._on_order,
+        Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
@@ -343,6 +367,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Acknowledge: Talk._on_acknowledge,
         Release: Talk._on_order_while_halted,
         Order: Talk._on_order_while_halted,
+        Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
         Halt: Talk._on_halt,
     },

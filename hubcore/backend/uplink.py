@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.codec import cbor
+from hubcore.device.command import DEVICE_ID, Verb
+from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 from hubcore.evidence.records import BODY_BYTES
 from hubcore.policy import document as policies
@@ -45,8 +47,11 @@ NONCE_BYTES = 8
 UINT16_MAX = 0xFFFF
 INT64_MAX = 2**63 - 1
 MAX_RELEASE_SECONDS = 3600
+MAX_DEVICES = 64
+"""The devices that one Act may reach at a hub, and the values of one Telemetry."""
 
 _ARRAY_HEAD = 0x80
+_QUANTITIES = frozenset(map(int, Quantity))
 
 
 class ReleaseOutcome(IntEnum):
@@ -71,6 +76,20 @@ class OrderOutcome(IntEnum):
 
 ORDERS_OF_BACKENDS = (DoorOrder.HOLD_OPEN, DoorOrder.NO_ENTRY, DoorOrder.LOCKDOWN)
 """What a backend may order. A grant comes as a Release; fire is an input of the hub."""
+
+
+class ActOutcome(IntEnum):
+    """What became of a command to one device. Only the device's own proof makes CONFIRMED."""
+
+    CONFIRMED = 0
+    FAILED = 1
+    """It was not done."""
+    TIMEOUT = 2
+    """No answer came in time; it may have been done."""
+    UNKNOWN = 3
+    """Nobody can tell; it may have been done."""
+    REFUSED = 4
+    """It was not given to the device."""
 
 
 class Cause(IntEnum):
@@ -100,6 +119,21 @@ def _text(name: str, value: object, longest: int, shortest: int = 1) -> None:
         case str() if value.isprintable() and shortest <= len(value.encode()) <= longest:
             return
     raise FrameError(f"uplink: {name} is no printable text of {shortest}..{longest} bytes")
+
+
+def _device(value: object) -> None:
+    if type(value) is not str or not DEVICE_ID.fullmatch(value):
+        raise FrameError("uplink: device is no id of a device")
+
+
+def _rows(name: str, value: object, width: int) -> list[list[Any]]:
+    """Return a list of lists of one width, as CBOR gives them. Raise FrameError."""
+    match value:
+        case list() if len(value) <= MAX_DEVICES and all(
+            type(row) is list and len(row) == width for row in value
+        ):
+            return value
+    raise FrameError(f"uplink: {name} is no list of at most {MAX_DEVICES} lists of {width}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +255,93 @@ class Ping(Message):
     def __post_init__(self) -> None:
         """Raise FrameError for a field out of shape."""
         _bytes("nonce", self.nonce, NONCE_BYTES, NONCE_BYTES)
+
+
+class DeviceOutcome(NamedTuple):
+    """What became of a command to one device."""
+
+    device: str
+    outcome: ActOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class ActResult(Message):
+    """Hub: what became of the Act of this `id`, for each device that it names.
+
+    `outcomes` is empty when nothing was done: `detail` says why, in a sentence for a person.
+    """
+
+    TYPE: ClassVar[int] = 6
+    DEPTH: ClassVar[int] = 3
+    ITEMS: ClassVar[int] = 5 + 3 * MAX_DEVICES
+    id: bytes
+    outcomes: tuple[DeviceOutcome, ...]
+    detail: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("id", self.id, ID_BYTES, ID_BYTES)
+        if type(self.outcomes) is not tuple or len(self.outcomes) > MAX_DEVICES:
+            raise FrameError(f"uplink: outcomes is no list of at most {MAX_DEVICES}")
+        for device, outcome in self.outcomes:
+            _device(device)
+            if type(outcome) is not ActOutcome:
+                raise FrameError("uplink: outcome is none of those known")
+        _text("detail", self.detail, MAX_DETAIL_BYTES, 0)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; each outcome comes as its number."""
+        identity, rows, detail = values
+        outcomes = []
+        for device, outcome in _rows("outcomes", rows, 2):
+            _uint("outcome", outcome, max(ActOutcome))
+            outcomes.append(DeviceOutcome(device, ActOutcome(outcome)))
+        return cls(identity, tuple(outcomes), detail)
+
+
+class Measured(NamedTuple):
+    """One value of one device, said so many seconds ago (`device.telemetry`, law 5)."""
+
+    device: str
+    quantity: Quantity
+    value: int
+    age_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry(Message):
+    """Hub: what devices say of themselves. It is never kept, never acknowledged, and may be lost.
+
+    It goes only while no record waits.
+    """
+
+    TYPE: ClassVar[int] = 8
+    DEPTH: ClassVar[int] = 3
+    ITEMS: ClassVar[int] = 3 + 5 * MAX_DEVICES
+    values: tuple[Measured, ...]
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.values) is not tuple or not 1 <= len(self.values) <= MAX_DEVICES:
+            raise FrameError(f"uplink: values is no list of 1..{MAX_DEVICES}")
+        for device, quantity, value, age_seconds in self.values:
+            _device(device)
+            if type(quantity) is not Quantity:
+                raise FrameError("uplink: quantity is none of those known")
+            _uint("value", value, lowest=-INT64_MAX)
+            _uint("age", age_seconds)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; each quantity comes as its number."""
+        (rows,) = values
+        measured = []
+        for device, quantity, value, age_seconds in _rows("values", rows, 4):
+            if type(quantity) is not int or quantity not in _QUANTITIES:
+                raise FrameError("uplink: quantity is none of those known")
+            measured.append(Measured(device, Quantity(quantity), value, age_seconds))
+        return cls(tuple(measured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +489,45 @@ class Halt(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Act(Message):
+    """Backend: command a device, or all devices of a group, until `expires_at` (Unix seconds).
+
+    `target` is a device's id, or a group's number in the policy. `verb` and `level` are those of
+    `device.command`. The same `id` again is the same order: it is answered again, never done again.
+    `by` is an opaque id of who ordered it, for the record. No order of this type opens a door.
+    """
+
+    TYPE: ClassVar[int] = 22
+    id: bytes
+    by: str
+    target: str | int
+    verb: Verb
+    level: int | None
+    expires_at: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        _bytes("id", self.id, ID_BYTES, ID_BYTES)
+        _text("by", self.by, MAX_TEXT_BYTES)
+        if type(self.target) is int:
+            _uint("target", self.target, UINT16_MAX, 1)
+        else:
+            _device(self.target)
+        if type(self.verb) is not Verb:
+            raise FrameError("uplink: verb is none of those known")
+        if self.level is not None:
+            _uint("level", self.level, UINT16_MAX)
+        _uint("expires_at", self.expires_at)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the verb comes as its number."""
+        identity, by, target, verb, level, expires_at = values
+        _uint("verb", verb, max(Verb), min(Verb))
+        return cls(identity, by, target, Verb(verb), level, expires_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Order(Message):
     """Backend: an order that stands for a door from now on (`on` 1), or its end (0).
 
@@ -414,14 +574,34 @@ class Order(Message):
         )
 
 
-HubMessage = Hello | Evidence | Result | PolicyResult | Ping | OrderResult
-BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Order
+HubMessage = Hello | Evidence | Result | PolicyResult | Ping | ActResult | OrderResult | Telemetry
+BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Act | Order
 
 FROM_HUB: Mapping[int, type[HubMessage]] = {
-    kind.TYPE: kind for kind in (Hello, Evidence, Result, PolicyResult, Ping, OrderResult)
+    kind.TYPE: kind
+    for kind in (
+        Hello,
+        Evidence,
+        Result,
+        PolicyResult,
+        Ping,
+        ActResult,
+        OrderResult,
+        Telemetry,
+    )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
-    kind.TYPE: kind for kind in (Welcome, Acknowledge, Release, NewPolicy, Pong, Halt, Order)
+    kind.TYPE: kind
+    for kind in (
+        Welcome,
+        Acknowledge,
+        Release,
+        NewPolicy,
+        Pong,
+        Halt,
+        Act,
+        Order,
+    )
 }
 
 
@@ -429,9 +609,18 @@ def encode(message: HubMessage | BackendMessage) -> bytes:
     """Return the message's bytes, at most its type's CEILING."""
     values: list[Any] = [message.TYPE]
     for field in fields(message):
-        value = getattr(message, field.name)
-        values.append(int(value) if isinstance(value, IntEnum) else value)
+        values.append(_plain(getattr(message, field.name)))
     return cbor.encode(values)
+
+
+def _plain(value: Any) -> Any:
+    """Return what CBOR takes: an enum's number, and a list for a tuple."""
+    match value:
+        case IntEnum():
+            return int(value)
+        case tuple():
+            return [_plain(item) for item in value]
+    return value
 
 
 def decode_from_hub(data: bytes) -> HubMessage:

@@ -49,6 +49,10 @@ class Quantity(IntEnum):
     MOTION = 8
     SMOKE = 9
     WATER = 10
+    POSITION = 64
+    """How a device stands, by its number (`telemetry.POSITION_NUMBERS`)."""
+    LEVEL = 65
+    """How far a cover is open."""
 
 
 UNIT_OF = {
@@ -62,6 +66,8 @@ UNIT_OF = {
     Quantity.MOTION: "1",
     Quantity.SMOKE: "1",
     Quantity.WATER: "1",
+    Quantity.POSITION: "1",
+    Quantity.LEVEL: "%",
 }
 """Units by their symbols; yes and no are 1 and 0."""
 

@@ -30,6 +30,8 @@ class RecordKind(StrEnum):
     POLICY = "policy"
     FAULT = "fault"
     CLOCK = "clock"
+    COMMAND = "command"
+    """The backend commanded devices, and what became of it."""
     STATE = "state"
     READER = "reader"
     """What a reader beside the phones has: a fault that begins or ends, or a new key."""
@@ -45,6 +47,8 @@ class EventName(StrEnum):
     ACCESS = "access"
     AUDIT_FAILED = "audit_failed"
     CLOCK = "clock"
+    COMMAND = "command"
+    DEVICE_FAULT = "device_fault"
     DOOR = "door"
     DOOR_UNRECORDED = "door_unrecorded"
     DROP_FAILED = "drop_failed"
@@ -81,6 +85,8 @@ class Fact(StrEnum):
     CLOCK = "clock"
     CONFIRMED_BY = "confirmed_by"
     COUNT = "count"
+    DEVICE = "device"
+    DEVICES = "devices"
     DOOR = "door"
     DOUBT = "doubt"
     DOUBTED = "doubted"
@@ -97,6 +103,7 @@ class Fact(StrEnum):
     KNOWN = "known"
     KNOWN_HASH = "known_hash"
     LAST = "last"
+    LEVEL = "level"
     LOST = "lost"
     MODE = "mode"
     MOVED = "moved"
@@ -107,6 +114,7 @@ class Fact(StrEnum):
     OP = "op"
     ORDER = "order"
     ORDERS = "orders"
+    OUTCOMES = "outcomes"
     PART = "part"
     PARTNER = "partner"
     PASSED_BACK = "passed_back"
@@ -127,9 +135,11 @@ class Fact(StrEnum):
     STANDS = "stands"
     STATE = "state"
     SUMMED = "summed"
+    TARGET = "target"
     TICKETS_DROPPED = "tickets_dropped"
     UNTIL = "until"
     UP = "up"
+    VERB = "verb"
     VERSION = "version"
     VOUCHED_BY = "vouched_by"
     WAS = "was"
@@ -180,6 +190,8 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.CLOCK: _TEXT,  # only while the clock is not trusted
     Fact.CONFIRMED_BY: _TEXT,
     Fact.COUNT: _NUMBER,
+    Fact.DEVICE: _TEXT,
+    Fact.DEVICES: _TEXT,  # ids, with a space between
     Fact.DOOR: _TEXT,
     Fact.DOUBT: _TEXT_OR_NONE,
     Fact.DOUBTED: _NUMBER,
@@ -196,6 +208,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.KNOWN: _NUMBER,
     Fact.KNOWN_HASH: FactType((bytes,)),
     Fact.LAST: _NUMBER,  # Unix milliseconds
+    Fact.LEVEL: _NUMBER_OR_NONE,
     Fact.LOST: _NUMBER,
     Fact.MODE: _TEXT,  # of a door, in ONVIF's words
     Fact.MOVED: FactType((bool, _NONE)),
@@ -206,6 +219,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.OP: _ID_BYTES,
     Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
     Fact.ORDERS: _ID_BYTES,  # all orders of the backend that stand (`carried_orders`)
+    Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
     Fact.PART: _TEXT,
     Fact.PARTNER: _ID,  # the first of two persons, in the record of the second
     Fact.PASSED_BACK: _YES_OR_NO,  # let in although a soft passback rule was broken
@@ -226,9 +240,11 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.STANDS: _YES_OR_NO,
     Fact.STATE: _TEXT,
     Fact.SUMMED: _TEXT,
+    Fact.TARGET: FactType((int, str)),  # a group's number, or a device's id
     Fact.TICKETS_DROPPED: _NUMBER,
     Fact.UNTIL: _NUMBER_OR_NONE,  # Unix seconds
     Fact.UP: _YES_OR_NO,
+    Fact.VERB: _NUMBER,
     Fact.VERSION: FactType((int, str)),  # of the policy, or of the software
     Fact.VOUCHED_BY: _TEXT,  # a part such as `technician`, no name
     Fact.WAS: _TEXT,
@@ -243,6 +259,7 @@ _CARRIED = frozenset({Fact.EXPECTED, Fact.DOUBT, Fact.DOUBTED, Fact.ORDERS})
 _NOT_RELEASED = frozenset(
     {Fact.OF, Fact.OF_KIND, Fact.ASKER, Fact.POINT, Fact.WHY, Fact.FAULT, Fact.MOVED, Fact.CLOCK}
 )
+_DEVICE_FAULT = frozenset({Fact.DEVICE, Fact.FAULT, Fact.STANDS})
 _ORDER = frozenset(
     {
         Fact.GIVEN_BY,
@@ -273,9 +290,26 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
     RecordKind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
-    RecordKind.FAULT: frozenset({*_NOT_RELEASED, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}),
+    RecordKind.FAULT: frozenset(
+        {*_NOT_RELEASED, *_DEVICE_FAULT, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}
+    ),
     RecordKind.CLOCK: frozenset(
         {Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}
+    ),
+    RecordKind.COMMAND: frozenset(
+        {
+            Fact.ASKER,
+            Fact.OP,
+            Fact.TARGET,
+            Fact.VERB,
+            Fact.LEVEL,
+            Fact.DEVICES,
+            Fact.ALLOWED,
+            Fact.WHY,
+            Fact.CLOCK,
+            Fact.OF,
+            Fact.OUTCOMES,
+        }
     ),
     RecordKind.STATE: _STATE,
     RecordKind.READER: frozenset(
@@ -304,6 +338,8 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.ACCESS: EventType(RECORD_FACTS[RecordKind.ACCESS]),
     EventName.AUDIT_FAILED: EventType(_WHY, is_fault=True),
     EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.CONFIRMED_BY})),
+    EventName.COMMAND: EventType(RECORD_FACTS[RecordKind.COMMAND]),
+    EventName.DEVICE_FAULT: EventType(_DEVICE_FAULT, is_fault=True),
     EventName.DOOR: EventType(frozenset({Fact.DOOR, Fact.WHAT})),
     EventName.DOOR_UNRECORDED: EventType(RECORD_FACTS[RecordKind.DOOR], is_fault=True),
     EventName.DROP_FAILED: EventType(frozenset({Fact.WHY, Fact.ATTEMPT}), is_fault=True),

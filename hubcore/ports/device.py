@@ -38,5 +38,6 @@ class DeviceDriver(Protocol):
     async def perform(self, command: Command) -> None:
         """Do it, and return when the device has proven it.
 
-        Raise HardwareError when it was not done, DriverGoneError when nobody can tell.
+        Raise HardwareError when it was not done, DriverGoneError when nobody can tell, and
+        UnprovenError when it was sent to a device that can never tell.
         """

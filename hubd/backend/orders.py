@@ -1,10 +1,11 @@
 """What the backend orders is carried out here, and answered.
 
 Laws:
-1. Releases and policies have tasks of their own: they wait for no record, and no record for them.
-2. A release beyond those at work and those waiting is answered with BUSY.
-3. Orders for doors have one task: they are carried out in the order in which they came. One beyond
-   those waiting is answered with BUSY.
+1. Releases, orders for doors, commands of devices and policies have tasks of their own: none waits
+   for another, they wait for no record, and no record for them.
+2. A release or an order for a door beyond those at work and those waiting is answered with BUSY. A
+   command of devices is refused then.
+3. Orders for doors have one task: they are carried out in the order in which they came.
 4. Of the policies that wait, only the newest is looked at.
 5. After a refused policy none is looked at for a while, for each look costs a signature check.
 """
@@ -20,6 +21,8 @@ import structlog
 
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink import (
+    Act,
+    ActResult,
     Order,
     OrderOutcome,
     OrderResult,
@@ -32,6 +35,10 @@ from hubcore.backend.uplink import (
 from hubcore.errors import HubError
 
 log = structlog.get_logger()
+
+
+async def _no_devices(order: Act) -> ActResult:
+    return ActResult(order.id, (), "this hub has no devices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Orders:
     """Returns the version in force, for every Hello."""
     stand: Callable[[Order], Awaitable[OrderResult]]
     """Takes an order for a door, or its end; judges a repeated id, and bounds its own waits."""
+    act: Callable[[Act], Awaitable[ActResult]] = _no_devices
+    """Judges a repeated id, expiry and pace, and bounds its own waits. Raises HubError."""
 
 
 class OrderWorkers:
@@ -59,7 +68,7 @@ class OrderWorkers:
         *,
         orders: Orders,
         pace: Pace,
-        answer: Callable[[Result | OrderResult | PolicyResult], object],
+        answer: Callable[[Result | OrderResult | ActResult | PolicyResult], object],
         counters: Counter[str],
     ) -> None:
         """`answer` hands an answer to the uplink, which may lose it."""
@@ -69,6 +78,7 @@ class OrderWorkers:
         self._counters = counters
         self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
         self._orders_for_doors: asyncio.Queue[Order] = asyncio.Queue(pace.orders_waiting)
+        self._acts: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def take_release(self, order: Release) -> None:
@@ -89,13 +99,23 @@ class OrderWorkers:
             why = "too many orders for doors at once"
             self._answer(OrderResult(order.id, OrderOutcome.BUSY, why))
 
-    def give_back_waiting(self) -> list[Release | Order]:
+    def take_act(self, order: Act) -> None:
+        """Let a command of devices wait for its turn, or refuse it."""
+        try:
+            self._acts.put_nowait(order)
+        except asyncio.QueueFull:
+            self._counters["acts_busy"] += 1
+            self._answer(ActResult(order.id, (), "too many commands at once"))
+
+    def give_back_waiting(self) -> list[Release | Order | Act]:
         """Return what waits for its turn; it is no longer carried out."""
-        waiting: list[Release | Order] = []
+        waiting: list[Release | Order | Act] = []
         while not self._releases.empty():
             waiting.append(self._releases.get_nowait())
         while not self._orders_for_doors.empty():
             waiting.append(self._orders_for_doors.get_nowait())
+        while not self._acts.empty():
+            waiting.append(self._acts.get_nowait())
         return waiting
 
     def take_policy(self, document: bytes) -> None:
@@ -111,6 +131,8 @@ class OrderWorkers:
             group.create_task(self._carry_out_orders())
             for _ in range(self._pace.releases_in_flight):
                 group.create_task(self._carry_out_releases())
+            for _ in range(self._pace.acts_in_flight):
+                group.create_task(self._carry_out_acts())
 
     async def _carry_out_releases(self) -> None:
         while True:
@@ -132,6 +154,16 @@ class OrderWorkers:
                 log.warning("order_failed", why=str(error))
                 why = sentence(str(error))
                 result = OrderResult(order.id, OrderOutcome.FAILED, why)
+            self._answer(result)
+
+    async def _carry_out_acts(self) -> None:
+        while True:
+            order = await self._acts.get()
+            try:
+                result = await self._orders.act(order)
+            except HubError as error:
+                log.warning("act_failed", why=str(error))
+                result = ActResult(order.id, (), sentence(str(error)))
             self._answer(result)
 
     async def _look_at_policies(self) -> None:

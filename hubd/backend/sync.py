@@ -6,14 +6,15 @@ workers carry out orders (`orders.py`). This file joins them to the uplink.
 Laws:
 1. A record waits until the backend has acknowledged its own number. Records go up in order.
 2. Nothing is obeyed before the backend's Welcome.
-3. After a Halt no record goes up, and no release or order for a door begins, until a Welcome, also
-   when the uplink ends meanwhile. Those that still wait when the Halt comes are refused for good.
-   Policies prove themselves, and are taken all the same.
+3. After a Halt no record goes up and no order begins until a Welcome, also when the uplink ends
+   meanwhile. Orders that still wait when the Halt comes are refused for good. Policies prove
+   themselves, and are taken all the same.
 4. A slow or refused order never holds up a record.
 5. Whatever the backend sends costs at most a named ceiling, and never ends the daemon.
 6. The uplink may lose any message. Records go again. A release that is asked again is answered
    again. Every Hello has the policy's version.
 7. Evidence that does not go up is seen: `UplinkState.unacknowledged_seconds`.
+8. Telemetry goes only while no record waits.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeAct,
     TakeOrder,
     TakePolicy,
     TakeReceipts,
@@ -43,6 +45,7 @@ from hubcore.backend.talk import (
     TalkEffect,
     UplinkPhase,
 )
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
@@ -53,6 +56,7 @@ from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
+from hubd.backend.telemetry import TelemetrySender
 
 log = structlog.get_logger()
 
@@ -72,6 +76,7 @@ class Sync:
         appended: asyncio.Event,
         heard: Callable[[], None] = lambda: None,
         chance: Callable[[int], bytes] = secrets.token_bytes,
+        telemetry: TelemetryTable | None = None,
     ) -> None:
         """`appended` is set after every append to the log, on the event loop.
 
@@ -94,6 +99,13 @@ class Sync:
             pace=pace,
             say=self._say,
             counters=self._counters,
+        )
+        self._telemetry = TelemetrySender(
+            table=telemetry,
+            records=records,
+            clock=clock,
+            pace=pace,
+            say=self._say,
         )
         self._workers = OrderWorkers(
             orders=orders,
@@ -187,8 +199,9 @@ class Sync:
         if self._talk.phase is not UplinkPhase.SPEAKING:
             return self._talk.due(at.monotonic)
         send_at = await self._sender.send()
+        measure_at = self._telemetry.send()
         look_at = self._talk.due(at.monotonic)
-        return _earlier(send_at, look_at)
+        return _earlier(_earlier(send_at, measure_at), look_at)
 
     async def _wait(self, until: float | None) -> None:
         """Wait until a moment, or until something has happened."""
@@ -214,6 +227,8 @@ class Sync:
                     self._workers.take_release(order)
                 case TakeOrder(for_door):
                     self._workers.take_order(for_door)
+                case TakeAct(act):
+                    self._workers.take_act(act)
                 case RefuseWaiting():
                     self._refuse_waiting()
                 case TakePolicy(document):
@@ -225,6 +240,7 @@ class Sync:
         log.info("link", phase=str(phase), why=why, waiting=self._records.waiting())
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
+            self._telemetry.rewind()
 
     def _refuse_waiting(self) -> None:
         for order in self._workers.give_back_waiting():

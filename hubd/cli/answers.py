@@ -48,7 +48,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
-        case "doors", list() if all(isinstance(item, dict) for item in answer):
+        case "doors" | "devices", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}
     raise NoAnswer(
         "protocol", "hubctl does not understand hubd's answer; are both of the same version?"

@@ -22,7 +22,7 @@ from hubd import __version__
 from hubd.cli.answers import OK, PROBLEM, ask_or_end, fail, judge, print_json
 from hubd.cli.client import DEFAULT_SOCKET, HubClient, NoAnswer, ReaderGone
 from hubd.cli.page import Page
-from hubd.cli.show import clock_text, doors_table, event_line, status_page
+from hubd.cli.show import clock_text, devices_table, doors_table, event_line, status_page
 from hubd.cli.text import clean
 from hubd.cli.watch import WATCH_SECONDS, watch
 from hubd.output import as_tool, prepare, reader_gone
@@ -129,6 +129,19 @@ def doors(path: Path, as_json: bool) -> None:
         print_json(answer)
     else:
         Page(tables=[doors_table(answer["doors"])]).show()
+
+
+@hubctl.command()
+@_JSON
+@_SOCKET
+@click.pass_obj
+def devices(path: Path, as_json: bool) -> None:
+    """Show the devices: how each stands, when it said so, and what is wrong with it."""
+    answer = ask_or_end(path, "devices", as_json)
+    if as_json:
+        print_json(answer)
+    else:
+        Page(tables=[devices_table(answer["devices"])]).show()
 
 
 @hubctl.command("trust-clock")

@@ -61,6 +61,9 @@ def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _status_tables(status: Mapping[str, Any]) -> list[TextTable]:
     tables = [doors_table(_rows(status.get("doors")))]
+    devices = _rows(status.get("devices"))
+    if devices:
+        tables.append(devices_table(devices))
     counters = _mapping(status.get("counters"))
     if counters:
         table = TextTable("counters", ("name", "count"), [])
@@ -174,6 +177,35 @@ def _order(order: Mapping[str, Any]) -> str:
     return f"{text} until {moment(order['until'])}"
 
 
+def devices_table(devices: Iterable[Mapping[str, Any]]) -> TextTable:
+    """One row for each device."""
+    header = ("id", "name", "kind", "position", "said s ago", "readings", "faults")
+    rows: list[tuple[str, ...]] = []
+    for device in devices:
+        rows.append(_device(device))
+    return TextTable("devices", header, rows)
+
+
+def _device(device: Mapping[str, Any]) -> tuple[str, ...]:
+    position = clean(device.get("position"))
+    if device.get("level") is not None:
+        position = f"{position} {clean(device['level'])} %"
+    faults = [clean(fault) for fault in _list(device.get("faults"))]
+    if device.get("answers") is False:
+        faults.append("gets no commands")
+    readings = _mapping(device.get("readings"))
+    shown = [f"{clean(name)} {clean(value)}" for name, value in readings.items()]
+    return (
+        clean(device.get("id")),
+        clean(device.get("name")),
+        clean(device.get("kind")),
+        position,
+        clean(device.get("age_seconds")),
+        ", ".join(shown) or "-",
+        ", ".join(faults) or "-",
+    )
+
+
 def _points(points: Any) -> str:
     """Access points by number, name and whatever is not ordinary about them."""
     if not isinstance(points, list):
@@ -210,6 +242,10 @@ def event_line(event: Mapping[str, Any]) -> str:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:

@@ -24,6 +24,14 @@ from msgspec import Meta
 
 from hubcore.errors import ConfigError
 from hubd.config.backend import Backend
+from hubd.config.devices import (
+    BOARDS_MAX,
+    DEVICES_MAX,
+    Device,
+    RelayBoard,
+    Zwave,
+    check_devices,
+)
 from hubd.config.doors import Door, check_doors
 from hubd.config.explain import explain
 from hubd.config.hub import Api, Hub, Log, Protocol
@@ -54,6 +62,15 @@ class Config(Section, frozen=True):
     ] = ()
     radio: Radio = Bluez()
     backend: Backend | None = None
+    devices: Annotated[
+        tuple[Device, ...],
+        Meta(max_length=DEVICES_MAX, description=f"at most {DEVICES_MAX} tables [[devices]]"),
+    ] = ()
+    relay_boards: Annotated[
+        tuple[RelayBoard, ...],
+        Meta(max_length=BOARDS_MAX, description=f"at most {BOARDS_MAX} tables [[relay_boards]]"),
+    ] = ()
+    zwave: Zwave | None = None
     api: Api = Api()
     log: Log = Log()
 
@@ -65,6 +82,7 @@ class Config(Section, frozen=True):
             for name in self.backend.KEYS:
                 self.keys.check_has(name, "[backend]")
         check_doors(self.doors)
+        check_devices(self.devices, self.relay_boards, self.zwave, self.doors)
         self._check_readers()
         self.protocol.check()
         self.api.check()

@@ -1,6 +1,7 @@
 """What moves a door: `[[doors.movers]]`, and the GPIO line that any part of a door may be on.
 
-Each kind of mover has an `id`, unique in the hub, `cap_seconds`, `rest_seconds` and `at_door`.
+Each kind of mover has an `id`, unique in the hub, `cap_seconds`, `rest_seconds`, `continuous` (it
+may be held open) and `at_door`.
 """
 
 from __future__ import annotations
@@ -103,10 +104,46 @@ class Maglock(Line, frozen=True, kw_only=True, tag_field=KIND, tag="maglock"):
         return structs.replace(self, cap_seconds=self.cap_seconds or cap_seconds)
 
 
-Mover = Strike | Maglock
+class RelayStrike(Section, frozen=True, kw_only=True, tag_field=KIND, tag="relay_strike"):
+    """A strike on a relay of a board that ends a pulse by itself (`[[relay_boards]]`)."""
+
+    id: Annotated[
+        str,
+        Meta(
+            pattern=r"\A[a-z][a-z0-9-]{0,31}\Z",
+            description="1 to 32 characters of a-z, 0-9 and -, the first one a letter",
+        ),
+    ]
+    board: Id
+    relay: Annotated[int, Meta(ge=1, le=32, description="1 to 32, a relay of its board")]
+    cap_seconds: Annotated[
+        float,
+        Meta(ge=0.2, le=60, description="strike_seconds to 60"),
+    ] = AS_ITS_DOOR
+    rest_seconds: Annotated[
+        float,
+        Meta(ge=0.5, le=600, description="0.5 to 600"),
+    ] = AS_ITS_DOOR
+
+    @property
+    def continuous(self) -> bool:
+        """Its board ends each pulse, so it may not be held open."""
+        return False
+
+    def at_door(self, cap_seconds: float, rest_seconds: float) -> RelayStrike:
+        """Return it as it is at a door of this cap and this rest: with none left open."""
+        return structs.replace(
+            self,
+            cap_seconds=self.cap_seconds or cap_seconds,
+            rest_seconds=self.rest_seconds or rest_seconds,
+        )
+
+
+Mover = Strike | Maglock | RelayStrike
 """A union of all kinds of movers."""
 ON_POWER_LOSS = {
     Strike: "fail_secure",
     Maglock: "fail_safe",
+    RelayStrike: "fail_secure",
 }
 """What a door does when its mover has no power: it stays locked, or it is open."""

@@ -1,6 +1,6 @@
 """Where in the configuration file a key stands, as the file's author has written it.
 
-Law: a key is named by the id of its door and the number of its line.
+Law: a key is named by the id of its door, device or board, and the number of its line.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from hubd.config.sentences import KeyPath, shortened
 
 _ARRAYS = ("access_points", "movers")
 """The arrays of tables within a door."""
+_OWNERS = {"devices": "device", "relay_boards": "board"}
+"""Other arrays of tables, and what one of their tables is called."""
 _TABLE = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\s-]+?)\s*\]\]?\s*(#.*)?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=")
 _TEXTS_OVER_LINES = ('"""', "'''")
@@ -90,6 +92,8 @@ def _named(path: Sequence[str], raw: Any) -> str:
     match path:
         case ["doors", item, *below]:
             return _named_in_door(item, below, raw)
+        case [array, item, *below] if array in _OWNERS:
+            return _named_in_table(array, item, below, raw)
     return f"key {dotted(path)}"
 
 
@@ -105,6 +109,15 @@ def _named_in_door(item: str, below: Sequence[str], raw: Any) -> str:
     if not below:
         return owner
     return f"key {dotted(below)} of {owner}"
+
+
+def _named_in_table(array: str, item: str, below: Sequence[str], raw: Any) -> str:
+    """Name a key of a device or a board by the id of that."""
+    owner = f"the {_ordinal(item)} [[{array}]]"
+    identity = _value(raw, [array, item, "id"])
+    if isinstance(identity, str):
+        owner = f"{_OWNERS[array]} {shortened(repr(identity))}"
+    return f"key {dotted(below)} of {owner}" if below else owner
 
 
 def _ordinal(item: str) -> str:

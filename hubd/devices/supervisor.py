@@ -1,242 +1,37 @@
-"""The use case around each device: its queue, its time, its breaker. So drivers stay simple.
+"""All devices of the hub: whoever commands them and whoever looks asks here.
 
 Laws:
-1. Commands of one device are done one after the other. No device waits for another.
-2. A later command to a cover takes the place of the one under way: who says stop means now.
-3. Every command is answered: in time, or as TIMEOUT. One that is too late is never sent.
-4. What is repeatable is tried once more after a failure, while there is time. Unlocking and
-   pulsing are never sent twice.
-5. A device that fails again and again gets no commands, only a probe now and then, until it
-   answers.
-6. A state that is older than its device allows, or that a failed command may have changed, is
-   UNKNOWN.
-7. A fault is told when it begins and when it ends, however often a device says so.
-8. Readings and states cost one place a device and quantity, at whatever pace they come.
+1. No device waits for another.
+2. A fault is told when it begins and when it ends, however often a device says so.
+3. Readings and states cost one place a device and quantity, at whatever pace they come.
+4. A driver that ends by a mistake of its own leaves its devices unknown, says so, and is begun
+   again. Nothing else ends by it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from hubcore.device.breaker import Breaker, BreakerRule, BreakerState
-from hubcore.device.command import (
-    REPEATABLE,
-    VERBS_OF,
-    Capability,
-    Command,
-    CommandOutcome,
-    Verb,
-)
+import structlog
+
+from hubcore.device.breaker import BreakerRule, BreakerState
+from hubcore.device.command import Command, CommandOutcome
+from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
-from hubcore.errors import DriverGoneError, HardwareError
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.ports.clock import Clock
 from hubcore.ports.device import DeviceDriver
+from hubd.devices.worker import CommandResult, Worker
 
-QUEUE_MAX = 8
-RETRY_PAUSE_SECONDS = 0.5
-CANCEL_SECONDS = 1.0
-"""How long a driver may take to let go of a command that is out of time."""
-SECONDS_OF = {
-    Capability.STRIKE: 2.0,
-    Capability.LOCK: 30.0,
-    Capability.SWITCH: 10.0,
-    Capability.COVER: 120.0,
-    Capability.SENSOR: 20.0,
-    Capability.METER: 20.0,
-}
-"""How long one try may take, by what the device is: a shutter travels for a minute."""
+log = structlog.get_logger()
+
+FIRST_PAUSE_SECONDS = 1.0
+LAST_PAUSE_SECONDS = 60.0
+"""How long a driver that ended by a mistake rests before it is begun again."""
 
 TellFault = Callable[[str, DeviceFault, bool], None]
 """Takes (device, fault, stands) when a fault begins or ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device as it is configured; `stale_seconds` is how long its state is believed."""
-
-    id: str
-    capability: Capability
-    stale_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CommandResult:
-    """What became of a command, with a sentence for people where it was not confirmed."""
-
-    outcome: CommandOutcome
-    why: str = ""
-
-
-CONFIRMED = CommandResult(CommandOutcome.CONFIRMED)
-SUPERSEDED = CommandResult(CommandOutcome.FAILED, "a later command took its place")
-
-
-@dataclass(slots=True)
-class _Job:
-    """A command in a queue: until when it may be done (monotonic seconds), and its answer."""
-
-    command: Command
-    until: float
-    result: asyncio.Future[CommandResult]
-
-
-class _Worker:
-    """One device: what it is told, one command after the other."""
-
-    def __init__(
-        self, device: Device, driver: DeviceDriver, clock: Clock, rule: BreakerRule
-    ) -> None:
-        self._device = device
-        self._driver = driver
-        self._clock = clock
-        self._waiting: deque[_Job] = deque()
-        self._came = asyncio.Event()
-        self._try_seconds = SECONDS_OF[device.capability]
-        self._tries: asyncio.TaskGroup
-        self._task: asyncio.Task[CommandResult] | None = None
-        self._under_way: _Job | None = None
-        self.breaker = Breaker(rule)
-        self.state = DeviceState(Position.UNKNOWN, at=0.0)
-        self.faults = set[DeviceFault]()
-        self.readings: dict[Quantity, float] = {}
-
-    async def command(self, command: Command, within_seconds: float) -> CommandResult:
-        """Queue a command and return what became of it."""
-        if command.verb not in VERBS_OF[self._device.capability]:
-            kind = self._device.capability.value
-            return CommandResult(CommandOutcome.FAILED, f"a {kind} cannot {command.verb.name}")
-        if self.breaker.state is not BreakerState.CLOSED:
-            return CommandResult(CommandOutcome.FAILED, "the device does not answer")
-        if self._device.capability is Capability.COVER:
-            self._supersede()
-        if len(self._waiting) >= QUEUE_MAX:
-            return CommandResult(CommandOutcome.FAILED, "too many commands wait for the device")
-        until = self._clock.monotonic() + within_seconds
-        job = _Job(command, until, asyncio.get_running_loop().create_future())
-        self._waiting.append(job)
-        self._came.set()
-        return await job.result
-
-    async def run(self) -> None:
-        """Do what is queued, and probe a device that does not answer, until cancelled."""
-        async with asyncio.TaskGroup() as tries:
-            self._tries = tries
-            try:
-                while True:
-                    await self._next()
-                    if self._waiting:
-                        await self._do(self._waiting.popleft())
-            finally:
-                self._answer_all("the hub ends")
-
-    async def _next(self) -> None:
-        """Return when a command waits; meanwhile probe a device that does not answer."""
-        while not self._waiting:
-            self._came.clear()
-            pause_seconds = None
-            if self.breaker.state is BreakerState.OPEN:
-                pause_seconds = max(0.0, self.breaker.probe_at - self._clock.monotonic())
-            try:
-                async with asyncio.timeout(pause_seconds):
-                    await self._came.wait()
-            except TimeoutError:
-                await self._probe()
-
-    async def _probe(self) -> None:
-        if self.breaker.probe(self._clock.monotonic()):
-            await self._try(Command(self._device.id, Verb.READ), self._try_seconds)
-
-    async def _do(self, job: _Job) -> None:
-        """Do one command, once more where that is harmless, and answer it."""
-        try:
-            result = await self._attempt(job)
-            if result is not CONFIRMED and self._may_repeat(job):
-                await asyncio.sleep(RETRY_PAUSE_SECONDS)
-                result = await self._attempt(job)
-        except asyncio.CancelledError:
-            _answer(job, CommandResult(CommandOutcome.UNKNOWN, "the hub ends"))
-            raise
-        _answer(job, result)
-
-    def _may_repeat(self, job: _Job) -> bool:
-        if job.command.verb not in REPEATABLE or job.result.done():
-            return False
-        in_time = job.until - self._clock.monotonic() > RETRY_PAUSE_SECONDS
-        return in_time and self.breaker.state is BreakerState.CLOSED
-
-    async def _attempt(self, job: _Job) -> CommandResult:
-        left_seconds = job.until - self._clock.monotonic()
-        if left_seconds <= 0:
-            return CommandResult(CommandOutcome.TIMEOUT, "it waited too long behind other commands")
-        self._under_way = job
-        try:
-            return await self._try(job.command, min(left_seconds, self._try_seconds))
-        finally:
-            self._under_way = None
-
-    async def _try(self, command: Command, seconds: float) -> CommandResult:
-        """Have the driver do it; say what became of it, and note whether the device answered."""
-        task = self._tries.create_task(self._performed(command))
-        self._task = task
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-            result = CommandResult(CommandOutcome.TIMEOUT, f"no answer within {seconds:g} s")
-        elif task.cancelled():
-            result = SUPERSEDED
-        else:
-            result = task.result()
-        self._note(result)
-        return result
-
-    async def _performed(self, command: Command) -> CommandResult:
-        try:
-            await self._driver.perform(command)
-        except DriverGoneError as error:
-            return CommandResult(CommandOutcome.UNKNOWN, str(error))
-        except HardwareError as error:
-            return CommandResult(CommandOutcome.FAILED, str(error))
-        except Exception as error:  # a driver's own fault harms its device alone
-            return CommandResult(CommandOutcome.UNKNOWN, f"{type(error).__name__}: {error}")
-        return CONFIRMED
-
-    def _note(self, result: CommandResult) -> None:
-        if result is CONFIRMED:
-            self.breaker.succeeded()
-            return
-        self._forget_state()
-        if result is not SUPERSEDED:
-            self.breaker.failed(self._clock.monotonic())
-
-    def _forget_state(self) -> None:
-        self.state = DeviceState(Position.UNKNOWN, self._clock.monotonic())
-
-    def _supersede(self) -> None:
-        """What waits for a cover, and what is under way, is not wanted any more."""
-        self._answer_all(SUPERSEDED.why)
-        if self._under_way is not None and self._task is not None:
-            _answer(self._under_way, SUPERSEDED)
-            self._task.cancel()
-
-    def _answer_all(self, why: str) -> None:
-        for job in self._waiting:
-            _answer(job, CommandResult(CommandOutcome.FAILED, why))
-        self._waiting.clear()
-
-    def known_state(self, now: float) -> DeviceState:
-        """Return how the device stands, UNKNOWN when that is too old."""
-        if now - self.state.at <= self._device.stale_seconds:
-            return self.state
-        return DeviceState(Position.UNKNOWN, self.state.at)
-
-    def spoke(self) -> None:
-        """The device said something of its own accord."""
-        self.breaker.spoke(self._clock.monotonic())
-        self._came.set()
 
 
 class Supervisor:
@@ -248,29 +43,73 @@ class Supervisor:
         clock: Clock,
         tell_fault: TellFault,
         breaker: BreakerRule,
+        telemetry: TelemetryTable | None = None,
+        pauses: tuple[float, float] = (FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS),
     ) -> None:
+        """`pauses`: how long a driver that has ended rests, at first and at most, in seconds."""
         self._clock = clock
         self._tell_fault = tell_fault
-        self._drivers = {driver for _, driver in devices.values()}
+        self._telemetry = TelemetryTable() if telemetry is None else telemetry
+        self._pauses = pauses
+        self._ended = set[str]()
+        """Devices whose driver ended by a mistake, and that have said nothing since."""
+        self._of_driver: dict[DeviceDriver, list[str]] = {}
+        for id_, (_, driver) in devices.items():
+            self._of_driver.setdefault(driver, []).append(id_)
         self._workers = {
-            id_: _Worker(device, driver, clock, breaker)
-            for id_, (device, driver) in devices.items()
+            id_: Worker(device, driver, clock, breaker) for id_, (device, driver) in devices.items()
         }
 
     async def run(self) -> None:
         """Serve every driver and every device until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for driver in self._drivers:
-                tasks.create_task(driver.serve(self))
+            for driver in self._of_driver:
+                tasks.create_task(self._serve(driver))
             for worker in self._workers.values():
                 tasks.create_task(worker.run())
 
-    async def perform(self, command: Command, within_seconds: float) -> CommandResult:
-        """Do a command within a time, and say what became of it. It never raises."""
+    async def _serve(self, driver: DeviceDriver) -> None:
+        """Run a driver; one that ends, for whatever reason, is begun again after a rest."""
+        first_seconds, last_seconds = self._pauses
+        pause_seconds = first_seconds
+        while True:
+            began = self._clock.monotonic()
+            why = "it ended"
+            try:
+                await driver.serve(self)
+            except Exception as error:  # law 4
+                why = f"{type(error).__name__}: {error}"
+            self._driver_ended(driver, why)
+            if self._clock.monotonic() - began > last_seconds:
+                pause_seconds = first_seconds
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, last_seconds)
+
+    def _driver_ended(self, driver: DeviceDriver, why: str) -> None:
+        log.error("driver_ended", driver=type(driver).__name__, why=why)
+        for device in self._of_driver[driver]:
+            worker = self._workers[device]
+            worker.forget_state()
+            self._telemetry.stands(device, worker.state, self._clock.monotonic())
+            self.fault(device, DeviceFault.SERVICE_GONE, True)
+            self._ended.add(device)
+
+    async def perform(
+        self, command: Command, within_seconds: float, begin_seconds: float | None = None
+    ) -> CommandResult:
+        """Do a command within a time, and say what became of it. It never raises.
+
+        It is not sent later than `begin_seconds` from now, None: than `within_seconds`.
+        """
         worker = self._workers.get(command.device)
         if worker is None:
             return CommandResult(CommandOutcome.FAILED, f"this hub has no device {command.device}")
-        return await worker.command(command, within_seconds)
+        if begin_seconds is None:
+            begin_seconds = within_seconds
+        result = await worker.command(command, within_seconds, begin_seconds)
+        now = self._clock.monotonic()
+        self._telemetry.stands(command.device, worker.known_state(now), now)
+        return result
 
     def state(self, device: str) -> DeviceState:
         """Return how a device stands, UNKNOWN when that is not known any more."""
@@ -283,21 +122,37 @@ class Supervisor:
         worker = self._workers.get(device)
         return dict(worker.readings) if worker else {}
 
+    def faults(self, device: str) -> frozenset[DeviceFault]:
+        """Return what is wrong with a device."""
+        worker = self._workers.get(device)
+        return frozenset(worker.faults) if worker else frozenset()
+
+    def answers(self, device: str) -> bool:
+        """Tell whether a device gets commands: it has not failed again and again."""
+        worker = self._workers.get(device)
+        return worker is not None and worker.breaker.state is BreakerState.CLOSED
+
     # What drivers tell: nothing here waits.
 
     def changed(self, device: str, state: DeviceState) -> None:
         """A device said how it stands."""
         worker = self._workers.get(device)
-        if worker is not None:
-            worker.state = state
-            worker.spoke()
+        if worker is None:
+            return
+        worker.state = state
+        worker.spoke()
+        self._telemetry.stands(device, state, self._clock.monotonic())
+        self._driver_is_back(device)
 
     def read(self, reading: Reading) -> None:
         """A device gave a value."""
         worker = self._workers.get(reading.device)
-        if worker is not None:
-            worker.readings[reading.quantity] = reading.value
-            worker.spoke()
+        if worker is None:
+            return
+        worker.readings[reading.quantity] = reading.value
+        worker.spoke()
+        self._telemetry.read(reading, self._clock.monotonic())
+        self._driver_is_back(reading.device)
 
     def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
         """Something is wrong with a device, or no longer."""
@@ -310,7 +165,7 @@ class Supervisor:
             worker.faults.discard(fault)
         self._tell_fault(device, fault, stands)
 
-
-def _answer(job: _Job, result: CommandResult) -> None:
-    if not job.result.done():
-        job.result.set_result(result)
+    def _driver_is_back(self, device: str) -> None:
+        if device in self._ended:
+            self._ended.discard(device)
+            self.fault(device, DeviceFault.SERVICE_GONE, False)

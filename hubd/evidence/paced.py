@@ -2,8 +2,9 @@
 
 Laws:
 1. The record of a granted release is always handed on: no release without its record.
-2. A denial or a query has a record of its own while its source keeps the pace and the disk has
-   room. Otherwise it goes into a sum (`refusals`), which is recorded within a minute.
+2. A denial (also of a command to devices) or a query has a record of its own while its source
+   keeps the pace and the disk has room. Otherwise it goes into a sum (`refusals`), which is
+   recorded within a minute.
 3. An event of a door or a reader is refused while the disk has no room; whoever waits for it tries
    again.
 4. A yes that comes to nothing leaves two records; `hubd.doors.unlock` keeps those to a pace
@@ -73,7 +74,7 @@ async def _summed() -> int:
 
 def _sum_key(record: Record) -> SumKey | None:
     """Return what a record is summed under, None for one that always stands alone."""
-    if record.kind not in (RecordKind.ACCESS, RecordKind.REMOTE):
+    if record.kind not in (RecordKind.ACCESS, RecordKind.REMOTE, RecordKind.COMMAND):
         return None
     why = record.detail.get(Fact.WHY)
     is_query = record.detail.get(Fact.ACTION) == int(Action.QUERY)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hubcore.backend.uplink import Cause
+from hubcore.device.state import DeviceFault
 from hubcore.evidence.statecheck import Doubt
 from hubcore.phone.certificates import DAY_SECONDS, CertificateState, judge
 from hubcore.ports.reader import ReaderFault
@@ -56,6 +57,16 @@ class Topic(StrEnum):
     BLUEZ = "bluez"
     CERTIFICATE = "certificate"
     CLOCK = "clock"
+    DEVICES_DEAD = "devices_dead"
+    DEVICES_GONE = "devices_gone"
+    DEVICES_JAMMED = "devices_jammed"
+    DEVICES_NOT_SECURE = "devices_not_secure"
+    DEVICES_REFUSE = "devices_refuse"
+    DEVICES_SERVICE = "devices_service"
+    DEVICES_STRANGE = "devices_strange"
+    DEVICES_TAMPERED = "devices_tampered"
+    DEVICES_VERSION = "devices_version"
+    DEVICES_WEAK = "devices_weak"
     DISK = "disk"
     EPOCH = "epoch"
     EVIDENCE = "evidence"
@@ -69,6 +80,7 @@ class Topic(StrEnum):
     LINES = "lines"
     OUTBOX = "outbox"
     PAIRING = "pairing"
+    PORTS = "ports"
     RADIO = "radio"
     READERS = "readers"
     READER_CHATTERS = "reader-chatters"
@@ -77,6 +89,7 @@ class Topic(StrEnum):
     READER_NOT_PROVEN = "reader-not-proven"
     READER_POWER = "reader-power"
     READER_TAMPER = "reader-tamper"
+    RELAY_STRIKES = "relay_strikes"
     STATE = "state"
     STRIKES = "strikes"
     TWO_HUBS = "two_hubs"
@@ -93,6 +106,7 @@ class Part(StrEnum):
     PAIRING = "pairing"
     RADIO = "radio"
     READERS = "readers"
+    RELAY_STRIKES = "relay_strikes"
     STRIKES = "strikes"
 
 
@@ -115,6 +129,16 @@ class CheckId(StrEnum):
     CLOCK_BEHIND_RECORDS = "clock-behind-records"
     CLOCK_UNCONFIRMED = "clock-unconfirmed"
     DATABASE_NOT_OURS = "database-not-ours"
+    DEVICES_DEAD = "devices-dead"
+    DEVICES_GONE = "devices-gone"
+    DEVICES_JAMMED = "devices-jammed"
+    DEVICES_NOT_SECURE = "devices-not-secure"
+    DEVICES_REFUSE = "devices-refuse"
+    DEVICES_SERVICE = "devices-service"
+    DEVICES_STRANGE = "devices-strange"
+    DEVICES_TAMPERED = "devices-tampered"
+    DEVICES_VERSION = "devices-version"
+    DEVICES_WEAK = "devices-weak"
     DISK_LOW = "disk-low"
     DISK_SHORT = "disk-short"
     EPOCH_NONE = "epoch-none"
@@ -159,6 +183,10 @@ class CheckId(StrEnum):
     POLICY_MISSING = "policy-missing"
     POLICY_OLDER = "policy-older"
     POLICY_UNPROVEN = "policy-unproven"
+    PORT_MISSING = "port-missing"
+    PORT_NO_LINE = "port-no-line"
+    PORT_NOT_OURS = "port-not-ours"
+    PORT_SHARED = "port-shared"
     RADIO_DOWN = "radio-down"
     READERS_DOWN = "readers-down"
     READER_CHATTERS = "reader-chatters"
@@ -172,6 +200,7 @@ class CheckId(StrEnum):
     READER_NOT_PROVEN = "reader-not-proven"
     READER_NO_POWER = "reader-no-power"
     READER_TAMPERED = "reader-tampered"
+    RELAY_STRIKES_DOWN = "relay-strikes-down"
     RTC_FLAT = "rtc-flat"
     RTC_NONE = "rtc-none"
     RTC_UNREADABLE = "rtc-unreadable"
@@ -469,6 +498,16 @@ CHECKS: Mapping[CheckId, Check] = {
             "Otherwise take the schedule out of the policy."
         ),
     ),
+    CheckId.RELAY_STRIKES_DOWN: Check(
+        topic=Topic.RELAY_STRIKES,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{why}",
+        remedy=(
+            "The other doors open. Plug the board in: it is found again by its path. "
+            "See: ls -l /dev/serial/by-id. Compare [[relay_boards]] with the board."
+        ),
+    ),
     CheckId.GPIO_OUTLIVES_GUARD: Check(
         topic=Topic.GPIO,
         class_=Class.MACHINE,
@@ -485,6 +524,113 @@ CHECKS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="{why}",
         remedy="Compare dps and rex of [[doors]] with gpioinfo (apt install gpiod).",
+    ),
+    CheckId.DEVICES_JAMMED: Check(
+        topic=Topic.DEVICES_JAMMED,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="Jammed, it tried to move and could not: {devices}.",
+        remedy="Look at what stands in its way, then give the command again.",
+    ),
+    CheckId.DEVICES_REFUSE: Check(
+        topic=Topic.DEVICES_REFUSE,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="The device said no to its last command: {devices}.",
+        remedy="Look whether it is blocked or locked at the device itself, then try again.",
+    ),
+    CheckId.DEVICES_DEAD: Check(
+        topic=Topic.DEVICES_DEAD,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="No answer, while others on the same line or network answer: {devices}.",
+        remedy="Check its power and its battery. The hub asks it again by itself.",
+    ),
+    CheckId.DEVICES_GONE: Check(
+        topic=Topic.DEVICES_GONE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="Its stick, adapter or serial line is not there, or in use: {devices}.",
+        remedy=(
+            "Plug it in again. The hub finds it by its path: ls -l /dev/serial/by-id. "
+            "If it is there: sudo fuser -v on that path (package psmisc)."
+        ),
+    ),
+    CheckId.DEVICES_SERVICE: Check(
+        topic=Topic.DEVICES_SERVICE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="The program that drives it does not run or does not answer: {devices}.",
+        remedy="The hub tries again by itself. See: journalctl -b -u 'hubd*'.",
+    ),
+    CheckId.DEVICES_VERSION: Check(
+        topic=Topic.DEVICES_VERSION,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="The Z-Wave service is of a version that hubd does not know: {devices}.",
+        remedy="Install the version that comes with hubd (docs/hub.md, Devices).",
+    ),
+    CheckId.DEVICES_NOT_SECURE: Check(
+        topic=Topic.DEVICES_NOT_SECURE,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="Joined without the security that a lock needs (S2 Access Control): {devices}.",
+        remedy="It gets no commands. Exclude it, and include it again with its DSK.",
+    ),
+    CheckId.DEVICES_TAMPERED: Check(
+        topic=Topic.DEVICES_TAMPERED,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="Opened or tampered with: {devices}.",
+        remedy="Go and look. Close its cover.",
+    ),
+    CheckId.DEVICES_WEAK: Check(
+        topic=Topic.DEVICES_WEAK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="The battery is low: {devices}.",
+        remedy="Bring a new battery.",
+    ),
+    CheckId.DEVICES_STRANGE: Check(
+        topic=Topic.DEVICES_STRANGE,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="What answers is not of the kind that the configuration names: {devices}.",
+        remedy=(
+            "Compare kind, port, relays and address with the board or device. "
+            "hubd never guesses a kind."
+        ),
+    ),
+    CheckId.PORT_MISSING: Check(
+        topic=Topic.PORTS,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{port}: there is no such serial port",
+        remedy="plug the board in, or see: ls -l /dev/serial/by-id",
+    ),
+    CheckId.PORT_NO_LINE: Check(
+        topic=Topic.PORTS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{port}: expected a serial port, found something else",
+        remedy="see: ls -lL {port}",
+    ),
+    CheckId.PORT_NOT_OURS: Check(
+        topic=Topic.PORTS,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{port}: hubd may not use it (group {group}, mode {mode:03o})",
+        remedy=(
+            "it must be of group dialout and mode 660: "
+            "sudo chown root:dialout {port}; sudo chmod 660 {port}"
+        ),
+    ),
+    CheckId.PORT_SHARED: Check(
+        topic=Topic.PORTS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{port}: it is the same port as that of {other}",
+        remedy="give each board a port of its own in [[relay_boards]]",
     ),
     CheckId.KEY_NOT_IN_UNIT: Check(
         topic=Topic.KEYS,
@@ -1022,6 +1168,7 @@ CHECK_OF_PART: Mapping[Part, CheckId] = {
     Part.PAIRING: CheckId.PAIRED,
     Part.RADIO: CheckId.RADIO_DOWN,
     Part.READERS: CheckId.READERS_DOWN,
+    Part.RELAY_STRIKES: CheckId.RELAY_STRIKES_DOWN,
     Part.STRIKES: CheckId.STRIKES_DOWN,
 }
 """What stands while a part is down; its only field is `why`."""
@@ -1043,6 +1190,20 @@ CHECK_OF_READER_FAULT: Mapping[ReaderFault, CheckId] = {
     ReaderFault.CHATTERS: CheckId.READER_CHATTERS,
 }
 """What stands while readers have a fault; its only field is `readers`."""
+
+CHECK_OF_FAULT: Mapping[DeviceFault, CheckId] = {
+    DeviceFault.JAMMED: CheckId.DEVICES_JAMMED,
+    DeviceFault.REFUSED: CheckId.DEVICES_REFUSE,
+    DeviceFault.DEAD: CheckId.DEVICES_DEAD,
+    DeviceFault.INTERFACE_GONE: CheckId.DEVICES_GONE,
+    DeviceFault.SERVICE_GONE: CheckId.DEVICES_SERVICE,
+    DeviceFault.WRONG_VERSION: CheckId.DEVICES_VERSION,
+    DeviceFault.NOT_SECURE: CheckId.DEVICES_NOT_SECURE,
+    DeviceFault.TAMPERED: CheckId.DEVICES_TAMPERED,
+    DeviceFault.BATTERY_LOW: CheckId.DEVICES_WEAK,
+    DeviceFault.STRANGE: CheckId.DEVICES_STRANGE,
+}
+"""What stands while a device has a fault; its only field is `devices`."""
 
 CHECK_OF_CERTIFICATE: Mapping[CertificateState, CheckId | None] = {
     CertificateState.NOT_YET: CheckId.CERTIFICATE_NOT_YET,

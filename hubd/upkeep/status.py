@@ -12,10 +12,12 @@ from hubcore.access.precedence import DoorOrder, mode_of
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.backend.sync import Sync
+from hubd.config.devices import Device
 from hubd.config.doors import AccessPoint, Door
 from hubd.config.file import Config
 from hubd.config.movers import ON_POWER_LOSS, Mover
 from hubd.config.section import kind_of
+from hubd.devices.supervisor import Supervisor
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
 from hubd.upkeep.checks import Topic
@@ -36,6 +38,7 @@ class Status:
     policy: PolicyStore
     watch: DoorWatch
     standing: StandingOrders
+    supervisor: Supervisor
     sync: Sync | None
     link_count: Callable[[], int]
     """Of the radio."""
@@ -55,6 +58,7 @@ class Status:
             "policy_version": self.policy.version(),
             "records": {"last": self.log.last(), "waiting": self.log.waiting()},
             "doors": self.doors(),
+            "devices": self.devices(),
             "clock": {"state": self.clock.state().value, "wall": self.clock.wall()},
             "tasks": self.task_count(),
         }
@@ -62,6 +66,10 @@ class Status:
     def doors(self) -> list[Document]:
         """Return the doors alone."""
         return [self._door(door) for door in self.config.doors]
+
+    def devices(self) -> list[Document]:
+        """Return the devices alone."""
+        return [self._device(device) for device in self.config.devices]
 
     def _radio(self) -> Document:
         topics = {problem.id for problem in self.health.problems()}
@@ -100,6 +108,24 @@ class Status:
             "name": point.name,
             "fresh": point.fresh,
             "mode": self.policy.mode(point.number).name.lower(),
+        }
+
+    def _device(self, device: Device) -> Document:
+        state = self.supervisor.state(device.id)
+        age_seconds = self.clock.monotonic() - state.at if state.at else None
+        readings = self.supervisor.readings(device.id)
+        return {
+            "id": device.id,
+            "name": device.name,
+            "kind": kind_of(device),
+            "position": state.position.value,
+            "level": state.level,
+            "age_seconds": None if age_seconds is None else round(age_seconds, 1),
+            "answers": self.supervisor.answers(device.id),
+            "faults": sorted(self.supervisor.faults(device.id)),
+            "readings": {
+                quantity.name.lower(): value for quantity, value in sorted(readings.items())
+            },
         }
 
 

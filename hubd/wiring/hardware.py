@@ -15,7 +15,8 @@ from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config import movers as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
-from hubd.wiring.look import lines
+from hubd.wiring.devices import make_devices
+from hubd.wiring.look import lines, ports
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers
@@ -44,6 +45,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         uplink=make_uplink(config, keys),
         runs=runs,
         readers=make_readers(config, keys, tell),
+        devices=make_devices(config),
     )
 
 
@@ -70,6 +72,7 @@ def _input_line(door: str, contact: Contact, line: sections.InputLine) -> InputL
 def look_at_parts(config: Config, world: World) -> Iterator[Finding]:
     """Yield what `--check-config` finds of all that the configuration names."""
     yield from lines.look(config, world)
+    yield from ports.look(config, world)
     yield from look_at_radio(config, world)
     yield from look_at_readers(config, world)
 

@@ -20,11 +20,14 @@ from drivers.gpio.lines import outputs_outlive_us
 from drivers.strike.guard_client import GPIO_FACTORY, StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
+from hubcore.errors import ConfigError
 from hubcore.ports.doors import Mover
 from hubd.config import movers as sections
+from hubd.config.devices import RelayBoard
 from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
+from hubd.wiring.devices import board_line
 from hubd.wiring.mover_group import MoverGroup, Publish
 from hubd.wiring.parts import RunPart, TellPart
 
@@ -88,9 +91,45 @@ def _line_of(strike: OnLine) -> StrikeLine:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StrikeOnBoard:
+    """A strike on a relay, and the board of that."""
+
+    strike: sections.RelayStrike
+    board: RelayBoard
+
+
+def relay_strikes(wanted: Sequence[StrikeOnBoard], tell: TellPart) -> MadeKind:
+    """Strikes on relays of boards that end a pulse by themselves. Raise ConfigError."""
+    try:
+        from drivers.relays.strike import RelayStrikes, StrikeRelay
+
+        boards = {one.board.id: one.board for one in wanted}
+        lines = []
+        for id_, board in boards.items():
+            on_it = (one.strike for one in wanted if one.board.id == id_)
+            lines.append(board_line(board, {strike.id: strike.relay for strike in on_it}))
+    except ImportError as error:
+        raise ConfigError(
+            f"a mover of kind relay_strike needs a library that is not installed ({error.name}): "
+            "install hubd with its extra `relays` (docs/hub.md, Devices)"
+        ) from error
+    strikes = RelayStrikes(lines, partial(tell, Part.RELAY_STRIKES))
+    makers: dict[str, MakeForDoor] = {}
+    for one in wanted:
+        relay = StrikeRelay(
+            id=one.strike.id,
+            cap_ms=round(one.strike.cap_seconds * 1000),
+            rest_ms=round(one.strike.rest_seconds * 1000),
+        )
+        makers[relay.id] = partial(strikes.make, relay)
+    return MadeKind(makers, {Part.RELAY_STRIKES: strikes.run})
+
+
 MOVER_KINDS: Mapping[type[sections.Mover], MakeKind] = {
     sections.Strike: gpio_strikes,
     sections.Maglock: gpio_strikes,
+    sections.RelayStrike: relay_strikes,
 }
 """A row for each kind in `hubd.config.movers.Mover`."""
 
@@ -103,16 +142,26 @@ def make_movers(
 ) -> MadeMovers:
     """Make what moves the doors of the configuration; `publish` hears what they do."""
     wanted = [mover for door in config.doors for mover in door.moved_by]
+    boards = {board.id: board for board in config.relay_boards}
     makers: dict[str, MakeForDoor] = {}
     runs: dict[Part, RunPart] = {}
     for make in dict.fromkeys(rows.values()):
-        of_maker = [mover for mover in wanted if rows.get(type(mover)) is make]
+        of_maker = [_with_board(one, boards) for one in wanted if rows.get(type(one)) is make]
         if of_maker:
             made = make(of_maker, tell)
             makers.update(made.movers)
             runs.update(made.runs)
     doors = {door.id: _mover_of(door, makers, publish) for door in config.doors}
     return MadeMovers(doors, runs)
+
+
+def _with_board(
+    mover: sections.Mover, boards: Mapping[str, RelayBoard]
+) -> sections.Mover | StrikeOnBoard:
+    """Return what is needed to make a mover: its section, and its board if it has one."""
+    if isinstance(mover, sections.RelayStrike):
+        return StrikeOnBoard(mover, boards[mover.board])
+    return mover
 
 
 def _mover_of(door: Door, makers: Mapping[str, MakeForDoor], publish: Publish) -> Mover:

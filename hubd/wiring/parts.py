@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from hubcore.device.device import Device
+from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
 from hubcore.ports.radio import Radio
 from hubcore.ports.reader import Readers
@@ -28,6 +30,7 @@ class Parts:
 
     `doors`: what moves each door, by the door's id. `runs`: what must run for the parts, by name.
     `readers`: what drives each reader beside the phones, by the reader's id.
+    `devices`: what is commanded otherwise, each with its driver, by the device's id.
     """
 
     radio: Radio
@@ -36,6 +39,7 @@ class Parts:
     uplink: Uplink | None
     runs: Mapping[Part, RunPart]
     readers: Mapping[str, Readers] = field(default_factory=dict)
+    devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -45,6 +45,7 @@ class Securing:
         self.kinds: Mapping[str, Callable[[object], None]] = {
             "strike": self._strike,
             "maglock": self._maglock,
+            "relay_strike": _ends_by_itself,
         }
 
     def mover(self, table: object) -> None:
@@ -75,6 +76,10 @@ class Securing:
         """Request the line, which drives it inactive, and give it back."""
         line = StrikeLine(keys.chip, keys.line, keys.active_low is not is_magnet)
         self._open_lines([line]).close()
+
+
+def _ends_by_itself(_table: object) -> None:
+    """The board's own timer has ended the pulse, or is about to: nothing can stay driven."""
 
 
 def _read(table: object, wanted: type[Any]) -> Any:

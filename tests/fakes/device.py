@@ -30,10 +30,13 @@ class FakeDriver:
         self.at_work: defaultdict[str, int] = defaultdict(int)
         self.most_at_work = 0
         self.listener: DeviceListener | None = None
+        self.served = asyncio.Event()
+        """Set once it serves its `listener`."""
         self._time = time
 
     async def serve(self, listener: DeviceListener) -> None:
         self.listener = listener
+        self.served.set()
         await asyncio.get_running_loop().create_future()
 
     async def perform(self, command: Command) -> None:
@@ -51,12 +54,16 @@ class FakeDriver:
 
 
 class FakeListener:
-    """Notes what a driver tells, and wakes whoever waits for at most `patience_seconds`."""
+    """Notes what a driver tells, and wakes whoever waits for at most `patience_seconds`.
+
+    `faults` has what stands; `told` has each fault as often as it was said.
+    """
 
     def __init__(self, patience_seconds: float = 20.0) -> None:
         self.states: dict[str, DeviceState] = {}
         self.readings: dict[tuple[str, Quantity], float] = {}
         self.faults: set[tuple[str, DeviceFault]] = set()
+        self.told: list[tuple[str, DeviceFault, bool]] = []
         self._patience_seconds = patience_seconds
         self._news = asyncio.Event()
 
@@ -69,6 +76,7 @@ class FakeListener:
         self._news.set()
 
     def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
+        self.told.append((device, fault, stands))
         if stands:
             self.faults.add((device, fault))
         else:

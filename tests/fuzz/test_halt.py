@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from hubcore.backend import uplink
 from hubcore.backend.uplink import ReleaseOutcome, Result
+from hubcore.device.command import Verb
 from tests.fuzz.common import effort
 from tests.unit.test_sync import HALT, Site, site
 
@@ -23,6 +24,7 @@ REACHED: Counter[str] = Counter()
 EVENTS = (
     "release",
     "release",
+    "act",
     "halt",
     "disconnect",
     "connect",
@@ -47,6 +49,8 @@ class Told:
         match event:
             case "release":
                 self._order()
+            case "act":
+                self._act()
             case "halt":
                 self._here.hear(HALT)
                 self._halted = self._halted or self._up
@@ -78,9 +82,16 @@ class Told:
         if not self._halted:
             self._may.add(order.id)
 
+    def _act(self) -> None:
+        self._asked += 1
+        id_ = self._asked.to_bytes(16, "big")
+        self._here.hear(uplink.Act(id_, "operator", "light", Verb.ON, None, 2_000_000_000))
+        if not self._halted:
+            self._may.add(id_)
+
     def _check(self) -> None:
-        while not self._here.orders.empty():
-            begun = self._here.orders.get_nowait()
+        while not self._here.begun.empty():
+            begun = self._here.begun.get_nowait()
             assert begun.id in self._may, "begun after a Halt"
             self._may.remove(begun.id)
             REACHED["begun"] += 1

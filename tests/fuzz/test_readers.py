@@ -22,6 +22,8 @@ from hubcore.calendar.recurrence import Daily, Recurrence
 from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
+from hubcore.device.command import Verb
+from hubcore.device.state import Quantity
 from hubcore.errors import AuditError, FrameError, HubError, ProofError, SignatureError
 from hubcore.evidence import records
 from hubcore.evidence.carried_orders import CarriedOrder, read_orders, write_orders
@@ -101,6 +103,15 @@ def documents() -> dict[str, bytes]:
         ),
         "frame": b"\x13sid!\x00\x00\x05hello",
         "release": uplink.encode(uplink.Release(bytes(16), 1, 2, 3, "operator-7")),
+        "act": uplink.encode(uplink.Act(bytes(16), "operator-7", "light", Verb.ON, None, 2)),
+        "act result": uplink.encode(
+            uplink.ActResult(
+                bytes(16), (uplink.DeviceOutcome("light", uplink.ActOutcome.FAILED),), "no"
+            )
+        ),
+        "telemetry": uplink.encode(
+            uplink.Telemetry((uplink.Measured("light", Quantity.POWER, -5, 3),))
+        ),
         "order": uplink.encode(
             uplink.Order(bytes(16), "operator-7", 1, DoorOrder.LOCKDOWN, 1, 2, 3)
         ),
@@ -166,9 +177,13 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
     "from backend": (
         uplink.decode_from_backend,
         FrameError,
-        ("release", "acknowledge", "new policy", "halt", "hello", "order"),
+        ("release", "act", "acknowledge", "new policy", "halt", "hello", "order"),
     ),
-    "from hub": (uplink.decode_from_hub, FrameError, ("hello", "release", "order result")),
+    "from hub": (
+        uplink.decode_from_hub,
+        FrameError,
+        ("hello", "release", "act result", "order result", "telemetry"),
+    ),
     "standing orders": (read_orders, FrameError, ("standing",)),
 }
 

@@ -18,6 +18,9 @@ from typing import Protocol
 
 import pytest
 
+from drivers.relays.boards import BoardLine
+from drivers.relays.opening import BoardKind, open_line
+from drivers.relays.strike import RelayStrikes, StrikeRelay
 from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
@@ -26,6 +29,7 @@ from hubcore.ports.doors import Input, InputEvent, Mover
 from hubd.wiring.mover_group import MoverGroup
 from hubsim.door.door import SimDoor, Times
 from hubsim.door.lines import Bank, Fault
+from hubsim.relays.boards import SimModbus
 from hubsim.timeline import VirtualTime
 
 pytestmark = pytest.mark.asyncio
@@ -47,6 +51,8 @@ class Bench(Protocol):
 
     mover: Mover
     edges: list[InputEvent]
+    says_broken: str
+    """What its error says after `break_it`."""
 
     def levels(self) -> list[bool]:
         """Whether each line is driven, as the metal sees it."""
@@ -63,6 +69,8 @@ class Bench(Protocol):
 
 class SimBench:
     """A simulated door, or several together, on a virtual time."""
+
+    says_broken = "it is set to fail"
 
     def __init__(self, count: int) -> None:
         self.time = VirtualTime(1000.0)
@@ -93,6 +101,8 @@ class SimBench:
 
 class StrikeBench:
     """A strike behind its guard process, or several together, on lines in a file."""
+
+    says_broken = "it is set to fail"
 
     def __init__(self, folder: Path, count: int, cap_seconds: float = CAP_SECONDS) -> None:
         names = [f"strike-{number}" for number in range(count)]
@@ -148,6 +158,62 @@ async def guarded(
     bench.bank.close()
 
 
+class RelayBench:
+    """A strike on a relay of a simulated Modbus module, or several together on one."""
+
+    says_broken = "did not switch"
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.sim = SimModbus(4, folder / "ttyRelays")
+        self.edges: list[InputEvent] = []
+        self.count = count
+        self.ready = asyncio.Event()
+        relays = {f"strike-{number}": number + 1 for number in range(count)}
+        opens = partial(open_line, self.sim.path, BoardKind.MODBUS, 4)
+        self.strikes = RelayStrikes(
+            [BoardLine(self.sim.path, opens, relays)], lambda _up, _why: None
+        )
+        makers = [self._maker(name) for name in relays]
+        self.mover: Mover = (
+            MoverGroup(makers, self.edges.append) if count > 1 else makers[0](self.edges.append)
+        )
+
+    def _maker(self, name: str) -> Callable[[Callable[[InputEvent], None]], Mover]:
+        relay = StrikeRelay(name, round(CAP_SECONDS * 1000), round(REST_SECONDS * 1000))
+        return partial(self.strikes.make, relay, "front")
+
+    def levels(self) -> list[bool]:
+        return [self.sim.on[number + 1] for number in range(self.count)]
+
+    def break_it(self) -> None:
+        self.sim.stuck.add(self.count)
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():  # noqa: ASYNC110 - what is awaited is in another thread
+                await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def on_relays(folder: Path, count: int) -> AsyncIterator[Bench]:
+    bench = RelayBench(folder, count)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(bench.strikes.run(bench.ready.set))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await bench.ready.wait()
+                await bench.until(lambda: bench.mover.must_rest_seconds(CAP_SECONDS) == 0.0)
+            try:
+                yield bench
+            finally:
+                running.cancel()
+    finally:
+        bench.sim.end()
+
+
 @dataclass(frozen=True)
 class Kind:
     """How to bring up the bench of one kind, with so many strikes at the door."""
@@ -159,6 +225,8 @@ class Kind:
 CAPPED = {
     "strike": Kind(guarded, 1),
     "two strikes": Kind(guarded, 2),
+    "relay strike": Kind(on_relays, 1),
+    "two relay strikes": Kind(on_relays, 2),
     "simulated door": Kind(simulated, 1),
     "two simulated doors": Kind(simulated, 2),
 }
@@ -278,7 +346,7 @@ async def test_what_is_no_span_of_time_drives_nothing(bench: Bench, seconds: flo
 async def test_one_that_cannot_be_driven_says_so_and_is_at_rest(bench: Bench) -> None:  # law 3
     bench.break_it()
     assert bench.mover.must_rest_seconds(1.0) == 0.0
-    with pytest.raises(HardwareError, match="it is set to fail") as caught:
+    with pytest.raises(HardwareError, match=bench.says_broken) as caught:
         await bench.mover.release(1.0)
     assert not isinstance(caught.value, RestingError)
     assert not any(bench.levels())

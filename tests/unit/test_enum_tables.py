@@ -45,9 +45,11 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO READERS "
-        "READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN READER_POWER READER_TAMPER "
-        "STATE STRIKES UNIT",
+        "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES OUTBOX PAIRING PORTS RADIO "
+        "READERS READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN READER_POWER "
+        "READER_TAMPER RELAY_STRIKES STATE STRIKES UNIT "
+        "DEVICES_DEAD DEVICES_GONE DEVICES_JAMMED DEVICES_NOT_SECURE DEVICES_REFUSE "
+        "DEVICES_SERVICE DEVICES_STRANGE DEVICES_TAMPERED DEVICES_VERSION DEVICES_WEAK",
         "these stand and end when whoever sees them says so",
     ),
     "hubd.doors.watch._EVENTS": _partial(
@@ -84,7 +86,7 @@ PARTIAL: Mapping[str, Partial] = {
         "UNKNOWN SECURED RELEASED HELD_OPEN", "these phases have no time of their own"
     ),
     "hubd.doors.operations:self._tables": _partial(
-        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK STATE READER ORDER BREAK",
+        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK COMMAND STATE READER ORDER BREAK",
         "operations are asked by phones and the backend",
     ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(
@@ -94,7 +96,15 @@ PARTIAL: Mapping[str, Partial] = {
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO READERS", "what must run for strikes is their guard"
+        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO READERS STRIKES",
+        "what must run for strikes is their guard, or their boards (the last one in the file)",
+    ),
+    "hubcore.device.command.LEVELS_OF": _partial(
+        "CLOSE LOCK OFF ON OPEN READ STOP UNLOCK", "these verbs take no level"
+    ),
+    "drivers.relays.strike.SENTENCES": _partial(
+        "BATTERY_LOW DEAD JAMMED NOT_SECURE REFUSED SERVICE_GONE TAMPERED WRONG_VERSION",
+        "a relay board has no such fault",
     ),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(

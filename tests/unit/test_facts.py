@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 LIST = ROOT / "hubcore" / "evidence" / "facts.py"
 ROOMS = (
     "hubcore",
+    "hubd/devices",
     "hubd/doors",
     "hubd/orders",
     "hubd/phones",

@@ -62,13 +62,20 @@ ROOMS: dict[str, Room] = {
     "hubcore.device": _room(f"hubcore.device {GROUND}", "", PURE),
     "hubcore.evidence": _room(f"hubcore.evidence {ACCESS}", "", PURE),
     "hubcore.phone": _room(f"hubcore.phone {ACCESS}", "cryptography", PURE),
-    "hubcore.backend": _room(f"hubcore.backend hubcore.evidence hubcore.policy {ACCESS}", "", PURE),
+    "hubcore.backend": _room(
+        f"hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
+    ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
     "drivers": _room("drivers hubcore.ports hubcore.errors"),
     "drivers.relays": _room(
         "drivers.relays hubcore.device hubcore.ports.device hubcore.errors", "minimalmodbus serial"
+    ),
+    "drivers.relays.strike": _room(
+        "drivers.relays.boards drivers.strike.stretch hubcore.device hubcore.ports.doors "
+        "hubcore.errors",
+        "",
     ),
     "drivers.zwave_js": _room(
         "drivers.zwave_js hubcore.device hubcore.ports.device hubcore.errors",
@@ -102,7 +109,11 @@ ROOMS: dict[str, Room] = {
     "hubd.orders": _room(
         "hubd.orders hubd.doors.judge hubd.doors.recall hubd.recording hubcore", "", WORLDLY
     ),
-    "hubd.devices": _room("hubd.devices hubd.threads hubd.recording hubcore", "", WORLDLY),
+    "hubd.devices": _room(
+        "hubd.devices hubd.doors.judge hubd.doors.recall hubd.recording hubcore",
+        "structlog",
+        WORLDLY,
+    ),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
     "hubd.evidence": _room("hubd.evidence hubd.threads hubcore", "", WORLDLY),
@@ -113,14 +124,17 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.upkeep": _room(
-        "hubd.upkeep hubd.evidence hubd.backend hubd.doors hubd.orders hubd.threads hubcore",
+        "hubd.upkeep hubd.evidence hubd.backend hubd.devices hubd.doors hubd.orders hubd.threads "
+        "hubcore",
         "",
         WORLDLY,
     ),
     "hubd.upkeep.checks": _room("hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.status": _room(
-        "hubd.upkeep hubd.backend hubd.doors hubd.orders hubd.config hubcore", "", PURE
+        "hubd.upkeep hubd.backend hubd.devices hubd.doors hubd.orders hubd.config hubcore",
+        "",
+        PURE,
     ),
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
@@ -135,7 +149,9 @@ ROOMS: dict[str, Room] = {
         IMPURE | WORLDLY,
     ),
     "hubd.wiring.parts": _room(
-        "hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks", "", WORLDLY
+        "hubcore.device hubcore.ports hubd.adapters.host.keyfiles hubd.config hubd.upkeep.checks",
+        "",
+        WORLDLY,
     ),
     "hubd.wiring.mover_group": _room("hubcore.ports hubcore.errors", "", WORLDLY),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
@@ -159,8 +175,8 @@ ROOMS: dict[str, Room] = {
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file "
-        "hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy hubd.readers hubd.stores "
-        "hubd.upkeep "
+        "hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy hubd.readers "
+        "hubd.stores hubd.upkeep "
         "hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(

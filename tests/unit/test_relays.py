@@ -17,9 +17,13 @@ from drivers.relays.boards import BoardLine, RelayBoards
 from drivers.relays.lcus import LcusBoard, command
 from drivers.relays.numato import NumatoBoard
 from drivers.relays.opening import BAUD_OF, CAN_BE_A_STRIKE, BoardKind, open_line
-from hubcore.device.command import Command, Verb
+from hubcore.device.breaker import BreakerRule
+from hubcore.device.command import Capability, Command, CommandOutcome, Verb
+from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, Position
 from hubcore.errors import HardwareError
+from hubd.adapters.host.clock import SystemClock
+from hubd.devices.supervisor import Supervisor
 from hubsim.relays.boards import SimBoard, SimLcus, SimModbus, SimNumato, crc16
 from tests.fakes.device import FakeListener
 
@@ -152,6 +156,38 @@ async def test_a_board_of_one_relay_cannot_tell(tmp_path: Path) -> None:
     assert port.board.state(1) is None
     port.close()
     sim._stop.set()
+
+
+async def test_a_board_that_cannot_tell_is_never_taken_at_its_word(tmp_path: Path) -> None:
+    """Boards, law 5: the relay moved, and nobody here can know it."""
+    sim = SimLcus(1, tmp_path / "ttyRelays")
+    opens = partial(open_line, sim.path, BoardKind.LCUS, 1)
+    driver = RelayBoards([BoardLine(sim.path, opens, {"light": 1})], look_seconds=0.1)
+    device = Device("light", Capability.SWITCH, 30.0)
+    supervisor = Supervisor(
+        devices={"light": (device, driver)},
+        clock=SystemClock(lambda: 0.0),
+        tell_fault=lambda *_: None,
+        breaker=BreakerRule(),
+    )
+    listening = asyncio.create_task(supervisor.run())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:  # until the line is open
+            result = await supervisor.perform(Command("light", Verb.OFF), 9.0)
+            if result.sent:
+                break
+    for _ in range(5):
+        result = await supervisor.perform(Command("light", Verb.ON), 9.0)
+        assert (result.outcome, result.sent) == (CommandOutcome.UNKNOWN, True)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while b"".join(sim.heard).count(command(1, True)) < 5:  # noqa: ASYNC110 - a thread hears
+            await asyncio.sleep(0.01)
+    assert b"".join(sim.heard) == command(1, False) + 5 * command(1, True), "each was sent once"
+    assert supervisor.answers("light"), "the board is not left alone for it"
+    assert supervisor.state("light").position is Position.UNKNOWN
+    listening.cancel()
+    await asyncio.wait({listening})
+    sim.end()
 
 
 def test_commands_are_the_documented_bytes() -> None:

@@ -20,9 +20,11 @@ from hubcore.device.command import (
     CommandOutcome,
     Verb,
 )
+from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
 from hubcore.errors import DriverGoneError, HardwareError
-from hubd.devices.supervisor import QUEUE_MAX, SECONDS_OF, CommandResult, Device, Supervisor
+from hubd.devices.supervisor import Supervisor
+from hubd.devices.worker import QUEUE_MAX, SECONDS_OF, CommandResult
 from tests.fakes.device import FakeDriver
 from tests.virtualtime import VirtualLoop, run_virtually, virtual_clock
 
@@ -89,7 +91,7 @@ def test_a_command_is_confirmed_by_its_driver_alone() -> None:
     play(scene)
 
 
-def test_an_unlock_is_never_sent_twice_and_a_lock_once_more() -> None:  # supervisor, law 4
+def test_an_unlock_is_never_sent_twice_and_a_lock_once_more() -> None:  # worker, law 4
     async def scene(rig: Rig) -> None:
         rig.driver.failing["front-lock"].append(HardwareError("no answer"))
         assert (await rig.do(UNLOCK)).outcome is CommandOutcome.FAILED
@@ -101,7 +103,7 @@ def test_an_unlock_is_never_sent_twice_and_a_lock_once_more() -> None:  # superv
     play(scene)
 
 
-def test_a_device_that_hangs_harms_no_other_and_is_answered_for() -> None:  # laws 1, 3
+def test_a_device_that_hangs_harms_no_other_and_is_answered_for() -> None:  # worker, laws 1, 3
     async def scene(rig: Rig) -> None:
         rig.driver.hanging.add("front-lock")
         stuck = asyncio.create_task(rig.do(UNLOCK))
@@ -115,7 +117,7 @@ def test_a_device_that_hangs_harms_no_other_and_is_answered_for() -> None:  # la
     play(scene)
 
 
-def test_a_command_that_waited_too_long_is_never_sent() -> None:  # law 3
+def test_a_command_that_waited_too_long_is_never_sent() -> None:  # worker, law 3
     async def scene(rig: Rig) -> None:
         rig.driver.seconds = 5.0
         first = asyncio.create_task(rig.do(LOCK))
@@ -128,7 +130,7 @@ def test_a_command_that_waited_too_long_is_never_sent() -> None:  # law 3
     play(scene)
 
 
-def test_stop_takes_the_place_of_a_shutters_travel() -> None:  # law 2
+def test_stop_takes_the_place_of_a_shutters_travel() -> None:  # worker, law 2
     async def scene(rig: Rig) -> None:
         rig.driver.seconds = 60.0
         travel = asyncio.create_task(rig.do(OPEN))
@@ -142,7 +144,7 @@ def test_stop_takes_the_place_of_a_shutters_travel() -> None:  # law 2
     play(scene)
 
 
-def test_the_end_of_a_driver_leaves_the_outcome_and_the_state_unknown() -> None:  # law 6
+def test_the_end_of_a_driver_leaves_the_outcome_and_the_state_unknown() -> None:  # worker, law 6
     async def scene(rig: Rig) -> None:
         rig.supervisor.changed("front-lock", DeviceState(Position.LOCKED, rig.loop.time()))
         assert rig.supervisor.state("front-lock").position is Position.LOCKED
@@ -154,7 +156,7 @@ def test_the_end_of_a_driver_leaves_the_outcome_and_the_state_unknown() -> None:
     play(scene)
 
 
-def test_an_old_state_is_unknown() -> None:  # law 6
+def test_an_old_state_is_unknown() -> None:  # worker, law 6
     async def scene(rig: Rig) -> None:
         rig.supervisor.changed("light", DeviceState(Position.ON, rig.loop.time()))
         await asyncio.sleep(60.0)
@@ -165,7 +167,7 @@ def test_an_old_state_is_unknown() -> None:  # law 6
     play(scene)
 
 
-def test_a_dead_device_is_left_alone_probed_and_found_again() -> None:  # law 5
+def test_a_dead_device_is_left_alone_probed_and_found_again() -> None:  # worker, law 5
     async def scene(rig: Rig) -> None:
         rig.driver.failing["light"].extend([HardwareError("dead")] * 5)
         for _ in range(2):
@@ -195,7 +197,7 @@ def test_a_device_that_speaks_is_asked_at_once() -> None:  # breaker, law 4
     play(scene)
 
 
-def test_a_fault_is_told_once_however_often_a_device_says_it() -> None:  # law 7
+def test_a_fault_is_told_once_however_often_a_device_says_it() -> None:  # supervisor, law 2
     async def scene(rig: Rig) -> None:
         for stands in [True] * 500 + [False] * 500 + [True]:
             rig.supervisor.fault("front-lock", DeviceFault.JAMMED, stands)
@@ -205,7 +207,7 @@ def test_a_fault_is_told_once_however_often_a_device_says_it() -> None:  # law 7
     play(scene)
 
 
-def test_readings_cost_one_place_each() -> None:  # law 8
+def test_readings_cost_one_place_each() -> None:  # supervisor, law 3
     async def scene(rig: Rig) -> None:
         for value in range(1000):
             rig.supervisor.read(Reading("light", Quantity.POWER, value))

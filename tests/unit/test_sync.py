@@ -25,6 +25,9 @@ from hubcore.backend.uplink import (
     ReleaseOutcome,
     Result,
 )
+from hubcore.device.command import Verb
+from hubcore.device.state import DeviceState, Position, Quantity, Reading
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.backend.identity import Identity
@@ -55,7 +58,16 @@ class Site:
         self.orders_for_doors: list[uplink.Order] = []
         self.stand_gate = asyncio.Event()
         self.stand_gate.set()
-        orders = Orders(self.release, self.accept, lambda: self.version, self.stand)
+        self.begun: asyncio.Queue[uplink.Release | uplink.Act] = asyncio.Queue()
+        self.act_results: asyncio.Queue[uplink.ActResult] = asyncio.Queue()
+        self.telemetry = TelemetryTable()
+        orders = Orders(
+            release=self.release,
+            accept_policy=self.accept,
+            policy_version=lambda: self.version,
+            stand=self.stand,
+            act=self.act,
+        )
         identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
         self.appended = asyncio.Event()
         self.sync = Sync(
@@ -66,10 +78,16 @@ class Site:
             clock=self.clock,
             pace=Pace(**pace),  # type: ignore[arg-type]
             appended=self.appended,
+            telemetry=self.telemetry,
         )
+
+    async def act(self, order: uplink.Act) -> uplink.ActResult:
+        self.begun.put_nowait(order)
+        return await self.act_results.get()
 
     async def release(self, order: uplink.Release) -> Result:
         self.orders.put_nowait(order)
+        self.begun.put_nowait(order)
         result = await self.results.get()
         if isinstance(result, Exception):
             raise result
@@ -787,3 +805,85 @@ async def test_the_outbox_knows_no_receipt_twice():
         assert outbox.room() == 1
         outbox.sent(1, due)
     assert waits == [15.0, 35.0, 75.0, 115.0]
+
+
+def act(number: int) -> uplink.Act:
+    return uplink.Act(number.to_bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
+
+
+async def test_a_command_of_devices_is_answered_and_those_too_many_are_refused():
+    async with site(acts_in_flight=1, acts_waiting=1) as here:
+        await here.up()
+        here.hear(act(1))
+        await here.settle()
+        here.hear(act(2))
+        here.hear(act(3))
+        busy = await here.next()
+        assert busy == uplink.ActResult((3).to_bytes(16), (), "too many commands at once")
+        done = uplink.ActResult((1).to_bytes(16), (), "done")
+        here.act_results.put_nowait(done)
+        assert await here.next() == done
+
+
+async def test_a_halt_refuses_commands_that_wait():
+    async with site(acts_in_flight=1) as here:
+        await here.up()
+        here.hear(act(1))
+        await here.settle()
+        here.hear(act(2))
+        here.hear(HALT)
+        refused = await here.next()
+        assert isinstance(refused, uplink.ActResult)
+        assert refused.id == (2).to_bytes(16)
+        assert refused.outcomes == ()
+
+
+async def test_telemetry_goes_only_while_no_record_waits():
+    async with site(telemetry_seconds=5.0) as here:
+        await here.append()
+        await here.up()
+        assert await here.numbers(1) == [1]
+        now = here.clock.monotonic()
+        here.telemetry.stands("light", DeviceState(Position.ON, now), now)
+        here.telemetry.read(Reading("light", Quantity.POWER, 12.5), now)
+        here.later(6.0)
+        await here.settle()
+        assert here.link.said.empty()
+        here.hear(uplink.Acknowledge((1,)))
+        await here.settle()
+        here.later(6.0)
+        said = await here.next()
+        assert said == uplink.Telemetry(
+            (
+                uplink.Measured("light", Quantity.POSITION, 3, 12),
+                uplink.Measured("light", Quantity.POWER, 12_500, 12),
+            )
+        )
+        here.later(6.0)
+        await here.settle()
+        assert here.link.said.empty(), "nothing new, nothing said"
+
+
+async def test_telemetry_keeps_its_pace_and_goes_again_on_a_new_uplink():
+    async with site(telemetry_seconds=5.0) as here:
+        await here.up()
+        await here.settle()
+        said = 0
+        for second in range(20):
+            for value in range(100):
+                here.telemetry.read(
+                    Reading("light", Quantity.POWER, 100 * second + value), here.clock.monotonic()
+                )
+            here.later(1.0)
+            await here.settle()
+            while not here.link.said.empty():
+                message = await here.next()
+                assert isinstance(message, uplink.Telemetry)
+                assert message.values[0].value % 100_000 == 99_000, "the latest value alone"
+                said += 1
+        assert 3 <= said <= 5
+        here.link.cut("gone")
+        await here.up()
+        here.later(6.0)
+        again = await here.next()
+        assert isinstance(again, uplink.Telemetry)

@@ -15,6 +15,7 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeAct,
     TakeOrder,
     TakePolicy,
     TakeReceipts,
@@ -23,7 +24,15 @@ from hubcore.backend.talk import (
     TalkEffect,
     UplinkPhase,
 )
-from hubcore.backend.uplink import BackendMessage, Cause, Ping, ReleaseOutcome, Result
+from hubcore.backend.uplink import (
+    ActResult,
+    BackendMessage,
+    Cause,
+    Ping,
+    ReleaseOutcome,
+    Result,
+)
+from hubcore.device.command import Verb
 
 NOON = 1_800_000_000.0
 NONCE = bytes(range(8))
@@ -33,13 +42,15 @@ RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = uplink.NewPolicy(b"policy")
 PONG = uplink.Pong(NONCE, 0)
 HALT = uplink.Halt(Cause.FORK, 9, bytes(32), "why")
+ACT = uplink.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 ORDER = uplink.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ORDER)
+MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ACT, ORDER)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
 HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
 RECEIPTS = [TakeReceipts((1, 2))]
+REFUSES_ACT = [Say(ActResult(bytes(16), (), HALTED))]
 REFUSES = [Say(Result(bytes(16), ReleaseOutcome.REFUSED, HALTED))]
 REFUSES_ORDER = [Say(uplink.OrderResult(bytes(16), uplink.OrderOutcome.REFUSED, HALTED))]
 
@@ -50,6 +61,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ACKNOWLEDGE: RECEIPTS,
         RELEASE: [TakeRelease(RELEASE)],
         ORDER: [TakeOrder(ORDER)],
+        ACT: [TakeAct(ACT)],
         POLICY: [TakePolicy(b"policy")],
         PONG: [],
         HALT: HALTS,
@@ -60,6 +72,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ACKNOWLEDGE: RECEIPTS,
         RELEASE: REFUSES,
         ORDER: REFUSES_ORDER,
+        ACT: REFUSES_ACT,
         POLICY: [TakePolicy(b"policy")],
         HALT: [RefuseWaiting()],
     },

@@ -16,10 +16,15 @@ from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
 from hubcore.backend.uplink import (
     Acknowledge,
+    Act,
+    ActOutcome,
+    ActResult,
     Cause,
+    DeviceOutcome,
     Evidence,
     Halt,
     Hello,
+    Measured,
     NewPolicy,
     Order,
     OrderOutcome,
@@ -30,12 +35,15 @@ from hubcore.backend.uplink import (
     Release,
     ReleaseOutcome,
     Result,
+    Telemetry,
     Welcome,
     decode_from_backend,
     decode_from_hub,
     encode,
 )
 from hubcore.codec import cbor
+from hubcore.device.command import Verb
+from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 
 HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 12, 4)
@@ -48,6 +56,20 @@ FROM_HUB = [
     PolicyResult(4, ""),
     PolicyResult(4, "the signature is not the issuer's"),
     Ping(bytes(8)),
+    ActResult(bytes(16), (), "it came too late"),
+    ActResult(bytes(16), (DeviceOutcome("light", ActOutcome.CONFIRMED),), ""),
+    ActResult(
+        bytes(range(16)),
+        tuple(DeviceOutcome("d" * 30 + f"{n:02}", ActOutcome.REFUSED) for n in range(64)),
+        "x" * 200,
+    ),
+    Telemetry((Measured("light", Quantity.POSITION, 3, 0),)),
+    Telemetry(
+        tuple(
+            Measured("d" * 30 + f"{n:02}", Quantity.LEVEL, -(2**63 - 1), 2**63 - 1)
+            for n in range(64)
+        )
+    ),
     OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
     OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
 ]
@@ -64,6 +86,8 @@ FROM_BACKEND = [
     Order(bytes(16), "x" * 32, 65535, DoorOrder.HOLD_OPEN, 0, 2**63 - 1, 2**63 - 1),
     Halt(Cause.TWO_HUBS, 0, bytes(32), ""),
     Halt(Cause.GAP, 2**63 - 1, bytes(range(32)), "look at the hub"),
+    Act(bytes(16), "operator-9", "light", Verb.ON, None, 1_795_305_600),
+    Act(bytes(16), "x", 65535, Verb.SET_LEVEL, 100, 2**63 - 1),
 ]
 WRONG_FROM_HUB = {
     "empty": b"",
@@ -96,6 +120,21 @@ WRONG_FROM_HUB = {
     "hub id too long": cbor.encode([1, 1, "h" * 33, "site", bytes(16), "0.1", 0, 0, 0]),
     "boot id short": cbor.encode([1, 1, "h", "site", bytes(15), "0.1", 0, 0, 0]),
     "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, 0, 0]),
+    "an outcome of none": cbor.encode([6, bytes(16), [["light", 5]], ""]),
+    "an outcome as text": cbor.encode([6, bytes(16), [["light", "ok"]], ""]),
+    "an outcome of nobody": cbor.encode([6, bytes(16), [["", 0]], ""]),
+    "an outcome of a person": cbor.encode([6, bytes(16), [["Anna Muster", 0]], ""]),
+    "an outcome too wide": cbor.encode([6, bytes(16), [["light", 0, 0]], ""]),
+    "65 outcomes": cbor.encode([6, bytes(16), [["light", 0]] * 65, ""]),
+    "outcomes no list": cbor.encode([6, bytes(16), 5, ""]),
+    "outcomes flat": cbor.encode([6, bytes(16), ["light", 0], ""]),
+    "no values": cbor.encode([8, []]),
+    "65 values": cbor.encode([8, [["light", 1, 1, 1]] * 65]),
+    "a quantity of none": cbor.encode([8, [["light", 11, 1, 1]]]),
+    "a quantity true": cbor.encode([8, [["light", True, 1, 1]]]),
+    "a value out of range": cbor.encode([8, [["light", 1, -(2**63), 1]]]),
+    "a value as text": cbor.encode([8, [["light", 1, "cold", 1]]]),
+    "an age below 0": cbor.encode([8, [["light", 1, 1, -1]]]),
     "float": cbor2.dumps([4, 1.5, ""]),
     "null for a number": cbor.encode([4, None, ""]),
     "an outcome of no order": cbor.encode([7, bytes(16), 5, ""]),
@@ -125,6 +164,17 @@ WRONG_FROM_BACKEND = {
     "a cause as text": cbor.encode([21, "fork", 1, bytes(32), ""]),
     "a short hash of the known": cbor.encode([21, 2, 1, bytes(31), ""]),
     "escapes for a terminal": cbor.encode([21, 2, 1, bytes(32), "\x1b[2J"]),
+    "a verb of none": cbor.encode([22, bytes(16), "x", "light", 11, None, 5]),
+    "a verb as text": cbor.encode([22, bytes(16), "x", "light", "on", None, 5]),
+    "a group 0": cbor.encode([22, bytes(16), "x", 0, 4, None, 5]),
+    "a group over 16 bits": cbor.encode([22, bytes(16), "x", 65536, 4, None, 5]),
+    "a group true": cbor.encode([22, bytes(16), "x", True, 4, None, 5]),
+    "a device by a name": cbor.encode([22, bytes(16), "x", "Anna Muster", 4, None, 5]),
+    "a device of 33 characters": cbor.encode([22, bytes(16), "x", "d" * 33, 4, None, 5]),
+    "a level below 0": cbor.encode([22, bytes(16), "x", "shutter", 9, -1, 5]),
+    "a level false": cbor.encode([22, bytes(16), "x", "shutter", 9, False, 5]),
+    "a command of nobody": cbor.encode([22, bytes(16), "", "light", 4, None, 5]),
+    "a command that never expires": cbor.encode([22, bytes(16), "x", "light", 4, None, None]),
     "an order's id short": cbor.encode([23, bytes(15), "x", 1, 4, 1, 5, None]),
     "an order of nobody": cbor.encode([23, bytes(16), "", 1, 4, 1, 5, None]),
     "an order of 33 bytes": cbor.encode([23, bytes(16), "x" * 33, 1, 4, 1, 5, None]),
@@ -173,7 +223,7 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
 def test_every_type_has_its_own_number_and_fits_one_byte():
     kinds = [*uplink.FROM_HUB.values(), *uplink.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
-    assert len(set(numbers)) == len(kinds) == 13
+    assert len(set(numbers)) == len(kinds) == 16
     assert all(0 < number < 24 for number in numbers)
     assert all(len(fields(kind)) < 23 for kind in kinds)
 
@@ -188,6 +238,17 @@ def test_the_known_bytes_of_an_order_for_a_door():
 def test_the_known_bytes_of_a_release():
     message = Release(bytes(range(16)), 2, 1_795_305_600, None, "op")
     assert encode(message).hex() == "861250000102030405060708090a0b0c0d0e0f021a6b023080f6626f70"
+
+
+def test_the_known_bytes_of_a_command_and_its_result():
+    act = Act(bytes(range(16)), "op", "light", Verb.ON, None, 1_795_305_600)
+    assert encode(act).hex() == (
+        "871650000102030405060708090a0b0c0d0e0f626f70656c6967687404f61a6b023080"
+    )
+    result = ActResult(bytes(range(16)), (DeviceOutcome("light", ActOutcome.TIMEOUT),), "")
+    assert encode(result).hex() == ("840650000102030405060708090a0b0c0d0e0f8182656c696768740260")
+    said = Telemetry((Measured("light", Quantity.POWER, 12_500, 3),))
+    assert encode(said).hex() == "82088184656c69676874051930d403"
 
 
 def test_a_small_message_padded_to_megabytes_costs_nothing():
@@ -251,4 +312,4 @@ def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
 )
 def test_each_type_has_its_own_ceiling_on_items(data):
     kind = {**uplink.FROM_HUB, **uplink.FROM_BACKEND}[data[1]]
-    assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + uplink.MAX_ACKNOWLEDGED
+    assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + 5 * uplink.MAX_DEVICES

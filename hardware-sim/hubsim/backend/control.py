@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, HubError
 from hubcore.evidence.records import StoredRecord, facts
 from hubsim.site.folder import FIRST_OPERATOR
@@ -77,6 +78,8 @@ class Control:
         self._orders = {
             "release": self._release,
             "order": self._order,
+            "act": self._act,
+            "telemetry": self._telemetry,
             "policy": self._policy,
             "records": self._records,
             "hubs": self._hubs,
@@ -173,6 +176,25 @@ class Control:
             "detail": result.detail,
         }
 
+    async def _act(self, order: JsonObject) -> JsonObject:
+        result = await self._backend.act(
+            hub=str(order["hub"]),
+            target=order["target"],
+            verb=_verb(order["verb"]),
+            level=order.get("level"),
+            valid_seconds=_valid_seconds(order),
+            by=str(order.get("by", FIRST_OPERATOR)),
+            act_id=bytes.fromhex(order["id"]) if "id" in order else None,
+        )
+        return {
+            "id": result.id.hex(),
+            "outcomes": {device: outcome.name.lower() for device, outcome in result.outcomes},
+            "detail": result.detail,
+        }
+
+    async def _telemetry(self, order: JsonObject) -> JsonObject:
+        return {"devices": self._backend.telemetry.shown(str(order["hub"]))}
+
     async def _policy(self, order: JsonObject) -> JsonObject:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
         sent = self._backend.push_policy(document)
@@ -239,6 +261,15 @@ class Control:
             if enrolled == hub:
                 return key
         raise ValueError(f"no hub {hub} is enrolled")
+
+
+def _verb(said: object) -> Verb:
+    """Read a verb such as "set-level". Raise ValueError."""
+    name = str(said).upper().replace("-", "_")
+    if name not in Verb.__members__:
+        known = ", ".join(verb.name.lower().replace("_", "-") for verb in Verb)
+        raise ValueError(f"expected a verb of {known}")
+    return Verb[name]
 
 
 def _valid_seconds(order: JsonObject) -> float:

@@ -1,4 +1,4 @@
-"""Remote releases and orders for doors: each to a hub, and the answer that is waited for.
+"""Orders to hubs: releases, orders for doors and commands of devices; and their awaited answers.
 
 Law: an answer is for whoever waits for it; the hub's records are the evidence.
 """
@@ -9,15 +9,20 @@ import asyncio
 import math
 import secrets
 import time
-from typing import Any
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
+from hubcore.device.command import Verb
 from hubcore.errors import LinkError
 from hubsim.backend.speakers import Speakers
 
 RESULT_GRACE_SECONDS = 5.0
 """Beyond its validity, how long a release waits for its answer."""
+ACT_SECONDS = 150.0
+"""The same for a command of devices: a shutter travels for long."""
+
+Asked = uplink.Release | uplink.Order | uplink.Act
+Answer = uplink.Result | uplink.OrderResult | uplink.ActResult
 
 
 class Orders:
@@ -25,7 +30,7 @@ class Orders:
 
     def __init__(self, speakers: Speakers) -> None:
         self._speakers = speakers
-        self._awaited: dict[bytes, asyncio.Future[Any]] = {}
+        self._awaited: dict[bytes, asyncio.Future[Answer]] = {}
 
     async def release(
         self,
@@ -40,8 +45,10 @@ class Orders:
         identity = release_id or secrets.token_bytes(uplink.ID_BYTES)
         expires_at = math.ceil(time.time() + valid_seconds)
         order = uplink.Release(identity, access_point, expires_at, seconds, by)
-        result: uplink.Result = await self._ask(hub, order, valid_seconds)
-        return result
+        answer = await self._answer(hub, order, valid_seconds + RESULT_GRACE_SECONDS)
+        if not isinstance(answer, uplink.Result):
+            raise LinkError(f"backend: hub {hub} answered a release as another order")
+        return answer
 
     async def stand(
         self,
@@ -56,6 +63,7 @@ class Orders:
         order_id: bytes | None,
     ) -> uplink.OrderResult:
         """See `Backend.stand`."""
+        self._speakers.refuse_orders(hub)
         message = uplink.Order(
             id=order_id or secrets.token_bytes(uplink.ID_BYTES),
             by=by,
@@ -65,30 +73,53 @@ class Orders:
             expires_at=math.ceil(time.time() + valid_seconds),
             until=until,
         )
-        result: uplink.OrderResult = await self._ask(hub, message, valid_seconds)
-        return result
+        answer = await self._answer(hub, message, valid_seconds + RESULT_GRACE_SECONDS)
+        if not isinstance(answer, uplink.OrderResult):
+            raise LinkError(f"backend: hub {hub} answered an order for a door as another order")
+        return answer
 
-    async def _ask(
-        self, hub: str, order: uplink.Release | uplink.Order, valid_seconds: float
-    ) -> Any:
-        """Send an order and wait for its answer. Raise LinkError."""
+    async def act(
+        self,
+        hub: str,
+        target: str | int,
+        verb: Verb,
+        level: int | None,
+        valid_seconds: float,
+        by: str,
+        act_id: bytes | None,
+    ) -> uplink.ActResult:
+        """See `Backend.act`."""
         self._speakers.refuse_orders(hub)
-        identity = order.id
+        order = uplink.Act(
+            id=act_id or secrets.token_bytes(uplink.ID_BYTES),
+            by=by,
+            target=target,
+            verb=verb,
+            level=level,
+            expires_at=math.ceil(time.time() + valid_seconds),
+        )
+        answer = await self._answer(hub, order, valid_seconds + ACT_SECONDS)
+        if not isinstance(answer, uplink.ActResult):
+            raise LinkError(f"backend: hub {hub} answered a command as another order")
+        return answer
+
+    async def _answer(self, hub: str, order: Asked, within_seconds: float) -> Answer:
+        """Give an order and wait for its answer. Raise LinkError."""
         loop = asyncio.get_running_loop()
-        answer = self._awaited.setdefault(identity, loop.create_future())
+        answer = self._awaited.setdefault(order.id, loop.create_future())
         try:
             if not self._speakers.send(hub, order):
                 raise LinkError(f"backend: hub {hub} is not connected")
-            async with asyncio.timeout(valid_seconds + RESULT_GRACE_SECONDS):
+            async with asyncio.timeout(within_seconds):
                 return await asyncio.shield(answer)
         except TimeoutError as error:
             raise LinkError(
                 f"backend: hub {hub} gave no answer; its records will show what it did"
             ) from error
         finally:
-            self._awaited.pop(identity, None)
+            self._awaited.pop(order.id, None)
 
-    def answered(self, result: uplink.Result | uplink.OrderResult) -> bool:
+    def answered(self, result: Answer) -> bool:
         """Take a hub's answer; return whether somebody waited for it."""
         waiting = self._awaited.get(result.id)
         if waiting is None or waiting.done():

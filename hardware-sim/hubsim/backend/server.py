@@ -28,6 +28,7 @@ from zmq.utils import z85
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend import uplink
+from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, StoreError
 from hubcore.evidence.records import StoredRecord
 from hubsim.backend.decisions import Decisions
@@ -38,6 +39,7 @@ from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Sea
 from hubsim.backend.speakers import Speakers, now_ms, shout
 from hubsim.backend.zap import KEY_PROPERTY, Gate
 from hubsim.site.folder import FIRST_OPERATOR
+from hubsim.telemetry import TelemetryBoard
 
 KEY_CHARACTERS = 40
 HANDSHAKE_SECONDS = 5.0
@@ -93,6 +95,7 @@ class Backend:
         self.handshake_seconds = HANDSHAKE_SECONDS
         self.serving = asyncio.Event()
         self.ignored: Counter[str] = Counter()
+        self.telemetry = TelemetryBoard()
         self.policy_results: dict[str, uplink.PolicyResult] = {}
         self.gate = Gate(hubs, directory / "revoked")
         self.evidence = Evidence(directory / "records", self.ignored)
@@ -203,9 +206,11 @@ class Backend:
             case uplink.Evidence(number, body, digest):
                 record = StoredRecord(number, body, digest)
                 records.setdefault(hub, []).append(record)
-            case uplink.Result() | uplink.OrderResult():
+            case uplink.Result() | uplink.OrderResult() | uplink.ActResult():
                 if not self._orders.answered(message):
                     self.ignored["result nobody waits for"] += 1
+            case uplink.Telemetry(values):
+                self.telemetry.take(hub, values)
             case uplink.PolicyResult():
                 self.policy_results[hub] = message
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)
@@ -298,6 +303,31 @@ class Backend:
             until=until,
             by=by,
             order_id=order_id,
+        )
+
+    async def act(
+        self,
+        hub: str,
+        target: str | int,
+        verb: Verb,
+        level: int | None = None,
+        *,
+        valid_seconds: float = 10.0,
+        by: str = FIRST_OPERATOR,
+        act_id: bytes | None = None,
+    ) -> uplink.ActResult:
+        """Command a device of a hub, or a group of the policy; return what became of it.
+
+        Raise LinkError when the hub is away or gives no answer in time.
+        """
+        return await self._orders.act(
+            hub=hub,
+            target=target,
+            verb=verb,
+            level=level,
+            valid_seconds=valid_seconds,
+            by=by,
+            act_id=act_id,
         )
 
     def push_policy(self, document: bytes) -> int:

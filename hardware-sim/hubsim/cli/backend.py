@@ -13,6 +13,10 @@ from hubsim import site as sites
 from hubsim.cli.options import endpoint, open_site, run_until_interrupted, site_option
 from hubsim.words import counted
 
+ANSWER_SECONDS = 15.0
+ACT_SECONDS = 180.0
+"""A shutter travels for long."""
+
 
 @click.group(invoke_without_command=True)
 @site_option(sites.DESK)
@@ -125,12 +129,70 @@ def backend_order(
     click.echo(f"{hub}: {answer['outcome']}{detail}")
 
 
-def _ask_backend(path: Path, order: dict[str, object]) -> dict[str, Any]:
+@backend.command("act")
+@site_option()
+@click.argument("hub")
+@click.argument("target")
+@click.argument("verb")
+@click.option("--level", type=int, help="For set-level: per cent open.")
+@click.option(
+    "--by",
+    default=sites.FIRST_OPERATOR,
+    show_default=True,
+    help="Who orders it, as the policy names the operator.",
+)
+@click.pass_obj
+def backend_act(
+    path: Path,
+    hub: str,
+    target: str,
+    verb: str,
+    level: int | None,
+    by: str,
+) -> None:
+    """Command TARGET of HUB: a device's id, or the number of a group of the policy.
+
+    VERB is on, off, open, close, stop, set-level, lock or read. Exit status 1 unless every device
+    has confirmed.
+    """
+    order: dict[str, object] = {
+        "do": "act",
+        "hub": hub,
+        "target": int(target) if target.isdecimal() else target,
+        "verb": verb,
+        "level": level,
+        "by": by,
+    }
+    answer = _ask_backend(path, order, ACT_SECONDS)
+    outcomes: dict[str, str] = answer["outcomes"]
+    for device, outcome in outcomes.items():
+        click.echo(f"{device}: {outcome}")
+    if answer["detail"]:
+        click.echo(answer["detail"])
+    if set(outcomes.values()) != {"confirmed"}:
+        raise SystemExit(1)
+
+
+@backend.command("devices")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_devices(path: Path, hub: str) -> None:
+    """Show what the devices of HUB said last."""
+    answer = _ask_backend(path, {"do": "telemetry", "hub": hub})
+    for device, values in answer["devices"].items():
+        said = ", ".join(f"{name} {value}" for name, value in values.items())
+        click.echo(f"{device}: {said}")
+
+
+def _ask_backend(
+    path: Path, order: dict[str, object], seconds: float = ANSWER_SECONDS
+) -> dict[str, Any]:
     from hubsim.stage import ask
 
     socket = open_site(path).backend / "backend.sock"
     try:
-        answer: dict[str, Any] = asyncio.run(ask(socket, order))
+        answer: dict[str, Any] = asyncio.run(ask(socket, order, seconds))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise click.ClickException(
             f"no backend runs for {path}: start it with `hubsim backend --at {path}`"

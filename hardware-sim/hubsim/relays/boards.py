@@ -1,6 +1,9 @@
 """Simulated relay boards on a pty, each in a thread of its own; they can be made to fail.
 
 `mute`: answers nothing. `stuck`: relays that do not move. `garbage`: answers this instead.
+`late_seconds`: it thinks for so long. `times`: it says each answer so often. `dies`: it does the
+next command and says nothing more. `chatters`: it says this again and again without being asked.
+`forgets_pulses`: its timer does not end a pulse.
 """
 
 from __future__ import annotations
@@ -26,6 +29,11 @@ class SimBoard(ABC):
         self.mute = False
         self.stuck: set[int] = set()
         self.garbage: bytes | None = None
+        self.late_seconds = 0.0
+        self.times = 1
+        self.dies = False
+        self.chatters = b""
+        self.forgets_pulses = False
         self.heard: list[bytes] = []
         self._ends: dict[int, float] = {}
         self._link = path
@@ -55,19 +63,28 @@ class SimBoard(ABC):
         if self._link is not None:
             self._link.unlink()
 
+    def end(self) -> None:
+        """End the board's thread, if it is plugged in, and close its line."""
+        if not self._stop.is_set():
+            self._stop.set()
+            self._thread.join()
+            os.close(self._hub_end)
+            os.close(self._other_end)
+
     def set(self, relay: int, on: bool, seconds: float | None = None) -> None:
         """Move a relay, unless it is stuck; `seconds`: it falls back by itself."""
         if relay in self.stuck or relay not in self.on:
             return
         self.on[relay] = on
         self._ends.pop(relay, None)
-        if seconds is not None:
+        if seconds is not None and not self.forgets_pulses:
             self._ends[relay] = time.monotonic() + seconds
 
     def _serve(self, end: int) -> None:
         data = b""
         while not self._stop.is_set():
             self._fall_back()
+            self._chatter(end)
             ready, _, _ = select.select([end], [], [], _QUIET_SECONDS)
             if ready:
                 try:
@@ -80,8 +97,18 @@ class SimBoard(ABC):
             self.heard.append(data)
             answer = self.answer(data)
             data = b""
+            self._stop.wait(self.late_seconds)
+            if self.dies:
+                self.dies = False
+                self.mute = True
             if not self.mute:
-                os.write(end, answer if self.garbage is None else self.garbage)
+                os.write(end, self.times * (answer if self.garbage is None else self.garbage))
+
+    def _chatter(self, end: int) -> None:
+        """Say what nobody has asked for, as long as somebody reads it."""
+        _, writable, _ = select.select([], [end], [], 0)
+        if self.chatters and writable:
+            os.write(end, 20 * self.chatters)
 
     def _fall_back(self) -> None:
         now = time.monotonic()

@@ -1,0 +1,287 @@
+"""A strike on a relay of a board that ends a pulse by itself. Implements `ports.doors.Mover`.
+
+Laws:
+1. The board's own timer ends each pulse. The relay is read back after each: what did not rise is an
+   error, and is switched off.
+2. A pulse is of whole tenths of a second, and never beyond what `stretch` leaves of the cap.
+3. A pulse that prolongs another begins the board's timer anew.
+4. A relay that is still on LATE_SECONDS after the end of its pulse is switched off, and told. From
+   then on this board is no strike: it is not driven again before the next start.
+5. When the line is lost, the strike is at rest as soon as its pulse is over: the board saw to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from drivers.relays.boards import BoardLine, RelayBoards
+from drivers.strike.stretch import MS, Stretch
+from hubcore.device.command import Command, Verb
+from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
+from hubcore.errors import HardwareError, RestingError
+from hubcore.ports.doors import Input, InputEvent
+
+TENTH = 100 * MS
+LOOK_SECONDS = 0.05
+LATE_SECONDS = 0.5
+SECONDS_MAX = 3600.0
+
+Publish = Callable[[InputEvent], None]
+TellUp = Callable[[bool, str], None]
+"""Takes whether all strikes of the boards can be driven, and a sentence."""
+
+SENTENCES: Mapping[DeviceFault, str] = {
+    DeviceFault.INTERFACE_GONE: "is not there, or its port is in use",
+    DeviceFault.STRANGE: "is none of the kind that the configuration names",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeRelay:
+    """A strike as it is configured, in milliseconds."""
+
+    id: str
+    cap_ms: int
+    rest_ms: int
+
+
+class RelayStrikes:
+    """All strikes on relay boards, and who listens to their boards. Run `run`."""
+
+    def __init__(self, lines: list[BoardLine], tell: TellUp) -> None:
+        self._boards = RelayBoards(lines)
+        self._ports = {device: line.path for line in lines for device in line.relays}
+        self._tell = tell
+        self._faults: dict[tuple[str, DeviceFault], None] = {}
+        self._broken: dict[str, str] = {}
+        self._said: str | None = None
+        self._strikes: dict[str, RelayStrike] = {}
+        self._ready: Callable[[], None] = lambda: None
+
+    def make(self, relay: StrikeRelay, door: str, publish: Publish) -> RelayStrike:
+        """Make the mover of a door."""
+        strike = RelayStrike(relay, door, publish, self._boards.perform, self._breaks)
+        self._strikes[relay.id] = strike
+        return strike
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve the boards and end what their strikes began, until cancelled."""
+        self._ready = ready
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._boards.serve(self))
+            for strike in self._strikes.values():
+                tasks.create_task(strike.run())
+
+    # What the boards say.
+
+    def changed(self, device: str, state: DeviceState) -> None:
+        """A board said how a relay stands."""
+        self._strikes[device].stands(state)
+        self._say()
+
+    def read(self, reading: Reading) -> None:
+        """Boards measure nothing."""
+
+    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
+        """Something is wrong with a board, or no longer."""
+        if stands:
+            self._faults[device, fault] = None
+        else:
+            self._faults.pop((device, fault), None)
+        if self._faults:
+            self._say()
+
+    def _breaks(self, strike: str, why: str) -> None:
+        self._broken[strike] = why
+        self._say()
+
+    def _say(self) -> None:
+        """Tell what is wrong, once for each change."""
+        sentences = dict.fromkeys(
+            f"The relay board at {self._ports[device]} {SENTENCES.get(fault, fault)}."
+            for device, fault in self._faults
+        )
+        why = " ".join([*sentences, *self._broken.values()])
+        if why == self._said:
+            return
+        self._said = why
+        if why:
+            self._tell(False, why)
+        else:
+            self._ready()
+
+
+class RelayStrike:
+    """One strike."""
+
+    def __init__(
+        self,
+        relay: StrikeRelay,
+        door: str,
+        publish: Publish,
+        perform: Callable[[Command], Awaitable[None]],
+        breaks: Callable[[str, str], None],
+    ) -> None:
+        """`breaks` takes a strike that is none any more, and why."""
+        self._id = relay.id
+        self._door = door
+        self._publish = publish
+        self._perform = perform
+        self._breaks = breaks
+        self._stretch = Stretch(cap_ms=relay.cap_ms, rest_ms=relay.rest_ms, now=time.monotonic_ns())
+        self._position = Position.UNKNOWN
+        self._told: bool | None = None
+        self._broken = ""
+        self._lock = asyncio.Lock()
+        self._news = asyncio.Event()
+
+    @property
+    def driven(self) -> bool:
+        """See `hubcore.ports.doors.Mover.driven`."""
+        return self._stretch.driven
+
+    def must_rest_seconds(self, seconds: float) -> float:
+        """See `hubcore.ports.doors.Mover.must_rest_seconds`."""
+        if not _is_span(seconds) or self._broken:
+            return 0.0
+        return self._stretch.wait(_milliseconds(seconds), time.monotonic_ns()) / 1000
+
+    async def release(self, seconds: float) -> None:
+        """See `hubcore.ports.doors.Mover.release`."""
+        if not _is_span(seconds):
+            raise HardwareError(f"Strike {self._id}: expected a positive number of seconds")
+        if self._broken:
+            raise HardwareError(self._broken)
+        milliseconds = _milliseconds(seconds)
+        async with self._lock:
+            now = time.monotonic_ns()
+            wait = self._stretch.wait(milliseconds, now)
+            if wait:
+                sentence = f"Not now: strike {self._id} rests for another {wait} ms."
+                raise RestingError(sentence, wait / 1000)
+            before = self._stretch.falls_at()
+            self._stretch.began(milliseconds, now)
+            if before is None or self._stretch.falls_at() != before:
+                await self._pulse(now)
+
+    async def secure(self) -> None:
+        """See `hubcore.ports.doors.Mover.secure`."""
+        async with self._lock:
+            if self._stretch.driven or self._stretch.rises_at() is not None:
+                await self._off()
+                self._rests(secured=True)
+
+    def stands(self, state: DeviceState) -> None:
+        """The board said how the relay stands."""
+        self._position = state.position
+        if state.position is Position.OFF and self._told is None:
+            self._say(False, time.monotonic_ns())
+
+    async def run(self) -> None:
+        """See each pulse to its end, until cancelled."""
+        while True:
+            at = self._next_at()
+            self._news.clear()
+            try:
+                async with asyncio.timeout(at):
+                    await self._news.wait()
+            except TimeoutError:
+                async with self._lock:
+                    await self._next()
+
+    # What is driven: always with the lock.
+
+    async def _pulse(self, now: int) -> None:
+        """Have the board drive the relay as long as the stretch allows. Raise HardwareError."""
+        if not self._stretch.driven:
+            self._stretch.rose(now)
+        falls_at = self._stretch.falls_at() or now
+        tenths = max(1, (falls_at - now) // TENTH)
+        try:
+            await self._do(Verb.PULSE, tenths)
+            if self._position is not Position.ON:
+                raise HardwareError("its relay did not switch")
+        except HardwareError as error:
+            with suppress(HardwareError):
+                await self._off()
+            self._rests(secured=True)
+            raise HardwareError(f"Strike {self._id} cannot be driven: {error}") from error
+        self._say(True, now)
+        self._news.set()
+
+    async def _next(self) -> None:
+        """Do what is due: look whether a pulse has ended, or go on after a rest."""
+        now = time.monotonic_ns()
+        falls_at = self._stretch.falls_at()
+        rises_at = self._stretch.rises_at()
+        if falls_at is not None and now >= falls_at:
+            await self._look(falls_at)
+        elif rises_at is not None and now >= rises_at:
+            if self._stretch.is_over(now):
+                self._stretch.secured(now)
+            else:
+                with suppress(HardwareError):
+                    await self._pulse(now)
+
+    async def _look(self, falls_at: int) -> None:
+        """Look whether the board has ended the pulse."""
+        try:
+            await self._do(Verb.READ)
+        except HardwareError:
+            self._rests()  # law 5
+            return
+        if self._position is Position.OFF:
+            self._rests()
+        elif time.monotonic_ns() > falls_at + LATE_SECONDS * 1000 * MS:
+            with suppress(HardwareError):
+                await self._off()
+            self._rests(secured=True)
+            self._broken = (
+                f"Strike {self._id}: its board did not end a pulse by itself, so it is no strike: "
+                "compare `kind` with the board, and see docs/hub.md, Devices."
+            )
+            self._breaks(self._id, self._broken)
+
+    async def _off(self) -> None:
+        await self._do(Verb.OFF)
+
+    async def _do(self, verb: Verb, level: int | None = None) -> None:
+        await self._perform(Command(self._id, verb, level))
+
+    def _rests(self, secured: bool = False) -> None:
+        now = time.monotonic_ns()
+        if secured:
+            self._stretch.secured(now)
+        else:
+            self._stretch.fell(now)
+        self._say(False, now)
+        self._news.set()
+
+    def _next_at(self) -> float | None:
+        """Return in how many seconds something is due, None when nothing is."""
+        falls_at = self._stretch.falls_at()
+        at = self._stretch.rises_at() if falls_at is None else falls_at
+        if at is None:
+            return None
+        left = (at - time.monotonic_ns()) / (1000 * MS)
+        return max(LOOK_SECONDS, left)
+
+    def _say(self, active: bool, now: int) -> None:
+        if active is self._told:
+            return
+        self._told = active
+        what = Input.STRIKE_ACTIVE if active else Input.STRIKE_INACTIVE
+        self._publish(InputEvent(self._door, what, now / (1000 * MS)))
+
+
+def _is_span(seconds: float) -> bool:
+    return math.isfinite(seconds) and seconds > 0
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(min(seconds, SECONDS_MAX) * 1000))

@@ -1,0 +1,234 @@
+"""Devices: `[[devices]]`, and the sections of what they hang on: `[[relay_boards]]`, `[zwave]`.
+
+Laws:
+1. A device names what it is reached by: a board and its relay, or a node.
+2. One id is one device or one board, one port one board, one relay or endpoint one device.
+3. A board's kind stands in the file. It is never guessed, and a probe confirms it.
+
+A kind has `id`, `name`, `seconds_believed` and `place`. `hubd.wiring.devices` has a row for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from msgspec import Meta
+
+from hubd.config.doors import Door
+from hubd.config.movers import RelayStrike
+from hubd.config.section import KIND, Id, Name, Section, kind_of
+from hubd.config.sentences import KeyPath, WrongValueError, show
+
+DeviceId = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z][a-z0-9-]{0,31}\Z",
+        description="1 to 32 characters of a-z, 0-9 and -, the first one a letter",
+    ),
+]
+"""The same as `hubcore.device.command.DEVICE_ID`."""
+Port = Annotated[
+    str,
+    Meta(
+        pattern=r"\A/dev(/[A-Za-z0-9_:+-][A-Za-z0-9_:+.,-]{0,127}){1,4}\Z",
+        description="the path of a serial port, such as "
+        '"/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0" (ls -l /dev/serial/by-id)',
+    ),
+]
+Relays = Annotated[int, Meta(ge=1, le=32, description="1 to 32, as many as the board has")]
+Seconds = Annotated[float, Meta(ge=1, le=604_800, description="1 to 604800")]
+DEVICES_MAX = 256
+BOARDS_MAX = 16
+
+
+class Lcus(Section, frozen=True, tag_field=KIND, tag="lcus"):
+    """A board with LCUS's four bytes (LC Tech, CH340). With one relay it has no read-back."""
+
+    CAN_BE_A_STRIKE: ClassVar = False
+
+    id: Id
+    port: Port
+    relays: Relays
+
+
+class Numato(Section, frozen=True, tag_field=KIND, tag="numato"):
+    """A USB module of Numato."""
+
+    CAN_BE_A_STRIKE: ClassVar = False
+
+    id: Id
+    port: Port
+    relays: Relays
+
+
+class Modbus(Section, frozen=True, tag_field=KIND, tag="modbus"):
+    """A Modbus RTU module in the way of Waveshare's, alone on its line."""
+
+    CAN_BE_A_STRIKE: ClassVar = True
+    """It ends a pulse by itself, and tells how its relays stand."""
+
+    id: Id
+    port: Port
+    relays: Relays
+    address: Annotated[int, Meta(ge=1, le=247, description="1 to 247")] = 1
+
+
+RelayBoard = Lcus | Numato | Modbus
+"""A union of all kinds of boards."""
+
+
+class Zwave(Section, frozen=True):
+    """Where the Z-Wave service of this machine is reached."""
+
+    socket: Annotated[
+        Path,
+        Meta(description="the path of the service's socket"),
+    ] = Path("/run/hubd-zwave/zwave-js.sock")
+
+
+class Relay(Section, frozen=True, tag_field=KIND, tag="relay"):
+    """A switch: one relay of a board, counted from 1 as printed there."""
+
+    id: DeviceId
+    name: Name
+    board: Id
+    relay: Annotated[int, Meta(ge=1, le=32, description="1 to 32, a relay of its board")]
+    seconds_believed: Seconds = 30.0
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What no other device may be."""
+        return ("relay", self.board, self.relay)
+
+
+class ZwaveNode(Section, frozen=True, tag_field=KIND, tag="zwave"):
+    """One endpoint of a Z-Wave node."""
+
+    id: DeviceId
+    name: Name
+    node: Annotated[int, Meta(ge=1, le=4000, description="1 to 4000, the node's number")]
+    capability: Annotated[
+        Literal["lock", "switch", "cover", "sensor", "meter"],
+        Meta(description='"lock", "switch", "cover", "sensor" or "meter"'),
+    ]
+    endpoint: Annotated[int, Meta(ge=0, le=127, description="0 to 127")] = 0
+    seconds_believed: Seconds = 86_400.0
+
+    @property
+    def place(self) -> tuple[str, str, int, int]:
+        """What no other device may be; one node may be a lock and a sensor at once."""
+        return ("zwave", self.capability, self.node, self.endpoint)
+
+
+Device = Relay | ZwaveNode
+"""A union of all kinds of devices."""
+
+
+def check_devices(
+    devices: Sequence[Device],
+    boards: Sequence[RelayBoard],
+    zwave: Zwave | None,
+    doors: Sequence[Door],
+) -> None:
+    """Raise WrongValueError for what is wrong with a device or a strike on a board.
+
+    It may be wrong by itself or beside the others.
+    """
+    _check_unique(devices, boards)
+    _check_strikes(devices, boards, doors)
+    boards_by_id = {board.id: board for board in boards}
+    for index, device in enumerate(devices):
+        where = ("devices", f"[{index}]")
+        if isinstance(device, Relay):
+            _check_relay(device, boards_by_id.get(device.board), where)
+        elif zwave is None:
+            found = "a device of kind zwave, and no [zwave]"
+            raise WrongValueError((*where, KIND), "a section [zwave] beside it", found)
+
+
+def _check_relay(device: Relay | RelayStrike, board: RelayBoard | None, where: KeyPath) -> None:
+    if board is None:
+        expected = "the id of one of the [[relay_boards]]"
+        raise WrongValueError((*where, "board"), expected, show(device.board))
+    if device.relay > board.relays:
+        expected = f"at most {board.relays}, the relays of {board.id!r}"
+        raise WrongValueError((*where, "relay"), expected, str(device.relay))
+
+
+def _check_strikes(
+    devices: Sequence[Device], boards: Sequence[RelayBoard], doors: Sequence[Door]
+) -> None:
+    """A strike hangs on a board that can be one, which is for strikes alone."""
+    boards_by_id = {board.id: board for board in boards}
+    owners: dict[tuple[str, int], str] = {}
+    of_devices = {device.board: device.id for device in devices if isinstance(device, Relay)}
+    for number, door in enumerate(doors):
+        for index, mover in enumerate(door.movers):
+            if not isinstance(mover, RelayStrike):
+                continue
+            where = ("doors", f"[{number}]", "movers", f"[{index}]")
+            board = boards_by_id.get(mover.board)
+            _check_relay(mover, board, where)
+            if board is not None and not board.CAN_BE_A_STRIKE:
+                expected = "a board that reads back its relays and ends a pulse by itself (modbus)"
+                found = f"{board.id!r} of kind {kind_of(board)}"
+                raise WrongValueError((*where, "board"), expected, found)
+            if mover.board in of_devices:
+                expected = "a board for strikes alone"
+                found = f"{mover.board!r}, which device {of_devices[mover.board]!r} is on"
+                raise WrongValueError((*where, "board"), expected, found)
+            place = (mover.board, mover.relay)
+            if place in owners:
+                found = f"relay {mover.relay} of board {mover.board!r}, which {owners[place]} has"
+                raise WrongValueError((*where, "relay"), "a value used once", found)
+            owners[place] = f"mover {mover.id!r}"
+
+
+class _UniqueValue(NamedTuple):
+    """A value that only one thing may have; `owner` says whose it is."""
+
+    path: KeyPath
+    value: tuple[str | int, ...]
+    shown: str
+    owner: str
+
+
+def _check_unique(devices: Sequence[Device], boards: Sequence[RelayBoard]) -> None:
+    owners: dict[tuple[str | int, ...], str] = {}
+    for unique in _unique_values(devices, boards):
+        if unique.value in owners:
+            found = f"{unique.shown}, which {owners[unique.value]} has too"
+            raise WrongValueError(unique.path, "a value used once", found)
+        owners[unique.value] = unique.owner
+
+
+def _unique_values(
+    devices: Sequence[Device], boards: Sequence[RelayBoard]
+) -> Iterator[_UniqueValue]:
+    for index, board in enumerate(boards):
+        where = ("relay_boards", f"[{index}]")
+        yield _UniqueValue((*where, "id"), ("board", board.id), show(board.id), "another board")
+        yield _UniqueValue(
+            path=(*where, "port"),
+            value=("port", board.port),
+            shown=show(board.port),
+            owner=f"board {board.id!r}",
+        )
+    for index, device in enumerate(devices):
+        where = ("devices", f"[{index}]")
+        yield _UniqueValue((*where, "id"), ("device", device.id), show(device.id), "another device")
+        key = "relay" if isinstance(device, Relay) else "node"
+        yield _UniqueValue(
+            path=(*where, key),
+            value=device.place,
+            shown=_shown(device),
+            owner=f"device {device.id!r}",
+        )
+
+
+def _shown(device: Device) -> str:
+    if isinstance(device, Relay):
+        return f"relay {device.relay} of board {device.board!r}"
+    return f"node {device.node}, endpoint {device.endpoint}"

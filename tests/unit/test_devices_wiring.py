@@ -1,0 +1,215 @@
+"""Devices of a configuration: what is made of them, what is loaded for them, what is refused."""
+
+# ruff: noqa: E501 -- a table of whole sentences
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drivers.relays.boards import RelayBoards
+from drivers.zwave_js.driver import ZwaveJs
+from hubcore.device.command import DEVICE_ID, Capability
+from hubcore.errors import ConfigError
+from hubd.config import devices as sections
+from hubd.config.file import Config, parse
+from hubd.upkeep.checks import CheckId
+from hubd.wiring import devices as wiring
+from hubd.wiring.devices import DEVICE_KINDS, EXTRA_OF, make_devices
+from hubd.wiring.look import ports
+from hubd.wiring.look.finding import FindingKind, found
+from hubd.wiring.look.world import World
+from tests.unit.test_config import CREDENTIALS, FILE, SMALL
+
+ROOT = Path(__file__).parents[2]
+BOARD = """
+[[relay_boards]]
+kind = "modbus"
+id = "b1"
+port = "/dev/serial/by-id/usb-x"
+relays = 8
+"""
+LIGHT = """
+[[devices]]
+kind = "relay"
+id = "light"
+name = "Light"
+board = "b1"
+relay = 3
+"""
+LOCK = """
+[[devices]]
+kind = "zwave"
+id = "front-lock"
+name = "Lock"
+node = 3
+capability = "lock"
+"""
+DEVICES = BOARD + LIGHT
+
+
+def config_of(text: str) -> Config:
+    return parse(SMALL + text, FILE, CREDENTIALS)
+
+
+def test_each_kind_has_a_row_and_an_extra() -> None:
+    assert set(DEVICE_KINDS) == set(EXTRA_OF) == {sections.Relay, sections.ZwaveNode}
+    text = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    for extra in EXTRA_OF.values():
+        assert re.search(rf"^{extra} =$", text, re.M)
+
+
+def test_devices_of_one_kind_share_a_driver() -> None:
+    second = LIGHT.replace("light", "fan").replace("relay = 3", "relay = 4")
+    made = make_devices(config_of(DEVICES + second + "[zwave]\n" + LOCK))
+    assert {id_: type(driver) for id_, (_, driver) in made.items()} == {
+        "light": RelayBoards,
+        "fan": RelayBoards,
+        "front-lock": ZwaveJs,
+    }
+    assert made["light"][1] is made["fan"][1]
+    device, _ = made["front-lock"]
+    assert (device.capability, device.stale_seconds) == (Capability.LOCK, 86_400.0)
+    assert made["light"][0].capability is Capability.SWITCH
+
+
+def test_an_id_of_the_file_is_one_that_a_command_may_have() -> None:
+    for id_ in ("a", "a" * 32, "front-lock-2"):
+        assert config_of(DEVICES.replace('"light"', f'"{id_}"')).devices[0].id == id_
+        assert DEVICE_ID.fullmatch(id_)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (DEVICES.replace("relay = 3", "relay = 9"), "key relay of device 'light': expected at most 8, the relays of 'b1', found 9"),
+        (DEVICES.replace('board = "b1"', 'board = "b2"'), "key board of device 'light': expected the id of one of the [[relay_boards]], found 'b2'"),
+        (DEVICES.replace('kind = "relay"', 'kind = "lamp"'), "key kind of device 'light': expected \"relay\" or \"zwave\", found 'lamp'"),
+        (DEVICES.replace('kind = "modbus"', 'kind = "lcus"\naddress = 3'), "key address of board 'b1': expected one of kind, id, port, relays, found this unknown key"),
+        (DEVICES + LIGHT, "key id of device 'light': expected a value used once, found 'light', which another device has too"),
+        (DEVICES + BOARD.replace("b1", "b3"), "key port of board 'b3': expected a value used once, found '/dev/serial/by-id/usb-x', which board 'b1' has too"),
+        (DEVICES + BOARD.replace("usb-x", "usb-y"), "key id of board 'b1': expected a value used once, found 'b1', which another board has too"),
+        (DEVICES + LIGHT.replace("light", "light-2"), "key relay of device 'light-2': expected a value used once, found relay 3 of board 'b1', which device 'light' has too"),
+        (LOCK, "key kind of device 'front-lock': expected a section [zwave] beside it, found a device of kind zwave, and no [zwave]"),
+        ("[zwave]\n" + LOCK + LOCK.replace("front", "back"), "key node of device 'back-lock': expected a value used once, found node 3, endpoint 0, which device 'front-lock' has too"),
+        (DEVICES.replace('"light"', '"9light"'), "key id of device '9light': expected 1 to 32 characters of a-z, 0-9 and -, the first one a letter, found '9light'"),
+        (DEVICES.replace("/dev/serial/", "/etc/serial/"), "key port of board 'b1': expected the path of a serial port, such as \"/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0\" (ls -l /dev/serial/by-id), found '/etc/serial/by-id/usb-x'"),
+        ("[zwave]\n" + LOCK.replace('"lock"', '"door"'), "key capability of device 'front-lock': expected \"lock\", \"switch\", \"cover\", \"sensor\" or \"meter\", found 'door'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(text)
+    assert re.sub(r"line \d+: ", "", str(caught.value)) == f"{FILE}: {sentence}"
+
+
+def test_a_missing_library_is_a_sentence_that_names_the_extra() -> None:
+    def missing(_config: Config, _wanted: object) -> wiring.DeviceDriver:
+        raise ImportError("No module named 'serial'", name="serial")
+
+    with pytest.raises(ConfigError, match=r"not installed \(serial\).* extra `relays`"):
+        make_devices(config_of(DEVICES), {sections.Relay: missing})
+
+
+LOADED = """
+import sys
+from pathlib import Path
+from hubd.__main__ import real_parts
+from hubd.config.file import parse
+from hubd.wiring.devices import make_devices
+from hubd.start import checkconfig
+config = parse(Path(sys.argv[1]).read_text(), Path("/etc/hubd/hubd.toml"), {"CREDENTIALS_DIRECTORY": "/x"})
+make_devices(config)
+print(*sorted({"serial", "minimalmodbus", "zwave_js_server", "aiohttp"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "loaded"),
+    [
+        ("", ""),
+        ("[zwave]\n", ""),
+        (BOARD, ""),
+        (DEVICES, "minimalmodbus serial"),
+        ("[zwave]\n" + LOCK, "aiohttp zwave_js_server"),
+    ],
+    ids=["nothing", "no node", "no relay", "relays", "zwave"],
+)
+def test_a_library_is_loaded_only_for_a_device_of_it(
+    text: str, loaded: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "hubd.toml"
+    file.write_text(SMALL + text)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert done.stdout.strip() == loaded
+
+
+class Ports:
+    """A machine below a folder of its own; /dev/null is its character device."""
+
+    def __init__(self, root: Path) -> None:
+        self.world = World(os.geteuid(), root=root)
+        self.by_id = root / "dev" / "serial" / "by-id"
+        self.by_id.mkdir(parents=True)
+
+    def look(self, text: str) -> list[tuple[FindingKind, str]]:
+        return [(one.kind, one.text) for one in ports.look(config_of(text), self.world)]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Ports:
+    return Ports(tmp_path)
+
+
+def test_a_port_that_is_not_there_is_told_before_a_start(machine: Ports) -> None:
+    ((kind, text),) = machine.look(DEVICES)
+    assert kind is FindingKind.UNAVAILABLE
+    assert text.startswith("/dev/serial/by-id/usb-x: there is no such serial port; plug the board")
+
+
+def test_a_file_in_place_of_a_port_is_told(machine: Ports) -> None:
+    (machine.by_id / "usb-x").write_text("")
+    assert machine.look(DEVICES)[0][0] is FindingKind.WRONG
+
+
+def test_two_names_of_one_port_are_one_port(machine: Ports) -> None:
+    for name in ("usb-x", "usb-y"):
+        (machine.by_id / name).symlink_to("/dev/null")
+    second = BOARD.replace("b1", "b2").replace("usb-x", "usb-y")
+    told = machine.look(DEVICES + second)
+    shared = found(
+        CheckId.PORT_SHARED,
+        "board b2",
+        port="/dev/serial/by-id/usb-y",
+        other="board b1 (/dev/serial/by-id/usb-x)",
+    )
+    assert (shared.kind, shared.text) in told
+
+
+def test_a_port_of_another_group_is_told_with_the_command(machine: Ports) -> None:
+    (machine.by_id / "usb-x").symlink_to("/dev/null")
+    as_root = replace(machine.world, uid=0)
+    ((kind, text),) = [(one.kind, one.text) for one in ports.look(config_of(DEVICES), as_root)]
+    assert kind is FindingKind.UNAVAILABLE
+    assert "(group root, mode 666)" in text
+    assert "sudo chown root:dialout /dev/serial/by-id/usb-x" in text
+
+
+def test_a_port_that_may_be_used_is_shown(machine: Ports) -> None:
+    (machine.by_id / "usb-x").symlink_to("/dev/null")
+    as_user = replace(machine.world, uid=1)
+    ((kind, text),) = [(one.kind, one.text) for one in ports.look(config_of(DEVICES), as_user)]
+    assert (kind, text) == (FindingKind.FACT, "modbus with 8 relays on /dev/serial/by-id/usb-x")
