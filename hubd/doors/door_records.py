@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 
-from hubcore.door.machine import Happening
+from hubcore.door.phases import Happening
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell

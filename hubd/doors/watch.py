@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hubcore.access.precedence import RULES_OF, DoorMode
-from hubcore.door.machine import Aspect, DoorMachine, Event, Happening
+from hubcore.door.machine import DoorMachine
+from hubcore.door.phases import Aspect, Event, Happening
 from hubcore.door.state import BoltState, DoorAspects, DoorMasks, DoorState
 from hubcore.evidence.facts import Tell
 from hubcore.ports.clock import Clock

@@ -16,8 +16,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from hubcore.access.precedence import DoorOrder, Refusal, StandingOrder, opens
 from hubcore.backend.uplink import Order, OrderOutcome, OrderResult, sentence
@@ -28,14 +27,14 @@ from hubcore.evidence.carried_orders import (
     CarriedOrder,
     write_orders,
 )
-from hubcore.evidence.facts import Detail, Fact, Value
-from hubcore.evidence.records import RecordKind, StoredRecord
+from hubcore.evidence.facts import Detail, Fact
+from hubcore.evidence.records import StoredRecord
 from hubcore.policy.policy import OperatorRight
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyLookups
 from hubcore.timing.pace import Bucket, Rate
 from hubd.doors.judge import ORDER_SECONDS_MAX
-from hubd.doors.recall import ORDER_REMEMBERED_SECONDS, with_ages
+from hubd.orders.memory import OrderAnswer, OrderMemory
 from hubd.orders.order_log import OrderLog, facts_of
 from hubd.orders.standing import OrderSource, StandingOrders
 
@@ -59,34 +58,9 @@ NOT_ALLOWED = "the policy gives this operator no right to order that here"
 UNREADABLE = "the policy cannot be read"
 OVERRULED = "a higher order keeps the door shut"
 TOO_MANY = f"more than {ORDERS_CARRIED_MAX} orders would stand"
-OTHER_ORDER = "this id was another order's"
 NOT_RECORDED = "it could not be recorded in time, and does not hold"
 NOT_RECORDED_BUT_HOLDS = "it holds, but could not be recorded: it will not outlast a restart"
 TOO_OFTEN = "too many orders: the hub takes one in 2 s"
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What an id stands for."""
-
-    by: str
-    access_point: int
-    order: str
-    on: bool
-    until: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """An order that was asked, its outcome, and when: monotonic seconds."""
-
-    asked: _Asked
-    outcome: OrderOutcome
-    detail: str
-    at: float
-
-
-Refused = tuple[OrderOutcome, str]
 
 
 class BackendOrders:
@@ -115,7 +89,7 @@ class BackendOrders:
         self._may_hold = may_hold
         self._changed = changed
         self._pace = Bucket(ORDERS)
-        self._answered: dict[bytes, _Answered] = {}
+        self._memory = OrderMemory()
         self._turn = asyncio.Lock()
         self._orders: dict[tuple[int, DoorOrder], CarriedOrder] = {}
         self._carried_at = 0
@@ -130,10 +104,7 @@ class BackendOrders:
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
         """Learn from the newest records which orders were asked before a restart."""
-        now = self._clock.monotonic()
-        for record, age_seconds in with_ages(records, now):
-            if record.kind is RecordKind.ORDER:
-                self._remember(record.detail, now - age_seconds)
+        self._memory.remember(records, self._clock.monotonic())
 
     async def take(self, order: Order) -> OrderResult:
         """Take an order, or say why not."""
@@ -154,15 +125,11 @@ class BackendOrders:
 
     # An order is new, or was asked before.
 
-    async def _take(self, order: Order) -> Refused:
+    async def _take(self, order: Order) -> OrderAnswer:
         now = self._clock.monotonic()
-        self._forget(now)
-        asked = _asked(order)
-        known = self._answered.get(order.id)
+        known = self._memory.answer(order, now)
         if known is not None:
-            if known.asked != asked:
-                return OrderOutcome.REFUSED, OTHER_ORDER
-            return known.outcome, known.detail
+            return known
         if not self._pace.take(now):
             return OrderOutcome.BUSY, TOO_OFTEN
         refused = self._why_refused(order)
@@ -171,36 +138,12 @@ class BackendOrders:
             outcome, detail = refused
         else:
             outcome, detail = await self._obey(order)
-        if outcome in (OrderOutcome.TAKEN, OrderOutcome.REFUSED, OrderOutcome.LATE):
-            self._answered[order.id] = _Answered(asked, outcome, detail, now)
+        self._memory.keep(order, (outcome, detail), now)
         return outcome, detail
-
-    def _forget(self, now: float) -> None:
-        """Forget what no order can be a repetition of."""
-        oldest = now - ORDER_REMEMBERED_SECONDS
-        for key in [key for key, known in self._answered.items() if known.at < oldest]:
-            del self._answered[key]
-
-    def _remember(self, detail: Mapping[str, Value], at: float) -> None:
-        match detail:
-            case {
-                Fact.ASKER: str(by),
-                Fact.OP: bytes(key),
-                Fact.POINT: int(point),
-                Fact.ORDER: str(order),
-                Fact.ON: bool(on),
-                Fact.ALLOWED: bool(allowed),
-                **rest,
-            }:
-                until = rest.get(Fact.UNTIL)
-                why = rest.get(Fact.WHY)
-                asked = _Asked(by, point, order, on, until if isinstance(until, int) else None)
-                outcome = OrderOutcome.TAKEN if allowed else OrderOutcome.REFUSED
-                self._answered[key] = _Answered(asked, outcome, str(why or ""), at)
 
     # It is judged.
 
-    def _why_refused(self, order: Order) -> Refused | None:
+    def _why_refused(self, order: Order) -> OrderAnswer | None:
         if not self._standing.time_is_trusted():
             return OrderOutcome.REFUSED, CLOCK_UNTRUSTED
         now = self._clock.wall()
@@ -233,7 +176,7 @@ class BackendOrders:
         numbers = [number for points in self._standing.points.values() for number in points]
         return all(operator.may(right, number) for number in numbers)
 
-    def _why_cannot_stand(self, order: Order) -> Refused | None:
+    def _why_cannot_stand(self, order: Order) -> OrderAnswer | None:
         key = self._key(order)
         if key not in self._orders and len(self._orders) >= ORDERS_CARRIED_MAX:
             return OrderOutcome.REFUSED, TOO_MANY
@@ -250,7 +193,7 @@ class BackendOrders:
 
     # It is recorded, and takes effect.
 
-    async def _obey(self, order: Order) -> Refused:
+    async def _obey(self, order: Order) -> OrderAnswer:
         key = self._key(order)
         after = dict(self._orders)
         if order.on:
@@ -344,16 +287,6 @@ def _point(order: Order) -> int:
 
 def _standing(order: Order) -> StandingOrder:
     return StandingOrder(order.order, _source(_point(order)))
-
-
-def _asked(order: Order) -> _Asked:
-    return _Asked(
-        by=order.by,
-        access_point=_point(order),
-        order=order.order.name.lower(),
-        on=bool(order.on),
-        until=order.until,
-    )
 
 
 def _facts(order: Order) -> Detail:

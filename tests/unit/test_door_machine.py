@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.access.precedence import RULES_OF, DoorMode
-from hubcore.door.machine import (
-    EGRESS_SECONDS,
-    SETTLE_SECONDS,
-    Aspect,
-    DoorMachine,
-    DoorPhase,
-    Event,
-    Happening,
-)
+from hubcore.door.machine import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine
+from hubcore.door.phases import Aspect, DoorPhase, Event, Happening
 from hubcore.door.state import (
     NO_MASKS,
     BoltState,

@@ -32,7 +32,7 @@ from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules
 from hubcore.ports.clock import ClockState
 from hubd.doors.judge import ORDER_SECONDS_MAX, Judge
 from hubd.doors.rules import Point, SiteRules
-from hubd.orders import from_backend
+from hubd.orders import from_backend, memory
 from hubd.orders.from_backend import MARK_RECORDS, ORDERS, BackendOrders
 from hubd.orders.keeper import FIRE_QUIET_SECONDS, HOLD_SECONDS, RECORD_AGAIN_SECONDS, DoorKeeper
 from hubd.orders.order_log import RECORD_SECONDS, OrderLog
@@ -368,7 +368,7 @@ async def test_the_same_id_is_the_same_order(doors: Doors) -> None:
     assert again.outcome is OrderOutcome.TAKEN
     assert doors.mode() is DoorMode.LOCKED  # answered again, not done again
     other = await doors.backend.take(replace(lockdown, order=DoorOrder.NO_ENTRY))
-    assert (other.outcome, other.detail) == (OrderOutcome.REFUSED, from_backend.OTHER_ORDER)
+    assert (other.outcome, other.detail) == (OrderOutcome.REFUSED, memory.OTHER_ORDER)
     assert len(doors.records()) == 2
 
 
@@ -423,7 +423,7 @@ async def test_a_flood_of_orders_makes_records_at_a_pace(doors: Doors) -> None:
     assert outcomes.count(OrderOutcome.TAKEN) == ORDERS.burst
     assert set(outcomes) == {OrderOutcome.TAKEN, OrderOutcome.BUSY}
     assert len(doors.log.stored) == ORDERS.burst
-    assert len(doors.backend._answered) == ORDERS.burst
+    assert len(doors.backend._memory) == ORDERS.burst
 
 
 async def test_a_lockdown_ends_a_release_at_once(doors: Doors) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from hubcore.access.precedence import DoorMode
-from hubcore.door.machine import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine, Happening
+from hubcore.door.machine import EGRESS_SECONDS, SETTLE_SECONDS, DoorMachine
+from hubcore.door.phases import Happening
 from hubcore.door.state import BoltState, DoorAlarm, DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Record, RecordKind

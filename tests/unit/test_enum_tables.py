@@ -250,7 +250,7 @@ def test_every_table_over_an_enum_is_complete_or_says_why_not() -> None:
     known = {
         "hubcore.backend.answers.ORDER_OUTCOMES",
         "hubcore.phone.answers.REASONS",
-        "hubcore.door.machine._STATES",
+        "hubcore.door.phases.STATES",
         "hubcore.evidence.facts.FACTS",
         "hubd.upkeep.checks.CHECKS",
     }
