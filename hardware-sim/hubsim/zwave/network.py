@@ -12,7 +12,11 @@ from types import TracebackType
 
 import aiohttp
 
+import drivers.zwave_js
+
 HERE = Path(__file__).parent
+SERVICE = Path(drivers.zwave_js.__file__).parent / "service" / "service.cjs"
+"""The program that a hub runs as hubd-zwave.service."""
 START_SECONDS = 90.0
 END_SECONDS = 20.0
 
@@ -39,6 +43,7 @@ class ZwaveNetwork:
             sys.executable,
             str(HERE / "inside.py"),
             str(self._modules),
+            str(SERVICE),
             str(self._folder),
             stdin=PIPE,
             stdout=PIPE,
