@@ -147,7 +147,7 @@ async def test_a_dead_node_and_a_node_that_is_not_there_are_told(bench: Bench) -
     with pytest.raises(HardwareError, match="not in the network"):
         await bench.driver.perform(Command("nobody", Verb.ON))
     await bench.network.disturb("/dead?node=7&on=1")
-    with pytest.raises(HardwareError, match="node 7"):
+    with pytest.raises(HardwareError, match="node 7 does not answer"):
         await bench.driver.perform(Command("light", Verb.OFF))
     assert ("light", DeviceFault.DEAD) in bench.listener.faults
     await bench.network.disturb("/dead?node=7&on=0")

@@ -6,14 +6,15 @@
 // 3. A value changes when its node reports it: optimistic updates are off.
 // 4. When a connection ends, each lock that was unlocked over it and has not reported that it is locked is locked.
 // 5. What only warns or fails is logged. A line with a value of a node could name the user of a lock.
-// 6. It ends with status 1 when it cannot begin, or when the stick has failed for good. systemd starts it again.
+// 6. It ends with status 1 when it cannot begin, or when the stick has failed for good. systemd starts it again. While the
+//    stick cannot be opened, the file `fault` beside the socket says so.
 //
 // It takes its settings from the environment, see `settings`.
 "use strict";
 
-const { existsSync, chmodSync, readFileSync, rmSync } = require("node:fs");
+const { chmodSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
-const { join } = require("node:path");
+const { dirname, join } = require("node:path");
 
 const DOOR_LOCK = 98;
 const UNSECURED = 0;
@@ -64,6 +65,11 @@ function readKeys(file) {
     throw new SettingsError(`${file}: expected four different keys`);
   }
   return keys;
+}
+
+/** Where it says that the stick cannot be opened. */
+function faultFile(socket) {
+  return join(dirname(socket), "fault");
 }
 
 function say(sentence) {
@@ -119,8 +125,9 @@ class Guard {
 
 /** Join the driver with the server, once the stick answers. */
 async function listen(server, driver, socket, atWork) {
-  if (existsSync(socket)) rmSync(socket);
+  rmSync(socket, { force: true });
   await server.start(true);
+  rmSync(faultFile(socket), { force: true });
   chmodSync(socket, 0o660);
   let connections = 0;
   server.wsServer.on("connection", (client) => {
@@ -167,7 +174,10 @@ async function main() {
   process.on("SIGINT", () => void end(0));
   driver.on("error", (error) => {
     say(String(error));
-    if (error instanceof ZWaveError && error.code === ZWaveErrorCodes.Driver_Failed) void end(1);
+    if (error instanceof ZWaveError && error.code === ZWaveErrorCodes.Driver_Failed) {
+      writeFileSync(faultFile(wanted.socket), "stick\n", { mode: 0o640 });
+      void end(1);
+    }
   });
   driver.once("driver ready", () => {
     listen(server, driver, wanted.socket, atWork).catch((error) => {
@@ -175,7 +185,12 @@ async function main() {
       void end(1);
     });
   });
-  await driver.start();
+  try {
+    await driver.start();
+  } catch (error) {
+    writeFileSync(faultFile(wanted.socket), "stick\n", { mode: 0o640 });
+    throw error;
+  }
 }
 
 main().catch((error) => {

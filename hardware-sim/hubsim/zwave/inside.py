@@ -23,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 MOCK_PORT = 5555
 READY_SECONDS = 60.0
+RESTART_SECONDS = 1.0
 KEYS = {
     "S0_Legacy": "0102030405060708090a0b0c0d0e0f10",
     "S2_Unauthenticated": "11111111111111111111111111111111",
@@ -35,10 +36,13 @@ KEYS = {
 class Network:
     """The two Node programs."""
 
-    def __init__(self, modules: Path, service: Path, folder: Path) -> None:
+    def __init__(
+        self, modules: Path, service: Path, folder: Path, restarts: asyncio.TaskGroup
+    ) -> None:
         self._modules = modules
         self._service = service
         self._folder = folder
+        self._restarts = restarts
         self._running: dict[str, Process] = {}
 
     async def start(self, name: str) -> None:
@@ -46,7 +50,7 @@ class Network:
         if name in self._running:
             return
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = await asyncio.create_subprocess_exec(
+            self._running[name] = process = await asyncio.create_subprocess_exec(
                 "node",
                 *self._command(name),
                 cwd=self._folder,
@@ -55,7 +59,20 @@ class Network:
                 stdout=log,
                 stderr=log,
             )
-        await (_until_port() if name == "mock" else _until_socket(self.socket))
+        if name == "mock":
+            await _until_port()
+            return
+        self._restarts.create_task(self._restart(process))
+        await _until_socket(self.socket)
+
+    async def _restart(self, process: Process) -> None:
+        """Start the service again when it ends by itself, as systemd does."""
+        await process.wait()
+        await asyncio.sleep(RESTART_SECONDS)
+        if self._running.get("service") is process:
+            del self._running["service"]
+            with suppress(TimeoutError):
+                await self.start("service")
 
     async def stop(self, name: str) -> None:
         """Kill it, as a power cut would."""
@@ -100,7 +117,9 @@ async def _until_socket(socket: Path) -> None:
     await _until_open(lambda: asyncio.open_unix_connection(socket))
 
 
-async def _until_open(connect: Callable[[], Awaitable[tuple[object, asyncio.StreamWriter]]]) -> None:
+async def _until_open(
+    connect: Callable[[], Awaitable[tuple[object, asyncio.StreamWriter]]],
+) -> None:
     async with asyncio.timeout(READY_SECONDS):
         while True:
             try:
@@ -117,10 +136,18 @@ async def main() -> None:
     modules = Path(sys.argv[1])
     service = Path(sys.argv[2])
     folder = Path(sys.argv[3])
-    network = Network(modules, service, folder)
-    await network.start("mock")
-    await network.start("service")
-    print("ready", flush=True)
+    async with asyncio.TaskGroup() as restarts:
+        network = Network(modules, service, folder, restarts)
+        await network.start("mock")
+        await network.start("service")
+        print("ready", flush=True)
+        await _obey(network)
+        for name in ("service", "mock"):
+            await network.stop(name)
+
+
+async def _obey(network: Network) -> None:
+    """Do what the lines on stdin say, until it ends."""
     stdin = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
@@ -131,8 +158,6 @@ async def main() -> None:
             case [("mock" | "service") as name, "stop"]:
                 await network.stop(name)
         print("done", flush=True)
-    for name in ("service", "mock"):
-        await network.stop(name)
 
 
 if __name__ == "__main__":
