@@ -72,6 +72,9 @@ ROOMS: dict[str, Room] = {
         "drivers.zwave_js hubcore.device hubcore.ports.device hubcore.ports.network hubcore.errors",
         "zwave_js_server aiohttp",
     ),
+    "drivers.lock": _room(
+        "drivers.lock drivers.strike.stretch hubcore.device hubcore.ports.doors hubcore.errors", ""
+    ),
     "drivers.osdp": _room("drivers.osdp hubcore.ports.reader hubcore.errors", "osdp_sys"),
     "drivers.osdp.gate": _room("", "", PURE),
     "drivers.osdp.pace": _room("hubcore.ports.reader", "", PURE),
