@@ -25,8 +25,9 @@ from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.config.movers import Strike
 from hubd.upkeep.checks import Part
+from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import Publish
-from hubd.wiring.movers import MadeKind, MakeForDoor, make_movers, strikes
+from hubd.wiring.movers import make_movers, strikes
 from hubd.wiring.parts import Parts, TellPart
 from hubd.wiring.uplinks import make_uplink
 from hubsim.door.door import SimDoor

@@ -24,19 +24,10 @@ from hubd.config import movers as sections
 from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
+from hubd.wiring.locks import zwave_locks
+from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import MoverGroup, Publish
 from hubd.wiring.parts import RunPart, TellPart
-
-MakeForDoor = Callable[[str, Publish], Mover]
-"""Takes the door that it moves, and who hears what it does."""
-
-
-@dataclass(frozen=True, slots=True)
-class MadeKind:
-    """All movers of one kind: what makes each, by its id, and what must run for them, by name."""
-
-    movers: Mapping[str, MakeForDoor]
-    runs: Mapping[Part, RunPart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +75,7 @@ def _line_of(strike: sections.Strike) -> StrikeLine:
 
 MOVER_KINDS: Mapping[type[sections.Mover], MakeKind] = {
     sections.Strike: gpio_strikes,
+    sections.ZwaveLock: zwave_locks,
 }
 """A row for each kind in `hubd.config.movers.Mover`."""
 

@@ -42,7 +42,10 @@ class Securing:
 
     def __init__(self, open_lines: LinesFactory = open_lines) -> None:
         self._open_lines = open_lines
-        self.kinds: Mapping[str, Callable[[object], None]] = {"strike": self._strike}
+        self.kinds: Mapping[str, Callable[[object], None]] = {
+            "strike": self._strike,
+            "zwave_lock": _left_to_the_service,
+        }
 
     def mover(self, table: object) -> None:
         """Secure the mover of a table [[doors.movers]].
@@ -68,6 +71,10 @@ class Securing:
         """Request the line, which drives it inactive, and give it back."""
         line = StrikeLine(keys.chip, keys.line, keys.active_low)
         self._open_lines([line]).close()
+
+
+def _left_to_the_service(_table: object) -> None:
+    """A lock that hubd unlocked is locked by the Z-Wave service when hubd's connection ends."""
 
 
 def _read(table: object, wanted: type[Any]) -> Any:

@@ -42,8 +42,8 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING RADIO STATE "
-        "STRIKES UNIT",
+        "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES LOCKS LOCK_BATTERIES OUTBOX PAIRING "
+        "RADIO STATE STRIKES UNIT",
         "these stand and end when whoever sees them says so",
     ),
     "hubd.doors.watch._EVENTS": _partial(
@@ -67,7 +67,19 @@ PARTIAL: Mapping[str, Partial] = {
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO", "what must run for strikes is their guard"
+        "AUDIT BLUEZ GPIO INPUTS LOCKS LOCK_BATTERIES PAIRING RADIO",
+        "what must run for strikes is their guard",
+    ),
+    "hubd.wiring.locks:MadeKind": _partial(
+        "AUDIT BLUEZ GPIO INPUTS LOCK_BATTERIES PAIRING RADIO STRIKES",
+        "what must run for locks is one part",
+    ),
+    "hubcore.device.command.LEVELS_OF": _partial(
+        "LOCK UNLOCK ON OFF OPEN CLOSE STOP READ", "these verbs take no level"
+    ),
+    "drivers.zwave_js.command_classes.LEVELED": _partial(
+        "PULSE LOCK UNLOCK ON OFF STOP SET_LEVEL READ",
+        "of a cover's verbs two are levels; the others are done in other ways",
     ),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(
@@ -78,6 +90,11 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",
+    ),
+    "drivers.zwave_js.command_classes.QUANTITY_OF": _partial(
+        "BINARY_SWITCH MULTILEVEL_SWITCH METER DOOR_LOCK BARRIER_OPERATOR WINDOW_COVERING "
+        "NOTIFICATION",
+        "these classes move or notify; a meter's scale says what it measures (`METER_SCALES`)",
     ),
 }
 

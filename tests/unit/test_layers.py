@@ -113,7 +113,7 @@ ROOMS: dict[str, Room] = {
         "hubd.upkeep hubd.backend hubd.doors hubd.config hubcore", "", PURE
     ),
     "hubd.wiring": _room(
-        "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
+        "hubd.wiring hubd.config hubd.adapters hubd.devices hubd.upkeep.checks drivers hubcore"
     ),
     "hubd.wiring.look": _room(
         "hubd.wiring.look hubd.config hubd.adapters hubd.upkeep.checks drivers.gpio hubcore"

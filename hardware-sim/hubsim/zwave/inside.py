@@ -42,7 +42,7 @@ class Network:
         self._modules = modules
         self._service = service
         self._folder = folder
-        self._restarts = restarts
+        self._restarts: asyncio.TaskGroup = restarts
         self._running: dict[str, Process] = {}
 
     async def start(self, name: str) -> None:
