@@ -67,9 +67,23 @@ class Care:
 
     async def include(self, ask_pin: AskPin, within_seconds: float) -> Included:
         """See `hubcore.ports.network.NetworkCare.include`."""
+        async with self._alone():
+            try:
+                event = await self._take_in(ask_pin, within_seconds)
+            except BaseExceptionGroup as group:
+                raise _first(group) from group
+        result = event.get("result") or {}
+        return Included(
+            node=_info(event["node"]),
+            low_security=bool(result.get("lowSecurity")),
+            why_low=_number_or_none(result.get("lowSecurityReason")),
+        )
+
+    async def _take_in(self, ask_pin: AskPin, within_seconds: float) -> Any:
+        """Return the event of the node that was added."""
         controller = self._connection.driver.controller
         added: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        async with self._alone(), asyncio.TaskGroup() as answers:
+        async with asyncio.TaskGroup() as answers:
 
             def granting(event: Any) -> None:
                 answers.create_task(self._grant(controller, event["requested_grant"]))
@@ -82,21 +96,14 @@ class Care:
                 "validate dsk and enter pin": validating,
                 "node added": lambda event: _done(added, event),
                 "inclusion failed": lambda _: _failed(added, "the device was not taken in"),
-                "inclusion aborted": lambda _: None,
             }
             async with _listening(controller, heard):
                 begin = controller.async_begin_inclusion(InclusionStrategy.SECURITY_S2)
                 await self._begin(begin, "taking in")
                 try:
-                    event = await _within(added, within_seconds, "no device asked to be taken in")
+                    return await _within(added, within_seconds, "no device asked to be taken in")
                 finally:
                     await self._end(controller.async_stop_inclusion)
-        result = event.get("result") or {}
-        return Included(
-            node=_info(event["node"]),
-            low_security=bool(result.get("lowSecurity")),
-            why_low=_number_or_none(result.get("lowSecurityReason")),
-        )
 
     async def exclude(self, within_seconds: float) -> int:
         """See `hubcore.ports.network.NetworkCare.exclude`."""
@@ -202,6 +209,12 @@ async def _within(future: asyncio.Future[Any], seconds: float, sentence: str) ->
             return await future
     except TimeoutError as error:
         raise HardwareError(sentence) from error
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that ended the others."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _done(future: asyncio.Future[Any], value: Any) -> None:

@@ -39,8 +39,6 @@ class CommandClass(IntEnum):
 WRITES = frozenset(
     {
         (CommandClass.DOOR_LOCK, "targetMode"),
-        (CommandClass.DOOR_LOCK, "operationType"),
-        (CommandClass.DOOR_LOCK, "lockTimeoutConfiguration"),
         (CommandClass.BARRIER_OPERATOR, "targetState"),
         (CommandClass.MULTILEVEL_SWITCH, "targetValue"),
         (CommandClass.WINDOW_COVERING, "targetValue"),
@@ -52,6 +50,7 @@ WRITES = frozenset(
 CALLS = frozenset(
     {
         (CommandClass.DOOR_LOCK, "get"),
+        (CommandClass.DOOR_LOCK, "setConfiguration"),
         (CommandClass.BARRIER_OPERATOR, "get"),
         (CommandClass.MULTILEVEL_SWITCH, "get"),
         (CommandClass.MULTILEVEL_SWITCH, "stopLevelChange"),
@@ -81,6 +80,8 @@ TIMED_OPERATION = 2
 
 
 def _lock_position(value: object) -> Position:
+    if isinstance(value, bool):
+        return Position.UNKNOWN
     if value == SECURED:
         return Position.LOCKED
     known = value in (UNSECURED, UNSECURED_FOR_A_TIME, 0x10, 0x11, 0x20, 0x21)

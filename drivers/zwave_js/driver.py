@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +29,7 @@ from zwave_js_server.model.value import Value
 from drivers.zwave_js.care import Care
 from drivers.zwave_js.command_classes import (
     CALLS,
+    DOOR_LOCK,
     POLLS,
     TIMED_OPERATION,
     Actuator,
@@ -69,6 +69,18 @@ LAST_PAUSE_SECONDS = 30.0
 LASTED_SECONDS = 30.0
 """A connection that lasted so long is looked for again at once."""
 SECURE_ENOUGH = frozenset({SecurityClass.S2_ACCESS_CONTROL})
+
+REFUSALS = frozenset(
+    {
+        SetValueStatus.FAIL,
+        SetValueStatus.NO_DEVICE_SUPPORT,
+        SetValueStatus.ENDPOINT_NOT_FOUND,
+        SetValueStatus.NOT_IMPLEMENTED,
+        SetValueStatus.INVALID_VALUE,
+    }
+)
+HANDLES = ("outsideHandlesCanOpenDoorConfiguration", "insideHandlesCanOpenDoorConfiguration")
+ALL_HANDLES = [True, True, True, True]
 
 _CONNECTION_FAULTS = (
     DeviceFault.SERVICE_GONE,
@@ -181,13 +193,14 @@ class ZwaveJs:
         seconds = -(-(command.level or 0) // 10)
         if self._timers.get(device.id) == seconds:
             return
-        for property_, wanted in (
-            ("operationType", TIMED_OPERATION),
-            ("lockTimeoutConfiguration", seconds),
-        ):
-            value = writable(device, node, CommandClass.DOOR_LOCK, property_)
-            result = await self._call(device, partial(_set, node, value, wanted))
-            _refuse_failure(device, result)
+        configuration = {
+            "operationType": TIMED_OPERATION,
+            "lockTimeoutConfiguration": seconds,
+            **{handles: _handles(device, node, handles) for handles in HANDLES},
+        }
+        answer = await self._invoke(device, node, DOOR_LOCK, "setConfiguration", configuration)
+        if isinstance(answer, Mapping) and answer.get("status") in REFUSALS:
+            raise HardwareError(f"node {device.node} does not take its timer's time")
         self._timers[device.id] = seconds
 
     async def _move(
@@ -254,7 +267,7 @@ class ZwaveJs:
         return raw
 
     async def _invoke(
-        self, device: ZwaveDevice, node: Node, actuator: Actuator, method: str, *args: int
+        self, device: ZwaveDevice, node: Node, actuator: Actuator, method: str, *args: object
     ) -> Any:
         assert (actuator.command_class, method) in CALLS  # noqa: S101 - law 2
         class_ = LibraryClass(actuator.command_class)
@@ -293,16 +306,15 @@ class ZwaveJs:
             )
 
 
+def _handles(device: ZwaveDevice, node: Node, property_: str) -> object:
+    """Return which handles of a lock work, as it is set: setting its timer leaves them."""
+    value = find(device, node, CommandClass.DOOR_LOCK, property_)
+    return value.value if value is not None and value.value is not None else ALL_HANDLES
+
+
 def _refuse_failure(device: ZwaveDevice, result: Any) -> None:
     """Raise HardwareError when the node said no."""
-    refusals = (
-        SetValueStatus.FAIL,
-        SetValueStatus.NO_DEVICE_SUPPORT,
-        SetValueStatus.ENDPOINT_NOT_FOUND,
-        SetValueStatus.NOT_IMPLEMENTED,
-        SetValueStatus.INVALID_VALUE,
-    )
-    if result is not None and result.status in refusals:
+    if result is not None and result.status in REFUSALS:
         raise HardwareError(f"node {device.node} refused")
 
 

@@ -101,20 +101,20 @@ class Guard {
     this.unlocked.set(`${message.nodeId}/${endpoint}`, [message.nodeId, endpoint]);
   }
 
-  /** The connection has ended: lock, and try again for a while. hubd itself locks when it is back. */
+  /** The connection has ended: lock, and try again for a while, until hubd is back: then it looks after them. */
   async closed() {
     const locks = [...this.unlocked.values()].map(([nodeId, endpoint]) => this.lock(nodeId, endpoint));
     await Promise.all(locks);
   }
 
   async lock(nodeId, endpoint) {
-    for (let tried = 0; tried < LOCK_TRIES && this.isAlone(); tried += 1) {
+    for (let tried = 0; tried < LOCK_TRIES && (tried === 0 || this.isAlone()); tried += 1) {
       const node = this.driver.controller.nodes.get(nodeId);
       const current = node?.getValue({ commandClass: DOOR_LOCK, endpoint, property: "currentMode" });
       if (!node || current === SECURED) return;
       if (tried === 0) say(`hubd has gone: locking node ${nodeId}`);
       try {
-        await node.getEndpoint(endpoint).commandClasses["Door Lock"].set(SECURED);
+        await node.setValue({ commandClass: DOOR_LOCK, endpoint, property: "targetMode" }, SECURED);
       } catch (error) {
         say(`node ${nodeId} cannot be locked: ${error.message}`);
       }
