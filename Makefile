@@ -95,7 +95,7 @@ $(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prereq
 # On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place. It restarts a
 # running hub, unless RESTART=no.
 install:
-	RESTART='$(RESTART)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
+	EXTRAS='$(EXTRAS)' RESTART='$(RESTART)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
 
 # The Z-Wave service, beside `make install`, on a hub with a stick (docs/hub.md, "Z-Wave").
 install-zwave:

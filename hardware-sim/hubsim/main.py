@@ -11,6 +11,7 @@ from hubsim.cli.phone import phone
 from hubsim.cli.radio import radio
 from hubsim.cli.sentences import SentenceGroup
 from hubsim.cli.site import site
+from hubsim.cli.zwave import zwave
 
 
 @click.group(cls=SentenceGroup)
@@ -18,7 +19,7 @@ def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
 
-for command in (site, backend, radio, hub, phone, demo):
+for command in (site, backend, radio, hub, phone, demo, zwave):
     main.add_command(command)
 
 

@@ -15,6 +15,7 @@ import pytest
 from drivers.zwave_js.driver import ZwaveJs
 from drivers.zwave_js.nodes import ZwaveDevice
 from hubcore.device.command import Capability
+from hubcore.errors import HardwareError
 from hubcore.ports.doors import InputEvent
 from hubd.config.file import parse
 from hubd.config.movers import ZwaveLock
@@ -67,8 +68,11 @@ async def test_no_name_goes_out_and_no_user_comes_in(bench: Bench) -> None:
         await door.release(0.3)
         await bench.network.disturb(f"/notify?node=8&event=6&user={USER}")
         await _until(lambda: any('"userId"' in said for said in bench.proxy.said[began:]))
-        await bench.network.disturb("/fail?node=8&on=1")
         await _until(lambda: not door.driven)
+        await bench.network.disturb("/fail?node=8&on=1")
+        await asyncio.sleep(door.must_rest_seconds(0.3))
+        with pytest.raises(HardwareError, match="node 8 refused"):
+            await door.release(0.3)
         await bench.network.disturb("/fail?node=8&on=0")
         running.cancel()
     said = "".join(bench.proxy.said)
