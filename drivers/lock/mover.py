@@ -96,6 +96,7 @@ class LockMover:
         self._wake = asyncio.Event()
         self._driven = False
         self._is_known = False
+        self._has_told = False
         self._unlocked_at = -math.inf
         self._tried_at = -math.inf
         self._lock_at: float | None = None
@@ -247,18 +248,18 @@ class LockMover:
 
     def _is_locked(self) -> None:
         """It is proven to be locked: nothing of a release is left."""
-        first_word = not self._is_known
         self._is_known = True
         self._lock_at = None
         self._pause_seconds = self._first_pause
+        is_news = self._driven or not self._has_told
         if self._driven:
             self._driven = False
             self._stretch.secured(time.monotonic_ns())
-            self._tell(Input.STRIKE_INACTIVE)
-        elif first_word:
+        if is_news:
             self._tell(Input.STRIKE_INACTIVE)
 
     def _tell(self, what: Input) -> None:
+        self._has_told = True
         self._publish(InputEvent(self._lock.door, what, time.monotonic()))
 
     def _pulse_ms(self, seconds: float) -> int:

@@ -91,6 +91,6 @@ def _driver(socket: Path, wanted: list[ZwaveLock]) -> ZwaveJs:
 
 
 async def _until(holds: object) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110 - what is awaited is in another process
             await asyncio.sleep(0.01)
