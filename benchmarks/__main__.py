@@ -15,8 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import air, cpu, disk, figures, lab, lab_figures, machine, start, table
+from benchmarks import (
+    air,
+    cpu,
+    disk,
+    figures,
+    lab,
+    lab_figures,
+    machine,
+    start,
+    table,
+    zwave,
+    zwave_figures,
+)
 from benchmarks.table import Table
+from hubcore.errors import ConfigError
 
 LATEST = Path(__file__).with_name("latest.json")
 LATEST_LAB = Path(__file__).with_name("latest-lab.json")
@@ -33,6 +46,7 @@ class Size:
     start: int
     disk: int
     records: int
+    zwave: int
     lab: int
     falls: int
     boots: int
@@ -44,6 +58,7 @@ WHOLE = Size(
     start=7,
     disk=25,
     records=25,
+    zwave=12,
     lab=50,
     falls=5,
     boots=5,
@@ -54,6 +69,7 @@ QUICK = Size(
     start=1,
     disk=3,
     records=5,
+    zwave=1,
     lab=5,
     falls=1,
     boots=1,
@@ -62,7 +78,7 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    folders = {name: directory / name for name in ("cpu", "plain", "disk", "air", "start")}
+    folders = {name: directory / name for name in ("cpu", "plain", "disk", "air", "start", "zwave")}
     for folder in folders.values():
         folder.mkdir()
     of_cpu = await _announced(
@@ -85,11 +101,13 @@ async def measure(size: Size, directory: Path) -> Table:
         "last byte to strike, over the air",
         air.measure(folders["air"], size.air),
     )
+    of_zwave = await _announced("Z-Wave", _zwave(folders["zwave"], size.zwave))
     rows = [
         *figures.cpu_figures(of_cpu, without),
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
+        *zwave_figures.zwave_figures(of_zwave),
     ]
     causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
     rounds = {
@@ -97,8 +115,18 @@ async def measure(size: Size, directory: Path) -> Table:
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,
+        "zwave": size.zwave,
     }
     return Table(machine.describe(), rounds, rows, causes)
+
+
+async def _zwave(folder: Path, rounds: int) -> zwave.ZwaveRounds | None:
+    """Measure Z-Wave; where its service is not installed, say so and go on."""
+    try:
+        return await zwave.measure(folder, rounds)
+    except ConfigError as error:
+        print(f"not measured: {error}", file=sys.stderr, flush=True)
+        return None
 
 
 async def measure_lab(size: Size, directory: Path) -> Table:
