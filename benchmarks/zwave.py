@@ -19,6 +19,7 @@ import aiohttp
 from zwave_js_server.client import Client
 
 from benchmarks import processes
+from benchmarks.stats import p99
 from drivers.zwave_js.driver import ZwaveJs
 from drivers.zwave_js.nodes import ZwaveDevice
 from hubcore.device.breaker import BreakerRule
@@ -38,7 +39,7 @@ DEVICES = 200
 DEAD = 10
 DEAD_SECONDS = 3.15
 ALIVE_SECONDS = 0.01
-ROUNDS_OF_ALL = 5
+ROUNDS_OF_ALL = 25
 MEMORY_DEVICES = 1000
 PATIENCE_SECONDS = 90.0
 IMPORTS = "import hubd.app, hubd.__main__"
@@ -64,7 +65,11 @@ print(tracemalloc.get_traced_memory()[0])
 
 @dataclass(slots=True)
 class ZwaveRounds:
-    """Seconds of each round; bytes of memory; `confirmed` and `bare` are taken in turns."""
+    """Seconds of each round, and bytes of memory.
+
+    `confirmed` and `bare` are taken in turns. So are `none_dead` and `some_dead`: the p99 of all
+    devices that live.
+    """
 
     confirmed: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -79,8 +84,7 @@ async def measure(folder: Path, rounds: int) -> ZwaveRounds:
     """Measure `rounds` moves of a lock, and the rest. Raise ConfigError when Node is missing."""
     result = ZwaveRounds()
     await _moves(result, folder, rounds)
-    result.none_dead = await _latencies(dead=0)
-    result.some_dead = await _latencies(dead=DEAD)
+    await _latencies(result)
     script = _MEMORY.replace("COUNT", str(MEMORY_DEVICES))
     result.bytes_per_100 = int(_python(script)) / MEMORY_DEVICES * 100
     for _ in range(max(1, rounds // 3)):
@@ -224,26 +228,32 @@ class _Nodes:
         await asyncio.sleep(ALIVE_SECONDS)
 
 
-async def _latencies(dead: int) -> list[float]:
-    """Return the seconds of each command to the devices that live, with so many dead beside."""
+async def _latencies(result: ZwaveRounds) -> None:
+    """Command the devices that live, all at once, in turns with and without dead ones beside."""
     ids = [f"switch-{number}" for number in range(DEVICES)]
-    driver = _Nodes(frozenset(ids[:dead]))
-    supervisor = Supervisor(
+    dead = ids[:DEAD]
+    alone = _supervisor(ids, _Nodes(frozenset()))
+    beside = _supervisor(ids, _Nodes(frozenset(dead)))
+    running = {asyncio.ensure_future(alone.run()), asyncio.ensure_future(beside.run())}
+    await asyncio.sleep(0)
+    lost = [asyncio.ensure_future(_timed(beside, one)) for one in dead]
+    for _ in range(ROUNDS_OF_ALL):
+        for supervisor, into in ((alone, result.none_dead), (beside, result.some_dead)):
+            every = await asyncio.gather(*(_timed(supervisor, one) for one in ids[DEAD:]))
+            into.append(p99(every))
+    await asyncio.gather(*lost)
+    for task in running:
+        task.cancel()
+    await asyncio.wait(running)
+
+
+def _supervisor(ids: list[str], driver: _Nodes) -> Supervisor:
+    return Supervisor(
         devices={one: (Device(one, Capability.SWITCH, 60.0), driver) for one in ids},
         clock=SystemClock(lambda: 0.0),
         tell_fault=lambda _device, _fault, _stands: None,
         breaker=BreakerRule(),
     )
-    running = asyncio.ensure_future(supervisor.run())
-    await asyncio.sleep(0)
-    seconds: list[float] = []
-    lost = [asyncio.ensure_future(_timed(supervisor, one)) for one in ids[:dead]]
-    for _ in range(ROUNDS_OF_ALL):
-        seconds += await asyncio.gather(*(_timed(supervisor, one) for one in ids[DEAD:]))
-    await asyncio.gather(*lost)
-    running.cancel()
-    await asyncio.wait({running})
-    return seconds
 
 
 async def _timed(supervisor: Supervisor, device: str) -> float:
