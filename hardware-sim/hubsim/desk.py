@@ -23,8 +23,9 @@ from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.config.movers import Strike
+from hubd.config.movers import Strike, ZwaveLock
 from hubd.upkeep.checks import Part
+from hubd.wiring.locks import locks, zwave_driver
 from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.movers import make_movers, strikes
@@ -36,6 +37,8 @@ from hubsim.radio.choice import BLESS
 from hubsim.radio.hub_radio import BumbleRadio
 
 FACTORY = "hubsim.door.lines:open_lines"
+ZWAVE = "zwave-js.sock"
+"""Where in the hub's state directory the service of a simulated Z-Wave network listens."""
 BANK = "lines"
 """The file in the hub's state directory that shows its strike lines, by the ids of the strikes."""
 PULL_AFTER_SECONDS = 0.2
@@ -77,7 +80,8 @@ def desk_parts(
     """Make a desk's parts; `transport` is bumble's name of an HCI transport, or BLESS."""
     path = config.hub.state_directory / BANK
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    strike_ids = [mover.id for door in config.doors for mover in door.moved_by]
+    movers_of_all = [mover for door in config.doors for mover in door.moved_by]
+    strike_ids = [mover.id for mover in movers_of_all if isinstance(mover, Strike)]
     Bank.create(path, strike_ids).close()
     edges = Edges()
     metals: Metals = {}
@@ -87,7 +91,10 @@ def desk_parts(
         config=config,
         publish=edges.put,
         tell=tell,
-        rows={Strike: partial(_strikes, path, metals)},
+        rows={
+            Strike: partial(_strikes, path, metals),
+            ZwaveLock: partial(_zwave_locks, config.hub.state_directory / ZWAVE, metals),
+        },
     )
     return Parts(
         radio=_radio(transport, config, tell),
@@ -109,10 +116,25 @@ def _strikes(
         structs.replace(strike, chip=str(path), line=strike.id, active_low=False)
         for strike in wanted
     ]
-    made = strikes(on_file, tell, FACTORY)
+    return _with_metal(metals, strikes(on_file, tell, FACTORY))
+
+
+def _zwave_locks(
+    socket: Path, metals: Metals, wanted: Sequence[ZwaveLock], tell: TellPart
+) -> MadeKind:
+    """Make locks of the network that `hubsim zwave --at` runs in the hub's state directory.
+
+    Its nodes cannot join with S2, so they are commanded without.
+    """
+    make_driver = partial(zwave_driver, socket, is_simulated=True)
+    return _with_metal(metals, locks(wanted, tell, make_driver))
+
+
+def _with_metal(metals: Metals, made: MadeKind) -> MadeKind:
+    """Return the movers with the metal of their doors behind."""
     with_metal: dict[str, MakeForDoor] = {}
-    for strike, make in made.movers.items():
-        with_metal[strike] = partial(_make_with_metal, metals, strike, make)
+    for mover, make in made.movers.items():
+        with_metal[mover] = partial(_make_with_metal, metals, mover, make)
     return replace(made, movers=with_metal)
 
 

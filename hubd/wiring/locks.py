@@ -86,10 +86,15 @@ def zwave_locks(wanted: Sequence[ZwaveLock], tell: TellPart) -> MadeKind:
     return locks(wanted, tell, partial(zwave_driver, SOCKET))
 
 
-def zwave_driver(socket: Path, wanted: Sequence[ZwaveLock]) -> LockDriver:
-    """Make the driver. Raise ConfigError when its library is not installed."""
+def zwave_driver(
+    socket: Path, wanted: Sequence[ZwaveLock], is_simulated: bool = False
+) -> LockDriver:
+    """Make the driver. Raise ConfigError when its library is not installed.
+
+    `is_simulated`: the locks of a desk cannot join with S2, and are commanded without.
+    """
     try:
-        from drivers.zwave_js.driver import ZwaveJs
+        from drivers.zwave_js.driver import SECURE_ENOUGH, ZwaveJs
         from drivers.zwave_js.nodes import ZwaveDevice
     except ImportError as error:
         raise ConfigError(
@@ -100,7 +105,7 @@ def zwave_driver(socket: Path, wanted: Sequence[ZwaveLock]) -> LockDriver:
         ZwaveDevice(lock.id, Capability.LOCK, node=lock.node, endpoint=lock.endpoint)
         for lock in wanted
     ]
-    return ZwaveJs(socket, devices)
+    return ZwaveJs(socket, devices, security=frozenset() if is_simulated else SECURE_ENOUGH)
 
 
 def locks(wanted: Sequence[ZwaveLock], tell: TellPart, make_driver: MakeDriver) -> MadeKind:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -18,9 +19,13 @@ from drivers.zwave_js.driver import ZwaveJs
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import Position
-from hubcore.ports.doors import InputEvent, Mover
+from hubcore.ports.doors import Input, InputEvent, Inputs, Mover
 from hubd.adapters.host.clock import SystemClock
+from hubd.adapters.host.keyfiles import HubKeys
+from hubd.config.file import parse
 from hubd.devices.supervisor import Device, Supervisor
+from hubd.upkeep.checks import Part
+from hubsim.desk import desk_parts
 from tests.fakes.device import FakeListener
 from tests.ports import test_mover as suite
 from tests.zwave.conftest import DEVICES
@@ -29,6 +34,10 @@ from tests.zwave.conftest import Bench as Network
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 QUICK = next(device for device in DEVICES if device.id == "quick")
+
+
+NO_KEYS = cast(HubKeys, None)
+"""A desk without a backend asks for none."""
 
 
 class LockBench:
@@ -143,3 +152,50 @@ async def test_the_service_locks_what_hubd_unlocked_when_hubd_has_gone(  # servi
     task.cancel()
     await asyncio.wait({task})
     await bench.listener.until(lambda: bench.listener.positions["quick"] is Position.LOCKED)
+
+
+DESK = """
+[hub]
+id = "hub-1"
+site = "site-1"
+time_zone = "UTC"
+state_directory = "{folder}"
+[keys]
+identity = "identity"
+certificate = "certificate"
+issuer = "issuer"
+[[doors]]
+id = "front"
+name = "Front"
+strike_seconds = 0.5
+access_points = [{{ number = 1, name = "In" }}]
+[[doors.movers]]
+kind = "zwave_lock"
+id = "front-lock"
+node = 8
+"""
+
+
+async def test_a_desks_hub_moves_a_door_by_a_lock_of_this_network(bench: Network) -> None:
+    config = parse(DESK.format(folder=bench.folder), bench.folder / "hub.toml")
+    made = desk_parts("tcp-client:127.0.0.1:1", True, config, NO_KEYS, lambda *_: None)
+    seen: list[Input] = []
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(made.runs[Part.LOCKS](lambda: None))
+        looking = tasks.create_task(_look(made.inputs, seen))
+        async with asyncio.timeout(60):
+            while seen.count(Input.STRIKE_INACTIVE) < 2:  # noqa: ASYNC110 - the metal, the lock
+                await asyncio.sleep(0.01)
+            await made.doors["front"].release(0.5)
+            while Input.DOOR_OPEN not in seen:  # noqa: ASYNC110 - the person pulls it
+                await asyncio.sleep(0.01)
+            while made.doors["front"].driven:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        running.cancel()
+        looking.cancel()
+    assert seen.count(Input.STRIKE_ACTIVE) == 1
+
+
+async def _look(inputs: Inputs, seen: list[Input]) -> None:
+    async for event in inputs.events():
+        seen.append(event.what)
