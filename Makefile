@@ -10,16 +10,24 @@ WORKERS ?= $(shell nproc)
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-oracle tools test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-zwave test-oracle tools zwave-modules install-zwave uninstall-zwave test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
 	$(BIN)/hubsim demo
 
-test: test-own test-oracle
+test: test-own test-zwave test-oracle
 
 test-own: tools $(VENV)/ready
 	$(BIN)/python -m pytest -q -n $(WORKERS) $(TESTS)
+
+# The real Z-Wave service in front of simulated nodes; once, with one Python.
+test-zwave: zwave-modules $(VENV)/ready
+	$(BIN)/python -m pytest -q tests/zwave
+
+# The modules of the Z-Wave service, into a cache outside the tree, when its lock file has changed.
+zwave-modules:
+	.ci/zwave-modules
 
 # What two other COSE libraries make of the same bytes.
 test-oracle: $(VENV)-oracle/ready
@@ -89,7 +97,14 @@ $(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prereq
 # On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place. It restarts a
 # running hub, unless RESTART=no.
 install:
-	RESTART='$(RESTART)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
+	EXTRAS='$(EXTRAS)' RESTART='$(RESTART)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PYTHON='$(PYTHON)' systemd/install.sh install
+
+# The Z-Wave service, beside `make install`, on a hub with a stick (docs/hub.md, "Z-Wave").
+install-zwave:
+	DESTDIR='$(DESTDIR)' ZWAVE_PREFIX='$(ZWAVE_PREFIX)' systemd/install-zwave.sh install
+
+uninstall-zwave:
+	DESTDIR='$(DESTDIR)' ZWAVE_PREFIX='$(ZWAVE_PREFIX)' systemd/install-zwave.sh uninstall
 
 # Fetch into ./wheels what `make install` needs, for a hub without internet (docs/hub.md). Run it on a machine with
 # internet, with the same Debian and the same kind of processor.

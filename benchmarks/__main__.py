@@ -27,8 +27,11 @@ from benchmarks import (
     readers,
     start,
     table,
+    zwave,
+    zwave_figures,
 )
 from benchmarks.table import Table
+from hubcore.errors import ConfigError
 
 LATEST = Path(__file__).with_name("latest.json")
 LATEST_LAB = Path(__file__).with_name("latest-lab.json")
@@ -47,6 +50,7 @@ class Size:
     disk: int
     records: int
     readers: int
+    zwave: int
     lab: int
     falls: int
     boots: int
@@ -60,6 +64,7 @@ WHOLE = Size(
     disk=25,
     records=25,
     readers=60,
+    zwave=12,
     lab=50,
     falls=5,
     boots=5,
@@ -72,6 +77,7 @@ QUICK = Size(
     disk=3,
     records=5,
     readers=3,
+    zwave=1,
     lab=5,
     falls=1,
     boots=1,
@@ -80,9 +86,8 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    folders = {
-        name: directory / name for name in ("cpu", "plain", "disk", "air", "start", "readers")
-    }
+    families = ("cpu", "plain", "disk", "air", "start", "readers", "zwave")
+    folders = {name: directory / name for name in families}
     for folder in folders.values():
         folder.mkdir()
     of_cpu = await _announced(
@@ -113,6 +118,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "decisions on 50 schedules",
         decisions.measure(size.decisions),
     )
+    of_zwave = await _announced("Z-Wave", _zwave(folders["zwave"], size.zwave))
     rows = [
         *figures.cpu_figures(of_cpu, without),
         *figures.decision_figures(of_decisions),
@@ -120,6 +126,7 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
         *figures.reader_figures(of_readers),
+        *zwave_figures.zwave_figures(of_zwave),
     ]
     causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
     rounds = {
@@ -129,8 +136,18 @@ async def measure(size: Size, directory: Path) -> Table:
         "start": size.start,
         "disk": size.disk * size.records,
         "readers": size.readers,
+        "zwave": size.zwave,
     }
     return Table(machine.describe(), rounds, rows, causes)
+
+
+async def _zwave(folder: Path, rounds: int) -> zwave.ZwaveRounds | None:
+    """Measure Z-Wave; where its service is not installed, say so and go on."""
+    try:
+        return await zwave.measure(folder, rounds)
+    except ConfigError as error:
+        print(f"not measured: {error}", file=sys.stderr, flush=True)
+        return None
 
 
 async def measure_lab(size: Size, directory: Path) -> Table:

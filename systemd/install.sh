@@ -8,7 +8,8 @@
 # 4. A running hub never gets a version that does not start with its configuration and keys.
 # 5. After an installation, a running hub runs the new version, unless RESTART=no.
 #
-# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] [RESTART=no] install.sh [install|files|uninstall]
+# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] [RESTART=no] [EXTRAS=zwave,osdp] install.sh [install|files|uninstall]
+#        EXTRAS: libraries of kinds that not every hub has; an update keeps those of the installation before
 #        files: everything but the Python environment, which something else puts in place
 #        RESTART=no: the administrator restarts a running hub
 set -eu
@@ -19,6 +20,8 @@ python=${PYTHON:-python3}
 prefix=${PREFIX:-/opt/hubd}
 dest=${DESTDIR:+$(realpath -m -- "$DESTDIR")}
 dest=${dest%/}
+
+case ${EXTRAS:-} in *[!a-z,]*) echo "hubd: EXTRAS=$EXTRAS: expected names such as zwave,osdp" >&2 && exit 1 ;; esac
 
 # The system's files: the name beside this script, and the place.
 files="hubd.sysusers:/usr/lib/sysusers.d/hubd.conf
@@ -139,7 +142,9 @@ put_environment() {
     sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubd/__init__.py"
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"
-    "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd"
+    extras=${EXTRAS:-$(cat "$place/extras" 2>/dev/null || true)}
+    [ -z "$extras" ] || printf '%s\n' "$extras" >"$made/extras"
+    "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd${extras:+[$extras]}"
     version=$(version_of "$made"/lib/python3*/site-packages/hubd)
     rm -f "$made"/lib/python*/site-packages/hubd_access_hub-*.dist-info/direct_url.json
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete

@@ -50,22 +50,41 @@ WRITES = frozenset(
 CALLS = frozenset(
     {
         (CommandClass.DOOR_LOCK, "get"),
+        (CommandClass.DOOR_LOCK, "setConfiguration"),
         (CommandClass.BARRIER_OPERATOR, "get"),
         (CommandClass.MULTILEVEL_SWITCH, "get"),
         (CommandClass.MULTILEVEL_SWITCH, "stopLevelChange"),
         (CommandClass.WINDOW_COVERING, "get"),
         (CommandClass.WINDOW_COVERING, "stopLevelChange"),
         (CommandClass.BINARY_SWITCH, "get"),
-        (CommandClass.BATTERY, "get"),
     }
 )
 """What may be called: (class, method). Getters ask the node itself."""
 
+POLLS = frozenset(
+    {
+        CommandClass.BINARY_SENSOR,
+        CommandClass.MULTILEVEL_SENSOR,
+        CommandClass.METER,
+        CommandClass.BATTERY,
+    }
+)
+"""Of which classes a node may be asked for a value that it has told before."""
+
+SECURED = 255
+UNSECURED = 0
+UNSECURED_FOR_A_TIME = 1
+"""Modes of a door lock (SDS13783). In the last one the lock ends it by its own timer."""
+TIMED_OPERATION = 2
+"""The type of operation in which a lock knows that mode."""
+
 
 def _lock_position(value: object) -> Position:
-    if value == 255:
+    if isinstance(value, bool):
+        return Position.UNKNOWN
+    if value == SECURED:
         return Position.LOCKED
-    known = value in (0, 1, 0x10, 0x11, 0x20, 0x21)
+    known = value in (UNSECURED, UNSECURED_FOR_A_TIME, 0x10, 0x11, 0x20, 0x21)
     return Position.UNLOCKED if known else Position.UNKNOWN
 
 
@@ -117,7 +136,7 @@ DOOR_LOCK = Actuator(
     command_class=CommandClass.DOOR_LOCK,
     target="targetMode",
     current="currentMode",
-    goals={Verb.LOCK: 255, Verb.UNLOCK: 0},
+    goals={Verb.LOCK: SECURED, Verb.UNLOCK: UNSECURED, Verb.PULSE: UNSECURED_FOR_A_TIME},
     position=_lock_position,
 )
 BINARY_SWITCH = Actuator(
@@ -176,9 +195,18 @@ QUANTITY_OF: dict[tuple[CommandClass, str], Quantity] = {
 }
 """Which values are readings: (class, property)."""
 
+ELECTRIC_METER = 1
+METER_SCALES = {0: Quantity.ENERGY, 2: Quantity.POWER}
+"""What an electric meter measures, by its scale: kWh and W."""
+
+MOVING = frozenset(
+    actuator.command_class for actuators in ACTUATORS_OF.values() for actuator in actuators
+)
+
 ACCESS_CONTROL = 6
 HOME_SECURITY = 7
 JAMMED_EVENT = 11
+NOTHING_EVENT = 0
 TAMPER_EVENTS = frozenset({3, 9})
 """Notification types and events (SDS13713): lock jammed; cover removed, product moved."""
 
@@ -195,3 +223,14 @@ def level_of(actuator: Actuator, value: object) -> int | None:
     if not actuator.leveled or not isinstance(value, int) or not 0 <= value <= FULL:
         return None
     return round(value * 100 / FULL)
+
+
+def reached(actuator: Actuator, raw: object, goal: object) -> bool:
+    """Tell whether a reported value is where a command was to lead.
+
+    A lock that is unlocked is that in whatever mode; a cover is at its very level.
+    """
+    if actuator.leveled:
+        return raw == goal
+    position = actuator.position(raw)
+    return position is not Position.UNKNOWN and position is actuator.position(goal)

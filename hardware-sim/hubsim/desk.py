@@ -24,21 +24,17 @@ from hubcore.ports.radio import Radio
 from hubd.adapters.host.keyfiles import HubKeys, load_beacon
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.config.movers import Maglock, RelayStrike, Strike
+from hubd.config.movers import Maglock, RelayStrike, Strike, ZwaveLock
 from hubd.upkeep.checks import Part
-from hubd.wiring.devices import make_devices
+from hubd.wiring.devices import device_kinds, make_devices
+from hubd.wiring.locks import zwave_locks
+from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import Publish
-from hubd.wiring.movers import (
-    MadeKind,
-    MakeForDoor,
-    OnLine,
-    make_movers,
-    relay_strikes,
-    strikes,
-)
+from hubd.wiring.movers import OnLine, make_movers, relay_strikes, strikes
 from hubd.wiring.parts import Parts, TellPart
 from hubd.wiring.readers import make_readers
 from hubd.wiring.uplinks import make_uplink
+from hubd.wiring.zwave import ZwaveNetwork, make_network
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
 from hubsim.door.person import Act, Acts, listen
@@ -46,6 +42,8 @@ from hubsim.radio.choice import BLESS
 from hubsim.radio.hub_radio import BumbleRadio
 
 FACTORY = "hubsim.door.lines:open_lines"
+ZWAVE = "zwave-js.sock"
+"""Where in the hub's state directory the service of a simulated Z-Wave network listens."""
 BANK = "lines"
 """The file in the hub's state directory that shows its strike lines, by the ids of the strikes."""
 PULL_AFTER_SECONDS = 0.2
@@ -104,12 +102,19 @@ def desk_parts(
     for door in config.doors:
         metals[door.id] = _Metal(door, edges.put, person)
     listen(path.parent, {door: metal.acts() for door, metal in metals.items()})
+    socket = config.hub.state_directory / ZWAVE  # of `hubsim zwave --at`
+    network = make_network(config, socket, is_simulated=True)
     on_lines = partial(_strikes, path, metals)
     movers = make_movers(
         config=config,
         publish=edges.put,
         tell=tell,
-        rows={Strike: on_lines, Maglock: on_lines, RelayStrike: relay_strikes},
+        rows={
+            Strike: on_lines,
+            Maglock: on_lines,
+            RelayStrike: relay_strikes,
+            ZwaveLock: partial(_zwave_locks, network, metals),
+        },
     )
     return Parts(
         radio=_radio(transport, config, tell),
@@ -118,7 +123,7 @@ def desk_parts(
         uplink=make_uplink(config, keys),
         runs=movers.runs,
         readers=make_readers(config, keys, tell),
-        devices=make_devices(config),
+        devices=make_devices(config, device_kinds(network)),
     )
 
 
@@ -133,10 +138,21 @@ def _strikes(
         structs.replace(strike, chip=str(path), line=strike.id, active_low=False)
         for strike in wanted
     ]
-    made = strikes(on_file, tell, FACTORY)
+    return _with_metal(metals, strikes(on_file, tell, FACTORY))
+
+
+def _zwave_locks(
+    network: ZwaveNetwork, metals: Metals, wanted: Sequence[ZwaveLock], tell: TellPart
+) -> MadeKind:
+    """Make locks of the network, with the metal of their doors behind."""
+    return _with_metal(metals, zwave_locks(network, wanted, tell))
+
+
+def _with_metal(metals: Metals, made: MadeKind) -> MadeKind:
+    """Return the movers with the metal of their doors behind."""
     with_metal: dict[str, MakeForDoor] = {}
-    for strike, make in made.movers.items():
-        with_metal[strike] = partial(_make_with_metal, metals, strike, make)
+    for mover, make in made.movers.items():
+        with_metal[mover] = partial(_make_with_metal, metals, mover, make)
     return replace(made, movers=with_metal)
 
 

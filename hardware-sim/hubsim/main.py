@@ -14,6 +14,7 @@ from hubsim.cli.reader import reader
 from hubsim.cli.rules import OF_RULES
 from hubsim.cli.sentences import SentenceGroup
 from hubsim.cli.site import site
+from hubsim.cli.zwave import zwave
 
 
 @click.group(cls=SentenceGroup)
@@ -21,7 +22,7 @@ def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
 
-for command in (site, backend, radio, reader, hub, phone, demo):
+for command in (site, backend, radio, reader, hub, phone, demo, zwave):
     main.add_command(command)
 for command in (*OF_SITE, *OF_RULES):
     site.add_command(command)

@@ -33,7 +33,7 @@ class Verb(IntEnum):
     """What a device is told to do. The numbers cross to drivers: they are never changed."""
 
     PULSE = 1
-    """Drive a strike, for a time that the driver's own timer ends."""
+    """Drive a strike, or unlock a lock, for a time that its own timer ends."""
     LOCK = 2
     UNLOCK = 3
     ON = 4
@@ -48,7 +48,7 @@ class Verb(IntEnum):
 
 VERBS_OF = {
     Capability.STRIKE: frozenset({Verb.PULSE}),
-    Capability.LOCK: frozenset({Verb.LOCK, Verb.UNLOCK, Verb.READ}),
+    Capability.LOCK: frozenset({Verb.LOCK, Verb.UNLOCK, Verb.PULSE, Verb.READ}),
     Capability.SWITCH: frozenset({Verb.ON, Verb.OFF, Verb.READ}),
     Capability.COVER: frozenset({Verb.OPEN, Verb.CLOSE, Verb.STOP, Verb.SET_LEVEL, Verb.READ}),
     Capability.SENSOR: frozenset({Verb.READ}),

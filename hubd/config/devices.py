@@ -2,7 +2,8 @@
 
 Laws:
 1. A device names what it is reached by: a board and its relay, or a node.
-2. One id is one device or one board, one port one board, one relay or endpoint one device.
+2. One id is one device or one board, one port one board, one relay or endpoint one device. A lock
+   that moves a door is not a device beside it.
 3. A board's kind stands in the file. It is never guessed, and a probe confirms it.
 
 A kind has `id`, `name`, `seconds_believed` and `place`. `hubd.wiring.devices` has a row for each.
@@ -17,18 +18,10 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from msgspec import Meta
 
 from hubd.config.doors import Door
-from hubd.config.movers import RelayStrike
+from hubd.config.movers import DeviceId, RelayStrike, ZwaveLock
 from hubd.config.section import KIND, Id, Name, Section, kind_of
 from hubd.config.sentences import KeyPath, WrongValueError, show
 
-DeviceId = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[a-z][a-z0-9-]{0,31}\Z",
-        description="1 to 32 characters of a-z, 0-9 and -, the first one a letter",
-    ),
-]
-"""The same as `hubcore.device.command.DEVICE_ID`."""
 Port = Annotated[
     str,
     Meta(
@@ -136,7 +129,7 @@ def check_devices(
 
     It may be wrong by itself or beside the others.
     """
-    _check_unique(devices, boards)
+    _check_unique(devices, boards, doors)
     _check_strikes(devices, boards, doors)
     boards_by_id = {board.id: board for board in boards}
     for index, device in enumerate(devices):
@@ -195,9 +188,11 @@ class _UniqueValue(NamedTuple):
     owner: str
 
 
-def _check_unique(devices: Sequence[Device], boards: Sequence[RelayBoard]) -> None:
+def _check_unique(
+    devices: Sequence[Device], boards: Sequence[RelayBoard], doors: Sequence[Door]
+) -> None:
     owners: dict[tuple[str | int, ...], str] = {}
-    for unique in _unique_values(devices, boards):
+    for unique in _unique_values(devices, boards, doors):
         if unique.value in owners:
             found = f"{unique.shown}, which {owners[unique.value]} has too"
             raise WrongValueError(unique.path, "a value used once", found)
@@ -205,8 +200,9 @@ def _check_unique(devices: Sequence[Device], boards: Sequence[RelayBoard]) -> No
 
 
 def _unique_values(
-    devices: Sequence[Device], boards: Sequence[RelayBoard]
+    devices: Sequence[Device], boards: Sequence[RelayBoard], doors: Sequence[Door]
 ) -> Iterator[_UniqueValue]:
+    yield from _locks_of_doors(doors)
     for index, board in enumerate(boards):
         where = ("relay_boards", f"[{index}]")
         yield _UniqueValue((*where, "id"), ("board", board.id), show(board.id), "another board")
@@ -226,6 +222,23 @@ def _unique_values(
             shown=_shown(device),
             owner=f"device {device.id!r}",
         )
+
+
+def _locks_of_doors(doors: Sequence[Door]) -> Iterator[_UniqueValue]:
+    """Yield what a lock that moves a door shares with devices: ids, and nodes that are locks."""
+    for number, door in enumerate(doors):
+        for index, mover in enumerate(door.movers):
+            if not isinstance(mover, ZwaveLock):
+                continue
+            where = ("doors", f"[{number}]", "movers", f"[{index}]")
+            owner = f"mover {mover.id!r} of door {door.id!r}"
+            yield _UniqueValue((*where, "id"), ("device", mover.id), show(mover.id), owner)
+            yield _UniqueValue(
+                path=(*where, "node"),
+                value=mover.place,
+                shown=f"node {mover.node}, endpoint {mover.endpoint}",
+                owner=owner,
+            )
 
 
 def _shown(device: Device) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from hubd.config.movers import STRIKES_MAX, InputLine, Line, Maglock, Mover, Strike
+from hubd.config.movers import STRIKES_MAX, InputLine, Line, Maglock, Mover, Strike, ZwaveLock
 from hubd.config.section import Id, Name, Section, kind_of
 from hubd.config.sentences import KeyPath, WrongValueError, show
 
@@ -255,6 +255,13 @@ def _unique_values(door: Door, where: KeyPath) -> Iterator[_UniqueValue]:
             shown=show(mover.id),
             owner=f"a mover of {owner}",
         )
+        if isinstance(mover, ZwaveLock):
+            yield _UniqueValue(
+                path=(*where, "movers", f"[{number}]", "node"),
+                value=("node", mover.node, mover.endpoint),
+                shown=f"node {mover.node}, endpoint {mover.endpoint}",
+                owner=f"mover {mover.id!r} of {owner}",
+            )
     for role, key, line in door.lines():
         chip = line.chip.removeprefix("/dev/")
         yield _UniqueValue(

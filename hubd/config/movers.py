@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, structs
 
+from hubcore.device.command import DEVICE_ID
 from hubd.config.section import KIND, Id, Section
 
 Chip = Annotated[
@@ -22,6 +23,14 @@ Chip = Annotated[
 ]
 LineNumber = Annotated[int, Meta(ge=0, le=65535)]
 LineName = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
+
+DeviceId = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A{DEVICE_ID.pattern}\Z",
+        description="1 to 32 characters of a-z, 0-9 and -, the first one a letter",
+    ),
+]
 
 STRIKES_MAX = 32
 """As many lines as the strike guard holds (`drivers.strike.wire.MAX_LINES`)."""
@@ -107,13 +116,7 @@ class Maglock(Line, frozen=True, kw_only=True, tag_field=KIND, tag="maglock"):
 class RelayStrike(Section, frozen=True, kw_only=True, tag_field=KIND, tag="relay_strike"):
     """A strike on a relay of a board that ends a pulse by itself (`[[relay_boards]]`)."""
 
-    id: Annotated[
-        str,
-        Meta(
-            pattern=r"\A[a-z][a-z0-9-]{0,31}\Z",
-            description="1 to 32 characters of a-z, 0-9 and -, the first one a letter",
-        ),
-    ]
+    id: DeviceId
     board: Id
     relay: Annotated[int, Meta(ge=1, le=32, description="1 to 32, a relay of its board")]
     cap_seconds: Annotated[
@@ -139,11 +142,49 @@ class RelayStrike(Section, frozen=True, kw_only=True, tag_field=KIND, tag="relay
         )
 
 
-Mover = Strike | Maglock | RelayStrike
+class ZwaveLock(Section, frozen=True, kw_only=True, tag_field=KIND, tag="zwave_lock"):
+    """A door lock on Z-Wave: `node` is its number in the network, as the Z-Wave service knows it.
+
+    `cap_seconds` and `rest_seconds`: its own, in place of its door's.
+    """
+
+    id: DeviceId
+    node: Annotated[int, Meta(ge=2, le=4000, description="a node number of 2 to 4000")]
+    endpoint: Annotated[int, Meta(ge=0, le=127, description="0 to 127")] = 0
+    cap_seconds: Annotated[
+        float,
+        Meta(ge=0.2, le=60, description="strike_seconds to 60"),
+    ] = AS_ITS_DOOR
+    rest_seconds: Annotated[
+        float,
+        Meta(ge=0.5, le=600, description="0.5 to 600"),
+    ] = AS_ITS_DOOR
+
+    @property
+    def continuous(self) -> bool:
+        """It is unlocked for a release alone, so it may not be held open."""
+        return False
+
+    @property
+    def place(self) -> tuple[str, str, int, int]:
+        """What no device may be, as `hubd.config.devices.ZwaveNode.place`."""
+        return ("zwave", "lock", self.node, self.endpoint)
+
+    def at_door(self, cap_seconds: float, rest_seconds: float) -> ZwaveLock:
+        """Return it as it is at a door of this cap and this rest: with none left open."""
+        return structs.replace(
+            self,
+            cap_seconds=self.cap_seconds or cap_seconds,
+            rest_seconds=self.rest_seconds or rest_seconds,
+        )
+
+
+Mover = Strike | Maglock | RelayStrike | ZwaveLock
 """A union of all kinds of movers."""
 ON_POWER_LOSS = {
     Strike: "fail_secure",
     Maglock: "fail_safe",
     RelayStrike: "fail_secure",
+    ZwaveLock: "fail_secure",
 }
 """What a door does when its mover has no power: it stays locked, or it is open."""

@@ -78,6 +78,8 @@ class Topic(StrEnum):
     JOURNAL = "journal"
     KEYS = "keys"
     LINES = "lines"
+    LOCKS = "locks"
+    LOCK_BATTERIES = "lock_batteries"
     OUTBOX = "outbox"
     PAIRING = "pairing"
     PORTS = "ports"
@@ -103,6 +105,8 @@ class Part(StrEnum):
     BLUEZ = "bluez"
     GPIO = "gpio"
     INPUTS = "inputs"
+    LOCKS = "locks"
+    LOCK_BATTERIES = "lock_batteries"
     PAIRING = "pairing"
     RADIO = "radio"
     READERS = "readers"
@@ -175,6 +179,8 @@ class CheckId(StrEnum):
     LINE_NOT_OF_HEADER = "line-not-of-header"
     LINE_NOT_NAMED = "line-not-named"
     LINE_SHARED = "line-shared"
+    LOCKS_DOWN = "locks-down"
+    LOCK_BATTERIES_LOW = "lock-batteries-low"
     LOG_MISSING = "log-missing"
     LOG_REPLACED = "log-replaced"
     OUTBOX_EDITED = "outbox-edited"
@@ -387,6 +393,23 @@ CHECKS: Mapping[CheckId, Check] = {
             "Compare strike of [[doors]] with gpioinfo (apt install gpiod), "
             "and check the group of /dev/gpiochip*."
         ),
+    ),
+    CheckId.LOCKS_DOWN: Check(
+        topic=Topic.LOCKS,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{why}",
+        remedy=(
+            "The other doors open. "
+            "See: systemctl status hubd-zwave; journalctl -u hubd-zwave; ls -l /dev/zwave."
+        ),
+    ),
+    CheckId.LOCK_BATTERIES_LOW: Check(
+        topic=Topic.LOCK_BATTERIES,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="{why}",
+        remedy="Doors still open. Put new batteries into it soon.",
     ),
     CheckId.READERS_DOWN: Check(
         topic=Topic.READERS,
@@ -1165,6 +1188,8 @@ CHECK_OF_PART: Mapping[Part, CheckId] = {
     Part.BLUEZ: CheckId.BLUEZ_SETTINGS,
     Part.GPIO: CheckId.GPIO_OUTLIVES_GUARD,
     Part.INPUTS: CheckId.INPUTS_DOWN,
+    Part.LOCKS: CheckId.LOCKS_DOWN,
+    Part.LOCK_BATTERIES: CheckId.LOCK_BATTERIES_LOW,
     Part.PAIRING: CheckId.PAIRED,
     Part.RADIO: CheckId.RADIO_DOWN,
     Part.READERS: CheckId.READERS_DOWN,

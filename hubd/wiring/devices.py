@@ -20,6 +20,7 @@ from hubcore.ports.device import DeviceDriver
 from hubd.config import devices as sections
 from hubd.config.file import Config
 from hubd.config.section import kind_of
+from hubd.wiring.zwave import ZwaveNetwork
 
 if TYPE_CHECKING:
     from drivers.relays.boards import BoardLine
@@ -57,33 +58,24 @@ def board_line(board: sections.RelayBoard, relays: Mapping[str, int]) -> BoardLi
     return BoardLine(board.port, opens, relays)
 
 
-def zwave(config: Config, wanted: Sequence[sections.ZwaveNode]) -> DeviceDriver:
+def zwave(
+    network: ZwaveNetwork, _config: Config, wanted: Sequence[sections.ZwaveNode]
+) -> DeviceDriver:
     """Nodes behind the Z-Wave service of this machine."""
-    from drivers.zwave_js.driver import ZwaveDevice, ZwaveJs
-
-    section = config.zwave or sections.Zwave()
-    nodes = [
-        ZwaveDevice(
-            id=device.id,
-            capability=Capability(device.capability),
-            node=device.node,
-            endpoint=device.endpoint,
-        )
-        for device in wanted
-    ]
-    return ZwaveJs(section.socket, nodes)
+    return network.share(device.id for device in wanted)
 
 
-DEVICE_KINDS: Mapping[type[sections.Device], MakeKind] = {
-    sections.Relay: relays,
-    sections.ZwaveNode: zwave,
-}
-"""A row for each kind in `hubd.config.devices.Device`."""
+def device_kinds(network: ZwaveNetwork) -> dict[type[sections.Device], MakeKind]:
+    """Return a row for each kind in `hubd.config.devices.Device`."""
+    return {
+        sections.Relay: relays,
+        sections.ZwaveNode: partial(zwave, network),
+    }
 
 
 def make_devices(
     config: Config,
-    rows: Mapping[type[sections.Device], MakeKind] = DEVICE_KINDS,
+    rows: Mapping[type[sections.Device], MakeKind],
 ) -> dict[str, MadeDevice]:
     """Make the devices of the configuration and their drivers, by id. Raise ConfigError."""
     made: dict[str, MadeDevice] = {}

@@ -15,15 +15,16 @@ from hubd.adapters.host.keyfiles import HubKeys
 from hubd.config import movers as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
-from hubd.wiring.devices import make_devices
+from hubd.wiring.devices import device_kinds, make_devices
 from hubd.wiring.look import lines, ports
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
-from hubd.wiring.movers import make_movers
+from hubd.wiring.movers import make_movers, mover_kinds
 from hubd.wiring.parts import Parts, RunPart, TellPart
 from hubd.wiring.radios import look_at_radio, make_radio
 from hubd.wiring.readers import look_at_readers, make_readers
 from hubd.wiring.uplinks import make_uplink
+from hubd.wiring.zwave import make_network
 
 
 def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
@@ -32,7 +33,8 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     Raise ConfigError.
     """
     edges = Edges()
-    movers = make_movers(config, edges.put, tell)
+    network = make_network(config)
+    movers = make_movers(config, edges.put, tell, mover_kinds(network))
     runs: dict[Part, RunPart] = dict(movers.runs)
     lines_of_inputs = wired_inputs(config)
     if lines_of_inputs:
@@ -45,7 +47,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         uplink=make_uplink(config, keys),
         runs=runs,
         readers=make_readers(config, keys, tell),
-        devices=make_devices(config),
+        devices=make_devices(config, device_kinds(network)),
     )
 
 

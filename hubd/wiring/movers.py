@@ -28,19 +28,11 @@ from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import board_line
+from hubd.wiring.locks import zwave_locks
+from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import MoverGroup, Publish
 from hubd.wiring.parts import RunPart, TellPart
-
-MakeForDoor = Callable[[str, Publish], Mover]
-"""Takes the door that it moves, and who hears what it does."""
-
-
-@dataclass(frozen=True, slots=True)
-class MadeKind:
-    """All movers of one kind: what makes each, by its id, and what must run for them, by name."""
-
-    movers: Mapping[str, MakeForDoor]
-    runs: Mapping[Part, RunPart]
+from hubd.wiring.zwave import ZwaveNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +118,26 @@ def relay_strikes(wanted: Sequence[StrikeOnBoard], tell: TellPart) -> MadeKind:
     return MadeKind(makers, {Part.RELAY_STRIKES: strikes.run})
 
 
-MOVER_KINDS: Mapping[type[sections.Mover], MakeKind] = {
-    sections.Strike: gpio_strikes,
-    sections.Maglock: gpio_strikes,
-    sections.RelayStrike: relay_strikes,
-}
-"""A row for each kind in `hubd.config.movers.Mover`."""
+def mover_kinds(network: ZwaveNetwork) -> dict[type[sections.Mover], MakeKind]:
+    """Return a row for each kind in `hubd.config.movers.Mover`."""
+    return {
+        sections.Strike: gpio_strikes,
+        sections.Maglock: gpio_strikes,
+        sections.RelayStrike: relay_strikes,
+        sections.ZwaveLock: partial(zwave_locks, network),
+    }
 
 
 def make_movers(
     config: Config,
     publish: Publish,
     tell: TellPart,
-    rows: Mapping[type[sections.Mover], MakeKind] = MOVER_KINDS,
+    rows: Mapping[type[sections.Mover], MakeKind],
 ) -> MadeMovers:
-    """Make what moves the doors of the configuration; `publish` hears what they do."""
+    """Make what moves the doors of the configuration; `publish` hears what they do.
+
+    `rows`: `mover_kinds`, or those of a desk.
+    """
     wanted = [mover for door in config.doors for mover in door.moved_by]
     boards = {board.id: board for board in config.relay_boards}
     makers: dict[str, MakeForDoor] = {}

@@ -46,6 +46,7 @@ class Securing:
             "strike": self._strike,
             "maglock": self._maglock,
             "relay_strike": _ends_by_itself,
+            "zwave_lock": _left_to_the_service,
         }
 
     def mover(self, table: object) -> None:
@@ -80,6 +81,10 @@ class Securing:
 
 def _ends_by_itself(_table: object) -> None:
     """The board's own timer has ended the pulse, or is about to: nothing can stay driven."""
+
+
+def _left_to_the_service(_table: object) -> None:
+    """A lock that hubd unlocked is locked by the Z-Wave service when hubd's connection ends."""
 
 
 def _read(table: object, wanted: type[Any]) -> Any:

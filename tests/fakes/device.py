@@ -9,8 +9,9 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-from hubcore.device.command import Command
+from hubcore.device.command import Command, Verb
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
+from hubcore.errors import HardwareError
 from hubcore.ports.device import DeviceListener
 
 
@@ -18,15 +19,21 @@ class FakeDriver:
     """The driver port of `ports.device`. `given` has each command and the second when it came.
 
     `seconds`: how long a device takes. `failing`: raised by the next commands to a device, one
-    each. `hanging`: devices that never answer. `at_work` has the commands under way by device, and
-    `most_at_work` the most that any device had at once.
+    each. `broken`: raised by each command to a device. `hanging`: devices that never answer.
+    `at_work` has the commands under way by device, and `most_at_work` the most that any device had
+    at once. `positions`: how a lock stands, once it was told to move; it says so itself. A lock in
+    `timed` has a timer of its own.
     """
 
     def __init__(self, time: Callable[[], float], seconds: float = 0.1) -> None:
         self.seconds = seconds
         self.given: list[tuple[Command, float]] = []
         self.failing: defaultdict[str, deque[Exception]] = defaultdict(deque)
+        self.broken: dict[str, HardwareError] = {}
         self.hanging: set[str] = set()
+        self.timed: set[str] = set()
+        self.positions: dict[str, Position] = {}
+        self._watches: defaultdict[str, list[Callable[[DeviceState], None]]] = defaultdict(list)
         self.at_work: defaultdict[str, int] = defaultdict(int)
         self.most_at_work = 0
         self.listener: DeviceListener | None = None
@@ -49,8 +56,35 @@ class FakeDriver:
             await asyncio.sleep(self.seconds)
             if self.failing[command.device]:
                 raise self.failing[command.device].popleft()
+            if command.device in self.broken:
+                raise self.broken[command.device]
+            self._follow(command)
         finally:
             self.at_work[command.device] -= 1
+
+    def watch(self, device: str, watch: Callable[[DeviceState], None]) -> None:
+        self._watches[device].append(watch)
+
+    def times_itself(self, device: str) -> bool:
+        return device in self.timed
+
+    def say(self, device: str, position: Position) -> None:
+        """Have a lock stand so, and say so."""
+        self.positions[device] = position
+        state = DeviceState(position, self._time())
+        if self.listener is not None:
+            self.listener.changed(device, state)
+        for watch in self._watches[device]:
+            watch(state)
+
+    def _follow(self, command: Command) -> None:
+        if command.verb is Verb.LOCK:
+            self.say(command.device, Position.LOCKED)
+        if command.verb in (Verb.UNLOCK, Verb.PULSE):
+            self.say(command.device, Position.UNLOCKED)
+        if command.verb is Verb.PULSE and command.level is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(command.level / 10, self.say, command.device, Position.LOCKED)
 
 
 class FakeListener:

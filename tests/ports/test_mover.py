@@ -2,13 +2,15 @@
 
 Each kind brings a bench: the mover, its lines as the metal sees them, its time, and a way to break
 it. Strikes stand behind the real guard process, on lines in a file; the simulated door has a
-virtual time. A case names the law of the port that it shows.
+virtual time; a lock stands behind the supervisor of devices. A case names the law of the port that
+it shows. tests/zwave/test_lock.py runs the suite on a lock of a simulated Z-Wave network.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -18,19 +20,26 @@ from typing import Protocol
 
 import pytest
 
+from drivers.lock.mover import LockAtDoor, LockMover
 from drivers.relays.boards import BoardLine
 from drivers.relays.opening import BoardKind, open_line
 from drivers.relays.strike import RelayStrikes, StrikeRelay
 from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
+from hubcore.device.breaker import BreakerRule
+from hubcore.device.command import Capability
+from hubcore.device.state import Position
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent, Mover
+from hubd.adapters.host.clock import SystemClock
+from hubd.devices.supervisor import Device, Supervisor
 from hubd.wiring.mover_group import MoverGroup
 from hubsim.door.door import SimDoor, Times
 from hubsim.door.lines import Bank, Fault
 from hubsim.relays.boards import SimModbus
 from hubsim.timeline import VirtualTime
+from tests.fakes.device import FakeDriver
 
 pytestmark = pytest.mark.asyncio
 
@@ -65,6 +74,42 @@ class Bench(Protocol):
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is seen."""
+
+
+class LockBench:
+    """A lock behind the supervisor of devices."""
+
+    def __init__(self) -> None:
+        self.driver = FakeDriver(time.monotonic, seconds=0.02)
+        device = Device("front-lock", Capability.LOCK, stale_seconds=3600.0)
+        self.supervisor = Supervisor(
+            devices={device.id: (device, self.driver)},
+            clock=SystemClock(lambda: 0.0),
+            tell_fault=lambda _device, _fault, _stands: None,
+            breaker=BreakerRule(),
+        )
+        self.edges: list[InputEvent] = []
+        self.mover: LockMover = LockMover(
+            LockAtDoor(device.id, "front", CAP_SECONDS, REST_SECONDS),
+            self.supervisor,
+            self.edges.append,
+            partial(self.driver.times_itself, device.id),
+        )
+        self.driver.watch(device.id, self.mover.stands)
+
+    def levels(self) -> list[bool]:
+        return [self.driver.positions["front-lock"] is Position.UNLOCKED]
+
+    def break_it(self) -> None:
+        self.driver.broken["front-lock"] = HardwareError("it is set to fail")
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():  # noqa: ASYNC110 - a clock that nobody tells of
+                await asyncio.sleep(0.002)
 
 
 class SimBench:
@@ -214,6 +259,23 @@ async def on_relays(folder: Path, count: int) -> AsyncIterator[Bench]:
         bench.sim.end()
 
 
+@asynccontextmanager
+async def locked(_folder: Path, _count: int) -> AsyncIterator[Bench]:
+    bench = LockBench()
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(bench.supervisor.run()),
+            tasks.create_task(bench.mover.run()),
+        ]
+        await bench.until(lambda: bench.driver.listener is not None)
+        bench.driver.say("front-lock", Position.LOCKED)
+        try:
+            yield bench
+        finally:
+            for task in running:
+                task.cancel()
+
+
 @dataclass(frozen=True)
 class Kind:
     """How to bring up the bench of one kind, with so many strikes at the door."""
@@ -227,6 +289,7 @@ CAPPED = {
     "two strikes": Kind(guarded, 2),
     "relay strike": Kind(on_relays, 1),
     "two relay strikes": Kind(on_relays, 2),
+    "lock": Kind(locked, 1),
     "simulated door": Kind(simulated, 1),
     "two simulated doors": Kind(simulated, 2),
 }

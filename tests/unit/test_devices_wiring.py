@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from drivers.relays.boards import RelayBoards
-from drivers.zwave_js.driver import ZwaveJs
 from hubcore.device.command import DEVICE_ID, Capability
 from hubcore.errors import ConfigError
 from hubd.config import devices as sections
 from hubd.config.file import Config, parse
 from hubd.upkeep.checks import CheckId
 from hubd.wiring import devices as wiring
-from hubd.wiring.devices import DEVICE_KINDS, EXTRA_OF, make_devices
+from hubd.wiring.devices import EXTRA_OF, MadeDevice, device_kinds, make_devices
 from hubd.wiring.look import ports
 from hubd.wiring.look.finding import FindingKind, found
 from hubd.wiring.look.world import World
+from hubd.wiring.zwave import make_network
 from tests.unit.test_config import CREDENTIALS, FILE, SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -52,14 +52,31 @@ node = 3
 capability = "lock"
 """
 DEVICES = BOARD + LIGHT
+MOVER = """
+[[doors]]
+id = "back"
+name = "Back door"
+[[doors.access_points]]
+number = 2
+name = "In"
+[[doors.movers]]
+kind = "zwave_lock"
+id = "back-lock"
+node = 3
+"""
 
 
 def config_of(text: str) -> Config:
     return parse(SMALL + text, FILE, CREDENTIALS)
 
 
+def made_of(config: Config) -> dict[str, MadeDevice]:
+    return make_devices(config, device_kinds(make_network(config)))
+
+
 def test_each_kind_has_a_row_and_an_extra() -> None:
-    assert set(DEVICE_KINDS) == set(EXTRA_OF) == {sections.Relay, sections.ZwaveNode}
+    kinds = device_kinds(make_network(config_of("")))
+    assert set(kinds) == set(EXTRA_OF) == {sections.Relay, sections.ZwaveNode}
     text = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     for extra in EXTRA_OF.values():
         assert re.search(rf"^{extra} =$", text, re.M)
@@ -67,13 +84,12 @@ def test_each_kind_has_a_row_and_an_extra() -> None:
 
 def test_devices_of_one_kind_share_a_driver() -> None:
     second = LIGHT.replace("light", "fan").replace("relay = 3", "relay = 4")
-    made = make_devices(config_of(DEVICES + second + "[zwave]\n" + LOCK))
-    assert {id_: type(driver) for id_, (_, driver) in made.items()} == {
-        "light": RelayBoards,
-        "fan": RelayBoards,
-        "front-lock": ZwaveJs,
-    }
+    third = LOCK.replace("front-lock", "light-2").replace("lock", "switch")
+    made = made_of(config_of(DEVICES + second + "[zwave]\n" + LOCK + third))
+    assert set(made) == {"light", "fan", "front-lock", "light-2"}
+    assert isinstance(made["light"][1], RelayBoards)
     assert made["light"][1] is made["fan"][1]
+    assert made["front-lock"][1] is made["light-2"][1]
     device, _ = made["front-lock"]
     assert (device.capability, device.stale_seconds) == (Capability.LOCK, 86_400.0)
     assert made["light"][0].capability is Capability.SWITCH
@@ -100,6 +116,8 @@ def test_an_id_of_the_file_is_one_that_a_command_may_have() -> None:
         ("[zwave]\n" + LOCK + LOCK.replace("front", "back"), "key node of device 'back-lock': expected a value used once, found node 3, endpoint 0, which device 'front-lock' has too"),
         (DEVICES.replace('"light"', '"9light"'), "key id of device '9light': expected 1 to 32 characters of a-z, 0-9 and -, the first one a letter, found '9light'"),
         (DEVICES.replace("/dev/serial/", "/etc/serial/"), "key port of board 'b1': expected the path of a serial port, such as \"/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0\" (ls -l /dev/serial/by-id), found '/etc/serial/by-id/usb-x'"),
+        ("[zwave]\n" + LOCK + MOVER, "key node of device 'front-lock': expected a value used once, found node 3, endpoint 0, which mover 'back-lock' of door 'back' has too"),
+        ("[zwave]\n" + LOCK.replace("front", "back").replace("node = 3", "node = 4") + MOVER, "key id of device 'back-lock': expected a value used once, found 'back-lock', which mover 'back-lock' of door 'back' has too"),
         ("[zwave]\n" + LOCK.replace('"lock"', '"door"'), "key capability of device 'front-lock': expected \"lock\", \"switch\", \"cover\", \"sensor\" or \"meter\", found 'door'"),
     ],
 )  # fmt: skip
@@ -122,10 +140,11 @@ import sys
 from pathlib import Path
 from hubd.__main__ import real_parts
 from hubd.config.file import parse
-from hubd.wiring.devices import make_devices
+from hubd.wiring.devices import device_kinds, make_devices
+from hubd.wiring.zwave import make_network
 from hubd.start import checkconfig
 config = parse(Path(sys.argv[1]).read_text(), Path("/etc/hubd/hubd.toml"), {"CREDENTIALS_DIRECTORY": "/x"})
-make_devices(config)
+make_devices(config, device_kinds(make_network(config)))
 print(*sorted({"serial", "minimalmodbus", "zwave_js_server", "aiohttp"} & set(sys.modules)))
 """
 

@@ -15,6 +15,8 @@ from hubcore.access.precedence import DoorMode, DoorOrder
 from hubcore.access.words import Denial, Mode
 from hubcore.backend.uplink import Order, OrderOutcome, OrderResult
 from hubcore.calendar.schedule import Rule, Schedule
+from hubcore.device.command import Verb
+from hubcore.device.state import Position
 from hubcore.errors import HardwareError, StoreError
 from hubcore.evidence.carried_orders import (
     ALL_DOORS,
@@ -43,6 +45,7 @@ from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.mover import FakeMover
 from tests.fakes.policy import FakePolicy
+from tests.unit.test_lock_mover import LOCK, at_work
 
 FRONT = "front"
 BACK = "back"
@@ -430,6 +433,16 @@ async def test_a_lockdown_ends_a_release_at_once(doors: Doors) -> None:
     await doors.movers[FRONT].release(10.0)
     await doors.give(DoorOrder.LOCKDOWN)
     assert not doors.movers[FRONT].driven
+
+
+async def test_a_lockdown_locks_a_lock_that_a_release_has_unlocked(doors: Doors) -> None:
+    async with at_work() as rig:
+        doors.movers[FRONT] = rig.mover  # type: ignore[assignment]
+        rig.driver.say(LOCK, Position.LOCKED)
+        await rig.mover.release(2.0)
+        await doors.give(DoorOrder.LOCKDOWN)
+        assert rig.sent() == [Verb.UNLOCK, Verb.LOCK]
+        assert not rig.mover.driven
 
 
 async def test_a_door_that_could_not_be_secured_is_secured_at_the_next_look(doors: Doors) -> None:

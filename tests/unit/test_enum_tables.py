@@ -45,9 +45,9 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES OUTBOX PAIRING PORTS RADIO "
-        "READERS READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN READER_POWER "
-        "READER_TAMPER RELAY_STRIKES STATE STRIKES UNIT "
+        "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES LOCKS LOCK_BATTERIES OUTBOX "
+        "PAIRING PORTS RADIO READERS READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN "
+        "READER_POWER READER_TAMPER RELAY_STRIKES STATE STRIKES UNIT "
         "DEVICES_DEAD DEVICES_GONE DEVICES_JAMMED DEVICES_NOT_SECURE DEVICES_REFUSE "
         "DEVICES_SERVICE DEVICES_STRANGE DEVICES_TAMPERED DEVICES_VERSION DEVICES_WEAK",
         "these stand and end when whoever sees them says so",
@@ -96,11 +96,19 @@ PARTIAL: Mapping[str, Partial] = {
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO READERS STRIKES",
+        "AUDIT BLUEZ GPIO INPUTS LOCKS LOCK_BATTERIES PAIRING RADIO READERS STRIKES",
         "what must run for strikes is their guard, or their boards (the last one in the file)",
+    ),
+    "hubd.wiring.locks:MadeKind": _partial(
+        "AUDIT BLUEZ GPIO INPUTS LOCK_BATTERIES PAIRING RADIO READERS RELAY_STRIKES STRIKES",
+        "what must run for locks is one part",
     ),
     "hubcore.device.command.LEVELS_OF": _partial(
         "CLOSE LOCK OFF ON OPEN READ STOP UNLOCK", "these verbs take no level"
+    ),
+    "drivers.zwave_js.command_classes.LEVELED": _partial(
+        "PULSE LOCK UNLOCK ON OFF STOP SET_LEVEL READ",
+        "of a cover's verbs two are levels; the others are done in other ways",
     ),
     "drivers.relays.strike.SENTENCES": _partial(
         "BATTERY_LOW DEAD JAMMED NOT_SECURE REFUSED SERVICE_GONE TAMPERED WRONG_VERSION",
@@ -115,6 +123,11 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",
+    ),
+    "drivers.zwave_js.command_classes.QUANTITY_OF": _partial(
+        "BINARY_SWITCH MULTILEVEL_SWITCH METER DOOR_LOCK BARRIER_OPERATOR WINDOW_COVERING "
+        "NOTIFICATION",
+        "these classes move or notify; a meter's scale says what it measures (`METER_SCALES`)",
     ),
 }
 

@@ -15,10 +15,11 @@ from hubd.config import backend, movers, radio
 from hubd.config.file import Config, parse
 from hubd.config.movers import STRIKES_MAX
 from hubd.config.section import DEFAULT_KINDS, kind_of
-from hubd.wiring.movers import MOVER_KINDS, strike_lines
+from hubd.wiring.movers import mover_kinds, strike_lines
 from hubd.wiring.radios import RADIO_KINDS
 from hubd.wiring.securing import Securing
 from hubd.wiring.uplinks import UPLINK_KINDS
+from hubd.wiring.zwave import make_network
 
 HEAD = """
 [hub]
@@ -119,7 +120,7 @@ def test_a_list_of_movers_does_not_allow_more_lines_than_the_guard_has() -> None
 
 def test_every_kind_that_a_file_may_name_has_a_row() -> None:
     for union, rows, section in (
-        (movers.Mover, MOVER_KINDS, "movers"),
+        (movers.Mover, mover_kinds(make_network(read(HEAD + door(1)))), "movers"),
         (radio.Radio, RADIO_KINDS, "radio"),
         (backend.Backend, UPLINK_KINDS, "backend"),
     ):

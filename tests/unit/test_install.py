@@ -44,10 +44,14 @@ case "$*" in
         echo "$made" >"$made/pyvenv.cfg"
         ;;
     "-m pip --python "*)
+        echo "$*" >"${4%/*}/../asked"
         for name in pip hubd hubctl; do echo "#!$4" >"${4%/*}/$name"; done
         packages="${4%/bin/*}/lib/python3.11/site-packages"
         mkdir -p "$packages"
-        for word; do [ ! -f "$word/hubd/__init__.py" ] || cp -R "$word/hubd" "$packages"; done
+        for word; do
+            word=${word%%[[]*}
+            [ ! -f "$word/hubd/__init__.py" ] || cp -R "$word/hubd" "$packages"
+        done
         ;;
     *sys.base_prefix*) echo /usr ;;
     "-P -m hubd --check-config") echo "what the check says"; exit "${CHECK:-0}" ;;
@@ -191,9 +195,23 @@ def test_an_installation_replaces_the_old_one_and_no_folder_beside_it(tmp_path: 
         "opt/hubd/bin/python",
         "opt/hubd/bin/hubd",
         "opt/hubd/bin/hubctl",
+        "opt/hubd/asked",
     }
     others = {path for path in _tree(image) if not path.startswith("opt/hubd/lib/")}
     assert others == everything | {"opt/hubd.old/mine", "opt/hubd.new/mine"}
+
+
+def test_the_extras_of_a_hub_are_installed_and_kept_by_an_update(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    where = {"DESTDIR": str(image), "PYTHON": str(_command(tmp_path / "bin", "python", PYTHON))}
+    for extras, kept in (("", ""), ("zwave,osdp", "[zwave,osdp]"), ("", "[zwave,osdp]")):
+        done = _install("install", **where, EXTRAS=extras)
+        assert done.returncode == 0, done.stderr
+        asked = (image / "opt/hubd/asked").read_text().strip()
+        assert f"/hubd{kept} --only-binary" in asked
+    done = _install("install", **where, EXTRAS="zwave; reboot")
+    assert done.returncode == 1
+    assert "expected names such as" in done.stderr
 
 
 def test_one_that_breaks_off_at_the_last_step_puts_the_old_one_back(tmp_path: Path) -> None:

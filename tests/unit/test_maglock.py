@@ -18,6 +18,7 @@ from hubcore.errors import ConfigError
 from hubcore.ports.doors import InputEvent
 from hubd.config.file import Config, parse
 from hubd.config.movers import Maglock, Strike
+from hubd.config.section import kind_of
 from hubd.upkeep.checks import Part
 from hubd.wiring.hardware import wired_inputs
 from hubd.wiring.look import lines
@@ -85,6 +86,26 @@ def test_a_magnet_has_power_while_its_line_is_at_rest() -> None:
 def test_a_door_may_be_held_when_each_of_its_movers_may() -> None:
     assert read(PAIR).doors[0].may_be_held
     assert not read(PAIR.replace("continuous = true", "")).doors[0].may_be_held
+
+
+RELAY_STRIKE = 'kind = "relay_strike"\nid = "bolt"\nboard = "doors"\nrelay = 1'
+ZWAVE_LOCK = 'kind = "zwave_lock"\nid = "bolt"\nnode = 2'
+BOARD = """
+[[relay_boards]]
+kind = "modbus"
+id = "doors"
+port = "/dev/ttyS9"
+relays = 2
+"""
+
+
+@pytest.mark.parametrize("other", [RELAY_STRIKE, ZWAVE_LOCK])
+def test_a_door_with_a_mover_that_ends_by_itself_may_not_be_held(other: str) -> None:
+    start = PAIR.index('kind = "strike"')
+    end = PAIR.index("[[doors.movers]]", start)
+    (door,) = read(PAIR[:start] + other + "\n" + PAIR[end:] + BOARD).doors
+    assert kind_of(door.moved_by[0]) in other
+    assert not door.may_be_held
 
 
 def test_a_release_at_a_maglock_has_a_cap_of_its_own() -> None:

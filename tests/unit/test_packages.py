@@ -51,6 +51,7 @@ BUILD_PARTS = (
 )
 PLACES = {
     "$work/hubd": ["."],
+    "$work/hubd${extras:+[$extras]}": [".", ".[zwave,osdp]"],
     "{file}": ["hardware-sim/laptop-phone.txt", "hardware-sim/laptop-hub.txt"],
 }
 """What stands for a path in a script, and the path."""

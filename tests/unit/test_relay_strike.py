@@ -22,7 +22,8 @@ from hubd.config import devices as sections
 from hubd.config.file import Config, parse
 from hubd.config.section import kind_of
 from hubd.upkeep.checks import Part
-from hubd.wiring.movers import make_movers
+from hubd.wiring.movers import make_movers, mover_kinds
+from hubd.wiring.zwave import make_network
 from hubsim.relays.boards import SimModbus
 from tests.unit.test_config import CREDENTIALS, FILE, SMALL
 
@@ -90,7 +91,13 @@ def test_what_can_be_no_strike_is_refused_with_a_sentence(text: str, sentence: s
 
 
 async def test_the_configuration_makes_one() -> None:
-    made = make_movers(config_of(DOOR), lambda _event: None, lambda _part, _up, _why: None)
+    config = config_of(DOOR)
+    made = make_movers(
+        config=config,
+        publish=lambda _event: None,
+        tell=lambda _part, _up, _why: None,
+        rows=mover_kinds(make_network(config)),
+    )
     assert isinstance(made.doors["front"], RelayStrike)
     assert list(made.runs) == [Part.RELAY_STRIKES]
 

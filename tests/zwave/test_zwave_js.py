@@ -3,71 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from drivers.zwave_js.driver import ZwaveDevice, ZwaveJs
-from hubcore.device.command import Capability, Command, Verb
+from drivers.zwave_js.driver import ZwaveJs
+from hubcore.device.command import Command, Verb
 from hubcore.device.state import DeviceFault, Position, Quantity
-from hubcore.errors import DriverGoneError, HardwareError
-from hubsim.zwave.network import ZwaveNetwork
+from hubcore.errors import HardwareError
 from tests.fakes.device import FakeListener
+from tests.zwave.conftest import DEVICES, Bench
 
-MODULES = Path(
-    os.environ.get("HUBD_ZWAVE_MODULES", "~/.cache/hubd-zwave/node_modules")
-).expanduser()
-PATIENCE_SECONDS = 60.0
-DEVICES = (
-    ZwaveDevice("lock", Capability.LOCK, node=2),
-    ZwaveDevice("shutter", Capability.COVER, node=3),
-    ZwaveDevice("blind", Capability.COVER, node=4),
-    ZwaveDevice("contact", Capability.SENSOR, node=5),
-    ZwaveDevice("jammer", Capability.LOCK, node=6),
-    ZwaveDevice("light", Capability.SWITCH, node=7),
-    ZwaveDevice("nobody", Capability.SWITCH, node=99),
-)
-
-
-class Bench:
-    """A network, the driver before it, and who listens."""
-
-    def __init__(self, network: ZwaveNetwork, driver: ZwaveJs, listener: FakeListener) -> None:
-        self.network = network
-        self.driver = driver
-        self.listener = listener
-
-    async def ready(self) -> None:
-        """Return when every node of the network can be commanded."""
-        await self.listener.until(
-            lambda: (
-                {device for device, _ in self.listener.faults} <= {"nobody"}
-                and bool(self.listener.states)
-            )
-        )
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
-    assert MODULES.is_dir(), "hardware-sim/zwave.sh installs the Z-Wave service"
-    async with ZwaveNetwork(MODULES, tmp_path_factory.mktemp("zw")) as network:
-        driver = ZwaveJs(network.socket, DEVICES, security=frozenset())
-        listener = FakeListener(PATIENCE_SECONDS)
-        task = asyncio.create_task(driver.serve(listener))
-        made = Bench(network, driver, listener)
-        await made.ready()
-        try:
-            yield made
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_lock_has_moved_when_it_says_so(bench: Bench) -> None:
@@ -140,6 +87,35 @@ async def test_a_switch_switches_and_a_contact_is_read(bench: Bench) -> None:
     await bench.listener.until(lambda: ("lock", DeviceFault.BATTERY_LOW) in bench.listener.faults)
     assert bench.listener.readings["lock", Quantity.BATTERY] == 5
     await bench.network.disturb("/battery?level=80")
+    await bench.listener.until(
+        lambda: ("lock", DeviceFault.BATTERY_LOW) not in bench.listener.faults
+    )
+
+
+async def test_a_meter_is_read(bench: Bench) -> None:
+    await bench.driver.perform(Command("meter", Verb.READ))
+    assert bench.listener.readings["meter", Quantity.ENERGY] == 1234.5
+    assert bench.listener.readings["meter", Quantity.POWER] == 42
+
+
+async def test_a_lock_that_nobody_supervises_is_asked(bench: Bench) -> None:  # law 3
+    await bench.network.disturb("/jam?node=6&on=0")
+    began = len(bench.proxy.said)
+    await bench.driver.perform(Command("jammer", Verb.LOCK))
+    asked = [said for said in bench.proxy.said[began:] if '"methodName": "get"' in said]
+    assert len(asked) == 1
+    assert bench.listener.states["jammer"].position is Position.LOCKED
+    await bench.network.disturb("/jam?node=6&on=1")
+
+
+async def test_a_lock_with_a_timer_locks_itself(bench: Bench) -> None:
+    assert bench.driver.times_itself("quick")
+    assert not bench.driver.times_itself("lock")
+    await bench.driver.perform(Command("quick", Verb.PULSE, 10))
+    assert bench.listener.states["quick"].position is Position.UNLOCKED
+    await bench.listener.until(lambda: bench.listener.positions["quick"] is Position.LOCKED)
+    with pytest.raises(HardwareError, match="no timer"):
+        await bench.driver.perform(Command("lock", Verb.PULSE, 10))
 
 
 async def test_a_dead_node_and_a_node_that_is_not_there_are_told(bench: Bench) -> None:
@@ -147,7 +123,7 @@ async def test_a_dead_node_and_a_node_that_is_not_there_are_told(bench: Bench) -
     with pytest.raises(HardwareError, match="not in the network"):
         await bench.driver.perform(Command("nobody", Verb.ON))
     await bench.network.disturb("/dead?node=7&on=1")
-    with pytest.raises(HardwareError, match="node 7"):
+    with pytest.raises(HardwareError, match="node 7 does not answer"):
         await bench.driver.perform(Command("light", Verb.OFF))
     assert ("light", DeviceFault.DEAD) in bench.listener.faults
     await bench.network.disturb("/dead?node=7&on=0")
@@ -164,24 +140,10 @@ async def test_what_a_device_is_not_it_does_not_do(bench: Bench) -> None:
 
 async def test_an_insecure_lock_gets_no_commands(bench: Bench) -> None:
     strict = ZwaveJs(bench.network.socket, DEVICES[:1])
-    listener = FakeListener(PATIENCE_SECONDS)
+    listener = FakeListener()
     task = asyncio.create_task(strict.serve(listener))
     await listener.until(lambda: ("lock", DeviceFault.NOT_SECURE) in listener.faults)
     with pytest.raises(HardwareError, match="S2 Access Control"):
         await strict.perform(Command("lock", Verb.UNLOCK))
     task.cancel()
     await asyncio.wait({task})
-
-
-async def test_a_service_that_is_killed_is_told_and_found_again(bench: Bench) -> None:
-    moving = asyncio.create_task(bench.driver.perform(Command("shutter", Verb.CLOSE)))
-    await asyncio.sleep(1.0)  # it travels, and nothing is on the stick's wire
-    await bench.network.stop("service")
-    with pytest.raises(DriverGoneError):
-        await moving
-    await bench.listener.until(lambda: ("light", DeviceFault.SERVICE_GONE) in bench.listener.faults)
-    with pytest.raises(HardwareError, match="is not there"):
-        await bench.driver.perform(Command("light", Verb.ON))
-    await bench.network.start("service")
-    await bench.ready()
-    await bench.driver.perform(Command("light", Verb.ON))

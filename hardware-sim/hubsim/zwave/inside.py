@@ -1,36 +1,48 @@
 """What runs inside the network namespace of a simulated Z-Wave network.
 
-It starts the mock and the service on the namespace's own loopback, and passes connections to a
-Unix socket on to the service. Nothing of it is seen on any network: the mock announces itself by
-mDNS, and the service has no authentication.
+It starts the mock on the namespace's own loopback, and the service of a hub in front of it. Nothing
+of it is seen on any network: the mock announces itself by mDNS.
 
-Run as `python inside.py MODULES FOLDER`: FOLDER gets `zwave-js.sock`, `mock.sock` and logs; a line
-on stdin, `service stop`, `service start`, `mock stop` or `mock start`, does what it says.
+Run as `python inside.py MODULES SERVICE FOLDER`: FOLDER gets `zwave-js.sock`, `mock.sock` and logs;
+a line on stdin, `service stop`, `service start`, `mock stop` or `mock start`, does what it says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
 MOCK_PORT = 5555
-SERVICE_PORT = 3000
 READY_SECONDS = 60.0
+RESTART_SECONDS = 1.0
+KEYS = {
+    "S0_Legacy": "0102030405060708090a0b0c0d0e0f10",
+    "S2_Unauthenticated": "11111111111111111111111111111111",
+    "S2_Authenticated": "22222222222222222222222222222222",
+    "S2_AccessControl": "33333333333333333333333333333333",
+}
+"""The keys of a network that exists in this process alone."""
 
 
 class Network:
     """The two Node programs."""
 
-    def __init__(self, modules: Path, folder: Path) -> None:
+    def __init__(
+        self, modules: Path, service: Path, folder: Path, restarts: asyncio.TaskGroup
+    ) -> None:
         self._modules = modules
+        self._service = service
         self._folder = folder
+        self._restarts: asyncio.TaskGroup = restarts
         self._running: dict[str, Process] = {}
 
     async def start(self, name: str) -> None:
@@ -38,15 +50,29 @@ class Network:
         if name in self._running:
             return
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = await asyncio.create_subprocess_exec(
+            self._running[name] = process = await asyncio.create_subprocess_exec(
                 "node",
                 *self._command(name),
                 cwd=self._folder,
-                env={"MOCK_CTL": str(self._folder / "mock.sock"), "PATH": "/usr/bin:/bin"},
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+        if name == "mock":
+            await _until_port()
+            return
+        self._restarts.create_task(self._restart(process))
+        await _until_socket(self.socket)
+
+    async def _restart(self, process: Process) -> None:
+        """Start the service again when it ends by itself, as systemd does."""
+        await process.wait()
+        await asyncio.sleep(RESTART_SECONDS)
+        if self._running.get("service") is process:
+            del self._running["service"]
+            with suppress(TimeoutError):
+                await self.start("service")
 
     async def stop(self, name: str) -> None:
         """Kill it, as a power cut would."""
@@ -56,48 +82,50 @@ class Network:
                 process.send_signal(signal.SIGKILL)
             await process.wait()
 
+    @property
+    def socket(self) -> Path:
+        """Where the service listens."""
+        return self._folder / "zwave-js.sock"
+
     def _command(self, name: str) -> list[str]:
-        if name == "mock":
-            program = self._modules / "zwave-js/bin/mock-server.cjs"
-            config = str(HERE / "mock.cjs")
-            return [str(program), "-i", "127.0.0.1", "-p", str(MOCK_PORT), "-c", config]
-        program = self._modules / "@zwave-js/server/dist-esm/bin/server.js"
-        options = json.loads((HERE / "server.json").read_text())
-        options["storage"] = {"cacheDir": str(self._folder / "cache")}
-        (self._folder / "server.json").write_text(json.dumps(options))
-        where = f"tcp://127.0.0.1:{MOCK_PORT}"
-        config = str(self._folder / "server.json")
-        listens = ["--host", "127.0.0.1", "--port", str(SERVICE_PORT), "--disable-dns-sd"]
-        return [str(program), where, "--config", config, *listens]
+        if name == "service":
+            return [str(self._service)]
+        program = self._modules / "zwave-js/bin/mock-server.cjs"
+        config = str(HERE / "mock.cjs")
+        return [str(program), "-i", "127.0.0.1", "-p", str(MOCK_PORT), "-c", config]
+
+    def _environment(self) -> dict[str, str]:
+        keys = self._folder / "keys.json"
+        keys.write_text(json.dumps(KEYS))
+        return {
+            "PATH": os.environ["PATH"],
+            "MOCK_CTL": str(self._folder / "mock.sock"),
+            "HUBD_ZWAVE_STICK": f"tcp://127.0.0.1:{MOCK_PORT}",
+            "HUBD_ZWAVE_SOCKET": str(self.socket),
+            "HUBD_ZWAVE_CACHE": str(self._folder / "cache"),
+            "HUBD_ZWAVE_KEYS": str(keys),
+            "HUBD_ZWAVE_MODULES": str(self._modules),
+            "HUBD_ZWAVE_SOFT_RESET": "no",
+        }
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+async def _until_port() -> None:
+    await _until_open(lambda: asyncio.open_connection("127.0.0.1", MOCK_PORT))
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Join one connection to the Unix socket with the service."""
-    try:
-        there = await asyncio.open_connection("127.0.0.1", SERVICE_PORT)
-    except OSError:
-        writer.close()
-        return
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_pass_on(reader, there[1]))
-        tasks.create_task(_pass_on(there[0], writer))
+async def _until_socket(socket: Path) -> None:
+    await _until_open(lambda: asyncio.open_unix_connection(socket))
 
 
-async def _until_open(port: int) -> None:
+async def _until_open(
+    connect: Callable[[], Awaitable[tuple[object, asyncio.StreamWriter]]],
+) -> None:
     async with asyncio.timeout(READY_SECONDS):
         while True:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                _, writer = await connect()
             except OSError:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
             else:
                 writer.close()
                 return
@@ -106,14 +134,20 @@ async def _until_open(port: int) -> None:
 async def main() -> None:
     """Run the network until stdin ends."""
     modules = Path(sys.argv[1])
-    folder = Path(sys.argv[2])
-    network = Network(modules, folder)
-    await network.start("mock")
-    await _until_open(MOCK_PORT)
-    await network.start("service")
-    await _until_open(SERVICE_PORT)
-    server = await asyncio.start_unix_server(_serve, folder / "zwave-js.sock")
-    print("ready", flush=True)
+    service = Path(sys.argv[2])
+    folder = Path(sys.argv[3])
+    async with asyncio.TaskGroup() as restarts:
+        network = Network(modules, service, folder, restarts)
+        await network.start("mock")
+        await network.start("service")
+        print("ready", flush=True)
+        await _obey(network)
+        for name in ("service", "mock"):
+            await network.stop(name)
+
+
+async def _obey(network: Network) -> None:
+    """Do what the lines on stdin say, until it ends."""
     stdin = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
@@ -121,13 +155,9 @@ async def main() -> None:
         match words:
             case [("mock" | "service") as name, "start"]:
                 await network.start(name)
-                await _until_open(MOCK_PORT if name == "mock" else SERVICE_PORT)
             case [("mock" | "service") as name, "stop"]:
                 await network.stop(name)
         print("done", flush=True)
-    server.close()
-    for name in ("service", "mock"):
-        await network.stop(name)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from types import TracebackType
 
 import aiohttp
 
+from hubsim.zwave.modules import SERVICE
+
 HERE = Path(__file__).parent
 START_SECONDS = 90.0
 END_SECONDS = 20.0
@@ -21,7 +23,7 @@ class ZwaveNetwork:
     """The network of `mock.cjs`, with the service in front of it, as an async context.
 
     Nodes: 2 a supervised lock, 3 a shutter (Window Covering), 4 a shutter (Multilevel Switch), 5 a
-    door sensor, 6 a lock that jams, 7 a switch.
+    door sensor, 6 a lock that jams, 7 a switch, 8 a quick lock with a timer of its own, 9 a meter.
     """
 
     def __init__(self, modules: Path, folder: Path) -> None:
@@ -39,6 +41,7 @@ class ZwaveNetwork:
             sys.executable,
             str(HERE / "inside.py"),
             str(self._modules),
+            str(SERVICE / "service.cjs"),
             str(self._folder),
             stdin=PIPE,
             stdout=PIPE,
@@ -72,8 +75,9 @@ class ZwaveNetwork:
     async def disturb(self, path: str) -> None:
         """Ask the mock to make a fault or to say something.
 
-        `/jam?on=1`, `/fail?on=1`, `/dead?node=7&on=1`, `/door?open=1`, `/battery?level=5`,
-        `/notify?node=2&event=11`, `/manual?node=2&mode=255`.
+        `/jam?node=2&on=1`, `/fail?node=2&on=1`, `/dead?node=7&on=1`, `/door?open=1`,
+        `/battery?level=5`, `/notify?node=2&event=5&user=3`, `/manual?node=2&mode=255`,
+        `/chatter?node=2&count=1000`.
         """
         connector = aiohttp.UnixConnector(path=str(self._folder / "mock.sock"))
         async with (

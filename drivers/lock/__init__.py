@@ -1,0 +1,1 @@
+"""Locks as what moves a door, whatever wire they are on."""

@@ -1,0 +1,250 @@
+"""The Z-Wave service on a hub: what is installed, in which versions, and who may reach it."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hubcore.errors import ConfigError
+from hubd.config.devices import Zwave
+from hubsim.cli.zwave import path_of
+from hubsim.zwave.modules import SERVICE, find_modules
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "systemd/hubd-zwave.service"
+KEYS = {
+    "S0_Legacy": "0" * 32,
+    "S2_Unauthenticated": "1" * 32,
+    "S2_Authenticated": "2" * 32,
+    "S2_AccessControl": "3" * 32,
+}
+NPM = """#!/bin/sh
+echo "npm $*" >>"$LOG"
+[ -z "${NPM_FAILS:-}" ] || exit 1
+mkdir -p node_modules/zwave-js
+"""
+NODE = """#!/bin/sh
+case "$*" in
+    *process.exit*) exit "${OLD:-0}" ;;
+    --version) echo v18.0.0 ;;
+esac
+"""
+
+
+def unit() -> dict[str, list[str]]:
+    """The keys of the unit, each with its values."""
+    found: dict[str, list[str]] = {}
+    for line in UNIT.read_text().splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def test_the_lock_file_pins_all_and_names_no_host() -> None:
+    lock = json.loads((SERVICE / "package-lock.json").read_text())
+    wanted = json.loads((SERVICE / "package.json").read_text())["dependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    packages = {name: one for name, one in lock["packages"].items() if name}
+    assert len(packages) > 100
+    for name, version in wanted.items():
+        assert packages[f"node_modules/{name}"]["version"] == version
+    assert [name for name, one in packages.items() if "resolved" in one] == []
+    assert [name for name, one in packages.items() if "integrity" not in one] == []
+
+
+def test_the_client_is_the_one_that_was_tried_with_this_service() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extra = setup["options.extras_require"]["zwave"].split("\n")
+    assert "zwave-js-server-python ==0.56.0" in extra
+
+
+def test_nobody_but_hubds_group_reaches_the_service() -> None:
+    found = unit()
+    assert found["PrivateNetwork"] == ["yes"]
+    assert found["RestrictAddressFamilies"] == ["AF_UNIX"]
+    assert found["RuntimeDirectoryMode"] == ["0750"]
+    assert found["User"] == ["hubd-zwave"]
+    assert found["LoadCredential"] == ["zwave_keys:hubd.zwave_keys"]
+    assert f"HUBD_ZWAVE_Zwave().socket={Zwave().socket}" in found["Environment"]
+    assert found["DevicePolicy"] == ["closed"]
+    assert all(device.startswith("char-tty") for device in found["DeviceAllow"])
+    users = (ROOT / "systemd/hubd-zwave.sysusers").read_text()
+    members = [line.split()[1:] for line in users.splitlines() if line.startswith("m ")]
+    assert members == [["hubd", "hubd-zwave"]]
+
+
+def test_optimistic_updates_are_off_and_no_value_is_logged() -> None:
+    text = (SERVICE / "service.cjs").read_text()
+    assert "disableOptimisticValueUpdate: true" in text
+    assert 'level: "warn"' in text
+
+
+def _run(folder: Path, *argv: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    tools = folder / "bin"
+    tools.mkdir(exist_ok=True)
+    for name, text in (("npm", NPM), ("node", NODE)):
+        if name not in environment.pop("WITHOUT", "").split():
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
+    plain = {"HOME": str(folder), "LOG": str(folder / "log")}
+    path = environment.pop("ONLY", f"{tools}:/usr/bin:/bin")
+    return subprocess.run(
+        [str(word) for word in argv],
+        env=plain | {"PATH": path} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+MODULES = ROOT / ".ci/zwave-modules"
+
+
+def test_the_modules_are_fetched_once_for_each_lock_file(tmp_path: Path) -> None:
+    first = _run(tmp_path, MODULES)
+    assert first.returncode == 0, first.stderr
+    again = _run(tmp_path, MODULES)
+    assert again.stdout == first.stdout
+    log = (tmp_path / "log").read_text().splitlines()
+    assert len(log) == 1
+    assert "--ignore-scripts" in log[0]
+    tools = str(tmp_path / "bin")
+    found = find_modules({"HOME": str(tmp_path), "PATH": tools})
+    assert str(found) == first.stdout.strip()
+
+
+def test_modules_that_cannot_be_fetched_leave_nothing(tmp_path: Path) -> None:
+    done = _run(tmp_path, MODULES, NPM_FAILS="yes")
+    assert done.returncode == 1
+    assert "cannot be fetched" in done.stderr
+    assert list((tmp_path / ".cache").iterdir()) == []
+
+
+def test_a_missing_or_old_node_is_said_with_how_to_get_it(tmp_path: Path) -> None:
+    old = _run(tmp_path, MODULES, OLD="1")
+    assert old.returncode == 1
+    assert "needs Node.js 20 or newer, and this is v18.0.0" in old.stderr
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("sh", "sha256sum", "cut", "dirname"):
+        (few / name).symlink_to(str(shutil.which(name)))
+    missing = _run(tmp_path, "/bin/sh", MODULES, ONLY=str(few))
+    assert missing.returncode == 1
+    assert "Node.js is missing" in missing.stderr
+    assert "apt-get install nodejs npm" in missing.stderr
+    with pytest.raises(ConfigError, match=r"Node\.js is missing.*make zwave-modules"):
+        find_modules({"HOME": str(tmp_path), "PATH": str(few)})
+
+
+def _install(folder: Path, what: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    script = ROOT / "systemd/install-zwave.sh"
+    return _run(folder, script, what, DESTDIR=str(folder / "image"), **environment)
+
+
+def _tree(folder: Path) -> set[str]:
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and "node_modules" not in path.parts
+    }
+
+
+EVERY = {
+    "opt/hubd-zwave/service.cjs",
+    "opt/hubd-zwave/package.json",
+    "opt/hubd-zwave/package-lock.json",
+    "usr/lib/systemd/system/hubd-zwave.service",
+    "usr/lib/sysusers.d/hubd-zwave.conf",
+}
+
+
+def test_an_image_gets_the_service_and_no_keys(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    done = _install(tmp_path, "install")
+    assert done.returncode == 0, done.stderr
+    assert _tree(image) == EVERY
+    (image / "opt/hubd-zwave/service.cjs").write_text("old")
+    assert _install(tmp_path, "install").returncode == 0
+    assert "DOOR_LOCK" in (image / "opt/hubd-zwave/service.cjs").read_text()
+    assert [path.name for path in (image / "opt").iterdir()] == ["hubd-zwave"]
+    assert _install(tmp_path, "uninstall").returncode == 0
+    assert _tree(image) == set()
+
+
+def test_somebody_elses_folder_is_neither_replaced_nor_removed(tmp_path: Path) -> None:
+    theirs = tmp_path / "image/opt/hubd-zwave/theirs"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    done = _install(tmp_path, "install")
+    assert done.returncode == 1
+    assert "is no Z-Wave service" in done.stderr
+    assert _install(tmp_path, "uninstall").returncode == 0
+    assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("no JSON", "it is no JSON"),
+        ("{}", "S0_Legacy: expected 32 hexadecimal digits"),
+        (json.dumps(KEYS | {"S2_AccessControl": "3" * 31}), "S2_AccessControl: expected 32"),
+        (json.dumps(KEYS | {"S2_AccessControl": "2" * 32}), "expected four different keys"),
+        (None, "cannot be read"),
+    ],
+)
+def test_wrong_keys_are_told_and_never_shown(
+    tmp_path: Path, text: str | None, sentence: str
+) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node.js is missing: make zwave-modules says how to get it")
+    file = tmp_path / "keys.json"
+    if text is not None:
+        file.write_text(text)
+    done = subprocess.run(
+        [node, SERVICE / "service.cjs"],
+        env=os.environ
+        | {
+            "HUBD_ZWAVE_STICK": "/dev/null",
+            "HUBD_ZWAVE_Zwave().socket": str(tmp_path / "socket"),
+            "HUBD_ZWAVE_CACHE": str(tmp_path / "cache"),
+            "HUBD_ZWAVE_KEYS": str(file),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "2222" not in done.stderr
+    assert "3333" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("jam 2 on", "/jam?node=2&on=1"),
+        ("dead 7 off", "/dead?node=7&on=0"),
+        ("hand 8 unlock", "/manual?node=8&mode=0"),
+        ("says 2 11", "/notify?node=2&event=11"),
+        ("door open", "/door?open=1"),
+        ("battery 5", "/battery?level=5"),
+        ("jam 2&x=1 on", None),
+        ("jam 2", None),
+        ("dance", None),
+        ("", None),
+    ],
+)
+def test_what_hubsim_zwave_is_told(line: str, path: str | None) -> None:
+    assert path_of(line.split()) == path

@@ -1,0 +1,54 @@
+"""The care of a network before the real service; taking in is in tests/unit/test_zwave_service.py.
+
+The mock cannot take in by S2 Access Control, so what a stick does there was not tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from hubcore.errors import HardwareError
+from hubcore.ports.network import NodeSecurity
+from tests.zwave.conftest import Bench
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def never(_: Sequence[int]) -> None:
+    raise AssertionError("no device asked to be taken in")
+
+
+async def test_the_nodes_are_listed(bench: Bench) -> None:
+    nodes = {one.node: one for one in bench.driver.care.nodes()}
+    assert set(nodes) == {2, 3, 4, 5, 6, 7, 8, 9}
+    assert {number for number, one in nodes.items() if one.is_lock} == {2, 6, 8}
+    insecure = {NodeSecurity.NONE, NodeSecurity.UNKNOWN}
+    assert {one.security for one in nodes.values()} <= insecure
+    assert all(one.last_seen is not None for one in nodes.values())
+
+
+async def test_a_node_answers_a_ping_or_not(bench: Bench) -> None:
+    assert await bench.driver.care.ping(7)
+    await bench.network.disturb("/dead?node=7&on=1")
+    assert not await bench.driver.care.ping(7)
+    await bench.network.disturb("/dead?node=7&on=0")
+    assert await bench.driver.care.ping(7)
+    with pytest.raises(HardwareError, match="node 99 is not in the network"):
+        await bench.driver.care.ping(99)
+
+
+async def test_nobody_who_wants_in_or_out(bench: Bench) -> None:
+    with pytest.raises(HardwareError, match="no device asked to be taken in"):
+        await bench.driver.care.include(never, 0.5)
+    with pytest.raises(HardwareError, match="no device asked to be taken out"):
+        await bench.driver.care.exclude(0.5)
+    assert await bench.driver.care.ping(7), "the stick works on"
+
+
+async def test_what_the_mocks_stick_cannot_do_is_an_error_and_no_end(bench: Bench) -> None:
+    with pytest.raises(HardwareError):
+        await bench.driver.care.remove_failed(7)
+    assert await bench.driver.care.rebuild_routes(7) in (True, False)
+    assert await bench.driver.care.ping(7)
