@@ -11,8 +11,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from hubd.config.mistakes.sentences import WrongValueError, show
 from hubd.config.section import KIND, Section
-from hubd.config.sentences import WrongValueError, show
 
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _PORT_MAX = 65535

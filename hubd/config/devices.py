@@ -18,9 +18,9 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from msgspec import Meta
 
 from hubd.config.doors import Door
+from hubd.config.mistakes.sentences import KeyPath, WrongValueError, show
 from hubd.config.movers import DeviceId, RelayStrike, ZwaveLock
 from hubd.config.section import KIND, Id, Name, Section, kind_of
-from hubd.config.sentences import KeyPath, WrongValueError, show
 
 Port = Annotated[
     str,

@@ -14,9 +14,9 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
+from hubd.config.mistakes.sentences import KeyPath, WrongValueError, show
 from hubd.config.movers import STRIKES_MAX, InputLine, Line, Maglock, Mover, Strike, ZwaveLock
 from hubd.config.section import Id, Name, Section, kind_of
-from hubd.config.sentences import KeyPath, WrongValueError, show
 
 FIRE = "fire"
 """The key of a fire input, whose line doors may share."""

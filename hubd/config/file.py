@@ -33,14 +33,14 @@ from hubd.config.devices import (
     check_devices,
 )
 from hubd.config.doors import Door, check_doors
-from hubd.config.explain import explain
 from hubd.config.hub import Api, Hub, Log, Protocol
 from hubd.config.keys import Keys, PathReader
-from hubd.config.place import ConfigPlace
+from hubd.config.mistakes.explain import explain
+from hubd.config.mistakes.place import ConfigPlace
+from hubd.config.mistakes.sentences import WrongValueError, toml_trouble
 from hubd.config.radio import Bluez, Radio
 from hubd.config.readers import READERS_MAX, Reader, check_readers
 from hubd.config.section import Section, with_default_kinds
-from hubd.config.sentences import WrongValueError, toml_trouble
 
 FILE_BYTES_MAX = 1 << 20
 BYTE_ORDER_MARK = "\ufeff"

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta
 
 from hubcore.timing.budget import rate_min
+from hubd.config.mistakes.sentences import WrongValueError, show
 from hubd.config.section import Id, Section
-from hubd.config.sentences import WrongValueError, show
 
 SOCKET_PATH_BYTES_MAX = 107
 """What `sun_path` of unix(7) holds beside its closing zero."""

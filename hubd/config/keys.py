@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from hubd.config.mistakes.sentences import CREDENTIAL, WrongValueError
 from hubd.config.section import Section
-from hubd.config.sentences import CREDENTIAL, WrongValueError
 
 SEALED_KEYS = "HUBD_SEALED_KEYS"
 """The variable in which sealed-keys.conf names the encrypted credentials, joined by colons."""

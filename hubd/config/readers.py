@@ -16,8 +16,8 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from hubd.config.keys import Key, KeyFile
+from hubd.config.mistakes.sentences import KeyPath, WrongValueError, show
 from hubd.config.section import KIND, Id, Section
-from hubd.config.sentences import KeyPath, WrongValueError, show
 
 READERS_MAX = 32
 """As many as one OSDP panel looks after (`drivers.osdp.wire.READERS_MAX`)."""

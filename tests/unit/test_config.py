@@ -19,10 +19,10 @@ from msgspec import structs
 
 from hubcore.errors import ConfigError
 from hubd.config import file as config
-from hubd.config.explain import explain
 from hubd.config.file import Config, load, parse
 from hubd.config.keys import KeyFile
-from hubd.config.place import ConfigPlace
+from hubd.config.mistakes.explain import explain
+from hubd.config.mistakes.place import ConfigPlace
 from hubd.config.section import Section, with_default_kinds
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "hubd.toml"

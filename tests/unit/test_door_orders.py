@@ -33,6 +33,7 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules
 from hubcore.ports.clock import ClockState
 from hubd.doors.judge import ORDER_SECONDS_MAX, Judge
+from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.orders import from_backend, memory
 from hubd.orders.from_backend import MARK_RECORDS, ORDERS, BackendOrders
@@ -243,6 +244,8 @@ async def test_the_judge_refuses_by_the_mode_of_the_door(doors: Doors) -> None:
         policy=doors.policy,
         clock=doors.clock,
         tell=lambda *_: None,
+        persons=Persons(doors.clock),
+        offline_seconds=lambda: 0.0,
         mode_at=doors.standing.mode_at,
     )
     assert judge.why_shut(1) is None

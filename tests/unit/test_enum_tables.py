@@ -19,7 +19,6 @@ from types import ModuleType
 
 import pytest
 
-from hubcore.access.words import Denial
 from hubcore.evidence.facts import Fact
 from hubd.cli.page import STYLES
 from hubd.cli.show import URGENCY
@@ -68,11 +67,6 @@ PARTIAL: Mapping[str, Partial] = {
     "hubd.orders.from_backend._RIGHT": _partial(
         "GRANT FIRE", "no backend gives these as orders that stand"
     ),
-    "hubd.doors.judge._ORDERED": _partial(
-        " ".join(why.name for why in Denial if why not in (Denial.LOCKDOWN, Denial.NO_ENTRY)),
-        "no mode of a door refuses for another reason",
-    ),
-    "hubcore.access.decide._SHUT": _partial("NORMAL", "an ordinary access point refuses nobody"),
     "hubcore.door.machine._RAISED_BY": _partial(
         "ACCESS_TAKEN ACCESS_NOT_TAKEN EXIT CLOSED FORCED_ENDED PRE_ALARM HELD_OPEN_ENDED TAMPER "
         "TAMPER_ENDED FAULT FAULT_ENDED TOO_OFTEN",
@@ -120,6 +114,9 @@ PARTIAL: Mapping[str, Partial] = {
     ),
 }
 PARTIAL_PAIRS: Mapping[str, Partial] = {
+    "drivers.gpio.inputs._REPORTS": _partial(
+        "DPS_SECOND", "a second contact tells through `drivers.gpio.supervised`"
+    ),
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",

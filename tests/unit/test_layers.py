@@ -92,9 +92,11 @@ ROOMS: dict[str, Room] = {
     "hubd.output": _room("", "", WORLDLY),
     "hubd.__init__": _room("", "", PURE),
     "hubd.config": _room("hubd.config hubcore", "msgspec", WORLDLY),
-    "hubd.config.sentences": _room("", "", PURE),
-    "hubd.config.place": _room("hubd.config.sentences", "", PURE),
-    "hubd.config.explain": _room("hubd.config.place hubd.config.sentences", "msgspec", PURE),
+    "hubd.config.mistakes.sentences": _room("", "", PURE),
+    "hubd.config.mistakes.place": _room("hubd.config.mistakes.sentences", "", PURE),
+    "hubd.config.mistakes.explain": _room(
+        "hubd.config.mistakes.place hubd.config.mistakes.sentences", "msgspec", PURE
+    ),
     "hubd.doors": _room("hubd.doors hubd.threads hubd.recording hubcore", "", WORLDLY),
     "hubd.doors.unlock": _room(
         "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors "

@@ -207,7 +207,7 @@ async def test_a_lock_has_the_cap_and_the_rest_of_its_door() -> None:
     ("old", "new", "sentence"),
     [
         ("node = 2", "node = 1", "a node number of 2 to 4000"),
-        ('"front-lock"', '"1-lock"', "a letter first"),
+        ('"front-lock"', '"1-lock"', "the first one a letter"),
         ("node = 2", "node = 2\ncap_seconds = 1", "at least strike_seconds, which is 3"),
         (
             "node = 2",

@@ -11,8 +11,8 @@ from typing import Any, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
-from hubd.config.place import ConfigPlace
-from hubd.config.sentences import CREDENTIAL, show, strange_character
+from hubd.config.mistakes.place import ConfigPlace
+from hubd.config.mistakes.sentences import CREDENTIAL, show, strange_character
 
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)

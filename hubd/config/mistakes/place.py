@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hubd.config.sentences import KeyPath, shortened
+from hubd.config.mistakes.sentences import KeyPath, shortened
 
 _ARRAYS = ("access_points", "movers")
 """The arrays of tables within a door."""
