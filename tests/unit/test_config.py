@@ -202,6 +202,17 @@ def test_the_example_of_a_door_with_two_strikes_is_one_to_copy() -> None:
     )
 
 
+def test_the_example_of_a_reader_is_one_to_copy() -> None:
+    text = EXAMPLE.read_text()
+    shown = text[text.index("#  [[readers]]") : text.index("[api]")]
+    listed = "\n".join(line[1:] for line in shown.splitlines())
+    text = text.replace("[api]", f"{listed}\n[api]")
+    text = text.replace("[keys]", '[keys]\ncard_key = "credential:card_key"')
+    (reader,) = parse(text, EXAMPLE, CREDENTIALS).readers
+    assert reader.id == "front-card"
+    assert reader.next_key is not None
+
+
 def test_a_door_may_have_a_list_of_movers() -> None:
     (door,) = _parse(
         TWO.replace('name = "Front door"', 'name = "Front door"\nstrike_cap_seconds = 7')

@@ -27,7 +27,7 @@ def reader(context: click.Context, name: str | None) -> None:
         return
     if importlib.util.find_spec("osdp_sys") is None:
         raise click.ClickException(
-            "simulated readers need libosdp: type pip install '.[osdp]' in the clone"
+            "simulated readers need libosdp: type `pip install '.[osdp]'` in the clone"
         )
     from hubsim.osdp.desk import ReadersDesk
 
