@@ -99,6 +99,9 @@ PARTIAL: Mapping[str, Partial] = {
     ),
 }
 PARTIAL_PAIRS: Mapping[str, Partial] = {
+    "drivers.gpio.inputs._REPORTS": _partial(
+        "DPS_SECOND", "a second contact tells through `drivers.gpio.supervised`"
+    ),
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",
