@@ -17,7 +17,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -82,8 +81,10 @@ class DoorKeeper:
         self._cannot_hold = cannot_hold
         self._modes = dict.fromkeys(standing.points, DoorMode.LOCKED)
         self._unsecured: set[str] = set()
-        self._failures: Counter[str] = Counter()
-        """How often in a row a door could not be held or secured."""
+        self._failing_since: dict[str, float] = {}
+        """Since when a door cannot be held or secured."""
+        self._told: set[str] = set()
+        """Doors of which that was told."""
         self._fire: set[str] = set()
         self._fire_quiet_at: dict[str, float] = {}
         self._record_again_at = 0.0
@@ -194,14 +195,18 @@ class DoorKeeper:
         except HardwareError as error:
             self._failed(door, str(error))
         else:
-            if self._failures.pop(door, 0):
+            self._failing_since.pop(door, None)
+            if door in self._told:
+                self._told.discard(door)
                 self._watch.works(door)
 
     def _failed(self, door: str, why: str) -> None:
-        """Tell what fails twice in a row, once: at a start the movers take a moment to be there."""
-        self._failures[door] += 1
-        if self._failures[door] != 2:
+        """Tell once what fails for RENEW_SECONDS: at a start the movers are not there at once."""
+        now = self._clock.monotonic()
+        since = self._failing_since.setdefault(door, now)
+        if door in self._told or now - since < RENEW_SECONDS:
             return
+        self._told.add(door)
         self._watch.failed(door)
         is_to_be_shut = door in self._unsecured
         event = EventName.NOT_SECURED if is_to_be_shut else EventName.NOT_HELD
