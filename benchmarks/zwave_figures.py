@@ -14,10 +14,12 @@ def zwave_figures(rounds: ZwaveRounds | None) -> list[Figure]:
     """Return the rows; none where the Z-Wave service is not installed."""
     if rounds is None:
         return []
+    return [*_of_lock(rounds), *_of_devices(rounds)]
+
+
+def _of_lock(rounds: ZwaveRounds) -> list[Figure]:
     travel = f"the mock's bolt travels for {TRAVEL_SECONDS:g} s; the bare client"
     overheads = [ours - bare for ours, bare in zip(rounds.confirmed, rounds.bare, strict=True)]
-    with_ms = p50(rounds.start_with) * 1e3
-    without_ms = p50(rounds.start) * 1e3
     return [
         Figure(
             key="zwave_confirmed_p50",
@@ -41,6 +43,13 @@ def zwave_figures(rounds: ZwaveRounds | None) -> list[Figure]:
             goal=OVERHEAD_GOAL_MS,
             beside="both wait for the lock's own report",
         ),
+    ]
+
+
+def _of_devices(rounds: ZwaveRounds) -> list[Figure]:
+    with_ms = p50(rounds.start_with) * 1e3
+    without_ms = p50(rounds.start) * 1e3
+    return [
         Figure(
             key="devices_dead",
             name=f"{DEVICES} devices, {DEAD} of them dead: p99 of the others / none dead",

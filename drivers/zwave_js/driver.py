@@ -24,13 +24,11 @@ from zwave_js_server.const import CommandClass as LibraryClass
 from zwave_js_server.const import NodeStatus, SecurityClass, SetValueStatus
 from zwave_js_server.model.driver import Driver
 from zwave_js_server.model.node import Node
-from zwave_js_server.model.value import Value
 
 from drivers.zwave_js.care import Care
 from drivers.zwave_js.command_classes import (
     CALLS,
     DOOR_LOCK,
-    POLLS,
     TIMED_OPERATION,
     Actuator,
     CommandClass,
@@ -53,7 +51,15 @@ from drivers.zwave_js.nodes import (
     keys,
     writable,
 )
-from drivers.zwave_js.readings import quantity_of
+from drivers.zwave_js.setting import (
+    HANDLES,
+    REFUSALS,
+    handle_setting,
+    is_only_sent,
+    readable_value,
+    refuse_failure,
+    set_value,
+)
 from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import DeviceFault
 from hubcore.errors import HardwareError
@@ -69,18 +75,6 @@ LAST_PAUSE_SECONDS = 30.0
 LASTED_SECONDS = 30.0
 """A connection that lasted so long is looked for again at once."""
 SECURE_ENOUGH = frozenset({SecurityClass.S2_ACCESS_CONTROL})
-
-REFUSALS = frozenset(
-    {
-        SetValueStatus.FAIL,
-        SetValueStatus.NO_DEVICE_SUPPORT,
-        SetValueStatus.ENDPOINT_NOT_FOUND,
-        SetValueStatus.NOT_IMPLEMENTED,
-        SetValueStatus.INVALID_VALUE,
-    }
-)
-HANDLES = ("outsideHandlesCanOpenDoorConfiguration", "insideHandlesCanOpenDoorConfiguration")
-ALL_HANDLES = [True, True, True, True]
 
 _CONNECTION_FAULTS = (
     DeviceFault.SERVICE_GONE,
@@ -196,7 +190,7 @@ class ZwaveJs:
         configuration = {
             "operationType": TIMED_OPERATION,
             "lockTimeoutConfiguration": seconds,
-            **{handles: _handles(device, node, handles) for handles in HANDLES},
+            **{handles: handle_setting(device, node, handles) for handles in HANDLES},
         }
         answer = await self._invoke(device, node, DOOR_LOCK, "setConfiguration", configuration)
         if isinstance(answer, Mapping) and answer.get("status") in REFUSALS:
@@ -209,12 +203,12 @@ class ZwaveJs:
         target = writable(device, node, actuator.command_class, actuator.target)
         expected = self._hearing.expect(device, goal)
         try:
-            result = await self._call(device, lambda: _set(node, target, goal))
-            _refuse_failure(device, result)
+            result = await self._call(device, lambda: set_value(node, target, goal))
+            refuse_failure(device, result)
             is_told = await self._is_reported(expected, self._wait_seconds(device, result))
         finally:
             self._hearing.forget(device)
-        if is_told and not _is_only_sent(device, result):
+        if is_told and not is_only_sent(device, result):
             return
         if not reached(actuator, await self._ask(device, node, actuator), goal):
             raise HardwareError(f"node {device.node} did not move")
@@ -250,7 +244,7 @@ class ZwaveJs:
             return
         if node.status is NodeStatus.ASLEEP:
             raise HardwareError(f"node {device.node} sleeps; it tells its values by itself")
-        readable = _readable(device, node)
+        readable = readable_value(device, node)
         if readable is None:
             answers = await self._call(device, node.async_ping)
         else:
@@ -304,36 +298,3 @@ class ZwaveJs:
                 f"node {device.node} did not join with S2 Access Control: exclude it and include "
                 "it again"
             )
-
-
-def _handles(device: ZwaveDevice, node: Node, property_: str) -> object:
-    """Return which handles of a lock work, as it is set: setting its timer leaves them."""
-    value = find(device, node, CommandClass.DOOR_LOCK, property_)
-    return value.value if value is not None and value.value is not None else ALL_HANDLES
-
-
-def _refuse_failure(device: ZwaveDevice, result: Any) -> None:
-    """Raise HardwareError when the node said no."""
-    if result is not None and result.status in REFUSALS:
-        raise HardwareError(f"node {device.node} refused")
-
-
-def _is_only_sent(device: ZwaveDevice, result: Any) -> bool:
-    """Tell whether a lock was only told, and nobody supervised what it did (law 3)."""
-    if device.capability is not Capability.LOCK:
-        return False
-    supervised = (SetValueStatus.WORKING, SetValueStatus.SUCCESS)
-    return result is None or result.status not in supervised
-
-
-def _readable(device: ZwaveDevice, node: Node) -> Value | None:
-    """Return a value that the node may be asked for."""
-    for value in node.values.values():
-        is_here = (value.endpoint or 0) == device.endpoint
-        if is_here and int(value.command_class) in POLLS and quantity_of(value) is not None:
-            return value
-    return None
-
-
-async def _set(node: Node, value: Value, goal: object) -> Any:
-    return await node.async_set_value(value, goal, wait_for_result=True)

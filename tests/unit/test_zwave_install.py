@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,9 +93,8 @@ def _run(folder: Path, *argv: str | Path, **environment: str) -> subprocess.Comp
     tools = folder / "bin"
     tools.mkdir(exist_ok=True)
     for name, text in (("npm", NPM), ("node", NODE)):
-        if name not in environment.pop("WITHOUT", "").split():
-            (tools / name).write_text(text)
-            (tools / name).chmod(0o755)
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
     plain = {"HOME": str(folder), "LOG": str(folder / "log")}
     path = environment.pop("ONLY", f"{tools}:/usr/bin:/bin")
     return subprocess.run(
@@ -248,3 +248,40 @@ def test_wrong_keys_are_told_and_never_shown(
 )
 def test_what_hubsim_zwave_is_told(line: str, path: str | None) -> None:
     assert path_of(line.split()) == path
+
+
+LOADS = """
+import sys
+import hubd.app, hubd.__main__, hubd.wiring.hardware
+assert "zwave_js_server" not in sys.modules
+assert "aiohttp" not in sys.modules
+"""
+MISSING = """
+import sys
+from pathlib import Path
+from hubcore.errors import ConfigError
+from hubd.wiring.locks import zwave_driver
+sys.modules["zwave_js_server"] = None
+try:
+    zwave_driver(Path("x"), [])
+except ConfigError as error:
+    print(error)
+"""
+
+
+def _python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_client_is_loaded_only_where_a_lock_is_configured() -> None:  # wiring.locks, law 1
+    _python(LOADS)
+    assert "make install EXTRAS=zwave" in _python(MISSING)
