@@ -9,10 +9,11 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +28,9 @@ from hubcore.calendar.recurrence import MINUTES_A_DAY
 from hubcore.calendar.schedule import Rule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
-from hubcore.errors import HubError
+from hubcore.errors import ConfigError, HubError
 from hubcore.phone.messages import Error, ErrorCode, Reason, decode_to_phone
+from hubsim.door.person import Act, do
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air
@@ -37,6 +39,8 @@ from hubsim.site import DAY, OPEN_AND_QUERY, DeskDoor, Site, Validity
 from hubsim.site.cards import CardNumber, Pins, add_card, card_number, demand
 from hubsim.site.readers import add_reader
 from hubsim.stage import Stage, StageError
+from hubsim.zwave.modules import find_modules
+from hubsim.zwave.network import ZwaveNetwork
 
 FRONT = DeskDoor(
     id="front",
@@ -44,6 +48,23 @@ FRONT = DeskDoor(
     access_point=1,
     strike_seconds=1.0,
 )
+ARCHIVE = DeskDoor(
+    id="archive",
+    name="Archive",
+    access_point=2,
+    strike_seconds=1.0,
+    lock=8,
+)
+SHUTTER = """
+[zwave]
+socket = "state/zwave-js.sock"
+[[devices]]
+kind = "zwave"
+id = "shutter-south"
+name = "Shutter on the south side"
+node = 4
+capability = "cover"
+"""
 DAYS_A_WEEK = 7
 READER = "front-card"
 PIN = "402913"
@@ -103,6 +124,7 @@ PICTURE_COLUMNS = 108
 REST_SECONDS = 5.0
 STATE_SECONDS = 5.0
 ANSWER_SECONDS = 5.0
+ZWAVE_SECONDS = 30.0
 READER_SETTLES_SECONDS = 0.7
 """For so long after its proof a reader's cards are dropped, and a little more."""
 
@@ -122,15 +144,21 @@ async def show(path: Path, picture: Path | None = None) -> int:
 
 async def _run(path: Path, steps: Steps) -> int:
     try:
-        stage = Stage(path, [FRONT])
+        modules = _modules(steps)
+        doors = [FRONT] if modules is None else [FRONT, ARCHIVE]
+        stage = Stage(path, doors, extra_config="" if modules is None else SHUTTER)
         _grant_phones(stage.site)
         _give_card(stage.site)
         steps.done("a site: keys of issuer, hub and backend, and four phones with grants")
-        async with stage:
+        async with _network(modules, stage), stage:
             steps.done("the radio, the backend and the hub run; the hub is on air")
             await stage.start_readers()
             async with on_air(stage.transport) as device:
-                await _Demo(stage, device, steps).run()
+                demo = _Demo(stage, device, steps)
+                await demo.run()
+            if modules is not None:
+                await demo.devices()
+            await demo.forced()
             expect(await stage.stop("hub") == 0, "the hub stops cleanly")
         _verify_evidence(stage)
         steps.done(
@@ -141,6 +169,24 @@ async def _run(path: Path, steps: Steps) -> int:
         return 1
     steps.console.print(f"\n{steps.count} steps, all of them checked. The files are in {path}.")
     return 0
+
+
+def _modules(steps: Steps) -> Path | None:
+    """Return where the Z-Wave service's modules are; without them say how to get them."""
+    try:
+        return find_modules()
+    except ConfigError as error:
+        steps.console.print(f"[yellow]–[/yellow] without its Z-Wave steps: {error}")
+        return None
+
+
+def _network(modules: Path | None, stage: Stage) -> contextlib.AbstractAsyncContextManager[object]:
+    """Return a Z-Wave network without radio, reached where a desk's hub looks for it."""
+    if modules is None:
+        return contextlib.nullcontext()
+    state = stage.site.hub / "state"
+    state.mkdir(exist_ok=True, mode=0o700)
+    return ZwaveNetwork(modules, state.absolute())
 
 
 def _grant_phones(site: Site) -> None:
@@ -347,6 +393,49 @@ class _Demo:
     async def _reader_is_proven(self) -> bool:
         problems = (await self._stage.hub("status"))["problems"]
         return not any(problem["id"].startswith("reader") for problem in problems)
+
+    async def devices(self) -> None:
+        """Move a lock and a shutter on Z-Wave."""
+        await self._stage.until(self._lock_is_there, "the lock answers", ZWAVE_SECONDS)
+        began = time.monotonic()
+        answer = await self._stage.backend(
+            "release", hub="hub-1", access_point=ARCHIVE.access_point, by="operator-7"
+        )
+        expect(answer["outcome"] == "released", f"the lock opens: {answer}")
+        took = time.monotonic() - began
+        self._steps.done("a Z-Wave lock opens, confirmed by what the lock itself reported", took)
+
+        began = time.monotonic()
+        answer = await self._stage.backend(
+            "act", hub="hub-1", target="shutter-south", verb="close", by="operator-7"
+        )
+        confirmed = {"shutter-south": "confirmed"}
+        expect(answer["outcomes"] == confirmed, f"the shutter closes: {answer}")
+        took = time.monotonic() - began
+        self._steps.done("a shutter closes, confirmed when it stands still at its end", took)
+
+    async def _lock_is_there(self) -> bool:
+        problems = (await self._stage.hub("status"))["problems"]
+        return not any(problem["id"].startswith(("devices", "locks")) for problem in problems)
+
+    async def forced(self) -> None:
+        """Force the front door, and let it fall shut again."""
+        await self._until_at_rest("the strike rests")
+        state = self._stage.site.hub / "state"
+        do(state, Act.FORCE, FRONT.id)
+        took = await self._stage.until(self._told("forced"), "the alarm reaches the backend")
+        do(state, Act.LET_GO, FRONT.id)
+        await self._stage.until(self._told("forced_ended"), "the end of the alarm, too")
+        self._steps.done(
+            "the door is forced: an alarm at the backend, and its end with its cause", took
+        )
+
+    def _told(self, what: str) -> Callable[[], Awaitable[bool]]:
+        async def told() -> bool:
+            records = await self._stage.records()
+            return any(record["detail"].get("what") == what for record in records)
+
+        return told
 
     def _rose(self, times: int) -> None:
         """Check how often the strike has risen since the last look."""

@@ -31,6 +31,7 @@ class DeskDoor:
     """One door of a desk's hub with one access point.
 
     `strikes` names the strikes of a door that has several. `continuous`: those may be held open.
+    `lock`: the node of a Z-Wave lock that moves it, in place of a strike.
     """
 
     id: str = "front"
@@ -41,6 +42,7 @@ class DeskDoor:
     strikes: tuple[str, ...] = ()
     continuous: bool = False
     held_open_seconds: float = 60.0
+    lock: int | None = None
 
 
 def desk_doors(points: Sequence[int]) -> list[DeskDoor]:
@@ -92,7 +94,8 @@ socket = "hubd.sock"
 
 
 def _desk_door_section(index: int, door: DeskDoor) -> str:
-    strike = "" if door.strikes else f'strike = {{ chip = "gpiochip0", line = {index} }}'
+    has_movers = bool(door.strikes) or door.lock is not None
+    strike = "" if has_movers else f'strike = {{ chip = "gpiochip0", line = {index} }}'
     return f"""
 [[doors]]
 id = "{door.id}"
@@ -110,11 +113,18 @@ fresh = {str(door.fresh).lower()}
 
 
 def _mover_sections(door: DeskDoor) -> str:
-    """Return the strikes of a door that has several.
+    """Return the lock of a door, or the strikes of one that has several.
 
     Chip and line are of no use on a desk, which finds a line by the id of its strike.
     """
     text = ""
+    if door.lock is not None:
+        text += f"""
+[[doors.movers]]
+kind = "zwave_lock"
+id = "{door.id}-lock"
+node = {door.lock}
+"""
     for number, strike in enumerate(door.strikes):
         text += f"""
 [[doors.movers]]
