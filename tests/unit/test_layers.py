@@ -178,11 +178,14 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.local hubd.policy hubd.readers hubd.upkeep hubcore", "", WORLDLY
     ),
     "hubd.app": _room(
-        "hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
-        "hubd.config.file "
-        "hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy hubd.readers "
-        "hubd.stores hubd.upkeep "
-        "hubd.wiring.parts hubcore"
+        "hubd.adapters.host hubd.adapters.local hubd.backend hubd.building hubd.calls "
+        "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy "
+        "hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
+    ),
+    "hubd.building": _room(
+        "hubd.building hubd.adapters.host hubd.adapters.local hubd.adapters.sqlite hubd.backend "
+        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
+        "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
         "hubd.adapters.host hubd.app hubd.config.file hubd.recording hubd.stores hubd.upkeep "

@@ -1,0 +1,1 @@
+"""What makes the parts of a hub, a file for each subject. `hubd.app` joins them."""

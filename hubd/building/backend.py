@@ -1,0 +1,72 @@
+"""What the backend is told, and what it orders."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+
+from hubcore.backend.pace import Pace
+from hubcore.phone.tickets import TicketTable
+from hubcore.policy import document as policies
+from hubcore.ports.uplink import Uplink
+from hubd import __version__
+from hubd.adapters.host.keyfiles import HubKeys
+from hubd.backend.heard import LastHeard
+from hubd.backend.identity import Identity
+from hubd.backend.orders import Orders
+from hubd.backend.sync import Sync
+from hubd.building.devices import Devices
+from hubd.building.evidence import Evidence
+from hubd.config.file import Config
+from hubd.doors.unlock import Unlock
+from hubd.policy.new import PolicyIntake
+from hubd.policy.proven import ProvenPolicy
+
+
+def make_policy_intake(
+    config: Config,
+    keys: HubKeys,
+    policy: ProvenPolicy,
+    unlock: Unlock,
+    tickets: TicketTable,
+    evidence: Evidence,
+) -> PolicyIntake:
+    """Make what takes a new policy."""
+    prove = partial(policies.prove, issuer=keys.issuer_key, site=config.hub.site)
+    return PolicyIntake(
+        prove=prove,
+        store=policy,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        tickets=tickets,
+        unlock=unlock,
+    )
+
+
+def make_sync(
+    config: Config,
+    uplink: Uplink,
+    orders: Orders,
+    devices: Devices,
+    heard: LastHeard,
+    evidence: Evidence,
+) -> Sync:
+    """Make what speaks with the backend."""
+    identity = Identity(
+        hub=config.hub.id,
+        site=config.hub.site,
+        boot_id=secrets.token_bytes(16),
+        software=__version__,
+    )
+    return Sync(
+        uplink=uplink,
+        records=evidence.log,
+        orders=orders,
+        identity=identity,
+        clock=evidence.clock,
+        pace=Pace(),
+        appended=evidence.appended,
+        telemetry=devices.telemetry if config.devices else None,
+        heard=heard.heard,
+    )

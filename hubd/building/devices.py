@@ -1,0 +1,56 @@
+"""The devices: who commands them, what they say, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubcore.device.breaker import BreakerRule
+from hubcore.device.telemetry import TelemetryTable
+from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
+from hubd.config.file import Config
+from hubd.devices.commands import RemoteCommands
+from hubd.devices.supervisor import Supervisor
+from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.devicefaults import DeviceFaults
+from hubd.wiring.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices, who commands them, what they say, and what is wrong with them."""
+
+    supervisor: Supervisor
+    commands: RemoteCommands
+    telemetry: TelemetryTable
+    faults: DeviceFaults
+
+
+def make_devices(config: Config, parts: Parts, policy: ProvenPolicy, evidence: Evidence) -> Devices:
+    """Make the devices, with what was asked before."""
+    faults = DeviceFaults(
+        problems=evidence.problems,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        count=evidence.health.count,
+        names={device.id: device.name for device in config.devices},
+    )
+    telemetry = TelemetryTable()
+    supervisor = Supervisor(
+        devices=parts.devices,
+        clock=evidence.clock,
+        tell_fault=faults,
+        breaker=BreakerRule(),
+        telemetry=telemetry,
+    )
+    commands = RemoteCommands(
+        devices={id_: device for id_, (device, _) in parts.devices.items()},
+        performer=supervisor,
+        rights=policy,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+    end = evidence.log.last() + 1
+    commands.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
+    return Devices(supervisor, commands, telemetry, faults)

@@ -1,0 +1,173 @@
+"""The doors: who may pass, what stands for each door, and what watches and keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from hubcore.door.machine import DoorMachine
+from hubd.backend.heard import LastHeard
+from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
+from hubd.config.file import Config
+from hubd.doors.persons import Persons
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import Unlock
+from hubd.doors.watch import DoorWatch
+from hubd.orders.from_backend import BackendOrders
+from hubd.orders.keeper import DoorKeeper
+from hubd.orders.order_log import OrderLog
+from hubd.orders.schedules import HoldSchedules
+from hubd.orders.standing import StandingOrders
+from hubd.policy.proven import ProvenPolicy
+from hubd.stores import Stores
+from hubd.upkeep.checks import CheckId, Topic, problem
+from hubd.upkeep.standing import StandingProblems
+from hubd.wiring.parts import Parts
+
+DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The doors, who opens them, what stands for them, and what keeps them."""
+
+    watch: DoorWatch
+    unlock: Unlock
+    standing: StandingOrders
+    orders: BackendOrders
+    keeper: DoorKeeper
+
+
+def make_doors(
+    config: Config,
+    parts: Parts,
+    policy: ProvenPolicy,
+    stores: Stores,
+    heard: LastHeard,
+    evidence: Evidence,
+) -> Doors:
+    """Make the doors, with what stood for them and what was asked before."""
+    numbers = {door.id: [point.number for point in door.access_points] for door in config.doors}
+    standing = StandingOrders(numbers, policy, evidence.clock, evidence.tell)
+    schedules = HoldSchedules(numbers, policy, evidence.clock, config.hub.zone)
+    persons = Persons(evidence.clock)
+    watch = _make_watch(config, parts, schedules, persons, evidence)
+    unlock = _make_unlock(config, parts, policy, standing, watch, persons, heard, evidence)
+    order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
+    held = frozenset(door.id for door in config.doors if door.may_be_held)
+    keeper = DoorKeeper(
+        standing=standing,
+        schedules=schedules,
+        movers=parts.doors,
+        may_hold=held.__contains__,
+        watch=watch,
+        log=order_log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        cannot_hold=partial(_show_cannot_hold, evidence.problems),
+    )
+    orders = BackendOrders(
+        standing=standing,
+        policy=policy,
+        log=order_log,
+        clock=evidence.clock,
+        may_hold=held.__contains__,
+        changed=keeper.apply,
+        found=stores.orders if config.backend is not None else (),
+    )
+    end = evidence.log.last() + 1
+    newest = evidence.log.newest(end, REMEMBERED_RECORDS)
+    unlock.remember(newest)
+    orders.remember(newest)
+    return Doors(
+        watch=watch,
+        unlock=unlock,
+        standing=standing,
+        orders=orders,
+        keeper=keeper,
+    )
+
+
+def _show_cannot_hold(problems: StandingProblems, doors: frozenset[str]) -> None:
+    """Let the problem stand that a schedule would hold open doors which cannot be, or end it."""
+    found = None
+    if doors:
+        found = problem(CheckId.HOLD_IMPOSSIBLE, doors=", ".join(sorted(doors)))
+    problems.update(Topic.HOLD, found)
+
+
+def _make_watch(
+    config: Config,
+    parts: Parts,
+    schedules: HoldSchedules,
+    persons: Persons,
+    evidence: Evidence,
+) -> DoorWatch:
+    def came_in(access_point: int) -> None:
+        schedules.came_in(access_point)
+        persons.came_in(access_point)
+
+    machines: dict[str, DoorMachine] = {}
+    for door in config.doors:
+        machines[door.id] = DoorMachine(
+            watched=door.dps is not None,
+            held_open_seconds=door.held_open_seconds,
+            pre_alarm_seconds=door.pre_alarm_seconds,
+            extended_factor=door.extended_factor,
+        )
+    return DoorWatch(
+        machines=machines,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        driven=lambda door: parts.doors[door].driven,
+        came_in=came_in,
+    )
+
+
+def _make_unlock(
+    config: Config,
+    parts: Parts,
+    policy: ProvenPolicy,
+    standing: StandingOrders,
+    watch: DoorWatch,
+    persons: Persons,
+    heard: LastHeard,
+    evidence: Evidence,
+) -> Unlock:
+    rules = SiteRules(
+        points=points_of(config),
+        zone=config.hub.zone,
+        grant_seconds_max=config.protocol.grant_days_max * DAY_SECONDS,
+    )
+    return Unlock(
+        rules=rules,
+        policy=policy,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        doors=parts.doors,
+        watch=watch,
+        persons=persons,
+        offline_seconds=heard.seconds,
+        mode_at=standing.mode_at,
+    )
+
+
+def points_of(config: Config) -> dict[int, Point]:
+    """Return the access points by number."""
+    points: dict[int, Point] = {}
+    for door in config.doors:
+        for point in door.access_points:
+            points[point.number] = Point(
+                number=point.number,
+                door=door.id,
+                fresh=point.fresh,
+                strike_seconds=door.strike_seconds,
+                cap_seconds=door.cap_seconds,
+                watched=door.dps is not None,
+                without_time=door.without_time,
+                offline_seconds_max=door.offline_seconds_max,
+                extended_factor=door.extended_factor,
+            )
+    return points

@@ -1,0 +1,118 @@
+"""The clock, the log and who is told: everything else of a hub is made with these."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+
+from hubcore.evidence.timefloor import TimeFloor, from_records
+from hubcore.ports.clock import Clock
+from hubd.adapters.host import state_disk
+from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock
+from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.local.event_tail import EventTail
+from hubd.adapters.local.teller import Teller
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.evidence.paced import PacedLog
+from hubd.evidence.refusals import Refusals
+from hubd.evidence.reporting import ReportingLog
+from hubd.policy.proven import ProvenPolicy
+from hubd.stores import Stores
+from hubd.upkeep.checks import Part
+from hubd.upkeep.diskwatch import DiskWatch
+from hubd.upkeep.health import Health
+from hubd.upkeep.standing import READY_PARTS, StandingProblems
+
+REMEMBERED_RECORDS = 10_000
+"""How far back a start looks for operations; `Unlock.remember` ends at those that are too old."""
+DEADLINES = {"links": 5.0, "doors": 10.0, "epoch": 120.0}
+"""The critical loops, and the greatest seconds between two beats of each.
+
+Making an RSA key may take a small board a minute.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`appended` is set after each append to the log; `paced` is the log of decisions."""
+
+    clock: Clock
+    floor: TimeFloor
+    health: Health
+    problems: StandingProblems
+    tail: EventTail
+    tell: Teller
+    log: ReportingLog
+    appended: asyncio.Event
+    disk: DiskWatch
+    refusals: Refusals
+    paced: PacedLog
+
+
+def make_evidence(keys: HubKeys, stores: Stores) -> Evidence:
+    """Make the clock, the log, and who is told."""
+    audit = stores.audit
+    floor = from_records(audit.newest, audit.last())
+    begins = keys.certified.not_before - BEHIND_SECONDS
+    clock = SystemClock(lambda: floor.floor_ms / 1000, begins=begins)
+    health = Health(clock, DEADLINES, READY_PARTS)
+    tail = EventTail()
+    tell = Teller(tail, clock, health.count)
+    problems = StandingProblems(health, tell)
+    appended = asyncio.Event()
+    log = _make_log(audit, floor, appended, problems)
+    look = partial(state_disk.look, audit.path)
+    disk = DiskWatch(look, health, audit.path)
+    refusals = Refusals(
+        log=log,
+        clock=clock,
+        tell=tell,
+        room=disk.room,
+    )
+    paced = PacedLog(
+        log=log,
+        refusals=refusals,
+        clock=clock,
+        room=disk.room,
+    )
+    return Evidence(
+        clock=clock,
+        floor=floor,
+        health=health,
+        problems=problems,
+        tail=tail,
+        tell=tell,
+        log=log,
+        appended=appended,
+        disk=disk,
+        refusals=refusals,
+        paced=paced,
+    )
+
+
+def _make_log(
+    audit: AuditStore, floor: TimeFloor, appended: asyncio.Event, problems: StandingProblems
+) -> ReportingLog:
+    return ReportingLog(
+        log=audit,
+        floor=floor,
+        on_append=appended.set,
+        on_health=partial(problems.part, Part.AUDIT),
+    )
+
+
+def make_policy(stores: Stores, evidence: Evidence) -> ProvenPolicy:
+    """Make the policy in force, proven as far as it is."""
+    kept = stores.policy.found
+    return ProvenPolicy(
+        file=stores.policy,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        health=evidence.health,
+        found=stores.found,
+        told=stores.told,
+        edited=kept.edited,
+        why=kept.why,
+    )

@@ -1,0 +1,91 @@
+"""The phones: their links, and the keys that they are met with."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from hubcore.access.words import HubName
+from hubcore.codec.cose import Aead, SigningKey
+from hubcore.phone.epochs import EpochRing
+from hubcore.phone.handshake import HubSide
+from hubcore.phone.sealing import BLE_GATT
+from hubcore.phone.tickets import TicketTable
+from hubcore.ports.radio import Radio
+from hubcore.timing.budget import LINE_SECONDS, Budget
+from hubd.adapters.host.keyfiles import HubKeys
+from hubd.building.doors import points_of
+from hubd.building.evidence import Evidence
+from hubd.config.file import Config
+from hubd.doors.unlock import Unlock
+from hubd.phones.epochkeys import EpochKeys
+from hubd.phones.links import Links
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """The links of phones, and the keys that they are met with."""
+
+    ring: EpochRing
+    tickets: TicketTable
+    links: Links
+    epochs: EpochKeys
+
+
+def make_phones(
+    config: Config, keys: HubKeys, radio: Radio, unlock: Unlock, evidence: Evidence
+) -> Phones:
+    """Make the links of phones and the keys of the hub."""
+    ring = EpochRing()
+    tickets = TicketTable(keys.certified.expires)
+    strike_seconds: dict[int, float] = {}
+    for number, point in points_of(config).items():
+        strike_seconds[number] = point.strike_seconds
+    links = Links(
+        side=_hub_side(config, keys, ring, tickets),
+        radio=radio,
+        transport=BLE_GATT,
+        links_max=config.protocol.links_max,
+        rsa=ThreadPoolExecutor(1, "rsa"),
+        present=unlock.present,
+        door_state=unlock.door_state,
+        strike_seconds=strike_seconds,
+        refused=evidence.refusals.count,
+        tell=evidence.tell,
+        clock=evidence.clock,
+    )
+    epochs = EpochKeys(
+        ring=ring,
+        identity=SigningKey(keys.identity),
+        name=_name(config),
+        aeads=tuple(Aead[name] for name in config.protocol.aead),
+        bits=config.protocol.rsa_bits,
+    )
+    return Phones(ring, tickets, links, epochs)
+
+
+def _name(config: Config) -> HubName:
+    """The hub and its site."""
+    return HubName(site=config.hub.site, hub=config.hub.id)
+
+
+def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
+    """Return what all links share of the handshake."""
+    protocol = config.protocol
+    budget = Budget(
+        rate=protocol.rsa_per_second,
+        burst=protocol.rsa_burst,
+        at_once=protocol.links_max,
+        wait_seconds=LINE_SECONDS,
+    )
+    return HubSide(
+        name=_name(config),
+        identity_kid=SigningKey(keys.identity).verify_key.kid,
+        certificate=keys.certificate,
+        issuer=keys.issuer_key,
+        epochs=ring,
+        tickets=tickets,
+        budget=budget,
+        chance=secrets.token_bytes,
+    )

@@ -1,0 +1,63 @@
+"""The readers beside the phones."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from hubd.adapters.host.keyfiles import HubKeys
+from hubd.building.evidence import Evidence
+from hubd.config.file import Config
+from hubd.doors.unlock import Unlock
+from hubd.policy.proven import ProvenPolicy
+from hubd.readers.attendant import Attendant
+from hubd.readers.attending import Attending
+from hubd.readers.cards import Cards
+from hubd.readers.faults import ReaderFaults
+from hubd.wiring.parts import Parts
+
+
+def make_readers(
+    config: Config,
+    keys: HubKeys,
+    parts: Parts,
+    policy: ProvenPolicy,
+    unlock: Unlock,
+    evidence: Evidence,
+) -> Attending | None:
+    """Return what attends to the readers; None for a hub without any."""
+    if keys.readers is None:
+        return None
+    cards = Cards(
+        keys.readers.card_key,
+        policy=policy,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+    attendants: dict[str, Attendant] = {}
+    for reader in config.readers:
+        attendants[reader.id] = Attendant(
+            reader.id,
+            reader.access_point,
+            cards=cards,
+            ask=unlock.why_denied,
+            present=unlock.present,
+            show=partial(parts.readers[reader.id].show, reader.id),
+            clock=evidence.clock,
+            tell=evidence.tell,
+        )
+    faults = ReaderFaults(
+        attendants,
+        problems=evidence.problems,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+    return Attending(
+        drivers=parts.readers,
+        attendants=attendants,
+        faults=faults,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )

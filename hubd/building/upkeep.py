@@ -1,0 +1,82 @@
+"""What shows how the hub is, and looks after it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hubcore.phone.epochs import EpochRing
+from hubd import __version__
+from hubd.adapters.host.clock import set_by_timesyncd
+from hubd.adapters.host.keyfiles import HubKeys
+from hubd.backend.sync import Sync
+from hubd.building.devices import Devices
+from hubd.building.doors import Doors
+from hubd.building.evidence import Evidence
+from hubd.building.phones import Phones
+from hubd.config.file import Config
+from hubd.policy.proven import ProvenPolicy
+from hubd.upkeep.clockcare import ClockCare, backend_agrees
+from hubd.upkeep.selfcheck import SelfCheck
+from hubd.upkeep.status import Status
+
+
+def make_clock_care(sync: Sync | None, evidence: Evidence) -> ClockCare:
+    """Make what decides whether the clock is trusted."""
+    return ClockCare(
+        log=evidence.log,
+        floor=evidence.floor,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        backend_agrees=lambda: backend_agrees(sync),
+        time_service=set_by_timesyncd,
+    )
+
+
+def make_status(
+    config: Config,
+    policy: ProvenPolicy,
+    doors: Doors,
+    devices: Devices,
+    phones: Phones,
+    sync: Sync | None,
+    evidence: Evidence,
+) -> Status:
+    """Make what is shown of the hub."""
+    return Status(
+        config=config,
+        version=__version__,
+        health=evidence.health,
+        clock=evidence.clock,
+        log=evidence.log,
+        policy=policy,
+        watch=doors.watch,
+        standing=doors.standing,
+        supervisor=devices.supervisor,
+        sync=sync,
+        link_count=lambda: len(phones.links),
+        has_epoch_key=lambda: phones.ring.current is not None,
+        task_count=lambda: len(asyncio.all_tasks()),
+    )
+
+
+def make_self_check(
+    config: Config,
+    keys: HubKeys,
+    ring: EpochRing,
+    sync: Sync | None,
+    time: ClockCare,
+    evidence: Evidence,
+) -> SelfCheck:
+    """Make what looks at the hub again and again."""
+    backend_key = config.keys.backend_public
+    return SelfCheck(
+        problems=evidence.problems,
+        clock=evidence.clock,
+        clock_care=time,
+        epochs=ring,
+        sync=sync,
+        certificate_begins=keys.certified.not_before,
+        certificate_expires=keys.certified.expires,
+        certificate_file=config.keys.certificate.place,
+        backend_key_file=backend_key.place if backend_key else "",
+    )
