@@ -41,8 +41,13 @@ class Judge:
         tell: Tell,
         persons: Persons,
         offline_seconds: Callable[[], float],
+        used: Callable[[Claim], int],
     ) -> None:
-        """`offline_seconds` tells how long the backend has been away."""
+        """`offline_seconds` tells how long the backend has been away.
+
+        `used` tells how many uses of a claim's grant other operations have taken.
+        """
+        self._used = used
         self._persons = persons
         self._offline_seconds = offline_seconds
         self._rules = rules
@@ -125,6 +130,7 @@ class Judge:
             passed_back=self._persons.passed_back(rules.passback, claim),
             zone=self._rules.zone,
             grant_seconds_max=self._rules.grant_seconds_max,
+            used=self._used(claim),
         )
 
     def _is_offline_too_long(self, point: Point) -> bool:

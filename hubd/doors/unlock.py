@@ -13,6 +13,7 @@ Laws:
 6. An answer is repeated only to somebody who would be let in now. Others are denied and recorded.
 7. A request that would be granted is denied as BUSY when the strike must rest for too long, or when
    too many granted requests of this asker moved nothing (`access.once.TRIES`).
+8. A grant with a number of uses lets its holder in so often, and no more (`hubd.doors.uses`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from hubd.doors.operation import NO_DECISIONS, Attempt, Ended, Operation, Operat
 from hubd.doors.operations import Operations
 from hubd.doors.persons import Persons
 from hubd.doors.rules import SiteRules
+from hubd.doors.uses import Allowance, Uses
 
 LATE_SECONDS = 2.0
 RECORD_SECONDS = 1.5
@@ -66,6 +68,7 @@ class Unlock:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there."""
         self._points = rules.points
         self._persons = persons
+        self._uses = Uses(log.uses(), clock)
         self._judge = Judge(
             rules,
             policy=policy,
@@ -73,6 +76,7 @@ class Unlock:
             tell=tell,
             persons=persons,
             offline_seconds=offline_seconds,
+            used=self._uses.used,
         )
         self._decisions = DecisionLog(log, clock, tell)
         self._clock = clock
@@ -148,6 +152,7 @@ class Unlock:
             facts=facts,
             record_seconds=max(RECORD_SECONDS_MIN, record_seconds),
             settle=partial(self._settle_claim, claim),
+            allowance=Allowance.of(claim),
         )
 
     def _settle_claim(self, claim: Claim, why: Denial | None) -> None:
@@ -230,18 +235,29 @@ class Unlock:
         operation = attempt.operation
         self._operations.begin(operation)
         try:
+            self._uses.begin(attempt.allowance)
             why = self._why_denied(attempt)
-            durable = self._decisions.decided(
-                operation,
-                why,
-                attempt.facts,
-                within_seconds=attempt.record_seconds,
-            )
+            if why is None and attempt.allowance is not None:
+                use = self._uses.take(attempt.allowance)
+                attempt = attempt if use is None else attempt.spending(use)
+                why = Denial.BUSY if use is None else None
+            durable = self._decided(attempt, why)
         except BaseException:
             ended = self._ended(operation, Denial.DOOR_FAULT, OperationEnd.NOTHING_DONE)
             self._operations.end(operation, ended)
             raise
         return self._finish(attempt, why, durable)
+
+    def _decided(self, attempt: Attempt, why: Denial | None) -> Awaitable[bool]:
+        """Hand a decision to the log; with the record of a yes a use is spent."""
+        on_end = None if attempt.use is None else partial(self._uses.recorded, attempt.use)
+        return self._decisions.decided(
+            attempt.operation,
+            why,
+            attempt.facts,
+            within_seconds=attempt.record_seconds,
+            on_end=on_end,
+        )
 
     def _why_denied(self, attempt: Attempt) -> Denial | None:
         """Judge a new operation; an open that gets a yes is a try (`access.once.Tries`)."""
@@ -284,14 +300,14 @@ class Unlock:
         operation = attempt.operation
         if not await durable:
             fault = "it could not be recorded in time"
-            return await self._not_released(operation, Denial.DOOR_FAULT, fault)
+            return await self._not_released(attempt, Denial.DOOR_FAULT, fault)
         if why in NO_DECISIONS:
             return self._ended(operation, why, OperationEnd.NOTHING_DONE)
         if why is not None or not operation.moves:
             return self._ended(operation, why, OperationEnd.ANSWERED)
         changed = attempt.why_not_now()
         if changed is not None:
-            return await self._not_released(operation, changed)
+            return await self._not_released(attempt, changed)
         return await self._move(attempt)
 
     async def _move(self, attempt: Attempt) -> Ended:
@@ -302,18 +318,33 @@ class Unlock:
         try:
             changed = await self._movers.release(point, seconds, attempt.why_not_now)
         except RestingError as error:
-            return await self._not_released(operation, Denial.BUSY, str(error))
+            return await self._not_released(attempt, Denial.BUSY, str(error))
         except HardwareError as error:
             return await self._may_have_moved(operation, str(error))
         if changed is not None:
-            return await self._not_released(operation, changed)
+            return await self._not_released(attempt, changed)
         return self._ended(operation, None, OperationEnd.MOVED)
 
     # How it ended.
 
-    async def _not_released(self, operation: Operation, why: Denial, fault: str = "") -> Ended:
-        """Record that a granted release did not happen, and that nothing moved."""
-        await self._decisions.not_released(operation, why, fault, may_have_moved=False)
+    async def _not_released(self, attempt: Attempt, why: Denial, fault: str = "") -> Ended:
+        """Record that a granted release did not happen, and that nothing moved.
+
+        That gives its use back.
+        """
+        operation = attempt.operation
+        on_end = None
+        if attempt.use is not None:
+            self._uses.gives_back(attempt.use)
+            on_end = partial(self._uses.gave_back, attempt.use)
+        await self._decisions.not_released(
+            operation,
+            why,
+            fault,
+            may_have_moved=False,
+            use=attempt.use,
+            on_end=on_end,
+        )
         return self._ended(operation, why, OperationEnd.NOTHING_DONE)
 
     async def _may_have_moved(self, operation: Operation, fault: str) -> Ended:
