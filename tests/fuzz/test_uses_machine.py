@@ -194,7 +194,7 @@ class Guest(RuleBasedStateMachine):
             if record.kind is RecordKind.ACCESS and detail["why"] is None:
                 said_yes.append((detail["op"], detail["use"]))
             elif record.kind is RecordKind.FAULT and detail["moved"] is False:
-                undone = (detail["of"], detail["use"])
+                undone = (detail["of"], detail.get("use"))
                 if undone in said_yes:
                     said_yes.remove(undone)
         return len(said_yes)
