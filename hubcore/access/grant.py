@@ -21,7 +21,7 @@ from hubcore.codec.cwt import is_uint
 from hubcore.errors import ProofError
 
 TYPE = "application/hub-grant+cwt"
-USES = -65550
+_USES = -65550
 """The label of a claim of ours: how often a hub lets the holder in."""
 _CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CTI, cwt.CNF, cwt.SCOPE)
 GRANT_ID_BYTES = range(8, 17)
@@ -92,7 +92,7 @@ def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
         cwt.SCOPE: write_scope(grant.access),
     }
     if grant.uses is not None:
-        claims[USES] = grant.uses
+        claims[_USES] = grant.uses
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
 
@@ -101,7 +101,7 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
 
     Raise ProofError for any other document, signer, site or claim.
     """
-    claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS, (USES,))
+    claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS, (_USES,))
     if cwt.site_of(claims) != site:
         raise ProofError("grant: for another site")
     not_before, expires = cwt.times_of(claims)
@@ -123,9 +123,9 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
 
 
 def _uses_of(claims: dict[int, Any]) -> int | None:
-    if USES not in claims:
+    if _USES not in claims:
         return None
-    uses = claims[USES]
+    uses = claims[_USES]
     if not is_uint(uses) or not 1 <= uses <= USES_MAX:
         raise ProofError(f"grant: its uses are not 1..{USES_MAX}")
     return int(uses)

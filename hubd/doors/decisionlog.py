@@ -98,8 +98,11 @@ class DecisionLog:
             appended = self._log.append(record)
         except AuditError as error:
             appended = _failed(error)
-        if on_end is not None:
-            appended = _heard(appended, on_end)
+            if on_end is not None:
+                on_end(False)
+        else:
+            if on_end is not None:
+                appended = _heard(appended, on_end)
         return self._durable(appended, event, detail, within_seconds)
 
     async def _durable(
@@ -133,12 +136,24 @@ async def _failed(error: AuditError) -> int:
 
 
 def _heard(appended: Awaitable[int], on_end: OnEnd) -> Awaitable[int]:
-    """Return the same, such that who gives up waiting does not end it; `on_end` hears its end."""
-    append = asyncio.ensure_future(appended)
+    """Return the same, such that `on_end` hears its end although nobody waits any more."""
+    if not isinstance(appended, asyncio.Future):
+        return _awaited(appended, on_end)
 
     def ended(append: asyncio.Future[int]) -> None:
         if not append.cancelled():  # else the loop ends
             on_end(append.exception() is None)
 
-    append.add_done_callback(ended)
-    return asyncio.shield(append)
+    appended.add_done_callback(ended)
+    return asyncio.shield(appended)
+
+
+async def _awaited(appended: Awaitable[int], on_end: OnEnd) -> int:
+    """Await a record that ends with its waiter; if that gives up, `on_end` hears nothing."""
+    try:
+        number = await appended
+    except AuditError:
+        on_end(False)
+        raise
+    on_end(True)
+    return number

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec import ValidationError, convert
 
+from hubcore.access.grant import read_grant
 from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.main import main

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.grant import USES_MAX, Grant, read_grant
 from hubcore.access.words import Action, Denial
-from hubcore.errors import ProofError
+from hubcore.errors import AuditError, ProofError
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.evidence.uses import (
     FORGET_SECONDS,
@@ -193,8 +193,17 @@ async def test_a_record_that_fails_spends_nothing(hub: DeskHub) -> None:
     assert (await ask(hub, grant, 2)).allowed
 
 
+async def test_a_log_that_takes_nothing_spends_nothing(hub: DeskHub) -> None:
+    grant = guest(hub, 1)
+    hub.log.failing = AuditError("the disk is full")
+    assert (await ask(hub, grant, 1)).why is Denial.DOOR_FAULT
+    hub.log.failing = None
+    assert (await ask(hub, grant, 2)).allowed
+
+
 async def test_grants_do_not_share_their_uses(hub: DeskHub) -> None:
-    mine, yours = guest(hub, 1), guest(hub, 1)
+    mine = guest(hub, 1)
+    yours = guest(hub, 1)
     assert (await ask(hub, mine, 1)).allowed
     hub.clock.advance(30.0)
     assert (await ask(hub, yours, 2)).allowed
