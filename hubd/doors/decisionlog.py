@@ -144,6 +144,9 @@ def _heard(appended: Awaitable[int], on_end: OnEnd) -> Awaitable[int]:
         if not append.cancelled():  # else the loop ends
             on_end(append.exception() is None)
 
+    if appended.done():
+        ended(appended)
+        return appended
     appended.add_done_callback(ended)
     return asyncio.shield(appended)
 
