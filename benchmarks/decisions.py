@@ -135,6 +135,7 @@ async def measure(rounds: int) -> DecisionTimes:
                 tell=lambda _event, _facts: None,
                 persons=Persons(clock),
                 offline_seconds=lambda: 0.0,
+                used=lambda _claim: 0,
             )
             for number in range(rounds):
                 for index, year in enumerate(YEARS):

@@ -23,6 +23,7 @@ from hubcore.door.state import DoorState
 from hubcore.evidence.facts import Detail, EventName
 from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
+from hubcore.evidence.uses import Use
 from hubcore.phone import epochs
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
@@ -102,6 +103,9 @@ class NoDisk:
 
     def head(self) -> Head:
         return Head(self._last, bytes(32))
+
+    def uses(self) -> Sequence[Use]:
+        return []
 
 
 class NoDoor:

@@ -54,7 +54,7 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)
-        await _record_start(hub, stores.audit.mended)
+        await _record_start(hub, stores.audit.mended, stores.audit.uses_mended)
         try:
             await _until_stopped(hub, notifier or Notifier())
         except BaseExceptionGroup as group:
@@ -63,10 +63,11 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
             await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
 
 
-async def _record_start(hub: Hub, mended: int) -> None:
+async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:
     """Write the first records; what cannot be written stands as a problem.
 
-    `mended` is the count of records that were taken out of the outbox.
+    `mended` is the count of records that were taken out of the outbox, `uses_mended` of rows of
+    uses that did not fit the records.
     """
     started: Detail = {
         Fact.VERSION: __version__,
@@ -74,14 +75,16 @@ async def _record_start(hub: Hub, mended: int) -> None:
         **hub.policy.carried(),
         **hub.orders.begin(),
     }
-    await _in_time(FIRST_RECORDS_SECONDS, _first_records(hub, started, mended))
+    await _in_time(FIRST_RECORDS_SECONDS, _first_records(hub, started, mended, uses_mended))
 
 
-async def _first_records(hub: Hub, started: Detail, mended: int) -> None:
+async def _first_records(hub: Hub, started: Detail, mended: int, uses_mended: int) -> None:
     await _append(hub, RecordKind.STARTED, started)
     await hub.policy.begin()
     if mended:
         await _tell_mended(hub, mended)
+    if uses_mended:
+        await _tell_uses_mended(hub, uses_mended)
 
 
 async def _tell_mended(hub: Hub, records: int) -> None:
@@ -92,6 +95,17 @@ async def _tell_mended(hub: Hub, records: int) -> None:
         Fact.RECORDS: records,
     }
     hub.tell(EventName.OUTBOX_EDITED, facts)
+    await _append(hub, RecordKind.FAULT, facts)
+
+
+async def _tell_uses_mended(hub: Hub, rows: int) -> None:
+    """The table of uses was edited: it is what the records say again, and somebody must know."""
+    hub.health.set(problem(CheckId.USES_EDITED, rows=rows))
+    facts: Detail = {
+        Fact.FAULT: "the table of uses was edited",
+        Fact.RECORDS: rows,
+    }
+    hub.tell(EventName.USES_EDITED, facts)
     await _append(hub, RecordKind.FAULT, facts)
 
 

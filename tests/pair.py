@@ -216,12 +216,13 @@ def make_wallet(
     access: Sequence[Access] = ALWAYS,
     days: tuple[float, float] = (-1, 30),
     kind: str = "ES256",
+    uses: int | None = None,
 ) -> Wallet:
     """Return a phone's wallet with a grant valid from NOON + days[0] to NOON + days[1]."""
     key = site.make_key(kind)
     span = Validity(int(NOON + days[0] * DAY), int(NOON + days[1] * DAY))
     grant = site.make_grant(
-        issuer, site=SITE, credential=credential, key=key, access=access, validity=span
+        issuer, site=SITE, credential=credential, key=key, access=access, validity=span, uses=uses
     )
     return Wallet(SITE, issuer.verify_key, key, grant)
 

@@ -48,7 +48,8 @@ class Claim:
     seconds. `entry` is what the grant says of this access point, None when it says nothing. `op` is
     the id of this operation. `arrived` is the earliest monotonic second at which its last byte may
     have come. `intent`: the holder said so to the phone at this door. `duress`: the holder is
-    threatened and says so, in a way that nobody who stands there sees.
+    threatened and says so, in a way that nobody who stands there sees. `uses`: how often the grant
+    lets its holder in, None without end.
     """
 
     credential: str
@@ -63,6 +64,7 @@ class Claim:
     arrived: float
     intent: bool = False
     duress: bool = False
+    uses: int | None = None
 
     @property
     def factors(self) -> Factor:
@@ -95,6 +97,7 @@ class Claim:
             strength=strength,
             arrived=arrived,
             intent=strength is Strength.FULL and key_asks(entry),
+            uses=grant.uses,
         )
 
     @classmethod

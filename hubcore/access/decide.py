@@ -36,7 +36,8 @@ class Facts:
     are the access point's. `second_waits`: another person waits there for a second one.
     `passed_back` is what its passback rule says. `without_time`: a grant without a schedule is
     believed while the clock is not. `offline_too_long`: the backend has been away for longer than
-    this door allows. `grant_seconds_max` is the hub's own ceiling on a grant's life.
+    this door allows. `grant_seconds_max` is the hub's own ceiling on a grant's life. `used`: how
+    many uses of the grant other operations have spent here.
     """
 
     served: bool
@@ -53,6 +54,7 @@ class Facts:
     passed_back: Violation
     zone: tzinfo
     grant_seconds_max: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,13 @@ def _in_hours(facts: Facts, claim: Claim, at: float) -> Denial | None:
     return None if _in_schedule(claim.entry.rules, facts, at) else Denial.OUT_OF_SCHEDULE
 
 
+def _has_uses(facts: Facts, claim: Claim, _at: float) -> Denial | None:
+    """Ask whether a use is left; a query spends none."""
+    if claim.action is Action.QUERY or claim.uses is None:
+        return None
+    return Denial.USES_SPENT if facts.used >= claim.uses else None
+
+
 def _is_enough(facts: Facts, claim: Claim, at: float) -> Denial | None:
     """Ask for the factors that the door demands now, then for the way of this person."""
     if claim.action is Action.QUERY:
@@ -156,7 +165,15 @@ def _is_enough(facts: Facts, claim: Claim, at: float) -> Denial | None:
     return None
 
 
-_CHECKS: tuple[Check, ...] = (_is_anybody, _may, _in_time, _site_lets, _in_hours, _is_enough)
+_CHECKS: tuple[Check, ...] = (
+    _is_anybody,
+    _may,
+    _in_time,
+    _site_lets,
+    _in_hours,
+    _has_uses,
+    _is_enough,
+)
 """In their order."""
 
 

@@ -4,7 +4,8 @@ Laws:
 1. A grant is a CWT of its own kind (`hubcore.codec.cwt`). No other document can stand for it.
 2. The site's issuer signs it, for this one site.
 3. An access point stands in it at most once.
-4. Whether it is valid now is not judged here, but by the decision (`hubcore.access.decide`).
+4. A number of uses is counted by each hub for itself, over all its access points.
+5. Whether it is valid now is not judged here, but by the decision (`hubcore.access.decide`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from hubcore.codec.cwt import is_uint
 from hubcore.errors import ProofError
 
 TYPE = "application/hub-grant+cwt"
+_USES = -65550
+"""The label of a claim of ours: how often a hub lets the holder in."""
 _CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CTI, cwt.CNF, cwt.SCOPE)
 GRANT_ID_BYTES = range(8, 17)
+USES_MAX = 65535
 ACCESS_ENTRIES = 32
 RULES_AN_ENTRY = 32
 SCOPE_ITEMS = 1 + ACCESS_ENTRIES * (4 + 4 * RULES_AN_ENTRY)
@@ -47,7 +51,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the issuer grants to the holder of `key`; times in Unix seconds."""
+    """What the issuer grants to the holder of `key`; times in Unix seconds.
+
+    `uses`: how often a hub lets the holder in; None is without end.
+    """
 
     site: str
     credential: str
@@ -56,6 +63,7 @@ class Grant:
     grant_id: bytes
     key: VerifyKey
     access: tuple[Access, ...]
+    uses: int | None = None
 
 
 def entry_in(access: Iterable[Access], access_point: int) -> Access | None:
@@ -83,6 +91,8 @@ def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
         cwt.CNF: {1: key},
         cwt.SCOPE: write_scope(grant.access),
     }
+    if grant.uses is not None:
+        claims[_USES] = grant.uses
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
 
@@ -91,7 +101,7 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
 
     Raise ProofError for any other document, signer, site or claim.
     """
-    claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS)
+    claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS, (_USES,))
     if cwt.site_of(claims) != site:
         raise ProofError("grant: for another site")
     not_before, expires = cwt.times_of(claims)
@@ -108,7 +118,17 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
         grant_id=grant_id,
         key=key,
         access=access,
+        uses=_uses_of(claims),
     )
+
+
+def _uses_of(claims: dict[int, Any]) -> int | None:
+    if _USES not in claims:
+        return None
+    uses = claims[_USES]
+    if not is_uint(uses) or not 1 <= uses <= USES_MAX:
+        raise ProofError(f"grant: its uses are not 1..{USES_MAX}")
+    return int(uses)
 
 
 def write_scope(access: Iterable[Access]) -> bytes:

@@ -3,7 +3,7 @@
 Laws:
 1. The kind of a document is its `typ` in the protected header (RFC 9596). So no document can stand
    for one of another kind.
-2. Its set of claims is closed: exactly those of its kind.
+2. Its set of claims is closed: those of its kind, and no other.
 3. Its signature is checked before any claim is read.
 4. Whether it is valid now is for the reader to judge.
 """
@@ -63,14 +63,15 @@ def read(
     key: VerifyKey,
     kid: bytes | None,
     members: tuple[int, ...],
+    optional: tuple[int, ...] = (),
 ) -> dict[int, Any]:
-    """Check shape, headers and signature of a document; return its claims, exactly `members`.
+    """Check shape, headers and signature of a document; return its claims.
 
-    Raise ProofError.
+    They are exactly `members`, and any of `optional`. Raise ProofError.
     """
     payload = prove(typ, data, key, kid)
     claims = decode(payload, _CLAIMS_ITEMS)
-    if not isinstance(claims, dict) or claims.keys() != set(members):
+    if not isinstance(claims, dict) or claims.keys() - set(optional) != set(members):
         raise ProofError(f"{typ}: its claims are not exactly those of this kind")
     return claims
 

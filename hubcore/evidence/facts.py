@@ -71,6 +71,7 @@ class EventName(StrEnum):
     SEND_FAILED = "send_failed"
     STATE = "state"
     UNGUARDED = "unguarded"
+    USES_EDITED = "uses_edited"
 
 
 class Fact(StrEnum):
@@ -93,6 +94,7 @@ class Fact(StrEnum):
     DURESS = "duress"
     ERROR = "error"
     EXPECTED = "expected"
+    EXPIRES = "expires"
     FAULT = "fault"
     FIRST = "first"
     FLOOR = "floor"
@@ -140,6 +142,7 @@ class Fact(StrEnum):
     UNTIL = "until"
     UP = "up"
     VERB = "verb"
+    USE = "use"
     VERSION = "version"
     VOUCHED_BY = "vouched_by"
     WAS = "was"
@@ -198,6 +201,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.DURESS: FactType((bool,), Shown.NOTHING),  # only when it is so
     Fact.ERROR: _TEXT,
     Fact.EXPECTED: _NUMBER,
+    Fact.EXPIRES: _NUMBER,  # the end of a grant with a number of uses, Unix seconds
     Fact.FAULT: _TEXT,
     Fact.FIRST: _NUMBER,  # Unix milliseconds
     Fact.FLOOR: _NUMBER,  # Unix milliseconds
@@ -245,6 +249,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.UNTIL: _NUMBER_OR_NONE,  # Unix seconds
     Fact.UP: _YES_OR_NO,
     Fact.VERB: _NUMBER,
+    Fact.USE: _NUMBER,  # which of a grant's uses was spent, or given back; from 1
     Fact.VERSION: FactType((int, str)),  # of the policy, or of the software
     Fact.VOUCHED_BY: _TEXT,  # a part such as `technician`, no name
     Fact.WAS: _TEXT,
@@ -257,7 +262,18 @@ _ASKED = frozenset(
 )
 _CARRIED = frozenset({Fact.EXPECTED, Fact.DOUBT, Fact.DOUBTED, Fact.ORDERS})
 _NOT_RELEASED = frozenset(
-    {Fact.OF, Fact.OF_KIND, Fact.ASKER, Fact.POINT, Fact.WHY, Fact.FAULT, Fact.MOVED, Fact.CLOCK}
+    {
+        Fact.OF,
+        Fact.OF_KIND,
+        Fact.ASKER,
+        Fact.POINT,
+        Fact.WHY,
+        Fact.FAULT,
+        Fact.MOVED,
+        Fact.CLOCK,
+        Fact.GRANT,
+        Fact.USE,
+    }
 )
 _DEVICE_FAULT = frozenset({Fact.DEVICE, Fact.FAULT, Fact.STANDS})
 _ORDER = frozenset(
@@ -282,7 +298,16 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.STARTED: frozenset({Fact.VERSION, Fact.FLOOR, *_CARRIED}),
     RecordKind.STOPPED: frozenset(),
     RecordKind.ACCESS: frozenset(
-        {*_ASKED, Fact.GRANT, Fact.PATH, Fact.DURESS, Fact.PARTNER, Fact.PASSED_BACK}
+        {
+            *_ASKED,
+            Fact.GRANT,
+            Fact.PATH,
+            Fact.DURESS,
+            Fact.PARTNER,
+            Fact.PASSED_BACK,
+            Fact.USE,
+            Fact.EXPIRES,
+        }
     ),
     RecordKind.REMOTE: _ASKED,
     RecordKind.REFUSED: frozenset(
@@ -364,6 +389,7 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.SEND_FAILED: EventType(_WHY, is_fault=True),
     EventName.STATE: EventType(_STATE, is_fault=True),
     EventName.UNGUARDED: EventType(frozenset({Fact.PART, Fact.FAULT}), is_fault=True),
+    EventName.USES_EDITED: EventType(frozenset({Fact.FAULT, Fact.RECORDS}), is_fault=True),
 }
 
 

@@ -10,6 +10,7 @@ from hubcore.access.cards import Card
 from hubcore.access.words import Mode
 from hubcore.calendar.schedule import Schedule
 from hubcore.evidence.records import Head, Record, StoredRecord
+from hubcore.evidence.uses import Use
 from hubcore.policy.policy import Operator, PointRules, Policy
 
 
@@ -42,6 +43,13 @@ class AuditLog(Protocol):
 
     def head(self) -> Head:
         """The head of the chain: number and hash of the newest durable record."""
+
+    def uses(self) -> Sequence[Use]:
+        """The uses of grants that durable records spent and did not give back (`evidence.uses`).
+
+        A record spends or gives back in its own commit. Raise AuditError when the disk cannot be
+        read.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Reads an audit log, which may have been made to deceive, and checks its chain.
 
 Laws:
-1. The file is only ever read; every record is read once, in order, in constant memory.
+1. The file is only ever read; every record is read once, in order, in constant memory but for the
+   uses of grants: at most USES_READ.
 2. Whatever the file holds ends in a result, or in AuditError (broken), StoreError, OSError or
    sqlite3.Error; `is_unreadable` says which of the last mean that nobody can read it.
 3. Nothing that computes by itself is read from: no view, no trigger, no generated column.
@@ -9,6 +10,7 @@ Laws:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -18,9 +20,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from hubcore.errors import AuditError, StoreError
-from hubcore.evidence.records import Head, StoredRecord, Walk
+from hubcore.evidence.records import Head, Record, StoredRecord, Walk
+from hubcore.evidence.uses import SAYS_USE, UseTable, read_change
 
-SCHEMA_KNOWN = 2
+SCHEMA_KNOWN = 3
 """The newest schema that this version can read."""
 APPLICATION_ID = 0x68756241
 """The mark of an audit log in the file's header."""
@@ -33,6 +36,12 @@ COLUMNS = {
     "acknowledged": ["only_row", "number", "hash"],
 }
 """The tables and their columns, all of them stored."""
+USES_SINCE = 3
+"""The first schema with the table of uses."""
+USES_COLUMNS = ["grant_id", "use", "op", "expires", "number"]
+
+USES_READ = 1 << 17
+"""More uses than a hub ever counts."""
 
 _INT64_MIN = -(1 << 63)
 _RIGHT = (
@@ -137,12 +146,16 @@ def verify_chain(connection: sqlite3.Connection, noted: Head | None) -> Verified
     walk = Walk([head for head in (acknowledged, noted) if head and head.number])
     first_ms: int | None = None
     last_ms: int | None = None
+    uses = UseTable()
     for row in _rows(connection, "ORDER BY number"):
         walk.take(StoredRecord(row.number, row.body, row.hash), row.at_ms)
         if first_ms is None:
             first_ms = row.at_ms
         last_ms = row.at_ms
+        _take_use(uses, row.body)
     head = walk.finish()
+    if "uses" in _tables_of(connection):
+        _check_uses(connection, uses)
     return Verified(
         head=head,
         first_ms=first_ms,
@@ -169,7 +182,7 @@ def check_schema(connection: sqlite3.Connection) -> None:
     """
     query = "SELECT name, type FROM sqlite_master WHERE type <> 'index'"
     found = dict(connection.execute(query).fetchall())
-    for table, columns in COLUMNS.items():
+    for table, columns in _tables_of(connection).items():
         if found.pop(table, None) != "table":
             raise AuditError(f"this file has no table {table!r}")
         query = "SELECT name, hidden FROM pragma_table_xinfo(?)"
@@ -179,6 +192,37 @@ def check_schema(connection: sqlite3.Connection) -> None:
     for name in found:
         if name != "filler" and not str(name).startswith("sqlite_"):
             raise AuditError(f"{name} does not belong in an audit log")
+
+
+def _tables_of(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Return the tables of the file's schema, and their columns."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return {**COLUMNS, "uses": USES_COLUMNS} if version >= USES_SINCE else COLUMNS
+
+
+def _take_use(uses: UseTable, body: bytes) -> None:
+    """Do what a record says of a grant's uses; most say nothing."""
+    if SAYS_USE not in body:
+        return
+    change = None
+    with contextlib.suppress(AuditError):  # of a kind that this version does not know
+        change = read_change(Record.decode(body))
+    if change is not None:
+        uses.take(change)
+    if len(uses) > USES_READ:
+        raise AuditError(f"more than {USES_READ} uses of grants stand: no hub counts so many")
+
+
+def _check_uses(connection: sqlite3.Connection, said: UseTable) -> None:
+    """Raise AuditError unless the table of uses is what the records say."""
+    query = "SELECT grant_id, use, op, expires FROM uses LIMIT ?"
+    found = set(connection.execute(query, (USES_READ + 1,)))
+    expected = {(use.grant, use.number, use.op, use.expires) for use in said.standing().values()}
+    if found != expected:
+        wrong = len(found ^ expected)
+        raise AuditError(
+            f"the table of spent uses was edited: {wrong} rows are not what the records say"
+        )
 
 
 def _acknowledged(connection: sqlite3.Connection) -> Head:

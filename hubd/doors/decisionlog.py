@@ -2,19 +2,20 @@
 
 Laws:
 1. A decision is handed to the log at once. Who awaits it learns whether it is durable in time.
-2. A record that comes later is evidence all the same.
+2. A record that comes later is evidence all the same; `on_end` hears of it, too.
 3. The journal has an event after its record, whether or not that could be written.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from hubcore.access.words import Denial
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import Record, RecordKind
+from hubcore.evidence.uses import Use
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.stores import AuditLog
 from hubd.doors.operation import Operation
@@ -22,6 +23,9 @@ from hubd.recording import record_now
 
 NOT_DONE_SECONDS = 0.5
 """How long the answer waits for the record that a granted release did not happen."""
+
+OnEnd = Callable[[bool], None]
+"""Hears whether a record is durable (True), or never will be; once, whoever waits or does not."""
 
 
 class DecisionLog:
@@ -33,7 +37,12 @@ class DecisionLog:
         self._tell = tell
 
     def decided(
-        self, operation: Operation, why: Denial | None, facts: Detail, within_seconds: float
+        self,
+        operation: Operation,
+        why: Denial | None,
+        facts: Detail,
+        within_seconds: float,
+        on_end: OnEnd | None = None,
     ) -> Awaitable[bool]:
         """Hand a decision to the log, with more facts about it; `why` None is a yes.
 
@@ -47,12 +56,21 @@ class DecisionLog:
         }
         record = self._record(operation.kind, detail)
         event = EventName(operation.kind)
-        return self._append(record, event, detail, within_seconds)
+        return self._append(record, event, detail, within_seconds, on_end)
 
     async def not_released(
-        self, operation: Operation, why: Denial, fault: str, may_have_moved: bool
+        self,
+        operation: Operation,
+        why: Denial,
+        fault: str,
+        may_have_moved: bool,
+        use: Use | None = None,
+        on_end: OnEnd | None = None,
     ) -> None:
-        """Write down that a granted release did not happen; `fault` is a sentence, or ""."""
+        """Write down that a granted release did not happen; `fault` is a sentence, or "".
+
+        If nothing moved, the record gives back the `use` that was spent for it.
+        """
         moved = None if may_have_moved else False
         detail: Detail = {
             Fact.OF: operation.op,
@@ -63,16 +81,28 @@ class DecisionLog:
             Fact.FAULT: fault,
             Fact.MOVED: moved,
         }
+        if use is not None:
+            detail = {**detail, Fact.GRANT: use.grant, Fact.USE: use.number}
         record = self._record(RecordKind.FAULT, detail)
-        await self._append(record, EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS)
+        await self._append(record, EventName.NOT_RELEASED, detail, NOT_DONE_SECONDS, on_end)
 
     def _append(
-        self, record: Record, event: EventName, detail: Detail, within_seconds: float
+        self,
+        record: Record,
+        event: EventName,
+        detail: Detail,
+        within_seconds: float,
+        on_end: OnEnd | None,
     ) -> Awaitable[bool]:
         try:
             appended = self._log.append(record)
         except AuditError as error:
             appended = _failed(error)
+            if on_end is not None:
+                on_end(False)
+        else:
+            if on_end is not None:
+                appended = _heard(appended, on_end)
         return self._durable(appended, event, detail, within_seconds)
 
     async def _durable(
@@ -103,3 +133,30 @@ class DecisionLog:
 
 async def _failed(error: AuditError) -> int:
     raise error
+
+
+def _heard(appended: Awaitable[int], on_end: OnEnd) -> Awaitable[int]:
+    """Return the same, such that `on_end` hears its end although nobody waits any more."""
+    if not isinstance(appended, asyncio.Future):
+        return _awaited(appended, on_end)
+
+    def ended(append: asyncio.Future[int]) -> None:
+        if not append.cancelled():  # else the loop ends
+            on_end(append.exception() is None)
+
+    if appended.done():
+        ended(appended)
+        return appended
+    appended.add_done_callback(ended)
+    return asyncio.shield(appended)
+
+
+async def _awaited(appended: Awaitable[int], on_end: OnEnd) -> int:
+    """Await a record that ends with its waiter; if that gives up, `on_end` hears nothing."""
+    try:
+        number = await appended
+    except AuditError:
+        on_end(False)
+        raise
+    on_end(True)
+    return number

@@ -46,13 +46,16 @@ class Judge:
         tell: Tell,
         persons: Persons,
         offline_seconds: Callable[[], float],
+        used: Callable[[Claim], int],
         mode_at: Callable[[int], DoorMode] | None = None,
     ) -> None:
         """`offline_seconds` tells how long the backend has been away.
 
-        `mode_at` tells what the door of an access point is in; by itself, what the policy says. It
-        raises StoreError when the policy cannot be read.
+        `used` tells how many uses of a claim's grant other operations have taken. `mode_at` tells
+        what the door of an access point is in; by itself, what the policy says. It raises
+        StoreError when the policy cannot be read.
         """
+        self._used = used
         self._persons = persons
         self._offline_seconds = offline_seconds
         self._mode_at = mode_at or self._mode_of_policy
@@ -146,6 +149,7 @@ class Judge:
             passed_back=self._persons.passed_back(rules.passback, claim),
             zone=self._rules.zone,
             grant_seconds_max=self._rules.grant_seconds_max,
+            used=self._used(claim),
         )
 
     def _is_offline_too_long(self, point: Point) -> bool:

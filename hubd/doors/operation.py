@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from hubcore.access.claim import ClaimOutcome
@@ -11,6 +11,8 @@ from hubcore.access.once import Key
 from hubcore.access.words import Action, Denial
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import RecordKind
+from hubcore.evidence.uses import Use
+from hubd.doors.uses import Allowance
 
 NO_DECISIONS = (
     Denial.OP_CONFLICT,
@@ -79,7 +81,8 @@ class Attempt:
     `why_denied` judges it at this moment: None is a yes. `late` tells whether nothing may move for
     it any more. `facts` stand in its record too, for which it waits `record_seconds`.
     `needs_longer` tells whether whoever asks needs more time at the door. `settle` is called once
-    when it was denied (why) or done (None), and that is on record.
+    when it was denied (why) or done (None), and that is on record. `allowance`: what it may spend
+    of a grant that has a number of uses; `use`: what it took of it.
     """
 
     operation: Operation
@@ -89,6 +92,12 @@ class Attempt:
     record_seconds: float
     needs_longer: Callable[[], bool] = lambda: False
     settle: Callable[[Denial | None], None] = lambda _why: None
+    allowance: Allowance | None = None
+    use: Use | None = None
+
+    def spending(self, use: Use) -> Attempt:
+        """Return the attempt with the use that it took."""
+        return replace(self, use=use, facts={**self.facts, **use.facts})
 
     def why_not_now(self) -> Denial | None:
         """Tell why nothing may move for it at this moment, None when it may."""

@@ -13,6 +13,7 @@ Laws:
 6. An answer is repeated only to somebody who would be let in now. Others are denied and recorded.
 7. A request that would be granted is denied as BUSY when the strike must rest for too long, or when
    too many granted requests of this asker moved nothing (`access.once.TRIES`).
+8. A grant with a number of uses lets its holder in so often, and no more (`hubd.doors.uses`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from hubd.doors.operation import NO_DECISIONS, Attempt, Ended, Operation, Operat
 from hubd.doors.operations import Operations
 from hubd.doors.persons import Persons
 from hubd.doors.rules import SiteRules
+from hubd.doors.uses import Allowance, Uses
 
 LATE_SECONDS = 2.0
 RECORD_SECONDS = 1.5
@@ -71,6 +73,7 @@ class Unlock:
         """
         self._points = rules.points
         self._persons = persons
+        self._uses = Uses(log.uses(), clock)
         self._judge = Judge(
             rules,
             policy=policy,
@@ -79,6 +82,7 @@ class Unlock:
             persons=persons,
             offline_seconds=offline_seconds,
             mode_at=mode_at,
+            used=self._uses.used,
         )
         self._decisions = DecisionLog(log, clock, tell)
         self._clock = clock
@@ -159,6 +163,7 @@ class Unlock:
             record_seconds=max(RECORD_SECONDS_MIN, record_seconds),
             needs_longer=partial(self._judge.needs_longer, claim),
             settle=partial(self._settle_claim, claim),
+            allowance=Allowance.of(claim),
         )
 
     def _settle_claim(self, claim: Claim, why: Denial | None) -> None:
@@ -241,18 +246,29 @@ class Unlock:
         operation = attempt.operation
         self._operations.begin(operation)
         try:
+            self._uses.begin(attempt.allowance)
             why = self._why_denied(attempt)
-            durable = self._decisions.decided(
-                operation,
-                why,
-                attempt.facts,
-                within_seconds=attempt.record_seconds,
-            )
+            if why is None and attempt.allowance is not None:
+                use = self._uses.take(attempt.allowance)
+                attempt = attempt if use is None else attempt.spending(use)
+                why = Denial.BUSY if use is None else None
+            durable = self._decided(attempt, why)
         except BaseException:
             ended = self._ended(operation, Denial.DOOR_FAULT, OperationEnd.NOTHING_DONE)
             self._operations.end(operation, ended)
             raise
         return self._finish(attempt, why, durable)
+
+    def _decided(self, attempt: Attempt, why: Denial | None) -> Awaitable[bool]:
+        """Hand a decision to the log; with the record of a yes a use is spent."""
+        on_end = None if attempt.use is None else partial(self._uses.recorded, attempt.use)
+        return self._decisions.decided(
+            attempt.operation,
+            why,
+            attempt.facts,
+            within_seconds=attempt.record_seconds,
+            on_end=on_end,
+        )
 
     def _why_denied(self, attempt: Attempt) -> Denial | None:
         """Judge a new operation; an open that gets a yes is a try (`access.once.Tries`)."""
@@ -295,14 +311,14 @@ class Unlock:
         operation = attempt.operation
         if not await durable:
             fault = "it could not be recorded in time"
-            return await self._not_released(operation, Denial.DOOR_FAULT, fault)
+            return await self._not_released(attempt, Denial.DOOR_FAULT, fault)
         if why in NO_DECISIONS:
             return self._ended(operation, why, OperationEnd.NOTHING_DONE)
         if why is not None or not operation.moves:
             return self._ended(operation, why, OperationEnd.ANSWERED)
         changed = attempt.why_not_now()
         if changed is not None:
-            return await self._not_released(operation, changed)
+            return await self._not_released(attempt, changed)
         return await self._move(attempt)
 
     async def _move(self, attempt: Attempt) -> Ended:
@@ -318,18 +334,33 @@ class Unlock:
                 extended=attempt.needs_longer(),
             )
         except RestingError as error:
-            return await self._not_released(operation, Denial.BUSY, str(error))
+            return await self._not_released(attempt, Denial.BUSY, str(error))
         except HardwareError as error:
             return await self._may_have_moved(operation, str(error))
         if changed is not None:
-            return await self._not_released(operation, changed)
+            return await self._not_released(attempt, changed)
         return self._ended(operation, None, OperationEnd.MOVED)
 
     # How it ended.
 
-    async def _not_released(self, operation: Operation, why: Denial, fault: str = "") -> Ended:
-        """Record that a granted release did not happen, and that nothing moved."""
-        await self._decisions.not_released(operation, why, fault, may_have_moved=False)
+    async def _not_released(self, attempt: Attempt, why: Denial, fault: str = "") -> Ended:
+        """Record that a granted release did not happen, and that nothing moved.
+
+        That gives its use back.
+        """
+        operation = attempt.operation
+        on_end = None
+        if attempt.use is not None:
+            self._uses.gives_back(attempt.use)
+            on_end = partial(self._uses.gave_back, attempt.use)
+        await self._decisions.not_released(
+            operation,
+            why,
+            fault,
+            may_have_moved=False,
+            use=attempt.use,
+            on_end=on_end,
+        )
         return self._ended(operation, why, OperationEnd.NOTHING_DONE)
 
     async def _may_have_moved(self, operation: Operation, fault: str) -> Ended:

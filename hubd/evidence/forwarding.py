@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hubcore.evidence.records import Head, StoredRecord
+from hubcore.evidence.uses import Use
 from hubcore.ports.stores import AuditLog
 
 
@@ -37,3 +38,7 @@ class ForwardingLog:
     def head(self) -> Head:
         """See `ports.stores.AuditLog.head`."""
         return self._inner.head()
+
+    def uses(self) -> Sequence[Use]:
+        """See `ports.stores.AuditLog.uses`."""
+        return self._inner.uses()

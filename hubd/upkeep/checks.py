@@ -96,6 +96,7 @@ class Topic(StrEnum):
     STRIKES = "strikes"
     TWO_HUBS = "two_hubs"
     UNIT = "unit"
+    USES = "uses"
 
 
 class Part(StrEnum):
@@ -220,6 +221,7 @@ class CheckId(StrEnum):
     SYSTEMD_UNKNOWN = "systemd-unknown"
     TWO_HUBS = "two-hubs"
     UNIT_MISSING = "unit-missing"
+    USES_EDITED = "uses-edited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -1071,6 +1073,19 @@ CHECKS: Mapping[CheckId, Check] = {
         remedy=(
             "They wait again. Find out who writes to the state directory. "
             "This message goes away with a restart."
+        ),
+    ),
+    CheckId.USES_EDITED: Check(
+        topic=Topic.USES,
+        class_=Class.EVIDENCE,
+        severity=Severity.WARNING,
+        cause=(
+            "audit.db was edited: "
+            "{rows} rows of the table of spent uses did not fit what the records say."
+        ),
+        remedy=(
+            "They were made again from the records, so the count is right. "
+            "Find out who writes to the state directory. This message goes away with a restart."
         ),
     ),
     CheckId.POLICY_EDITED: Check(

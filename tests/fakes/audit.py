@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import GENESIS, Head, Record, RecordKind, StoredRecord, chain_hash
+from hubcore.evidence.uses import Use, UseTable, read_change
 
 Hook = Callable[[Record], None]
 
@@ -119,3 +120,11 @@ class FakeAudit:
 
     def head(self) -> Head:
         return Head(self.stored[-1].number, self.stored[-1].hash) if self.stored else Head()
+
+    def uses(self) -> Sequence[Use]:
+        table = UseTable()
+        for stored in self.stored:
+            change = read_change(Record.decode(stored.body))
+            if change is not None:
+                table.take(change)
+        return list(table.standing().values())

@@ -11,6 +11,7 @@ import pytest
 
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Head, Record, RecordKind, Walk
+from hubcore.evidence.uses import Use
 from hubcore.ports.stores import AuditLog
 from hubd.adapters.sqlite.audit import AuditStore
 from tests.fakes.audit import FakeAudit
@@ -126,3 +127,43 @@ async def test_what_cannot_be_durable_is_an_audit_error_at_once_or_then(bench: B
     with pytest.raises(AuditError):
         await bench.log.append(record(2))
     assert bench.log.last() == 1
+
+
+def yes(use: int, op: bytes) -> Record:
+    """The record of a yes that spends a use of a guest's grant."""
+    return Record(
+        RecordKind.ACCESS,
+        0,
+        0,
+        {"grant": b"grant-01", "use": use, "op": op, "expires": 1000, "allowed": True},
+    )
+
+
+def nothing_moved(use: int, op: bytes) -> Record:
+    return Record(
+        RecordKind.FAULT,
+        0,
+        0,
+        {"grant": b"grant-01", "use": use, "of": op, "moved": False},
+    )
+
+
+async def test_a_record_spends_a_use_and_another_gives_it_back(bench: Bench) -> None:
+    first = Use(b"grant-01", 1, bytes(8), 1000)
+    second = Use(b"grant-01", 2, bytes(7) + b"\x01", 1000)
+    assert list(bench.log.uses()) == []
+    await bench.log.append(yes(1, first.op))
+    await bench.log.append(yes(2, second.op))
+    assert set(bench.log.uses()) == {first, second}
+    await bench.log.append(nothing_moved(1, second.op))  # it is another's
+    assert set(bench.log.uses()) == {first, second}
+    await bench.log.append(nothing_moved(1, first.op))
+    assert list(bench.log.uses()) == [second]
+
+
+async def test_what_is_not_durable_spends_no_use(bench: Bench) -> None:
+    await bench.spoil()
+    with pytest.raises(AuditError):
+        await bench.log.append(yes(1, bytes(8)))
+    if isinstance(bench.log, FakeAudit):  # the other one is closed
+        assert list(bench.log.uses()) == []

@@ -521,7 +521,7 @@ def newer(path: Path) -> None:
         (garbage, "damaged or no database .*move the file aside"),
         (malformed, "damaged or no database"),
         (foreign, "not of this kind"),
-        (newer, r"written by a newer hubd \(schema 99, known here up to 2\)"),
+        (newer, r"written by a newer hubd \(schema 99, known here up to 3\)"),
     ],
 )
 async def test_a_file_that_cannot_serve_is_named_with_its_remedy_and_left_alone(

@@ -105,6 +105,8 @@ def _real() -> list[tuple[str, bytes]]:
         ("epoch-certificate", world.epoch_certificate("epoch_2048")),
         ("grant", world.grant()),
         ("grant", world.grant("phone_rsa", "issuer_rsa")),
+        ("grant", world.grant_with_uses(1)),
+        ("grant", world.grant_with_uses(65535)),
         ("policy", _policy()),
         ("policy", policies.issue(Policy("site-1", 1, 0), world.signer("issuer"))),
         ("request-sign1", _plaintext()),
@@ -194,6 +196,8 @@ def _near_misses() -> list[tuple[str, str, bytes]]:
         ("state-plaintext", "seq 65536", _with(by_rule["state-plaintext"], 1, 65536)),
         ("grant-claims", "id of 7 bytes", _with(by_rule["grant-claims"], 7, bytes(7))),
         ("grant-claims", "id of 17 bytes", _with(by_rule["grant-claims"], 7, bytes(17))),
+        ("grant-claims", "no use", _with(by_rule["grant-claims"], -65550, 0)),
+        ("grant-claims", "65536 uses", _with(by_rule["grant-claims"], -65550, 65536)),
         ("grant-claims", "empty name", _with(by_rule["grant-claims"], 2, "")),
         ("grant-claims", "no access", _with(by_rule["grant-claims"], 9, cbor.encode([]))),
         (

@@ -44,6 +44,7 @@ FACTS = Facts(
     passed_back=Violation.NONE,
     zone=UTC,
     grant_seconds_max=90 * DAY,
+    used=0,
 )
 CLAIM = Claim(
     credential="anna",
@@ -105,6 +106,8 @@ DENIED: list[tuple[Denial, Facts, Claim]] = [
     (Denial.OFFLINE_TOO_LONG, replace(FACTS, offline_too_long=True), CLAIM),
     (Denial.OUT_OF_SCHEDULE, FACTS, with_rules(2)),
     (Denial.OUT_OF_SCHEDULE, FACTS, with_rules(3)),
+    (Denial.USES_SPENT, replace(FACTS, used=2), replace(CLAIM, uses=2)),
+    (Denial.USES_SPENT, replace(FACTS, used=3), replace(CLAIM, uses=2)),
     (Denial.FACTOR_NEEDED, replace(FACTS, demands=(CARD,)), CLAIM),
     (Denial.FACTOR_NEEDED, replace(FACTS, demands=(INTENT,)), CLAIM),
     (
@@ -125,6 +128,8 @@ def test_each_reason_stands_alone(denial: Denial, facts: Facts, claim: Claim) ->
 def test_what_nothing_speaks_against_is_granted() -> None:
     assert decide(FACTS, CLAIM, NOW) == Granted()
     assert why(claim=with_rules(2, 1)) is None
+    assert why(replace(FACTS, used=1), replace(CLAIM, uses=2)) is None
+    assert why(replace(FACTS, used=65535)) is None  # a grant without a number of uses
 
 
 ELSEWHERE = {
@@ -135,7 +140,6 @@ ELSEWHERE = {
     Denial.BUSY: "doors.unlock",
     Denial.WRONG_PIN: "readers",
     Denial.TOO_MANY_ATTEMPTS: "readers",
-    Denial.USES_SPENT: "doors.uses",
 }
 """Reasons that are found outside of the decision."""
 
@@ -157,14 +161,16 @@ QUERIED: list[Callable[[Facts], Facts]] = [
     lambda facts: replace(facts, demands=(CARD, TWO)),
     lambda facts: replace(facts, passed_back=Violation.DENIED),
     lambda facts: replace(facts, time_trusted=False),
+    lambda facts: replace(facts, used=3),
 ]
 
 
 @pytest.mark.parametrize("change", QUERIED)
 def test_a_query_moves_nothing_so_that_less_is_asked(change: Callable[[Facts], Facts]) -> None:
-    query = replace(CLAIM, action=Action.QUERY)
+    counted = replace(CLAIM, uses=3)
+    query = replace(counted, action=Action.QUERY)
     assert why(change(FACTS), query) is None
-    assert why(change(FACTS)) is not None
+    assert why(change(FACTS), counted) is not None
 
 
 def test_without_time_only_a_grant_without_a_schedule_opens() -> None:
@@ -223,6 +229,7 @@ RESTRICTIONS: list[Callable[[Facts], Facts]] = [
     lambda facts: replace(facts, passed_back=Violation.DENIED),
     lambda facts: replace(facts, schedules={}, demands=(TWO,)),
     lambda facts: replace(facts, grant_seconds_max=0),
+    lambda facts: replace(facts, used=facts.used + 1),
 ]
 factor_sets = st.sampled_from([Factor(bits) for bits in range(1, int(ALL_FACTORS) + 1)])
 demands = st.builds(
@@ -247,6 +254,7 @@ facts_of_any_kind = st.builds(
     passed_back=st.sampled_from(Violation),
     zone=st.just(UTC),
     grant_seconds_max=st.sampled_from([0, 90 * DAY]),
+    used=st.integers(0, 3),
 )
 claims = st.builds(
     replace,
@@ -257,6 +265,7 @@ claims = st.builds(
     action=st.sampled_from(Action),
     strength=st.sampled_from(Strength),
     intent=st.booleans(),
+    uses=st.sampled_from([None, 1, 3]),
 )
 
 
@@ -283,6 +292,7 @@ def test_whatever_is_let_in_has_right_time_and_factors(facts: Facts, claim: Clai
     assert facts.refused is None
     assert not facts.offline_too_long
     assert facts.passed_back is not Violation.DENIED
+    assert claim.uses is None or facts.used < claim.uses
     assert claim.entry is not None
     assert claim.entry.rights & 1
     assert facts.time_trusted or facts.without_time

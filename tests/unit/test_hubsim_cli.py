@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec import ValidationError, convert
 
+from hubcore.access.grant import read_grant
 from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.main import main
@@ -293,3 +294,15 @@ async def test_no_order_ends_the_backend(site: Path) -> None:
             assert (await say(site, line.encode()))["ok"] is False, line
         assert (await ask(site / "backend" / "backend.sock", {"do": "hubs"}))["ok"] is True
         assert process.returncode is None
+
+
+def test_a_guest_gets_a_number_of_uses(tmp_path: Path) -> None:
+    at = ("site", "--at", str(tmp_path / "site"))
+    assert CliRunner().invoke(main, (*at, "init")).exit_code == 0
+    made = CliRunner().invoke(main, (*at, "grant", "guest", "--uses", "2"))
+    assert "each hub of this site lets it in 2 times" in made.output
+    where = sites.Site(tmp_path / "site")
+    document = (where.phone("guest") / "grant.cbor").read_bytes()
+    assert read_grant(document, where.verifier, where.name).uses == 2
+    for uses in ("0", "65536"):
+        assert CliRunner().invoke(main, (*at, "grant", "other", "--uses", uses)).exit_code != 0

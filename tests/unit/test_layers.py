@@ -101,7 +101,7 @@ ROOMS: dict[str, Room] = {
     "hubd.doors.unlock": _room(
         "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors "
         "hubd.doors.decisionlog hubd.doors.judge hubd.doors.drive hubd.doors.operation "
-        "hubd.doors.operations hubd.doors.persons hubd.doors.rules",
+        "hubd.doors.operations hubd.doors.persons hubd.doors.rules hubd.doors.uses",
         "",
         WORLDLY,
     ),

@@ -147,6 +147,14 @@ def grant(
     return issue_grant(signer(issuer), document, phone.cose_key)
 
 
+def grant_with_uses(uses: int) -> bytes:
+    """Return a grant with a number of uses."""
+    phone = signer("phone")
+    span = (WALL - DAY, WALL + 30 * DAY)
+    document = Grant(SITE, CREDENTIAL, *span, GRANT_ID, phone.verify_key, EVERYWHERE, uses)
+    return issue_grant(signer("issuer"), document, phone.cose_key)
+
+
 def grant_claims(key: str = "phone") -> dict[int, Any]:
     """Return a right grant's claims, to be changed."""
     claims: dict[int, Any] = cbor.decode(cbor.decode(grant(key), frozenset({18})).value[2])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hubcore.access.grant import Access
+from hubcore.access.grant import USES_MAX, Access
 from hubcore.calendar.schedule import Rule
 from hubd.config.hub import Protocol
 from hubsim import site as sites
@@ -217,6 +217,11 @@ def site_export(
     help='A weekly span such as "mon-fri 08:00-18:00" or "fri 22:00-06:00"; several times; '
     "without it, always.",
 )
+@click.option(
+    "--uses",
+    type=click.IntRange(1, USES_MAX),
+    help="How often each hub lets the phone in; without it, as often as it asks.",
+)
 @click.option("--key", type=click.Choice(["ES256", "PS256"]), default="ES256")
 @click.pass_obj
 def site_grant(
@@ -225,6 +230,7 @@ def site_grant(
     points: tuple[int, ...],
     days: float,
     rules: tuple[Rule, ...],
+    uses: int | None,
     key: str,
 ) -> None:
     """Make a phone with a key and a grant."""
@@ -237,8 +243,11 @@ def site_grant(
         access=access,
         validity=validity,
         kind=key,
+        uses=uses,
     )
     click.echo(f"phone {phone}: credential {where.credential(phone)}, files in {folder}")
+    if uses is not None:
+        click.echo(f"each hub of this site lets it in {counted(uses, 'time')}")
 
     usual_days = Protocol().grant_days_max
     if abs(days) > usual_days:

@@ -102,6 +102,7 @@ def make_grant(
     key: SigningKey,
     access: Sequence[Access],
     validity: Validity | None = None,
+    uses: int | None = None,
 ) -> bytes:
     """Return a grant, for GRANT_DAYS if nothing else is said.
 
@@ -118,5 +119,6 @@ def make_grant(
         secrets.token_bytes(_GRANT_ID_BYTES),
         key.verify_key,
         tuple(access),
+        uses,
     )
     return issue_grant(issuer, document, key.cose_key)

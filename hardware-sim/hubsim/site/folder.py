@@ -184,6 +184,7 @@ class Site:
         access: Sequence[Access],
         validity: Validity | None = None,
         kind: str = "ES256",
+        uses: int | None = None,
     ) -> Path:
         """Make a phone with a key and a grant; its credential is an opaque id that is not its name.
 
@@ -199,6 +200,7 @@ class Site:
             key=key,
             access=access,
             validity=validity,
+            uses=uses,
         )
         made = Wallet(
             site=self.name,

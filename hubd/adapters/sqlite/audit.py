@@ -25,6 +25,7 @@ from hubcore.errors import AuditError, HardwareError
 from hubcore.evidence.carried_orders import is_about_orders
 from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
+from hubcore.evidence.uses import Use, read_change
 from hubd.adapters.sqlite.audit_start import OpenedLog, open_log
 from hubd.adapters.sqlite.audit_writer import (
     Acknowledge,
@@ -34,6 +35,7 @@ from hubd.adapters.sqlite.audit_writer import (
     Writer,
 )
 from hubd.adapters.sqlite.database import AUDIT
+from hubd.adapters.sqlite.tables.uses import standing_uses
 from hubd.threads import run_in_thread
 
 QUEUE_LIMIT = 1024
@@ -96,6 +98,8 @@ class AuditStore:
 
         They wait again.
         """
+        self.uses_mended = opened.uses_mended
+        """Rows of uses that did not fit the records, and were made again."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -149,7 +153,7 @@ class AuditStore:
         """
         body = record.encode()
         done: asyncio.Future[int] = self._loop.create_future()
-        job = Append(body=body, at_ms=record.at_ms, done=done)
+        job = Append(body=body, at_ms=record.at_ms, done=done, change=read_change(record))
         self._submit(job)
         return done
 
@@ -207,6 +211,11 @@ class AuditStore:
     def head(self) -> Head:
         """The head of the chain: number and hash of the newest durable record."""
         return self._head
+
+    def uses(self) -> Sequence[Use]:
+        """The uses of grants that durable records spent and did not give back."""
+        with self._reading, AUDIT.errors(self.path):
+            return standing_uses(self._reader)
 
     def holds(self, noted: Head) -> bool:
         """Tell whether the chain holds this head; every chain holds the one before record 1."""

@@ -3,7 +3,8 @@
 Laws:
 1. The newest records have their chain checked, no number may be missing, and the marks must agree.
 2. An outbox that lost records is made up for: they wait for the backend again.
-3. Where the disk has no room for what SQLite needs, the reserve is given up.
+3. The table of uses is held against the records, and made again where it does not fit.
+4. Where the disk has no room for what SQLite needs, the reserve is given up.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from hubd.adapters.sqlite.room import (
     keep_reserve,
     warm,
 )
+from hubd.adapters.sqlite.tables.uses import mend_uses
 
 CHECKED_AT_START = 1000
 """How many of the newest records have their chain checked; `hubctl audit verify` checks all."""
@@ -36,7 +38,8 @@ class OpenedLog:
     """A log that was opened and checked.
 
     `lock` is the descriptor of the lock, `connection` the one that writes, `waiting` the size of
-    the outbox. `mended` tells how many records the outbox had lost.
+    the outbox. `mended` tells how many records the outbox had lost, `uses_mended` how many rows of
+    uses did not fit the records.
     """
 
     lock: int
@@ -44,6 +47,7 @@ class OpenedLog:
     head: Head
     waiting: int
     mended: int
+    uses_mended: int
 
 
 def open_log(path: Path) -> OpenedLog:
@@ -56,6 +60,7 @@ def open_log(path: Path) -> OpenedLog:
         undo.callback(connection.close)
         with AUDIT.errors(path):
             head, waiting = _check(connection, path)
+            uses_mended = mend_uses(connection, head.number - CHECKED_AT_START)
         mended = _mend_outbox(connection)
         _take_room(connection, path)
         undo.pop_all()
@@ -65,6 +70,7 @@ def open_log(path: Path) -> OpenedLog:
         head=head,
         waiting=waiting + mended,
         mended=mended,
+        uses_mended=uses_mended,
     )
 
 

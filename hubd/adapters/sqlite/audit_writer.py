@@ -24,9 +24,11 @@ from typing import Any
 
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Head, chain_hash
+from hubcore.evidence.uses import UseChange
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import primary_code
 from hubd.adapters.sqlite.room import keep_reserve
+from hubd.adapters.sqlite.tables.uses import Numbered, change_uses
 
 BATCH_LIMIT = 256
 """Appends and acknowledgements in one transaction."""
@@ -40,11 +42,12 @@ CHECKPOINT_COMMITS = 64
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """One record, encoded; `done` gets its number."""
+    """One record, encoded, and what it does to uses; `done` gets its number."""
 
     body: bytes
     at_ms: int
     done: asyncio.Future[int]
+    change: UseChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ class Writer:
         rows: list[_Row] = []
         numbers: list[int | None] = []
         acknowledged: list[int] = []
+        changes: list[Numbered] = []
         for job in batch:
             if isinstance(job, Append):
                 number = head.number + 1
@@ -187,6 +191,8 @@ class Writer:
                 head = Head(number, hash_)
                 rows.append((number, job.at_ms, job.body, hash_))
                 numbers.append(number)
+                if job.change is not None:
+                    changes.append((number, job.change))
             else:
                 acknowledged.extend(job.numbers)
                 numbers.append(None)
@@ -195,6 +201,7 @@ class Writer:
         if rows:
             _insert(connection, rows)
             waiting += len(rows)
+            change_uses(connection, changes)
         if acknowledged:
             waiting -= _acknowledge(connection, acknowledged)
         connection.execute("COMMIT")

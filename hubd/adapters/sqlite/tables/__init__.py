@@ -1,0 +1,1 @@
+"""Tables beside the records, each made from what they say."""

@@ -1,0 +1,140 @@
+"""The table of uses: what was spent of grants that have a number of uses.
+
+Laws:
+1. A row is written, or removed, in the transaction of the record that says so.
+2. A start believes no row: each must be what the record says that it names, and the newest records
+   must lead to just these rows. If not, all the rows are made again from all the records.
+3. What a start does not see: a row that was removed, when its record is not one of the newest.
+   `hubctl audit verify` compares the table with every record.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Record
+from hubcore.evidence.uses import (
+    SAYS_USE,
+    GivenBack,
+    Spent,
+    Use,
+    UseChange,
+    UseKey,
+    UseTable,
+    read_change,
+)
+
+Numbered = tuple[int, UseChange]
+"""A record's number, and what it does to the uses."""
+_Rows = Mapping[UseKey, tuple[Use, int]]
+"""The uses, each with the number of its record."""
+
+_SPEND = "INSERT OR REPLACE INTO uses (grant_id, use, op, expires, number) VALUES (?, ?, ?, ?, ?)"
+_GIVE_BACK = "DELETE FROM uses WHERE grant_id = ? AND use = ? AND op = ?"
+_FORGET = "DELETE FROM uses WHERE expires < ?"
+_WHOLE = "SELECT grant_id, use, op, expires, number FROM uses"
+_NAMED = "SELECT uses.number, body FROM uses LEFT JOIN records USING (number)"
+_NEWEST = "SELECT number, body FROM records WHERE number > ? ORDER BY number"
+_ALL = (
+    "SELECT number, body FROM records NOT INDEXED "  # noqa: S608 - own bytes
+    f"WHERE instr(body, x'{SAYS_USE.hex()}') > 0 ORDER BY number"
+)
+
+
+def change_uses(connection: sqlite3.Connection, changes: Iterable[Numbered]) -> None:
+    """Do what records say, in their order; within their transaction."""
+    for number, change in changes:
+        match change:
+            case Spent(use, forget_before):
+                if forget_before is not None:
+                    connection.execute(_FORGET, (forget_before,))
+                row = (use.grant, use.number, use.op, use.expires, number)
+                connection.execute(_SPEND, row)
+            case GivenBack(grant, use_number, op):
+                connection.execute(_GIVE_BACK, (grant, use_number, op))
+
+
+def standing_uses(connection: sqlite3.Connection) -> Sequence[Use]:
+    """Return the uses that stand."""
+    rows = _read(connection)
+    return [use for use, _ in rows.values()]
+
+
+def mend_uses(connection: sqlite3.Connection, newest_after: int) -> int:
+    """Hold the table against the records; return how many rows were wrong or missing.
+
+    The records above `newest_after` must lead to these rows. Their chain has been checked. Raise
+    sqlite3.Error when the rows are wrong and cannot be written.
+    """
+    rows = _read(connection)
+    if _are_as_named(connection, rows) and _follow(connection, rows, newest_after):
+        return 0
+    said = _said_by(connection)
+    wrong = {key for key in rows.keys() | said.keys() if rows.get(key) != said.get(key)}
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM uses")
+    connection.executemany(
+        _SPEND,
+        [(use.grant, use.number, use.op, use.expires, number) for use, number in said.values()],
+    )
+    connection.execute("COMMIT")
+    return len(wrong)
+
+
+def wrong_uses(connection: sqlite3.Connection) -> int:
+    """Compare the table with every record; return how many rows are wrong or missing."""
+    rows = _read(connection)
+    said = _said_by(connection)
+    return sum(rows.get(key) != said.get(key) for key in rows.keys() | said.keys())
+
+
+def _read(connection: sqlite3.Connection) -> _Rows:
+    rows: dict[UseKey, tuple[Use, int]] = {}
+    for grant, use_number, op, expires, number in connection.execute(_WHOLE):
+        use = Use(grant, use_number, op, expires)
+        rows[use.key] = (use, number)
+    return rows
+
+
+def _are_as_named(connection: sqlite3.Connection, rows: _Rows) -> bool:
+    """Tell whether each row is what the record says that it names."""
+    said = dict(_changes(connection.execute(_NAMED)))
+    for use, number in rows.values():
+        change = said.get(number)
+        if not isinstance(change, Spent) or change.use != use:
+            return False
+    return True
+
+
+def _follow(connection: sqlite3.Connection, rows: _Rows, newest_after: int) -> bool:
+    """Tell whether the newest records lead from the older rows to just these rows."""
+    older = [use for use, number in rows.values() if number <= newest_after]
+    table = UseTable(older)
+    for _, change in _changes(connection.execute(_NEWEST, (newest_after,))):
+        table.take(change)
+    return table.standing() == {key: use for key, (use, _) in rows.items()}
+
+
+def _said_by(connection: sqlite3.Connection) -> _Rows:
+    """Return the rows that all the records lead to."""
+    table = UseTable()
+    numbers: dict[UseKey, int] = {}
+    for number, change in _changes(connection.execute(_ALL)):
+        table.take(change)
+        if isinstance(change, Spent):
+            numbers[change.use.key] = number
+    return {key: (use, numbers[key]) for key, use in table.standing().items()}
+
+
+def _changes(rows: Iterable[tuple[int, bytes | None]]) -> Iterator[Numbered]:
+    for number, body in rows:
+        if body is None:
+            continue
+        try:
+            change = read_change(Record.decode(body))
+        except AuditError:  # one that a later version wrote
+            continue
+        if change is not None:
+            yield number, change
