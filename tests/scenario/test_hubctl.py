@@ -84,7 +84,9 @@ def leaves(command: click.Command, at: Words = ()) -> Iterator[tuple[Words, clic
         yield from leaves(inner, (*at, name))
 
 
-LEAVES = dict(leaves(hubctl))
+WITH_A_READER = frozenset({("reader", "install"), ("reader", "change-key")})
+"""These need a reader, which the hub of this stage has not: see `test_readers.py`."""
+LEAVES = {words: leaf for words, leaf in leaves(hubctl) if words not in WITH_A_READER}
 every_command = pytest.mark.parametrize("words", LEAVES, ids=" ".join)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -36,8 +37,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 QUICK = next(device for device in DEVICES if device.id == "quick")
 
 
-NO_KEYS = cast(HubKeys, None)
-"""A desk without a backend asks for none."""
+NO_KEYS = cast(HubKeys, SimpleNamespace(readers=None))
+"""A desk without a backend and without readers asks for none."""
 
 
 class LockBench:
