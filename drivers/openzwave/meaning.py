@@ -45,12 +45,14 @@ class OzwDevice:
 
 
 def goal_of(device: OzwDevice, command: Command) -> int | None:
+    """Return what a command sets a device to, None for what it cannot be set to."""
     if command.verb is Verb.SET_LEVEL and device.capability is Capability.COVER:
         return round((command.level or 0) * LEVEL_MAX / 100)
     return GOALS.get((device.capability, command.verb))
 
 
 def state_of(device: OzwDevice, value: int, at: float) -> DeviceState:
+    """Return how a device stands that has said `value` at monotonic second `at`."""
     if device.capability is Capability.COVER and value <= LEVEL_MAX:
         level = round(value * 100 / LEVEL_MAX)
         position = {0: Position.CLOSED, LEVEL_MAX: Position.OPEN}.get(value, Position.BETWEEN)

@@ -99,5 +99,6 @@ class Happening(IntEnum):
 
 
 def check_number(number: int) -> None:
+    """Raise ValueError for a number that no device has."""
     if not 0 <= number < DEVICES_MAX:
         raise ValueError(f"device {number} of at most {DEVICES_MAX}")

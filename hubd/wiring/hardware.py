@@ -16,7 +16,7 @@ from hubd.config.file import Config
 from hubd.config.movers import Line
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import make_devices
-from hubd.wiring.look import lines, ports
+from hubd.wiring.look import lines, openzwave, ports
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers
@@ -72,6 +72,7 @@ def look_at_parts(config: Config, world: World) -> Iterator[Finding]:
     """Yield what `--check-config` finds of the configured lines, ports and radio."""
     yield from lines.look(config, world)
     yield from ports.look(config, world)
+    yield from openzwave.look(config, world)
     yield from look_at_radio(config, world)
 
 
