@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # How many tests run side by side. 0: one after the other, in pytest's own process.
 WORKERS ?= $(shell nproc)
 
-.PHONY: demo test test-own test-oracle tools test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-oracle tools openzwave test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -27,6 +27,18 @@ test-oracle: $(VENV)-oracle/ready
 # The tools that the tests need. Check for them before fetching or building anything.
 tools:
 	.ci/prerequisites $(PYTHON) dbus-daemon
+
+# The driver of OpenZWave with the real library, against a simulated stick. Debian 12's Python alone; it builds a wheel once.
+OPENZWAVE := build/openzwave
+openzwave: $(VENV)-openzwave/ready
+	$(VENV)-openzwave/bin/python -m pytest -q -p no:cacheprovider tests/openzwave tests/ports/test_device.py -k "openzwave or crosses"
+
+$(VENV)-openzwave/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/openzwave .ci/prerequisites .ci/pip
+	.ci/prerequisites $(PYTHON)
+	.ci/openzwave $(PYTHON) $(OPENZWAVE)
+	$(PYTHON) -m venv $(VENV)-openzwave
+	.ci/pip $(VENV)-openzwave/bin/python install -q --find-links $(OPENZWAVE) -e '.[dev,openzwave]' -e ./hardware-sim
+	@touch $@
 
 # The tests on each Python that setup.cfg promises and this machine has. It says which are missing.
 test-pythons:

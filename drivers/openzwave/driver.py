@@ -297,17 +297,21 @@ class OpenZwave:
 
     async def _ask(self, number: int) -> int:
         """Return what the node itself reports now. Raise HardwareError when it does not."""
-        node = self._devices[number].node
-        reported: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        await self._order(lambda token: Ask(number, token))
-        if self._devices[number].capability in (Capability.SENSOR, Capability.METER):
+        device = self._devices[number]
+        if device.capability in (Capability.SENSOR, Capability.METER):
+            await self._order(lambda token: Ask(number, token))
             return UNKNOWN_VALUE
+        reported: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(number, []).append(reported)
         try:
+            await self._order(lambda token: Ask(number, token))
             async with asyncio.timeout(PATIENCE * self._answer_seconds):
                 return await reported
         except TimeoutError as error:
-            raise HardwareError(f"node {node} does not answer") from error
+            raise HardwareError(f"node {device.node} does not answer") from error
+        finally:
+            if not reported.cancel() and not reported.cancelled():
+                reported.exception()  # somebody has looked
 
     async def _order(self, make: Callable[[int], Set | Ask]) -> None:
         """Give an order; return when the library has taken it. Raise HardwareError."""

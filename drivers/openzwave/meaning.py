@@ -10,9 +10,9 @@ from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import DeviceFault, DeviceState, Position
 
 LOW_BATTERY = 15
-LOSSES = (DeviceFault.SERVICE_GONE, DeviceFault.INTERFACE_GONE, DeviceFault.WRONG_VERSION)
+LOSSES = (DeviceFault.SERVICE_GONE, DeviceFault.INTERFACE_GONE)
 FAULT_OF = {
-    Unfitness.LIBRARY: DeviceFault.WRONG_VERSION,
+    Unfitness.LIBRARY: DeviceFault.SERVICE_GONE,
     Unfitness.STICK: DeviceFault.INTERFACE_GONE,
     Unfitness.ORDERS: DeviceFault.SERVICE_GONE,
 }
