@@ -15,6 +15,8 @@ from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 
 MODULE = "libopenzwave"
+ITS_NEED = "pkg_resources"
+"""What the binding imports, of a setuptools before 81."""
 DESCRIPTION = "etc/openzwave/device_classes.xml"
 """A file of Debian's libopenzwave1.6, below the root."""
 ABOUT = "openzwave"
@@ -31,6 +33,8 @@ def look(
     if not is_installed(MODULE):
         missing = "the Python package python-openzwave"
         yield found(CheckId.OPENZWAVE_MISSING, ABOUT, missing=missing)
+    elif not is_installed(ITS_NEED):
+        yield found(CheckId.OPENZWAVE_MISSING, ABOUT, missing="setuptools before version 81")
     elif not (world.root / DESCRIPTION).is_file():
         missing = "/etc/openzwave of the Debian package libopenzwave1.6"
         yield found(CheckId.OPENZWAVE_MISSING, ABOUT, missing=missing)
