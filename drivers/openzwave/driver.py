@@ -211,8 +211,9 @@ class OpenZwave:
             if DeviceBits.DEAD in bits and DeviceBits.DEAD not in self._bits[number]:
                 self._wake(number, HardwareError(f"node {device.node} is dead"))
             self._bits[number] = bits
-            for loss in LOSSES:
-                self._listener.fault(device.id, loss, False)
+            if is_queried or DeviceBits.FOUND in bits:
+                for loss in LOSSES:
+                    self._listener.fault(device.id, loss, False)
             is_missing = is_queried and DeviceBits.FOUND not in bits
             is_dead = DeviceBits.DEAD in bits or is_missing
             self._listener.fault(device.id, DeviceFault.DEAD, is_dead)

@@ -45,8 +45,12 @@ PARTIAL: Mapping[str, Partial] = {
         "AUDIT BLUEZ CLOCK DISK GPIO INPUTS JOURNAL KEYS LINES OUTBOX PAIRING PORTS RADIO STATE "
         "RELAY_STRIKES "
         "STRIKES UNIT DEVICES_DEAD DEVICES_GONE DEVICES_JAMMED DEVICES_NOT_SECURE DEVICES_REFUSE "
-        "DEVICES_SERVICE DEVICES_STRANGE DEVICES_TAMPERED DEVICES_VERSION DEVICES_WEAK",
+        "DEVICES_SERVICE DEVICES_STRANGE DEVICES_TAMPERED DEVICES_VERSION DEVICES_WEAK "
+        "OPENZWAVE",
         "these stand and end when whoever sees them says so",
+    ),
+    "drivers.openzwave.values.ACTUATORS": _partial(
+        "STRIKE SENSOR METER", "these are not moved by OpenZWave"
     ),
     "hubd.doors.watch._EVENTS": _partial(
         "STRIKE_ACTIVE STRIKE_INACTIVE",
@@ -78,6 +82,10 @@ PARTIAL: Mapping[str, Partial] = {
     ),
 }
 PARTIAL_PAIRS: Mapping[str, Partial] = {
+    "drivers.openzwave.meaning.GOALS": _partial(
+        "STRIKE SENSOR METER PULSE READ SET_LEVEL STOP",
+        "these are not set to one value each, or not moved by OpenZWave",
+    ),
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",
