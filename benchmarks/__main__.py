@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import air, cpu, disk, figures, lab, lab_figures, machine, start, table
+from benchmarks import air, cpu, decisions, disk, figures, lab, lab_figures, machine, start, table
 from benchmarks.table import Table
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -29,6 +29,7 @@ class Size:
     """How many rounds of each family."""
 
     cpu: int
+    decisions: int
     air: int
     start: int
     disk: int
@@ -40,6 +41,7 @@ class Size:
 
 WHOLE = Size(
     cpu=1500,
+    decisions=2000,
     air=400,
     start=7,
     disk=25,
@@ -50,6 +52,7 @@ WHOLE = Size(
 )
 QUICK = Size(
     cpu=60,
+    decisions=100,
     air=20,
     start=1,
     disk=3,
@@ -85,8 +88,13 @@ async def measure(size: Size, directory: Path) -> Table:
         "last byte to strike, over the air",
         air.measure(folders["air"], size.air),
     )
+    of_decisions = await _announced(
+        "decisions on 50 schedules",
+        decisions.measure(size.decisions),
+    )
     rows = [
         *figures.cpu_figures(of_cpu, without),
+        *figures.decision_figures(of_decisions),
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
@@ -94,6 +102,7 @@ async def measure(size: Size, directory: Path) -> Table:
     causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
     rounds = {
         "CPU": size.cpu,
+        "decisions": size.decisions,
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,

@@ -30,6 +30,7 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import ClockState
 from hubcore.timing.budget import Budget
 from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.policy.proven import ProvenPolicy
@@ -202,6 +203,7 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
         tell=_tell,
         doors={"front": door},
         watch=door,
+        persons=Persons(clock),
     )
     return Desk(
         side=side,

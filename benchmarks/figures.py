@@ -11,6 +11,7 @@ from statistics import median
 
 from benchmarks.air import AirRounds
 from benchmarks.cpu import CpuMedians, CpuRounds
+from benchmarks.decisions import DecisionTimes
 from benchmarks.disk import WRITERS, DiskRounds
 from benchmarks.start import StartRounds
 from benchmarks.stats import p50, p99, ratio_of_rounds
@@ -20,6 +21,8 @@ FULL_CPU_GOAL = 1.15
 SHORT_CPU_GOAL = 0.15
 P50_GOAL = 1.5
 P99_GOAL = 3.0
+DECISION_GOAL_US = 300.0
+DECISION_AGE_GOAL = 1.1
 FULL_BYTES_GOAL = 1250.0
 SHORT_BYTES_GOAL = 320.0
 TAKEN = "hubd takes the last write: frame, decoding; on the short path its cryptography too"
@@ -52,6 +55,30 @@ def cpu_figures(rounds: CpuRounds, plain: CpuMedians | None) -> list[Figure]:
             beside=f"{short:,.0f} µs / {full:,.0f} µs",
         ),
         *without_ifma(plain),
+    ]
+
+
+def decision_figures(times: DecisionTimes) -> list[Figure]:
+    """Return the rows of the decision, and of how it depends on the age of its rules."""
+    newest = times.by_year[max(times.by_year)]
+    oldest = times.by_year[min(times.by_year)]
+    both = [ns / 1e3 for ns in (*newest, *oldest)]
+    return [
+        Figure(
+            key="decision_p99",
+            name="decision: 50 recurring schedules, special days, two persons, passback, p99",
+            value=p99(both),
+            unit="µs",
+            goal=DECISION_GOAL_US,
+            beside=f"p50 {p50(both):,.0f} µs; CPU of the thread, a policy in its file",
+        ),
+        Figure(
+            key="decision_age",
+            name=f"the same, rules of {min(times.by_year)} / of {max(times.by_year)}",
+            value=ratio_of_rounds(oldest, newest),
+            goal=DECISION_AGE_GOAL,
+            beside=f"{p50(oldest) / 1e3:,.0f} µs / {p50(newest) / 1e3:,.0f} µs",
+        ),
     ]
 
 

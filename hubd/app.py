@@ -45,6 +45,7 @@ from hubd.calls import LocalCalls
 from hubd.config.file import Config
 from hubd.devices.commands import RemoteCommands
 from hubd.devices.supervisor import Supervisor
+from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.doors.watch import DoorWatch
@@ -253,6 +254,7 @@ def _make_doors(config: Config, parts: Parts, policy: ProvenPolicy, evidence: _E
         zone=config.hub.zone,
         grant_seconds_max=config.protocol.grant_days_max * DAY_SECONDS,
     )
+    persons = Persons(evidence.clock)
     unlock = Unlock(
         rules=rules,
         policy=policy,
@@ -261,6 +263,7 @@ def _make_doors(config: Config, parts: Parts, policy: ProvenPolicy, evidence: _E
         tell=evidence.tell,
         doors=parts.doors,
         watch=watch,
+        persons=persons,
     )
     end = evidence.log.last() + 1
     unlock.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
@@ -278,6 +281,7 @@ def _points(config: Config) -> dict[int, Point]:
                 fresh=point.fresh,
                 strike_seconds=door.strike_seconds,
                 cap_seconds=door.cap_seconds,
+                watched=door.dps is not None,
             )
     return points
 

@@ -29,9 +29,11 @@ from hubcore.phone.link import HubLink, LinkEffect, Notify
 from hubcore.phone.messages import State, Verdict, decode_challenge
 from hubcore.phone.sealing import BLE_GATT, open_request
 from hubcore.phone.tickets import TicketTable
+from hubcore.policy.policy import ALL_RIGHTS, Operator
 from hubcore.ports.doors import InputEvent
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubcore.timing.budget import Budget
+from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.policy.new import PolicyIntake, Prove
@@ -108,7 +110,7 @@ class DeskHub:
             "front": SimDoor("front", self.clock.timeline, self.edges.append),
             "lab": SimDoor("lab", self.clock.timeline, self.edges.append),
         }
-        self.policy = FakePolicy()
+        self.policy = FakePolicy(operators={"operator-7": Operator(ALL_RIGHTS)})
         self.log = FakeAudit()
         self.watch = Watch()
         self.told: list[tuple[str, Mapping[str, Value]]] = []
@@ -133,6 +135,7 @@ class DeskHub:
             tell=self.tell,
             doors=self.doors,
             watch=self.watch,
+            persons=Persons(self.clock),
         )
         return self.unlock
 

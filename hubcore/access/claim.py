@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from hubcore.access.cards import Card
 from hubcore.access.factors import Factor
-from hubcore.access.grant import Access, Grant, entry_in
+from hubcore.access.grant import Access, Grant, entry_in, key_asks
 from hubcore.access.words import Action, Denial
 from hubcore.door.state import DoorState
 
@@ -82,17 +82,19 @@ class Claim:
         arrived: float,
     ) -> Claim:
         """Return the claim of a grant's holder."""
+        entry = entry_in(grant.access, access_point)
         return cls(
             credential=grant.credential,
             grant_id=grant.grant_id,
             not_before=grant.not_before,
             expires=grant.expires,
-            entry=entry_in(grant.access, access_point),
+            entry=entry,
             access_point=access_point,
             action=action,
             op=op,
             strength=strength,
             arrived=arrived,
+            intent=strength is Strength.FULL and key_asks(entry),
         )
 
     @classmethod

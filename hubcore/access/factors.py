@@ -62,6 +62,29 @@ class Demand:
 ANY_FACTOR = Demand(tuple(Factor))
 
 
+def strictest(demands: Sequence[Demand]) -> Demand:
+    """Return what meets every demand at once, for when nobody knows which of them counts."""
+    strict = ANY_FACTOR
+    for demand in demands:
+        joined = {mine | theirs for mine in strict.alternatives for theirs in demand.alternatives}
+        strict = Demand(
+            alternatives=_least(joined),
+            persons=max(strict.persons, demand.persons),
+        )
+    return strict
+
+
+def _least(sets: set[Factor]) -> tuple[Factor, ...]:
+    """Return the sets that hold no other one: who has proven those has proven enough."""
+    least = [one for one in sets if not any(_holds_less(one, other) for other in sets)]
+    return tuple(sorted(least))
+
+
+def _holds_less(one: Factor, other: Factor) -> bool:
+    """Tell whether `other` is a part of `one`, and less than it."""
+    return other != one and one & other == other
+
+
 def demanded(demands: Sequence[Demand], holds: Callable[[int], bool]) -> Demand:
     """Return the demand that counts now; `holds` tells whether a schedule holds."""
     for demand in demands:

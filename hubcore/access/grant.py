@@ -26,6 +26,8 @@ ACCESS_ENTRIES = 32
 RULES_AN_ENTRY = 32
 SCOPE_ITEMS = 1 + ACCESS_ENTRIES * (4 + 4 * RULES_AN_ENTRY)
 """Heads in a scope: a grant's entries with all their rules; a hub's access points are fewer."""
+KEY_ASKS = 1 << 8
+"""A bit of an entry's rights: the phone's key asks its holder each time it signs."""
 ACCESS_POINT_MAX = 0xFFFFFFFF
 ScheduleRef = Rule | int
 """A rule that the grant itself carries, or the number of a schedule in the hub's policy."""
@@ -62,6 +64,11 @@ def entry_in(access: Iterable[Access], access_point: int) -> Access | None:
         if entry.access_point == access_point:
             return entry
     return None
+
+
+def key_asks(entry: Access | None) -> bool:
+    """Tell whether the issuer says that the phone's key asks its holder each time."""
+    return entry is not None and bool(entry.rights & KEY_ASKS)
 
 
 def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:

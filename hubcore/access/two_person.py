@@ -37,6 +37,11 @@ class TwoPersons:
             return False
         return now - first.since <= self._within_seconds
 
+    def waiting(self, access_point: int) -> str | None:
+        """Return the credential that came first and alone, however long ago."""
+        first = self._waiting.get(access_point)
+        return None if first is None else first.credential
+
     def wait(self, access_point: int, credential: str, now: float) -> None:
         """A first person waits from now on."""
         self._waiting[access_point] = _Waiting(credential, now)

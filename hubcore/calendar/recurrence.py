@@ -20,6 +20,7 @@ from __future__ import annotations
 from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 MINUTES_A_DAY = 1440
 SPAN_DAYS_MAX = 3
@@ -40,12 +41,34 @@ def date_of(day: int) -> date:
     return date.fromordinal(_EPOCH + day)
 
 
+@dataclass(frozen=True, slots=True)
+class _CalendarDay:
+    """A day as the patterns ask for it; `months` counts them from the year 0."""
+
+    year: int
+    month: int
+    day: int
+    weekday: int
+    months: int
+    days_of_month: int
+
+
+@lru_cache(1024)
+def _calendar_day(day: int) -> _CalendarDay:
+    """Return a day since 1970-01-01; a door asks for the same few days again and again."""
+    then = date_of(day)
+    return _CalendarDay(
+        year=then.year,
+        month=then.month,
+        day=then.day,
+        weekday=then.weekday(),
+        months=12 * then.year + then.month,
+        days_of_month=monthrange(then.year, then.month)[1],
+    )
+
+
 def _monday_before(day: int) -> int:
     return day - (day + 3) % 7  # 1970-01-01 was a Thursday
-
-
-def _months_between(first: date, then: date) -> int:
-    return 12 * (then.year - first.year) + then.month - first.month
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +120,10 @@ class MonthlyByDay:
 
     def begins(self, first: int, day: int, interval: int) -> bool:
         """Tell whether an occurrence begins on `day`."""
-        then = date_of(day)
-        if _months_between(date_of(first), then) % interval:
+        then = _calendar_day(day)
+        if (then.months - _calendar_day(first).months) % interval:
             return False
-        days_of_month = monthrange(then.year, then.month)[1]
-        return then.day in self.days or then.day - days_of_month - 1 in self.days
+        return then.day in self.days or then.day - then.days_of_month - 1 in self.days
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +148,12 @@ class MonthlyByWeekday:
 
     def begins(self, first: int, day: int, interval: int) -> bool:
         """Tell whether an occurrence begins on `day`."""
-        then = date_of(day)
-        if _months_between(date_of(first), then) % interval:
+        then = _calendar_day(day)
+        if (then.months - _calendar_day(first).months) % interval:
             return False
-        weekday = then.weekday()
         from_beginning = (then.day - 1) // 7 + 1
-        from_end = (monthrange(then.year, then.month)[1] - then.day) // 7 + 1
+        from_end = (then.days_of_month - then.day) // 7 + 1
+        weekday = then.weekday
         return (from_beginning, weekday) in self.nth or (-from_end, weekday) in self.nth
 
 
@@ -154,8 +176,8 @@ class Yearly:
 
     def begins(self, first: int, day: int, interval: int) -> bool:
         """Tell whether an occurrence begins on `day`."""
-        began = date_of(first)
-        then = date_of(day)
+        began = _calendar_day(first)
+        then = _calendar_day(day)
         in_year = (then.year - began.year) % interval == 0
         return in_year and then.month in self.months and then.day == began.day
 

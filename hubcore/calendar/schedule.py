@@ -22,6 +22,20 @@ ALL_DAYS = 0b1111111
 
 
 @dataclass(frozen=True, slots=True)
+class WallTime:
+    """What the wall clock at the door shows: the day since 1970-01-01, the minute of that day."""
+
+    day: int
+    minute: int
+
+    @classmethod
+    def at(cls, at: float, zone: tzinfo) -> WallTime:
+        """Return what it shows at `at` (Unix seconds) in `zone`."""
+        local = datetime.fromtimestamp(at, zone)
+        return cls(day_of(local.date()), local.hour * 60 + local.minute)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A span on some weekdays, from `start` to before `end`, in minutes after midnight, 0..1440.
 
@@ -39,6 +53,13 @@ class Rule:
             raise ValueError(f"days {self.days} is not within 0..127")
         if not (0 <= self.start <= MINUTES_A_DAY and 0 <= self.end <= MINUTES_A_DAY):
             raise ValueError(f"minutes {self.start}..{self.end} are not within 0..{MINUTES_A_DAY}")
+
+    def holds(self, day: int, minute: int) -> bool:
+        """Tell whether a minute of a day since 1970-01-01 lies inside."""
+        if not self.start <= minute < self.end:
+            return False
+        weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
+        return bool(self.days >> weekday & 1)
 
 
 ALWAYS = (Rule(ALL_DAYS, 0, MINUTES_A_DAY),)
@@ -76,25 +97,23 @@ class Schedule:
 
     def holds(self, at: float, zone: tzinfo) -> bool:
         """Tell whether `at` (Unix seconds) lies inside, in local time of `zone`."""
-        local = datetime.fromtimestamp(at, zone)
-        day = day_of(local.date())
-        minute = local.hour * 60 + local.minute
+        return self.holds_on(WallTime.at(at, zone))
+
+    def holds_on(self, now: WallTime) -> bool:
+        """Tell whether a minute at the door lies inside."""
         for special in self.special:
-            if day in special.days:
-                return special.hold(minute)
-        return any(_holds(rule, day, minute) for rule in self.rules)
+            if now.day in special.days:
+                return special.hold(now.minute)
+        return one_holds(self.rules, now)
 
 
-def _holds(rule: Rule | Recurrence, day: int, minute: int) -> bool:
-    if isinstance(rule, Recurrence):
-        return rule.holds(day, minute)
-    weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
-    return bool(rule.days >> weekday & 1) and rule.start <= minute < rule.end
+def one_holds(rules: Iterable[Rule | Recurrence], now: WallTime) -> bool:
+    """Tell whether a minute at the door lies in one of the rules."""
+    day = now.day
+    minute = now.minute
+    return any(rule.holds(day, minute) for rule in rules)
 
 
 def inside(rules: Iterable[Rule], at: float, zone: tzinfo) -> bool:
     """Tell whether `at` (Unix seconds) lies in one of the rules, in local time of `zone`."""
-    local = datetime.fromtimestamp(at, zone)
-    day = day_of(local.date())
-    minute = local.hour * 60 + local.minute
-    return any(_holds(rule, day, minute) for rule in rules)
+    return one_holds(rules, WallTime.at(at, zone))

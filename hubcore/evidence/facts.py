@@ -81,6 +81,7 @@ class Fact(StrEnum):
     DOOR = "door"
     DOUBT = "doubt"
     DOUBTED = "doubted"
+    DURESS = "duress"
     ERROR = "error"
     EXPECTED = "expected"
     FAULT = "fault"
@@ -101,6 +102,8 @@ class Fact(StrEnum):
     OP = "op"
     OUTCOMES = "outcomes"
     PART = "part"
+    PARTNER = "partner"
+    PASSED_BACK = "passed_back"
     PATH = "path"
     PEER_ERRORS = "PeerError"
     POINT = "point"
@@ -138,6 +141,7 @@ class Shown(Enum):
 
     WHOLE = "all of it"
     BEGINNING = "at most SHOWN_CHARS characters, and at most half: enough to find its record"
+    NOTHING = "it stands in the record alone"
 
 
 SHOWN_CHARS = 8
@@ -175,6 +179,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.DOOR: _TEXT,
     Fact.DOUBT: _TEXT_OR_NONE,
     Fact.DOUBTED: _NUMBER,
+    Fact.DURESS: FactType((bool,), Shown.NOTHING),  # only when it is so
     Fact.ERROR: _TEXT,
     Fact.EXPECTED: _NUMBER,
     Fact.FAULT: _TEXT,
@@ -195,6 +200,8 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.OP: _ID_BYTES,
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
     Fact.PART: _TEXT,
+    Fact.PARTNER: _ID,  # the first of two persons, in the record of the second
+    Fact.PASSED_BACK: _YES_OR_NO,  # let in although a soft passback rule was broken
     Fact.PATH: _TEXT,
     Fact.PEER_ERRORS: _NUMBER,
     Fact.POINT: _NUMBER,
@@ -236,7 +243,9 @@ _STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEP
 RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.STARTED: frozenset({Fact.VERSION, Fact.FLOOR, *_CARRIED}),
     RecordKind.STOPPED: frozenset(),
-    RecordKind.ACCESS: frozenset({*_ASKED, Fact.GRANT, Fact.PATH}),
+    RecordKind.ACCESS: frozenset(
+        {*_ASKED, Fact.GRANT, Fact.PATH, Fact.DURESS, Fact.PARTNER, Fact.PASSED_BACK}
+    ),
     RecordKind.REMOTE: _ASKED,
     RecordKind.REFUSED: frozenset(
         {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
@@ -313,6 +322,7 @@ EVENTS: Mapping[EventName, EventType] = {
 
 _NAMES: Mapping[Fact, str] = {fact: fact.value for fact in Fact}
 _BEGINNINGS = frozenset(fact for fact, kind in FACTS.items() if kind.shown is Shown.BEGINNING)
+_HIDDEN = frozenset(fact for fact, kind in FACTS.items() if kind.shown is Shown.NOTHING)
 
 
 def named(detail: Detail) -> dict[str, Value]:
@@ -322,7 +332,9 @@ def named(detail: Detail) -> dict[str, Value]:
 
 def shown(detail: Detail) -> dict[str, Value]:
     """Return the facts as an event shows them; bytes become hexadecimal digits."""
-    return {_NAMES[fact]: _shown(fact, value) for fact, value in detail.items()}
+    return {
+        _NAMES[fact]: _shown(fact, value) for fact, value in detail.items() if fact not in _HIDDEN
+    }
 
 
 def _shown(fact: Fact, value: Value) -> Value:

@@ -7,20 +7,26 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hubcore.access.claim import Claim
 from hubcore.access.decide import Denied, Facts, decide
+from hubcore.access.passback import PassbackRule
 from hubcore.access.words import Denial, Mode
 from hubcore.backend import uplink
 from hubcore.calendar.schedule import Schedule
 from hubcore.errors import StoreError
 from hubcore.evidence.facts import EventName, Fact, Tell
+from hubcore.policy.policy import OperatorRight, PointRules
 from hubcore.ports.clock import Clock, ClockState
-from hubcore.ports.stores import PolicyStore
-from hubd.doors.rules import SiteRules
+from hubcore.ports.stores import PolicyLookups
+from hubd.doors.persons import Persons
+from hubd.doors.rules import Point, SiteRules
 
 ORDER_SECONDS_MAX = 60
 """An order that would live for longer is refused."""
-_SHUT = (Mode.LOCKDOWN, Mode.NO_ENTRY)
+_REFUSED_BY = {Mode.LOCKDOWN: Denial.LOCKDOWN, Mode.NO_ENTRY: Denial.NO_ENTRY}
+"""Why nobody is let in, by the mode that the policy orders."""
 
 
 class Judge:
@@ -30,10 +36,15 @@ class Judge:
         self,
         rules: SiteRules,
         *,
-        policy: PolicyStore,
+        policy: PolicyLookups,
         clock: Clock,
         tell: Tell,
+        persons: Persons,
+        offline_seconds: Callable[[], float],
     ) -> None:
+        """`offline_seconds` tells how long the backend has been away."""
+        self._persons = persons
+        self._offline_seconds = offline_seconds
         self._rules = rules
         self._policy = policy
         self._clock = clock
@@ -60,7 +71,17 @@ class Judge:
             return Denial.TOO_LATE
         if order.access_point not in self._rules.points:
             return Denial.NO_GRANT
-        return self.why_shut(order.access_point)
+        return self._why_not_by(order) or self.why_shut(order.access_point)
+
+    def _why_not_by(self, order: uplink.Release) -> Denial | None:
+        """Tell why whoever orders may not release this door from afar."""
+        try:
+            operator = self._policy.operator(order.by)
+        except StoreError as error:
+            return self._unreadable(error)
+        if operator is None or not operator.may(OperatorRight.RELEASE, order.access_point):
+            return Denial.NO_GRANT
+        return None
 
     def is_late(self, order: uplink.Release) -> bool:
         """Tell whether an order has expired."""
@@ -72,35 +93,55 @@ class Judge:
             mode = self._policy.mode(access_point)
         except StoreError as error:
             return self._unreadable(error)
-        if mode in _SHUT:
-            return Denial.LOCKDOWN
-        return None
+        return _REFUSED_BY.get(mode)
+
+    def passback_rule(self, access_point: int) -> PassbackRule | None:
+        """Return the passback rule of an access point, None where there is none or none is read.
+
+        A policy that cannot be read is told by the judgement itself.
+        """
+        try:
+            return self._policy.point(access_point).passback
+        except StoreError:
+            return None
 
     def _facts(self, claim: Claim) -> Facts:
         """Look up the few facts that matter."""
         point = self._rules.points.get(claim.access_point)
+        policy = self._policy
+        rules = policy.point(claim.access_point)
         return Facts(
             served=point is not None,
             fresh=point is not None and point.fresh,
-            mode=self._policy.mode(claim.access_point),
-            revoked=self._policy.revoked(claim.credential, claim.grant_id),
+            refused=_REFUSED_BY.get(policy.mode(claim.access_point)),
+            revoked=policy.revoked(claim.credential, claim.grant_id),
+            disabled=policy.disabled(claim.credential),
             time_trusted=self._time_is_trusted(),
-            schedules=self._schedules(claim),
+            without_time=point is not None and point.without_time,
+            offline_too_long=point is not None and self._is_offline_too_long(point),
+            schedules=self._schedules(claim, rules),
+            demands=rules.demands,
+            second_waits=self._persons.second_waits(claim),
+            passed_back=self._persons.passed_back(rules.passback, claim),
             zone=self._rules.zone,
             grant_seconds_max=self._rules.grant_seconds_max,
         )
 
-    def _schedules(self, claim: Claim) -> dict[int, Schedule]:
-        """Return the schedules that a claim's grant names by number, as far as there are any."""
+    def _is_offline_too_long(self, point: Point) -> bool:
+        if point.offline_seconds_max is None:
+            return False
+        return self._offline_seconds() > point.offline_seconds_max
+
+    def _schedules(self, claim: Claim, rules: PointRules) -> dict[int, Schedule]:
+        """Return the schedules that a claim's grant and the door's demands name, where they are."""
+        numbers = {demand.schedule for demand in rules.demands if demand.schedule is not None}
+        if claim.entry is not None:
+            numbers.update(rule for rule in claim.entry.rules if isinstance(rule, int))
         found: dict[int, Schedule] = {}
-        if claim.entry is None:
-            return found
-        for rule in claim.entry.rules:
-            if not isinstance(rule, int):
-                continue
-            schedule = self._policy.schedule(rule)
+        for number in numbers:
+            schedule = self._policy.schedule(number)
             if schedule is not None:
-                found[rule] = schedule
+                found[number] = schedule
         return found
 
     def _time_is_trusted(self) -> bool:

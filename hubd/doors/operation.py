@@ -77,7 +77,8 @@ class Attempt:
     """One attempt at an operation; asked again, it is another attempt.
 
     `why_denied` judges it at this moment: None is a yes. `late` tells whether nothing may move for
-    it any more. `facts` stand in its record too, for which it waits `record_seconds`.
+    it any more. `facts` stand in its record too, for which it waits `record_seconds`. `settle` is
+    called once when it was denied (why) or done (None), and that is on record.
     """
 
     operation: Operation
@@ -85,6 +86,7 @@ class Attempt:
     late: Callable[[], bool]
     facts: Detail
     record_seconds: float
+    settle: Callable[[Denial | None], None] = lambda _why: None
 
     def why_not_now(self) -> Denial | None:
         """Tell why nothing may move for it at this moment, None when it may."""

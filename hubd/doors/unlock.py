@@ -37,6 +37,7 @@ from hubd.doors.drive import DoorMovers, Watch
 from hubd.doors.judge import Judge
 from hubd.doors.operation import NO_DECISIONS, Attempt, Ended, Operation, OperationEnd
 from hubd.doors.operations import Operations
+from hubd.doors.persons import Persons
 from hubd.doors.rules import SiteRules
 
 LATE_SECONDS = 2.0
@@ -59,14 +60,19 @@ class Unlock:
         tell: Tell,
         doors: Mapping[str, Mover],
         watch: Watch,
+        persons: Persons,
+        offline_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`doors` are the movers by door id."""
+        """`doors` are the movers by door id; `offline_seconds`: how long no backend was there."""
         self._points = rules.points
+        self._persons = persons
         self._judge = Judge(
             rules,
             policy=policy,
             clock=clock,
             tell=tell,
+            persons=persons,
+            offline_seconds=offline_seconds,
         )
         self._decisions = DecisionLog(log, clock, tell)
         self._clock = clock
@@ -133,6 +139,7 @@ class Unlock:
         facts: Detail = {
             Fact.GRANT: claim.grant_id,
             Fact.PATH: str(claim.strength),
+            **self._persons.facts(claim, self._judge.passback_rule(claim.access_point)),
         }
         return Attempt(
             operation=operation,
@@ -140,7 +147,17 @@ class Unlock:
             late=is_late,
             facts=facts,
             record_seconds=max(RECORD_SECONDS_MIN, record_seconds),
+            settle=partial(self._settle_claim, claim),
         )
+
+    def _settle_claim(self, claim: Claim, why: Denial | None) -> None:
+        """A claim's decision is on record; `why` None: the door was released, or it was a query."""
+        if why is not None:
+            self._persons.denied(claim, why)
+        elif claim.action is Action.OPEN:
+            point = self._points[claim.access_point]
+            rule = self._judge.passback_rule(claim.access_point)
+            self._persons.released(claim, point, rule)
 
     def _attempt_of_order(self, order: uplink.Release) -> Attempt:
         operation = Operation(
@@ -256,6 +273,8 @@ class Unlock:
             if was_try and ended.end is OperationEnd.MOVED:
                 self._tries.moved(operation.source)
             self._operations.end(operation, ended)
+        if ended.end is not OperationEnd.NOTHING_DONE:
+            attempt.settle(ended.outcome.why)
         return ended.outcome
 
     async def _carry_out(

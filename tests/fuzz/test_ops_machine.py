@@ -30,6 +30,7 @@ from hubcore.access.once import OP_SECONDS, TRIES
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.door.state import DoorState
 from hubcore.evidence.records import Record, RecordKind
+from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import LATE_SECONDS, Unlock
 from hubsim import site
@@ -99,6 +100,7 @@ class Wishes(RuleBasedStateMachine):
             tell=lambda _event, _facts: None,
             doors={"front": self.door},
             watch=Watch(),
+            persons=Persons(self.clock),
         )
 
     # What phones do.

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubcore.access.cards import Card
+from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, read_grant
+from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.words import HubName, Mode
 from hubcore.backend import uplink
-from hubcore.calendar.schedule import Rule
+from hubcore.calendar.recurrence import Daily, Recurrence
+from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.device.command import Verb
@@ -29,7 +33,7 @@ from hubcore.phone.certificates import HubCertificate, read_epoch_certificate, r
 from hubcore.phone.epochs import certify
 from hubcore.phone.framing import decode_frame
 from hubcore.policy import document as policies
-from hubcore.policy.policy import Policy
+from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules, Policy
 from hubsim import site
 from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
@@ -38,6 +42,18 @@ from tests.pair import HUB, SITE, make_wallet, rsa_key
 ISSUER = site.make_key()
 IDENTITY = site.make_key()
 SIZES = (256, 384, 512)
+
+
+DAILY = Recurrence(Daily(), first=20_000, start=0, minutes=60)
+PASSBACK = PassbackRule(PassbackKind.TIMED, 0, 1, 60)
+CARD = Card(
+    digest=bytes(16),
+    credential="c",
+    not_before=0,
+    expires=1,
+    access=(Access(1, 1, (7,)),),
+    pin=bytes(16),
+)
 
 
 @cache
@@ -56,8 +72,12 @@ def documents() -> dict[str, bytes]:
         int(NOON),
         frozenset({"a", "b"}),
         frozenset({b"12345678"}),
-        {7: (Rule(1, 2, 3),)},
+        {7: Schedule((Rule(1, 2, 3), DAILY), (SpecialDays(frozenset({20_000}), ((0, 60),)),))},
         modes,
+        cards={CARD.digest: CARD},
+        points={1: PointRules(HoldOpen(7), (Demand((Factor.CARD,), 2, 7),), PASSBACK)},
+        operators={"operator-7": Operator(OperatorRight.RELEASE, frozenset({1}))},
+        groups={1: ("shutter-1",)},
     )
     return {
         "hub": certificate,

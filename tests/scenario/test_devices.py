@@ -14,6 +14,7 @@ from hubcore.device.command import Verb
 from hubcore.policy.policy import Operator, OperatorRight
 from hubsim.main import main as hubsim
 from hubsim.relays.boards import SimModbus
+from hubsim.site import FIRST_OPERATOR
 from hubsim.stage import Stage
 
 pytestmark = pytest.mark.asyncio
@@ -53,7 +54,7 @@ async def allow(stage: Stage) -> None:
     new = replace(
         old,
         version=old.version + 1,
-        operators={"operator": Operator(OperatorRight.COMMAND)},
+        operators={FIRST_OPERATOR: Operator(OperatorRight.COMMAND)},
         groups={HALL: ("light", "fan", "light-of-another-hub")},
     )
     stage.site.publish(new)
@@ -70,7 +71,9 @@ async def test_the_backend_switches_a_relay_and_the_record_says_so(tmp_path: Pat
     board = SimModbus(4)
     try:
         async with Stage(tmp_path / "site", person=False, extra_config=config(board)) as stage:
-            refused = await stage.backend("act", hub="hub-1", target="light", verb="on")
+            refused = await stage.backend(
+                "act", hub="hub-1", target="light", verb="on", by="nobody"
+            )
             assert refused["outcomes"] == {"light": "refused"}
             assert "names no such operator" in refused["detail"]
             assert not board.on[2]
@@ -111,7 +114,7 @@ async def recorded(stage: Stage) -> None:
     said = [record["detail"] for record in await stage.records() if record["kind"] == "command"]
     assert said[0]["why"] == "no-right"
     asked = next(detail for detail in said if detail.get("op") == ID)
-    assert (asked["asker"], asked["target"], asked["verb"]) == ("operator", "light", Verb.ON)
+    assert (asked["asker"], asked["target"], asked["verb"]) == (FIRST_OPERATOR, "light", Verb.ON)
     assert asked["allowed"] is True
 
 

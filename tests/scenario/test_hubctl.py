@@ -55,6 +55,7 @@ CASES: dict[Words, Case] = {
         says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")
     ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
+    ("devices",): Case(says=("devices", "position", "faults"), keys=("devices",)),
     ("trust-clock",): Case(
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
     ),

@@ -15,13 +15,18 @@ from typing import Any
 import pycddl  # type: ignore[import-untyped]
 import pytest
 
+from hubcore.access.cards import Card
+from hubcore.access.factors import Demand, Factor
+from hubcore.access.grant import Access
+from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.words import Mode
-from hubcore.calendar.schedule import Rule
+from hubcore.calendar.recurrence import Daily, Recurrence
+from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead
 from hubcore.phone import sealing
 from hubcore.policy import document as policies
-from hubcore.policy.policy import Policy
+from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules, Policy
 from tests.vectors import world
 from tests.vectors.cddl import Grammar
 from tests.vectors.form import WALL, files, load
@@ -49,6 +54,19 @@ def check(rule: str, data: bytes) -> None:
         pycddl.Schema(f"start = {rule}\n{FOR_PYCDDL}").validate_cbor(data)
 
 
+DAILY = Recurrence(Daily(), first=20_000, start=0, minutes=60, until=20_010, interval=2)
+PASSBACK = PassbackRule(PassbackKind.TIMED, 0, 1, 60)
+CARD = Card(
+    digest=bytes(16),
+    credential="c",
+    not_before=0,
+    expires=WALL,
+    access=(Access(1, 1, (7, Rule(31, 480, 1080))),),
+    pin=bytes(16),
+    duress=b"\x01" * 16,
+)
+
+
 def _policy() -> bytes:
     full = Policy(
         "site-1",
@@ -56,8 +74,18 @@ def _policy() -> bytes:
         WALL,
         frozenset({"a", "b"}),
         frozenset({bytes(8)}),
-        {7: (Rule(31, 480, 1080),)},
-        {1: Mode.LOCKDOWN},
+        {
+            7: Schedule(
+                (Rule(31, 480, 1080), DAILY), (SpecialDays(frozenset({20_000}), ((0, 60),)),)
+            )
+        },
+        {1: Mode.LOCKDOWN, 2: Mode.NO_ENTRY},
+        disabled=frozenset({"c"}),
+        extended_time=frozenset({"d"}),
+        cards={bytes(16): CARD},
+        points={1: PointRules(HoldOpen(7), (Demand((Factor.CARD,), 2, 7),), PASSBACK)},
+        operators={"operator-7": Operator(OperatorRight.RELEASE, frozenset({1}))},
+        groups={1: ("shutter-1",)},
     )
     return policies.issue(full, world.signer("issuer"))
 

@@ -40,6 +40,30 @@ from hubd.upkeep.checks import CHECKS, CheckId
 
 pytestmark = pytest.mark.asyncio
 
+DEVICES = [
+    {
+        "id": "south",
+        "name": "Shutter \x1b[2J",
+        "kind": "zwave",
+        "position": "between",
+        "level": 40,
+        "age_seconds": 3.5,
+        "answers": False,
+        "faults": ["jammed"],
+        "readings": {"battery": 12.0},
+    },
+    {
+        "id": "light",
+        "name": "Light",
+        "kind": "relay",
+        "position": "unknown",
+        "level": None,
+        "age_seconds": None,
+        "answers": True,
+        "faults": [],
+        "readings": {},
+    },
+]
 DOORS = [
     {
         "id": "front",
@@ -113,6 +137,7 @@ async def _running(path: Path) -> AsyncIterator[Hub]:
     answers = {
         "status": dict(STATUS),
         "doors": DOORS,
+        "devices": DEVICES,
         "trust-clock": clock,
         "accept-state": accepted,
     }
@@ -291,6 +316,26 @@ async def test_doors(tmp_path: Path) -> None:
         result = await hub.hubctl("doors", "--json")
         assert (result.exit_code, json.loads(result.stdout)) == (0, {"schema": 1, "doors": DOORS})
         assert "Front door" in (await hub.hubctl("doors")).stdout
+
+
+async def test_devices_by_how_they_stand_and_what_is_wrong(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        result = await hub.hubctl("devices", "--json")
+        document = {"schema": 1, "devices": DEVICES}
+        assert (result.exit_code, json.loads(result.stdout)) == (0, document)
+        page = (await hub.hubctl("devices")).stdout
+        assert "south" in page
+        assert "between 40 %" in page
+        assert "battery 12" in page
+        assert "jammed, gets no commands" in page
+        assert "\x1b" not in page
+
+
+async def test_the_status_shows_devices_only_where_there_are_some() -> None:
+    assert "position" not in status_page({"devices": []}).plain()
+    page = status_page({"devices": DEVICES}).plain()
+    assert page.index("doors") < page.index("devices")
+    assert "unknown" in page
 
 
 async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from hubcore.ports.clock import ClockState
 from hubd.devices.asked import AskedActs, read_outcomes, write_outcomes
 from hubd.devices.commands import ACTS, NOT_RECORDED, OUTCOME_OF, RemoteCommands
 from hubd.devices.supervisor import Supervisor
+from hubd.evidence.paced import EACH, PacedLog
+from hubd.evidence.refusals import Refusals
 from tests.facts_fit import misfits_of_event, misfits_of_record
 from tests.fakes.audit import FakeAudit
 from tests.fakes.device import FakeDriver
@@ -312,6 +314,25 @@ def test_more_than_its_pace_is_refused_and_forgotten() -> None:  # law 7
         assert {result.detail for result in refused} == {SENTENCES[ActDenial.BUSY]}
         await asyncio.sleep(1 / ACTS.per_second + 1)
         assert (await rig.act("light", Verb.ON)).outcomes
+
+    play(scene)
+
+
+def test_orders_refused_without_end_are_written_at_the_hubs_pace() -> None:  # law 7
+    async def scene(rig: Rig) -> None:
+        log = FakeAudit()
+        refusals = Refusals(log, rig.clock, rig._tell)
+        rig.commands = RemoteCommands(
+            devices={},
+            performer=rig.supervisor,
+            rights=rig.policy,
+            log=PacedLog(log, refusals, rig.clock, lambda: True),
+            clock=rig.clock,
+            tell=lambda _event, _facts: None,
+        )
+        for _ in range(200):
+            assert not (await rig.act(SHUTTERS, Verb.CLOSE)).outcomes
+        assert len(log.stored) == EACH.burst
 
     play(scene)
 

@@ -73,8 +73,15 @@ PARTIAL: Mapping[str, Partial] = {
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO RELAY_STRIKES",
-        "what must run for strikes is their guard",
+        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO STRIKES",
+        "what must run for strikes is their guard, or their boards (the last one in the file)",
+    ),
+    "hubcore.device.command.LEVELS_OF": _partial(
+        "CLOSE LOCK OFF ON OPEN READ STOP UNLOCK", "these verbs take no level"
+    ),
+    "drivers.relays.strike.SENTENCES": _partial(
+        "BATTERY_LOW DEAD JAMMED NOT_SECURE REFUSED SERVICE_GONE TAMPERED WRONG_VERSION",
+        "a relay board has no such fault",
     ),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(

@@ -101,7 +101,7 @@ ROOMS: dict[str, Room] = {
     "hubd.doors.unlock": _room(
         "hubcore.access hubcore.backend hubcore.door hubcore.evidence hubcore.ports hubcore.errors "
         "hubd.doors.decisionlog hubd.doors.judge hubd.doors.drive hubd.doors.operation "
-        "hubd.doors.operations hubd.doors.rules",
+        "hubd.doors.operations hubd.doors.persons hubd.doors.rules",
         "",
         WORLDLY,
     ),
@@ -371,7 +371,8 @@ def ports() -> dict[str, frozenset[str]]:
             if isinstance(node, ast.ClassDef) and any(
                 _last_name(base) == "Protocol" for base in node.bases
             ):
-                found[node.name] = _methods(node)
+                bases = [found.get(_last_name(base), frozenset()) for base in node.bases]
+                found[node.name] = _methods(node).union(*bases)
     return found
 
 

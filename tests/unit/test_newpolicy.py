@@ -13,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from hubcore.access.cards import Card
+from hubcore.access.factors import Demand, Factor
+from hubcore.access.grant import Access
+from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.words import Mode
 from hubcore.calendar.codec import RULES_A_SCHEDULE
-from hubcore.calendar.schedule import Rule
+from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import (
@@ -29,7 +33,8 @@ from hubcore.errors import (
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
-from hubcore.policy.policy import Policy
+from hubcore.policy.lists import MAX_ITEMS
+from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules, Policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
@@ -92,41 +97,171 @@ def signed(payload: bytes, issuer: SigningKey = ISSUER) -> bytes:
     )
 
 
-CLAIMS = {
+CARD = bytes(15) + b"\x01"
+OTHER_CARD = bytes(15) + b"\x02"
+PIN = bytes(16)
+SCOPE = cbor.encode([[1, 1, [7]]])
+CLAIMS: dict[int, object] = {
     1: SITE,
     6: 0,
     -65538: 5,
     -65539: ["a"],
     -65540: [bytes(8)],
-    -65541: {7: [[127, 0, 1440]]},
+    -65541: {7: [[[127, 0, 1440]], [[0, [[0, 720]]]]]},
     -65542: {1: 1},
+    -65543: {0: [20_000, 20_001]},
+    -65544: ["b"],
+    -65545: ["c"],
+    -65546: [[CARD, "b", 0, 9, PIN, None, SCOPE]],
+    -65547: {1: [[7, 1], [[None, [5, 8], 2]], [3, 0, 1, 60]]},
+    -65548: [["operator-7", [1, [1, 2]]]],
+    -65549: {1: ["shutter-1", "shutter-2"]},
 }
 
 
 def test_the_claims_of_these_cases_are_a_policy() -> None:
     read = policies.read(signed(cbor.encode(CLAIMS)), ISSUER.verify_key, SITE)
-    credentials = frozenset({"a"})
-    grants = frozenset({bytes(8)})
-    assert read == Policy(
-        SITE, 5, 0, credentials, grants, {7: (Rule(127, 0, 1440),)}, {1: Mode.LOCKDOWN}
+    special = SpecialDays(frozenset({20_000, 20_001}), ((0, 720),))
+    demand = Demand((Factor.PHONE | Factor.CARD, Factor.PIN), persons=2)
+    card = Card(
+        digest=CARD,
+        credential="b",
+        not_before=0,
+        expires=9,
+        access=(Access(1, 1, (7,)),),
+        pin=PIN,
     )
+    assert read == Policy(
+        site=SITE,
+        version=5,
+        issued_at=0,
+        revoked_credentials=frozenset({"a"}),
+        revoked_grants=frozenset({bytes(8)}),
+        schedules={7: Schedule((Rule(127, 0, 1440),), (special,))},
+        modes={1: Mode.LOCKDOWN},
+        disabled=frozenset({"b"}),
+        extended_time=frozenset({"c"}),
+        cards={CARD: card},
+        points={
+            1: PointRules(
+                hold_open=HoldOpen(7, first_person_in=True),
+                demands=(demand,),
+                passback=PassbackRule(PassbackKind.TIMED, 0, 1, 60),
+            )
+        },
+        operators={"operator-7": Operator(OperatorRight.RELEASE, frozenset({1, 2}))},
+        groups={1: ("shutter-1", "shutter-2")},
+    )
+    assert policies.issue(read, ISSUER)[:-64] == signed(cbor.encode(CLAIMS))[:-64]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {-65541: {7: [bytes.fromhex("7f0010")]}},
-        {-65541: {7: bytes.fromhex("7f0010")}},
-        {-65541: {7: [[127, 0]]}},
-        {-65541: {7: [[127, 0, 1440, 0]]}},
-        {-65541: {7: [[128, 0, 1440]]}},
-        {-65541: {7: [[127, 0, 1441]]}},
-        {-65541: {7: [[127, -1, 1440]]}},
-        {-65541: {7: [["7", 0, 1440]]}},
-        {-65541: {-1: []}},
-        {-65541: {"7": []}},
+        *(
+            {-65541: {7: [rules, []]}}
+            for rules in (
+                [bytes.fromhex("7f0010")],
+                bytes.fromhex("7f0010"),
+                [[127, 0]],
+                [[127, 0, 1440, 0]],
+                [[128, 0, 1440]],
+                [[127, 0, 1441]],
+                [[127, -1, 1440]],
+                [["7", 0, 1440]],
+                [[127, 0, 1440]] * (RULES_A_SCHEDULE + 1),
+                [[0, [], 20_000, 0, 60, 1, None, []]],
+                [[1, [1], 20_000, 0, 60, 1, None, []]],
+                [[1, [], 20_000, 0, 60, 0, None, []]],
+                [[1, [], 20_000, 0, 0, 1, None, []]],
+                [[1, [], 20_000, 1440, 60, 1, None, []]],
+                [[1, [], 20_000, 0, 60, 1, 19_999, []]],
+                [[1, [], 20_000, 0, 60, 1, None, [20_001, 20_001]]],
+                [[2, [0], 20_000, 0, 60, 1, None, []]],
+                [[2, [127, 3], 20_000, 0, 60, 1, None, []]],
+                [[3, [0], 20_000, 0, 60, 1, None, []]],
+                [[5, [13], 20_000, 0, 60, 1, None, []]],
+                [[6, [], 20_000, 0, 60, 1, None, []]],
+            )
+        ),
+        {-65541: {7: [[127, 0, 1440]]}},
+        {-65541: {7: [[], [[4, []]]]}},
+        {-65541: {7: [[], [[0, [[60, 60]]]]]}},
+        {-65541: {7: [[], [[0, [[0, 1441]]]]]}},
+        {-65541: {7: [[], [[0]]]}},
+        {-65541: {7: [[], [[0, []]] * 17]}},
+        {-65541: {-1: [[], []]}},
+        {-65541: {"7": [[], []]}},
         {-65541: [7]},
-        {-65541: {7: [[127, 0, 1440]] * (RULES_A_SCHEDULE + 1)}},
+        {-65543: {0: [20_001, 20_000]}},
+        {-65543: {0: [-1]}},
+        {-65543: {0: [1 << 40]}},
+        {-65543: {0: list(range(1001))}},
+        {-65544: [b"b"]},
+        {-65545: {"c": 1}},
+        *(
+            {-65546: cards}
+            for cards in (
+                {CARD: 1},
+                [CARD],
+                [[CARD, "b", 0, 9, PIN, None]],
+                [[CARD[1:], "b", 0, 9, PIN, None, SCOPE]],
+                [[CARD, "", 0, 9, PIN, None, SCOPE]],
+                [[CARD, "b", -1, 9, PIN, None, SCOPE]],
+                [[CARD, "b", 0, 9, PIN[1:], None, SCOPE]],
+                [[CARD, "b", 0, 9, None, PIN, SCOPE]],
+                [[CARD, "b", 0, 9, PIN, PIN, SCOPE]],
+                [[CARD, "b", 0, 9, PIN, None, b""]],
+                [[CARD, "b", 0, 9, PIN, None, cbor.encode([[1, 1, [[128, 0, 1]]]])]],
+                [[CARD, "b", 0, 9, PIN, None, cbor.encode([[1, 1, []], [1, 1, []]])]],
+                [[CARD, "b", 0, 9, PIN, None, SCOPE]] * 2,
+                [
+                    [OTHER_CARD, "b", 0, 9, PIN, None, SCOPE],
+                    [CARD, "b", 0, 9, PIN, None, SCOPE],
+                ],
+            )
+        ),
+        *(
+            {-65547: {1: rules}}
+            for rules in (
+                [None, []],
+                [[7], [], None],
+                [[7, 2], [], None],
+                [[-1, 0], [], None],
+                [None, [[None, [], 1]], None],
+                [None, [[None, [0], 1]], None],
+                [None, [[None, [16], 1]], None],
+                [None, [[None, [1], 0]], None],
+                [None, [[None, [1], 3]], None],
+                [None, [[None, [1] * 9, 1]], None],
+                [None, [[None, [1], 1]] * 17, None],
+                [None, [], [0, 0, 1, 0]],
+                [None, [], [4, 0, 1, 0]],
+                [None, [], [1, 1, 1, 0]],
+                [None, [], [1, 0, 1, 5]],
+                [None, [], [3, 0, 1, 0]],
+                [None, [], [3, 0, 1, 86_401]],
+                [None, [], [1, 0, 65_536, 0]],
+            )
+        ),
+        *(
+            {-65548: operators}
+            for operators in (
+                {"operator-7": [1, []]},
+                [["operator-7", [16, []]]],
+                [["operator-7", [1, [2, 1]]]],
+                [["operator-7", [1, [1, 1]]]],
+                [["operator-7", [1]]],
+                [["", [1, []]]],
+                [["operator-7"]],
+                [["operator-7", [1, []]]] * 2,
+                [["operator-7", [1, list(range(257))]]],
+            )
+        ),
+        {-65549: {1: [1]}},
+        {-65549: {1: [""]}},
+        {-65549: {1: ["x" * 33]}},
+        {-65549: {1: ["a"] * 257}},
         {-65539: ["a", b"b"]},
         {-65539: [""]},
         {-65539: ["a" * 33]},
@@ -150,7 +285,7 @@ def test_the_claims_of_these_cases_are_a_policy() -> None:
         {1: "another site"},
         {1: SITE.encode()},
         {8: 1},
-        {-65543: 1},
+        {-65550: 1},
     ],
     ids=repr,
 )
@@ -168,19 +303,22 @@ def test_a_signed_policy_without_one_of_its_claims_is_refused(missing: int) -> N
 
 def test_four_megabytes_of_the_shortest_entries_are_over_the_ceiling_on_items() -> None:
     head, _ = cbor.encode(CLAIMS).split(cbor.encode(-65541), 1)
-    end = cbor.encode(-65542) + b"\xa0"
-    spans = b"\xa1\x07\x99\x04\x00" + b"\x83\x00\x00\x00" * RULES_A_SCHEDULE
+    maps = (-65542, -65543, -65547, -65549)
+    end = b"".join(
+        cbor.encode(label) + (b"\xa0" if label in maps else b"\x80")
+        for label in range(-65542, -65550, -1)
+    )
+    spans = b"\xa1\x07\x82\x99\x04\x00" + b"\x83\x00\x00\x00" * RULES_A_SCHEDULE + b"\x80"
     assert policies.read(
         signed(head + cbor.encode(-65541) + spans + end), ISSUER.verify_key, SITE
     ).schedules
-    count = policies.MAX_ITEMS + 1
+    count = MAX_ITEMS + 1
     schedules = (
         b"\xba"
         + count.to_bytes(4, "big")
-        + b"".join(cbor.encode(n) + b"\x80" for n in range(count))
+        + b"".join(cbor.encode(n) + b"\x82\x80\x80" for n in range(count))
     )
-    maps = cbor.encode(-65541) + schedules + end
-    document = signed(head + maps)
+    document = signed(head + cbor.encode(-65541) + schedules + end)
     assert len(document) <= policies.MAX_BYTES
     with costs_at_most(4 * len(document)), pytest.raises(SignatureError, match="more than"):
         policies.read(document, ISSUER.verify_key, SITE)

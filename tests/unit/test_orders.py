@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.backend import uplink
+from hubcore.policy.policy import ALL_RIGHTS, Operator
+from hubd.doors.persons import Persons
 from hubd.doors.recall import ORDER_REMEMBERED_SECONDS
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -31,12 +33,13 @@ class Hub:
         self.door = FakeMover()
         self.unlock = Unlock(
             rules=SiteRules({1: Point(1, "front", False, 5.0)}, ZoneInfo("UTC"), 90 * DAY),
-            policy=FakePolicy(),
+            policy=FakePolicy(operators={"operator-7": Operator(ALL_RIGHTS)}),
             log=FakeAudit(),
             clock=self.clock,
             tell=lambda _event, _facts: None,
             doors={"front": self.door},
             watch=Watch(),
+            persons=Persons(self.clock),
         )
 
     async def ask(self, number: int) -> uplink.ReleaseOutcome:

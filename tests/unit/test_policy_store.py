@@ -343,7 +343,7 @@ async def test_damaged_files_are_told(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, policy(1, schedules={1: ALWAYS, 2: ALWAYS}, modes={1: Mode.LOCKDOWN}))
-    sql(path, "PRAGMA user_version = 3")
+    sql(path, "PRAGMA user_version = 4")
     with pytest.raises(StoreError, match="newer hubd"):
         await open_store(path)
     path.write_bytes(b"x" * 8192)
@@ -527,8 +527,10 @@ async def test_a_policy_of_the_earlier_schema_has_no_document_and_is_asked_for_a
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, LARGE)
-    for statement in ("DROP TABLE document", "DROP TABLE noted", "PRAGMA user_version = 1"):
-        sql(path, statement)
+    later = ("document", "noted", "disabled", "extended_time", "cards", "points", "operators")
+    for table in (*later, "device_groups"):
+        sql(path, f"DROP TABLE {table}")
+    sql(path, "PRAGMA user_version = 1")
     async with await open_store(path) as store:
         assert (store.found.policy, store.version()) == (OnDisk.UNPROVEN, 0)
 

@@ -134,6 +134,7 @@ _BYTES_OF_A_LAYOUT = {
     "MINUTES_A_DAY",
     "ALL_DAYS",
     "SCOPE_ITEMS",
+    "KEY_ASKS",
 }
 _BYTES_OF_A_LAYOUT |= {"ISS", "SUB", "AUD", "EXP", "NBF", "CTI", "CNF", "SCOPE"}
 _OF_NO_PHONE = {"RENEW_DAYS", "DAY_SECONDS"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hubcore.access.grant import Access, Grant, ScheduleRef, read_grant
 from hubcore.access.words import Mode
-from hubcore.calendar.schedule import Rule
+from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import Aead
 from hubcore.errors import ProofError, SignatureError
@@ -333,7 +333,7 @@ def test_a_policy_goes_out_and_comes_back_and_is_the_issuers() -> None:
         WALL,
         frozenset({"a", "b"}),
         frozenset({bytes(8)}),
-        {7: (Rule(31, 480, 1080),)},
+        {7: Schedule((Rule(31, 480, 1080),))},
         {1: Mode.LOCKDOWN},
     )
     data = policies.issue(full, world.signer("issuer"))

@@ -36,6 +36,7 @@ from hubcore.phone.sealing import OpenJob, SessionKeys, open_request, open_state
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import ClockState
 from hubcore.timing.budget import Budget
+from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubsim.timeline import VirtualTime
@@ -125,6 +126,7 @@ class HubRun:
             tell=lambda _event, _facts: None,
             doors={point.door: self.strikes.door(point.door) for point in points.values()},
             watch=self.strikes,
+            persons=Persons(self.now),
         )
         self.peers: dict[str, _Peer] = {}
         self.causes: list[PeerError] = []

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, HubError
 from hubcore.evidence.records import StoredRecord, facts
+from hubsim.site.folder import FIRST_OPERATOR
 
 if TYPE_CHECKING:
     from hubsim.backend.server import Backend
@@ -143,7 +144,7 @@ class Control:
             hub=str(order["hub"]),
             access_point=order["access_point"],
             valid_seconds=valid_seconds,
-            by=str(order.get("by", "operator")),
+            by=str(order.get("by", FIRST_OPERATOR)),
             seconds=order.get("seconds"),
             release_id=release_id,
         )
@@ -160,7 +161,7 @@ class Control:
             verb=_verb(order["verb"]),
             level=order.get("level"),
             valid_seconds=_valid_seconds(order),
-            by=str(order.get("by", "operator")),
+            by=str(order.get("by", FIRST_OPERATOR)),
             act_id=bytes.fromhex(order["id"]) if "id" in order else None,
         )
         return {

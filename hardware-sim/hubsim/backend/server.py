@@ -37,6 +37,7 @@ from hubsim.backend.router import Router
 from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Seats
 from hubsim.backend.speakers import Speakers, now_ms, shout
 from hubsim.backend.zap import KEY_PROPERTY, Gate
+from hubsim.site.folder import FIRST_OPERATOR
 from hubsim.telemetry import TelemetryBoard
 
 KEY_CHARACTERS = 40
@@ -257,7 +258,7 @@ class Backend:
         hub: str,
         access_point: int,
         valid_seconds: float = 10.0,
-        by: str = "operator",
+        by: str = FIRST_OPERATOR,
         *,
         seconds: int | None = None,
         release_id: bytes | None = None,
@@ -284,7 +285,7 @@ class Backend:
         level: int | None = None,
         *,
         valid_seconds: float = 10.0,
-        by: str = "operator",
+        by: str = FIRST_OPERATOR,
         act_id: bytes | None = None,
     ) -> uplink.ActResult:
         """Command a device of a hub, or a group of the policy; return what became of it.

@@ -102,7 +102,12 @@ def backend_accept(path: Path, hub: str) -> None:
 @click.argument("target")
 @click.argument("verb")
 @click.option("--level", type=int, help="For set-level: per cent open.")
-@click.option("--by", default="operator", help="Who orders it, as the policy names the operator.")
+@click.option(
+    "--by",
+    default=sites.FIRST_OPERATOR,
+    show_default=True,
+    help="Who orders it, as the policy names the operator.",
+)
 @click.pass_obj
 def backend_act(
     path: Path,

@@ -15,7 +15,7 @@ from hubsim.site.documents import (
     make_grant,
     make_key,
 )
-from hubsim.site.folder import DEFAULT_BACKEND, DESK, Site, at
+from hubsim.site.folder import DEFAULT_BACKEND, DESK, FIRST_OPERATOR, Site, at
 from hubsim.site.hubfiles import DeskDoor, desk_doors, export, write_config
 from hubsim.site.making import add_hub, certify, init
 
@@ -23,6 +23,7 @@ __all__ = [
     "DAY",
     "DEFAULT_BACKEND",
     "DESK",
+    "FIRST_OPERATOR",
     "GRANT_DAYS",
     "GRANT_DAYS_MAX",
     "HUB_DAYS",

@@ -40,6 +40,8 @@ from hubsim.weekly import refuse_never
 DESK = Path("desk")
 """The folder of the usual site."""
 DEFAULT_BACKEND = "tcp://127.0.0.1:8871"
+FIRST_OPERATOR = "operator-7"
+"""Who may order everything at a new site."""
 
 _CREDENTIAL_BYTES = 8
 

@@ -18,10 +18,10 @@ import zmq
 from hubcore.codec import cbor
 from hubcore.phone import beacon
 from hubcore.phone.certificates import HubCertificate
-from hubcore.policy.policy import Policy
+from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubsim.phone.wallet import write_private
 from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem, read_ec_key
-from hubsim.site.folder import DEFAULT_BACKEND, Site, keep_out_of_git, write_public
+from hubsim.site.folder import DEFAULT_BACKEND, FIRST_OPERATOR, Site, keep_out_of_git, write_public
 
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 
@@ -72,7 +72,8 @@ def init(
         points=points,
         beacon_key=secrets.token_bytes(beacon.KEY_BYTES),
     )
-    first_policy = Policy(site, 1, int(time.time()))
+    operators = {FIRST_OPERATOR: Operator(ALL_RIGHTS)}
+    first_policy = Policy(site, 1, int(time.time()), operators=operators)
     made.publish(first_policy)
     return made
 

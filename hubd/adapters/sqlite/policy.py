@@ -27,6 +27,7 @@ from hubcore.errors import FrameError, HubError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
 from hubcore.policy import rows
+from hubcore.policy.cache import ScheduleCache
 from hubcore.policy.policy import NO_RULES, Operator, PointRules, Policy
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
 from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Read, open_policy
@@ -68,6 +69,7 @@ class PolicyDatabase:
         self._reader = POLICY.reader(path)
         self._proven = opened.found.policy is not OnDisk.UNPROVEN
         self._version = 0
+        self._schedules = ScheduleCache()
         self.found = opened.found
         self._see_newest()
 
@@ -147,8 +149,14 @@ class PolicyDatabase:
         """The schedule of that number, None when the policy has none."""
         if not fits(number):
             return None
+        known = self._schedules.get(number)
+        if known is not None:
+            return known
         row = self._row("SELECT rules FROM schedules WHERE number = ?", (number,))
-        return self._decoded(row, decode_schedule, f"schedule {number}")
+        schedule = self._decoded(row, decode_schedule, f"schedule {number}")
+        if schedule is not None:
+            self._schedules.put(number, schedule)
+        return schedule
 
     def point(self, access_point: int) -> PointRules:
         """The rules of the access point; `NO_RULES` when the policy says nothing."""
@@ -271,6 +279,7 @@ class PolicyDatabase:
             if self._reader.in_transaction:
                 self._reader.execute("ROLLBACK")
             self._reader.execute("BEGIN")
+            self._schedules.clear()
             _, self._version = in_force(self._reader)
 
     def _write(

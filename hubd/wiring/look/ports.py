@@ -21,7 +21,7 @@ from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 
 GROUP = "dialout"
-"""Debian's group of serial ports; hubd.service has it as a supplementary group."""
+"""Debian's group of serial ports; hubd is in it where there are boards (docs/hub.md, Devices)."""
 _OF_GROUP = stat.S_IRGRP | stat.S_IWGRP
 
 

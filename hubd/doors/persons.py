@@ -1,0 +1,95 @@
+"""What other claims mean for this one: who waits for a second person, and who is in which area.
+
+Laws:
+1. It keeps opaque ids and areas, in memory only. A hub that has just started knows of nobody and
+   keeps nobody out for it.
+2. A place changes when the door is used: when it is seen to open after the release, or at the
+   release where no position switch can tell.
+3. One release is open at a door: a later one takes its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubcore.access.claim import Claim
+from hubcore.access.passback import PassbackRule, Places, Violation, judge
+from hubcore.access.two_person import TwoPersons
+from hubcore.access.words import Denial
+from hubcore.evidence.facts import Detail, Fact, Value
+from hubcore.ports.clock import Clock
+from hubd.doors.rules import Point
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """Somebody was let in and has not been seen to go through: where that leads."""
+
+    credential: str
+    area: int
+
+
+class Persons:
+    """Who waits and who is where, at all doors of the hub."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._two = TwoPersons()
+        self._places = Places()
+        self._passages: dict[str, _Passage] = {}
+
+    def second_waits(self, claim: Claim) -> bool:
+        """Tell whether somebody else waits at the claim's access point for a second person."""
+        now = self._clock.monotonic()
+        return self._two.partner(claim.access_point, claim.credential, now)
+
+    def passed_back(self, rule: PassbackRule | None, claim: Claim) -> Violation:
+        """Tell what an access point's passback rule says of a claim."""
+        if rule is None:
+            return Violation.NONE
+        place = self._places.of(claim.credential)
+        return judge(rule, place, self._clock.wall())
+
+    def facts(self, claim: Claim, rule: PassbackRule | None) -> Detail:
+        """Return what the record of a claim says of others, and of what its holder hides."""
+        facts: dict[Fact, Value] = {}
+        if claim.duress:
+            facts[Fact.DURESS] = True
+        waiting = self._two.waiting(claim.access_point)
+        if waiting is not None and self.second_waits(claim):
+            facts[Fact.PARTNER] = waiting
+        if self.passed_back(rule, claim) is Violation.NOTED:
+            facts[Fact.PASSED_BACK] = True
+        return facts
+
+    def denied(self, claim: Claim, why: Denial) -> None:
+        """A claim was denied, and that is on record."""
+        if why is Denial.SECOND_PERSON_NEEDED:
+            now = self._clock.monotonic()
+            self._two.wait(claim.access_point, claim.credential, now)
+
+    def released(self, claim: Claim, point: Point, rule: PassbackRule | None) -> None:
+        """A door was released for a claim."""
+        self._two.completed(claim.access_point)
+        self._passages.pop(point.door, None)
+        if rule is None:
+            return
+        passage = _Passage(claim.credential, rule.to_area)
+        if point.watched:
+            self._passages[point.door] = passage
+        else:
+            self._went(passage)
+
+    def taken(self, door: str) -> None:
+        """A released door was seen to open."""
+        passage = self._passages.pop(door, None)
+        if passage is not None:
+            self._went(passage)
+
+    def reset(self) -> None:
+        """Forget where everybody is."""
+        self._passages.clear()
+        self._places.reset()
+
+    def _went(self, passage: _Passage) -> None:
+        self._places.went(passage.credential, passage.area, self._clock.wall())

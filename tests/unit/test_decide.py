@@ -1,0 +1,298 @@
+"""The decision, fact by fact: each reason alone, and that nothing restrictive helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubcore.access.claim import FACTORS_OF, Claim, Strength
+from hubcore.access.decide import LEEWAY_SECONDS, Denied, Facts, Granted, decide
+from hubcore.access.factors import ALL_FACTORS, Demand, Factor, strictest
+from hubcore.access.grant import Access
+from hubcore.access.passback import Violation
+from hubcore.access.words import Action, Denial
+from hubcore.calendar.schedule import ALWAYS, Schedule
+
+NOW = 1_790_000_000.0
+DAY = 86_400
+OPEN_AND_QUERY = 9
+ALL_DAY = Schedule(ALWAYS)
+NEVER = Schedule(())
+CARD = Demand((Factor.CARD,))
+INTENT = Demand((Factor.INTENT,))
+TWO = Demand(tuple(Factor), persons=2)
+
+FACTS = Facts(
+    served=True,
+    fresh=False,
+    refused=None,
+    revoked=False,
+    disabled=False,
+    time_trusted=True,
+    without_time=False,
+    offline_too_long=False,
+    schedules={1: ALL_DAY, 2: NEVER},
+    demands=(),
+    second_waits=False,
+    passed_back=Violation.NONE,
+    zone=UTC,
+    grant_seconds_max=90 * DAY,
+)
+CLAIM = Claim(
+    credential="anna",
+    grant_id=b"grant-01",
+    not_before=int(NOW) - DAY,
+    expires=int(NOW) + DAY,
+    entry=Access(1, OPEN_AND_QUERY, ()),
+    access_point=1,
+    action=Action.OPEN,
+    op=bytes(8),
+    strength=Strength.FULL,
+    arrived=0.0,
+)
+
+
+def why(facts: Facts = FACTS, claim: Claim = CLAIM, at: float = NOW) -> Denial | None:
+    decision = decide(facts, claim, at)
+    return decision.why if isinstance(decision, Denied) else None
+
+
+def with_rules(*rules: Any) -> Claim:
+    return replace(CLAIM, entry=Access(1, OPEN_AND_QUERY, rules))
+
+
+DENIED: list[tuple[Denial, Facts, Claim]] = [
+    (Denial.CREDENTIAL_REVOKED, replace(FACTS, revoked=True), CLAIM),
+    (Denial.CREDENTIAL_DISABLED, replace(FACTS, disabled=True), CLAIM),
+    (Denial.NO_GRANT, replace(FACTS, served=False), CLAIM),
+    (Denial.NO_GRANT, FACTS, replace(CLAIM, entry=None)),
+    (Denial.NO_GRANT, FACTS, replace(CLAIM, entry=Access(1, 8, ()))),
+    (Denial.NO_GRANT, FACTS, replace(CLAIM, action=Action.HOLD_OPEN, entry=Access(1, 15, ()))),
+    (Denial.NO_GRANT, FACTS, replace(CLAIM, action=Action.END_HOLD, entry=Access(1, 15, ()))),
+    (
+        Denial.FULL_PROOF_NEEDED,
+        replace(FACTS, fresh=True),
+        replace(CLAIM, strength=Strength.SHORT),
+    ),
+    (Denial.TIME_UNTRUSTED, replace(FACTS, time_trusted=False), CLAIM),
+    (
+        Denial.TIME_UNTRUSTED,
+        replace(FACTS, time_trusted=False, without_time=True),
+        with_rules(1),
+    ),
+    (Denial.CREDENTIAL_NOT_ACTIVE, FACTS, replace(CLAIM, not_before=int(NOW) + 61)),
+    (Denial.CREDENTIAL_EXPIRED, FACTS, replace(CLAIM, expires=int(NOW) - 61)),
+    (
+        Denial.CREDENTIAL_EXPIRED,
+        replace(FACTS, time_trusted=False, without_time=True),
+        replace(CLAIM, expires=int(NOW) - 1),
+    ),
+    (Denial.GRANT_TOO_LONG, replace(FACTS, grant_seconds_max=DAY), CLAIM),
+    (
+        Denial.GRANT_TOO_LONG,
+        replace(FACTS, grant_seconds_max=DAY, time_trusted=False, without_time=True),
+        CLAIM,
+    ),
+    (Denial.LOCKDOWN, replace(FACTS, refused=Denial.LOCKDOWN), CLAIM),
+    (Denial.NO_ENTRY, replace(FACTS, refused=Denial.NO_ENTRY), CLAIM),
+    (Denial.OFFLINE_TOO_LONG, replace(FACTS, offline_too_long=True), CLAIM),
+    (Denial.OUT_OF_SCHEDULE, FACTS, with_rules(2)),
+    (Denial.OUT_OF_SCHEDULE, FACTS, with_rules(3)),
+    (Denial.FACTOR_NEEDED, replace(FACTS, demands=(CARD,)), CLAIM),
+    (Denial.FACTOR_NEEDED, replace(FACTS, demands=(INTENT,)), CLAIM),
+    (
+        Denial.FULL_PROOF_NEEDED,
+        replace(FACTS, demands=(INTENT,)),
+        replace(CLAIM, strength=Strength.SHORT),
+    ),
+    (Denial.ANTI_PASSBACK, replace(FACTS, passed_back=Violation.DENIED), CLAIM),
+    (Denial.SECOND_PERSON_NEEDED, replace(FACTS, demands=(TWO,)), CLAIM),
+]
+
+
+@pytest.mark.parametrize(("denial", "facts", "claim"), DENIED)
+def test_each_reason_stands_alone(denial: Denial, facts: Facts, claim: Claim) -> None:
+    assert why(facts, claim) is denial
+
+
+def test_what_nothing_speaks_against_is_granted() -> None:
+    assert decide(FACTS, CLAIM, NOW) == Granted()
+    assert why(claim=with_rules(2, 1)) is None
+
+
+ELSEWHERE = {
+    Denial.UNKNOWN_CREDENTIAL: "who finds no card",
+    Denial.OP_CONFLICT: "access.once",
+    Denial.TOO_LATE: "doors.unlock",
+    Denial.DOOR_FAULT: "doors.judge and doors.unlock",
+    Denial.BUSY: "doors.unlock",
+    Denial.WRONG_PIN: "readers",
+    Denial.TOO_MANY_ATTEMPTS: "readers",
+    Denial.USES_SPENT: "doors.uses",
+}
+"""Reasons that are found outside of the decision."""
+
+
+def test_every_reason_is_reached_here_or_found_elsewhere() -> None:
+    assert {denial for denial, _, _ in DENIED} | set(ELSEWHERE) == set(Denial)
+
+
+@pytest.mark.parametrize("seconds", [-LEEWAY_SECONDS, 0, LEEWAY_SECONDS])
+def test_both_ends_of_a_grant_have_a_leeway(seconds: int) -> None:
+    assert why(at=CLAIM.not_before - abs(seconds)) is None
+    assert why(at=CLAIM.expires + abs(seconds)) is None
+
+
+QUERIED: list[Callable[[Facts], Facts]] = [
+    lambda facts: replace(facts, refused=Denial.LOCKDOWN),
+    lambda facts: replace(facts, refused=Denial.NO_ENTRY),
+    lambda facts: replace(facts, offline_too_long=True),
+    lambda facts: replace(facts, demands=(CARD, TWO)),
+    lambda facts: replace(facts, passed_back=Violation.DENIED),
+    lambda facts: replace(facts, time_trusted=False),
+]
+
+
+@pytest.mark.parametrize("change", QUERIED)
+def test_a_query_moves_nothing_so_that_less_is_asked(change: Callable[[Facts], Facts]) -> None:
+    query = replace(CLAIM, action=Action.QUERY)
+    assert why(change(FACTS), query) is None
+    assert why(change(FACTS)) is not None
+
+
+def test_without_time_only_a_grant_without_a_schedule_opens() -> None:
+    facts = replace(FACTS, time_trusted=False, without_time=True)
+    assert why(facts) is None
+    assert why(facts, replace(CLAIM, not_before=int(NOW) + DAY)) is None  # the clock may be behind
+    assert why(facts, with_rules(1)) is Denial.TIME_UNTRUSTED
+
+
+def test_without_time_every_demand_may_count() -> None:
+    facts = replace(
+        FACTS,
+        time_trusted=False,
+        without_time=True,
+        demands=(Demand((Factor.PHONE,), schedule=1), Demand((Factor.INTENT,), schedule=2)),
+    )
+    assert why(facts) is Denial.FACTOR_NEEDED
+    assert why(facts, replace(CLAIM, intent=True)) is None
+
+
+def test_the_first_demand_whose_schedule_holds_counts() -> None:
+    by_night = Demand((Factor.CARD | Factor.PIN,), schedule=2)
+    by_day = Demand((Factor.CARD, Factor.PHONE), schedule=1)
+    facts = replace(FACTS, demands=(by_night, by_day, CARD))
+    assert why(facts) is None
+    assert why(replace(facts, schedules={1: ALL_DAY, 2: ALL_DAY})) is Denial.FACTOR_NEEDED
+    assert why(replace(facts, schedules={})) is Denial.FACTOR_NEEDED
+
+
+def test_the_second_person_is_let_in() -> None:
+    assert why(replace(FACTS, demands=(TWO,), second_waits=True)) is None
+
+
+def test_a_soft_passback_lets_in() -> None:
+    assert why(replace(FACTS, passed_back=Violation.NOTED)) is None
+
+
+def test_each_strength_has_its_factors() -> None:
+    assert set(FACTORS_OF) == set(Strength)
+    short = replace(CLAIM, strength=Strength.SHORT)
+    assert short.factors == Factor.PHONE
+    assert replace(CLAIM, intent=True).factors == Factor.PHONE | Factor.INTENT
+
+
+# Over all facts at once.
+
+RESTRICTIONS: list[Callable[[Facts], Facts]] = [
+    lambda facts: replace(facts, served=False),
+    lambda facts: replace(facts, fresh=True),
+    lambda facts: replace(facts, refused=Denial.LOCKDOWN),
+    lambda facts: replace(facts, revoked=True),
+    lambda facts: replace(facts, disabled=True),
+    lambda facts: replace(facts, offline_too_long=True),
+    lambda facts: replace(facts, without_time=False),
+    lambda facts: replace(facts, second_waits=False),
+    lambda facts: replace(facts, passed_back=Violation.DENIED),
+    lambda facts: replace(facts, schedules={}, demands=(TWO,)),
+    lambda facts: replace(facts, grant_seconds_max=0),
+]
+factor_sets = st.sampled_from([Factor(bits) for bits in range(1, int(ALL_FACTORS) + 1)])
+demands = st.builds(
+    Demand,
+    alternatives=st.lists(factor_sets, min_size=1, max_size=4).map(tuple),
+    persons=st.sampled_from([1, 2]),
+    schedule=st.sampled_from([None, 1, 2, 3]),
+)
+facts_of_any_kind = st.builds(
+    Facts,
+    served=st.booleans(),
+    fresh=st.booleans(),
+    refused=st.sampled_from([None, Denial.LOCKDOWN, Denial.NO_ENTRY]),
+    revoked=st.booleans(),
+    disabled=st.booleans(),
+    time_trusted=st.booleans(),
+    without_time=st.booleans(),
+    offline_too_long=st.booleans(),
+    schedules=st.sampled_from([{}, {1: ALL_DAY}, {1: ALL_DAY, 2: NEVER}]),
+    demands=st.lists(demands, max_size=3).map(tuple),
+    second_waits=st.booleans(),
+    passed_back=st.sampled_from(Violation),
+    zone=st.just(UTC),
+    grant_seconds_max=st.sampled_from([0, 90 * DAY]),
+)
+claims = st.builds(
+    replace,
+    st.just(CLAIM),
+    not_before=st.sampled_from([int(NOW) - DAY, int(NOW) + DAY]),
+    expires=st.sampled_from([int(NOW) - DAY, int(NOW) + DAY]),
+    entry=st.sampled_from([None, Access(1, 0, ()), Access(1, 15, ()), Access(1, 9, (1,))]),
+    action=st.sampled_from(Action),
+    strength=st.sampled_from(Strength),
+    intent=st.booleans(),
+)
+
+
+@given(facts=facts_of_any_kind, claim=claims, restrict=st.sampled_from(RESTRICTIONS))
+def test_what_restricts_lets_nobody_in(
+    facts: Facts, claim: Claim, restrict: Callable[[Facts], Facts]
+) -> None:
+    if why(restrict(facts), claim) is None:
+        assert why(facts, claim) is None
+
+
+@given(facts=facts_of_any_kind, claim=claims)
+def test_duress_is_decided_as_if_there_were_none(facts: Facts, claim: Claim) -> None:
+    assert why(facts, claim) is why(facts, replace(claim, duress=True))
+
+
+@given(facts=facts_of_any_kind, claim=claims)
+def test_whatever_is_let_in_has_right_time_and_factors(facts: Facts, claim: Claim) -> None:
+    if why(facts, claim) is not None or claim.action is Action.QUERY:
+        return
+    assert facts.served
+    assert not facts.revoked
+    assert not facts.disabled
+    assert facts.refused is None
+    assert not facts.offline_too_long
+    assert facts.passed_back is not Violation.DENIED
+    assert claim.entry is not None
+    assert claim.entry.rights & 1
+    assert facts.time_trusted or facts.without_time
+    assert claim.expires + LEEWAY_SECONDS >= NOW
+
+
+def test_the_strictest_demand_meets_all() -> None:
+    every = [Factor(bits) for bits in range(1, int(ALL_FACTORS) + 1)]
+    several = [Demand((one, other)) for one, other in combinations(every, 2)]
+    for mine, theirs in combinations(several[::7], 2):
+        both = strictest((mine, theirs))
+        for factors in every:
+            assert both.met_by(factors) == (mine.met_by(factors) and theirs.met_by(factors))

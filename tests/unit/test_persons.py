@@ -1,0 +1,245 @@
+"""Two persons, passback and duress on the way of an unlock: real use case, real watch of places."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from hubcore.access.claim import Claim, Strength
+from hubcore.access.factors import Demand, Factor
+from hubcore.access.grant import Access
+from hubcore.access.passback import PassbackKind, PassbackRule
+from hubcore.access.two_person import WITHIN_SECONDS
+from hubcore.access.words import Action, Denial
+from hubcore.door.state import DoorState
+from hubcore.errors import AuditError
+from hubcore.evidence.facts import Fact, shown
+from hubcore.evidence.records import Record, RecordKind, Value
+from hubcore.policy.policy import PointRules
+from hubd.doors.persons import Persons
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import Unlock
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.mover import FakeMover
+from tests.fakes.policy import FakePolicy
+
+pytestmark = pytest.mark.asyncio
+
+DAY = 86_400
+OUTSIDE = 0
+LAB = 1
+IN = 1
+OUT = 2
+TWO = PointRules(demands=(Demand(tuple(Factor), persons=2),))
+
+
+class NoWatch:
+    def released(self, door: str, access_point: int, seconds: float) -> None: ...
+
+    def state(self, door: str) -> DoorState:
+        return DoorState.SECURED
+
+
+@dataclass
+class Hub:
+    """A door with a way in and a way out, and whoever comes."""
+
+    watched: bool = False
+    clock: FakeClock = field(default_factory=FakeClock)
+    policy: FakePolicy = field(default_factory=FakePolicy)
+    log: FakeAudit = field(default_factory=FakeAudit)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        points = {
+            number: Point(number, "front", False, 5.0, watched=self.watched) for number in (IN, OUT)
+        }
+        self.persons = Persons(self.clock)
+        self.unlock = Unlock(
+            rules=SiteRules(points, ZoneInfo("UTC"), 90 * DAY),
+            policy=self.policy,
+            log=self.log,
+            clock=self.clock,
+            tell=lambda _event, _facts: None,
+            doors={"front": FakeMover()},
+            watch=NoWatch(),
+            persons=self.persons,
+        )
+
+    async def come(
+        self, who: str, point: int = IN, action: Action = Action.OPEN, duress: bool = False
+    ) -> Denial | None:
+        claim = Claim(
+            credential=who,
+            grant_id=who.encode().ljust(8, b"-"),
+            not_before=int(NOON) - DAY,
+            expires=int(NOON) + DAY,
+            entry=Access(point, 9, ()),
+            access_point=point,
+            action=action,
+            op=next(self.numbers).to_bytes(8, "big"),
+            strength=Strength.CARD,
+            arrived=self.clock.monotonic(),
+            duress=duress,
+        )
+        outcome = await self.unlock.present(claim, lambda: True)
+        return outcome.why
+
+    def newest(self) -> dict[str, Value]:
+        records = [Record.decode(stored.body) for stored in self.log.stored]
+        return dict([one.detail for one in records if one.kind is RecordKind.ACCESS][-1])
+
+
+# Two persons.
+
+
+async def test_two_persons_open_together_and_both_are_on_record() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    assert await hub.come("anna") is Denial.SECOND_PERSON_NEEDED
+    assert await hub.come("ben") is None
+    assert hub.newest()["asker"] == "ben"
+    assert hub.newest()["partner"] == "anna"
+
+
+async def test_one_person_twice_is_one_person() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    for _ in range(3):
+        assert await hub.come("anna") is Denial.SECOND_PERSON_NEEDED
+    assert "partner" not in hub.newest()
+
+
+async def test_a_second_person_who_comes_late_is_a_first_one() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    assert await hub.come("anna") is Denial.SECOND_PERSON_NEEDED
+    hub.clock.advance(WITHIN_SECONDS + 1)
+    assert await hub.come("ben") is Denial.SECOND_PERSON_NEEDED
+    assert await hub.come("anna") is None
+
+
+async def test_a_third_person_is_a_first_one() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    await hub.come("anna")
+    await hub.come("ben")
+    assert await hub.come("carla") is Denial.SECOND_PERSON_NEEDED
+
+
+async def test_who_has_no_right_is_no_second_person_and_waits_for_nobody() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    hub.policy.credentials.add("mallory")
+    assert await hub.come("mallory") is Denial.CREDENTIAL_REVOKED
+    assert await hub.come("anna") is Denial.SECOND_PERSON_NEEDED
+    assert await hub.come("mallory") is Denial.CREDENTIAL_REVOKED
+    assert await hub.come("ben") is None
+
+
+async def test_a_first_person_whose_denial_is_not_on_record_waits_for_nobody() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    hub.log.failing = AuditError("the disk is full")
+    assert await hub.come("anna") is not None
+    hub.log.failing = None
+    assert await hub.come("ben") is Denial.SECOND_PERSON_NEEDED
+
+
+async def test_a_query_makes_nobody_wait() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    assert await hub.come("anna", action=Action.QUERY) is None
+    assert await hub.come("ben") is Denial.SECOND_PERSON_NEEDED
+
+
+# Passback.
+
+
+def with_passback(hub: Hub, kind: PassbackKind, seconds: int = 0) -> None:
+    hub.policy.points[IN] = PointRules(passback=PassbackRule(kind, OUTSIDE, LAB, seconds))
+    out = PassbackRule(PassbackKind.SOFT, LAB, OUTSIDE)
+    hub.policy.points[OUT] = PointRules(passback=out)
+
+
+async def test_a_card_handed_back_through_the_door_does_not_open_again() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    assert await hub.come("anna") is Denial.ANTI_PASSBACK
+    assert await hub.come("ben") is None
+    assert await hub.come("anna", OUT) is None
+    assert await hub.come("anna") is None
+
+
+async def test_a_soft_rule_lets_in_and_says_so_on_record() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.SOFT)
+    assert await hub.come("anna") is None
+    assert "passed_back" not in hub.newest()
+    assert await hub.come("anna") is None
+    assert hub.newest()["passed_back"] is True
+
+
+async def test_a_timed_rule_ends_with_its_time() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.TIMED, seconds=60)
+    assert await hub.come("anna") is None
+    assert await hub.come("anna") is Denial.ANTI_PASSBACK
+    hub.clock.advance(60)
+    assert await hub.come("anna") is None
+
+
+async def test_at_a_watched_door_only_who_went_through_is_inside() -> None:
+    hub = Hub(watched=True)
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    assert await hub.come("anna") is None
+    hub.persons.taken("front")
+    assert await hub.come("anna") is Denial.ANTI_PASSBACK
+
+
+async def test_a_door_that_opens_for_another_moves_only_that_other() -> None:
+    hub = Hub(watched=True)
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    assert await hub.come("ben") is None
+    hub.persons.taken("front")
+    hub.persons.taken("front")
+    assert await hub.come("anna") is None
+    assert await hub.come("ben") is Denial.ANTI_PASSBACK
+
+
+async def test_a_reset_lets_everybody_in_again() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    hub.persons.reset()
+    assert await hub.come("anna") is None
+
+
+async def test_a_denied_or_failed_release_moves_nobody() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    hub.policy.credentials.add("anna")
+    assert await hub.come("anna") is Denial.CREDENTIAL_REVOKED
+    hub.policy.credentials.clear()
+    assert await hub.come("anna") is None
+
+
+# Duress.
+
+
+async def test_duress_opens_and_only_the_record_says_so() -> None:
+    hub = Hub()
+    assert await hub.come("anna", duress=True) is None
+    assert hub.newest()["duress"] is True
+    detail = {Fact(name): value for name, value in hub.newest().items()}
+    assert "duress" not in shown(detail)
+    assert await hub.come("ben") is None
+    assert "duress" not in hub.newest()
