@@ -10,7 +10,7 @@ WORKERS ?= $(shell nproc)
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-zwave test-oracle tools zwave-modules install-zwave uninstall-zwave test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-zwave test-oracle tools zwave-modules openzwave install-zwave uninstall-zwave test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -37,6 +37,18 @@ test-oracle: $(VENV)-oracle/ready
 # The tools that the tests need. Check for them before fetching or building anything.
 tools:
 	.ci/prerequisites $(PYTHON) dbus-daemon
+
+# The driver of OpenZWave with the real library, against a simulated stick. Debian 12's Python alone; it builds a wheel once.
+OPENZWAVE := build/openzwave
+openzwave: $(VENV)-openzwave/ready
+	$(VENV)-openzwave/bin/python -m pytest -q -p no:cacheprovider tests/openzwave tests/ports/test_device.py --timeout 150 -k openzwave
+
+$(VENV)-openzwave/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/openzwave .ci/prerequisites .ci/pip
+	.ci/prerequisites $(PYTHON)
+	.ci/openzwave $(PYTHON) $(OPENZWAVE)
+	$(PYTHON) -m venv $(VENV)-openzwave
+	.ci/pip $(VENV)-openzwave/bin/python install -q --find-links $(OPENZWAVE) -e '.[dev,openzwave]' -e ./hardware-sim
+	@touch $@
 
 # The tests on each Python that setup.cfg promises and this machine has. It says which are missing.
 test-pythons:

@@ -1,10 +1,11 @@
-"""Devices: `[[devices]]`, and the sections of what they hang on: `[[relay_boards]]`, `[zwave]`.
+"""Devices: `[[devices]]`, and what they hang on: `[[relay_boards]]`, `[zwave]`, `[openzwave]`.
 
 Laws:
 1. A device names what it is reached by: a board and its relay, or a node.
 2. One id is one device or one board, one port one board, one relay or endpoint one device. A lock
    that moves a door is not a device beside it.
 3. A board's kind stands in the file. It is never guessed, and a probe confirms it.
+4. A lock behind OpenZWave says in words that S0 is accepted for it. One stick has one program.
 
 A kind has `id`, `name`, `seconds_believed` and `place`. `hubd.wiring.devices` has a row for each.
 """
@@ -18,6 +19,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from msgspec import Meta
 
 from hubd.config.doors import Door
+from hubd.config.keys import Key
 from hubd.config.mistakes.sentences import KeyPath, WrongValueError, show
 from hubd.config.movers import DeviceId, RelayStrike, ZwaveLock
 from hubd.config.section import KIND, Id, Name, Section, kind_of
@@ -79,6 +81,15 @@ class Zwave(Section, frozen=True):
         Path,
         Meta(description="the path of the service's socket"),
     ] = Path("/run/hubd-zwave/zwave-js.sock")
+    stick: Port = "/dev/zwave"
+    """The stick that the service has: nobody else may take it."""
+
+
+class OpenZwave(Section, frozen=True):
+    """A Z-Wave stick that python-openzwave drives. `network_key` is that of S0."""
+
+    port: Port
+    network_key: Key | None = None
 
 
 class Relay(Section, frozen=True, tag_field=KIND, tag="relay"):
@@ -115,7 +126,27 @@ class ZwaveNode(Section, frozen=True, tag_field=KIND, tag="zwave"):
         return ("zwave", self.capability, self.node, self.endpoint)
 
 
-Device = Relay | ZwaveNode
+class OpenZwaveNode(Section, frozen=True, tag_field=KIND, tag="openzwave"):
+    """One endpoint of a node behind OpenZWave."""
+
+    id: DeviceId
+    name: Name
+    node: Annotated[int, Meta(ge=2, le=232, description="2 to 232, the node's number")]
+    capability: Annotated[
+        Literal["lock", "switch", "cover", "sensor", "meter"],
+        Meta(description='"lock", "switch", "cover", "sensor" or "meter"'),
+    ]
+    endpoint: Annotated[int, Meta(ge=0, le=127, description="0 to 127")] = 0
+    accept_s0: bool = False
+    seconds_believed: Seconds = 86_400.0
+
+    @property
+    def place(self) -> tuple[str, str, int, int]:
+        """What no other device may be; one node may be a lock and a sensor at once."""
+        return ("openzwave", self.capability, self.node, self.endpoint)
+
+
+Device = Relay | ZwaveNode | OpenZwaveNode
 """A union of all kinds of devices."""
 
 
@@ -124,6 +155,7 @@ def check_devices(
     boards: Sequence[RelayBoard],
     zwave: Zwave | None,
     doors: Sequence[Door],
+    openzwave: OpenZwave | None = None,
 ) -> None:
     """Raise WrongValueError for what is wrong with a device or a strike on a board.
 
@@ -136,9 +168,43 @@ def check_devices(
         where = ("devices", f"[{index}]")
         if isinstance(device, Relay):
             _check_relay(device, boards_by_id.get(device.board), where)
+        elif isinstance(device, OpenZwaveNode):
+            _check_openzwave(device, openzwave, where)
         elif zwave is None:
             found = "a device of kind zwave, and no [zwave]"
             raise WrongValueError((*where, KIND), "a section [zwave] beside it", found)
+    _check_stick(openzwave, zwave, boards)
+
+
+def _check_openzwave(device: OpenZwaveNode, section: OpenZwave | None, where: KeyPath) -> None:
+    if section is None:
+        found = "a device of kind openzwave, and no [openzwave]"
+        raise WrongValueError((*where, KIND), "a section [openzwave] beside it", found)
+    if device.capability != "lock":
+        return
+    if not device.accept_s0:
+        expected = (
+            "accept_s0 = true, which says that this lock may stay on S0, the older protection "
+            "of Z-Wave; a lock with S2 is of kind zwave (docs/hub.md, Z-Wave by OpenZWave)"
+        )
+        raise WrongValueError((*where, "accept_s0"), expected, "false")
+    if section.network_key is None:
+        expected = f"a path or credential:NAME, because {device.id!r} is a lock"
+        raise WrongValueError(("openzwave", "network_key"), expected, "nothing")
+
+
+def _check_stick(
+    openzwave: OpenZwave | None, zwave: Zwave | None, boards: Sequence[RelayBoard]
+) -> None:
+    """A stick belongs to one program."""
+    if openzwave is None:
+        return
+    owners = {board.port: f"board {board.id!r}" for board in boards}
+    if zwave is not None:
+        owners[zwave.stick] = "the Z-Wave service ([zwave], key stick)"
+    if openzwave.port in owners:
+        found = f"{show(openzwave.port)}, which {owners[openzwave.port]} has too"
+        raise WrongValueError(("openzwave", "port"), "a value used once", found)
 
 
 def _check_relay(device: Relay | RelayStrike, board: RelayBoard | None, where: KeyPath) -> None:

@@ -28,6 +28,7 @@ from hubd.config.devices import (
     BOARDS_MAX,
     DEVICES_MAX,
     Device,
+    OpenZwave,
     RelayBoard,
     Zwave,
     check_devices,
@@ -71,6 +72,7 @@ class Config(Section, frozen=True):
         Meta(max_length=BOARDS_MAX, description=f"at most {BOARDS_MAX} tables [[relay_boards]]"),
     ] = ()
     zwave: Zwave | None = None
+    openzwave: OpenZwave | None = None
     api: Api = Api()
     log: Log = Log()
 
@@ -82,7 +84,7 @@ class Config(Section, frozen=True):
             for name in self.backend.KEYS:
                 self.keys.check_has(name, "[backend]")
         check_doors(self.doors)
-        check_devices(self.devices, self.relay_boards, self.zwave, self.doors)
+        check_devices(self.devices, self.relay_boards, self.zwave, self.doors, self.openzwave)
         self._check_readers()
         self.protocol.check()
         self.api.check()

@@ -82,6 +82,7 @@ class Topic(StrEnum):
     LOCK_BATTERIES = "lock_batteries"
     OUTBOX = "outbox"
     PAIRING = "pairing"
+    OPENZWAVE = "openzwave"
     PORTS = "ports"
     RADIO = "radio"
     READERS = "readers"
@@ -190,6 +191,8 @@ class CheckId(StrEnum):
     POLICY_MISSING = "policy-missing"
     POLICY_OLDER = "policy-older"
     POLICY_UNPROVEN = "policy-unproven"
+    OPENZWAVE_KEY = "openzwave-key"
+    OPENZWAVE_MISSING = "openzwave-missing"
     PORT_MISSING = "port-missing"
     PORT_NO_LINE = "port-no-line"
     PORT_NOT_OURS = "port-not-ours"
@@ -586,7 +589,10 @@ CHECKS: Mapping[CheckId, Check] = {
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="The program that drives it does not run or does not answer: {devices}.",
-        remedy="The hub tries again by itself. See: journalctl -b -u 'hubd*'.",
+        remedy=(
+            "The hub tries again by itself. "
+            "See: sudo hubd --check-config; journalctl -b -u 'hubd*'."
+        ),
     ),
     CheckId.DEVICES_VERSION: Check(
         topic=Topic.DEVICES_VERSION,
@@ -599,8 +605,11 @@ CHECKS: Mapping[CheckId, Check] = {
         topic=Topic.DEVICES_NOT_SECURE,
         class_=Class.SETUP,
         severity=Severity.ERROR,
-        cause="Joined without the security that a lock needs (S2 Access Control): {devices}.",
-        remedy="It gets no commands. Exclude it, and include it again with its DSK.",
+        cause="Joined without the security that a lock needs: {devices}.",
+        remedy=(
+            "It gets no commands. Exclude it, and include it again: by S2 Access Control with its "
+            "DSK, or by S0 where OpenZWave drives it."
+        ),
     ),
     CheckId.DEVICES_TAMPERED: Check(
         topic=Topic.DEVICES_TAMPERED,
@@ -625,6 +634,20 @@ CHECKS: Mapping[CheckId, Check] = {
             "Compare kind, port, relays and address with the board or device. "
             "hubd never guesses a kind."
         ),
+    ),
+    CheckId.OPENZWAVE_MISSING: Check(
+        topic=Topic.OPENZWAVE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="OpenZWave is not installed: {missing}; its devices are unknown, doors open",
+        remedy="see docs/hub.md, Z-Wave by OpenZWave",
+    ),
+    CheckId.OPENZWAVE_KEY: Check(
+        topic=Topic.OPENZWAVE,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{why}",
+        remedy="compare network_key of [openzwave]; see docs/hub.md, Z-Wave by OpenZWave",
     ),
     CheckId.PORT_MISSING: Check(
         topic=Topic.PORTS,

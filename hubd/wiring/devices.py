@@ -17,6 +17,7 @@ from hubcore.device.command import Capability
 from hubcore.device.device import Device
 from hubcore.errors import ConfigError
 from hubcore.ports.device import DeviceDriver
+from hubd.adapters.host.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config
 from hubd.config.section import kind_of
@@ -32,6 +33,7 @@ MakeKind = Callable[[Config, Sequence[Any]], DeviceDriver]
 EXTRA_OF: Mapping[type[sections.Device], str] = {
     sections.Relay: "relays",
     sections.ZwaveNode: "zwave",
+    sections.OpenZwaveNode: "openzwave",
 }
 """The extra of the distribution that brings a kind's libraries."""
 
@@ -65,11 +67,32 @@ def zwave(
     return network.share(device.id for device in wanted)
 
 
+def openzwave(config: Config, wanted: Sequence[sections.OpenZwaveNode]) -> DeviceDriver:
+    """Nodes behind OpenZWave's process, which alone loads the library: it may be missing."""
+    from drivers.openzwave.driver import OpenZwave
+    from drivers.openzwave.meaning import OzwDevice
+
+    section = config.openzwave
+    assert section is not None  # noqa: S101 - the configuration was checked
+    nodes = [
+        OzwDevice(
+            id=device.id,
+            capability=Capability(device.capability),
+            node=device.node,
+            endpoint=device.endpoint,
+            accepts_s0=device.accept_s0,
+        )
+        for device in wanted
+    ]
+    return OpenZwave(section.port, nodes, partial(read_network_key, section.network_key))
+
+
 def device_kinds(network: ZwaveNetwork) -> dict[type[sections.Device], MakeKind]:
     """Return a row for each kind in `hubd.config.devices.Device`."""
     return {
         sections.Relay: relays,
         sections.ZwaveNode: partial(zwave, network),
+        sections.OpenZwaveNode: openzwave,
     }
 
 
@@ -98,6 +121,6 @@ def make_devices(
 
 def _device(section: sections.Device) -> Device:
     capability = Capability.SWITCH
-    if isinstance(section, sections.ZwaveNode):
+    if isinstance(section, sections.ZwaveNode | sections.OpenZwaveNode):
         capability = Capability(section.capability)
     return Device(section.id, capability, section.seconds_believed)

@@ -12,11 +12,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import fields
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
 import pytest
 
+from drivers.openzwave.driver import OpenZwave
+from drivers.openzwave.meaning import OzwDevice
 from drivers.relays.boards import BoardLine, RelayBoards
 from drivers.relays.opening import BoardKind, open_line
 from drivers.zwave_js.driver import ZwaveDevice, ZwaveJs
@@ -24,9 +27,12 @@ from hubcore.device.command import LEVELS_OF, Capability, Command, Verb
 from hubcore.device.state import DeviceFault, Position
 from hubcore.errors import HardwareError
 from hubcore.ports.device import DeviceDriver
+from hubsim.openzwave.nodes import SimSwitch
+from hubsim.openzwave.stick import SimStick
 from hubsim.relays.boards import SimBoard, SimLcus, SimModbus, SimNumato
 from hubsim.zwave.network import ZwaveNetwork
 from tests.fakes.device import FakeDriver, FakeListener
+from tests.fakes.openzwave import OzwNetwork, python_path
 
 MODULES = Path(
     os.environ.get("HUBD_ZWAVE_MODULES", "~/.cache/hubd-zwave/node_modules")
@@ -104,6 +110,47 @@ class ZwaveBench:
         await self._network.start("service")
 
 
+class OpenZwaveBench:
+    """The real library before a simulated stick."""
+
+    def __init__(self, stick: SimStick, switch: SimSwitch, listener: FakeListener) -> None:
+        self._stick = stick
+        self._switch = switch
+        device = OzwDevice("light", Capability.SWITCH, node=switch.number)
+        self.driver = OpenZwave(str(stick.path), [device], answer_seconds=1.0)
+        self.listener = listener
+        self.losses = True
+
+    def is_on(self) -> bool | None:
+        return self._switch.on
+
+    async def cut(self) -> None:
+        self._stick.unplug()
+
+    async def mend(self) -> None:
+        self._stick.plug()
+
+
+class StandInBench:
+    """A stand-in for the library, in the real process."""
+
+    def __init__(self, network: OzwNetwork, listener: FakeListener) -> None:
+        self._network = network
+        device = OzwDevice("light", Capability.SWITCH, node=7)
+        self.driver = OpenZwave(str(network.path), [device], answer_seconds=1.0, look_seconds=0.05)
+        self.listener = listener
+        self.losses = True
+
+    def is_on(self) -> bool | None:
+        return bool(self._network.value(7))
+
+    async def cut(self) -> None:
+        self._network.path.rename(self._network.path.with_suffix(".away"))
+
+    async def mend(self) -> None:
+        self._network.path.with_suffix(".away").rename(self._network.path)
+
+
 @asynccontextmanager
 async def fake(_folder: Path) -> AsyncIterator[Bench]:
     yield FakeBench(FakeListener())
@@ -126,6 +173,25 @@ async def zwave(folder: Path) -> AsyncIterator[Bench]:
         yield ZwaveBench(network, FakeListener(patience_seconds=120.0))
 
 
+@asynccontextmanager
+async def openzwave(folder: Path) -> AsyncIterator[Bench]:
+    if find_spec("libopenzwave") is None:
+        pytest.skip("needs python-openzwave: make openzwave")
+    switch = SimSwitch(7)
+    stick = SimStick([switch], folder / "ttyZwave")
+    try:
+        yield OpenZwaveBench(stick, switch, FakeListener(patience_seconds=60.0))
+    finally:
+        stick.end()
+
+
+@asynccontextmanager
+async def openzwave_stand_in(folder: Path) -> AsyncIterator[Bench]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", python_path())
+        yield StandInBench(OzwNetwork(folder / "stick"), FakeListener())
+
+
 BringUp = Callable[[Path], AbstractAsyncContextManager[Bench]]
 KINDS: dict[str, BringUp] = {
     "fake": fake,
@@ -133,6 +199,8 @@ KINDS: dict[str, BringUp] = {
     "numato": partial(relays, SimNumato, BoardKind.NUMATO),
     "modbus": partial(relays, SimModbus, BoardKind.MODBUS),
     "zwave": zwave,
+    "openzwave": openzwave,
+    "openzwave stand-in": openzwave_stand_in,
 }
 
 

@@ -16,12 +16,14 @@ import pytest
 from drivers.relays.boards import RelayBoards
 from hubcore.device.command import DEVICE_ID, Capability
 from hubcore.errors import ConfigError
+from hubd.adapters.host.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config, parse
+from hubd.config.keys import KeyFile
 from hubd.upkeep.checks import CheckId
 from hubd.wiring import devices as wiring
 from hubd.wiring.devices import EXTRA_OF, MadeDevice, device_kinds, make_devices
-from hubd.wiring.look import ports
+from hubd.wiring.look import openzwave, ports
 from hubd.wiring.look.finding import FindingKind, found
 from hubd.wiring.look.world import World
 from hubd.wiring.zwave import make_network
@@ -42,6 +44,20 @@ id = "light"
 name = "Light"
 board = "b1"
 relay = 3
+"""
+STICK = """
+[openzwave]
+port = "/dev/serial/by-id/usb-stick"
+network_key = "zwave.key"
+"""
+OZW_LOCK = """
+[[devices]]
+kind = "openzwave"
+id = "old-lock"
+name = "Lock"
+node = 5
+capability = "lock"
+accept_s0 = true
 """
 LOCK = """
 [[devices]]
@@ -76,7 +92,8 @@ def made_of(config: Config) -> dict[str, MadeDevice]:
 
 def test_each_kind_has_a_row_and_an_extra() -> None:
     kinds = device_kinds(make_network(config_of("")))
-    assert set(kinds) == set(EXTRA_OF) == {sections.Relay, sections.ZwaveNode}
+    expected = {sections.Relay, sections.ZwaveNode, sections.OpenZwaveNode}
+    assert set(kinds) == set(EXTRA_OF) == expected
     text = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     for extra in EXTRA_OF.values():
         assert re.search(rf"^{extra} =$", text, re.M)
@@ -106,7 +123,7 @@ def test_an_id_of_the_file_is_one_that_a_command_may_have() -> None:
     [
         (DEVICES.replace("relay = 3", "relay = 9"), "key relay of device 'light': expected at most 8, the relays of 'b1', found 9"),
         (DEVICES.replace('board = "b1"', 'board = "b2"'), "key board of device 'light': expected the id of one of the [[relay_boards]], found 'b2'"),
-        (DEVICES.replace('kind = "relay"', 'kind = "lamp"'), "key kind of device 'light': expected \"relay\" or \"zwave\", found 'lamp'"),
+        (DEVICES.replace('kind = "relay"', 'kind = "lamp"'), "key kind of device 'light': expected \"relay\", \"zwave\" or \"openzwave\", found 'lamp'"),
         (DEVICES.replace('kind = "modbus"', 'kind = "lcus"\naddress = 3'), "key address of board 'b1': expected one of kind, id, port, relays, found this unknown key"),
         (DEVICES + LIGHT, "key id of device 'light': expected a value used once, found 'light', which another device has too"),
         (DEVICES + BOARD.replace("b1", "b3"), "key port of board 'b3': expected a value used once, found '/dev/serial/by-id/usb-x', which board 'b1' has too"),
@@ -119,6 +136,11 @@ def test_an_id_of_the_file_is_one_that_a_command_may_have() -> None:
         ("[zwave]\n" + LOCK + MOVER, "key node of device 'front-lock': expected a value used once, found node 3, endpoint 0, which mover 'back-lock' of door 'back' has too"),
         ("[zwave]\n" + LOCK.replace("front", "back").replace("node = 3", "node = 4") + MOVER, "key id of device 'back-lock': expected a value used once, found 'back-lock', which mover 'back-lock' of door 'back' has too"),
         ("[zwave]\n" + LOCK.replace('"lock"', '"door"'), "key capability of device 'front-lock': expected \"lock\", \"switch\", \"cover\", \"sensor\" or \"meter\", found 'door'"),
+        (OZW_LOCK, "key kind of device 'old-lock': expected a section [openzwave] beside it, found a device of kind openzwave, and no [openzwave]"),
+        (STICK + OZW_LOCK.replace("accept_s0 = true", ""), "key accept_s0 of device 'old-lock': expected accept_s0 = true, which says that this lock may stay on S0, the older protection of Z-Wave; a lock with S2 is of kind zwave (docs/hub.md, Z-Wave by OpenZWave), found false"),
+        (STICK.replace('network_key = "zwave.key"', "") + OZW_LOCK, "key openzwave.network_key: expected a path or credential:NAME, because 'old-lock' is a lock, found nothing"),
+        ("[zwave]\n" + STICK.replace("/dev/serial/by-id/usb-stick", "/dev/zwave"), "key openzwave.port: expected a value used once, found '/dev/zwave', which the Z-Wave service ([zwave], key stick) has too"),
+        (BOARD + STICK.replace("usb-stick", "usb-x"), "key openzwave.port: expected a value used once, found '/dev/serial/by-id/usb-x', which board 'b1' has too"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_a_sentence(text: str, sentence: str) -> None:
@@ -145,7 +167,7 @@ from hubd.wiring.zwave import make_network
 from hubd.start import checkconfig
 config = parse(Path(sys.argv[1]).read_text(), Path("/etc/hubd/hubd.toml"), {"CREDENTIALS_DIRECTORY": "/x"})
 make_devices(config, device_kinds(make_network(config)))
-print(*sorted({"serial", "minimalmodbus", "zwave_js_server", "aiohttp"} & set(sys.modules)))
+print(*sorted({"serial", "minimalmodbus", "zwave_js_server", "aiohttp", "libopenzwave"} & set(sys.modules)))
 """
 
 
@@ -157,8 +179,9 @@ print(*sorted({"serial", "minimalmodbus", "zwave_js_server", "aiohttp"} & set(sy
         (BOARD, ""),
         (DEVICES, "minimalmodbus serial"),
         ("[zwave]\n" + LOCK, "aiohttp zwave_js_server"),
+        (STICK + OZW_LOCK, ""),
     ],
-    ids=["nothing", "no node", "no relay", "relays", "zwave"],
+    ids=["nothing", "no node", "no relay", "relays", "zwave", "openzwave"],
 )
 def test_a_library_is_loaded_only_for_a_device_of_it(
     text: str, loaded: str, tmp_path: Path
@@ -232,3 +255,57 @@ def test_a_port_that_may_be_used_is_shown(machine: Ports) -> None:
     as_user = replace(machine.world, uid=1)
     ((kind, text),) = [(one.kind, one.text) for one in ports.look(config_of(DEVICES), as_user)]
     assert (kind, text) == (FindingKind.FACT, "modbus with 8 relays on /dev/serial/by-id/usb-x")
+
+
+def test_two_programs_of_one_stick_are_told(machine: Ports) -> None:
+    (machine.by_id / "usb-stick").symlink_to("/dev/null")
+    (machine.world.devices / "zwave").symlink_to("/dev/null")
+    shared = found(
+        CheckId.PORT_SHARED,
+        "openzwave",
+        port="/dev/serial/by-id/usb-stick",
+        other="the Z-Wave service (/dev/zwave)",
+    )
+    told = machine.look("[zwave]\n" + STICK)
+    assert (shared.kind, shared.text) in told
+    assert (shared.kind, shared.text) not in machine.look(STICK)
+
+
+def test_openzwave_that_is_not_installed_breaks_no_hub_and_is_told(tmp_path: Path) -> None:
+    config = config_of(STICK + OZW_LOCK)
+    made = make_devices(config)
+    assert made["old-lock"][0].capability is Capability.LOCK
+    key = Path(FILE).parent / "zwave.key"
+    told = [
+        (one.kind, one.text)
+        for one in openzwave.look(config, World(os.geteuid(), root=tmp_path), lambda _: False)
+    ]
+    assert told[0][1].startswith("OpenZWave is not installed: the Python package python-openzwave")
+    assert told[1][1].startswith(f"{key}: No such file")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"2122232425262728292a2b2c2d2e2f30\n", None),
+        (b"0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30", None),
+        (b"0102030405060708090a0b0c0d0e0f10", "printed in manuals"),
+        (b"00" * 16, "printed in manuals"),
+        (b"212223", "expected 32 hexadecimal digits"),
+        (b"", "expected 32 hexadecimal digits"),
+        (b"\xff" * 300, "expected 32 hexadecimal digits"),
+    ],
+)  # fmt: skip
+def test_a_network_key_is_read_or_refused_and_never_shown(
+    text: bytes, said: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "zwave.key"
+    path.write_bytes(text)
+    path.chmod(0o600)
+    if said is None:
+        assert read_network_key(KeyFile(path)) == bytes(range(0x21, 0x31))
+        path.chmod(0o640)
+        said = "others may read it"
+    with pytest.raises(ValueError, match=said) as caught:
+        read_network_key(KeyFile(path))
+    assert not text or text.decode("latin1") not in str(caught.value)

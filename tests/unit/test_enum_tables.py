@@ -46,10 +46,13 @@ PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
         "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES LOCKS LOCK_BATTERIES OUTBOX "
         "PAIRING PORTS RADIO READERS READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN "
-        "READER_POWER READER_TAMPER RELAY_STRIKES STATE STRIKES UNIT USES "
+        "READER_POWER READER_TAMPER OPENZWAVE RELAY_STRIKES STATE STRIKES UNIT USES "
         "DEVICES_DEAD DEVICES_GONE DEVICES_JAMMED DEVICES_NOT_SECURE DEVICES_REFUSE "
         "DEVICES_SERVICE DEVICES_STRANGE DEVICES_TAMPERED DEVICES_VERSION DEVICES_WEAK",
         "these stand and end when whoever sees them says so",
+    ),
+    "drivers.openzwave.values.ACTUATORS": _partial(
+        "STRIKE SENSOR METER", "these are not moved by OpenZWave"
     ),
     "hubd.doors.watch._EVENTS": _partial(
         "STRIKE_ACTIVE STRIKE_INACTIVE BOLT_LOCKED BOLT_FREE TAMPER TAMPER_ENDED FIRE FIRE_ENDED",
@@ -116,6 +119,10 @@ PARTIAL: Mapping[str, Partial] = {
 PARTIAL_PAIRS: Mapping[str, Partial] = {
     "drivers.gpio.inputs._REPORTS": _partial(
         "DPS_SECOND", "a second contact tells through `drivers.gpio.supervised`"
+    ),
+    "drivers.openzwave.meaning.GOALS": _partial(
+        "STRIKE SENSOR METER PULSE READ SET_LEVEL STOP",
+        "these are not set to one value each, or not moved by OpenZWave",
     ),
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",

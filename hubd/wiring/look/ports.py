@@ -12,8 +12,8 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from hubd.config.devices import RelayBoard
 from hubd.config.file import Config
 from hubd.config.section import kind_of
 from hubd.upkeep.checks import CheckId
@@ -25,38 +25,57 @@ GROUP = "dialout"
 _OF_GROUP = stat.S_IRGRP | stat.S_IWGRP
 
 
+class _Port(NamedTuple):
+    """A port of the configuration: what it is about, and what hangs on it."""
+
+    about: str
+    path: str
+    shown: str
+
+
 def look(config: Config, world: World) -> Iterator[Finding]:
-    """Yield what is found of the port of every board."""
-    seen: dict[Path, RelayBoard] = {}
-    for board in config.relay_boards:
-        about = f"board {board.id}"
-        path = world.root / board.port.lstrip("/")
+    """Yield what is found of the port of every board and stick."""
+    seen: dict[Path, _Port] = {}
+    if config.zwave is not None:
+        service = _Port("the Z-Wave service", config.zwave.stick, "")
+        seen[(world.root / service.path.lstrip("/")).resolve()] = service
+    for port in _ports(config):
+        path = world.root / port.path.lstrip("/")
         try:
             found_at = path.resolve(strict=True)
             status = os.stat(found_at)
         except OSError:
-            yield found(CheckId.PORT_MISSING, about, port=board.port)
+            yield found(CheckId.PORT_MISSING, port.about, port=port.path)
             continue
-        other = seen.setdefault(found_at, board)
-        if other is not board:
+        other = seen.setdefault(found_at, port)
+        if other is not port:
             yield found(
                 CheckId.PORT_SHARED,
-                about,
-                port=board.port,
-                other=f"board {other.id} ({other.port})",
+                port.about,
+                port=port.path,
+                other=f"{other.about} ({other.path})",
             )
         if not stat.S_ISCHR(status.st_mode):
-            yield found(CheckId.PORT_NO_LINE, about, port=board.port)
+            yield found(CheckId.PORT_NO_LINE, port.about, port=port.path)
         elif not _may_use(found_at, status, world.uid):
             yield found(
                 CheckId.PORT_NOT_OURS,
-                about,
-                port=board.port,
+                port.about,
+                port=port.path,
                 group=_group_name(status.st_gid),
                 mode=stat.S_IMODE(status.st_mode),
             )
         else:
-            yield fact(about, f"{kind_of(board)} with {board.relays} relays on {board.port}")
+            yield fact(port.about, f"{port.shown} on {port.path}")
+
+
+def _ports(config: Config) -> Iterator[_Port]:
+    """Yield the ports that hubd opens itself."""
+    for board in config.relay_boards:
+        shown = f"{kind_of(board)} with {board.relays} relays"
+        yield _Port(f"board {board.id}", board.port, shown)
+    if config.openzwave is not None:
+        yield _Port("openzwave", config.openzwave.port, "a Z-Wave stick for OpenZWave")
 
 
 def _may_use(path: Path, status: os.stat_result, uid: int) -> bool:

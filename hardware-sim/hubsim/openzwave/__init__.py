@@ -1,0 +1,1 @@
+"""A simulated Z-Wave stick on a pty, with nodes behind it, for libraries that own the stick."""
