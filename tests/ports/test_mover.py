@@ -79,6 +79,8 @@ class Bench(Protocol):
 class LockBench:
     """A lock behind the supervisor of devices."""
 
+    says_broken = "it is set to fail"
+
     def __init__(self) -> None:
         self.driver = FakeDriver(time.monotonic, seconds=0.02)
         device = Device("front-lock", Capability.LOCK, stale_seconds=3600.0)
