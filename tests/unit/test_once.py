@@ -77,6 +77,16 @@ def test_an_operation_that_was_forgotten_and_asked_again_has_a_time_of_its_own()
     assert ask(table, ANNA, 15.5) is Asked.NEW
 
 
+def test_an_operation_may_be_forgotten_and_asked_again_within_one_moment() -> None:  # law 3
+    table: OpTable[str] = OpTable(seconds=10.0)
+    for _ in range(3):
+        assert ask(table, ANNA, 0.0, moved=True) is Asked.NEW
+        table.forget(ANNA)
+    assert ask(table, ANNA, 0.0, moved=True) is Asked.NEW
+    assert ask(table, ANNA, 10.0) is Asked.SAME
+    assert ask(table, ANNA, 10.5) is Asked.NEW
+
+
 def test_the_oldest_answer_that_moved_nothing_makes_room() -> None:  # law 4
     table: OpTable[str] = OpTable(an_asker=3)
     ask(table, key("anna", 0), moved=True)
