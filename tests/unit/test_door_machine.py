@@ -215,7 +215,8 @@ def test_who_needs_longer_has_longer(door: Story) -> None:
 
 def test_a_door_without_a_pre_alarm_is_held_open_at_once() -> None:
     door = Story(DoorMachine(True, HELD_SECONDS))
-    assert door.play(Event.OPENED, HELD_SECONDS) == ["held_open"]
+    assert door.play(Event.OPENED, HELD_SECONDS - 0.1) == []
+    assert door.play(0.1) == ["held_open"]
 
 
 def test_a_pre_alarm_longer_than_the_time_comes_at_once() -> None:

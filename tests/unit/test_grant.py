@@ -70,6 +70,12 @@ def test_a_grants_id_has_8_to_16_bytes(grant_id: Any) -> None:
         read_grant(document, ISSUER.verify_key, "site-1")
 
 
+def test_a_grant_without_a_holder_is_refused() -> None:
+    document = issue_grant(ISSUER, replace(GRANT, credential=""), PHONE.cose_key)
+    with pytest.raises(ProofError, match="^document: credential is no text of 1"):
+        read_grant(document, ISSUER.verify_key, "site-1")
+
+
 NO_UINT = [None, "1", b"1", -1, [], {}]
 
 
