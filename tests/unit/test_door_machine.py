@@ -121,8 +121,10 @@ STORIES: dict[str, tuple[Sequence[Step], list[str]]] = {
         ["access_taken", "closed", "access_taken"],
     ),
     "in by one release, and nobody by the next": (
-        [Event.STRIKE_ON, Event.OPENED, Event.CLOSED, SETTLED, Event.STRIKE_OFF]
-        + [Event.STRIKE_ON, Event.STRIKE_OFF],
+        [
+            *(Event.STRIKE_ON, Event.OPENED, Event.CLOSED, SETTLED, Event.STRIKE_OFF),
+            *(Event.STRIKE_ON, Event.STRIKE_OFF),
+        ],
         ["access_taken", "closed", "access_not_taken"],
     ),
     "forced after a release that is over": (

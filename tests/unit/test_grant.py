@@ -59,7 +59,7 @@ def test_a_grant_goes_out_and_comes_back(length: int) -> None:
     assert read_grant(document, ISSUER.verify_key, "site-1") == grant
     with pytest.raises(ProofError):
         read_grant(document, PHONE.verify_key, "site-1")
-    with pytest.raises(ProofError, match="^grant: for another site$"):
+    with pytest.raises(ProofError, match=r"^grant: for another site$"):
         read_grant(document, ISSUER.verify_key, "site-2")
 
 
@@ -72,7 +72,7 @@ def test_a_grants_id_has_8_to_16_bytes(grant_id: Any) -> None:
 
 def test_a_grant_without_a_holder_is_refused() -> None:
     document = issue_grant(ISSUER, replace(GRANT, credential=""), PHONE.cose_key)
-    with pytest.raises(ProofError, match="^document: credential is no text of 1"):
+    with pytest.raises(ProofError, match=r"^document: credential is no text of 1"):
         read_grant(document, ISSUER.verify_key, "site-1")
 
 
@@ -84,13 +84,13 @@ NO_UINT = [None, "1", b"1", -1, [], {}]
 def test_a_rule_has_three_numbers_whatever_stands_there(wrong: Any, place: int) -> None:
     rule: list[Any] = [31, 480, 1020]
     rule[place] = wrong
-    with pytest.raises(ProofError, match="^grant: a rule is no .* and no schedule's number$"):
+    with pytest.raises(ProofError, match=r"^grant: a rule is no .* and no schedule's number$"):
         read_scope(cbor.encode([[1, 9, [rule]]]))
 
 
 @pytest.mark.parametrize("rule", [[], [31], [31, 480], [31, 480, 1020, 0], "31", -1, None])
 def test_what_is_no_rule_is_refused(rule: Any) -> None:
-    with pytest.raises(ProofError, match="^grant: a rule is no .* and no schedule's number$"):
+    with pytest.raises(ProofError, match=r"^grant: a rule is no .* and no schedule's number$"):
         read_scope(cbor.encode([[1, 9, [7, rule]]]))
 
 
@@ -117,7 +117,7 @@ def test_a_rule_without_sense_is_refused_with_its_reason() -> None:
     ],
 )
 def test_what_is_no_entry_is_refused(entry: Any) -> None:
-    with pytest.raises(ProofError, match="^grant: an entry of access is no .*rules"):
+    with pytest.raises(ProofError, match=r"^grant: an entry of access is no .*rules"):
         read_scope(cbor.encode([[2, 9, []], entry]))
 
 
@@ -139,7 +139,7 @@ def test_an_entry_has_so_many_rules_and_a_grant_so_many_entries() -> None:
 
 
 def test_an_access_point_stands_once() -> None:  # law 3
-    with pytest.raises(ProofError, match="^grant: an access point twice$"):
+    with pytest.raises(ProofError, match=r"^grant: an access point twice$"):
         read_scope(write_scope([LOBBY, LAB, replace(LOBBY, rights=1)]))
 
 
