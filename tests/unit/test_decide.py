@@ -127,6 +127,14 @@ def test_what_nothing_speaks_against_is_granted() -> None:
     assert why(claim=with_rules(2, 1)) is None
 
 
+def test_a_ticket_is_enough_where_the_full_path_is_not_demanded() -> None:
+    short = replace(CLAIM, strength=Strength.SHORT)
+    fresh = replace(FACTS, fresh=True)
+    assert why(claim=short) is None
+    assert why(fresh, CLAIM) is None
+    assert why(fresh, short) is Denial.FULL_PROOF_NEEDED
+
+
 ELSEWHERE = {
     Denial.UNKNOWN_CREDENTIAL: "who finds no card",
     Denial.OP_CONFLICT: "access.once",
