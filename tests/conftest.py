@@ -12,11 +12,16 @@ import signal
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile(
-    "mutants", database=None, deadline=None, derandomize=True, max_examples=25
+    "mutants",
+    database=None,
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    phases=(Phase.explicit, Phase.generate),
 )
 
 MAY_SKIP = ("only root ", "root reads ", "this machine ", "this BlueZ ")

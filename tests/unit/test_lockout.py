@@ -110,3 +110,12 @@ def test_who_is_not_locked_gives_way_before_an_older_lockout() -> None:  # law 6
     for who in ("dora", "emil"):
         lockout.failed((1, who), RULE.locked_seconds)
     assert not lockout.locked(ANNA, RULE.locked_seconds)
+
+
+def test_a_lockout_that_is_over_gives_way_before_a_count() -> None:  # law 6
+    lockout = Lockout(LockoutRule(failures=2, window_seconds=1000.0), attempts_max=2)
+    lockout.failed(ANNA, 0.0)
+    assert lockout.failed(ANNA, 0.0)
+    lockout.failed((1, "cleo"), 50.0)
+    lockout.failed((1, "dora"), 60.0)
+    assert lockout.failed((1, "cleo"), 61.0)

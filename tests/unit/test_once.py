@@ -79,8 +79,9 @@ def test_an_operation_that_was_forgotten_and_asked_again_has_a_time_of_its_own()
 
 def test_an_operation_may_be_forgotten_and_asked_again_within_one_moment() -> None:  # law 3
     table: OpTable[str] = OpTable(seconds=10.0)
-    for _ in range(3):
-        assert ask(table, ANNA, 0.0, moved=True) is Asked.NEW
+    for number in range(3):
+        assert ask(table, ANNA, 0.0) is Asked.NEW
+        table.answered(ANNA, str(number), moved=True)
         table.forget(ANNA)
     assert ask(table, ANNA, 0.0, moved=True) is Asked.NEW
     assert ask(table, ANNA, 10.0) is Asked.SAME
@@ -173,6 +174,14 @@ def test_of_two_answers_before_a_restart_the_one_that_moved_stays(
     remembered(table, ANNA, 1.0, "second", second_moved)
     assert table.answer(ANNA) == answer
     assert len(table._ops) == 1
+
+
+def test_an_answer_that_is_remembered_twice_takes_one_place() -> None:
+    table: OpTable[str] = OpTable(an_asker=2)
+    remembered(table, ANNA, 0.0, "fault", moved=True)
+    remembered(table, ANNA, 1.0, "done", moved=True)
+    assert ask(table, key("anna", 2), 1.0) is Asked.NEW
+    assert ask(table, key("anna", 3), 1.0) is Asked.FULL
 
 
 def test_a_restart_remembers_up_to_the_ceiling_and_what_moved_first() -> None:
