@@ -252,6 +252,13 @@ def begun(pattern: Pattern, first: date, interval: int, asked: list[date]) -> li
     return [rule.begins(day_of(one)) for one in asked]
 
 
+def test_a_rule_of_every_third_day_counts_from_its_first() -> None:
+    days = [date(2026, 11, day) for day in (2, 3, 4, 5, 6, 7, 8)]
+    held = begun(Daily(), date(2026, 11, 2), 3, days)
+    assert held == [True, False, False, True, False, False, True]
+    assert begun(Daily(), date(2026, 11, 3), 3, days[:5]) == [False, True, False, False, True]
+
+
 def test_a_rule_of_every_third_year_holds_in_that_year_alone() -> None:
     years = [date(year, 5, 1) for year in range(2020, 2028)]
     held = begun(Yearly(frozenset({5, 7})), date(2021, 5, 1), 3, years)
