@@ -10,7 +10,7 @@ WORKERS ?= $(shell nproc)
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-zwave test-oracle tools zwave-modules openzwave install-zwave uninstall-zwave test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-zwave test-oracle tools zwave-modules openzwave install-zwave uninstall-zwave test-pythons mutants check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -53,6 +53,14 @@ $(VENV)-openzwave/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/ope
 # The tests on each Python that setup.cfg promises and this machine has. It says which are missing.
 test-pythons:
 	.ci/pythons $(PYTHON)
+
+# Changes the rules of doors, one small change at a time, and runs their tests against each: docs/mutants.md. It names
+# the changes that no test noticed. CI=true, so that hypothesis tries the same examples each time.
+MUTANTS ?=
+mutants: $(VENV)-mutants/ready
+	rm -rf mutants
+	CI=true nice $(VENV)-mutants/bin/mutmut run --max-children 1 $(MUTANTS)
+	$(VENV)-mutants/bin/mutmut results
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -106,6 +114,13 @@ $(VENV)-oracle/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prereq
 	.ci/pip $(VENV)-oracle/bin/python install -q -e '.[oracle]' -e ./hardware-sim
 	@touch $@
 
+# The tool that makes mutants. Its tests are pure: they need neither a radio nor a device's library.
+$(VENV)-mutants/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/prerequisites .ci/pip
+	.ci/prerequisites $(PYTHON)
+	$(PYTHON) -m venv $(VENV)-mutants
+	.ci/pip $(VENV)-mutants/bin/python install -q -e '.[mutants]' -e ./hardware-sim
+	@touch $@
+
 # On a hub, as root; or below DESTDIR into an image, for the Python that the image has at the same place. It restarts a
 # running hub, unless RESTART=no.
 install:
@@ -130,4 +145,4 @@ uninstall:
 
 # Never remove desk: it holds the private key of a site's issuer.
 clean:
-	rm -rf .venv .venv-* build dist wheels *.egg-info hardware-sim/build hardware-sim/*.egg-info desk-demo
+	rm -rf .venv .venv-* build dist mutants wheels *.egg-info hardware-sim/build hardware-sim/*.egg-info desk-demo

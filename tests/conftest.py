@@ -12,8 +12,17 @@ import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import Phase, settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+settings.register_profile(
+    "mutants",
+    database=None,
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    phases=(Phase.explicit, Phase.generate),
+)
 
 MAY_SKIP = ("only root ", "root reads ", "this machine ", "this BlueZ ")
 """How reasons begin that no installation mends: who runs the tests, and on what."""

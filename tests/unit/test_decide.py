@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta, timezone
 from itertools import combinations
 from typing import Any
 
@@ -18,7 +18,7 @@ from hubcore.access.factors import ALL_FACTORS, Demand, Factor, strictest
 from hubcore.access.grant import Access
 from hubcore.access.passback import Violation
 from hubcore.access.words import Action, Denial
-from hubcore.calendar.schedule import ALWAYS, Schedule
+from hubcore.calendar.schedule import ALWAYS, MINUTES_A_DAY, Rule, Schedule, WallTime
 
 NOW = 1_790_000_000.0
 DAY = 86_400
@@ -132,6 +132,14 @@ def test_what_nothing_speaks_against_is_granted() -> None:
     assert why(replace(FACTS, used=65535)) is None  # a grant without a number of uses
 
 
+def test_a_ticket_is_enough_where_the_full_path_is_not_demanded() -> None:
+    short = replace(CLAIM, strength=Strength.SHORT)
+    fresh = replace(FACTS, fresh=True)
+    assert why(claim=short) is None
+    assert why(fresh, CLAIM) is None
+    assert why(fresh, short) is Denial.FULL_PROOF_NEEDED
+
+
 ELSEWHERE = {
     Denial.UNKNOWN_CREDENTIAL: "who finds no card",
     Denial.OP_CONFLICT: "access.once",
@@ -178,6 +186,48 @@ def test_without_time_only_a_grant_without_a_schedule_opens() -> None:
     assert why(facts) is None
     assert why(facts, replace(CLAIM, not_before=int(NOW) + DAY)) is None  # the clock may be behind
     assert why(facts, with_rules(1)) is Denial.TIME_UNTRUSTED
+
+
+def test_without_time_nobody_asks_for_the_schedule_of_a_query() -> None:
+    untrusted = replace(FACTS, time_trusted=False)
+    query = replace(with_rules(2), action=Action.QUERY)
+    assert why(untrusted, query) is None
+    assert why(FACTS, query) is Denial.OUT_OF_SCHEDULE
+
+
+def test_without_time_the_last_second_and_the_longest_life_still_count() -> None:
+    facts = replace(FACTS, time_trusted=False, without_time=True, grant_seconds_max=DAY)
+    claim = replace(CLAIM, not_before=int(NOW) - DAY, expires=int(NOW))
+    assert why(facts, claim) is None
+    assert why(replace(facts, time_trusted=True), claim) is None
+    assert why(facts, replace(claim, not_before=int(NOW) - DAY - 1)) is Denial.GRANT_TOO_LONG
+    assert why(facts, claim, at=NOW + 1) is Denial.CREDENTIAL_EXPIRED
+
+
+ZONE = timezone(timedelta(hours=5, minutes=30))
+THERE = WallTime.at(NOW, ZONE)
+
+
+@pytest.mark.parametrize("minutes", range(-2, 3))
+def test_a_rule_that_a_grant_carries_counts_by_the_wall_clock_at_the_door(minutes: int) -> None:
+    start = THERE.minute + minutes
+    today = 1 << (THERE.day + 3) % 7
+    facts = replace(FACTS, zone=ZONE)
+    claim = with_rules(Rule(today, start, start + 1))
+    assert why(facts, claim) is (None if minutes == 0 else Denial.OUT_OF_SCHEDULE)
+    assert why(FACTS, claim) is Denial.OUT_OF_SCHEDULE
+    tomorrow = with_rules(Rule(today ^ 127, 0, MINUTES_A_DAY))
+    assert why(facts, tomorrow) is Denial.OUT_OF_SCHEDULE
+
+
+def test_demands_and_schedules_count_by_the_wall_clock_at_the_door() -> None:
+    now = Schedule((Rule(127, THERE.minute, THERE.minute + 1),))
+    demand = replace(CARD, schedule=1)
+    there = replace(FACTS, schedules={1: now}, zone=ZONE)
+    assert why(there, with_rules(1)) is None
+    assert why(replace(there, zone=UTC), with_rules(1)) is Denial.OUT_OF_SCHEDULE
+    assert why(replace(there, demands=(demand,))) is Denial.FACTOR_NEEDED
+    assert why(replace(there, zone=UTC, demands=(demand,))) is None
 
 
 def test_without_time_every_demand_may_count() -> None:

@@ -81,6 +81,8 @@ def door() -> Story:
 
 
 SETTLED = SETTLE_SECONDS
+RELEASE = DoorMasks(released=True, forced=True)
+"""What a release under way makes of an opening."""
 STORIES: dict[str, tuple[Sequence[Step], list[str]]] = {
     "somebody goes in": (
         [Event.STRIKE_ON, Event.OPENED, Event.STRIKE_OFF, 1.0, Event.CLOSED, SETTLED],
@@ -107,6 +109,41 @@ STORIES: dict[str, tuple[Sequence[Step], list[str]]] = {
         [Event.STRIKE_ON, Event.OPENED, Event.STRIKE_OFF, 55.0, Event.CLOSED, SETTLED],
         ["access_taken", "pre_alarm", "closed"],
     ),
+    "two go in by one release": (
+        [Event.STRIKE_ON, Event.OPENED, Event.CLOSED, SETTLED, Event.OPENED, Event.STRIKE_OFF],
+        ["access_taken", "closed", "access_taken"],
+    ),
+    "in by one release, and nobody by the next": (
+        [
+            *(Event.STRIKE_ON, Event.OPENED, Event.CLOSED, SETTLED, Event.STRIKE_OFF),
+            *(Event.STRIKE_ON, Event.STRIKE_OFF),
+        ],
+        ["access_taken", "closed", "access_not_taken"],
+    ),
+    "forced after a release that is over": (
+        [Event.STRIKE_ON, Event.OPENED, Event.STRIKE_OFF, Event.CLOSED, SETTLED, Event.OPENED],
+        ["access_taken", "closed", "forced"],
+    ),
+    "forced, and shut right before it is too long": (
+        [Event.OPENED, HELD_SECONDS - 0.1, Event.CLOSED, SETTLED],
+        ["forced", "closed", "forced_ended"],
+    ),
+    "forced, under an order that lets nobody in": (
+        [Event.OPENED, 30.0, DoorMasks(), 30.0],
+        ["forced", "held_open"],
+    ),
+    "open, under an order that lets nobody in": (
+        [Event.STRIKE_ON, Event.OPENED, 30.0, DoorMasks(), 20.0],
+        ["access_taken", "pre_alarm"],
+    ),
+    "forced, and released then": (
+        [Event.OPENED, 30.0, RELEASE, 49.0, 1.0],
+        ["forced", "forced_ended", "pre_alarm"],
+    ),
+    "open too long, and released then": (
+        [Event.STRIKE_ON, Event.OPENED, 60.0, RELEASE, 10.0, Event.CLOSED, SETTLED],
+        ["access_taken", "pre_alarm", "held_open", "closed", "held_open_ended"],
+    ),
     "out by the button": (
         [Event.REX, 3.0, Event.OPENED, Event.CLOSED, SETTLED],
         ["exit", "closed"],
@@ -115,6 +152,14 @@ STORIES: dict[str, tuple[Sequence[Step], list[str]]] = {
     "out right behind somebody": (
         [Event.REX, Event.OPENED, Event.CLOSED, 0.2, Event.REX, SETTLED, 1.0, Event.OPENED],
         ["exit", "closed", "exit"],
+    ),
+    "out at the last moment, asked while it fell shut": (
+        [Event.REX, Event.OPENED, Event.CLOSED, 0.2, Event.REX, EGRESS_SECONDS - 0.1, Event.OPENED],
+        ["exit", "closed", "exit"],
+    ),
+    "out too late, asked while it fell shut": (
+        [Event.REX, Event.OPENED, Event.CLOSED, 0.2, Event.REX, EGRESS_SECONDS, Event.OPENED],
+        ["exit", "closed", "forced"],
     ),
     "a button that was used excuses no second opening": (
         [Event.REX, Event.OPENED, Event.CLOSED, SETTLED, 1.0, Event.OPENED],
@@ -165,7 +210,35 @@ def test_who_needs_longer_has_longer(door: Story) -> None:
 
 def test_a_door_without_a_pre_alarm_is_held_open_at_once() -> None:
     door = Story(DoorMachine(True, HELD_SECONDS))
-    assert door.play(Event.OPENED, HELD_SECONDS) == ["held_open"]
+    assert door.play(Event.OPENED, HELD_SECONDS - 0.1) == []
+    assert door.play(0.1) == ["held_open"]
+
+
+def test_a_pre_alarm_longer_than_the_time_comes_at_once() -> None:
+    door = Story(DoorMachine(True, 5.0, PRE_SECONDS))
+    assert door.play(Event.OPENED, 0.0) == ["pre_alarm"]
+    assert door.play(4.9) == []
+    assert door.play(0.1) == ["held_open"]
+
+
+def test_a_door_without_a_switch_cannot_tell_that_nobody_went_in() -> None:
+    door = Story(DoorMachine(False, HELD_SECONDS))
+    assert door.play(Event.STRIKE_ON, Event.STRIKE_OFF) == []
+
+
+def test_a_door_begins_unknown_and_its_first_opening_is_not_forced() -> None:
+    door = Story()
+    assert door.machine.state is DoorState.UNKNOWN
+    assert door.play(Event.OPENED, 50.0) == ["pre_alarm"]
+
+
+def test_a_fresh_door_has_had_its_time_from_its_opening(door: Story) -> None:
+    door.play(Event.STRIKE_ON, Event.OPENED)
+    assert door.machine.deadline == door.now + HELD_SECONDS - PRE_SECONDS
+    door.play(Event.CLOSED)
+    assert door.machine.deadline == door.now + SETTLE_SECONDS
+    door.play(SETTLED)
+    assert door.machine.deadline is None
 
 
 def test_the_aspects_are_told_apart(door: Story) -> None:

@@ -13,6 +13,7 @@ from hubcore.access.factors import (
     Demand,
     Factor,
     demanded,
+    strictest,
 )
 from hubcore.access.two_person import TwoPersons
 
@@ -82,6 +83,12 @@ def test_more_factors_than_demanded_do_no_harm(
 def test_a_demand_of_nothing_cannot_be_made(facts: dict[str, object], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Demand(**facts)
+
+
+@pytest.mark.parametrize("persons", [(1, 2), (2, 1), (2, 2), (1, 1)])
+def test_the_strictest_demand_asks_for_the_most_persons(persons: tuple[int, int]) -> None:
+    demands = [Demand((Factor.CARD,), persons=number) for number in persons]
+    assert strictest(demands).persons == max(persons)
 
 
 comings = st.lists(

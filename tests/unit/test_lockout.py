@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,8 +22,8 @@ def test_the_last_failure_locks_and_time_unlocks() -> None:
 
 def test_attempts_while_it_is_locked_prolong_nothing() -> None:
     lockout = Lockout(RULE)
-    for at in (0.0, 1.0, 2.0, 50.0, 100.0):
-        lockout.failed(ANNA, at)
+    locks = [lockout.failed(ANNA, at) for at in (0.0, 1.0, 2.0, 50.0, 100.0)]
+    assert locks == [False, False, True, False, False]
     lockout.succeeded(ANNA, 101.0)
     assert lockout.locked(ANNA, 101.9)
     assert not lockout.locked(ANNA, 102.0)
@@ -36,6 +37,14 @@ def test_a_success_and_a_pause_end_the_count() -> None:
     lockout.succeeded(ANNA, 2.0)
     assert [lockout.failed(ANNA, at) for at in (3.0, 4.0)] == [False, False]
     assert not lockout.failed(ANNA, 63.1), "the first of them is over a minute old"
+
+
+@pytest.mark.parametrize(("last", "locks"), [(60.0, True), (60.1, False)])
+def test_failures_count_for_their_window(last: float, locks: bool) -> None:  # law 1
+    lockout = Lockout(RULE)
+    lockout.failed(ANNA, 0.0)
+    lockout.failed(ANNA, 1.0)
+    assert lockout.failed(ANNA, last) is locks
 
 
 def test_a_stranger_at_another_reader_locks_nobody_out_here() -> None:
@@ -81,3 +90,32 @@ def test_what_is_counted_has_a_ceiling_and_a_lockout_outlasts_a_flood(who: list[
         assert len(lockout) <= 10
     locked = sum(lockout.locked((1, str(number)), 1.0) for number in range(51))
     assert lockout.locked(ANNA, 1.0) or locked >= 9
+
+
+def test_where_all_are_locked_the_oldest_gives_way() -> None:  # law 6
+    lockout = Lockout(LockoutRule(failures=1), attempts_max=2)
+    for number, who in enumerate(("anna", "ben", "cleo")):
+        assert lockout.failed((1, who), float(number))
+    assert [lockout.locked((1, who), 3.0) for who in ("anna", "ben", "cleo")] == [False, True, True]
+
+
+def test_who_is_not_locked_gives_way_before_an_older_lockout() -> None:  # law 6
+    lockout = Lockout(RULE, attempts_max=2)
+    for _ in range(RULE.failures):
+        lockout.failed(ANNA, 0.0)
+    lockout.failed((1, "ben"), 1.0)
+    lockout.failed((1, "cleo"), 1.0)
+    assert len(lockout) == 2
+    assert lockout.locked(ANNA, 1.0)
+    for who in ("dora", "emil"):
+        lockout.failed((1, who), RULE.locked_seconds)
+    assert not lockout.locked(ANNA, RULE.locked_seconds)
+
+
+def test_a_lockout_that_is_over_gives_way_before_a_count() -> None:  # law 6
+    lockout = Lockout(LockoutRule(failures=2, window_seconds=1000.0), attempts_max=2)
+    lockout.failed(ANNA, 0.0)
+    assert lockout.failed(ANNA, 0.0)
+    lockout.failed((1, "cleo"), 50.0)
+    lockout.failed((1, "dora"), 60.0)
+    assert lockout.failed((1, "cleo"), 61.0)

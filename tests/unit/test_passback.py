@@ -63,6 +63,20 @@ def test_a_rule_without_sense_cannot_be_made(
         PassbackRule(kind, *areas, seconds)
 
 
+@pytest.mark.parametrize("seconds", [1, TIMED_SECONDS_MAX])
+def test_a_timed_rule_lasts_a_second_to_a_day(seconds: int) -> None:
+    rule = PassbackRule(PassbackKind.TIMED, OUTSIDE, LOBBY, seconds)
+    assert judge(rule, Place(LOBBY, 0), at=seconds - 0.5) is Violation.DENIED
+    assert judge(rule, Place(LOBBY, 0), at=seconds) is Violation.NONE
+
+
+def test_a_place_is_known_with_its_time() -> None:
+    places = Places()
+    places.went("anna", LOBBY, at=1000)
+    assert places.of("anna") == Place(LOBBY, 1000)
+    assert places.of("ben") is None
+
+
 credentials = st.sampled_from(["anna", "ben", "cleo"])
 walks = st.lists(st.tuples(credentials, st.booleans()), max_size=40)
 

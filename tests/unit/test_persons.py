@@ -39,7 +39,9 @@ TWO = PointRules(demands=(Demand(tuple(Factor), persons=2),))
 
 
 class NoWatch:
-    def released(self, door: str, access_point: int, seconds: float) -> None: ...
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None: ...
 
     def state(self, door: str) -> DoorState:
         return DoorState.SECURED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -227,3 +228,56 @@ def test_a_rule_that_makes_no_sense_cannot_be_made(facts: dict[str, object], why
 def test_a_pattern_that_makes_no_sense_cannot_be_made(make: object, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: MonthlyByDay(frozenset()), "a monthly rule names no day"),
+        (lambda: MonthlyByWeekday(frozenset()), "a monthly rule names no weekday"),
+        (lambda: Yearly(frozenset()), "a yearly rule names no month"),
+        (
+            lambda: Recurrence(Weekly(0b10), MONDAY, 0, 60),
+            "the first day is none on which the rule holds",
+        ),
+    ],
+)
+def test_a_refusal_is_a_whole_sentence(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        make()
+
+
+def begun(pattern: Pattern, first: date, interval: int, asked: list[date]) -> list[bool]:
+    rule = Recurrence(pattern, day_of(first), 0, 60, interval=interval)
+    return [rule.begins(day_of(one)) for one in asked]
+
+
+def test_a_rule_of_every_third_day_counts_from_its_first() -> None:
+    days = [date(2026, 11, day) for day in (2, 3, 4, 5, 6, 7, 8)]
+    held = begun(Daily(), date(2026, 11, 2), 3, days)
+    assert held == [True, False, False, True, False, False, True]
+    assert begun(Daily(), date(2026, 11, 3), 3, days[:5]) == [False, True, False, False, True]
+
+
+def test_a_rule_of_every_third_year_holds_in_that_year_alone() -> None:
+    years = [date(year, 5, 1) for year in range(2020, 2028)]
+    held = begun(Yearly(frozenset({5, 7})), date(2021, 5, 1), 3, years)
+    assert held == [False, True, False, False, True, False, False, True]
+    others = [date(2024, 7, 1), date(2024, 6, 1), date(2024, 5, 2), date(2025, 7, 1)]
+    assert begun(Yearly(frozenset({5, 7})), date(2021, 5, 1), 3, others) == [True] + [False] * 3
+
+
+def test_a_rule_of_every_third_month_holds_in_that_month_alone() -> None:
+    months = [date(2022 + month // 12, month % 12 + 1, 31) for month in (9, 11, 12, 14, 18)]
+    held = begun(MonthlyByDay(frozenset({31, -1})), date(2022, 10, 31), 3, months)
+    assert held == [True, False, True, False, True]
+    last_monday = MonthlyByWeekday(frozenset({(-1, 0)}))
+    mondays = [date(2023, 1, 30), date(2023, 1, 23), date(2023, 2, 27), date(2023, 4, 24)]
+    assert begun(last_monday, date(2022, 10, 31), 3, mondays) == [True, False, False, True]
+
+
+def test_a_rule_of_every_second_week_counts_weeks_from_monday() -> None:
+    """It begins on a Sunday: its first week is that Sunday's."""
+    days = [date(2026, 11, day) for day in (1, 2, 8, 9, 15, 16)]
+    held = begun(Weekly(0b1000001), date(2026, 11, 1), 2, days)
+    assert held == [True, False, False, True, True, False]

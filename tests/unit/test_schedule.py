@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubcore.calendar.schedule import ALL_DAYS, ALWAYS, MINUTES_A_DAY, Rule, inside
+from hubcore.calendar.schedule import (
+    ALL_DAYS,
+    ALWAYS,
+    MINUTES_A_DAY,
+    Rule,
+    Schedule,
+    SpecialDays,
+    WallTime,
+    inside,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -168,3 +177,47 @@ def test_inside_agrees_with_a_slow_reckoning_minute_by_minute(
         assert inside(rules, minute * 60 + second, zone) == expected, datetime.fromtimestamp(
             minute * 60, zone
         )
+
+
+DAY_AFTER = 20_001
+CHRISTMAS = SpecialDays(frozenset({20_000}), ((480, 720), (900, 960)))
+CLOSED = SpecialDays(frozenset({DAY_AFTER}), ())
+
+
+@pytest.mark.parametrize(
+    ("minute", "inside_it"), [(479, False), (480, True), (719, True), (720, False), (900, True)]
+)
+def test_a_special_day_has_its_own_spans_and_no_others(minute: int, inside_it: bool) -> None:
+    """Schedules, law 3: also where the week says something else."""
+    for rules in (ALWAYS, ()):
+        schedule = Schedule(rules, (CHRISTMAS, CLOSED))
+        assert schedule.holds_on(WallTime(20_000, minute)) is inside_it
+        assert not schedule.holds_on(WallTime(DAY_AFTER, minute))
+        assert schedule.holds_on(WallTime(20_002, minute)) is (rules == ALWAYS)
+
+
+def test_of_two_special_days_on_one_date_the_first_counts() -> None:  # law 4
+    closed_too = SpecialDays(CHRISTMAS.days, ())
+    now = WallTime(20_000, 500)
+    assert Schedule(ALWAYS, (CHRISTMAS, closed_too)).holds_on(now)
+    assert not Schedule(ALWAYS, (closed_too, CHRISTMAS)).holds_on(now)
+
+
+@pytest.mark.parametrize("span", [(-1, 60), (60, 60), (61, 60), (0, 1441)])
+def test_a_span_of_a_special_day_that_makes_no_sense_cannot_be_made(span: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=f"{span[0]}..{span[1]} is no span of a day"):
+        SpecialDays(frozenset({0}), ((0, MINUTES_A_DAY), span))
+
+
+def test_a_schedule_asks_the_wall_clock_at_the_door() -> None:
+    monday = Schedule((Rule(MONDAY, 0, MINUTES_A_DAY),))
+    moment = at("2026-11-22T14:00:00+01:00")
+    assert monday.holds(moment, SYDNEY)
+    assert not monday.holds(moment, BERLIN)
+    assert WallTime.at(at("1970-01-02T03:04:59+00:00"), UTC) == WallTime(1, 3 * 60 + 4)
+
+
+def test_one_rule_that_holds_is_enough() -> None:
+    schedule = Schedule((Rule(SUNDAY, 0, 1), Rule(ALL_DAYS, 0, 2)))
+    assert schedule.holds_on(WallTime(0, 1))
+    assert not schedule.holds_on(WallTime(0, 2))
