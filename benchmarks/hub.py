@@ -23,7 +23,7 @@ from drivers.strike.strike import Strike
 from hubcore.ports.doors import Mover
 from hubcore.ports.radio import LinkId, Radio, RadioListener
 from hubd.__main__ import run
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.wiring.parts import Parts, TellPart
 from hubsim.desk import desk_parts

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.ports.clock import Clock
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.teller import Teller
 from hubd.backend.heard import LastHeard, unheard_seconds

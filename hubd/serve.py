@@ -18,9 +18,9 @@ from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
 from hubcore.policy import document as policies
 from hubd import __version__
-from hubd.adapters.host.keyfiles import load_keys
 from hubd.adapters.host.log import tell_left_out
 from hubd.adapters.host.systemd import Notifier
+from hubd.adapters.keys.keyfiles import load_keys
 from hubd.app import Hub, build
 from hubd.config.file import Config
 from hubd.recording import record_now

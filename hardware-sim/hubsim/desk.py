@@ -21,7 +21,7 @@ from msgspec import structs
 from drivers.gpio.events import Edges
 from hubcore.ports.doors import Input, InputEvent, Mover
 from hubcore.ports.radio import Radio
-from hubd.adapters.host.keyfiles import HubKeys, load_beacon
+from hubd.adapters.keys.keyfiles import HubKeys, load_beacon
 from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.config.movers import Maglock, RelayStrike, Strike, ZwaveLock

@@ -10,7 +10,7 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
 from hubcore.ports.uplink import Uplink
 from hubd import __version__
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.backend.heard import LastHeard
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders

@@ -10,7 +10,7 @@ from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.ports.clock import Clock
 from hubd.adapters.host import state_disk
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore

@@ -14,7 +14,7 @@ from hubcore.phone.sealing import BLE_GATT
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.radio import Radio
 from hubcore.timing.budget import LINE_SECONDS, Budget
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.building.doors import points_of
 from hubd.building.evidence import Evidence
 from hubd.config.file import Config

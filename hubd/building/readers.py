@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.building.evidence import Evidence
 from hubd.config.file import Config
 from hubd.doors.unlock import Unlock

@@ -7,7 +7,7 @@ import asyncio
 from hubcore.phone.epochs import EpochRing
 from hubd import __version__
 from hubd.adapters.host.clock import set_by_timesyncd
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.backend.sync import Sync
 from hubd.building.devices import Devices
 from hubd.building.doors import Doors

@@ -17,7 +17,7 @@ from hubcore.device.command import Capability
 from hubcore.device.device import Device
 from hubcore.errors import ConfigError
 from hubcore.ports.device import DeviceDriver
-from hubd.adapters.host.networkkey import read_network_key
+from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config
 from hubd.config.section import kind_of

@@ -11,7 +11,7 @@ from functools import partial
 
 from drivers.gpio.events import Edges
 from drivers.gpio.inputs import Contact, InputLine, WiredInputs
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config import movers as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part

@@ -14,7 +14,7 @@ from hubcore.ports.doors import Inputs, Mover
 from hubcore.ports.radio import Radio
 from hubcore.ports.reader import Readers
 from hubcore.ports.uplink import Uplink
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 

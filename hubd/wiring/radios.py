@@ -11,8 +11,8 @@ from hubcore.phone.beacon import Beacon
 from hubcore.ports.radio import Radio
 from hubd.adapters.bluez.plan import RadioNews
 from hubd.adapters.bluez.radio import BluezRadio
-from hubd.adapters.host.keyfiles import load_beacon
 from hubd.adapters.host.systemd import ask_for_new_bluetoothd
+from hubd.adapters.keys.keyfiles import load_beacon
 from hubd.config import radio as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part

@@ -16,8 +16,8 @@ from typing import Any
 
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.reader import Readers
-from hubd.adapters.host.keyfiles import HubKeys
-from hubd.adapters.host.readerkeys import ReaderKeys
+from hubd.adapters.keys.keyfiles import HubKeys
+from hubd.adapters.keys.readerkeys import ReaderKeys
 from hubd.config import readers as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import CheckId, Part

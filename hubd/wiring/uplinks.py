@@ -10,7 +10,7 @@ from zmq.utils import z85
 
 from hubcore.ports.uplink import Uplink
 from hubd.adapters.curve.uplink import CurveUplink
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config import backend as sections
 from hubd.config.file import Config
 from hubd.wiring.look.finding import Finding, fact

@@ -14,7 +14,7 @@ import pytest
 from hubcore.backend import uplink as messages
 from hubcore.ports.uplink import Uplink
 from hubd.adapters.curve.uplink import CurveUplink
-from hubd.adapters.host.uplinkkeys import UplinkKeys
+from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from tests.fakes.uplink import FakeUplink, FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 

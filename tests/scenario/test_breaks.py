@@ -21,7 +21,7 @@ from hubcore.backend.uplink import Hello, Release, ReleaseOutcome, Result
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.adapters.curve.uplink import CurveUplink
-from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
+from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync

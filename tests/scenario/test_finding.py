@@ -10,7 +10,7 @@ import pytest
 
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import Beacon
-from hubd.adapters.host.keyfiles import load_beacon
+from hubd.adapters.keys.keyfiles import load_beacon
 from hubd.config.file import load as load_config
 from hubsim import site as sites
 from hubsim.phone import radio, wallet

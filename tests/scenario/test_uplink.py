@@ -28,7 +28,7 @@ from hubcore.evidence.records import StoredRecord
 from hubd.adapters.curve.timings import Backoff, Timings
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.clock import SystemClock
-from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text
+from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync

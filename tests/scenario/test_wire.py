@@ -27,7 +27,7 @@ from hubd.adapters.curve.names import ADDRESSES_MAX, Address, Names
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.curve.wire import FOLDER_PREFIX, Wire, WireLimits, folder_of_sockets
 from hubd.adapters.curve.zmtp import FRAMES_A_TURN
-from hubd.adapters.host.uplinkkeys import UplinkKeys
+from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 from tests.threads import Scarce

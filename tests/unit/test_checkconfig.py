@@ -20,7 +20,7 @@ import gpiod
 import pytest
 
 from hubcore.errors import HardwareError
-from hubd.adapters.host.keyfiles import load_keys
+from hubd.adapters.keys.keyfiles import load_keys
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.config.file import load
 from hubd.start.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page

@@ -16,7 +16,7 @@ import pytest
 from drivers.relays.boards import RelayBoards
 from hubcore.device.command import DEVICE_ID, Capability
 from hubcore.errors import ConfigError
-from hubd.adapters.host.networkkey import read_network_key
+from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config, parse
 from hubd.config.keys import KeyFile
@@ -273,7 +273,7 @@ def test_two_programs_of_one_stick_are_told(machine: Ports) -> None:
 
 def test_openzwave_that_is_not_installed_breaks_no_hub_and_is_told(tmp_path: Path) -> None:
     config = config_of(STICK + OZW_LOCK)
-    made = make_devices(config)
+    made = made_of(config)
     assert made["old-lock"][0].capability is Capability.LOCK
     key = Path(FILE).parent / "zwave.key"
     told = [

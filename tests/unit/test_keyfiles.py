@@ -23,7 +23,7 @@ from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
-from hubd.adapters.host.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_beacon, load_keys
+from hubd.adapters.keys.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_beacon, load_keys
 from hubd.config import file as config
 from hubd.config.file import Config
 

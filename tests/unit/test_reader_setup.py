@@ -21,7 +21,7 @@ from hubcore.access.grant import Access
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.reader import Readers
 from hubd.adapters.host import readerkeys
-from hubd.adapters.host.keyfiles import load_keys
+from hubd.adapters.keys.keyfiles import load_keys
 from hubd.adapters.local.calls import CallRefused
 from hubd.calls import LocalCalls
 from hubd.config import readers as sections

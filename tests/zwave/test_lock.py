@@ -22,7 +22,7 @@ from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import Position
 from hubcore.ports.doors import Input, InputEvent, Inputs, Mover
 from hubd.adapters.host.clock import SystemClock
-from hubd.adapters.host.keyfiles import HubKeys
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import parse
 from hubd.devices.supervisor import Device, Supervisor
 from hubd.upkeep.checks import Part

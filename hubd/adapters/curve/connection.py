@@ -18,7 +18,7 @@ from hubd.adapters.curve.reasons import handshake_failure
 from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CLOSED, JOIN_SECONDS, Wire
 from hubd.adapters.curve.zmtp import SEALED_BYTES
-from hubd.adapters.host.uplinkkeys import UplinkKeys
+from hubd.adapters.keys.uplinkkeys import UplinkKeys
 
 SEND_QUEUE_MESSAGES = 128
 """Handed to libzmq and not yet on the wire; above it libzmq takes no more."""

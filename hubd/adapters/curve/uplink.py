@@ -31,7 +31,7 @@ from hubd.adapters.curve.dialer import Dialer
 from hubd.adapters.curve.names import Names, Resolve
 from hubd.adapters.curve.timings import Backoff, Timings
 from hubd.adapters.curve.wire import Wire, WireLimits
-from hubd.adapters.host.uplinkkeys import UplinkKeys
+from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from hubd.threads import Start, start_thread
 
 PORT_MAX = 65_535

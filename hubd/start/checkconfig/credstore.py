@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcore.errors import HardwareError
-from hubd.adapters.host.keyfiles import WANTED, remedy_for_missing, seal_command, wanted
+from hubd.adapters.keys.keyfiles import WANTED, remedy_for_missing, seal_command, wanted
 from hubd.config.keys import KeyFile
 from hubd.upkeep.checks import CheckId, Problem, problem
 from hubd.wiring.look.finding import Finding, finding, found

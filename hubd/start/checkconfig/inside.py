@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hubcore.errors import ConfigError
 from hubcore.timing.moment import show_seconds
-from hubd.adapters.host.keyfiles import HubKeys, load_beacon, load_keys
+from hubd.adapters.keys.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.config.file import Config
 from hubd.start.checkconfig import machine
 from hubd.upkeep.checks import Severity, certificate_problem

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
-from hubd.adapters.host.networkkey import read_network_key
+from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config.file import Config
 from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found

@@ -27,7 +27,7 @@ from hubcore.errors import ConfigError, PeerError
 from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
-from hubd.adapters.host.readerkeys import (
+from hubd.adapters.keys.readerkeys import (
     WANTED_CARD_KEY,
     WANTED_READER_KEY,
     ReaderKey,
@@ -35,7 +35,7 @@ from hubd.adapters.host.readerkeys import (
     checked_card_key,
     checked_reader_key,
 )
-from hubd.adapters.host.uplinkkeys import UplinkKeys, key_from_text, public_of
+from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of
 from hubd.config.file import Config
 from hubd.config.keys import KeyFile
 

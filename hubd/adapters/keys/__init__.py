@@ -1,0 +1,1 @@
+"""Keys as files: the hub's own, those of its uplink, its readers and its networks."""
