@@ -168,7 +168,8 @@ ROOMS: dict[str, Room] = {
     "hubd.wiring.mover_group": _room("hubcore.ports hubcore.errors", "", WORLDLY),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
-        "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys hubd.adapters.sqlite "
+        "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "
+        "hubd.adapters.sqlite "
         "hubd.upkeep.checks hubcore",
         "msgspec",
         WORLDLY,
@@ -185,21 +186,25 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.local hubd.policy hubd.readers hubd.upkeep hubcore", "", WORLDLY
     ),
     "hubd.app": _room(
-        "hubd.adapters.host hubd.adapters.keys hubd.adapters.local hubd.backend hubd.building hubd.calls "
+        "hubd.adapters.host hubd.adapters.keys "
+        "hubd.adapters.local hubd.backend hubd.building hubd.calls "
         "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy "
         "hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
-        "hubd.building hubd.adapters.host hubd.adapters.keys hubd.adapters.local hubd.adapters.sqlite hubd.backend "
+        "hubd.building hubd.adapters.host hubd.adapters.keys "
+        "hubd.adapters.local hubd.adapters.sqlite hubd.backend "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
         "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
-        "hubd.adapters.host hubd.adapters.keys hubd.app hubd.config.file hubd.recording hubd.stores hubd.upkeep "
+        "hubd.adapters.host hubd.adapters.keys "
+        "hubd.app hubd.config.file hubd.recording hubd.stores hubd.upkeep "
         "hubd.wiring.parts hubcore"
     ),
     "hubd.__main__": _room(
         "hubd.serve hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host hubd.adapters.keys "
+        ""
         "hubcore.errors",
         "",
     ),
