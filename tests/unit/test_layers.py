@@ -203,9 +203,8 @@ ROOMS: dict[str, Room] = {
         "hubd.wiring.parts hubcore"
     ),
     "hubd.__main__": _room(
-        "hubd.serve hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host hubd.adapters.keys "
-        ""
-        "hubcore.errors",
+        "hubd.serve hubd.start hubd.config hubd.wiring hubd.output hubd.adapters.host "
+        "hubd.adapters.keys hubcore.errors",
         "",
     ),
     "hubsim": _room("hubsim hubd drivers hubcore"),
