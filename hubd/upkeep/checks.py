@@ -591,7 +591,7 @@ CHECKS: Mapping[CheckId, Check] = {
         cause="The program that drives it does not run or does not answer: {devices}.",
         remedy=(
             "The hub tries again by itself. "
-            "See: sudo hubd --check-config; journalctl -b -u 'hubd*'."
+            "See: sudo /opt/hubd/bin/hubd --check-config; journalctl -b -u 'hubd*'."
         ),
     ),
     CheckId.DEVICES_VERSION: Check(

@@ -7,7 +7,6 @@ break its wire and mend it. A case names the law of the port that it shows.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import fields
@@ -25,18 +24,16 @@ from drivers.relays.opening import BoardKind, open_line
 from drivers.zwave_js.driver import ZwaveDevice, ZwaveJs
 from hubcore.device.command import LEVELS_OF, Capability, Command, Verb
 from hubcore.device.state import DeviceFault, Position
-from hubcore.errors import HardwareError
+from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.device import DeviceDriver
 from hubsim.openzwave.nodes import SimSwitch
 from hubsim.openzwave.stick import SimStick
 from hubsim.relays.boards import SimBoard, SimLcus, SimModbus, SimNumato
+from hubsim.zwave.modules import find_modules
 from hubsim.zwave.network import ZwaveNetwork
 from tests.fakes.device import FakeDriver, FakeListener
 from tests.fakes.openzwave import OzwNetwork, python_path
 
-MODULES = Path(
-    os.environ.get("HUBD_ZWAVE_MODULES", "~/.cache/hubd-zwave/node_modules")
-).expanduser()
 LOSSES = {DeviceFault.INTERFACE_GONE, DeviceFault.SERVICE_GONE}
 
 
@@ -167,16 +164,18 @@ async def relays(make: type[SimBoard], kind: BoardKind, folder: Path) -> AsyncIt
 
 @asynccontextmanager
 async def zwave(folder: Path) -> AsyncIterator[Bench]:
-    if not MODULES.is_dir():
-        pytest.skip("needs the Z-Wave service: make zwave")
-    async with ZwaveNetwork(MODULES, folder) as network:
+    try:
+        modules = find_modules()
+    except ConfigError as error:
+        pytest.skip(f"this machine has no Z-Wave service: {error}")
+    async with ZwaveNetwork(modules, folder) as network:
         yield ZwaveBench(network, FakeListener(patience_seconds=120.0))
 
 
 @asynccontextmanager
 async def openzwave(folder: Path) -> AsyncIterator[Bench]:
     if find_spec("libopenzwave") is None:
-        pytest.skip("needs python-openzwave: make openzwave")
+        pytest.skip("this machine has no python-openzwave: make openzwave")
     switch = SimSwitch(7)
     stick = SimStick([switch], folder / "ttyZwave")
     try:

@@ -19,7 +19,7 @@ from hubcore.policy import document as policies
 from hubcore.policy.policy import ALL_RIGHTS, HoldOpen, Operator, PointRules, Policy
 from hubd.orders.keeper import HOLD_SECONDS
 from hubsim.door.person import Act, do
-from hubsim.site import DeskDoor
+from hubsim.site import FIRST_OPERATOR, DeskDoor
 from hubsim.stage import Stage
 from tests.scenario.conftest import PULSE_SECONDS, start_again
 from tests.scenario.test_desk import allowed, new_phone, visit
@@ -35,7 +35,7 @@ DOOR = DeskDoor(
 ALL = "backend-all-doors"
 ZONE = ZoneInfo("Europe/Berlin")
 """Of a desk."""
-OPERATORS = {"operator": Operator(ALL_RIGHTS)}
+OPERATORS = {FIRST_OPERATOR: Operator(ALL_RIGHTS)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -246,6 +246,7 @@ async def test_the_judge_refuses_by_the_mode_of_the_door(doors: Doors) -> None:
         tell=lambda *_: None,
         persons=Persons(doors.clock),
         offline_seconds=lambda: 0.0,
+        used=lambda _claim: 0,
         mode_at=doors.standing.mode_at,
     )
     assert judge.why_shut(1) is None

@@ -20,7 +20,7 @@ from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.reader import Readers
-from hubd.adapters.host import readerkeys
+from hubd.adapters.keys import readerkeys
 from hubd.adapters.keys.keyfiles import load_keys
 from hubd.adapters.local.calls import CallRefused
 from hubd.calls import LocalCalls

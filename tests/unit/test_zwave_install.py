@@ -75,7 +75,7 @@ def test_nobody_but_hubds_group_reaches_the_service() -> None:
     assert found["RuntimeDirectoryMode"] == ["0750"]
     assert found["User"] == ["hubd-zwave"]
     assert found["LoadCredential"] == ["zwave_keys:hubd.zwave_keys"]
-    assert f"HUBD_ZWAVE_Zwave().socket={Zwave().socket}" in found["Environment"]
+    assert f"HUBD_ZWAVE_SOCKET={Zwave().socket}" in found["Environment"]
     assert found["DevicePolicy"] == ["closed"]
     assert all(device.startswith("char-tty") for device in found["DeviceAllow"])
     users = (ROOT / "systemd/hubd-zwave.sysusers").read_text()
@@ -216,7 +216,7 @@ def test_wrong_keys_are_told_and_never_shown(
         env=os.environ
         | {
             "HUBD_ZWAVE_STICK": "/dev/null",
-            "HUBD_ZWAVE_Zwave().socket": str(tmp_path / "socket"),
+            "HUBD_ZWAVE_SOCKET": str(tmp_path / "socket"),
             "HUBD_ZWAVE_CACHE": str(tmp_path / "cache"),
             "HUBD_ZWAVE_KEYS": str(file),
         },
@@ -258,12 +258,17 @@ assert "aiohttp" not in sys.modules
 """
 MISSING = """
 import sys
-from pathlib import Path
 from hubcore.errors import ConfigError
-from hubd.wiring.locks import zwave_driver
+from hubd.config.movers import ZwaveLock
+from hubd.wiring.locks import zwave_locks
+from hubd.wiring.zwave import ZwaveNetwork
 sys.modules["zwave_js_server"] = None
+
+def make_driver():
+    from drivers.zwave_js.driver import ZwaveJs
+
 try:
-    zwave_driver(Path("x"), [])
+    zwave_locks(ZwaveNetwork(make_driver), [ZwaveLock(id="bolt", node=2)], print)
 except ConfigError as error:
     print(error)
 """

@@ -63,7 +63,6 @@ class Orders:
         order_id: bytes | None,
     ) -> uplink.OrderResult:
         """See `Backend.stand`."""
-        self._speakers.refuse_orders(hub)
         message = uplink.Order(
             id=order_id or secrets.token_bytes(uplink.ID_BYTES),
             by=by,
@@ -89,7 +88,6 @@ class Orders:
         act_id: bytes | None,
     ) -> uplink.ActResult:
         """See `Backend.act`."""
-        self._speakers.refuse_orders(hub)
         order = uplink.Act(
             id=act_id or secrets.token_bytes(uplink.ID_BYTES),
             by=by,
@@ -105,6 +103,7 @@ class Orders:
 
     async def _answer(self, hub: str, order: Asked, within_seconds: float) -> Answer:
         """Give an order and wait for its answer. Raise LinkError."""
+        self._speakers.refuse_orders(hub)
         loop = asyncio.get_running_loop()
         answer = self._awaited.setdefault(order.id, loop.create_future())
         try:

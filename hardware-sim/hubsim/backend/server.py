@@ -287,7 +287,7 @@ class Backend:
         access_point: int | None = None,
         valid_seconds: float = 10.0,
         until: int | None = None,
-        by: str = "operator",
+        by: str = FIRST_OPERATOR,
         order_id: bytes | None = None,
     ) -> uplink.OrderResult:
         """Let an order stand for a door, or for all doors, or end it; return what became of it.

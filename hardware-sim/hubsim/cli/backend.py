@@ -100,7 +100,9 @@ def backend_accept(path: Path, hub: str) -> None:
 @site_option()
 @click.option("--access-point", type=int, help="One of the door; without it: all doors.")
 @click.option("--until", type=int, help="Unix seconds; without it: until it is ended.")
-@click.option("--by", default="operator", show_default=True, help="Whom the policy must name.")
+@click.option(
+    "--by", default=sites.FIRST_OPERATOR, show_default=True, help="Whom the policy must name."
+)
 @click.option("--end", is_flag=True, help="End the order.")
 @click.argument("hub")
 @click.argument("order", type=click.Choice(["hold_open", "no_entry", "lockdown"]))
