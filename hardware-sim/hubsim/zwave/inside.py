@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 MOCK_PORT = 5555
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 RESTART_SECONDS = 1.0
 KEYS = {
     "S0_Legacy": "0102030405060708090a0b0c0d0e0f10",
@@ -59,20 +59,23 @@ class Network:
                 stdout=log,
                 stderr=log,
             )
+        self._restarts.create_task(self._restart(name, process))
         if name == "mock":
             await _until_port()
-            return
-        self._restarts.create_task(self._restart(process))
-        await _until_socket(self.socket)
+        else:
+            await _until_socket(self.socket)
 
-    async def _restart(self, process: Process) -> None:
-        """Start the service again when it ends by itself, as systemd does."""
+    async def _restart(self, name: str, process: Process) -> None:
+        """Start what ends by itself again: the service as systemd does, the mock for its stick.
+
+        zwave-js's mock ends when its host ends in the middle of a message; a stick would not.
+        """
         await process.wait()
         await asyncio.sleep(RESTART_SECONDS)
-        if self._running.get("service") is process:
-            del self._running["service"]
+        if self._running.get(name) is process:
+            del self._running[name]
             with suppress(TimeoutError):
-                await self.start("service")
+                await self.start(name)
 
     async def stop(self, name: str) -> None:
         """Kill it, as a power cut would."""

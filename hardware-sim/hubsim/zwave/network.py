@@ -15,7 +15,7 @@ import aiohttp
 from hubsim.zwave.modules import SERVICE
 
 HERE = Path(__file__).parent
-START_SECONDS = 90.0
+START_SECONDS = 150.0
 END_SECONDS = 20.0
 
 
