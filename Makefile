@@ -7,6 +7,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # How many tests run side by side. 0: one after the other, in pytest's own process.
 WORKERS ?= $(shell nproc)
+# Which tests, as pytest has it. Nothing: all of them, but for the lab's.
+TESTS ?=
 
 .PHONY: demo test test-own test-oracle tools test-pythons check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
@@ -17,7 +19,7 @@ demo: $(VENV)/ready
 test: test-own test-oracle
 
 test-own: tools $(VENV)/ready
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(TESTS)
 
 # What two other COSE libraries make of the same bytes.
 test-oracle: $(VENV)-oracle/ready

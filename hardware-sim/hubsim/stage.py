@@ -27,9 +27,9 @@ from hubsim.desk import BANK
 from hubsim.door.lines import Bank, Level
 from hubsim.site import DeskDoor, Site
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 STOP_SECONDS = 8.0
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.01
 TAIL_CHARACTERS = 2000
 

@@ -13,6 +13,8 @@ from benchmarks.disk import DiskRounds
 from benchmarks.start import Memory, StartRounds
 from benchmarks.table import Cause, Figure, Table
 
+pytestmark = pytest.mark.once
+
 MS = 1e-3
 
 

@@ -26,6 +26,8 @@ from tests.vectors import world
 from tests.vectors.cddl import Grammar
 from tests.vectors.form import WALL, files, load
 
+pytestmark = pytest.mark.once
+
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.cddl").read_text()
 GRAMMAR = Grammar(TEXT)
 FOR_PYCDDL = re.sub(r"\.cbor \S+", "", TEXT).replace("= h'010001'", "= bytes .size 3")

@@ -15,6 +15,8 @@ import pytest
 
 from benchmarks.table import COLUMNS, cells, from_json
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DECISIONS = ROOT / "docs" / "decisions"

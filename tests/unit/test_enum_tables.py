@@ -24,6 +24,8 @@ from hubd.cli.page import STYLES
 from hubd.cli.show import URGENCY
 from hubd.upkeep.checks import Severity
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 TOPS = ("hubcore", "drivers", "hubd", "hubsim")
 

@@ -20,6 +20,8 @@ from hubd.cli import answers, audit, main, watch
 from hubd.cli.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
 from hubd.output import EX_IOERR, EX_SOFTWARE
 
+pytestmark = pytest.mark.once
+
 TEXT = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")
 
 

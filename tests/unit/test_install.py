@@ -15,6 +15,8 @@ from packaging.version import Version
 from hubd import __version__
 from hubd.backend.identity import Identity
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 EVERY = {
     "etc/hubd/hubd.toml",

@@ -12,6 +12,8 @@ from lab.guest import Done, Guest
 from lab.hub import LabHub
 from tests.lab.deaths import deaths, guests_of
 
+pytestmark = pytest.mark.once
+
 DIED = "bluetooth.service: Main process exited, code={}, status={}\r\n"
 
 

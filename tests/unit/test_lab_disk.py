@@ -15,6 +15,8 @@ import pytest_asyncio
 
 from lab.disk import REQUEST_BYTES_MAX, SECTOR_BYTES, Disk, DiskLine, Loss
 
+pytestmark = pytest.mark.once
+
 SECTORS = 64
 OLD, NEW, NEWER = (bytes([byte]) * SECTOR_BYTES for byte in (1, 2, 3))
 READ, WRITE, DISCONNECT, FLUSH, TRIM = range(5)

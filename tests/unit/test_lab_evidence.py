@@ -18,6 +18,8 @@ from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from lab.evidence import Found, Seen, StrikeSeen, judge
 
+pytestmark = pytest.mark.once
+
 AT_MS = 1_800_000_000_000
 OPS = [bytes([n]) * 16 for n in range(3)]
 AT = [10.0, 14.0, 18.0]

@@ -8,6 +8,8 @@ from benchmarks.lab import LabRounds
 from benchmarks.lab_figures import lab_figures, soak_figures
 from benchmarks.traced import Packet, answered, last_request
 
+pytestmark = pytest.mark.once
+
 HANDLE = 0x0021
 
 

@@ -14,6 +14,8 @@ import pytest
 from lab.errors import LabError
 from lab.guest import CONSOLE_LINES, Guest
 
+pytestmark = pytest.mark.once
+
 PATIENCE_SECONDS = 20.0
 PANIC = "Kernel panic - not syncing: ptrace set fp regs failed, errno = 14"
 BOOTED = r"""

@@ -34,6 +34,8 @@ from hubd import __version__
 from hubd.cli.answers import DISTRIBUTION
 from hubsim.cli.sentences import INSTALLED_BY, sentence
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 NAMES = ("hubd-access-hub", "hubd-access-hub-sim")
 PIP_SECONDS = 120

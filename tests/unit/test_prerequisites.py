@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
 
@@ -246,8 +248,8 @@ def _promise(tree: Path, *versions: str) -> None:
         (tree / "bin" / name).chmod(0o755)
 
 
-def _pythons(tree: Path, own: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": f"{tree / 'bin'}:/usr/bin:/bin", "HOME": str(tree)}
+def _pythons(tree: Path, own: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{tree / 'bin'}:/usr/bin:/bin", "HOME": str(tree), **more}
     argv = [tree / ".ci/pythons", own]
     return subprocess.run(
         argv, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -264,7 +266,7 @@ def test_each_promised_python_runs_the_tests_and_one_that_is_not_here_is_named(
         "== tests on Python 3.96",
         "ran -s test VENV=.venv PYTHON=python3.96",
         "== tests on Python 3.97",
-        "ran -s test-own WORKERS=2 VENV=.venv-3.97 PYTHON=python3.97",
+        'ran -s test-own WORKERS=2 TESTS=-m "not once" VENV=.venv-3.97 PYTHON=python3.97',
     ]
     assert done.stderr == "tests on Python 3.99: not run, this machine has no python3.99\n"
 
@@ -279,6 +281,15 @@ def test_one_python_that_fails_or_none_at_all_is_a_failure(
     assert "they failed on Python 3.98" in done.stdout or "none of the Pythons" in done.stderr
 
 
-def test_ci_runs_the_tests_on_every_python() -> None:
+def test_in_ci_the_oldest_and_the_newest_stand_for_those_between(tmp_path: Path) -> None:
+    _promise(tmp_path, "3.95", "3.96", "3.97")
+    done = _pythons(tmp_path, "python3.95", CI="true")
+    assert [line for line in done.stdout.splitlines() if line.startswith("==")] == [
+        "== tests on Python 3.95",
+        "== tests on Python 3.97",
+    ]
+
+
+def test_ci_runs_the_tests_on_more_than_one_python() -> None:
     assert "\nmake test-pythons\n" in (ROOT / ".ci/run").read_text()
     assert ".ci/pythons $(PYTHON)" in (ROOT / "Makefile").read_text()

@@ -70,6 +70,8 @@ from hubsim.phone.wallet import KeptTicket, Wallet
 from tests.vectors.form import Chance, files, load
 from tests.vectors.phone_run import PhoneRun
 
+pytestmark = pytest.mark.once
+
 ROOT = File(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
