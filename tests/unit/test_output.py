@@ -18,8 +18,6 @@ from hubd.adapters.sqlite.audit import AuditStore
 from hubsim import site as sites
 from hubsim.site import DeskDoor
 
-pytestmark = pytest.mark.once
-
 SECONDS = 30
 HUBD = "hubd"
 HUBCTL = "hubd.cli.main"
