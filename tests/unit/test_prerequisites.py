@@ -281,13 +281,18 @@ def test_one_python_that_fails_or_none_at_all_is_a_failure(
     assert "they failed on Python 3.98" in done.stdout or "none of the Pythons" in done.stderr
 
 
-def test_in_ci_the_oldest_and_the_newest_stand_for_those_between(tmp_path: Path) -> None:
-    _promise(tmp_path, "3.95", "3.96", "3.97")
-    done = _pythons(tmp_path, "python3.95", CI="true")
-    assert [line for line in done.stdout.splitlines() if line.startswith("==")] == [
-        "== tests on Python 3.95",
-        "== tests on Python 3.97",
-    ]
+@pytest.mark.parametrize(
+    ("own", "run"),
+    [("3.94", ["3.94", "3.97"]), ("3.97", ["3.97", "3.94"]), ("3.95", ["3.95", "3.94", "3.97"])],
+)
+def test_in_ci_the_oldest_the_newest_and_that_of_venv_stand_for_the_rest(
+    tmp_path: Path, own: str, run: list[str]
+) -> None:
+    _promise(tmp_path, "3.94", "3.95", "3.96", "3.97")
+    done = _pythons(tmp_path, f"python{own}", CI="true")
+    said = [line for line in done.stdout.splitlines() if line.startswith("==")]
+    assert said == [f"== tests on Python {version}" for version in run]
+    assert f"ran -s test VENV=.venv PYTHON=python{own}" in done.stdout
 
 
 def test_ci_runs_the_tests_on_more_than_one_python() -> None:
