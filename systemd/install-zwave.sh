@@ -5,7 +5,7 @@
 # 1. It never overwrites or removes a file of the administrator (/etc), the keys of a network, or what zwave-js knows of it.
 # 2. With DESTDIR it touches nothing outside DESTDIR, and makes no keys: hubs of one image would share them.
 # 3. An installation that breaks off leaves the old one whole.
-# 4. Nothing is made when Node.js is missing or too old: it says how to get it.
+# 4. A Node.js that is missing or too old is fetched with the modules (.ci/zwave-modules); nothing is made without one.
 #
 # usage: [DESTDIR=DIR] [ZWAVE_PREFIX=/opt/hubd-zwave] install-zwave.sh [install|uninstall]
 set -eu
@@ -57,11 +57,11 @@ put_service() {
     if [ -e "$place" ] || [ -L "$place" ]; then
         is_ours "$place" || refuse "$place is there and is no Z-Wave service: name another ZWAVE_PREFIX, or move it away"
     fi
-    modules=$("$here/../.ci/zwave-modules")
+    fetched=$("$here/../.ci/zwave-modules")
     mkdir -p "$(dirname "$place")"
     made=$(mktemp -d "$place.XXXXXX")
     chmod 755 "$made"
-    cp -R "$modules" "$made/node_modules"
+    cp -R "$fetched/bin" "$fetched/node_modules" "$made"
     service=$here/../drivers/zwave_js/service
     install -m 644 "$service/service.cjs" "$service/package.json" "$service/package-lock.json" "$made"
     if [ -e "$place" ]; then
@@ -89,7 +89,7 @@ put_keys() {
     mkdir -p -m 700 "$(dirname "$keys")"
     (
         umask 077
-        node -e 'const key = () => require("crypto").randomBytes(16).toString("hex");
+        "$place/bin/node" -e 'const key = () => require("crypto").randomBytes(16).toString("hex");
             const names = ["S0_Legacy", "S2_Unauthenticated", "S2_Authenticated", "S2_AccessControl"];
             console.log(JSON.stringify(Object.fromEntries(names.map((name) => [name, key()])), null, 1));' >"$keys.new"
     )

