@@ -156,24 +156,14 @@ def test_modules_that_cannot_be_fetched_leave_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / ".cache").iterdir()) == []
 
 
+NEEDED = "sh cat chmod cp cut dirname mkdir mktemp mv rm sed sha256sum"
+
+
 def _without_node(folder: Path) -> str:
     """A search path with what the script needs, and no Node.js."""
     few = folder / "few"
     few.mkdir()
-    for name in [
-        "sh",
-        "cat",
-        "chmod",
-        "cp",
-        "cut",
-        "dirname",
-        "mkdir",
-        "mktemp",
-        "mv",
-        "rm",
-        "sed",
-        "sha256sum",
-    ]:
+    for name in NEEDED.split():
         (few / name).symlink_to(str(shutil.which(name)))
     return str(few)
 
