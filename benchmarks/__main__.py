@@ -24,6 +24,7 @@ from benchmarks import (
     lab,
     lab_figures,
     machine,
+    pulse,
     readers,
     start,
     table,
@@ -50,6 +51,7 @@ class Size:
     disk: int
     records: int
     readers: int
+    pulse: int
     zwave: int
     lab: int
     falls: int
@@ -64,6 +66,7 @@ WHOLE = Size(
     disk=25,
     records=25,
     readers=60,
+    pulse=300,
     zwave=12,
     lab=50,
     falls=5,
@@ -77,6 +80,7 @@ QUICK = Size(
     disk=3,
     records=5,
     readers=3,
+    pulse=5,
     zwave=1,
     lab=5,
     falls=1,
@@ -86,7 +90,7 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    families = ("cpu", "plain", "disk", "air", "start", "readers", "zwave")
+    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave")
     folders = {name: directory / name for name in families}
     for folder in folders.values():
         folder.mkdir()
@@ -114,6 +118,10 @@ async def measure(size: Size, directory: Path) -> Table:
         "card at a reader to strike",
         readers.measure(folders["readers"], size.readers),
     )
+    of_pulse = await _announced(
+        "the length of a pulse",
+        pulse.measure(folders["pulse"], size.pulse),
+    )
     of_decisions = await _announced(
         "decisions on 50 schedules",
         decisions.measure(size.decisions),
@@ -126,6 +134,7 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
         *figures.reader_figures(of_readers),
+        *figures.pulse_figures(of_pulse),
         *zwave_figures.zwave_figures(of_zwave),
     ]
     causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
@@ -136,6 +145,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "start": size.start,
         "disk": size.disk * size.records,
         "readers": size.readers,
+        "pulse": size.pulse,
         "zwave": size.zwave,
     }
     return Table(machine.describe(), rounds, rows, causes)

@@ -13,6 +13,7 @@ from benchmarks.air import AirRounds
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.decisions import DecisionTimes
 from benchmarks.disk import WRITERS, DiskRounds
+from benchmarks.pulse import PULSE_SECONDS, PulseRounds
 from benchmarks.readers import POLL_SECONDS, ReaderRounds
 from benchmarks.start import StartRounds
 from benchmarks.stats import p50, p99, ratio_of_rounds
@@ -34,6 +35,7 @@ REST = (
 START_GOAL_SECONDS = 1.5
 MEMORY_GOAL_MB = 60.0
 CARD_POLLS_GOAL = 3.0
+PULSE_GOAL_MS = 2.0
 
 
 def cpu_figures(rounds: CpuRounds, plain: CpuMedians | None) -> list[Figure]:
@@ -259,6 +261,12 @@ def start_figures(rounds: StartRounds) -> list[Figure]:
             beside=f"{ready:.2f} s / {imports:.2f} s",
         ),
         Figure(
+            key="start_zwave",
+            name="from exec to advertising with a Z-Wave device configured / without",
+            value=ratio_of_rounds(rounds.with_zwave, rounds.ready),
+            beside=f"{p50(rounds.with_zwave):.2f} s / {ready:.2f} s; its service not there",
+        ),
+        Figure(
             key="memory_hub",
             name="resident memory of the idle hub",
             value=rounds.hub.resident,
@@ -328,6 +336,21 @@ def disk_figures(rounds: DiskRounds) -> list[Figure]:
 
 def _parts(steps: Mapping[str, Sequence[int]], factor: float) -> dict[str, float]:
     return {name: median(values) * factor for name, values in steps.items()}
+
+
+def pulse_figures(rounds: PulseRounds) -> list[Figure]:
+    """Return the row of the pulse that is longer or shorter than asked."""
+    errors = [abs(error) * 1e3 for error in rounds.error]
+    return [
+        Figure(
+            key="pulse_error_p99",
+            name="a strike's pulse, longer or shorter than asked while every core is busy, p99",
+            value=p99(errors),
+            unit="ms",
+            goal=PULSE_GOAL_MS,
+            beside=f"p50 {p50(errors):.2f} ms; of {PULSE_SECONDS * 1e3:.0f} ms",
+        ),
+    ]
 
 
 def reader_figures(rounds: ReaderRounds) -> list[Figure]:

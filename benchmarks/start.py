@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import processes
+from hubsim.site import Site
 
 IMPORTS = (
     "import asyncio, sqlite3, cbor2, cryptography.hazmat.primitives.asymmetric.rsa, "
@@ -25,6 +26,16 @@ VIRTUAL_RADIO_IMPORTS = "import hubsim.radio.hub_radio"
 """The virtual radio's host stack, which a desk's hub has."""
 REAL_RADIO_IMPORTS = "import hubd.adapters.bluez.adapter_session"
 """The D-Bus client that a real hub has in its place."""
+ZWAVE = """
+[zwave]
+[[devices]]
+kind = "zwave"
+id = "shutter"
+name = "Shutter"
+node = 4
+capability = "cover"
+"""
+"""A device behind the Z-Wave service, which is not there: hubd waits for it and opens doors."""
 IDLE_SECONDS = 2.0
 _READ_OWN = "; import pathlib; print(pathlib.Path('/proc/self/smaps_rollup').read_text())"
 
@@ -45,6 +56,7 @@ class StartRounds:
     """Seconds of each start, seconds of each bare import, and memory."""
 
     ready: list[float] = field(default_factory=list)
+    with_zwave: list[float] = field(default_factory=list)
     imports: list[float] = field(default_factory=list)
     hub: Memory = Memory(0, 0)
     guard: Memory = Memory(0, 0)
@@ -69,6 +81,7 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
                 result.ready.append((ready_ns - hub.began_ns) / 1e9)
                 if index == rounds - 1:
                     await _look_at_memory(result, hub.process.pid)
+            result.with_zwave.append(await _ready_with_zwave(site, transport, log))
     result.bare = await _memory_after(IMPORTS)
     without = await _memory_after(HUB_IMPORTS)
     virtual = await _memory_after(f"{HUB_IMPORTS}; {VIRTUAL_RADIO_IMPORTS}")
@@ -76,6 +89,18 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
     result.virtual_radio = virtual.resident - without.resident
     result.real_radio = real.resident - without.resident
     return result
+
+
+async def _ready_with_zwave(site: Site, transport: str, log: Path) -> float:
+    """Start the same hub with a Z-Wave device; return the seconds until it advertises."""
+    config = site.hub / "hub.toml"
+    plain = config.read_text()
+    config.write_text(plain + ZWAVE)
+    try:
+        async with processes.hub(site, transport, log) as hub:
+            return (await hub.note("ready") - hub.began_ns) / 1e9
+    finally:
+        config.write_text(plain)
 
 
 async def _look_at_memory(result: StartRounds, hub: int) -> None:

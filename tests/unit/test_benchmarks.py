@@ -10,6 +10,7 @@ from benchmarks import figures, start, stats, table
 from benchmarks.air import AirRounds, Trip
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
+from benchmarks.pulse import PulseRounds
 from benchmarks.readers import ReaderRounds
 from benchmarks.start import Memory, StartRounds
 from benchmarks.table import Cause, Figure, Table
@@ -131,13 +132,27 @@ def test_a_card_is_held_against_one_poll() -> None:
     assert rows["card_strike_p50"].met is False
 
 
+def test_a_pulse_may_be_wrong_both_ways() -> None:
+    rows = by_key(figures.pulse_figures(PulseRounds([0.0002, -0.003, 0.001])))
+    assert rows["pulse_error_p99"].value == pytest.approx(3.0)
+    assert rows["pulse_error_p99"].met is False
+
+
 def test_start_and_memory() -> None:
     rounds = StartRounds(
-        [0.5, 0.7, 3.0], [0.1, 0.2, 0.1], Memory(61, 45), Memory(15, 10), Memory(39, 30), 10.0, 3.0
+        ready=[0.5, 0.7, 3.0],
+        with_zwave=[1.0, 0.7, 3.3],
+        imports=[0.1, 0.2, 0.1],
+        hub=Memory(61, 45),
+        guard=Memory(15, 10),
+        bare=Memory(39, 30),
+        virtual_radio=10.0,
+        real_radio=3.0,
     )
     rows = by_key(figures.start_figures(rounds))
     assert (rows["start"].value, rows["start"].met) == (0.7, True)
     assert rows["start_ratio"].value == pytest.approx(7)
+    assert rows["start_zwave"].value == pytest.approx(1.1)
     assert (rows["memory_hub"].value, rows["memory_hub"].met) == (61, False)
     assert rows["memory_hub_real"].value == 54
     assert rows["memory_sum"].value == 76
