@@ -240,6 +240,16 @@ def test_a_pattern_that_makes_no_sense_cannot_be_made(make: object, why: str) ->
             lambda: Recurrence(Weekly(0b10), MONDAY, 0, 60),
             "the first day is none on which the rule holds",
         ),
+        (lambda: Recurrence(Daily(), -1, 0, 60), f"first day -1 is not within 0..{DAY_MAX}"),
+        (lambda: Recurrence(Daily(), MONDAY, -1, 60), "start -1 is not within 0..1439"),
+        (
+            lambda: Recurrence(Daily(), MONDAY, 0, 0),
+            f"minutes 0 is not within 1..{SPAN_DAYS_MAX * MINUTES_A_DAY}",
+        ),
+        (
+            lambda: Recurrence(Daily(), MONDAY, 0, 60, until=MONDAY - 1),
+            f"until {MONDAY - 1} is not within {MONDAY}..{DAY_MAX}",
+        ),
     ],
 )
 def test_a_refusal_is_a_whole_sentence(make: Callable[[], object], sentence: str) -> None:
