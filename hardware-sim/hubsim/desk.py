@@ -37,7 +37,7 @@ from hubd.wiring.uplinks import make_uplink
 from hubd.wiring.zwave import ZwaveNetwork, make_network
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
-from hubsim.door.person import Act, Acts, listen
+from hubsim.door.person import Act, Acts, Attended
 from hubsim.radio.choice import BLESS
 from hubsim.radio.hub_radio import BumbleRadio
 
@@ -101,7 +101,6 @@ def desk_parts(
     metals: Metals = {}
     for door in config.doors:
         metals[door.id] = _Metal(door, edges.put, person)
-    listen(path.parent, {door: metal.acts() for door, metal in metals.items()})
     socket = config.hub.state_directory / ZWAVE  # of `hubsim zwave --at`
     network = make_network(config, socket, is_simulated=True)
     on_lines = partial(_strikes, path, metals)
@@ -119,7 +118,7 @@ def desk_parts(
     return Parts(
         radio=_radio(transport, config, tell),
         doors=movers.doors,
-        inputs=edges,
+        inputs=Attended(edges, path.parent, {door: metal.acts() for door, metal in metals.items()}),
         uplink=make_uplink(config, keys),
         runs=movers.runs,
         readers=make_readers(config, keys, tell),

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+
+from hubcore.ports.doors import InputEvent, Inputs
 
 PERSON = "person.sock"
 """The socket in the hub's state directory."""
@@ -32,14 +34,31 @@ Acts = Mapping[Act, Callable[[], object]]
 """What each does at one door."""
 
 
-def listen(directory: Path, doors: Mapping[str, Acts]) -> None:
-    """Take datagrams in `directory` on the running loop, as long as it runs."""
-    path = _short(directory / PERSON)
-    with suppress(FileNotFoundError):
-        os.unlink(path)
-    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    ear.bind(path)
-    asyncio.get_running_loop().add_reader(ear, _hear, ear, doors)
+class Attended:
+    """`hubcore.ports.doors.Inputs` of doors that a person may stand at.
+
+    Who reads the inputs listens to the person meanwhile.
+    """
+
+    def __init__(self, inputs: Inputs, directory: Path, doors: Mapping[str, Acts]) -> None:
+        self._inputs = inputs
+        self._directory = directory
+        self._doors = doors
+
+    async def events(self) -> AsyncIterator[InputEvent]:
+        """See `hubcore.ports.doors.Inputs.events`."""
+        path = _short(self._directory / PERSON)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as ear:
+            ear.bind(path)
+            loop.add_reader(ear, _hear, ear, self._doors)
+            try:
+                async for event in self._inputs.events():
+                    yield event
+            finally:
+                loop.remove_reader(ear)
 
 
 def _hear(ear: socket.socket, doors: Mapping[str, Acts]) -> None:
