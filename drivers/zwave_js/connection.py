@@ -35,6 +35,7 @@ CALL_SECONDS = 15.0
 CONNECT_SECONDS = 15.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
+CLOSE_SECONDS = 0.5
 MESSAGE_BYTES_MAX = 32 << 20
 """A network of 232 nodes with all their values fits into it."""
 OLDEST_DRIVER = (15, 23, 1)
@@ -138,18 +139,25 @@ class Connection:
     async def _stay(self) -> None:
         connector = aiohttp.UnixConnector(path=str(self._socket))
         async with aiohttp.ClientSession(connector=connector) as session:
-            client = _Client("ws://zwave-js", cast(aiohttp.ClientSession, _Bounded(session)))
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await client.connect()
-            _check_driver(client)
-            ready = asyncio.Event()
-            async with asyncio.TaskGroup() as tasks:
-                listening = tasks.create_task(client.listen(ready))
-                joining = tasks.create_task(self._join(client, ready))
-                try:
-                    await listening
-                finally:
-                    joining.cancel()
+            bounded = _Bounded(session)
+            client = _Client("ws://zwave-js", cast(aiohttp.ClientSession, bounded))
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await client.connect()
+                _check_driver(client)
+                await self._converse(client)
+            finally:
+                await bounded.close()
+
+    async def _converse(self, client: Client) -> None:
+        ready = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(client.listen(ready))
+            joining = tasks.create_task(self._join(client, ready))
+            try:
+                await listening
+            finally:
+                joining.cancel()
 
     async def _join(self, client: Client, ready: asyncio.Event) -> None:
         """Say that the connection stands; then ask for a sign of life now and then."""
@@ -193,16 +201,29 @@ class _Client(Client):
 
 
 class _Bounded:
-    """A session whose websocket takes no message without end, and nothing compressed (law 3)."""
+    """A session whose websocket takes no message without end, and nothing compressed (law 3).
+
+    The library leaves its websocket open when it gives up, so the session's owner closes it.
+    """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
+        self._websocket: aiohttp.ClientWebSocketResponse | None = None
 
     async def ws_connect(self, url: str, **_: object) -> aiohttp.ClientWebSocketResponse:
         """See `aiohttp.ClientSession.ws_connect`; the library asks for no bound."""
-        return await self._session.ws_connect(
-            url, heartbeat=PROBE_SECONDS, max_msg_size=MESSAGE_BYTES_MAX
+        self._websocket = await self._session.ws_connect(
+            url,
+            heartbeat=PROBE_SECONDS,
+            max_msg_size=MESSAGE_BYTES_MAX,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
         )
+        return self._websocket
+
+    async def close(self) -> None:
+        """Close the websocket; a service that hangs is not waited for."""
+        if self._websocket is not None:
+            await self._websocket.close()
 
 
 def _check_driver(client: Client) -> None:

@@ -109,6 +109,8 @@ class FakeService:
         self.handlers: dict[str, Handler] = {}
         self.asked: list[Mapping[str, Any]] = []
         self.twice = False
+        self.farewells: list[int | None] = []
+        """With which code each connection was closed; None: it was cut."""
         self._clients: list[web.WebSocketResponse] = []
         self._runner: web.AppRunner | None = None
 
@@ -174,6 +176,7 @@ class FakeService:
             if message.type is not WSMsgType.TEXT:
                 break
             await self._take(json.loads(message.data))
+        self.farewells.append(client.close_code)
         if client in self._clients:
             self._clients.remove(client)
         return client

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import WSCloseCode
 
 from drivers.zwave_js.care import dsk_groups
 from drivers.zwave_js.driver import ZwaveJs
@@ -157,6 +158,15 @@ async def test_senseless_words_end_the_connection_and_nothing_else(  # connectio
         made.moves(SUCCESS, mode=0)
         await made.driver.perform(UNLOCK)
         assert made.listener.states["lock"].position is Position.UNLOCKED
+
+
+async def test_a_connection_that_is_given_up_is_closed(tmp_path: Path) -> None:
+    async with rig(
+        tmp_path, lambda service: service.version.update(driverVersion="15.22.9")
+    ) as made:
+        await made.has(DeviceFault.WRONG_VERSION)
+        await _until(lambda: bool(made.service.farewells))
+        assert made.service.farewells[0] == WSCloseCode.OK
 
 
 async def test_a_state_that_makes_no_sense_is_no_connection(tmp_path: Path) -> None:
