@@ -5,8 +5,8 @@ PYTHON ?= python3
 PREFIX ?= /opt/hubd
 VENV ?= .venv
 BIN := $(VENV)/bin
-# How many tests run side by side. 0: one after the other, in pytest's own process.
-WORKERS ?= $(shell nproc)
+# How many tests run side by side; many of them wait for other processes. 0: one after the other, in pytest's own process.
+WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
@@ -19,7 +19,7 @@ demo: $(VENV)/ready
 test: test-own test-zwave test-oracle
 
 test-own: tools $(VENV)/ready
-	$(BIN)/python -m pytest -q -n $(WORKERS) $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS)
 
 # The real Z-Wave service in front of simulated nodes; once, with one Python.
 test-zwave: zwave-modules $(VENV)/ready

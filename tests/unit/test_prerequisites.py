@@ -266,7 +266,7 @@ def test_each_promised_python_runs_the_tests_and_one_that_is_not_here_is_named(
         "== tests on Python 3.96",
         "ran -s test VENV=.venv PYTHON=python3.96",
         "== tests on Python 3.97",
-        'ran -s test-own WORKERS=2 TESTS=-m "not once" VENV=.venv-3.97 PYTHON=python3.97',
+        'ran -s test-own HUBD_FUZZ=0.5 TESTS=-m "not once" VENV=.venv-3.97 PYTHON=python3.97',
     ]
     assert done.stderr == "tests on Python 3.99: not run, this machine has no python3.99\n"
 
