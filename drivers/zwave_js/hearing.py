@@ -5,6 +5,8 @@ Laws:
    dropped here. So is all text.
 2. A report counts for a command when it came after the command was sent.
 3. A node that no device is configured for is not heard.
+4. A node that the service still asks what it can is DEAD until it is ready: no command would reach
+   it. What it says meanwhile is no state; `ready` tells all of it.
 """
 
 from __future__ import annotations
@@ -106,7 +108,7 @@ class Hearing:
 
     def _alive(self, node: Node, alive: bool) -> None:
         for device in self._of_node[node.node_id]:
-            self.fault(device, DeviceFault.DEAD, not alive)
+            self.fault(device, DeviceFault.DEAD, not (alive and node.ready))
 
     def _notified(self, node: Node, event: Mapping[str, Any]) -> None:
         said = event.get("notification")
@@ -131,7 +133,7 @@ class Hearing:
 
     def _tell_cached(self, device: ZwaveDevice, node: Node) -> None:
         actuator = actuator_or_none(device, node)
-        if actuator is None or node.last_seen is None:
+        if actuator is None or node.last_seen is None or not node.ready:
             return
         value = find(device, node, actuator.command_class, actuator.current)
         raw = value.value if value is not None else None
@@ -140,6 +142,8 @@ class Hearing:
         self._changed(device, DeviceState(actuator.position(raw), at, level_of(actuator, raw)))
 
     def _updated(self, node: Node, value: Value) -> None:
+        if not node.ready:
+            return
         for device in self._of_node[node.node_id]:
             if (value.endpoint or 0) == device.endpoint:
                 self._said(device, node, value)

@@ -177,6 +177,30 @@ async def test_a_state_that_makes_no_sense_is_no_connection(tmp_path: Path) -> N
         await made.has(DeviceFault.SERVICE_GONE)
 
 
+async def test_a_node_that_is_still_asked_what_it_can_is_not_there_yet(  # hearing, law 4
+    tmp_path: Path,
+) -> None:
+    def asked(service: FakeService) -> None:
+        service.nodes[1]["ready"] = False
+
+    async with rig(tmp_path, asked) as made:
+        await made.listener.until(lambda: "other" in made.listener.states)
+        await made.service.say(source="node", event="alive", nodeId=2)
+        await made.service.report(2, lock_value("currentMode", 0, writeable=False))
+        await made.service.report(3, lock_value("currentMode", 0, writeable=False))
+        await made.listener.until(
+            lambda: made.listener.states["other"].position is Position.UNLOCKED
+        )
+        assert made.faults() == {DeviceFault.DEAD}
+        assert "lock" not in made.listener.states
+        ready = node(2, lock_values(255))
+        await made.service.say(source="node", event="ready", nodeId=2, nodeState=ready)
+        await made.has()
+        assert made.listener.states["lock"].position is Position.LOCKED
+        made.moves(SUCCESS, mode=0)
+        await made.driver.perform(UNLOCK)
+
+
 async def test_an_echo_is_no_proof_of_a_lock(tmp_path: Path) -> None:  # laws 1, 3
     """The service says at once that the lock is open; the lock itself says that it is not."""
     async with rig(tmp_path, report_seconds=2.0) as made:

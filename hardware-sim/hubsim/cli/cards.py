@@ -17,6 +17,7 @@ from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.cli.options import HUB_POINT, POINT, new_name, open_site, site_option, weekly_rules
 from hubsim.cli.site import hand_to_backend
+from hubsim.site.building import hub_doors
 from hubsim.site.cards import BITS, CardNumber, Pins, add_card, demand
 from hubsim.site.readers import add_reader
 
@@ -156,8 +157,7 @@ def site_reader(path: Path, name: str, hub_name: str | None, point: int, fresh: 
     where = open_site(path)
     hub = hub_name or where.first_hub
     add_reader(where, hub, name, point, fresh=fresh)
-    doors = sites.desk_doors(where.certificate(hub).access_points)
-    config = sites.write_config(where, where.endpoint, doors, hub)
+    config = sites.write_config(where, where.endpoint, hub_doors(where, hub), hub)
     click.echo(f"reader {name} of hub {hub} is at access point {point}; {config} names it")
 
 

@@ -24,6 +24,7 @@ from hubsim.cli.options import (
     site_option,
     weekly_rules,
 )
+from hubsim.site.building import POINTS, hub_doors, make_building
 from hubsim.site.cards import card_credential, card_names
 from hubsim.words import counted
 
@@ -49,6 +50,11 @@ def site() -> None:
     help="A door of the hub; several times.",
 )
 @click.option(
+    "--building",
+    is_flag=True,
+    help="Two doors, one with a Z-Wave lock, two shutters, a reader with a keypad.",
+)
+@click.option(
     "--backend",
     "backend_endpoint",
     default=sites.DEFAULT_BACKEND,
@@ -61,9 +67,12 @@ def site_init(
     name: str,
     hub_name: str,
     points: tuple[int, ...],
+    building: bool,
     backend_endpoint: str,
 ) -> None:
     """Make issuer, first hub, backend and their keys in a new folder."""
+    if building:
+        points = POINTS
     made = sites.init(
         path=path,
         site=name,
@@ -71,8 +80,9 @@ def site_init(
         points=points,
         backend=backend_endpoint,
     )
-    doors = sites.desk_doors(made.certificate(hub_name).access_points)
-    config = sites.write_config(made, backend_endpoint, doors)
+    if building:
+        make_building(made)
+    config = sites.write_config(made, backend_endpoint, hub_doors(made, hub_name))
     click.echo(f"site {made.name} is in {path}; the hub's configuration is {config}")
 
 
@@ -114,11 +124,10 @@ def site_certify(
             points=points,
             days=days,
         )
-    doors = sites.desk_doors(made.access_points)
     sites.write_config(
         site=where,
         endpoint=where.endpoint,
-        doors=doors,
+        doors=hub_doors(where, hub_name),
         hub=hub_name,
     )
 

@@ -23,6 +23,8 @@ _FILE_OF_KEY = {
     "card_key": CARD_KEY_FILE,
 }
 """By the name in hubd's [keys]: the file in the hub's folder here."""
+BUILDING = "building.toml"
+"""In a hub's folder: what its configuration has beside doors and readers (`site.building`)."""
 _CREDENTIALS = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
 
 
@@ -88,6 +90,9 @@ socket = "hubd.sock"
     for index, door in enumerate(doors):
         text += _desk_door_section(index, door)
     text += "".join(reader.section() for reader in readers)
+    building = site.hub_folder(hub) / BUILDING
+    if building.exists():
+        text += building.read_text()
     path = site.hub_folder(hub) / "hub.toml"
     write_public(path, text.encode())
     return path
