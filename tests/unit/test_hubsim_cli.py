@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from msgspec import ValidationError, convert
 
 from hubcore.access.grant import read_grant
+from hubd.config.file import load
 from hubd.config.hub import Protocol
 from hubsim import site as sites
 from hubsim.main import main
@@ -306,3 +307,20 @@ def test_a_guest_gets_a_number_of_uses(tmp_path: Path) -> None:
     assert read_grant(document, where.verifier, where.name).uses == 2
     for uses in ("0", "65536"):
         assert CliRunner().invoke(main, (*at, "grant", "other", "--uses", uses)).exit_code != 0
+
+
+def test_a_building_stays_one_when_its_hub_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "house"
+    for arguments in (
+        ("init", "--building"),
+        ("reader", "archive-card", "--access-point", "2"),
+        ("certify", "hub-1", "--access-point", "3"),
+    ):
+        done = CliRunner().invoke(main, ("site", "--at", str(path), *arguments))
+        assert done.exit_code == 0, done.output
+    config = load(path / "hub/hub.toml")
+    movers = {door.id: [mover.id for mover in door.moved_by] for door in config.doors}
+    assert movers == {"front": ["front"], "archive": ["archive-lock"], "door-3": ["door-3"]}
+    assert {device.id for device in config.devices} == {"shutter-south", "shutter-north"}
+    assert {reader.id for reader in config.readers} == {"front-card", "archive-card"}
+    assert sites.Site(path).policy().groups == {1: ("shutter-south", "shutter-north")}
