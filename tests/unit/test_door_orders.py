@@ -708,6 +708,50 @@ async def test_a_hold_is_renewed_while_a_record_waits_and_another_door_does(
     await asyncio.gather(running, return_exceptions=True)
 
 
+# keeper, law 7
+async def test_a_lock_that_does_not_answer_keeps_no_other_door_waiting(doors: Doors) -> None:
+    await doors.give(DoorOrder.HOLD_OPEN)
+    front = doors.movers[FRONT]
+    never = asyncio.get_running_loop().create_future()
+
+    async def secure() -> None:
+        await never
+
+    doors.movers[BACK].secure = secure  # type: ignore[method-assign]
+    running = asyncio.create_task(doors.keeper.run(doors.backend.look))
+    try:
+        async with asyncio.timeout(10):
+            while len(front.given) < 2:  # noqa: ASYNC110 - the loop renews by itself
+                await asyncio.sleep(0.01)
+            answered = await doors.give(DoorOrder.LOCKDOWN, access_point=3)
+            before = len(front.given)
+            while len(front.given) < before + 2:  # noqa: ASYNC110 - the loop renews by itself
+                await asyncio.sleep(0.01)
+            doors.keeper.fire(FRONT, True)
+            while doors.mode() is not DoorMode.LOCKED_OPEN:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert answered.outcome is OrderOutcome.TAKEN
+        assert doors.mode(BACK) is DoorMode.LOCKED_DOWN
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert never.cancelled()
+
+
+async def test_a_door_is_secured_while_the_release_of_its_hold_is_under_way(doors: Doors) -> None:
+    await doors.give(DoorOrder.HOLD_OPEN)
+    front = doors.movers[FRONT]
+    front.holding = True
+    renewing = asyncio.create_task(doors.keeper.look())
+    async with asyncio.timeout(10):
+        while not front.held:  # noqa: ASYNC110 - the keeper asks by itself
+            await asyncio.sleep(0)
+        await doors.give(DoorOrder.LOCKDOWN)
+        assert not front.driven
+        front.step()
+        await renewing
+
+
 async def test_what_was_given_before_a_lockdown_stands_below_it(doors: Doors) -> None:
     """The policy locks the door down while the record of a hold is being written."""
 
