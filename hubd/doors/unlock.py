@@ -49,6 +49,13 @@ RECORD_SECONDS = 1.5
 RECORD_SECONDS_MIN = 0.5
 """A phone whose turn for RSA came late waits so long all the same."""
 
+_NOT_OF_A_REPEAT = (
+    Denial.FULL_PROOF_NEEDED,
+    Denial.SECOND_PERSON_NEEDED,
+    Denial.ANTI_PASSBACK,
+)
+"""What the operation itself has changed, or a repeat need not prove: the last checks of all."""
+
 
 class Unlock:
     """Decides, records, moves."""
@@ -227,12 +234,10 @@ class Unlock:
         """Return why a repeated operation is denied now. A repeat is never too late.
 
         A ticket is enough to hear again what the full path was told: a new operation would move the
-        door again.
+        door again. Who came in with a second person, or is inside by now, is told that, too.
         """
         why = attempt.why_denied()
-        if why is Denial.FULL_PROOF_NEEDED:
-            return None
-        return why
+        return None if why in _NOT_OF_A_REPEAT else why
 
     async def _refuse(self, attempt: Attempt, why: Denial) -> ClaimOutcome:
         operation = attempt.operation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -71,6 +71,7 @@ class Hub:
             )
             for number in (IN, OUT)
         }
+        self.mover = FakeMover()
         self.persons = Persons(self.clock)
         self.unlock = Unlock(
             rules=SiteRules(points, ZoneInfo("UTC"), 90 * DAY),
@@ -78,14 +79,19 @@ class Hub:
             log=self.log,
             clock=self.clock,
             tell=lambda _event, _facts: None,
-            doors={"front": FakeMover()},
+            doors={"front": self.mover},
             watch=NoWatch(),
             persons=self.persons,
             offline_seconds=self.offline_seconds,
         )
 
     async def come(
-        self, who: str, point: int = IN, action: Action = Action.OPEN, duress: bool = False
+        self,
+        who: str,
+        point: int = IN,
+        action: Action = Action.OPEN,
+        duress: bool = False,
+        op: bytes | None = None,
     ) -> Denial | None:
         claim = Claim(
             credential=who,
@@ -95,7 +101,7 @@ class Hub:
             entry=Access(point, 9, ()),
             access_point=point,
             action=action,
-            op=next(self.numbers).to_bytes(8, "big"),
+            op=op or next(self.numbers).to_bytes(8, "big"),
             strength=Strength.CARD,
             arrived=self.clock.monotonic(),
             duress=duress,
@@ -246,6 +252,22 @@ async def test_a_denied_or_failed_release_moves_nobody() -> None:
 
 
 # Duress.
+
+
+async def test_who_asks_again_after_coming_in_is_told_so_and_moves_nothing() -> None:
+    """The answer was lost on the air: its phone asks the same operation again."""
+    hub = Hub()
+    hub.policy.points[IN] = replace(
+        TWO, passback=PassbackRule(PassbackKind.HARD, from_area=OUTSIDE, to_area=LAB)
+    )
+    assert await hub.come("first") is Denial.SECOND_PERSON_NEEDED
+    assert await hub.come("second", op=b"the-same") is None
+    records = len(hub.log.stored)
+    assert await hub.come("second", op=b"the-same") is None
+    assert len(hub.log.stored) == records
+    assert hub.mover.given == [5.0]
+    hub.policy.credentials.add("second")
+    assert await hub.come("second", op=b"the-same") is Denial.CREDENTIAL_REVOKED
 
 
 async def test_duress_opens_and_only_the_record_says_so() -> None:
