@@ -81,6 +81,10 @@ class Persons:
         else:
             self._went(passage)
 
+    def released_from_afar(self, door: str) -> None:
+        """A door was released by an order: whoever goes through now is not known."""
+        self._passages.pop(door, None)
+
     def came_in(self, access_point: int) -> None:
         """A door that was released for an access point was seen to open."""
         for door, passage in list(self._passages.items()):

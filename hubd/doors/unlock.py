@@ -198,7 +198,13 @@ class Unlock:
             late=partial(self._judge.is_late, order),
             facts={},
             record_seconds=RECORD_SECONDS,
+            settle=partial(self._settle_order, order),
         )
+
+    def _settle_order(self, order: uplink.Release, why: Denial | None) -> None:
+        """An order's decision is on record; `why` None: the door was released."""
+        if why is None:
+            self._persons.released_from_afar(self._points[order.access_point].door)
 
     # An attempt is new, or was made before.
 

@@ -15,11 +15,12 @@ from hubcore.access.grant import Access
 from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.two_person import WITHIN_SECONDS
 from hubcore.access.words import Action, Denial
+from hubcore.backend.uplink import Release, ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact, shown
 from hubcore.evidence.records import Record, RecordKind, Value
-from hubcore.policy.policy import PointRules
+from hubcore.policy.policy import Operator, OperatorRight, PointRules
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -232,6 +233,24 @@ async def test_a_door_that_opens_for_another_moves_only_that_other() -> None:
     hub.persons.came_in(IN)
     assert await hub.come("anna") is None
     assert await hub.come("ben") is Denial.ANTI_PASSBACK
+
+
+async def test_who_comes_in_by_an_order_from_afar_is_nobody_who_was_let_in_before() -> None:
+    hub = Hub(watched=True)
+    hub.policy.operators["boss"] = Operator(OperatorRight.RELEASE)
+    hub.policy.points[IN] = PointRules(passback=PassbackRule(PassbackKind.HARD, OUTSIDE, LAB))
+    assert await hub.come("guest") is None  # and does not go through
+    order = Release(
+        id=b"order-of-the-bos",
+        by="boss",
+        access_point=IN,
+        expires_at=int(hub.clock.wall()) + 30,
+        seconds=5,
+    )
+    released = await hub.unlock.release(order)
+    assert released.outcome is ReleaseOutcome.RELEASED
+    hub.persons.came_in(IN)
+    assert await hub.come("guest") is None
 
 
 async def test_a_reset_lets_everybody_in_again() -> None:
