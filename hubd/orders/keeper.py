@@ -12,7 +12,8 @@ Laws:
    lockdown has ended, if it still holds then.
 7. A door whose mover is slow keeps no other door, no order and no look waiting (MOVE_SECONDS).
 8. A fire alarm stands until FIRE_QUIET_SECONDS after its input last said so. It drives no mover:
-   that release is wired past the hub.
+   that release is wired past the hub. It stands at once, whatever keeps a record or an order
+   waiting; its record follows.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ class DoorKeeper:
         """Doors of which that was told."""
         self._fire: set[str] = set()
         self._fire_quiet_at: dict[str, float] = {}
+        self._fire_unrecorded: list[tuple[str, bool]] = []
+        """Doors whose fire alarm began or ended, in order, until that is recorded."""
         self._record_again_at = 0.0
 
     async def run(self, look_first: Callable[[], Awaitable[None]]) -> None:
@@ -110,15 +113,17 @@ class DoorKeeper:
                 self._tasks = None
 
     async def _renew(self) -> None:
-        """Renew the holds, whatever keeps a record waiting."""
+        """Renew the holds and see fire alarms, whatever keeps a record waiting."""
         while True:
+            self._take_inputs()
             await self.apply(self._standing.points)
             await asyncio.sleep(RENEW_SECONDS)
 
     async def look(self) -> None:
         """Take what schedules and inputs order, and bring each door into its mode."""
+        self._take_inputs()
         await self._ask_schedules()
-        await self._ask_inputs()
+        await self._record_inputs()
         await self.apply(self._standing.points)
 
     def fire(self, door: str, active: bool) -> None:
@@ -164,17 +169,22 @@ class DoorKeeper:
             return
         self._standing.take(door, _BY_SCHEDULE)
 
-    async def _ask_inputs(self) -> None:
+    def _take_inputs(self) -> None:
         now = self._clock.monotonic()
         for door in self._standing.points:
             burns = door in self._fire or now < self._fire_quiet_at.get(door, 0.0)
-            stands = _BY_INPUT in self._standing.standing(door)
-            if burns and not stands:
+            if burns == (_BY_INPUT in self._standing.standing(door)):
+                continue
+            if burns:
                 self._standing.take(door, _BY_INPUT)
-                await self._record(door, _BY_INPUT, on=True)
-            elif stands and not burns:
+            else:
                 self._standing.end(door, _BY_INPUT)
-                await self._record(door, _BY_INPUT, on=False)
+            self._fire_unrecorded.append((door, burns))
+
+    async def _record_inputs(self) -> None:
+        while self._fire_unrecorded:
+            door, burns = self._fire_unrecorded.pop(0)
+            await self._record(door, _BY_INPUT, on=burns)
 
     async def _record(self, door: str, order: StandingOrder, on: bool) -> bool:
         facts = facts_of(order.order, on, order.source, None)

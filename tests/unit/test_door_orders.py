@@ -806,6 +806,22 @@ async def test_fire_goes_before_everything_and_moves_nothing(doors: Doors) -> No
     ]
 
 
+async def test_a_fire_alarm_stands_at_all_doors_while_the_disk_hangs() -> None:  # keeper, law 8
+    doors = Doors(record_seconds=60.0)
+    doors.log.hold()
+    for door in POINTS:
+        doors.keeper.fire(door, True)
+    running = asyncio.create_task(doors.keeper.run(doors.backend.look))
+    try:
+        async with asyncio.timeout(10):
+            while len(doors.modes_told) < len(POINTS):  # noqa: ASYNC110 - the keeper looks itself
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert doors.modes_told == [(door, DoorMode.LOCKED_OPEN) for door in POINTS]
+
+
 async def test_a_fire_input_that_chatters_makes_no_record_each_time(doors: Doors) -> None:
     for number in range(1000):
         doors.keeper.fire(FRONT, number % 2 == 0)
