@@ -36,7 +36,7 @@ from hubd.doors.judge import ORDER_SECONDS_MAX, Judge
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.orders import from_backend, memory
-from hubd.orders.from_backend import MARK_RECORDS, ORDERS, BackendOrders
+from hubd.orders.from_backend import MARK_RECORDS, ORDERS, REFUSALS, BackendOrders
 from hubd.orders.keeper import FIRE_QUIET_SECONDS, HOLD_SECONDS, RECORD_AGAIN_SECONDS, DoorKeeper
 from hubd.orders.order_log import RECORD_SECONDS, OrderLog
 from hubd.orders.schedules import HoldSchedules
@@ -431,6 +431,16 @@ async def test_a_flood_of_orders_makes_records_at_a_pace(doors: Doors) -> None:
     assert set(outcomes) == {OrderOutcome.TAKEN, OrderOutcome.BUSY}
     assert len(doors.log.stored) == ORDERS.burst
     assert len(doors.backend._memory) == ORDERS.burst
+
+
+# from_backend, law 4
+async def test_who_has_no_right_keeps_no_order_of_another_waiting(doors: Doors) -> None:
+    answers = [await doors.give(DoorOrder.LOCKDOWN, by="nobody") for _ in range(200)]
+    outcomes = [answer.outcome for answer in answers]
+    assert outcomes.count(OrderOutcome.REFUSED) == len(doors.records()) == REFUSALS.burst
+    assert outcomes[-1] is OrderOutcome.BUSY
+    assert (await doors.give(DoorOrder.LOCKDOWN)).outcome is OrderOutcome.TAKEN
+    assert doors.mode() is DoorMode.LOCKED_DOWN
 
 
 async def test_a_lockdown_ends_a_release_at_once(doors: Doors) -> None:
