@@ -14,26 +14,11 @@ from drivers.zwave_js.command_classes import CommandClass
 from drivers.zwave_js.hearing import Hearing
 from drivers.zwave_js.nodes import ZwaveDevice
 from hubcore.device.command import Capability
-from hubcore.device.state import DeviceFault, DeviceState, Quantity, Reading
+from hubcore.device.state import Quantity
+from tests.fakes.device import FakeListener
 
 METER = {"ccSpecific": {"meterType": 1, "scale": 0}, "unit": "kWh"}
 ENERGY = (CommandClass.METER, "value", 12.5, METER)
-
-
-class Heard:
-    """`ports.device.DeviceListener` that notes readings."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-
-    def changed(self, device: str, state: DeviceState) -> None:
-        return
-
-    def read(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
-        return
 
 
 class FakeNode:
@@ -85,7 +70,7 @@ def test_a_value_that_makes_no_sense_is_no_reading_and_hides_no_other(
 ) -> None:
     device = ZwaveDevice(id="meter", capability=Capability.METER, node=5)
     hearing = Hearing([device], frozenset())
-    hearing.listener = heard = Heard()
+    hearing.listener = heard = FakeListener()
     node = FakeNode(senseless, ENERGY)
     hearing.join({5: cast("Node", node)})
-    assert heard.readings == [Reading("meter", Quantity.ENERGY, 12.5)]
+    assert heard.readings == {("meter", Quantity.ENERGY): 12.5}
