@@ -170,6 +170,8 @@ class Unlock:
             record_seconds=max(RECORD_SECONDS_MIN, record_seconds),
             needs_longer=partial(self._judge.needs_longer, claim),
             settle=partial(self._settle_claim, claim),
+            begins=partial(self._persons.begins, claim),
+            came_to_nothing=partial(self._persons.came_to_nothing, claim),
             allowance=Allowance.of(claim),
         )
 
@@ -263,6 +265,8 @@ class Unlock:
                 use = self._uses.take(attempt.allowance)
                 attempt = attempt if use is None else attempt.spending(use)
                 why = Denial.BUSY if use is None else None
+            if why is None and operation.moves:
+                attempt.begins()
             durable = self._decided(attempt, why)
         except BaseException:
             ended = self._ended(operation, Denial.DOOR_FAULT, OperationEnd.NOTHING_DONE)
@@ -313,6 +317,8 @@ class Unlock:
             self._operations.end(operation, ended)
         if ended.end is not OperationEnd.NOTHING_DONE:
             attempt.settle(ended.outcome.why)
+        elif was_try:
+            attempt.came_to_nothing()
         return ended.outcome
 
     async def _carry_out(

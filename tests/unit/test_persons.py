@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -150,6 +151,31 @@ async def test_a_third_person_is_a_first_one() -> None:
     await hub.come("anna")
     await hub.come("ben")
     assert await hub.come("carla") is Denial.SECOND_PERSON_NEEDED
+
+
+async def test_one_who_waits_is_the_first_person_of_one_other_alone() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    assert await hub.come("first") is Denial.SECOND_PERSON_NEEDED
+    hub.mover.holding = True
+    second = asyncio.create_task(hub.come("second"))
+    async with asyncio.timeout(10):
+        while not hub.mover.held:  # noqa: ASYNC110 - the claim goes on by itself
+            await asyncio.sleep(0)
+        assert await hub.come("third") is Denial.SECOND_PERSON_NEEDED
+        hub.mover.step()
+        assert await second is None
+    assert hub.mover.given == [5.0]
+
+
+async def test_a_release_that_came_to_nothing_leaves_the_first_person_waiting() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    assert await hub.come("first") is Denial.SECOND_PERSON_NEEDED
+    hub.mover.rests = 1
+    hub.mover.rest_seconds = 60.0
+    assert await hub.come("second") is Denial.BUSY
+    assert await hub.come("third") is None
 
 
 async def test_who_has_no_right_is_no_second_person_and_waits_for_nobody() -> None:
