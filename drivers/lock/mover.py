@@ -10,6 +10,8 @@ Laws:
 5. What a lock is found in at a start, and is not locked, is locked. What a hand unlocks later is
    left to the hand.
 6. Its cap and its rest are those of every mover. It never unlocks again by itself after a rest.
+7. A release waits BUSY_SECONDS at most for a command under way, as if the lock had to rest. So it
+   is judged again, and nobody's door opens half a minute late, or after a lockdown was ordered.
 
 How it works: `release` unlocks and notes when that ends. `run` waits for that moment and locks.
 Whatever the lock itself reports meanwhile is heard by `stands`.
@@ -33,6 +35,9 @@ from hubcore.ports.doors import Input, InputEvent
 UNLOCK_SECONDS = 20.0
 """How long a release waits for its proof. Who stands at the door has gone by then."""
 LOCK_SECONDS = 30.0
+BUSY_SECONDS = 0.5
+BUSY_REST_SECONDS = 0.25
+"""A lock that is being moved is as one that rests for so long."""
 TIMER_GRACE_SECONDS = 1.5
 """How much later than asked a lock's own timer may lock, before it is locked from here."""
 FIRST_PAUSE_SECONDS = 2.0
@@ -118,13 +123,15 @@ class LockMover:
         if not _is_span(seconds):
             return 0.0
         wait_ms = self._stretch.wait(self._pulse_ms(seconds), time.monotonic_ns())
-        return max(0, wait_ms) / 1000
+        least = BUSY_REST_SECONDS if self._moving.locked() else 0.0
+        return max(least, wait_ms / 1000)
 
     async def release(self, seconds: float) -> None:
         """See `hubcore.ports.doors.Mover.release`."""
         if not _is_span(seconds):
             raise HardwareError(f"A release is of a positive number of seconds, not {seconds}.")
-        async with self._moving:
+        await self._begin_moving()
+        try:
             pulse_ms = self._pulse_ms(seconds)
             wait_ms = self._stretch.wait(pulse_ms, time.monotonic_ns())
             if wait_ms:
@@ -134,6 +141,17 @@ class LockMover:
                 await self._unlock(pulse_ms)
             self._stretch.began(pulse_ms, time.monotonic_ns())
             self._set_moment()
+        finally:
+            self._moving.release()
+
+    async def _begin_moving(self) -> None:
+        """Wait for the command under way. Raise RestingError when that takes too long (law 7)."""
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._moving.acquire()
+        except TimeoutError as error:
+            sentence = f"Not now: lock {self._lock.id} is being moved."
+            raise RestingError(sentence, BUSY_REST_SECONDS) from error
 
     async def secure(self) -> None:
         """See `hubcore.ports.doors.Mover.secure`."""

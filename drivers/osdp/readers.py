@@ -267,6 +267,7 @@ class OsdpReaders:
             known = self._readers[report.number]
             if isinstance(report, KeyChanged):
                 if known.change is not None and not known.change.done():
+                    known.proven = known.proven or report.done  # the states say so only afterwards
                     known.change.set_result(report.done)
             else:
                 self._take_read(known, report)

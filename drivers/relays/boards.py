@@ -67,6 +67,7 @@ class _Line:
     async def serve(self, listener: DeviceListener) -> None:
         """Open the line and look how its relays stand, again and again."""
         pause_seconds = FIRST_PAUSE_SECONDS
+        self._thread = ThreadPoolExecutor(1, "relays")  # an earlier life has ended its own
         try:
             while True:
                 fault = await self._connect()

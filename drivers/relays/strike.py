@@ -8,6 +8,8 @@ Laws:
 4. A relay that is still on LATE_SECONDS after the end of its pulse is switched off, and told. From
    then on this board is no strike: it is not driven again before the next start.
 5. When the line is lost, the strike is at rest as soon as its pulse is over: the board saw to it.
+6. A relay that its board says is on while no pulse is under way is switched off: it is left over
+   from before a start or a loss of the line, and a door stands open by it.
 """
 
 from __future__ import annotations
@@ -137,6 +139,7 @@ class RelayStrike:
         self._position = Position.UNKNOWN
         self._told: bool | None = None
         self._broken = ""
+        self._is_left_on = False
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
 
@@ -181,6 +184,10 @@ class RelayStrike:
         self._position = state.position
         if state.position is Position.OFF and self._told is None:
             self._say(False, time.monotonic_ns())
+        is_idle = not self._stretch.driven and not self._lock.locked()
+        if state.position is Position.ON and is_idle:
+            self._is_left_on = True
+            self._news.set()
 
     async def run(self) -> None:
         """See each pulse to its end, until cancelled."""
@@ -217,6 +224,11 @@ class RelayStrike:
     async def _next(self) -> None:
         """Do what is due: look whether a pulse has ended, or go on after a rest."""
         now = time.monotonic_ns()
+        left_on = self._is_left_on
+        self._is_left_on = False
+        if left_on and not self._stretch.driven:
+            with suppress(HardwareError):  # the next look of its board says it again
+                await self._off()
         falls_at = self._stretch.falls_at()
         rises_at = self._stretch.rises_at()
         if falls_at is not None and now >= falls_at:
@@ -264,6 +276,8 @@ class RelayStrike:
 
     def _next_at(self) -> float | None:
         """Return in how many seconds something is due, None when nothing is."""
+        if self._is_left_on:
+            return LOOK_SECONDS
         falls_at = self._stretch.falls_at()
         at = self._stretch.rises_at() if falls_at is None else falls_at
         if at is None:

@@ -4,23 +4,28 @@ Laws:
 1. The second person is another credential than the first.
 2. Both claims were granted but for the missing person, at the same access point.
 3. The second comes within `within_seconds` of the first; else the second is the first again.
-4. What was completed is over: a third person is a first one.
+4. What was completed is over: a third person is a first one. So is one who comes while the second
+   one's door is being opened.
 5. One first person waits at an access point, the one who came last.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WITHIN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """Who waits at an access point for a second person, since a monotonic second."""
+    """Who waits at an access point for a second person, since a monotonic second.
+
+    `taken_by`: the operation of a second person whose door is being opened.
+    """
 
     credential: str
     since: float
+    taken_by: bytes | None = None
 
 
 class TwoPersons:
@@ -30,10 +35,12 @@ class TwoPersons:
         self._within_seconds = within_seconds
         self._waiting: dict[int, _Waiting] = {}
 
-    def partner(self, access_point: int, credential: str, now: float) -> bool:
-        """Tell whether somebody else waits at an access point for this credential."""
+    def partner(self, access_point: int, credential: str, now: float, op: bytes = b"") -> bool:
+        """Tell whether somebody else waits at an access point for this credential's operation."""
         first = self._waiting.get(access_point)
         if first is None or first.credential == credential:
+            return False
+        if first.taken_by not in (None, op):
             return False
         return now - first.since <= self._within_seconds
 
@@ -45,6 +52,12 @@ class TwoPersons:
     def wait(self, access_point: int, credential: str, now: float) -> None:
         """A first person waits from now on."""
         self._waiting[access_point] = _Waiting(credential, now)
+
+    def take(self, access_point: int, op: bytes | None) -> None:
+        """Who waits is there for this operation alone; None: for nobody in particular again."""
+        first = self._waiting.get(access_point)
+        if first is not None:
+            self._waiting[access_point] = replace(first, taken_by=op)
 
     def completed(self, access_point: int) -> None:
         """Both have come."""

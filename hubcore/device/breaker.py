@@ -4,13 +4,17 @@ Laws:
 1. After `failures` failures in a row nothing is sent for a pause.
 2. After the pause one probe may go. While it is under way nothing else may.
 3. A probe that fails makes the next pause twice as long, up to a cap. One that succeeds ends it.
-4. What speaks of its own accord may be asked at once.
+4. What speaks of its own accord may be asked at once, but not within SPOKEN_SECONDS of the last
+   probe: one that chatters and obeys nothing is not asked at the pace of its chatter.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
+
+SPOKEN_SECONDS = 1.0
 
 
 class BreakerState(Enum):
@@ -40,12 +44,14 @@ class Breaker:
         self.state = BreakerState.CLOSED
         self.probe_at = 0.0
         """When the next probe may go, while the breaker is open."""
+        self._probed_at = -math.inf
 
     def probe(self, now: float) -> bool:
         """Begin a probe if it may go now; tell whether it may."""
         if self.state is not BreakerState.OPEN or now < self.probe_at:
             return False
         self.state = BreakerState.HALF_OPEN
+        self._probed_at = now
         return True
 
     def succeeded(self) -> None:
@@ -70,7 +76,8 @@ class Breaker:
     def spoke(self, now: float) -> None:
         """The device said something of its own accord."""
         if self.state is BreakerState.OPEN:
-            self.probe_at = now
+            soonest = max(now, self._probed_at + SPOKEN_SECONDS)
+            self.probe_at = min(self.probe_at, soonest)
 
     def _open(self, now: float) -> None:
         self.state = BreakerState.OPEN

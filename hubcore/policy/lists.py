@@ -4,6 +4,8 @@ Laws:
 1. No list, and no row in it, is longer than its ceiling, and all together have at most MAX_ITEMS.
 2. Items are counted before they are read.
 3. Keys of a map rise; what is named twice is refused.
+4. All schedules together have at most SCHEDULE_ITEMS. Special days count in each schedule that
+   names them: a row of the hub's tables holds them there. So what a door asks stays in its cache.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from hubcore.access.cards import Card
 from hubcore.access.grant import ACCESS_POINT_MAX, GRANT_ID_BYTES
 from hubcore.access.words import Mode
 from hubcore.calendar import codec as schedule_codec
+from hubcore.calendar.codec import Take
 from hubcore.calendar.recurrence import Recurrence
 from hubcore.calendar.schedule import Rule, Schedule, Span, SpecialDays
 from hubcore.codec import cwt
@@ -30,6 +33,8 @@ MAX_ITEMS = 500_000
 
 So 4 MiB of the shortest cost no more than 4 MiB of others.
 """
+SCHEDULE_ITEMS = 30_000
+"""Rules, with their days, and special days of all schedules; fewer than the cache takes."""
 _ID_MIN = GRANT_ID_BYTES[0]
 _ID_MAX = GRANT_ID_BYTES[-1]
 
@@ -59,6 +64,7 @@ class Lists:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._items_left = MAX_ITEMS
+        self._schedule_items_left = SCHEDULE_ITEMS
 
     def read(self, site: str, version: int, issued_at: int) -> Policy:
         """Read them in the order in which they stand. Raise FrameError or ValueError."""
@@ -84,7 +90,10 @@ class Lists:
             issued_at=issued_at,
             revoked_credentials=credentials,
             revoked_grants=grants,
-            schedules={number: one.resolve(days) for number, one in unresolved.items()},
+            schedules={
+                number: one.resolve(days, self._take_of_schedule)
+                for number, one in unresolved.items()
+            },
             modes=modes,
             disabled=disabled,
             extended_time=extended_time,
@@ -100,6 +109,13 @@ class Lists:
         if self._items_left < 0:
             raise FrameError(f"more than {MAX_ITEMS} items in all lists together")
         return count
+
+    def _take_of_schedule(self, count: int) -> int:
+        """Count items of schedules against their own ceiling, too."""
+        self._schedule_items_left -= count
+        if self._schedule_items_left < 0:
+            raise FrameError(f"more than {SCHEDULE_ITEMS} items in all schedules together")
+        return self._take(count)
 
     def _numbers(self, most: int) -> Iterator[int]:
         """Yield the keys of a map, each before its value is read. They must rise, up to `most`."""
@@ -165,18 +181,18 @@ class Lists:
         cursor = self._cursor
         if cursor.array() != 2:
             raise FrameError("a schedule is [rules, special days]")
-        rules = schedule_codec.read_rules(cursor, self._take)
+        rules = schedule_codec.read_rules(cursor, self._take_of_schedule)
         count = cursor.array()
         if count > schedule_codec.SPECIALS_A_SCHEDULE:
             raise FrameError(f"a schedule with {count} groups of special days")
-        special = tuple(self._special() for _ in range(self._take(count)))
+        special = tuple(self._special() for _ in range(self._take_of_schedule(count)))
         return _Unresolved(rules, special)
 
     def _special(self) -> tuple[int, tuple[Span, ...]]:
         if self._cursor.array() != 2:
             raise FrameError("special days are [group, spans]")
         group = self._cursor.uint(NUMBER_MAX)
-        return group, schedule_codec.read_spans(self._cursor, self._take)
+        return group, schedule_codec.read_spans(self._cursor, self._take_of_schedule)
 
     def _days(self) -> frozenset[int]:
         days = schedule_codec.read_days(self._cursor, self._take, schedule_codec.DAYS_A_GROUP)
@@ -190,11 +206,12 @@ class _Unresolved:
     rules: tuple[Rule | Recurrence, ...]
     special: tuple[tuple[int, tuple[Span, ...]], ...]
 
-    def resolve(self, groups: Mapping[int, frozenset[int]]) -> Schedule:
+    def resolve(self, groups: Mapping[int, frozenset[int]], take: Take) -> Schedule:
         """Return the schedule. Raise FrameError when a group is not in the policy."""
         special = []
         for group, spans in self.special:
             if group not in groups:
                 raise FrameError(f"a schedule names the special days {group}, which are none")
+            take(len(groups[group]))
             special.append(SpecialDays(groups[group], spans))
         return Schedule(self.rules, tuple(special))

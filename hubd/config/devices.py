@@ -12,7 +12,7 @@ A kind has `id`, `name`, `seconds_believed` and `place`. `hubd.wiring.devices` h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -36,6 +36,7 @@ Relays = Annotated[int, Meta(ge=1, le=32, description="1 to 32, as many as the b
 Seconds = Annotated[float, Meta(ge=1, le=604_800, description="1 to 604800")]
 DEVICES_MAX = 256
 BOARDS_MAX = 16
+ZWAVE_SERVICE = "the Z-Wave service ([zwave], key stick)"
 
 
 class Lcus(Section, frozen=True, tag_field=KIND, tag="lcus"):
@@ -197,14 +198,30 @@ def _check_stick(
     openzwave: OpenZwave | None, zwave: Zwave | None, boards: Sequence[RelayBoard]
 ) -> None:
     """A stick belongs to one program."""
-    if openzwave is None:
-        return
     owners = {board.port: f"board {board.id!r}" for board in boards}
     if zwave is not None:
-        owners[zwave.stick] = "the Z-Wave service ([zwave], key stick)"
-    if openzwave.port in owners:
-        found = f"{show(openzwave.port)}, which {owners[openzwave.port]} has too"
-        raise WrongValueError(("openzwave", "port"), "a value used once", found)
+        _check_line(("zwave", "stick"), zwave.stick, owners)
+        owners[zwave.stick] = ZWAVE_SERVICE
+    if openzwave is not None:
+        _check_line(("openzwave", "port"), openzwave.port, owners)
+
+
+def _check_line(where: KeyPath, line: str, owners: Mapping[str, str]) -> None:
+    if line in owners:
+        found = f"{show(line)}, which {owners[line]} has too"
+        raise WrongValueError(where, "a value used once", found)
+
+
+def serial_lines(
+    boards: Sequence[RelayBoard], zwave: Zwave | None, openzwave: OpenZwave | None
+) -> dict[str, str]:
+    """Return whose each serial line is, by its path; those of readers are not among them."""
+    owners = {board.port: f"board {board.id!r}" for board in boards}
+    if zwave is not None:
+        owners[zwave.stick] = ZWAVE_SERVICE
+    if openzwave is not None:
+        owners[openzwave.port] = "[openzwave]"
+    return owners
 
 
 def _check_relay(device: Relay | RelayStrike, board: RelayBoard | None, where: KeyPath) -> None:

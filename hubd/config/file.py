@@ -32,6 +32,7 @@ from hubd.config.devices import (
     RelayBoard,
     Zwave,
     check_devices,
+    serial_lines,
 )
 from hubd.config.doors import Door, check_doors
 from hubd.config.hub import Api, Hub, Log, Protocol
@@ -91,7 +92,8 @@ class Config(Section, frozen=True):
 
     def _check_readers(self) -> None:
         points = {point.number for door in self.doors for point in door.access_points}
-        check_readers(self.readers, points)
+        lines = serial_lines(self.relay_boards, self.zwave, self.openzwave)
+        check_readers(self.readers, points, lines)
         for reader in self.readers:
             for name in reader.KEYS:
                 self.keys.check_has(name, "[[readers]]")

@@ -4,6 +4,7 @@ Laws:
 1. A mover that must rest is waited for, REST_WAIT_SECONDS at most.
 2. After each wait it is asked whether the release is still allowed.
 3. Who watches the doors learns of each release that was driven.
+4. No door waits to be secured until another one is.
 """
 
 from __future__ import annotations
@@ -83,14 +84,18 @@ class DoorMovers:
                 return why
 
     async def secure(self, doors: Iterable[str]) -> None:
-        """End the releases of these doors; what fails is told."""
-        for door in doors:
-            try:
-                await self._movers[door].secure()
-            except HardwareError as error:
-                self._watch.failed(door)
-                facts: Detail = {
-                    Fact.DOOR: door,
-                    Fact.WHY: str(error),
-                }
-                self._tell(EventName.NOT_SECURED, facts)
+        """End the releases of these doors, all at the same time; what fails is told."""
+        async with asyncio.TaskGroup() as tasks:
+            for door in doors:
+                tasks.create_task(self._secure(door))
+
+    async def _secure(self, door: str) -> None:
+        try:
+            await self._movers[door].secure()
+        except HardwareError as error:
+            self._watch.failed(door)
+            facts: Detail = {
+                Fact.DOOR: door,
+                Fact.WHY: str(error),
+            }
+            self._tell(EventName.NOT_SECURED, facts)

@@ -81,7 +81,8 @@ class Attempt:
     `why_denied` judges it at this moment: None is a yes. `late` tells whether nothing may move for
     it any more. `facts` stand in its record too, for which it waits `record_seconds`.
     `needs_longer` tells whether whoever asks needs more time at the door. `settle` is called once
-    when it was denied (why) or done (None), and that is on record. `allowance`: what it may spend
+    when it was denied (why) or done (None), and that is on record. `begins` is called with its yes,
+    `came_to_nothing` when nothing was moved by it after all. `allowance`: what it may spend
     of a grant that has a number of uses; `use`: what it took of it.
     """
 
@@ -92,6 +93,8 @@ class Attempt:
     record_seconds: float
     needs_longer: Callable[[], bool] = lambda: False
     settle: Callable[[Denial | None], None] = lambda _why: None
+    begins: Callable[[], None] = lambda: None
+    came_to_nothing: Callable[[], None] = lambda: None
     allowance: Allowance | None = None
     use: Use | None = None
 

@@ -42,7 +42,7 @@ class Persons:
     def second_waits(self, claim: Claim) -> bool:
         """Tell whether somebody else waits at the claim's access point for a second person."""
         now = self._clock.monotonic()
-        return self._two.partner(claim.access_point, claim.credential, now)
+        return self._two.partner(claim.access_point, claim.credential, now, claim.op)
 
     def passed_back(self, rule: PassbackRule | None, claim: Claim) -> Violation:
         """Tell what an access point's passback rule says of a claim."""
@@ -63,6 +63,16 @@ class Persons:
             facts[Fact.PASSED_BACK] = True
         return facts
 
+    def begins(self, claim: Claim) -> None:
+        """A claim got a yes: who waits for a second person waits for no other one."""
+        if self.second_waits(claim):
+            self._two.take(claim.access_point, claim.op)
+
+    def came_to_nothing(self, claim: Claim) -> None:
+        """Nothing was released for a claim that had got a yes."""
+        if self.second_waits(claim):
+            self._two.take(claim.access_point, None)
+
     def denied(self, claim: Claim, why: Denial) -> None:
         """A claim was denied, and that is on record."""
         if why is Denial.SECOND_PERSON_NEEDED:
@@ -80,6 +90,10 @@ class Persons:
             self._passages[point.door] = passage
         else:
             self._went(passage)
+
+    def released_from_afar(self, door: str) -> None:
+        """A door was released by an order: whoever goes through now is not known."""
+        self._passages.pop(door, None)
 
     def came_in(self, access_point: int) -> None:
         """A door that was released for an access point was seen to open."""

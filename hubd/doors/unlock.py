@@ -49,6 +49,13 @@ RECORD_SECONDS = 1.5
 RECORD_SECONDS_MIN = 0.5
 """A phone whose turn for RSA came late waits so long all the same."""
 
+_NOT_OF_A_REPEAT = (
+    Denial.FULL_PROOF_NEEDED,
+    Denial.SECOND_PERSON_NEEDED,
+    Denial.ANTI_PASSBACK,
+)
+"""What the operation itself has changed, or a repeat need not prove: the last checks of all."""
+
 
 class Unlock:
     """Decides, records, moves."""
@@ -163,6 +170,8 @@ class Unlock:
             record_seconds=max(RECORD_SECONDS_MIN, record_seconds),
             needs_longer=partial(self._judge.needs_longer, claim),
             settle=partial(self._settle_claim, claim),
+            begins=partial(self._persons.begins, claim),
+            came_to_nothing=partial(self._persons.came_to_nothing, claim),
             allowance=Allowance.of(claim),
         )
 
@@ -191,7 +200,13 @@ class Unlock:
             late=partial(self._judge.is_late, order),
             facts={},
             record_seconds=RECORD_SECONDS,
+            settle=partial(self._settle_order, order),
         )
+
+    def _settle_order(self, order: uplink.Release, why: Denial | None) -> None:
+        """An order's decision is on record; `why` None: the door was released."""
+        if why is None:
+            self._persons.released_from_afar(self._points[order.access_point].door)
 
     # An attempt is new, or was made before.
 
@@ -227,12 +242,10 @@ class Unlock:
         """Return why a repeated operation is denied now. A repeat is never too late.
 
         A ticket is enough to hear again what the full path was told: a new operation would move the
-        door again.
+        door again. Who came in with a second person, or is inside by now, is told that, too.
         """
         why = attempt.why_denied()
-        if why is Denial.FULL_PROOF_NEEDED:
-            return None
-        return why
+        return None if why in _NOT_OF_A_REPEAT else why
 
     async def _refuse(self, attempt: Attempt, why: Denial) -> ClaimOutcome:
         operation = attempt.operation
@@ -252,6 +265,8 @@ class Unlock:
                 use = self._uses.take(attempt.allowance)
                 attempt = attempt if use is None else attempt.spending(use)
                 why = Denial.BUSY if use is None else None
+            if why is None and operation.moves:
+                attempt.begins()
             durable = self._decided(attempt, why)
         except BaseException:
             ended = self._ended(operation, Denial.DOOR_FAULT, OperationEnd.NOTHING_DONE)
@@ -302,6 +317,8 @@ class Unlock:
             self._operations.end(operation, ended)
         if ended.end is not OperationEnd.NOTHING_DONE:
             attempt.settle(ended.outcome.why)
+        elif was_try:
+            attempt.came_to_nothing()
         return ended.outcome
 
     async def _carry_out(

@@ -7,7 +7,8 @@ Laws:
    opens, or ends one that shuts, is refused. One that shuts holds all the same, and the answer says
    that it will not outlast a restart.
 3. The same id is the same order: it is answered again and done once, also after a restart.
-4. What the backend sends makes at most ORDERS' records; what is beyond is answered with BUSY.
+4. What the backend sends makes at most ORDERS' records, and what is refused REFUSALS'; what is
+   beyond is answered with BUSY. Who has no right keeps no order of another waiting.
 5. Orders that stood before a restart stand after it (`evidence.carried_orders`). One that was over
    by then does not.
 6. An order for a door that cannot be held open does not hold it open: it is refused in words.
@@ -40,6 +41,7 @@ from hubd.orders.standing import OrderSource, StandingOrders
 
 ORDERS = Rate(burst=60, per_second=0.5)
 """Records of the backend's orders: more than people give, and at worst some 10 MB a day."""
+REFUSALS = Rate(burst=20, per_second=0.1)
 MARK_RECORDS = 500
 """After so many other records the orders that stand are recorded again, so that a start finds them
 among those whose chain it checks.
@@ -60,7 +62,7 @@ OVERRULED = "a higher order keeps the door shut"
 TOO_MANY = f"more than {ORDERS_CARRIED_MAX} orders would stand"
 NOT_RECORDED = "it could not be recorded in time, and does not hold"
 NOT_RECORDED_BUT_HOLDS = "it holds, but could not be recorded: it will not outlast a restart"
-TOO_OFTEN = "too many orders: the hub takes one in 2 s"
+TOO_OFTEN = "too many orders: the hub takes one in 2 s, and refuses one in 10 s"
 
 
 class BackendOrders:
@@ -89,6 +91,7 @@ class BackendOrders:
         self._may_hold = may_hold
         self._changed = changed
         self._pace = Bucket(ORDERS)
+        self._refusal_pace = Bucket(REFUSALS)
         self._memory = OrderMemory()
         self._turn = asyncio.Lock()
         self._orders: dict[tuple[int, DoorOrder], CarriedOrder] = {}
@@ -130,9 +133,10 @@ class BackendOrders:
         known = self._memory.answer(order, now)
         if known is not None:
             return known
-        if not self._pace.take(now):
-            return OrderOutcome.BUSY, TOO_OFTEN
         refused = self._why_refused(order)
+        pace = self._pace if refused is None else self._refusal_pace
+        if not pace.take(now):
+            return OrderOutcome.BUSY, TOO_OFTEN
         if refused is not None:
             await self._log.write({**_facts(order), Fact.ALLOWED: False, Fact.WHY: refused[1]})
             outcome, detail = refused

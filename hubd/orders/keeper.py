@@ -10,8 +10,10 @@ Laws:
 5. Who watches the door is told of its mode before anything moves.
 6. A schedule is no order given once. It is asked at each look, so it holds a door open after a
    lockdown has ended, if it still holds then.
-7. A fire alarm stands until FIRE_QUIET_SECONDS after its input last said so. It drives no mover:
-   that release is wired past the hub.
+7. A door whose mover is slow keeps no other door, no order and no look waiting (MOVE_SECONDS).
+8. A fire alarm stands until FIRE_QUIET_SECONDS after its input last said so. It drives no mover:
+   that release is wired past the hub. It stands at once, whatever keeps a record or an order
+   waiting; its record follows.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ HOLD_SECONDS = 3.0
 FIRE_QUIET_SECONDS = 10.0
 RECORD_AGAIN_SECONDS = 30.0
 """After a disk that took no record, until a schedule is recorded again."""
+MOVE_SECONDS = 1.0
+"""Nobody waits longer for movers: a lock that does not answer takes half a minute to say so."""
 
 _BY_SCHEDULE = StandingOrder(DoorOrder.HOLD_OPEN, OrderSource.SCHEDULE)
 _BY_INPUT = StandingOrder(DoorOrder.FIRE, OrderSource.INPUT)
@@ -81,33 +85,45 @@ class DoorKeeper:
         self._cannot_hold = cannot_hold
         self._modes = dict.fromkeys(standing.points, DoorMode.LOCKED)
         self._unsecured: set[str] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        """Of `run`, while it runs."""
+        self._moves: dict[tuple[str, bool], asyncio.Task[None]] = {}
+        """What moves a door just now, by door and whether it is being secured."""
         self._failing_since: dict[str, float] = {}
         """Since when a door cannot be held or secured."""
         self._told: set[str] = set()
         """Doors of which that was told."""
         self._fire: set[str] = set()
         self._fire_quiet_at: dict[str, float] = {}
+        self._fire_unrecorded: list[tuple[str, bool]] = []
+        """Doors whose fire alarm began or ended, in order, until that is recorded."""
         self._record_again_at = 0.0
 
     async def run(self, look_first: Callable[[], Awaitable[None]]) -> None:
         """Look each RENEW_SECONDS until cancelled; await `look_first` before each look."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew())
-            while True:
-                await look_first()
-                await self.look()
-                await asyncio.sleep(RENEW_SECONDS)
+            self._tasks = tasks
+            try:
+                tasks.create_task(self._renew())
+                while True:
+                    await look_first()
+                    await self.look()
+                    await asyncio.sleep(RENEW_SECONDS)
+            finally:
+                self._tasks = None
 
     async def _renew(self) -> None:
-        """Renew the holds, whatever keeps a record waiting."""
+        """Renew the holds and see fire alarms, whatever keeps a record waiting."""
         while True:
+            self._take_inputs()
             await self.apply(self._standing.points)
             await asyncio.sleep(RENEW_SECONDS)
 
     async def look(self) -> None:
         """Take what schedules and inputs order, and bring each door into its mode."""
+        self._take_inputs()
         await self._ask_schedules()
-        await self._ask_inputs()
+        await self._record_inputs()
         await self.apply(self._standing.points)
 
     def fire(self, door: str, active: bool) -> None:
@@ -119,11 +135,16 @@ class DoorKeeper:
             self._fire_quiet_at[door] = self._clock.monotonic() + FIRE_QUIET_SECONDS
 
     async def apply(self, doors: Iterable[str]) -> None:
-        """Bring doors into their modes: tell the watch, secure, hold open."""
+        """Bring doors into their modes: tell the watch, secure, hold open.
+
+        Return when their movers have done it, or while `run` runs after MOVE_SECONDS: what is slow
+        goes on.
+        """
+        if self._tasks is not None:
+            await self._move_all(doors, self._tasks)
+            return
         async with asyncio.TaskGroup() as tasks:
-            for door in doors:
-                self._change_mode(door)
-                tasks.create_task(self._move(door))
+            await self._move_all(doors, tasks)
 
     # Who orders.
 
@@ -148,17 +169,22 @@ class DoorKeeper:
             return
         self._standing.take(door, _BY_SCHEDULE)
 
-    async def _ask_inputs(self) -> None:
+    def _take_inputs(self) -> None:
         now = self._clock.monotonic()
         for door in self._standing.points:
             burns = door in self._fire or now < self._fire_quiet_at.get(door, 0.0)
-            stands = _BY_INPUT in self._standing.standing(door)
-            if burns and not stands:
+            if burns == (_BY_INPUT in self._standing.standing(door)):
+                continue
+            if burns:
                 self._standing.take(door, _BY_INPUT)
-                await self._record(door, _BY_INPUT, on=True)
-            elif stands and not burns:
+            else:
                 self._standing.end(door, _BY_INPUT)
-                await self._record(door, _BY_INPUT, on=False)
+            self._fire_unrecorded.append((door, burns))
+
+    async def _record_inputs(self) -> None:
+        while self._fire_unrecorded:
+            door, burns = self._fire_unrecorded.pop(0)
+            await self._record(door, _BY_INPUT, on=burns)
 
     async def _record(self, door: str, order: StandingOrder, on: bool) -> bool:
         facts = facts_of(order.order, on, order.source, None)
@@ -181,6 +207,20 @@ class DoorKeeper:
             {Fact.DOOR: door, Fact.MODE: mode.value, Fact.WAS: was.value},
         )
         self._watch.mode_is(door, mode)
+
+    async def _move_all(self, doors: Iterable[str], tasks: asyncio.TaskGroup) -> None:
+        """Begin to move doors, and wait for MOVE_SECONDS; what is under way is not begun twice."""
+        moves: list[asyncio.Task[None]] = []
+        for door in doors:
+            self._change_mode(door)
+            key = (door, door in self._unsecured)
+            move = self._moves.get(key)
+            if move is None or move.done():
+                move = tasks.create_task(self._move(door))
+                self._moves[key] = move
+            moves.append(move)
+        if moves:
+            await asyncio.wait(moves, timeout=MOVE_SECONDS)
 
     async def _move(self, door: str) -> None:
         """Secure a door that must be shut, hold open one that must be open."""

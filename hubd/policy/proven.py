@@ -6,7 +6,9 @@ Laws:
 2. A doubt ends when the issuer's current policy comes again, or when root accepts the state. Both
    are recorded.
 3. Nothing older than what the log knows is put in force, whatever the file holds.
-4. While a doubt stands this hub says that it has no policy (version 0), so that the backend sends
+4. While a doubt stands nobody has a right to order anything from afar: neither to end an order for
+   a door nor to command a device.
+5. While a doubt stands this hub says that it has no policy (version 0), so that the backend sends
    its own again.
 """
 
@@ -150,7 +152,9 @@ class ProvenPolicy:
         return self._file.card(digest)
 
     def operator(self, name: str) -> Operator | None:
-        """See `ports.stores.PolicyLookups.operator`."""
+        """See `ports.stores.PolicyLookups.operator`; None while the state is in doubt."""
+        if self._doubt is not None:
+            return None
         return self._file.operator(name)
 
     def group(self, number: int) -> tuple[str, ...]:

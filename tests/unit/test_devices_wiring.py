@@ -139,6 +139,7 @@ def test_an_id_of_the_file_is_one_that_a_command_may_have() -> None:
         (OZW_LOCK, "key kind of device 'old-lock': expected a section [openzwave] beside it, found a device of kind openzwave, and no [openzwave]"),
         (STICK + OZW_LOCK.replace("accept_s0 = true", ""), "key accept_s0 of device 'old-lock': expected accept_s0 = true, which says that this lock may stay on S0, the older protection of Z-Wave; a lock with S2 is of kind zwave (docs/hub.md, Z-Wave by OpenZWave), found false"),
         (STICK.replace('network_key = "zwave.key"', "") + OZW_LOCK, "key openzwave.network_key: expected a path or credential:NAME, because 'old-lock' is a lock, found nothing"),
+        ('[zwave]\nstick = "/dev/serial/by-id/usb-x"\n' + DEVICES, "key zwave.stick: expected a value used once, found '/dev/serial/by-id/usb-x', which board 'b1' has too"),
         ("[zwave]\n" + STICK.replace("/dev/serial/by-id/usb-stick", "/dev/zwave"), "key openzwave.port: expected a value used once, found '/dev/zwave', which the Z-Wave service ([zwave], key stick) has too"),
         (BOARD + STICK.replace("usb-stick", "usb-x"), "key openzwave.port: expected a value used once, found '/dev/serial/by-id/usb-x', which board 'b1' has too"),
     ],

@@ -36,7 +36,7 @@ from hubd.doors.judge import ORDER_SECONDS_MAX, Judge
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.orders import from_backend, memory
-from hubd.orders.from_backend import MARK_RECORDS, ORDERS, BackendOrders
+from hubd.orders.from_backend import MARK_RECORDS, ORDERS, REFUSALS, BackendOrders
 from hubd.orders.keeper import FIRE_QUIET_SECONDS, HOLD_SECONDS, RECORD_AGAIN_SECONDS, DoorKeeper
 from hubd.orders.order_log import RECORD_SECONDS, OrderLog
 from hubd.orders.schedules import HoldSchedules
@@ -433,6 +433,16 @@ async def test_a_flood_of_orders_makes_records_at_a_pace(doors: Doors) -> None:
     assert len(doors.backend._memory) == ORDERS.burst
 
 
+# from_backend, law 4
+async def test_who_has_no_right_keeps_no_order_of_another_waiting(doors: Doors) -> None:
+    answers = [await doors.give(DoorOrder.LOCKDOWN, by="nobody") for _ in range(200)]
+    outcomes = [answer.outcome for answer in answers]
+    assert outcomes.count(OrderOutcome.REFUSED) == len(doors.records()) == REFUSALS.burst
+    assert outcomes[-1] is OrderOutcome.BUSY
+    assert (await doors.give(DoorOrder.LOCKDOWN)).outcome is OrderOutcome.TAKEN
+    assert doors.mode() is DoorMode.LOCKED_DOWN
+
+
 async def test_a_lockdown_ends_a_release_at_once(doors: Doors) -> None:
     await doors.movers[FRONT].release(10.0)
     await doors.give(DoorOrder.LOCKDOWN)
@@ -708,6 +718,50 @@ async def test_a_hold_is_renewed_while_a_record_waits_and_another_door_does(
     await asyncio.gather(running, return_exceptions=True)
 
 
+# keeper, law 7
+async def test_a_lock_that_does_not_answer_keeps_no_other_door_waiting(doors: Doors) -> None:
+    await doors.give(DoorOrder.HOLD_OPEN)
+    front = doors.movers[FRONT]
+    never = asyncio.get_running_loop().create_future()
+
+    async def secure() -> None:
+        await never
+
+    doors.movers[BACK].secure = secure  # type: ignore[method-assign]
+    running = asyncio.create_task(doors.keeper.run(doors.backend.look))
+    try:
+        async with asyncio.timeout(10):
+            while len(front.given) < 2:  # noqa: ASYNC110 - the loop renews by itself
+                await asyncio.sleep(0.01)
+            answered = await doors.give(DoorOrder.LOCKDOWN, access_point=3)
+            before = len(front.given)
+            while len(front.given) < before + 2:  # noqa: ASYNC110 - the loop renews by itself
+                await asyncio.sleep(0.01)
+            doors.keeper.fire(FRONT, True)
+            while doors.mode() is not DoorMode.LOCKED_OPEN:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert answered.outcome is OrderOutcome.TAKEN
+        assert doors.mode(BACK) is DoorMode.LOCKED_DOWN
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert never.cancelled()
+
+
+async def test_a_door_is_secured_while_the_release_of_its_hold_is_under_way(doors: Doors) -> None:
+    await doors.give(DoorOrder.HOLD_OPEN)
+    front = doors.movers[FRONT]
+    front.holding = True
+    renewing = asyncio.create_task(doors.keeper.look())
+    async with asyncio.timeout(10):
+        while not front.held:  # noqa: ASYNC110 - the keeper asks by itself
+            await asyncio.sleep(0)
+        await doors.give(DoorOrder.LOCKDOWN)
+        assert not front.driven
+        front.step()
+        await renewing
+
+
 async def test_what_was_given_before_a_lockdown_stands_below_it(doors: Doors) -> None:
     """The policy locks the door down while the record of a hold is being written."""
 
@@ -760,6 +814,22 @@ async def test_fire_goes_before_everything_and_moves_nothing(doors: Doors) -> No
         (FRONT, DoorMode.LOCKED_OPEN),
         (FRONT, DoorMode.LOCKED_DOWN),
     ]
+
+
+async def test_a_fire_alarm_stands_at_all_doors_while_the_disk_hangs() -> None:  # keeper, law 8
+    doors = Doors(record_seconds=60.0)
+    doors.log.hold()
+    for door in POINTS:
+        doors.keeper.fire(door, True)
+    running = asyncio.create_task(doors.keeper.run(doors.backend.look))
+    try:
+        async with asyncio.timeout(10):
+            while len(doors.modes_told) < len(POINTS):  # noqa: ASYNC110 - the keeper looks itself
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert doors.modes_told == [(door, DoorMode.LOCKED_OPEN) for door in POINTS]
 
 
 async def test_a_fire_input_that_chatters_makes_no_record_each_time(doors: Doors) -> None:

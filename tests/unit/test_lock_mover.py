@@ -14,11 +14,11 @@ from time import monotonic
 
 import pytest
 
-from drivers.lock.mover import LockAtDoor, LockMover
+from drivers.lock.mover import BUSY_REST_SECONDS, LOCK_SECONDS, LockAtDoor, LockMover
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Verb
 from hubcore.device.state import DeviceFault, DeviceState, Position
-from hubcore.errors import DriverGoneError, HardwareError
+from hubcore.errors import DriverGoneError, HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 from hubd.adapters.host.clock import SystemClock
 from hubd.config.file import parse
@@ -168,6 +168,18 @@ async def test_what_a_hand_unlocks_later_is_left_to_the_hand() -> None:  # law 5
         await asyncio.sleep(0.2)
         assert rig.sent() == []
         assert not rig.mover.driven
+
+
+async def test_nobodys_door_opens_late_behind_a_command_that_hangs() -> None:  # law 7
+    async with at_work() as rig:
+        rig.driver.hanging.add(LOCK)
+        rig.driver.say(LOCK, Position.UNLOCKED)
+        await rig.until(lambda: rig.sent() == [Verb.LOCK])
+        assert rig.mover.must_rest_seconds(1.0) == BUSY_REST_SECONDS
+        async with asyncio.timeout(LOCK_SECONDS / 2):
+            with pytest.raises(RestingError, match="is being moved"):
+                await rig.mover.release(1.0)
+        assert rig.sent() == [Verb.LOCK]
 
 
 async def test_an_old_word_does_not_end_a_release() -> None:

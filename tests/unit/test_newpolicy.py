@@ -18,7 +18,7 @@ from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.words import Mode
-from hubcore.calendar.codec import RULES_A_SCHEDULE
+from hubcore.calendar.codec import DAYS_A_GROUP, RULES_A_SCHEDULE, SPECIALS_A_SCHEDULE
 from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
 from hubcore.codec import cbor, cwt
 from hubcore.codec.cose import SigningKey
@@ -33,7 +33,8 @@ from hubcore.errors import (
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
-from hubcore.policy.lists import MAX_ITEMS
+from hubcore.policy.cache import RULES_MAX, SCHEDULES_MAX
+from hubcore.policy.lists import MAX_ITEMS, SCHEDULE_ITEMS
 from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules, Policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.policy.new import PolicyIntake
@@ -322,6 +323,27 @@ def test_four_megabytes_of_the_shortest_entries_are_over_the_ceiling_on_items() 
     assert len(document) <= policies.MAX_BYTES
     with costs_at_most(4 * len(document)), pytest.raises(SignatureError, match="more than"):
         policies.read(document, ISSUER.verify_key, SITE)
+
+
+# policy lists, law 4
+def test_special_days_count_in_each_schedule_that_names_them() -> None:
+    """Two megabytes of a policy could be 1.4 GB of rows, and 48 kB to read at each claim."""
+    days = frozenset(range(20_000, 20_000 + DAYS_A_GROUP))
+    named = Schedule((), (SpecialDays(days, ()),) * SPECIALS_A_SCHEDULE)
+    once = (1 + DAYS_A_GROUP) * SPECIALS_A_SCHEDULE
+    fitting = SCHEDULE_ITEMS // once
+    for count in (fitting, fitting + 1):
+        policy = Policy(SITE, 1, 0, schedules=dict.fromkeys(range(count), named))
+        document = policies.issue(policy, ISSUER)
+        if count == fitting:
+            assert policies.read(document, ISSUER.verify_key, SITE) == policy
+        else:
+            with pytest.raises(SignatureError, match="in all schedules"):
+                policies.read(document, ISSUER.verify_key, SITE)
+
+
+def test_the_cache_holds_all_schedules_of_a_policy() -> None:
+    assert SCHEDULE_ITEMS + SCHEDULES_MAX <= RULES_MAX
 
 
 async def let_go(bytes_max: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,11 +16,12 @@ from hubcore.access.grant import Access
 from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.two_person import WITHIN_SECONDS
 from hubcore.access.words import Action, Denial
+from hubcore.backend.uplink import Release, ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact, shown
 from hubcore.evidence.records import Record, RecordKind, Value
-from hubcore.policy.policy import PointRules
+from hubcore.policy.policy import Operator, OperatorRight, PointRules
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -71,6 +73,7 @@ class Hub:
             )
             for number in (IN, OUT)
         }
+        self.mover = FakeMover()
         self.persons = Persons(self.clock)
         self.unlock = Unlock(
             rules=SiteRules(points, ZoneInfo("UTC"), 90 * DAY),
@@ -78,14 +81,19 @@ class Hub:
             log=self.log,
             clock=self.clock,
             tell=lambda _event, _facts: None,
-            doors={"front": FakeMover()},
+            doors={"front": self.mover},
             watch=NoWatch(),
             persons=self.persons,
             offline_seconds=self.offline_seconds,
         )
 
     async def come(
-        self, who: str, point: int = IN, action: Action = Action.OPEN, duress: bool = False
+        self,
+        who: str,
+        point: int = IN,
+        action: Action = Action.OPEN,
+        duress: bool = False,
+        op: bytes | None = None,
     ) -> Denial | None:
         claim = Claim(
             credential=who,
@@ -95,7 +103,7 @@ class Hub:
             entry=Access(point, 9, ()),
             access_point=point,
             action=action,
-            op=next(self.numbers).to_bytes(8, "big"),
+            op=op or next(self.numbers).to_bytes(8, "big"),
             strength=Strength.CARD,
             arrived=self.clock.monotonic(),
             duress=duress,
@@ -143,6 +151,31 @@ async def test_a_third_person_is_a_first_one() -> None:
     await hub.come("anna")
     await hub.come("ben")
     assert await hub.come("carla") is Denial.SECOND_PERSON_NEEDED
+
+
+async def test_one_who_waits_is_the_first_person_of_one_other_alone() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    assert await hub.come("first") is Denial.SECOND_PERSON_NEEDED
+    hub.mover.holding = True
+    second = asyncio.create_task(hub.come("second"))
+    async with asyncio.timeout(10):
+        while not hub.mover.held:  # noqa: ASYNC110 - the claim goes on by itself
+            await asyncio.sleep(0)
+        assert await hub.come("third") is Denial.SECOND_PERSON_NEEDED
+        hub.mover.step()
+        assert await second is None
+    assert hub.mover.given == [5.0]
+
+
+async def test_a_release_that_came_to_nothing_leaves_the_first_person_waiting() -> None:
+    hub = Hub()
+    hub.policy.points[IN] = TWO
+    assert await hub.come("first") is Denial.SECOND_PERSON_NEEDED
+    hub.mover.rests = 1
+    hub.mover.rest_seconds = 60.0
+    assert await hub.come("second") is Denial.BUSY
+    assert await hub.come("third") is None
 
 
 async def test_who_has_no_right_is_no_second_person_and_waits_for_nobody() -> None:
@@ -228,6 +261,24 @@ async def test_a_door_that_opens_for_another_moves_only_that_other() -> None:
     assert await hub.come("ben") is Denial.ANTI_PASSBACK
 
 
+async def test_who_comes_in_by_an_order_from_afar_is_nobody_who_was_let_in_before() -> None:
+    hub = Hub(watched=True)
+    hub.policy.operators["boss"] = Operator(OperatorRight.RELEASE)
+    hub.policy.points[IN] = PointRules(passback=PassbackRule(PassbackKind.HARD, OUTSIDE, LAB))
+    assert await hub.come("guest") is None  # and does not go through
+    order = Release(
+        id=b"order-of-the-bos",
+        by="boss",
+        access_point=IN,
+        expires_at=int(hub.clock.wall()) + 30,
+        seconds=5,
+    )
+    released = await hub.unlock.release(order)
+    assert released.outcome is ReleaseOutcome.RELEASED
+    hub.persons.came_in(IN)
+    assert await hub.come("guest") is None
+
+
 async def test_a_reset_lets_everybody_in_again() -> None:
     hub = Hub()
     with_passback(hub, PassbackKind.HARD)
@@ -246,6 +297,22 @@ async def test_a_denied_or_failed_release_moves_nobody() -> None:
 
 
 # Duress.
+
+
+async def test_who_asks_again_after_coming_in_is_told_so_and_moves_nothing() -> None:
+    """The answer was lost on the air: its phone asks the same operation again."""
+    hub = Hub()
+    hub.policy.points[IN] = replace(
+        TWO, passback=PassbackRule(PassbackKind.HARD, from_area=OUTSIDE, to_area=LAB)
+    )
+    assert await hub.come("first") is Denial.SECOND_PERSON_NEEDED
+    assert await hub.come("second", op=b"the-same") is None
+    records = len(hub.log.stored)
+    assert await hub.come("second", op=b"the-same") is None
+    assert len(hub.log.stored) == records
+    assert hub.mover.given == [5.0]
+    hub.policy.credentials.add("second")
+    assert await hub.come("second", op=b"the-same") is Denial.CREDENTIAL_REVOKED
 
 
 async def test_duress_opens_and_only_the_record_says_so() -> None:

@@ -19,7 +19,7 @@ from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
-from hubcore.policy.policy import Policy
+from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
 from hubd.evidence.reporting import ReportingLog
 from hubd.policy.proven import ProvenPolicy
@@ -77,7 +77,9 @@ class Start:
 def document(version: int) -> bytes:
     revoked = frozenset({REVOKED}) if version >= 2 else frozenset[str]()
     modes = {1: Mode.LOCKDOWN} if version >= 3 else {}
-    return policies.issue(Policy(SITE, version, int(NOON), revoked, modes=modes), ISSUER)
+    operators = {"boss": Operator(ALL_RIGHTS)}
+    policy = Policy(SITE, version, int(NOON), revoked, modes=modes, operators=operators)
+    return policies.issue(policy, ISSUER)
 
 
 @asynccontextmanager
@@ -232,6 +234,7 @@ async def test_what_is_missing_or_older_opens_no_door_and_stands_as_an_error(
             assert hub.policy.version() == 0  # so that the backend sends its policy
             assert hub.policy.mode(1) is Mode.LOCKDOWN
             assert hub.policy.mode(2) is Mode.LOCKDOWN
+            assert hub.policy.operator("boss") is None  # proven, law 4
             assert await hub.knock() in (Reason.LOCKED, Reason.REVOKED)
             assert hub.hub.strikes == 0
     (said,) = await records(state)  # once, not at each start
@@ -246,6 +249,7 @@ async def test_the_backend_s_policy_ends_the_doubt_for_good(
     async with started(state) as hub:
         await hub.send(3)
         assert (hub.policy.doubt, hub.problem(), hub.policy.version()) == (None, None, 3)
+        assert hub.policy.operator("boss") == Operator(ALL_RIGHTS)
         assert await hub.knock() is Reason.REVOKED
     async with started(state) as hub:
         assert (hub.policy.doubt, hub.policy.version()) == (None, 3)

@@ -111,6 +111,37 @@ def test_a_wrong_reader_is_told_by_its_key(old: str, new: str, sentence: str) ->
     assert sentence in _refused(TEXT.replace(old, new, 1))
 
 
+BOARD = """
+[[relay_boards]]
+kind = "lcus"
+id = "hall"
+port = "/dev/ttyUSB0"
+relays = 2
+"""
+STICKS = """
+[zwave]
+stick = "/dev/ttyACM0"
+[openzwave]
+port = "/dev/ttyACM1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "owner"),
+    [
+        (BOARD, "/dev/ttyUSB0", "board 'hall'"),
+        (BOARD, "/dev/../dev/ttyUSB0", "board 'hall'"),
+        (STICKS, "/dev/ttyACM0", "the Z-Wave service ([zwave], key stick)"),
+        (STICKS, "/dev/ttyACM1", "[openzwave]"),
+    ],
+)
+def test_a_line_of_readers_is_nobody_elses(more: str, line: str, owner: str) -> None:
+    shown = str(Path(line).resolve())
+    text = TEXT.replace("/dev/ttyUSB0", line) + more
+    sentence = f"expected a line of readers alone, found '{shown}', which {owner} has too"
+    assert sentence in _refused(text)
+
+
 def test_the_bounds_of_the_file_are_those_of_the_panel() -> None:
     assert sections.READERS_MAX == READERS_MAX
     assert sections.DEVICE_BYTES_MAX == DEVICE_BYTES_MAX

@@ -122,8 +122,9 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Rig]:
+async def running(folder: Path, left_on: bool = False) -> AsyncIterator[Rig]:
     rig = Rig(folder)
+    rig.sim.on[2] = left_on
     ready = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -181,6 +182,30 @@ async def test_a_board_that_is_pulled_out_in_a_pulse_is_told_and_comes_back(
                 await asyncio.sleep(0.05)
         await rig.until(lambda: not rig.mover.driven)
         assert rig.edges[-1].what is Input.STRIKE_INACTIVE
+
+
+async def test_a_relay_that_is_left_on_by_an_earlier_life_is_switched_off(
+    tmp_path: Path,
+) -> None:  # strike, law 6
+    async with running(tmp_path, left_on=True) as rig:
+        await rig.until(lambda: not rig.sim.on[2])
+        assert not rig.mover.driven
+        await rig.mover.release(0.3)
+        assert rig.sim.on[2]
+        await rig.until(lambda: not rig.mover.driven)
+
+
+async def test_a_relay_that_is_left_on_after_a_lost_line_is_switched_off(
+    tmp_path: Path,
+) -> None:  # strike, law 6
+    async with running(tmp_path) as rig:
+        rig.sim.forgets_pulses = True
+        await rig.mover.release(0.4)
+        rig.sim.unplug()
+        await rig.until(lambda: not rig.mover.driven)
+        assert rig.sim.on[2]
+        rig.sim.plug()
+        await rig.until(lambda: not rig.sim.on[2])
 
 
 async def test_the_end_of_the_daemon_leaves_the_end_of_the_pulse_to_the_board(

@@ -20,7 +20,7 @@ from drivers.relays.opening import BAUD_OF, CAN_BE_A_STRIKE, BoardKind, open_lin
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Command, CommandOutcome, Verb
 from hubcore.device.device import Device
-from hubcore.device.state import DeviceFault, Position
+from hubcore.device.state import DeviceFault, DeviceState, Position
 from hubcore.errors import HardwareError
 from hubd.adapters.host.clock import SystemClock
 from hubd.devices.supervisor import Supervisor
@@ -117,6 +117,32 @@ async def test_a_board_that_falls_silent_fails_in_time(sim: SimBoard, kind: Boar
         with pytest.raises(HardwareError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await boards.perform(Command("light", Verb.ON))
+
+
+async def test_a_driver_that_ended_by_a_mistake_works_when_it_is_begun_again(
+    tmp_path: Path,
+) -> None:  # supervisor, law 4
+    sim = SimNumato(4, tmp_path / "ttyRelays")
+    opens = partial(open_line, sim.path, BoardKind.NUMATO, 4)
+    boards = RelayBoards([BoardLine(sim.path, opens, {"light": 1})], look_seconds=0.1)
+
+    class Mistaken(FakeListener):
+        def changed(self, device: str, state: DeviceState) -> None:
+            raise RuntimeError("a mistake")
+
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(ExceptionGroup):
+                await boards.serve(Mistaken())
+            listener = FakeListener()
+            serving = asyncio.create_task(boards.serve(listener))
+            while not listener.states.get("light"):
+                assert not serving.done()
+                await asyncio.sleep(0.01)
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+    finally:
+        sim.end()
 
 
 async def test_a_line_is_for_one_alone(sim: SimBoard, kind: BoardKind) -> None:

@@ -4,6 +4,7 @@ gets in late.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 
@@ -13,9 +14,10 @@ from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Grant, read_grant
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend import uplink
+from hubcore.door.state import DoorState
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.doors import InputEvent
-from hubd.doors.drive import REST_WAIT_SECONDS
+from hubd.doors.drive import REST_WAIT_SECONDS, DoorMovers
 from hubd.wiring.mover_group import MoverGroup
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
@@ -191,3 +193,39 @@ async def test_a_release_that_one_strike_did_not_follow_counts_as_moved(
     assert door.rises() == [1, 0], (
         "the same operation moves a door once, also one that moved by half"
     )
+
+
+# drive, law 4
+async def test_a_door_whose_mover_does_not_answer_keeps_no_other_from_being_secured() -> None:
+    never = asyncio.get_running_loop().create_future()
+    silent = FakeMover()
+    other = FakeMover()
+
+    async def secure() -> None:
+        await never
+
+    silent.secure = secure  # type: ignore[method-assign]
+    await other.release(5.0)
+    movers = DoorMovers({"silent": silent, "other": other}, NoWatch(), lambda *_: None)
+    securing = asyncio.create_task(movers.secure(["silent", "other"]))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not other.driven
+    assert not securing.done()
+    never.set_result(None)
+    await securing
+
+
+class NoWatch:
+    """Who watches no door."""
+
+    def released(
+        self, door: str, access_point: int, seconds: float, *, extended: bool = False
+    ) -> None:
+        return
+
+    def failed(self, door: str) -> None:
+        return
+
+    def state(self, door: str) -> DoorState:
+        return DoorState.UNKNOWN

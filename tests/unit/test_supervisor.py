@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.device.breaker import Breaker, BreakerRule, BreakerState
+from hubcore.device.breaker import SPOKEN_SECONDS, Breaker, BreakerRule, BreakerState
 from hubcore.device.command import (
     LEVELS_OF,
     REPEATABLE,
@@ -193,6 +193,22 @@ def test_a_device_that_speaks_is_asked_at_once() -> None:  # breaker, law 4
         await asyncio.sleep(0.2)
         assert rig.sent() == [Verb.ON] * 3 + [Verb.READ]
         assert (await rig.do(ON)).outcome is CommandOutcome.CONFIRMED
+
+    play(scene)
+
+
+def test_a_device_that_chatters_and_obeys_nothing_is_not_asked_at_that_pace() -> None:
+    async def scene(rig: Rig) -> None:  # breaker, law 4
+        rig.driver.failing["light"].extend([HardwareError("asleep")] * 5000)
+        for _ in range(2):
+            await rig.do(ON)
+        before = len(rig.sent())
+        began = rig.loop.time()
+        for _ in range(3000):
+            rig.supervisor.read(Reading("light", Quantity.POWER, 12.0))
+            await asyncio.sleep(0.001)
+        probes = len(rig.sent()) - before
+        assert 1 <= probes <= 2 + (rig.loop.time() - began) / SPOKEN_SECONDS
 
     play(scene)
 
