@@ -156,6 +156,8 @@ class Unlock:
             Fact.PATH: str(claim.strength),
             **self._persons.facts(claim, self._judge.passback_rule(claim.access_point)),
         }
+        if claim.reader is not None:
+            facts = {**facts, Fact.READER: claim.reader}
         return Attempt(
             operation=operation,
             why_denied=partial(self._judge.why_denied, claim),
