@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubcore.backend.uplink import Measured
+from hubcore.backend.uplink.from_hub import Measured
 from hubcore.device.state import UNIT_OF, Quantity
 from hubcore.device.telemetry import POSITION_NUMBERS
 

@@ -49,7 +49,8 @@ class Claim:
     the id of this operation. `arrived` is the earliest monotonic second at which its last byte may
     have come. `intent`: the holder said so to the phone at this door. `duress`: the holder is
     threatened and says so, in a way that nobody who stands there sees. `uses`: how often the grant
-    lets its holder in, None without end.
+    lets its holder in, None without end. `reader`: the id of the reader that read a card, None for
+    a phone, which needs none.
     """
 
     credential: str
@@ -65,6 +66,7 @@ class Claim:
     intent: bool = False
     duress: bool = False
     uses: int | None = None
+    reader: str | None = None
 
     @property
     def factors(self) -> Factor:
@@ -109,6 +111,7 @@ class Claim:
         op: bytes,
         strength: Strength,
         arrived: float,
+        reader: str,
         duress: bool = False,
     ) -> Claim:
         """Return the claim of a card's holder to be let in; the card's digest is its grant's id."""
@@ -124,6 +127,7 @@ class Claim:
             strength=strength,
             arrived=arrived,
             duress=duress,
+            reader=reader,
         )
 
 

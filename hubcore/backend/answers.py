@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.access.words import Denial
-from hubcore.backend.uplink import ReleaseOutcome
+from hubcore.backend.uplink.words import ReleaseOutcome
 
 ORDER_OUTCOMES: Mapping[Denial, ReleaseOutcome] = {
     Denial.UNKNOWN_CREDENTIAL: ReleaseOutcome.REFUSED,

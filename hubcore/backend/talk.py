@@ -22,28 +22,20 @@ from enum import StrEnum
 from typing import Any
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink import (
-    NONCE_BYTES,
-    PROTOCOL,
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
-    ActResult,
     BackendMessage,
-    Cause,
     Halt,
-    HubMessage,
     NewPolicy,
     Order,
-    OrderOutcome,
-    OrderResult,
-    Ping,
     Pong,
     Release,
-    ReleaseOutcome,
-    Result,
     Welcome,
-    sentence,
 )
+from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
+from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause, OrderOutcome, ReleaseOutcome
 
 
 class UplinkPhase(StrEnum):
@@ -58,7 +50,7 @@ class UplinkPhase(StrEnum):
     SILENT = "silent"
     """The backend has said Welcome on this uplink, but has stopped answering."""
     HALTED = "halted"
-    """The backend takes no records and may give no orders (`backend.uplink.Cause`)."""
+    """The backend takes no records and may give no orders (`backend.uplink.words.Cause`)."""
 
 
 @dataclass(frozen=True, slots=True)

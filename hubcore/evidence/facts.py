@@ -234,7 +234,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.PROBLEM: _TEXT,
     Fact.PROOF_ERRORS: _NUMBER,
     Fact.PROVEN: _YES_OR_NO,  # whether more than the backend's word stands behind the offset
-    Fact.READER: _TEXT,
+    Fact.READER: _TEXT,  # the id of a reader beside the phones; a phone's claim came by none
     Fact.RECORDS: _NUMBER,
     Fact.REMEDY: _TEXT,
     Fact.SEQUENCE_ERRORS: _NUMBER,
@@ -307,6 +307,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
             Fact.PASSED_BACK,
             Fact.USE,
             Fact.EXPIRES,
+            Fact.READER,
         }
     ),
     RecordKind.REMOTE: _ASKED,

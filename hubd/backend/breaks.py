@@ -5,7 +5,8 @@ Law: each cause is recorded once, however often the backend says it.
 
 from __future__ import annotations
 
-from hubcore.backend.uplink import Cause, Halt
+from hubcore.backend.uplink.from_backend import Halt
+from hubcore.backend.uplink.words import Cause
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.clock import Clock

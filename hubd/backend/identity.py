@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubcore.backend import uplink
+from hubcore.backend.uplink import from_hub
+from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import ConfigError, FrameError
 
 
@@ -26,10 +27,10 @@ class Identity:
                 f"this hub cannot introduce itself to the backend: {error}"
             ) from error
 
-    def hello(self, *, policy_version: int, last_record: int, waiting: int) -> uplink.Hello:
+    def hello(self, *, policy_version: int, last_record: int, waiting: int) -> from_hub.Hello:
         """Return the Hello of this hub."""
-        return uplink.Hello(
-            protocol=uplink.PROTOCOL,
+        return from_hub.Hello(
+            protocol=PROTOCOL,
             hub=self.hub,
             site=self.site,
             boot_id=self.boot_id,

@@ -20,18 +20,10 @@ from dataclasses import dataclass
 import structlog
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink import (
-    Act,
-    ActResult,
-    Order,
-    OrderOutcome,
-    OrderResult,
-    PolicyResult,
-    Release,
-    ReleaseOutcome,
-    Result,
-    sentence,
-)
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.from_backend import Act, Order, Release
+from hubcore.backend.uplink.from_hub import ActResult, OrderResult, PolicyResult, Result
+from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
 from hubcore.errors import HubError
 
 log = structlog.get_logger()

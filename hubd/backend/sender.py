@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from hubcore.backend import uplink
 from hubcore.backend.outbox import Outbox
 from hubcore.backend.pace import Pace
+from hubcore.backend.uplink import from_hub
 from hubcore.errors import FrameError
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -34,7 +34,7 @@ class RecordSender:
         records: AuditLog,
         clock: Clock,
         pace: Pace,
-        say: Callable[[uplink.HubMessage], bool],
+        say: Callable[[from_hub.HubMessage], bool],
         counters: Counter[str],
     ) -> None:
         """`say` hands a message to the uplink; False when the uplink takes none for now."""
@@ -98,7 +98,7 @@ class RecordSender:
             if self._round != round_:
                 return True  # the uplink went meanwhile; the next round sends it
             try:
-                evidence = uplink.Evidence(stored.number, stored.body, stored.hash)
+                evidence = from_hub.Evidence(stored.number, stored.body, stored.hash)
             except FrameError as error:
                 self._stop_at(stored.number, error)
                 return False

@@ -28,7 +28,6 @@ from typing import assert_never
 
 import structlog
 
-from hubcore.backend import uplink
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
     Greet,
@@ -45,6 +44,7 @@ from hubcore.backend.talk import (
     TalkEffect,
     UplinkPhase,
 )
+from hubcore.backend.uplink import codec, from_hub
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
@@ -161,7 +161,7 @@ class Sync:
         One that cannot be read, or is out of turn, is counted and wakes nobody.
         """
         try:
-            read = uplink.decode_from_backend(message)
+            read = codec.decode_from_backend(message)
         except FrameError:
             self._counters["undecodable"] += 1
             return
@@ -256,8 +256,8 @@ class Sync:
         if self._say(hello):
             self._talk.greeted(self._clock.monotonic())
 
-    def _say(self, message: uplink.HubMessage) -> bool:
-        sent = self._uplink.send(uplink.encode(message))
+    def _say(self, message: from_hub.HubMessage) -> bool:
+        sent = self._uplink.send(codec.encode(message))
         self._counters["sent" if sent else "not_sent"] += 1
         return sent
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hubcore.backend import uplink
 from hubcore.backend.pace import Pace
+from hubcore.backend.uplink import from_hub
+from hubcore.backend.uplink.words import MAX_DEVICES
 from hubcore.device.telemetry import Datum, TelemetryTable
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -27,7 +28,7 @@ class TelemetrySender:
         records: AuditLog,
         clock: Clock,
         pace: Pace,
-        say: Callable[[uplink.HubMessage], bool],
+        say: Callable[[from_hub.HubMessage], bool],
     ) -> None:
         """`table` is None for a hub without devices.
 
@@ -53,15 +54,15 @@ class TelemetrySender:
         if now < self._next_at:
             return self._next_at
         self._next_at = now + self._seconds
-        batch = self._table.batch(uplink.MAX_DEVICES)
+        batch = self._table.batch(MAX_DEVICES)
         if batch and not self._records.waiting() and self._say(_message(batch, now)):
             self._table.sent(batch, now)
         return self._next_at
 
 
-def _message(batch: tuple[Datum, ...], now: float) -> uplink.Telemetry:
+def _message(batch: tuple[Datum, ...], now: float) -> from_hub.Telemetry:
     values = [
-        uplink.Measured(
+        from_hub.Measured(
             device=datum.device,
             quantity=datum.quantity,
             value=datum.value,
@@ -69,4 +70,4 @@ def _message(batch: tuple[Datum, ...], now: float) -> uplink.Telemetry:
         )
         for datum in batch
     ]
-    return uplink.Telemetry(tuple(values))
+    return from_hub.Telemetry(tuple(values))

@@ -14,14 +14,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hubcore.backend.uplink import (
-    ID_BYTES,
-    MAX_DEVICES,
-    Act,
-    ActOutcome,
-    ActResult,
-    DeviceOutcome,
-)
+from hubcore.backend.uplink.from_backend import Act
+from hubcore.backend.uplink.from_hub import ActResult, DeviceOutcome
+from hubcore.backend.uplink.words import ID_BYTES, MAX_DEVICES, ActOutcome
 from hubcore.device.command import DEVICE_ID
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record, RecordKind, StoredRecord

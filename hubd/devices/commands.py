@@ -17,14 +17,10 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
-from hubcore.backend.uplink import (
-    MAX_DEVICES,
-    Act,
-    ActOutcome,
-    ActResult,
-    DeviceOutcome,
-    sentence,
-)
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.from_backend import Act
+from hubcore.backend.uplink.from_hub import ActResult, DeviceOutcome
+from hubcore.backend.uplink.words import MAX_DEVICES, ActOutcome
 from hubcore.device.command import VERBS_OF, Command, CommandOutcome
 from hubcore.device.device import Device
 from hubcore.device.remote import SENTENCES, ActDenial, Moment, why_not, why_not_in_time

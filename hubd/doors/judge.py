@@ -14,7 +14,7 @@ from hubcore.access.decide import Denied, Facts, decide
 from hubcore.access.passback import PassbackRule
 from hubcore.access.precedence import RULES_OF, DoorMode
 from hubcore.access.words import Denial, Mode
-from hubcore.backend import uplink
+from hubcore.backend.uplink import from_backend
 from hubcore.calendar.schedule import Schedule
 from hubcore.errors import StoreError
 from hubcore.evidence.facts import EventName, Fact, Tell
@@ -76,7 +76,7 @@ class Judge:
             return decision.why
         return None
 
-    def why_refused(self, order: uplink.Release, came: float) -> Denial | None:
+    def why_refused(self, order: from_backend.Release, came: float) -> Denial | None:
         """Tell why an order of the backend is refused; it came at the Unix time `came`."""
         if not self._time_is_trusted():
             return Denial.TIME_UNTRUSTED
@@ -87,7 +87,7 @@ class Judge:
             return Denial.NO_GRANT
         return self._why_not_by(order) or self.why_shut(order.access_point)
 
-    def _why_not_by(self, order: uplink.Release) -> Denial | None:
+    def _why_not_by(self, order: from_backend.Release) -> Denial | None:
         """Tell why whoever orders may not release this door from afar."""
         try:
             operator = self._policy.operator(order.by)
@@ -97,7 +97,7 @@ class Judge:
             return Denial.NO_GRANT
         return None
 
-    def is_late(self, order: uplink.Release) -> bool:
+    def is_late(self, order: from_backend.Release) -> bool:
         """Tell whether an order has expired."""
         return self._clock.wall() > order.expires_at
 

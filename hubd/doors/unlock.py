@@ -25,8 +25,9 @@ from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.once import Asked, Tries
 from hubcore.access.precedence import DoorMode
 from hubcore.access.words import Action, Denial
-from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
+from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import HardwareError, RestingError
 from hubcore.evidence.facts import Detail, Fact, Tell
@@ -115,15 +116,15 @@ class Unlock:
         """Tell why a claim would be denied now: nothing is recorded, nothing changes."""
         return self._judge.why_denied(claim)
 
-    async def release(self, order: uplink.Release) -> uplink.Result:
+    async def release(self, order: from_backend.Release) -> from_hub.Result:
         """Carry out an order of the backend."""
         attempt = self._attempt_of_order(order)
         outcome = await self._take(attempt)
         why = outcome.why
         if why is None:
-            return uplink.Result(order.id, uplink.ReleaseOutcome.RELEASED, "ok")
+            return from_hub.Result(order.id, ReleaseOutcome.RELEASED, "ok")
         sentence = why.replace("-", " ")
-        return uplink.Result(order.id, ORDER_OUTCOMES[why], sentence)
+        return from_hub.Result(order.id, ORDER_OUTCOMES[why], sentence)
 
     async def enforce(self) -> None:
         """End the releases of doors that a new policy has locked."""
@@ -162,6 +163,8 @@ class Unlock:
             Fact.PATH: str(claim.strength),
             **self._persons.facts(claim, self._judge.passback_rule(claim.access_point)),
         }
+        if claim.reader is not None:
+            facts = {**facts, Fact.READER: claim.reader}
         return Attempt(
             operation=operation,
             why_denied=partial(self._judge.why_denied, claim),
@@ -184,7 +187,7 @@ class Unlock:
             rule = self._judge.passback_rule(claim.access_point)
             self._persons.released(claim, point, rule)
 
-    def _attempt_of_order(self, order: uplink.Release) -> Attempt:
+    def _attempt_of_order(self, order: from_backend.Release) -> Attempt:
         operation = Operation(
             kind=RecordKind.REMOTE,
             asker=order.by,
@@ -203,7 +206,7 @@ class Unlock:
             settle=partial(self._settle_order, order),
         )
 
-    def _settle_order(self, order: uplink.Release, why: Denial | None) -> None:
+    def _settle_order(self, order: from_backend.Release, why: Denial | None) -> None:
         """An order's decision is on record; `why` None: the door was released."""
         if why is None:
             self._persons.released_from_afar(self._points[order.access_point].door)

@@ -20,7 +20,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from hubcore.access.precedence import DoorOrder, Refusal, StandingOrder, opens
-from hubcore.backend.uplink import Order, OrderOutcome, OrderResult, sentence
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.from_backend import Order
+from hubcore.backend.uplink.from_hub import OrderResult
+from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.errors import StoreError
 from hubcore.evidence.carried_orders import (
     ALL_DOORS,

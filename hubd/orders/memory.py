@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hubcore.backend.uplink import Order, OrderOutcome
+from hubcore.backend.uplink.from_backend import Order
+from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.evidence.carried_orders import ALL_DOORS
 from hubcore.evidence.facts import Fact, Value
 from hubcore.evidence.records import RecordKind, StoredRecord

@@ -169,7 +169,12 @@ class Attendant:
         if card is None:
             await self._refuse_stranger(digest, Denial.UNKNOWN_CREDENTIAL)
             return
-        held = HeldCard(card, self._access_point, at)
+        held = HeldCard(
+            card=card,
+            reader=self._reader,
+            access_point=self._access_point,
+            at=at,
+        )
         claim = held.claim(Strength.CARD, at)
         if self._needs_pin(held, claim):
             await self._ask_for_pin(held, early_pin)

@@ -38,9 +38,10 @@ Present = Callable[[Claim, Callable[[], bool]], Awaitable[ClaimOutcome]]
 
 @dataclass(frozen=True, slots=True)
 class HeldCard:
-    """A card of the policy at a reader, at monotonic second `at`."""
+    """A card of the policy at a reader of an access point, at monotonic second `at`."""
 
     card: Card = field(repr=False)
+    reader: str
     access_point: int
     at: float
 
@@ -52,6 +53,7 @@ class HeldCard:
             op=secrets.token_bytes(OP_BYTES),
             strength=strength,
             arrived=at,
+            reader=self.reader,
             duress=duress,
         )
 
@@ -107,24 +109,31 @@ class Cards:
 
     async def refuse(self, held: HeldCard, why: Denial) -> None:
         """Write down that a card was denied before its claim was decided."""
-        await self._denied(held.card.credential, held.card.digest, held.access_point, why)
+        operation = _operation(held.card.credential, held.access_point)
+        await self._denied(operation, held.reader, held.card.digest, why)
 
     async def refuse_stranger(
         self, reader: str, digest: bytes, access_point: int, why: Denial
     ) -> None:
         """Write down that a card of nobody, or one that could not be looked up, was denied."""
-        await self._denied(f"reader/{reader}", digest, access_point, why)
+        operation = _operation(f"reader/{reader}", access_point)
+        await self._denied(operation, reader, digest, why)
 
-    async def _denied(self, asker: str, digest: bytes, access_point: int, why: Denial) -> None:
-        operation = Operation(
-            kind=RecordKind.ACCESS,
-            asker=asker,
-            op=secrets.token_bytes(OP_BYTES),
-            point=access_point,
-            action=Action.OPEN,
-        )
+    async def _denied(self, operation: Operation, reader: str, digest: bytes, why: Denial) -> None:
         facts: Detail = {
             Fact.GRANT: digest,
             Fact.PATH: str(Strength.CARD),
+            Fact.READER: reader,
         }
         await self._decisions.decided(operation, why, facts, RECORD_SECONDS)
+
+
+def _operation(asker: str, access_point: int) -> Operation:
+    """Return the operation of a card that is held to a reader."""
+    return Operation(
+        kind=RecordKind.ACCESS,
+        asker=asker,
+        op=secrets.token_bytes(OP_BYTES),
+        point=access_point,
+        action=Action.OPEN,
+    )

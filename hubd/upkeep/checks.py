@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hubcore.backend.uplink import Cause
+from hubcore.backend.uplink.words import Cause
 from hubcore.device.state import DeviceFault
 from hubcore.evidence.statecheck import Doubt
 from hubcore.phone.certificates import DAY_SECONDS, CertificateState, judge

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from hubcore.backend.uplink import Cause
+from hubcore.backend.uplink.words import Cause
 from hubd.backend.state import UplinkState
 from hubd.upkeep.checks import (
     CHECK_OF_HALT,

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hubcore.backend import uplink
-from hubcore.backend.uplink import ReleaseOutcome, Result
+from hubcore.backend.uplink import from_backend
+from hubcore.backend.uplink.from_hub import Result
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.device.command import Verb
 from tests.fuzz.common import effort
 from tests.unit.test_sync import HALT, Site, site
@@ -64,10 +65,10 @@ class Told:
                 self._here.sync.connected()
                 self._up = True
             case "welcome":
-                self._here.hear(uplink.Welcome(1))
+                self._here.hear(from_backend.Welcome(1))
                 self._halted = self._halted and not self._up
             case "accept":
-                self._here.hear(uplink.NewPolicy(b"good"))
+                self._here.hear(from_backend.NewPolicy(b"good"))
             case "done":
                 self._here.results.put_nowait(Result(bytes(16), ReleaseOutcome.RELEASED, ""))
             case "rest":
@@ -77,7 +78,9 @@ class Told:
 
     def _order(self) -> None:
         self._asked += 1
-        order = uplink.Release(self._asked.to_bytes(16, "big"), 1, 2_000_000_000, None, "operator")
+        order = from_backend.Release(
+            self._asked.to_bytes(16, "big"), 1, 2_000_000_000, None, "operator"
+        )
         self._here.hear(order)
         if not self._halted:
             self._may.add(order.id)
@@ -85,7 +88,7 @@ class Told:
     def _act(self) -> None:
         self._asked += 1
         id_ = self._asked.to_bytes(16, "big")
-        self._here.hear(uplink.Act(id_, "operator", "light", Verb.ON, None, 2_000_000_000))
+        self._here.hear(from_backend.Act(id_, "operator", "light", Verb.ON, None, 2_000_000_000))
         if not self._halted:
             self._may.add(id_)
 

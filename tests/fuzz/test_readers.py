@@ -17,7 +17,8 @@ from hubcore.access.grant import Access, read_grant
 from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName, Mode
-from hubcore.backend import uplink
+from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.words import ActOutcome, Cause, OrderOutcome
 from hubcore.calendar.recurrence import Daily, Recurrence
 from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
 from hubcore.codec import cbor, cose, cwt
@@ -102,27 +103,27 @@ def documents() -> dict[str, bytes]:
             messages.VerdictMessage(Aead.A192GCM, bytes(12), bytes(96))
         ),
         "frame": b"\x13sid!\x00\x00\x05hello",
-        "release": uplink.encode(uplink.Release(bytes(16), 1, 2, 3, "operator-7")),
-        "act": uplink.encode(uplink.Act(bytes(16), "operator-7", "light", Verb.ON, None, 2)),
-        "act result": uplink.encode(
-            uplink.ActResult(
-                bytes(16), (uplink.DeviceOutcome("light", uplink.ActOutcome.FAILED),), "no"
+        "release": codec.encode(from_backend.Release(bytes(16), 1, 2, 3, "operator-7")),
+        "act": codec.encode(from_backend.Act(bytes(16), "operator-7", "light", Verb.ON, None, 2)),
+        "act result": codec.encode(
+            from_hub.ActResult(
+                bytes(16), (from_hub.DeviceOutcome("light", ActOutcome.FAILED),), "no"
             )
         ),
-        "telemetry": uplink.encode(
-            uplink.Telemetry((uplink.Measured("light", Quantity.POWER, -5, 3),))
+        "telemetry": codec.encode(
+            from_hub.Telemetry((from_hub.Measured("light", Quantity.POWER, -5, 3),))
         ),
-        "order": uplink.encode(
-            uplink.Order(bytes(16), "operator-7", 1, DoorOrder.LOCKDOWN, 1, 2, 3)
+        "order": codec.encode(
+            from_backend.Order(bytes(16), "operator-7", 1, DoorOrder.LOCKDOWN, 1, 2, 3)
         ),
-        "order result": uplink.encode(
-            uplink.OrderResult(bytes(16), uplink.OrderOutcome.REFUSED, "no right")
+        "order result": codec.encode(
+            from_hub.OrderResult(bytes(16), OrderOutcome.REFUSED, "no right")
         ),
         "standing": write_orders([CarriedOrder(7, DoorOrder.HOLD_OPEN, 9, "operator-7")]),
-        "acknowledge": uplink.encode(uplink.Acknowledge((1, 2, 3))),
-        "halt": uplink.encode(uplink.Halt(uplink.Cause.GAP, 7, bytes(32), "record 9 comes again")),
-        "hello": uplink.encode(uplink.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
-        "new policy": uplink.encode(uplink.NewPolicy(b"document")),
+        "acknowledge": codec.encode(from_backend.Acknowledge((1, 2, 3))),
+        "halt": codec.encode(from_backend.Halt(Cause.GAP, 7, bytes(32), "record 9 comes again")),
+        "hello": codec.encode(from_hub.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
+        "new policy": codec.encode(from_backend.NewPolicy(b"document")),
         "request": cbor.encode({1: grant, 2: bytes(8), 3: 1, 4: 1, 5: bytes(32), 6: bytes(5)}),
     }
 
@@ -175,12 +176,12 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
     "record": (Record.decode, AuditError, ("record",)),
     "facts": (records.facts, AuditError, ("record",)),
     "from backend": (
-        uplink.decode_from_backend,
+        codec.decode_from_backend,
         FrameError,
         ("release", "act", "acknowledge", "new policy", "halt", "hello", "order"),
     ),
     "from hub": (
-        uplink.decode_from_hub,
+        codec.decode_from_hub,
         FrameError,
         ("hello", "release", "act result", "order result", "telemetry"),
     ),

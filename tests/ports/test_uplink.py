@@ -11,15 +11,15 @@ from typing import Protocol
 
 import pytest
 
-from hubcore.backend import uplink as messages
+from hubcore.backend.uplink import codec, from_hub
 from hubcore.ports.uplink import Uplink
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from tests.fakes.uplink import FakeUplink, FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
 
-PING = messages.encode(messages.Ping(bytes(8)))
-OTHER = messages.encode(messages.Ping(bytes(range(8))))
+PING = codec.encode(from_hub.Ping(bytes(8)))
+OTHER = codec.encode(from_hub.Ping(bytes(range(8))))
 
 
 class Bench(Protocol):

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from hubcore.access.grant import Access
-from hubcore.backend.uplink import MAX_POLICY_BYTES
+from hubcore.backend.uplink.words import MAX_POLICY_BYTES
 from hubcore.codec import cbor
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Head

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.backend import uplink
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import UplinkPhase
-from hubcore.backend.uplink import Hello, Release, ReleaseOutcome, Result
+from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.from_backend import Release
+from hubcore.backend.uplink.from_hub import Hello, Result
+from hubcore.backend.uplink.words import PROTOCOL, OrderOutcome, ReleaseOutcome
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.adapters.curve.uplink import CurveUplink
@@ -77,8 +79,8 @@ class Machine:
         self.released.append(order)
         return Result(order.id, ReleaseOutcome.RELEASED, "")
 
-    async def stand(self, order: uplink.Order) -> uplink.OrderResult:
-        return uplink.OrderResult(order.id, uplink.OrderOutcome.TAKEN, "")
+    async def stand(self, order: from_backend.Order) -> from_hub.OrderResult:
+        return from_hub.OrderResult(order.id, OrderOutcome.TAKEN, "")
 
     async def accept(self, _document: bytes) -> int:
         return 1
@@ -458,5 +460,5 @@ async def test_more_records_than_a_page_come_in_pages(tmp_path):
 
 
 async def test_a_halt_is_part_of_the_link_of_version_1():
-    assert uplink.PROTOCOL == 1
-    assert uplink.FROM_BACKEND[21] is uplink.Halt
+    assert PROTOCOL == 1
+    assert codec.FROM_BACKEND[21] is from_backend.Halt

@@ -1,6 +1,9 @@
 """Every command of hubctl against a real daemon: for people, for machines, into a full disk, to a
 reader who has gone.
 
+The hub has a card reader. Its key is changed by the first command that asks for it; whoever asks
+again hears the same.
+
 A command that is new and has no case here fails a test.
 """
 
@@ -25,6 +28,7 @@ from hubcore.evidence.records import Record, RecordKind
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.cli.main import hubctl
+from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
 
@@ -66,6 +70,12 @@ CASES: dict[Words, Case] = {
         keys=("file", "records", "first", "last", "head", "waiting", "acknowledged", "holds"),
         more=("--file", "{audit}"),
     ),
+    ("reader", "install"): Case(
+        says=("Reader front has proven itself with its key.",), keys=("reader",), more=("front",)
+    ),
+    ("reader", "change-key"): Case(
+        says=("Reader front has proven itself with next_key.",), keys=("reader",), more=("front",)
+    ),
     ("audit", "list"): Case(
         says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False
     ),
@@ -84,9 +94,7 @@ def leaves(command: click.Command, at: Words = ()) -> Iterator[tuple[Words, clic
         yield from leaves(inner, (*at, name))
 
 
-WITH_A_READER = frozenset({("reader", "install"), ("reader", "change-key")})
-"""These need a reader, which the hub of this stage has not: see `test_readers.py`."""
-LEAVES = {words: leaf for words, leaf in leaves(hubctl) if words not in WITH_A_READER}
+LEAVES = dict(leaves(hubctl))
 every_command = pytest.mark.parametrize("words", LEAVES, ids=" ".join)
 
 
@@ -106,14 +114,35 @@ async def test_no_case_is_of_a_command_that_has_gone() -> None:
     assert set(CASES) == set(LEAVES)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A running stage with one door and a card reader there."""
+    made = Stage(tmp_path_factory.mktemp("desk") / "site", [FRONT], person=False)
+    add_reader(made.site, made.site.first_hub, "front", FRONT.access_point, next_key=True)
+    async with made as running:
+        await running.start_readers()
+        yield running
+
+
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def confirmed(stage: Stage) -> None:
-    """The backend has confirmed the clock, as it does within seconds of a start."""
+    """The backend has confirmed the clock, as it does within seconds of a start; the card reader
+    has proven itself.
+    """
 
     async def told() -> bool:
         return any("confirmed_by" in record["detail"] for record in await stage.records())
 
     await stage.until(told, "the backend has confirmed the clock")
+    await reader_proven(stage)
+
+
+async def reader_proven(stage: Stage) -> None:
+    async def proven() -> bool:
+        problems = (await stage.hub("status"))["problems"]
+        return not any(problem["id"].startswith("reader") for problem in problems)
+
+    await stage.until(proven, "the reader has proven itself")
 
 
 async def start(
@@ -257,9 +286,22 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
             return all(problem["id"] != "clock" for problem in problems)
 
         await stage.until(gone, "the problem of the clock has gone")
+        await reader_proven(stage)
         assert (await look(stage, ("status",)))[0] == 0
     finally:
         await stage.start_backend()
+
+
+async def test_the_key_of_a_reader_was_changed_once(stage: Stage) -> None:
+    """It stands where the simulated reader keeps it."""
+    assert (await look(stage, ("reader", "change-key")))[0] == 0
+    (reader,) = readers_of(stage.site.hub)
+    next_key = reader.next_key_file(stage.site.hub).read_bytes()
+
+    async def is_kept() -> bool:
+        return reader.own_file(stage.site.hub).read_bytes() == next_key
+
+    await stage.until(is_kept, "the reader keeps its new key")
 
 
 async def test_a_client_that_asks_without_end_keeps_nobody_waiting(stage: Stage) -> None:

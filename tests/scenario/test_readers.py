@@ -125,6 +125,7 @@ async def test_a_card_opens_its_door(stage: Stage) -> None:
     await until_shown(stage, "front", 0, "green")
     record = await newest_access(stage, count + 1)
     assert (record["path"], record["allowed"], record["point"]) == ("card", True, 1)
+    assert record["reader"] == "front"
     await at_rest(stage)
 
 

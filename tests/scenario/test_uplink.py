@@ -19,10 +19,19 @@ import zmq
 import zmq.asyncio
 from zmq.utils import z85
 
-from hubcore.backend import uplink
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import UplinkPhase
-from hubcore.backend.uplink import Release, ReleaseOutcome, Result
+from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.from_backend import Release
+from hubcore.backend.uplink.from_hub import Result
+from hubcore.backend.uplink.words import (
+    MAX_MESSAGE_BYTES,
+    MAX_POLICY_BYTES,
+    MAX_RECORD_BYTES,
+    Cause,
+    OrderOutcome,
+    ReleaseOutcome,
+)
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
 from hubcore.evidence.records import StoredRecord
 from hubd.adapters.curve.timings import Backoff, Timings
@@ -92,8 +101,8 @@ class Hub:
         self.released.append(order)
         return Result(order.id, ReleaseOutcome.RELEASED, "again" if repeated else "")
 
-    async def stand(self, order: uplink.Order) -> uplink.OrderResult:
-        return uplink.OrderResult(order.id, uplink.OrderOutcome.TAKEN, "")
+    async def stand(self, order: from_backend.Order) -> from_hub.OrderResult:
+        return from_hub.OrderResult(order.id, OrderOutcome.TAKEN, "")
 
     async def accept(self, document: bytes) -> int:
         if document[0] <= self.version:
@@ -199,8 +208,8 @@ class Raw:
     async def hear(self) -> None:
         while True:
             route, data = await self.router.recv_multipart()
-            if self.welcomes and isinstance(uplink.decode_from_hub(data), uplink.Hello):
-                await self.say(route, uplink.encode(uplink.Welcome(1)))
+            if self.welcomes and isinstance(codec.decode_from_hub(data), from_hub.Hello):
+                await self.say(route, codec.encode(from_backend.Welcome(1)))
             self.heard.put_nowait((route, data))
 
     async def say(self, route: bytes, *parts: bytes) -> None:
@@ -210,8 +219,8 @@ class Raw:
         async with asyncio.timeout(5):
             while True:
                 route, data = await self.heard.get()
-                message = uplink.decode_from_hub(data)
-                if isinstance(message, uplink.Evidence):
+                message = codec.decode_from_hub(data)
+                if isinstance(message, from_hub.Evidence):
                     return route, message.number
 
 
@@ -224,7 +233,7 @@ async def test_a_lost_answer_makes_the_record_come_again():
             assert (await raw.evidence())[1] == 1
             route, number = await raw.evidence()
             assert number == 1
-            await raw.say(route, uplink.encode(uplink.Acknowledge((1,))))
+            await raw.say(route, codec.encode(from_backend.Acknowledge((1,))))
             await until(lambda: hub.log.waiting() == 0)
         assert hub.sync.state.counters["resends"] >= 1
 
@@ -239,7 +248,7 @@ async def test_garbage_from_the_backend_ends_nothing():
             for garbage in (b"", b"\xff" * 1000, b"\x82\x13", b"\x9f" * 10_000):
                 await raw.say(route, garbage)
             await raw.say(route, b"two", b"parts")
-            await raw.say(route, uplink.encode(uplink.Acknowledge((number,))))
+            await raw.say(route, codec.encode(from_backend.Acknowledge((number,))))
             await until(lambda: hub.log.waiting() == 0)
             assert hub.sync.state.counters["undecodable"] == 4
             assert hub.link.multipart_dropped == 1
@@ -253,7 +262,7 @@ async def test_what_is_too_large_ends_the_link_not_the_hub():
         await hub.add(1)
         async with running(hub.sync.run()):
             route, _ = await raw.evidence()
-            await raw.say(route, bytes(uplink.MAX_MESSAGE_BYTES + 1))
+            await raw.say(route, bytes(MAX_MESSAGE_BYTES + 1))
             await until(lambda: hub.link.attempts == 2 and speaking(hub))
             while (await raw.evidence())[0] == route:
                 pass
@@ -419,7 +428,7 @@ async def test_a_policy_reaches_the_hub_now_or_with_its_hello(tmp_path):
         "tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path, lambda doc: doc[0]
     )
     with pytest.raises(FrameError):
-        backend.push_policy(b"\x05" + bytes(uplink.MAX_POLICY_BYTES))
+        backend.push_policy(b"\x05" + bytes(MAX_POLICY_BYTES))
     assert backend.push_policy(b"\x02") == 0
     async with serving(backend):
         hub = Hub(backend.endpoint, ours, backend.public)
@@ -428,7 +437,7 @@ async def test_a_policy_reaches_the_hub_now_or_with_its_hello(tmp_path):
             assert hub.version == 2
             assert backend.push_policy(b"\x03" + bytes(1_000_000)) == 1
             await backend.wait_for(
-                lambda b: b.policy_results["hub-1"] == uplink.PolicyResult(3, "")
+                lambda b: b.policy_results["hub-1"] == from_hub.PolicyResult(3, "")
             )
             assert hub.version == 3
             assert backend.push_policy(b"\x03") == 0
@@ -453,13 +462,13 @@ class Impostor:
             yield dealer
 
 
-async def hears(dealer: zmq.asyncio.Socket) -> uplink.BackendMessage:
+async def hears(dealer: zmq.asyncio.Socket) -> from_backend.BackendMessage:
     async with asyncio.timeout(5):
-        return uplink.decode_from_backend(await dealer.recv())
+        return codec.decode_from_backend(await dealer.recv())
 
 
 def evidence(stored: StoredRecord) -> bytes:
-    return uplink.encode(uplink.Evidence(stored.number, stored.body, stored.hash))
+    return codec.encode(from_hub.Evidence(stored.number, stored.body, stored.hash))
 
 
 WRONG = {
@@ -476,7 +485,7 @@ async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_onc
     theirs = Keys()
     log = FakeAudit()
     await log.fill(4)
-    hello = uplink.encode(uplink.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
+    hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
     async with (
         serving(
             Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
@@ -486,8 +495,8 @@ async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_onc
         await dealer.send(evidence(log.stored[0]))
         await backend.wait_for(lambda b: b.ignored["no hello"] == 1)
         await dealer.send(hello)
-        assert isinstance(await hears(dealer), uplink.Welcome)
-        for garbage in (b"", b"\xff" * 100, uplink.encode(uplink.Welcome(1))):
+        assert isinstance(await hears(dealer), from_backend.Welcome)
+        for garbage in (b"", b"\xff" * 100, codec.encode(from_backend.Welcome(1))):
             await dealer.send(garbage)
         await dealer.send_multipart([b"two", b"parts"])
         for message in (log.stored[0], log.stored[2], log.stored[0], log.stored[1]):
@@ -495,14 +504,14 @@ async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_onc
         held: list[int] = []
         while 2 not in held:
             answer = await hears(dealer)
-            assert isinstance(answer, uplink.Acknowledge)
+            assert isinstance(answer, from_backend.Acknowledge)
             held += answer.numbers
         assert held == [1, 1, 2]
         await dealer.send(evidence(wrong(log)))
         answer = await hears(dealer)
-        assert isinstance(answer, uplink.Halt)
+        assert isinstance(answer, from_backend.Halt)
         assert (answer.cause, answer.number, answer.hash) == (
-            uplink.Cause.FORK,
+            Cause.FORK,
             2,
             log.stored[1].hash,
         )
@@ -524,12 +533,12 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
     async with serving(
         Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
     ) as backend:
-        hello = uplink.encode(uplink.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
+        hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
         async with Impostor(backend.endpoint, ours, theirs).open() as dealer:
             await dealer.send(hello)
-            assert isinstance(await hears(dealer), uplink.Welcome)
+            assert isinstance(await hears(dealer), from_backend.Welcome)
             first = backend.connections["hub-1"].route
-            await dealer.send(bytes(uplink.MAX_RECORD_BYTES * 2))
+            await dealer.send(bytes(MAX_RECORD_BYTES * 2))
             async with asyncio.timeout(5):
                 while (
                     backend.connections["hub-1"].route == first

@@ -21,7 +21,8 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from hubcore.backend import uplink
+from hubcore.backend.uplink import codec, from_hub
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
 from hubcore.errors import LinkError
 from hubd.adapters.curve.names import ADDRESSES_MAX, Address, Names
 from hubd.adapters.curve.uplink import CurveUplink
@@ -55,7 +56,7 @@ async def linked(
 
 async def route_of(raw: Raw, link: CurveUplink, heard: FakeUplinkListener) -> bytes:
     """Return how the backend reaches this link, once it has spoken."""
-    hello = uplink.encode(uplink.Ping(bytes(8)))
+    hello = codec.encode(from_hub.Ping(bytes(8)))
     await until(lambda: heard.ups > 0)
     await until(lambda: link.send(hello))
     async with asyncio.timeout(5):
@@ -110,12 +111,12 @@ async def test_many_messages_all_come_however_many_bytes_they_are_together(raw: 
 async def test_the_largest_message_passes_and_one_byte_more_ends_the_link(raw: Raw) -> None:
     async with raw.open(), linked(raw.endpoint, raw.keys.public) as (link, heard):
         route = await route_of(raw, link, heard)
-        await raw.say(route, bytes(uplink.MAX_MESSAGE_BYTES))
+        await raw.say(route, bytes(MAX_MESSAGE_BYTES))
         await until(lambda: bool(heard.messages), 10)
-        assert len(heard.messages[0]) == uplink.MAX_MESSAGE_BYTES
-        await raw.say(route, bytes(uplink.MAX_MESSAGE_BYTES + 1))
+        assert len(heard.messages[0]) == MAX_MESSAGE_BYTES
+        await raw.say(route, bytes(MAX_MESSAGE_BYTES + 1))
         await until(lambda: bool(heard.whys), 10)
-        assert f"sent a frame of {uplink.MAX_MESSAGE_BYTES + 34} bytes" in heard.why
+        assert f"sent a frame of {MAX_MESSAGE_BYTES + 34} bytes" in heard.why
 
 
 async def test_heartbeats_alone_never_fill_the_count(raw: Raw) -> None:
@@ -174,11 +175,11 @@ async def test_a_server_without_keys_that_sends_frames_of_next_to_nothing_holds_
 CHILD = """
 import asyncio, sys
 from hubd.adapters.curve.uplink import CurveUplink, UplinkKeys
-from hubcore.backend import uplink
+from hubcore.backend.uplink import codec, from_hub
 from tests.scenario.test_uplink import Keys
 class Tells:
     def connected(self):
-        link.send(uplink.encode(uplink.Ping(bytes(8))))
+        link.send(codec.encode(from_hub.Ping(bytes(8))))
     def disconnected(self, why):
         print(why, flush=True)
     def received(self, message):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,41 @@ def test_a_card_opens_and_leaves_one_record() -> None:  # law 1
         assert record.detail["asker"] == "c1"
         assert record.detail["point"] == 1
         assert desk.granted_at_sign == [1]
+
+    with_readers(play)
+
+
+def test_each_record_names_the_reader_and_a_phones_names_none() -> None:
+    """Two readers stand at one access point: the point alone would not tell which it was."""
+
+    async def play(desk: ReadersDesk) -> None:
+        await desk.hold(reader="front")
+        await desk.later()
+        await desk.hold(reader="back")
+        await desk.hold(STRANGE, reader="back")
+        desk.demands_pin = True
+        await desk.later()
+        for reader, number in (("back", NUMBER), ("front", OTHER)):
+            await desk.hold(number, reader=reader)
+            await desk.press(f"{WRONG}#", reader=reader)
+        of_phone = replace(
+            desk.claims[0],
+            op=bytes(16),
+            strength=Strength.FULL,
+            arrived=desk.clock.monotonic(),
+            reader=None,
+        )
+        await desk.hub.unlock.present(of_phone, lambda: True)
+        found = [(one.detail["why"], one.detail.get("reader")) for one in desk.accesses()]
+        assert found == [
+            (None, "front"),
+            (None, "back"),
+            ("unknown-credential", "back"),
+            ("wrong-pin", "back"),
+            ("wrong-pin", "front"),
+            ("factor-needed", None),
+        ]
+        assert {one.detail["point"] for one in desk.accesses()} == {1}
 
     with_readers(play)
 

@@ -99,7 +99,13 @@ def test_a_pin_under_another_card_key_is_wrong() -> None:
 @pytest.mark.parametrize("duress", [True, False])
 def test_a_card_claims_what_its_row_says(strength: Strength, duress: bool) -> None:
     claim = Claim.by_card(
-        CARD, access_point=2, op=b"op-of-it", strength=strength, arrived=7.5, duress=duress
+        CARD,
+        access_point=2,
+        op=b"op-of-it",
+        strength=strength,
+        arrived=7.5,
+        reader="front",
+        duress=duress,
     )
     assert claim == Claim(
         credential="anna",
@@ -114,16 +120,21 @@ def test_a_card_claims_what_its_row_says(strength: Strength, duress: bool) -> No
         arrived=7.5,
         intent=False,
         duress=duress,
+        reader="front",
     )
 
 
 def test_nobody_is_threatened_unless_it_is_said() -> None:
-    claim = Claim.by_card(CARD, access_point=2, op=b"op", strength=Strength.CARD, arrived=0.0)
+    claim = Claim.by_card(
+        CARD, access_point=2, op=b"op", strength=Strength.CARD, arrived=0.0, reader="r"
+    )
     assert claim.duress is False
 
 
 def test_a_card_has_no_right_where_its_row_says_nothing() -> None:
-    claim = Claim.by_card(CARD, access_point=3, op=b"op", strength=Strength.CARD, arrived=0.0)
+    claim = Claim.by_card(
+        CARD, access_point=3, op=b"op", strength=Strength.CARD, arrived=0.0, reader="r"
+    )
     assert claim.entry is None
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.backend.uplink import MAX_DEVICES, Act, ActOutcome, ActResult, DeviceOutcome
+from hubcore.backend.uplink.from_backend import Act
+from hubcore.backend.uplink.from_hub import ActResult, DeviceOutcome
+from hubcore.backend.uplink.words import MAX_DEVICES, ActOutcome
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import VERBS_OF, Capability, Command, CommandOutcome, Verb
 from hubcore.device.device import Device

@@ -16,7 +16,8 @@ import structlog
 
 from drivers.relays.boards import BoardLine, RelayBoards
 from drivers.relays.opening import BoardKind, open_line
-from hubcore.backend.uplink import Act, ActOutcome
+from hubcore.backend.uplink.from_backend import Act
+from hubcore.backend.uplink.words import ActOutcome
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Command, CommandOutcome, Verb
 from hubcore.device.device import Device

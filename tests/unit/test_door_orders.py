@@ -13,7 +13,9 @@ import pytest
 
 from hubcore.access.precedence import DoorMode, DoorOrder
 from hubcore.access.words import Denial, Mode
-from hubcore.backend.uplink import Order, OrderOutcome, OrderResult
+from hubcore.backend.uplink.from_backend import Order
+from hubcore.backend.uplink.from_hub import OrderResult
+from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.device.command import Verb
 from hubcore.device.state import Position

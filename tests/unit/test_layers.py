@@ -65,6 +65,9 @@ ROOMS: dict[str, Room] = {
     "hubcore.backend": _room(
         f"hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
+    "hubcore.backend.uplink": _room(
+        f"hubcore.backend.uplink hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
+    ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
@@ -706,8 +709,8 @@ DOC = '"""A module that stands here to be judged."""\n'
                                                                    "hubcore.phone.messages"),
         ("hubcore.access.x", "from ..phone import messages", "must not know "
                                                              "hubcore.phone.messages"),
-        ("hubcore.evidence.x", "from hubcore.backend import uplink", "must not know "
-                                                                     "hubcore.backend.uplink"),
+        ("hubcore.evidence.x", "from hubcore.backend import pace", "must not know "
+                                                                     "hubcore.backend.pace"),
         ("hubcore.phone.x", "from hubcore.evidence.records import Record", "must not know "
                                                                            "hubcore.evidence.records"),
         ("hubcore.door.x", "from hubcore.access.words import Action", "must not know "

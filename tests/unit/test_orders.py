@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubcore.backend import uplink
+from hubcore.backend.uplink import from_backend
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.policy.policy import ALL_RIGHTS, Operator
 from hubd.doors.persons import Persons
 from hubd.doors.recall import ORDER_REMEMBERED_SECONDS
@@ -42,10 +43,10 @@ class Hub:
             persons=Persons(self.clock),
         )
 
-    async def ask(self, number: int) -> uplink.ReleaseOutcome:
+    async def ask(self, number: int) -> ReleaseOutcome:
         """Ask one order, or ask it again: the backend keeps its id."""
         name = number.to_bytes(16, "big")
-        order = uplink.Release(name, 1, int(self.clock.wall()) + 30, None, "operator-7")
+        order = from_backend.Release(name, 1, int(self.clock.wall()) + 30, None, "operator-7")
         return (await self.unlock.release(order)).outcome
 
 

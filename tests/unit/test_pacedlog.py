@@ -17,8 +17,8 @@ from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Grant, read_grant
 from hubcore.access.once import TRIERS_MAX, TRIES, Tries
 from hubcore.access.words import Action, Denial, Mode
-from hubcore.backend import uplink
-from hubcore.backend.uplink import ReleaseOutcome
+from hubcore.backend.uplink import from_backend
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.errors import AuditError, ProofError, SequenceError
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.messages import Reason
@@ -53,7 +53,7 @@ class Paced:
         id_ = self._orders.to_bytes(16, "big")
         by = f"operator-{self._orders}"
         self.hub.policy.operators[by] = Operator(OperatorRight.RELEASE)
-        release = uplink.Release(id_, point, int(clock.wall() + 30), None, by)
+        release = from_backend.Release(id_, point, int(clock.wall() + 30), None, by)
         return (await self.hub.unlock.release(release)).outcome
 
     def counted(self, kind: RecordKind) -> int:

@@ -13,7 +13,8 @@ import pytest
 from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Grant, read_grant
 from hubcore.access.words import Action, Denial, Mode
-from hubcore.backend import uplink
+from hubcore.backend.uplink import from_backend
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.doors import InputEvent
@@ -98,11 +99,11 @@ async def test_an_order_in_a_long_rest_is_busy_and_the_same_order_is_obeyed_afte
 ) -> None:
     door = FakeMover(rests=1, rest_seconds=REST_WAIT_SECONDS + 0.1, rest_known=known)
     hub.doors["front"] = door  # type: ignore[assignment]
-    order = uplink.Release(bytes(16), 1, int(hub.clock.wall() + 30), None, "operator-7")
+    order = from_backend.Release(bytes(16), 1, int(hub.clock.wall() + 30), None, "operator-7")
     result = await hub.unlock.release(order)
-    assert (result.outcome, result.detail) == (uplink.ReleaseOutcome.BUSY, "busy")
+    assert (result.outcome, result.detail) == (ReleaseOutcome.BUSY, "busy")
     door.rests = 0
-    assert (await hub.unlock.release(order)).outcome is uplink.ReleaseOutcome.RELEASED
+    assert (await hub.unlock.release(order)).outcome is ReleaseOutcome.RELEASED
     assert door.given == [5.0]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from hubcore.access.words import HubName, Mode
 from hubcore.backend.talk import UplinkPhase
-from hubcore.backend.uplink import Cause
+from hubcore.backend.uplink.words import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import Record, RecordKind, Value

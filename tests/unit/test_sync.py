@@ -11,20 +11,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.backend import uplink
 from hubcore.backend.outbox import Outbox
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import UplinkPhase
-from hubcore.backend.uplink import (
-    Evidence,
-    Hello,
-    OrderOutcome,
-    OrderResult,
-    Ping,
-    PolicyResult,
-    ReleaseOutcome,
-    Result,
-)
+from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.from_hub import Evidence, Hello, OrderResult, Ping, PolicyResult, Result
+from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
 from hubcore.device.state import DeviceState, Position, Quantity, Reading
 from hubcore.device.telemetry import TelemetryTable
@@ -39,7 +31,7 @@ from tests.fakes.uplink import FakeUplink
 
 pytestmark = pytest.mark.asyncio
 
-RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
+RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 
 
 class Site:
@@ -49,17 +41,17 @@ class Site:
         self.link = FakeUplink()
         self.log = log or FakeAudit()
         self.clock = FakeClock()
-        self.orders: asyncio.Queue[uplink.Release] = asyncio.Queue()
+        self.orders: asyncio.Queue[from_backend.Release] = asyncio.Queue()
         self.results: asyncio.Queue[Result | Exception] = asyncio.Queue()
         self.policies: list[bytes] = []
         self.policy_gate = asyncio.Event()
         self.policy_gate.set()
         self.version = 3
-        self.orders_for_doors: list[uplink.Order] = []
+        self.orders_for_doors: list[from_backend.Order] = []
         self.stand_gate = asyncio.Event()
         self.stand_gate.set()
-        self.begun: asyncio.Queue[uplink.Release | uplink.Act] = asyncio.Queue()
-        self.act_results: asyncio.Queue[uplink.ActResult] = asyncio.Queue()
+        self.begun: asyncio.Queue[from_backend.Release | from_backend.Act] = asyncio.Queue()
+        self.act_results: asyncio.Queue[from_hub.ActResult] = asyncio.Queue()
         self.telemetry = TelemetryTable()
         orders = Orders(
             release=self.release,
@@ -81,11 +73,11 @@ class Site:
             telemetry=self.telemetry,
         )
 
-    async def act(self, order: uplink.Act) -> uplink.ActResult:
+    async def act(self, order: from_backend.Act) -> from_hub.ActResult:
         self.begun.put_nowait(order)
         return await self.act_results.get()
 
-    async def release(self, order: uplink.Release) -> Result:
+    async def release(self, order: from_backend.Release) -> Result:
         self.orders.put_nowait(order)
         self.begun.put_nowait(order)
         result = await self.results.get()
@@ -103,19 +95,19 @@ class Site:
         self.version += 1
         return self.version
 
-    async def stand(self, order: uplink.Order) -> uplink.OrderResult:
+    async def stand(self, order: from_backend.Order) -> from_hub.OrderResult:
         self.orders_for_doors.append(order)
         await self.stand_gate.wait()
         if order.by == "out of order":
             raise StoreError("the disk is away")
-        return uplink.OrderResult(order.id, uplink.OrderOutcome.TAKEN, "")
+        return from_hub.OrderResult(order.id, OrderOutcome.TAKEN, "")
 
-    def hear(self, message: uplink.BackendMessage) -> None:
-        self.link.say(uplink.encode(message))
+    def hear(self, message: from_backend.BackendMessage) -> None:
+        self.link.say(codec.encode(message))
 
-    async def next(self) -> uplink.HubMessage:
+    async def next(self) -> from_hub.HubMessage:
         """Wait for what the hub says next."""
-        return uplink.decode_from_hub(await self.link.next())
+        return codec.decode_from_hub(await self.link.next())
 
     def later(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -125,10 +117,10 @@ class Site:
         self.link.connect()
         hello = await self.next()
         assert isinstance(hello, Hello)
-        self.hear(uplink.Welcome(int(self.clock.wall() * 1000)))
+        self.hear(from_backend.Welcome(int(self.clock.wall() * 1000)))
         return hello
 
-    async def order(self) -> uplink.Release:
+    async def order(self) -> from_backend.Release:
         async with asyncio.timeout(2):
             return await self.orders.get()
 
@@ -176,7 +168,7 @@ async def test_hello_first_and_records_only_after_welcome():
         here.link.connect()
         assert await here.next() == Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 2, 2)
         await here.quiet()
-        here.hear(uplink.Welcome(5))
+        here.hear(from_backend.Welcome(5))
         assert await here.numbers(2) == [1, 2]
         assert here.sync.state.phase is UplinkPhase.SPEAKING
         assert here.sync.state.why == ""
@@ -187,7 +179,7 @@ async def test_a_record_is_kept_until_its_own_number_is_acknowledged():
         await here.log.fill(3)
         await here.up()
         await here.numbers(3)
-        here.hear(uplink.Acknowledge((1, 3)))
+        here.hear(from_backend.Acknowledge((1, 3)))
         await here.quiet()
         assert here.log.acknowledged == {1, 3}
         assert here.sync.state.waiting == 1
@@ -211,7 +203,7 @@ async def test_the_window_bounds_what_is_unanswered():
         await here.up()
         assert await here.numbers(4) == [1, 2, 3, 4]
         await here.quiet()
-        here.hear(uplink.Acknowledge((1, 2)))
+        here.hear(from_backend.Acknowledge((1, 2)))
         assert await here.numbers(2) == [5, 6]
         await here.quiet()
 
@@ -229,7 +221,7 @@ async def test_without_acknowledgement_one_record_comes_again_ever_more_slowly()
         await here.quiet()
         here.later(0.2)
         assert await here.numbers(1) == [1]
-        here.hear(uplink.Acknowledge((1,)))
+        here.hear(from_backend.Acknowledge((1,)))
         assert await here.numbers(4) == [2, 3, 4, 5]
         assert here.sync.state.counters["resends"] == 2
 
@@ -244,7 +236,7 @@ async def test_after_a_new_link_what_was_not_acknowledged_goes_again_in_order():
         hello = await here.up()
         assert (hello.last_record, hello.waiting) == (5, 5)
         assert await here.numbers(3) == [1, 2, 3]
-        here.hear(uplink.Acknowledge((1, 2, 3)))
+        here.hear(from_backend.Acknowledge((1, 2, 3)))
         assert await here.numbers(2) == [4, 5]
         assert here.log.receipts == [1, 2, 3]
 
@@ -254,7 +246,7 @@ async def test_an_acknowledgement_of_what_was_never_sent_is_counted_and_ignored(
         await here.log.fill(5)
         await here.up()
         await here.numbers(2)
-        here.hear(uplink.Acknowledge((4, 99, 1, 1)))
+        here.hear(from_backend.Acknowledge((4, 99, 1, 1)))
         assert await here.numbers(1) == [3]
         assert here.log.acknowledged == {1}
         assert here.sync.state.counters["acknowledged_unasked"] == 3
@@ -266,7 +258,7 @@ async def test_an_acknowledgement_waits_while_the_disk_fails():
         await here.up()
         await here.numbers(1)
         here.log.failing = StoreError("disk full")
-        here.hear(uplink.Acknowledge((1,)))
+        here.hear(from_backend.Acknowledge((1,)))
         await here.quiet()
         assert here.log.acknowledged == set()
         assert here.sync.state.counters["store_errors"] >= 1
@@ -282,9 +274,9 @@ async def test_an_acknowledgement_that_comes_while_another_is_written_is_not_los
         await here.up()
         await here.numbers(2)
         here.log.disk.clear()
-        here.hear(uplink.Acknowledge((1,)))
+        here.hear(from_backend.Acknowledge((1,)))
         await here.quiet()
-        here.hear(uplink.Acknowledge((2,)))
+        here.hear(from_backend.Acknowledge((2,)))
         here.log.disk.set()
         await here.quiet()
         assert here.log.receipts == [1, 2]
@@ -301,7 +293,7 @@ async def test_no_welcome_is_told_and_hello_comes_again():
         assert state.phase is UplinkPhase.GREETING
         assert state.connected
         assert "no Welcome within 10 s" in state.why
-        here.hear(uplink.Welcome(1))
+        here.hear(from_backend.Welcome(1))
         assert await here.numbers(1) == [1]
 
 
@@ -312,14 +304,14 @@ async def test_a_silent_backend_is_pinged_then_greeted_anew():
         here.later(30)
         ping = await here.next()
         assert isinstance(ping, Ping)
-        here.hear(uplink.Pong(ping.nonce, int(here.clock.wall() * 1000)))
+        here.hear(from_backend.Pong(ping.nonce, int(here.clock.wall() * 1000)))
         here.later(30)
         assert isinstance(await here.next(), Ping)
         here.later(30)
         assert isinstance(await here.next(), Hello)
         assert here.sync.state.phase is UplinkPhase.SILENT
         assert "nothing heard" in here.sync.state.why
-        here.hear(uplink.Welcome(1))
+        here.hear(from_backend.Welcome(1))
         assert here.sync.state.phase is UplinkPhase.SPEAKING
 
 
@@ -328,7 +320,7 @@ async def test_the_clock_offset_is_taken_in_the_middle_of_the_round_trip():
         here.link.connect()
         await here.next()
         here.clock.advance(4)
-        here.hear(uplink.Welcome(int((here.clock.wall() - 2 + 7) * 1000)))
+        here.hear(from_backend.Welcome(int((here.clock.wall() - 2 + 7) * 1000)))
         assert here.sync.state.clock_offset_seconds == pytest.approx(7)
         assert here.sync.state.last_welcome == here.clock.wall()
 
@@ -368,10 +360,10 @@ async def test_releases_are_bounded_and_hold_up_no_record():
     async with site(releases_in_flight=2, releases_waiting=1) as here:
         await here.up()
         for n in range(2):
-            here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
+            here.hear(from_backend.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
             await here.order()
         for n in range(2, 5):
-            here.hear(uplink.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
+            here.hear(from_backend.Release(bytes([n] * 16), 1, 2_000_000_000, None, "op"))
         busy = [await here.next() for _ in range(2)]
         assert [(m.id[0], m.outcome) for m in busy if isinstance(m, Result)] == [
             (3, ReleaseOutcome.BUSY),
@@ -389,14 +381,14 @@ async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
         here.link.connect()
         await here.next()
         here.hear(RELEASE)
-        here.hear(uplink.NewPolicy(b"new"))
+        here.hear(from_backend.NewPolicy(b"new"))
         await here.quiet()
         assert here.orders.empty()
         assert here.policies == []
         assert here.sync.state.counters["out_of_turn"] == 3
 
 
-@pytest.mark.parametrize("said", [uplink.encode(uplink.Welcome(1)), b"\xff", b""])
+@pytest.mark.parametrize("said", [codec.encode(from_backend.Welcome(1)), b"\xff", b""])
 async def test_what_is_out_of_turn_or_no_message_wakes_nobody(said: bytes) -> None:
     async with site() as here:
         await here.up()
@@ -411,9 +403,9 @@ async def test_what_is_out_of_turn_or_no_message_wakes_nobody(said: bytes) -> No
 async def test_a_policy_is_accepted_or_its_refusal_told():
     async with site() as here:
         await here.up()
-        here.hear(uplink.NewPolicy(b"good"))
+        here.hear(from_backend.NewPolicy(b"good"))
         assert await here.next() == PolicyResult(4, "")
-        here.hear(uplink.NewPolicy(b"forged"))
+        here.hear(from_backend.NewPolicy(b"forged"))
         assert await here.next() == PolicyResult(4, "the signature is not the issuer's")
 
 
@@ -422,14 +414,14 @@ async def test_after_a_refused_policy_none_is_looked_at_for_a_while_that_grows()
         await here.up()
         looks = []
         for _ in range(4):
-            here.hear(uplink.NewPolicy(b"forged"))
+            here.hear(from_backend.NewPolicy(b"forged"))
             await here.next()
             looks.append(time.monotonic())
         pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
         assert pauses[0] >= 0.05
         assert min(pauses[1:]) >= 0.1
-        here.hear(uplink.NewPolicy(b"good"))
-        here.hear(uplink.NewPolicy(b"better"))
+        here.hear(from_backend.NewPolicy(b"good"))
+        here.hear(from_backend.NewPolicy(b"better"))
         assert await here.next() == PolicyResult(4, "")
         assert here.policies[-1] == b"better"
 
@@ -437,13 +429,13 @@ async def test_after_a_refused_policy_none_is_looked_at_for_a_while_that_grows()
 async def test_a_policy_for_which_there_is_no_memory_ends_nothing():
     async with site() as here:
         await here.up()
-        here.hear(uplink.NewPolicy(b"too much"))
+        here.hear(from_backend.NewPolicy(b"too much"))
         answer = await here.next()
         assert isinstance(answer, PolicyResult)
         assert (answer.version, "memory" in answer.refused) == (3, True)
 
 
-HALT = uplink.Halt(uplink.Cause.FORK, 9, bytes(range(32)), "record 1 is held with other bytes")
+HALT = from_backend.Halt(Cause.FORK, 9, bytes(range(32)), "record 1 is held with other bytes")
 
 
 @pytest.mark.parametrize("when", ["greeting", "speaking", "silent"])
@@ -472,13 +464,13 @@ async def test_after_a_halt_no_record_goes_up_and_no_release_is_done_until_a_wel
         assert isinstance(answer, Result)
         assert (answer.outcome, "fork" in answer.detail) == (ReleaseOutcome.REFUSED, True)
         assert here.orders.empty()
-        here.hear(uplink.NewPolicy(b"good"))
+        here.hear(from_backend.NewPolicy(b"good"))
         assert await here.next() == PolicyResult(4, "")
         here.later(59)
         await here.quiet()
         here.later(2)
         assert isinstance(await here.next(), Hello)
-        here.hear(uplink.Welcome(1))
+        here.hear(from_backend.Welcome(1))
         assert await here.numbers(3) == [1, 2, 3]
         assert here.sync.state.halt is None
 
@@ -501,7 +493,7 @@ async def test_a_release_that_waits_when_a_halt_comes_is_refused():
         await here.up()
         here.hear(RELEASE)
         await here.order()
-        later = uplink.Release(bytes([7] * 16), 1, 2_000_000_000, None, "op")
+        later = from_backend.Release(bytes([7] * 16), 1, 2_000_000_000, None, "op")
         here.hear(later)
         here.hear(HALT)
         refused = await here.next()
@@ -516,8 +508,10 @@ async def test_a_release_that_waits_when_a_halt_comes_is_refused():
         assert here.orders.empty()
 
 
-def lockdown(number: int, by: str = "op") -> uplink.Order:
-    return uplink.Order(bytes([number] * 16), by, 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
+def lockdown(number: int, by: str = "op") -> from_backend.Order:
+    return from_backend.Order(
+        bytes([number] * 16), by, 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None
+    )
 
 
 async def test_orders_for_doors_are_carried_out_in_turn_and_bounded():
@@ -575,10 +569,10 @@ async def test_a_release_that_waits_when_a_halt_comes_is_never_carried_out(then:
         await here.up()
         here.hear(RELEASE)
         await here.order()
-        here.hear(uplink.Release(bytes([7] * 16), 1, 2_000_000_000, None, "op"))
+        here.hear(from_backend.Release(bytes([7] * 16), 1, 2_000_000_000, None, "op"))
         here.hear(HALT)
         if then == "welcome":
-            here.hear(uplink.Welcome(1))
+            here.hear(from_backend.Welcome(1))
         else:
             here.link.cut("gone")
         if then == "lost and back":
@@ -596,8 +590,8 @@ async def test_a_break_is_recorded_once_for_each_cause_however_often_it_is_said(
     ) as here:
         await here.up()
         for number in range(20):
-            for cause in uplink.Cause:
-                here.hear(uplink.Halt(cause, number, bytes(32), f"{number}"))
+            for cause in Cause:
+                here.hear(from_backend.Halt(cause, number, bytes(32), f"{number}"))
                 await here.quiet()
         told = [Record.decode(stored.body) for stored in here.log.stored]
         assert [record.kind for record in told] == [RecordKind.BREAK] * 3
@@ -609,13 +603,13 @@ async def test_halts_come_at_a_pace():
     async with site(halt_again_seconds=30) as here:
         await here.up()
         for number in range(100):
-            here.hear(uplink.Halt(uplink.Cause.GAP, number, bytes(32), f"{number}"))
-            here.hear(uplink.Welcome(1))
+            here.hear(from_backend.Halt(Cause.GAP, number, bytes(32), f"{number}"))
+            here.hear(from_backend.Welcome(1))
         state = here.sync.state
         assert (state.counters["halts_too_often"], state.phase) == (99, UplinkPhase.SPEAKING)
         here.hear(HALT)
         assert here.sync.state.phase is UplinkPhase.HALTED, "another cause is heard at once"
-        here.hear(uplink.Welcome(1))
+        here.hear(from_backend.Welcome(1))
         here.hear(HALT)
         assert here.sync.state.phase is UplinkPhase.SPEAKING
         here.later(31)
@@ -656,11 +650,11 @@ async def test_for_how_long_the_oldest_record_waits_is_told():
         assert here.sync.state.unacknowledged_seconds == pytest.approx(105), (
             "a link that comes and goes ends nothing"
         )
-        here.hear(uplink.Acknowledge((1,)))
+        here.hear(from_backend.Acknowledge((1,)))
         here.later(7)
         await here.quiet()
         assert here.sync.state.unacknowledged_seconds == pytest.approx(110), "since it was appended"
-        here.hear(uplink.Acknowledge((2,)))
+        here.hear(from_backend.Acknowledge((2,)))
         await here.quiet()
         assert here.sync.state.unacknowledged_seconds is None
 
@@ -674,7 +668,7 @@ async def test_a_receipt_now_and_then_hides_no_pile():
                 await here.append()
                 here.later(6)
             if minute % 2 == 0:
-                here.hear(uplink.Acknowledge((minute // 2,)))
+                here.hear(from_backend.Acknowledge((minute // 2,)))
             await here.settle()
         oldest = 16
         assert here.log.acknowledged == set(range(1, oldest))
@@ -689,7 +683,7 @@ async def test_a_receipt_for_a_later_record_ends_nothing(number: int):
             await here.append()
         await here.numbers(3)
         here.later(200)
-        here.hear(uplink.Acknowledge((number,)))
+        here.hear(from_backend.Acknowledge((number,)))
         await here.settle()
         assert here.sync.state.unacknowledged_seconds == pytest.approx(200)
 
@@ -705,7 +699,7 @@ async def test_records_of_before_the_start_wait_since_the_start():
         here.later(7)
         for number in (1, 2):
             assert here.sync.state.unacknowledged_seconds == pytest.approx(7)
-            here.hear(uplink.Acknowledge((number,)))
+            here.hear(from_backend.Acknowledge((number,)))
             await here.settle()
         assert here.sync.state.unacknowledged_seconds is None
 
@@ -731,19 +725,17 @@ async def test_of_the_policies_waiting_only_the_last_is_kept():
     async with site() as here:
         await here.up()
         here.policy_gate.clear()
-        here.hear(uplink.NewPolicy(b"1"))
+        here.hear(from_backend.NewPolicy(b"1"))
         await here.quiet()
         for document in (b"2", b"3", b"4"):
-            here.hear(uplink.NewPolicy(document))
+            here.hear(from_backend.NewPolicy(document))
         here.policy_gate.set()
         assert isinstance(await here.next(), PolicyResult)
         assert isinstance(await here.next(), PolicyResult)
         assert here.policies == [b"1", b"4"]
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"", b"\xff" * 100, b"\x82\x13", uplink.encode(Ping(bytes(8)))]
-)
+@pytest.mark.parametrize("garbage", [b"", b"\xff" * 100, b"\x82\x13", codec.encode(Ping(bytes(8)))])
 async def test_garbage_is_counted_and_ignored(garbage):
     async with site() as here:
         await here.up()
@@ -807,8 +799,8 @@ async def test_the_outbox_knows_no_receipt_twice():
     assert waits == [15.0, 35.0, 75.0, 115.0]
 
 
-def act(number: int) -> uplink.Act:
-    return uplink.Act(number.to_bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
+def act(number: int) -> from_backend.Act:
+    return from_backend.Act(number.to_bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 
 
 async def test_a_command_of_devices_is_answered_and_those_too_many_are_refused():
@@ -819,8 +811,8 @@ async def test_a_command_of_devices_is_answered_and_those_too_many_are_refused()
         here.hear(act(2))
         here.hear(act(3))
         busy = await here.next()
-        assert busy == uplink.ActResult((3).to_bytes(16), (), "too many commands at once")
-        done = uplink.ActResult((1).to_bytes(16), (), "done")
+        assert busy == from_hub.ActResult((3).to_bytes(16), (), "too many commands at once")
+        done = from_hub.ActResult((1).to_bytes(16), (), "done")
         here.act_results.put_nowait(done)
         assert await here.next() == done
 
@@ -833,7 +825,7 @@ async def test_a_halt_refuses_commands_that_wait():
         here.hear(act(2))
         here.hear(HALT)
         refused = await here.next()
-        assert isinstance(refused, uplink.ActResult)
+        assert isinstance(refused, from_hub.ActResult)
         assert refused.id == (2).to_bytes(16)
         assert refused.outcomes == ()
 
@@ -849,14 +841,14 @@ async def test_telemetry_goes_only_while_no_record_waits():
         here.later(6.0)
         await here.settle()
         assert here.link.said.empty()
-        here.hear(uplink.Acknowledge((1,)))
+        here.hear(from_backend.Acknowledge((1,)))
         await here.settle()
         here.later(6.0)
         said = await here.next()
-        assert said == uplink.Telemetry(
+        assert said == from_hub.Telemetry(
             (
-                uplink.Measured("light", Quantity.POSITION, 3, 12),
-                uplink.Measured("light", Quantity.POWER, 12_500, 12),
+                from_hub.Measured("light", Quantity.POSITION, 3, 12),
+                from_hub.Measured("light", Quantity.POWER, 12_500, 12),
             )
         )
         here.later(6.0)
@@ -878,7 +870,7 @@ async def test_telemetry_keeps_its_pace_and_goes_again_on_a_new_uplink():
             await here.settle()
             while not here.link.said.empty():
                 message = await here.next()
-                assert isinstance(message, uplink.Telemetry)
+                assert isinstance(message, from_hub.Telemetry)
                 assert message.values[0].value % 100_000 == 99_000, "the latest value alone"
                 said += 1
         assert 3 <= said <= 5
@@ -886,4 +878,4 @@ async def test_telemetry_keeps_its_pace_and_goes_again_on_a_new_uplink():
         await here.up()
         here.later(6.0)
         again = await here.next()
-        assert isinstance(again, uplink.Telemetry)
+        assert isinstance(again, from_hub.Telemetry)

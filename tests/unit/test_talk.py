@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.backend import uplink
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
     Greet,
@@ -24,26 +23,22 @@ from hubcore.backend.talk import (
     TalkEffect,
     UplinkPhase,
 )
-from hubcore.backend.uplink import (
-    ActResult,
-    BackendMessage,
-    Cause,
-    Ping,
-    ReleaseOutcome,
-    Result,
-)
+from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.from_backend import BackendMessage
+from hubcore.backend.uplink.from_hub import ActResult, Ping, Result
+from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
 
 NOON = 1_800_000_000.0
 NONCE = bytes(range(8))
-WELCOME = uplink.Welcome(0)
-ACKNOWLEDGE = uplink.Acknowledge((1, 2))
-RELEASE = uplink.Release(bytes(16), 1, 2_000_000_000, None, "operator")
-POLICY = uplink.NewPolicy(b"policy")
-PONG = uplink.Pong(NONCE, 0)
-HALT = uplink.Halt(Cause.FORK, 9, bytes(32), "why")
-ACT = uplink.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
-ORDER = uplink.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
+WELCOME = from_backend.Welcome(0)
+ACKNOWLEDGE = from_backend.Acknowledge((1, 2))
+RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
+POLICY = from_backend.NewPolicy(b"policy")
+PONG = from_backend.Pong(NONCE, 0)
+HALT = from_backend.Halt(Cause.FORK, 9, bytes(32), "why")
+ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
+ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
 MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ACT, ORDER)
 
 HALTED = "halted by the backend (fork): why"
@@ -52,7 +47,7 @@ HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
 RECEIPTS = [TakeReceipts((1, 2))]
 REFUSES_ACT = [Say(ActResult(bytes(16), (), HALTED))]
 REFUSES = [Say(Result(bytes(16), ReleaseOutcome.REFUSED, HALTED))]
-REFUSES_ORDER = [Say(uplink.OrderResult(bytes(16), uplink.OrderOutcome.REFUSED, HALTED))]
+REFUSES_ORDER = [Say(from_hub.OrderResult(bytes(16), OrderOutcome.REFUSED, HALTED))]
 
 TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
     UplinkPhase.DOWN: {},
@@ -195,7 +190,7 @@ def test_of_halts_that_come_soon_after_each_other_the_first_counts() -> None:  #
     play.come(WELCOME)
     assert play.come(HALT) == []
     assert play.talk.phase is UplinkPhase.SPEAKING
-    gap = uplink.Halt(Cause.GAP, 9, bytes(32), "why")
+    gap = from_backend.Halt(Cause.GAP, 9, bytes(32), "why")
     assert RefuseWaiting() in play.come(gap)
 
 
@@ -204,5 +199,5 @@ def test_a_welcome_that_no_hello_asked_for_was_read_now() -> None:
     play = Play()
     play.reach(UplinkPhase.HALTED)
     play.now += 25.0
-    play.come(uplink.Welcome(int((NOON + play.now + 7) * 1000)))
+    play.come(from_backend.Welcome(int((NOON + play.now + 7) * 1000)))
     assert play.talk.clock_offset(play.at) == pytest.approx(7)

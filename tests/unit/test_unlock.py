@@ -21,9 +21,9 @@ from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.grant import Access, Grant, read_grant
 from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
 from hubcore.access.words import Action, Denial, Mode
-from hubcore.backend import uplink
 from hubcore.backend.answers import ORDER_OUTCOMES
-from hubcore.backend.uplink import ReleaseOutcome
+from hubcore.backend.uplink import from_backend
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
@@ -63,8 +63,8 @@ def proof(
 
 def order(
     hub: DeskHub, id_: bytes, seconds: int | None = None, point: int = 1, lasts: float = 30
-) -> uplink.Release:
-    return uplink.Release(id_, point, int(hub.clock.wall() + lasts), seconds, "operator-7")
+) -> from_backend.Release:
+    return from_backend.Release(id_, point, int(hub.clock.wall() + lasts), seconds, "operator-7")
 
 
 async def test_an_order_is_obeyed_once_however_many_came_between(hub: DeskHub) -> None:

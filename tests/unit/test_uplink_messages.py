@@ -13,33 +13,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.backend import uplink
-from hubcore.backend.uplink import (
+from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.codec import decode_from_backend, decode_from_hub, encode
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
-    ActOutcome,
-    ActResult,
-    Cause,
-    DeviceOutcome,
-    Evidence,
     Halt,
-    Hello,
-    Measured,
     NewPolicy,
     Order,
-    OrderOutcome,
+    Pong,
+    Release,
+    Welcome,
+)
+from hubcore.backend.uplink.from_hub import (
+    ActResult,
+    DeviceOutcome,
+    Evidence,
+    Hello,
+    Measured,
     OrderResult,
     Ping,
     PolicyResult,
-    Pong,
-    Release,
-    ReleaseOutcome,
     Result,
     Telemetry,
-    Welcome,
-    decode_from_backend,
-    decode_from_hub,
-    encode,
+)
+from hubcore.backend.uplink.words import (
+    MAX_DEVICES,
+    MAX_MESSAGE_BYTES,
+    MAX_POLICY_BYTES,
+    MAX_RECORD_BYTES,
+    ActOutcome,
+    Cause,
+    OrderOutcome,
+    ReleaseOutcome,
 )
 from hubcore.codec import cbor
 from hubcore.device.command import Verb
@@ -50,7 +57,7 @@ HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 12, 4)
 FROM_HUB = [
     HELLO,
     Evidence(7, b"\xa0", bytes(32)),
-    Evidence(2**63 - 1, bytes(uplink.MAX_RECORD_BYTES), bytes(32)),
+    Evidence(2**63 - 1, bytes(MAX_RECORD_BYTES), bytes(32)),
     Result(bytes(16), ReleaseOutcome.RELEASED, ""),
     Result(bytes(range(16)), ReleaseOutcome.LATE, "7 s too late"),
     PolicyResult(4, ""),
@@ -80,7 +87,7 @@ FROM_BACKEND = [
     Release(bytes(16), 1, 1_795_305_600, None, "operator-9"),
     Release(bytes(16), 65535, 1_795_305_600, 5, "x"),
     NewPolicy(b"\x00"),
-    NewPolicy(bytes(uplink.MAX_POLICY_BYTES)),
+    NewPolicy(bytes(MAX_POLICY_BYTES)),
     Pong(bytes(8), 5),
     Order(bytes(16), "op", None, DoorOrder.LOCKDOWN, 1, 1_795_305_600, None),
     Order(bytes(16), "x" * 32, 65535, DoorOrder.HOLD_OPEN, 0, 2**63 - 1, 2**63 - 1),
@@ -107,7 +114,7 @@ WRONG_FROM_HUB = {
     "record number negative": cbor.encode([2, -1, b"\xa0", bytes(32)]),
     "record number over 63 bits": cbor.encode([2, 2**63, b"\xa0", bytes(32)]),
     "empty record": cbor.encode([2, 1, b"", bytes(32)]),
-    "record too long": cbor.encode([2, 1, bytes(uplink.MAX_RECORD_BYTES + 1), bytes(32)]),
+    "record too long": cbor.encode([2, 1, bytes(MAX_RECORD_BYTES + 1), bytes(32)]),
     "short hash": cbor.encode([2, 1, b"\xa0", bytes(31)]),
     "hash as text": cbor.encode([2, 1, b"\xa0", "0" * 32]),
     "outcome unknown": cbor.encode([3, bytes(16), 5, ""]),
@@ -156,7 +163,7 @@ WRONG_FROM_BACKEND = {
     "by nobody": cbor.encode([18, bytes(16), 1, 5, None, ""]),
     "by 33 bytes": cbor.encode([18, bytes(16), 1, 5, None, "x" * 33]),
     "policy empty": cbor.encode([19, b""]),
-    "policy too long": cbor.encode([19, bytes(uplink.MAX_POLICY_BYTES + 1)]),
+    "policy too long": cbor.encode([19, bytes(MAX_POLICY_BYTES + 1)]),
     "policy no bytes": cbor.encode([19, "text"]),
     "policy nested": cbor.encode([19, [b""]]),
     "a cause of none": cbor.encode([21, 0, 1, bytes(32), ""]),
@@ -194,7 +201,7 @@ WRONG_FROM_BACKEND = {
 def test_what_a_hub_says_survives_the_wire(message):
     data = encode(message)
     assert decode_from_hub(data) == message
-    assert len(data) <= message.CEILING <= uplink.MAX_MESSAGE_BYTES
+    assert len(data) <= message.CEILING <= MAX_MESSAGE_BYTES
     with pytest.raises(FrameError):
         decode_from_backend(data)
 
@@ -203,7 +210,7 @@ def test_what_a_hub_says_survives_the_wire(message):
 def test_what_the_backend_says_survives_the_wire(message):
     data = encode(message)
     assert decode_from_backend(data) == message
-    assert len(data) <= message.CEILING <= uplink.MAX_MESSAGE_BYTES
+    assert len(data) <= message.CEILING <= MAX_MESSAGE_BYTES
     with pytest.raises(FrameError):
         decode_from_hub(data)
 
@@ -221,7 +228,7 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
 
 
 def test_every_type_has_its_own_number_and_fits_one_byte():
-    kinds = [*uplink.FROM_HUB.values(), *uplink.FROM_BACKEND.values()]
+    kinds = [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
     assert len(set(numbers)) == len(kinds) == 16
     assert all(0 < number < 24 for number in numbers)
@@ -269,7 +276,7 @@ def test_a_small_message_padded_to_megabytes_costs_nothing():
 
 def test_a_message_cannot_be_made_out_of_shape():
     with pytest.raises(FrameError, match="body"):
-        Evidence(1, bytes(uplink.MAX_RECORD_BYTES + 1), bytes(32))
+        Evidence(1, bytes(MAX_RECORD_BYTES + 1), bytes(32))
     with pytest.raises(FrameError, match="outcome"):
         Result(bytes(16), 0, "")  # type: ignore[arg-type]
     with pytest.raises(FrameError, match="numbers"):
@@ -278,7 +285,7 @@ def test_a_message_cannot_be_made_out_of_shape():
 
 @given(st.text())
 def test_a_sentence_always_fits_a_detail(text):
-    Result(bytes(16), ReleaseOutcome.FAILED, uplink.sentence(text + "ä" * 150 + "\n"))
+    Result(bytes(16), ReleaseOutcome.FAILED, sentence(text + "ä" * 150 + "\n"))
 
 
 def _mutations():
@@ -311,5 +318,5 @@ def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
     "data", [encode(message) for message in [*FROM_HUB, *FROM_BACKEND]], ids=lambda d: d[:2].hex()
 )
 def test_each_type_has_its_own_ceiling_on_items(data):
-    kind = {**uplink.FROM_HUB, **uplink.FROM_BACKEND}[data[1]]
-    assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + 5 * uplink.MAX_DEVICES
+    kind = {**codec.FROM_HUB, **codec.FROM_BACKEND}[data[1]]
+    assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + 5 * MAX_DEVICES

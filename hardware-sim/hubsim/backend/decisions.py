@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcore.backend.uplink import Cause
+from hubcore.backend.uplink.words import Cause
 from hubsim.backend.durable import write_durably
 
 REFUSED_BOOTS_MAX = 64

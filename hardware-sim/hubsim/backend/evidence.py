@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcore.backend.uplink import Cause
+from hubcore.backend.uplink.words import Cause
 from hubcore.evidence.records import StoredRecord
 from hubsim.backend.decisions import Stop
 from hubsim.backend.recordstore import KeepOutcome, RecordStore

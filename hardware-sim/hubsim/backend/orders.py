@@ -11,7 +11,8 @@ import secrets
 import time
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.backend import uplink
+from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.words import ID_BYTES
 from hubcore.device.command import Verb
 from hubcore.errors import LinkError
 from hubsim.backend.speakers import Speakers
@@ -21,8 +22,8 @@ RESULT_GRACE_SECONDS = 5.0
 ACT_SECONDS = 150.0
 """The same for a command of devices: a shutter travels for long."""
 
-Asked = uplink.Release | uplink.Order | uplink.Act
-Answer = uplink.Result | uplink.OrderResult | uplink.ActResult
+Asked = from_backend.Release | from_backend.Order | from_backend.Act
+Answer = from_hub.Result | from_hub.OrderResult | from_hub.ActResult
 
 
 class Orders:
@@ -40,13 +41,13 @@ class Orders:
         by: str,
         seconds: int | None,
         release_id: bytes | None,
-    ) -> uplink.Result:
+    ) -> from_hub.Result:
         """See `Backend.release`."""
-        identity = release_id or secrets.token_bytes(uplink.ID_BYTES)
+        identity = release_id or secrets.token_bytes(ID_BYTES)
         expires_at = math.ceil(time.time() + valid_seconds)
-        order = uplink.Release(identity, access_point, expires_at, seconds, by)
+        order = from_backend.Release(identity, access_point, expires_at, seconds, by)
         answer = await self._answer(hub, order, valid_seconds + RESULT_GRACE_SECONDS)
-        if not isinstance(answer, uplink.Result):
+        if not isinstance(answer, from_hub.Result):
             raise LinkError(f"backend: hub {hub} answered a release as another order")
         return answer
 
@@ -61,10 +62,10 @@ class Orders:
         until: int | None,
         by: str,
         order_id: bytes | None,
-    ) -> uplink.OrderResult:
+    ) -> from_hub.OrderResult:
         """See `Backend.stand`."""
-        message = uplink.Order(
-            id=order_id or secrets.token_bytes(uplink.ID_BYTES),
+        message = from_backend.Order(
+            id=order_id or secrets.token_bytes(ID_BYTES),
             by=by,
             access_point=access_point,
             order=order,
@@ -73,7 +74,7 @@ class Orders:
             until=until,
         )
         answer = await self._answer(hub, message, valid_seconds + RESULT_GRACE_SECONDS)
-        if not isinstance(answer, uplink.OrderResult):
+        if not isinstance(answer, from_hub.OrderResult):
             raise LinkError(f"backend: hub {hub} answered an order for a door as another order")
         return answer
 
@@ -86,10 +87,10 @@ class Orders:
         valid_seconds: float,
         by: str,
         act_id: bytes | None,
-    ) -> uplink.ActResult:
+    ) -> from_hub.ActResult:
         """See `Backend.act`."""
-        order = uplink.Act(
-            id=act_id or secrets.token_bytes(uplink.ID_BYTES),
+        order = from_backend.Act(
+            id=act_id or secrets.token_bytes(ID_BYTES),
             by=by,
             target=target,
             verb=verb,
@@ -97,7 +98,7 @@ class Orders:
             expires_at=math.ceil(time.time() + valid_seconds),
         )
         answer = await self._answer(hub, order, valid_seconds + ACT_SECONDS)
-        if not isinstance(answer, uplink.ActResult):
+        if not isinstance(answer, from_hub.ActResult):
             raise LinkError(f"backend: hub {hub} answered a command as another order")
         return answer
 

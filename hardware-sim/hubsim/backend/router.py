@@ -11,11 +11,11 @@ from typing import cast
 import zmq
 import zmq.asyncio
 
-from hubcore.backend import uplink
+from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.errors import ConfigError
 from hubsim.backend.zap import Gate
 
-FROM_HUB_BYTES_MAX = uplink.Evidence.CEILING
+FROM_HUB_BYTES_MAX = from_hub.Evidence.CEILING
 BATCH_MESSAGES = 256
 SEND_QUEUE_MESSAGES = 256
 HEARTBEAT_SECONDS = 5.0
@@ -100,11 +100,11 @@ class Router:
                 batch.append(more)
         return batch
 
-    def send(self, route: bytes, message: uplink.BackendMessage) -> Sent:
+    def send(self, route: bytes, message: from_backend.BackendMessage) -> Sent:
         """Hand a message over to a connection."""
         if self._router is None:
             return Sent.NOT_NOW
-        parts = [route, uplink.encode(message)]
+        parts = [route, codec.encode(message)]
         sending = cast(
             "asyncio.Future[object]",
             self._router.send_multipart(parts, zmq.DONTWAIT),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hubcore.backend.uplink import Hello
+from hubcore.backend.uplink.from_hub import Hello
 
 STALE_SECONDS = 5.0
 """Within it, what a replaced connection says may have been under way."""

@@ -27,7 +27,8 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.backend import uplink
+from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, StoreError
 from hubcore.evidence.records import StoredRecord
@@ -50,7 +51,7 @@ class OfferedPolicy:
     """The policy for every hub, and its version."""
 
     version: int
-    message: uplink.NewPolicy
+    message: from_backend.NewPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Received:
     hub: str
     route: bytes
     key: str
-    message: uplink.HubMessage
+    message: from_hub.HubMessage
 
 
 class Backend:
@@ -96,7 +97,7 @@ class Backend:
         self.serving = asyncio.Event()
         self.ignored: Counter[str] = Counter()
         self.telemetry = TelemetryBoard()
-        self.policy_results: dict[str, uplink.PolicyResult] = {}
+        self.policy_results: dict[str, from_hub.PolicyResult] = {}
         self.gate = Gate(hubs, directory / "revoked")
         self.evidence = Evidence(directory / "records", self.ignored)
         self._router = Router(key, self.gate)
@@ -176,7 +177,7 @@ class Backend:
             self.ignored["revoked"] += 1
             return None
         try:
-            message = uplink.decode_from_hub(data.bytes)
+            message = codec.decode_from_hub(data.bytes)
         except FrameError:
             self.ignored["undecodable"] += 1
             return None
@@ -191,7 +192,7 @@ class Backend:
         """Do what a message asks for; records are only gathered."""
         hub = received.hub
         message = received.message
-        if isinstance(message, uplink.Hello):
+        if isinstance(message, from_hub.Hello):
             said_hello = HubConnection(received.route, received.key, message)
             self.speakers.greet(hub, said_hello)
             return
@@ -201,22 +202,22 @@ class Backend:
             self.speakers.heard_on_replaced(hub, received.route)
             return
         match message:
-            case uplink.Evidence() if self.decisions.stop(hub) is not None:
+            case from_hub.Evidence() if self.decisions.stop(hub) is not None:
                 self.ignored["evidence of a stopped hub"] += 1
-            case uplink.Evidence(number, body, digest):
+            case from_hub.Evidence(number, body, digest):
                 record = StoredRecord(number, body, digest)
                 records.setdefault(hub, []).append(record)
-            case uplink.Result() | uplink.OrderResult() | uplink.ActResult():
+            case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
                 if not self._orders.answered(message):
                     self.ignored["result nobody waits for"] += 1
-            case uplink.Telemetry(values):
+            case from_hub.Telemetry(values):
                 self.telemetry.take(hub, values)
-            case uplink.PolicyResult():
+            case from_hub.PolicyResult():
                 self.policy_results[hub] = message
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)
                 self.connections[hub] = dataclasses.replace(connection, hello=hello)
-            case uplink.Ping(nonce):
-                pong = uplink.Pong(nonce, now_ms())
+            case from_hub.Ping(nonce):
+                pong = from_backend.Pong(nonce, now_ms())
                 self.speakers.send(hub, pong)
 
     def _keep_records(self, hub: str, records: list[StoredRecord]) -> None:
@@ -228,9 +229,9 @@ class Backend:
         except StoreError as error:
             shout(f"hub {hub}: {error}; nothing is acknowledged")
             return
-        for start in range(0, len(taken.held), uplink.MAX_ACKNOWLEDGED):
-            numbers = taken.held[start : start + uplink.MAX_ACKNOWLEDGED]
-            self.speakers.send(hub, uplink.Acknowledge(numbers))
+        for start in range(0, len(taken.held), MAX_ACKNOWLEDGED):
+            numbers = taken.held[start : start + MAX_ACKNOWLEDGED]
+            self.speakers.send(hub, from_backend.Acknowledge(numbers))
 
     # What operators do.
 
@@ -263,7 +264,7 @@ class Backend:
         *,
         seconds: int | None = None,
         release_id: bytes | None = None,
-    ) -> uplink.Result:
+    ) -> from_hub.Result:
         """Order a release and return how it ended.
 
         Raise LinkError when the hub is away or gives no answer in time. Repeat with the same
@@ -289,7 +290,7 @@ class Backend:
         until: int | None = None,
         by: str = FIRST_OPERATOR,
         order_id: bytes | None = None,
-    ) -> uplink.OrderResult:
+    ) -> from_hub.OrderResult:
         """Let an order stand for a door, or for all doors, or end it; return what became of it.
 
         Raise LinkError when the hub is away or gives no answer in time.
@@ -315,7 +316,7 @@ class Backend:
         valid_seconds: float = 10.0,
         by: str = FIRST_OPERATOR,
         act_id: bytes | None = None,
-    ) -> uplink.ActResult:
+    ) -> from_hub.ActResult:
         """Command a device of a hub, or a group of the policy; return what became of it.
 
         Raise LinkError when the hub is away or gives no answer in time.
@@ -335,7 +336,7 @@ class Backend:
 
         Raise FrameError for a document that no message can carry, and what `version_of` raises.
         """
-        policy = OfferedPolicy(self._version_of(document), uplink.NewPolicy(document))
+        policy = OfferedPolicy(self._version_of(document), from_backend.NewPolicy(document))
         self._policy = policy
         behind = [
             hub
@@ -344,7 +345,7 @@ class Backend:
         ]
         return sum(self.speakers.send(hub, policy.message) for hub in behind)
 
-    def _offer_policy(self, hub: str, hello: uplink.Hello) -> None:
+    def _offer_policy(self, hub: str, hello: from_hub.Hello) -> None:
         if self._policy is not None and hello.policy_version < self._policy.version:
             self.speakers.send(hub, self._policy.message)
 

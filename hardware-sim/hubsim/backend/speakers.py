@@ -16,7 +16,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from hubcore.backend import uplink
+from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause
 from hubcore.errors import LinkError
 from hubcore.evidence.records import GENESIS, StoredRecord
 from hubsim.backend.decisions import Decisions, Stop
@@ -41,7 +43,7 @@ class Speakers:
         seats: Seats,
         ignored: Counter[str],
         head_of: Callable[[str], StoredRecord | None],
-        greeted: Callable[[str, uplink.Hello], None],
+        greeted: Callable[[str, from_hub.Hello], None],
         open_seconds: float,
     ) -> None:
         self.connections: dict[str, HubConnection] = {}
@@ -60,7 +62,7 @@ class Speakers:
     def greet(self, hub: str, connection: HubConnection) -> None:
         """Take a Hello: welcome the hub, or tell it why it is stopped."""
         hello = connection.hello
-        if hello.hub != hub or hello.protocol != uplink.PROTOCOL:
+        if hello.hub != hub or hello.protocol != PROTOCOL:
             self._ignored["hello of another hub or protocol"] += 1
             return
         if self.decisions.is_refused(hub, hello.boot_id):
@@ -74,13 +76,13 @@ class Speakers:
         self.connections[hub] = connection
         stop = self.decisions.stop(hub)
         if stop is None:
-            self.send(hub, uplink.Welcome(now_ms()))
+            self.send(hub, from_backend.Welcome(now_ms()))
         else:
             self._remember_while_stopped(hub, connection)
             self.send(hub, self._halt(hub, stop))
         self._greeted(hub, hello)
 
-    def send(self, hub: str, message: uplink.BackendMessage) -> bool:
+    def send(self, hub: str, message: from_backend.BackendMessage) -> bool:
         """Hand a message over to the hub; False when it is away or its queue is full."""
         connection = self.connections.get(hub)
         if connection is None:
@@ -119,7 +121,7 @@ class Speakers:
 
         The Pong that tries it means nothing to a hub that sent no Ping.
         """
-        probe = uplink.Pong(bytes(uplink.NONCE_BYTES), now_ms())
+        probe = from_backend.Pong(bytes(NONCE_BYTES), now_ms())
         if self._router.send(route, probe) is Sent.CLOSED:
             self.seats.closed(hub, route)
             return False
@@ -132,7 +134,7 @@ class Speakers:
     def _stop_two(self, hub: str, boots: tuple[str, ...]) -> None:
         short = [boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots)]
         detail = f"two machines speak as this hub: boot ids {' and '.join(short)}"
-        stop = Stop(uplink.Cause.TWO_HUBS, detail, boots)
+        stop = Stop(Cause.TWO_HUBS, detail, boots)
         self.stop(hub, stop)
 
     # Stops, and their end.
@@ -163,17 +165,17 @@ class Speakers:
         by_boot = self._while_stopped.setdefault(hub, {})
         by_boot[connection.boot] = connection
 
-    def _halt(self, hub: str, stop: Stop) -> uplink.Halt:
+    def _halt(self, hub: str, stop: Stop) -> from_backend.Halt:
         head = self._head_of(hub)
-        return uplink.Halt(
+        return from_backend.Halt(
             stop.cause,
             head.number if head else 0,
             head.hash if head else GENESIS,
-            uplink.sentence(stop.detail),
+            sentence(stop.detail),
         )
 
     def _say_decided_against(self, hub: str, connection: HubConnection) -> None:
-        stop = Stop(uplink.Cause.TWO_HUBS, _DECIDED_AGAINST)
+        stop = Stop(Cause.TWO_HUBS, _DECIDED_AGAINST)
         halt = self._halt(hub, stop)
         self._router.send(connection.route, halt)
 
@@ -181,7 +183,7 @@ class Speakers:
         """Raise LinkError while it is not known which machine would carry out an order."""
         stop = self.decisions.stop(hub)
         if stop is not None:
-            way = "keep" if stop.cause is uplink.Cause.TWO_HUBS else "accept"
+            way = "keep" if stop.cause is Cause.TWO_HUBS else "accept"
             raise LinkError(
                 f"backend: hub {hub} gets no order: {stop.detail}; decide with "
                 f"`hubsim backend {way}`"
@@ -199,7 +201,7 @@ class Speakers:
         exactly one of its boots.
         """
         stop = self.decisions.stop(hub)
-        if stop is None or stop.cause is not uplink.Cause.TWO_HUBS:
+        if stop is None or stop.cause is not Cause.TWO_HUBS:
             raise ValueError(f"hub {hub} is not stopped for two machines that speak as it")
         heard = self._while_stopped.get(hub, {})
         seated = self.seats.boots(hub)
@@ -225,7 +227,7 @@ class Speakers:
     def check_acceptable(self, hub: str) -> None:
         """Raise ValueError unless the hub is stopped for a break in its records alone."""
         stop = self.decisions.stop(hub)
-        if stop is None or stop.cause is uplink.Cause.TWO_HUBS:
+        if stop is None or stop.cause is Cause.TWO_HUBS:
             raise ValueError(f"hub {hub} is not stopped for a break in its records")
         if self._any_replaced_is_open(hub):
             raise ValueError(
@@ -237,13 +239,13 @@ class Speakers:
         """End a hub's stop and welcome it."""
         self.decisions.end(hub)
         self._while_stopped.pop(hub, None)
-        self.send(hub, uplink.Welcome(now_ms()))
+        self.send(hub, from_backend.Welcome(now_ms()))
 
 
 def _is_graver(stop: Stop, before: Stop) -> bool:
-    if before.cause is uplink.Cause.TWO_HUBS:
+    if before.cause is Cause.TWO_HUBS:
         return False
-    return stop.cause is uplink.Cause.TWO_HUBS
+    return stop.cause is Cause.TWO_HUBS
 
 
 def now_ms() -> int:

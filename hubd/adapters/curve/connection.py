@@ -13,7 +13,7 @@ from contextlib import suppress
 import zmq
 import zmq.asyncio
 
-from hubcore.backend.uplink import MAX_MESSAGE_BYTES
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
 from hubd.adapters.curve.reasons import handshake_failure
 from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CLOSED, JOIN_SECONDS, Wire

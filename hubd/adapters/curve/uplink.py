@@ -22,7 +22,7 @@ from typing import Any, cast
 import zmq
 import zmq.asyncio
 
-from hubcore.backend.uplink import MAX_MESSAGE_BYTES
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
 from hubcore.errors import ConfigError, LinkError
 from hubcore.ports.uplink import UplinkListener
 from hubd.adapters.cancelled import end_if_cancelled

@@ -31,7 +31,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from hubcore.backend.uplink import MAX_MESSAGE_BYTES
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
 from hubcore.errors import LinkError
 from hubcore.timing.credit import Credit
 from hubcore.timing.pace import Rate
