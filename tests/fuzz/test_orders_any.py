@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hubcore.access.precedence import MODE_OF, DoorMode, DoorOrder, opens
 from hubcore.access.words import Mode
-from hubcore.backend.uplink import OrderOutcome
+from hubcore.backend.uplink.words import OrderOutcome
 from tests.unit.test_door_orders import BACK, FRONT, Doors
 
 DOORS = (FRONT, BACK)

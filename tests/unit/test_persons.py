@@ -16,7 +16,8 @@ from hubcore.access.grant import Access
 from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.access.two_person import WITHIN_SECONDS
 from hubcore.access.words import Action, Denial
-from hubcore.backend.uplink import Release, ReleaseOutcome
+from hubcore.backend.uplink.from_backend import Release
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact, shown
