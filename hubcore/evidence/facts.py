@@ -116,6 +116,7 @@ class Fact(StrEnum):
     OP = "op"
     ORDER = "order"
     ORDERS = "orders"
+    OUTCOME = "outcome"
     OUTCOMES = "outcomes"
     PART = "part"
     PARTNER = "partner"
@@ -223,6 +224,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.OP: _ID_BYTES,
     Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
     Fact.ORDERS: _ID_BYTES,  # all orders of the backend that stand (`carried_orders`)
+    Fact.OUTCOME: _TEXT,  # of an order for a door: `refused`, `late` or `failed`
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
     Fact.PART: _TEXT,
     Fact.PARTNER: _ID,  # the first of two persons, in the record of the second
@@ -288,6 +290,7 @@ _ORDER = frozenset(
         Fact.UNTIL,
         Fact.ALLOWED,
         Fact.WHY,
+        Fact.OUTCOME,
         Fact.CLOCK,
     }
 )

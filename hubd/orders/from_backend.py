@@ -119,15 +119,23 @@ class BackendOrders:
         return OrderResult(order.id, outcome, sentence(detail))
 
     async def look(self) -> None:
-        """End what is over, and mark what stands if many records came since it was recorded."""
-        async with self._turn:
-            for door, order in self._standing.over():
-                await self._over(door, order)
-            unmarked = self._log.last() - self._carried_at
-            if not self._orders or unmarked < MARK_RECORDS:
-                return
-            if await self._log.mark(self._orders.values()):
-                self._carried_at = self._log.last()
+        """End what is over, and mark what stands if many records came since it was recorded.
+
+        Nothing here keeps an order waiting, and while one is being recorded nothing ends.
+        """
+        if self._turn.locked():
+            return
+        over = self._standing.over()
+        recorded = [self._over(door, order) for door, order in over]
+        if not recorded and self._is_to_be_marked():
+            recorded.append(self._log.mark(self._orders.values()))
+        if over:
+            await self._changed({door for door, _ in over})
+        if recorded and all(await asyncio.gather(*recorded)):
+            self._carried_at = self._log.last()
+
+    def _is_to_be_marked(self) -> bool:
+        return bool(self._orders) and self._log.last() - self._carried_at >= MARK_RECORDS
 
     # An order is new, or was asked before.
 
@@ -141,8 +149,8 @@ class BackendOrders:
         if not pace.take(now):
             return OrderOutcome.BUSY, TOO_OFTEN
         if refused is not None:
-            await self._log.write({**_facts(order), Fact.ALLOWED: False, Fact.WHY: refused[1]})
             outcome, detail = refused
+            await self._log.write(_facts_of_no(order, outcome, detail))
         else:
             outcome, detail = await self._obey(order)
         self._memory.keep(order, (outcome, detail), now)
@@ -216,7 +224,7 @@ class BackendOrders:
         recorded = await self._log.write(detail, after.values())
         if not recorded and bool(order.on) is opens(order.order):
             # the record may become durable yet, so the next one takes it back
-            detail = {**_facts(order), Fact.ALLOWED: False, Fact.WHY: NOT_RECORDED}
+            detail = _facts_of_no(order, OrderOutcome.FAILED, NOT_RECORDED)
             await self._log.write(detail, self._orders.values())
             return OrderOutcome.FAILED, NOT_RECORDED
         self._orders = after
@@ -236,15 +244,14 @@ class BackendOrders:
                 self._standing.end(door, standing)
         await self._changed(doors)
 
-    async def _over(self, door: str, order: StandingOrder) -> None:
-        """End an order whose own end has come, and record that."""
+    def _over(self, door: str, order: StandingOrder) -> Awaitable[bool]:
+        """End an order whose own end has come, and record that; awaited, tell whether durably."""
         self._standing.end(door, order)
         for place in (ALL_DOORS, self._standing.points[door][0]):
             if _source(place) == order.source:
                 self._orders.pop((place, order.order), None)
         detail = facts_of(order.order, on=False, given_by=order.source, until=None)
-        await self._log.write({**detail, Fact.DOOR: door}, self._orders.values())
-        await self._changed((door,))
+        return self._log.write({**detail, Fact.DOOR: door}, self._orders.values())
 
     def _restore(self, one: CarriedOrder) -> None:
         """Let an order stand that stood before the restart."""
@@ -303,4 +310,13 @@ def _facts(order: Order) -> Detail:
         Fact.ASKER: order.by,
         Fact.OP: order.id,
         Fact.POINT: _point(order),
+    }
+
+
+def _facts_of_no(order: Order, outcome: OrderOutcome, why: str) -> Detail:
+    return {
+        **_facts(order),
+        Fact.ALLOWED: False,
+        Fact.WHY: why,
+        Fact.OUTCOME: outcome.name.lower(),
     }
