@@ -16,6 +16,7 @@ from hubd.doors.watch import DoorWatch
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.orders.order_log import OrderLog
+from hubd.orders.passback import PassbackReset
 from hubd.orders.schedules import HoldSchedules
 from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
@@ -36,6 +37,7 @@ class Doors:
     standing: StandingOrders
     orders: BackendOrders
     keeper: DoorKeeper
+    passback: PassbackReset
 
 
 def make_doors(
@@ -85,6 +87,7 @@ def make_doors(
         standing=standing,
         orders=orders,
         keeper=keeper,
+        passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
     )
 
 

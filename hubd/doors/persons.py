@@ -102,10 +102,19 @@ class Persons:
                 del self._passages[door]
                 self._went(passage)
 
-    def reset(self) -> None:
-        """Forget where everybody is."""
-        self._passages.clear()
-        self._places.reset()
+    def known(self, credential: str | None = None) -> int:
+        """Count whose place is known or is about to be: one credential's, or all."""
+        going = {passage.credential for passage in self._passages.values()}
+        if credential is not None:
+            return int(credential in going or self._places.of(credential) is not None)
+        return len(self._places) + sum(self._places.of(one) is None for one in going)
+
+    def reset(self, credential: str | None = None) -> None:
+        """Forget where one credential is, or where all are."""
+        for door, passage in list(self._passages.items()):
+            if credential in (None, passage.credential):
+                del self._passages[door]
+        self._places.reset(credential)
 
     def _went(self, passage: _Passage) -> None:
         self._places.went(passage.credential, passage.area, self._clock.wall())

@@ -20,16 +20,18 @@ from hubcore.backend.uplink.from_backend import Release
 from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
-from hubcore.evidence.facts import Fact, shown
+from hubcore.evidence.facts import Detail, EventName, Fact, shown
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.policy.policy import Operator, OperatorRight, PointRules
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
+from hubd.orders.passback import PassbackReset
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.mover import FakeMover
 from tests.fakes.policy import FakePolicy
+from tests.pair import settle
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,6 +40,7 @@ OUTSIDE = 0
 LAB = 1
 IN = 1
 OUT = 2
+_OF_PERSONS = (RecordKind.ACCESS, RecordKind.PASSBACK)
 TWO = PointRules(demands=(Demand(tuple(Factor), persons=2),))
 
 
@@ -61,6 +64,7 @@ class Hub:
     policy: FakePolicy = field(default_factory=FakePolicy)
     log: FakeAudit = field(default_factory=FakeAudit)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    told: list[tuple[EventName, Detail]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         points = {
@@ -76,6 +80,7 @@ class Hub:
         }
         self.mover = FakeMover()
         self.persons = Persons(self.clock)
+        self.passback = PassbackReset(self.persons, self.log, self.clock, self.tell)
         self.unlock = Unlock(
             rules=SiteRules(points, ZoneInfo("UTC"), 90 * DAY),
             policy=self.policy,
@@ -88,6 +93,13 @@ class Hub:
             offline_seconds=self.offline_seconds,
         )
 
+    def tell(self, event: EventName, facts: Detail) -> None:
+        self.told.append((event, facts))
+
+    def why(self, who: str) -> Denial | None:
+        """Tell why somebody would be denied at the way in; nothing is recorded."""
+        return self.unlock.why_denied(self.claim(who))
+
     async def come(
         self,
         who: str,
@@ -96,7 +108,19 @@ class Hub:
         duress: bool = False,
         op: bytes | None = None,
     ) -> Denial | None:
-        claim = Claim(
+        claim = self.claim(who, point, action, duress, op)
+        outcome = await self.unlock.present(claim, lambda: True)
+        return outcome.why
+
+    def claim(
+        self,
+        who: str,
+        point: int = IN,
+        action: Action = Action.OPEN,
+        duress: bool = False,
+        op: bytes | None = None,
+    ) -> Claim:
+        return Claim(
             credential=who,
             grant_id=who.encode().ljust(8, b"-"),
             not_before=int(NOON) - DAY,
@@ -109,12 +133,10 @@ class Hub:
             arrived=self.clock.monotonic(),
             duress=duress,
         )
-        outcome = await self.unlock.present(claim, lambda: True)
-        return outcome.why
 
     def newest(self) -> dict[str, Value]:
         records = [Record.decode(stored.body) for stored in self.log.stored]
-        return dict([one.detail for one in records if one.kind is RecordKind.ACCESS][-1])
+        return dict([one.detail for one in records if one.kind in _OF_PERSONS][-1])
 
 
 # Two persons.
@@ -324,3 +346,67 @@ async def test_duress_opens_and_only_the_record_says_so() -> None:
     assert "duress" not in shown(detail)
     assert await hub.come("ben") is None
     assert "duress" not in hub.newest()
+
+
+# Resets.
+
+
+async def test_a_reset_is_on_record_before_anybody_is_let_in_for_it() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    for who in ("anna", "ben"):
+        assert await hub.come(who) is None
+    hub.log.hold()
+    asked = asyncio.create_task(hub.passback.reset("anna", "technician"))
+    await settle()
+    assert hub.why("anna") is Denial.ANTI_PASSBACK
+    hub.log.move_on()
+    assert await asked == 1
+    assert hub.newest() == {"vouched_by": "technician", "credential": "anna", "count": 1}
+    assert hub.why("anna") is None
+    assert hub.why("ben") is Denial.ANTI_PASSBACK
+
+
+async def test_a_reset_that_cannot_be_recorded_changes_nothing() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    hub.log.failing = AuditError("the disk is full")
+    with pytest.raises(AuditError):
+        await hub.passback.reset(None, "technician")
+    hub.log.failing = None
+    assert hub.why("anna") is Denial.ANTI_PASSBACK
+
+
+async def test_a_reset_of_all_counts_whose_place_was_known_or_about_to_be() -> None:
+    hub = Hub(watched=True)
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    hub.persons.came_in(IN)
+    assert await hub.come("ben") is None  # and has not gone through yet
+    assert await hub.passback.reset(None, "technician") == 2
+    assert hub.newest() == {"vouched_by": "technician", "count": 2}
+    hub.persons.came_in(IN)
+    for who in ("anna", "ben"):
+        assert hub.why(who) is None
+
+
+async def test_where_no_place_is_known_a_reset_leaves_no_record() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    records = len(hub.log.stored)
+    assert await hub.passback.reset("nobody", "technician") == 0
+    assert len(hub.log.stored) == records
+    assert hub.why("anna") is Denial.ANTI_PASSBACK
+
+
+async def test_a_reset_shows_onlookers_no_whole_credential() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna-of-the-lab") is None
+    await hub.passback.reset("anna-of-the-lab", "technician")
+    ((event, facts),) = [told for told in hub.told if told[0] is EventName.PASSBACK]
+    assert event == "passback"
+    assert "anna-of-the-lab" not in str(shown(facts))
+    assert hub.newest()["credential"] == "anna-of-the-lab"
