@@ -52,8 +52,8 @@ def make_doors(
     numbers = {door.id: [point.number for point in door.access_points] for door in config.doors}
     standing = StandingOrders(numbers, policy, evidence.clock, evidence.tell)
     schedules = HoldSchedules(numbers, policy, evidence.clock, config.hub.zone)
-    persons = Persons(evidence.clock)
-    watch = _make_watch(config, parts, schedules, persons, evidence)
+    persons = Persons(evidence.clock, came_in=schedules.came_in)
+    watch = _make_watch(config, parts, persons, evidence)
     unlock = _make_unlock(config, parts, policy, standing, watch, persons, heard, evidence)
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -102,14 +102,9 @@ def _show_cannot_hold(problems: StandingProblems, doors: frozenset[str]) -> None
 def _make_watch(
     config: Config,
     parts: Parts,
-    schedules: HoldSchedules,
     persons: Persons,
     evidence: Evidence,
 ) -> DoorWatch:
-    def came_in(access_point: int) -> None:
-        schedules.came_in(access_point)
-        persons.came_in(access_point)
-
     machines: dict[str, DoorMachine] = {}
     for door in config.doors:
         machines[door.id] = DoorMachine(
@@ -124,7 +119,7 @@ def _make_watch(
         clock=evidence.clock,
         tell=evidence.tell,
         driven=lambda door: parts.doors[door].driven,
-        came_in=came_in,
+        came_in=persons.came_in,
     )
 
 

@@ -23,6 +23,7 @@ from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, shown
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.policy.policy import Operator, OperatorRight, PointRules
+from hubd.doors.drive import Watch
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -49,15 +50,21 @@ class NoWatch:
         self, door: str, access_point: int, seconds: float, *, extended: bool = False
     ) -> None: ...
 
+    def failed(self, door: str) -> None: ...
+
     def state(self, door: str) -> DoorState:
         return DoorState.SECURED
 
 
 @dataclass
 class Hub:
-    """A door with a way in and a way out, and whoever comes."""
+    """A door with a way in and a way out, and whoever comes.
+
+    `first_in` has the access points by which somebody came in by a claim.
+    """
 
     watched: bool = False
+    watch_with: Callable[[Hub], Watch] = lambda _hub: NoWatch()
     offline_seconds_max: float | None = None
     offline_seconds: Callable[[], float] = lambda: 0.0
     clock: FakeClock = field(default_factory=FakeClock)
@@ -79,7 +86,8 @@ class Hub:
             for number in (IN, OUT)
         }
         self.mover = FakeMover()
-        self.persons = Persons(self.clock)
+        self.first_in: list[int] = []
+        self.persons = Persons(self.clock, self.first_in.append)
         self.passback = PassbackReset(self.persons, self.log, self.clock, self.tell)
         self.unlock = Unlock(
             rules=SiteRules(points, ZoneInfo("UTC"), 90 * DAY),
@@ -88,13 +96,25 @@ class Hub:
             clock=self.clock,
             tell=lambda _event, _facts: None,
             doors={"front": self.mover},
-            watch=NoWatch(),
+            watch=self.watch_with(self),
             persons=self.persons,
             offline_seconds=self.offline_seconds,
         )
 
     def tell(self, event: EventName, facts: Detail) -> None:
         self.told.append((event, facts))
+
+    async def order(self, point: int = IN) -> ReleaseOutcome:
+        """Release the door from afar."""
+        self.policy.operators["boss"] = Operator(OperatorRight.RELEASE)
+        order = Release(
+            id=next(self.numbers).to_bytes(16, "big"),
+            by="boss",
+            access_point=point,
+            expires_at=int(self.clock.wall()) + 30,
+            seconds=5,
+        )
+        return (await self.unlock.release(order)).outcome
 
     def why(self, who: str) -> Denial | None:
         """Tell why somebody would be denied at the way in; nothing is recorded."""
@@ -286,20 +306,24 @@ async def test_a_door_that_opens_for_another_moves_only_that_other() -> None:
 
 async def test_who_comes_in_by_an_order_from_afar_is_nobody_who_was_let_in_before() -> None:
     hub = Hub(watched=True)
-    hub.policy.operators["boss"] = Operator(OperatorRight.RELEASE)
-    hub.policy.points[IN] = PointRules(passback=PassbackRule(PassbackKind.HARD, OUTSIDE, LAB))
+    with_passback(hub, PassbackKind.HARD)
     assert await hub.come("guest") is None  # and does not go through
-    order = Release(
-        id=b"order-of-the-bos",
-        by="boss",
-        access_point=IN,
-        expires_at=int(hub.clock.wall()) + 30,
-        seconds=5,
-    )
-    released = await hub.unlock.release(order)
-    assert released.outcome is ReleaseOutcome.RELEASED
+    assert await hub.order() is ReleaseOutcome.RELEASED
     hub.persons.came_in(IN)
+    assert hub.first_in == []
     assert await hub.come("guest") is None
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_the_first_person_in_comes_by_a_claim_with_or_without_a_rule(watched: bool) -> None:
+    hub = Hub(watched=watched)
+    assert await hub.order() is ReleaseOutcome.RELEASED
+    hub.persons.came_in(IN)
+    assert hub.first_in == []
+    assert await hub.come("anna") is None
+    hub.persons.came_in(IN)
+    assert hub.first_in == [IN]
+    assert hub.persons.known() == 0
 
 
 async def test_a_reset_lets_everybody_in_again() -> None:
