@@ -105,16 +105,8 @@ def _make_watch(
     persons: Persons,
     evidence: Evidence,
 ) -> DoorWatch:
-    machines: dict[str, DoorMachine] = {}
-    for door in config.doors:
-        machines[door.id] = DoorMachine(
-            watched=door.dps is not None,
-            held_open_seconds=door.held_open_seconds,
-            pre_alarm_seconds=door.pre_alarm_seconds,
-            extended_factor=door.extended_factor,
-        )
     return DoorWatch(
-        machines=machines,
+        machines=machines_of(config),
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
@@ -150,6 +142,19 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
     )
+
+
+def machines_of(config: Config) -> dict[str, DoorMachine]:
+    """Return what sees each door, by door id."""
+    machines: dict[str, DoorMachine] = {}
+    for door in config.doors:
+        machines[door.id] = DoorMachine(
+            watched=door.dps is not None,
+            held_open_seconds=door.held_open_seconds,
+            pre_alarm_seconds=door.pre_alarm_seconds,
+            extended_factor=door.extended_factor,
+        )
+    return machines
 
 
 def points_of(config: Config) -> dict[int, Point]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, shown
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.policy.policy import Operator, OperatorRight, PointRules
+from hubcore.ports.stores import PolicyStore
 from hubd.doors.drive import Watch
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
@@ -60,10 +61,13 @@ class NoWatch:
 class Hub:
     """A door with a way in and a way out, and whoever comes.
 
+    `points` and `store` take the place of its own access points and of its `policy`.
     `first_in` has the access points by which somebody came in by a claim.
     """
 
     watched: bool = False
+    points: Mapping[int, Point] | None = None
+    store: PolicyStore | None = None
     watch_with: Callable[[Hub], Watch] = lambda _hub: NoWatch()
     offline_seconds_max: float | None = None
     offline_seconds: Callable[[], float] = lambda: 0.0
@@ -74,7 +78,7 @@ class Hub:
     told: list[tuple[EventName, Detail]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        points = {
+        points = self.points or {
             number: Point(
                 number=number,
                 door="front",
@@ -88,15 +92,16 @@ class Hub:
         self.mover = FakeMover()
         self.first_in: list[int] = []
         self.persons = Persons(self.clock, self.first_in.append)
+        self.watch = self.watch_with(self)
         self.passback = PassbackReset(self.persons, self.log, self.clock, self.tell)
         self.unlock = Unlock(
             rules=SiteRules(points, ZoneInfo("UTC"), 90 * DAY),
-            policy=self.policy,
+            policy=self.store or self.policy,
             log=self.log,
             clock=self.clock,
             tell=lambda _event, _facts: None,
             doors={"front": self.mover},
-            watch=self.watch_with(self),
+            watch=self.watch,
             persons=self.persons,
             offline_seconds=self.offline_seconds,
         )
