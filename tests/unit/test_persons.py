@@ -252,6 +252,13 @@ async def test_a_query_makes_nobody_wait() -> None:
     assert await hub.come("ben") is Denial.SECOND_PERSON_NEEDED
 
 
+async def test_one_operation_at_two_access_points_is_a_conflict() -> None:
+    hub = Hub()
+    assert await hub.come("anna", op=b"the-same") is None
+    assert await hub.come("anna", OUT, op=b"the-same") is Denial.OP_CONFLICT
+    assert hub.mover.given == [5.0]
+
+
 # Passback.
 
 
