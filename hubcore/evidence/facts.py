@@ -39,6 +39,8 @@ class RecordKind(StrEnum):
     """An order that stands for a door: lockdown, no entry, hold open, fire; or its end."""
     BREAK = "break"
     """The backend says: these records do not follow mine, or are another machine's."""
+    PASSBACK = "passback"
+    """Somebody at the hub had it forget where people are."""
 
 
 class EventName(StrEnum):
@@ -61,6 +63,7 @@ class EventName(StrEnum):
     ORDER = "order"
     OUTBOX_EDITED = "outbox_edited"
     PART = "part"
+    PASSBACK = "passback"
     POLICY = "policy"
     POLICY_UNREADABLE = "policy_unreadable"
     PROBLEM = "problem"
@@ -86,6 +89,7 @@ class Fact(StrEnum):
     CLOCK = "clock"
     CONFIRMED_BY = "confirmed_by"
     COUNT = "count"
+    CREDENTIAL = "credential"
     DEVICE = "device"
     DEVICES = "devices"
     DOOR = "door"
@@ -194,6 +198,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.CLOCK: _TEXT,  # only while the clock is not trusted
     Fact.CONFIRMED_BY: _TEXT,
     Fact.COUNT: _NUMBER,
+    Fact.CREDENTIAL: _ID,  # whom it is about, who asked for nothing
     Fact.DEVICE: _TEXT,
     Fact.DEVICES: _TEXT,  # ids, with a space between
     Fact.DOOR: _TEXT,
@@ -346,6 +351,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
+    RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.CREDENTIAL, Fact.COUNT}),
 }
 """What a record of each kind may say beside its moment."""
 
@@ -381,6 +387,7 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.ORDER: EventType(_ORDER),
     EventName.OUTBOX_EDITED: EventType(frozenset({Fact.FAULT, Fact.RECORDS}), is_fault=True),
     EventName.PART: EventType(frozenset({Fact.PART, Fact.UP, Fact.WHY})),
+    EventName.PASSBACK: EventType(RECORD_FACTS[RecordKind.PASSBACK]),
     EventName.POLICY: EventType(RECORD_FACTS[RecordKind.POLICY]),
     EventName.POLICY_UNREADABLE: EventType(_WHY, is_fault=True),
     EventName.PROBLEM: EventType(

@@ -122,7 +122,9 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.orders": _room(
-        "hubd.orders hubd.doors.judge hubd.doors.recall hubd.recording hubcore", "", WORLDLY
+        "hubd.orders hubd.doors.judge hubd.doors.persons hubd.doors.recall hubd.recording hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.devices": _room(
         "hubd.devices hubd.doors.judge hubd.doors.recall hubd.recording hubcore",
@@ -186,7 +188,9 @@ ROOMS: dict[str, Room] = {
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
     "hubd.calls": _room(
-        "hubd.adapters.local hubd.policy hubd.readers hubd.upkeep hubcore", "", WORLDLY
+        "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.keys "
