@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from drivers.strike.strike import Strike
+from hubcore.door.state import BoltState
 from hubcore.ports.doors import Mover
 from hubcore.ports.radio import LinkId, Radio, RadioListener
 from hubd.__main__ import run
@@ -82,6 +83,11 @@ class NotingDoor:
     def driven(self) -> bool:
         """See `ports.doors.Mover.driven`."""
         return self._strike.driven
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `ports.doors.Mover.bolt_state`."""
+        return self._strike.bolt_state
 
     async def release(self, seconds: float) -> None:
         """See `ports.doors.Mover.release`."""

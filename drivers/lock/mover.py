@@ -12,6 +12,8 @@ Laws:
 6. Its cap and its rest are those of every mover. It never unlocks again by itself after a rest.
 7. A release waits BUSY_SECONDS at most for a command under way, as if the lock had to rest. So it
    is judged again, and nobody's door opens half a minute late, or after a lockdown was ordered.
+8. Its bolt is what the lock said last, as long as that holds: not when the lock is dead, jammed,
+   or out of reach, and not when a command may have moved it (`_DOUBTS`).
 
 How it works: `release` unlocks and notes when that ends. `run` waits for that moment and locks.
 Whatever the lock itself reports meanwhile is heard by `stands`.
@@ -24,11 +26,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from drivers.lock.commands import Commands
 from drivers.strike.stretch import Stretch
 from hubcore.device.command import LEVELS_OF, Command, CommandOutcome, Verb
-from hubcore.device.state import DeviceState, Position
+from hubcore.device.state import DeviceFault, DeviceState, Position
+from hubcore.door.state import BoltState
 from hubcore.errors import DriverGoneError, HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 
@@ -45,24 +48,13 @@ LAST_PAUSE_SECONDS = 60.0
 NS = 1_000_000_000
 TENTHS_MAX = LEVELS_OF[Verb.PULSE][-1]
 
-
-class Outcome(Protocol):
-    """What became of a command."""
-
-    @property
-    def outcome(self) -> CommandOutcome:
-        """Whether it is proven."""
-
-    @property
-    def why(self) -> str:
-        """Why not, in a sentence."""
-
-
-class Commands(Protocol):
-    """What commands devices: one after the other for each, each in time (`Supervisor`)."""
-
-    async def perform(self, command: Command, within_seconds: float) -> Outcome:
-        """Do a command within a time, and say what became of it. It never raises."""
+_BOLT_OF = {Position.LOCKED: BoltState.LOCKED, Position.UNLOCKED: BoltState.FREE}
+_DOUBTS = frozenset(DeviceFault) - {
+    DeviceFault.REFUSED,
+    DeviceFault.TAMPERED,
+    DeviceFault.BATTERY_LOW,
+}
+"""While one of these stands, what the lock said last proves nothing of its bolt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +109,16 @@ class LockMover:
     def driven(self) -> bool:
         """See `hubcore.ports.doors.Mover.driven`: it was proven to be unlocked, and not since."""
         return self._driven
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `hubcore.ports.doors.Mover.bolt_state`: what the lock itself says (law 8)."""
+        if self._commands.faults(self._lock.id) & _DOUBTS:
+            return BoltState.UNKNOWN
+        position = self._commands.state(self._lock.id).position
+        if self._driven and position is Position.LOCKED:
+            return BoltState.UNKNOWN  # said before it was unlocked
+        return _BOLT_OF.get(position, BoltState.UNKNOWN)
 
     def must_rest_seconds(self, seconds: float) -> float:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`."""

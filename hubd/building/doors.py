@@ -122,6 +122,7 @@ def _make_watch(
         tell=evidence.tell,
         driven=lambda door: parts.doors[door].driven,
         came_in=came_in,
+        bolt=lambda door: parts.doors[door].bolt_state,
     )
 
 

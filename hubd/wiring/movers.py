@@ -94,7 +94,8 @@ class StrikeOnBoard:
 def relay_strikes(wanted: Sequence[StrikeOnBoard], tell: TellPart) -> MadeKind:
     """Strikes on relays of boards that end a pulse by themselves. Raise ConfigError."""
     try:
-        from drivers.relays.strike import RelayStrikes, StrikeRelay
+        from drivers.relays.strike import StrikeRelay
+        from drivers.relays.strikes import RelayStrikes
 
         boards = {one.board.id: one.board for one in wanted}
         lines = []

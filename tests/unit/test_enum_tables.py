@@ -107,7 +107,13 @@ PARTIAL: Mapping[str, Partial] = {
         "PULSE LOCK UNLOCK ON OFF STOP SET_LEVEL READ",
         "of a cover's verbs two are levels; the others are done in other ways",
     ),
-    "drivers.relays.strike.SENTENCES": _partial(
+    "drivers.relays.strike._BOLT_OF": _partial(
+        "BETWEEN CLOSED LOCKED MOVING OPEN UNKNOWN UNLOCKED", "a relay is on or off, or unknown"
+    ),
+    "drivers.lock.mover._BOLT_OF": _partial(
+        "BETWEEN CLOSED MOVING OFF ON OPEN UNKNOWN", "of a lock these prove nothing"
+    ),
+    "drivers.relays.strikes.SENTENCES": _partial(
         "BATTERY_LOW DEAD JAMMED NOT_SECURE REFUSED SERVICE_GONE TAMPERED WRONG_VERSION",
         "a relay board has no such fault",
     ),

@@ -71,21 +71,26 @@ ROOMS: dict[str, Room] = {
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
-    "drivers": _room("drivers hubcore.ports hubcore.errors"),
+    "drivers": _room("drivers hubcore.door.state hubcore.ports hubcore.errors"),
     "drivers.relays": _room(
         "drivers.relays hubcore.device hubcore.ports.device hubcore.errors", "minimalmodbus serial"
     ),
     "drivers.relays.strike": _room(
-        "drivers.relays.boards drivers.strike.stretch hubcore.device hubcore.ports.doors "
-        "hubcore.errors",
+        "drivers.relays.boards drivers.strike.stretch hubcore.device hubcore.door.state "
+        "hubcore.ports.doors hubcore.errors",
         "",
+    ),
+    "drivers.relays.strikes": _room(
+        "drivers.relays.boards drivers.relays.strike hubcore.device hubcore.errors", ""
     ),
     "drivers.zwave_js": _room(
         "drivers.zwave_js hubcore.device hubcore.ports.device hubcore.ports.network hubcore.errors",
         "zwave_js_server aiohttp",
     ),
     "drivers.lock": _room(
-        "drivers.lock drivers.strike.stretch hubcore.device hubcore.ports.doors hubcore.errors", ""
+        "drivers.lock drivers.strike.stretch hubcore.device hubcore.door.state "
+        "hubcore.ports.doors hubcore.errors",
+        "",
     ),
     "drivers.openzwave": _room(
         "drivers.openzwave hubcore.device hubcore.ports.device hubcore.errors", ""
@@ -168,7 +173,9 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
-    "hubd.wiring.mover_group": _room("hubcore.ports hubcore.errors", "", WORLDLY),
+    "hubd.wiring.mover_group": _room(
+        "hubcore.door.state hubcore.ports hubcore.errors", "", WORLDLY
+    ),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "

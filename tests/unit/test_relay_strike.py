@@ -15,7 +15,8 @@ import pytest
 
 from drivers.relays.boards import BoardLine
 from drivers.relays.opening import CAN_BE_A_STRIKE, BoardKind, open_line
-from drivers.relays.strike import RelayStrike, RelayStrikes, StrikeRelay
+from drivers.relays.strike import RelayStrike, StrikeRelay
+from drivers.relays.strikes import RelayStrikes
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.doors import Input, InputEvent
 from hubd.config import devices as sections

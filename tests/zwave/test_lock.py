@@ -44,6 +44,8 @@ NO_KEYS = cast(HubKeys, SimpleNamespace(readers=None))
 class LockBench:
     """Node 8 as the mover of a door, beside the driver that looks on."""
 
+    bolts = suite.TELLS
+
     def __init__(self, network: Network, timed: bool) -> None:
         self.network = network
         self.driver = ZwaveJs(network.network.socket, [QUICK], security=frozenset())
@@ -110,6 +112,7 @@ async def timed_door(bench: Network) -> AsyncIterator[LockBench]:
     [
         suite.test_it_tells_once_that_it_is_at_rest_and_drives_nothing_by_itself,
         suite.test_a_release_drives_it_and_ends_by_itself,
+        suite.test_it_says_of_the_bolt_what_it_has_proof_of,
         suite.test_a_release_during_a_release_extends_it_to_the_later_end,
         suite.test_no_release_is_longer_than_the_cap_and_a_rest_follows,
         suite.test_secure_ends_a_release_and_may_be_asked_twice,
