@@ -19,6 +19,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from drivers.lock.commands import Commands
 from drivers.strike.strike import Strike
 from hubcore.door.state import BoltState
 from hubcore.ports.doors import Mover
@@ -26,7 +27,7 @@ from hubcore.ports.radio import LinkId, Radio, RadioListener
 from hubd.__main__ import run
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config
-from hubd.wiring.parts import Parts, TellPart
+from hubd.wiring.parts import MadeMovers, Parts, TellPart
 from hubsim.desk import desk_parts
 
 Note = Callable[[str, int], None]
@@ -112,11 +113,16 @@ def parts(
         keys=keys,
         tell=tell,
     )
-    doors: dict[str, Mover] = {}
-    for name, door in made.doors.items():
-        if isinstance(door, Strike):
-            doors[name] = NotingDoor(door, note)
-    return replace(made, radio=NotingRadio(made.radio, note), doors=doors)
+
+    def movers_of(commands: Commands) -> MadeMovers:
+        movers = made.make_movers(commands)
+        doors: dict[str, Mover] = {}
+        for name, door in movers.doors.items():
+            if isinstance(door, Strike):
+                doors[name] = NotingDoor(door, note)
+        return replace(movers, doors=doors)
+
+    return replace(made, radio=NotingRadio(made.radio, note), make_movers=movers_of)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from hubcore.device.command import Command, CommandOutcome
@@ -22,6 +23,9 @@ class Outcome(Protocol):
 
 class Commands(Protocol):
     """What commands devices: one after the other for each, each in time (`Supervisor`)."""
+
+    def watch(self, device: str, watcher: Callable[[DeviceState], None]) -> None:
+        """Have `watcher` called with each state of a device."""
 
     async def perform(self, command: Command, within_seconds: float) -> Outcome:
         """Do a command within a time, and say what became of it. It never raises."""

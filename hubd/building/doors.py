@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from hubcore.door.machine import DoorMachine
+from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
@@ -22,7 +24,6 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.standing import StandingProblems
-from hubd.wiring.parts import Parts
 
 DAY_SECONDS = 86_400
 
@@ -40,7 +41,7 @@ class Doors:
 
 def make_doors(
     config: Config,
-    parts: Parts,
+    movers: Mapping[str, Mover],
     policy: ProvenPolicy,
     stores: Stores,
     heard: LastHeard,
@@ -51,14 +52,14 @@ def make_doors(
     standing = StandingOrders(numbers, policy, evidence.clock, evidence.tell)
     schedules = HoldSchedules(numbers, policy, evidence.clock, config.hub.zone)
     persons = Persons(evidence.clock)
-    watch = _make_watch(config, parts, schedules, persons, evidence)
-    unlock = _make_unlock(config, parts, policy, standing, watch, persons, heard, evidence)
+    watch = _make_watch(config, movers, schedules, persons, evidence)
+    unlock = _make_unlock(config, movers, policy, standing, watch, persons, heard, evidence)
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
     keeper = DoorKeeper(
         standing=standing,
         schedules=schedules,
-        movers=parts.doors,
+        movers=movers,
         may_hold=held.__contains__,
         watch=watch,
         log=order_log,
@@ -98,7 +99,7 @@ def _show_cannot_hold(problems: StandingProblems, doors: frozenset[str]) -> None
 
 def _make_watch(
     config: Config,
-    parts: Parts,
+    movers: Mapping[str, Mover],
     schedules: HoldSchedules,
     persons: Persons,
     evidence: Evidence,
@@ -120,15 +121,15 @@ def _make_watch(
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
-        driven=lambda door: parts.doors[door].driven,
+        driven=lambda door: movers[door].driven,
         came_in=came_in,
-        bolt=lambda door: parts.doors[door].bolt_state,
+        bolt=lambda door: movers[door].bolt_state,
     )
 
 
 def _make_unlock(
     config: Config,
-    parts: Parts,
+    movers: Mapping[str, Mover],
     policy: ProvenPolicy,
     standing: StandingOrders,
     watch: DoorWatch,
@@ -147,7 +148,7 @@ def _make_unlock(
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
-        doors=parts.doors,
+        doors=movers,
         watch=watch,
         persons=persons,
         offline_seconds=heard.seconds,

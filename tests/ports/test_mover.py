@@ -106,7 +106,7 @@ class LockBench:
             self.edges.append,
             partial(self.driver.times_itself, device.id),
         )
-        self.driver.watch(device.id, self.mover.stands)
+        self.supervisor.watch(device.id, self.mover.stands)
 
     def levels(self) -> list[bool]:
         return [self.driver.positions["front-lock"] is Position.UNLOCKED]

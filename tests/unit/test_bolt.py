@@ -5,8 +5,6 @@ The laws are those of `hubcore.ports.doors`; the strikes' and relays' share is i
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
 from itertools import product
 
 import pytest
@@ -17,33 +15,13 @@ from drivers.lock.mover import LockAtDoor, LockMover
 from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
-from hubcore.device.command import Command, CommandOutcome, Verb
-from hubcore.device.state import DeviceFault, DeviceState, Position
+from hubcore.device.state import DeviceFault, Position
 from hubcore.door.state import BoltState, bolt_of_several
-from hubd.devices.worker import CONFIRMED, CommandResult
+from tests.fakes.commands import FakeCommands
 
 LOCK = "front-lock"
 SURE = frozenset({DeviceFault.REFUSED, DeviceFault.TAMPERED, DeviceFault.BATTERY_LOW})
 """Faults by which a lock still tells how its bolt stands."""
-
-
-class FakeCommands:
-    """`drivers.lock.commands.Commands`: knows what a test says."""
-
-    def __init__(self, position: Position, faults: Iterable[DeviceFault] = ()) -> None:
-        self.position = position
-        self.standing = frozenset(faults)
-
-    async def perform(self, command: Command, within_seconds: float) -> CommandResult:
-        if command.verb is Verb.LOCK:
-            return CommandResult(CommandOutcome.FAILED, "it did not move")
-        return CONFIRMED
-
-    def state(self, device: str) -> DeviceState:
-        return DeviceState(self.position, time.monotonic())
-
-    def faults(self, device: str) -> frozenset[DeviceFault]:
-        return self.standing
 
 
 def lock_of(commands: FakeCommands) -> LockMover:

@@ -157,7 +157,7 @@ ROOMS: dict[str, Room] = {
         PURE,
     ),
     "hubd.wiring": _room(
-        "hubd.wiring hubd.config hubd.adapters hubd.devices hubd.upkeep.checks drivers hubcore"
+        "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
     ),
     "hubd.wiring.look": _room(
         "hubd.wiring.look hubd.config hubd.adapters hubd.upkeep.checks drivers.gpio hubcore"
@@ -169,7 +169,8 @@ ROOMS: dict[str, Room] = {
         IMPURE | WORLDLY,
     ),
     "hubd.wiring.parts": _room(
-        "hubcore.device hubcore.ports hubd.adapters.keys.keyfiles hubd.config hubd.upkeep.checks",
+        "hubcore.device hubcore.ports hubd.adapters.keys.keyfiles hubd.config hubd.upkeep.checks "
+        "drivers.lock.commands",
         "",
         WORLDLY,
     ),

@@ -24,8 +24,9 @@ from hubd.config.file import Config, parse
 from hubd.config.section import kind_of
 from hubd.upkeep.checks import Part
 from hubd.wiring.movers import make_movers, mover_kinds
-from hubd.wiring.zwave import make_network
+from hubd.wiring.networks import make_networks
 from hubsim.relays.boards import SimModbus
+from tests.fakes.commands import FakeCommands
 from tests.unit.test_config import CREDENTIALS, FILE, SMALL
 
 PATIENCE_SECONDS = 20.0
@@ -97,7 +98,7 @@ async def test_the_configuration_makes_one() -> None:
         config=config,
         publish=lambda _event: None,
         tell=lambda _part, _up, _why: None,
-        rows=mover_kinds(make_network(config)),
+        rows=mover_kinds(make_networks(config), FakeCommands()),
     )
     assert isinstance(made.doors["front"], RelayStrike)
     assert list(made.runs) == [Part.RELAY_STRIKES]

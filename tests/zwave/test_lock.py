@@ -64,7 +64,7 @@ class LockBench:
             partial(self.driver.times_itself, QUICK.id) if timed else lambda: False,
         )
         self.mover: Mover = self.lock
-        self.driver.watch(QUICK.id, self.lock.stands)
+        self.supervisor.watch(QUICK.id, self.lock.stands)
 
     def levels(self) -> list[bool]:
         return [self.network.listener.positions[QUICK.id] is Position.UNLOCKED]
@@ -183,18 +183,28 @@ node = 8
 async def test_a_desks_hub_moves_a_door_by_a_lock_of_this_network(bench: Network) -> None:
     config = parse(DESK.format(folder=bench.folder), bench.folder / "hub.toml")
     made = desk_parts("tcp-client:127.0.0.1:1", True, config, NO_KEYS, lambda *_: None)
+    supervisor = Supervisor(
+        devices=made.devices,
+        clock=SystemClock(lambda: 0.0),
+        tell_fault=lambda _device, _fault, _stands: None,
+        breaker=BreakerRule(),
+    )
+    movers = made.make_movers(supervisor)
+    front = movers.doors["front"]
     seen: list[Input] = []
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(made.runs[Part.LOCKS](lambda: None))
+        supervising = tasks.create_task(supervisor.run())
+        running = tasks.create_task(movers.runs[Part.LOCKS](lambda: None))
         looking = tasks.create_task(_look(made.inputs, seen))
         async with asyncio.timeout(60):
             while seen.count(Input.STRIKE_INACTIVE) < 2:  # noqa: ASYNC110 - the metal, the lock
                 await asyncio.sleep(0.01)
-            await made.doors["front"].release(0.5)
+            await front.release(0.5)
             while Input.DOOR_OPEN not in seen:  # noqa: ASYNC110 - the person pulls it
                 await asyncio.sleep(0.01)
-            while made.doors["front"].driven:  # noqa: ASYNC110
+            while front.driven:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        supervising.cancel()
         running.cancel()
         looking.cancel()
     assert seen.count(Input.STRIKE_ACTIVE) == 1
