@@ -19,7 +19,7 @@ from hubcore.access.grant import Access
 from hubcore.access.words import HubName
 from hubcore.calendar.schedule import Rule
 from hubcore.codec.cose import Aead
-from hubcore.door.state import DoorState
+from hubcore.door.state import BoltState, DoorState
 from hubcore.evidence.facts import Detail, EventName
 from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
@@ -123,6 +123,10 @@ class NoDoor:
     @property
     def driven(self) -> bool:
         return self.releases > 0
+
+    @property
+    def bolt_state(self) -> BoltState:
+        return BoltState.UNKNOWN
 
     def must_rest_seconds(self, seconds: float) -> float:
         return 0.0

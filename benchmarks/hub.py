@@ -19,13 +19,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from drivers.lock.commands import Commands
 from drivers.strike.strike import Strike
+from hubcore.door.state import BoltState
 from hubcore.ports.doors import Mover
 from hubcore.ports.radio import LinkId, Radio, RadioListener
 from hubd.__main__ import run
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config
-from hubd.wiring.parts import Parts, TellPart
+from hubd.wiring.parts import MadeMovers, Parts, TellPart
 from hubsim.desk import desk_parts
 
 Note = Callable[[str, int], None]
@@ -83,6 +85,11 @@ class NotingDoor:
         """See `ports.doors.Mover.driven`."""
         return self._strike.driven
 
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `ports.doors.Mover.bolt_state`."""
+        return self._strike.bolt_state
+
     async def release(self, seconds: float) -> None:
         """See `ports.doors.Mover.release`."""
         at = time.monotonic_ns()
@@ -106,11 +113,16 @@ def parts(
         keys=keys,
         tell=tell,
     )
-    doors: dict[str, Mover] = {}
-    for name, door in made.doors.items():
-        if isinstance(door, Strike):
-            doors[name] = NotingDoor(door, note)
-    return replace(made, radio=NotingRadio(made.radio, note), doors=doors)
+
+    def movers_of(commands: Commands) -> MadeMovers:
+        movers = made.make_movers(commands)
+        doors: dict[str, Mover] = {}
+        for name, door in movers.doors.items():
+            if isinstance(door, Strike):
+                doors[name] = NotingDoor(door, note)
+        return replace(movers, doors=doors)
+
+    return replace(made, radio=NotingRadio(made.radio, note), make_movers=movers_of)
 
 
 def main() -> None:

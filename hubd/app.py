@@ -8,6 +8,7 @@ what is built here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubcore.evidence.timefloor import TimeFloor
@@ -37,11 +38,12 @@ from hubd.phones.links import Links
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck
 from hubd.upkeep.standing import StandingProblems
-from hubd.wiring.parts import MakeParts, Parts
+from hubd.wiring.parts import MakeParts, Parts, RunPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Hub:
     """What `hubd.serve` runs."""
 
     parts: Parts
+    runs: Mapping[Part, RunPart]
+    """What must run for the parts and the movers, by name."""
     clock: Clock
     floor: TimeFloor
     log: ReportingLog
@@ -76,8 +80,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     parts = make_parts(config, keys, evidence.problems.part)
     policy = make_policy(stores, evidence)
     heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
-    doors = make_doors(config, parts, policy, stores, heard, evidence)
     devices = make_devices(config, parts, policy, evidence)
+    movers = parts.make_movers(devices.supervisor)
+    doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
     phones = make_phones(config, keys, parts.radio, doors.unlock, evidence)
     readers = make_readers(config, keys, parts, policy, doors.unlock, evidence)
     sync = None
@@ -96,6 +101,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     calls = LocalCalls(status, time, policy, doors.passback, readers)
     return Hub(
         parts=parts,
+        runs={**parts.runs, **movers.runs},
         clock=evidence.clock,
         floor=evidence.floor,
         log=evidence.log,

@@ -110,16 +110,20 @@ async def _tell_uses_mended(hub: Hub, rows: int) -> None:
 
 
 async def _until_stopped(hub: Hub, notifier: Notifier) -> None:
-    """Run every loop; a signal ends them, and the parts after them: the doors' guard is last."""
+    """Run every loop; a signal ends them, and what moves the doors after them: the guard is last.
+
+    The supervisor of devices is among what moves the doors: it commands their locks.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as guards:
         parts = []
-        for name, run in hub.parts.runs.items():
+        for name, run in hub.runs.items():
             part = guards.create_task(_run_part(hub, name, run))
             parts.append(part)
+        parts.append(guards.create_task(hub.devices.supervisor.run()))
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(work) for work in _loops(hub, notifier)]
             await stop.wait()
@@ -142,7 +146,6 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         _serve_links(hub),
         hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed, hub.keeper.fire),
         hub.keeper.run(hub.orders.look),
-        hub.devices.supervisor.run(),
         hub.devices.faults.run(),
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
@@ -185,13 +188,13 @@ async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS)
 
     Strikes that say nothing are waited for `strikes_seconds`.
     """
-    for name in READY_PARTS - hub.parts.runs.keys():
+    for name in READY_PARTS - hub.runs.keys():
         hub.health.part(name, True)  # a hub without such a part waits for none
     tell_radio = partial(_tell_radio, hub)
     tell_radio(False)
     with suppress(TimeoutError):
         async with asyncio.timeout(strikes_seconds):
-            for name in READY_PARTS & hub.parts.runs.keys():
+            for name in READY_PARTS & hub.runs.keys():
                 await hub.problems.reported(name)
     beat = partial(hub.health.beat, "links")
     await hub.links.run(tell_radio, beat)

@@ -3,7 +3,8 @@
 Laws:
 1. It has moved only on proof: what commands it says so (`Commands.perform`), never the command.
 2. A release is tried once. When it is not proven, the lock is locked again, for it may have moved.
-3. Locking is tried until it is proven, with pauses up to LAST_PAUSE_SECONDS: it fails secure.
+3. Locking is tried until it is proven, with pauses up to LAST_PAUSE_SECONDS: it fails secure. A
+   door that may stand unlocked meanwhile is told.
 4. A lock with a timer of its own gets the time with the command, and locks itself whatever becomes
    of hubd. Any other is locked from here. If hubd ends meanwhile, the Z-Wave service locks it
    (`drivers/zwave_js/service/service.cjs`, law 4), and so does the next start of hubd.
@@ -12,6 +13,8 @@ Laws:
 6. Its cap and its rest are those of every mover. It never unlocks again by itself after a rest.
 7. A release waits BUSY_SECONDS at most for a command under way, as if the lock had to rest. So it
    is judged again, and nobody's door opens half a minute late, or after a lockdown was ordered.
+8. Its bolt is what the lock said last, as long as that holds: not when the lock is dead, jammed,
+   or out of reach, and not when a command may have moved it (`drivers.lock.bolt`).
 
 How it works: `release` unlocks and notes when that ends. `run` waits for that moment and locks.
 Whatever the lock itself reports meanwhile is heard by `stands`.
@@ -24,11 +27,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from drivers.lock.bolt import bolt_of
+from drivers.lock.commands import Commands
 from drivers.strike.stretch import Stretch
 from hubcore.device.command import LEVELS_OF, Command, CommandOutcome, Verb
-from hubcore.device.state import DeviceState, Position
+from hubcore.device.state import DeviceFault, DeviceState, Position
+from hubcore.door.state import BoltState
 from hubcore.errors import DriverGoneError, HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 
@@ -45,24 +50,7 @@ LAST_PAUSE_SECONDS = 60.0
 NS = 1_000_000_000
 TENTHS_MAX = LEVELS_OF[Verb.PULSE][-1]
 
-
-class Outcome(Protocol):
-    """What became of a command."""
-
-    @property
-    def outcome(self) -> CommandOutcome:
-        """Whether it is proven."""
-
-    @property
-    def why(self) -> str:
-        """Why not, in a sentence."""
-
-
-class Commands(Protocol):
-    """What commands devices: one after the other for each, each in time (`Supervisor`)."""
-
-    async def perform(self, command: Command, within_seconds: float) -> Outcome:
-        """Do a command within a time, and say what became of it. It never raises."""
+_LOSSES = frozenset({DeviceFault.SERVICE_GONE, DeviceFault.INTERFACE_GONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +72,19 @@ class LockMover:
         commands: Commands,
         publish: Callable[[InputEvent], None],
         times_itself: Callable[[], bool],
+        stays_open: Callable[[str, str], None] = lambda _lock, _why: None,
         pauses: tuple[float, float] = (FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS),
     ) -> None:
         """`publish` hears when the lock has moved; `times_itself` tells whether it has a timer.
 
+        `stays_open` takes a lock that was unlocked and cannot be locked, and why; '' once it is.
         `pauses`: the first and the longest between two tries to lock, in seconds.
         """
         self._lock = lock
         self._commands = commands
         self._publish = publish
         self._times_itself = times_itself
+        self._stays_open = stays_open
         self._first_pause = pauses[0]
         self._last_pause = pauses[1]
         self._pause_seconds = self._first_pause
@@ -102,6 +93,8 @@ class LockMover:
         self._driven = False
         self._is_known = False
         self._has_told = False
+        self._may_be_open = False
+        """An unlock was sent, and it was not proven to be locked since."""
         self._unlocked_at = -math.inf
         self._tried_at = -math.inf
         self._lock_at: float | None = None
@@ -117,6 +110,12 @@ class LockMover:
     def driven(self) -> bool:
         """See `hubcore.ports.doors.Mover.driven`: it was proven to be unlocked, and not since."""
         return self._driven
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `hubcore.ports.doors.Mover.bolt_state`: what the lock itself says (law 8)."""
+        state = self._commands.state(self._lock.id)
+        return bolt_of(state, self._commands.faults(self._lock.id), self._driven)
 
     def must_rest_seconds(self, seconds: float) -> float:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`."""
@@ -178,6 +177,8 @@ class LockMover:
 
     def stands(self, state: DeviceState) -> None:
         """The lock reported how it stands."""
+        if self._commands.faults(self._lock.id) & _LOSSES:
+            return  # nobody reaches it: that is no word of the lock
         if state.position is Position.LOCKED:
             if state.at >= self._unlocked_at:
                 self._is_locked()
@@ -195,6 +196,7 @@ class LockMover:
         if self._has_timer():
             tenths = min(TENTHS_MAX, max(1, -(-pulse_ms // 100)))
             command = Command(self._lock.id, Verb.PULSE, tenths)
+        self._may_be_open = True
         try:
             result = await self._commands.perform(command, UNLOCK_SECONDS)
         except BaseException:
@@ -262,12 +264,17 @@ class LockMover:
         self._lock_at = time.monotonic() + self._pause_seconds
         self._pause_seconds = min(2 * self._pause_seconds, self._last_pause)
         self._wake.set()
-        return f"Lock {self._lock.id} was not locked: {result.why}."
+        sentence = f"Lock {self._lock.id} was not locked: {result.why}."
+        if self._may_be_open:
+            self._stays_open(self._lock.id, sentence)
+        return sentence
 
     def _is_locked(self) -> None:
         """It is proven to be locked: nothing of a release is left."""
         self._is_known = True
         self._lock_at = None
+        self._may_be_open = False
+        self._stays_open(self._lock.id, "")
         self._pause_seconds = self._first_pause
         is_news = self._driven or not self._has_told
         if self._driven:

@@ -17,14 +17,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from drivers.relays.boards import BoardLine, RelayBoards
 from drivers.strike.stretch import MS, Stretch
 from hubcore.device.command import Command, Verb
-from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
+from hubcore.device.state import DeviceState, Position
+from hubcore.door.state import BoltState
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 
@@ -34,13 +34,9 @@ LATE_SECONDS = 0.5
 SECONDS_MAX = 3600.0
 
 Publish = Callable[[InputEvent], None]
-TellUp = Callable[[bool, str], None]
-"""Takes whether all strikes of the boards can be driven, and a sentence."""
 
-SENTENCES: Mapping[DeviceFault, str] = {
-    DeviceFault.INTERFACE_GONE: "is not there, or its port is in use",
-    DeviceFault.STRANGE: "is none of the kind that the configuration names",
-}
+_BOLT_OF = {Position.ON: BoltState.RELEASED, Position.OFF: BoltState.AT_REST}
+"""What a relay tells of the bolt; without a word of its board that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,72 +46,6 @@ class StrikeRelay:
     id: str
     cap_ms: int
     rest_ms: int
-
-
-class RelayStrikes:
-    """All strikes on relay boards, and who listens to their boards. Run `run`."""
-
-    def __init__(self, lines: list[BoardLine], tell: TellUp) -> None:
-        self._boards = RelayBoards(lines)
-        self._ports = {device: line.path for line in lines for device in line.relays}
-        self._tell = tell
-        self._faults: dict[tuple[str, DeviceFault], None] = {}
-        self._broken: dict[str, str] = {}
-        self._said: str | None = None
-        self._strikes: dict[str, RelayStrike] = {}
-        self._ready: Callable[[], None] = lambda: None
-
-    def make(self, relay: StrikeRelay, door: str, publish: Publish) -> RelayStrike:
-        """Make the mover of a door."""
-        strike = RelayStrike(relay, door, publish, self._boards.perform, self._breaks)
-        self._strikes[relay.id] = strike
-        return strike
-
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve the boards and end what their strikes began, until cancelled."""
-        self._ready = ready
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._boards.serve(self))
-            for strike in self._strikes.values():
-                tasks.create_task(strike.run())
-
-    # What the boards say.
-
-    def changed(self, device: str, state: DeviceState) -> None:
-        """A board said how a relay stands."""
-        self._strikes[device].stands(state)
-        self._say()
-
-    def read(self, reading: Reading) -> None:
-        """Boards measure nothing."""
-
-    def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
-        """Something is wrong with a board, or no longer."""
-        if stands:
-            self._faults[device, fault] = None
-        else:
-            self._faults.pop((device, fault), None)
-        if self._faults:
-            self._say()
-
-    def _breaks(self, strike: str, why: str) -> None:
-        self._broken[strike] = why
-        self._say()
-
-    def _say(self) -> None:
-        """Tell what is wrong, once for each change."""
-        sentences = dict.fromkeys(
-            f"The relay board at {self._ports[device]} {SENTENCES.get(fault, fault)}."
-            for device, fault in self._faults
-        )
-        why = " ".join([*sentences, *self._broken.values()])
-        if why == self._said:
-            return
-        self._said = why
-        if why:
-            self._tell(False, why)
-        else:
-            self._ready()
 
 
 class RelayStrike:
@@ -147,6 +77,11 @@ class RelayStrike:
     def driven(self) -> bool:
         """See `hubcore.ports.doors.Mover.driven`."""
         return self._stretch.driven
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `hubcore.ports.doors.Mover.bolt_state`: its board tells of the relay alone."""
+        return _BOLT_OF.get(self._position, BoltState.UNKNOWN)
 
     def must_rest_seconds(self, seconds: float) -> float:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`."""
@@ -188,6 +123,10 @@ class RelayStrike:
         if state.position is Position.ON and is_idle:
             self._is_left_on = True
             self._news.set()
+
+    def lost(self) -> None:
+        """Its board is not there: nobody can tell how its relay stands."""
+        self._position = Position.UNKNOWN
 
     async def run(self) -> None:
         """See each pulse to its end, until cancelled."""

@@ -1,6 +1,8 @@
 """One door strike: `hubcore.ports.doors.Mover` on one line of the strike guard.
 
-Law: what it tells is what the guard has said; it never guesses that a line was driven.
+Laws:
+1. What it tells is what the guard has said; it never guesses that a line was driven.
+2. A line has no read-back of the bolt: `at_rest` and `released` are said of it, never `locked`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from drivers.strike.guard_client import StrikeGuard, is_span
+from hubcore.door.state import BoltState
 from hubcore.ports.doors import Input, InputEvent
 
 
@@ -34,6 +37,8 @@ class Strike:
         self._door = door
         self._publish = publish
         self._driven = False
+        self._is_heard = False
+        """Whether a guard has ever said how the line is."""
         self._stretch = guard.stretch(strike, time.monotonic_ns())
         """A copy of the guard's own, which decides."""
         self.last_drive_ns = 0
@@ -43,6 +48,13 @@ class Strike:
     def driven(self) -> bool:
         """See `hubcore.ports.doors.Mover.driven`: what the guard said last."""
         return self._driven
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `hubcore.ports.doors.Mover.bolt_state`: of the line, while a guard holds it."""
+        if self._guard.process_id is None or not self._is_heard:
+            return BoltState.UNKNOWN
+        return BoltState.RELEASED if self._driven else BoltState.AT_REST
 
     def must_rest_seconds(self, seconds: float) -> float:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`: as the guard's changes tell.
@@ -65,6 +77,7 @@ class Strike:
 
     def _changed(self, active: bool, at_ns: int) -> None:
         """Follow the line, and publish its change."""
+        self._is_heard = True
         self._driven = active
         if active:
             self._stretch.rose(at_ns)

@@ -19,22 +19,24 @@ from pathlib import Path
 from msgspec import structs
 
 from drivers.gpio.events import Edges
+from drivers.lock.commands import Commands
 from hubcore.ports.doors import Input, InputEvent, Mover
 from hubcore.ports.radio import Radio
 from hubd.adapters.keys.keyfiles import HubKeys, load_beacon
+from hubd.config import movers as sections
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.config.movers import Maglock, RelayStrike, Strike, ZwaveLock
+from hubd.config.movers import Maglock, Strike, ZwaveLock
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import device_kinds, make_devices
-from hubd.wiring.locks import zwave_locks
+from hubd.wiring.locks import locks
 from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import Publish
-from hubd.wiring.movers import OnLine, make_movers, relay_strikes, strikes
-from hubd.wiring.parts import Parts, TellPart
+from hubd.wiring.movers import MakeKind, OnLine, make_movers, mover_kinds, strikes
+from hubd.wiring.networks import Networks, make_networks
+from hubd.wiring.parts import MadeMovers, Parts, TellPart
 from hubd.wiring.readers import make_readers
 from hubd.wiring.uplinks import make_uplink
-from hubd.wiring.zwave import ZwaveNetwork, make_network
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
 from hubsim.door.person import Act, Acts, Attended
@@ -102,28 +104,35 @@ def desk_parts(
     for door in config.doors:
         metals[door.id] = _Metal(door, edges.put, person)
     socket = config.hub.state_directory / ZWAVE  # of `hubsim zwave --at`
-    network = make_network(config, socket, is_simulated=True)
-    on_lines = partial(_strikes, path, metals)
-    movers = make_movers(
-        config=config,
-        publish=edges.put,
-        tell=tell,
-        rows={
-            Strike: on_lines,
-            Maglock: on_lines,
-            RelayStrike: relay_strikes,
-            ZwaveLock: partial(_zwave_locks, network, metals),
-        },
-    )
+    networks = make_networks(config, socket, is_simulated=True)
+
+    def movers_of(commands: Commands) -> MadeMovers:
+        rows = _mover_kinds(path, metals, networks, commands)
+        return make_movers(config, edges.put, tell, rows)
+
     return Parts(
         radio=_radio(transport, config, tell),
-        doors=movers.doors,
+        make_movers=movers_of,
         inputs=Attended(edges, path.parent, {door: metal.acts() for door, metal in metals.items()}),
         uplink=make_uplink(config, keys),
-        runs=movers.runs,
+        runs={},
         readers=make_readers(config, keys, tell),
-        devices=make_devices(config, device_kinds(network)),
+        devices=make_devices(config, device_kinds(networks)),
     )
+
+
+def _mover_kinds(
+    path: Path, metals: Metals, networks: Networks, commands: Commands
+) -> dict[type[sections.Mover], MakeKind]:
+    """Return a row for each kind of mover: as a hub's, with the metal of the doors behind."""
+    on_lines = partial(_strikes, path, metals)
+    of_locks = partial(_locks, networks, commands, metals)
+    return {
+        **mover_kinds(networks, commands),
+        Strike: on_lines,
+        Maglock: on_lines,
+        ZwaveLock: of_locks,
+    }
 
 
 def _strikes(
@@ -140,11 +149,15 @@ def _strikes(
     return _with_metal(metals, strikes(on_file, tell, FACTORY))
 
 
-def _zwave_locks(
-    network: ZwaveNetwork, metals: Metals, wanted: Sequence[ZwaveLock], tell: TellPart
+def _locks(
+    networks: Networks,
+    commands: Commands,
+    metals: Metals,
+    wanted: Sequence[sections.DoorLock],
+    tell: TellPart,
 ) -> MadeKind:
-    """Make locks of the network, with the metal of their doors behind."""
-    return _with_metal(metals, zwave_locks(network, wanted, tell))
+    """Make locks, with the metal of their doors behind."""
+    return _with_metal(metals, locks(networks, commands, wanted, tell))
 
 
 def _with_metal(metals: Metals, made: MadeKind) -> MadeKind:

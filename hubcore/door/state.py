@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -30,11 +31,30 @@ class DoorPosition(StrEnum):
 
 
 class BoltState(StrEnum):
-    """What holds the leaf: `free` once nothing does."""
+    """What holds the leaf, by a word as strong as its proof.
+
+    `locked` and `free` are proven by a contact or by a lock that says so itself. A strike and a
+    magnet cannot tell what became of the bolt: they are at rest or released, and that is all.
+    """
 
     UNKNOWN = "unknown"
     LOCKED = "locked"
     FREE = "free"
+    """Nothing holds it."""
+    AT_REST = "at_rest"
+    """Its mover rests, and would hold the bolt if it works. Nobody has seen that it does."""
+    RELEASED = "released"
+    """Its mover is driven, and would let the bolt go if it works."""
+
+
+def bolt_of_several(bolts: Collection[BoltState]) -> BoltState:
+    """Return what holds a leaf that several movers hold, one at least: any of them is enough."""
+    if BoltState.LOCKED in bolts:
+        return BoltState.LOCKED
+    for weaker in (BoltState.UNKNOWN, BoltState.AT_REST, BoltState.RELEASED):
+        if weaker in bolts:
+            return weaker
+    return BoltState.FREE
 
 
 class DoorAlarm(StrEnum):

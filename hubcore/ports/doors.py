@@ -6,7 +6,9 @@ Laws: they hold for a mover of any kind (tests/ports/test_mover.py).
    One that may be held open has no such cap and never rests: it is driven as long as releases are
    renewed, and falls at the end of the last.
 3. After an error it is at rest, as far as is known.
-4. It has an id of its own. A door with several movers is one mover to whoever releases it.
+4. What it says of the bolt is what it has proof of: `locked` and `free` only by a mover that reads
+   the bolt itself. What has not been heard of yet, or not any more, is `unknown`.
+5. It has an id of its own. A door with several movers is one mover to whoever releases it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from hubcore.door.state import BoltState
 
 
 class Mover(Protocol):
@@ -34,6 +38,10 @@ class Mover(Protocol):
     @property
     def driven(self) -> bool:
         """Whether it is driven now, as far as is known here."""
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """What it has proof of: whether it holds the bolt now (law 4)."""
 
     def must_rest_seconds(self, seconds: float) -> float:
         """Return how long it must rest before a release of `seconds` can begin.

@@ -67,6 +67,6 @@ def make_sync(
         clock=evidence.clock,
         pace=Pace(),
         appended=evidence.appended,
-        telemetry=devices.telemetry if config.devices else None,
+        telemetry=devices.telemetry if config.devices or config.door_locks else None,
         heard=heard.heard,
     )

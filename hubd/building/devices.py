@@ -26,14 +26,18 @@ class Devices:
 
 
 def make_devices(config: Config, parts: Parts, policy: ProvenPolicy, evidence: Evidence) -> Devices:
-    """Make the devices, with what was asked before."""
+    """Make the devices, with what was asked before.
+
+    A lock of a door is supervised as they are. It is not commanded from afar: its door is.
+    """
     faults = DeviceFaults(
         problems=evidence.problems,
         log=evidence.log,
         clock=evidence.clock,
         tell=evidence.tell,
         count=evidence.health.count,
-        names={device.id: device.name for device in config.devices},
+        names=_names(config),
+        locks={lock.id for _, lock in config.door_locks},
     )
     telemetry = TelemetryTable()
     supervisor = Supervisor(
@@ -44,7 +48,7 @@ def make_devices(config: Config, parts: Parts, policy: ProvenPolicy, evidence: E
         telemetry=telemetry,
     )
     commands = RemoteCommands(
-        devices={id_: device for id_, (device, _) in parts.devices.items()},
+        devices={device.id: parts.devices[device.id][0] for device in config.devices},
         performer=supervisor,
         rights=policy,
         log=evidence.paced,
@@ -54,3 +58,11 @@ def make_devices(config: Config, parts: Parts, policy: ProvenPolicy, evidence: E
     end = evidence.log.last() + 1
     commands.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
     return Devices(supervisor, commands, telemetry, faults)
+
+
+def _names(config: Config) -> dict[str, str]:
+    """Return what people call each device; a lock has the name of its door."""
+    names = {device.id: device.name for device in config.devices}
+    for door, lock in config.door_locks:
+        names[lock.id] = f"lock of {door.name}"
+    return names

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from hubcore.door.machine import DoorMachine
+from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
@@ -23,7 +25,6 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.standing import StandingProblems
-from hubd.wiring.parts import Parts
 
 DAY_SECONDS = 86_400
 
@@ -42,7 +43,7 @@ class Doors:
 
 def make_doors(
     config: Config,
-    parts: Parts,
+    movers: Mapping[str, Mover],
     policy: ProvenPolicy,
     stores: Stores,
     heard: LastHeard,
@@ -53,14 +54,14 @@ def make_doors(
     standing = StandingOrders(numbers, policy, evidence.clock, evidence.tell)
     schedules = HoldSchedules(numbers, policy, evidence.clock, config.hub.zone)
     persons = Persons(evidence.clock, came_in=schedules.came_in)
-    watch = _make_watch(config, parts, persons, evidence)
-    unlock = _make_unlock(config, parts, policy, standing, watch, persons, heard, evidence)
+    watch = _make_watch(config, movers, persons, evidence)
+    unlock = _make_unlock(config, movers, policy, standing, watch, persons, heard, evidence)
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
     keeper = DoorKeeper(
         standing=standing,
         schedules=schedules,
-        movers=parts.doors,
+        movers=movers,
         may_hold=held.__contains__,
         watch=watch,
         log=order_log,
@@ -101,7 +102,7 @@ def _show_cannot_hold(problems: StandingProblems, doors: frozenset[str]) -> None
 
 def _make_watch(
     config: Config,
-    parts: Parts,
+    movers: Mapping[str, Mover],
     persons: Persons,
     evidence: Evidence,
 ) -> DoorWatch:
@@ -110,14 +111,15 @@ def _make_watch(
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
-        driven=lambda door: parts.doors[door].driven,
+        driven=lambda door: movers[door].driven,
         came_in=persons.came_in,
+        bolt=lambda door: movers[door].bolt_state,
     )
 
 
 def _make_unlock(
     config: Config,
-    parts: Parts,
+    movers: Mapping[str, Mover],
     policy: ProvenPolicy,
     standing: StandingOrders,
     watch: DoorWatch,
@@ -136,7 +138,7 @@ def _make_unlock(
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
-        doors=parts.doors,
+        doors=movers,
         watch=watch,
         persons=persons,
         offline_seconds=heard.seconds,

@@ -167,7 +167,18 @@ def _state(door: Mapping[str, Any]) -> str:
     if door.get("alarm") not in (None, "normal"):
         said.append(f"alarm {clean(door['alarm'])}".replace("_", " "))
     said += [aspect for aspect in ("tamper", "fault") if door.get(aspect) is True]
+    said += [text for mover in _rows(door.get("movers")) if (text := _lock(mover))]
     return ", ".join(said)
+
+
+def _lock(mover: Mapping[str, Any]) -> str:
+    """What a lock says of itself beside its bolt, nothing of any other mover."""
+    said = [clean(fault).replace("_", " ") for fault in _list(mover.get("faults"))]
+    if mover.get("answers") is False:
+        said.append("gets no commands")
+    if is_number(mover.get("battery")):
+        said.append(f"battery {clean(mover['battery'])} %")
+    return f"{clean(mover.get('id'))}: {', '.join(said)}" if said else ""
 
 
 def _order(order: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ from hubd.config.keys import Keys, PathReader
 from hubd.config.mistakes.explain import explain
 from hubd.config.mistakes.place import ConfigPlace
 from hubd.config.mistakes.sentences import WrongValueError, toml_trouble
+from hubd.config.movers import DoorLock
 from hubd.config.radio import Bluez, Radio
 from hubd.config.readers import READERS_MAX, Reader, check_readers
 from hubd.config.section import Section, with_default_kinds
@@ -76,6 +77,14 @@ class Config(Section, frozen=True):
     openzwave: OpenZwave | None = None
     api: Api = Api()
     log: Log = Log()
+
+    @property
+    def door_locks(self) -> list[tuple[Door, DoorLock]]:
+        """The locks that move doors, each with its door."""
+        found: list[tuple[Door, DoorLock]] = []
+        for door in self.doors:
+            found += [(door, mover) for mover in door.moved_by if isinstance(mover, DoorLock)]
+        return found
 
     def check(self) -> None:
         """Check what the types alone cannot refuse. Raise WrongValueError."""

@@ -179,6 +179,8 @@ class ZwaveLock(Section, frozen=True, kw_only=True, tag_field=KIND, tag="zwave_l
         )
 
 
+DoorLock = ZwaveLock
+"""Movers that are devices, too: each is supervised as one."""
 Mover = Strike | Maglock | RelayStrike | ZwaveLock
 """A union of all kinds of movers."""
 ON_POWER_LOSS = {

@@ -30,6 +30,7 @@ FIRST_PAUSE_SECONDS = 1.0
 LAST_PAUSE_SECONDS = 60.0
 """How long a driver that ended by a mistake rests before it is begun again."""
 
+Watcher = Callable[[DeviceState], None]
 TellFault = Callable[[str, DeviceFault, bool], None]
 """Takes (device, fault, stands) when a fault begins or ends."""
 
@@ -51,6 +52,7 @@ class Supervisor:
         self._tell_fault = tell_fault
         self._telemetry = TelemetryTable() if telemetry is None else telemetry
         self._pauses = pauses
+        self._watchers: dict[str, Watcher] = {}
         self._ended = set[str]()
         """Devices whose driver ended by a mistake, and that have said nothing since."""
         self._of_driver: dict[DeviceDriver, list[str]] = {}
@@ -59,6 +61,10 @@ class Supervisor:
         self._workers = {
             id_: Worker(device, driver, clock, breaker) for id_, (device, driver) in devices.items()
         }
+
+    def watch(self, device: str, watcher: Watcher) -> None:
+        """Have `watcher` called with each state of a device."""
+        self._watchers[device] = watcher
 
     async def run(self) -> None:
         """Serve every driver and every device until cancelled."""
@@ -143,6 +149,8 @@ class Supervisor:
         worker.spoke()
         self._telemetry.stands(device, state, self._clock.monotonic())
         self._driver_is_back(device)
+        if device in self._watchers:
+            self._watchers[device](state)
 
     def read(self, reading: Reading) -> None:
         """A device gave a value."""

@@ -104,8 +104,9 @@ class DoorWatch:
         tell: Tell,
         driven: Callable[[str], bool] = lambda _door: True,
         came_in: Callable[[int], None] = _nobody,
+        bolt: Callable[[str], BoltState] = lambda _door: BoltState.UNKNOWN,
     ) -> None:
-        """`machines` by door id; `driven` tells whether the strike of a door is driven now.
+        """`machines` by door id; `driven` and `bolt` tell what is known of a door's movers now.
 
         `came_in` takes the access point of the release in which a door was seen to open.
         """
@@ -115,6 +116,7 @@ class DoorWatch:
         self._clock = clock
         self._driven = driven
         self._came_in = came_in
+        self._bolt = bolt
         self._happenings = Happenings(machines, log=log, clock=clock, tell=tell)
         self._changed = asyncio.Event()
 
@@ -125,10 +127,8 @@ class DoorWatch:
     def aspects(self, door: str) -> DoorAspects:
         """All that is known of the door; without a bolt contact its movers tell of the bolt."""
         aspects = self._doors[door].machine.aspects
-        if aspects.bolt is not BoltState.UNKNOWN:
-            return aspects
-        bolt = BoltState.FREE if self._driven(door) else BoltState.LOCKED
-        return replace(aspects, bolt=bolt)
+        has_contact = aspects.bolt is not BoltState.UNKNOWN
+        return aspects if has_contact else replace(aspects, bolt=self._bolt(door))
 
     def is_released(self, door: str) -> bool:
         """Tell whether a release for somebody is under way."""

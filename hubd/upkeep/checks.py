@@ -79,7 +79,10 @@ class Topic(StrEnum):
     KEYS = "keys"
     LINES = "lines"
     LOCKS = "locks"
-    LOCK_BATTERIES = "lock_batteries"
+    LOCKS_DEAD = "locks_dead"
+    LOCKS_JAMMED = "locks_jammed"
+    LOCKS_REFUSE = "locks_refuse"
+    LOCKS_WEAK = "locks_weak"
     OUTBOX = "outbox"
     PAIRING = "pairing"
     OPENZWAVE = "openzwave"
@@ -108,7 +111,6 @@ class Part(StrEnum):
     GPIO = "gpio"
     INPUTS = "inputs"
     LOCKS = "locks"
-    LOCK_BATTERIES = "lock_batteries"
     PAIRING = "pairing"
     RADIO = "radio"
     READERS = "readers"
@@ -181,8 +183,11 @@ class CheckId(StrEnum):
     LINE_NOT_OF_HEADER = "line-not-of-header"
     LINE_NOT_NAMED = "line-not-named"
     LINE_SHARED = "line-shared"
-    LOCKS_DOWN = "locks-down"
-    LOCK_BATTERIES_LOW = "lock-batteries-low"
+    LOCKS_DEAD = "locks-dead"
+    LOCKS_JAMMED = "locks-jammed"
+    LOCKS_OPEN = "locks-open"
+    LOCKS_REFUSE = "locks-refuse"
+    LOCKS_WEAK = "locks-weak"
     LOG_MISSING = "log-missing"
     LOG_REPLACED = "log-replaced"
     OUTBOX_EDITED = "outbox-edited"
@@ -399,22 +404,46 @@ CHECKS: Mapping[CheckId, Check] = {
             "and check the group of /dev/gpiochip*."
         ),
     ),
-    CheckId.LOCKS_DOWN: Check(
+    CheckId.LOCKS_OPEN: Check(
         topic=Topic.LOCKS,
         class_=Class.MACHINE,
         severity=Severity.ERROR,
         cause="{why}",
         remedy=(
-            "The other doors open. "
-            "See: systemctl status hubd-zwave; journalctl -u hubd-zwave; ls -l /dev/zwave."
+            "Go and look: the door may stand unlocked. Shut it, and lock it by hand. "
+            "The hub tries to lock it again and again."
         ),
     ),
-    CheckId.LOCK_BATTERIES_LOW: Check(
-        topic=Topic.LOCK_BATTERIES,
+    CheckId.LOCKS_JAMMED: Check(
+        topic=Topic.LOCKS_JAMMED,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="A lock of a door is jammed: {devices}.",
+        remedy=("Shut the door, see that the bolt moves freely, and lock it once by hand."),
+    ),
+    CheckId.LOCKS_REFUSE: Check(
+        topic=Topic.LOCKS_REFUSE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="A lock of a door said no to its last command: {devices}.",
+        remedy=("Look whether it is blocked, or was switched off at the lock itself."),
+    ),
+    CheckId.LOCKS_DEAD: Check(
+        topic=Topic.LOCKS_DEAD,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="A lock of a door does not answer: {devices}.",
+        remedy=(
+            "Look at its batteries; it is found again by itself. "
+            "If the network has no such node, correct node of [[doors.movers]]."
+        ),
+    ),
+    CheckId.LOCKS_WEAK: Check(
+        topic=Topic.LOCKS_WEAK,
         class_=Class.MACHINE,
         severity=Severity.WARNING,
-        cause="{why}",
-        remedy="Doors still open. Put new batteries into it soon.",
+        cause="The battery of a lock of a door is low: {devices}.",
+        remedy=("Doors still open. Put new batteries into it soon."),
     ),
     CheckId.READERS_DOWN: Check(
         topic=Topic.READERS,
@@ -1226,8 +1255,7 @@ CHECK_OF_PART: Mapping[Part, CheckId] = {
     Part.BLUEZ: CheckId.BLUEZ_SETTINGS,
     Part.GPIO: CheckId.GPIO_OUTLIVES_GUARD,
     Part.INPUTS: CheckId.INPUTS_DOWN,
-    Part.LOCKS: CheckId.LOCKS_DOWN,
-    Part.LOCK_BATTERIES: CheckId.LOCK_BATTERIES_LOW,
+    Part.LOCKS: CheckId.LOCKS_OPEN,
     Part.PAIRING: CheckId.PAIRED,
     Part.RADIO: CheckId.RADIO_DOWN,
     Part.READERS: CheckId.READERS_DOWN,
@@ -1267,6 +1295,15 @@ CHECK_OF_FAULT: Mapping[DeviceFault, CheckId] = {
     DeviceFault.STRANGE: CheckId.DEVICES_STRANGE,
 }
 """What stands while a device has a fault; its only field is `devices`."""
+
+CHECK_OF_LOCK_FAULT: Mapping[DeviceFault, CheckId] = {
+    **CHECK_OF_FAULT,
+    DeviceFault.JAMMED: CheckId.LOCKS_JAMMED,
+    DeviceFault.REFUSED: CheckId.LOCKS_REFUSE,
+    DeviceFault.DEAD: CheckId.LOCKS_DEAD,
+    DeviceFault.BATTERY_LOW: CheckId.LOCKS_WEAK,
+}
+"""The same of a device that is the lock of a door."""
 
 CHECK_OF_CERTIFICATE: Mapping[CertificateState, CheckId | None] = {
     CertificateState.NOT_YET: CheckId.CERTIFICATE_NOT_YET,

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from hubcore.access.precedence import DoorOrder, mode_of
+from hubcore.device.state import Quantity
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.backend.sync import Sync
-from hubd.config.devices import Device
 from hubd.config.doors import AccessPoint, Door
 from hubd.config.file import Config
-from hubd.config.movers import ON_POWER_LOSS, Mover
+from hubd.config.movers import ON_POWER_LOSS, DoorLock, Mover
 from hubd.config.section import kind_of
 from hubd.devices.supervisor import Supervisor
 from hubd.doors.watch import DoorWatch
@@ -68,8 +68,13 @@ class Status:
         return [self._door(door) for door in self.config.doors]
 
     def devices(self) -> list[Document]:
-        """Return the devices alone."""
-        return [self._device(device) for device in self.config.devices]
+        """Return the devices alone, and after them the locks of doors, by their doors' names."""
+        shown = [
+            self._device(device.id, device.name, kind_of(device)) for device in self.config.devices
+        ]
+        for door, lock in self.config.door_locks:
+            shown.append({**self._device(lock.id, door.name, kind_of(lock)), "door": door.id})
+        return shown
 
     def _radio(self) -> Document:
         topics = {problem.id for problem in self.health.problems()}
@@ -97,7 +102,7 @@ class Status:
             "tamper": aspects.tamper,
             "fault": aspects.fault,
             "may_be_held": door.may_be_held,
-            "movers": [_mover(mover) for mover in door.moved_by],
+            "movers": [self._mover(mover) for mover in door.moved_by],
             "watched": door.dps is not None,
             "access_points": [self._access_point(point) for point in door.access_points],
         }
@@ -110,31 +115,36 @@ class Status:
             "mode": self.policy.mode(point.number).name.lower(),
         }
 
-    def _device(self, device: Device) -> Document:
-        state = self.supervisor.state(device.id)
+    def _mover(self, mover: Mover) -> Document:
+        shown: dict[str, object] = {
+            "id": mover.id,
+            "kind": kind_of(mover),
+            "on_power_loss": ON_POWER_LOSS[type(mover)],
+        }
+        if isinstance(mover, DoorLock):
+            battery = self.supervisor.readings(mover.id).get(Quantity.BATTERY)
+            shown["battery"] = battery
+            shown["faults"] = sorted(self.supervisor.faults(mover.id))
+            shown["answers"] = self.supervisor.answers(mover.id)
+        return shown
+
+    def _device(self, device: str, name: str, kind: str) -> Document:
+        state = self.supervisor.state(device)
         age_seconds = self.clock.monotonic() - state.at if state.at else None
-        readings = self.supervisor.readings(device.id)
+        readings = self.supervisor.readings(device)
         return {
-            "id": device.id,
-            "name": device.name,
-            "kind": kind_of(device),
+            "id": device,
+            "name": name,
+            "kind": kind,
             "position": state.position.value,
             "level": state.level,
             "age_seconds": None if age_seconds is None else round(age_seconds, 1),
-            "answers": self.supervisor.answers(device.id),
-            "faults": sorted(self.supervisor.faults(device.id)),
+            "answers": self.supervisor.answers(device),
+            "faults": sorted(self.supervisor.faults(device)),
             "readings": {
                 quantity.name.lower(): value for quantity, value in sorted(readings.items())
             },
         }
-
-
-def _mover(mover: Mover) -> Document:
-    return {
-        "id": mover.id,
-        "kind": kind_of(mover),
-        "on_power_loss": ON_POWER_LOSS[type(mover)],
-    }
 
 
 def _order(one: ShownOrder) -> Document:

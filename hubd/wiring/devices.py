@@ -1,9 +1,10 @@
-"""What is commanded beside doors: one row for each kind of device.
+"""What is commanded: one row for each kind of device, and for each kind of lock of a door.
 
 Laws:
 1. All devices of a kind are made in one go: they share a line, a network or a process.
 2. The library of a technology is loaded only when the configuration names a device of it.
 3. Nothing is opened before the driver runs.
+4. A lock of a door is a device among the others: who supervises them supervises it.
 """
 
 from __future__ import annotations
@@ -20,19 +21,24 @@ from hubcore.ports.device import DeviceDriver
 from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config
+from hubd.config.movers import DoorLock, ZwaveLock
 from hubd.config.section import kind_of
-from hubd.wiring.zwave import ZwaveNetwork
+from hubd.wiring.networks import MakeDriver, Networks
 
 if TYPE_CHECKING:
     from drivers.relays.boards import BoardLine
 
 MadeDevice = tuple[Device, DeviceDriver]
+Commanded = sections.Device | DoorLock
+LOCK_SECONDS_BELIEVED = 86_400.0
+"""A lock of a door tells each of its moves by itself: what it said last holds for a day."""
 MakeKind = Callable[[Config, Sequence[Any]], DeviceDriver]
 """Takes the configuration and all sections of its own kind. Raises ImportError."""
 
-EXTRA_OF: Mapping[type[sections.Device], str] = {
+EXTRA_OF: Mapping[type[Commanded], str] = {
     sections.Relay: "relays",
     sections.ZwaveNode: "zwave",
+    ZwaveLock: "zwave",
     sections.OpenZwaveNode: "openzwave",
 }
 """The extra of the distribution that brings a kind's libraries."""
@@ -60,11 +66,9 @@ def board_line(board: sections.RelayBoard, relays: Mapping[str, int]) -> BoardLi
     return BoardLine(board.port, opens, relays)
 
 
-def zwave(
-    network: ZwaveNetwork, _config: Config, wanted: Sequence[sections.ZwaveNode]
-) -> DeviceDriver:
-    """Nodes behind the Z-Wave service of this machine."""
-    return network.share(device.id for device in wanted)
+def in_network(make: MakeDriver, _config: Config, _wanted: Sequence[Commanded]) -> DeviceDriver:
+    """Nodes of a network, whose driver knows them by the configuration."""
+    return make()
 
 
 def openzwave(config: Config, wanted: Sequence[sections.OpenZwaveNode]) -> DeviceDriver:
@@ -87,39 +91,45 @@ def openzwave(config: Config, wanted: Sequence[sections.OpenZwaveNode]) -> Devic
     return OpenZwave(section.port, nodes, partial(read_network_key, section.network_key))
 
 
-def device_kinds(network: ZwaveNetwork) -> dict[type[sections.Device], MakeKind]:
-    """Return a row for each kind in `hubd.config.devices.Device`."""
+def device_kinds(networks: Networks) -> dict[type[Commanded], MakeKind]:
+    """Return a row for each kind in `hubd.config.devices.Device` and `config.movers.DoorLock`."""
+    in_zwave = partial(in_network, networks.zwave)
     return {
         sections.Relay: relays,
-        sections.ZwaveNode: partial(zwave, network),
+        sections.ZwaveNode: in_zwave,
+        ZwaveLock: in_zwave,
         sections.OpenZwaveNode: openzwave,
     }
 
 
 def make_devices(
     config: Config,
-    rows: Mapping[type[sections.Device], MakeKind],
+    rows: Mapping[type[Commanded], MakeKind],
 ) -> dict[str, MadeDevice]:
     """Make the devices of the configuration and their drivers, by id. Raise ConfigError."""
     made: dict[str, MadeDevice] = {}
-    for kind, make in rows.items():
-        wanted = [device for device in config.devices if type(device) is kind]
+    commanded: list[Commanded] = [*config.devices, *(lock for _, lock in config.door_locks)]
+    for make in dict.fromkeys(rows.values()):
+        wanted = [one for one in commanded if rows.get(type(one)) is make]
         if not wanted:
             continue
         try:
             driver = make(config, wanted)
         except ImportError as error:
-            extra = EXTRA_OF[kind]
+            extra = EXTRA_OF[type(wanted[0])]
             raise ConfigError(
                 f"devices of kind {kind_of(wanted[0])} need a library that is not installed "
-                f"({error.name}): install hubd with its extra `{extra}` (docs/hub.md, Devices)"
+                f"({error.name}): install hubd with its extra `{extra}`, "
+                f"make install EXTRAS={extra} (docs/hub.md, Devices)"
             ) from error
-        for device in wanted:
-            made[device.id] = (_device(device), driver)
+        for one in wanted:
+            made[one.id] = (_device(one), driver)
     return made
 
 
-def _device(section: sections.Device) -> Device:
+def _device(section: Commanded) -> Device:
+    if isinstance(section, DoorLock):
+        return Device(section.id, Capability.LOCK, LOCK_SECONDS_BELIEVED)
     capability = Capability.SWITCH
     if isinstance(section, sections.ZwaveNode | sections.OpenZwaveNode):
         capability = Capability(section.capability)

@@ -11,6 +11,7 @@ from functools import partial
 
 from drivers.gpio.events import Edges
 from drivers.gpio.inputs import Contact, InputLine, WiredInputs
+from drivers.lock.commands import Commands
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config import movers as sections
 from hubd.config.file import Config
@@ -20,11 +21,11 @@ from hubd.wiring.look import lines, openzwave, ports
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers, mover_kinds
-from hubd.wiring.parts import Parts, RunPart, TellPart
+from hubd.wiring.networks import make_networks
+from hubd.wiring.parts import MadeMovers, Parts, RunPart, TellPart
 from hubd.wiring.radios import look_at_radio, make_radio
 from hubd.wiring.readers import look_at_readers, make_readers
 from hubd.wiring.uplinks import make_uplink
-from hubd.wiring.zwave import make_network
 
 
 def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
@@ -33,21 +34,24 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     Raise ConfigError.
     """
     edges = Edges()
-    network = make_network(config)
-    movers = make_movers(config, edges.put, tell, mover_kinds(network))
-    runs: dict[Part, RunPart] = dict(movers.runs)
+    networks = make_networks(config)
+
+    def movers_of(commands: Commands) -> MadeMovers:
+        return make_movers(config, edges.put, tell, mover_kinds(networks, commands))
+
+    runs: dict[Part, RunPart] = {}
     lines_of_inputs = wired_inputs(config)
     if lines_of_inputs:
         inputs = WiredInputs(lines_of_inputs, edges.put, partial(tell, Part.INPUTS))
         runs[Part.INPUTS] = inputs.run
     return Parts(
         radio=make_radio(config, tell),
-        doors=movers.doors,
+        make_movers=movers_of,
         inputs=edges,
         uplink=make_uplink(config, keys),
         runs=runs,
         readers=make_readers(config, keys, tell),
-        devices=make_devices(config, device_kinds(network)),
+        devices=make_devices(config, device_kinds(networks)),
     )
 
 

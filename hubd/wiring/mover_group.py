@@ -6,7 +6,8 @@ Laws:
 3. When one cannot be driven, none stays driven.
 4. That is RestingError only if none has moved, so that any other release counts as moved.
 5. Securing tries every mover, whatever becomes of the others.
-6. The door is driven while any mover is; only the first rise and the last fall are told.
+6. The bolt is as safe as the best proof of any mover (`hubcore.door.state.bolt_of_several`).
+7. The door is driven while any mover is; only the first rise and the last fall are told.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
+from hubcore.door.state import BoltState, bolt_of_several
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent, Mover
 
@@ -53,6 +55,11 @@ class MoverGroup:
     def driven(self) -> bool:
         """See `hubcore.ports.doors.Mover.driven`: whether any is."""
         return any(mover.driven for mover in self._movers)
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `hubcore.ports.doors.Mover.bolt_state`."""
+        return bolt_of_several({mover.bolt_state for mover in self._movers})
 
     def must_rest_seconds(self, seconds: float) -> float:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`: the longest rest of any."""

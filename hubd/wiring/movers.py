@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from drivers.gpio.lines import outputs_outlive_us
+from drivers.lock.commands import Commands
 from drivers.strike.guard_client import GPIO_FACTORY, StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
@@ -28,20 +29,11 @@ from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import board_line
-from hubd.wiring.locks import zwave_locks
+from hubd.wiring.locks import locks
 from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import MoverGroup, Publish
-from hubd.wiring.parts import RunPart, TellPart
-from hubd.wiring.zwave import ZwaveNetwork
-
-
-@dataclass(frozen=True, slots=True)
-class MadeMovers:
-    """What moves each door, by the door's id, and what must run for it, by name."""
-
-    doors: Mapping[str, Mover]
-    runs: Mapping[Part, RunPart]
-
+from hubd.wiring.networks import Networks
+from hubd.wiring.parts import MadeMovers, RunPart, TellPart
 
 MakeKind = Callable[[Sequence[Any], TellPart], MadeKind]
 """Takes all sections of its own kind."""
@@ -94,7 +86,8 @@ class StrikeOnBoard:
 def relay_strikes(wanted: Sequence[StrikeOnBoard], tell: TellPart) -> MadeKind:
     """Strikes on relays of boards that end a pulse by themselves. Raise ConfigError."""
     try:
-        from drivers.relays.strike import RelayStrikes, StrikeRelay
+        from drivers.relays.strike import StrikeRelay
+        from drivers.relays.strikes import RelayStrikes
 
         boards = {one.board.id: one.board for one in wanted}
         lines = []
@@ -118,13 +111,14 @@ def relay_strikes(wanted: Sequence[StrikeOnBoard], tell: TellPart) -> MadeKind:
     return MadeKind(makers, {Part.RELAY_STRIKES: strikes.run})
 
 
-def mover_kinds(network: ZwaveNetwork) -> dict[type[sections.Mover], MakeKind]:
-    """Return a row for each kind in `hubd.config.movers.Mover`."""
+def mover_kinds(networks: Networks, commands: Commands) -> dict[type[sections.Mover], MakeKind]:
+    """Return a row for each kind in `hubd.config.movers.Mover`; `commands` commands the locks."""
+    of_locks = partial(locks, networks, commands)
     return {
         sections.Strike: gpio_strikes,
         sections.Maglock: gpio_strikes,
         sections.RelayStrike: relay_strikes,
-        sections.ZwaveLock: partial(zwave_locks, network),
+        sections.ZwaveLock: of_locks,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from drivers.lock.commands import Commands
 from hubcore.device.device import Device
 from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
@@ -25,16 +26,28 @@ TellPart = Callable[[Part, bool, str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class MadeMovers:
+    """What moves each door, by the door's id, and what must run for it, by name."""
+
+    doors: Mapping[str, Mover]
+    runs: Mapping[Part, RunPart]
+
+
+MakeMovers = Callable[[Commands], MadeMovers]
+"""Takes what commands the devices, for some of them are locks of doors. Raises ConfigError."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """The world of one hub.
 
-    `doors`: what moves each door, by the door's id. `runs`: what must run for the parts, by name.
+    `make_movers`: makes what moves each door. `runs`: what must run for the parts, by name.
     `readers`: what drives each reader beside the phones, by the reader's id.
-    `devices`: what is commanded otherwise, each with its driver, by the device's id.
+    `devices`: what is commanded, the locks of doors too, each with its driver, by its id.
     """
 
     radio: Radio
-    doors: Mapping[str, Mover]
+    make_movers: MakeMovers
     inputs: Inputs
     uplink: Uplink | None
     runs: Mapping[Part, RunPart]

@@ -33,7 +33,6 @@ class FakeDriver:
         self.hanging: set[str] = set()
         self.timed: set[str] = set()
         self.positions: dict[str, Position] = {}
-        self._watches: defaultdict[str, list[Callable[[DeviceState], None]]] = defaultdict(list)
         self.at_work: defaultdict[str, int] = defaultdict(int)
         self.most_at_work = 0
         self.listener: DeviceListener | None = None
@@ -62,9 +61,6 @@ class FakeDriver:
         finally:
             self.at_work[command.device] -= 1
 
-    def watch(self, device: str, watch: Callable[[DeviceState], None]) -> None:
-        self._watches[device].append(watch)
-
     def times_itself(self, device: str) -> bool:
         return device in self.timed
 
@@ -74,8 +70,6 @@ class FakeDriver:
         state = DeviceState(position, self._time())
         if self.listener is not None:
             self.listener.changed(device, state)
-        for watch in self._watches[device]:
-            watch(state)
 
     def _follow(self, command: Command) -> None:
         if command.verb is Verb.LOCK:

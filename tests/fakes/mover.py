@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 
+from hubcore.door.state import BoltState
 from hubcore.errors import HardwareError, RestingError
 from hubsim.door.door import SimDoor
 from hubsim.timeline import VirtualTime
@@ -53,6 +54,10 @@ class FakeMover:
     @property
     def driven(self) -> bool:
         return self._timeline.time() < self._ends
+
+    @property
+    def bolt_state(self) -> BoltState:
+        return BoltState.RELEASED if self.driven else BoltState.AT_REST
 
     def must_rest_seconds(self, seconds: float) -> float:
         own_seconds = self.rest_seconds if self.rest_known and self.rests else 0.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,13 +23,15 @@ import pytest
 from drivers.lock.mover import LockAtDoor, LockMover
 from drivers.relays.boards import BoardLine
 from drivers.relays.opening import BoardKind, open_line
-from drivers.relays.strike import RelayStrikes, StrikeRelay
+from drivers.relays.strike import StrikeRelay
+from drivers.relays.strikes import RelayStrikes
 from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability
 from hubcore.device.state import Position
+from hubcore.door.state import BoltState
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent, Mover
 from hubd.adapters.host.clock import SystemClock
@@ -62,6 +64,8 @@ class Bench(Protocol):
     edges: list[InputEvent]
     says_broken: str
     """What its error says after `break_it`."""
+    bolts: Mapping[bool, BoltState]
+    """What it has proof of while it is at rest, and while it is released."""
 
     def levels(self) -> list[bool]:
         """Whether each line is driven, as the metal sees it."""
@@ -76,9 +80,14 @@ class Bench(Protocol):
         """Wait until something is seen."""
 
 
+CANNOT_TELL = {False: BoltState.AT_REST, True: BoltState.RELEASED}
+TELLS = {False: BoltState.LOCKED, True: BoltState.FREE}
+
+
 class LockBench:
     """A lock behind the supervisor of devices."""
 
+    bolts = TELLS
     says_broken = "it is set to fail"
 
     def __init__(self) -> None:
@@ -97,7 +106,7 @@ class LockBench:
             self.edges.append,
             partial(self.driver.times_itself, device.id),
         )
-        self.driver.watch(device.id, self.mover.stands)
+        self.supervisor.watch(device.id, self.mover.stands)
 
     def levels(self) -> list[bool]:
         return [self.driver.positions["front-lock"] is Position.UNLOCKED]
@@ -117,6 +126,7 @@ class LockBench:
 class SimBench:
     """A simulated door, or several together, on a virtual time."""
 
+    bolts = CANNOT_TELL
     says_broken = "it is set to fail"
 
     def __init__(self, count: int) -> None:
@@ -149,6 +159,7 @@ class SimBench:
 class StrikeBench:
     """A strike behind its guard process, or several together, on lines in a file."""
 
+    bolts = CANNOT_TELL
     says_broken = "it is set to fail"
 
     def __init__(self, folder: Path, count: int, cap_seconds: float = CAP_SECONDS) -> None:
@@ -208,6 +219,7 @@ async def guarded(
 class RelayBench:
     """A strike on a relay of a simulated Modbus module, or several together on one."""
 
+    bolts = CANNOT_TELL
     says_broken = "did not switch"
 
     def __init__(self, folder: Path, count: int) -> None:
@@ -349,6 +361,15 @@ async def test_a_release_drives_it_and_ends_by_itself(bench: Bench) -> None:  # 
         edge.at for edge in bench.edges if edge.what in MOVES and edge is not bench.edges[0]
     )
     assert 0.39 <= fallen - risen <= 0.4 + SLACK_SECONDS
+
+
+async def test_it_says_of_the_bolt_what_it_has_proof_of(bench: Bench) -> None:  # law 4
+    await bench.until(lambda: moves(bench) == [False])
+    assert bench.mover.bolt_state is bench.bolts[False]
+    await bench.mover.release(0.4)
+    await bench.until(lambda: bench.mover.bolt_state is bench.bolts[True])
+    await bench.wait(0.4)
+    await bench.until(lambda: bench.mover.bolt_state is bench.bolts[False])
 
 
 async def test_a_release_during_a_release_extends_it_to_the_later_end(bench: Bench) -> None:

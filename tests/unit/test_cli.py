@@ -359,6 +359,13 @@ async def test_devices_by_how_they_stand_and_what_is_wrong(tmp_path: Path) -> No
         assert "\x1b" not in page
 
 
+async def test_a_lock_says_beside_its_door_what_is_wrong_with_it() -> None:
+    lock = {"id": "front-lock", "faults": ["battery_low"], "answers": False, "battery": 12.0}
+    strike = {"id": "front-strike", "kind": "strike"}
+    (row,) = doors_table([{**DOORS[0], "movers": [lock, strike]}]).rows
+    assert row[2] == "closed, front-lock: battery low, gets no commands, battery 12 %"
+
+
 async def test_the_status_shows_devices_only_where_there_are_some() -> None:
     assert "position" not in status_page({"devices": []}).plain()
     page = status_page({"devices": DEVICES}).plain()

@@ -13,7 +13,7 @@ from hubcore.device.state import DeviceFault
 from hubcore.evidence.facts import EventName, Fact
 from hubcore.evidence.records import Record, RecordKind
 from hubd.upkeep.checks import CHECK_OF_FAULT, CHECKS, Problem, Topic
-from hubd.upkeep.devicefaults import NAMED_MAX, UNTOLD, WAITING_MAX, DeviceFaults
+from hubd.upkeep.devicefaults import FAULTS, NAMED_MAX, UNTOLD, WAITING_MAX, DeviceFaults
 from hubd.upkeep.health import Health
 from hubd.upkeep.standing import READY_PARTS, StandingProblems
 from tests.facts_fit import misfits_of_event, misfits_of_record
@@ -110,7 +110,7 @@ async def test_a_device_that_chatters_is_told_at_a_pace_and_the_problem_is_right
         assert rig.problem(Topic.DEVICES_JAMMED) is not None
         rig.faults("shed", DeviceFault.JAMMED, True)
     assert len(rig.events) == 11
-    assert rig.counted == {UNTOLD: 9_991}
+    assert rig.counted == {UNTOLD: 9_991, FAULTS: 5_002}
     assert rig.recorded()[-1][0] == "shed"
 
 
@@ -119,4 +119,4 @@ async def test_a_disk_that_takes_nothing_costs_so_much_memory_and_no_more() -> N
     for number in range(WAITING_MAX + 9):
         rig.clock.advance(10.0)
         rig.faults(f"light-{number}", DeviceFault.DEAD, True)
-    assert rig.counted == {UNTOLD: 9}
+    assert rig.counted == {UNTOLD: 9, FAULTS: WAITING_MAX + 9}

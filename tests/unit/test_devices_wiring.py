@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -20,13 +21,14 @@ from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config, parse
 from hubd.config.keys import KeyFile
+from hubd.config.movers import ZwaveLock
 from hubd.upkeep.checks import CheckId
 from hubd.wiring import devices as wiring
 from hubd.wiring.devices import EXTRA_OF, MadeDevice, device_kinds, make_devices
 from hubd.wiring.look import openzwave, ports
 from hubd.wiring.look.finding import FindingKind, found
 from hubd.wiring.look.world import World
-from hubd.wiring.zwave import make_network
+from hubd.wiring.networks import make_networks
 from tests.unit.test_config import CREDENTIALS, FILE, SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -87,12 +89,12 @@ def config_of(text: str) -> Config:
 
 
 def made_of(config: Config) -> dict[str, MadeDevice]:
-    return make_devices(config, device_kinds(make_network(config)))
+    return make_devices(config, device_kinds(make_networks(config)))
 
 
 def test_each_kind_has_a_row_and_an_extra() -> None:
-    kinds = device_kinds(make_network(config_of("")))
-    expected = {sections.Relay, sections.ZwaveNode, sections.OpenZwaveNode}
+    kinds = device_kinds(make_networks(config_of("")))
+    expected = {*get_args(sections.Device), ZwaveLock}
     assert set(kinds) == set(EXTRA_OF) == expected
     text = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     for extra in EXTRA_OF.values():
@@ -164,10 +166,10 @@ from pathlib import Path
 from hubd.__main__ import real_parts
 from hubd.config.file import parse
 from hubd.wiring.devices import device_kinds, make_devices
-from hubd.wiring.zwave import make_network
+from hubd.wiring.networks import make_networks
 from hubd.start import checkconfig
 config = parse(Path(sys.argv[1]).read_text(), Path("/etc/hubd/hubd.toml"), {"CREDENTIALS_DIRECTORY": "/x"})
-make_devices(config, device_kinds(make_network(config)))
+make_devices(config, device_kinds(make_networks(config)))
 print(*sorted({"serial", "minimalmodbus", "zwave_js_server", "aiohttp", "libopenzwave"} & set(sys.modules)))
 """
 

@@ -46,6 +46,7 @@ class Rig:
             "back": DoorMachine(False, HELD_SECONDS),
         }
         self.driven = True
+        self.bolt = BoltState.UNKNOWN
         self.watch = DoorWatch(
             machines,
             self.log,
@@ -53,6 +54,7 @@ class Rig:
             lambda e, f: self.told.append((e, f)),
             lambda _door: self.driven,
             self.came_in.append,
+            lambda _door: self.bolt,
         )
 
     @asynccontextmanager
@@ -419,10 +421,16 @@ async def test_tamper_bolt_and_fire_go_their_own_ways(rig: Rig) -> None:
     assert rig.states == []
 
 
-async def test_without_a_bolt_contact_the_mover_tells_of_the_bolt(rig: Rig) -> None:
-    assert rig.watch.aspects("front").bolt is BoltState.FREE
-    rig.driven = False
-    assert rig.watch.aspects("front").bolt is BoltState.LOCKED
+@pytest.mark.parametrize("driven", [True, False])
+@pytest.mark.parametrize("bolt", BoltState)
+async def test_without_a_bolt_contact_the_bolt_is_what_its_movers_have_proof_of(
+    rig: Rig, bolt: BoltState, driven: bool
+) -> None:
+    rig.bolt = bolt
+    rig.driven = driven
+    assert rig.watch.aspects("front").bolt is bolt
+    await rig.see(Input.BOLT_FREE)
+    assert rig.watch.aspects("front").bolt is BoltState.FREE  # a contact has seen it
 
 
 async def test_a_mover_that_fails_is_a_fault_until_it_does_what_it_is_told(rig: Rig) -> None:

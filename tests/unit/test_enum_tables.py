@@ -44,7 +44,8 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubd.upkeep.looks.LOOKS": _partial(
-        "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES LOCKS LOCK_BATTERIES OUTBOX "
+        "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES LOCKS LOCKS_DEAD "
+        "LOCKS_JAMMED LOCKS_REFUSE LOCKS_WEAK OUTBOX "
         "PAIRING PORTS RADIO READERS READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN "
         "READER_POWER READER_TAMPER OPENZWAVE RELAY_STRIKES STATE STRIKES UNIT USES "
         "DEVICES_DEAD DEVICES_GONE DEVICES_JAMMED DEVICES_NOT_SECURE DEVICES_REFUSE "
@@ -93,11 +94,11 @@ PARTIAL: Mapping[str, Partial] = {
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS LOCKS LOCK_BATTERIES PAIRING RADIO READERS STRIKES",
+        "AUDIT BLUEZ GPIO INPUTS LOCKS PAIRING RADIO READERS STRIKES",
         "what must run for strikes is their guard, or their boards (the last one in the file)",
     ),
     "hubd.wiring.locks:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS LOCK_BATTERIES PAIRING RADIO READERS RELAY_STRIKES STRIKES",
+        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO READERS RELAY_STRIKES STRIKES",
         "what must run for locks is one part",
     ),
     "hubcore.device.command.LEVELS_OF": _partial(
@@ -107,7 +108,13 @@ PARTIAL: Mapping[str, Partial] = {
         "PULSE LOCK UNLOCK ON OFF STOP SET_LEVEL READ",
         "of a cover's verbs two are levels; the others are done in other ways",
     ),
-    "drivers.relays.strike.SENTENCES": _partial(
+    "drivers.relays.strike._BOLT_OF": _partial(
+        "BETWEEN CLOSED LOCKED MOVING OPEN UNKNOWN UNLOCKED", "a relay is on or off, or unknown"
+    ),
+    "drivers.lock.bolt._BOLT_OF": _partial(
+        "BETWEEN CLOSED MOVING OFF ON OPEN UNKNOWN", "of a lock these prove nothing"
+    ),
+    "drivers.relays.strikes.SENTENCES": _partial(
         "BATTERY_LOW DEAD JAMMED NOT_SECURE REFUSED SERVICE_GONE TAMPERED WRONG_VERSION",
         "a relay board has no such fault",
     ),

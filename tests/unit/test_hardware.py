@@ -16,10 +16,11 @@ from hubd.config.file import Config, parse
 from hubd.config.movers import STRIKES_MAX
 from hubd.config.section import DEFAULT_KINDS, kind_of
 from hubd.wiring.movers import mover_kinds, strike_lines
+from hubd.wiring.networks import make_networks
 from hubd.wiring.radios import RADIO_KINDS
 from hubd.wiring.securing import Securing
 from hubd.wiring.uplinks import UPLINK_KINDS
-from hubd.wiring.zwave import make_network
+from tests.fakes.commands import FakeCommands
 
 HEAD = """
 [hub]
@@ -120,7 +121,7 @@ def test_a_list_of_movers_does_not_allow_more_lines_than_the_guard_has() -> None
 
 def test_every_kind_that_a_file_may_name_has_a_row() -> None:
     for union, rows, section in (
-        (movers.Mover, mover_kinds(make_network(read(HEAD + door(1)))), "movers"),
+        (movers.Mover, mover_kinds(make_networks(read(HEAD + door(1))), FakeCommands()), "movers"),
         (radio.Radio, RADIO_KINDS, "radio"),
         (backend.Backend, UPLINK_KINDS, "backend"),
     ):

@@ -71,21 +71,26 @@ ROOMS: dict[str, Room] = {
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
-    "drivers": _room("drivers hubcore.ports hubcore.errors"),
+    "drivers": _room("drivers hubcore.door.state hubcore.ports hubcore.errors"),
     "drivers.relays": _room(
         "drivers.relays hubcore.device hubcore.ports.device hubcore.errors", "minimalmodbus serial"
     ),
     "drivers.relays.strike": _room(
-        "drivers.relays.boards drivers.strike.stretch hubcore.device hubcore.ports.doors "
-        "hubcore.errors",
+        "drivers.relays.boards drivers.strike.stretch hubcore.device hubcore.door.state "
+        "hubcore.ports.doors hubcore.errors",
         "",
+    ),
+    "drivers.relays.strikes": _room(
+        "drivers.relays.boards drivers.relays.strike hubcore.device hubcore.errors", ""
     ),
     "drivers.zwave_js": _room(
         "drivers.zwave_js hubcore.device hubcore.ports.device hubcore.ports.network hubcore.errors",
         "zwave_js_server aiohttp",
     ),
     "drivers.lock": _room(
-        "drivers.lock drivers.strike.stretch hubcore.device hubcore.ports.doors hubcore.errors", ""
+        "drivers.lock drivers.strike.stretch hubcore.device hubcore.door.state "
+        "hubcore.ports.doors hubcore.errors",
+        "",
     ),
     "drivers.openzwave": _room(
         "drivers.openzwave hubcore.device hubcore.ports.device hubcore.errors", ""
@@ -154,7 +159,7 @@ ROOMS: dict[str, Room] = {
         PURE,
     ),
     "hubd.wiring": _room(
-        "hubd.wiring hubd.config hubd.adapters hubd.devices hubd.upkeep.checks drivers hubcore"
+        "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
     ),
     "hubd.wiring.look": _room(
         "hubd.wiring.look hubd.config hubd.adapters hubd.upkeep.checks drivers.gpio hubcore"
@@ -166,11 +171,14 @@ ROOMS: dict[str, Room] = {
         IMPURE | WORLDLY,
     ),
     "hubd.wiring.parts": _room(
-        "hubcore.device hubcore.ports hubd.adapters.keys.keyfiles hubd.config hubd.upkeep.checks",
+        "hubcore.device hubcore.ports hubd.adapters.keys.keyfiles hubd.config hubd.upkeep.checks "
+        "drivers.lock.commands",
         "",
         WORLDLY,
     ),
-    "hubd.wiring.mover_group": _room("hubcore.ports hubcore.errors", "", WORLDLY),
+    "hubd.wiring.mover_group": _room(
+        "hubcore.door.state hubcore.ports hubcore.errors", "", WORLDLY
+    ),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "

@@ -17,16 +17,13 @@ import pytest
 from drivers.lock.mover import BUSY_REST_SECONDS, LOCK_SECONDS, LockAtDoor, LockMover
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Verb
-from hubcore.device.state import DeviceFault, DeviceState, Position
+from hubcore.device.state import DeviceState, Position
 from hubcore.errors import DriverGoneError, HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 from hubd.adapters.host.clock import SystemClock
 from hubd.config.file import parse
 from hubd.config.movers import ZwaveLock
 from hubd.devices.supervisor import Device, Supervisor
-from hubd.upkeep.checks import Part
-from hubd.wiring.locks import SENTENCES, locks
-from hubd.wiring.movers import make_movers
 from hubd.wiring.securing import Securing
 from tests.fakes.device import FakeDriver
 from tests.unit.test_hardware import HEAD
@@ -55,7 +52,7 @@ class Rig:
             partial(self.driver.times_itself, LOCK),
             pauses=(0.05, 0.1),
         )
-        self.driver.watch(LOCK, self.mover.stands)
+        self.supervisor.watch(LOCK, self.mover.stands)
 
     def sent(self) -> list[Verb]:
         return [command.verb for command, _ in self.driver.given]
@@ -235,29 +232,3 @@ async def test_a_lock_that_is_wrong_is_told(old: str, new: str, sentence: str) -
 
 async def test_after_an_end_a_lock_is_left_to_the_service() -> None:
     Securing().mover({"kind": "zwave_lock", "id": "front-lock", "node": 2})
-
-
-async def test_faults_are_told_with_what_to_do_and_at_no_ones_pace() -> None:
-    told: list[tuple[Part, bool, str]] = []
-    fake = FakeDriver(monotonic)
-    made = make_movers(
-        config=parse(HEAD + DOOR, Path("/etc/hubd/hubd.toml")),
-        publish=lambda _: None,
-        tell=lambda *what: told.append(what),
-        rows={ZwaveLock: lambda wanted, tell: locks(wanted, tell, lambda _: fake)},
-    )
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(made.runs[Part.LOCKS](lambda: None))
-        while fake.listener is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-        for number in range(1001):
-            fake.listener.fault("front-lock", DeviceFault.JAMMED, number % 2 == 0)
-        fake.listener.fault("front-lock", DeviceFault.BATTERY_LOW, True)
-        async with asyncio.timeout(20):
-            while len(told) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        running.cancel()
-    jammed = SENTENCES[DeviceFault.JAMMED].format(id="front-lock", node=2)
-    assert told[0] == (Part.LOCKS, False, jammed)
-    assert told[1][:2] == (Part.LOCK_BATTERIES, False)
-    assert len(told) == 2

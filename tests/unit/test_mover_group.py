@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hubcore.door.state import BoltState
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 from hubd.wiring.mover_group import MoverGroup
@@ -66,6 +67,7 @@ async def test_both_are_released_together_each_within_its_own_cap() -> None:
     pair.time.advance(2.0)
     assert pair.driven() == (False, True)
     assert pair.door.driven
+    assert pair.door.bolt_state is BoltState.AT_REST  # the left strike rests, and should hold
     pair.time.advance(3.0)
     assert pair.driven() == (False, False)
     assert not pair.door.driven

@@ -15,7 +15,8 @@ import pytest
 
 from drivers.relays.boards import BoardLine
 from drivers.relays.opening import CAN_BE_A_STRIKE, BoardKind, open_line
-from drivers.relays.strike import RelayStrike, RelayStrikes, StrikeRelay
+from drivers.relays.strike import RelayStrike, StrikeRelay
+from drivers.relays.strikes import RelayStrikes
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.doors import Input, InputEvent
 from hubd.config import devices as sections
@@ -23,8 +24,9 @@ from hubd.config.file import Config, parse
 from hubd.config.section import kind_of
 from hubd.upkeep.checks import Part
 from hubd.wiring.movers import make_movers, mover_kinds
-from hubd.wiring.zwave import make_network
+from hubd.wiring.networks import make_networks
 from hubsim.relays.boards import SimModbus
+from tests.fakes.commands import FakeCommands
 from tests.unit.test_config import CREDENTIALS, FILE, SMALL
 
 PATIENCE_SECONDS = 20.0
@@ -96,7 +98,7 @@ async def test_the_configuration_makes_one() -> None:
         config=config,
         publish=lambda _event: None,
         tell=lambda _part, _up, _why: None,
-        rows=mover_kinds(make_network(config)),
+        rows=mover_kinds(make_networks(config), FakeCommands()),
     )
     assert isinstance(made.doors["front"], RelayStrike)
     assert list(made.runs) == [Part.RELAY_STRIKES]

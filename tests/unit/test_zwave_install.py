@@ -311,17 +311,17 @@ assert "aiohttp" not in sys.modules
 """
 MISSING = """
 import sys
+from pathlib import Path
 from hubcore.errors import ConfigError
-from hubd.config.movers import ZwaveLock
-from hubd.wiring.locks import zwave_locks
-from hubd.wiring.zwave import ZwaveNetwork
+from hubd.config.file import parse
+from hubd.wiring.devices import device_kinds, make_devices
+from hubd.wiring.networks import make_networks
+from tests.unit.test_config import CREDENTIALS, FILE, SMALL
+from tests.unit.test_devices_wiring import MOVER
 sys.modules["zwave_js_server"] = None
-
-def make_driver():
-    from drivers.zwave_js.driver import ZwaveJs
-
+config = parse(SMALL + MOVER, FILE, CREDENTIALS)
 try:
-    zwave_locks(ZwaveNetwork(make_driver), [ZwaveLock(id="bolt", node=2)], print)
+    make_devices(config, device_kinds(make_networks(config)))
 except ConfigError as error:
     print(error)
 """
@@ -340,6 +340,6 @@ def _python(code: str) -> str:
     return done.stdout
 
 
-def test_the_client_is_loaded_only_where_a_lock_is_configured() -> None:  # wiring.locks, law 1
+def test_the_client_is_loaded_only_where_a_lock_is_configured() -> None:  # wiring.networks, law 2
     _python(LOADS)
     assert "make install EXTRAS=zwave" in _python(MISSING)

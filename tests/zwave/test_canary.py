@@ -7,21 +7,23 @@ looked for in what comes from there.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from drivers.zwave_js.driver import ZwaveJs
 from drivers.zwave_js.nodes import ZwaveDevice
+from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability
 from hubcore.errors import HardwareError
 from hubcore.ports.doors import InputEvent
-from hubd.config.file import parse
-from hubd.config.movers import ZwaveLock
+from hubd.adapters.host.clock import SystemClock
+from hubd.config.file import Config, parse
+from hubd.devices.supervisor import Supervisor
 from hubd.upkeep.checks import Part
-from hubd.wiring.locks import locks
-from hubd.wiring.movers import make_movers
+from hubd.wiring.devices import device_kinds, make_devices
+from hubd.wiring.movers import make_movers, mover_kinds
+from hubd.wiring.networks import Networks
 from tests.zwave.conftest import Bench
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -53,17 +55,28 @@ node = 8
 
 async def test_no_name_goes_out_and_no_user_comes_in(bench: Bench) -> None:
     told: list[object] = []
-    devices = partial(_driver, bench.proxy.socket)
+    config = parse(CONFIG, Path("/etc/hubd/hubd.toml"))
+    driver = _driver(bench.proxy.socket, config)
+    networks = Networks(zwave=lambda: driver)
+    supervisor = Supervisor(
+        devices=make_devices(config, device_kinds(networks)),
+        clock=SystemClock(lambda: 0.0),
+        tell_fault=lambda *what: told.append(what),
+        breaker=BreakerRule(),
+    )
     made = make_movers(
-        config=parse(CONFIG, Path("/etc/hubd/hubd.toml")),
+        config=config,
         publish=told.append,
         tell=lambda *what: told.append(what),
-        rows={ZwaveLock: lambda wanted, tell: locks(wanted, tell, devices)},
+        rows=mover_kinds(networks, supervisor),
     )
     (door,) = made.doors.values()
     began = len(bench.proxy.said)
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(made.runs[Part.LOCKS](lambda: None))
+        running = [
+            tasks.create_task(supervisor.run()),
+            tasks.create_task(made.runs[Part.LOCKS](lambda: None)),
+        ]
         await _until(lambda: any(isinstance(one, InputEvent) for one in told))
         await door.release(0.3)
         await bench.network.disturb(f"/notify?node=8&event=6&user={USER}")
@@ -74,7 +87,8 @@ async def test_no_name_goes_out_and_no_user_comes_in(bench: Bench) -> None:
         with pytest.raises(HardwareError, match="node 8 refused"):
             await door.release(0.3)
         await bench.network.disturb("/fail?node=8&on=0")
-        running.cancel()
+        for task in running:
+            task.cancel()
     said = "".join(bench.proxy.said)
     assert '"node.set_value"' in said
     assert SENTINEL not in said
@@ -86,8 +100,10 @@ async def test_no_name_goes_out_and_no_user_comes_in(bench: Bench) -> None:
     assert "userId" not in bench.logs()
 
 
-def _driver(socket: Path, wanted: list[ZwaveLock]) -> ZwaveJs:
-    devices = [ZwaveDevice(lock.id, Capability.LOCK, node=lock.node) for lock in wanted]
+def _driver(socket: Path, config: Config) -> ZwaveJs:
+    devices = [
+        ZwaveDevice(lock.id, Capability.LOCK, node=lock.node) for _, lock in config.door_locks
+    ]
     return ZwaveJs(socket, devices, security=frozenset())
 
 

@@ -45,6 +45,8 @@ NO_KEYS = cast(HubKeys, SimpleNamespace(readers=None))
 class LockBench:
     """Node 8 as the mover of a door, beside the driver that looks on."""
 
+    bolts = suite.TELLS
+
     def __init__(self, network: Network, timed: bool) -> None:
         self.network = network
         self.driver = ZwaveJs(network.network.socket, [QUICK], security=frozenset())
@@ -63,7 +65,7 @@ class LockBench:
             partial(self.driver.times_itself, QUICK.id) if timed else lambda: False,
         )
         self.mover: Mover = self.lock
-        self.driver.watch(QUICK.id, self.lock.stands)
+        self.supervisor.watch(QUICK.id, self.lock.stands)
 
     def levels(self) -> list[bool]:
         return [self.network.listener.positions[QUICK.id] is Position.UNLOCKED]
@@ -111,6 +113,7 @@ async def timed_door(bench: Network) -> AsyncIterator[LockBench]:
     [
         suite.test_it_tells_once_that_it_is_at_rest_and_drives_nothing_by_itself,
         suite.test_a_release_drives_it_and_ends_by_itself,
+        suite.test_it_says_of_the_bolt_what_it_has_proof_of,
         suite.test_a_release_during_a_release_extends_it_to_the_later_end,
         suite.test_no_release_is_longer_than_the_cap_and_a_rest_follows,
         suite.test_secure_ends_a_release_and_may_be_asked_twice,
@@ -206,18 +209,28 @@ node = 8
 async def test_a_desks_hub_moves_a_door_by_a_lock_of_this_network(bench: Network) -> None:
     config = parse(DESK.format(folder=bench.folder), bench.folder / "hub.toml")
     made = desk_parts("tcp-client:127.0.0.1:1", True, config, NO_KEYS, lambda *_: None)
+    supervisor = Supervisor(
+        devices=made.devices,
+        clock=SystemClock(lambda: 0.0),
+        tell_fault=lambda _device, _fault, _stands: None,
+        breaker=BreakerRule(),
+    )
+    movers = made.make_movers(supervisor)
+    front = movers.doors["front"]
     seen: list[Input] = []
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(made.runs[Part.LOCKS](lambda: None))
+        supervising = tasks.create_task(supervisor.run())
+        running = tasks.create_task(movers.runs[Part.LOCKS](lambda: None))
         looking = tasks.create_task(_look(made.inputs, seen))
         async with asyncio.timeout(60):
             while seen.count(Input.STRIKE_INACTIVE) < 2:  # noqa: ASYNC110 - the metal, the lock
                 await asyncio.sleep(0.01)
-            await made.doors["front"].release(0.5)
+            await front.release(0.5)
             while Input.DOOR_OPEN not in seen:  # noqa: ASYNC110 - the person pulls it
                 await asyncio.sleep(0.01)
-            while made.doors["front"].driven:  # noqa: ASYNC110
+            while front.driven:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        supervising.cancel()
         running.cancel()
         looking.cancel()
     assert seen.count(Input.STRIKE_ACTIVE) == 1

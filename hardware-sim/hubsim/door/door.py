@@ -16,6 +16,7 @@ from enum import Enum
 from functools import partial
 
 from drivers.strike.stretch import Stretch
+from hubcore.door.state import BoltState
 from hubcore.errors import HardwareError, RestingError
 from hubcore.ports.doors import Input, InputEvent
 from hubsim.timeline import Cancellable, Timeline
@@ -123,6 +124,11 @@ class SimDoor:
     def driven(self) -> bool:
         """See `hubcore.ports.doors.Mover.driven`."""
         return self.active
+
+    @property
+    def bolt_state(self) -> BoltState:
+        """See `hubcore.ports.doors.Mover.bolt_state`: a strike, which cannot tell."""
+        return BoltState.RELEASED if self.active else BoltState.AT_REST
 
     def must_rest_seconds(self, seconds: float) -> float:
         """See `hubcore.ports.doors.Mover.must_rest_seconds`."""
