@@ -4,6 +4,8 @@ Laws:
 1. Only what stands in WRITES and CALLS is ever sent to a node. No names, no user codes, no users
    of locks, no schedules: nothing about people fits into it.
 2. A value that its class does not define means UNKNOWN.
+3. A lock and a barrier are entrances (ENTRANCES). A node with such a class is moved by it alone:
+   it is no shutter and no switch beside that. A barrier is closed, and never opened.
 
 Source: Z-Wave Application Command Class Specification; property names as zwave-js gives them.
 """
@@ -168,19 +170,32 @@ BARRIER_OPERATOR = Actuator(
     command_class=CommandClass.BARRIER_OPERATOR,
     target="targetState",
     current="currentState",
-    goals={Verb.OPEN: 255, Verb.CLOSE: 0},
+    goals={Verb.CLOSE: 0},
     position=_barrier_position,
 )
 
 ACTUATORS_OF: dict[Capability, tuple[Actuator, ...]] = {
     Capability.LOCK: (DOOR_LOCK,),
     Capability.SWITCH: (BINARY_SWITCH,),
-    Capability.COVER: (WINDOW_COVERING, MULTILEVEL_SWITCH, BARRIER_OPERATOR),
+    Capability.COVER: (WINDOW_COVERING, MULTILEVEL_SWITCH),
+    Capability.BARRIER: (BARRIER_OPERATOR,),
     Capability.STRIKE: (),
     Capability.SENSOR: (),
     Capability.METER: (),
 }
 """By which classes a capability may be done, the best one first."""
+
+ENTRANCES = {
+    CommandClass.DOOR_LOCK: Capability.LOCK,
+    CommandClass.BARRIER_OPERATOR: Capability.BARRIER,
+}
+"""The classes of entrances, and the only capability that may move a node with one."""
+
+KINDS_SENSED: dict[Capability, frozenset[CommandClass]] = {
+    Capability.SENSOR: POLLS | {CommandClass.NOTIFICATION},
+    Capability.METER: frozenset({CommandClass.METER, CommandClass.MULTILEVEL_SENSOR}),
+}
+"""Of which classes a node must have one to be what is only read."""
 
 QUANTITY_OF: dict[tuple[CommandClass, str], Quantity] = {
     (CommandClass.BATTERY, "level"): Quantity.BATTERY,

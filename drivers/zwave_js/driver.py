@@ -9,6 +9,7 @@ Laws:
 5. A node that is dead, a stick that is gone, a service that is gone and one of another version
    are told apart, and each is found again alone.
 6. Nothing is repeated.
+7. A node that is not what the configuration says is STRANGE, and gets no commands.
 
 `connection` has the laws of the connection, `hearing` those of what is heard.
 """
@@ -48,7 +49,9 @@ from drivers.zwave_js.nodes import (
     actuator_of,
     actuator_or_none,
     find,
+    is_of_its_kind,
     keys,
+    what_it_is_not,
     writable,
 )
 from drivers.zwave_js.setting import (
@@ -70,6 +73,7 @@ REPORT_SECONDS = 8.0
 ALREADY_SECONDS = 0.5
 """How long for a report of a node that says it is done: it may have stood there before."""
 TRAVEL_SECONDS = 90.0
+TRAVELLERS = frozenset({Capability.COVER, Capability.BARRIER})
 FIRST_PAUSE_SECONDS = 0.5
 LAST_PAUSE_SECONDS = 30.0
 LASTED_SECONDS = 30.0
@@ -140,6 +144,8 @@ class ZwaveJs:
         """Do a command; return when the node has proven it."""
         device = self._devices[command.device]
         node = self._node(device)
+        if not is_of_its_kind(device, node):
+            raise HardwareError(what_it_is_not(device, node))
         if command.verb is Verb.READ:
             await self._read(device, node)
             return
@@ -217,7 +223,7 @@ class ZwaveJs:
         """Return how long a report is worth waiting for."""
         if result is not None and result.status is SetValueStatus.SUCCESS:
             return ALREADY_SECONDS
-        if device.capability is Capability.COVER:
+        if device.capability in TRAVELLERS:
             return TRAVEL_SECONDS
         return self._report_seconds
 

@@ -7,6 +7,7 @@ Laws:
 3. A node that no device is configured for is not heard.
 4. A node that the service still asks what it can is DEAD until it is ready: no command would reach
    it. What it says meanwhile is no state; `ready` tells all of it.
+5. A node that is ready and is not what the configuration says is STRANGE, until it is.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from drivers.zwave_js.command_classes import (
     level_of,
     reached,
 )
-from drivers.zwave_js.nodes import ZwaveDevice, actuator_or_none, find, is_up
+from drivers.zwave_js.nodes import ZwaveDevice, actuator_or_none, find, is_of_its_kind, is_up
 from drivers.zwave_js.readings import quantity_of, reading_of
 from hubcore.device.command import Capability
 from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
@@ -82,6 +83,7 @@ class Hearing:
             if node is None:
                 for device in devices:
                     self.fault(device, DeviceFault.DEAD, True)
+                    self.fault(device, DeviceFault.STRANGE, False)
             else:
                 self._hear(node)
                 self._tell_all(node)
@@ -95,6 +97,7 @@ class Hearing:
     def _hear(self, node: Node) -> None:
         for happened in ("value updated", "value added"):
             node.on(happened, lambda event: self._updated(node, event["value"]))
+        node.on("value added", lambda _: self._tell_kind(node))
         node.on("ready", lambda _: self._tell_all(node))
         node.on("dead", lambda _: self._alive(node, False))
         node.on("alive", lambda _: self._alive(node, True))
@@ -127,9 +130,19 @@ class Hearing:
             if device.capability is Capability.LOCK:
                 self.fault(device, DeviceFault.NOT_SECURE, not self.is_secure(node))
             self._tell_cached(device, node)
+        self._tell_kind(node)
         for value in list(node.values.values()):
             if int(value.command_class) not in MOVING:
                 self._updated(node, value)
+
+    def _tell_kind(self, node: Node) -> None:
+        """Tell whether a node is what its devices are (law 5)."""
+        for device in self._of_node[node.node_id]:
+            is_strange = bool(node.ready) and not is_of_its_kind(device, node)
+            self.fault(device, DeviceFault.STRANGE, is_strange)
+            if is_strange and ACTUATORS_OF[device.capability]:
+                now = asyncio.get_running_loop().time()
+                self._changed(device, DeviceState(Position.UNKNOWN, now))
 
     def _tell_cached(self, device: ZwaveDevice, node: Node) -> None:
         actuator = actuator_or_none(device, node)

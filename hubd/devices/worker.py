@@ -43,6 +43,7 @@ SECONDS_OF = {
     Capability.LOCK: 30.0,
     Capability.SWITCH: 10.0,
     Capability.COVER: 120.0,
+    Capability.BARRIER: 120.0,
     Capability.SENSOR: 20.0,
     Capability.METER: 20.0,
 }

@@ -52,7 +52,7 @@ PARTIAL: Mapping[str, Partial] = {
         "these stand and end when whoever sees them says so",
     ),
     "drivers.openzwave.values.ACTUATORS": _partial(
-        "STRIKE SENSOR METER", "these are not moved by OpenZWave"
+        "STRIKE BARRIER SENSOR METER", "these are not moved by OpenZWave"
     ),
     "hubd.doors.watch._EVENTS": _partial(
         "STRIKE_ACTIVE STRIKE_INACTIVE BOLT_LOCKED BOLT_FREE TAMPER TAMPER_ENDED FIRE FIRE_ENDED",
@@ -103,6 +103,14 @@ PARTIAL: Mapping[str, Partial] = {
     "hubcore.device.command.LEVELS_OF": _partial(
         "CLOSE LOCK OFF ON OPEN READ STOP UNLOCK", "these verbs take no level"
     ),
+    "drivers.zwave_js.command_classes.ENTRANCES": _partial(
+        "BINARY_SWITCH MULTILEVEL_SWITCH BINARY_SENSOR MULTILEVEL_SENSOR METER WINDOW_COVERING "
+        "NOTIFICATION BATTERY",
+        "these classes are no entrances",
+    ),
+    "drivers.zwave_js.command_classes.KINDS_SENSED": _partial(
+        "STRIKE LOCK SWITCH COVER BARRIER", "these are moved, by the classes of `ACTUATORS_OF`"
+    ),
     "drivers.zwave_js.command_classes.LEVELED": _partial(
         "PULSE LOCK UNLOCK ON OFF STOP SET_LEVEL READ",
         "of a cover's verbs two are levels; the others are done in other ways",
@@ -121,7 +129,7 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
         "DPS_SECOND", "a second contact tells through `drivers.gpio.supervised`"
     ),
     "drivers.openzwave.meaning.GOALS": _partial(
-        "STRIKE SENSOR METER PULSE READ SET_LEVEL STOP",
+        "STRIKE BARRIER SENSOR METER PULSE READ SET_LEVEL STOP",
         "these are not set to one value each, or not moved by OpenZWave",
     ),
     "hubcore.phone.handshake._STEPS": _partial(

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from drivers.zwave_js.driver import ZwaveJs
-from hubcore.device.command import Command, Verb
+from drivers.zwave_js.nodes import ZwaveDevice
+from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import DeviceFault, Position, Quantity
 from hubcore.errors import HardwareError
 from tests.fakes.device import FakeListener
@@ -145,5 +146,41 @@ async def test_an_insecure_lock_gets_no_commands(bench: Bench) -> None:
     await listener.until(lambda: ("lock", DeviceFault.NOT_SECURE) in listener.faults)
     with pytest.raises(HardwareError, match="S2 Access Control"):
         await strict.perform(Command("lock", Verb.UNLOCK))
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_garage_door_is_closed_and_never_opened(bench: Bench) -> None:
+    await bench.driver.perform(Command("garage", Verb.READ))
+    assert bench.listener.positions["garage"] is Position.OPEN
+    began = time.monotonic()
+    await bench.driver.perform(Command("garage", Verb.CLOSE))
+    assert bench.listener.positions["garage"] is Position.CLOSED
+    assert time.monotonic() - began > 1.4, "the mock's door travels for 1.5 s"
+    with pytest.raises(HardwareError, match="node 10 cannot OPEN"):
+        await bench.driver.perform(Command("garage", Verb.OPEN))
+
+
+@pytest.mark.parametrize(
+    ("capability", "verb", "level"),
+    [
+        (Capability.COVER, Verb.OPEN, None),
+        (Capability.COVER, Verb.SET_LEVEL, 100),
+        (Capability.SWITCH, Verb.ON, None),
+    ],
+)
+async def test_a_garage_door_that_is_configured_as_a_shutter_or_a_switch_is_not_moved(
+    bench: Bench, capability: Capability, verb: Verb, level: int | None
+) -> None:
+    device = ZwaveDevice("wrong", capability, node=10)
+    wrong = ZwaveJs(bench.proxy.socket, [device], security=frozenset())
+    listener = FakeListener()
+    task = asyncio.create_task(wrong.serve(listener))
+    await listener.until(lambda: ("wrong", DeviceFault.STRANGE) in listener.faults)
+    began = len(bench.proxy.said)
+    with pytest.raises(HardwareError, match=f"node 10 is no {capability.value} but a barrier"):
+        await wrong.perform(Command("wrong", verb, level))
+    told = [said for said in bench.proxy.said[began:] if "set_value" in said]
+    assert told == []
     task.cancel()
     await asyncio.wait({task})
