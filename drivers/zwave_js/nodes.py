@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from zwave_js_server.const import NodeStatus
+from zwave_js_server.model.endpoint import Endpoint
 from zwave_js_server.model.node import Node
 from zwave_js_server.model.value import Value
 
@@ -60,12 +61,20 @@ def classes(device: ZwaveDevice, node: Node) -> frozenset[int]:
         if device.endpoint in (0, value.endpoint or 0)
     )
     told = (
-        int(class_.id)
+        class_
         for number, endpoint in node.endpoints.items()
         if device.endpoint in (0, number)
-        for class_ in endpoint.command_classes
+        for class_ in _told(endpoint)
     )
     return frozenset((*values_here, *told))
+
+
+def _told(endpoint: Endpoint) -> Sequence[int]:
+    """Return the classes that an endpoint says it has; it never raises (readings, law)."""
+    try:
+        return [int(class_.id) for class_ in endpoint.command_classes]
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
 def entrances(device: ZwaveDevice, node: Node) -> frozenset[Capability]:

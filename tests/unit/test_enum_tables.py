@@ -111,6 +111,10 @@ PARTIAL: Mapping[str, Partial] = {
     "drivers.zwave_js.command_classes.KINDS_SENSED": _partial(
         "STRIKE LOCK SWITCH COVER BARRIER", "these are moved, by the classes of `ACTUATORS_OF`"
     ),
+    "drivers.zwave_js.command_classes.SENSOR_UNIT_OF": _partial(
+        "BATTERY TEMPERATURE ENERGY CONTACT MOTION SMOKE WATER CARBON_MONOXIDE POSITION LEVEL",
+        "a temperature is converted, and the rest have one unit or none in Z-Wave",
+    ),
     "drivers.zwave_js.command_classes.LEVELED": _partial(
         "PULSE LOCK UNLOCK ON OFF STOP SET_LEVEL READ",
         "of a cover's verbs two are levels; the others are done in other ways",
@@ -139,7 +143,8 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "drivers.zwave_js.command_classes.QUANTITY_OF": _partial(
         "BINARY_SWITCH MULTILEVEL_SWITCH METER DOOR_LOCK BARRIER_OPERATOR WINDOW_COVERING "
         "NOTIFICATION",
-        "these classes move or notify; a meter's scale says what it measures (`METER_SCALES`)",
+        "these classes move or notify (`NOTIFIED`); a meter's scale says what it measures "
+        "(`METER_SCALES`)",
     ),
 }
 

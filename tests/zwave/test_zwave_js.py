@@ -99,6 +99,42 @@ async def test_a_meter_is_read(bench: Bench) -> None:
     assert bench.listener.readings["meter", Quantity.POWER] == 42
 
 
+@pytest.mark.parametrize(
+    ("quantity", "type_", "event"),
+    [
+        (Quantity.SMOKE, 1, 2),
+        (Quantity.CARBON_MONOXIDE, 2, 2),
+        (Quantity.WATER, 5, 2),
+        (Quantity.MOTION, 7, 8),
+        (Quantity.CONTACT, 6, 22),
+    ],
+)
+async def test_what_newer_sensors_notify_is_read(
+    bench: Bench, quantity: Quantity, type_: int, event: int
+) -> None:
+    over = 23 if quantity is Quantity.CONTACT else 0
+    for number, value in ((event, 1), (over, 0), (event, 1)):
+        await bench.network.disturb(f"/notify?node=11&type={type_}&event={number}")
+        await bench.listener.until(
+            lambda value=value: bench.listener.readings.get(("climate", quantity)) == value
+        )
+
+
+async def test_a_sensor_tells_in_the_units_of_the_house(bench: Bench) -> None:
+    readings = bench.listener.readings
+    assert readings["climate", Quantity.TEMPERATURE] == pytest.approx(20.0)  # 68 °F
+    assert readings["climate", Quantity.ILLUMINANCE] == 250
+    assert readings["climate", Quantity.HUMIDITY] == 40
+
+
+async def test_the_cover_of_a_sensor_is_off_until_it_is_closed(bench: Bench) -> None:
+    tampered = ("climate", DeviceFault.TAMPERED)
+    await bench.network.disturb("/notify?node=11&type=7&event=3")
+    await bench.listener.until(lambda: tampered in bench.listener.faults)
+    await bench.network.disturb("/notify?node=11&type=7&event=0")
+    await bench.listener.until(lambda: tampered not in bench.listener.faults)
+
+
 async def test_a_lock_that_nobody_supervises_is_asked(bench: Bench) -> None:  # law 3
     await bench.network.disturb("/jam?node=6&on=0")
     began = len(bench.proxy.said)
