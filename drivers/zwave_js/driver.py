@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +60,7 @@ from drivers.zwave_js.setting import (
     REFUSALS,
     handle_setting,
     is_only_sent,
-    readable_value,
+    readable_values,
     refuse_failure,
     set_value,
 )
@@ -250,13 +251,10 @@ class ZwaveJs:
             return
         if node.status is NodeStatus.ASLEEP:
             raise HardwareError(f"node {device.node} sleeps; it tells its values by itself")
-        readable = readable_value(device, node)
-        if readable is None:
-            answers = await self._call(device, node.async_ping)
-        else:
-            answers = True
-            await self._call(device, lambda: node.async_poll_value(readable))
-        if not answers:
+        readable = readable_values(device, node)
+        for value in readable:
+            await self._call(device, partial(node.async_poll_value, value))
+        if not readable and not await self._call(device, node.async_ping):
             raise HardwareError(f"node {device.node} does not answer")
 
     async def _ask(self, device: ZwaveDevice, node: Node, actuator: Actuator) -> object:

@@ -4,7 +4,8 @@ Laws:
 1. No device waits for another.
 2. A fault is told when it begins and when it ends, however often a device says so.
 3. Readings and states cost one place a device and quantity, at whatever pace they come.
-4. A driver that ends by a mistake of its own leaves its devices unknown, says so, and is begun
+4. Who has a device asked (READ) gets its values by telemetry soon, changed or not.
+5. A driver that ends by a mistake of its own leaves its devices unknown, says so, and is begun
    again. Nothing else ends by it.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from hubcore.device.breaker import BreakerRule, BreakerState
-from hubcore.device.command import Command, CommandOutcome
+from hubcore.device.command import Command, CommandOutcome, Verb
 from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
 from hubcore.device.telemetry import TelemetryTable
@@ -77,7 +78,7 @@ class Supervisor:
             why = "it ended"
             try:
                 await driver.serve(self)
-            except Exception as error:  # law 4
+            except Exception as error:  # law 5
                 why = f"{type(error).__name__}: {error}"
             self._driver_ended(driver, why)
             if self._clock.monotonic() - began > last_seconds:
@@ -109,6 +110,8 @@ class Supervisor:
         result = await worker.command(command, within_seconds, begin_seconds)
         now = self._clock.monotonic()
         self._telemetry.stands(command.device, worker.known_state(now), now)
+        if command.verb is Verb.READ and result.outcome is CommandOutcome.CONFIRMED:
+            self._telemetry.asked(command.device)
         return result
 
     def state(self, device: str) -> DeviceState:

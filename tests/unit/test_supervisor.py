@@ -22,6 +22,7 @@ from hubcore.device.command import (
 )
 from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import DriverGoneError, HardwareError
 from hubd.devices.supervisor import Supervisor
 from hubd.devices.worker import QUEUE_MAX, SECONDS_OF, CommandResult
@@ -50,11 +51,13 @@ class Rig:
         self.loop = loop
         self.driver = FakeDriver(loop.time)
         self.faults: list[tuple[str, DeviceFault, bool]] = []
+        self.telemetry = TelemetryTable()
         self.supervisor = Supervisor(
             devices={device.id: (device, self.driver) for device in DEVICES},
             clock=virtual_clock(loop),
             tell_fault=lambda *fault: self.faults.append(fault),
             breaker=RULE,
+            telemetry=self.telemetry,
         )
 
     def sent(self) -> list[Verb]:
@@ -87,6 +90,32 @@ def test_a_command_is_confirmed_by_its_driver_alone() -> None:
         rig.driver.failing["front-lock"].extend([HardwareError("jammed"), HardwareError("jammed")])
         result = await rig.do(LOCK)
         assert result == CommandResult(CommandOutcome.FAILED, "jammed")
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("verb", "fails", "waiting"),
+    [
+        (Verb.READ, False, {Quantity.POSITION, Quantity.BATTERY}),
+        (Verb.READ, True, {Quantity.POSITION}),
+        (Verb.LOCK, False, set()),
+    ],
+)
+def test_who_has_a_device_asked_gets_its_values_soon(  # law 4
+    verb: Verb, fails: bool, waiting: set[Quantity]
+) -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.driver.served.wait()
+        rig.driver.say("front-lock", Position.LOCKED)
+        rig.supervisor.read(Reading("front-lock", Quantity.BATTERY, 80.0))
+        rig.telemetry.sent(rig.telemetry.batch(9), rig.loop.time())
+        assert len(rig.telemetry) == 0
+        if fails:
+            rig.driver.broken["front-lock"] = HardwareError("no answer")
+        result = await rig.do(Command("front-lock", verb))
+        assert (result.outcome is CommandOutcome.CONFIRMED) is not fails
+        assert {datum.quantity for datum in rig.telemetry.batch(9)} == waiting
 
     play(scene)
 

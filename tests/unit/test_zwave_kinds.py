@@ -17,7 +17,7 @@ from drivers.zwave_js.command_classes import (
 )
 from drivers.zwave_js.nodes import ZwaveDevice
 from hubcore.device.command import LEVELS_OF, Capability, Command, Verb
-from hubcore.device.state import DeviceFault, Position
+from hubcore.device.state import DeviceFault, Position, Quantity
 from hubcore.errors import HardwareError
 from tests.fakes.zwave import SUCCESS, FakeService, any_value, battery_value, lock_values, node
 from tests.unit.test_zwave_service import Rig, rig
@@ -196,3 +196,33 @@ async def test_a_node_that_is_not_ready_is_not_judged(tmp_path: Path) -> None:
 
     async with rig(tmp_path, asked, a(Capability.SENSOR)) as made:
         await stands(made, DeviceFault.DEAD)
+
+
+async def test_a_sensor_is_asked_for_each_thing_that_it_measures(tmp_path: Path) -> None:
+    sensor = CommandClass.MULTILEVEL_SENSOR
+    values = [
+        any_value(sensor, "Air temperature", 21, unit="°C"),
+        any_value(sensor, "Humidity", 40, unit="%"),
+        any_value(sensor, "Velocity", 2, unit="m/s"),
+        any_value(CommandClass.NOTIFICATION, "Smoke Alarm", 0, key="Sensor status"),
+        battery_value(80),
+    ]
+    async with rig(tmp_path, nodes(values), a(Capability.SENSOR)) as made:
+        await made.listener.until(lambda: ("it", Quantity.SMOKE) in made.listener.readings)
+        made.service.handlers["node.poll_value"] = lambda _: {"value": 1}
+        await made.driver.perform(Command("it", Verb.READ))
+        asked = [one["valueId"]["property"] for one in made.service.asked if "valueId" in one]
+        assert asked == ["Air temperature", "Humidity", "level"]
+
+
+async def test_a_sensor_that_only_notifies_is_asked_for_a_sign_of_life(tmp_path: Path) -> None:
+    values = [any_value(CommandClass.NOTIFICATION, "Smoke Alarm", 0, key="Sensor status")]
+    async with rig(tmp_path, nodes(values), a(Capability.SENSOR)) as made:
+        await made.listener.until(lambda: ("it", Quantity.SMOKE) in made.listener.readings)
+        for answers in (True, False):
+            made.service.handlers["node.ping"] = lambda _, said=answers: {"responded": said}
+            if answers:
+                await made.driver.perform(Command("it", Verb.READ))
+            else:
+                with pytest.raises(HardwareError, match="does not answer"):
+                    await made.driver.perform(Command("it", Verb.READ))
