@@ -52,8 +52,6 @@ class Supervisor:
         self._tell_fault = tell_fault
         self._telemetry = TelemetryTable() if telemetry is None else telemetry
         self._pauses = pauses
-        self._ended = set[str]()
-        """Devices whose driver ended by a mistake, and that have said nothing since."""
         self._of_driver: dict[DeviceDriver, list[str]] = {}
         for id_, (_, driver) in devices.items():
             self._of_driver.setdefault(driver, []).append(id_)
@@ -93,7 +91,7 @@ class Supervisor:
             worker.forget_state()
             self._telemetry.stands(device, worker.state, self._clock.monotonic())
             self.fault(device, DeviceFault.SERVICE_GONE, True)
-            self._ended.add(device)
+            worker.driver_ended = True
 
     async def perform(
         self, command: Command, within_seconds: float, begin_seconds: float | None = None
@@ -145,7 +143,7 @@ class Supervisor:
         worker.state = state
         worker.spoke()
         self._telemetry.stands(device, state, self._clock.monotonic())
-        self._driver_is_back(device)
+        self._driver_is_back(worker, device)
 
     def read(self, reading: Reading) -> None:
         """A device gave a value."""
@@ -155,7 +153,7 @@ class Supervisor:
         worker.readings[reading.quantity] = reading.value
         worker.spoke()
         self._telemetry.read(reading, self._clock.monotonic())
-        self._driver_is_back(reading.device)
+        self._driver_is_back(worker, reading.device)
 
     def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
         """Something is wrong with a device, or no longer."""
@@ -166,9 +164,10 @@ class Supervisor:
             worker.faults.add(fault)
         else:
             worker.faults.discard(fault)
+            worker.look_again()
         self._tell_fault(device, fault, stands)
 
-    def _driver_is_back(self, device: str) -> None:
-        if device in self._ended:
-            self._ended.discard(device)
+    def _driver_is_back(self, worker: Worker, device: str) -> None:
+        if worker.driver_ended:
+            worker.driver_ended = False
             self.fault(device, DeviceFault.SERVICE_GONE, False)

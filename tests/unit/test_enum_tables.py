@@ -92,6 +92,10 @@ PARTIAL: Mapping[str, Partial] = {
     "hubd.adapters.curve.reasons._SILENT": _partial(
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),
+    "hubd.devices.worker.LOSSES": _partial(
+        "JAMMED REFUSED DEAD NOT_SECURE TAMPERED BATTERY_LOW STRANGE",
+        "these are of one device, and no other is harmed by them",
+    ),
     "hubd.wiring.movers:MadeKind": _partial(
         "AUDIT BLUEZ GPIO INPUTS LOCKS LOCK_BATTERIES PAIRING RADIO READERS STRIKES",
         "what must run for strikes is their guard, or their boards (the last one in the file)",
