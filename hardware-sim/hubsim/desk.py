@@ -115,6 +115,7 @@ def desk_parts(
             ZwaveLock: partial(_zwave_locks, network, metals),
         },
     )
+    devices = make_devices(config, device_kinds(network))
     return Parts(
         radio=_radio(transport, config, tell),
         doors=movers.doors,
@@ -122,7 +123,8 @@ def desk_parts(
         uplink=make_uplink(config, keys),
         runs=movers.runs,
         readers=make_readers(config, keys, tell),
-        devices=make_devices(config, device_kinds(network)),
+        devices=devices,
+        care=network.care,
     )
 
 

@@ -35,6 +35,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     edges = Edges()
     network = make_network(config)
     movers = make_movers(config, edges.put, tell, mover_kinds(network))
+    devices = make_devices(config, device_kinds(network))
     runs: dict[Part, RunPart] = dict(movers.runs)
     lines_of_inputs = wired_inputs(config)
     if lines_of_inputs:
@@ -47,7 +48,8 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         uplink=make_uplink(config, keys),
         runs=runs,
         readers=make_readers(config, keys, tell),
-        devices=make_devices(config, device_kinds(network)),
+        devices=devices,
+        care=network.care,
     )
 
 

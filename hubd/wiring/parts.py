@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hubcore.device.device import Device
 from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
+from hubcore.ports.network import NetworkCare
 from hubcore.ports.radio import Radio
 from hubcore.ports.reader import Readers
 from hubcore.ports.uplink import Uplink
@@ -31,6 +32,7 @@ class Parts:
     `doors`: what moves each door, by the door's id. `runs`: what must run for the parts, by name.
     `readers`: what drives each reader beside the phones, by the reader's id.
     `devices`: what is commanded otherwise, each with its driver, by the device's id.
+    `care`: that of the Z-Wave network, where the hub commands one. Nothing of hubd calls it yet.
     """
 
     radio: Radio
@@ -40,6 +42,7 @@ class Parts:
     runs: Mapping[Part, RunPart]
     readers: Mapping[str, Readers] = field(default_factory=dict)
     devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
+    care: NetworkCare | None = None
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -19,6 +19,7 @@ from typing import Protocol
 from hubcore.device.command import Capability, Command
 from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
 from hubcore.ports.device import DeviceDriver, DeviceListener
+from hubcore.ports.network import NetworkCare
 from hubd.config.devices import Zwave, ZwaveNode
 from hubd.config.file import Config
 from hubd.config.movers import ZwaveLock
@@ -34,17 +35,30 @@ class LockDriver(DeviceDriver, Protocol):
         """Tell whether a lock has a timer of its own."""
 
 
+class NetworkDriver(LockDriver, Protocol):
+    """The driver of a whole network."""
+
+    @property
+    def care(self) -> NetworkCare:
+        """Who takes devices in and out."""
+
+
 class ZwaveNetwork:
     """Shares one driver. Implements `ports.device.DeviceListener` towards it."""
 
-    def __init__(self, make_driver: Callable[[], LockDriver]) -> None:
+    def __init__(self, make_driver: Callable[[], NetworkDriver]) -> None:
         """`make_driver` makes the driver of all that is configured. It raises ImportError."""
         self._make_driver = make_driver
-        self._driver: LockDriver | None = None
+        self._driver: NetworkDriver | None = None
         self._serving = asyncio.Lock()
         self._listeners: dict[str, DeviceListener] = {}
         self._states: dict[str, DeviceState] = {}
         self._faults: defaultdict[str, set[DeviceFault]] = defaultdict(set)
+
+    @property
+    def care(self) -> NetworkCare | None:
+        """The care of the network; None where nothing in it is commanded, so nobody serves it."""
+        return self._driver.care if self._driver is not None else None
 
     def share(self, devices: Iterable[str]) -> LockDriver:
         """Return what commands these devices. Raise ImportError without the client's library."""
@@ -134,7 +148,7 @@ def make_network(
     default. `is_simulated`: the locks of a desk cannot join with S2, and are commanded without.
     """
 
-    def make_driver() -> LockDriver:
+    def make_driver() -> NetworkDriver:
         from drivers.zwave_js.driver import SECURE_ENOUGH, ZwaveJs
         from drivers.zwave_js.nodes import ZwaveDevice
 

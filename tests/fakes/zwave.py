@@ -121,6 +121,8 @@ class FakeService:
         self.nodes = [node(1, []), node(2, lock_values(255)), node(3, lock_values(255))]
         self.handlers: dict[str, Handler] = {}
         self.asked: list[Mapping[str, Any]] = []
+        self.refusing: dict[str, int] = {}
+        """Commands that fail, and with which error of zwave-js."""
         self.twice = False
         self.farewells: list[int | None] = []
         """With which code each connection was closed; None: it was cut."""
@@ -196,11 +198,25 @@ class FakeService:
 
     async def _take(self, command: Mapping[str, Any]) -> None:
         self.asked.append(command)
+        if command["command"] in self.refusing:
+            await self._refuse(command)
+            return
         handler = self.handlers.get(command["command"], self._plain)
         result = handler(command)
         if result is not None:
             await self.answer(command, result)
         await asyncio.sleep(0)
+
+    async def _refuse(self, command: Mapping[str, Any]) -> None:
+        message = {
+            "type": "result",
+            "success": False,
+            "messageId": command["messageId"],
+            "errorCode": "zwave_error",
+            "zwaveErrorCode": self.refusing[command["command"]],
+            "zwaveErrorMessage": "",
+        }
+        await self.send(json.dumps(message))
 
     def _plain(self, command: Mapping[str, Any]) -> Answer | None:
         match command["command"]:

@@ -85,6 +85,23 @@ def test_the_driver_knows_the_nodes_of_both_by_what_the_file_says() -> None:
     assert nodes == {"front-lock": (Capability.LOCK, 4), "back-lock": (Capability.LOCK, 3)}
 
 
+def test_the_care_of_the_network_is_its_drivers() -> None:
+    fake = FakeDriver(monotonic)
+    network = ZwaveNetwork(lambda: fake)
+    assert network.care is None, "nothing is commanded in it"
+    network.share(["front-lock"])
+    assert network.care is fake.care
+
+
+def test_a_hub_with_a_network_has_its_care_and_any_other_has_none() -> None:
+    network = make_network(CONFIG)
+    make_devices(CONFIG, device_kinds(network))
+    assert network.care is not None
+    empty = make_network(parse(SMALL, FILE, CREDENTIALS))
+    assert make_devices(parse(SMALL, FILE, CREDENTIALS), device_kinds(empty)) == {}
+    assert empty.care is None
+
+
 async def test_each_hears_of_its_own_and_of_what_was_said_before() -> None:  # law 3
     fake = FakeDriver(monotonic)
     network = ZwaveNetwork(lambda: fake)
