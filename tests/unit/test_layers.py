@@ -569,8 +569,8 @@ def test_each_port_has_one_fake() -> None:
     assert sorted(fakes) == sorted(set(ports()) - WITHOUT_A_FAKE)
 
 
-WITHOUT_A_FAKE = {"NetworkCare", "PolicyFile"}
-"""Tests that need a policy's file want the real one; nobody yet uses the care of a network."""
+WITHOUT_A_FAKE = {"PolicyFile"}
+"""Tests that need a policy's file want the real one."""
 
 
 def test_another_fake_is_noticed() -> None:
