@@ -38,8 +38,9 @@ test-oracle: $(VENV)-oracle/ready
 tools:
 	.ci/prerequisites $(PYTHON) dbus-daemon
 
-# The driver of OpenZWave with the real library, against a simulated stick. Debian 12's Python alone; it builds a wheel once.
-OPENZWAVE := build/openzwave
+# The driver of OpenZWave with the real library, against a simulated stick. Debian 12's Python alone; it builds a wheel once,
+# into a cache outside the tree.
+OPENZWAVE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hubd-openzwave-0.4.19
 openzwave: $(VENV)-openzwave/ready
 	$(VENV)-openzwave/bin/python -m pytest -q -p no:cacheprovider tests/openzwave tests/ports/test_device.py --timeout 150 -k openzwave
 

@@ -2,17 +2,17 @@
 
 Laws:
 1. A device names what it is reached by: a board and its relay, or a node.
-2. One id is one device or one board, one port one board, one relay or endpoint one device. A lock
-   that moves a door is not a device beside it.
+2. One id is one device or one board, one relay or endpoint one device. A lock that moves a door is
+   not a device beside it. A serial line is one board's (`hubd.config.serial`).
 3. A board's kind stands in the file. It is never guessed, and a probe confirms it.
-4. A lock behind OpenZWave says in words that S0 is accepted for it. One stick has one program.
+4. A lock behind OpenZWave says in words that S0 is accepted for it.
 
 A kind has `id`, `name`, `seconds_believed` and `place`. `hubd.wiring.devices` has a row for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -36,7 +36,6 @@ Relays = Annotated[int, Meta(ge=1, le=32, description="1 to 32, as many as the b
 Seconds = Annotated[float, Meta(ge=1, le=604_800, description="1 to 604800")]
 DEVICES_MAX = 256
 BOARDS_MAX = 16
-ZWAVE_SERVICE = "the Z-Wave service ([zwave], key stick)"
 
 
 class Lcus(Section, frozen=True, tag_field=KIND, tag="lcus"):
@@ -174,7 +173,6 @@ def check_devices(
         elif zwave is None:
             found = "a device of kind zwave, and no [zwave]"
             raise WrongValueError((*where, KIND), "a section [zwave] beside it", found)
-    _check_stick(openzwave, zwave, boards)
 
 
 def _check_openzwave(device: OpenZwaveNode, section: OpenZwave | None, where: KeyPath) -> None:
@@ -192,36 +190,6 @@ def _check_openzwave(device: OpenZwaveNode, section: OpenZwave | None, where: Ke
     if section.network_key is None:
         expected = f"a path or credential:NAME, because {device.id!r} is a lock"
         raise WrongValueError(("openzwave", "network_key"), expected, "nothing")
-
-
-def _check_stick(
-    openzwave: OpenZwave | None, zwave: Zwave | None, boards: Sequence[RelayBoard]
-) -> None:
-    """A stick belongs to one program."""
-    owners = {board.port: f"board {board.id!r}" for board in boards}
-    if zwave is not None:
-        _check_line(("zwave", "stick"), zwave.stick, owners)
-        owners[zwave.stick] = ZWAVE_SERVICE
-    if openzwave is not None:
-        _check_line(("openzwave", "port"), openzwave.port, owners)
-
-
-def _check_line(where: KeyPath, line: str, owners: Mapping[str, str]) -> None:
-    if line in owners:
-        found = f"{show(line)}, which {owners[line]} has too"
-        raise WrongValueError(where, "a value used once", found)
-
-
-def serial_lines(
-    boards: Sequence[RelayBoard], zwave: Zwave | None, openzwave: OpenZwave | None
-) -> dict[str, str]:
-    """Return whose each serial line is, by its path; those of readers are not among them."""
-    owners = {board.port: f"board {board.id!r}" for board in boards}
-    if zwave is not None:
-        owners[zwave.stick] = ZWAVE_SERVICE
-    if openzwave is not None:
-        owners[openzwave.port] = "[openzwave]"
-    return owners
 
 
 def _check_relay(device: Relay | RelayStrike, board: RelayBoard | None, where: KeyPath) -> None:
@@ -289,12 +257,6 @@ def _unique_values(
     for index, board in enumerate(boards):
         where = ("relay_boards", f"[{index}]")
         yield _UniqueValue((*where, "id"), ("board", board.id), show(board.id), "another board")
-        yield _UniqueValue(
-            path=(*where, "port"),
-            value=("port", board.port),
-            shown=show(board.port),
-            owner=f"board {board.id!r}",
-        )
     for index, device in enumerate(devices):
         where = ("devices", f"[{index}]")
         yield _UniqueValue((*where, "id"), ("device", device.id), show(device.id), "another device")

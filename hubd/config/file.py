@@ -15,7 +15,7 @@ import errno
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +32,6 @@ from hubd.config.devices import (
     RelayBoard,
     Zwave,
     check_devices,
-    serial_lines,
 )
 from hubd.config.doors import Door, check_doors
 from hubd.config.hub import Api, Hub, Log, Protocol
@@ -40,10 +39,11 @@ from hubd.config.keys import Keys, PathReader
 from hubd.config.mistakes.explain import explain
 from hubd.config.mistakes.place import ConfigPlace
 from hubd.config.mistakes.sentences import WrongValueError, toml_trouble
-from hubd.config.movers import DoorLock
+from hubd.config.movers import DoorLock, ZwaveLock
 from hubd.config.radio import Bluez, Radio
 from hubd.config.readers import READERS_MAX, Reader, check_readers
 from hubd.config.section import Section, with_default_kinds
+from hubd.config.serial import SerialLine, check_lines, serial_lines
 
 FILE_BYTES_MAX = 1 << 20
 BYTE_ORDER_MARK = "\ufeff"
@@ -97,6 +97,7 @@ class Config(Section, frozen=True):
         self._check_offline_hours()
         check_devices(self.devices, self.relay_boards, self.zwave, self.doors, self.openzwave)
         self._check_readers()
+        check_lines(self.serial_lines())
         self.protocol.check()
         self.api.check()
 
@@ -110,10 +111,15 @@ class Config(Section, frozen=True):
                 expected = "a [backend] in this file, or nobody would ever be let in"
                 raise WrongValueError(key, expected, "none")
 
+    def serial_lines(self) -> Iterator[SerialLine]:
+        """Yield every serial line that anything of the configuration uses."""
+        has_lock = any(isinstance(lock, ZwaveLock) for _, lock in self.door_locks)
+        zwave = self.zwave or (Zwave() if has_lock else None)
+        return serial_lines(self.relay_boards, zwave, self.openzwave, self.readers)
+
     def _check_readers(self) -> None:
         points = {point.number for door in self.doors for point in door.access_points}
-        lines = serial_lines(self.relay_boards, self.zwave, self.openzwave)
-        check_readers(self.readers, points, lines)
+        check_readers(self.readers, points)
         for reader in self.readers:
             for name in reader.KEYS:
                 self.keys.check_has(name, "[[readers]]")

@@ -9,7 +9,7 @@ Laws:
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -64,15 +64,8 @@ Reader = Osdp
 """A union of all kinds of readers."""
 
 
-def check_readers(
-    readers: Sequence[Reader],
-    access_points: Collection[int],
-    lines_of_others: Mapping[str, str],
-) -> None:
-    """Raise WrongValueError for a reader that is wrong, by itself or beside the others.
-
-    `lines_of_others`: whose each serial line is that no reader may be on, by its path.
-    """
+def check_readers(readers: Sequence[Reader], access_points: Collection[int]) -> None:
+    """Raise WrongValueError for a reader that is wrong, by itself or beside the others."""
     ids: set[str] = set()
     places: dict[tuple[Path, int], str] = {}
     speeds: dict[Path, int] = {}
@@ -80,10 +73,6 @@ def check_readers(
     for index, reader in enumerate(readers):
         where = ("readers", f"[{index}]")
         _check_alone(reader, where, access_points)
-        line = os.path.normpath(reader.device)
-        if line in lines_of_others:
-            found = f"{show(line)}, which {lines_of_others[line]} has too"
-            raise WrongValueError((*where, "device"), "a line of readers alone", found)
         if reader.id in ids:
             found = f"{show(reader.id)}, which another reader has too"
             raise WrongValueError((*where, "id"), "a value used once", found)

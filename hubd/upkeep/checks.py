@@ -707,7 +707,10 @@ CHECKS: Mapping[CheckId, Check] = {
         class_=Class.SETUP,
         severity=Severity.ERROR,
         cause="{port}: it is the same port as that of {other}",
-        remedy="give each board a port of its own in [[relay_boards]]",
+        remedy=(
+            "a serial line is for one program: mend port of [[relay_boards]] or of [openzwave], "
+            "stick of [zwave], or device of [[readers]]"
+        ),
     ),
     CheckId.KEY_NOT_IN_UNIT: Check(
         topic=Topic.KEYS,

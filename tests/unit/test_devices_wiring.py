@@ -237,9 +237,9 @@ def test_two_names_of_one_port_are_one_port(machine: Ports) -> None:
     told = machine.look(DEVICES + second)
     shared = found(
         CheckId.PORT_SHARED,
-        "board b2",
+        "board 'b2'",
         port="/dev/serial/by-id/usb-y",
-        other="board b1 (/dev/serial/by-id/usb-x)",
+        other="board 'b1', /dev/serial/by-id/usb-x",
     )
     assert (shared.kind, shared.text) in told
 
@@ -265,13 +265,47 @@ def test_two_programs_of_one_stick_are_told(machine: Ports) -> None:
     (machine.world.devices / "zwave").symlink_to("/dev/null")
     shared = found(
         CheckId.PORT_SHARED,
-        "openzwave",
+        "[openzwave]",
         port="/dev/serial/by-id/usb-stick",
-        other="the Z-Wave service (/dev/zwave)",
+        other="the Z-Wave service ([zwave], key stick), /dev/zwave",
     )
     told = machine.look("[zwave]\n" + STICK)
     assert (shared.kind, shared.text) in told
     assert (shared.kind, shared.text) not in machine.look(STICK)
+
+
+READERS = """
+[[readers]]
+kind = "osdp"
+id = "front"
+access_point = 1
+device = "/dev/ttyUSB3"
+address = 1
+key = "front.key"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "user"),
+    [
+        (BOARD, "serial/by-id/usb-x", "board 'b1', /dev/serial/by-id/usb-x"),
+        (STICK, "serial/by-id/usb-stick", "[openzwave], /dev/serial/by-id/usb-stick"),
+        ("[zwave]\n", "zwave", "the Z-Wave service ([zwave], key stick), /dev/zwave"),
+        (MOVER, "zwave", "the Z-Wave service ([zwave], key stick), /dev/zwave"),
+    ],
+)
+def test_a_line_of_readers_under_another_name_is_told_too(
+    machine: Ports, text: str, name: str, user: str
+) -> None:
+    for path in (name, "ttyUSB3"):
+        (machine.world.devices / path).symlink_to("/dev/null")
+    shared = found(CheckId.PORT_SHARED, "reader 'front'", port="/dev/ttyUSB3", other=user)
+    assert "device of [[readers]]" in shared.text
+    keys = SMALL.replace("[keys]\n", '[keys]\ncard_key = "card.key"\n')
+    told = list(ports.look(parse(keys + text + READERS, FILE, CREDENTIALS), machine.world))
+    assert shared in told
+    alone = list(ports.look(parse(keys + READERS, FILE, CREDENTIALS), machine.world))
+    assert shared not in alone
 
 
 def test_openzwave_that_is_not_installed_breaks_no_hub_and_is_told(tmp_path: Path) -> None:

@@ -124,6 +124,19 @@ stick = "/dev/ttyACM0"
 [openzwave]
 port = "/dev/ttyACM1"
 """
+LOCK_ALONE = """
+[[doors]]
+id = "back"
+name = "Back door"
+[[doors.access_points]]
+number = 99
+name = "In"
+[[doors.movers]]
+kind = "zwave_lock"
+id = "back-lock"
+node = 3
+"""
+"""It is reached by the service's stick, although there is no section [zwave]."""
 
 
 @pytest.mark.parametrize(
@@ -133,6 +146,7 @@ port = "/dev/ttyACM1"
         (BOARD, "/dev/../dev/ttyUSB0", "board 'hall'"),
         (STICKS, "/dev/ttyACM0", "the Z-Wave service ([zwave], key stick)"),
         (STICKS, "/dev/ttyACM1", "[openzwave]"),
+        (LOCK_ALONE, "/dev/zwave", "the Z-Wave service ([zwave], key stick)"),
     ],
 )
 def test_a_line_of_readers_is_nobody_elses(more: str, line: str, owner: str) -> None:
@@ -266,7 +280,7 @@ def test_a_serial_line_is_looked_at_without_opening_it(tmp_path: Path) -> None:
         Path("/dev/file"): ["c"],
         Path("/dev/ttyUSB9"): ["d"],
     }
-    said = [one.text for one in serial.look(wanted, World(0, root=tmp_path))]
+    said = [one.text for one in serial.look(wanted, World(1, root=tmp_path))]
     assert said == [
         "/dev/ttyUSB0: a",
         "/dev/by-id and /dev/ttyUSB0 of [[readers]] are one serial line; write the same path for all readers on a line",
@@ -274,6 +288,14 @@ def test_a_serial_line_is_looked_at_without_opening_it(tmp_path: Path) -> None:
         "/dev/file: expected a serial line, found something else; type: ls -l /dev/serial/by-id",
         "/dev/ttyUSB9: there is no such serial line; plug the adapter in; type: ls -l /dev/serial/by-id",
     ]
+
+
+def test_root_is_told_of_a_line_that_hubd_may_not_use(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/ttyUSB0").symlink_to("/dev/null")
+    (one, _) = serial.look({Path("/dev/ttyUSB0"): ["a"]}, World(0, root=tmp_path))
+    assert one.text.startswith("/dev/ttyUSB0: hubd may not use it (group root, mode 666); ")
+    assert "sudo chown root:dialout /dev/ttyUSB0" in one.text
 
 
 # The local calls.

@@ -2,7 +2,7 @@
 
 Laws:
 1. No port is opened, so a hub may run meanwhile, and no board is disturbed.
-2. Two names of one port are one port.
+2. Two names of one port are one port, whatever uses it (`hubd.config.serial` has the list).
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from typing import NamedTuple
 
 from hubd.config.file import Config
 from hubd.config.section import kind_of
+from hubd.config.serial import SerialLine
 from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 
 GROUP = "dialout"
 """Debian's group of serial ports; hubd is in it where there are boards (docs/hub.md, Devices)."""
+READERS = "readers"
+"""The table of readers in the file."""
 _OF_GROUP = stat.S_IRGRP | stat.S_IWGRP
 
 
@@ -34,11 +37,8 @@ class _Port(NamedTuple):
 
 
 def look(config: Config, world: World) -> Iterator[Finding]:
-    """Yield what is found of the port of every board and stick."""
-    seen: dict[Path, _Port] = {}
-    if config.zwave is not None:
-        service = _Port("the Z-Wave service", config.zwave.stick, "")
-        seen[(world.root / service.path.lstrip("/")).resolve()] = service
+    """Yield what is found of the port of every board and stick, and of lines with two users."""
+    yield from _shared(config, world)
     for port in _ports(config):
         path = world.root / port.path.lstrip("/")
         try:
@@ -47,26 +47,28 @@ def look(config: Config, world: World) -> Iterator[Finding]:
         except OSError:
             yield found(CheckId.PORT_MISSING, port.about, port=port.path)
             continue
-        other = seen.setdefault(found_at, port)
-        if other is not port:
-            yield found(
-                CheckId.PORT_SHARED,
-                port.about,
-                port=port.path,
-                other=f"{other.about} ({other.path})",
-            )
         if not stat.S_ISCHR(status.st_mode):
             yield found(CheckId.PORT_NO_LINE, port.about, port=port.path)
-        elif not _may_use(found_at, status, world.uid):
-            yield found(
-                CheckId.PORT_NOT_OURS,
-                port.about,
-                port=port.path,
-                group=_group_name(status.st_gid),
-                mode=stat.S_IMODE(status.st_mode),
-            )
+        elif not may_use(found_at, status, world.uid):
+            yield not_ours(port.about, port.path, status)
         else:
             yield fact(port.about, f"{port.shown} on {port.path}")
+
+
+def _shared(config: Config, world: World) -> Iterator[Finding]:
+    """Yield the lines that two users have, each by another name; of readers `serial` tells."""
+    seen: dict[Path, SerialLine] = {}
+    for line in config.serial_lines():
+        path = (world.root / line.path.lstrip("/")).resolve()
+        other = seen.setdefault(path, line)
+        if other is line or line.key[0] == other.key[0] == READERS:
+            continue
+        yield found(
+            CheckId.PORT_SHARED,
+            line.user,
+            port=line.path,
+            other=f"{other.user}, {other.path}",
+        )
 
 
 def _ports(config: Config) -> Iterator[_Port]:
@@ -78,11 +80,22 @@ def _ports(config: Config) -> Iterator[_Port]:
         yield _Port("openzwave", config.openzwave.port, "a Z-Wave stick for OpenZWave")
 
 
-def _may_use(path: Path, status: os.stat_result, uid: int) -> bool:
+def may_use(path: Path, status: os.stat_result, uid: int) -> bool:
     """Tell whether hubd may use a port; root looks for a hubd that runs as another user."""
     if uid != 0:
         return os.access(path, os.R_OK | os.W_OK)
     return _group_name(status.st_gid) == GROUP and status.st_mode & _OF_GROUP == _OF_GROUP
+
+
+def not_ours(about: str, port: str, status: os.stat_result) -> Finding:
+    """Return the finding of a port that hubd may not use."""
+    return found(
+        CheckId.PORT_NOT_OURS,
+        about,
+        port=port,
+        group=_group_name(status.st_gid),
+        mode=stat.S_IMODE(status.st_mode),
+    )
 
 
 def _group_name(number: int) -> str:

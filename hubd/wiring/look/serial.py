@@ -1,4 +1,4 @@
-"""The serial lines that a configuration names: whether they are there, and hubd's to use.
+"""The serial lines of readers: whether they are there, and hubd's to use.
 
 Laws:
 1. No line is opened, so a hub may run meanwhile.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
+from hubd.wiring.look.ports import may_use, not_ours
 from hubd.wiring.look.world import World
 
 ABOUT = "serial line"
@@ -25,16 +26,23 @@ def look(wanted: Mapping[Path, Sequence[str]], world: World) -> Iterator[Finding
     for device, users in wanted.items():
         path = world.root / device.relative_to("/")
         try:
-            mode = path.stat().st_mode
+            status = path.stat()
         except OSError:
             yield found(CheckId.READER_LINE_MISSING, ABOUT, device=device)
             continue
-        if not stat.S_ISCHR(mode):
+        if not stat.S_ISCHR(status.st_mode):
             yield found(CheckId.READER_LINE_UNFIT, ABOUT, device=device)
             continue
-        if not os.access(path, os.R_OK | os.W_OK):
-            yield found(CheckId.READER_LINE_NO_RIGHT, ABOUT, device=device)
+        if not may_use(path, status, world.uid):
+            yield _no_right(device, status, world)
         other = seen.setdefault(path.resolve(), device)
         if other != device:
             yield found(CheckId.READER_LINE_TWICE, ABOUT, device=device, other=other)
         yield fact(ABOUT, f"{device}: {', '.join(users)}")
+
+
+def _no_right(device: Path, status: os.stat_result, world: World) -> Finding:
+    """Tell root of the line's group, and hubd of what gives it that group."""
+    if world.uid == 0:
+        return not_ours(ABOUT, str(device), status)
+    return found(CheckId.READER_LINE_NO_RIGHT, ABOUT, device=device)
