@@ -32,7 +32,8 @@ _RAISED_BY_STATE = {
     DoorState.FORCED.name.lower(): Happening.FORCED,
     DoorState.HELD_OPEN.name.lower(): Happening.HELD_OPEN,
 }
-_WORD_OF_EVERY_ONE = str(RecordKind.DOOR).encode()
+_WORDS = tuple(str(one).encode() for one in (*_BEGINS, Happening.TOO_OFTEN))
+"""A record about an alarm has one of these in its bytes; others are not read."""
 
 
 def standing_alarms(records: Sequence[StoredRecord]) -> dict[str, frozenset[Happening]]:
@@ -65,7 +66,7 @@ def _sum_up(standing: set[Happening], state: object) -> None:
 
 def _of_doors(records: Sequence[StoredRecord]) -> Iterator[Record]:
     for stored in records:
-        if _WORD_OF_EVERY_ONE not in stored.body:
+        if not any(word in stored.body for word in _WORDS):
             continue
         try:
             record = Record.decode(stored.body)
