@@ -74,14 +74,18 @@ class ReadersDesk:
             self.hub.policy.cards[card.digest] = card
         self.attending = self._attending()
 
-    def _attending(self) -> Attending:
-        cards = Cards(
+    def cards(self) -> Cards:
+        """Return what knows of cards and has heard of no PIN."""
+        return Cards(
             CARD_KEY,
             policy=self.hub.policy,
             log=self.hub.log,
             clock=self.clock,
             tell=self.hub.tell,
         )
+
+    def _attending(self) -> Attending:
+        cards = self.cards()
         attendants = {
             reader: Attendant(
                 reader,

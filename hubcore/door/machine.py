@@ -9,6 +9,10 @@ Laws:
    it is no alarm. What is masked is not raised.
 6. Tamper and fault are aspects of their own: they come and go whatever the leaf does.
 7. An exit request counts for EGRESS_SECONDS, also while the door is released or just falls shut.
+8. An alarm of before a restart (`carry`) stands on. A door that is found open goes on with it, and
+   is not raised again; one that is found shut ends it once its contact has settled.
+9. Tamper of before a restart ends with the first position: a switch that is tampered with tells
+   none.
 
 How it works: an event and the phase give a new phase, and perhaps a happening. Some phases end by
 themselves: `deadline` says when, and the caller then hands in TIMEOUT. Alarms stand beside the
@@ -17,6 +21,7 @@ phases: a phase may raise one, and a door that has settled in SECURED ends them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hubcore.door.phases import (
@@ -81,6 +86,8 @@ class DoorMachine:
     alarms: set[DoorAlarm] = field(default_factory=set)
     _asked_out: float | None = None
     """When somebody last asked to leave."""
+    _carried_tamper: bool = False
+    """Whether `tamper` is of before a restart, and nothing was heard of it since."""
 
     def __post_init__(self) -> None:
         """Begin with UNKNOWN where there is a switch: it has not been read yet."""
@@ -115,8 +122,26 @@ class DoorMachine:
             fault=self.fault,
         )
 
+    def carry(self, alarms: Iterable[Happening]) -> None:
+        """Let these alarms stand, each by its beginning: they were raised before a restart.
+
+        Without a position switch nothing would end what only a switch can tell.
+        """
+        begun = frozenset(alarms)
+        self.fault = Happening.FAULT in begun
+        if not self.watched:
+            return
+        self.tamper = self._carried_tamper = Happening.TAMPER in begun
+        self.alarms = {_RAISED_BY[one] for one in begun if one in _RAISED_BY}
+
     def see(self, event: Event, now: float) -> Happened:
         """Take one event; return what is worth a record."""
+        ended: Happened = ()
+        if event in (Event.OPENED, Event.CLOSED) and self._carried_tamper:
+            ended = self.notice(Aspect.UNTAMPERED)
+        return ended + self._take(event, now)
+
+    def _take(self, event: Event, now: float) -> Happened:
         if event is Event.STRIKE_ON:
             self.strike = True
             self.taken = False
@@ -126,11 +151,21 @@ class DoorMachine:
             self._asked_out = now
         elif event is Event.OPENED:
             self._asked_out = None
-        step = TABLE.get((self.phase, event))
+        step = self._step(event)
         if step is None:
             return ()
         phase, happening = self._with_mode(*step)
         return self._enter(phase, happening, now)
+
+    def _step(self, event: Event) -> tuple[DoorPhase, Happening | None] | None:
+        """Return what an event leads to; alarms beside a door not seen open are carried ones."""
+        is_carried = self.alarms and self.phase not in _OPEN | {DoorPhase.SETTLING}
+        if is_carried and event is Event.CLOSED:
+            return DoorPhase.SETTLING, None
+        if is_carried and event is Event.OPENED and self.phase is DoorPhase.UNKNOWN:
+            too_long = DoorAlarm.OPEN_TOO_LONG in self.alarms
+            return (DoorPhase.HELD_OPEN if too_long else DoorPhase.FORCED), None
+        return TABLE.get((self.phase, event))
 
     def notice(self, aspect: Aspect) -> Happened:
         """Take what is seen of an aspect; return what is worth a record."""
@@ -141,6 +176,7 @@ class DoorMachine:
                 self.bolt = BoltState.FREE
             case Aspect.TAMPERED | Aspect.UNTAMPERED:
                 was = self.tamper
+                self._carried_tamper = False
                 self.tamper = aspect is Aspect.TAMPERED
                 return _changed(was, self.tamper, Happening.TAMPER, Happening.TAMPER_ENDED)
             case Aspect.FAULTY | Aspect.FAULTLESS:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from hubcore.door.machine import DoorMachine
+from hubcore.evidence.carried_alarms import standing_alarms
+from hubcore.evidence.records import StoredRecord
 from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
@@ -54,7 +56,9 @@ def make_doors(
     standing = StandingOrders(numbers, policy, evidence.clock, evidence.tell)
     schedules = HoldSchedules(numbers, policy, evidence.clock, config.hub.zone)
     persons = Persons(evidence.clock, came_in=schedules.came_in)
-    watch = _make_watch(config, movers, persons, evidence)
+    end = evidence.log.last() + 1
+    newest = evidence.log.newest(end, REMEMBERED_RECORDS)
+    watch = _make_watch(config, movers, persons, newest, evidence)
     unlock = _make_unlock(config, movers, policy, standing, watch, persons, heard, evidence)
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -78,8 +82,6 @@ def make_doors(
         changed=keeper.apply,
         found=stores.orders if config.backend is not None else (),
     )
-    end = evidence.log.last() + 1
-    newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     unlock.remember(newest)
     orders.remember(newest)
     return Doors(
@@ -104,10 +106,15 @@ def _make_watch(
     config: Config,
     movers: Mapping[str, Mover],
     persons: Persons,
+    newest: Sequence[StoredRecord],
     evidence: Evidence,
 ) -> DoorWatch:
+    machines = machines_of(config)
+    for door, alarms in standing_alarms(newest).items():
+        if door in machines:
+            machines[door].carry(alarms)
     return DoorWatch(
-        machines=machines_of(config),
+        machines=machines,
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hubd.adapters.keys.keyfiles import HubKeys
-from hubd.building.evidence import Evidence
+from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
 from hubd.doors.unlock import Unlock
 from hubd.policy.proven import ProvenPolicy
@@ -34,6 +34,8 @@ def make_readers(
         clock=evidence.clock,
         tell=evidence.tell,
     )
+    end = evidence.log.last() + 1
+    cards.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
     attendants: dict[str, Attendant] = {}
     for reader in config.readers:
         attendants[reader.id] = Attendant(

@@ -6,12 +6,14 @@ Laws:
 2. A card that is nobody's is a denial of the reader where it was held. So its records are paced by
    reader (`hubd.evidence.paced`), however many cards somebody tries.
 3. A wrong PIN counts for its credential at its access point alone (`hubcore.access.lockout`).
+4. The count outlasts a restart, by its records. A wrong PIN that went into a sum has none, and is
+   not counted again: a restart may give a few tries more.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from hubcore.access.cards import Card, PinMatch, card_digest, match_pin
@@ -19,12 +21,13 @@ from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.lockout import Lockout, LockoutRule
 from hubcore.access.words import Action, Denial
 from hubcore.evidence.facts import Detail, Fact, Tell
-from hubcore.evidence.records import RecordKind
+from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.reader import CardRead
 from hubcore.ports.stores import AuditLog, PolicyLookups
 from hubd.doors.decisionlog import DecisionLog
 from hubd.doors.operation import Operation
+from hubd.doors.recall import with_ages
 
 OP_BYTES = 8
 RECORD_SECONDS = 1.5
@@ -76,6 +79,23 @@ class Cards:
         self._clock = clock
         self._decisions = DecisionLog(log, clock, tell)
         self._lockout = Lockout(rule or LockoutRule())
+
+    def remember(self, records: Sequence[StoredRecord]) -> None:
+        """Count what the newest records say of PINs, before any card is read; the oldest first."""
+        now = self._clock.monotonic()
+        for record, age_seconds in with_ages(records, now):
+            self._count(record, now - age_seconds)
+
+    def _count(self, record: Record, at: float) -> None:
+        match record.detail:
+            case {Fact.ASKER: str(credential), Fact.POINT: int(point), Fact.WHY: Denial.WRONG_PIN}:
+                self._lockout.failed((point, credential), at)
+            case {
+                Fact.ASKER: str(credential),
+                Fact.POINT: int(point),
+                Fact.PATH: Strength.CARD_AND_PIN,
+            }:
+                self._lockout.succeeded((point, credential), at)
 
     def digest(self, read: CardRead) -> bytes:
         """Return the digest of a card that was read."""

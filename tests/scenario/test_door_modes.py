@@ -114,6 +114,30 @@ async def test_a_forced_door_is_an_alarm_until_it_is_shut(stage: Stage) -> None:
     await stage.until(told, "the backend has the alarm's beginning and its end, once each")
 
 
+async def test_an_alarm_of_before_a_restart_has_its_end_once_the_door_is_shut(
+    stage: Stage,
+) -> None:
+    """The simulated door is shut by whoever starts the hub again."""
+    before = len(await happened(stage))
+    act(stage, Act.FORCE)
+
+    async def alarm(word: str, position: str) -> bool:
+        seen = await door(stage)
+        return bool(seen["alarm"] == word and seen["position"] == position)
+
+    await stage.until(lambda: alarm("forced", "open"), "the forced door is an alarm")
+
+    async def told(*words: str) -> bool:
+        return await happened(stage) == [*(await happened(stage))[:before], *words]
+
+    await stage.until(lambda: told("forced"), "the backend has the alarm's beginning")
+    await stage.kill("hub")
+    await start_again(stage)
+    await stage.until(lambda: alarm("normal", "closed"), "the alarm has ended")
+    words = ("forced", "closed", "forced_ended")
+    await stage.until(lambda: told(*words), "the backend has one beginning and one end")
+
+
 async def test_a_lockdown_outlasts_a_restart_and_its_end_gives_back_what_stood_before(
     stage: Stage,
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hubcore.access.cards import PIN_DIGITS
+from hubcore.access.cards import PIN_DIGITS, Card, PinMatch
 from hubcore.access.claim import Strength
 from hubcore.access.lockout import LockoutRule
 from hubcore.access.words import Mode
@@ -21,9 +21,21 @@ from hubcore.evidence.records import RecordKind
 from hubcore.ports.reader import CardRead, ReaderFault, Sign
 from hubd.readers.attendant import AGAIN_SECONDS, EVENTS_MAX, PIN_SECONDS, SEEN_MAX
 from hubd.readers.attending import INSTALL_ASKED, KEY_INSTALLED
+from hubd.readers.cards import Cards, HeldCard
 from hubd.readers.pinpad import PAD_SECONDS, PinPad
+from hubd.recording import record_now
 from hubd.upkeep.checks import CheckId
-from tests.readers_desk import BITS, DURESS, NUMBER, OTHER, PIN, STRANGE, ReadersDesk, with_readers
+from tests.readers_desk import (
+    BITS,
+    DURESS,
+    NUMBER,
+    OTHER,
+    PIN,
+    STRANGE,
+    ReadersDesk,
+    make_card,
+    with_readers,
+)
 
 WRONG = "000000"
 
@@ -203,6 +215,64 @@ def test_a_wrong_pin_is_denied_recorded_and_counted() -> None:
         assert desk.whys()[-1] is None
 
     with_readers(play)
+
+
+def test_the_count_of_wrong_pins_outlasts_a_restart() -> None:
+    """`hubd.readers.cards`, law 4."""
+
+    async def play(desk: ReadersDesk) -> None:
+        desk.demands_pin = True
+        rule = LockoutRule()
+        for _ in range(rule.failures - 1):
+            await wrong(desk)
+        again = await restarted(desk)
+        assert not again.is_locked(held(desk))
+        assert again.try_pin(held(desk), WRONG) is PinMatch.WRONG
+        assert again.is_locked(held(desk))
+        await wrong(desk)
+        again = await restarted(desk)
+        assert again.try_pin(held(desk), PIN) is None
+        assert not again.is_locked(held(desk, make_card(OTHER, "c2")))
+        assert not again.is_locked(replace(held(desk), access_point=2))
+        await desk.later(rule.locked_seconds)
+        assert not again.is_locked(held(desk))
+        assert again.try_pin(held(desk), PIN) is PinMatch.RIGHT
+        assert not (await restarted(desk)).is_locked(held(desk))
+
+    with_readers(play)
+
+
+def test_a_right_pin_ends_the_count_over_a_restart_as_well() -> None:
+    async def play(desk: ReadersDesk) -> None:
+        desk.demands_pin = True
+        for _ in range(LockoutRule().failures - 1):
+            await wrong(desk)
+        await desk.hold()
+        await desk.press(f"{PIN}#")
+        again = await restarted(desk)
+        assert again.try_pin(held(desk), WRONG) is PinMatch.WRONG
+        assert not again.is_locked(held(desk))
+
+    with_readers(play)
+
+
+async def wrong(desk: ReadersDesk) -> None:
+    await desk.hold()
+    await desk.press(f"{WRONG}#")
+    await desk.later()
+
+
+async def restarted(desk: ReadersDesk) -> Cards:
+    """Return the cards of a start after all that was recorded."""
+    log = desk.hub.log
+    await log.append(record_now(desk.clock, RecordKind.STARTED, {}))
+    cards = desk.cards()
+    cards.remember(log.newest(log.last() + 1, 1000))
+    return cards
+
+
+def held(desk: ReadersDesk, card: Card | None = None) -> HeldCard:
+    return HeldCard(card or make_card(), "front", 1, desk.clock.monotonic())
 
 
 @pytest.mark.parametrize("pin", ["1", "123", "#", "0" * PIN_DIGITS[-1]])

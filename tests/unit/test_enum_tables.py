@@ -80,6 +80,11 @@ PARTIAL: Mapping[str, Partial] = {
     "hubd.start.checkconfig.page._STATUS": _partial(
         "WARNING FACT", "with nothing but these the exit status is 0"
     ),
+    "hubcore.evidence.carried_alarms.BEGUN_BY_END": _partial(
+        "ACCESS_TAKEN ACCESS_NOT_TAKEN EXIT CLOSED FORCED PRE_ALARM HELD_OPEN TAMPER FAULT "
+        "TOO_OFTEN",
+        "only these end an alarm",
+    ),
     "hubcore.door.machine:times": _partial(
         "UNKNOWN SECURED RELEASED HELD_OPEN", "these phases have no time of their own"
     ),

@@ -121,7 +121,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.readers": _room(
-        "hubd.readers hubd.doors.decisionlog hubd.doors.operation hubd.upkeep.checks "
+        "hubd.readers hubd.doors.decisionlog hubd.doors.operation hubd.doors.recall "
+        "hubd.upkeep.checks "
         "hubd.upkeep.standing hubd.recording hubcore",
         "",
         WORLDLY,
