@@ -31,6 +31,8 @@ from hubd.config.devices import (
     OpenZwave,
     RelayBoard,
     Zwave,
+    check_devices,
+    serial_lines,
 )
 from hubd.config.doors import Door, check_doors
 from hubd.config.hub import Api, Hub, Log, Protocol
@@ -42,7 +44,6 @@ from hubd.config.movers import DoorLock
 from hubd.config.radio import Bluez, Radio
 from hubd.config.readers import READERS_MAX, Reader, check_readers
 from hubd.config.section import Section, with_default_kinds
-from hubd.config.together import check_devices, serial_lines
 
 FILE_BYTES_MAX = 1 << 20
 BYTE_ORDER_MARK = "\ufeff"
