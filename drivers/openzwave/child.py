@@ -3,11 +3,13 @@
 Laws:
 1. It is started by hubd, with one end of a socket, and does nothing before START.
 2. Whatever it cannot do is told as `Unfit`, and it ends.
+3. A library that holds the interpreter for HANG_SECONDS ends the process, also without hubd.
 """
 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import resource
 import signal
@@ -18,14 +20,15 @@ from contextlib import suppress
 
 from drivers.openzwave.library import Library, MissingLibraryError
 from drivers.openzwave.orders import AddDevice, Start, decode_order
+from drivers.openzwave.peer import UnfitError, send, stick_there
 from drivers.openzwave.reports import Unfit
-from drivers.openzwave.service import Service, UnfitError, send, stick_there
+from drivers.openzwave.service import Service
 from drivers.openzwave.wire import DEVICES_MAX, PACKET_MAX, Unfitness
 
 EX_USAGE = 64
 EX_UNAVAILABLE = 69
 ORDERS_WAIT_SECONDS = 10.0
-PR_SET_PDEATHSIG = 1
+HANG_SECONDS = 30.0
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -53,20 +56,36 @@ def serve(peer: socket.socket) -> None:
     """Do what hubd asks until the socket ends. Raise UnfitError or MissingLibraryError."""
     start, devices = orders_from(peer)
     stick_there(start.port)
+    alive()
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     library = Library(start.folder, start.key, start.answer_seconds, wake)
-    Service(peer=peer, library=library, wake=woken, port=start.port, devices=devices).run()
+    service = Service(
+        peer=peer,
+        library=library,
+        wake=woken,
+        port=start.port,
+        devices=devices,
+        alive=alive,
+    )
+    service.run()
+
+
+def alive() -> None:
+    """Say that the loop comes round; what does not say so for HANG_SECONDS ends (law 3)."""
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
 
 
 def harden() -> None:
-    """Die with hubd; have no core dump and no debugger; ignore the terminal's signals."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    """Have no core dump and no debugger; leave the end to the socket, which ends with hubd.
+
+    The signals of the terminal, and systemd's when hubd has gone, must not come before the locks.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
-        libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 

@@ -105,6 +105,10 @@ class OpenZwave:
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, LAST_PAUSE_SECONDS)
 
+    def times_itself(self, _device: str) -> bool:
+        """Tell whether a lock has a timer of its own: the library sets none."""
+        return False
+
     async def perform(self, command: Command) -> None:
         """Do a command; return when the node has proven it."""
         number = self._numbers[command.device]

@@ -25,7 +25,8 @@ START_SECONDS = 15.0
 """A cold interpreter from a slow SD card."""
 SILENCE_SECONDS = 10.0
 """The library holds the interpreter now and then."""
-STOP_SECONDS = 2.0
+STOP_SECONDS = 10.0
+"""It locks what was unlocked before it goes (`service.LOCK_SECONDS`)."""
 QUEUE_BYTES = 1 << 18
 """What may wait in the socket for a hubd that is busy."""
 

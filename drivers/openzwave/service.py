@@ -3,7 +3,8 @@
 Laws:
 1. One thread does everything but what the library does in its own: orders, events, reports.
 2. It never waits for hubd. A report that does not fit is lost; states are told again.
-3. It ends when its socket ends, and when hubd dies.
+3. It ends when its socket ends, which it does when hubd dies. First it locks what was unlocked over
+   it, for LOCK_SECONDS at most.
 4. The network's key comes over the socket only, and is in no argument, no log and no core dump.
 5. Its state lives as long as the process. hubd starts another one.
 6. It ends when the stick's path leads elsewhere or nowhere: the library notices no stick that is
@@ -20,8 +21,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from drivers.openzwave.library import (
@@ -33,11 +33,14 @@ from drivers.openzwave.library import (
     StickFailed,
     StickReady,
 )
+from drivers.openzwave.opened import OpenedLocks
 from drivers.openzwave.orders import AddDevice, Ask, Order, Set, Stop, decode_order
+from drivers.openzwave.peer import UnfitError, receive, send, stick_there
 from drivers.openzwave.reports import Happened, Measured, Report, Said, States, Taken
 from drivers.openzwave.values import (
     ACTUATORS,
     HAPPENINGS,
+    LOCKED,
     QUANTITIES,
     SECURED,
     ValueName,
@@ -51,20 +54,16 @@ from drivers.openzwave.wire import (
     StickState,
     Unfitness,
 )
-from hubcore.errors import HardwareError
+from hubcore.device.command import Capability
 
 LOOK_SECONDS = 0.25
 """Between two looks at the stick's path."""
 MODE_SECONDS = 0.3
 ORDERS_A_STEP_MAX = 16
-
-
-class UnfitError(HardwareError):
-    """The process cannot go on; `what` says on which side it is."""
-
-    def __init__(self, what: Unfitness, message: str) -> None:
-        super().__init__(message)
-        self.what = what
+LOCK_SECONDS = 8.0
+"""After a command over S0 the library waits once for an answer that no lock gives."""
+ASK_SECONDS = 0.5
+"""Between two questions to a lock that is on its way."""
 
 
 class Binding(Protocol):
@@ -99,17 +98,20 @@ class Service:
         wake: int,
         port: str,
         devices: Sequence[AddDevice],
+        alive: Callable[[], None],
     ) -> None:
-        """`devices` are in the order of their numbers, from 0."""
+        """`devices` are in the order of their numbers, from 0. `alive` is called at each beat."""
         self._peer = peer
         self._library = library
         self._wake = wake
         self._port = port
         self._devices = devices
+        self._alive = alive
         self._bits = [DeviceBits.NONE for _ in devices]
         self._handles: list[dict[ValueName, int]] = [{} for _ in devices]
         self._stick = StickState.STARTING
         self._home = 0
+        self._opened = OpenedLocks()
         self._doubts: dict[int, float] = {}
         """Locks that have told their yes or no, and have until then to tell their mode."""
         self._told: tuple[StickState, tuple[DeviceBits, ...]] | None = None
@@ -124,16 +126,35 @@ class Service:
         poll.register(self._wake, select.POLLIN)
         while True:
             ready = dict(poll.poll(LOOK_SECONDS * 1000))
-            if self._wake in ready:
-                os.read(self._wake, PACKET_MAX)
             if self._peer.fileno() in ready and not self._take_orders():
+                self._lock_opened()
                 return
-            for event in self._library.events():
-                self._take_event(event)
-            self._resolve_doubts(time.monotonic())
+            self._hear(self._wake in ready)
             if stick_there(self._port) != there:
                 raise UnfitError(Unfitness.STICK, f"the stick at {self._port} is gone")
             self._tell_states(time.monotonic())
+
+    def _hear(self, woken: bool) -> None:
+        """Take what the library says."""
+        if woken:
+            os.read(self._wake, PACKET_MAX)
+        for event in self._library.events():
+            self._take_event(event)
+        self._resolve_doubts(time.monotonic())
+
+    def _lock_opened(self) -> None:
+        """Lock what was unlocked over this socket: nobody else does, now that hubd has gone."""
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        until = time.monotonic() + LOCK_SECONDS
+        for number in self._opened.numbers():
+            self._set(Set(number=number, token=0, value=LOCKED))
+        while self._opened.numbers() and time.monotonic() < until:
+            for number in self._opened.numbers():
+                self._ask(number)
+            ask_at = time.monotonic() + ASK_SECONDS
+            while self._opened.numbers() and time.monotonic() < ask_at:
+                self._hear(bool(poll.poll(ASK_SECONDS * 100)))
 
     # What hubd orders.
 
@@ -165,7 +186,11 @@ class Service:
         if actuator is None or order.value not in actuator.settable:
             return False
         handle = self._handles[order.number].get(actuator.target)
-        return handle is not None and self._library.set(handle, actuator.settable[order.value])
+        if handle is None:
+            return False
+        if self._devices[order.number].capability is Capability.LOCK:
+            self._opened.was_set(order.number, order.value)
+        return self._library.set(handle, actuator.settable[order.value])
 
     def _stop(self, number: int) -> bool:
         actuator = ACTUATORS.get(self._devices[number].capability)
@@ -236,7 +261,9 @@ class Service:
         actuator = ACTUATORS.get(device.capability)
         if actuator is not None and event.name == actuator.current:
             self._doubts.pop(device.number, None)
-            self._report(Said(device.number, actuator.meaning(event.value)))
+            said = actuator.meaning(event.value)
+            self._opened.said(device.number, said)
+            self._report(Said(device.number, said))
         elif actuator is not None and event.name == actuator.target:
             self._doubts[device.number] = time.monotonic() + MODE_SECONDS  # law 8
         reading = reading_of(event.name, event.value, event.unit)
@@ -260,32 +287,8 @@ class Service:
             return
         self._told = state
         self._beat_at = now + BEAT_SECONDS
+        self._alive()
         self._report(States(*state))
 
     def _report(self, report: Report) -> None:
         send(self._peer, report)
-
-
-def stick_there(port: str) -> tuple[int, int, int]:
-    """Return which file a path leads to. Raise UnfitError when it leads nowhere."""
-    try:
-        found = os.stat(port)
-    except OSError as error:
-        raise UnfitError(Unfitness.STICK, f"there is no stick at {port}: {error}") from error
-    return (found.st_dev, found.st_ino, found.st_rdev)
-
-
-def send(peer: socket.socket, report: Report) -> None:
-    """Send a report, or lose it; never wait."""
-    with suppress(OSError):
-        peer.send(report.encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-
-
-def receive(peer: socket.socket) -> bytes | None:
-    """Return one packet, b'' at the end, None when there is none."""
-    try:
-        return peer.recv(PACKET_MAX + 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""

@@ -133,6 +133,7 @@ def _mover_kinds(
         Strike: on_lines,
         Maglock: on_lines,
         ZwaveLock: of_locks,
+        sections.OpenZwaveLock: of_locks,
     }
 
 

@@ -21,7 +21,7 @@ from msgspec import Meta
 from hubd.config.doors import Door
 from hubd.config.keys import Key
 from hubd.config.mistakes.sentences import KeyPath, WrongValueError, show
-from hubd.config.movers import DeviceId, RelayStrike, ZwaveLock
+from hubd.config.movers import DeviceId, DoorLock, Mover, OpenZwaveLock, RelayStrike
 from hubd.config.section import KIND, Id, Name, Section, kind_of
 
 Port = Annotated[
@@ -170,24 +170,44 @@ def check_devices(
             _check_relay(device, boards_by_id.get(device.board), where)
         elif isinstance(device, OpenZwaveNode):
             _check_openzwave(device, openzwave, where)
+            if device.capability == "lock":
+                _check_s0(device, openzwave, where)
         elif zwave is None:
             found = "a device of kind zwave, and no [zwave]"
             raise WrongValueError((*where, KIND), "a section [zwave] beside it", found)
+    for place, mover in _movers(doors):
+        if isinstance(mover, OpenZwaveLock):
+            _check_openzwave(mover, openzwave, place)
+            _check_s0(mover, openzwave, place)
 
 
-def _check_openzwave(device: OpenZwaveNode, section: OpenZwave | None, where: KeyPath) -> None:
+def _movers(doors: Sequence[Door]) -> Iterator[tuple[KeyPath, Mover]]:
+    """Yield each mover of a list, and where it stands."""
+    for number, door in enumerate(doors):
+        for index, mover in enumerate(door.movers):
+            yield ("doors", f"[{number}]", "movers", f"[{index}]"), mover
+
+
+def _check_openzwave(
+    node: OpenZwaveNode | OpenZwaveLock, section: OpenZwave | None, where: KeyPath
+) -> None:
     if section is None:
-        found = "a device of kind openzwave, and no [openzwave]"
+        what = "device" if isinstance(node, OpenZwaveNode) else "mover"
+        found = f"a {what} of kind {kind_of(node)}, and no [openzwave]"
         raise WrongValueError((*where, KIND), "a section [openzwave] beside it", found)
-    if device.capability != "lock":
-        return
+
+
+def _check_s0(
+    device: OpenZwaveNode | OpenZwaveLock, section: OpenZwave | None, where: KeyPath
+) -> None:
+    """A lock behind OpenZWave is accepted by the installer's word, and needs the network's key."""
     if not device.accept_s0:
         expected = (
             "accept_s0 = true, which says that this lock may stay on S0, the older protection "
             "of Z-Wave; a lock with S2 is of kind zwave (docs/hub.md, Z-Wave by OpenZWave)"
         )
         raise WrongValueError((*where, "accept_s0"), expected, "false")
-    if section.network_key is None:
+    if section is not None and section.network_key is None:
         expected = f"a path or credential:NAME, because {device.id!r} is a lock"
         raise WrongValueError(("openzwave", "network_key"), expected, "nothing")
 
@@ -273,7 +293,7 @@ def _locks_of_doors(doors: Sequence[Door]) -> Iterator[_UniqueValue]:
     """Yield what a lock that moves a door shares with devices: ids, and nodes that are locks."""
     for number, door in enumerate(doors):
         for index, mover in enumerate(door.movers):
-            if not isinstance(mover, ZwaveLock):
+            if not isinstance(mover, DoorLock):
                 continue
             where = ("doors", f"[{number}]", "movers", f"[{index}]")
             owner = f"mover {mover.id!r} of door {door.id!r}"

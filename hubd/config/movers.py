@@ -179,14 +179,53 @@ class ZwaveLock(Section, frozen=True, kw_only=True, tag_field=KIND, tag="zwave_l
         )
 
 
-DoorLock = ZwaveLock
+class OpenZwaveLock(Section, frozen=True, kw_only=True, tag_field=KIND, tag="openzwave_lock"):
+    """A door lock behind OpenZWave (`[openzwave]`), which may stay on S0 by the installer's word.
+
+    `cap_seconds` and `rest_seconds`: its own, in place of its door's.
+    """
+
+    id: DeviceId
+    node: Annotated[int, Meta(ge=2, le=232, description="2 to 232, the node's number")]
+    endpoint: Annotated[int, Meta(ge=0, le=127, description="0 to 127")] = 0
+    accept_s0: bool = False
+    cap_seconds: Annotated[
+        float,
+        Meta(ge=0.2, le=60, description="strike_seconds to 60"),
+    ] = AS_ITS_DOOR
+    rest_seconds: Annotated[
+        float,
+        Meta(ge=0.5, le=600, description="0.5 to 600"),
+    ] = AS_ITS_DOOR
+
+    @property
+    def continuous(self) -> bool:
+        """It is unlocked for a release alone, so it may not be held open."""
+        return False
+
+    @property
+    def place(self) -> tuple[str, str, int, int]:
+        """What no device may be, as `hubd.config.devices.OpenZwaveNode.place`."""
+        return ("openzwave", "lock", self.node, self.endpoint)
+
+    def at_door(self, cap_seconds: float, rest_seconds: float) -> OpenZwaveLock:
+        """Return it as it is at a door of this cap and this rest: with none left open."""
+        return structs.replace(
+            self,
+            cap_seconds=self.cap_seconds or cap_seconds,
+            rest_seconds=self.rest_seconds or rest_seconds,
+        )
+
+
+DoorLock = ZwaveLock | OpenZwaveLock
 """Movers that are devices, too: each is supervised as one."""
-Mover = Strike | Maglock | RelayStrike | ZwaveLock
+Mover = Strike | Maglock | RelayStrike | ZwaveLock | OpenZwaveLock
 """A union of all kinds of movers."""
 ON_POWER_LOSS = {
     Strike: "fail_secure",
     Maglock: "fail_safe",
     RelayStrike: "fail_secure",
     ZwaveLock: "fail_secure",
+    OpenZwaveLock: "fail_secure",
 }
 """What a door does when its mover has no power: it stays locked, or it is open."""

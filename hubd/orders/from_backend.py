@@ -40,7 +40,25 @@ from hubcore.timing.pace import Bucket, Rate
 from hubd.doors.judge import ORDER_SECONDS_MAX
 from hubd.orders.memory import OrderAnswer, OrderMemory
 from hubd.orders.order_log import OrderLog, facts_of
-from hubd.orders.standing import OrderSource, StandingOrders
+from hubd.orders.standing import StandingOrders
+from hubd.orders.wording import (
+    CLOCK_UNTRUSTED,
+    LATE,
+    LIVES_TOO_LONG,
+    NO_SUCH_POINT,
+    NOT_ALLOWED,
+    NOT_RECORDED,
+    NOT_RECORDED_BUT_HOLDS,
+    OVERRULED,
+    TOO_MANY,
+    TOO_OFTEN,
+    UNREADABLE,
+    cannot_be_held,
+    facts_of_no,
+    facts_of_order,
+    source_of,
+    standing_of,
+)
 
 ORDERS = Rate(burst=60, per_second=0.5)
 """Records of the backend's orders: more than people give, and at worst some 10 MB a day."""
@@ -55,17 +73,6 @@ _RIGHT = {
     DoorOrder.NO_ENTRY: OperatorRight.LOCK_DOWN,
     DoorOrder.LOCKDOWN: OperatorRight.LOCK_DOWN,
 }
-LATE = "it came too late"
-LIVES_TOO_LONG = f"it would live for longer than {ORDER_SECONDS_MAX} s"
-CLOCK_UNTRUSTED = "the hub does not trust its clock: somebody must vouch for it"
-NO_SUCH_POINT = "this hub has no such access point"
-NOT_ALLOWED = "the policy gives this operator no right to order that here"
-UNREADABLE = "the policy cannot be read"
-OVERRULED = "a higher order keeps the door shut"
-TOO_MANY = f"more than {ORDERS_CARRIED_MAX} orders would stand"
-NOT_RECORDED = "it could not be recorded in time, and does not hold"
-NOT_RECORDED_BUT_HOLDS = "it holds, but could not be recorded: it will not outlast a restart"
-TOO_OFTEN = "too many orders: the hub takes one in 2 s, and refuses one in 10 s"
 
 
 class BackendOrders:
@@ -150,7 +157,7 @@ class BackendOrders:
             return OrderOutcome.BUSY, TOO_OFTEN
         if refused is not None:
             outcome, detail = refused
-            await self._log.write(_facts_of_no(order, outcome, detail))
+            await self._log.write(facts_of_no(order, outcome, detail))
         else:
             outcome, detail = await self._obey(order)
         self._memory.keep(order, (outcome, detail), now)
@@ -195,7 +202,7 @@ class BackendOrders:
         key = self._key(order)
         if key not in self._orders and len(self._orders) >= ORDERS_CARRIED_MAX:
             return OrderOutcome.REFUSED, TOO_MANY
-        standing = _standing(order)
+        standing = standing_of(order)
         for door in self._doors(order.access_point):
             if opens(order.order) and not self._may_hold(door):
                 return OrderOutcome.REFUSED, cannot_be_held(door)
@@ -220,11 +227,11 @@ class BackendOrders:
             )
         else:
             after.pop(key, None)
-        detail: Detail = {**_facts(order), Fact.ALLOWED: True, Fact.WHY: None}
+        detail: Detail = {**facts_of_order(order), Fact.ALLOWED: True, Fact.WHY: None}
         recorded = await self._log.write(detail, after.values())
         if not recorded and bool(order.on) is opens(order.order):
             # the record may become durable yet, so the next one takes it back
-            detail = _facts_of_no(order, OrderOutcome.FAILED, NOT_RECORDED)
+            detail = facts_of_no(order, OrderOutcome.FAILED, NOT_RECORDED)
             await self._log.write(detail, self._orders.values())
             return OrderOutcome.FAILED, NOT_RECORDED
         self._orders = after
@@ -235,7 +242,7 @@ class BackendOrders:
         return OrderOutcome.TAKEN, ""
 
     async def _take_effect(self, order: Order) -> None:
-        standing = _standing(order)
+        standing = standing_of(order)
         doors = self._doors(order.access_point)
         for door in doors:
             if order.on:
@@ -248,7 +255,7 @@ class BackendOrders:
         """End an order whose own end has come, and record that; awaited, tell whether durably."""
         self._standing.end(door, order)
         for place in (ALL_DOORS, self._standing.points[door][0]):
-            if _source(place) == order.source:
+            if source_of(place) == order.source:
                 self._orders.pop((place, order.order), None)
         detail = facts_of(order.order, on=False, given_by=order.source, until=None)
         return self._log.write({**detail, Fact.DOOR: door}, self._orders.values())
@@ -259,7 +266,7 @@ class BackendOrders:
         if not self._doors(point):
             return  # of a door that this hub no longer has
         self._orders[self._place(point), one.order] = one
-        standing = StandingOrder(one.order, _source(one.access_point))
+        standing = StandingOrder(one.order, source_of(one.access_point))
         for door in self._doors(point):
             if opens(one.order) and not self._may_hold(door):
                 continue
@@ -281,42 +288,3 @@ class BackendOrders:
             return tuple(self._standing.points)
         door = self._standing.door_of(access_point)
         return () if door is None else (door,)
-
-
-def cannot_be_held(door: str) -> str:
-    """Say that a door's movers cannot be driven for longer than their cap."""
-    return (
-        f"door {door} cannot be held open: each of its movers must be marked "
-        "`continuous = true` in the hub's configuration, if its coil can stand that"
-    )
-
-
-def _source(access_point: int) -> OrderSource:
-    return OrderSource.BACKEND_FOR_ALL if access_point == ALL_DOORS else OrderSource.BACKEND
-
-
-def _point(order: Order) -> int:
-    return ALL_DOORS if order.access_point is None else order.access_point
-
-
-def _standing(order: Order) -> StandingOrder:
-    return StandingOrder(order.order, _source(_point(order)))
-
-
-def _facts(order: Order) -> Detail:
-    facts = facts_of(order.order, bool(order.on), OrderSource.BACKEND, order.until)
-    return {
-        **facts,
-        Fact.ASKER: order.by,
-        Fact.OP: order.id,
-        Fact.POINT: _point(order),
-    }
-
-
-def _facts_of_no(order: Order, outcome: OrderOutcome, why: str) -> Detail:
-    return {
-        **_facts(order),
-        Fact.ALLOWED: False,
-        Fact.WHY: why,
-        Fact.OUTCOME: outcome.name.lower(),
-    }

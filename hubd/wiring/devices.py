@@ -18,10 +18,9 @@ from hubcore.device.command import Capability
 from hubcore.device.device import Device
 from hubcore.errors import ConfigError
 from hubcore.ports.device import DeviceDriver
-from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config
-from hubd.config.movers import DoorLock, ZwaveLock
+from hubd.config.movers import DoorLock, OpenZwaveLock, ZwaveLock
 from hubd.config.section import kind_of
 from hubd.wiring.networks import MakeDriver, Networks
 
@@ -40,6 +39,7 @@ EXTRA_OF: Mapping[type[Commanded], str] = {
     sections.ZwaveNode: "zwave",
     ZwaveLock: "zwave",
     sections.OpenZwaveNode: "openzwave",
+    OpenZwaveLock: "openzwave",
 }
 """The extra of the distribution that brings a kind's libraries."""
 
@@ -71,34 +71,16 @@ def in_network(make: MakeDriver, _config: Config, _wanted: Sequence[Commanded]) 
     return make()
 
 
-def openzwave(config: Config, wanted: Sequence[sections.OpenZwaveNode]) -> DeviceDriver:
-    """Nodes behind OpenZWave's process, which alone loads the library: it may be missing."""
-    from drivers.openzwave.driver import OpenZwave
-    from drivers.openzwave.meaning import OzwDevice
-
-    section = config.openzwave
-    assert section is not None  # noqa: S101 - the configuration was checked
-    nodes = [
-        OzwDevice(
-            id=device.id,
-            capability=Capability(device.capability),
-            node=device.node,
-            endpoint=device.endpoint,
-            accepts_s0=device.accept_s0,
-        )
-        for device in wanted
-    ]
-    return OpenZwave(section.port, nodes, partial(read_network_key, section.network_key))
-
-
 def device_kinds(networks: Networks) -> dict[type[Commanded], MakeKind]:
     """Return a row for each kind in `hubd.config.devices.Device` and `config.movers.DoorLock`."""
     in_zwave = partial(in_network, networks.zwave)
+    in_openzwave = partial(in_network, networks.openzwave)
     return {
         sections.Relay: relays,
         sections.ZwaveNode: in_zwave,
         ZwaveLock: in_zwave,
-        sections.OpenZwaveNode: openzwave,
+        sections.OpenZwaveNode: in_openzwave,
+        OpenZwaveLock: in_openzwave,
     }
 
 

@@ -119,6 +119,7 @@ def mover_kinds(networks: Networks, commands: Commands) -> dict[type[sections.Mo
         sections.Maglock: gpio_strikes,
         sections.RelayStrike: relay_strikes,
         sections.ZwaveLock: of_locks,
+        sections.OpenZwaveLock: of_locks,
     }
 
 

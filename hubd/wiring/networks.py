@@ -11,14 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from hubcore.device.command import Capability
 from hubcore.ports.device import DeviceDriver
 from hubcore.ports.network import NetworkCare
-from hubd.config.devices import Zwave, ZwaveNode
+from hubd.adapters.keys.networkkey import read_network_key
+from hubd.config.devices import OpenZwaveNode, Zwave, ZwaveNode
 from hubd.config.file import Config
-from hubd.config.movers import DoorLock, ZwaveLock
+from hubd.config.movers import DoorLock, OpenZwaveLock, ZwaveLock
+
+if TYPE_CHECKING:
+    from drivers.openzwave.meaning import OzwDevice
 
 
 class LockDriver(DeviceDriver, Protocol):
@@ -45,6 +49,7 @@ class Networks:
     """The driver of each network; none is made before something of it is configured."""
 
     zwave: Callable[[], NetworkDriver]
+    openzwave: MakeDriver
 
     def care(self, config: Config) -> NetworkCare | None:
         """Return the care of the Z-Wave network; None where nothing in it is commanded."""
@@ -57,6 +62,8 @@ class Networks:
         match lock:
             case ZwaveLock():
                 return self.zwave()
+            case OpenZwaveLock():
+                return self.openzwave()
             case _:
                 assert_never(lock)
 
@@ -69,7 +76,10 @@ def make_networks(
     `socket`: the Z-Wave service's when the configuration has no [zwave]; None: where it listens by
     default. `is_simulated`: the locks of a desk cannot join with S2, and are commanded without.
     """
-    return Networks(zwave=cache(partial(_zwave, config, socket, is_simulated)))
+    return Networks(
+        zwave=cache(partial(_zwave, config, socket, is_simulated)),
+        openzwave=cache(partial(_openzwave, config)),
+    )
 
 
 def _zwave(config: Config, socket: Path | None, is_simulated: bool) -> NetworkDriver:
@@ -89,3 +99,34 @@ def _zwave(config: Config, socket: Path | None, is_simulated: bool) -> NetworkDr
     ]
     section = config.zwave or (Zwave(socket) if socket is not None else Zwave())
     return ZwaveJs(section.socket, nodes, frozenset() if is_simulated else SECURE_ENOUGH)
+
+
+def _openzwave(config: Config) -> LockDriver:
+    """Nodes behind OpenZWave's process, which alone loads the library: it may be missing."""
+    from drivers.openzwave.driver import OpenZwave
+
+    section = config.openzwave
+    assert section is not None  # noqa: S101 - the configuration was checked
+    nodes = [
+        _ozw_device(one, Capability(one.capability))
+        for one in config.devices
+        if isinstance(one, OpenZwaveNode)
+    ]
+    nodes += [
+        _ozw_device(one, Capability.LOCK)
+        for _, one in config.door_locks
+        if isinstance(one, OpenZwaveLock)
+    ]
+    return OpenZwave(section.port, nodes, partial(read_network_key, section.network_key))
+
+
+def _ozw_device(node: OpenZwaveNode | OpenZwaveLock, capability: Capability) -> OzwDevice:
+    from drivers.openzwave.meaning import OzwDevice
+
+    return OzwDevice(
+        id=node.id,
+        capability=capability,
+        node=node.node,
+        endpoint=node.endpoint,
+        accepts_s0=node.accept_s0,
+    )

@@ -47,6 +47,7 @@ class Securing:
             "maglock": self._maglock,
             "relay_strike": _ends_by_itself,
             "zwave_lock": _left_to_the_service,
+            "openzwave_lock": _left_to_its_process,
         }
 
     def mover(self, table: object) -> None:
@@ -85,6 +86,10 @@ def _ends_by_itself(_table: object) -> None:
 
 def _left_to_the_service(_table: object) -> None:
     """A lock that hubd unlocked is locked by the Z-Wave service when hubd's connection ends."""
+
+
+def _left_to_its_process(_table: object) -> None:
+    """The OpenZWave process locks what it unlocked when its socket to hubd ends."""
 
 
 def _read(table: object, wanted: type[Any]) -> Any:

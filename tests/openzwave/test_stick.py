@@ -9,16 +9,24 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from drivers.lock.mover import LockAtDoor, LockMover
 from drivers.openzwave.driver import OpenZwave
 from drivers.openzwave.meaning import OzwDevice
+from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Command, Verb
+from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, Position, Quantity
+from hubcore.door.state import BoltState
 from hubcore.errors import DriverGoneError, HardwareError
+from hubcore.ports.doors import Input
+from hubd.adapters.host.clock import SystemClock
+from hubd.devices.supervisor import Supervisor
 from hubsim.openzwave.nodes import SimLock, SimShutter, SimSwitch
 from hubsim.openzwave.stick import SimStick
 from tests.fakes.device import FakeListener
@@ -116,6 +124,57 @@ async def test_openzwave_moves_a_lock_by_s0(network: Network) -> None:
     assert b"\x62\x01\xff" in network.lock.opened  # it came encrypted
     assert b"\x62\x01" not in bytes(network.stick.heard)
     await network.listener.until(lambda: ("lock", Quantity.BATTERY) in network.listener.readings)
+
+
+async def test_openzwave_moves_a_door_by_a_lock_and_locks_it_again(tmp_path: Path) -> None:
+    """The mover of a door in front of the real library: it has moved by the lock's own word."""
+    made = Network(tmp_path)
+    devices = [Device("lock", Capability.LOCK, 3600.0)]
+    devices += [Device(id_, Capability.SWITCH, 3600.0) for id_ in IDS if id_ != "lock"]
+    supervisor = Supervisor(
+        devices={device.id: (device, made.driver) for device in devices},
+        clock=SystemClock(lambda: 0.0),
+        tell_fault=lambda _device, _fault, _stands: None,
+        breaker=BreakerRule(),
+    )
+    edges: asyncio.Queue[Input] = asyncio.Queue()
+    mover = LockMover(
+        LockAtDoor("lock", "front", cap_seconds=5.0, rest_seconds=0.5),
+        supervisor,
+        lambda edge: edges.put_nowait(edge.what),
+        partial(made.driver.times_itself, "lock"),
+    )
+    supervisor.watch("lock", mover.stands)
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(120):
+        running = [tasks.create_task(supervisor.run()), tasks.create_task(mover.run())]
+        assert await edges.get() is Input.STRIKE_INACTIVE  # found unlocked, and locked
+        assert (made.lock.mode, mover.bolt_state) == (255, BoltState.LOCKED)
+        await mover.release(1.0)
+        assert (made.lock.mode, mover.bolt_state) == (0, BoltState.FREE)
+        assert await edges.get() is Input.STRIKE_ACTIVE
+        assert await edges.get() is Input.STRIKE_INACTIVE
+        assert (made.lock.mode, mover.bolt_state) == (255, BoltState.LOCKED)
+        made.lock.stuck = True
+        await asyncio.sleep(mover.must_rest_seconds(1.0))
+        with pytest.raises(HardwareError, match="did not move"):
+            await mover.release(1.0)
+        assert not mover.driven
+        for task in running:
+            task.cancel()
+    made.stick.end()
+
+
+async def test_openzwave_locks_what_it_unlocked_when_hubd_goes(tmp_path: Path) -> None:
+    """drivers.openzwave.service, law 3, over the simulated air, encrypted with S0."""
+    made = Network(tmp_path)
+    serving = asyncio.create_task(made.driver.serve(made.listener))
+    await made.until_known()
+    await made.driver.perform(Command("lock", Verb.UNLOCK))
+    assert made.lock.mode == 0
+    serving.cancel()
+    await asyncio.wait({serving})
+    assert made.lock.mode == 255
+    made.stick.end()
 
 
 async def test_openzwave_hears_a_lock_that_is_turned_by_hand(network: Network) -> None:

@@ -21,6 +21,8 @@ from typing import Protocol
 import pytest
 
 from drivers.lock.mover import LockAtDoor, LockMover
+from drivers.openzwave.driver import OpenZwave
+from drivers.openzwave.meaning import OzwDevice
 from drivers.relays.boards import BoardLine
 from drivers.relays.opening import BoardKind, open_line
 from drivers.relays.strike import StrikeRelay
@@ -37,11 +39,13 @@ from hubcore.ports.doors import Input, InputEvent, Mover
 from hubd.adapters.host.clock import SystemClock
 from hubd.devices.supervisor import Device, Supervisor
 from hubd.wiring.mover_group import MoverGroup
+from hubd.wiring.networks import LockDriver
 from hubsim.door.door import SimDoor, Times
 from hubsim.door.lines import Bank, Fault
 from hubsim.relays.boards import SimModbus
 from hubsim.timeline import VirtualTime
 from tests.fakes.device import FakeDriver
+from tests.fakes.openzwave import OzwNetwork, python_path
 
 pytestmark = pytest.mark.asyncio
 
@@ -90,11 +94,12 @@ class LockBench:
     bolts = TELLS
     says_broken = "it is set to fail"
 
-    def __init__(self) -> None:
+    def __init__(self, driver: LockDriver | None = None) -> None:
         self.driver = FakeDriver(time.monotonic, seconds=0.02)
+        behind: LockDriver = self.driver if driver is None else driver
         device = Device("front-lock", Capability.LOCK, stale_seconds=3600.0)
         self.supervisor = Supervisor(
-            devices={device.id: (device, self.driver)},
+            devices={device.id: (device, behind)},
             clock=SystemClock(lambda: 0.0),
             tell_fault=lambda _device, _fault, _stands: None,
             breaker=BreakerRule(),
@@ -104,7 +109,7 @@ class LockBench:
             LockAtDoor(device.id, "front", CAP_SECONDS, REST_SECONDS),
             self.supervisor,
             self.edges.append,
-            partial(self.driver.times_itself, device.id),
+            partial(behind.times_itself, device.id),
         )
         self.supervisor.watch(device.id, self.mover.stands)
 
@@ -290,6 +295,49 @@ async def locked(_folder: Path, _count: int) -> AsyncIterator[Bench]:
                 task.cancel()
 
 
+class OpenZwaveLockBench(LockBench):
+    """A lock behind the OpenZWave process, in which a stand-in is in place of the library."""
+
+    says_broken = "did not take"
+
+    def __init__(self, network: OzwNetwork) -> None:
+        self.network = network
+        self.openzwave = OpenZwave(
+            str(network.path),
+            [OzwDevice("front-lock", Capability.LOCK, node=2, accepts_s0=True)],
+            lambda: bytes(range(16)),
+            answer_seconds=2.0,
+            look_seconds=0.05,
+        )
+        super().__init__(self.openzwave)
+
+    def levels(self) -> list[bool]:
+        return [self.network.value(2) == 0]
+
+    def break_it(self) -> None:
+        self.network.set_node(2, refused=True)
+
+
+@asynccontextmanager
+async def behind_openzwave(folder: Path, _count: int) -> AsyncIterator[Bench]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", python_path())
+        network = OzwNetwork(folder / "stick")
+        network.set_node(2, value=255)
+        bench = OpenZwaveLockBench(network)
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(bench.supervisor.run()),
+                tasks.create_task(bench.mover.run()),
+            ]
+            await bench.until(lambda: moves(bench) == [False])
+            try:
+                yield bench
+            finally:
+                for task in running:
+                    task.cancel()
+
+
 @dataclass(frozen=True)
 class Kind:
     """How to bring up the bench of one kind, with so many strikes at the door."""
@@ -304,6 +352,7 @@ CAPPED = {
     "relay strike": Kind(on_relays, 1),
     "two relay strikes": Kind(on_relays, 2),
     "lock": Kind(locked, 1),
+    "openzwave lock": Kind(behind_openzwave, 1),
     "simulated door": Kind(simulated, 1),
     "two simulated doors": Kind(simulated, 2),
 }

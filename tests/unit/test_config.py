@@ -270,7 +270,7 @@ def test_a_section_without_a_kind_is_of_its_default_kind() -> None:
         ("[hub]", "[radio]\nhop = 3\n[hub]", "key radio.hop: expected one of kind, adapter, company, rotate_seconds, found this unknown key"),
         ("[hub]", '[backend]\nkind = "tls"\n[hub]', "key backend.kind: expected \"curve\", found 'tls'"),
         ("[hub]", '[backend]\nkind = "curve"\n[hub]', 'key backend.endpoint: expected "tcp://HOST:PORT" with a port of 1 to 65535, found nothing'),
-        ('kind = "strike"', 'kind = "lock"', "key kind of the 1st [[doors.movers]] of door 'front': expected \"strike\", \"maglock\", \"relay_strike\" or \"zwave_lock\", found 'lock'"),
+        ('kind = "strike"', 'kind = "lock"', "key kind of the 1st [[doors.movers]] of door 'front': expected \"strike\", \"maglock\", \"relay_strike\", \"zwave_lock\" or \"openzwave_lock\", found 'lock'"),
         ('id = "left"', "", "key id of the 1st [[doors.movers]] of door 'front': expected 1 to 32 characters of a-z, 0-9 and -, found nothing"),
         ('id = "right"', 'id = "left"', "key id of the 2nd [[doors.movers]] of door 'front': expected a value used once, found 'left', which a mover of door 'front' has too"),
         ("line = 18", "line = 17", "key line of the 2nd [[doors.movers]] of door 'front': expected a value used once, found line 17 of gpiochip0, which strike left of door 'front' has too"),

@@ -21,7 +21,7 @@ from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config import devices as sections
 from hubd.config.file import Config, parse
 from hubd.config.keys import KeyFile
-from hubd.config.movers import ZwaveLock
+from hubd.config.movers import DoorLock
 from hubd.upkeep.checks import CheckId
 from hubd.wiring import devices as wiring
 from hubd.wiring.devices import EXTRA_OF, MadeDevice, device_kinds, make_devices
@@ -69,6 +69,19 @@ name = "Lock"
 node = 3
 capability = "lock"
 """
+OZW_MOVER = """
+[[doors]]
+id = "side"
+name = "Side door"
+[[doors.access_points]]
+number = 3
+name = "In"
+[[doors.movers]]
+kind = "openzwave_lock"
+id = "side-lock"
+node = 5
+accept_s0 = true
+"""
 DEVICES = BOARD + LIGHT
 MOVER = """
 [[doors]]
@@ -94,7 +107,7 @@ def made_of(config: Config) -> dict[str, MadeDevice]:
 
 def test_each_kind_has_a_row_and_an_extra() -> None:
     kinds = device_kinds(make_networks(config_of("")))
-    expected = {*get_args(sections.Device), ZwaveLock}
+    expected = {*get_args(sections.Device), *get_args(DoorLock)}
     assert set(kinds) == set(EXTRA_OF) == expected
     text = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     for extra in EXTRA_OF.values():
@@ -140,6 +153,10 @@ def test_an_id_of_the_file_is_one_that_a_command_may_have() -> None:
         ("[zwave]\n" + LOCK.replace('"lock"', '"door"'), "key capability of device 'front-lock': expected \"lock\", \"switch\", \"cover\", \"barrier\", \"sensor\" or \"meter\", found 'door'"),
         (OZW_LOCK, "key kind of device 'old-lock': expected a section [openzwave] beside it, found a device of kind openzwave, and no [openzwave]"),
         (STICK + OZW_LOCK.replace("accept_s0 = true", ""), "key accept_s0 of device 'old-lock': expected accept_s0 = true, which says that this lock may stay on S0, the older protection of Z-Wave; a lock with S2 is of kind zwave (docs/hub.md, Z-Wave by OpenZWave), found false"),
+        (OZW_MOVER, "key kind of the 1st [[doors.movers]] of door 'side': expected a section [openzwave] beside it, found a mover of kind openzwave_lock, and no [openzwave]"),
+        (STICK + OZW_MOVER.replace("accept_s0 = true", ""), "key accept_s0 of the 1st [[doors.movers]] of door 'side': expected accept_s0 = true, which says that this lock may stay on S0, the older protection of Z-Wave; a lock with S2 is of kind zwave (docs/hub.md, Z-Wave by OpenZWave), found false"),
+        (STICK.replace('network_key = "zwave.key"', "") + OZW_MOVER, "key openzwave.network_key: expected a path or credential:NAME, because 'side-lock' is a lock, found nothing"),
+        (STICK + OZW_LOCK + OZW_MOVER, "key node of device 'old-lock': expected a value used once, found node 5, endpoint 0, which mover 'side-lock' of door 'side' has too"),
         (STICK.replace('network_key = "zwave.key"', "") + OZW_LOCK, "key openzwave.network_key: expected a path or credential:NAME, because 'old-lock' is a lock, found nothing"),
         ('[zwave]\nstick = "/dev/serial/by-id/usb-x"\n' + DEVICES, "key zwave.stick: expected a value used once, found '/dev/serial/by-id/usb-x', which board 'b1' has too"),
         ("[zwave]\n" + STICK.replace("/dev/serial/by-id/usb-stick", "/dev/zwave"), "key openzwave.port: expected a value used once, found '/dev/zwave', which the Z-Wave service ([zwave], key stick) has too"),

@@ -61,7 +61,7 @@ class Rig:
         self.doors: Mapping[str, Mover] = {}
 
     def parts(self, config: Config, _keys: HubKeys, tell: TellPart) -> Parts:
-        networks = Networks(zwave=lambda: self.driver)
+        networks = Networks(zwave=lambda: self.driver, openzwave=lambda: self.driver)
         inputs = FakeInputs()
 
         def movers_of(commands: Commands) -> MadeMovers:
@@ -265,7 +265,12 @@ async def test_several_that_stay_open_are_told_as_one_part() -> None:  # law 2
         ZwaveLock(id=id_, node=node, cap_seconds=2.0, rest_seconds=0.5)
         for node, id_ in enumerate(("left", "right"), 2)
     ]
-    made = locks(Networks(zwave=lambda: driver), commands, wanted, lambda *what: told.append(what))
+    made = locks(
+        Networks(zwave=lambda: driver, openzwave=lambda: driver),
+        commands,
+        wanted,
+        lambda *what: told.append(what),
+    )
     left, right = (make("front", lambda _edge: None) for make in made.movers.values())
     commands.failing.add(Verb.LOCK)
     for mover in (left, right):

@@ -20,7 +20,7 @@ from hubd.wiring.networks import Networks, make_networks
 from tests.fakes.commands import FakeCommands
 from tests.fakes.device import FakeDriver
 from tests.unit.test_config import CREDENTIALS, FILE, SMALL
-from tests.unit.test_devices_wiring import LOCK, MOVER
+from tests.unit.test_devices_wiring import LOCK, MOVER, OZW_LOCK, OZW_MOVER, STICK
 
 CONFIG = parse(
     SMALL + "[zwave]\n" + LOCK.replace("node = 3", "node = 4") + MOVER, FILE, CREDENTIALS
@@ -29,7 +29,7 @@ CONFIG = parse(
 
 async def test_locks_of_doors_and_devices_have_one_driver() -> None:  # law 1
     fake = FakeDriver(monotonic, seconds=0.0)
-    networks = Networks(zwave=lambda: fake)
+    networks = Networks(zwave=lambda: fake, openzwave=lambda: fake)
     devices = make_devices(CONFIG, device_kinds(networks))
     assert {driver for _, driver in devices.values()} == {fake}
     supervisor = Supervisor(
@@ -59,11 +59,24 @@ def test_the_driver_knows_the_nodes_of_both_by_what_the_file_says() -> None:
     assert nodes == {"front-lock": (Capability.LOCK, 4), "back-lock": (Capability.LOCK, 3)}
 
 
+def test_a_stick_of_openzwave_has_one_driver_with_its_devices_and_its_locks() -> None:
+    """Decision 0080: what the installer says of S0 reaches the driver."""
+    text = SMALL + STICK + OZW_LOCK.replace("node = 5", "node = 6") + OZW_MOVER
+    networks = make_networks(parse(text, FILE, CREDENTIALS))
+    real = networks.openzwave()
+    assert networks.openzwave() is real
+    nodes = {one.id: (one.capability, one.node, one.accepts_s0) for one in real._devices}  # type: ignore[attr-defined]
+    assert nodes == {
+        "old-lock": (Capability.LOCK, 6, True),
+        "side-lock": (Capability.LOCK, 5, True),
+    }
+
+
 def test_nothing_is_loaded_for_a_hub_without_zwave() -> None:  # law 2
     def make() -> FakeDriver:
         raise ImportError("no library", name="zwave_js_server")
 
-    networks = Networks(zwave=make)
+    networks = Networks(zwave=make, openzwave=make)
     config = parse(SMALL, FILE, CREDENTIALS)
     rows = mover_kinds(networks, FakeCommands())
     movers = make_movers(config, lambda _: None, lambda *_: None, rows)

@@ -18,6 +18,8 @@ import pytest
 
 from drivers.openzwave.driver import OpenZwave
 from drivers.openzwave.meaning import OzwDevice
+from drivers.openzwave.opened import OpenedLocks
+from drivers.openzwave.values import LOCKED
 from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import DeviceFault, Position, Quantity
 from hubcore.errors import DriverGoneError, HardwareError
@@ -238,3 +240,68 @@ async def test_a_key_that_cannot_be_read_is_no_end_of_the_driver(network: OzwNet
         await listener.until(lambda: ("light", DeviceFault.SERVICE_GONE) in listener.faults)
         await listener.until(lambda: listener.positions.get("light") is Position.OFF)
         serving.cancel()
+
+
+@pytest.mark.parametrize("locks_again", [False, True])
+async def test_what_was_unlocked_is_locked_when_hubd_goes(
+    network: OzwNetwork, locks_again: bool
+) -> None:  # service, law 3
+    async with served(network) as (driver, listener):
+        await listener.until(lambda: "lock" in listener.states)
+        await driver.perform(Command("lock", Verb.LOCK))
+        await driver.perform(Command("lock", Verb.UNLOCK))
+        if locks_again:
+            await driver.perform(Command("lock", Verb.LOCK))
+            network.set_node(2, value=0)  # by a hand
+    assert network.value(2) == (0 if locks_again else 255)
+
+
+HUBD = """
+import asyncio, os, signal, sys
+from drivers.openzwave.driver import OpenZwave
+from drivers.openzwave.meaning import OzwDevice
+from hubcore.device.command import Capability, Command, Verb
+from tests.fakes.device import FakeListener
+
+async def main():
+    device = OzwDevice("lock", Capability.LOCK, node=2, accepts_s0=True)
+    driver = OpenZwave(sys.argv[1], [device], lambda: bytes(range(16)), 0.5, 0.05, 0.5)
+    listener = FakeListener()
+    serving = asyncio.create_task(driver.serve(listener))
+    await listener.until(lambda: "lock" in listener.states and not listener.faults)
+    await driver.perform(Command("lock", Verb.UNLOCK))
+    print("unlocked", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_unlocked_is_locked_when_hubd_is_killed(
+    network: OzwNetwork,
+) -> None:  # service, law 3
+    network.set_node(2, value=255)
+    hubd = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HUBD, str(network.path)), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await hubd.communicate()
+    assert said == b"unlocked\n"
+    async with asyncio.timeout(60):
+        while network.value(2) != 255:  # noqa: ASYNC110 - what is awaited is in another process
+            await asyncio.sleep(0.02)
+
+
+def test_a_lock_counts_as_locked_by_two_reports_after_it_was_told_to() -> None:  # opened
+    opened = OpenedLocks()
+    opened.was_set(3, LOCKED)
+    assert opened.numbers() == ()
+    opened.was_set(3, 0)
+    for _ in range(5):
+        opened.said(3, LOCKED)  # by its own timer, or said before
+    assert opened.numbers() == (3,)
+    opened.was_set(3, LOCKED)
+    for value in (LOCKED, 0, LOCKED):
+        opened.said(3, value)
+    assert opened.numbers() == (3,)
+    opened.said(3, LOCKED)
+    assert opened.numbers() == ()

@@ -57,7 +57,7 @@ async def test_no_name_goes_out_and_no_user_comes_in(bench: Bench) -> None:
     told: list[object] = []
     config = parse(CONFIG, Path("/etc/hubd/hubd.toml"))
     driver = _driver(bench.proxy.socket, config)
-    networks = Networks(zwave=lambda: driver)
+    networks = Networks(zwave=lambda: driver, openzwave=lambda: driver)
     supervisor = Supervisor(
         devices=make_devices(config, device_kinds(networks)),
         clock=SystemClock(lambda: 0.0),
