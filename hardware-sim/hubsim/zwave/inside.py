@@ -157,12 +157,12 @@ async def main() -> None:
     modules = Path(sys.argv[1])
     service = Path(sys.argv[2])
     folder = Path(sys.argv[3])
-    stick = UsbStick(folder / STICK, MOCK_PORT) if sys.argv[4] == "usb" else None
-    async with asyncio.TaskGroup() as restarts:
-        network = Network(modules, service, folder, stick, restarts)
+    async with asyncio.TaskGroup() as tasks:
+        stick = UsbStick(folder / STICK, MOCK_PORT, tasks) if sys.argv[4] == "usb" else None
+        network = Network(modules, service, folder, stick, tasks)
         await network.start("mock")
         if stick is not None:
-            await stick.plug()
+            stick.plug()
         await network.start("service")
         print("ready", flush=True)
         await _obey(network)
@@ -184,7 +184,7 @@ async def _obey(network: Network) -> None:
             case [("mock" | "service") as name, "stop"]:
                 await network.stop(name)
             case ["stick", "start"] if network.stick is not None:
-                await network.stick.plug()
+                network.stick.plug()
             case ["stick", "stop"] if network.stick is not None:
                 await network.stick.pull()
         print("done", flush=True)

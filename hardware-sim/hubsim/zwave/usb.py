@@ -30,20 +30,21 @@ class _Plugged:
 
 
 class UsbStick:
-    """The stick behind the link `name`; the mock listens on `port`."""
+    """The stick behind the link `name`; the mock listens on `port`. `tasks` carry its line."""
 
-    def __init__(self, name: Path, port: int) -> None:
+    def __init__(self, name: Path, port: int, tasks: asyncio.TaskGroup) -> None:
         self._name = name
         self._port = port
+        self._tasks: asyncio.TaskGroup = tasks
         self._plugged: _Plugged | None = None
         self._old: tuple[int, ...] = ()
         """Lines that are held for their names alone (law 1)."""
 
-    async def plug(self) -> None:
+    def plug(self) -> None:
         """Put it in: a new device behind the same link."""
         ours, theirs = pty.openpty()
         tty.setraw(theirs)
-        carrying = asyncio.create_task(self._carry(ours))
+        carrying = self._tasks.create_task(self._carry(ours))
         self._plugged = _Plugged(ours, theirs, carrying)
         self._name.symlink_to(os.ttyname(theirs))
         self._let_go()
