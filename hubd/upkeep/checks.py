@@ -101,6 +101,7 @@ class Topic(StrEnum):
     TWO_HUBS = "two_hubs"
     UNIT = "unit"
     USES = "uses"
+    ZWAVE = "zwave"
 
 
 class Part(StrEnum):
@@ -230,6 +231,9 @@ class CheckId(StrEnum):
     TWO_HUBS = "two-hubs"
     UNIT_MISSING = "unit-missing"
     USES_EDITED = "uses-edited"
+    ZWAVE_MISSING = "zwave-missing"
+    ZWAVE_SILENT = "zwave-silent"
+    ZWAVE_STICK = "zwave-stick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -677,6 +681,30 @@ CHECKS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="{why}",
         remedy="compare network_key of [openzwave]; see docs/hub.md, Z-Wave by OpenZWave",
+    ),
+    CheckId.ZWAVE_MISSING: Check(
+        topic=Topic.ZWAVE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="The Z-Wave service is not installed: there is no {missing}",
+        remedy="in the clone of hubd: sudo make install-zwave",
+    ),
+    CheckId.ZWAVE_SILENT: Check(
+        topic=Topic.ZWAVE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="The Z-Wave service cannot be reached at {socket}: {why}",
+        remedy="sudo systemctl enable --now hubd-zwave; see: journalctl -b -u hubd-zwave",
+    ),
+    CheckId.ZWAVE_STICK: Check(
+        topic=Topic.ZWAVE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="{stick}: there is no such Z-Wave stick",
+        remedy=(
+            "plug it in, or see: ls -l /dev/serial/by-id. Another path stands twice: as stick "
+            "of [zwave], and in the service (docs/hub.md, Z-Wave)"
+        ),
     ),
     CheckId.PORT_MISSING: Check(
         topic=Topic.PORTS,

@@ -17,7 +17,7 @@ from hubd.config import movers as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import device_kinds, make_devices
-from hubd.wiring.look import lines, openzwave, ports
+from hubd.wiring.look import lines, openzwave, ports, zwave
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers, mover_kinds
@@ -80,6 +80,7 @@ def look_at_parts(config: Config, world: World) -> Iterator[Finding]:
     """Yield what `--check-config` finds of all that the configuration names."""
     yield from lines.look(config, world)
     yield from ports.look(config, world)
+    yield from zwave.look(config, world)
     yield from openzwave.look(config, world)
     yield from look_at_radio(config, world)
     yield from look_at_readers(config, world)

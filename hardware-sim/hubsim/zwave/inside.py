@@ -3,8 +3,10 @@
 It starts the mock on the namespace's own loopback, and the service of a hub in front of it. Nothing
 of it is seen on any network: the mock announces itself by mDNS.
 
-Run as `python inside.py MODULES SERVICE FOLDER`: FOLDER gets `zwave-js.sock`, `mock.sock` and logs;
-a line on stdin, `service stop`, `service start`, `mock stop` or `mock start`, does what it says.
+Run as `python inside.py MODULES SERVICE FOLDER WAY`: FOLDER gets `zwave-js.sock`, `mock.sock` and
+logs; a line on stdin, `service stop`, `service start`, `mock stop` or `mock start`, does what it
+says. WAY is `tcp`, or `usb`: then the stick is a serial line behind the link FOLDER/stick, and
+`stick stop` and `stick start` pull it and put it in.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from hubsim.zwave.modules import node_of
+from hubsim.zwave.usb import UsbStick
 
 HERE = Path(__file__).parent
 MOCK_PORT = 5555
+STICK = "stick"
 READY_SECONDS = 120.0
 RESTART_SECONDS = 1.0
 KEYS = {
@@ -39,11 +43,18 @@ class Network:
     """The two Node programs."""
 
     def __init__(
-        self, modules: Path, service: Path, folder: Path, restarts: asyncio.TaskGroup
+        self,
+        modules: Path,
+        service: Path,
+        folder: Path,
+        stick: UsbStick | None,
+        restarts: asyncio.TaskGroup,
     ) -> None:
+        """`stick`: None where the service reaches the mock by TCP."""
         self._modules = modules
         self._service = service
         self._folder = folder
+        self.stick = stick
         self._restarts: asyncio.TaskGroup = restarts
         self._running: dict[str, Process] = {}
 
@@ -99,13 +110,18 @@ class Network:
         config = str(HERE / "mock.cjs")
         return [str(program), "-i", "127.0.0.1", "-p", str(MOCK_PORT), "-c", config]
 
+    def _stick_name(self) -> str:
+        if self.stick is None:
+            return f"tcp://127.0.0.1:{MOCK_PORT}"
+        return str(self._folder / STICK)
+
     def _environment(self) -> dict[str, str]:
         keys = self._folder / "keys.json"
         keys.write_text(json.dumps(KEYS))
         return {
             "PATH": os.environ["PATH"],
             "MOCK_CTL": str(self._folder / "mock.sock"),
-            "HUBD_ZWAVE_STICK": f"tcp://127.0.0.1:{MOCK_PORT}",
+            "HUBD_ZWAVE_STICK": self._stick_name(),
             "HUBD_ZWAVE_SOCKET": str(self.socket),
             "HUBD_ZWAVE_CACHE": str(self._folder / "cache"),
             "HUBD_ZWAVE_KEYS": str(keys),
@@ -141,14 +157,19 @@ async def main() -> None:
     modules = Path(sys.argv[1])
     service = Path(sys.argv[2])
     folder = Path(sys.argv[3])
-    async with asyncio.TaskGroup() as restarts:
-        network = Network(modules, service, folder, restarts)
+    async with asyncio.TaskGroup() as tasks:
+        stick = UsbStick(folder / STICK, MOCK_PORT, tasks) if sys.argv[4] == "usb" else None
+        network = Network(modules, service, folder, stick, tasks)
         await network.start("mock")
+        if stick is not None:
+            stick.plug()
         await network.start("service")
         print("ready", flush=True)
         await _obey(network)
         for name in ("service", "mock"):
             await network.stop(name)
+        if stick is not None:
+            await stick.end()
 
 
 async def _obey(network: Network) -> None:
@@ -162,6 +183,10 @@ async def _obey(network: Network) -> None:
                 await network.start(name)
             case [("mock" | "service") as name, "stop"]:
                 await network.stop(name)
+            case ["stick", "start"] if network.stick is not None:
+                network.stick.plug()
+            case ["stick", "stop"] if network.stick is not None:
+                await network.stick.pull()
         print("done", flush=True)
 
 

@@ -27,7 +27,9 @@ class ZwaveNetwork:
     10 a garage door (Barrier Operator), 11 a sensor of smoke, CO, water, motion, a door, °F, lx, %.
     """
 
-    def __init__(self, modules: Path, folder: Path) -> None:
+    def __init__(self, modules: Path, folder: Path, way: str = "tcp") -> None:
+        """`way`: how the service reaches the mock, `tcp` or `usb`, a serial line (`inside`)."""
+        self._way = way
         self._modules = modules
         self._folder = folder
         self._process: Process | None = None
@@ -44,6 +46,7 @@ class ZwaveNetwork:
             str(self._modules),
             str(SERVICE / "service.cjs"),
             str(self._folder),
+            self._way,
             stdin=PIPE,
             stdout=PIPE,
         )
@@ -66,7 +69,7 @@ class ZwaveNetwork:
         process[0].kill()
 
     async def stop(self, name: str) -> None:
-        """Kill the `service` or the `mock` (the stick is gone)."""
+        """Kill the `service` or the `mock` (the stick is gone), or pull the `stick`."""
         await self._tell(f"{name} stop")
 
     async def start(self, name: str) -> None:
